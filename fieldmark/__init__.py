@@ -1,0 +1,46 @@
+"""Fieldmark tells look-alike image classes apart; this module names what is public.
+
+It loads nothing heavy: each name is imported on first use, and importing it does no I/O.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fieldmark.app import Classifier
+    from fieldmark.errors import FieldmarkError
+    from fieldmark.records import Prediction, Prompt, PromptBook, RunManifest, Usage
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Classifier": "fieldmark.app",
+    "FieldmarkError": "fieldmark.errors",
+    "Prediction": "fieldmark.records",
+    "Prompt": "fieldmark.records",
+    "PromptBook": "fieldmark.records",
+    "RunManifest": "fieldmark.records",
+    "Usage": "fieldmark.records",
+}
+
+__all__ = [
+    "Classifier",
+    "FieldmarkError",
+    "Prediction",
+    "Prompt",
+    "PromptBook",
+    "RunManifest",
+    "Usage",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'fieldmark' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""The LangGraph graphs and the run context they share."""

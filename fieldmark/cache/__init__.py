@@ -1,0 +1,1 @@
+"""What must never be paid for twice: keys, the byte store and the vector store."""

@@ -1,0 +1,1 @@
+"""Every question asked of a language model, with its answer model."""

@@ -1,0 +1,32 @@
+"""The frozen records that cross a border of the package, and nothing that acts on them."""
+
+from fieldmark.records._base import Record
+from fieldmark.records.predictions import Candidate, Mark, Prediction, Skipped, Status, StopReason
+from fieldmark.records.prompts import Origin, OriginKind, Prompt, PromptBook
+from fieldmark.records.questions import ImagePart, Message, Question, Vote
+from fieldmark.records.runs import RunConfig, RunManifest
+from fieldmark.records.usage import EncoderUsage, Limits, Price, Usage
+
+__all__ = [
+    "Candidate",
+    "EncoderUsage",
+    "ImagePart",
+    "Limits",
+    "Mark",
+    "Message",
+    "Origin",
+    "OriginKind",
+    "Prediction",
+    "Price",
+    "Prompt",
+    "PromptBook",
+    "Question",
+    "Record",
+    "RunConfig",
+    "RunManifest",
+    "Skipped",
+    "Status",
+    "StopReason",
+    "Usage",
+    "Vote",
+]

@@ -1,0 +1,66 @@
+"""What a run says of one image: label, candidates left, status, and the marks that decided.
+
+It knows nothing of how any of it was computed.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from fieldmark.records._base import Record
+
+Status = Literal["resolved", "open", "rejected"]
+StopReason = Literal["resolved", "no_progress", "max_rounds", "budget"]
+
+
+class Candidate(Record):
+    """A class that an image may still be."""
+
+    class_name: str
+    probability: float = Field(ge=0, le=1)
+
+
+class Mark(Record):
+    """One attribute's part in deciding between the label and the runner-up.
+
+    `contribution` is signed: positive speaks for the label. Over all marks of a prediction the
+    contributions sum to its `margin`.
+    """
+
+    attribute: str
+    contribution: float
+    label_value: str | None = None
+    """What the field guide says of the label for this attribute (its likeliest value)."""
+    runner_up_value: str | None = None
+    seen: str | None = None
+    """The value the image looks most like."""
+
+
+class Prediction(Record):
+    """The result for one image."""
+
+    image: str
+    """Path or name of the image as the user gave it."""
+    image_hash: str
+    label: str
+    confidence: float = Field(ge=0, le=1)
+    calibrated: bool = False
+    """True only where labelled calibration images set the scale of the confidence."""
+    status: Status
+    candidates: tuple[Candidate, ...]
+    rounds: int
+    first_label: str | None = None
+    """The label before any follow-up question."""
+    first_confidence: float | None = None
+    runner_up: str | None = None
+    margin: float | None = None
+    marks: tuple[Mark, ...] = ()
+    truth: str | None = None
+    """The true class, only where labels were given for evaluation; never read by the loop."""
+
+
+class Skipped(Record):
+    """An image file that was not used, and why."""
+
+    path: str
+    reason: str

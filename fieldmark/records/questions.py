@@ -1,0 +1,65 @@
+"""What is asked of a language model, and the votes read out of its answers.
+
+It knows nothing of endpoints, caches or the wording of any question.
+"""
+
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from fieldmark.records._base import Record
+
+Role = Literal["system", "user", "assistant"]
+T = TypeVar("T", bound=BaseModel)
+
+
+class ImagePart(Record):
+    """An image inside a message, as a data URL."""
+
+    data_url: str
+
+
+class Message(Record):
+    """One chat message; `images` follow its text."""
+
+    role: Role
+    content: str
+    images: tuple[ImagePart, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question(Generic[T]):
+    """A rendered question with its answer model.
+
+    Attributes:
+        prompt_id: Id and version of the prompt file, e.g. "describe.v1".
+        messages: The chat messages, rendered.
+        answer_model: The pydantic model that the answer must satisfy; its JSON schema is sent along.
+        temperature: Sampling temperature.
+        max_tokens: The most tokens the answer may take.
+        sample: 0 for the first answer to these messages, 1 for a second opinion, and so on. Sent as
+            the sampling seed where it is not 0, and part of the cache key.
+    """
+
+    prompt_id: str
+    messages: tuple[Message, ...]
+    answer_model: type[T]
+    temperature: float = 0.0
+    max_tokens: int = 1024
+    sample: int = 0
+    about: tuple[str, ...] = field(default=())
+    """The classes it asks about: for progress and reports only, no part of the cache key."""
+
+
+class Vote(Record):
+    """One statement of an answer: this class has this value for this attribute."""
+
+    class_name: str
+    attribute: str
+    value: str
+    """A noun phrase that fits "which has ..."."""
+    caption: str | None = None
+    """A photo caption of the class with that mark, where the answer gave one."""
+    source: str
+    """Key of the answer it was read from, so that a vote can be traced."""

@@ -1,0 +1,47 @@
+"""What a run leaves behind for the record: its configuration and its manifest.
+
+It knows nothing of folders or files.
+"""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from fieldmark.records._base import Record
+from fieldmark.records.predictions import Skipped
+from fieldmark.records.usage import EncoderUsage, Usage
+
+
+class RunConfig(Record):
+    """Everything `--resume` needs; written before anything else."""
+
+    format: Literal["fieldmark.run/1"] = "fieldmark.run/1"
+    kind: str
+    """"classify", "demo", ..."""
+    run_id: str
+    created: str
+    """ISO 8601, UTC."""
+    options: dict[str, JsonValue]
+
+
+class RunManifest(Record):
+    """What was run, with what, and why it stopped; written last, atomically."""
+
+    format: Literal["fieldmark.manifest/1"] = "fieldmark.manifest/1"
+    run_id: str
+    kind: str
+    created: str
+    finished: str
+    versions: dict[str, str]
+    encoder: dict[str, JsonValue]
+    language_model: dict[str, JsonValue]
+    prompts: dict[str, str]
+    """Prompt id → SHA-256 of its file."""
+    seed: int | None = None
+    data_hash: str
+    usage: Usage
+    encoder_usage: EncoderUsage
+    stop_reason: str
+    counts: dict[str, int] = Field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()

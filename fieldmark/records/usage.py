@@ -1,0 +1,64 @@
+"""Counters and limits of what a run spends: language-model calls, tokens, encodings.
+
+It knows nothing of who counts or who stops.
+"""
+
+from pydantic import Field
+
+from fieldmark.records._base import Record
+
+
+class Usage(Record):
+    """Language-model use. Prices are unknown (`None`), never 0, where none is configured."""
+
+    requests: int = 0
+    """Fresh questions that got a usable answer or a final failure (HTTP tries are not counted apart)."""
+    cached: int = 0
+    """Questions answered from the cache."""
+    failed: int = 0
+    """Questions that got no usable answer within bounds."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    unreported: int = 0
+    """Fresh answers whose endpoint reported no token usage (counted by estimate)."""
+    cost: float | None = None
+
+    def __add__(self, other: "Usage") -> "Usage":
+        cost = None if self.cost is None and other.cost is None else (self.cost or 0.0) + (other.cost or 0.0)
+        return Usage(
+            requests=self.requests + other.requests,
+            cached=self.cached + other.cached,
+            failed=self.failed + other.failed,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            unreported=self.unreported + other.unreported,
+            cost=cost,
+        )
+
+
+class Price(Record):
+    """Price of a model per million tokens, in any one currency."""
+
+    prompt: float = Field(ge=0)
+    completion: float = Field(ge=0)
+
+
+class Limits(Record):
+    """The most a run may spend; `None` means no limit."""
+
+    max_calls: int | None = Field(default=None, ge=0)
+    max_tokens: int | None = Field(default=None, ge=0)
+    max_cost: float | None = Field(default=None, ge=0)
+
+
+class EncoderUsage(Record):
+    """Encoder use in one run."""
+
+    images_encoded: int = 0
+    texts_encoded: int = 0
+    distinct_images: int = 0
+    """Distinct images (by content) the run asked vectors for."""
+    distinct_texts: int = 0
+    texts_too_long: int = 0
+    """Distinct texts longer than the encoder's context, that were shortened by rule."""
+    seconds: float = 0.0

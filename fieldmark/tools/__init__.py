@@ -1,0 +1,1 @@
+"""What agents can use; tools know nothing of graphs."""

@@ -1,0 +1,1 @@
+"""Pure tensor functions: vectors and prompts in, scores out."""
