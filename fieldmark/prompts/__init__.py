@@ -1,1 +1,4 @@
-"""Every question asked of a language model, with its answer model."""
+"""Every question asked of a language model: its text (a Markdown file) beside its answer model.
+
+It knows nothing of endpoints, caches, images or graphs.
+"""

@@ -1,0 +1,121 @@
+"""The kinds of text that answers are made of, tidied and limited, and what every answer model shares.
+
+It knows nothing of any single question.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from fieldmark.errors import ClassNamesError
+
+MAX_LENGTH = 200
+"""The most characters of a value, attribute or caption (not counting the class name in a caption)."""
+MAX_NAME_LENGTH = 1000
+"""The most characters of a class name that an answer repeats."""
+SECOND_OPINION_TEMPERATURE = 0.7
+"""Sampling temperature of every sample but the first, which is asked at 0."""
+
+_LEAD_IN = re.compile(r"^(?:which|that)\s+(?:has|have)\s+|^(?:it\s+)?(?:has|have)\s+|^with\s+", re.IGNORECASE)
+_CAPITAL_ARTICLE = re.compile(r"^(?:A|An|The)(?= )")
+_log = logging.getLogger(__name__)
+
+
+class AnswerModel(BaseModel):
+    """Base of all answer models: frozen, every field required, unknown fields refused.
+
+    Lengths of texts are checked here rather than in the JSON schema, because strict modes of some
+    endpoints refuse schemas with `minLength` or `maxLength`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _limited(text: str, limit: int) -> str:
+    if not text:
+        raise ValueError("the text is empty")
+    if len(text) > limit:
+        raise ValueError(f"the text has {len(text)} characters, more than {limit}")
+    return text
+
+
+def _phrase(text: str) -> str:
+    text = _LEAD_IN.sub("", _tidy(text)).rstrip(" .;,")
+    return _limited(_CAPITAL_ARTICLE.sub(lambda found: found[0].lower(), text), MAX_LENGTH)
+
+
+def _attribute(text: str) -> str:
+    return _limited(_tidy(text).rstrip(" .:;,"), MAX_LENGTH)
+
+
+Phrase = Annotated[str, AfterValidator(_phrase)]
+"""A noun phrase that fits "which has ...": lead-ins ("which has") and full stops are taken off."""
+AttributeName = Annotated[str, AfterValidator(_attribute)]
+"""What an attribute is called: "bill colour"."""
+Caption = Annotated[str, AfterValidator(lambda text: _limited(_tidy(text), MAX_LENGTH + MAX_NAME_LENGTH))]
+"""A sentence that captions a photo of a class."""
+ClassName = Annotated[str, AfterValidator(lambda text: _limited(text, MAX_NAME_LENGTH))]
+"""A class name repeated by the answer, untouched."""
+
+
+def at_most(limit: int) -> Callable[[Any], Any]:
+    """Make a validator that keeps the first `limit` items of a list.
+
+    The prompts ask for the most telling items first, so that dropping the surplus of an endpoint that
+    does not enforce schemas loses less than refusing the whole answer.
+    """
+
+    def keep_first(items: Any) -> Any:
+        if not isinstance(items, list):
+            return items
+        found = cast("list[Any]", items)
+        if len(found) > limit:
+            _log.info("an answer gave %d items where at most %d were asked for", len(found), limit)
+        return found[:limit]
+
+    return keep_first
+
+
+FIVE = (BeforeValidator(at_most(5)), Field(min_length=1, max_length=5))
+SIX = (BeforeValidator(at_most(6)), Field(min_length=1, max_length=6))
+
+
+def temperature_of(sample: int) -> float:
+    """0 for the first answer; warmer for further samples, which would repeat it otherwise."""
+    return 0.0 if sample == 0 else SECOND_OPINION_TEMPERATURE
+
+
+def answer_tokens(*names: str, statements: int, overhead: int = 200) -> int:
+    """A generous bound on an answer's tokens: every statement may repeat every name once.
+
+    Args:
+        *names: The class names that each statement repeats.
+        statements: Number of statements (attributes or marks) in the answer.
+        overhead: Tokens of the answer's frame.
+    """
+    per_statement = 60 + sum(40 + len(name.encode("utf-8", "replace")) // 2 for name in names)
+    return overhead + statements * per_statement
+
+
+def distinct_classes(names: Sequence[str], *, least: int) -> tuple[str, ...]:
+    """Check the class names of a question.
+
+    Raises:
+        ClassNamesError: If there are fewer than `least`, or one is blank or repeated.
+    """
+    if len(names) < least:
+        raise ClassNamesError(
+            f"the question needs at least {least} classes, not {len(names)}.", hint="Add class names."
+        )
+    if any(not name.strip() for name in names):
+        raise ClassNamesError("a class name is blank.", hint="Give every class a name.")
+    if len(set(names)) < len(names):
+        raise ClassNamesError("a class name is repeated.", hint="Name every class once.")
+    return tuple(names)

@@ -1,0 +1,52 @@
+"""The question for the visible marks of one class, and its answer.
+
+It knows nothing of other classes, of endpoints or of how marks are scored.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fieldmark.prompts.answer_fields import (
+    SIX,
+    AnswerModel,
+    Phrase,
+    answer_tokens,
+    distinct_classes,
+    temperature_of,
+)
+from fieldmark.prompts.loader import load
+from fieldmark.records.questions import Question
+
+PROMPT_ID = "describe.v1"
+
+
+class Descriptors(AnswerModel):
+    """The visible marks of one class, the most telling first."""
+
+    descriptors: Annotated[
+        list[Phrase], *SIX, Field(description='One to six noun phrases that fit "which has ...".')
+    ]
+
+
+def ask_describe(class_name: str, *, noun: str, sample: int = 0) -> Question[Descriptors]:
+    """Ask which visible marks to look for in photos of a class.
+
+    Args:
+        class_name: The class, exactly as the user named it.
+        noun: The generic word for all classes, e.g. "bird".
+        sample: 0 for the first answer, 1 for a second opinion, and so on.
+
+    Raises:
+        ClassNamesError: If the name is blank.
+    """
+    about = distinct_classes([class_name], least=1)
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=load(PROMPT_ID).render(class_name=class_name, noun=noun),
+        answer_model=Descriptors,
+        temperature=temperature_of(sample),
+        max_tokens=answer_tokens(statements=6),
+        sample=sample,
+        about=about,
+    )

@@ -1,0 +1,66 @@
+"""The question for the attributes that set two classes apart, and its answer.
+
+It knows nothing of groups, of endpoints or of how differences are scored.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fieldmark.prompts.answer_fields import (
+    FIVE,
+    AnswerModel,
+    AttributeName,
+    Caption,
+    Phrase,
+    answer_tokens,
+    distinct_classes,
+    temperature_of,
+)
+from fieldmark.prompts.loader import load
+from fieldmark.records.questions import Question
+
+PROMPT_ID = "differentiate.v1"
+
+
+class Difference(AnswerModel):
+    """One attribute with its value and a photo caption for either class."""
+
+    attribute: Annotated[AttributeName, Field(description="Part and property, e.g. bill colour.")]
+    first_value: Annotated[Phrase, Field(description="Value of the first class.")]
+    second_value: Annotated[Phrase, Field(description="Value of the second class.")]
+    first_caption: Annotated[Caption, Field(description='"A photo of a <first>, which has <value>."')]
+    second_caption: Annotated[Caption, Field(description='"A photo of a <second>, which has <value>."')]
+
+
+class Differences(AnswerModel):
+    """The attributes that set two classes apart, the most telling first."""
+
+    differences: Annotated[list[Difference], *FIVE, Field(description="One to five attributes.")]
+
+
+def ask_differentiate(first: str, second: str, *, noun: str, sample: int = 0) -> Question[Differences]:
+    """Ask which visible attributes set two classes apart (FuDD's question).
+
+    The order of the two classes is part of the question: sort a pair before asking, so that it is
+    asked and paid for once.
+
+    Args:
+        first: One class, exactly as the user named it.
+        second: The other class.
+        noun: The generic word for all classes, e.g. "bird".
+        sample: 0 for the first answer, 1 for a second opinion, and so on.
+
+    Raises:
+        ClassNamesError: If a name is blank or both are the same.
+    """
+    about = distinct_classes([first, second], least=2)
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=load(PROMPT_ID).render(first=first, second=second, noun=noun),
+        answer_model=Differences,
+        temperature=temperature_of(sample),
+        max_tokens=answer_tokens(first, second, statements=5),
+        sample=sample,
+        about=about,
+    )

@@ -1,0 +1,43 @@
+"""The follow-up question to a group that the attributes tried so far did not separate.
+
+It knows nothing of why they did not, of endpoints or of scoring.
+"""
+
+from collections.abc import Sequence
+
+from fieldmark.errors import InputError
+from fieldmark.prompts.answer_fields import answer_tokens, distinct_classes, temperature_of
+from fieldmark.prompts.differentiate_group import GroupDifferences
+from fieldmark.prompts.loader import load
+from fieldmark.records.questions import Question
+
+PROMPT_ID = "differentiate_again.v1"
+
+
+def ask_differentiate_again(
+    classes: Sequence[str], tried: Sequence[str], *, noun: str, sample: int = 0
+) -> Question[GroupDifferences]:
+    """Ask for other attributes than those already tried.
+
+    Args:
+        classes: Two or more classes, exactly as the user named them.
+        tried: Names of the attributes that did not separate them; at least one.
+        noun: The generic word for all classes, e.g. "bird".
+        sample: 0 for the first answer, 1 for a second opinion, and so on.
+
+    Raises:
+        ClassNamesError: If there are fewer than two classes, or one is blank or repeated.
+        InputError: If nothing was tried yet.
+    """
+    about = distinct_classes(classes, least=2)
+    if not tried:
+        raise InputError("no attribute was tried yet.", hint="Ask ask_differentiate_group first.")
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=load(PROMPT_ID).render(classes=list(classes), tried=list(tried), noun=noun),
+        answer_model=GroupDifferences,
+        temperature=temperature_of(sample),
+        max_tokens=answer_tokens(*classes, statements=6),
+        sample=sample,
+        about=about,
+    )

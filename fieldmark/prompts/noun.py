@@ -1,0 +1,59 @@
+"""The question for the generic word that fits all classes, and its answer.
+
+It knows nothing of what the word is used for, or of endpoints.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from fieldmark.prompts.answer_fields import AnswerModel, distinct_classes, temperature_of
+from fieldmark.prompts.loader import load
+from fieldmark.records.questions import Question
+
+PROMPT_ID = "noun.v1"
+MAX_NAMES = 60
+"""The most class names shown; of more, every so many-th is taken."""
+_ARTICLES = ("a ", "an ", "the ")
+
+
+def _noun(text: str) -> str:
+    text = " ".join(text.split()).strip(" .").lower()
+    for article in _ARTICLES:
+        text = text.removeprefix(article)
+    if not text or len(text) > 60:
+        raise ValueError("the noun must have 1 to 60 characters")
+    return text
+
+
+class Noun(AnswerModel):
+    """The generic word for all classes."""
+
+    noun: Annotated[
+        str, AfterValidator(_noun), Field(description="One or two words, singular, without article.")
+    ]
+
+
+def ask_noun(classes: Sequence[str], *, sample: int = 0) -> Question[Noun]:
+    """Ask which generic noun fits all classes ("bird", "dish").
+
+    Args:
+        classes: One or more class names; of more than `MAX_NAMES`, evenly spaced ones are shown.
+        sample: 0 for the first answer, 1 for a second opinion, and so on.
+
+    Raises:
+        ClassNamesError: If there is none, or one is blank or repeated.
+    """
+    names = distinct_classes(classes, least=1)
+    count = min(len(names), MAX_NAMES)
+    shown = tuple(names[index * len(names) // count] for index in range(count))
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=load(PROMPT_ID).render(classes=list(shown)),
+        answer_model=Noun,
+        temperature=temperature_of(sample),
+        max_tokens=100,
+        sample=sample,
+        about=shown,
+    )

@@ -1,0 +1,92 @@
+"""The question for one row of the class × attribute table, and its answer.
+
+It knows nothing of other rows, of endpoints or of how attributes were found.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from fieldmark.errors import InputError
+from fieldmark.prompts.answer_fields import (
+    AnswerModel,
+    AttributeName,
+    Phrase,
+    answer_tokens,
+    at_most,
+    distinct_classes,
+    temperature_of,
+)
+from fieldmark.prompts.loader import load
+from fieldmark.records.questions import Question
+
+PROMPT_ID = "tabulate.v1"
+MAX_ATTRIBUTES = 64
+"""The most attributes of one question: longer rows are asked in parts."""
+
+
+@dataclass(frozen=True)
+class TabulateAttribute:
+    """An attribute to fill in.
+
+    Attributes:
+        name: What it is called.
+        values: Values that other classes were given for it, as noun phrases; may be empty.
+    """
+
+    name: str
+    values: tuple[str, ...] = ()
+
+
+class Entry(AnswerModel):
+    """The value of one attribute."""
+
+    attribute: Annotated[AttributeName, Field(description="An attribute of the list, copied exactly.")]
+    value: Annotated[Phrase, Field(description='A noun phrase that fits "which has ...", or "unclear".')]
+
+
+class TableRow(AnswerModel):
+    """What one class looks like, attribute by attribute; an entry that is left out counts as unclear."""
+
+    entries: Annotated[
+        list[Entry],
+        BeforeValidator(at_most(MAX_ATTRIBUTES)),
+        Field(min_length=1, max_length=MAX_ATTRIBUTES, description="One entry for each attribute."),
+    ]
+
+
+def ask_tabulate(
+    class_name: str, attributes: Sequence[TabulateAttribute], *, noun: str, sample: int = 0
+) -> Question[TableRow]:
+    """Ask for the values of one class over the attributes found so far.
+
+    Args:
+        class_name: The class, exactly as the user named it.
+        attributes: 1 to `MAX_ATTRIBUTES` attributes of distinct names.
+        noun: The generic word for all classes, e.g. "bird".
+        sample: 0 for the first answer, 1 for a second opinion, and so on.
+
+    Raises:
+        ClassNamesError: If the class name is blank.
+        InputError: If there are no attributes, too many, or one is named twice.
+    """
+    about = distinct_classes([class_name], least=1)
+    names = [attribute.name for attribute in attributes]
+    if not 1 <= len(names) <= MAX_ATTRIBUTES or len(set(names)) < len(names):
+        raise InputError(
+            f"a row is asked for 1 to {MAX_ATTRIBUTES} distinct attributes, not {len(names)} "
+            f"of which {len(set(names))} are distinct.",
+            hint="Name each attribute once, and ask longer rows in parts.",
+        )
+    listed = [{"name": a.name, "values_seen": list(a.values)} for a in attributes]
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=load(PROMPT_ID).render(class_name=class_name, attributes=listed, noun=noun),
+        answer_model=TableRow,
+        temperature=temperature_of(sample),
+        max_tokens=answer_tokens(statements=len(names)),
+        sample=sample,
+        about=about,
+    )
