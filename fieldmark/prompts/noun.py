@@ -3,6 +3,7 @@
 It knows nothing of what the word is used for, or of endpoints.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -15,13 +16,12 @@ from fieldmark.records.questions import Question
 PROMPT_ID = "noun.v1"
 MAX_NAMES = 60
 """The most class names shown; of more, every so many-th is taken."""
-_ARTICLES = ("a ", "an ", "the ")
+_ARTICLE = re.compile(r"^(?:a|an|the)(?:\s+|$)")
 
 
 def _noun(text: str) -> str:
     text = " ".join(text.split()).strip(" .").lower()
-    for article in _ARTICLES:
-        text = text.removeprefix(article)
+    text = _ARTICLE.sub("", text)
     if not text or len(text) > 60:
         raise ValueError("the noun must have 1 to 60 characters")
     return text
