@@ -1,0 +1,258 @@
+"""Keeps whole arrays and JSON values under the hash of their content, one file each.
+
+It knows nothing of what they hold. A file whose content no longer has its hash is an error, never data.
+"""
+
+import json
+import os
+import re
+import time
+from datetime import UTC, datetime
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import JsonValue
+
+from fieldmark.cache._sqlite import translated
+from fieldmark.cache.folders import TEMPORARY_SUFFIX, private_folder, write_whole
+from fieldmark.cache.keys import canonical_json, digest
+from fieldmark.cache.reports import BadEntry, StoreStats, VerifyReport
+from fieldmark.errors import CacheError
+
+Array = npt.NDArray[np.generic]
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_KINDS = "biufc"  # bool, int, unsigned, float, complex: nothing that numpy would pickle
+_NPY_VERSION = (1, 0)
+
+
+class ArrayStore:
+    """Arrays and JSON values in a folder, addressed by the SHA-256 of their content.
+
+    Equal content has one file, whoever puts it; files are never changed, so any number of processes and
+    threads may share the folder. A file appears whole or not at all.
+
+    Attributes:
+        folder: The folder, absolute, mode 0700.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = private_folder(folder)
+
+    def put(self, array: Array) -> str:
+        """Store an array of numbers or bools, of any shape.
+
+        Returns:
+            SHA-256 (64 hex digits) over its dtype (little-endian), shape and values. The memory layout
+            makes no difference.
+
+        Raises:
+            TypeError: An array of objects, text, times or records.
+            CacheError: It could not be stored.
+        """
+        plain = _plain(array)
+        key = _array_hash(plain)
+        path = self._path(key, "npy")
+        header = BytesIO()
+        described: dict[str, object] = {
+            "descr": plain.dtype.str,
+            "fortran_order": False,
+            "shape": plain.shape,
+        }
+        np.lib.format.write_array_header_1_0(header, described)
+        with translated(self.folder):
+            if not self._kept(path):
+                write_whole(path, (header.getvalue(), plain.tobytes()))
+        return key
+
+    def get(self, key: str) -> Array:
+        """The array stored under a hash.
+
+        Raises:
+            CacheError: There is none, or its file is damaged.
+        """
+        path = self._path(key, "npy")
+        with translated(self.folder):
+            try:
+                with path.open("rb") as file:
+                    array = _read_array(file, os.fstat(file.fileno()).st_size)
+            except FileNotFoundError as error:
+                raise _missing(path) from error
+            except (ValueError, SyntaxError, TypeError, EOFError) as error:
+                raise _damaged(path, str(error)) from error
+        if _array_hash(array) != key:
+            raise _damaged(path, "its content has another hash")
+        return array
+
+    def put_json(self, value: JsonValue) -> str:
+        """Store a JSON value.
+
+        Returns:
+            SHA-256 of its canonical JSON (`fieldmark.cache.keys.content_key`).
+
+        Raises:
+            TypeError: The value is not JSON.
+            ValueError: NaN, an infinity, or a lone surrogate.
+            CacheError: It could not be stored.
+        """
+        data = canonical_json(value).encode("utf-8")
+        key = digest(data)
+        path = self._path(key, "json")
+        with translated(self.folder):
+            if not self._kept(path):
+                write_whole(path, (data,))
+        return key
+
+    def get_json(self, key: str) -> JsonValue:
+        """The JSON value stored under a hash.
+
+        Raises:
+            CacheError: There is none, or its file is damaged.
+        """
+        path = self._path(key, "json")
+        with translated(self.folder):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError as error:
+                raise _missing(path) from error
+        if digest(data) != key:
+            raise _damaged(path, "its content has another hash")
+        return json.loads(data)
+
+    def stats(self) -> StoreStats:
+        """How much is stored.
+
+        Raises:
+            CacheError: The folder cannot be read.
+        """
+        with translated(self.folder):
+            sizes_and_times = [(s.st_size, s.st_mtime) for s in (p.stat() for p in self._files())]
+        times = sorted(t for _, t in sizes_and_times)
+        return StoreStats(
+            entries=len(sizes_and_times),
+            bytes=sum(s for s, _ in sizes_and_times),
+            oldest=_time(times[0]) if times else None,
+            newest=_time(times[-1]) if times else None,
+        )
+
+    def verify(self) -> VerifyReport:
+        """Read every file and name those that would not be handed out. Nothing is changed.
+
+        Raises:
+            CacheError: The folder cannot be read.
+        """
+        checked, bad = 0, list[BadEntry]()
+        with translated(self.folder):
+            files = self._files()
+        for path in files:
+            checked += 1
+            try:
+                if path.suffix == ".npy":
+                    self.get(path.stem)
+                else:
+                    self.get_json(path.stem)
+            except CacheError as error:
+                bad.append(BadEntry(key=path.stem, reason=error.message))
+        return VerifyReport(checked=checked, bad=tuple(bad))
+
+    def prune(self, older_than_days: float) -> int:
+        """Remove the files that were last put more than so many days ago, and say how many.
+
+        Raises:
+            CacheError: The folder cannot be written.
+            ValueError: A negative age.
+        """
+        if older_than_days < 0:
+            raise ValueError(f"An age is not negative: {older_than_days}.")
+        return self._remove(before=time.time() - older_than_days * 86_400)
+
+    def clear(self) -> int:
+        """Remove every file, and say how many there were.
+
+        Raises:
+            CacheError: The folder cannot be written.
+        """
+        return self._remove(before=None)
+
+    def _remove(self, before: float | None) -> int:
+        removed = 0
+        with translated(self.folder):
+            # What a killed writer left behind goes too.
+            for path in (*self._files(), *self.folder.glob(f".*{TEMPORARY_SUFFIX}")):
+                if before is None or path.stat().st_mtime < before:
+                    path.unlink(missing_ok=True)
+                    removed += not path.name.startswith(".")
+        return removed
+
+    def _files(self) -> list[Path]:
+        return sorted(
+            path
+            for path in self.folder.iterdir()
+            if path.suffix in (".npy", ".json") and _HASH.fullmatch(path.stem)
+        )
+
+    def _path(self, key: str, suffix: str) -> Path:
+        # Hashes come out of checkpoints: a path must not be smuggled in as one.
+        if not _HASH.fullmatch(key):
+            raise CacheError(f"{key[:80]!r} is no content hash.", hint="It must be 64 hex digits.")
+        return self.folder / f"{key}.{suffix}"
+
+    def _kept(self, path: Path) -> bool:
+        """Whether the file is there and sound; its age starts again, so that pruning spares it."""
+        try:
+            _ = self.get(path.stem) if path.suffix == ".npy" else self.get_json(path.stem)
+            os.utime(path)
+        except (CacheError, FileNotFoundError):
+            return False
+        return True
+
+
+def _plain(array: Array) -> Array:
+    if array.dtype.kind not in _KINDS:
+        raise TypeError(f"Only arrays of numbers and bools are stored, not of {array.dtype}.")
+    return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+
+
+def _array_hash(plain: Array) -> str:
+    hashed = sha256(canonical_json({"dtype": plain.dtype.str, "shape": list(plain.shape)}).encode("utf-8"))
+    hashed.update(b"\n")
+    hashed.update(plain.tobytes())
+    return hashed.hexdigest()
+
+
+def _read_array(file: BinaryIO, size: int) -> Array:
+    """Read an .npy file of the one form that is written here.
+
+    `numpy.load` would also take zip archives and pickles, and make room for whatever shape a header claims.
+    """
+    if np.lib.format.read_magic(file) != _NPY_VERSION:
+        raise ValueError("not the version of the npy format that is written here")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if fortran or dtype.kind not in _KINDS or dtype != dtype.newbyteorder("<"):
+        raise ValueError("not a little-endian array of numbers in C order")
+    count = 1
+    for extent in shape:
+        count *= extent
+    if min(shape, default=0) < 0 or count * dtype.itemsize != size - file.tell():
+        raise ValueError("the file is shorter or longer than its header says")
+    return np.frombuffer(bytearray(file.read()), dtype).reshape(shape)
+
+
+def _missing(path: Path) -> CacheError:
+    return CacheError(
+        f"{path.name} is missing from {path.parent}.", hint="Run again from the start: it cannot be resumed."
+    )
+
+
+def _damaged(path: Path, reason: str) -> CacheError:
+    return CacheError(
+        f"{path} is damaged: {reason}.", hint="Delete the file and run again; it will be computed anew."
+    )
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,81 @@
+"""Folders that only their owner can enter, and files that appear in them whole or not at all.
+
+It knows nothing of what is kept in them.
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from fieldmark.errors import CacheError
+
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
+TEMPORARY_SUFFIX = ".tmp"
+
+
+def private_folder(folder: str | Path) -> Path:
+    """Make `folder` exist with mode 0700 and return its absolute path.
+
+    Missing parents are made with the same mode. A folder that exists with a wider mode is narrowed.
+
+    Raises:
+        CacheError: It is no folder, cannot be made, or belongs to someone else.
+    """
+    path = Path(folder).absolute()
+    try:
+        missing = [path, *path.parents]
+        for each in reversed(missing[: next(i for i, p in enumerate(missing) if p.exists())]):
+            each.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        if not path.is_dir():
+            raise CacheError(f"{path} is not a folder.", hint="Give the cache a folder of its own.")
+        if stat.S_IMODE(path.stat().st_mode) != PRIVATE_FOLDER:
+            path.chmod(PRIVATE_FOLDER)
+    except OSError as error:
+        raise cache_error(path, error) from error
+    return path
+
+
+def cache_error(path: Path, error: Exception) -> CacheError:
+    """The error to raise when the file system or SQLite refuses to serve the store at `path`."""
+    return CacheError(
+        f"The store at {path} cannot be used: {error}.",
+        hint="Check that the folder is yours, writable, on a local disk and that the disk is not full; "
+        "a damaged store can be moved aside.",
+    )
+
+
+def write_whole(path: Path, parts: Sequence[bytes | memoryview]) -> None:
+    """Write a file so that, whatever happens, it is there complete or not there.
+
+    The parts go to a temporary file beside it, which is flushed to the disk and then renamed.
+
+    Raises:
+        OSError: The file could not be written; the temporary file is removed again.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush the folder's list of names, so that a new file is still there after a power cut."""
+    if os.name == "nt":  # Windows cannot open a folder for that
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,41 @@
+"""What a store says of itself: how much it holds, and which of its entries cannot be used.
+
+It knows nothing of how any store keeps its entries.
+"""
+
+from pydantic import Field
+
+from fieldmark.records import Record
+
+
+class StoreStats(Record):
+    """How much a store holds."""
+
+    entries: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+    """Size of its files on disk (in memory: of its values)."""
+    oldest: str | None = None
+    """When its oldest entry was written (ISO 8601, UTC), where the store records it."""
+    newest: str | None = None
+    width: int | None = None
+    """Values per row, for a vector store."""
+
+
+class BadEntry(Record):
+    """An entry that a store will not hand out, and why."""
+
+    key: str
+    """The entry's key, or the file's name where no key can be read."""
+    reason: str
+
+
+class VerifyReport(Record):
+    """What came of reading every entry of a store."""
+
+    checked: int = Field(ge=0)
+    bad: tuple[BadEntry, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every entry could be used."""
+        return not self.bad
