@@ -1,0 +1,169 @@
+"""Keeps language-model spending within limits: reserves an estimate before a call, settles on its use after.
+
+It knows nothing of questions, endpoints or caches.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from types import TracebackType
+
+from fieldmark.errors import LimitReached, SettingsError
+from fieldmark.records import Limits, Price, Usage
+
+BYTES_PER_TOKEN = 3
+"""A cautious figure: English text has about four bytes a token."""
+IMAGE_TOKENS = 1_500
+"""What one image is taken to cost in tokens before the endpoint says what it did cost."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens of one call: what was sent and what came back."""
+
+    prompt: int = 0
+    completion: int = 0
+
+    @property
+    def total(self) -> int:
+        """Prompt and completion together."""
+        return self.prompt + self.completion
+
+
+def tokens_of(text: str) -> int:
+    """Estimates the tokens of a text from its length in UTF-8 bytes, rounded up."""
+    return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+
+
+class Reservation:
+    """The room kept for one call under way; settle or release it once.
+
+    As a context manager it never leaks: a call that ends without a word about its use (cancelled, timed
+    out) counts as having used its whole estimate, since the endpoint may have done the work.
+    """
+
+    def __init__(self, budget: "Budget", estimate: Tokens) -> None:
+        self._budget = budget
+        self._estimate = estimate
+        self._open = True
+
+    def settle(self, used: Tokens, *, reported: bool) -> None:
+        """Replaces the estimate by the use; `reported` is False where the use is itself an estimate."""
+        if self._open:
+            self._open = False
+            self._budget._close(self._estimate, used, reported=reported)
+
+    def release(self) -> None:
+        """Gives the room back: the call was never made, or it was turned away unread."""
+        if self._open:
+            self._open = False
+            self._budget._close(self._estimate, None, reported=True)
+
+    def __enter__(self) -> "Reservation":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.settle(self._estimate, reported=False)
+
+
+class Budget:
+    """Counts what was spent and refuses what would pass a limit.
+
+    Args:
+        limits: The most that may be spent on calls, tokens and cost.
+        price: Price per million tokens; `None` leaves the cost unknown.
+
+    Raises:
+        SettingsError: If there is a limit on cost and no price to hold it against.
+    """
+
+    def __init__(self, limits: Limits, price: Price | None = None) -> None:
+        if limits.max_cost is not None and price is None:
+            raise SettingsError(
+                "A limit on cost needs the model's price, and none is configured.",
+                hint="Give the price per million tokens, or limit calls or tokens instead.",
+            )
+        self._limits = limits
+        self._price = price
+        self._spent = Tokens()
+        self._reserved = Tokens()
+        self._calls = 0
+        self._calls_open = 0
+        self._unreported = 0
+        self._changed = asyncio.Event()
+
+    @property
+    def calls(self) -> int:
+        """Calls made so far, those under way included."""
+        return self._calls + self._calls_open
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and cost of the calls that are over; `requests`, `cached` and `failed` are 0 here."""
+        return Usage(
+            prompt_tokens=self._spent.prompt,
+            completion_tokens=self._spent.completion,
+            unreported=self._unreported,
+            cost=None if self._price is None else self._cost(self._spent),
+        )
+
+    async def reserve(self, estimate: Tokens) -> Reservation:
+        """Keeps room for a call that may use up to `estimate`.
+
+        Where the limit would be passed only if every call under way used all of its own estimate, it waits
+        for some of them to settle first.
+
+        Raises:
+            LimitReached: If the call would pass a limit whatever the calls under way turn out to use.
+        """
+        limits = self._limits
+        while True:
+            if limits.max_calls is not None and self.calls + 1 > limits.max_calls:
+                raise self._reached(f"{limits.max_calls:,} calls", "calls")
+            over = self._over(_add(self._spent, estimate))
+            if over is not None:
+                raise self._reached(*over)
+            if self._over(_add(_add(self._spent, self._reserved), estimate)) is None:
+                break
+            await self._changed.wait()
+        self._reserved = _add(self._reserved, estimate)
+        self._calls_open += 1
+        return Reservation(self, estimate)
+
+    def _over(self, tokens: Tokens) -> tuple[str, str] | None:
+        limits = self._limits
+        if limits.max_tokens is not None and tokens.total > limits.max_tokens:
+            return f"{limits.max_tokens:,} tokens", "tokens"
+        if limits.max_cost is not None and self._cost(tokens) > limits.max_cost:
+            return f"a cost of {limits.max_cost:g}", "cost"
+        return None
+
+    def _reached(self, limit: str, what: str) -> LimitReached:
+        cost = "" if self._price is None else f", cost {self._cost(self._spent):.4g}"
+        return LimitReached(
+            f"The next language-model call could pass the limit of {limit} "
+            f"(so far: {self.calls:,} calls, {self._spent.total:,} tokens{cost}).",
+            hint=f"All answers so far are kept; raise the limit on {what} and resume.",
+        )
+
+    def _cost(self, tokens: Tokens) -> float:
+        if self._price is None:
+            return 0.0
+        return (tokens.prompt * self._price.prompt + tokens.completion * self._price.completion) / 1e6
+
+    def _close(self, estimate: Tokens, used: Tokens | None, *, reported: bool) -> None:
+        self._reserved = Tokens(
+            self._reserved.prompt - estimate.prompt, self._reserved.completion - estimate.completion
+        )
+        self._calls_open -= 1
+        if used is not None:
+            self._calls += 1
+            self._spent = _add(self._spent, used)
+            self._unreported += not reported
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+
+def _add(first: Tokens, second: Tokens) -> Tokens:
+    return Tokens(first.prompt + second.prompt, first.completion + second.completion)

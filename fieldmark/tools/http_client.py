@@ -1,0 +1,44 @@
+"""An HTTP client whose timeout bounds a whole try, so that an endpoint cannot hold a call by dripping bytes.
+
+It knows nothing of language models. Import it late: it loads the HTTP stack.
+"""
+
+import asyncio
+from typing import Any
+
+import httpx2
+
+CONNECT_S = 5.0
+"""An endpoint that does not take a connection within this many seconds is down."""
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, never bound
+
+
+class WholeTimeClient(httpx2.AsyncClient):
+    """Reads the request's `read` timeout as the most seconds for the whole response, body included."""
+
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        """Sends one request.
+
+        Raises:
+            httpx2.ReadTimeout: If the response is not complete in time.
+        """
+        limit = request.extensions.get("timeout", {}).get("read")
+        try:
+            async with asyncio.timeout(limit):
+                return await super().send(request, **options)
+        except TimeoutError as error:
+            raise httpx2.ReadTimeout(f"No complete response within {limit} s.", request=request) from error
+
+
+def open_http_client(host: str, *, connections: int) -> WholeTimeClient:
+    """Opens a client for one endpoint; a proxy from the environment is not used for this machine itself.
+
+    Args:
+        host: Host name of the endpoint.
+        connections: The most connections at a time.
+    """
+    return WholeTimeClient(
+        follow_redirects=True,
+        trust_env=host not in _LOCAL,
+        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+    )

@@ -1,0 +1,431 @@
+"""The language model tool: asks rendered questions of any OpenAI-compatible endpoint, each at most once.
+
+It knows no prompt and no graph; what a question means is its caller's business.
+"""
+
+import asyncio
+import dataclasses
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from fieldmark.cache.keys import canonical_json, content_key
+from fieldmark.errors import EndpointError, QuestionFailed
+from fieldmark.records import Limits, Price, Question, Usage
+from fieldmark.tools.answers import BadAnswerError, read_answer, strict_schema
+from fieldmark.tools.budget import IMAGE_TOKENS, Budget, Tokens, tokens_of
+from fieldmark.tools.dialect import Dialect, ResponseFormat
+from fieldmark.tools.endpoint import Completion, Endpoint, HttpStatusError, ModelList
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from fieldmark.cache.bytestore import ByteStore
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=BaseModel)
+
+ANSWER_SCHEMA = "fieldmark.answer/1"
+"""Tag of a stored answer, and the version in its key."""
+
+_HINTS = {
+    "truncated": "Raise the answer's token limit.",
+    "refused": "Reword the question, or use another model.",
+    "filtered": "Reword the question, or use another model.",
+    "not_json": "Check that the base URL ends in /v1.",
+}
+_OTHER_HINT = "A larger model, or a server that enforces JSON schemas, helps."
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """A usable answer.
+
+    Attributes:
+        value: The answer, validated.
+        key: Its cache key; names the answer in votes and events.
+        cached: Whether nothing was asked for it: it was stored, or asked by another at this moment.
+        prompt_tokens: Tokens of the question when it was asked; `None` where not reported.
+        completion_tokens: Tokens of the answer when it was asked; `None` where not reported.
+    """
+
+    value: T
+    key: str
+    cached: bool
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+
+class LanguageModel(Protocol):
+    """Whatever answers questions.
+
+    Failure contract: `QuestionFailed` is about one question, the others go on; `EndpointError` means that no
+    question can be answered now; `LimitReached` comes before the call that would pass a limit, and what was
+    answered so far is kept.
+    """
+
+    async def ask(self, question: Question[T]) -> Answer[T]:
+        """Answers one question."""
+        ...
+
+
+class ChatModel:
+    """A language model behind an OpenAI-compatible endpoint, with a cache, limits and bounded concurrency.
+
+    Use it as an async context manager, within one event loop. Safe to call from many tasks at once:
+    identical questions under way at the same time are asked once.
+
+    Args:
+        model: The model's name at the endpoint.
+        base_url: Base URL; `None` for the SDK's default.
+        api_key: The key, never shown and no part of a cache key; `None` where none is needed.
+        store: Where answers are kept.
+        identity: Name of the endpoint in cache keys; `None` to take the name it gives itself in
+            `GET /models` (`fieldmark_identity`), else its normal URL.
+        concurrency: The most calls at a time.
+        limits: The most that may be spent.
+        price: Price per million tokens; `None` leaves the cost unknown.
+        timeout_s: The most seconds for one HTTP try.
+        max_retries: Retries of the SDK on connection faults, 408, 409, 429 and 5xx.
+        answer_retries: How often a question is asked again after an unusable answer; each is a call.
+        use_cache: False neither reads nor writes the store.
+        refresh: True asks everything anew, once, and replaces what is stored.
+        http_client: An own HTTP client; not closed here.
+
+    Raises:
+        SettingsError: If the URL, the key or the limits cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None,
+        api_key: str | None,
+        store: "ByteStore",
+        identity: str | None = None,
+        concurrency: int = 16,
+        limits: Limits | None = None,
+        price: Price | None = None,
+        timeout_s: float = 60.0,
+        max_retries: int = 2,
+        answer_retries: int = 2,
+        use_cache: bool = True,
+        refresh: bool = False,
+        http_client: "httpx2.AsyncClient | None" = None,
+    ) -> None:
+        self.model = model
+        self.endpoint = Endpoint(
+            model,
+            base_url,
+            api_key=api_key,
+            timeout_s=timeout_s,
+            max_retries=max_retries,
+            connections=concurrency,
+            http_client=http_client,
+        )
+        self._store = store
+        self._identity = identity
+        self._served: ModelList | None = None
+        self._looking = asyncio.Lock()
+        self._slots = asyncio.Semaphore(concurrency)
+        self._budget = Budget(limits or Limits(), price)
+        self._answer_retries = answer_retries
+        self._use_cache = use_cache
+        self._refresh = refresh
+        self._renewed: set[str] = set()
+        self._dialect = Dialect()
+        self._flights: dict[tuple[str, type[BaseModel]], _Flight] = {}
+        self._counts = Usage()
+        self._faults: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"ChatModel({self.model!r}, base_url={self.endpoint.url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stops what is under way and closes the connections."""
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.endpoint.aclose()
+
+    @property
+    def usage(self) -> Usage:
+        """What was spent so far, fresh and cached apart."""
+        return self._counts + self._budget.usage
+
+    @property
+    def calls(self) -> int:
+        """Calls held against the limit: more than `usage.requests` where a question was asked again."""
+        return self._budget.calls
+
+    @property
+    def identity(self) -> str:
+        """Name of the endpoint in cache keys; settled by the first question, `key` or `peek`."""
+        return self._identity or self.endpoint.url
+
+    @property
+    def response_format(self) -> str:
+        """The way of asking for JSON in use: "json_schema", "json_object" or "text"."""
+        return self._dialect.format.value
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """How many unusable answers came back, by reason; those that asking again mended are among them."""
+        return dict(self._faults)
+
+    def estimate(self, question: Question[Any]) -> int:
+        """Tokens that one call for the question is taken to need: bytes / 3 plus the answer's maximum."""
+        body = self._dialect.body(question, self.model, form=self._dialect.format)
+        return _room(body, question).total
+
+    async def key(self, question: Question[Any]) -> str:
+        """The question's cache key. Never depends on the API key or on the response format in use.
+
+        Raises:
+            QuestionFailed: If the question holds text that cannot be sent ("unsendable").
+        """
+        await self._identify()
+        try:
+            return content_key(
+                {
+                    "schema": ANSWER_SCHEMA,
+                    "endpoint": self.identity,
+                    "model": self.model,
+                    "messages": [message.model_dump(mode="json") for message in question.messages],
+                    "temperature": float(question.temperature),
+                    "max_tokens": question.max_tokens,
+                    "answer": strict_schema(question.answer_model),
+                    "sample": question.sample,
+                }
+            )
+        except ValueError:
+            raise QuestionFailed(
+                f"Question {question.prompt_id} holds text that is no valid Unicode.",
+                reason="unsendable",
+                hint="Look for names that were read with the wrong encoding.",
+            ) from None
+
+    async def peek(self, question: Question[Any]) -> bool:
+        """Whether the question would be answered from the cache. Asks nothing."""
+        return self._recall(await self.key(question), question) is not None
+
+    async def ask(self, question: Question[T]) -> Answer[T]:
+        """Answers one question, from the cache where it was answered before.
+
+        Args:
+            question: The rendered question.
+
+        Returns:
+            The validated answer.
+
+        Raises:
+            QuestionFailed: If this question got no usable answer within bounds.
+            EndpointError: If no question can be answered.
+            LimitReached: Before a call that would pass a limit.
+            CacheError: If the answer cannot be stored.
+        """
+        key = await self.key(question)
+        stored = self._recall(key, question)
+        if stored is not None:
+            self._count(cached=1)
+            return stored
+        place = (key, question.answer_model)
+        flight = self._flights.get(place)
+        if flight is not None:
+            answer = await self._join(place, flight)
+            self._count(cached=1)
+            return dataclasses.replace(answer, cached=True)
+        flight = _Flight(asyncio.create_task(self._fly(key, question)))
+        self._flights[place] = flight
+        return await self._join(place, flight)
+
+    async def _join(self, place: tuple[str, type[BaseModel]], flight: "_Flight") -> Answer[Any]:
+        """Waits for a call under way; the last one to lose interest cancels it."""
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if self._flights.get(place) is flight and (flight.task.done() or not flight.waiting):
+                del self._flights[place]
+            if not flight.task.done() and not flight.waiting:
+                flight.task.cancel()
+                await asyncio.wait({flight.task})
+
+    async def _fly(self, key: str, question: Question[T]) -> Answer[T]:
+        try:
+            async with self._slots:
+                answer = await self._converse(key, question)
+        except (QuestionFailed, EndpointError) as error:
+            self._count(requests=1, failed=1)
+            logger.debug("Question %s failed: %s", question.prompt_id, error.message)
+            raise
+        self._count(requests=1)
+        return answer
+
+    async def _converse(self, key: str, question: Question[T]) -> Answer[T]:
+        """Asks until an answer is usable or the tries are used up; stores it the moment it arrives."""
+        name = self.endpoint.name
+        form: ResponseFormat | None = None
+        note = ""
+        bad: BadAnswerError | None = None
+        tries = 1 + self._answer_retries
+        for _ in range(tries):
+            completion, used_form = await self._call(question, form, note)
+            try:
+                if completion.fault is not None:
+                    raise completion.fault
+                value, bare = read_answer(completion.text, question.answer_model)
+            except BadAnswerError as error:
+                bad = error
+                self._faults[bad.reason] += 1
+                logger.info("%s: %s is unusable (%s).", name, question.prompt_id, bad)
+                if bad.reason in ("malformed", "off_schema") and not self._dialect.proven:
+                    form = used_form.fallback or used_form  # the endpoint may be ignoring the format
+                note = "" if bad.reason == "not_json" else _note(bad)
+                continue
+            if form is not None and form is used_form and not self._dialect.proven:
+                self._dialect.fall_back(self._dialect.format, endpoint=name, why="is ignored")
+            if bare and used_form is self._dialect.format:
+                self._dialect.proven = True
+            used = completion.used
+            answer = Answer(
+                value=value,
+                key=key,
+                cached=False,
+                prompt_tokens=used and used.prompt,
+                completion_tokens=used and used.completion,
+            )
+            self._keep(question, answer, completion.text)
+            return answer
+        if bad is None:
+            raise ValueError("answer_retries must not be negative.")
+        if bad.reason == "not_json" and not self.endpoint.answered:
+            raise EndpointError(
+                f"{name} does not speak the OpenAI protocol: {bad.detail}.", hint=_HINTS["not_json"]
+            )
+        raise QuestionFailed(
+            f"{name} gave no usable answer to {question.prompt_id} in {tries} tries: {bad}.",
+            reason=bad.reason,
+            hint=_HINTS.get(bad.reason, _OTHER_HINT),
+        )
+
+    async def _call(
+        self, question: Question[Any], form: ResponseFormat | None, note: str
+    ) -> tuple[Completion, ResponseFormat]:
+        """Makes one call within the limits, put otherwise where the endpoint refuses its wording."""
+        while True:  # ends: every turn that `learn` grants takes one of its few lessons
+            used_form = form or self._dialect.format
+            body = self._dialect.body(question, self.model, form=used_form, note=note)
+            room = _room(body, question)
+            with await self._budget.reserve(room) as reservation:
+                try:
+                    completion = await self.endpoint.complete(body)
+                except HttpStatusError as refused:
+                    known = self._dialect.learn(
+                        refused.status, refused.complaint, form=used_form, endpoint=self.endpoint.name
+                    )
+                    if known:
+                        reservation.release()
+                        form = None
+                        continue
+                    reservation.settle(Tokens(), reported=True)
+                    raise self.endpoint.failure(refused, served=self._served) from None
+                except EndpointError:
+                    reservation.settle(Tokens(), reported=True)
+                    raise
+                used = completion.used
+                reservation.settle(
+                    used or Tokens(room.prompt, tokens_of(completion.text)), reported=used is not None
+                )
+                return completion, used_form
+
+    async def _identify(self) -> None:
+        """Settles the endpoint's name on first use: one short request, and its URL where that fails."""
+        if self._identity is None:
+            async with self._looking:
+                if self._identity is None:
+                    self._served = await self.endpoint.models()
+                    own = {} if self._served is None else self._served.identities
+                    self._identity = own.get(self.model, self.endpoint.url)
+
+    def _keep(self, question: Question[Any], answer: Answer[Any], text: str) -> None:
+        if not self._use_cache:
+            return
+        record = {
+            "value": answer.value.model_dump(mode="json", by_alias=True, round_trip=True),
+            "text": text.encode("utf-8", "replace").decode("utf-8"),
+            "usage": {"prompt_tokens": answer.prompt_tokens, "completion_tokens": answer.completion_tokens},
+            "model": self.model,
+            "prompt": question.prompt_id,
+        }
+        self._store.put(answer.key, canonical_json(record).encode("utf-8"), schema=ANSWER_SCHEMA)
+        self._renewed.add(answer.key)
+
+    def _recall(self, key: str, question: Question[T]) -> Answer[T] | None:
+        """Reads a stored answer; one that is not what it should be is a logged miss."""
+        if not self._use_cache or (self._refresh and key not in self._renewed):
+            return None
+        data = self._store.get(key, schema=ANSWER_SCHEMA)
+        if data is None:
+            return None
+        try:
+            record = json.loads(data)
+            value = question.answer_model.model_validate_json(json.dumps(record["value"]))
+            usage = record["usage"]
+            counts = (usage["prompt_tokens"], usage["completion_tokens"])
+            if not all(count is None or type(count) is int for count in counts):
+                raise TypeError("token counts are no integers")
+        except (ValueError, ValidationError, LookupError, TypeError, RecursionError) as error:
+            logger.warning(
+                "A stored answer (%s) cannot be used (%s); asking again.", key, type(error).__name__
+            )
+            return None
+        return Answer(value=value, key=key, cached=True, prompt_tokens=counts[0], completion_tokens=counts[1])
+
+    def _count(self, **more: int) -> None:
+        self._counts += Usage(**more)
+
+
+@dataclass
+class _Flight:
+    """A question under way, and how many wait for it."""
+
+    task: "asyncio.Task[Answer[Any]]"
+    waiting: int = 0
+
+
+def _room(body: dict[str, Any], question: Question[Any]) -> Tokens:
+    """The tokens one call may use: an estimate of what is sent, and the answer's maximum."""
+    images = sum(len(message.images) for message in question.messages)
+    texts: list[str] = []
+    for message in cast("list[dict[str, Any]]", body["messages"]):
+        content = message["content"]
+        texts += (
+            [content] if isinstance(content, str) else [part["text"] for part in content if "text" in part]
+        )
+    return Tokens(sum(tokens_of(text) for text in texts) + images * IMAGE_TOKENS, question.max_tokens)
+
+
+def _note(bad: BadAnswerError) -> str:
+    if bad.reason == "truncated":
+        return "Your last answer was cut off for its length. Answer again, more briefly."
+    if bad.reason in ("malformed", "off_schema"):
+        return f"Your last answer could not be used ({bad.detail}). Answer again with only the JSON object."
+    return ""
