@@ -1,0 +1,152 @@
+"""FuDD: class texts chosen per image, from the differences between the classes it may be.
+
+It knows nothing of who described the differences or how they are stored.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from fieldmark.errors import InputError
+from fieldmark.tools.scoring.vectors import Encode, encode_unit, image_steps, unit
+
+PairTexts = Mapping[tuple[int, int], tuple[Sequence[str], Sequence[str]]]
+"""(i, j) to the sentences of class i and of class j that tell the two apart."""
+
+
+def fudd_scores(
+    image_vectors: Tensor,
+    encode: Encode,
+    first_scores: Tensor,
+    pairs: PairTexts,
+    default_texts: Sequence[str],
+    *,
+    k: int = 10,
+) -> Tensor:
+    """Score the k likeliest classes of each image by the sentences that tell them apart.
+
+    For every pair among an image's k best classes each side's sentences join that class's list; a pair
+    that is not given adds the class's default sentence. The list loses its duplicates, then each
+    sentence is capitalised with `str.capitalize` (first letter up, rest down; sentences that differ only
+    in case therefore count twice, as in the released code). The class's vector **for this image** is the
+    unit mean of the unit vectors of its list. The first scores choose the k classes and are then
+    dropped. A class whose list stays empty (k = 1, or given pairs without sentences) uses its default.
+
+    Source: Esfandiarpoor & Bach 2024, section 3 and released code.
+
+    Args:
+        image_vectors: Unit image vectors [N, D].
+        encode: Texts to vectors [M, D]; called once, with each distinct sentence once.
+        first_scores: Scores [N, C] that choose the k classes (cosines with "A photo of a {c}.").
+        pairs: Sentences per unordered pair of class indices; each pair once, either way round.
+        default_texts: One sentence per class, for pairs that are not given.
+        k: How many classes stay per image; C pools every given pair.
+
+    Returns:
+        Cosines [N, C], float32; -inf outside the k.
+
+    Raises:
+        InputError: If k is below 1, shapes do not fit, or a pair is repeated or out of range.
+    """
+    images = image_vectors.to(torch.float32)
+    count, classes = first_scores.shape
+    if k < 1:
+        raise InputError(f"k is {k}.", hint="Keep at least one class per image.")
+    if len(default_texts) != classes or len(images) != count:
+        raise InputError(
+            f"{len(default_texts)} default sentences and {len(images)} image vectors do not fit scores of "
+            f"{count} images and {classes} classes.",
+            hint="Give one default sentence per class and one row of scores per image.",
+        )
+    k = min(k, classes)
+    sentences = _sentences_by_class(pairs, default_texts)
+    place = {
+        text: index
+        for index, text in enumerate(
+            dict.fromkeys(text.capitalize() for own in sentences for text in own.texts)
+        )
+    }
+    vectors = encode_unit(list(place), encode)
+    scores = images.new_full((count, classes), -torch.inf)
+    if k == classes:  # every image has the same lists, so one vector per class is enough
+        everyone = torch.arange(classes)[None]
+        prototypes = torch.cat(
+            [
+                _prototypes(own, own.brought_up(index, classes), everyone, vectors, place)
+                for index, own in enumerate(sentences)
+            ]
+        )
+        return images @ prototypes.T
+    top = first_scores.topk(k, dim=1).indices
+    rows_of = _rows_by_class(top, classes)
+    for index, own in enumerate(sentences):
+        rows = rows_of[index]
+        brought_up = own.brought_up(index, classes)
+        for step in image_steps(len(rows), len(own.texts) + vectors.shape[1]):
+            some = rows[step]
+            prototypes = _prototypes(own, brought_up, top[some], vectors, place)
+            scores[some, index] = (images[some] * prototypes).sum(-1)
+    return scores
+
+
+class _ClassSentences:
+    """The distinct sentences of one class, and which rivals bring up which."""
+
+    def __init__(self, default: str) -> None:
+        self.texts: dict[str, int] = {default: 0}
+        self.given: dict[int, list[int]] = {}
+
+    def add(self, rival: int, texts: Sequence[str]) -> None:
+        self.given[rival] = [self.texts.setdefault(text, len(self.texts)) for text in texts]
+
+    def brought_up(self, index: int, classes: int) -> Tensor:
+        """[C, texts] float32: 1 where the pair with that rival brings the sentence up."""
+        table = torch.zeros(classes, len(self.texts))
+        table[:, 0] = 1.0
+        table[index] = 0.0
+        for rival, columns in self.given.items():
+            table[rival] = 0.0
+            table[rival, columns] = 1.0
+        return table
+
+
+def _sentences_by_class(pairs: PairTexts, default_texts: Sequence[str]) -> list[_ClassSentences]:
+    classes = len(default_texts)
+    sentences = [_ClassSentences(text) for text in default_texts]
+    for (first, second), (first_texts, second_texts) in pairs.items():
+        if first == second or not (0 <= first < classes and 0 <= second < classes):
+            raise InputError(
+                f"Pair ({first}, {second}) does not name two of {classes} classes.",
+                hint="Use indices from 0 in the order of the scores' columns.",
+            )
+        if second in sentences[first].given:
+            raise InputError(
+                f"Pair ({first}, {second}) is given twice.", hint="Give each unordered pair once."
+            )
+        if isinstance(first_texts, str) or isinstance(second_texts, str):
+            raise InputError(
+                f"A side of pair ({first}, {second}) is one string.", hint="Give a list of sentences a side."
+            )
+        sentences[first].add(second, first_texts)
+        sentences[second].add(first, second_texts)
+    return sentences
+
+
+def _prototypes(
+    own: _ClassSentences, brought_up: Tensor, candidates: Tensor, vectors: Tensor, place: Mapping[str, int]
+) -> Tensor:
+    """Unit vectors [n, D] of one class, given each image's candidates [n, k]."""
+    # Summing the k rows of a 0/1 table says which sentences any rival brings up: the de-duplicated list.
+    member = torch.nn.functional.embedding_bag(candidates, brought_up, mode="sum").gt(0)
+    member[:, 0] |= ~member.any(dim=1)
+    local = vectors[torch.tensor([place[text.capitalize()] for text in own.texts])]
+    return unit(member.to(torch.float32) @ local)
+
+
+def _rows_by_class(top: Tensor, classes: int) -> list[Tensor]:
+    """For each class, the images that have it among their candidates, ascending."""
+    flat = top.reshape(-1)
+    order = flat.argsort(stable=True)
+    sizes = torch.bincount(flat, minlength=classes)
+    return list((order // top.shape[1]).split(sizes.tolist()))

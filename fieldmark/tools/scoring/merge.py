@@ -1,0 +1,198 @@
+"""Merge names and phrases that mean the same: by spelling, then by average-linkage on centred vectors.
+
+It knows nothing of votes, classes or images.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fieldmark.errors import InputError
+from fieldmark.tools.scoring.vectors import unit
+
+_SPELLINGS = {"color": "colour", "gray": "grey", "colored": "coloured", "center": "centre", "fiber": "fibre"}
+_NEGATION = re.compile(
+    r"\b(?:no|not|non|none|without|lacks?|lacking|absent|absence|never|neither)\b|\w+less\b"
+)
+
+
+def normal_name(name: str) -> str:
+    """A name without case, punctuation, American spelling and plural: "Bill-Colors" → "bill colour".
+
+    Args:
+        name: Any text.
+
+    Returns:
+        Words joined by single spaces; the bare lower-case text where no letter or digit is left.
+    """
+    words = re.findall(r"[^\W_]+", name.casefold())
+    if not words:
+        return name.casefold().strip()
+    return " ".join(_SPELLINGS.get(word, word) for word in map(_singular, words))
+
+
+def normal_phrase(phrase: str) -> str:
+    """A value phrase in lower case, with single spaces and without closing punctuation."""
+    return " ".join(phrase.casefold().split()).strip(" .;:,")
+
+
+def is_negative(phrase: str) -> bool:
+    """Whether an English phrase speaks of an absence ("no crest", "a crestless head").
+
+    CLIP's text vectors barely tell a phrase from its negation, so the words have to.
+    """
+    return bool(_NEGATION.search(phrase.casefold()))
+
+
+def centred_unit(vectors: Tensor) -> Tensor:
+    """Unit rows after taking off the mean of the unit rows.
+
+    Prompts that share a frame all have high cosines; what they differ in is left after centring.
+
+    Args:
+        vectors: [M, D].
+
+    Returns:
+        [M, D] float32; a row equal to the mean becomes zero.
+    """
+    rows = unit(vectors)
+    return unit(rows - rows.mean(dim=0)) if len(rows) else rows
+
+
+def cluster(similarity: Tensor, *, threshold: float, apart: Collection[tuple[int, int]] = ()) -> list[int]:
+    """Average-linkage clustering: merge the two clusters with the highest mean similarity, while it lasts.
+
+    Args:
+        similarity: Symmetric [M, M].
+        threshold: Clusters whose mean similarity is below stay apart.
+        apart: Pairs that must never share a cluster.
+
+    Returns:
+        Cluster of each item, numbered by first appearance. Among equal similarities the pair that comes
+        first merges first, so that sorted items give one answer.
+
+    Raises:
+        InputError: If `similarity` is not square.
+    """
+    size = len(similarity)
+    if similarity.shape != (size, size):
+        raise InputError(f"Similarities {tuple(similarity.shape)} are not square.", hint="Give [M, M].")
+    table = similarity.to(torch.float64).numpy().copy()
+    np.fill_diagonal(table, -np.inf)
+    for first, second in apart:
+        table[first, second] = table[second, first] = -np.inf
+    weight = np.ones(size)
+    owner = np.arange(size)
+    best = table.argmax(axis=1) if size else np.zeros(0, dtype=int)
+    while size > 1:
+        peaks = table[np.arange(size), best]
+        first = int(peaks.argmax())
+        if not peaks[first] >= threshold:
+            break
+        first, second = sorted((first, int(best[first])))
+        # Mean similarity to the union; -inf of a forbidden member stays -inf.
+        row = (weight[first] * table[first] + weight[second] * table[second]) / (
+            weight[first] + weight[second]
+        )
+        row[[first, second]] = -np.inf
+        table[first], table[:, first] = row, row
+        table[second], table[:, second] = -np.inf, -np.inf
+        weight[first] += weight[second]
+        owner[owner == second] = first
+        stale = (best == first) | (best == second)
+        stale[first] = True
+        best[stale] = table[stale].argmax(axis=1)
+        risen = ~stale & (row > table[np.arange(size), best])
+        best[risen] = first
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(int(root), len(numbers)) for root in owner]
+
+
+def merge_values(
+    vectors: Tensor,
+    attribute: Sequence[int],
+    *,
+    threshold: float,
+    apart: Collection[tuple[int, int]] = (),
+) -> list[int]:
+    """Merge value phrases of the same attribute that mean the same.
+
+    Args:
+        vectors: Text vectors of the phrases [M, D], not centred.
+        attribute: Attribute of each phrase; only phrases of one attribute merge.
+        threshold: Least mean cosine of centred vectors between two clusters that merge.
+        apart: Pairs of phrases that must stay apart (contrasted in one answer, or of opposite polarity).
+
+    Returns:
+        Cluster of each phrase, numbered by first appearance over all phrases.
+    """
+    return _clusters_within(centred_unit(vectors), attribute, threshold=threshold, apart=apart)
+
+
+def merge_attributes(
+    vectors: Tensor,
+    attribute: Sequence[int],
+    weights: Sequence[float],
+    *,
+    threshold: float,
+    apart: Collection[tuple[int, int]] = (),
+) -> list[int]:
+    """Merge attributes whose value phrases mean the same.
+
+    Two attributes are as similar as their phrases are, each phrase compared with its nearest in the other
+    attribute (mean over phrases by weight, the lesser of both directions), so that "beak colour" with
+    {a red beak} joins "bill colour" with {a crimson bill, a yellow bill} only if both sides find a match.
+
+    Args:
+        vectors: Text vectors of the phrases [M, D], not centred.
+        attribute: Attribute of each phrase, 0 to A - 1, each with at least one phrase.
+        weights: Weight of each phrase (its votes).
+        threshold: Least similarity of two attributes that merge.
+        apart: Pairs of attributes that must stay apart (both named in one answer).
+
+    Returns:
+        Merged attribute of each of the A attributes, numbered by first appearance.
+    """
+    centred = centred_unit(vectors)
+    count = max(attribute, default=-1) + 1
+    member = torch.zeros(count, len(attribute))
+    if count:
+        member[torch.tensor(attribute), torch.arange(len(attribute))] = torch.tensor(
+            weights, dtype=torch.float32
+        )
+    cosines = centred @ centred.T
+    toward = torch.zeros(count, count)
+    for other in range(count):
+        nearest = cosines[:, member[other] > 0].max(dim=1).values
+        toward[:, other] = (member @ nearest) / member.sum(dim=1)
+    return cluster(torch.minimum(toward, toward.T), threshold=threshold, apart=apart)
+
+
+def _clusters_within(
+    centred: Tensor, attribute: Sequence[int], *, threshold: float, apart: Collection[tuple[int, int]]
+) -> list[int]:
+    members: dict[int, list[int]] = {}
+    for index, owner in enumerate(attribute):
+        members.setdefault(owner, []).append(index)
+    found: list[tuple[int, int]] = [(0, 0)] * len(attribute)
+    for owner, own in members.items():
+        place = {index: local for local, index in enumerate(own)}
+        local_apart = [(place[a], place[b]) for a, b in apart if a in place and b in place]
+        some = centred[own]
+        for index, group in zip(
+            own, cluster(some @ some.T, threshold=threshold, apart=local_apart), strict=True
+        ):
+            found[index] = (owner, group)
+    numbers: dict[tuple[int, int], int] = {}
+    return [numbers.setdefault(key, len(numbers)) for key in found]
+
+
+def _singular(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word

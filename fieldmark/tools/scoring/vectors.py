@@ -1,0 +1,131 @@
+"""Unit vectors of texts, each distinct text encoded once, and how many images fit in one step.
+
+It knows nothing of models, files, prompts or scores.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fieldmark.errors import InputError, ModelError
+
+Encode = Callable[[Sequence[str]], Tensor]
+"""Texts to a float tensor [M, D]; rows need not be of unit length."""
+
+STEP_ELEMENTS = 1 << 24
+"""Elements of the largest temporary in one step over images (64 MiB of float32)."""
+
+
+@dataclass(frozen=True)
+class TextVectors:
+    """Distinct texts with their vectors, and where each group's texts are among them.
+
+    Attributes:
+        vectors: Unit text vectors [M, D], float32, one row per distinct text.
+        group: Group of each occurrence [L], int64, ascending.
+        text: Row in `vectors` of each occurrence [L], int64.
+        sizes: How many texts each group has, duplicates counted, [G] float32.
+    """
+
+    vectors: Tensor
+    group: Tensor
+    text: Tensor
+    sizes: Tensor
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Rows scaled to length one, float32; an all-zero row stays zero."""
+    return torch.nn.functional.normalize(vectors.to(torch.float32), dim=-1)
+
+
+def encode_unit(texts: Sequence[str], encode: Encode) -> Tensor:
+    """Unit float32 vectors [M, D] of texts, with the encoder's answer checked.
+
+    Args:
+        texts: Distinct texts; at least one.
+        encode: The text encoder.
+
+    Returns:
+        Unit rows in the order of `texts`.
+
+    Raises:
+        ModelError: If the encoder does not return one row of finite numbers per text.
+    """
+    vectors = encode(texts)
+    if vectors.ndim != 2 or vectors.shape[0] != len(texts):
+        raise ModelError(
+            f"The encoder returned shape {tuple(vectors.shape)} for {len(texts)} texts.",
+            hint="It must return one row per text.",
+        )
+    if not bool(torch.isfinite(vectors).all()):
+        raise ModelError(
+            "The encoder returned text vectors that are not finite numbers.",
+            hint="Try another precision, or check the model's weights.",
+        )
+    return unit(vectors)
+
+
+def encode_groups(groups: Sequence[Sequence[str]], encode: Encode) -> TextVectors:
+    """Encode every distinct text of several groups once.
+
+    Args:
+        groups: Texts of each group (of each class, for one); duplicates count as often as they occur.
+        encode: The text encoder; called once with the distinct texts in order of first appearance.
+
+    Returns:
+        The vectors and the place of every occurrence.
+
+    Raises:
+        InputError: If there are no groups, or a group has no text.
+        ModelError: If the encoder does not return one row per text.
+    """
+    if not groups:
+        raise InputError("There are no classes to score.", hint="Give the prompts of at least one class.")
+    for index, texts in enumerate(groups):
+        if isinstance(texts, str):
+            raise InputError(
+                f"The prompts of class {index} are one string.", hint="Give a list of prompts per class."
+            )
+        if not texts:
+            raise InputError(
+                f"Class {index} has no prompt.", hint="Give every class at least one prompt, e.g. its name."
+            )
+    place: dict[str, int] = {}
+    group: list[int] = []
+    text: list[int] = []
+    for index, texts in enumerate(groups):
+        for item in texts:
+            group.append(index)
+            text.append(place.setdefault(item, len(place)))
+    return TextVectors(
+        vectors=encode_unit(list(place), encode),
+        group=torch.tensor(group),
+        text=torch.tensor(text),
+        sizes=torch.tensor([float(len(texts)) for texts in groups]),
+    )
+
+
+def mean_vectors(texts: TextVectors, weights: Tensor | None = None) -> Tensor:
+    """Mean of each group's unit vectors, **not** of unit length, float32 [G, D].
+
+    Args:
+        texts: From `encode_groups`.
+        weights: Weight of each occurrence [L]; equal where not given. Each group's must sum to more
+            than 0.
+    """
+    total = texts.vectors.new_zeros(len(texts.sizes), texts.vectors.shape[1])
+    rows = texts.vectors[texts.text]
+    if weights is None:
+        return total.index_add_(0, texts.group, rows) / texts.sizes[:, None]
+    weights = weights.to(torch.float32)
+    share = torch.zeros_like(texts.sizes).index_add_(0, texts.group, weights)
+    return total.index_add_(0, texts.group, rows * weights[:, None]) / share[:, None]
+
+
+def image_steps(images: int, elements_per_image: int) -> Iterator[slice]:
+    """Slices over images such that no temporary passes `STEP_ELEMENTS` elements."""
+    step = max(1, STEP_ELEMENTS // max(1, elements_per_image))
+    for start in range(0, images, step):
+        yield slice(start, min(images, start + step))
