@@ -49,7 +49,9 @@ def made_up_word(rng: random.Random) -> str:
             word = pseudo_word(rng, TRAINING_SYLLABLES)
         else:
             word = "".join(
-                rng.choice("bcdfghjklmnpqrstvwxyz") + rng.choice("aeiouy") + rng.choice(("", "", "n", "x", "v", "z"))
+                rng.choice("bcdfghjklmnpqrstvwxyz")
+                + rng.choice("aeiouy")
+                + rng.choice(("", "", "n", "x", "v", "z"))
                 for _ in range(rng.choice((2, 2, 3)))
             )
         if not any(syllable in word for syllable in RESERVED_SYLLABLES):

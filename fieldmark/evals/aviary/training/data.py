@@ -64,9 +64,7 @@ def through_jpeg(picture: Image.Image, quality: int = 92) -> Image.Image:
     return Image.open(buffer).convert("RGB")
 
 
-def draw_training_image(
-    index: int, seed: int, roster: tuple[Species, ...]
-) -> tuple[np.ndarray, list[int]]:
+def draw_training_image(index: int, seed: int, roster: tuple[Species, ...]) -> tuple[np.ndarray, list[int]]:
     """Draw the training image with a given number.
 
     Returns:

@@ -69,10 +69,11 @@ def image_vectors(model: CLIP, pixels: np.ndarray, batch: int = 250) -> torch.Te
     """Encode images uint8 `[N, 64, 64, 3]` to unnormalised float32 `[N, 192]`, in evaluation mode."""
     training = model.training
     model.eval()
-    parts: list[torch.Tensor] = []
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        for start in range(0, len(pixels), batch):
-            parts.append(model.encode_image(prepared(pixels[start : start + batch])).float())
+        parts = [
+            model.encode_image(prepared(pixels[start : start + batch])).float()
+            for start in range(0, len(pixels), batch)
+        ]
     model.train(training)
     return torch.cat(parts)
 
