@@ -10,7 +10,7 @@ from pydantic import Field
 from fieldmark.records._base import Record
 
 Status = Literal["resolved", "open", "rejected"]
-StopReason = Literal["resolved", "no_progress", "max_rounds", "budget"]
+StopReason = Literal["resolved", "no_progress", "max_rounds", "budget", "endpoint"]
 
 
 class Candidate(Record):
@@ -48,6 +48,9 @@ class Prediction(Record):
     """True only where labelled calibration images set the scale of the confidence."""
     status: Status
     candidates: tuple[Candidate, ...]
+    """The likeliest classes left, best first (the best one alone where none is left)."""
+    candidates_left: int = Field(ge=0)
+    """How many classes are left; 1 means resolved, 0 rejected."""
     rounds: int
     first_label: str | None = None
     """The label before any follow-up question."""

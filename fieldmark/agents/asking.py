@@ -1,0 +1,99 @@
+"""Turns a planned question into a real one, asks it, and reads the answer into a note.
+
+It knows nothing of why a question was planned or what is made of the note.
+"""
+
+from pydantic import BaseModel
+
+from fieldmark.agents.context import ResolveContext
+from fieldmark.agents.notes import FailureKind, Note, QuestionSpec
+from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
+from fieldmark.prompts.describe import Descriptors, ask_describe
+from fieldmark.prompts.differentiate import ask_differentiate
+from fieldmark.prompts.differentiate_again import ask_differentiate_again
+from fieldmark.prompts.differentiate_group import ask_differentiate_group
+from fieldmark.prompts.tabulate import TabulateAttribute, ask_tabulate
+from fieldmark.prompts.votes import TabularAnswer, votes_of
+from fieldmark.records import Origin, Prompt, Question, Vote
+from fieldmark.tools.prompt_texts import class_text, descriptor_text
+
+VALUES_SHOWN = 12
+"""The most values per attribute that a tabulate question offers for reuse."""
+
+
+def question_of(spec: QuestionSpec, context: ResolveContext) -> Question[BaseModel]:
+    """Render the question that a spec stands for."""
+    noun = context.options.noun
+    question: Question
+    match spec.kind:
+        case "describe":
+            question = ask_describe(spec.classes[0], noun=noun, sample=spec.sample)
+        case "pair":
+            question = ask_differentiate(spec.classes[0], spec.classes[1], noun=noun, sample=spec.sample)
+        case "group":
+            question = ask_differentiate_group(spec.classes, noun=noun, sample=spec.sample)
+        case "again":
+            question = ask_differentiate_again(spec.classes, spec.attributes, noun=noun, sample=spec.sample)
+        case "tabulate":
+            seen: dict[str, list[str]] = context.arrays.get_json(spec.columns)
+            rows = [TabulateAttribute(name, tuple(seen.get(name, [])[:VALUES_SHOWN])) for name in spec.attributes]
+            question = ask_tabulate(spec.classes[0], rows, noun=noun, sample=spec.sample)
+    return question
+
+
+async def ask(spec: QuestionSpec, context: ResolveContext) -> Note:
+    """Ask one planned question.
+
+    A question that fails is a counted outcome, never an exception: one failing sibling would otherwise
+    cancel the others of its fan-out. Once the endpoint itself is gone the rest fails at once, so that
+    a thousand questions do not each wait for a dead server.
+    """
+    if context.llm is None:
+        return _failed(spec, "endpoint", "no language model is configured", context)
+    if context.endpoint_down:
+        return _failed(spec, "endpoint", context.endpoint_down, context)
+    question = question_of(spec, context)
+    try:
+        answer = await context.llm.ask(question)
+    except LimitReached as error:
+        return _failed(spec, "limit", error.message, context)
+    except EndpointError as error:
+        context.endpoint_down = str(error)
+        return _failed(spec, "endpoint", str(error), context)
+    except QuestionFailed as error:
+        return _failed(spec, "question", f"{error.reason}: {error.message}", context)
+    note = _note(spec, answer.value, answer.key, cached=answer.cached, context=context)
+    context.report("answered", {"kind": spec.kind, "classes": list(spec.classes), "cached": answer.cached})
+    return note
+
+
+def _note(spec: QuestionSpec, value: BaseModel, key: str, *, cached: bool, context: ResolveContext) -> Note:
+    if isinstance(value, Descriptors):
+        name = spec.classes[0]
+        origin = Origin(kind="descriptor", question="describe.v1", model=getattr(context.llm, "model", None))
+        prompts = tuple(
+            Prompt(class_name=name, text=descriptor_text(name, mark), origin=origin) for mark in value.descriptors
+        )
+        return Note(spec=spec, prompts=prompts, cached=cached)
+    read = votes_of(
+        _tabular(value),
+        classes=spec.classes,
+        source=key,
+        attributes=spec.attributes if spec.kind == "tabulate" else None,
+        tried=spec.attributes if spec.kind == "again" else (),
+    )
+    return Note(spec=spec, votes=read.votes, cached=cached)
+
+
+def _tabular(value: BaseModel) -> TabularAnswer:
+    return value  # pyright: ignore[reportReturnType]  # question_of pairs each kind with its answer model
+
+
+def _failed(spec: QuestionSpec, failure: FailureKind, reason: str, context: ResolveContext) -> Note:
+    context.report("failed", {"kind": spec.kind, "classes": list(spec.classes), "reason": reason})
+    return Note(spec=spec, failure=failure, reason=reason)
+
+
+def captions(votes: tuple[Vote, ...], name: str) -> list[str]:
+    """What an answer would caption a photo of the class, one caption an attribute."""
+    return [vote.caption or class_text(name) for vote in votes if vote.class_name == name]

@@ -1,0 +1,145 @@
+"""Turns the state a run ended in into predictions and a prompt book, and writes both.
+
+It knows nothing of how the loop got there.
+"""
+
+import torch
+from torch import Tensor
+
+from fieldmark.agents.context import ResolveContext
+from fieldmark.agents.notes import Notebook
+from fieldmark.agents.rescoring import table
+from fieldmark.records import Candidate, Mark, Origin, Prediction, Prompt, PromptBook, Status
+from fieldmark.tools.field_guide import FieldGuide
+from fieldmark.tools.prompt_texts import descriptor_text
+from fieldmark.tools.scoring.candidates import class_probabilities
+from fieldmark.tools.scoring.contributions import Decision, decide
+from fieldmark.tools.scoring.table import TableResult
+
+MARKS_SHOWN_FROM = 1e-7
+"""Attributes that add less than this say nothing of the decision and are left out."""
+NAME_MARK = "name"
+"""The attribute under which the class name's own contribution is listed."""
+
+
+def conclude(
+    *,
+    book: PromptBook,
+    notebook: Notebook,
+    first: Tensor,
+    scores: Tensor,
+    candidates: Tensor,
+    temperature: float,
+    rounds: int,
+    context: ResolveContext,
+) -> None:
+    """Write `predictions.jsonl`, `predictions.csv` and `book.json`.
+
+    Args:
+        book: The prompts of the first look.
+        notebook: All answers.
+        first: Class probabilities of the first look `[N, C]`.
+        scores: The last class scores `[N, C]`.
+        candidates: The classes left `[N, C]` bool.
+        temperature: What the scores are divided by.
+        rounds: Rounds of follow-up questions.
+        context: The run.
+    """
+    count = len(context.usable)
+    left = candidates[:count]
+    # A rejected image has no candidate; its label is then the best of all classes, and its status says so.
+    within = left | ~left.any(1, keepdim=True)
+    probabilities = class_probabilities(scores[:count], temperature, within=within)
+    tabled = table(notebook, candidates, context) if rounds and context.options.rule != "fudd" else None
+    decision = decide(tabled[1], _padded(within, tabled[1])) if tabled else None
+    order = probabilities.sort(dim=1, descending=True, stable=True)
+    label = decision.label[:count] if decision else order.indices[:, 0]
+    runner_up = decision.runner_up[:count] if decision else _second(order.indices, within)
+    best_first = first[:count].max(1)
+    sizes = left.sum(1).tolist()
+    predictions: list[Prediction] = []
+    for row, image in enumerate(context.usable):
+        keep = max(1, int(within[row].sum())) if sizes[row] else 1
+        shown = min(keep, context.options.k)
+        top = zip(order.indices[row, :shown].tolist(), order.values[row, :shown].tolist(), strict=True)
+        rival = int(runner_up[row])
+        predictions.append(
+            Prediction(
+                image=str(image.path),
+                image_hash=image.content_hash,
+                label=context.classes[int(label[row])],
+                confidence=min(1.0, float(probabilities[row, int(label[row])])),
+                calibrated=False,
+                status=_status(sizes[row]),
+                candidates=tuple(Candidate(class_name=context.classes[c], probability=min(1.0, p)) for c, p in top),
+                candidates_left=sizes[row],
+                rounds=rounds,
+                first_label=context.classes[int(best_first.indices[row])],
+                first_confidence=min(1.0, float(best_first.values[row])),
+                runner_up=context.classes[rival] if rival >= 0 else None,
+                margin=float(decision.margin[row]) if decision and rival >= 0 else None,
+                marks=marks_of(row, decision, tabled[0]) if decision and tabled and rival >= 0 else (),
+                truth=image.label,
+            )
+        )
+    context.run.write_predictions(predictions)
+    context.run.write_book(field_guide_book(*tabled, context=context) if tabled else book)
+
+
+def marks_of(row: int, decision: Decision, guide: FieldGuide) -> tuple[Mark, ...]:
+    """The attributes that decided one image, the weightiest first; they sum to its margin."""
+    values = decision.marks[row].tolist()
+    marks: list[Mark] = []
+    for t, contribution in enumerate(values):
+        if abs(contribution) < MARKS_SHOWN_FROM:
+            continue
+        if t >= len(guide.attributes):
+            marks.append(Mark(attribute=NAME_MARK, contribution=contribution))
+            continue
+        value = guide.values[t]
+        marks.append(
+            Mark(
+                attribute=guide.attributes[t],
+                contribution=contribution,
+                label_value=value[int(decision.label_value[row, t])],
+                runner_up_value=value[int(decision.runner_up_value[row, t])],
+                seen=value[int(decision.seen[row, t])],
+            )
+        )
+    return tuple(sorted(marks, key=lambda mark: -abs(mark.contribution)))
+
+
+def field_guide_book(guide: FieldGuide, result: TableResult, *, context: ResolveContext) -> PromptBook:
+    """The field guide as a prompt book: for every class its likeliest value of each attribute it has votes for."""
+    noun = context.options.noun
+    belief, value = result.q.max(-1)
+    told = guide.counts.sum(-1) > 0
+    prompts = [
+        Prompt(
+            class_name=name,
+            text=descriptor_text(noun, guide.values[t][int(value[c, t])]),
+            origin=Origin(kind="field_guide", attribute=guide.attributes[t]),
+            weight=round(float(belief[c, t]), 6),
+        )
+        for c, name in enumerate(context.classes)
+        for t in told[c].nonzero()[:, 0].tolist()
+    ]
+    return PromptBook(classes=context.classes, noun=noun, prompts=tuple(prompts))
+
+
+def _status(left: int) -> Status:
+    return "resolved" if left == 1 else "open" if left else "rejected"
+
+
+def _second(ranked: Tensor, within: Tensor) -> Tensor:
+    """The second class of each row, -1 where only one is left."""
+    if ranked.shape[1] < 2:
+        return torch.full((len(ranked),), -1)
+    return ranked[:, 1].masked_fill(within.sum(1) < 2, -1)
+
+
+def _padded(within: Tensor, result: TableResult) -> Tensor:
+    """Calibration rows stand behind the images in the result; they may be anything."""
+    more = len(result.odds) - len(within)
+    return torch.cat([within, torch.ones(more, within.shape[1], dtype=torch.bool)])
+

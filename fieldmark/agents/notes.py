@@ -1,0 +1,69 @@
+"""Small records that the resolve graph passes between its nodes.
+
+It knows nothing of nodes; every record here may be held by a checkpoint.
+"""
+
+from typing import Literal
+
+from fieldmark.records import Prompt, Record, Vote
+
+QuestionKind = Literal["describe", "pair", "group", "again", "tabulate"]
+FailureKind = Literal["question", "limit", "endpoint"]
+
+
+class QuestionSpec(Record):
+    """A question that is planned: enough to ask it, and to know it again."""
+
+    kind: QuestionKind
+    classes: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
+    """The attributes that the question names: to fill in (tabulate), or tried in vain (again)."""
+    columns: str = ""
+    """Hash of the table's columns when it was planned: the values seen so far are named along."""
+    sample: int = 0
+    need: float = 0.0
+    """How many open images the answer could help (expected number, for ordering)."""
+
+    @property
+    def key(self) -> tuple[str, tuple[str, ...], tuple[str, ...], int]:
+        """What makes two specs the same question."""
+        return (self.kind, self.classes, self.attributes, self.sample)
+
+
+class Note(Record):
+    """What came of one question: prompts or votes, or why there are none."""
+
+    spec: QuestionSpec
+    prompts: tuple[Prompt, ...] = ()
+    votes: tuple[Vote, ...] = ()
+    failure: FailureKind | None = None
+    reason: str = ""
+    cached: bool = False
+
+
+class Notebook(Record):
+    """All notes so far, in the order of their rounds; kept in the array store, never in a checkpoint."""
+
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def votes(self) -> tuple[Vote, ...]:
+        """Every vote of every note."""
+        return tuple(vote for note in self.notes for vote in note.votes)
+
+    def with_notes(self, more: tuple[Note, ...]) -> "Notebook":
+        """This notebook with `more` at its end."""
+        return Notebook(notes=self.notes + more)
+
+
+class RoundSummary(Record):
+    """One pass of triage, for progress and the report."""
+
+    round: int
+    questions: int
+    resolved: int
+    open: int
+    rejected: int
+    candidates: int
+    """Candidates left over all images."""
+    attributes: int = 0

@@ -1,0 +1,43 @@
+"""The choices of the resolve loop, as one record.
+
+It knows nothing of how any choice is carried out.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from fieldmark.records import Record
+
+Start = Literal["descriptors", "names", "book"]
+Rule = Literal["table", "nb", "fudd"]
+Ask = Literal["table", "groups", "pairs"]
+CandidateRuleName = Literal["margin", "topk", "conformal"]
+
+
+class ResolveOptions(Record):
+    """How the resolve loop starts, asks, scores and stops."""
+
+    noun: str = "object"
+    """The generic word for all classes, used where the encoder may not know their names."""
+    start: Start = "descriptors"
+    """Where the first scores come from: asked descriptors, bare names, or a given prompt book."""
+    descriptor_samples: int = Field(default=1, ge=1, le=64)
+    """Answers to the general question per class; each after the first is a fresh sample."""
+    rule: Rule = "table"
+    """Follow-up scoring: the table rule, its inductive form (naive Bayes), or FuDD's own."""
+    ask: Ask = "table"
+    """What follow-up questions look like: a planned field guide, rival groups, or FuDD's pairs."""
+    candidates: CandidateRuleName = "margin"
+    k: int = Field(default=10, ge=1)
+    """The most candidates that top-k keeps."""
+    tau: float = Field(default=0.02, gt=0, le=1)
+    """Margin rule: a class stays a candidate while its probability is at least tau times the best."""
+    alpha: float = Field(default=0.1, gt=0, lt=1)
+    """Conformal rule: the share of calibration-like images whose true class may be lost."""
+    max_rounds: int = Field(default=6, ge=0)
+    group_size: int = Field(default=6, ge=2, le=12)
+    name_weight: float = Field(default=1.0, ge=0)
+    """Weight of the class name's own score beside the field guide."""
+    patience: int = Field(default=2, ge=1)
+    """Rounds in a row without a resolved image or a lost candidate after which the loop stops."""

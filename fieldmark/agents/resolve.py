@@ -1,0 +1,320 @@
+"""The resolve graph: describe, encode, score, triage, then ask about what is still confused, until it is not.
+
+It knows nothing of prices, files on disk or the wording of questions; tools do the work, nodes decide.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import torch
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from fieldmark.agents import rescoring, triaging
+from fieldmark.agents.asking import ask
+from fieldmark.agents.concluding import conclude
+from fieldmark.agents.context import ResolveContext
+from fieldmark.agents.first_look import first_book, first_scores
+from fieldmark.agents.notes import Note, Notebook, QuestionSpec, RoundSummary
+from fieldmark.agents.options import ResolveOptions
+from fieldmark.agents.planning import GroupPlanner, PairPlanner, Planner, TablePlanner
+from fieldmark.errors import EndpointError, NoImagesError
+from fieldmark.records import PromptBook, StopReason
+from fieldmark.tools.scoring.candidates import class_probabilities
+
+MOST_SENDS = 400
+"""Fan-outs beyond this are sent in batches: a step of thousands of tasks bloats the checkpoint."""
+RECURSION_LIMIT = 200
+"""Graph steps; the loop counts its own passes, this only guards against a fault in the graph itself."""
+
+
+# ---------------------------------------------------------------- state
+
+
+def collect(old: list[Note], new: list[Note] | None) -> list[Note]:
+    """Append what a fan-out brings; `None` empties the list once its notes are in the notebook."""
+    return [] if new is None else old + new
+
+
+class ResolveState(BaseModel):
+    """What a checkpoint holds: names, hashes, counts and small records; never arrays or clients."""
+
+    model_config = ConfigDict(frozen=True)
+
+    book: str = ""
+    """Hash of the prompt book of the first look."""
+    first: str = ""
+    """Hash of the first look's class probabilities `[N, C]`."""
+    scores: str = ""
+    """Hash of the latest class scores `[N, C]`."""
+    temperature: float = 1.0
+    candidates: str = ""
+    """Hash of the candidates `[N, C]` bool: which classes each image may still be."""
+    notebook: str = ""
+    """Hash of all answers so far."""
+    plan: tuple[QuestionSpec, ...] = ()
+    fresh: Annotated[list[Note], collect] = []
+    """Answers of the fan-out under way."""
+    round: int = 0
+    """Rounds of follow-up questions done."""
+    stalled: int = 0
+    """Rounds in a row that changed no candidate."""
+    history: tuple[RoundSummary, ...] = ()
+    halted: Literal["budget", "endpoint"] | None = None
+    """Why questions of the last fan-out could not be asked; cleared when a run is resumed."""
+    stop_reason: StopReason | None = None
+
+
+class Batch(BaseModel):
+    """The questions that one task of a fan-out asks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    specs: tuple[QuestionSpec, ...]
+
+
+Context = Runtime[ResolveContext]
+Update = dict[str, Any]
+
+
+# ---------------------------------------------------------------- nodes
+
+
+async def ask_batch(batch: Batch, runtime: Context) -> Update:
+    """Ask the questions of one task, one after the other; answers are cached as they come."""
+    return {"fresh": [await ask(spec, runtime.context) for spec in batch.specs]}
+
+
+async def encode(state: ResolveState, runtime: Context) -> Update:
+    """Settle the first prompts, then encode every distinct image and text that has no vector yet."""
+    context = runtime.context
+    if state.fresh and all(note.failure == "endpoint" for note in state.fresh):
+        raise EndpointError(
+            f"No class could be described: {state.fresh[0].reason}",
+            hint="Nothing was lost: `fieldmark doctor` tells what the endpoint can do.",
+        )
+    book = first_book(tuple(state.fresh), context)
+    context.report("encoding", {"images": len(context.images), "texts": len(book.prompts)})
+    context.encoder.encode_texts([prompt.text for prompt in book.prompts])
+    if not len(context.vectors):
+        raise NoImagesError("No image could be encoded.", hint="The run's manifest names each file with the reason.")
+    notebook = Notebook(notes=settled(state.fresh))
+    return {
+        "book": context.arrays.put_json(book.model_dump(mode="json")),
+        "notebook": context.arrays.put_json(notebook.model_dump(mode="json")),
+        "halted": halted(state.fresh),
+        "fresh": None,
+    }
+
+
+async def score(state: ResolveState, runtime: Context) -> Update:
+    """Score all classes by the first prompts, and fix the temperature for good."""
+    context = runtime.context
+    book = PromptBook.model_validate(context.arrays.get_json(state.book))
+    scores, temperature = first_scores(book, context)
+    probabilities = class_probabilities(scores, temperature)
+    return {
+        "scores": context.arrays.put(scores.numpy()),
+        "first": context.arrays.put(probabilities.numpy()),
+        "temperature": temperature,
+    }
+
+
+async def triage(state: ResolveState, runtime: Context) -> Update:
+    """Recompute candidates within the earlier ones, and say whether the loop is done."""
+    context = runtime.context
+    result = triaging.triage(
+        scores_hash=state.scores,
+        candidates_hash=state.candidates,
+        temperature=state.temperature,
+        context=context,
+    )
+    notes = load_notebook(state, context).notes
+    summary = RoundSummary(
+        round=state.round,
+        questions=sum(note.spec.kind != "describe" for note in notes),
+        resolved=result.resolved,
+        open=result.open,
+        rejected=result.rejected,
+        candidates=result.left,
+        attributes=state.history[-1].attributes if state.history else 0,
+    )
+    context.report("triaged", summary.model_dump())
+    context.run.event("triaged", **summary.model_dump())
+    before = state.history[-1] if state.history else None
+    same = before is not None and before.candidates == summary.candidates
+    stalled = state.stalled + 1 if same else 0
+    return {
+        "candidates": result.candidates_hash,
+        "history": (*state.history, summary),
+        "stalled": stalled,
+        "stop_reason": stop_reason(summary, state=state, stalled=stalled, options=context.options),
+    }
+
+
+async def plan(state: ResolveState, runtime: Context) -> Update:
+    """Choose the questions of the next round; none left that are worth asking means no progress."""
+    context = runtime.context
+    view = rescoring.plan_view(
+        load_notebook(state, context),
+        load_array(state.scores, context),
+        load_array(state.candidates, context),
+        state.temperature,
+        context,
+    )
+    specs = planner_of(context).plan(view)
+    context.report("planned", {"round": state.round + 1, "questions": len(specs)})
+    context.run.event("planned", round=state.round + 1, questions=len(specs))
+    return {"plan": specs} if specs else {"plan": (), "stop_reason": "no_progress"}
+
+
+async def rescore(state: ResolveState, runtime: Context) -> Update:
+    """Take the answers in, and score all images at once by everything known so far."""
+    context = runtime.context
+    notebook = load_notebook(state, context).with_notes(in_plan_order(settled(state.fresh), state.plan))
+    scores, temperature = rescoring.rescore(
+        notebook, load_array(state.first, context), load_array(state.candidates, context), context
+    )
+    return {
+        "notebook": context.arrays.put_json(notebook.model_dump(mode="json")),
+        "scores": context.arrays.put(scores.numpy()),
+        "temperature": temperature,
+        "round": state.round + 1,
+        "halted": halted(state.fresh),
+        "plan": (),
+        "fresh": None,
+    }
+
+
+async def finish(state: ResolveState, runtime: Context) -> Update:
+    """Write what the run found: predictions and the prompt book."""
+    context = runtime.context
+    conclude(
+        book=PromptBook.model_validate(context.arrays.get_json(state.book)),
+        notebook=load_notebook(state, context),
+        first=load_array(state.first, context),
+        scores=load_array(state.scores, context),
+        candidates=load_array(state.candidates, context),
+        temperature=state.temperature,
+        rounds=state.round,
+        context=context,
+    )
+    runtime.context.run.event("finished", stop_reason=state.stop_reason)
+    return {}
+
+
+# ---------------------------------------------------------------- decisions
+
+
+def load_notebook(state: ResolveState, context: ResolveContext) -> Notebook:
+    """All answers so far."""
+    return Notebook.model_validate(context.arrays.get_json(state.notebook)) if state.notebook else Notebook()
+
+
+def load_array(name: str, context: ResolveContext) -> Tensor:
+    """An array that the state names by its hash."""
+    return torch.from_numpy(context.arrays.get(name))
+
+
+def in_plan_order(notes: Sequence[Note], planned: Sequence[QuestionSpec]) -> tuple[Note, ...]:
+    """Order answers as they were planned, however they arrived, so that every rerun sees the same."""
+    place = {spec.key: index for index, spec in enumerate(planned)}
+    return tuple(sorted(notes, key=lambda note: place.get(note.spec.key, len(place))))
+
+
+def planner_of(context: ResolveContext) -> Planner:
+    """The planner that the options name."""
+    planners: dict[str, Planner] = {"table": TablePlanner(), "groups": GroupPlanner(), "pairs": PairPlanner()}
+    return planners[context.options.ask]
+
+
+def settled(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """The notes of questions that were really asked; one that a limit or a dead endpoint kept back stays askable."""
+    return tuple(note for note in notes if note.failure not in ("limit", "endpoint"))
+
+
+def halted(notes: Sequence[Note]) -> Literal["budget", "endpoint"] | None:
+    """What kept questions of a fan-out back, if anything did."""
+    failures = {note.failure for note in notes}
+    return "budget" if "limit" in failures else "endpoint" if "endpoint" in failures else None
+
+
+def stop_reason(
+    summary: RoundSummary, *, state: ResolveState, stalled: int, options: ResolveOptions
+) -> StopReason | None:
+    """Why the loop ends here, in words an outsider can read; None while it should go on."""
+    if summary.open == 0:
+        return "resolved"
+    if state.halted:
+        return state.halted
+    if state.round >= options.max_rounds:
+        return "max_rounds"
+    if stalled >= options.patience:
+        return "no_progress"
+    return None
+
+
+# ---------------------------------------------------------------- routers
+
+
+def _sends(node: str, specs: Sequence[QuestionSpec]) -> list[Send]:
+    size = max(1, -(-len(specs) // MOST_SENDS))
+    return [Send(node, Batch(specs=tuple(specs[i : i + size]))) for i in range(0, len(specs), size)]
+
+
+def route_start(state: ResolveState, runtime: Context) -> list[Send] | Literal["encode"]:
+    """Ask for descriptors class by class, unless the run starts from names or from a book."""
+    context = runtime.context
+    if context.options.start != "descriptors":
+        return "encode"
+    specs = [
+        QuestionSpec(kind="describe", classes=(name,), sample=sample)
+        for sample in range(context.options.descriptor_samples)
+        for name in context.classes
+    ]
+    return _sends("describe", specs)
+
+
+def route_triage(state: ResolveState) -> Literal["plan", "finish"]:
+    """Go on asking, or finish."""
+    return "finish" if state.stop_reason else "plan"
+
+
+def route_plan(state: ResolveState) -> list[Send] | Literal["finish"]:
+    """Fan the planned questions out, or finish where none is left."""
+    return _sends("differentiate", state.plan) if state.plan else "finish"
+
+
+# ---------------------------------------------------------------- edges
+
+
+def build_graph(checkpointer: Any = None) -> CompiledStateGraph:
+    """Build the resolve graph; the only place where its edges appear.
+
+    Args:
+        checkpointer: A LangGraph checkpointer, or None to keep nothing.
+    """
+    graph = StateGraph(ResolveState, context_schema=ResolveContext)
+    graph.add_node("describe", ask_batch, input_schema=Batch)
+    graph.add_node("encode", encode)
+    graph.add_node("score", score)
+    graph.add_node("triage", triage)
+    graph.add_node("plan", plan)
+    graph.add_node("differentiate", ask_batch, input_schema=Batch)
+    graph.add_node("rescore", rescore)
+    graph.add_node("finish", finish)
+
+    graph.add_conditional_edges(START, route_start, ["describe", "encode"])
+    graph.add_edge("describe", "encode")
+    graph.add_edge("encode", "score")
+    graph.add_edge("score", "triage")
+    graph.add_conditional_edges("triage", route_triage, ["plan", "finish"])
+    graph.add_conditional_edges("plan", route_plan, ["differentiate", "finish"])
+    graph.add_edge("differentiate", "rescore")
+    graph.add_edge("rescore", "triage")
+    graph.add_edge("finish", END)
+    return graph.compile(checkpointer=checkpointer, name="resolve")

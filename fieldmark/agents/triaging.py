@@ -1,0 +1,81 @@
+"""Which classes each image may still be, round by round, each within the round before.
+
+It knows nothing of how scores came about or what is asked next.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fieldmark.agents.context import ResolveContext
+from fieldmark.errors import InputError
+from fieldmark.tools.scoring.candidates import CandidateRule, Conformal, Margin, TopK, class_probabilities
+
+
+@dataclass(frozen=True)
+class Triage:
+    """What triage found, over the usable images (calibration images not counted)."""
+
+    candidates_hash: str
+    resolved: int
+    open: int
+    rejected: int
+    left: int
+    """Candidates left over all images."""
+
+
+def triage(
+    *, scores_hash: str, candidates_hash: str, temperature: float, context: ResolveContext
+) -> Triage:
+    """Apply the candidate rule within the earlier candidates.
+
+    Args:
+        scores_hash: Class scores `[N, C]`, calibration rows last.
+        candidates_hash: The round before's candidates, or "" before the first.
+        temperature: What the scores are divided by.
+        context: The run.
+    """
+    scores = torch.from_numpy(context.arrays.get(scores_hash))
+    before = (
+        torch.from_numpy(context.arrays.get(candidates_hash))
+        if candidates_hash
+        else torch.ones_like(scores, dtype=torch.bool)
+    )
+    left = class_probabilities(scores, temperature, within=before)
+    kept = candidate_rule(left, context)(left, before)
+    counts = kept[: len(context.usable)].sum(1)
+    return Triage(
+        candidates_hash=context.arrays.put(kept.numpy()),
+        resolved=int((counts == 1).sum()),
+        open=int((counts > 1).sum()),
+        rejected=int((counts == 0).sum()),
+        left=int(counts.sum()),
+    )
+
+
+def candidate_rule(probabilities: Tensor, context: ResolveContext) -> CandidateRule:
+    """The rule that the options name; the conformal one is calibrated on the calibration rows.
+
+    Every round removes candidates, so each round may lose the truth: the permitted error is divided
+    by the number of rounds there may be (a union bound), and the calibration images pass through every
+    round with the others. Only so does coverage hold at the end.
+    """
+    options = context.options
+    if options.candidates == "topk":
+        return TopK(k=options.k)
+    if options.candidates == "margin":
+        return Margin(tau=options.tau, k=len(context.classes))
+    names = {name: index for index, name in enumerate(context.classes)}
+    labels = [image.label for image in context.usable_calibration]
+    strangers = sorted({str(label) for label in labels if label not in names})
+    if strangers or not labels:
+        raise InputError(
+            f"Conformal candidates need labelled calibration images; unknown classes there: {strangers[:5]}."
+            if strangers
+            else "Conformal candidates need labelled calibration images, and there are none.",
+            hint="Give --calibration DIR with one folder per class, named as in --classes.",
+        )
+    truth = torch.tensor([names[str(label)] for label in labels])
+    alpha = options.alpha / (options.max_rounds + 1)
+    return Conformal.calibrate(probabilities[len(context.usable) :], truth, alpha=alpha)

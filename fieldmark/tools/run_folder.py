@@ -1,0 +1,160 @@
+"""The folder a run leaves behind: configuration, events, predictions, book, manifest.
+
+It knows nothing of graphs, models or reports; it writes records and reads them back.
+"""
+
+import csv
+import io
+import json
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from fieldmark.cache.folders import write_whole
+from fieldmark.errors import RunError
+from fieldmark.records import Prediction, PromptBook, RunConfig, RunManifest
+
+T = TypeVar("T", bound=BaseModel)
+
+_CSV_FIELDS = (
+    "image",
+    "label",
+    "confidence",
+    "calibrated",
+    "status",
+    "candidates",
+    "rounds",
+    "runner_up",
+    "margin",
+)
+
+
+def new_run_id(kind: str) -> str:
+    """A run id that sorts by time and does not collide: "20260102-030405-classify-1a2b"."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{stamp}-{kind}-{secrets.token_hex(2)}"
+
+
+def now() -> str:
+    """The current time, ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class RunFolder:
+    """One run's folder under `runs/`.
+
+    Args:
+        path: The folder itself; it is created.
+
+    Raises:
+        RunError: The folder cannot be created or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"The run folder {str(path)!r} cannot be created: {error.strerror}.",
+                hint="Choose another with --out.",
+            ) from error
+
+    @classmethod
+    def create(cls, parent: Path, *, kind: str, options: dict[str, JsonValue]) -> "RunFolder":
+        """Make a new run folder and write its `config.json` before anything else."""
+        run_id = new_run_id(kind)
+        folder = cls(parent / run_id)
+        config = RunConfig(kind=kind, run_id=run_id, created=now(), options=options)
+        folder.write("config.json", config)
+        return folder
+
+    @classmethod
+    def open(cls, parent: Path, run_id: str) -> "RunFolder":
+        """Open an earlier run by its id, or by a path to its folder.
+
+        Raises:
+            RunError: There is no such run.
+        """
+        for path in (parent / run_id, Path(run_id)):
+            if (path / "config.json").is_file():
+                return cls(path)
+        known = sorted((p.parent.name for p in parent.glob("*/config.json")), reverse=True)[:5]
+        raise RunError(
+            f"There is no run {run_id!r} in {str(parent)!r}.",
+            hint=f"The latest runs there: {', '.join(known)}." if known else "No run is there yet.",
+        )
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration the run was started with."""
+        return self.read("config.json", RunConfig)
+
+    def write(self, name: str, record: BaseModel) -> Path:
+        """Write one record as indented JSON, atomically."""
+        path = self.path / name
+        write_whole(path, ((record.model_dump_json(indent=2) + "\n").encode(),))
+        return path
+
+    def read(self, name: str, model: type[T]) -> T:
+        """Read one record back.
+
+        Raises:
+            RunError: The file is missing or is no such record.
+        """
+        path = self.path / name
+        try:
+            return model.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise RunError(f"{str(path)!r} cannot be read: {str(error).splitlines()[0]}.") from error
+
+    def event(self, name: str, **fields: JsonValue) -> None:
+        """Append one line to `events.jsonl`."""
+        line = json.dumps(
+            {"time": now(), "at": round(time.monotonic(), 3), "event": name, **fields}, ensure_ascii=False
+        )
+        with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def write_predictions(self, predictions: Iterable[Prediction]) -> None:
+        """Write `predictions.jsonl` and `predictions.csv`."""
+        rows = list(predictions)
+        lines = "".join(p.model_dump_json() + "\n" for p in rows)
+        write_whole(self.path / "predictions.jsonl", (lines.encode(),))
+        text = io.StringIO(newline="")
+        table = csv.writer(text)
+        table.writerow(_CSV_FIELDS)
+        for p in rows:
+            left = "|".join(c.class_name for c in p.candidates)
+            table.writerow(
+                [p.image, p.label, f"{p.confidence:.6f}", p.calibrated, p.status, left, p.rounds, p.runner_up, p.margin]
+            )
+        write_whole(self.path / "predictions.csv", (text.getvalue().encode(),))
+
+    def read_predictions(self) -> Iterator[Prediction]:
+        """The predictions of a finished run, in order."""
+        path = self.path / "predictions.jsonl"
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise RunError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+        for line in lines:
+            yield Prediction.model_validate_json(line)
+
+    def write_book(self, book: PromptBook) -> Path:
+        """Write `book.json`, the portable result."""
+        return self.write("book.json", book)
+
+    def write_manifest(self, manifest: RunManifest) -> Path:
+        """Write `manifest.json`; the last thing a run does."""
+        return self.write("manifest.json", manifest)
