@@ -1,0 +1,142 @@
+"""Prepares items ahead in threads and runs them through a network in batches as large as fit.
+
+It knows nothing of images, texts or networks.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from fieldmark.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+A = TypeVar("A")
+B = TypeVar("B")
+R = TypeVar("R")
+
+
+class BatchSize:
+    """The number of items a batch may hold: doubled while it fits, halved where memory runs out.
+
+    Attributes:
+        size: The number for the next batch.
+    """
+
+    def __init__(self, start: int, *, most: int | None = None) -> None:
+        """Begin with `start` items and grow to `most` (by default not at all)."""
+        if start < 1:
+            raise ValueError(f"a batch holds at least one item, not {start}")
+        self.size = start
+        self._most = max(start, most or start)
+
+    def fitted(self, items: int) -> None:
+        """A batch of `items` went through: try twice as many next time, if it was a full one."""
+        if items >= self.size:
+            self.size = min(self.size * 2, self._most)
+
+    def too_large(self, items: int) -> None:
+        """Memory ran out on a batch of `items`: take half of it, and never try that many again.
+
+        Raises:
+            ModelError: A single item does not fit.
+        """
+        if items <= 1:
+            raise ModelError(
+                "The device has not enough memory for a single input.",
+                hint="Free its memory, take a smaller model, or another device (--device cpu).",
+            )
+        self.size = self._most = max(1, items // 2)
+        logger.warning("Out of memory with a batch of %d; going on with %d.", items, self.size)
+
+
+def prepared_ahead(
+    items: Iterable[A], prepare: Callable[[A], B], *, workers: int, ahead: Callable[[], int]
+) -> Iterator[B]:
+    """Prepare items in threads, in order, a bounded number ahead of whoever takes them.
+
+    Args:
+        items: What to prepare.
+        prepare: Called in a worker thread.
+        workers: Number of threads.
+        ahead: How many results may wait; asked again and again, as batches grow.
+
+    Yields:
+        The results in the order of the items.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="fieldmark-decode")
+    waiting: deque[Future[B]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(prepare, item))
+            while len(waiting) > max(1, ahead()):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def in_batches(
+    items: Iterable[A],
+    forward: Callable[[Sequence[A]], R],
+    batch_size: BatchSize,
+    *,
+    free_memory: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[list[A], R]]:
+    """Run items through a network in batches, smaller ones where memory runs out.
+
+    Args:
+        items: The inputs.
+        forward: Takes a batch; may raise an out-of-memory error, and is then called again with less.
+        batch_size: Grows and shrinks with what fits.
+        free_memory: Called after memory ran out, when nothing holds the failed batch any more.
+
+    Yields:
+        Each batch with its result, in order.
+
+    Raises:
+        ModelError: A single item does not fit.
+    """
+    waiting: deque[A] = deque()
+    for item in items:
+        waiting.append(item)
+        if len(waiting) >= batch_size.size:
+            yield _next_batch(waiting, forward, batch_size, free_memory)
+    while waiting:
+        yield _next_batch(waiting, forward, batch_size, free_memory)
+
+
+def _next_batch(
+    waiting: deque[A],
+    forward: Callable[[Sequence[A]], R],
+    batch_size: BatchSize,
+    free_memory: Callable[[], None],
+) -> tuple[list[A], R]:
+    while True:
+        batch = [waiting[i] for i in range(min(batch_size.size, len(waiting)))]
+        result: list[R] = []
+        try:
+            result.append(forward(batch))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside of the handler, as the error holds on to every tensor of the failed batch.
+        if not result:
+            batch_size.too_large(len(batch))
+            free_memory()
+            continue
+        for _ in batch:
+            waiting.popleft()
+        batch_size.fitted(len(batch))
+        return batch, result[0]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device ran out of memory (torch has a class for it on CUDA only)."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text
