@@ -53,7 +53,7 @@ def ask_noun(classes: Sequence[str], *, sample: int = 0) -> Question[Noun]:
         messages=load(PROMPT_ID).render(classes=list(shown)),
         answer_model=Noun,
         temperature=temperature_of(sample),
-        max_tokens=100,
+        max_tokens=200,
         sample=sample,
         about=shown,
     )

@@ -47,10 +47,10 @@ class Guide:
         self.settings = settings or GuideSettings()
         self.beliefs = Beliefs(book, self.settings)
         self._answers = Answers(self.beliefs)
+        world = world_hash(book)
+        self._root = [world, self.settings.seed]
         stated = json.dumps(asdict(self.settings), sort_keys=True, separators=(",", ":"))
-        self.identity = (
-            f"aviary-guide/{GUIDE_VERSION} world={world_hash(book)} words={_words_hash()} settings={stated}"
-        )
+        self.identity = f"aviary-guide/{GUIDE_VERSION} world={world} words={_words_hash()} settings={stated}"
         """What its answers depend on: its version, world, words and settings."""
 
     def answer(
@@ -74,8 +74,9 @@ class Guide:
         data = _data_of(text)
         fields = _property_names(schema) if schema is not None else _fields_in(_DATA_BLOCK.sub("", text))
         # What the question is about names it, not the instructions around it: so the answer is the
-        # same whether the schema comes along or in the text.
-        about = json.dumps([sorted(fields & _TELLING), data, seed, self.identity], sort_keys=True)
+        # same whether the schema comes along or in the text. The rates of mistakes are left out, so that
+        # guides of different rates choose the same words and can be compared pair by pair.
+        about = json.dumps([sorted(fields & _TELLING), data, seed, self._root], sort_keys=True)
         question = hashlib.sha256(about.encode("ascii")).hexdigest()
         return json.dumps(self._compose(fields, data, question), ensure_ascii=False)
 

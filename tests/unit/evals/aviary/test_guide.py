@@ -66,6 +66,17 @@ def test_general_descriptions_start_with_the_family_and_have_at_most_six_marks(t
     assert 0 < special / marks < 0.15
 
 
+def test_guides_of_different_rates_choose_the_same_words_so_that_they_can_be_paired(guide, truthful):
+    attributes = [TabulateAttribute(a.question_name) for a in ATTRIBUTES]
+    same = total = 0
+    for species in NEW[:30]:
+        question = ask_tabulate(species.name, attributes, noun="bird")
+        pairs = zip(ask(guide, question).entries, ask(truthful, question).entries, strict=True)
+        same += sum(one.value == other.value for one, other in pairs)
+        total += len(attributes)
+    assert same / total > 0.8
+
+
 def test_further_samples_bring_up_other_marks_slowly_and_in_other_words(guide):
     species = NEW[0]
     seen = [set(describe_keys(guide, species, sample)) for sample in range(8)]
