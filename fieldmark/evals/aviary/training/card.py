@@ -24,8 +24,8 @@ a photograph, and its tokenizer knows only the words of the aviary. Do not use i
 | `reference.safetensors` | `vectors`, float16 `[512, 192]`: unit vectors of random training images |
 
 The reference vectors say what images of this world look like on average: they centre scores when only
-one image is at hand. The model loads with stock open_clip; only the merges must be named, because open_clip does not look for them
-in the folder:
+one image is at hand. The model loads with stock open_clip; only the merges must be named, because
+open_clip does not look for them in the folder:
 
 ```python
 model, _, preprocess = open_clip.create_model_and_transforms("local-dir:PATH")
