@@ -17,6 +17,9 @@ WAIT_S = 60
 """How long to wait for another process that is writing."""
 
 
+Kind = Literal["IMMEDIATE", "DEFERRED"]
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open an SQLite file in write-ahead mode, to be used by one thread at a time.
 
@@ -42,9 +45,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def transaction(
-    connection: sqlite3.Connection, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE"
-) -> Generator[sqlite3.Connection]:
+def transaction(connection: sqlite3.Connection, kind: Kind = "IMMEDIATE") -> Generator[sqlite3.Connection]:
     """Run statements as one: all of them take effect, or none.
 
     `IMMEDIATE` keeps other writers out from the first statement on; `DEFERRED` gives a reader one

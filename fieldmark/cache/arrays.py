@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 from typing import BinaryIO
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from pydantic import JsonValue
 
 from fieldmark.cache._sqlite import translated
-from fieldmark.cache.folders import TEMPORARY_SUFFIX, private_folder, write_whole
+from fieldmark.cache.folders import TEMPORARY_SUFFIX, private_folder, sizes_and_times, write_whole
 from fieldmark.cache.keys import canonical_json, digest
 from fieldmark.cache.reports import BadEntry, StoreStats, VerifyReport
 from fieldmark.errors import CacheError
@@ -28,6 +29,9 @@ Array = npt.NDArray[np.generic]
 _HASH = re.compile(r"[0-9a-f]{64}")
 _KINDS = "biufc"  # bool, int, unsigned, float, complex: nothing that numpy would pickle
 _NPY_VERSION = (1, 0)
+# What numpy's header parser raises for the various kinds of nonsense.
+_HEADER_ERRORS = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, TokenError)
+_TEMPORARY_FOR_S = 3600  # a temporary file this old has no writer any more
 
 
 class ArrayStore:
@@ -66,7 +70,7 @@ class ArrayStore:
         np.lib.format.write_array_header_1_0(header, described)
         with translated(self.folder):
             if not self._kept(path):
-                write_whole(path, (header.getvalue(), plain.tobytes()))
+                write_whole(path, (header.getvalue(), _bytes_of(plain)))
         return key
 
     def get(self, key: str) -> Array:
@@ -82,7 +86,7 @@ class ArrayStore:
                     array = _read_array(file, os.fstat(file.fileno()).st_size)
             except FileNotFoundError as error:
                 raise _missing(path) from error
-            except (ValueError, SyntaxError, TypeError, EOFError) as error:
+            except _HEADER_ERRORS as error:
                 raise _damaged(path, str(error)) from error
         if _array_hash(array) != key:
             raise _damaged(path, "its content has another hash")
@@ -130,11 +134,11 @@ class ArrayStore:
             CacheError: The folder cannot be read.
         """
         with translated(self.folder):
-            sizes_and_times = [(s.st_size, s.st_mtime) for s in (p.stat() for p in self._files())]
-        times = sorted(t for _, t in sizes_and_times)
+            held = sizes_and_times(self._files())
+        times = sorted(changed for _, changed in held)
         return StoreStats(
-            entries=len(sizes_and_times),
-            bytes=sum(s for s, _ in sizes_and_times),
+            entries=len(held),
+            bytes=sum(size for size, _ in held),
             oldest=_time(times[0]) if times else None,
             newest=_time(times[-1]) if times else None,
         )
@@ -176,16 +180,16 @@ class ArrayStore:
         Raises:
             CacheError: The folder cannot be written.
         """
-        return self._remove(before=None)
+        return self._remove(before=float("inf"))
 
-    def _remove(self, before: float | None) -> int:
+    def _remove(self, *, before: float) -> int:
         removed = 0
         with translated(self.folder):
+            for path in self._files():
+                removed += _remove_older(path, before)
             # What a killed writer left behind goes too.
-            for path in (*self._files(), *self.folder.glob(f".*{TEMPORARY_SUFFIX}")):
-                if before is None or path.stat().st_mtime < before:
-                    path.unlink(missing_ok=True)
-                    removed += not path.name.startswith(".")
+            for path in self.folder.glob(f".*{TEMPORARY_SUFFIX}"):
+                _remove_older(path, min(before, time.time() - _TEMPORARY_FOR_S))
         return removed
 
     def _files(self) -> list[Path]:
@@ -220,8 +224,12 @@ def _plain(array: Array) -> Array:
 def _array_hash(plain: Array) -> str:
     hashed = sha256(canonical_json({"dtype": plain.dtype.str, "shape": list(plain.shape)}).encode("utf-8"))
     hashed.update(b"\n")
-    hashed.update(plain.tobytes())
+    hashed.update(_bytes_of(plain))
     return hashed.hexdigest()
+
+
+def _bytes_of(plain: Array) -> memoryview:
+    return plain.reshape(-1).view(np.uint8).data
 
 
 def _read_array(file: BinaryIO, size: int) -> Array:
@@ -240,6 +248,16 @@ def _read_array(file: BinaryIO, size: int) -> Array:
     if min(shape, default=0) < 0 or count * dtype.itemsize != size - file.tell():
         raise ValueError("the file is shorter or longer than its header says")
     return np.frombuffer(bytearray(file.read()), dtype).reshape(shape)
+
+
+def _remove_older(path: Path, before: float) -> bool:
+    try:
+        if path.stat().st_mtime < before:
+            path.unlink()
+            return True
+    except FileNotFoundError:  # another process was quicker
+        pass
+    return False
 
 
 def _missing(path: Path) -> CacheError:

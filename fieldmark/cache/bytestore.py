@@ -19,7 +19,7 @@ from diskcache import Cache, Timeout  # pyright: ignore[reportMissingTypeStubs]
 from fieldmark.cache._sqlite import WAIT_S, connect, refuse_strangers, transaction, translated
 from fieldmark.cache.disk import BytesDisk, RefusedRowError
 from fieldmark.cache.envelope import DamagedValueError, seal, unseal
-from fieldmark.cache.folders import cache_error, private_folder
+from fieldmark.cache.folders import cache_error, private_folder, sizes_and_times
 from fieldmark.cache.reports import BadEntry, StoreStats, VerifyReport
 from fieldmark.errors import CacheError
 
@@ -90,7 +90,7 @@ class MemoryByteStore:
 
     def put(self, key: str, value: bytes, *, schema: str) -> None:
         """See `ByteStore`."""
-        self._sealed[_checked_key(key)] = seal(_checked_value(value), key=key, schema=schema)
+        self._sealed[key] = seal(_checked_value(value), key=_checked_key(key), schema=schema)
 
     def __len__(self) -> int:
         return len(self._sealed)
@@ -168,10 +168,10 @@ class DiskByteStore:
             entries, oldest, newest = database.execute(
                 "SELECT COUNT(*), MIN(store_time), MAX(store_time) FROM Cache"
             ).fetchone()
-        files = [path for path in self.folder.glob(f"{_DATABASE}*") if path.is_file()]
+        files = sizes_and_times(self.folder.glob(f"{_DATABASE}*"))
         return StoreStats(
             entries=entries,
-            bytes=sum(path.stat().st_size for path in files),
+            bytes=sum(size for size, _ in files),
             oldest=_time(oldest),
             newest=_time(newest),
         )
@@ -184,14 +184,17 @@ class DiskByteStore:
         """
         checked, bad = 0, list[BadEntry]()
         with self._database() as database:
-            for row in database.execute("PRAGMA quick_check"):
-                if row[0] != "ok":
-                    bad.append(BadEntry(key=_DATABASE, reason=str(row[0])))
-            for row in database.execute("SELECT key, raw, mode, filename, value, expire_time FROM Cache"):
-                checked += 1
-                reason = _reason_against(*row)
-                if reason:
-                    bad.append(BadEntry(key=str(row[0])[:200], reason=reason))
+            try:
+                for (said,) in database.execute("PRAGMA quick_check"):
+                    if said != "ok":
+                        bad.append(BadEntry(key=_DATABASE, reason=str(said)))
+                for row in database.execute("SELECT key, raw, mode, filename, value, expire_time FROM Cache"):
+                    checked += 1
+                    reason = _reason_against(*row)
+                    if reason:
+                        bad.append(BadEntry(key=str(row[0])[:200], reason=reason))
+            except sqlite3.DatabaseError as error:  # pages so damaged that reading ends here
+                bad.append(BadEntry(key=_DATABASE, reason=str(error)))
         return VerifyReport(checked=checked, bad=tuple(bad))
 
     def prune(self, older_than_days: float) -> int:
@@ -217,7 +220,7 @@ class DiskByteStore:
             return database.execute("DELETE FROM Cache").rowcount
 
     def close(self) -> None:
-        """Close the store; closing twice is fine."""
+        """Close the store; closing twice is fine. Connections of other threads close when these end."""
         if self._rows is not None:
             self._rows.close()
             self._rows = None
@@ -264,8 +267,7 @@ def _open_rows(folder: Path) -> _Rows:
     name = str(folder)
     if os.path.expandvars(name) != name:  # diskcache would expand it and open another folder
         raise CacheError(f"A cache folder cannot have {name!r} as its path.", hint="Leave the $ out.")
-    with translated(folder):
-        _clean_settings(folder / _DATABASE)
+    with translated(folder), _clean_settings(folder / _DATABASE):
         try:
             rows = Cache(name, timeout=WAIT_S, disk=BytesDisk, **_SETTINGS)
         except Timeout as error:
@@ -273,23 +275,35 @@ def _open_rows(folder: Path) -> _Rows:
     return cast("_Rows", rows)
 
 
-def _clean_settings(path: Path) -> None:
-    """Drop settings that are none of ours, before diskcache makes attributes and pragmas of them."""
+@contextmanager
+def _clean_settings(path: Path) -> Generator[None]:
+    """Drop settings that differ from ours, before diskcache makes attributes and pragmas of them.
+
+    While diskcache opens, the connection stays: as the last one out it would flush everything to the disk.
+    """
     if not path.exists():
+        yield
         return
     database = connect(path)
     try:
         refuse_strangers(database, path.parent, _KNOWN)
-        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'Settings'").fetchone():
-            return
-        known = (*_SETTINGS, *_COUNTERS)
-        strange = f"typeof(key) != 'text' OR key NOT IN ({','.join('?' * len(known))})"
-        (count,) = database.execute(f"SELECT COUNT(*) FROM Settings WHERE {strange}", known).fetchone()  # noqa: S608
-        if count:
-            _log.warning("Dropped %d unknown settings found in the store at %s.", count, path.parent)
-            database.execute(f"DELETE FROM Settings WHERE {strange}", known)  # noqa: S608
+        if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'Settings'").fetchone():
+            _drop_strange_settings(database, path.parent)
+        yield
     finally:
         database.close()
+
+
+def _drop_strange_settings(database: sqlite3.Connection, folder: Path) -> None:
+    strange = [
+        (number,)
+        for number, key, value in database.execute("SELECT rowid, key, value FROM Settings")
+        if key not in _COUNTERS and (key not in _SETTINGS or _SETTINGS[key] != value)
+    ]
+    if strange:
+        _log.warning("Dropped %d unknown settings found in the store at %s.", len(strange), folder)
+        with transaction(database):
+            database.executemany("DELETE FROM Settings WHERE rowid = ?", strange)
 
 
 def _reason_against(

@@ -6,7 +6,8 @@ It knows nothing of what is kept in them.
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from fieldmark.errors import CacheError
@@ -19,7 +20,7 @@ TEMPORARY_SUFFIX = ".tmp"
 def private_folder(folder: str | Path) -> Path:
     """Make `folder` exist with mode 0700 and return its absolute path.
 
-    Missing parents are made with the same mode. A folder that exists with a wider mode is narrowed.
+    Missing parents are made with the same mode. A folder that others may enter is closed to them.
 
     Raises:
         CacheError: It is no folder, cannot be made, or belongs to someone else.
@@ -31,8 +32,9 @@ def private_folder(folder: str | Path) -> Path:
             each.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         if not path.is_dir():
             raise CacheError(f"{path} is not a folder.", hint="Give the cache a folder of its own.")
-        if stat.S_IMODE(path.stat().st_mode) != PRIVATE_FOLDER:
-            path.chmod(PRIVATE_FOLDER)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & ~PRIVATE_FOLDER:
+            path.chmod(mode & PRIVATE_FOLDER)
     except OSError as error:
         raise cache_error(path, error) from error
     return path
@@ -68,6 +70,16 @@ def write_whole(path: Path, parts: Sequence[bytes | memoryview]) -> None:
         temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def sizes_and_times(paths: Iterable[Path]) -> list[tuple[int, float]]:
+    """Size (bytes) and time of the last change (Unix seconds) of each file that is still there."""
+    held: list[tuple[int, float]] = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            held.append((status.st_size, status.st_mtime))
+    return held
 
 
 def flush_folder(folder: Path) -> None:

@@ -15,8 +15,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from fieldmark.cache._sqlite import connect, refuse_strangers, transaction, translated
-from fieldmark.cache.folders import private_folder
+from fieldmark.cache._sqlite import Kind, connect, refuse_strangers, transaction, translated
+from fieldmark.cache.folders import private_folder, sizes_and_times
 from fieldmark.cache.reports import BadEntry, StoreStats, VerifyReport
 from fieldmark.cache.rowfile import Found, Rows, checksums, read_rows, row_file, write_rows
 from fieldmark.errors import CacheError
@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _INDEX = "index.sqlite"
 _FORMAT = "fieldmark.vectors/1"
+_UNREADABLE = "the row is missing, torn or changed"
 _KEYS_A_QUERY = 10_000  # SQLite takes at most 32,766 parameters
 
 
@@ -178,7 +179,8 @@ class DiskVectorStore:
         """
         with self._transaction("DEFERRED") as index:
             (entries,) = index.execute("SELECT COUNT(*) FROM rows").fetchone()
-        size = sum(path.stat().st_size for path in self.folder.iterdir() if _is_ours(path))
+        files = (*self.folder.glob(f"{_INDEX}*"), *self.folder.glob("rows.*.f16"))
+        size = sum(size for size, _ in sizes_and_times(files))
         return StoreStats(entries=entries, bytes=size, width=self._width)
 
     def verify(self) -> VerifyReport:
@@ -189,19 +191,22 @@ class DiskVectorStore:
         """
         checked, bad = 0, list[BadEntry]()
         with self._transaction("DEFERRED") as index:
-            for (said,) in index.execute("PRAGMA quick_check"):
-                if said != "ok":
-                    bad.append(BadEntry(key=_INDEX, reason=str(said)))
             _, generation = self._end_and_generation(index)
-            with row_file(self._path(generation), write=False) as file:
-                cursor = index.execute("SELECT key, position, crc FROM rows ORDER BY position")
-                while block := cursor.fetchmany(_KEYS_A_QUERY):
-                    places = {str(key): (position, crc) for key, position, crc in block}
-                    _, found = read_rows(file, list(places), places, width=self._width)
-                    checked += len(block)
-                    for key, ok in zip(places, found.tolist(), strict=True):
-                        if not ok:
-                            bad.append(BadEntry(key=key, reason="the row is missing, torn or changed"))
+            try:
+                for (said,) in index.execute("PRAGMA quick_check"):
+                    if said != "ok":
+                        bad.append(BadEntry(key=_INDEX, reason=str(said)))
+                with row_file(self._path(generation), write=False) as file:
+                    cursor = index.execute("SELECT key, position, crc FROM rows ORDER BY position")
+                    while block := cursor.fetchmany(_KEYS_A_QUERY):
+                        places = {str(key): (position, crc) for key, position, crc in block}
+                        _, found = read_rows(file, list(places), places, width=self._width)
+                        checked += len(block)
+                        for key, ok in zip(places, found.tolist(), strict=True):
+                            if not ok:
+                                bad.append(BadEntry(key=key[:200], reason=_UNREADABLE))
+            except sqlite3.DatabaseError as error:  # pages so damaged that reading ends here
+                bad.append(BadEntry(key=_INDEX, reason=str(error)))
         return VerifyReport(checked=checked, bad=tuple(bad))
 
     def clear(self) -> int:
@@ -290,11 +295,9 @@ class DiskVectorStore:
         )
 
     @contextmanager
-    def _transaction(self, kind: str) -> Generator[sqlite3.Connection]:
-        with self._lock, translated(self.folder):
-            index = self._opened()
-            with transaction(index, "IMMEDIATE" if kind == "IMMEDIATE" else "DEFERRED"):
-                yield index
+    def _transaction(self, kind: Kind) -> Generator[sqlite3.Connection]:
+        with self._lock, translated(self.folder), transaction(self._opened(), kind) as index:
+            yield index
 
     def _opened(self) -> sqlite3.Connection:
         if self._closed:
@@ -355,10 +358,6 @@ def _first_places(keys: Sequence[str], readable: Found) -> dict[str, int]:
         if not readable[i]:
             fresh.setdefault(key, i)
     return fresh
-
-
-def _is_ours(path: Path) -> bool:
-    return path.is_file() and (path.suffix == ".f16" or path.name.startswith(_INDEX))
 
 
 def _checked_width(width: int) -> int:
