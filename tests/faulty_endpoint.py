@@ -27,6 +27,8 @@ class Received:
     path: str
     headers: Mapping[str, str]
     body: Any
+    at: float = field(default_factory=time.monotonic)
+    """When it arrived, in seconds of the monotonic clock."""
 
     @property
     def text(self) -> str:
@@ -102,7 +104,7 @@ def error(
 
 def rate_limited(*, retry_after_s: float) -> Reply:
     """HTTP 429 with a Retry-After header."""
-    return error(429, "slow down", headers={"retry-after-ms": str(retry_after_s * 1000)})
+    return error(429, "slow down", headers={"retry-after": str(retry_after_s)})
 
 
 def web_page(status: int = 200, content_type: str = "text/html") -> Reply:

@@ -77,7 +77,8 @@ def _strict(schema: dict[str, Any], where: str) -> dict[str, Any]:
         else:
             result[name] = part
     if schema.get("type") == "object":
-        if schema.get("additionalProperties") not in (None, False):
+        free = schema.get("additionalProperties", False)
+        if isinstance(free, dict) or (free and "properties" not in schema):
             raise TypeError(f"{where} is a mapping with free keys; use a list of records in an answer model.")
         result["properties"] = result.get("properties", {})
         result["required"] = list(result["properties"])

@@ -6,6 +6,7 @@ It knows nothing of sending, of cache keys or of limits.
 import json
 import logging
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -27,9 +28,9 @@ class ResponseFormat(StrEnum):
     @property
     def fallback(self) -> "ResponseFormat | None":
         """The fallback of this format; `None` for plain text."""
-        formats = list(ResponseFormat)
-        at = formats.index(self) + 1
-        return formats[at] if at < len(formats) else None
+        return {ResponseFormat.SCHEMA: ResponseFormat.JSON, ResponseFormat.JSON: ResponseFormat.TEXT}.get(
+            self
+        )
 
 
 _FORMAT_WORDS = (
@@ -94,44 +95,49 @@ class Dialect:
             body["response_format"] = {"type": "json_object"}
         return body
 
-    def learn(self, status: int, complaint: str, *, form: ResponseFormat, endpoint: str) -> bool:
+    def learn(
+        self, status: int, complaint: str, *, body: Mapping[str, Any], form: ResponseFormat, endpoint: str
+    ) -> ResponseFormat | None:
         """Takes a refusal as a lesson where it names a part of the request that can be put otherwise.
 
         Args:
             status: HTTP status of the refusal.
             complaint: Text of the refusal.
-            form: The format that the refused request used.
+            body: The refused request.
+            form: The response format it used.
             endpoint: Name of the endpoint, for the log.
 
         Returns:
-            True where the request is worth sending again in the new wording.
+            The format to try the question in again; `None` where another wording would not help. Following
+            it ends: each lesson takes something out of the request.
         """
         if status not in _REFUSING:
-            return False
+            return None
         words = complaint.lower()
-        if form is not ResponseFormat.TEXT and any(word in words for word in _FORMAT_WORDS):
-            self.fall_back(form, endpoint=endpoint, why=f"refused with HTTP {status}")
-            return True
+        if form.fallback is not None and any(word in words for word in _FORMAT_WORDS):
+            if self.format is form:
+                self.settle_on(form.fallback, endpoint=endpoint, why=f"is refused with HTTP {status}")
+            return form.fallback
         if status >= 500 or not any(word in words for word in _UNKNOWN_WORDS):
-            return False
-        if self._length_field == "max_tokens" and "max_completion_tokens" in words:
-            logger.info("%s wants max_completion_tokens instead of max_tokens.", endpoint)
-            self._length_field = "max_completion_tokens"
-            return True
+            return None
+        if "max_tokens" in body and "max_completion_tokens" in words:
+            if self._length_field == "max_tokens":
+                logger.info("%s wants max_completion_tokens instead of max_tokens.", endpoint)
+                self._length_field = "max_completion_tokens"
+            return form
         for name in ("temperature", "seed"):
-            if name not in self._dropped and re.search(rf"\b{name}\b", words):
-                logger.warning("%s does not take %s; its own default is used.", endpoint, name)
-                self._dropped.add(name)
-                return True
-        return False
+            if name in body and re.search(rf"\b{name}\b", words):
+                if name not in self._dropped:
+                    logger.warning("%s does not take this %s; its own default is used.", endpoint, name)
+                    self._dropped.add(name)
+                return form
+        return None
 
-    def fall_back(self, form: ResponseFormat, *, endpoint: str, why: str) -> None:
-        """Leaves `form` for its fallback, unless another question did so already."""
-        lower = form.fallback
-        if self.format is form and lower is not None:
-            logger.warning("%s: response format %s %s; using %s.", endpoint, form.value, why, lower.value)
-            self.format = lower
-            self.proven = False
+    def settle_on(self, form: ResponseFormat, *, endpoint: str, why: str) -> None:
+        """Uses `form` for new questions from now on."""
+        logger.warning("%s: %s %s; using %s from now on.", endpoint, self.format.value, why, form.value)
+        self.format = form
+        self.proven = False
 
 
 def _schema_name(model: type[BaseModel]) -> str:

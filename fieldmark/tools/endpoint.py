@@ -5,6 +5,7 @@ It knows nothing of questions, answer models, caches or limits.
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
@@ -215,7 +216,7 @@ class Endpoint:
                 f"The request to {self.name} could not be sent ({type(error).__name__}).",
                 hint="Check the base URL and the key.",
             ) from None
-        completion = _read(raw.http_response)
+        completion = _read(raw.http_response, self.hide)
         self.answered = self.answered or completion.fault is None or completion.fault.reason != "not_json"
         return completion
 
@@ -299,7 +300,7 @@ def _complaint(response: Any) -> str:
     return " | ".join(named)[:1000] or str(error)[:1000]
 
 
-def _read(response: Any) -> Completion:
+def _read(response: Any, hide: Callable[[str], str]) -> Completion:
     """Reads a 200 response; whatever is missing or misshapen becomes the completion's fault."""
     text = response.text
     try:
@@ -313,6 +314,9 @@ def _read(response: Any) -> Completion:
             "", None, BadAnswerError("not_json", "the endpoint sent JSON that is no chat completion")
         )
     used = _used(data.get("usage"))
+    if data.get("error"):  # some relays report their upstream's fault in a 200
+        said = hide(_complaint(response))[:300]
+        return Completion("", used, BadAnswerError("malformed", f"the endpoint sent an error: {said}"))
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None

@@ -5,19 +5,18 @@ It knows no prompt and no graph; what a question means is its caller's business.
 
 import asyncio
 import dataclasses
-import json
 import logging
 from collections import Counter
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from fieldmark.cache.keys import canonical_json, content_key
-from fieldmark.errors import EndpointError, QuestionFailed
+from fieldmark.errors import EndpointError, QuestionFailed, SettingsError
 from fieldmark.records import Limits, Price, Question, Usage
-from fieldmark.tools.answers import BadAnswerError, read_answer, strict_schema
+from fieldmark.tools.answer_store import Answer, AnswerStore, answer_key
+from fieldmark.tools.answers import BadAnswerError, read_answer
 from fieldmark.tools.budget import IMAGE_TOKENS, Budget, Tokens, tokens_of
 from fieldmark.tools.dialect import Dialect, ResponseFormat
 from fieldmark.tools.endpoint import Completion, Endpoint, HttpStatusError, ModelList
@@ -27,12 +26,11 @@ if TYPE_CHECKING:
 
     from fieldmark.cache.bytestore import ByteStore
 
+__all__ = ["Answer", "ChatModel", "LanguageModel"]
+
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=BaseModel)
-
-ANSWER_SCHEMA = "fieldmark.answer/1"
-"""Tag of a stored answer, and the version in its key."""
 
 _HINTS = {
     "truncated": "Raise the answer's token limit.",
@@ -41,25 +39,6 @@ _HINTS = {
     "not_json": "Check that the base URL ends in /v1.",
 }
 _OTHER_HINT = "A larger model, or a server that enforces JSON schemas, helps."
-
-
-@dataclass(frozen=True)
-class Answer(Generic[T]):
-    """A usable answer.
-
-    Attributes:
-        value: The answer, validated.
-        key: Its cache key; names the answer in votes and events.
-        cached: Whether nothing was asked for it: it was stored, or asked by another at this moment.
-        prompt_tokens: Tokens of the question when it was asked; `None` where not reported.
-        completion_tokens: Tokens of the answer when it was asked; `None` where not reported.
-    """
-
-    value: T
-    key: str
-    cached: bool
-    prompt_tokens: int | None
-    completion_tokens: int | None
 
 
 class LanguageModel(Protocol):
@@ -120,6 +99,12 @@ class ChatModel:
         refresh: bool = False,
         http_client: "httpx2.AsyncClient | None" = None,
     ) -> None:
+        if not model.strip() or concurrency < 1 or min(max_retries, answer_retries) < 0 or timeout_s <= 0:
+            raise SettingsError(
+                "The language model needs a name, a concurrency of at least 1, retries of at least 0 and a "
+                "timeout above 0 s.",
+                hint="Correct the language-model settings.",
+            )
         self.model = model
         self.endpoint = Endpoint(
             model,
@@ -130,16 +115,13 @@ class ChatModel:
             connections=concurrency,
             http_client=http_client,
         )
-        self._store = store
+        self._answers = AnswerStore(store, use_cache=use_cache, refresh=refresh)
         self._identity = identity
         self._served: ModelList | None = None
         self._looking = asyncio.Lock()
         self._slots = asyncio.Semaphore(concurrency)
         self._budget = Budget(limits or Limits(), price)
         self._answer_retries = answer_retries
-        self._use_cache = use_cache
-        self._refresh = refresh
-        self._renewed: set[str] = set()
         self._dialect = Dialect()
         self._flights: dict[tuple[str, type[BaseModel]], _Flight] = {}
         self._counts = Usage()
@@ -202,18 +184,7 @@ class ChatModel:
         """
         await self._identify()
         try:
-            return content_key(
-                {
-                    "schema": ANSWER_SCHEMA,
-                    "endpoint": self.identity,
-                    "model": self.model,
-                    "messages": [message.model_dump(mode="json") for message in question.messages],
-                    "temperature": float(question.temperature),
-                    "max_tokens": question.max_tokens,
-                    "answer": strict_schema(question.answer_model),
-                    "sample": question.sample,
-                }
-            )
+            return answer_key(question, identity=self.identity, model=self.model)
         except ValueError:
             raise QuestionFailed(
                 f"Question {question.prompt_id} holds text that is no valid Unicode.",
@@ -223,7 +194,7 @@ class ChatModel:
 
     async def peek(self, question: Question[Any]) -> bool:
         """Whether the question would be answered from the cache. Asks nothing."""
-        return self._recall(await self.key(question), question) is not None
+        return self._answers.get(await self.key(question), question.answer_model) is not None
 
     async def ask(self, question: Question[T]) -> Answer[T]:
         """Answers one question, from the cache where it was answered before.
@@ -241,7 +212,7 @@ class ChatModel:
             CacheError: If the answer cannot be stored.
         """
         key = await self.key(question)
-        stored = self._recall(key, question)
+        stored = self._answers.get(key, question.answer_model)
         if stored is not None:
             self._count(cached=1)
             return stored
@@ -267,6 +238,8 @@ class ChatModel:
             if not flight.task.done() and not flight.waiting:
                 flight.task.cancel()
                 await asyncio.wait({flight.task})
+                if not flight.task.cancelled():
+                    flight.task.exception()  # nobody is left to hear of it
 
     async def _fly(self, key: str, question: Question[T]) -> Answer[T]:
         try:
@@ -300,8 +273,8 @@ class ChatModel:
                     form = used_form.fallback or used_form  # the endpoint may be ignoring the format
                 note = "" if bad.reason == "not_json" else _note(bad)
                 continue
-            if form is not None and form is used_form and not self._dialect.proven:
-                self._dialect.fall_back(self._dialect.format, endpoint=name, why="is ignored")
+            if form is used_form and used_form is not self._dialect.format and not self._dialect.proven:
+                self._dialect.settle_on(used_form, endpoint=name, why="is ignored")
             if bare and used_form is self._dialect.format:
                 self._dialect.proven = True
             used = completion.used
@@ -312,10 +285,10 @@ class ChatModel:
                 prompt_tokens=used and used.prompt,
                 completion_tokens=used and used.completion,
             )
-            self._keep(question, answer, completion.text)
+            self._answers.put(answer, text=completion.text, model=self.model, prompt_id=question.prompt_id)
             return answer
-        if bad is None:
-            raise ValueError("answer_retries must not be negative.")
+        if bad is None:  # there is at least one try
+            raise RuntimeError("no try was made")
         if bad.reason == "not_json" and not self.endpoint.answered:
             raise EndpointError(
                 f"{name} does not speak the OpenAI protocol: {bad.detail}.", hint=_HINTS["not_json"]
@@ -330,7 +303,7 @@ class ChatModel:
         self, question: Question[Any], form: ResponseFormat | None, note: str
     ) -> tuple[Completion, ResponseFormat]:
         """Makes one call within the limits, put otherwise where the endpoint refuses its wording."""
-        while True:  # ends: every turn that `learn` grants takes one of its few lessons
+        while True:  # ends, as `learn` does
             used_form = form or self._dialect.format
             body = self._dialect.body(question, self.model, form=used_form, note=note)
             room = _room(body, question)
@@ -338,12 +311,15 @@ class ChatModel:
                 try:
                     completion = await self.endpoint.complete(body)
                 except HttpStatusError as refused:
-                    known = self._dialect.learn(
-                        refused.status, refused.complaint, form=used_form, endpoint=self.endpoint.name
+                    form = self._dialect.learn(
+                        refused.status,
+                        refused.complaint,
+                        body=body,
+                        form=used_form,
+                        endpoint=self.endpoint.name,
                     )
-                    if known:
-                        reservation.release()
-                        form = None
+                    if form is not None:
+                        reservation.release()  # turned away unread: no call
                         continue
                     reservation.settle(Tokens(), reported=True)
                     raise self.endpoint.failure(refused, served=self._served) from None
@@ -364,40 +340,6 @@ class ChatModel:
                     self._served = await self.endpoint.models()
                     own = {} if self._served is None else self._served.identities
                     self._identity = own.get(self.model, self.endpoint.url)
-
-    def _keep(self, question: Question[Any], answer: Answer[Any], text: str) -> None:
-        if not self._use_cache:
-            return
-        record = {
-            "value": answer.value.model_dump(mode="json", by_alias=True, round_trip=True),
-            "text": text.encode("utf-8", "replace").decode("utf-8"),
-            "usage": {"prompt_tokens": answer.prompt_tokens, "completion_tokens": answer.completion_tokens},
-            "model": self.model,
-            "prompt": question.prompt_id,
-        }
-        self._store.put(answer.key, canonical_json(record).encode("utf-8"), schema=ANSWER_SCHEMA)
-        self._renewed.add(answer.key)
-
-    def _recall(self, key: str, question: Question[T]) -> Answer[T] | None:
-        """Reads a stored answer; one that is not what it should be is a logged miss."""
-        if not self._use_cache or (self._refresh and key not in self._renewed):
-            return None
-        data = self._store.get(key, schema=ANSWER_SCHEMA)
-        if data is None:
-            return None
-        try:
-            record = json.loads(data)
-            value = question.answer_model.model_validate_json(json.dumps(record["value"]))
-            usage = record["usage"]
-            counts = (usage["prompt_tokens"], usage["completion_tokens"])
-            if not all(count is None or type(count) is int for count in counts):
-                raise TypeError("token counts are no integers")
-        except (ValueError, ValidationError, LookupError, TypeError, RecursionError) as error:
-            logger.warning(
-                "A stored answer (%s) cannot be used (%s); asking again.", key, type(error).__name__
-            )
-            return None
-        return Answer(value=value, key=key, cached=True, prompt_tokens=counts[0], completion_tokens=counts[1])
 
     def _count(self, **more: int) -> None:
         self._counts += Usage(**more)

@@ -4,32 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict
 
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.records import ImagePart, Message, Price, Question
-from fieldmark.tools.llm import ANSWER_SCHEMA, ChatModel
+from fieldmark.tools.answer_store import ANSWER_SCHEMA
 from tests.faulty_endpoint import FaultyEndpoint, completion, json_reply
-
-GOOD = '{"marks": ["a crimson belly"]}'
-
-
-class Marks(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    marks: list[str]
-
-
-def ask_marks(text: str = "Which marks?", **options: Any) -> Question[Marks]:
-    messages = (Message(role="system", content="You know birds."), Message(role="user", content=text))
-    return Question(prompt_id="marks.v1", messages=messages, answer_model=Marks, **options)
-
-
-def chat(endpoint: FaultyEndpoint | str, store: Any = None, **options: Any) -> ChatModel:
-    url = endpoint if isinstance(endpoint, str) else endpoint.base_url
-    options = {"api_key": "sk-secret", "timeout_s": 5.0, **options}
-    return ChatModel(
-        "test-model", base_url=url, store=MemoryByteStore() if store is None else store, **options
-    )
+from tests.unit.tools.llm_cases import GOOD, KEY, Marks, ask_marks, chat
 
 
 async def test_a_question_is_answered_and_counted() -> None:
@@ -49,7 +29,7 @@ async def test_the_request_holds_the_question_and_a_strict_schema() -> None:
         async with chat(endpoint) as model:
             await model.ask(ask_marks(temperature=0.5, max_tokens=99))
         body = endpoint.chats[0].body
-        assert endpoint.chats[0].headers["authorization"] == "Bearer sk-secret"
+        assert endpoint.chats[0].headers["authorization"] == f"Bearer {KEY}"
     assert body["model"] == "test-model"
     assert body["messages"] == [
         {"role": "system", "content": "You know birds."},
@@ -260,5 +240,5 @@ async def test_missing_usage_is_estimated_and_counted_as_unreported(usage: Any) 
 async def test_nothing_shows_the_key() -> None:
     async with chat("http://user:hunter2@127.0.0.1:9/v1") as model:
         words = f"{model!r} {model!s} {model.endpoint!r} {model.identity} {vars(model)}"
-    assert "sk-secret" not in words
+    assert KEY not in words
     assert "hunter2" not in words
