@@ -54,7 +54,8 @@ def transaction(connection: sqlite3.Connection, kind: Kind = "IMMEDIATE") -> Gen
     connection.execute(f"BEGIN {kind}")
     try:
         yield connection
-        connection.execute("COMMIT")
+        # A reader has nothing to commit, and of a damaged file not even that would work.
+        connection.execute("COMMIT" if kind == "IMMEDIATE" else "ROLLBACK")
     except BaseException:
         # A full disk may already have ended the transaction.
         if connection.in_transaction:

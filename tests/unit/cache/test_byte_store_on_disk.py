@@ -503,26 +503,26 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, start: Start):
 
 
 def test_processes_write_open_and_read_at_once(folder: Path, start: Start):
-    writers = [start(WRITER, folder, name, 300, 500) for name in "abc"]
+    writers = [start(WRITER, folder, name, 300, 500) for name in "ab"]
     deadline = time.monotonic() + 60
     while any(writer.poll() is None for writer in writers) and time.monotonic() < deadline:
         with open_byte_store(folder) as store:  # opening writes settings, between the others' writes
             assert all_values(store) == EXPECTED
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
     with open_byte_store(folder) as store:
-        for name in "abc":
+        for name in "ab":
             for i in range(300):
                 key = f"{name}{i}"
                 assert store.get(key, schema=TAG) == (key.encode() * 500)[:500]
-        assert store.stats().entries == 905
+        assert store.stats().entries == 605
         assert store.verify().ok
 
 
 def test_processes_may_make_the_store_at_the_same_moment(tmp_path: Path, start: Start):
-    writers = [start(WRITER, tmp_path / "new", name, 5, 10) for name in "abcd"]
-    assert [writer.wait(60) for writer in writers] == [0] * 4
+    writers = [start(WRITER, tmp_path / "new", name, 5, 10) for name in "abc"]
+    assert [writer.wait(60) for writer in writers] == [0] * 3
     with open_byte_store(tmp_path / "new") as store:
-        assert store.stats().entries == 20
+        assert store.stats().entries == 15
 
 
 def test_threads_share_one_store(folder: Path):
