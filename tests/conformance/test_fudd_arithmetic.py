@@ -1,0 +1,103 @@
+"""FuDD's second step against a straight loop over images, classes and rivals."""
+
+import random
+
+import pytest
+import torch
+
+from fieldmark.tools.scoring.fudd import fudd_scores
+
+
+def plain_fudd(images, encode, first, pairs, default, k):
+    scores = torch.full(first.shape, float("-inf"))
+    for n in range(len(images)):
+        top = first[n].topk(k).indices.tolist()
+        for i in top:
+            texts = []
+            for j in top:
+                if i == j:
+                    continue
+                if (i, j) in pairs:
+                    texts += pairs[i, j][0]
+                elif (j, i) in pairs:
+                    texts += pairs[j, i][1]
+                else:
+                    texts.append(default[i])
+            texts = list(dict.fromkeys(texts)) or [default[i]]
+            rows = encode([text.capitalize() for text in texts]).double()
+            mean = (rows / rows.norm(dim=1, keepdim=True)).mean(0)
+            scores[n, i] = float(images[n].double() @ mean / mean.norm())
+    return scores
+
+
+def made_up(seed, *, classes=12, images=40, pairs=30):
+    rng = random.Random(seed)
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.nn.functional.normalize(torch.randn(images, 16, generator=generator), dim=1)
+    first = torch.randn(images, classes, generator=generator)
+    every = [(i, j) for i in range(classes) for j in range(i + 1, classes)]
+    words = ["Red Bill", "red bill", "RED BILL", "long tail", "a Crest", "no crest", "white belly"]
+    told = {}
+    for i, j in rng.sample(every, pairs):
+        sides = tuple([f"{rng.choice(words)} of {c}" for _ in range(rng.randint(0, 4))] for c in (i, j))
+        told[i, j] = sides
+    return vectors, first, told, [f"A photo of a {c} Bird." for c in range(classes)]
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 12])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_equals_plain_loop(encode, seed, k):
+    images, first, pairs, default = made_up(seed)
+    found = fudd_scores(images, encode, first, pairs, default, k=k)
+    expected = plain_fudd(images, encode, first, pairs, default, k)
+    assert torch.equal(found.isinf(), expected.isinf())
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_pairs_may_come_either_way_round(encode):
+    images, first, pairs, default = made_up(3)
+    turned = {(j, i): (second, one) for (i, j), (one, second) in pairs.items()}
+    found = fudd_scores(images, encode, first, pairs, default, k=6)
+    assert torch.allclose(found, fudd_scores(images, encode, first, turned, default, k=6), atol=1e-6)
+
+
+def test_default_sentence_weighs_once_however_many_pairs_are_missing():
+    """Class 0 lacks pairs with 2 and 3: its list is [told, default], not [told, default, default]."""
+    vectors = {"Told": [1.0, 0.0], "Default": [0.0, 1.0], "Other": [-1.0, 0.0]}
+    found = fudd_scores(
+        torch.tensor([[1.0, 0.0]]),
+        lambda texts: torch.tensor([vectors[text] for text in texts]),
+        torch.tensor([[4.0, 3.0, 2.0, 1.0]]),
+        {(0, 1): (["told"], ["other"])},
+        ["default", "other", "other", "other"],
+        k=4,
+    )
+    assert float(found[0, 0]) == pytest.approx(0.5**0.5, abs=1e-6)
+
+
+def test_sentences_are_capitalised_after_duplicates_are_dropped():
+    """ "red X" and "RED x" both become "Red x" but count twice; an exact repeat counts once."""
+    vectors = {"Red x": [1.0, 0.0], "Blue": [0.0, 1.0], "D": [0.0, -1.0]}
+    asked = []
+
+    def encode(texts):
+        asked.extend(texts)
+        return torch.tensor([vectors[text] for text in texts])
+
+    found = fudd_scores(
+        torch.tensor([[1.0, 0.0]]),
+        encode,
+        torch.tensor([[1.0, 0.0]]),
+        {(0, 1): (["red X", "RED x", "blue", "blue"], ["d"])},
+        ["d", "d"],
+        k=2,
+    )
+    assert sorted(asked) == ["Blue", "D", "Red x"]
+    assert float(found[0, 0]) == pytest.approx(2 / 5**0.5, abs=1e-6)
+    assert float(found[0, 1]) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_first_scores_choose_but_do_not_count(encode):
+    images, first, pairs, default = made_up(4)
+    found = fudd_scores(images, encode, first, pairs, default, k=5)
+    assert torch.equal(found, fudd_scores(images, encode, first * 100 + 7, pairs, default, k=5))
