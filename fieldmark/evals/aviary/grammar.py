@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from fieldmark.evals.aviary.attributes import ATTRIBUTE_BY_KEY, KEYS, NONE
 
-# The first wording of every entry is the plain one; repeated words are simply commoner.
+# The first wording of every entry is the plain one.
 _COLOUR_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "red": ("red", "crimson", "scarlet"),
     "orange": ("orange", "tangerine"),

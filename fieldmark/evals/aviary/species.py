@@ -15,7 +15,6 @@ from fieldmark.evals.aviary.attributes import (
     FREE_KEYS,
     KEYS,
     KIND_BY_NOUN,
-    KINDS,
     NONE,
     NOUNS,
     clashes,
@@ -172,14 +171,6 @@ def species_book(seed: int, new: int = 80, known: int = 20) -> tuple[Species, ..
     return (*book, *rng.sample(known_species(), known))
 
 
-def family_base(book: Iterable[Species], family: str) -> Mapping[str, str]:
-    """The marks of a family's base, its first member in book order."""
-    for species in book:
-        if species.family == family:
-            return species.marks
-    raise KeyError(family)
-
-
 def _family_sizes(rng: random.Random, total: int) -> list[int]:
     sizes: list[int] = []
     while (left := total - sum(sizes)) > 0:
@@ -254,8 +245,3 @@ def book_from_json(text: str) -> tuple[Species, ...]:
 def world_hash(book: Iterable[Species]) -> str:
     """SHA-256 (hex) of the book's canonical JSON: the identity of a world."""
     return hashlib.sha256(book_to_json(book).encode("ascii")).hexdigest()
-
-
-def kind_habitat(noun: str) -> str:
-    """The habitat that birds of this noun prefer."""
-    return {kind.noun: kind.habitat for kind in KINDS}[noun]
