@@ -36,7 +36,9 @@ def question_of(spec: QuestionSpec, context: ResolveContext) -> Question[BaseMod
             question = ask_differentiate_again(spec.classes, spec.attributes, noun=noun, sample=spec.sample)
         case "tabulate":
             seen: dict[str, list[str]] = context.arrays.get_json(spec.columns)
-            rows = [TabulateAttribute(name, tuple(seen.get(name, [])[:VALUES_SHOWN])) for name in spec.attributes]
+            rows = [
+                TabulateAttribute(name, tuple(seen.get(name, [])[:VALUES_SHOWN])) for name in spec.attributes
+            ]
             question = ask_tabulate(spec.classes[0], rows, noun=noun, sample=spec.sample)
     return question
 
@@ -72,7 +74,8 @@ def _note(spec: QuestionSpec, value: BaseModel, key: str, *, cached: bool, conte
         name = spec.classes[0]
         origin = Origin(kind="descriptor", question="describe.v1", model=getattr(context.llm, "model", None))
         prompts = tuple(
-            Prompt(class_name=name, text=descriptor_text(name, mark), origin=origin) for mark in value.descriptors
+            Prompt(class_name=name, text=descriptor_text(name, mark), origin=origin)
+            for mark in value.descriptors
         )
         return Note(spec=spec, prompts=prompts, cached=cached)
     read = votes_of(

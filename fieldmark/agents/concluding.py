@@ -71,7 +71,9 @@ def conclude(
                 confidence=min(1.0, float(probabilities[row, int(label[row])])),
                 calibrated=False,
                 status=_status(sizes[row]),
-                candidates=tuple(Candidate(class_name=context.classes[c], probability=min(1.0, p)) for c, p in top),
+                candidates=tuple(
+                    Candidate(class_name=context.classes[c], probability=min(1.0, p)) for c, p in top
+                ),
                 candidates_left=sizes[row],
                 rounds=rounds,
                 first_label=context.classes[int(best_first.indices[row])],
@@ -142,4 +144,3 @@ def _padded(within: Tensor, result: TableResult) -> Tensor:
     """Calibration rows stand behind the images in the result; they may be anything."""
     more = len(result.odds) - len(within)
     return torch.cat([within, torch.ones(more, within.shape[1], dtype=torch.bool)])
-

@@ -20,7 +20,9 @@ DENSE_CELLS = 60_000_000
 SPARSE_CLASSES = 64
 
 
-def rescore(notebook: Notebook, first: Tensor, candidates: Tensor, context: ResolveContext) -> tuple[Tensor, float]:
+def rescore(
+    notebook: Notebook, first: Tensor, candidates: Tensor, context: ResolveContext
+) -> tuple[Tensor, float]:
     """Class scores `[N, C]` by everything known, and the temperature that belongs to them.
 
     Args:
@@ -49,7 +51,9 @@ def rescore(notebook: Notebook, first: Tensor, candidates: Tensor, context: Reso
     return dense.scatter_reduce_(1, columns.clamp(min=0), values, "amax"), 1.0
 
 
-def table(notebook: Notebook, candidates: Tensor, context: ResolveContext) -> tuple[FieldGuide, TableResult] | None:
+def table(
+    notebook: Notebook, candidates: Tensor, context: ResolveContext
+) -> tuple[FieldGuide, TableResult] | None:
     """The field guide that the answers make, and the table rule's result; None without any vote."""
     if not notebook.votes:
         return None
@@ -119,7 +123,9 @@ def pair_texts(notes: tuple[Note, ...], classes: tuple[str, ...]) -> PairTexts:
     return pairs
 
 
-def plan_view(notebook: Notebook, scores: Tensor, candidates: Tensor, temperature: float, context: ResolveContext) -> PlanView:
+def plan_view(
+    notebook: Notebook, scores: Tensor, candidates: Tensor, temperature: float, context: ResolveContext
+) -> PlanView:
     """What the planner may look at: how much each open image is still each class, and the table's gaps.
 
     Calibration images are left out: questions are spent on the images that were asked about.

@@ -101,7 +101,9 @@ async def encode(state: ResolveState, runtime: Context) -> Update:
     context.report("encoding", {"images": len(context.images), "texts": len(book.prompts)})
     context.encoder.encode_texts([prompt.text for prompt in book.prompts])
     if not len(context.vectors):
-        raise NoImagesError("No image could be encoded.", hint="The run's manifest names each file with the reason.")
+        raise NoImagesError(
+            "No image could be encoded.", hint="The run's manifest names each file with the reason."
+        )
     notebook = Notebook(notes=settled(state.fresh))
     return {
         "book": context.arrays.put_json(book.model_dump(mode="json")),

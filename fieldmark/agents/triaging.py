@@ -25,9 +25,7 @@ class Triage:
     """Candidates left over all images."""
 
 
-def triage(
-    *, scores_hash: str, candidates_hash: str, temperature: float, context: ResolveContext
-) -> Triage:
+def triage(*, scores_hash: str, candidates_hash: str, temperature: float, context: ResolveContext) -> Triage:
     """Apply the candidate rule within the earlier candidates.
 
     Args:
