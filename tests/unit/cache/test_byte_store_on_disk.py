@@ -461,6 +461,24 @@ def test_whatever_writing_raises_becomes_a_cache_error(
         assert store.get("new", schema=TAG) == b"v"
 
 
+def test_a_commit_that_fails_stores_nothing_and_passes(folder: Path):
+    with open_byte_store(folder) as store:
+        store._rows._con.set_authorizer(  # pyright: ignore
+            lambda action, arg, *_: (
+                sqlite3.SQLITE_DENY
+                if (action, arg) == (sqlite3.SQLITE_TRANSACTION, "COMMIT")
+                else sqlite3.SQLITE_OK
+            )
+        )
+        with pytest.raises(CacheError, match="not authorized"):
+            store.put("new", b"v", schema=TAG)
+        assert store.get("new", schema=TAG) is None
+        store.put("new", b"v", schema=TAG)
+        with open_byte_store(folder) as other:
+            assert other.get("new", schema=TAG) == b"v"
+            other.put("newer", b"v", schema=TAG)
+
+
 def test_a_store_that_stays_locked_is_an_error_not_a_hang(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bytestore, "WAIT_S", 0.05)
     with open_byte_store(folder) as store, closing(sqlite3.connect(folder / "cache.db")) as other:

@@ -237,6 +237,16 @@ def test_an_edited_index_entry_is_a_miss(
     check_lost_and_healed(folder, {2}, caplog)
 
 
+def test_index_entries_that_trade_places_are_misses(folder: Path, caplog: pytest.LogCaptureFixture):
+    with closing(sqlite3.connect(folder / "index.sqlite")) as index:
+        entries = index.execute(
+            "SELECT position, crc FROM rows WHERE key IN ('key2', 'key3') ORDER BY key"
+        ).fetchall()
+    for key, (position, crc) in zip(("key3", "key2"), entries, strict=True):
+        edit(folder, "UPDATE rows SET position = ?, crc = ? WHERE key = ?", position, crc, key)
+    check_lost_and_healed(folder, {2, 3}, caplog)
+
+
 def test_index_text_that_is_none_is_a_miss(folder: Path, caplog: pytest.LogCaptureFixture):
     edit(folder, "UPDATE rows SET crc = CAST(x'fffe' AS TEXT) WHERE key = 'key2'")
     check_lost_and_healed(folder, {2}, caplog)
@@ -488,12 +498,13 @@ def test_threads_share_one_store(folder: Path):
 
 def test_a_forked_process_opens_its_own_connection(folder: Path):
     with open_vector_store(folder, width=WIDTH) as store:
+        inherited = store._index
         child = os.fork()
         if child == 0:
             ok = False
             try:
                 store.put_many(["child"], MORE[:1])
-                ok = bool(store.get_many(["child", *KEYS])[1].all())
+                ok = bool(store.get_many(["child", *KEYS])[1].all()) and store._index is not inherited
             finally:
                 os._exit(0 if ok else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
