@@ -72,7 +72,12 @@ def find_named_model(spec: str) -> ModelSource:
         architecture=architecture,
         weights=str(weights),
         model_cfg=model_cfg,
-        preprocess_cfg={key: tag_cfg[key] for key in _PREPROCESS if tag_cfg.get(key) is not None},
+        preprocess_cfg={
+            # open_clip keeps tuples here, which are lists in JSON.
+            key: list(tag_cfg[key]) if isinstance(tag_cfg[key], tuple) else tag_cfg[key]
+            for key in _PREPROCESS
+            if tag_cfg.get(key) is not None
+        },
         tokenizer=describe_tokenizer(model_cfg, folder=None, name=architecture),
     )
 

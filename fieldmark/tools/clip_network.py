@@ -44,7 +44,8 @@ class Network:
         self.width = source.width
         self.logit_scale = float(self._model.logit_scale.detach().float().exp().reshape(-1)[0])
         self.tokens = Tokens(_tokenizer(source), context_length=source.context_length)
-        self._shape_image, self._mean, self._std = _split_preprocessing(self._model)
+        self._shape_image, mean, std = _split_preprocessing(self._model)
+        self._mean, self._std = mean.to(device), std.to(device)
         self._short_texts = _reads_left_to_right(self._model)
 
     def prepare_image(self, image: Image.Image) -> torch.Tensor:
@@ -75,7 +76,7 @@ class Network:
             # The arithmetic of ToTensor and Normalize, for the whole batch on the device: a quarter of the
             # bytes to carry. A permuted [B, H, W, C] is channels-last already.
             batch = batch.permute(0, 3, 1, 2).float().div_(255)
-            batch = batch.sub_(self._mean.to(self.device)).div_(self._std.to(self.device))
+            batch = batch.sub_(self._mean).div_(self._std)
         with torch.inference_mode(), self._autocast():
             return _unit(self._model.encode_image(batch))
 
