@@ -66,9 +66,11 @@ def read_rows(
         copied = _copied(file, held, width, np.array([n for _, n, _ in usable], np.int64))
         sums = checksums([keys[i] for i, _, _ in usable], copied)
         sound = np.array([crc == actual for (_, _, crc), actual in zip(usable, sums, strict=True)], np.bool_)
-        where = np.array([i for i, _, _ in usable], np.int64)[sound]
-        rows[where] = copied[sound]
-        found[where] = True
+        if len(usable) == len(keys) and sound.all():  # the usual case: spares two copies of everything
+            return copied.astype(np.float16, copy=False), sound
+        where = np.array([i for i, _, _ in usable], np.int64)
+        rows[where[sound]] = copied[sound]
+        found[where] = sound
     return rows.astype(np.float16, copy=False), found
 
 
