@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import JsonValue
 
-from fieldmark.agents.context import ResolveContext, say_nothing
 from fieldmark.agents.context import Report as Report
+from fieldmark.agents.context import ResolveContext, say_nothing
 from fieldmark.agents.options import ResolveOptions
 from fieldmark.agents.running import run_resolve
 from fieldmark.cache.arrays import ArrayStore
@@ -22,9 +22,9 @@ from fieldmark.cache.bytestore import ByteStore, DiskByteStore, MemoryByteStore,
 from fieldmark.cache.keys import content_key
 from fieldmark.cache.vectorstore import VectorStore, open_vector_store
 from fieldmark.errors import ClassNamesError, FieldmarkError, InputError, RunError, SettingsError
-from fieldmark.evals.manifest import write_manifest
+from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.prompts.noun import ask_noun
-from fieldmark.records import Limits, Prediction, Price, PromptBook, RunManifest, Skipped
+from fieldmark.records import Limits, Prediction, Price, PromptBook, RunManifest, Skipped, Usage
 from fieldmark.settings import Settings, read_settings
 from fieldmark.tools.clip import ClipEncoder, open_encoder
 from fieldmark.tools.images import Found, find_images
@@ -285,16 +285,20 @@ class Classifier:
                     report=self.report,
                 )
                 state = await run_resolve(context)
+                last = state.history[-1]
                 manifest = write_manifest(
-                    context,
-                    kind="classify",
+                    run,
+                    context.encoder,
+                    images=found.images,
+                    language_model=describe_model(llm),
+                    usage=llm.usage if llm else Usage(),
                     stop_reason=state.stop_reason or "no_progress",
                     counts={
-                        "resolved": state.history[-1].resolved,
-                        "open": state.history[-1].open,
-                        "rejected": state.history[-1].rejected,
+                        "resolved": last.resolved,
+                        "open": last.open,
+                        "rejected": last.rejected,
                         "rounds": state.round,
-                        "questions": state.history[-1].questions,
+                        "questions": last.questions,
                     },
                     skipped=found.skipped,
                 )

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.agents.context import ResolveContext
-from fieldmark.agents.notes import Notebook
-from fieldmark.agents.rescoring import table
+from fieldmark.agents.rescoring import Table, tabulated
 from fieldmark.records import Candidate, Mark, Origin, Prediction, Prompt, PromptBook, Status
 from fieldmark.tools.field_guide import FieldGuide
 from fieldmark.tools.prompt_texts import descriptor_text
@@ -25,7 +24,7 @@ NAME_MARK = "name"
 def conclude(
     *,
     book: PromptBook,
-    notebook: Notebook,
+    notebook: str,
     first: Tensor,
     scores: Tensor,
     candidates: Tensor,
@@ -37,7 +36,7 @@ def conclude(
 
     Args:
         book: The prompts of the first look.
-        notebook: All answers.
+        notebook: Hash of all answers.
         first: Class probabilities of the first look `[N, C]`.
         scores: The last class scores `[N, C]`.
         candidates: The classes left `[N, C]` bool.
@@ -50,8 +49,9 @@ def conclude(
     # A rejected image has no candidate; its label is then the best of all classes, and its status says so.
     within = left | ~left.any(1, keepdim=True)
     probabilities = class_probabilities(scores[:count], temperature, within=within)
-    tabled = table(notebook, candidates, context) if rounds and context.options.rule != "fudd" else None
-    decision = decide(tabled[1], _padded(within, tabled[1])) if tabled else None
+    use_table = rounds > 0 and context.options.rule != "fudd"
+    table = tabulated(notebook, first, candidates, context) if use_table else None
+    decision = decide(table.result, _padded(within, table.result)) if table else None
     order = probabilities.sort(dim=1, descending=True, stable=True)
     label = decision.label[:count] if decision else order.indices[:, 0]
     runner_up = decision.runner_up[:count] if decision else _second(order.indices, within)
@@ -80,12 +80,12 @@ def conclude(
                 first_confidence=min(1.0, float(best_first.values[row])),
                 runner_up=context.classes[rival] if rival >= 0 else None,
                 margin=float(decision.margin[row]) if decision and rival >= 0 else None,
-                marks=marks_of(row, decision, tabled[0]) if decision and tabled and rival >= 0 else (),
+                marks=marks_of(row, decision, table.guide) if decision and table and rival >= 0 else (),
                 truth=image.label,
             )
         )
     context.run.write_predictions(predictions)
-    context.run.write_book(field_guide_book(*tabled, context=context) if tabled else book)
+    context.run.write_book(field_guide_book(table, context) if table else book)
 
 
 def marks_of(row: int, decision: Decision, guide: FieldGuide) -> tuple[Mark, ...]:
@@ -111,10 +111,10 @@ def marks_of(row: int, decision: Decision, guide: FieldGuide) -> tuple[Mark, ...
     return tuple(sorted(marks, key=lambda mark: -abs(mark.contribution)))
 
 
-def field_guide_book(guide: FieldGuide, result: TableResult, *, context: ResolveContext) -> PromptBook:
-    """The field guide as a prompt book: for every class its likeliest value of each attribute it has votes for."""
-    noun = context.options.noun
-    belief, value = result.q.max(-1)
+def field_guide_book(table: Table, context: ResolveContext) -> PromptBook:
+    """The field guide as a prompt book: each class's likeliest value of every attribute it has votes for."""
+    noun, guide = context.options.noun, table.guide
+    belief, value = table.result.q.max(-1)
     told = guide.counts.sum(-1) > 0
     prompts = [
         Prompt(

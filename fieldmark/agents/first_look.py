@@ -46,4 +46,4 @@ def first_scores(book: PromptBook, context: ResolveContext) -> tuple[Tensor, flo
     """Class scores by mean cosine `[N, C]`, and the temperature that spreads them over the rivals."""
     texts = [book.texts(name) for name in book.classes]
     scores = mean_cosine_scores(context.vectors, context.encoder.encode_texts, texts)
-    return scores, spread_temperature(scores)
+    return scores, spread_temperature(scores, rivals=context.options.rivals)

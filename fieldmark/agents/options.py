@@ -31,6 +31,10 @@ class ResolveOptions(Record):
     candidates: CandidateRuleName = "margin"
     k: int = Field(default=10, ge=1)
     """The most candidates that top-k keeps."""
+    rivals: float = Field(default=20.0, gt=1)
+    """The first look's temperature spreads an image's probability over this many classes on average."""
+    table_temperature: float = Field(default=1.0, gt=0)
+    """What the table rule's log-odds are divided by: attributes are not quite independent."""
     tau: float = Field(default=0.02, gt=0, le=1)
     """Margin rule: a class stays a candidate while its probability is at least tau times the best."""
     alpha: float = Field(default=0.1, gt=0, lt=1)

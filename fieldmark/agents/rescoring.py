@@ -3,12 +3,15 @@
 It knows nothing of rounds, budgets or edges.
 """
 
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor
 
 from fieldmark.agents.context import ResolveContext
 from fieldmark.agents.notes import Note, Notebook
 from fieldmark.agents.planning import PlanView
+from fieldmark.errors import InputError
 from fieldmark.tools.field_guide import FieldGuide, build_field_guide, value_cosines
 from fieldmark.tools.prompt_texts import class_text
 from fieldmark.tools.scoring.candidates import class_probabilities, spread_temperature
@@ -20,78 +23,138 @@ DENSE_CELLS = 60_000_000
 SPARSE_CLASSES = 64
 
 
+@dataclass(frozen=True)
+class Table:
+    """The field guide that the answers make, and what the table rule makes of it."""
+
+    guide: FieldGuide
+    result: TableResult
+
+    def scores(self, like: Tensor) -> Tensor:
+        """Class scores `[N, C]` float32, -inf where a class was not scored; shaped like `like`."""
+        columns = self.result.candidates
+        if columns is None:
+            return self.result.scores
+        # A missing candidate (-1) is written to column 0, where its -inf cannot displace a real score.
+        dense = torch.full_like(like, -torch.inf)
+        return dense.scatter_reduce_(1, columns.clamp(min=0), self.result.scores, "amax")
+
+
 def rescore(
-    notebook: Notebook, first: Tensor, candidates: Tensor, context: ResolveContext
+    notebook: str, first: Tensor, candidates: Tensor, context: ResolveContext
 ) -> tuple[Tensor, float]:
     """Class scores `[N, C]` by everything known, and the temperature that belongs to them.
 
     Args:
-        notebook: All answers so far.
+        notebook: Hash of all answers so far.
         first: Class probabilities of the first look `[N, C]`.
         candidates: Which classes each image may still be `[N, C]` bool.
         context: The run.
 
     Returns:
         Scores, -inf where a class was not scored, and what to divide them by before the softmax. The
-        table rule's scores are log-odds and need none; FuDD's are cosines and are spread over rivals.
+        table rule's scores are log-odds; FuDD's are cosines and are spread over rivals.
     """
     if context.options.rule == "fudd":
-        scores = fudd(notebook, first, candidates, context)
+        scores = fudd(load_notebook(notebook, context), first, candidates, context)
         return scores, spread_temperature(scores)
-    tabled = table(notebook, candidates, context)
-    if tabled is None:
+    table = tabulated(notebook, first, candidates, context)
+    if table is None:
         return first.clamp(min=1e-12).log(), 1.0
-    _, result = tabled
-    if result.candidates is None:
-        return result.scores, 1.0
-    dense = torch.full_like(first, -torch.inf)
-    columns = result.candidates
-    # Missing candidates (-1) are written to the first column only where they are -inf anyway.
-    values = result.scores.masked_fill(columns < 0, -torch.inf)
-    return dense.scatter_reduce_(1, columns.clamp(min=0), values, "amax"), 1.0
+    return table.scores(first), context.options.table_temperature
 
 
-def table(
-    notebook: Notebook, candidates: Tensor, context: ResolveContext
-) -> tuple[FieldGuide, TableResult] | None:
-    """The field guide that the answers make, and the table rule's result; None without any vote."""
+def load_notebook(notebook: str, context: ResolveContext) -> Notebook:
+    """All answers so far, by their hash; empty for ""."""
+    return Notebook.model_validate(context.arrays.get_json(notebook)) if notebook else Notebook()
+
+
+def tabulated(notebook: str, first: Tensor, candidates: Tensor, context: ResolveContext) -> Table | None:
+    """The table that the answers make, scored; None without any vote.
+
+    Triage, planning and the conclusion look at the same table: the last one is remembered.
+    """
+    key = f"table {notebook}"
+    if key not in context.memo:
+        context.memo.clear()
+        context.memo[key] = _tabulate(load_notebook(notebook, context), first, candidates, context)
+    found = context.memo[key]
+    return found if isinstance(found, Table) else None
+
+
+def _tabulate(notebook: Notebook, first: Tensor, candidates: Tensor, context: ResolveContext) -> Table | None:
+    guide = guide_of(notebook, context)
+    if guide is None:
+        return None
+    encode, reference = context.encoder.encode_texts, context.encoder.reference
+    result = table_rule(
+        value_cosines(guide, context.vectors, encode),
+        guide.counts,
+        _columns(first, candidates, guide),
+        table_options(context),
+        name_scores=name_scores(context),
+        reference=None if reference is None else value_cosines(guide, reference, encode),
+    )
+    return Table(guide, result)
+
+
+def guide_of(notebook: Notebook, context: ResolveContext) -> FieldGuide | None:
+    """The answers merged by meaning into a table of votes; None without any vote."""
     if not notebook.votes:
         return None
     encode = context.encoder.encode_texts
     guide = build_field_guide(notebook.votes, context.classes, encode, noun=context.options.noun)
-    if not guide.attributes:
-        return None
-    vectors, reference = context.vectors, context.encoder.reference
+    return guide if guide.attributes else None
+
+
+def name_scores(context: ResolveContext) -> Tensor:
+    """CLIP's own log-odds of each class name `[N, C]`, centred over the pool; they add to the table's."""
+    names = context.encoder.encode_texts([class_text(name) for name in context.classes])
+    reference = context.encoder.reference
+    cosines = context.vectors @ names.T
+    return context.encoder.logit_scale * centred(cosines, None if reference is None else reference @ names.T)
+
+
+def single_scores(notebook: Notebook, context: ResolveContext) -> Tensor:
+    """Class scores `[N, C]` with every image scored as if it came alone (the inductive form).
+
+    Raises:
+        InputError: There is no answer to score by, or the encoder ships no reference pool.
+    """
+    guide, reference = guide_of(notebook, context), context.encoder.reference
+    if guide is None or reference is None:
+        raise InputError("One image alone needs answers, and an encoder with a reference pool.")
+    encode = context.encoder.encode_texts
     names = encode([class_text(name) for name in context.classes])
-    # CLIP's own log-odds of the name: the table's scores are log-odds too, so the two add up.
-    name_scores = context.encoder.logit_scale * centred(
-        vectors @ names.T, None if reference is None else reference @ names.T
-    )
-    result = table_rule(
-        value_cosines(guide, vectors, encode),
-        guide.counts,
-        _columns(candidates, guide),
-        _options(context),
-        name_scores=name_scores,
-        reference=None if reference is None else value_cosines(guide, reference, encode),
-    )
-    return guide, result
+    cosines = value_cosines(guide, context.vectors, encode)
+    pooled = value_cosines(guide, reference, encode)
+    own, theirs = context.vectors @ names.T, reference @ names.T
+    options = replace(table_options(context), rounds=0)
+    rows: list[Tensor] = []
+    # A loop over images on purpose: no image may see another.
+    for row in range(len(cosines)):
+        name = context.encoder.logit_scale * centred(own[row : row + 1], theirs)
+        rows.append(
+            table_rule(
+                cosines[row : row + 1], guide.counts, None, options, name_scores=name, reference=pooled
+            ).scores
+        )
+    return torch.cat(rows)
 
 
-def _options(context: ResolveContext) -> TableOptions:
+def table_options(context: ResolveContext) -> TableOptions:
+    """The table rule's constants under the run's options."""
     options = context.options
-    return TableOptions(
-        rounds=0 if options.rule == "nb" else TableOptions().rounds, name_weight=options.name_weight
-    )
+    rounds = 0 if options.rule == "nb" else TableOptions().rounds
+    return TableOptions(rounds=rounds, share="pool", name_weight=options.name_weight)
 
 
-def _columns(candidates: Tensor, guide: FieldGuide) -> Tensor | None:
-    """Which classes to score: all where that fits into memory, else each image's first candidates."""
+def _columns(first: Tensor, candidates: Tensor, guide: FieldGuide) -> Tensor | None:
+    """Which classes to score: all where that fits into memory, else each image's likeliest candidates."""
     if candidates.numel() * len(guide.attributes) <= DENSE_CELLS:
         return None
-    columns = torch.sort(candidates.int(), dim=1, descending=True, stable=True)
-    kept = columns.indices[:, :SPARSE_CLASSES]
-    return kept.masked_fill(columns.values[:, :SPARSE_CLASSES] == 0, -1)
+    likely = first.masked_fill(~candidates, -1.0).topk(min(SPARSE_CLASSES, first.shape[1]), dim=1)
+    return likely.indices.masked_fill(likely.values < 0, -1)
 
 
 def fudd(notebook: Notebook, first: Tensor, candidates: Tensor, context: ResolveContext) -> Tensor:
@@ -124,7 +187,12 @@ def pair_texts(notes: tuple[Note, ...], classes: tuple[str, ...]) -> PairTexts:
 
 
 def plan_view(
-    notebook: Notebook, scores: Tensor, candidates: Tensor, temperature: float, context: ResolveContext
+    notebook: str,
+    first: Tensor,
+    scores: Tensor,
+    candidates: Tensor,
+    temperature: float,
+    context: ResolveContext,
 ) -> PlanView:
     """What the planner may look at: how much each open image is still each class, and the table's gaps.
 
@@ -133,16 +201,16 @@ def plan_view(
     kept = candidates[: len(context.usable)]
     still_open = kept.sum(1) > 1
     weights = class_probabilities(scores[: len(context.usable)], temperature, within=kept)[still_open]
-    tabled = table(notebook, candidates, context)
-    if tabled is None:
-        columns: tuple[str, ...] = ()
-        counts = doubt = torch.zeros(len(context.classes), 0)
-        columns_hash = ""
-    else:
-        guide, result = tabled
-        columns = guide.attributes
-        columns_hash = context.arrays.put_json(dict(zip(columns, map(list, guide.values), strict=True)))
-        counts, doubt = guide.counts.sum(-1), contradiction(guide.counts, result.q)
+    table = tabulated(notebook, first, candidates, context)
+    columns: tuple[str, ...] = ()
+    columns_hash = ""
+    counts = doubt = torch.zeros(len(context.classes), 0)
+    if table is not None:
+        columns = table.guide.attributes
+        seen = dict(zip(columns, map(list, table.guide.values), strict=True))
+        columns_hash = context.arrays.put_json(seen)
+        counts = table.guide.counts.sum(-1)
+        doubt = contradiction(table.guide.counts, table.result.q)
     return PlanView(
         classes=context.classes,
         weights=weights,
@@ -150,7 +218,7 @@ def plan_view(
         columns_hash=columns_hash,
         counts=counts,
         doubt=doubt,
-        notes=notebook.notes,
+        notes=load_notebook(notebook, context).notes,
         group_size=context.options.group_size,
     )
 

@@ -79,14 +79,15 @@ class Batch(BaseModel):
 
 Context = Runtime[ResolveContext]
 Update = dict[str, Any]
+ResolveGraph = CompiledStateGraph[ResolveState, ResolveContext, ResolveState, ResolveState]
 
 
 # ---------------------------------------------------------------- nodes
 
 
-async def ask_batch(batch: Batch, runtime: Context) -> Update:
+async def ask_batch(state: Batch, runtime: Context) -> Update:
     """Ask the questions of one task, one after the other; answers are cached as they come."""
-    return {"fresh": [await ask(spec, runtime.context) for spec in batch.specs]}
+    return {"fresh": [await ask(spec, runtime.context) for spec in state.specs]}
 
 
 async def encode(state: ResolveState, runtime: Context) -> Update:
@@ -135,7 +136,7 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
         temperature=state.temperature,
         context=context,
     )
-    notes = load_notebook(state, context).notes
+    notes = rescoring.load_notebook(state.notebook, context).notes
     summary = RoundSummary(
         round=state.round,
         questions=sum(note.spec.kind != "describe" for note in notes),
@@ -162,7 +163,8 @@ async def plan(state: ResolveState, runtime: Context) -> Update:
     """Choose the questions of the next round; none left that are worth asking means no progress."""
     context = runtime.context
     view = rescoring.plan_view(
-        load_notebook(state, context),
+        state.notebook,
+        load_array(state.first, context),
         load_array(state.scores, context),
         load_array(state.candidates, context),
         state.temperature,
@@ -177,12 +179,14 @@ async def plan(state: ResolveState, runtime: Context) -> Update:
 async def rescore(state: ResolveState, runtime: Context) -> Update:
     """Take the answers in, and score all images at once by everything known so far."""
     context = runtime.context
-    notebook = load_notebook(state, context).with_notes(in_plan_order(settled(state.fresh), state.plan))
+    fresh = in_plan_order(settled(state.fresh), state.plan)
+    notebook = rescoring.load_notebook(state.notebook, context).with_notes(fresh)
+    notebook_hash = context.arrays.put_json(notebook.model_dump(mode="json"))
     scores, temperature = rescoring.rescore(
-        notebook, load_array(state.first, context), load_array(state.candidates, context), context
+        notebook_hash, load_array(state.first, context), load_array(state.candidates, context), context
     )
     return {
-        "notebook": context.arrays.put_json(notebook.model_dump(mode="json")),
+        "notebook": notebook_hash,
         "scores": context.arrays.put(scores.numpy()),
         "temperature": temperature,
         "round": state.round + 1,
@@ -197,7 +201,7 @@ async def finish(state: ResolveState, runtime: Context) -> Update:
     context = runtime.context
     conclude(
         book=PromptBook.model_validate(context.arrays.get_json(state.book)),
-        notebook=load_notebook(state, context),
+        notebook=state.notebook,
         first=load_array(state.first, context),
         scores=load_array(state.scores, context),
         candidates=load_array(state.candidates, context),
@@ -210,11 +214,6 @@ async def finish(state: ResolveState, runtime: Context) -> Update:
 
 
 # ---------------------------------------------------------------- decisions
-
-
-def load_notebook(state: ResolveState, context: ResolveContext) -> Notebook:
-    """All answers so far."""
-    return Notebook.model_validate(context.arrays.get_json(state.notebook)) if state.notebook else Notebook()
 
 
 def load_array(name: str, context: ResolveContext) -> Tensor:
@@ -235,7 +234,7 @@ def planner_of(context: ResolveContext) -> Planner:
 
 
 def settled(notes: Sequence[Note]) -> tuple[Note, ...]:
-    """The notes of questions that were really asked; one that a limit or a dead endpoint kept back stays askable."""
+    """The notes of questions that were asked; one that a limit or a dead endpoint kept back stays askable."""
     return tuple(note for note in notes if note.failure not in ("limit", "endpoint"))
 
 
@@ -294,7 +293,7 @@ def route_plan(state: ResolveState) -> list[Send] | Literal["finish"]:
 # ---------------------------------------------------------------- edges
 
 
-def build_graph(checkpointer: Any = None) -> CompiledStateGraph:
+def build_graph(checkpointer: Any = None) -> ResolveGraph:
     """Build the resolve graph; the only place where its edges appear.
 
     Args:

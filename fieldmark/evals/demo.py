@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from fieldmark.agents.context import Report
 from fieldmark.agents.options import ResolveOptions
@@ -21,7 +21,7 @@ from fieldmark.evals.aviary.guide_beliefs import GuideSettings
 from fieldmark.evals.aviary.guide_server import GuideServer
 from fieldmark.evals.aviary.species import Species, species_book, world_hash
 from fieldmark.evals.ladder import RUNGS, Climb, Ladder, World, inner
-from fieldmark.evals.manifest import write_manifest
+from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.evals.robustness import Robustness, check_robustness
 from fieldmark.evals.timing import TimedModel
 from fieldmark.records import Limits, Record, Usage
@@ -177,6 +177,7 @@ async def run_demo(
     usage = Usage()
     climbs: list[Climb] = []
     checks: list[Robustness] = []
+    asked: dict[str, JsonValue] = {}
     for number in range(settings.books):
         seed = settings.seed + number
         report("world", {"number": number + 1, "of": settings.books, "seed": seed})
@@ -202,9 +203,7 @@ async def run_demo(
                     checks.append(await check_robustness(ladder, climb, seed=seed))
                 usage += chat.usage
                 clock["llm"] += model.seconds
-                if number == 0:
-                    context = ladder.context(world, run, settings.options)
-                    context.llm = chat
+                asked = describe_model(chat)
         climbs.append(climb)
     total = time.perf_counter() - began
     result = pooled_result(
@@ -223,8 +222,11 @@ async def run_demo(
         run=run,
     )
     write_manifest(
-        context,
-        kind="demo",
+        run,
+        encoder,
+        images=[image for climb in climbs for image in climb.world.images],
+        language_model=asked,
+        usage=usage,
         stop_reason=climbs[0].state.stop_reason or "no_progress",
         counts={"images": result.images, "classes": result.classes, "books": settings.books},
         seed=settings.seed,
@@ -233,9 +235,7 @@ async def run_demo(
     return result, climbs
 
 
-def render_world(
-    book: Sequence[Species], pictures: Path, *, seed: int, images: int, report: Report
-) -> World:
+def render_world(book: Sequence[Species], pictures: Path, *, seed: int, images: int, report: Report) -> World:
     """Render a book's pictures, or take the ones rendered before."""
     folder = pictures / f"{world_hash(book)[:16]}-{seed}-{images}"
     render_dataset(
@@ -265,7 +265,9 @@ def pooled_result(
     scores: list[RungScore] = []
     for rung in RUNGS:
         mean = bootstrap_mean(right[rung], clusters)
-        scores.append(RungScore(name=rung, top1=_round(mean.value), ci95=(_round(mean.low), _round(mean.high))))
+        scores.append(
+            RungScore(name=rung, top1=_round(mean.mean), ci95=(_round(mean.low), _round(mean.high)))
+        )
     paired: list[PairedScore] = []
     for a, b in PAIRED:
         gap = paired_difference(right[a], right[b], clusters)
@@ -273,7 +275,7 @@ def pooled_result(
             PairedScore(
                 a=a,
                 b=b,
-                difference=_round(gap.value),
+                difference=_round(gap.mean),
                 ci95=(_round(gap.low), _round(gap.high)),
                 p=float(f"{gap.p:.3g}"),
             )
@@ -340,5 +342,3 @@ def _mean(values: np.ndarray) -> float | None:
 
 def _round(value: float) -> float:
     return round(value, 4)
-
-

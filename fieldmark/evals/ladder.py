@@ -1,6 +1,6 @@
-"""Climbs the ladder on one labelled world: from bare names to the resolve loop, each rung on the same images.
+"""Climbs the ladder on one labelled world, from bare names to the resolve loop, on the same images.
 
-It knows nothing of the aviary, of terminals or of reports. Labels are used after a rung has decided, never before.
+It knows nothing of the aviary, terminals or reports. Labels are read after a rung has decided, never before.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ from torch import Tensor
 from fieldmark.agents.context import Report, ResolveContext
 from fieldmark.agents.notes import Notebook
 from fieldmark.agents.options import ResolveOptions
-from fieldmark.agents.resolve import ResolveState, load_notebook
+from fieldmark.agents.rescoring import load_notebook
+from fieldmark.agents.resolve import ResolveState
 from fieldmark.agents.running import run_resolve
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.records import Prediction, Vote
@@ -105,7 +106,7 @@ class Ladder:
             run: Where the resolve rung's run goes; the others use folders inside.
         """
         labels: dict[str, Labels] = {}
-        questions = dict.fromkeys(RUNGS, 0)
+        questions: dict[str, int] = {rung: 0 for rung in RUNGS}  # noqa: C420  (wider than the literals)
         options = self.options.model_copy(update={"noun": world.noun})
 
         self.report("rung", {"name": "names"})
@@ -151,7 +152,7 @@ class Ladder:
         """Run the resolve graph on the world."""
         context = self.context(world, run, options)
         state = await run_resolve(context)
-        return state, tuple(run.read_predictions()), load_notebook(state, context)
+        return state, tuple(run.read_predictions()), load_notebook(state.notebook, context)
 
     def context(self, world: World, run: RunFolder, options: ResolveOptions) -> ResolveContext:
         """The context of a run on the world."""

@@ -4,15 +4,18 @@ It knows nothing of what the run found.
 """
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-from fieldmark.agents.context import ResolveContext
+from pydantic import JsonValue
+
 from fieldmark.cache.keys import content_key
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import RunManifest, Skipped, Usage
+from fieldmark.tools.clip import Encoder
+from fieldmark.tools.images import ImageFile
 from fieldmark.tools.llm import ChatModel
-from fieldmark.tools.run_folder import now
+from fieldmark.tools.run_folder import RunFolder, now
 
 PACKAGES = ("fieldmark", "torch", "open_clip_torch", "langgraph", "openai", "pydantic", "numpy", "pillow")
 
@@ -29,9 +32,12 @@ def versions() -> dict[str, str]:
 
 
 def write_manifest(
-    context: ResolveContext,
+    run: RunFolder,
+    encoder: Encoder,
     *,
-    kind: str,
+    images: Iterable[ImageFile],
+    language_model: Mapping[str, JsonValue],
+    usage: Usage,
     stop_reason: str,
     counts: Mapping[str, int],
     skipped: tuple[Skipped, ...] = (),
@@ -41,20 +47,23 @@ def write_manifest(
     """Write `manifest.json`, the last thing a run does.
 
     Args:
-        context: The finished run.
-        kind: "classify", "demo", …
-        stop_reason: Why it stopped.
+        run: The run's folder, with its configuration.
+        encoder: The encoder that was used.
+        images: The images that were asked about.
+        language_model: See `describe_model`.
+        usage: What was spent on it.
+        stop_reason: Why the run stopped.
         counts: What came out, in numbers.
         skipped: Files that were not used; those that failed at encoding are added.
         seed: The run's seed, where it has one.
         notes: What a reader must know.
     """
-    encoder, llm = context.encoder, context.llm
-    marks = ("The encoder has RANDOM weights: no result means anything.",) if encoder.random_weights else ()
+    random = ("The encoder has RANDOM weights: no result means anything.",) if encoder.random_weights else ()
+    config = run.config
     manifest = RunManifest(
-        run_id=context.run.run_id,
-        kind=kind,
-        created=context.run.config.created,
+        run_id=run.run_id,
+        kind=config.kind,
+        created=config.created,
         finished=now(),
         versions=versions(),
         encoder={
@@ -63,22 +72,22 @@ def write_manifest(
             "logit_scale": encoder.logit_scale,
             "random_weights": encoder.random_weights,
         },
-        language_model=describe_model(llm),
+        language_model=dict(language_model),
         prompts=dict(prompt_hashes()),
         seed=seed,
-        data_hash=content_key([image.content_hash for image in context.images]),
-        usage=llm.usage if isinstance(llm, ChatModel) else Usage(),
+        data_hash=content_key([image.content_hash for image in images]),
+        usage=usage,
         encoder_usage=encoder.usage,
         stop_reason=stop_reason,
         counts=dict(counts),
         skipped=skipped + encoder.failures,
-        notes=marks + notes,
+        notes=random + notes,
     )
-    context.run.write_manifest(manifest)
+    run.write_manifest(manifest)
     return manifest
 
 
-def describe_model(llm: object) -> dict[str, str | None]:
+def describe_model(llm: object) -> dict[str, JsonValue]:
     """Name and identity of the language model, and how it was asked for JSON."""
     if not isinstance(llm, ChatModel):
         return {"model": None}

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from fieldmark.evals.ladder import Climb, Ladder, World, everything, inner
+from fieldmark.agents.rescoring import single_scores
+from fieldmark.evals.ladder import Climb, Ladder, World, inner
 from fieldmark.records import Record
 
 
@@ -56,7 +57,9 @@ async def check_robustness(ladder: Ladder, climb: Climb, *, seed: int) -> Robust
         seed: Chooses the quarter of the classes.
     """
     world = climb.world
-    present = set(np.random.default_rng(seed).permutation(len(world.classes))[: len(world.classes) // 4].tolist())
+    present = set(
+        np.random.default_rng(seed).permutation(len(world.classes))[: len(world.classes) // 4].tolist()
+    )
     kept = np.array([int(label) in present for label in world.truth])
     part = World(
         classes=world.classes,
@@ -80,13 +83,6 @@ async def check_robustness(ladder: Ladder, climb: Climb, *, seed: int) -> Robust
 
 def one_by_one(ladder: Ladder, climb: Climb) -> torch.Tensor:
     """Label every image as if it came alone, by the answers of the finished loop `[N]`."""
-    from fieldmark.agents.rescoring import table_scores
-
-    context = ladder.context(climb.world, climb.run, ladder.options.model_copy(update={"noun": climb.world.noun}))
-    vectors = context.vectors
-    return torch.cat(
-        [
-            table_scores(climb.notebook, context, vectors=vectors[row : row + 1]).argmax(1)
-            for row in range(len(vectors))
-        ]
-    )
+    options = ladder.options.model_copy(update={"noun": climb.world.noun})
+    context = ladder.context(climb.world, climb.run, options)
+    return single_scores(climb.notebook, context).argmax(1)
