@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from fieldmark.errors import InputError
 from fieldmark.evals.aviary.attributes import HABITATS, KIND_BY_NOUN
 from fieldmark.evals.aviary.render import render
 from fieldmark.evals.aviary.species import Species
@@ -35,10 +36,10 @@ def contact_sheet(
         An RGB image.
 
     Raises:
-        ValueError: If there is nothing to draw.
+        InputError: If there is nothing to draw.
     """
     if not species or columns < 1:
-        raise ValueError("a contact sheet needs at least one species and one column")
+        raise InputError("A contact sheet needs at least one species and one column.")
     row_height = tile + _CAPTION + _MARGIN
     width, height = columns * (tile + _MARGIN) + _MARGIN, len(species) * row_height + _MARGIN
     sheet = Image.new("RGB", (width, height), _PAPER)
@@ -57,4 +58,4 @@ def contact_sheet(
             )  # fmt: skip
             sheet.paste(picture, (_MARGIN + column * (tile + _MARGIN), top + _CAPTION))
     # The two lowest bits are grain; without them a sheet takes half the space as PNG.
-    return sheet.point(lambda value: min(255, (value + 2) & ~3))
+    return sheet.point([min(255, (value + 2) & ~3) for value in range(256)] * 3)

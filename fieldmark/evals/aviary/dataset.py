@@ -4,7 +4,6 @@ Knows nothing about models or methods; nothing but the class folder tells what a
 """
 
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -16,16 +15,18 @@ import numpy as np
 import PIL
 from PIL import Image
 
+from fieldmark.errors import InputError
 from fieldmark.evals.aviary.attributes import HABITATS, KIND_BY_NOUN, LIGHT_SHARES, LIGHTS
-from fieldmark.evals.aviary.render import render
-from fieldmark.evals.aviary.species import Species, book_to_json, world_hash
+from fieldmark.evals.aviary.render_files import FileTask, render_files
+from fieldmark.evals.aviary.species import Species, book_from_json, book_to_json, world_hash
 
 MARKER_FILE = "aviary.json"
 CLASSES_FILE = "classes.txt"
 TRUTH_FILE = "truth.json"
-_JPEG_QUALITY = 92
-_SERIAL_LIMIT = 200
 _FORMAT = 1
+"""Goes up when the same settings give other images."""
+_VERSIONS = ("pillow", "numpy")
+"""Noted in the marker for the reader; another version of a library is no reason to render again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +102,15 @@ def render_dataset(
         The truth about every image, in book order.
 
     Raises:
-        ValueError: If arguments make no sense.
-        FileExistsError: If `out` holds anything else than this very data set.
+        InputError: If arguments make no sense, or if `out` holds anything but this very data set.
     """
     if images_per_species < 1 or workers < 1 or not 0 <= habitat_correlation <= 1:
-        raise ValueError(
+        raise InputError(
             "images_per_species and workers must be at least 1 and habitat_correlation between 0 and 1, "
-            f"got {images_per_species}, {workers}, {habitat_correlation}"
+            f"not {images_per_species}, {workers} and {habitat_correlation}."
         )
     if not book or len({species.name for species in book}) != len(book):
-        raise ValueError("a data set needs a book of at least one species, each name once")
+        raise InputError("A data set needs a book of at least one species, each name once.")
     planned = plan_images(
         book, images_per_species=images_per_species, seed=seed, habitat_correlation=habitat_correlation
     )
@@ -132,7 +132,14 @@ def render_dataset(
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     try:
-        _render_all(part, book, planned, size, difficulty, workers, progress)
+        marks = {species.name: dict(species.marks) for species in book}
+        for name in marks:
+            (part / name).mkdir()
+        tasks = [
+            FileTask(str(part / p.file), marks[p.species], p.habitat, p.light, p.seed, size, difficulty)
+            for p in planned
+        ]
+        render_files(tasks, workers=workers, progress=progress)
         (part / CLASSES_FILE).write_text("".join(f"{s.name}\n" for s in book), encoding="utf-8")
         truth = {"book": json.loads(book_to_json(book)), "images": [asdict(image) for image in planned]}
         (part / TRUTH_FILE).write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
@@ -149,15 +156,12 @@ def read_truth(folder: Path) -> tuple[tuple[Species, ...], list[ImageTruth]]:
     """Read the book and the truth about every image of a data set.
 
     Raises:
-        FileNotFoundError: If the folder is no complete aviary data set.
+        InputError: If the folder is no complete aviary data set.
     """
     if not (folder / MARKER_FILE).is_file():
-        raise FileNotFoundError(f"{folder} is no complete aviary data set; render it with render_dataset")
+        raise InputError(f"{folder} is no complete aviary data set.", hint="Render it with render_dataset.")
     data = json.loads((folder / TRUTH_FILE).read_text(encoding="utf-8"))
-    book = tuple(
-        Species(row["name"], row["noun"], row["family"], row["marks"], known=row["known"])
-        for row in data["book"]["species"]
-    )
+    book = book_from_json(json.dumps(data["book"]))
     return book, [ImageTruth(**row) for row in data["images"]]
 
 
@@ -166,65 +170,15 @@ def _is_complete(out: Path, settings: dict[str, object]) -> bool:
         return False
     marker = out / MARKER_FILE
     if not marker.is_file():
-        raise FileExistsError(f"{out} is not empty and no aviary data set; give an empty or new folder")
+        raise InputError(f"{out} is not empty and no aviary data set.", hint="Give an empty or a new folder.")
     found = json.loads(marker.read_text(encoding="utf-8"))
-    if found != settings:
-        changed = [key for key in settings if found.get(key) != settings[key]]
-        raise FileExistsError(
-            f"{out} holds an aviary data set with other settings ({', '.join(changed)}); "
-            "give another folder or remove that one"
+    changed = [key for key in settings if key not in _VERSIONS and found.get(key) != settings[key]]
+    if changed:
+        raise InputError(
+            f"{out} holds an aviary data set with other settings ({', '.join(changed)}).",
+            hint="Give another folder, or remove that one.",
         )
     return True
-
-
-# One task holds plain values only, so that it can be sent to a spawned process.
-_Task = tuple[str, tuple[tuple[str, str], ...], str, str, int, int, float]
-
-
-def _render_file(task: _Task) -> None:
-    file, marks, habitat, light, seed, size, difficulty = task
-    picture = render(dict(marks), habitat=habitat, light=light, seed=seed, size=size, difficulty=difficulty)
-    picture.save(Path(file), "JPEG", quality=_JPEG_QUALITY)
-
-
-def _render_all(
-    folder: Path,
-    book: Sequence[Species],
-    planned: Sequence[ImageTruth],
-    size: int,
-    difficulty: float,
-    workers: int,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    marks = {species.name: tuple(species.marks.items()) for species in book}
-    for name in marks:
-        (folder / name).mkdir()
-    tasks: list[_Task] = [
-        (str(folder / p.file), marks[p.species], p.habitat, p.light, p.seed, size, difficulty)
-        for p in planned
-    ]
-    if workers == 1 or len(tasks) <= _SERIAL_LIMIT or not _can_spawn():
-        for done, task in enumerate(tasks, 1):
-            _render_file(task)
-            _tell(progress, done, len(tasks))
-        return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for done, _ in enumerate(pool.imap_unordered(_render_file, tasks, chunksize=25), 1):
-            _tell(progress, done, len(tasks))
-
-
-def _can_spawn() -> bool:
-    # A spawned process imports the caller's main module again. A script read from standard input has
-    # none on disk, and a daemonic process may have no children; both render serially instead.
-    import __main__
-
-    file = getattr(__main__, "__file__", None)
-    return (file is None or Path(file).exists()) and not multiprocessing.current_process().daemon
-
-
-def _tell(progress: Callable[[int, int], None] | None, done: int, total: int) -> None:
-    if progress is not None and (done % 25 == 0 or done == total):
-        progress(done, total)
 
 
 def open_image(folder: Path, truth: ImageTruth) -> Image.Image:

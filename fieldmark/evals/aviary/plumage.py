@@ -168,9 +168,7 @@ def _smooth(points: np.ndarray, steps: int = 5) -> np.ndarray:
     t = (np.arange(steps) / steps)[None, :, None]
     before, after, later = np.roll(points, 1, 0), np.roll(points, -1, 0), np.roll(points, -2, 0)
     a, b, c, d = (p[:, None, :] for p in (before, points, after, later))
-    curve = 0.5 * (
-        2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
-    )
+    curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
     return curve.reshape(-1, 2)
 
 
@@ -242,7 +240,8 @@ def _pattern(sitter: Sitter, marks: Mapping[str, str], rng: random.Random) -> No
             for u in (-0.75, -0.38, 0.0, 0.38, 0.75):
                 spot = (u + rng.gauss(0, 0.04) + (0.18 if row % 2 else 0), v + rng.gauss(0, 0.05))
                 if math.hypot(*spot) < 0.95:
-                    sitter.shape(_disc(*at(*spot), 0.04, 10), ink)
+                    x, y = at(*spot).tolist()
+                    sitter.shape(_disc(x, y, 0.04, 10), ink)
     elif marks["pattern"] == "striped":
         for v in (-0.45, 0.0, 0.45, 0.85):
             half = math.sqrt(1 - v * v) * 0.93
@@ -296,5 +295,7 @@ def _wing(sitter: Sitter, marks: Mapping[str, str], tone: RGB, rng: random.Rando
     sitter.shape(_smooth(coverts, 4) @ spin, shaded(tone, 1.08), 235)
     if marks["wing_bar"] != NONE:
         for x in (-0.05, -0.25):
-            bar = np.array([(x + 0.03, -0.185 + (0.02 if x < -0.1 else 0)), (x - 0.03, -0.05), (x - 0.01, 0.12)])
+            bar = np.array(
+                [(x + 0.03, -0.185 + (0.02 if x < -0.1 else 0)), (x - 0.03, -0.05), (x - 0.01, 0.12)]
+            )
             sitter.stroke(bar @ spin, (248, 248, 245), 0.062)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, ImageFilter
 
+from fieldmark.errors import InputError
 from fieldmark.evals.aviary.attributes import HABITATS, LIGHTS
 from fieldmark.evals.aviary.plumage import leg_reach, paint_bird, pose_bird
 from fieldmark.evals.aviary.scenery import paint_footing, paint_scene, paint_twig
@@ -36,12 +37,15 @@ def render(
         An RGB image.
 
     Raises:
-        ValueError: For an unknown habitat or light, or a size below 32.
+        InputError: For an unknown habitat or light, or a size below 32.
     """
     if habitat not in HABITATS or light not in LIGHTS:
-        raise ValueError(f"no habitat {habitat!r} or light {light!r}; see attributes.HABITATS and LIGHTS")
+        raise InputError(
+            f"There is no habitat {habitat!r} or no light {light!r}.",
+            hint=f"Habitats: {', '.join(HABITATS)}. Lights: {', '.join(LIGHTS)}.",
+        )
     if size < 32 or difficulty < 0:
-        raise ValueError(f"size must be at least 32 and difficulty not negative, got {size}, {difficulty}")
+        raise InputError(f"size must be at least 32 and difficulty not negative, not {size}, {difficulty}.")
     rng = random.Random(seed)
     width = size * _OVERSAMPLING
     scene = paint_scene(habitat, rng, width)

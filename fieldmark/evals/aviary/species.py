@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from fieldmark.errors import InputError
 from fieldmark.evals.aviary.attributes import (
     ATTRIBUTE_BY_KEY,
     FREE_KEYS,
@@ -66,10 +67,10 @@ class Species:
     def __post_init__(self) -> None:
         """Check the marks and make them read-only."""
         if set(self.marks) != set(KEYS):
-            raise ValueError(f"species {self.name!r} must have exactly the marks {', '.join(KEYS)}")
+            raise InputError(f"Species {self.name!r} must have exactly the marks {', '.join(KEYS)}.")
         for key, value in self.marks.items():
             if value not in ATTRIBUTE_BY_KEY[key].values:
-                raise ValueError(f"species {self.name!r}: {value!r} is no value of {key!r}")
+                raise InputError(f"Species {self.name!r}: {value!r} is no value of {key!r}.")
         ordered = {key: self.marks[key] for key in KEYS}
         object.__setattr__(self, "marks", MappingProxyType(ordered))
 
@@ -147,14 +148,14 @@ def species_book(seed: int, new: int = 80, known: int = 20) -> tuple[Species, ..
         The species, families together, known ones last.
 
     Raises:
-        ValueError: If the numbers cannot be met.
+        InputError: If the numbers cannot be met.
     """
     if new < 0 or 0 < new < 3:
-        raise ValueError(f"a book needs no new species or at least 3 (one family), not {new}")
+        raise InputError(f"A book has no new species or at least 3 (one family), not {new}.")
     if not 0 <= known <= KNOWN_ROSTER_SIZE:
-        raise ValueError(f"between 0 and {KNOWN_ROSTER_SIZE} known species can be taken, not {known}")
+        raise InputError(f"A book has between 0 and {KNOWN_ROSTER_SIZE} known species, not {known}.")
     if new > 4000:
-        raise ValueError(f"at most 4000 new species have distinct names, not {new}")
+        raise InputError(f"A book has at most 4000 new species, not {new}.")
     rng = random.Random(f"fieldmark aviary book {seed}")
     nouns = rng.sample(NOUNS, len(NOUNS))
     bases: dict[str, list[dict[str, str]]] = {noun: [] for noun in nouns}
@@ -231,15 +232,20 @@ def book_from_json(text: str) -> tuple[Species, ...]:
     """Read a book written by `book_to_json`.
 
     Raises:
-        ValueError: If the text is no book of this schema.
+        InputError: If the text is no book of this schema.
     """
-    data = json.loads(text)
-    if not isinstance(data, dict) or data.get("schema") != BOOK_SCHEMA:
-        raise ValueError(f"not a species book of schema {BOOK_SCHEMA}; make one with species_book(seed)")
-    return tuple(
-        Species(row["name"], row["noun"], row["family"], row["marks"], known=bool(row["known"]))
-        for row in data["species"]
-    )
+    try:
+        data = json.loads(text)
+        if data["schema"] != BOOK_SCHEMA:
+            raise InputError(f"This species book has schema {data['schema']!r}, not {BOOK_SCHEMA}.")
+        return tuple(
+            Species(row["name"], row["noun"], row["family"], row["marks"], known=bool(row["known"]))
+            for row in data["species"]
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"This is no species book ({error!r}).", hint="Make one with species_book(seed)."
+        ) from error
 
 
 def world_hash(book: Iterable[Species]) -> str:

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,9 +93,11 @@ def align(
             texts = text_vectors(model, tokens)
             if vectors is None:
                 seen = model.encode_image(augmented(images.pixels[index])).float()
+            else:
+                picked = vectors[index]
+                seen = picked + 0.05 * picked.std() * torch.randn_like(picked)
         if vectors is not None:
-            picked = vectors[index]
-            seen = bridge(picked + 0.05 * picked.std() * torch.randn_like(picked))
+            seen = bridge(seen)
         units = functional.normalize(seen, dim=-1)
         scale = model.logit_scale.exp()
         pair_loss = contrastive(units, texts[: len(index)], scale)
@@ -159,7 +162,9 @@ def _set_sizes() -> list[int]:
 
 @torch.no_grad()
 def _fold(model: CLIP, bridge: torch.nn.Linear) -> None:
-    projection = model.visual.attnpool.c_proj
+    # Any, because torch declares the attributes of modules only as "tensor or module".
+    visual: Any = model.visual
+    projection = visual.attnpool.c_proj
     bias = bridge.weight @ projection.bias + bridge.bias
     projection.weight.copy_(bridge.weight @ projection.weight)
     projection.bias.copy_(bias)

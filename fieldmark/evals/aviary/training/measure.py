@@ -6,6 +6,7 @@ Knows nothing about training; it loads the export exactly as any user of open_cl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -45,9 +46,11 @@ class ExportedModel:
     def __init__(self, folder: Path) -> None:
         """Load the folder; nothing is fetched and nothing is unpickled."""
         name = f"local-dir:{folder}"
-        self._model, _, self._preprocess = open_clip.create_model_and_transforms(name)
-        self._model.eval()
-        self._tokenizer = open_clip.get_tokenizer(name, bpe_path=str(folder / "bpe.txt.gz"))
+        model, _, preprocess = open_clip.create_model_and_transforms(name)
+        # Any, because open_clip and torch declare these as unions of things that are never met here.
+        self._model: Any = model.eval()
+        self._preprocess: Any = preprocess
+        self._tokenizer: Any = open_clip.get_tokenizer(name, bpe_path=str(folder / "bpe.txt.gz"))
 
     @torch.no_grad()
     def images(self, pictures: Sequence[Image.Image], batch: int = 200) -> torch.Tensor:

@@ -4,6 +4,7 @@ Knows nothing about birds or losses.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -90,7 +91,8 @@ def text_vectors(model: CLIP, tokens: torch.Tensor, buckets: int = 4) -> torch.T
     return functional.normalize(torch.cat(parts).float()[order.argsort()], dim=-1)
 
 
-def _short_text_vectors(model: CLIP, tokens: torch.Tensor) -> torch.Tensor:
+def _short_text_vectors(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+    # Any, because torch declares the attributes of modules only as "tensor or module".
     longest = int((tokens != 0).sum(1).max())
     tokens = tokens[:, :longest]
     hidden = model.token_embedding(tokens) + model.positional_embedding[:longest]

@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+import os
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fieldmark.errors import FieldmarkError, InputError
 from fieldmark.evals.aviary.attributes import ATTRIBUTES, HABITATS, KIND_BY_NOUN, LIGHTS
 from fieldmark.evals.aviary.contact import contact_sheet
 from fieldmark.evals.aviary.dataset import plan_images, read_truth, render_dataset
@@ -69,9 +73,9 @@ def test_every_random_bird_can_be_drawn():
 
 
 def test_wrong_arguments_are_refused():
-    with pytest.raises(ValueError, match="moon"):
+    with pytest.raises(InputError, match="moon"):
         render(PLAIN, habitat="moon", light="day", seed=0)
-    with pytest.raises(ValueError, match="size"):
+    with pytest.raises(InputError, match="size"):
         render(PLAIN, habitat="sky", light="day", seed=0, size=8)
 
 
@@ -95,7 +99,7 @@ def test_data_set_round_trip(tmp_path):
 
 def test_data_set_is_the_same_bytes_for_any_number_of_workers(tmp_path, monkeypatch):
     book = species_book(1, new=3, known=0)
-    monkeypatch.setattr("fieldmark.evals.aviary.dataset._SERIAL_LIMIT", 1)
+    monkeypatch.setattr("fieldmark.evals.aviary.render_files._SERIAL_LIMIT", 1)
     render_dataset(tmp_path / "two", book, images_per_species=2, seed=5, size=32, workers=2)
     render_dataset(tmp_path / "one", book, images_per_species=2, seed=5, size=32, workers=1)
     render_dataset(tmp_path / "other", book, images_per_species=2, seed=6, size=32, workers=1)
@@ -110,11 +114,11 @@ def test_complete_data_set_is_reused_and_another_is_not_overwritten(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     assert render_dataset(out, book, images_per_species=1, seed=5, size=32) == first
     assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*")}
-    with pytest.raises(FileExistsError, match="seed"):
+    with pytest.raises(InputError, match="seed"):
         render_dataset(out, book, images_per_species=1, seed=6, size=32)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").write_bytes(b"x")
-    with pytest.raises(FileExistsError, match="not empty"):
+    with pytest.raises(InputError, match="not empty"):
         render_dataset(tmp_path / "mine", book, images_per_species=1, seed=6, size=32)
 
 
@@ -127,6 +131,37 @@ def test_interrupted_data_set_leaves_nothing(tmp_path):
             tmp_path / "birds", species_book(1, new=3, known=0), images_per_species=1, seed=5, size=32,
             progress=stop,
         )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_script_without_a_guard_may_use_several_processes(tmp_path):
+    script = f"""
+from pathlib import Path
+from fieldmark.evals.aviary import dataset, render_files, species
+render_files._SERIAL_LIMIT = 1
+book = species.species_book(1, new=3, known=0)
+out = Path({str(tmp_path / "birds")!r})
+print(len(dataset.render_dataset(out, book, images_per_species=2, seed=5, size=32)))
+"""
+    for command, given in (([sys.executable, "-c", script], ""), ([sys.executable, "-"], script)):
+        paths = os.pathsep.join(sys.path)
+        done = subprocess.run(
+            command,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONPATH": paths},
+        )
+        assert done.stdout == "6\n"
+
+
+def test_a_process_that_dies_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("fieldmark.evals.aviary.render_files._SERIAL_LIMIT", 1)
+    book = species_book(1, new=3, known=0)
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(FieldmarkError, match="0 of 3"):
+        render_dataset(tmp_path / "birds", book, images_per_species=1, seed=5, size=32)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -152,5 +187,5 @@ def test_truth_file_holds_no_absolute_path(tmp_path):
 def test_contact_sheet():
     sheet = contact_sheet(species_book(1, new=3, known=0), columns=2, tile=48)
     assert sheet.mode == "RGB" and sheet.width > 96 and sheet.height > 144
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(InputError, match="at least one"):
         contact_sheet([])

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from fieldmark.errors import InputError
 from fieldmark.evals.aviary.attributes import (
     ATTRIBUTE_BY_KEY,
     ATTRIBUTES,
@@ -116,8 +117,9 @@ def test_training_captions_name_no_new_species():
 def test_json_round_trip_and_refusal():
     book = species_book(2, new=12, known=3)
     assert book_from_json(book_to_json(book)) == book
-    with pytest.raises(ValueError, match="species book"):
-        book_from_json('{"schema": 0}')
+    for text in ('{"schema": 0}', "[]", "no json", '{"schema": 1, "species": [{"name": "x"}]}'):
+        with pytest.raises(InputError, match="species book"):
+            book_from_json(text)
 
 
 @pytest.mark.parametrize(("new", "known"), [(0, 5), (3, 0), (4, 0), (7, 1), (240, 200)])
@@ -129,7 +131,7 @@ def test_books_of_any_size(new, known):
 
 @pytest.mark.parametrize(("new", "known"), [(1, 0), (2, 0), (-3, 0), (10, 201), (10, -1), (100_000, 0)])
 def test_impossible_books_are_refused(new, known):
-    with pytest.raises(ValueError, match=r"species|book"):
+    with pytest.raises(InputError, match=r"species|book"):
         species_book(0, new=new, known=known)
 
 
@@ -139,7 +141,7 @@ def test_species_are_checked_and_read_only():
     assert list(species.marks) == list(KEYS)
     with pytest.raises(TypeError):
         species.marks["cap"] = "red"
-    with pytest.raises(ValueError, match="plaid"):
+    with pytest.raises(InputError, match="plaid"):
         Species("x heron", "heron", "heron-1", marks | {"body": "plaid"}, known=False)
-    with pytest.raises(ValueError, match="exactly"):
+    with pytest.raises(InputError, match="exactly"):
         Species("x heron", "heron", "heron-1", {"body": "red"}, known=False)
