@@ -33,7 +33,8 @@ from fieldmark.tools.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
-    from langgraph.graph.state import CompiledStateGraph
+
+    from fieldmark.agents.resolve import ResolveGraph
 
 MOST_CLASSES = 10_000
 
@@ -419,7 +420,7 @@ def read_class_names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def resolve_graph() -> "CompiledStateGraph":
+def resolve_graph() -> "ResolveGraph":
     """The resolve graph for LangGraph's own tooling; it brings its own checkpointer."""
     from fieldmark.agents.resolve import build_graph
 

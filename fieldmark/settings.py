@@ -27,7 +27,9 @@ class Settings(BaseSettings):
     price_prompt: float | None = Field(default=None, ge=0)
     """Price per million prompt tokens; unknown unless set."""
     price_completion: float | None = Field(default=None, ge=0)
-    base_url: str | None = Field(default=None, validation_alias=AliasChoices("FIELDMARK_BASE_URL", "OPENAI_BASE_URL"))
+    base_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("FIELDMARK_BASE_URL", "OPENAI_BASE_URL")
+    )
     api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("FIELDMARK_API_KEY", "OPENAI_API_KEY")
     )

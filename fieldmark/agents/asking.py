@@ -6,7 +6,7 @@ It knows nothing of why a question was planned or what is made of the note.
 from pydantic import BaseModel
 
 from fieldmark.agents.context import ResolveContext
-from fieldmark.agents.notes import FailureKind, Note, QuestionSpec
+from fieldmark.agents.notes import Columns, FailureKind, Note, QuestionSpec
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.prompts.describe import Descriptors, ask_describe
 from fieldmark.prompts.differentiate import ask_differentiate
@@ -35,10 +35,8 @@ def question_of(spec: QuestionSpec, context: ResolveContext) -> Question[BaseMod
         case "again":
             question = ask_differentiate_again(spec.classes, spec.attributes, noun=noun, sample=spec.sample)
         case "tabulate":
-            seen: dict[str, list[str]] = context.arrays.get_json(spec.columns)
-            rows = [
-                TabulateAttribute(name, tuple(seen.get(name, [])[:VALUES_SHOWN])) for name in spec.attributes
-            ]
+            seen = Columns.model_validate(context.arrays.get_json(spec.columns)).values
+            rows = [TabulateAttribute(name, seen.get(name, ())[:VALUES_SHOWN]) for name in spec.attributes]
             question = ask_tabulate(spec.classes[0], rows, noun=noun, sample=spec.sample)
     return question
 

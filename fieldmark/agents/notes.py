@@ -30,6 +30,12 @@ class QuestionSpec(Record):
         return (self.kind, self.classes, self.attributes, self.sample)
 
 
+class Columns(Record):
+    """The table's columns: each attribute with the values seen so far, the most voted first."""
+
+    values: dict[str, tuple[str, ...]]
+
+
 class Note(Record):
     """What came of one question: prompts or votes, or why there are none."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.agents.context import ResolveContext
-from fieldmark.agents.notes import Note, Notebook
+from fieldmark.agents.notes import Columns, Note, Notebook
 from fieldmark.agents.planning import PlanView
 from fieldmark.errors import InputError
 from fieldmark.tools.field_guide import FieldGuide, build_field_guide, value_cosines
@@ -207,8 +207,8 @@ def plan_view(
     counts = doubt = torch.zeros(len(context.classes), 0)
     if table is not None:
         columns = table.guide.attributes
-        seen = dict(zip(columns, map(list, table.guide.values), strict=True))
-        columns_hash = context.arrays.put_json(seen)
+        seen = Columns(values=dict(zip(columns, table.guide.values, strict=True)))
+        columns_hash = context.arrays.put_json(seen.model_dump(mode="json"))
         counts = table.guide.counts.sum(-1)
         doubt = contradiction(table.guide.counts, table.result.q)
     return PlanView(

@@ -137,7 +137,17 @@ class RunFolder:
         for p in rows:
             left = "|".join(c.class_name for c in p.candidates)
             table.writerow(
-                [p.image, p.label, f"{p.confidence:.6f}", p.calibrated, p.status, left, p.rounds, p.runner_up, p.margin]
+                [
+                    p.image,
+                    p.label,
+                    f"{p.confidence:.6f}",
+                    p.calibrated,
+                    p.status,
+                    left,
+                    p.rounds,
+                    p.runner_up,
+                    p.margin,
+                ]
             )
         write_whole(self.path / "predictions.csv", (text.getvalue().encode(),))
 

@@ -16,7 +16,7 @@ def plain_softmax(row):
 
 
 def plain_table_rule(S, cnt, top, *, beta=2.0, eps=0.15, eta=0.2, kappa=2.0, rounds=5, names=None):
-    """METHODS' formula over mentioned values only; `top` is [N][k]."""
+    """The rule's formula over mentioned values only; `top` is [N][k]."""
     N, T, V = S.shape
     C = cnt.shape[0]
     told = [[v for v in range(V) if cnt[:, t, v].max() > 0] for t in range(T)]
@@ -36,7 +36,8 @@ def plain_table_rule(S, cnt, top, *, beta=2.0, eps=0.15, eta=0.2, kappa=2.0, rou
         rms = math.sqrt(sum(z[n, t, v] ** 2 for n in range(N) for v in told[t]) / N / max(2, len(told[t])))
         z[:, t] *= beta / max(rms, 1e-6)
     q = q0.copy()
-    for passed in range(rounds + 1):
+    passed = 0
+    while True:
         logs = np.zeros_like(S)
         for t in range(T):
             pi = [max(q[:, t, v].mean(), 1e-4) for v in told[t]]
@@ -80,6 +81,7 @@ def plain_table_rule(S, cnt, top, *, beta=2.0, eps=0.15, eta=0.2, kappa=2.0, rou
                 ]
                 for v, belief in zip(told[t], plain_softmax(row) if row else [], strict=True):
                     q[c, t, v] = belief
+        passed += 1
 
 
 def made_up(seed, *, images=9, classes=5, attributes=4, values=4):
