@@ -112,7 +112,7 @@ class ChatModel:
             api_key=api_key,
             timeout_s=timeout_s,
             max_retries=max_retries,
-            connections=concurrency,
+            connections=concurrency + 1,  # one for the list of models
             http_client=http_client,
         )
         self._answers = AnswerStore(store, use_cache=use_cache, refresh=refresh)

@@ -1,6 +1,8 @@
 """The language model tool's promises where nothing goes wrong: asking, caching, counting, sharing."""
 
 import asyncio
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -242,3 +244,13 @@ async def test_nothing_shows_the_key() -> None:
         words = f"{model!r} {model!s} {model.endpoint!r} {model.identity} {vars(model)}"
     assert KEY not in words
     assert "hunter2" not in words
+
+
+def test_importing_the_tool_loads_no_http_stack() -> None:
+    script = (
+        "import sys, fieldmark.tools.llm, fieldmark.tools.vllm, fieldmark.tools.probe; "
+        "sys.exit(', '.join({'openai', 'httpx2', 'PIL', 'torch'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.returncode == 0
