@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from fieldmark.agents.context import Report as Report
 from fieldmark.agents.context import ResolveContext, say_nothing
+from fieldmark.agents.estimating import Estimate, first_look, most_follow_ups
 from fieldmark.agents.options import ResolveOptions
 from fieldmark.agents.running import run_resolve
 from fieldmark.cache.arrays import ArrayStore
@@ -160,6 +161,13 @@ class Resolution(Sequence[Prediction]):
         return iter(self.predictions)
 
     @property
+    def usable(self) -> bool:
+        """Whether anything came of it: not every image was rejected, nor every question left unanswered."""
+        asked = self.manifest.usage
+        unanswered = asked.failed > 0 and asked.failed == asked.requests and not asked.cached
+        return not unanswered and any(p.status != "rejected" for p in self.predictions)
+
+    @property
     def skipped(self) -> tuple[Skipped, ...]:
         """Image files that were not used, with the reason."""
         return self.manifest.skipped
@@ -230,6 +238,10 @@ class Classifier:
 
     def __post_init__(self) -> None:
         self.classes = check_classes(self.classes)
+        if self.options.start == "book" and self.book is None:
+            raise InputError(
+                "A run that starts from a prompt book needs one.", hint="Give it with --book FILE."
+            )
 
     def resolve(self, images: Sequence[Path | str] | Path | str, *, resume: str | None = None) -> Resolution:
         """Classify images; see `aresolve`. Not to be called from a running event loop."""
@@ -259,30 +271,29 @@ class Classifier:
             FieldmarkError: Anything else that was wrong; its message says what to do.
         """
         found = find_images(images)
-        run = (
-            RunFolder.open(self.out, resume)
-            if resume
-            else RunFolder.create(self.out, kind="classify", options=self._config(images, found))
-        )
-        if resume:
-            self._check_same_images(run, found)
-        return await self._run(found, run)
-
-    async def _run(self, found: Found, run: RunFolder) -> Resolution:
+        earlier = RunFolder.open(self.out, resume) if resume else None
+        if earlier:
+            self._check_same_images(earlier, found)
         settings = read_settings()
         with open_stores(self.home) as stores:
-            answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
-            async with self._model(answers) as llm:
+            async with self._model(stores) as llm:
+                encoder = stores.encoder(self.clip or settings.clip, device=self.device)
+                calibration = self._calibration_images()
+                # Only now: whatever is missing is told before a folder is made for a run that cannot be.
+                run = earlier or RunFolder.create(
+                    self.out, kind="classify", options=self._config(images, found)
+                )
+                self.report("run", {"id": run.run_id, "path": str(run.path)})
                 context = ResolveContext(
                     classes=tuple(self.classes),
                     images=found.images,
-                    encoder=stores.encoder(self.clip or settings.clip, device=self.device),
+                    encoder=encoder,
                     llm=llm,
                     arrays=ArrayStore(run.path / "arrays"),
                     run=run,
                     options=await self._settled_options(llm),
                     book=self.book,
-                    calibration=self._calibration_images(),
+                    calibration=calibration,
                     report=self.report,
                 )
                 state = await run_resolve(context)
@@ -305,8 +316,35 @@ class Classifier:
                 )
         return Resolution(tuple(run.read_predictions()), manifest, run.path)
 
+    def estimate(self, images: Sequence[Path | str] | Path | str) -> Estimate:
+        """What classifying these images would ask; asks nothing and leaves no run behind.
+
+        Raises:
+            FieldmarkError: What was given cannot be used.
+        """
+        found = find_images(images)
+
+        async def look() -> Estimate:
+            with open_stores(self.home) as stores:
+                async with self._model(stores) as llm:
+                    options = self._started_options()
+                    noun = self.noun or (self.book.noun if self.book else None)
+                    counts, known = await first_look(self.classes, noun=noun, options=options, llm=llm)
+            return Estimate(
+                images=len(found.images),
+                classes=len(self.classes),
+                model=llm.model if llm else None,
+                noun=known,
+                first_look=counts,
+                follow_up_most=most_follow_ups(len(self.classes), options, images=len(found.images)),
+                skipped=found.skipped,
+            )
+
+        return asyncio.run(look())
+
     @asynccontextmanager
-    async def _model(self, answers: ByteStore) -> AsyncIterator[ChatModel | None]:
+    async def _model(self, stores: Stores) -> AsyncIterator[ChatModel | None]:
+        answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
         name = self.llm or read_settings().llm
         if name is None:
             if self.options.start == "descriptors" or self.options.max_rounds:
@@ -328,9 +366,7 @@ class Classifier:
 
     async def _settled_options(self, llm: ChatModel | None) -> ResolveOptions:
         """The options with the generic noun: as given, from the book, asked, or "object"."""
-        options = self.options
-        if self.book is not None and options.start == "descriptors":
-            options = options.model_copy(update={"start": "book"})
+        options = self._started_options()
         noun = self.noun or (self.book.noun if self.book else None)
         if noun is None and llm is not None:
             try:
@@ -338,6 +374,11 @@ class Classifier:
             except FieldmarkError as error:
                 self.report("noun", {"failed": str(error)})
         return options.model_copy(update={"noun": noun or options.noun})
+
+    def _started_options(self) -> ResolveOptions:
+        if self.book is not None and self.options.start == "descriptors":
+            return self.options.model_copy(update={"start": "book"})
+        return self.options
 
     def _calibration_images(self) -> tuple[Any, ...]:
         if self.calibration is None:
@@ -418,6 +459,23 @@ def read_class_names(text: str) -> list[str]:
     if re.search(r"[\\/]|\.txt$", text) and "," not in text:
         raise ClassNamesError(f"There is no file {text!r} with class names.")
     return [name.strip() for name in text.split(",")]
+
+
+def read_book(path: Path) -> PromptBook:
+    """A prompt book, as a run leaves one behind in `book.json`.
+
+    Raises:
+        InputError: The file cannot be read or is no prompt book.
+    """
+    try:
+        return PromptBook.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"The prompt book {str(path)!r} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        raise InputError(
+            f"{str(path)!r} is no prompt book: {error.errors()[0]['msg']}.",
+            hint="A run leaves one: book.json.",
+        ) from error
 
 
 def resolve_graph() -> "ResolveGraph":
