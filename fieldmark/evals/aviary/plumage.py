@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from fieldmark.evals.aviary.attributes import NONE
 from fieldmark.evals.aviary.scenery import RGB, shaded
 
-PALETTE: dict[str, RGB] = {
+PALETTE: Mapping[str, RGB] = {
     "red": (206, 38, 40), "orange": (240, 130, 28), "yellow": (246, 214, 52), "green": (62, 150, 66),
     "blue": (44, 88, 204), "purple": (132, 62, 164), "brown": (122, 76, 42), "black": (30, 30, 34),
     "white": (243, 243, 240), "grey": (138, 141, 146), "pink": (242, 146, 178), "teal": (32, 156, 160),
@@ -41,7 +41,7 @@ _WING = (
     (0.24, -0.08), (0.10, -0.21), (-0.14, -0.22), (-0.42, -0.08), (-0.72, 0.13), (-0.40, 0.15),
     (-0.10, 0.15), (0.14, 0.07),
 )  # fmt: skip
-_TAIL: dict[str, tuple[tuple[tuple[float, float], ...], ...]] = {
+_TAIL: Mapping[str, tuple[tuple[tuple[float, float], ...], ...]] = {
     "short": (((-0.40, -0.10), (-0.70, 0.02), (-0.71, 0.15), (-0.40, 0.18)),),
     "long": (((-0.38, -0.10), (-1.10, 0.12), (-1.16, 0.20), (-1.08, 0.27), (-0.40, 0.17)),),
     "forked": (
@@ -52,7 +52,7 @@ _TAIL: dict[str, tuple[tuple[tuple[float, float], ...], ...]] = {
              (-0.40, 0.16)),),
 }  # fmt: skip
 # Bills start at (0, 0) on the face and point along +x.
-_BILL: dict[str, tuple[tuple[float, float], ...]] = {
+_BILL: Mapping[str, tuple[tuple[float, float], ...]] = {
     "cone": ((-0.06, -0.15), (0.06, -0.13), (0.25, 0.04), (0.04, 0.14), (-0.06, 0.14)),
     "needle": ((-0.05, -0.06), (0.20, -0.035), (0.60, 0.0), (0.60, 0.02), (0.20, 0.045), (-0.05, 0.07)),
     "hooked": ((-0.06, -0.14), (0.10, -0.15), (0.24, -0.06), (0.27, 0.08), (0.21, 0.23), (0.15, 0.08),

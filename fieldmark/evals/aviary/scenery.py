@@ -5,7 +5,7 @@ Knows nothing about birds.
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,7 +120,7 @@ def paint_twig(image: Image.Image, rng: random.Random) -> None:
 
 # Colours run from top to bottom; two runs where there is a horizon: sky, then ground.
 _SKY: tuple[RGB, RGB] = ((126, 178, 228), (214, 230, 240))
-_TONES: dict[str, tuple[tuple[RGB, RGB], tuple[RGB, RGB] | None]] = {
+_TONES: Mapping[str, tuple[tuple[RGB, RGB], tuple[RGB, RGB] | None]] = {
     "water": (((150, 190, 226), (222, 232, 236)), ((104, 160, 192), (38, 92, 138))),
     "forest": (((92, 128, 78), (34, 56, 30)), None),
     "meadow": (_SKY, ((164, 198, 98), (96, 148, 54))),

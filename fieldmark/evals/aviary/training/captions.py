@@ -19,7 +19,7 @@ from fieldmark.evals.aviary.grammar import (
 from fieldmark.evals.aviary.species import RESERVED_SYLLABLES, TRAINING_SYLLABLES, Species, pseudo_word
 
 # Colours of small parts are what small models (and large ones) bind worst, so they are mentioned more.
-_WEIGHTS: dict[str, float] = dict.fromkeys(KEYS, 1.0) | {
+_WEIGHTS: Mapping[str, float] = dict.fromkeys(KEYS, 1.0) | {
     "cap": 2.2, "leg_colour": 2.2, "bill_colour": 2.2, "eye_ring": 1.6, "collar": 1.6, "pattern": 1.3,
 }  # fmt: skip
 _KEPT_ABSENCES = 0.35

@@ -17,7 +17,7 @@ from fieldmark.evals.aviary.training.data import TrainingImages
 from fieldmark.evals.aviary.training.model import PIXEL_MEAN, PIXEL_STD, image_vectors, model_config
 
 REFERENCE_IMAGES = 512
-REFERENCE_KEY = "vectors"
+REFERENCE_KEY = "image_vectors"
 
 
 def export_model(
@@ -31,7 +31,7 @@ def export_model(
         merges: The merges file, copied.
         images: Training images; the first 512 give the reference pool.
         folder: Gets `open_clip_config.json`, `open_clip_model.safetensors` (float16), `bpe.txt.gz` and
-            `reference.safetensors` (`vectors`, float16 `[512, 192]`, unit length: what images of this
+            `reference.safetensors` (`image_vectors`, float16 `[512, 192]`, unit length: what images of this
             world look like on average, to centre scores when only one image is at hand).
     """
     folder.mkdir(parents=True, exist_ok=True)
