@@ -91,8 +91,8 @@ class Network:
         """
         batch = torch.stack(list(tokens))
         if self._short_texts:
-            longest = int(torch.count_nonzero(batch, dim=1).max())
-            batch = batch[:, : max(longest, 1)]
+            # The end of a text is its largest token; zeros do not tell it, as "!" has the number 0 too.
+            batch = batch[:, : int(batch.argmax(dim=1).max()) + 1]
         batch = batch.to(self.device)
         with torch.inference_mode(), self._autocast():
             return _unit(self._encode_short(batch) if self._short_texts else self._model.encode_text(batch))
