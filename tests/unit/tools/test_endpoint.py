@@ -1,7 +1,7 @@
 """One form for each base URL, and what the probe finds out about an endpoint."""
 
+import asyncio
 import socket
-import time
 from typing import Any
 
 import pytest
@@ -107,13 +107,12 @@ async def test_a_model_with_other_parameters_is_probed_in_its_own_words() -> Non
     ],
 )
 async def test_a_bad_endpoint_is_a_report_and_soon(reply: Reply, words: str) -> None:
-    started = time.monotonic()
-    report, endpoint = await report_on(reply)
+    async with asyncio.timeout(30):
+        report, endpoint = await report_on(reply)
     assert words in report.problem
     assert report.reachable
     assert not report.answers
     assert endpoint.asked == 1
-    assert time.monotonic() - started < 10
     assert report.lines()[-1].startswith("problem: ")
 
 

@@ -185,8 +185,10 @@ async def test_a_second_opinion_is_another_question_with_a_seed() -> None:
         b"",
         b"not json",
         b"[]",
-        b'{"value": {"marks": 3}, "text": "", "usage": {}}',
         b'{"value": {"marks": []}}',
+        b'{"value": {"marks": 3}, "usage": {"prompt_tokens": 1, "completion_tokens": 1}}',
+        b'{"value": {"marks": []}, "usage": {"prompt_tokens": "1", "completion_tokens": 1}}',
+        b'{"value": {"marks": []}, "usage": {"prompt_tokens": true, "completion_tokens": 1}}',
     ],
 )
 async def test_a_stored_value_that_does_not_fit_is_a_logged_miss(value: bytes, caplog: Any) -> None:

@@ -1,6 +1,5 @@
 """Reading answer texts, and the schemas sent with questions."""
 
-import time
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -19,6 +18,7 @@ WRAPPED = {
     "a draft first": f'{{"marks": ["a draft"]}} no, better: {GOOD}',
     "another object first": f'{{"thought": 1}} {GOOD}',
     "thinking": f'<think>{{"marks": ["a draft"]}}</think>\n{GOOD}',
+    "thinking with a fence": f'<think>\n```json\n{{"marks": ["a draft"]}}\n```\n</think>\n{GOOD}',
     "thinking, fenced": f'<think>\n```json\n{{"marks": ["a draft"]}}\n```\n</think>\n```json\n{GOOD}\n```',
 }
 
@@ -66,11 +66,12 @@ def test_what_does_not_fit_is_named_without_its_content() -> None:
 
 
 def test_hostile_texts_are_read_in_bounded_time() -> None:
-    started = time.monotonic()
     for text in ('{"a":' * 50_000, "{" * 390_000, '{"a": 1} ' * 40_000, "```\n{" * 60_000):
         with pytest.raises(BadAnswerError):
             read_answer(text, Marks)
-    assert time.monotonic() - started < 5
+    assert read_answer('{"a": 1} ' * 20 + GOOD, Marks)[0].marks
+    with pytest.raises(BadAnswerError, match="off_schema"):
+        read_answer('{"a": 1} ' * 100 + GOOD, Marks)
 
 
 class Crow(BaseModel):

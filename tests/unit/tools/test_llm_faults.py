@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-import time
 import traceback
 from typing import Any
 
@@ -41,11 +40,10 @@ async def failure_of(model: ChatModel, **options: Any) -> FieldmarkError:
 
 async def test_a_server_that_is_down_is_an_endpoint_error_soon() -> None:
     async with chat(unused_url(), max_retries=1) as model:
-        started = time.monotonic()
-        failure = await failure_of(model)
+        async with asyncio.timeout(30):
+            failure = await failure_of(model)
     assert isinstance(failure, EndpointError)
     assert "OPENAI_BASE_URL" in failure.hint
-    assert time.monotonic() - started < 10
     assert (model.usage.requests, model.usage.failed, model.usage.prompt_tokens) == (1, 1, 0)
 
 
