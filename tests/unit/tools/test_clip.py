@@ -74,7 +74,7 @@ def test_vectors_are_those_of_the_librarys_own_preprocessing_and_network(
 def test_short_texts_are_computed_on_their_own_positions_only(encoder):
     network = encoder._loaded()
     # "!" before another sign is token 0, the number that also fills up a row.
-    texts = ("bird", "a bird with a red belly and a long bill", "!? !! !x !? red")
+    texts = ("bird", "a bird with a red belly and a long bill", "!§ !{| !© red")
     rows = [network.tokens.read(text).tokens for text in texts]
     assert network._short_texts
     assert (rows[2][: network.tokens.count(texts[2])] == 0).any()
