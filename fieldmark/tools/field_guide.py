@@ -226,13 +226,10 @@ def _assemble(
 ) -> FieldGuide:
     grouped: dict[int, dict[int, Counter[str]]] = {}
     names: dict[int, Counter[str]] = {}
-    spellings: dict[int, Counter[str]] = {}
     for (name, phrase), owner, group in zip(tally.phrases, column, value, strict=True):
         votes = tally.votes[name, phrase]
         grouped.setdefault(owner, {}).setdefault(group, Counter())[phrase] += votes
         names.setdefault(owner, Counter())[name] += votes
-    for owner, own in names.items():
-        spellings[owner] = sum((tally.spellings[name] for name in own), Counter())
     order = sorted(grouped, key=lambda owner: (-names[owner].total(), _most_voted(names[owner])))
     attributes: list[str] = []
     values: list[tuple[str, ...]] = []
@@ -242,7 +239,7 @@ def _assemble(
         groups = grouped[owner]
         ranked = sorted(groups, key=lambda group: (-groups[group].total(), _most_voted(groups[group])))
         place |= {group: (t, v) for v, group in enumerate(ranked)}
-        attributes.append(_most_voted(spellings[owner]))
+        attributes.append(_most_voted(tally.spellings[_most_voted(names[owner])]))
         values.append(tuple(_most_voted(groups[group]) for group in ranked))
         texts.append(tuple(_ranked(groups[group]) for group in ranked))
     counts = torch.zeros(len(classes), len(order), max(map(len, values)))

@@ -62,6 +62,26 @@ def centred_unit(vectors: Tensor) -> Tensor:
     return unit(rows - rows.mean(dim=0)) if len(rows) else rows
 
 
+class Meanings:
+    """Vectors of phrases, compared after centring over all of them.
+
+    Args:
+        vectors: [M, D], not centred.
+    """
+
+    def __init__(self, vectors: Tensor) -> None:
+        self._raw = unit(vectors)
+        self._centred = centred_unit(vectors)
+
+    def similarity(self, rows: Sequence[int] | slice, columns: Sequence[int]) -> Tensor:
+        """Cosines of centred vectors; 1 for phrases whose vectors are as good as equal.
+
+        Where all phrases say the same, centring leaves nothing to compare.
+        """
+        cosines = self._centred[rows] @ self._centred[columns].T
+        return cosines.masked_fill(self._raw[rows] @ self._raw[columns].T > 1 - 1e-5, 1.0)
+
+
 def cluster(similarity: Tensor, *, threshold: float, apart: Collection[tuple[int, int]] = ()) -> list[int]:
     """Average-linkage clustering: merge the two clusters with the highest mean similarity, while it lasts.
 
@@ -129,7 +149,23 @@ def merge_values(
     Returns:
         Cluster of each phrase, numbered by first appearance over all phrases.
     """
-    return _clusters_within(centred_unit(vectors), attribute, threshold=threshold, apart=apart)
+    meanings = Meanings(vectors)
+    members: dict[int, list[int]] = {}
+    place: list[int] = []
+    for index, owner in enumerate(attribute):
+        place.append(len(members.setdefault(owner, [])))
+        members[owner].append(index)
+    local_apart: dict[int, list[tuple[int, int]]] = {}
+    for first, second in apart:
+        if attribute[first] == attribute[second]:
+            local_apart.setdefault(attribute[first], []).append((place[first], place[second]))
+    found: list[tuple[int, int]] = [(0, 0)] * len(attribute)
+    for owner, own in members.items():
+        groups = cluster(meanings.similarity(own, own), threshold=threshold, apart=local_apart.get(owner, ()))
+        for index, group in zip(own, groups, strict=True):
+            found[index] = (owner, group)
+    numbers: dict[tuple[int, int], int] = {}
+    return [numbers.setdefault(key, len(numbers)) for key in found]
 
 
 def merge_attributes(
@@ -156,38 +192,19 @@ def merge_attributes(
     Returns:
         Merged attribute of each of the A attributes, numbered by first appearance.
     """
-    centred = centred_unit(vectors)
     count = max(attribute, default=-1) + 1
     member = torch.zeros(count, len(attribute))
     if count:
         member[torch.tensor(attribute), torch.arange(len(attribute))] = torch.tensor(
             weights, dtype=torch.float32
         )
-    cosines = centred @ centred.T
+    meanings = Meanings(vectors)
     toward = torch.zeros(count, count)
     for other in range(count):
-        nearest = cosines[:, member[other] > 0].max(dim=1).values
+        theirs = member[other].nonzero().flatten().tolist()
+        nearest = meanings.similarity(slice(None), theirs).max(dim=1).values
         toward[:, other] = (member @ nearest) / member.sum(dim=1)
     return cluster(torch.minimum(toward, toward.T), threshold=threshold, apart=apart)
-
-
-def _clusters_within(
-    centred: Tensor, attribute: Sequence[int], *, threshold: float, apart: Collection[tuple[int, int]]
-) -> list[int]:
-    members: dict[int, list[int]] = {}
-    for index, owner in enumerate(attribute):
-        members.setdefault(owner, []).append(index)
-    found: list[tuple[int, int]] = [(0, 0)] * len(attribute)
-    for owner, own in members.items():
-        place = {index: local for local, index in enumerate(own)}
-        local_apart = [(place[a], place[b]) for a, b in apart if a in place and b in place]
-        some = centred[own]
-        for index, group in zip(
-            own, cluster(some @ some.T, threshold=threshold, apart=local_apart), strict=True
-        ):
-            found[index] = (owner, group)
-    numbers: dict[tuple[int, int], int] = {}
-    return [numbers.setdefault(key, len(numbers)) for key in found]
 
 
 def _singular(word: str) -> str:

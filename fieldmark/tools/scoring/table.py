@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
+from fieldmark.tools.scoring.shown import NEVER, Shown, ShownValues, centred
 from fieldmark.tools.scoring.vectors import image_steps
 
-_NEVER = 1e4
-"""Taken off the logits of values that nobody mentioned: exp(-1e4) is exactly 0."""
+__all__ = ["TableOptions", "TableResult", "centred", "table_rule"]
+
 _LEAST = 1e-6
-_SHARE_STEPS = 15
 _EM_STEPS = 10
 
 
@@ -35,7 +35,8 @@ class TableOptions:
         uniform_share: Part of the estimated shares that stays uniform ("pool" only).
         name_weight: Factor on `name_scores`.
         reference_weight: How many images the reference pool counts for: a pool of n images uses its own
-            statistics with weight n / (n + reference_weight).
+            statistics with weight n / (n + reference_weight). Infinite, with `rounds=0`: every image is
+            scored as if it were alone, however many are scored in one call.
     """
 
     beta: float = 2.0
@@ -168,7 +169,7 @@ def table_rule(
             bool; None for all classes. Only candidates are scored, and only they take evidence.
         options: Constants; defaults where not given.
         name_scores: Added to L with weight `options.name_weight` [N, C]: for one the cosines with the
-            class names, minus their mean over the pool (see `centred`).
+            class names, minus their mean over the pool (see `shown.centred`).
         reference: Cosines of reference images with the same texts [R, T, V].
 
     Returns:
@@ -183,8 +184,15 @@ def table_rule(
     classes = len(counts)
     used = (counts > 0).any(0).to(torch.float32)
     first = _first_belief(counts, used, options.eta)
-    off = (used - 1) * _NEVER
-    pool = _Pool(cosines, reference, used, options)
+    off = (used - 1) * NEVER
+    pool = ShownValues(
+        cosines,
+        used,
+        beta=options.beta,
+        eps=options.eps,
+        reference=reference,
+        reference_weight=options.reference_weight,
+    )
     names = None if name_scores is None else options.name_weight * name_scores.to(torch.float32)
     columns = candidates if candidates is not None and candidates.dtype != torch.bool else None
     shares = torch.full((classes,), 1.0 / classes)
@@ -215,81 +223,6 @@ def table_rule(
     )
 
 
-def centred(scores: Tensor, reference: Tensor | None = None, *, reference_weight: float = 50.0) -> Tensor:
-    """Scores minus their mean over the pool, per column: what a name term wants.
-
-    Args:
-        scores: [N, C].
-        reference: Scores of a reference pool [R, C], mixed in as in the table rule.
-        reference_weight: See `TableOptions`.
-
-    Returns:
-        [N, C] float32. One image without a reference keeps its scores, less their mean over classes.
-    """
-    scores = scores.to(torch.float32)
-    if reference is None and len(scores) < 2:
-        return scores - scores.mean(dim=1, keepdim=True)
-    own = _own_weight(len(scores), reference, reference_weight)
-    return scores - _mixed(scores, reference, own)
-
-
-class _Pool:
-    """The scaled logits z of the images, and the value shares they are matched to."""
-
-    def __init__(
-        self, cosines: Tensor, reference: Tensor | None, used: Tensor, options: TableOptions
-    ) -> None:
-        if reference is not None:
-            reference = reference.to(torch.float32)
-        self.used = used
-        self.eps = options.eps
-        self.off = (used - 1) * _NEVER
-        self.own = _own_weight(len(cosines), reference, options.reference_weight)
-        mean = _mixed(cosines, reference, self.own)
-        width = used.sum(-1, keepdim=True)
-
-        def spread(values: Tensor) -> Tensor:
-            z = (values - mean) * used
-            return (z - z.sum(-1, keepdim=True) / width.clamp(min=1)) * used
-
-        z = spread(cosines)
-        z_reference = None if reference is None else spread(reference)
-        # One image alone is scaled by its own spread: there is no other.
-        squares = _mixed(z**2, None if z_reference is None else z_reference**2, self.own or 1.0)
-        rms = (squares.sum(-1, keepdim=True) / width.clamp(min=2)).sqrt().clamp(min=_LEAST)
-        self.z = options.beta * z / rms + self.off
-        self.z_reference = None if z_reference is None else options.beta * z_reference / rms + self.off
-
-    def look(self, shares: Tensor, q: Tensor) -> "_View":
-        """What the images show, given class shares [C] and the table [C, T, V]."""
-        pi = torch.einsum("c,ctv->tv", shares, q).clamp(min=1e-4)
-        seen = self._seen(pi.log())
-        logs = (self.eps + (1 - self.eps) * seen / pi).log() * self.used
-        return _View(pi=pi, seen=seen, logs=logs, odds=logs.exp() * self.used)
-
-    def _seen(self, log_pi: Tensor) -> Tensor:
-        """softmax_v(z + b) [N, T, V], with b such that the pool's value shares are exp(log_pi)."""
-        if self.own == 0 and self.z_reference is None:
-            return (self.z + log_pi).softmax(-1)
-        b = torch.zeros_like(log_pi)
-        for _ in range(_SHARE_STEPS):
-            share = self.own * (self.z + b).softmax(-1).mean(0) if self.own else torch.zeros_like(b)
-            if self.z_reference is not None:
-                share = share + (1 - self.own) * (self.z_reference + b).softmax(-1).mean(0)
-            b = b + (log_pi - share.clamp(min=_LEAST).log()) * self.used
-        return (self.z + b).softmax(-1)
-
-
-@dataclass(frozen=True)
-class _View:
-    """Value shares pi [T, V]; per image the posterior over values, log odds l and odds e^l [N, T, V]."""
-
-    pi: Tensor
-    seen: Tensor
-    logs: Tensor
-    odds: Tensor
-
-
 class _Evidence:
     """Sums over images of R l [C, T, V] and of R [C, T]."""
 
@@ -307,7 +240,7 @@ def _first_belief(counts: Tensor, used: Tensor, eta: float) -> Tensor:
 
 
 def _score(
-    view: _View,
+    view: Shown,
     q: Tensor,
     names: Tensor | None,
     candidates: Tensor | None,
@@ -320,7 +253,7 @@ def _score(
 
 
 def _score_all(
-    view: _View, q: Tensor, names: Tensor | None, mask: Tensor | None, evidence: _Evidence | None
+    view: Shown, q: Tensor, names: Tensor | None, mask: Tensor | None, evidence: _Evidence | None
 ) -> Tensor:
     """L [N, C] over all classes, -inf outside the mask."""
     odds, logs = view.odds, view.logs
@@ -347,7 +280,7 @@ def _score_all(
 
 
 def _score_some(
-    view: _View, q: Tensor, names: Tensor | None, columns: Tensor, evidence: _Evidence | None
+    view: Shown, q: Tensor, names: Tensor | None, columns: Tensor, evidence: _Evidence | None
 ) -> Tensor:
     """L [N, k] over each image's candidates, -inf where one is missing."""
     odds, logs = view.odds, view.logs
@@ -398,19 +331,6 @@ def _class_shares(scores: Tensor, columns: Tensor | None, classes: int, uniform_
 def _valued(q: Tensor) -> Tensor:
     """1 for attributes that have values, 0 for the others [T] float32."""
     return (q.sum(-1) > 0).any(0).to(torch.float32)
-
-
-def _own_weight(images: int, reference: Tensor | None, reference_weight: float) -> float:
-    """Weight of the pool's own statistics against the reference's (or against none)."""
-    if reference is None:
-        return 0.0 if images < 2 else 1.0
-    return images / (images + reference_weight) if images else 0.0
-
-
-def _mixed(values: Tensor, reference: Tensor | None, own: float) -> Tensor:
-    """Mean over images, mixed with the reference's; zeros where neither counts."""
-    mean = own * values.mean(0) if own and len(values) else torch.zeros(values.shape[1:])
-    return mean if reference is None else mean + (1 - own) * reference.mean(0)
 
 
 def _check(

@@ -1,12 +1,15 @@
 """The table rule: extremes stay finite, forms agree, and images mend a wrong table."""
 
+import math
+
 import pytest
 import torch
 
 from fieldmark.errors import InputError
 from fieldmark.tools.scoring import vectors
 from fieldmark.tools.scoring.contributions import decide
-from fieldmark.tools.scoring.table import TableOptions, TableResult, centred, table_rule
+from fieldmark.tools.scoring.shown import centred
+from fieldmark.tools.scoring.table import TableOptions, TableResult, table_rule
 
 
 def noise(*shape, seed=0):
@@ -217,6 +220,17 @@ def test_a_reference_pool_stands_in_for_the_pool():
         right["reference"] += int(referred.scores.argmax()) == int(labels[n])
     assert right["reference"] > right["alone"] + len(chosen) // 4
     assert right["reference"] >= 0.9 * float(pool[list(chosen)].sum())
+
+
+def test_an_infinite_reference_scores_each_image_as_if_alone():
+    cosines, counts, _, _ = world()
+    options = TableOptions(rounds=0, reference_weight=math.inf)
+    whole = table_rule(cosines[::2], counts, options=options, reference=cosines[1::2]).scores
+    for n in range(0, 300, 60):
+        alone = table_rule(
+            cosines[2 * n : 2 * n + 1], counts, options=options, reference=cosines[1::2]
+        ).scores
+        assert torch.allclose(whole[n], alone[0], atol=1e-5)
 
 
 def test_reference_weighs_less_the_larger_the_pool():

@@ -1,0 +1,125 @@
+"""What images show of each attribute: cosines centred, scaled and matched to the shares of a table.
+
+It knows nothing of classes, votes or scores.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+NEVER = 1e4
+"""Taken off the logits of values that nobody mentioned: exp(-1e4) is exactly 0."""
+_LEAST = 1e-6
+_SHARE_STEPS = 15
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the images show, for one state of the table.
+
+    Attributes:
+        pi: Share of each value in the pool [T, V].
+        seen: Posterior over values of each image [N, T, V].
+        logs: Bounded log odds l of each value given the image [N, T, V], 0 for unused values.
+        odds: e^l [N, T, V], 0 for unused values.
+    """
+
+    pi: Tensor
+    seen: Tensor
+    logs: Tensor
+    odds: Tensor
+
+
+class ShownValues:
+    """The scaled logits z of the images, to be matched to the value shares of a table.
+
+    Args:
+        cosines: Cosine of each image with each value's text [N, T, V] float32.
+        used: 1 for values that anybody mentioned, else 0 [T, V] float32.
+        beta: Rms of an attribute's logits after scaling.
+        eps: Bound of the odds.
+        reference: Cosines of reference images [R, T, V], or None.
+        reference_weight: How many images the reference counts for.
+    """
+
+    def __init__(
+        self,
+        cosines: Tensor,
+        used: Tensor,
+        *,
+        beta: float,
+        eps: float,
+        reference: Tensor | None,
+        reference_weight: float,
+    ) -> None:
+        if reference is not None:
+            reference = reference.to(torch.float32)
+        self._used = used
+        self._eps = eps
+        self._off = (used - 1) * NEVER
+        self._own = _own_weight(len(cosines), reference, reference_weight)
+        mean = _mixed(cosines, reference, self._own)
+        width = used.sum(-1, keepdim=True)
+
+        def spread(values: Tensor) -> Tensor:
+            z = (values - mean) * used
+            return (z - z.sum(-1, keepdim=True) / width.clamp(min=1)) * used
+
+        z = spread(cosines)
+        z_reference = None if reference is None else spread(reference)
+        # One image alone is scaled by its own spread: there is no other.
+        squares = _mixed(z**2, None if z_reference is None else z_reference**2, self._own or 1.0)
+        rms = (squares.sum(-1, keepdim=True) / width.clamp(min=2)).sqrt().clamp(min=_LEAST)
+        self._z = beta * z / rms + self._off
+        self._z_reference = None if z_reference is None else beta * z_reference / rms + self._off
+
+    def look(self, shares: Tensor, q: Tensor) -> "Shown":
+        """What the images show, given class shares [C] and the table [C, T, V]."""
+        pi = torch.einsum("c,ctv->tv", shares, q).clamp(min=1e-4)
+        seen = self._seen(pi.log())
+        logs = (self._eps + (1 - self._eps) * seen / pi).log() * self._used
+        return Shown(pi=pi, seen=seen, logs=logs, odds=logs.exp() * self._used)
+
+    def _seen(self, log_pi: Tensor) -> Tensor:
+        """softmax_v(z + b) [N, T, V], with b such that the pool's value shares are exp(log_pi)."""
+        if self._own == 0 and self._z_reference is None:
+            return (self._z + log_pi).softmax(-1)
+        b = torch.zeros_like(log_pi)
+        for _ in range(_SHARE_STEPS):
+            share = self._own * (self._z + b).softmax(-1).mean(0) if self._own else torch.zeros_like(b)
+            if self._z_reference is not None:
+                share = share + (1 - self._own) * (self._z_reference + b).softmax(-1).mean(0)
+            b = b + (log_pi - share.clamp(min=_LEAST).log()) * self._used
+        return (self._z + b).softmax(-1)
+
+
+def centred(scores: Tensor, reference: Tensor | None = None, *, reference_weight: float = 50.0) -> Tensor:
+    """Scores minus their mean over the pool, per column: what a name term wants.
+
+    Args:
+        scores: [N, C].
+        reference: Scores of a reference pool [R, C], mixed in as in the table rule.
+        reference_weight: How many images the reference counts for.
+
+    Returns:
+        [N, C] float32. One image without a reference keeps its scores, less their mean over classes.
+    """
+    scores = scores.to(torch.float32)
+    if reference is None and len(scores) < 2:
+        return scores - scores.mean(dim=1, keepdim=True)
+    own = _own_weight(len(scores), reference, reference_weight)
+    return scores - _mixed(scores, reference, own)
+
+
+def _own_weight(images: int, reference: Tensor | None, reference_weight: float) -> float:
+    """Weight of the pool's own statistics against the reference's (or against none)."""
+    if reference is None:
+        return 0.0 if images < 2 else 1.0
+    return images / (images + reference_weight) if images else 0.0
+
+
+def _mixed(values: Tensor, reference: Tensor | None, own: float) -> Tensor:
+    """Mean over images, mixed with the reference's; zeros where neither counts."""
+    mean = own * values.mean(0) if own and len(values) else torch.zeros(values.shape[1:])
+    return mean if reference is None else mean + (1 - own) * reference.mean(0)
