@@ -1,0 +1,104 @@
+"""Writes the report of a classification: what was resolved and why, and what is handed over.
+
+It knows nothing of how any of it was computed; it reads the run folder alone.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from fieldmark.errors import RunError
+from fieldmark.evals.report import figures
+from fieldmark.evals.report.confusion import confusions, label_changes
+from fieldmark.evals.report.gallery import gallery
+from fieldmark.evals.report.page import render, write_page
+from fieldmark.evals.report.pictures import Pictures
+from fieldmark.evals.report.rounds import read_rounds
+from fieldmark.evals.report.sections import matrices, outcome, round_rows
+from fieldmark.records import Prediction, PromptBook, RunManifest
+from fieldmark.tools.run_folder import RunFolder
+
+REPORT = "report.html"
+MOST_HANDED_OVER = 300
+MOST_SKIPPED = 300
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """One image that a person should look at."""
+
+    file: str
+    prediction: Prediction
+
+
+def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
+    """Write `report.html` from the files of a finished classification.
+
+    Args:
+        run: The run's folder, with predictions, events and the prompt book.
+        manifest: Its manifest.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        RunError: A file of the run is missing or broken, or the report cannot be written.
+    """
+    predictions = tuple(run.read_predictions())
+    if not predictions:
+        raise RunError(f"{str(run.path)!r} has no predictions to report.")
+    book = run.read("book.json", PromptBook)
+    html = render(
+        "classify.html",
+        run_id=run.run_id,
+        manifest=manifest,
+        book=book,
+        random_weights=manifest.encoder.get("random_weights") is True,
+        outcome=outcome(predictions),
+        rounds=round_rows(read_rounds(run.path)),
+        confusions=(found := confusions(predictions)),
+        matrices=matrices(found),
+        changes=label_changes(predictions),
+        groups=gallery(predictions, Pictures()),
+        folder=(folder := common_folder(predictions)),
+        handed_over=handed_over(predictions, folder)[:MOST_HANDED_OVER],
+        skipped=manifest.skipped[:MOST_SKIPPED],
+        example=example_marks(book),
+        bar=figures.share,
+    )
+    return write_page(run.path / REPORT, html)
+
+
+def handed_over(predictions: Sequence[Prediction], folder: str) -> list[HandedOver]:
+    """What is open or rejected, the least certain first.
+
+    Args:
+        predictions: All predictions.
+        folder: Common folder of the images, left out of their names.
+    """
+    waiting = sorted((p for p in predictions if p.status != "resolved"), key=lambda p: p.confidence)
+    return [HandedOver(file=_inside(p.image, folder), prediction=p) for p in waiting]
+
+
+def common_folder(predictions: Sequence[Prediction]) -> str:
+    """The folder that all images lie in; "" where there is none."""
+    folders = [os.path.dirname(p.image) for p in predictions]  # noqa: PTH120 (names as given, not paths here)
+    try:
+        return os.path.commonpath(folders)
+    except ValueError:  # absolute and relative names, or two drives
+        return ""
+
+
+def example_marks(book: PromptBook, most: int = 6) -> tuple[str, ...]:
+    """The attributes that the book speaks of most."""
+    seen: dict[str, int] = {}
+    for prompt in book.prompts:
+        if prompt.origin.attribute:
+            seen[prompt.origin.attribute] = seen.get(prompt.origin.attribute, 0) + 1
+    return tuple(sorted(seen, key=lambda name: (-seen[name], name))[:most])
+
+
+def _inside(image: str, folder: str) -> str:
+    path = PurePath(image)
+    return str(path.relative_to(folder)) if folder and path.is_relative_to(folder) else image

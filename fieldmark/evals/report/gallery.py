@@ -1,0 +1,218 @@
+"""Chooses the images a report shows, and lays out what is said of each.
+
+It knows nothing of markup. The choice is by file hash, never by how good an example is.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from markupsafe import Markup
+
+from fieldmark.evals.report import figures
+from fieldmark.evals.report.pictures import Pictures
+from fieldmark.records import Candidate, Mark, Prediction
+
+SHOWN = 3
+"""Entries of a group that are shown at once."""
+FOLDED = 6
+"""Entries of a group that unfold."""
+MOST_MARKS = 6
+LEAST_WEIGHT = 0.03
+"""Marks that weigh less than this share of the weightiest are summed up, not listed."""
+MOST_CANDIDATES = 5
+
+Test = Callable[[Prediction], bool]
+
+
+@dataclass(frozen=True)
+class MarkRow:
+    """One mark of an entry, with its bar.
+
+    Attributes:
+        mark: The mark.
+        bar: Its contribution as a signed bar.
+        sees_label: The picture shows the label's value and not the runner-up's.
+        sees_runner_up: The other way round.
+    """
+
+    mark: Mark
+    bar: Markup
+    sees_label: bool
+    sees_runner_up: bool
+
+
+@dataclass(frozen=True)
+class CandidateRow:
+    """One candidate of an entry, with its bar."""
+
+    candidate: Candidate
+    bar: Markup
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image as the report shows it.
+
+    Attributes:
+        prediction: What the run says of it.
+        picture: Data URL, or None.
+        file: Name of the file and of its folder.
+        candidates: The likeliest classes left.
+        more_candidates: How many are not listed.
+        marks: The weightiest marks.
+        more_marks: How many are not listed.
+        rest: What those add up to.
+        rest_bar: The same as a bar.
+        right: Whether the label is right; None where the truth is not known.
+    """
+
+    prediction: Prediction
+    picture: str | None
+    file: str
+    candidates: tuple[CandidateRow, ...]
+    more_candidates: int
+    marks: tuple[MarkRow, ...]
+    more_marks: int
+    rest: float
+    rest_bar: Markup
+    right: bool | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of entries.
+
+    Attributes:
+        title: What they have in common.
+        note: A sentence about it.
+        count: How many images of the run belong to it.
+        shown: Entries shown at once.
+        folded: Entries that unfold.
+    """
+
+    title: str
+    note: str
+    count: int
+    shown: tuple[Entry, ...] = field(default=())
+    folded: tuple[Entry, ...] = field(default=())
+
+
+def gallery(predictions: Sequence[Prediction], pictures: Pictures) -> tuple[Group, ...]:
+    """The groups of images worth looking at; empty groups are left out.
+
+    Args:
+        predictions: All predictions of the run.
+        pictures: Makes the small pictures.
+    """
+    known = any(p.truth is not None for p in predictions)
+    rules = _WITH_TRUTH if known else _WITHOUT_TRUTH
+    groups: list[Group] = []
+    for title, note, test in rules:
+        members = [p for p in predictions if test(p)]
+        if not members:
+            continue
+        entries = [entry(p, pictures) for p in chosen(members, SHOWN + FOLDED)]
+        groups.append(
+            Group(
+                title=title,
+                note=note,
+                count=len(members),
+                shown=tuple(entries[:SHOWN]),
+                folded=tuple(entries[SHOWN:]),
+            )
+        )
+    return tuple(groups)
+
+
+def chosen(predictions: Sequence[Prediction], most: int) -> list[Prediction]:
+    """At most `most`, by file hash; an image of a class that is not shown yet comes first."""
+    ordered = sorted(predictions, key=lambda p: (p.image_hash, p.image))
+    seen: dict[str, int] = {}
+    places: list[int] = []
+    for p in ordered:
+        name = p.truth or p.label
+        places.append(seen.get(name, 0))
+        seen[name] = places[-1] + 1
+    ranked = sorted(range(len(ordered)), key=lambda index: (places[index], index))
+    return [ordered[index] for index in ranked[:most]]
+
+
+def entry(p: Prediction, pictures: Pictures) -> Entry:
+    """Lay out one image."""
+    by_weight = sorted(p.marks, key=lambda mark: -abs(mark.contribution))
+    largest = max((abs(mark.contribution) for mark in by_weight), default=0.0)
+    weighty = sum(abs(mark.contribution) >= LEAST_WEIGHT * largest for mark in by_weight)
+    listed, others = by_weight[: min(weighty, MOST_MARKS)], by_weight[min(weighty, MOST_MARKS) :]
+    if len(others) == 1:  # "one smaller one" takes the room of the one itself
+        listed, others = by_weight, []
+    rest = sum(mark.contribution for mark in others)
+    candidates = p.candidates[:MOST_CANDIDATES]
+    return Entry(
+        prediction=p,
+        picture=pictures.of(p),
+        file="/".join(PurePath(p.image).parts[-2:]),
+        candidates=tuple(
+            CandidateRow(candidate=each, bar=figures.share(each.probability)) for each in candidates
+        ),
+        more_candidates=max(0, p.candidates_left - len(candidates)),
+        marks=tuple(
+            MarkRow(
+                mark=mark,
+                bar=figures.signed_bar(mark.contribution, largest),
+                sees_label=mark.seen is not None and mark.seen == mark.label_value != mark.runner_up_value,
+                sees_runner_up=mark.seen is not None and mark.seen == mark.runner_up_value != mark.label_value,
+            )
+            for mark in listed
+        ),
+        more_marks=len(others),
+        rest=rest,
+        rest_bar=figures.signed_bar(rest, max(largest, abs(rest))),
+        right=None if p.truth is None else p.label == p.truth,
+    )
+
+
+def _changed(p: Prediction) -> bool:
+    return p.first_label is not None and p.first_label != p.label
+
+
+_OPEN = (
+    "Still open",
+    "Several classes remain. These images are handed over, not guessed at; the label is only the likeliest one.",
+    lambda p: p.status == "open",
+)
+_REJECTED = (
+    "Rejected",
+    "No class is left: by the calibration, none of them fits these images.",
+    lambda p: p.status == "rejected",
+)
+_WITH_TRUTH: tuple[tuple[str, str, Test], ...] = (
+    (
+        "Wrong at first, then resolved",
+        "The first look took them for something else; the marks asked about later set that right.",
+        lambda p: (
+            p.status == "resolved" and p.truth is not None and p.label == p.truth and p.first_label != p.truth
+        ),
+    ),
+    _OPEN,
+    (
+        "Resolved, yet wrong",
+        "One class was left and it is not the true one. A resolved image is likelier to be right, never certain.",
+        lambda p: p.status == "resolved" and p.truth is not None and p.label != p.truth,
+    ),
+    _REJECTED,
+)
+_WITHOUT_TRUTH: tuple[tuple[str, str, Test], ...] = (
+    _OPEN,
+    (
+        "Changed, then resolved",
+        "The first look took them for something else.",
+        lambda p: p.status == "resolved" and _changed(p),
+    ),
+    (
+        "Resolved as first seen",
+        "The first label stayed, and no other class was left beside it.",
+        lambda p: p.status == "resolved" and not _changed(p),
+    ),
+    _REJECTED,
+)

@@ -1,0 +1,69 @@
+"""Renders a page from its template and writes it whole; every value is escaped on its way into the page.
+
+It knows nothing of what a page says.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from fieldmark.cache.folders import write_whole
+from fieldmark.errors import RunError
+from fieldmark.evals.report import words
+
+FILTERS = (
+    words.short,
+    words.count,
+    words.plural,
+    words.percent,
+    words.chance,
+    words.signed,
+    words.points,
+    words.p_value,
+    words.duration,
+    words.moment,
+    words.stop_reason,
+)
+
+
+def render(template: str, **values: object) -> str:
+    """Fill a template of this package.
+
+    Args:
+        template: Its file name under `templates/`.
+        values: What it names; a name that is missing is an error.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fieldmark.evals.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update({each.__name__: each for each in FILTERS})
+    return environment.get_template(template).render(style=_style(), statuses=words.STATUSES, **values)
+
+
+def write_page(path: Path, html: str) -> Path:
+    """Write a page, whole or not at all.
+
+    Raises:
+        RunError: It cannot be written.
+    """
+    try:
+        write_whole(path, (html.encode("utf-8", errors="replace"),))
+    except OSError as error:
+        raise RunError(f"{str(path)!r} cannot be written: {error.strerror}.") from error
+    return path
+
+
+def _shown(value: object) -> object:
+    """Text as a page can show it; markup that is ours stays as it is."""
+    return words.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _style() -> Markup:
+    return Markup((files("fieldmark.evals.report") / "style.css").read_text(encoding="utf-8"))  # noqa: S704

@@ -1,0 +1,63 @@
+"""Turns image files into small pictures that stand inside a page, as data URLs.
+
+It knows nothing of pages or of why a picture is shown.
+"""
+
+import base64
+import io
+import logging
+from pathlib import Path
+
+from PIL import Image
+
+from fieldmark.records import Prediction
+from fieldmark.tools.images import ImageFile, UnusableImageError, decode
+
+logger = logging.getLogger(__name__)
+
+MOST_PICTURES = 60
+"""Pictures a page may hold."""
+LONGEST_SIDE = 200
+"""Longest side of a picture in a page, in pixels."""
+MOST_BYTES = 30_000
+"""A picture that stays larger than this at every quality is left out."""
+QUALITIES = (80, 60, 40, 20)
+
+
+class Pictures:
+    """Small pictures of images, each made once and at most `most` of them.
+
+    Args:
+        most: How many may be made; any further one is None.
+    """
+
+    def __init__(self, most: int = MOST_PICTURES) -> None:
+        self._left = most
+        self._made: dict[tuple[str, str], str | None] = {}
+
+    def of(self, prediction: Prediction) -> str | None:
+        """The data URL of an image; None where it vanished, changed, broke, or enough are shown."""
+        key = (prediction.image, prediction.image_hash)
+        if key not in self._made:
+            if not self._left:
+                return None
+            self._made[key] = thumbnail(ImageFile(path=Path(prediction.image), content_hash=prediction.image_hash))
+            self._left -= 1
+        return self._made[key]
+
+
+def thumbnail(image: ImageFile, *, longest_side: int = LONGEST_SIDE) -> str | None:
+    """A small WebP picture as a data URL; None (and a log line) where there is none to be made."""
+    try:
+        picture = decode(image)
+    except UnusableImageError as error:
+        logger.info("No picture in the report: %s", error)
+        return None
+    picture.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
+    for quality in QUALITIES:
+        buffer = io.BytesIO()
+        picture.save(buffer, format="WEBP", quality=quality, method=4)
+        if buffer.tell() <= MOST_BYTES:
+            return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    logger.info("No picture in the report: %s stays larger than %d bytes.", image.path, MOST_BYTES)
+    return None

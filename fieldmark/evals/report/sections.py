@@ -1,0 +1,100 @@
+"""The sections that every report has: what came out, round by round, and what was taken for what.
+
+It knows nothing of markup beyond the figures it puts into its rows.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from fieldmark.agents.notes import RoundSummary
+from fieldmark.evals.report import figures
+from fieldmark.evals.report.confusion import Confusions
+from fieldmark.records import Prediction
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of all images, in counts; those of right labels are None where no truth is known."""
+
+    images: int
+    resolved: int
+    open: int
+    rejected: int
+    changed: int
+    known: int
+    right_first: int | None
+    right_final: int | None
+    right_resolved: float | None
+    right_open: float | None
+    mended: int | None
+    spoilt: int | None
+
+
+@dataclass(frozen=True)
+class RoundRow:
+    """One round of the chart."""
+
+    title: str
+    asked: int
+    summary: RoundSummary
+    bar: Markup
+
+
+def outcome(predictions: Sequence[Prediction]) -> Outcome:
+    """Count what came of all images."""
+    told = [p for p in predictions if p.truth is not None]
+    first = [p.first_label == p.truth for p in told]
+    final = [p.label == p.truth for p in told]
+    both = list(zip(first, final, strict=True))
+    statuses = [p.status for p in predictions]
+    return Outcome(
+        images=len(predictions),
+        resolved=statuses.count("resolved"),
+        open=statuses.count("open"),
+        rejected=statuses.count("rejected"),
+        changed=sum(p.first_label not in (None, p.label) for p in predictions),
+        known=len(told),
+        right_first=sum(first) if told else None,
+        right_final=sum(final) if told else None,
+        right_resolved=_share(p.label == p.truth for p in told if p.status == "resolved"),
+        right_open=_share(p.label == p.truth for p in told if p.status != "resolved"),
+        mended=both.count((False, True)) if told else None,
+        spoilt=both.count((True, False)) if told else None,
+    )
+
+
+def round_rows(rounds: Sequence[RoundSummary]) -> list[RoundRow]:
+    """The rounds, each with its stacked bar and the questions asked in it."""
+    rows: list[RoundRow] = []
+    before = 0
+    for summary in rounds:
+        parts = [("resolved", summary.resolved), ("open", summary.open), ("rejected", summary.rejected)]
+        total = sum(size for _, size in parts)
+        rows.append(
+            RoundRow(
+                title=f"Round {summary.round}" if summary.round else "First look",
+                asked=max(0, summary.questions - before),
+                summary=summary,
+                bar=figures.stacked(parts, total),
+            )
+        )
+        before = summary.questions
+    return rows
+
+
+def matrices(found: Confusions | None) -> tuple[Markup, ...]:
+    """The confusion matrices of the first look and of the end."""
+    if found is None:
+        return ()
+    what = f"Confusion matrix of the {len(found.classes)} most confused classes"
+    return (
+        figures.matrix(found.first, found.classes, title=f"{what} at the first look"),
+        figures.matrix(found.final, found.classes, title=f"{what} at the end"),
+    )
+
+
+def _share(values: Iterable[bool]) -> float | None:
+    kept = list(values)
+    return sum(kept) / len(kept) if kept else None

@@ -1,0 +1,109 @@
+"""Says numbers, times and reasons the way a reader says them.
+
+It knows nothing of pages, pictures or runs.
+"""
+
+import unicodedata
+from datetime import datetime
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+MINUS = "\N{MINUS SIGN}"
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+
+STOP_REASONS = {
+    "resolved": "every image was resolved",
+    "no_progress": "further questions no longer changed anything",
+    "max_rounds": "it had asked for as many rounds as it was allowed to",
+    "budget": "a limit on calls, tokens or cost was reached; the run can be resumed with a higher one",
+    "endpoint": "the language model could no longer be reached; the run can be resumed",
+}
+STATUSES = {
+    "resolved": "one class is left",
+    "open": "several classes are left",
+    "rejected": "no class is left",
+}
+
+
+def clean(text: str) -> str:
+    """The text with characters that no page can show (controls, lone surrogates) made visible."""
+    return "".join(
+        character if character in "\t\n" or unicodedata.category(character) not in ("Cc", "Cs") else REPLACEMENT
+        for character in text
+    )
+
+
+def short(text: str, limit: int = 60) -> str:
+    """At most `limit` characters: what is longer loses its middle, so that look-alike names stay apart."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) * 2 // 3
+    return text[:head].rstrip() + ELLIPSIS + text[len(text) - (limit - 1 - head) :].lstrip()
+
+
+def count(number: float) -> str:
+    """A whole number with its thousands set apart: "1,600"."""
+    return f"{round(number):,}"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: "1 class", "1,600 images"."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share in percent; a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.{digits}f}%"
+
+
+def chance(probability: float) -> str:
+    """A probability in whole percent that never claims 0 or 1 by rounding."""
+    if 0 < probability < 0.005:
+        return "<1%"
+    if 0.995 < probability < 1:
+        return ">99%"
+    return f"{100 * probability:.0f}%"
+
+
+def signed(number: float, digits: int = 2) -> str:
+    """A number with its sign: "+1.26", "−0.52"."""
+    text = f"{abs(number):.{digits}f}"
+    if not float(text):
+        return text
+    return (MINUS if number < 0 else "+") + text
+
+
+def points(difference: float) -> str:
+    """A difference of two shares in percentage points."""
+    return signed(100 * difference, 1)
+
+
+def p_value(p: float) -> str:
+    """A p-value: as it is down to a thousandth, below that by its bound."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """A time span in its two largest units: "0.4 s", "12 s", "3 min 5 s", "2 h 4 min"."""
+    if seconds < 9.95:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def moment(iso: str) -> str:
+    """An ISO 8601 time as "22 November 2026, 02:02 UTC"; what is none stays as it is."""
+    try:
+        time = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    zone = f" {time.tzname()}" if time.tzinfo else ""
+    return f"{time.day} {time:%B %Y}, {time:%H:%M}{zone}"
+
+
+def stop_reason(reason: str) -> str:
+    """Why a run stopped, in words; an unknown reason stays as it is."""
+    return STOP_REASONS.get(reason, reason)
