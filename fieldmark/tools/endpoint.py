@@ -121,7 +121,7 @@ class Endpoint:
         self.model = model
         self._key = key
         self._own_client = http_client is None
-        self._http = http_client or open_http_client(_host(base_url), connections=connections)
+        self._http = http_client or open_http_client(base_url or "", connections=connections)
         self._sdk = AsyncOpenAI(
             api_key=key or _NO_KEY,
             base_url=base_url,
@@ -280,10 +280,6 @@ class Endpoint:
             reason="connection",
             hint="Look at the server's log; lower the concurrency if it is overloaded.",
         ) from None
-
-
-def _host(base_url: str | None) -> str:
-    return (urlsplit(base_url).hostname or "") if base_url else ""
 
 
 def _complaint(response: Any) -> str:

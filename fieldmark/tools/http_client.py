@@ -4,7 +4,9 @@ It knows nothing of language models. Import it late: it loads the HTTP stack.
 """
 
 import asyncio
+import ssl
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -30,15 +32,20 @@ class WholeTimeClient(httpx2.AsyncClient):
             raise httpx2.ReadTimeout(f"No complete response within {limit} s.", request=request) from error
 
 
-def open_http_client(host: str, *, connections: int) -> WholeTimeClient:
+def open_http_client(base_url: str, *, connections: int) -> WholeTimeClient:
     """Opens a client for one endpoint; a proxy from the environment is not used for this machine itself.
 
     Args:
-        host: Host name of the endpoint.
+        base_url: Base URL of the endpoint; empty for one elsewhere.
         connections: The most connections at a time.
     """
+    parts = urlsplit(base_url)
+    here = parts.scheme.lower() == "http" and (parts.hostname or "").lower() in _LOCAL
+    # Loading the certificates takes longer than a local answer. Without them no https host is trusted.
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if here else True
     return WholeTimeClient(
         follow_redirects=True,
-        trust_env=host not in _LOCAL,
+        trust_env=not here,
+        verify=trust,
         limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
     )

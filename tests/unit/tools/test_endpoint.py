@@ -125,3 +125,18 @@ async def test_an_endpoint_that_is_down_is_a_report() -> None:
     assert not report.reachable
     assert report.json_schema == "unclear"
     assert "No connection" in report.lines()[-1]
+
+
+async def test_a_proxy_is_used_for_endpoints_elsewhere_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with FaultyEndpoint(models=error(418)) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.base_url.removesuffix("/v1"))
+        monkeypatch.setenv("http_proxy", proxy.base_url.removesuffix("/v1"))
+        async with chat("http://model.invalid/v1") as model:
+            await model.endpoint.models()
+        assert [request.path for request in proxy.received] == ["http://model.invalid/v1/models"]
+        with FaultyEndpoint() as endpoint:
+            async with chat(endpoint) as model:
+                assert await model.endpoint.models() is not None
+        assert len(proxy.received) == 1
