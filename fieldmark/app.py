@@ -5,6 +5,7 @@ It knows nothing of commands and terminals; the graphs know nothing of it.
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,13 +21,15 @@ from fieldmark.agents.options import ResolveOptions
 from fieldmark.agents.running import run_resolve
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, DiskByteStore, MemoryByteStore, open_byte_store
+from fieldmark.cache.inventory import open_vector_stores
 from fieldmark.cache.keys import content_key
-from fieldmark.cache.vectorstore import VectorStore, open_vector_store
+from fieldmark.cache.vectorstore import DiskVectorStore, VectorStore, open_vector_store
 from fieldmark.errors import ClassNamesError, FieldmarkError, InputError, RunError, SettingsError
 from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Limits, Prediction, Price, PromptBook, RunManifest, Skipped, Usage
-from fieldmark.settings import Settings, read_settings
+from fieldmark.settings import Settings
+from fieldmark.settings import read_settings as read_settings
 from fieldmark.tools.clip import ClipEncoder, open_encoder
 from fieldmark.tools.images import Found, find_images
 from fieldmark.tools.llm import ChatModel
@@ -68,6 +71,16 @@ class Stores(AbstractContextManager["Stores"]):
         """The vector store of one encoder."""
         folder = self.home / "vectors" / identity[:32]
         return self._closing.enter_context(open_vector_store(folder, width=width))
+
+    def all_vectors(self) -> list[DiskVectorStore]:
+        """The vector stores of all encoders so far."""
+        found = open_vector_stores(self.home / "vectors")
+        return [self._closing.enter_context(store) for store in found]
+
+    def clear_aviary(self) -> None:
+        """Remove the rendered pictures."""
+        if self.aviary.exists():
+            shutil.rmtree(self.aviary)
 
     def encoder(self, spec: str, *, device: str = "auto") -> ClipEncoder:
         """Open a CLIP model whose vectors are kept here."""
@@ -214,7 +227,7 @@ class Classifier:
         limits: The most that may be spent.
         cache: "use" it, "refresh" every answer, or leave it "off".
         calibration: A folder of labelled images, one folder per class, for conformal candidates.
-        device: "auto", "cpu", "cuda", "mps".
+        device: "auto", "cpu", "cuda", "mps"; the settings' where not given.
         home: Where answers and vectors are kept; the settings' where not given.
         out: Where run folders go.
         report: Called with progress events.
@@ -231,7 +244,7 @@ class Classifier:
     limits: Limits = field(default_factory=Limits)
     cache: Literal["use", "refresh", "off"] = "use"
     calibration: Path | str | None = None
-    device: str = "auto"
+    device: str | None = None
     home: Path | None = None
     out: Path = Path("runs")
     report: Report = say_nothing
@@ -277,7 +290,7 @@ class Classifier:
         settings = read_settings()
         with open_stores(self.home) as stores:
             async with self._model(stores) as llm:
-                encoder = stores.encoder(self.clip or settings.clip, device=self.device)
+                encoder = stores.encoder(self.clip or settings.clip, device=self.device or settings.device)
                 calibration = self._calibration_images()
                 # Only now: whatever is missing is told before a folder is made for a run that cannot be.
                 run = earlier or RunFolder.create(

@@ -1,0 +1,67 @@
+"""The command line: one small file a command, put together here.
+
+It knows nothing of how anything is done; importing it loads no model, no network and no graph.
+"""
+
+import signal
+from typing import Annotated
+
+import typer
+
+from fieldmark import __version__
+from fieldmark.cli import aviary, cache, classify, demo, doctor, vllm
+from fieldmark.cli.guarding import GuardedCommands
+
+
+def main() -> None:
+    """Run the command line; the entry point of the `fieldmark` command."""
+    # asyncio's own handler only asks its task to end, which a task that computes hears much too late.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    build()(prog_name="fieldmark")
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        cls=GuardedCommands,
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Tell look-alike image classes apart: a language model says what to look for, CLIP looks.",
+        epilog="Try it without any model or key: fieldmark demo",
+    )
+    app.callback()(_root)
+    app.command(name="demo")(demo.demo)
+    app.command(name="classify")(classify.classify)
+    app.command(name="doctor")(doctor.doctor)
+    app.add_typer(cache.commands(), name="cache")
+    app.command(name="vllm")(vllm.vllm)
+    app.add_typer(aviary.commands(), name="aviary")
+    return app
+
+
+def _root(
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", envvar="FIELDMARK_DEBUG", help="Show tracebacks and what libraries log."),
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and stop.", is_eager=True, callback=lambda v: _version(v)
+        ),
+    ] = False,
+) -> None:
+    """Options of every command; `--debug` is read by `GuardedCommands`."""
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fieldmark {__version__}")
+        raise typer.Exit
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,137 @@
+"""`fieldmark aviary`: pictures and the scripted guide of the embedded world, to try things by hand.
+
+It knows nothing of how birds are drawn or questions answered.
+"""
+
+import shlex
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fieldmark.cli.progress import Progress
+from fieldmark.cli.terminal import amount, errors, print_json, words
+from fieldmark.errors import InputError
+
+if TYPE_CHECKING:
+    from fieldmark.evals.aviary.species import Species
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def commands() -> typer.Typer:
+    """The group of commands."""
+    group = typer.Typer(
+        no_args_is_help=True, help="The embedded world: draw pictures, serve the scripted guide."
+    )
+    group.command()(render)
+    group.command()(guide)
+    return group
+
+
+def render(
+    out: Annotated[
+        Path, typer.Argument(help="Folder to make; one folder a species inside.", show_default=False)
+    ],
+    species: Annotated[
+        int, typer.Option(min=0, max=4000, help="New species, that the model has never seen.")
+    ] = 80,
+    known: Annotated[int, typer.Option(min=0, max=200, help="Species whose names the model knows.")] = 0,
+    images: Annotated[int, typer.Option(min=1, max=100_000, help="Pictures of each.")] = 20,
+    seed: Annotated[int, typer.Option(help="Decides the species and the pictures.")] = 7,
+    json: Json = False,
+) -> None:
+    """Draw a data set of look-alike birds: ordinary picture folders, a list of classes, the truth apart."""
+    from fieldmark.evals.aviary.dataset import CLASSES_FILE, render_dataset
+    from fieldmark.evals.aviary.species import species_book, world_hash
+
+    book = species_book(seed, new=species, known=known)
+    with Progress("Drawing pictures") as progress:
+        drawn = render_dataset(
+            out,
+            book,
+            images_per_species=images,
+            seed=seed,
+            progress=lambda done, of: progress("rendering", {"done": done, "of": of}),
+        )
+    names = out / CLASSES_FILE
+    if json:
+        print_json(
+            {
+                "schema": "fieldmark.aviary/1",
+                "folder": str(out),
+                "classes": str(names),
+                "species": len(book),
+                "images": len(drawn),
+                "world": world_hash(book),
+            }
+        )
+    console = words(json=json)
+    console.say(f"{amount(len(drawn), 'picture')} of {len(book):,} species in {out}")
+    where = shlex.quote(str(out))
+    console.say("To classify them, serve the guide that knows these species in one terminal:")
+    console.say(f"  fieldmark aviary guide --data {where}")
+    console.say("and in another, with the lines that it prints:")
+    console.say(f"  fieldmark classify {where} --classes {shlex.quote(str(names))} --clip aviary")
+
+
+def guide(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder drawn by `aviary render`, for its species.", show_default=False),
+    ] = None,
+    book_seed: Annotated[int, typer.Option(help="Without --data: seed of the species book.")] = 7,
+    species: Annotated[int, typer.Option(min=0, max=4000, help="Without --data: new species.")] = 80,
+    known: Annotated[int, typer.Option(min=0, max=200, help="Without --data: known species.")] = 0,
+    mistakes: Annotated[float, typer.Option(min=0, max=0.6, help="Share of wrong statements.")] = 0.15,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    json: Json = False,
+) -> None:
+    """Serve the scripted guide (no language model) as an OpenAI-compatible endpoint until Ctrl-C."""
+    from fieldmark.evals.aviary.guide import Guide
+    from fieldmark.evals.aviary.guide_beliefs import GuideSettings
+    from fieldmark.evals.aviary.guide_server import GuideServer
+    from fieldmark.evals.aviary.species import species_book
+
+    book = read_species(data) if data is not None else species_book(book_seed, new=species, known=known)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with GuideServer(Guide(book, GuideSettings(mistakes=mistakes)), port=port) as server:
+        if json:
+            print_json(
+                {
+                    "schema": "fieldmark.guide/1",
+                    "base_url": server.base_url,
+                    "model": server.model,
+                    "identity": server.guide.identity,
+                }
+            )
+        else:
+            console = words(json=False)
+            console.say(f"export OPENAI_BASE_URL={shlex.quote(server.base_url)}")
+            console.say("export OPENAI_API_KEY=none")
+            console.say(f"export FIELDMARK_LLM={shlex.quote(server.model)}")
+        errors().say(f"A script that knows {len(book):,} species answers here; Ctrl-C stops it.")
+        while not stopped.wait(0.5):  # a timeout, so that signals are seen on every system
+            pass
+        errors().say(f"{amount(server.questions_answered, 'question')} answered.")
+
+
+def read_species(data: Path) -> "Sequence[Species]":
+    """The species of a data set drawn before.
+
+    Raises:
+        InputError: It is none.
+    """
+    from fieldmark.evals.aviary.dataset import read_truth
+
+    try:
+        return read_truth(data)[0]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{str(data)!r} is no data set of the aviary.", hint="Draw one: fieldmark aviary render DIR"
+        ) from error

@@ -1,0 +1,167 @@
+"""`fieldmark cache`: what is kept between runs: how much, whether it is sound, and away with it.
+
+It knows the kinds of things that are kept, and nothing of what is in them.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from fieldmark.cli.progress import Progress
+from fieldmark.cli.terminal import amount, ask, leave, print_json, row, size, table, words
+
+if TYPE_CHECKING:
+    from fieldmark.app import Stores
+    from fieldmark.cache.bytestore import DiskByteStore
+    from fieldmark.cache.vectorstore import DiskVectorStore
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Only = Annotated[
+    Literal["answers", "vectors", "pictures"] | None,
+    typer.Option(help="Only this kind.", show_default="all"),
+]
+
+BAD_ENTRIES = 1
+SHOWN = 10
+
+
+def commands() -> typer.Typer:
+    """The group of commands."""
+    group = typer.Typer(no_args_is_help=True, help="What is kept between runs: count, check, prune, clear.")
+    for command in (stats, verify, prune, clear):
+        group.command()(command)
+    return group
+
+
+def stats(json: Json = False) -> None:
+    """Count what is kept and how much room it takes."""
+    from fieldmark.app import open_stores
+
+    with open_stores() as stores:
+        rows = [
+            {"kind": kind, "name": name, **store.stats().model_dump(mode="json")}
+            for kind, name, store in opened(stores)
+        ]
+        pictures = picture_files(stores)
+        rows.append(
+            {
+                "kind": "pictures",
+                "name": "aviary",
+                "entries": len(pictures),
+                "bytes": sum(path.stat().st_size for path in pictures),
+            }
+        )
+        home = str(stores.home)
+    if json:
+        print_json({"schema": "fieldmark.cache-stats/1", "home": home, "stores": rows})
+        return
+    console = words(json=False)
+    made = table("kind", "store", "entries", "size", "newest", words=("kind", "store", "newest"))
+    for each in rows:
+        row(
+            made,
+            each["kind"],
+            each["name"],
+            f"{each['entries']:,}",
+            size(each["bytes"]),
+            each.get("newest") or "",
+        )
+    console.print(made)
+    console.say(f"In {home}")
+
+
+def verify(json: Json = False) -> None:
+    """Read every entry and name those that cannot be used; changes nothing.
+
+    Exit code 1 if there are any. A bad entry counts as absent and is replaced when it is needed again.
+    """
+    from fieldmark.app import open_stores
+
+    with open_stores() as stores, Progress("Checking") as progress:
+        checks: list[dict[str, object]] = []
+        bad = 0
+        for kind, name, store in opened(stores):
+            progress.stage(f"Checking {kind} {name}")
+            report = store.verify()
+            bad += len(report.bad)
+            checks.append({"kind": kind, "name": name, "ok": report.ok, **report.model_dump(mode="json")})
+    if json:
+        print_json({"schema": "fieldmark.cache-verify/1", "ok": not bad, "stores": checks})
+    console = words(json=json)
+    for check in checks:
+        found = check["bad"]
+        entries = found if isinstance(found, list) else []
+        console.say(f"{check['kind']} {check['name']}: {check['checked']:,} checked, {len(entries):,} bad")
+        for entry in entries[:SHOWN]:
+            console.say(f"  {entry['key']}: {entry['reason']}")
+        if len(entries) > SHOWN:
+            console.say(f"  and {len(entries) - SHOWN:,} more")
+    if not checks:
+        console.say("Nothing is kept yet.")
+    leave(BAD_ENTRIES if bad else 0)
+
+
+def prune(
+    days: Annotated[float, typer.Option(min=0, help="Answers put more than so many days ago go.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove old answers. Vectors have no age; they are cleared as a whole."""
+    from fieldmark.app import open_stores
+
+    with open_stores() as stores:
+        if not yes:
+            ask(f"Remove the answers of more than {days:g} days ago in {stores.home}?", option="--yes")
+        removed = stores.answers.prune(days)
+    if json:
+        print_json({"schema": "fieldmark.cache-prune/1", "removed": removed})
+    else:
+        words(json=False).say(f"{amount(removed, 'answer')} removed.")
+
+
+def clear(
+    only: Only = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove what is kept: answers that were paid for, vectors, drawn pictures."""
+    from fieldmark.app import open_stores
+
+    with open_stores() as stores:
+        found = [each for each in opened(stores) if only in (None, each[0])]
+        pictures = picture_files(stores) if only in (None, "pictures") else []
+        if not yes:
+            held = [
+                f"{amount(store.stats().entries, 'entry', 'entries')} of {kind} {name}"
+                for kind, name, store in found
+            ]
+            if pictures:
+                held.append(amount(len(pictures), "picture file"))
+            warning = (
+                "; answers that were paid for will be paid for again" if only in (None, "answers") else ""
+            )
+            ask(f"Remove {', '.join(held) or 'nothing'} in {stores.home}{warning}?", option="--yes")
+        removed = {f"{kind} {name}": store.clear() for kind, name, store in found}
+        if pictures:
+            removed["pictures aviary"] = len(pictures)
+            stores.clear_aviary()
+    if json:
+        print_json({"schema": "fieldmark.cache-clear/1", "removed": removed})
+        return
+    console = words(json=False)
+    for name, count in removed.items():
+        console.say(f"{name}: {count:,} removed")
+    if not removed:
+        console.say("Nothing was kept.")
+
+
+def opened(stores: "Stores") -> "list[tuple[str, str, DiskByteStore | DiskVectorStore]]":
+    """Every store with entries: kind, name, store."""
+    vectors = [("vectors", store.folder.name, store) for store in stores.all_vectors()]
+    return [("answers", "answers", stores.answers), *vectors]
+
+
+def picture_files(stores: "Stores") -> list[Path]:
+    """The aviary pictures that were drawn."""
+    return [path for path in stores.aviary.rglob("*") if path.is_file()]

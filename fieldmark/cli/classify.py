@@ -1,0 +1,306 @@
+"""`fieldmark classify`: tells look-alike classes apart in the user's own images.
+
+It knows nothing of how an image is decided, only what may be chosen and how the outcome is said.
+"""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from fieldmark.cli.guarding import InterruptedRun
+from fieldmark.cli.outcome import as_json, show, show_estimate
+from fieldmark.cli.progress import Progress
+from fieldmark.cli.terminal import leave, print_json, words
+from fieldmark.errors import InputError
+
+if TYPE_CHECKING:
+    from fieldmark.agents.options import ResolveOptions
+    from fieldmark.app import Classifier, Resolution
+    from fieldmark.records import PromptBook
+
+DONE, NOTHING_USABLE, STOPPED = 0, 1, 3
+_LOOP = "The loop"
+_SPENDING = "Spending"
+_RUN = "The run"
+
+
+def classify(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Image files and folders.", show_default=False)
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Class names: a,b,c, or a file with one name a line.", show_default=False),
+    ] = None,
+    clip: Annotated[
+        str | None,
+        typer.Option(
+            help="CLIP model: MODEL:PRETRAINED, hf-hub:NAME, or a folder. Else FIELDMARK_CLIP.",
+            show_default=False,
+        ),
+    ] = None,
+    llm: Annotated[
+        str | None,
+        typer.Option(help="Language model's name at the endpoint. Else FIELDMARK_LLM.", show_default=False),
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="The endpoint. Else OPENAI_BASE_URL.", show_default=False)
+    ] = None,
+    noun: Annotated[
+        str | None, typer.Option(help='Generic word for all classes, such as "bird". Else it is asked.')
+    ] = None,
+    book: Annotated[
+        Path | None,
+        typer.Option(help="Prompt book to start from; also gives the classes.", show_default=False),
+    ] = None,
+    start: Annotated[
+        Literal["descriptors", "names", "book"] | None,
+        typer.Option(
+            help="Where the first scores come from.", show_default="descriptors", rich_help_panel=_LOOP
+        ),
+    ] = None,
+    rule: Annotated[
+        Literal["table", "nb", "fudd"] | None,
+        typer.Option(help="How follow-up answers are scored.", show_default="table", rich_help_panel=_LOOP),
+    ] = None,
+    ask: Annotated[
+        Literal["table", "groups", "pairs"] | None,
+        typer.Option(help="What follow-up questions are about.", show_default="table", rich_help_panel=_LOOP),
+    ] = None,
+    candidates: Annotated[
+        Literal["margin", "topk", "conformal"] | None,
+        typer.Option(
+            help="Which classes an image may still be.", show_default="margin", rich_help_panel=_LOOP
+        ),
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option(min=1, help="Candidates that topk keeps.", show_default="10", rich_help_panel=_LOOP),
+    ] = None,
+    tau: Annotated[
+        float | None,
+        typer.Option(
+            help="margin: least share of the best probability.", show_default="0.02", rich_help_panel=_LOOP
+        ),
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            help="conformal: share of true classes that may be lost.",
+            show_default="0.1",
+            rich_help_panel=_LOOP,
+        ),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="conformal: labelled images, one folder a class.", show_default=False, rich_help_panel=_LOOP
+        ),
+    ] = None,
+    max_rounds: Annotated[
+        int | None,
+        typer.Option(min=0, help="Rounds of follow-up questions.", show_default="6", rich_help_panel=_LOOP),
+    ] = None,
+    max_calls: Annotated[
+        int | None, typer.Option(min=0, help="Most calls of the language model.", rich_help_panel=_SPENDING)
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=0, help="Most tokens, sent and received.", rich_help_panel=_SPENDING)
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Most money; needs FIELDMARK_PRICE_PROMPT and …_COMPLETION.",
+            rich_help_panel=_SPENDING,
+        ),
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither read nor keep answers.", rich_help_panel=_SPENDING)
+    ] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask everything anew, and keep that.", rich_help_panel=_SPENDING)
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what would be asked, and ask nothing.", rich_help_panel=_SPENDING
+        ),
+    ] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto", rich_help_panel=_RUN),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=_RUN)] = Path(
+        "runs"
+    ),
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            help="Go on with an earlier run; of the other options only limits and the endpoint may change.",
+            show_default=False,
+            metavar="RUN",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    report: Annotated[
+        bool, typer.Option(help="Write report.html into the run's folder.", rich_help_panel=_RUN)
+    ] = True,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=_RUN)
+    ] = False,
+) -> None:
+    """Label images with look-alike classes: resolve each, or leave it open and say between what.
+
+    Exit codes: 0 done; 1 done but nothing usable; 2 wrong input; 3 stopped by a limit or the endpoint, to be
+    resumed; 130 interrupted, to be resumed.
+    """
+    fixed: dict[str, Any] = {"clip": clip, "noun": noun, "device": device, "calibration": calibration}
+    loop: dict[str, Any] = {
+        "start": start, "rule": rule, "ask": ask, "candidates": candidates,
+        "k": k, "tau": tau, "alpha": alpha, "max_rounds": max_rounds,
+    }  # fmt: skip
+    limits = given(max_calls=max_calls, max_tokens=max_tokens, max_cost=max_cost)
+    if no_cache and refresh:
+        raise InputError("--no-cache and --refresh exclude each other.", hint="Give one of them.")
+    asking: dict[str, Any] = given(
+        llm=llm, base_url=base_url, cache="off" if no_cache else "refresh" if refresh else None
+    )
+    with Progress("Loading") as progress:
+        if resume is not None:
+            refuse_with_resume({**fixed, **loop, "paths": paths, "classes": classes, "book": book})
+            classifier, images = earlier(resume, out, limits=limits, changed=asking)
+        else:
+            classifier = new(
+                classes, book, loop=given(**loop), limits=limits, out=out, **given(**fixed), **asking
+            )
+            images = [str(path) for path in paths or ()]
+        progress.classes = len(classifier.classes)
+        classifier.report = progress
+        if dry_run:
+            estimate = classifier.estimate(images)
+            progress.stop()
+            show_estimate(estimate, words(json=json))
+            if json:
+                print_json(estimate)
+            return
+        resolution = run(classifier, images, resume=resume, progress=progress, report=report)
+    show(resolution, words(json=json), failures=progress.failures, again=again(resolution.run))
+    if json:
+        print_json(as_json(resolution))
+    stopped = resolution.manifest.stop_reason in ("budget", "endpoint")
+    leave(STOPPED if stopped else DONE if resolution.usable else NOTHING_USABLE)
+
+
+def new(
+    classes: str | None,
+    book: Path | None,
+    *,
+    loop: dict[str, Any],
+    limits: dict[str, Any],
+    **others: Any,
+) -> "Classifier":
+    """A classifier for a new run."""
+    from fieldmark.app import Classifier
+    from fieldmark.records import Limits
+
+    names, prompts = read_classes(classes, book)
+    return Classifier(
+        classes=names, book=prompts, options=loop_options(loop), limits=Limits(**limits), **others
+    )
+
+
+def earlier(
+    resume: str, out: Path, *, limits: dict[str, Any], changed: dict[str, Any]
+) -> "tuple[Classifier, list[str]]":
+    """The classifier and the images of an earlier run, with other limits where some were given."""
+    from fieldmark.app import Classifier
+
+    classifier, images = Classifier.from_run(resume, out=out, **changed)
+    classifier.limits = classifier.limits.model_copy(update=limits)
+    return classifier, images
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def read_classes(classes: str | None, book: Path | None) -> "tuple[Sequence[str], PromptBook | None]":
+    """Class names and prompt book; without names of their own, the classes are the book's.
+
+    Raises:
+        InputError: Neither was given, or a file cannot be read.
+    """
+    from fieldmark.app import read_book, read_class_names
+
+    prompts = read_book(book) if book else None
+    if classes is not None:
+        return read_class_names(classes), prompts
+    if prompts is None:
+        raise InputError(
+            "No classes were given.", hint="Give them as --classes 'a,b,c' or as a file with one name a line."
+        )
+    return prompts.classes, prompts
+
+
+def loop_options(chosen: dict[str, Any]) -> "ResolveOptions":
+    """The loop's options, with the chosen ones.
+
+    Raises:
+        InputError: One of them cannot be used.
+    """
+    from pydantic import ValidationError
+
+    from fieldmark.agents.options import ResolveOptions
+
+    try:
+        return ResolveOptions.model_validate(chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "--" + ".".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise InputError(f"{name} cannot be {first['input']}: {first['msg'].lower()}.") from None
+
+
+def refuse_with_resume(options: dict[str, Any]) -> None:
+    """Refuse what an earlier run has settled.
+
+    Raises:
+        InputError: Something of it was given again.
+    """
+    repeated = [name for name, value in options.items() if value]
+    if repeated:
+        named = ", ".join(
+            "the paths" if name == "paths" else f"--{name.replace('_', '-')}" for name in repeated
+        )
+        raise InputError(f"A resumed run has its own {named}.", hint="Leave that out, or start a new run.")
+
+
+def run(
+    classifier: "Classifier", images: list[str], *, resume: str | None, progress: Progress, report: bool
+) -> "Resolution":
+    """Classify, and write the report; Ctrl-C leaves a run to be resumed."""
+    try:
+        resolution = classifier.resolve(images, resume=resume)
+        if report:
+            from fieldmark.evals.report import write_classify_report
+            from fieldmark.tools.run_folder import RunFolder
+
+            progress.stage("Writing the report")
+            write_classify_report(RunFolder(resolution.run), resolution.manifest)
+    except KeyboardInterrupt:
+        if progress.run is None:
+            raise
+        hint = f"Go on with: {again(progress.run)}"
+        raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
+    return resolution
+
+
+def again(folder: Path) -> str:
+    """The command that goes on with a run."""
+    parent = folder.parent
+    where = "" if parent == Path("runs") else f" --out {shlex.quote(str(parent))}"
+    return f"fieldmark classify --resume {shlex.quote(folder.name)}{where}"

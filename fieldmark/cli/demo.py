@@ -1,0 +1,150 @@
+"""`fieldmark demo`: the whole system on the embedded world, with nothing to download and nobody to pay.
+
+It knows nothing of how the ladder is climbed, only how its result is said.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fieldmark.cli.progress import RUNGS, Progress
+from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
+
+if TYPE_CHECKING:
+    from fieldmark.evals.demo import DemoResult
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the run's folder.")] = Path("runs"),
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the first species book.")] = 7,
+    books: Annotated[int, typer.Option(min=1, max=1000, help="Species books to pool.")] = 1,
+    species: Annotated[int, typer.Option(min=3, max=4000, help="Species in a book.")] = 80,
+    images: Annotated[int, typer.Option(min=1, max=10_000, help="Pictures of each species.")] = 20,
+    mistakes: Annotated[
+        float, typer.Option(min=0, max=0.6, help="Share of wrong statements in the guide's answers.")
+    ] = 0.15,
+    robustness: Annotated[
+        bool, typer.Option(help="Also measure a smaller pool, and images one at a time.")
+    ] = False,
+    report: Annotated[bool, typer.Option(help="Write report.html into the run's folder.")] = True,
+) -> None:
+    """Show what the resolve loop gains on look-alike birds drawn on the spot, with intervals and tests.
+
+    Works offline and without a key: the pictures are drawn, the CLIP model is bundled, and the questions
+    are answered by a script (not a language model) that makes a set share of mistakes.
+    """
+    with Progress("Loading") as progress:
+        from fieldmark.app import open_stores
+        from fieldmark.evals.demo import DemoSettings, run_demo
+        from fieldmark.tools.run_folder import RunFolder
+
+        settings = DemoSettings(
+            seed=seed,
+            books=books,
+            species=species,
+            images=images,
+            mistakes=mistakes,
+            robustness=robustness,
+        )
+        progress.classes = species
+        with open_stores() as stores:
+            encoder = stores.encoder("aviary")
+            run = RunFolder.create(
+                out,
+                kind="demo",
+                options={
+                    "seed": seed,
+                    "books": books,
+                    "species": species,
+                    "images": images,
+                    "mistakes": mistakes,
+                    "robustness": robustness,
+                    "options": settings.options.model_dump(mode="json"),
+                },
+            )
+            result, climbs = asyncio.run(
+                run_demo(
+                    settings,
+                    encoder=encoder,
+                    answers=stores.answers,
+                    pictures=stores.aviary,
+                    run=run,
+                    report=progress,
+                )
+            )
+        run.write("result.json", result)
+        if report:
+            from fieldmark.evals.report import write_demo_report
+
+            progress.stage("Writing the report")
+            write_demo_report(run, result, climbs)
+    if json:
+        print_json(result)
+    show(result, words(json=json), report=run.path / "report.html" if report else None)
+
+
+def show(result: "DemoResult", console: PlainConsole, *, report: Path | None) -> None:
+    """Say the result: the ladder, the tests, what being resolved means, and where everything is."""
+    console.say()
+    ladder = table(
+        "rung", "what it is", "top-1", "95% interval", "questions",
+        title=f"{amount(result.images, 'image')} of {amount(result.classes, 'new species', 'new species')}",
+        words=("rung", "what it is"),
+    )  # fmt: skip
+    for rung in result.ladder:
+        row(
+            ladder,
+            rung.name,
+            RUNGS.get(rung.name, ""),
+            share(rung.top1),
+            f"{100 * rung.ci95[0]:.1f} to {100 * rung.ci95[1]:.1f}",
+            f"{result.questions.get(rung.name, 0):,}",
+            style="bold" if rung.name == "resolve" else "",
+        )
+    console.print(ladder)
+    tests = table("on the same images", "points", "95% interval", "p", words=("on the same images",))
+    for pair in result.paired:
+        row(
+            tests,
+            f"{pair.a} minus {pair.b}",
+            f"{100 * pair.difference:+.1f}",
+            f"{100 * pair.ci95[0]:+.1f} to {100 * pair.ci95[1]:+.1f}",
+            f"{pair.p:.2g}",
+        )
+    console.print(tests)
+    say_meaning(result, console)
+    console.say()
+    console.say(result.note, "bold")
+    console.say(
+        f"Asked {amount(result.llm.requests, 'question')}, {result.llm.cached:,} answered from the cache; "
+        f"encoded {amount(result.encoder.images_encoded, 'image')} and "
+        f"{amount(result.encoder.texts_encoded, 'text')}; {result.seconds.total:.1f} s."
+    )
+    console.say(f"Report: {report}" if report else f"Run: {result.run}")
+
+
+def say_meaning(result: "DemoResult", console: PlainConsole) -> None:
+    """Say what being resolved was worth."""
+    resolved = result.resolved
+    console.say(
+        f"Resolved: {resolved.count:,} of {result.images:,} images, {share(resolved.top1)} of them right; "
+        f"of those left open {share(resolved.open_top1)}."
+    )
+    console.say(
+        "As many images chosen by the confidence of the first look: "
+        f"{share(resolved.top1_at_equal_coverage_first_step)} right."
+    )
+    console.say(
+        f"Open images: {result.ambiguous.before:,} after the first look, {result.ambiguous.after:,} after "
+        f"{amount(result.ambiguous.rounds, 'round')} of follow-up questions."
+    )
+    if result.robustness is not None:
+        hard = result.robustness
+        console.say(
+            f"With a quarter of the species in the pool: loop {share(hard.quarter_pool_resolve)}, "
+            f"equal knowledge {share(hard.quarter_pool_everything)}; one image at a time: "
+            f"{share(hard.one_by_one_resolve)} and {share(hard.one_by_one_everything)}."
+        )

@@ -1,0 +1,108 @@
+"""Turns whatever ends a command early into one sentence and an exit code, and keeps libraries quiet.
+
+It knows nothing of any command.
+"""
+
+import logging
+import os
+import sqlite3
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from fieldmark.cli.terminal import errors
+from fieldmark.errors import FieldmarkError
+
+INTERRUPTED = 130
+CLOSED_PIPE = 141
+BROKEN = 2
+
+
+class InterruptedRun(FieldmarkError):
+    """A run that Ctrl-C ended; the hint says how to go on with it."""
+
+    exit_code = INTERRUPTED
+
+
+class GuardedCommands(TyperGroup):
+    """A group of commands that end in a sentence, never in a traceback unless `--debug` asks for it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command."""
+        debug = bool(ctx.params.get("debug"))
+        with guarded(debug=debug), quiet_libraries(debug=debug):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def guarded(*, debug: bool) -> Iterator[None]:
+    """Say what went wrong, and end with the exit code that belongs to it."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has what it wanted. Nothing may be written any more, also not on the way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(CLOSED_PIPE) from None
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        _say("interrupted.", "")
+        raise typer.Exit(INTERRUPTED) from None
+    except FieldmarkError as error:
+        if debug and not isinstance(error, InterruptedRun):
+            errors().print_exception()
+        _say(error.message, error.hint)
+        raise typer.Exit(error.exit_code) from None
+    except (OSError, sqlite3.Error) as error:
+        # A full disk, a folder that is not ours: nothing that a traceback would explain better.
+        if debug:
+            errors().print_exception()
+        _say(f"{str(error).rstrip('.')}.", "" if debug else "With --debug you see where it came from.")
+        raise typer.Exit(BROKEN) from None
+
+
+def _say(message: str, hint: str) -> None:
+    console = errors()
+    console.say(f"fieldmark: {message}", "red")
+    if hint:
+        console.say(f"           {hint}")
+
+
+@contextmanager
+def quiet_libraries(*, debug: bool) -> Iterator[None]:
+    """Show Fieldmark's own warnings, a line each, and nothing of other libraries; with `debug` everything."""
+    if debug:
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+        yield
+        return
+    # torch's own channel for remarks of its compiled part
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    own, everyone = logging.getLogger("fieldmark"), logging.getLogger()
+    handler, silence = _LineHandler(logging.WARNING), logging.NullHandler()
+    own.addHandler(handler)
+    everyone.addHandler(silence)
+    try:
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")
+            yield
+    finally:
+        own.removeHandler(handler)
+        everyone.removeHandler(silence)
+
+
+class _LineHandler(logging.Handler):
+    """Prints a record as one line on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = " ".join(record.getMessage().split())
+            errors().say(f"{record.levelname.lower()}: {line}", "yellow")
+        except Exception:  # the contract of logging: a handler never raises
+            self.handleError(record)

@@ -1,0 +1,113 @@
+"""Writes to the terminal: words, tables, one JSON object.
+
+It knows nothing of what is said. Nothing that comes from outside is read as markup.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_WIDTH_ELSEWHERE = 110
+"""Columns where no terminal says how wide it is: tables in a file shall not be squeezed into 80."""
+
+
+class PlainConsole(Console):
+    """A console that reads no markup, leaves long lines alone, and lets a closed pipe be heard of."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to `guarding`, which ends quietly."""
+        raise  # rich calls this while it handles the error
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Print a line as it is."""
+        self.print(Text(text, style=style), soft_wrap=True)
+
+
+def errors() -> PlainConsole:
+    """The console for progress, warnings and errors."""
+    return _console(stderr=True)
+
+
+def words(*, json: bool) -> PlainConsole:
+    """The console for results in words: stdout, or stderr where stdout is for the JSON."""
+    return _console(stderr=json)
+
+
+def _console(*, stderr: bool) -> PlainConsole:
+    stream = sys.stderr if stderr else sys.stdout
+    wide = None if stream.isatty() or "COLUMNS" in os.environ else _WIDTH_ELSEWHERE
+    return PlainConsole(stderr=stderr, markup=False, emoji=False, highlight=False, width=wide)
+
+
+def table(*columns: str, title: str = "", words: Sequence[str] = ()) -> Table:
+    """An empty table; the columns in `words` hold words, the others numbers."""
+    made = Table(title=title or None, title_justify="left", title_style="bold")
+    for column in columns:
+        made.add_column(Text(column), justify="left" if column in words else "right")
+    return made
+
+
+def row(made: Table, *cells: object, style: str = "") -> None:
+    """Add a row of plain texts."""
+    made.add_row(*(Text(str(cell)) for cell in cells), style=style)
+
+
+def print_json(value: "BaseModel | dict[str, Any]") -> None:
+    """Print one JSON object to stdout; a record's own names for its fields count."""
+    if isinstance(value, dict):
+        text = json.dumps(value, ensure_ascii=False)
+    else:
+        text = value.model_dump_json(by_alias=True)
+    # As bytes: what a file name holds may not fit the encoding of the terminal.
+    typer.echo(text.encode("utf-8", "backslashreplace"))
+
+
+def ask(question: str, *, option: str) -> None:
+    """Ask for a yes; go on only with one.
+
+    Raises:
+        InputError: Nobody is there to answer.
+        typer.Exit: The answer was no.
+    """
+    from fieldmark.errors import InputError
+
+    if not sys.stdin.isatty():
+        raise InputError(f"{question} Nobody is there to answer.", hint=f"Give {option}.")
+    if not typer.confirm(question, err=True):
+        errors().say("Nothing was done.")
+        raise typer.Exit(0)
+
+
+def leave(code: int) -> NoReturn:
+    """End the command with an exit code."""
+    raise typer.Exit(code)
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage with one decimal, or a dash."""
+    return "–" if value is None else f"{100 * value:.1f}%"
+
+
+def amount(count: int, thing: str, plural: str = "") -> str:
+    """A number with its noun: "1 image", "1,200 images"."""
+    return f"{count:,} {thing if count == 1 else plural or thing + 's'}"
+
+
+def size(count: int) -> str:
+    """Bytes in words: "1.2 MB"."""
+    value = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:,.1f} {unit}"
+        value /= 1000
+    return ""
