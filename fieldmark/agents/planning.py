@@ -157,14 +157,17 @@ class TablePlanner:
         groups = max(1, -(-len(view.classes) // view.group_size))
         if not view.columns:
             return plan_groups(view, most=groups)
-        filling = self._rows(view, view.counts == 0, most=1)
+        # A class that nobody described cannot be likely yet: what counts is how many images it may be.
+        filling = self._rows(view, view.counts == 0, need=(view.weights > 0).float().sum(0), most=1)
         if filling:
             return filling
         again = plan_groups(view, most=max(1, groups // 2))
-        mending = self._rows(view, view.doubt >= self.doubt_floor, most=self.opinions)
+        mending = self._rows(
+            view, view.doubt >= self.doubt_floor, need=view.weights.sum(0), most=self.opinions
+        )
         return tuple(sorted(again + mending, key=lambda spec: -spec.need))
 
-    def _rows(self, view: PlanView, cells: Tensor, *, most: int) -> tuple[QuestionSpec, ...]:
+    def _rows(self, view: PlanView, cells: Tensor, *, need: Tensor, most: int) -> tuple[QuestionSpec, ...]:
         """One question for each class that has such cells, about those cells alone; most needed first."""
         opinions: dict[tuple[str, str], int] = {}
         rows: dict[str, int] = {}
@@ -174,14 +177,13 @@ class TablePlanner:
                 rows[name] = rows.get(name, 0) + 1
                 for attribute in note.spec.attributes:
                     opinions[name, attribute] = opinions.get((name, attribute), 0) + 1
-        mass = view.weights.sum(0)
-        order = torch.sort(mass * cells.sum(1), descending=True, stable=True).indices.tolist()
+        order = torch.sort(need * cells.sum(1), descending=True, stable=True).indices.tolist()
         specs: list[QuestionSpec] = []
         for c in order:
             name = view.classes[c]
             wanted = [view.columns[t] for t in cells[c].nonzero()[:, 0].tolist()]
             wanted = [attribute for attribute in wanted if opinions.get((name, attribute), 0) < most]
-            if wanted and float(mass[c]) >= self.image_floor:
+            if wanted and float(need[c]) >= self.image_floor:
                 specs.append(
                     QuestionSpec(
                         kind="tabulate",
@@ -189,7 +191,7 @@ class TablePlanner:
                         attributes=tuple(wanted),
                         columns=view.columns_hash,
                         sample=rows.get(name, 0),
-                        need=float(mass[c]),
+                        need=float(need[c]),
                     )
                 )
         return tuple(specs)

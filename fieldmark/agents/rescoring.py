@@ -21,6 +21,8 @@ from fieldmark.tools.scoring.table import TableOptions, TableResult, centred, ta
 DENSE_CELLS = 60_000_000
 """Above this many image × class × attribute cells only each image's likeliest classes are scored."""
 SPARSE_CLASSES = 64
+TOLD_FROM = 0.5
+"""A class counts as described once answers give it values for this share of the attributes."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,13 @@ def guide_of(notebook: Notebook, context: ResolveContext) -> FieldGuide | None:
     if not notebook.votes:
         return None
     encode = context.encoder.encode_texts
-    guide = build_field_guide(notebook.votes, context.classes, encode, noun=context.options.noun)
+    guide = build_field_guide(
+        notebook.votes,
+        context.classes,
+        encode,
+        noun=context.options.noun,
+        prompted={vote.source for note in notebook.notes if note.spec.attributes for vote in note.votes},
+    )
     return guide if guide.attributes else None
 
 
@@ -221,6 +229,19 @@ def plan_view(
         notes=load_notebook(notebook, context).notes,
         group_size=context.options.group_size,
     )
+
+
+def untold_classes(
+    notebook: str, first: Tensor, candidates: Tensor, context: ResolveContext
+) -> Tensor | None:
+    """Classes whose row of the table is mostly empty `[C]` bool; None where there is no table."""
+    if context.options.rule == "fudd":
+        return None
+    table = tabulated(notebook, first, candidates, context)
+    if table is None:
+        return None
+    told = (table.guide.counts.sum(-1) > 0).float().mean(1)
+    return told < TOLD_FROM
 
 
 def contradiction(counts: Tensor, q: Tensor) -> Tensor:

@@ -130,10 +130,18 @@ async def score(state: ResolveState, runtime: Context) -> Update:
 async def triage(state: ResolveState, runtime: Context) -> Update:
     """Recompute candidates within the earlier ones, and say whether the loop is done."""
     context = runtime.context
+    untold = (
+        rescoring.untold_classes(
+            state.notebook, load_array(state.first, context), load_array(state.candidates, context), context
+        )
+        if state.round
+        else None
+    )
     result = triaging.triage(
         scores_hash=state.scores,
         candidates_hash=state.candidates,
         temperature=state.temperature,
+        untold=untold,
         context=context,
     )
     notes = rescoring.load_notebook(state.notebook, context).notes

@@ -25,13 +25,22 @@ class Triage:
     """Candidates left over all images."""
 
 
-def triage(*, scores_hash: str, candidates_hash: str, temperature: float, context: ResolveContext) -> Triage:
+def triage(
+    *,
+    scores_hash: str,
+    candidates_hash: str,
+    temperature: float,
+    untold: Tensor | None,
+    context: ResolveContext,
+) -> Triage:
     """Apply the candidate rule within the earlier candidates.
 
     Args:
         scores_hash: Class scores `[N, C]`, calibration rows last.
         candidates_hash: The round before's candidates, or "" before the first.
         temperature: What the scores are divided by.
+        untold: Classes that follow-up answers say too little of `[C]` bool. They stay candidates: an image
+            of theirs would otherwise fall to whichever look-alike was described first.
         context: The run.
     """
     scores = torch.from_numpy(context.arrays.get(scores_hash))
@@ -42,6 +51,8 @@ def triage(*, scores_hash: str, candidates_hash: str, temperature: float, contex
     )
     left = class_probabilities(scores, temperature, within=before)
     kept = candidate_rule(left, context)(left, before)
+    if untold is not None:
+        kept |= before & untold
     counts = kept[: len(context.usable)].sum(1)
     return Triage(
         candidates_hash=context.arrays.put(kept.numpy()),

@@ -4,7 +4,7 @@ It knows nothing of who voted, of models or of files; text vectors come from a c
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -89,6 +89,7 @@ def build_field_guide(
     encode: Encode,
     *,
     noun: str = "object",
+    prompted: Collection[str] = (),
     options: MergeOptions | None = None,
 ) -> FieldGuide:
     """Merge votes into a table. The same votes in any order give the same guide.
@@ -103,6 +104,8 @@ def build_field_guide(
         classes: Class names, in the order of the rows wanted.
         encode: Texts to vectors [M, D]; called once with the distinct texts.
         noun: The generic word for all classes.
+        prompted: Sources (`Vote.source`) whose attributes the question named. That such an answer lists two
+            names side by side does not mean that they are two attributes: it was told to.
         options: Thresholds and guards; defaults where not given.
 
     Raises:
@@ -127,7 +130,7 @@ def build_field_guide(
     attribute = [name_index[name] for name, _ in tally.phrases]
     weights = [float(tally.votes[phrase]) for phrase in tally.phrases]
     merged = merge_attributes(
-        vectors, attribute, weights, threshold=options.attribute_threshold, apart=tally.named_together()
+        vectors, attribute, weights, threshold=options.attribute_threshold, apart=tally.named_together(frozenset(prompted))
     )
     column = [merged[index] for index in attribute]
     apart = tally.contrasted(column) if options.contrasts else set()
@@ -185,12 +188,13 @@ class _Tally:
         for statement, spelling in statements.items():
             self.spellings[statement[1]][" ".join(spelling.split())] += 1
 
-    def named_together(self) -> set[tuple[int, int]]:
-        """Pairs of names that one answer uses side by side for one class."""
+    def named_together(self, prompted: frozenset[str]) -> set[tuple[int, int]]:
+        """Pairs of names that one answer chose to use side by side for one class."""
         index = {name: place for place, name in enumerate(self.names)}
         by_answer: dict[tuple[str, str], set[int]] = {}
         for source, name, _, class_name in self.statements:
-            by_answer.setdefault((source, class_name), set()).add(index[name])
+            if source not in prompted:
+                by_answer.setdefault((source, class_name), set()).add(index[name])
         return {(a, b) for group in by_answer.values() for a in group for b in group if a < b}
 
     def contrasted(self, column: Sequence[int]) -> set[tuple[int, int]]:

@@ -14,6 +14,7 @@ from fieldmark.errors import InputError
 from fieldmark.tools.scoring.vectors import unit
 
 _SPELLINGS = {"color": "colour", "gray": "grey", "colored": "coloured", "center": "centre", "fiber": "fibre"}
+_GENITIVE = re.compile(r"(\w+) of (?:the |its |their )?(\w+(?: \w+)?)")
 _NEGATION = re.compile(
     r"\b(?:no|not|non|none|without|lacks?|lacking|absent|absence|never|neither)\b|\w+less\b"
 )
@@ -21,6 +22,8 @@ _NEGATION = re.compile(
 
 def normal_name(name: str) -> str:
     """A name without case, punctuation, American spelling and plural: "Bill-Colors" → "bill colour".
+
+    "Shape of the bill" becomes "bill shape".
 
     Args:
         name: Any text.
@@ -31,7 +34,9 @@ def normal_name(name: str) -> str:
     words = re.findall(r"[^\W_]+", name.casefold())
     if not words:
         return name.casefold().strip()
-    return " ".join(_SPELLINGS.get(word, word) for word in map(_singular, words))
+    plain = " ".join(_SPELLINGS.get(word, word) for word in map(_singular, words))
+    turned = _GENITIVE.fullmatch(plain)
+    return f"{turned[2]} {turned[1]}" if turned else plain
 
 
 def normal_phrase(phrase: str) -> str:
