@@ -68,8 +68,8 @@ class ShownValues:
 
         z = spread(cosines)
         z_reference = None if reference is None else spread(reference)
-        # One image alone is scaled by its own spread: there is no other.
-        squares = _mixed(z**2, None if z_reference is None else z_reference**2, self._own or 1.0)
+        # One image alone, without a reference, is scaled by its own spread: there is no other.
+        squares = z.square().mean(0) if z_reference is None else _mixed(z**2, z_reference**2, self._own)
         rms = (squares.sum(-1, keepdim=True) / width.clamp(min=2)).sqrt().clamp(min=_LEAST)
         self._z = beta * z / rms + self._off
         self._z_reference = None if z_reference is None else beta * z_reference / rms + self._off
