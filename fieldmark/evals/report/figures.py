@@ -48,7 +48,9 @@ class Axis:
         """
         kept = [value for value in values if math.isfinite(value)] + ([0.0] if zero else [])
         low, high = min(kept, default=0.0), max(kept, default=1.0)
-        step = _step((high - low) or 1.0)
+        if high <= low:
+            high = low + 1
+        step = _step(high - low)
         first = math.floor(low / step + 1e-9)
         last = max(math.ceil(high / step - 1e-9), first + 1)
         return cls(
@@ -164,10 +166,10 @@ def matrix(rows: Sequence[Sequence[int]], names: Sequence[str], *, title: str) -
     """
     width, height = MARGIN + CELL * (len(names) + 1) + 6, MARGIN + CELL * len(names)
     drawn = Markup("")
-    for place in range(len(names)):
-        centre = MARGIN + CELL * (place + 0.5)
-        drawn += tag("text", str(place + 1), x=centre, y=MARGIN - 7, text_anchor="middle")
-        drawn += tag("text", str(place + 1), x=MARGIN - 7, y=centre + 3.5, text_anchor="end")
+    for number in range(1, len(names) + 1):
+        centre = MARGIN + CELL * (number - 0.5)
+        drawn += tag("text", str(number), x=centre, y=MARGIN - 7, text_anchor="middle")
+        drawn += tag("text", str(number), x=MARGIN - 7, y=centre + 3.5, text_anchor="end")
     other = MARGIN + CELL * len(names) + 6
     drawn += tag("text", "etc.", x=other + CELL / 2, y=MARGIN - 7, text_anchor="middle")
     for y, row in enumerate(rows):
@@ -175,17 +177,16 @@ def matrix(rows: Sequence[Sequence[int]], names: Sequence[str], *, title: str) -
         for x, number in enumerate(row):
             outside = x == len(names)
             left = other if outside else MARGIN + CELL * x
-            box = {"x": left, "y": MARGIN + CELL * y, "width": CELL - 1.5, "height": CELL - 1.5, "rx": 2}
-            drawn += tag("rect", class_="empty", **box)
+            place = {"x": left, "y": MARGIN + CELL * y, "width": CELL - 1.5, "height": CELL - 1.5, "rx": 2}
+            drawn += tag("rect", class_="empty", **place)
             if number:
                 label = "another class" if outside else names[x]
                 told = tag("title", f"{clean(names[y])} labelled {clean(label)}: {number} of {total}")
                 strength = round(0.15 + 0.85 * number / total, 3)
                 kind = "right" if x == y else "wrong"
-                drawn += tag("rect", told, class_=kind, fill_opacity=strength, **box)
-    return tag(
-        "svg", drawn, class_="matrix", viewBox=f"0 0 {width:g} {height:g}", width=width, role="img", aria_label=title
-    )
+                drawn += tag("rect", told, class_=kind, fill_opacity=strength, **place)
+    box = f"0 0 {width:g} {height:g}"
+    return tag("svg", drawn, class_="matrix", viewBox=box, width=width, role="img", aria_label=clean(title))
 
 
 def _step(span: float) -> float:

@@ -160,8 +160,8 @@ def entry(p: Prediction, pictures: Pictures) -> Entry:
             MarkRow(
                 mark=mark,
                 bar=figures.signed_bar(mark.contribution, largest),
-                sees_label=mark.seen is not None and mark.seen == mark.label_value != mark.runner_up_value,
-                sees_runner_up=mark.seen is not None and mark.seen == mark.runner_up_value != mark.label_value,
+                sees_label=_sees(mark, mark.label_value),
+                sees_runner_up=_sees(mark, mark.runner_up_value),
             )
             for mark in listed
         ),
@@ -172,13 +172,18 @@ def entry(p: Prediction, pictures: Pictures) -> Entry:
     )
 
 
+def _sees(mark: Mark, value: str | None) -> bool:
+    """Whether the picture shows this value, where it tells label and runner-up apart."""
+    return value is not None and mark.seen == value and mark.label_value != mark.runner_up_value
+
+
 def _changed(p: Prediction) -> bool:
     return p.first_label is not None and p.first_label != p.label
 
 
 _OPEN = (
     "Still open",
-    "Several classes remain. These images are handed over, not guessed at; the label is only the likeliest one.",
+    "Several classes remain. They are handed over, not guessed at; the label is only the likeliest one.",
     lambda p: p.status == "open",
 )
 _REJECTED = (
@@ -197,7 +202,7 @@ _WITH_TRUTH: tuple[tuple[str, str, Test], ...] = (
     _OPEN,
     (
         "Resolved, yet wrong",
-        "One class was left and it is not the true one. A resolved image is likelier to be right, never certain.",
+        "One class was left and it is not the true one. Resolved never means certain.",
         lambda p: p.status == "resolved" and p.truth is not None and p.label != p.truth,
     ),
     _REJECTED,

@@ -41,7 +41,8 @@ class Pictures:
         if key not in self._made:
             if not self._left:
                 return None
-            self._made[key] = thumbnail(ImageFile(path=Path(prediction.image), content_hash=prediction.image_hash))
+            image = ImageFile(path=Path(prediction.image), content_hash=prediction.image_hash)
+            self._made[key] = thumbnail(image)
             self._left -= 1
         return self._made[key]
 

@@ -20,8 +20,8 @@ _OF_EVERY_EVENT = {"time", "at", "event"}
 def read_rounds(folder: Path) -> tuple[RoundSummary, ...]:
     """The rounds of a run, first to last, from its `events.jsonl`.
 
-    A resumed run may have gone through a round twice: the later pass counts. A line that a kill tore is passed
-    over, with a log line.
+    A resumed run may have gone through a round twice: the later pass counts. A line that a kill tore is
+    passed over, with a log line.
 
     Args:
         folder: The run folder; without events there are no rounds.
@@ -30,7 +30,9 @@ def read_rounds(folder: Path) -> tuple[RoundSummary, ...]:
     if not path.is_file():
         return ()
     found: dict[int, RoundSummary] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
+        if not line.strip():
+            continue
         try:
             event = json.loads(line)
             if event["event"] != "triaged":

@@ -27,8 +27,8 @@ STATUSES = {
 def clean(text: str) -> str:
     """The text with characters that no page can show (controls, lone surrogates) made visible."""
     return "".join(
-        character if character in "\t\n" or unicodedata.category(character) not in ("Cc", "Cs") else REPLACEMENT
-        for character in text
+        REPLACEMENT if unicodedata.category(each) in ("Cc", "Cs") and each not in "\t\n" else each
+        for each in text
     )
 
 

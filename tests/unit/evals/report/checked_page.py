@@ -1,0 +1,50 @@
+"""Reads a page back: is it sound HTML, does it reach outside, and what does it say?"""
+
+from html.parser import HTMLParser
+
+VOID = {"meta", "img", "br", "col", "link", "input", "hr"}
+REACHES_OUT = {"src", "href", "action", "srcset", "poster", "data", "xlink:href", "background"}
+
+
+class CheckedPage(HTMLParser):
+    """A page as a strict reader sees it: every element closed, nothing fetched, no script."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.pieces: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self.open, self.open
+        self.text = " ".join(" ".join(self.pieces).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        assert tag not in ("script", "iframe", "object", "embed", "link", "form"), tag
+        for key, value in named.items():
+            assert not key.startswith("on"), key
+            if key in REACHES_OUT:
+                assert str(value).startswith("data:image/webp;base64,"), (key, value)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.elements.append((tag, named))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, (tag, self.open[-4:])
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.pieces.append(data)
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.elements)
+
+    def attributes(self, tag: str, key: str) -> list[str]:
+        return [str(named[key]) for name, named in self.elements if name == tag and key in named]
