@@ -401,7 +401,8 @@ class Classifier:
     def _config(self, images: Sequence[Path | str] | Path | str, found: Found) -> dict[str, JsonValue]:
         paths = [images] if isinstance(images, str | Path) else list(images)
         return {
-            "images": [str(Path(path).resolve()) for path in paths],
+            "images": [str(path) for path in paths],
+            "folder": str(Path.cwd()),
             "images_hash": images_hash(found),
             "classes": list(self.classes),
             "clip": self.clip,
@@ -437,6 +438,9 @@ class Classifier:
             raise RunError(f"Run {run_id} is no classification but {run.config.kind!r}.")
         kept = dict(run.config.options)
         images = [str(path) for path in kept.pop("images")]  # pyright: ignore
+        folder = Path(str(kept.pop("folder")))
+        if folder != Path.cwd():
+            images = [str(folder / path) for path in images]
         kept.pop("images_hash")
         book = kept.pop("book")
         arguments: dict[str, Any] = {

@@ -47,7 +47,7 @@ def stats(json: Json = False) -> None:
         rows.append(
             {
                 "kind": "pictures",
-                "name": "aviary",
+                "name": "of the aviary",
                 "entries": len(pictures),
                 "bytes": sum(path.stat().st_size for path in pictures),
             }
@@ -144,7 +144,7 @@ def clear(
             ask(f"Remove {', '.join(held) or 'nothing'} in {stores.home}{warning}?", option="--yes")
         removed = {f"{kind} {name}": store.clear() for kind, name, store in found}
         if pictures:
-            removed["pictures aviary"] = len(pictures)
+            removed["pictures of the aviary"] = len(pictures)
             stores.clear_aviary()
     if json:
         print_json({"schema": "fieldmark.cache-clear/1", "removed": removed})
@@ -159,7 +159,7 @@ def clear(
 def opened(stores: "Stores") -> "list[tuple[str, str, DiskByteStore | DiskVectorStore]]":
     """Every store with entries: kind, name, store."""
     vectors = [("vectors", store.folder.name, store) for store in stores.all_vectors()]
-    return [("answers", "answers", stores.answers), *vectors]
+    return [("answers", "of all models", stores.answers), *vectors]
 
 
 def picture_files(stores: "Stores") -> list[Path]:

@@ -155,8 +155,7 @@ def classify(
 ) -> None:
     """Label images with look-alike classes: resolve each, or leave it open and say between what.
 
-    Exit codes: 0 done; 1 done but nothing usable; 2 wrong input; 3 stopped by a limit or the endpoint, to be
-    resumed; 130 interrupted, to be resumed.
+    Exit codes: 0 done; 1 nothing usable; 2 wrong input; 3 stopped by a limit or the endpoint; 130 Ctrl-C.
     """
     fixed: dict[str, Any] = {"clip": clip, "noun": noun, "device": device, "calibration": calibration}
     loop: dict[str, Any] = {

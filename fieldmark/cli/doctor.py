@@ -159,7 +159,9 @@ def language_model(settings: "Settings") -> Iterator[Finding]:
     async def look() -> "EndpointReport | ModelList | None":
         # Without a name the endpoint can still be asked what it serves.
         async with open_llm(settings.llm or "unnamed", MemoryByteStore()) as model:
-            return await probe(model) if settings.llm else await model.endpoint.models()
+            served = await model.endpoint.models()
+            is_script = served is not None and model.model in served.identities
+            return await probe(model) if settings.llm and not is_script else served
 
     if settings.llm is None and settings.base_url is None:
         yield Finding(
@@ -170,6 +172,10 @@ def language_model(settings: "Settings") -> Iterator[Finding]:
         )
         return
     found = asyncio.run(look())
+    if isinstance(found, ModelList) and settings.llm in found.identities:
+        says = f"{settings.llm} at {settings.base_url}: a script that knows its own classes alone"
+        yield Finding("language model", "ok", says)
+        return
     if not isinstance(found, EndpointReport):
         where = f"the endpoint {settings.base_url} is set, and no model is named"
         if found is None:
@@ -183,8 +189,10 @@ def language_model(settings: "Settings") -> Iterator[Finding]:
         return
     where = f"{found.model} at {found.url}"
     if not found.answers:
-        problem = found.problem or "it gives no answer"
-        yield Finding("language model", "broken", f"{where}: {problem}", "Correct that, then look again.")
+        says = (
+            found.problem if where in found.problem else f"{where}: {found.problem or 'it gives no answer'}"
+        )
+        yield Finding("language model", "broken", says, "" if found.problem else "Look at the server's log.")
         return
     took = f", first answer after {found.latency_s:.1f} s" if found.latency_s is not None else ""
     yield Finding("language model", "ok", f"{where} answers{took}")

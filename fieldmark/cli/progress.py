@@ -121,6 +121,8 @@ class Progress:
 
     def _on_run(self, fields: dict[str, Any]) -> None:
         self.run = Path(str(fields["path"]))
+        self.line(f"Run: {self.run}")
+        self.stage("Asking", line=False)
 
     def _on_world(self, fields: dict[str, Any]) -> None:
         if fields["of"] > 1:
