@@ -21,7 +21,7 @@ a photograph, and its tokenizer knows only the words of the aviary. Do not use i
 | `open_clip_config.json` | model and preprocessing, as open_clip writes them |
 | `open_clip_model.safetensors` | weights, float16 |
 | `bpe.txt.gz` | byte-pair merges for open_clip's `SimpleTokenizer` |
-| `reference.safetensors` | `vectors`, float16 `[512, 192]`: unit vectors of random training images |
+| `reference.safetensors` | `image_vectors`, float16 `[512, 192]`: unit vectors of random training images |
 
 The reference vectors say what images of this world look like on average: they centre scores when only
 one image is at hand. The model loads with stock open_clip; only the merges must be named, because

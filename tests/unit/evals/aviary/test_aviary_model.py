@@ -22,7 +22,7 @@ def measured(tmp_path_factory):
     # Seed and images are not those of any figure in the documents.
     book = species_book(4711, new=24, known=6)
     data = tmp_path_factory.mktemp("aviary") / "birds"
-    truth = render_dataset(data, book, images_per_species=5, seed=4711, workers=1)
+    truth = render_dataset(data, book, images_per_species=3, seed=4711, workers=1)
     # Two threads on a busy two-core machine wait for each other far longer than they work.
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -47,7 +47,7 @@ def test_files_are_small_and_hold_no_pickle():
 def test_reference_pool_is_unit_vectors():
     from safetensors.numpy import load_file
 
-    vectors = load_file(FOLDER / "reference.safetensors")["vectors"]
+    vectors = load_file(FOLDER / "reference.safetensors")["image_vectors"]
     assert vectors.shape == (512, 192) and vectors.dtype == np.float16
     assert np.abs(np.linalg.norm(vectors.astype(float), axis=1) - 1).max() < 2e-3
 
