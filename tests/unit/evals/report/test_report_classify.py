@@ -203,7 +203,7 @@ def test_page_stays_small_with_many_large_noisy_pictures(
 ):
     noise = np.random.default_rng(0)
     predictions: list[Prediction] = []
-    for number in range(120):
+    for number in range(60):
         make = (
             predict("a", "b", truth="a"),
             predict("b", "b", truth="a"),
@@ -220,7 +220,7 @@ def test_page_stays_small_with_many_large_noisy_pictures(
     page = CheckedPage(path.read_text(encoding="utf-8"))
     assert page.count("img") == 3 * (SHOWN + FOLDED)
     assert path.stat().st_size < 3_000_000
-    assert "6 more of 40" in page.text
+    assert "6 more of 20" in page.text
 
 
 def test_rounds_come_from_events(tmp_path: Path, predict: Predict, caplog: pytest.LogCaptureFixture):
