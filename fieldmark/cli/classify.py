@@ -270,7 +270,7 @@ def refuse_with_resume(options: dict[str, Any]) -> None:
     Raises:
         InputError: Something of it was given again.
     """
-    repeated = [name for name, value in options.items() if value]
+    repeated = [name for name, value in options.items() if value is not None and value != []]
     if repeated:
         named = ", ".join(
             "the paths" if name == "paths" else f"--{name.replace('_', '-')}" for name in repeated

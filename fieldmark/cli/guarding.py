@@ -81,8 +81,10 @@ def quiet_libraries(*, debug: bool) -> Iterator[None]:
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
         yield
         return
-    # torch's own channel for remarks of its compiled part
+    # torch has handlers and levels of its own, which it sets up when it is loaded.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("TORCH_LOGS", "-all")
+    logging.getLogger("torch").setLevel(logging.ERROR)
     own, everyone = logging.getLogger("fieldmark"), logging.getLogger()
     handler, silence = _LineHandler(logging.WARNING), logging.NullHandler()
     own.addHandler(handler)

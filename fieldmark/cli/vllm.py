@@ -55,13 +55,13 @@ def vllm(
 
     def ready(server: "Server") -> None:
         progress.stop()
-        console.say(f"{server.model} is served at {server.base_url}")
+        stop = "; Ctrl-C stops it" if wanted is None else ""
+        console.say(f"{server.model} is served at {server.base_url}{stop}.")
         if wanted is None:
             out = words(json=False)
             out.say(f"export OPENAI_BASE_URL={shlex.quote(server.base_url)}")
             out.say(f"export OPENAI_API_KEY={LOCAL_KEY}")
             out.say(f"export FIELDMARK_LLM={shlex.quote(server.model)}")
-            console.say("Ctrl-C stops it.")
 
     with progress:
         if not console.is_terminal:

@@ -1,0 +1,121 @@
+"""What came of a run, in words and as JSON."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fieldmark.agents.estimating import Estimate, FirstLook
+from fieldmark.app import Resolution
+from fieldmark.cli.outcome import as_json, in_words, show, show_estimate
+from fieldmark.cli.terminal import words
+from fieldmark.records import Candidate, EncoderUsage, Prediction, RunManifest, Skipped, Usage
+
+
+def prediction(name: str, status: Any = "open", left: int = 4) -> Prediction:
+    """A prediction for an image."""
+    return Prediction(
+        image=name,
+        image_hash="0",
+        label="[b]a[/b]",
+        confidence=0.5,
+        status=status,
+        candidates=(
+            Candidate(class_name="[b]a[/b]", probability=0.5),
+            Candidate(class_name="b", probability=0.25),
+        ),
+        candidates_left=left,
+        rounds=1,
+    )
+
+
+def resolution(
+    *predictions: Prediction, stop: str = "no_progress", skipped: int = 0, usage: Usage | None = None
+) -> Resolution:
+    """A run's outcome."""
+    manifest = RunManifest(
+        run_id="x",
+        kind="classify",
+        created="",
+        finished="",
+        versions={},
+        encoder={},
+        language_model={},
+        prompts={},
+        data_hash="",
+        usage=usage or Usage(requests=5, cached=2, prompt_tokens=1000, completion_tokens=234),
+        encoder_usage=EncoderUsage(),
+        stop_reason=stop,
+        counts={"resolved": 1, "open": len(predictions), "rejected": 0, "rounds": 2},
+        skipped=tuple(Skipped(path=f"{n}.jpg", reason="empty file") for n in range(skipped)),
+        notes=("The encoder has RANDOM weights.",),
+    )
+    return Resolution(predictions, manifest, Path("runs/x"))
+
+
+def said(outcome: Resolution, capsys: pytest.CaptureFixture[str], **failures: int) -> str:
+    """What `show` says."""
+    show(outcome, words(json=False), failures=Counter(failures), again="fieldmark classify --resume x")
+    return capsys.readouterr().out
+
+
+def test_counts_reason_and_spending_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    out = said(resolution(*(prediction(f"{n}.png") for n in range(7)), skipped=1), capsys)
+    assert "Stopped after 2 rounds: further questions changed nothing." in out
+    assert "Asked 5 questions, 2 answered from the cache; 1,234 tokens, cost unknown." in out
+    assert "The encoder has RANDOM weights." in out
+    assert "  4.png: [b]a[/b] 50.0%, b 25.0%, 2 more" in out
+    assert "5.png" not in out and "  and 2 more" in out
+    assert "Skipped:\n  0.jpg: empty file\n" in out
+    assert "resume" not in out
+
+
+def test_failures_are_told_by_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    usage = Usage(requests=5, failed=3, cost=0.125)
+    out = said(resolution(prediction("a"), usage=usage), capsys, refused=2, timeout=1)
+    assert "3 without a usable answer (refused 2, timeout 1); 0 tokens, cost 0.125." in out
+
+
+@pytest.mark.parametrize(
+    ("stop", "says"),
+    [
+        ("budget", "Go on with a higher limit: fieldmark classify --resume x --max-calls …"),
+        ("endpoint", "Go on with: fieldmark classify --resume x"),
+    ],
+)
+def test_a_stopped_run_says_how_to_go_on(stop: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert says in said(resolution(prediction("a"), stop=stop), capsys).splitlines()
+
+
+def test_an_open_image_in_words() -> None:
+    assert in_words(prediction("a.png", left=2)) == "a.png: [b]a[/b] 50.0%, b 25.0%"
+
+
+def test_json_holds_the_predictions() -> None:
+    value = as_json(resolution(prediction("a"), skipped=1))
+    assert next(iter(value)) == "schema"
+    assert value["schema"] == "fieldmark.classify/1"
+    assert set(value) >= {"run", "stop_reason", "counts", "usage", "encoder_usage", "images", "skipped"}
+    assert Prediction.model_validate(value["images"][0]) == prediction("a")
+    assert value["skipped"] == [{"path": "0.jpg", "reason": "empty file"}]
+
+
+def test_usable_or_not() -> None:
+    assert resolution(prediction("a")).usable
+    assert not resolution(prediction("a", "rejected", 0)).usable
+    assert resolution(prediction("a", "rejected", 0), prediction("b")).usable
+    assert not resolution(prediction("a"), usage=Usage(requests=3, failed=3)).usable
+    assert resolution(prediction("a"), usage=Usage(requests=3, failed=3, cached=1)).usable
+    assert resolution(prediction("a"), usage=Usage()).usable
+
+
+def test_an_estimate_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    look = FirstLook(questions=9, cached=4, to_ask=5, tokens=12_000)
+    estimate = Estimate(images=3, classes=8, model="m", noun=None, first_look=look, follow_up_most=50)
+    show_estimate(estimate, words(json=False))
+    out = capsys.readouterr().out
+    assert "First look: 9 questions to m, 4 in the cache, 5 to ask, at most 12,000 tokens." in out
+    assert "never more than 50." in out
+    show_estimate(estimate.model_copy(update={"model": None}), words(json=False))
+    assert "No language model: nothing is asked." in capsys.readouterr().out
