@@ -30,9 +30,10 @@ class TableOptions:
         eta: How much of a class's belief goes to values it was not given.
         kappa: Cap on the weight of image evidence against votes; nearer 1 for large CLIP models.
         rounds: Corrections of the table by the images; 0 is naive Bayes, the inductive form.
-        share: What the pool is taken to hold. "mean": every class alike. "pool": class shares estimated
-            from the pool itself, for pools in which many classes are absent.
-        uniform_share: Part of the estimated shares that stays uniform ("pool" only).
+        share: What the pool is taken to hold. "mean": every class alike, the rule as first written.
+            "pool": class shares estimated from the pool itself, which only differs where classes are
+            absent.
+        uniform_share: Least part of the estimated shares that stays uniform ("pool" only).
         name_weight: Factor on `name_scores`.
         reference_weight: How many images the reference pool counts for: a pool of n images uses its own
             statistics with weight n / (n + reference_weight). Infinite, with `rounds=0`: every image is
@@ -78,7 +79,7 @@ class TableResult:
             columns are all C classes.
         q: The corrected table: belief over values per class and attribute [C, T, V] float32.
         pi: Share of each value in the pool [T, V] float32.
-        shares: Share of each class in the pool [C] float32.
+        shares: Estimated share of each class in the pool [C] float32; 1/C each for `share="mean"`.
         seen: What each image shows: posterior over values per attribute [N, T, V] float32; all zero for
             an attribute without values.
         odds: Bounded odds of each value given the image [N, T, V] float32, 0 for values never mentioned.
@@ -151,8 +152,11 @@ def table_rule(
             R  = softmax over candidates of (L - Lt)
             q  = softmax_v(log q0 + kappa sum_n(R l) / (sum_n R + kappa))     (not after the last pass)
 
-    w is 1/C each, or with `share="pool"` part uniform and part the class shares that explain L best
-    (expectation maximisation on the mixing weights). `rounds=0` is naive Bayes on the table.
+    With `share="mean"` w is 1/C each. With `share="pool"` m are the mixing weights that explain L best
+    (expectation maximisation), e = perplexity(m) / C says how even they are, w = u/C + (1-u) m with
+    u = max(uniform_share, e), and R weighs candidates by (.2/C + .8 m)^(1-e) (for `uniform_share` .2).
+    Where all classes are present e is near 1 and the two agree; where most are absent they no longer
+    take evidence that is not theirs. `rounds=0` is naive Bayes on the table.
 
     *Few images.* Means over images are what a pool is for. With a `reference` pool (images of the same
     kind of thing, labels not needed) they are mixed from both, so that one image can be scored. One image
@@ -195,40 +199,58 @@ def table_rule(
     )
     names = None if name_scores is None else options.name_weight * name_scores.to(torch.float32)
     columns = candidates if candidates is not None and candidates.dtype != torch.bool else None
-    shares = torch.full((classes,), 1.0 / classes)
+    shares = _Shares(torch.full((classes,), 1.0 / classes), options.uniform_share)
     q = first
     corrections = options.rounds
     # Class shares need scores before they can help, so naive Bayes with them takes one pass more.
     passes = max(corrections, int(options.share == "pool"))
     for _ in range(passes):
-        view = pool.look(shares, q)
-        evidence = _Evidence(counts.shape) if corrections else None
+        view = pool.look(shares.of_values, q)
+        evidence = _Evidence(counts.shape, shares.log_prior) if corrections else None
         scores = _score(view, q, names, candidates, evidence)
         if evidence is not None:
             mean = evidence.total / (evidence.weight[..., None] + options.kappa)
             q = (first.clamp(min=_LEAST).log() + options.kappa * mean + off).softmax(-1)
             q = q * used.any(-1)[:, None]
         if options.share == "pool":
-            shares = _class_shares(scores, columns, classes, options.uniform_share)
-    view = pool.look(shares, q)
+            shares = _Shares(_mixing_weights(scores, columns, classes), options.uniform_share)
+    view = pool.look(shares.of_values, q)
     return TableResult(
         scores=_score(view, q, names, candidates, None),
         candidates=columns,
         q=q,
         pi=view.pi * used,
-        shares=shares,
+        shares=shares.mixing,
         seen=view.seen * used,
         odds=view.odds,
         names=names,
     )
 
 
-class _Evidence:
-    """Sums over images of R l [C, T, V] and of R [C, T]."""
+class _Shares:
+    """Class shares of the pool, trusted the more the less even they are.
 
-    def __init__(self, shape: torch.Size) -> None:
+    Finding every class about as often as any other says nothing new, and what is left of unevenness is
+    noise; finding a few only says that the others are absent.
+    """
+
+    def __init__(self, mixing: Tensor, uniform_share: float) -> None:
+        self.mixing = mixing
+        classes = len(mixing)
+        entropy = -(mixing * mixing.clamp(min=1e-12).log()).sum()
+        even = min(1.0, float(entropy.exp()) / classes)
+        uniform = max(uniform_share, even)
+        self.of_values = uniform / classes + (1 - uniform) * mixing
+        self.log_prior = (1 - even) * (uniform_share / classes + (1 - uniform_share) * mixing).log()
+
+
+class _Evidence:
+    """Sums over images of R l [C, T, V] and of R [C, T], and the log prior of classes in R [C]."""
+
+    def __init__(self, shape: torch.Size, log_prior: Tensor) -> None:
         self.total = torch.zeros(shape)
         self.weight = torch.zeros(shape[:2])
+        self.log_prior = log_prior
 
 
 def _first_belief(counts: Tensor, used: Tensor, eta: float) -> Tensor:
@@ -271,7 +293,7 @@ def _score_all(
             total = total.masked_fill(~mask[step], -torch.inf)
         scores[step] = total
         if evidence is not None:
-            others = torch.sub(total, parts, out=parts).softmax(-1)
+            others = torch.sub(total + evidence.log_prior, parts, out=parts).softmax(-1)
             if mask is not None:
                 others = others.nan_to_num_(0.0)  # images without candidates
             evidence.total += torch.bmm(others.transpose(1, 2), logs[step].transpose(0, 1)).transpose(0, 1)
@@ -298,7 +320,7 @@ def _score_some(
         total = total.masked_fill(missing, -torch.inf)
         scores[step] = total
         if evidence is not None:
-            others = (total[..., None] - parts).softmax(1).nan_to_num(0.0)
+            others = ((total + evidence.log_prior[own])[..., None] - parts).softmax(1).nan_to_num(0.0)
             flat = own.reshape(-1)
             weighted = others[..., None] * logs[step][:, None]
             evidence.total.index_add_(0, flat, weighted.flatten(0, 1))
@@ -306,13 +328,12 @@ def _score_some(
     return scores
 
 
-def _class_shares(scores: Tensor, columns: Tensor | None, classes: int, uniform_share: float) -> Tensor:
-    """Part uniform, part the mixing weights that explain the scores best."""
-    uniform = torch.full((classes,), 1.0 / classes)
-    shares = uniform
+def _mixing_weights(scores: Tensor, columns: Tensor | None, classes: int) -> Tensor:
+    """The class shares that explain the scores best [C]; uniform where no image has candidates."""
+    shares = torch.full((classes,), 1.0 / classes)
     counted = scores[~scores.isinf().all(1)]
     if not len(counted):
-        return uniform
+        return shares
     own = None if columns is None else columns[~scores.isinf().all(1)].clamp(min=0)
     for _ in range(_EM_STEPS):
         log_shares = shares.clamp(min=1e-12).log()
@@ -325,7 +346,7 @@ def _class_shares(scores: Tensor, columns: Tensor | None, classes: int, uniform_
             else:
                 total.index_add_(0, own[step].reshape(-1), posterior.reshape(-1))
         shares = total / total.sum()
-    return uniform_share * uniform + (1 - uniform_share) * shares
+    return shares
 
 
 def _valued(q: Tensor) -> Tensor:
