@@ -12,6 +12,9 @@ from torch import Tensor
 
 from fieldmark.agents.notes import Note, QuestionSpec
 
+MOST_CELLS = 64
+"""The most cells that one question fills: what a row's question can hold."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlanView:
@@ -183,17 +186,19 @@ class TablePlanner:
             name = view.classes[c]
             wanted = [view.columns[t] for t in cells[c].nonzero()[:, 0].tolist()]
             wanted = [attribute for attribute in wanted if opinions.get((name, attribute), 0) < most]
-            if wanted and float(need[c]) >= self.image_floor:
-                specs.append(
-                    QuestionSpec(
-                        kind="tabulate",
-                        classes=(name,),
-                        attributes=tuple(wanted),
-                        columns=view.columns_hash,
-                        sample=rows.get(name, 0),
-                        need=float(need[c]),
-                    )
+            if float(need[c]) < self.image_floor:
+                continue
+            specs += [
+                QuestionSpec(
+                    kind="tabulate",
+                    classes=(name,),
+                    attributes=tuple(wanted[at : at + MOST_CELLS]),
+                    columns=view.columns_hash,
+                    sample=rows.get(name, 0),
+                    need=float(need[c]),
                 )
+                for at in range(0, len(wanted), MOST_CELLS)
+            ]
         return tuple(specs)
 
 

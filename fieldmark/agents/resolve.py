@@ -54,9 +54,13 @@ class ResolveState(BaseModel):
     temperature: float = 1.0
     candidates: str = ""
     """Hash of the candidates `[N, C]` bool: which classes each image may still be."""
+    earlier: str = ""
+    """Hash of the candidates of the round before."""
     notebook: str = ""
     """Hash of all answers so far."""
     plan: tuple[QuestionSpec, ...] = ()
+    kept_back: tuple[QuestionSpec, ...] = ()
+    """Questions of the last round that a limit or a dead endpoint kept back: what a resumed run asks first."""
     fresh: Annotated[list[Note], collect] = []
     """Answers of the fan-out under way."""
     round: int = 0
@@ -93,19 +97,21 @@ async def ask_batch(state: Batch, runtime: Context) -> Update:
 async def encode(state: ResolveState, runtime: Context) -> Update:
     """Settle the first prompts, then encode every distinct image and text that has no vector yet."""
     context = runtime.context
-    if state.fresh and all(note.failure == "endpoint" for note in state.fresh):
+    known = rescoring.load_notebook(state.notebook, context).notes
+    if state.fresh and not known and all(note.failure == "endpoint" for note in state.fresh):
         raise EndpointError(
             f"No class could be described: {state.fresh[0].reason}",
             hint="Nothing was lost: `fieldmark doctor` tells what the endpoint can do.",
         )
-    book = first_book(tuple(state.fresh), context)
+    notes = in_plan_order((*known, *settled(state.fresh)), describe_specs(context))
+    book = first_book(notes, context)
     context.report("encoding", {"images": len(context.images), "texts": len(book.prompts)})
     context.encoder.encode_texts([prompt.text for prompt in book.prompts])
     if not len(context.vectors):
         raise NoImagesError(
             "No image could be encoded.", hint="The run's manifest names each file with the reason."
         )
-    notebook = Notebook(notes=settled(state.fresh))
+    notebook = Notebook(notes=notes)
     return {
         "book": context.arrays.put_json(book.model_dump(mode="json")),
         "notebook": context.arrays.put_json(notebook.model_dump(mode="json")),
@@ -161,6 +167,7 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
     stalled = state.stalled + 1 if same else 0
     return {
         "candidates": result.candidates_hash,
+        "earlier": state.candidates,
         "history": (*state.history, summary),
         "stalled": stalled,
         "stop_reason": stop_reason(summary, state=state, stalled=stalled, options=context.options),
@@ -199,6 +206,7 @@ async def rescore(state: ResolveState, runtime: Context) -> Update:
         "temperature": temperature,
         "round": state.round + 1,
         "halted": halted(state.fresh),
+        "kept_back": kept_back(state.fresh, state.plan),
         "plan": (),
         "fresh": None,
     }
@@ -224,6 +232,17 @@ async def finish(state: ResolveState, runtime: Context) -> Update:
 # ---------------------------------------------------------------- decisions
 
 
+def describe_specs(context: ResolveContext) -> tuple[QuestionSpec, ...]:
+    """The questions of the first look: none where a run starts from names or from a book."""
+    if context.options.start != "descriptors":
+        return ()
+    return tuple(
+        QuestionSpec(kind="describe", classes=(name,), sample=sample)
+        for sample in range(context.options.descriptor_samples)
+        for name in context.classes
+    )
+
+
 def load_array(name: str, context: ResolveContext) -> Tensor:
     """An array that the state names by its hash."""
     return torch.from_numpy(context.arrays.get(name))
@@ -246,6 +265,12 @@ def settled(notes: Sequence[Note]) -> tuple[Note, ...]:
     return tuple(note for note in notes if note.failure not in ("limit", "endpoint"))
 
 
+def kept_back(notes: Sequence[Note], planned: Sequence[QuestionSpec]) -> tuple[QuestionSpec, ...]:
+    """The questions of a fan-out that were not asked, as they were planned."""
+    asked = {note.spec.key for note in settled(notes)}
+    return tuple(spec for spec in planned if spec.key not in asked)
+
+
 def halted(notes: Sequence[Note]) -> Literal["budget", "endpoint"] | None:
     """What kept questions of a fan-out back, if anything did."""
     failures = {note.failure for note in notes}
@@ -256,10 +281,11 @@ def stop_reason(
     summary: RoundSummary, *, state: ResolveState, stalled: int, options: ResolveOptions
 ) -> StopReason | None:
     """Why the loop ends here, in words an outsider can read; None while it should go on."""
+    # Where half the classes were described, an image that only these are left for is not resolved.
+    if state.halted and (summary.open or not state.round):
+        return state.halted
     if summary.open == 0:
         return "resolved"
-    if state.halted:
-        return state.halted
     if state.round >= options.max_rounds:
         return "max_rounds"
     if stalled >= options.patience:
@@ -276,16 +302,10 @@ def _sends(node: str, specs: Sequence[QuestionSpec]) -> list[Send]:
 
 
 def route_start(state: ResolveState, runtime: Context) -> list[Send] | Literal["encode"]:
-    """Ask for descriptors class by class, unless the run starts from names or from a book."""
-    context = runtime.context
-    if context.options.start != "descriptors":
-        return "encode"
-    specs = [
-        QuestionSpec(kind="describe", classes=(name,), sample=sample)
-        for sample in range(context.options.descriptor_samples)
-        for name in context.classes
-    ]
-    return _sends("describe", specs)
+    """Ask for descriptors class by class, unless the run starts from names or a book, or has them already."""
+    notes = rescoring.load_notebook(state.notebook, runtime.context).notes
+    specs = kept_back(notes, describe_specs(runtime.context))
+    return _sends("describe", specs) if specs else "encode"
 
 
 def route_triage(state: ResolveState) -> Literal["plan", "finish"]:

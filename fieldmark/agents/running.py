@@ -3,13 +3,15 @@
 It knows nothing of settings, commands or what the run is for.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.context import ResolveContext
-from fieldmark.agents.resolve import RECURSION_LIMIT, ResolveState, build_graph
+from fieldmark.agents.rescoring import load_notebook
+from fieldmark.agents.resolve import RECURSION_LIMIT, ResolveState, build_graph, halted, settled
 
 CHECKPOINT = "checkpoint.sqlite"
 
@@ -18,8 +20,9 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
     """Run the resolve graph, or take it up where an earlier process left it.
 
     A run that was killed goes on from its last checkpoint: at most the questions that were in flight
-    are asked again, and answered ones come from the cache. A run that a limit or a dead endpoint
-    stopped goes on with the questions that were kept back. A finished run is returned as it is.
+    are asked again, and answered ones come from the checkpoint or the cache. A run that a limit or a
+    dead endpoint stopped begins its last round again and asks the questions that were kept back: it
+    ends as if it had never stopped. A finished run is returned as it is.
 
     Args:
         context: Tools and data; the checkpoint lies in its run folder.
@@ -35,15 +38,44 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
         start: ResolveState | None = None
         if not earlier.values:
             start = ResolveState()
-        elif not earlier.next:
+        else:
             state = ResolveState.model_validate(earlier.values)
-            if state.halted is None:
+            stopped_short = state.stop_reason in ("budget", "endpoint")
+            if not earlier.next and not stopped_short:
                 return state
-            if state.round == 0:
-                # The first look was cut short: begin again. What was answered comes from the cache.
+            described = described_so_far(state, earlier.next, context)
+            if described is not None:
                 await saver.adelete_thread(thread)
-                start = ResolveState()
-            else:
-                await graph.aupdate_state(config, {"halted": None, "stop_reason": None}, as_node="triage")
+                start = ResolveState(notebook=described)
+            elif not earlier.next:
+                await graph.aupdate_state(config, last_round_again(state), as_node="plan")
         values: dict[str, Any] = await graph.ainvoke(start, config, context=context)  # pyright: ignore
         return ResolveState.model_validate(values)
+
+
+def described_so_far(state: ResolveState, following: Sequence[str], context: ResolveContext) -> str | None:
+    """The notebook to begin again with where descriptions were kept back; None where none were.
+
+    Either the run stopped after a first look that was cut short, or it raised before that look, when
+    the endpoint described no class at all.
+    """
+    if state.round:
+        return None
+    if "encode" in following and halted(state.fresh):
+        known = load_notebook(state.notebook, context)
+        return context.arrays.put_json(known.with_notes(settled(state.fresh)).model_dump(mode="json"))
+    return state.notebook if state.stop_reason in ("budget", "endpoint") and not following else None
+
+
+def last_round_again(state: ResolveState) -> dict[str, Any]:
+    """What takes a state back to before the round that was cut short, its answers kept, the rest planned."""
+    return {
+        "plan": state.kept_back,
+        "kept_back": (),
+        "candidates": state.earlier,
+        "history": state.history[:-1],
+        "round": state.round - 1,
+        "stalled": max(0, state.stalled - 1),
+        "halted": None,
+        "stop_reason": None,
+    }
