@@ -24,10 +24,17 @@ from fieldmark.cache.bytestore import ByteStore, DiskByteStore, MemoryByteStore,
 from fieldmark.cache.inventory import open_vector_stores
 from fieldmark.cache.keys import content_key
 from fieldmark.cache.vectorstore import DiskVectorStore, VectorStore, open_vector_store
-from fieldmark.errors import ClassNamesError, FieldmarkError, InputError, RunError, SettingsError
+from fieldmark.errors import (
+    ClassNamesError,
+    FieldmarkError,
+    InputError,
+    QuestionFailed,
+    RunError,
+    SettingsError,
+)
 from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.prompts.noun import ask_noun
-from fieldmark.records import Limits, Prediction, Price, PromptBook, RunManifest, Skipped, Usage
+from fieldmark.records import Limits, Prediction, Price, PromptBook, Record, RunManifest, Skipped, Usage
 from fieldmark.settings import Settings
 from fieldmark.settings import read_settings as read_settings
 from fieldmark.tools.clip import ClipEncoder, open_encoder
@@ -41,6 +48,13 @@ if TYPE_CHECKING:
     from fieldmark.agents.resolve import ResolveGraph
 
 MOST_CLASSES = 10_000
+SETTLED = "settled.json"
+
+
+class Settled(Record):
+    """What a run asked before its loop began, kept for when it is resumed."""
+
+    noun: str
 
 
 class Stores(AbstractContextManager["Stores"]):
@@ -304,7 +318,7 @@ class Classifier:
                     llm=llm,
                     arrays=ArrayStore(run.path / "arrays"),
                     run=run,
-                    options=await self._settled_options(llm),
+                    options=await self._settled_options(llm, run),
                     book=self.book,
                     calibration=calibration,
                     report=self.report,
@@ -377,15 +391,25 @@ class Classifier:
         ) as llm:
             yield llm
 
-    async def _settled_options(self, llm: ChatModel | None) -> ResolveOptions:
-        """The options with the generic noun: as given, from the book, asked, or "object"."""
+    async def _settled_options(self, llm: ChatModel | None, run: RunFolder) -> ResolveOptions:
+        """The options with the generic noun: as given, from the book, asked, or "object".
+
+        What was asked is settled for the run: another noun after a resume would ask everything anew.
+        """
         options = self._started_options()
         noun = self.noun or (self.book.noun if self.book else None)
-        if noun is None and llm is not None:
+        if noun is None and (run.path / SETTLED).is_file():
+            noun = run.read(SETTLED, Settled).noun
+        elif noun is None and llm is not None:
             try:
                 noun = (await llm.ask(ask_noun(tuple(self.classes)[:50]))).value.noun
+            except QuestionFailed as error:
+                noun = options.noun
+                self.report("noun", {"failed": str(error)})
             except FieldmarkError as error:
                 self.report("noun", {"failed": str(error)})
+            if noun is not None:
+                run.write(SETTLED, Settled(noun=noun))
         return options.model_copy(update={"noun": noun or options.noun})
 
     def _started_options(self) -> ResolveOptions:

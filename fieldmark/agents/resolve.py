@@ -60,7 +60,7 @@ class ResolveState(BaseModel):
     """Hash of all answers so far."""
     plan: tuple[QuestionSpec, ...] = ()
     kept_back: tuple[QuestionSpec, ...] = ()
-    """Questions of the last round that a limit or a dead endpoint kept back: what a resumed run asks first."""
+    """Questions of the last round that a limit or a dead endpoint kept back; a resumed run asks them."""
     fresh: Annotated[list[Note], collect] = []
     """Answers of the fan-out under way."""
     round: int = 0
