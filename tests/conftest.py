@@ -1,0 +1,60 @@
+"""What every test gets: a home of its own, an environment without settings, and no network but loopback."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class OutsideNetworkError(Exception):
+    """A test tried to reach another machine."""
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh `FIELDMARK_HOME`; every other setting of this machine is out of sight."""
+    for name in list(os.environ):
+        if name.startswith(("FIELDMARK_", "OPENAI_")) and name != "FIELDMARK_INTEROP_DIR":
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    monkeypatch.setenv("FIELDMARK_HOME", str(home))
+    return home
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuses every connection and every name look-up that would leave this machine."""
+
+    def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
+        def connect(self: socket.socket, address: Any) -> Any:
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                _refuse_outside(address[0])
+            return real(self, address)
+
+        return connect
+
+    real_look_up = socket.getaddrinfo
+
+    def look_up(host: Any, *rest: Any, **more: Any) -> Any:
+        _refuse_outside(host)
+        return real_look_up(host, *rest, **more)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded(socket.socket.connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded(socket.socket.connect_ex))
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+def _refuse_outside(host: Any) -> None:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost"):
+        return
+    try:
+        inside = ipaddress.ip_address(str(name).split("%")[0]).is_loopback
+    except ValueError:
+        inside = False
+    if not inside:
+        raise OutsideNetworkError(f"A test tried to reach {name!r}; only loopback is open.")

@@ -1,0 +1,106 @@
+"""Runs the resolve graph on the made-up world.
+
+It knows nothing of what any test expects.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fieldmark.agents.context import ResolveContext
+from fieldmark.agents.notes import Notebook
+from fieldmark.agents.options import ResolveOptions
+from fieldmark.agents.rescoring import load_notebook
+from fieldmark.agents.resolve import ResolveState
+from fieldmark.agents.running import run_resolve
+from fieldmark.cache.arrays import ArrayStore
+from fieldmark.records import Prediction
+from fieldmark.tools.run_folder import RunFolder
+from tests.graph.world import FakeEncoder, FakeModel, World
+
+OPTIONS = ResolveOptions(
+    noun="bird",
+    start="descriptors",
+    descriptor_samples=1,
+    rule="table",
+    ask="table",
+    candidates="margin",
+    k=10,
+    rivals=6.0,
+    table_temperature=1.0,
+    tau=0.1,
+    alpha=0.1,
+    max_rounds=6,
+    group_size=4,
+    name_weight=0.3,
+    patience=2,
+)
+
+
+def options(**changed: Any) -> ResolveOptions:
+    """The options of these tests, all of them set, with some changed."""
+    return ResolveOptions.model_validate(OPTIONS.model_dump() | changed)
+
+
+def make_context(folder: Path, world: World, **given: Any) -> ResolveContext:
+    """A context on the world; everything can be replaced."""
+    run = RunFolder(folder)
+    values: dict[str, Any] = {
+        "classes": world.names,
+        "images": world.images(),
+        "encoder": FakeEncoder(world),
+        "llm": FakeModel(world),
+        "arrays": ArrayStore(folder / "arrays"),
+        "run": run,
+        "options": OPTIONS,
+    }
+    return ResolveContext(**(values | given))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished run."""
+
+    state: ResolveState
+    predictions: tuple[Prediction, ...]
+    notebook: Notebook
+    context: ResolveContext
+
+    @property
+    def statuses(self) -> list[str]:
+        return [p.status for p in self.predictions]
+
+    @property
+    def raw(self) -> bytes:
+        """What the run wrote about its images, and its book."""
+        folder = self.context.run.path
+        return b"".join(
+            (folder / name).read_bytes() for name in ("predictions.jsonl", "predictions.csv", "book.json")
+        )
+
+    def right(self, world: World) -> float:
+        """Share of images labelled correctly."""
+        truth = [world.truth(image) for image in self.context.usable]
+        return sum(p.label == t for p, t in zip(self.predictions, truth, strict=True)) / len(truth)
+
+
+def run(context: ResolveContext) -> Ran:
+    """Run the graph, or take it up again."""
+    state = asyncio.run(run_resolve(context))
+    predictions = tuple(context.run.read_predictions())
+    return Ran(state, predictions, load_notebook(state.notebook, context), context)
+
+
+class Events:
+    """A `Report` that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, dict[str, object]]] = []
+
+    def __call__(self, event: str, fields: Mapping[str, object]) -> None:
+        self.all.append((event, dict(fields)))
+
+    def named(self, name: str) -> list[dict[str, object]]:
+        return [fields for event, fields in self.all if event == name]

@@ -1,0 +1,242 @@
+"""A small made-up world for the graphs: vectors in which every value is a direction, and answers that are true.
+
+It knows nothing of graphs. What a class looks like follows from its number: those of equal remainder by four are
+look-alikes with one belly, told apart by every other part.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fieldmark.cache.keys import content_key
+from fieldmark.records import EncoderUsage, Question, Skipped
+from fieldmark.tools.encoder import Encoded, Progress
+from fieldmark.tools.images import ImageFile
+from fieldmark.tools.llm import Answer
+
+COLOURS = ("red", "blue", "green", "white")
+SHOWN_BY = {"belly": (0,), "bill": (1,), "tail": (1, 2), "crest": (0, 1, 3), "wing": (1, 2, 4), "leg": (1, 3)}
+"""For each part the base-4 digits of the class number whose sum turns the colour: 1,024 classes differ."""
+PARTS = tuple(SHOWN_BY)
+PHRASES = tuple(f"a {colour} {part}" for part in PARTS for colour in COLOURS)
+NOISE = 8
+WIDTH = len(PHRASES) + NOISE + 1
+NAMES = (
+    "finch", "heron", "gull", "wren", "crane", "robin", "stork", "swift", "owl",
+    "tern", "lark", "ibis", "rail", "dove", "crow", "kite",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class World:
+    """Classes by name; the place of a name is its class number.
+
+    Attributes:
+        names: The class names.
+        told: How many of the parts the general question (`describe`) tells; the first ones.
+        splits: The most attributes that one answer about rivals names.
+    """
+
+    names: tuple[str, ...] = NAMES
+    told: int = 1
+    splits: int = 2
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.names)}
+
+    def value(self, name: str, part: str) -> str:
+        digits = [self.numbers[name] // 4**place % 4 for place in range(5)]
+        turn = sum(digits[place] for place in SHOWN_BY[part]) % 4
+        return f"a {COLOURS[turn]} {part}"
+
+    def images(self, each: int = 2, *, of: Sequence[int] | None = None) -> tuple[ImageFile, ...]:
+        """Images of the classes, class by class; there are no files."""
+        numbers = range(len(self.names)) if of is None else of
+        return tuple(self.image(number, copy) for number in numbers for copy in range(each))
+
+    def image(self, number: int, copy: int = 0, *, labelled: bool = False) -> ImageFile:
+        name = f"{number}-{copy}"
+        label = self.names[number] if labelled else None
+        return ImageFile(Path(f"/pictures/{name}.png"), hashlib.sha256(name.encode()).hexdigest(), label)
+
+    def truth(self, image: ImageFile) -> str:
+        return self.names[number_of(image)]
+
+    def answer(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """A true answer to the question that carries these data."""
+        if "first" in data:
+            return {"differences": [self._pair(data["first"], data["second"], part) for part in self.differing(
+                [data["first"], data["second"]])]}  # fmt: skip
+        if "attributes" in data:
+            names = [attribute["name"] for attribute in data["attributes"]]
+            return {
+                "entries": [
+                    {"attribute": name, "value": self.value(data["class"], part_of(name))} for name in names
+                ]
+            }
+        if "class" in data:
+            return {"descriptors": [self.value(data["class"], part) for part in PARTS[: self.told]]}
+        if "noun" not in data:
+            return {"noun": "bird"}
+        tried = [part_of(name) for name in data.get("tried", ())]
+        return {
+            "differences": [
+                {
+                    "attribute": f"{part} colour",
+                    "values": [
+                        {"class_name": name, "value": self.value(name, part)} for name in data["classes"]
+                    ],
+                }
+                for part in self.differing(data["classes"], tried)
+            ]
+        }
+
+    def differing(self, names: Sequence[str], tried: Sequence[str] = ()) -> list[str]:
+        """The parts in which these classes differ, at most as many as an answer tells; one part at least."""
+        parts = [part for part in PARTS if part not in tried]
+        differ = [part for part in parts if len({self.value(name, part) for name in names}) > 1]
+        return (differ or parts or [PARTS[0]])[: self.splits]
+
+    def _pair(self, first: str, second: str, part: str) -> dict[str, str]:
+        one, other = self.value(first, part), self.value(second, part)
+        return {
+            "attribute": f"{part} colour",
+            "first_value": one,
+            "second_value": other,
+            "first_caption": f"A photo of a {first}, which has {one}.",
+            "second_caption": f"A photo of a {second}, which has {other}.",
+        }
+
+
+def part_of(attribute: str) -> str:
+    return attribute.split()[0]
+
+
+def number_of(image: ImageFile) -> int:
+    return int(image.path.stem.split("-")[0])
+
+
+def data_of(text: str) -> dict[str, Any]:
+    """The data block of a rendered question."""
+    start = text.rindex("<data>\n") + len("<data>\n")
+    return json.loads(text[start : text.index("\n</data>", start)])
+
+
+def asked_about(question: Question[Any]) -> dict[str, Any]:
+    return data_of(question.messages[-1].content)
+
+
+class FakeEncoder:
+    """Vectors by hand: an image shows its class's values, a text says the values that it names.
+
+    Args:
+        world: Who shows what.
+        gone: Names of image files that cannot be read any more.
+        noise: Length of what is peculiar to each image, against 1 for each value.
+    """
+
+    name = "made-up"
+    identity = "0" * 64
+    width = WIDTH
+    context_length = 77
+    logit_scale = 20.0
+    random_weights = False
+    reference: torch.Tensor | None = None
+
+    def __init__(self, world: World, *, gone: Sequence[str] = (), noise: float = 0.3) -> None:
+        self.world = world
+        self.gone = frozenset(gone)
+        self.noise = noise
+        self.failures: tuple[Skipped, ...] = ()
+        self.images_seen: set[str] = set()
+        self.texts_seen: set[str] = set()
+
+    @property
+    def usage(self) -> EncoderUsage:
+        return EncoderUsage(distinct_images=len(self.images_seen), distinct_texts=len(self.texts_seen))
+
+    def encode_images(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Encoded:
+        ok = torch.tensor([image.path.name not in self.gone for image in images], dtype=torch.bool)
+        self.failures = tuple(
+            Skipped(path=str(image.path), reason="vanished")
+            for image, fine in zip(images, ok.tolist(), strict=True)
+            if not fine
+        )
+        vectors = torch.zeros(len(images), WIDTH)
+        for row, image in enumerate(images):
+            if ok[row]:
+                vectors[row] = self._image(image)
+                self.images_seen.add(image.content_hash)
+        return Encoded(vectors, ok)
+
+    def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> torch.Tensor:
+        self.texts_seen.update(texts)
+        return torch.stack([self._text(text) for text in texts]) if texts else torch.zeros(0, WIDTH)
+
+    def _image(self, image: ImageFile) -> torch.Tensor:
+        name = self.world.truth(image)
+        vector = direction(image.path.stem) * self.noise
+        for part in PARTS:
+            vector[PHRASES.index(self.world.value(name, part))] += 1
+        vector[-1] += 1
+        return vector / vector.norm()
+
+    def _text(self, text: str) -> torch.Tensor:
+        vector = direction(text) * 0.05
+        for place, phrase in enumerate(PHRASES):
+            vector[place] += phrase in text
+        vector[-1] += 1
+        return vector / vector.norm()
+
+
+def direction(name: str) -> torch.Tensor:
+    """A unit vector that belongs to a name, `[WIDTH]` float32."""
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:6])
+    vector = torch.randn(WIDTH, generator=torch.Generator().manual_seed(seed))
+    return vector / vector.norm()
+
+
+Fault = Callable[[Question[Any]], Exception | None]
+
+
+@dataclass
+class FakeModel:
+    """A language model that answers truly from a world, and remembers what it was asked.
+
+    Attributes:
+        world: What is true.
+        fault: What to raise instead of answering, if anything.
+        told: Answers other than the true ones: (question, true answer) → answer.
+        asked: The questions so far.
+    """
+
+    world: World
+    fault: Fault | None = None
+    told: Callable[[Question[Any], dict[str, Any]], dict[str, Any]] | None = None
+    asked: list[Question[Any]] = field(default_factory=list)
+
+    async def ask(self, question: Question[Any]) -> Answer[Any]:
+        self.asked.append(question)
+        if self.fault is not None and (error := self.fault(question)) is not None:
+            raise error
+        said = self.world.answer(asked_about(question))
+        if self.told is not None:
+            said = self.told(question, said)
+        return Answer(
+            value=question.answer_model.model_validate(said),
+            key=content_key([question.prompt_id, question.messages[-1].content, question.sample]),
+            cached=False,
+            prompt_tokens=1,
+            completion_tokens=1,
+        )
+
+    def kinds(self) -> list[str]:
+        """The kinds of questions asked, each once, in the order of first use."""
+        return list(dict.fromkeys(question.prompt_id for question in self.asked))
