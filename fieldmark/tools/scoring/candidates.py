@@ -200,6 +200,10 @@ def class_probabilities(scores: Tensor, temperature: float, *, within: Tensor | 
     return scaled.softmax(dim=1).nan_to_num(0.0)
 
 
+_SPREAD_IMAGES = 500
+"""About so many images, evenly spaced, settle a temperature; more would not move it."""
+
+
 def spread_temperature(scores: Tensor, *, rivals: float = 4.0) -> float:
     """The temperature at which an image's probability spreads over `rivals` classes on average.
 
@@ -228,6 +232,7 @@ def spread_temperature(scores: Tensor, *, rivals: float = 4.0) -> float:
         return 1.0
     rows = scores.to(torch.float64)
     rows = rows[~rows.isinf().all(dim=1)]
+    rows = rows[:: max(1, len(rows) // _SPREAD_IMAGES)]
     span = rows.max(dim=1).values - rows.masked_fill(rows.isinf(), torch.inf).min(dim=1).values
     if not bool((span > 0).any()):
         return 1.0

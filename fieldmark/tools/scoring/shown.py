@@ -73,6 +73,8 @@ class ShownValues:
         rms = (squares.sum(-1, keepdim=True) / width.clamp(min=2)).sqrt().clamp(min=_LEAST)
         self._z = beta * z / rms + self._off
         self._z_reference = None if z_reference is None else beta * z_reference / rms + self._off
+        self._odds = _relative_odds(self._z) if self._own else None
+        self._odds_reference = None if self._z_reference is None else _relative_odds(self._z_reference)
 
     def look(self, shares: Tensor, q: Tensor) -> "Shown":
         """What the images show, given class shares [C] and the table [C, T, V]."""
@@ -83,15 +85,32 @@ class ShownValues:
 
     def _seen(self, log_pi: Tensor) -> Tensor:
         """softmax_v(z + b) [N, T, V], with b such that the pool's value shares are exp(log_pi)."""
-        if self._own == 0 and self._z_reference is None:
+        if not log_pi.numel() or (self._own == 0 and self._z_reference is None):
             return (self._z + log_pi).softmax(-1)
         b = torch.zeros_like(log_pi)
         for _ in range(_SHARE_STEPS):
-            share = self._own * (self._z + b).softmax(-1).mean(0) if self._own else torch.zeros_like(b)
-            if self._z_reference is not None:
-                share = share + (1 - self._own) * (self._z_reference + b).softmax(-1).mean(0)
+            share = torch.zeros_like(b)
+            if self._odds is not None:
+                share += self._own * _mean_share(self._odds, b)
+            if self._odds_reference is not None:
+                share += (1 - self._own) * _mean_share(self._odds_reference, b)
             b = b + (log_pi - share.clamp(min=_LEAST).log()) * self._used
         return (self._z + b).softmax(-1)
+
+
+def _relative_odds(z: Tensor) -> Tensor:
+    """exp(z) [T, N, V], scaled per image and attribute so that the largest is 1."""
+    if not z.numel():
+        return z.transpose(0, 1)
+    return (z - z.max(dim=-1, keepdim=True).values).exp().transpose(0, 1).contiguous()
+
+
+def _mean_share(odds: Tensor, b: Tensor) -> Tensor:
+    """mean_n softmax_v(z + b) [T, V] from exp(z) [T, N, V]: two products instead of N exponentials."""
+    weights = (b - b.max(dim=-1, keepdim=True).values).exp()
+    total = torch.bmm(odds, weights[:, :, None]).clamp(min=1e-30)
+    summed = torch.bmm(total.reciprocal().transpose(1, 2), odds).squeeze(1)
+    return weights * summed / odds.shape[1]
 
 
 def centred(scores: Tensor, reference: Tensor | None = None, *, reference_weight: float = 50.0) -> Tensor:
