@@ -48,11 +48,12 @@ def conclude(
     left = candidates[:count]
     # A rejected image has no candidate; its label is then the best of all classes, and its status says so.
     within = left | ~left.any(1, keepdim=True)
-    probabilities = class_probabilities(scores[:count], temperature, within=within)
+    # Shares among all classes: being the only one left is a status, not certainty.
+    probabilities = class_probabilities(scores[:count], temperature)
     use_table = rounds > 0 and context.options.rule != "fudd"
     table = tabulated(notebook, first, candidates, context) if use_table else None
     decision = decide(table.result, _padded(within, table.result)) if table else None
-    order = probabilities.sort(dim=1, descending=True, stable=True)
+    order = probabilities.masked_fill(~within, -1.0).sort(dim=1, descending=True, stable=True)
     label = decision.label[:count] if decision else order.indices[:, 0]
     runner_up = decision.runner_up[:count] if decision else _second(order.indices, within)
     best_first = first[:count].max(1)

@@ -67,8 +67,13 @@ def pair_need(weights: Tensor) -> Tensor:
         an image that wavers evenly between exactly these two.
     """
     root = weights.clamp(min=0).sqrt()
-    need = 2 * (root.T @ root)
+    need = settle(2 * (root.T @ root))
     return need.fill_diagonal_(0)
+
+
+def settle(need: Tensor) -> Tensor:
+    """Round to hundredths: the last bits of a sum depend on the number of threads, and a plan must not."""
+    return (need * 100).round() / 100
 
 
 def rival_groups(need: Tensor, *, size: int, most: int, floor: float = 1.0) -> list[tuple[list[int], float]]:
@@ -166,7 +171,7 @@ class TablePlanner:
             return filling
         again = plan_groups(view, most=max(1, groups // 2))
         mending = self._rows(
-            view, view.doubt >= self.doubt_floor, need=view.weights.sum(0), most=self.opinions
+            view, view.doubt >= self.doubt_floor, need=settle(view.weights.sum(0)), most=self.opinions
         )
         return tuple(sorted(again + mending, key=lambda spec: -spec.need))
 

@@ -155,10 +155,11 @@ class RunFolder:
         """The predictions of a finished run, in order."""
         path = self.path / "predictions.jsonl"
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            # splitlines() would also split at the exotic line ends that a class name may hold.
+            lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
         except OSError as error:
             raise RunError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
-        for line in lines:
+        for line in filter(None, lines):
             yield Prediction.model_validate_json(line)
 
     def write_book(self, book: PromptBook) -> Path:

@@ -17,9 +17,9 @@ class Decision:
 
     Attributes:
         label: Best class per image [N] int64; -1 where an image has no candidate.
-        runner_up: Second best class [N] int64; -1 where there is none.
+        runner_up: Second best class [N] int64, by the rule of `decide`; -1 where there is none.
         margin: Score of the label minus that of the runner-up [N] float64: the sum of `marks`; 0 where
-            there is no runner-up.
+            there is no runner-up. Negative where the best class was ruled out in an earlier round.
         marks: Signed contribution per attribute [N, T] float32, or [N, T + 1] with the name term last;
             positive speaks for the label.
         label_value: Likeliest value of the label per attribute in the corrected table [N, T] int64.
@@ -41,7 +41,9 @@ def decide(result: TableResult, within: Tensor | None = None) -> Decision:
 
     Args:
         result: From `table_rule`.
-        within: Classes left [N, C] bool; where given, label and runner-up are the best two of these.
+        within: Classes left [N, C] bool. The label is the best of these, the runner-up the next. Where one
+            class is left, the runner-up is the best of those ruled out (what did the label win against?);
+            where none is, both are the best of all.
 
     Returns:
         One decision per image; among equal scores the class that comes first is the label.
@@ -50,9 +52,10 @@ def decide(result: TableResult, within: Tensor | None = None) -> Decision:
     columns = result.candidates
     if columns is None:
         columns = torch.arange(scores.shape[1]).expand(scores.shape)
+    inside = columns >= 0
     if within is not None:
-        scores = scores.masked_fill(~(within.gather(1, columns.clamp(min=0)) & (columns >= 0)), -torch.inf)
-    best = _best_two(scores, columns)
+        inside = inside & within.gather(1, columns.clamp(min=0))
+    best = _best_two(scores, columns, inside)
     label, runner_up = best[:, 0], best[:, 1]
     parts = result.contributions_of(best)
     two = (runner_up >= 0)[:, None]
@@ -69,12 +72,14 @@ def decide(result: TableResult, within: Tensor | None = None) -> Decision:
     )
 
 
-def _best_two(scores: Tensor, columns: Tensor) -> Tensor:
-    """Classes of the two best scores per row [N, 2], -1 where a score is -inf."""
+def _best_two(scores: Tensor, columns: Tensor, inside: Tensor) -> Tensor:
+    """The two best classes per row [N, 2], those inside before all others; -1 where every score is -inf."""
     picked: list[Tensor] = []
-    left = scores.clone()
+    left, preferred = scores.clone(), scores.masked_fill(~inside, -torch.inf)
     for _ in range(2):
-        value, index = left.max(dim=1, keepdim=True)
+        pool = torch.where(preferred.isinf().all(dim=1, keepdim=True), left, preferred)
+        value, index = pool.max(dim=1, keepdim=True)
         picked.append(columns.gather(1, index).masked_fill(value.isinf(), -1))
         left.scatter_(1, index, -torch.inf)
+        preferred.scatter_(1, index, -torch.inf)
     return torch.cat(picked, dim=1)

@@ -268,12 +268,17 @@ def test_decisions_among_candidates_only():
     within[0] = False
     within[1, 2] = False
     for candidates in (None, torch.arange(5, -1, -1).expand(40, 6)):
-        decision = decide(table_rule(cosines, counts, candidates), within)
-        assert (int(decision.label[0]), int(decision.runner_up[0])) == (-1, -1)
-        assert (int(decision.label[1]), int(decision.runner_up[1])) == (1, -1)
-        assert float(decision.margin[1]) == 0.0
-        assert set(decision.label[2:].tolist()) <= {1, 2}
-        assert bool((decision.margin >= 0).all())
+        found = table_rule(cosines, counts, candidates)
+        best = found.scores if candidates is None else found.scores.flip(1)  # by class, as the columns go down
+        decision = decide(found, within)
+        # Nothing left: the best two of all. One left: it wins against the best of those ruled out.
+        assert [int(decision.label[0]), int(decision.runner_up[0])] == best[0].topk(2).indices.tolist()
+        others = best[1].clone()
+        others[1] = -torch.inf
+        assert (int(decision.label[1]), int(decision.runner_up[1])) == (1, int(others.argmax()))
+        assert abs(float(decision.margin[1]) - float(best[1, 1] - others.max())) < 1e-5
+        assert set(decision.label[2:].tolist()) | set(decision.runner_up[2:].tolist()) == {1, 2}
+        assert bool((decision.margin[2:] >= 0).all())
 
 
 def test_contributions_of_some_images_and_classes():
