@@ -61,10 +61,16 @@ async def ask(spec: QuestionSpec, context: ResolveContext) -> Note:
         context.endpoint_down = str(error)
         return _failed(spec, "endpoint", str(error), context)
     except QuestionFailed as error:
-        return _failed(spec, "question", f"{error.reason}: {error.message}", context)
+        kind: FailureKind = "unanswered" if may_pass(error.reason) else "question"
+        return _failed(spec, kind, f"{error.reason}: {error.message}", context)
     note = _note(spec, answer.value, answer.key, cached=answer.cached, context=context)
     context.report("answered", {"kind": spec.kind, "classes": list(spec.classes), "cached": answer.cached})
     return note
+
+
+def may_pass(reason: str) -> bool:
+    """Whether a question failed for want of an answer, which another day may bring: no fault of its own."""
+    return reason in ("timeout", "connection", "http_408", "http_409", "http_429") or reason[:6] == "http_5"
 
 
 def _note(spec: QuestionSpec, value: BaseModel, key: str, *, cached: bool, context: ResolveContext) -> Note:

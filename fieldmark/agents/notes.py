@@ -8,7 +8,9 @@ from typing import Literal
 from fieldmark.records import Prompt, Record, Vote
 
 QuestionKind = Literal["describe", "pair", "group", "again", "tabulate"]
-FailureKind = Literal["question", "limit", "endpoint"]
+FailureKind = Literal["question", "unanswered", "limit", "endpoint"]
+"""Why a question brought nothing: its answer was no good; the endpoint failed it, as it might not another
+time; a limit or a dead endpoint kept it back."""
 
 
 class QuestionSpec(Record):

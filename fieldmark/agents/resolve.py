@@ -261,8 +261,13 @@ def planner_of(context: ResolveContext) -> Planner:
 
 
 def settled(notes: Sequence[Note]) -> tuple[Note, ...]:
-    """The notes of questions that were asked; one that a limit or a dead endpoint kept back stays askable."""
-    return tuple(note for note in notes if note.failure not in ("limit", "endpoint"))
+    """The notes of questions that are done with: answered, or failed for good.
+
+    What a limit or a dead endpoint kept back stays askable, and with it what the endpoint left unanswered
+    while it was dying. An endpoint that fails a question now and then does not stop the others.
+    """
+    open_still = ("limit", "endpoint", "unanswered") if halted(notes) else ()
+    return tuple(note for note in notes if note.failure not in open_still)
 
 
 def kept_back(notes: Sequence[Note], planned: Sequence[QuestionSpec]) -> tuple[QuestionSpec, ...]:
@@ -272,9 +277,11 @@ def kept_back(notes: Sequence[Note], planned: Sequence[QuestionSpec]) -> tuple[Q
 
 
 def halted(notes: Sequence[Note]) -> Literal["budget", "endpoint"] | None:
-    """What kept questions of a fan-out back, if anything did."""
+    """What kept questions of a fan-out back, if anything; an endpoint that answers none of several does."""
     failures = {note.failure for note in notes}
-    return "budget" if "limit" in failures else "endpoint" if "endpoint" in failures else None
+    if "limit" in failures:
+        return "budget"
+    return "endpoint" if "endpoint" in failures or (failures == {"unanswered"} and len(notes) > 1) else None
 
 
 def stop_reason(

@@ -35,25 +35,27 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
         graph = build_graph(saver)
         config: RunnableConfig = {"configurable": {"thread_id": thread}, "recursion_limit": RECURSION_LIMIT}
         earlier = await graph.aget_state(config)
+        # Not `earlier.next`: a kill between a node's last write and the next checkpoint leaves it empty.
+        ahead = [task.name for task in earlier.tasks]
         start: ResolveState | None = None
         if not earlier.values:
             start = ResolveState()
         else:
             state = ResolveState.model_validate(earlier.values)
             stopped_short = state.stop_reason in ("budget", "endpoint")
-            if not earlier.next and not stopped_short:
+            if not ahead and not stopped_short:
                 return state
-            described = described_so_far(state, earlier.next, context)
+            described = described_so_far(state, ahead, context)
             if described is not None:
                 await saver.adelete_thread(thread)
                 start = ResolveState(notebook=described)
-            elif not earlier.next:
+            elif not ahead:
                 await graph.aupdate_state(config, last_round_again(state), as_node="plan")
         values: dict[str, Any] = await graph.ainvoke(start, config, context=context)  # pyright: ignore
         return ResolveState.model_validate(values)
 
 
-def described_so_far(state: ResolveState, following: Sequence[str], context: ResolveContext) -> str | None:
+def described_so_far(state: ResolveState, ahead: Sequence[str], context: ResolveContext) -> str | None:
     """The notebook to begin again with where descriptions were kept back; None where none were.
 
     Either the run stopped after a first look that was cut short, or it raised before that look, when
@@ -61,10 +63,10 @@ def described_so_far(state: ResolveState, following: Sequence[str], context: Res
     """
     if state.round:
         return None
-    if "encode" in following and halted(state.fresh):
+    if "encode" in ahead and halted(state.fresh):
         known = load_notebook(state.notebook, context)
         return context.arrays.put_json(known.with_notes(settled(state.fresh)).model_dump(mode="json"))
-    return state.notebook if state.stop_reason in ("budget", "endpoint") and not following else None
+    return state.notebook if state.stop_reason in ("budget", "endpoint") and not ahead else None
 
 
 def last_round_again(state: ResolveState) -> dict[str, Any]:
