@@ -130,7 +130,11 @@ def build_field_guide(
     attribute = [name_index[name] for name, _ in tally.phrases]
     weights = [float(tally.votes[phrase]) for phrase in tally.phrases]
     merged = merge_attributes(
-        vectors, attribute, weights, threshold=options.attribute_threshold, apart=tally.named_together(frozenset(prompted))
+        vectors,
+        attribute,
+        weights,
+        threshold=options.attribute_threshold,
+        apart=tally.named_together(frozenset(prompted)),
     )
     column = [merged[index] for index in attribute]
     apart = tally.contrasted(column) if options.contrasts else set()

@@ -197,3 +197,14 @@ def test_class_names_and_values_are_data():
 def test_the_article_fits_the_noun():
     assert value_prompt("object", "x") == "a photo of an object, which has x."
     assert value_prompt("bird", "x") == "a photo of a bird, which has x."
+
+
+def test_attributes_that_the_question_named_may_merge():
+    votes = [
+        vote("A", "bill colour", "a red bill", "1"),
+        vote("A", "beak look", "a crimson beak", "1"),
+        vote("B", "bill colour", "a yellow bill", "2"),
+    ]
+    options = MergeOptions(attribute_threshold=-1.0)
+    guide = build_field_guide(votes, ["A", "B"], encode, noun="bird", prompted={"1"}, options=options)
+    assert len(guide.attributes) == 1

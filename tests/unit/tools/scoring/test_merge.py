@@ -143,3 +143,15 @@ def test_an_attribute_with_one_shared_value_does_not_swallow_another():
     vectors = torch.tensor([RED, GREEN, CRIMSON, HOOKED, FLAT])
     assert merge_attributes(vectors, [0, 0, 1, 1, 1], [1.0] * 5, threshold=0.7) == [0, 1]
     assert merge_attributes(torch.zeros(0, 5), [], [], threshold=0.7) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "normal"),
+    [
+        ("Shape of the bill", "bill shape"),
+        ("colours of its wing bars", "wing bar colour"),
+        ("out of", "out of"),
+    ],
+)
+def test_genitives_are_turned(name, normal):
+    assert normal_name(name) == normal
