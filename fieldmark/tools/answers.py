@@ -6,6 +6,7 @@ It knows nothing of endpoints, money or caches.
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -42,6 +43,7 @@ class BadAnswerError(Exception):
         super().__init__(f"{reason}: {detail}")
 
 
+@cache
 def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
     """Gives the model's JSON schema in the form that strict endpoints accept.
 
@@ -52,7 +54,8 @@ def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
         model: The answer model.
 
     Returns:
-        A new schema; the same model always gives the same schema.
+        The schema, the same object for the same model: making it costs more than looking an answer up, and
+        every question needs it. Read it only.
 
     Raises:
         TypeError: If the model has a mapping with free keys, which no strict schema can describe.

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest
 
 from fieldmark.errors import InputError
 
@@ -186,6 +185,9 @@ def mcnemar(first_right: ArrayLike, second_right: ArrayLike) -> McNemar:
         raise InputError("The two methods were not judged on the same images.", hint="Give two [N] arrays.")
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     either = only_first + only_second
+    # Importing scipy.stats takes a second, and few callers come here.
+    from scipy.stats import binomtest
+
     p = float(binomtest(only_first, either, 0.5).pvalue) if either else 1.0
     return McNemar(only_first, only_second, p)
 
