@@ -3,7 +3,6 @@
 It knows nothing of how the ladder is climbed, only how its result is said.
 """
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +36,8 @@ def demo(
     are answered by a script (not a language model) that makes a set share of mistakes.
     """
     with Progress("Loading") as progress:
+        import asyncio
+
         from fieldmark.app import open_stores
         from fieldmark.evals.demo import DemoSettings, run_demo
         from fieldmark.tools.run_folder import RunFolder

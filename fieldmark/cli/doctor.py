@@ -3,7 +3,6 @@
 It changes nothing but what opening a cache makes; it asks the language model a dozen tiny questions at most.
 """
 
-import asyncio
 import logging
 import shutil
 import sys
@@ -151,6 +150,8 @@ def configured(settings: "Settings") -> Iterator[Finding]:
 
 def language_model(settings: "Settings") -> Iterator[Finding]:
     """Whether the language model answers, and how it can be asked."""
+    import asyncio
+
     from fieldmark.app import open_llm
     from fieldmark.cache.bytestore import MemoryByteStore
     from fieldmark.tools.endpoint import ModelList

@@ -5,7 +5,6 @@ It knows nothing of any command.
 
 import logging
 import os
-import sqlite3
 import sys
 import warnings
 from collections.abc import Iterator
@@ -59,12 +58,18 @@ def guarded(*, debug: bool) -> Iterator[None]:
             errors().print_exception()
         _say(error.message, error.hint)
         raise typer.Exit(error.exit_code) from None
-    except (OSError, sqlite3.Error) as error:
-        # A full disk, a folder that is not ours: nothing that a traceback would explain better.
+    except faults_of_the_disk() as error:
         if debug:
             errors().print_exception()
         _say(f"{str(error).rstrip('.')}.", "" if debug else "With --debug you see where it came from.")
         raise typer.Exit(BROKEN) from None
+
+
+def faults_of_the_disk() -> tuple[type[Exception], ...]:
+    """A full disk, a folder that is not ours: nothing that a traceback would explain better."""
+    import sqlite3
+
+    return OSError, sqlite3.Error
 
 
 def _say(message: str, hint: str) -> None:
@@ -89,11 +94,11 @@ def quiet_libraries(*, debug: bool) -> Iterator[None]:
     handler, silence = _LineHandler(logging.WARNING), logging.NullHandler()
     own.addHandler(handler)
     everyone.addHandler(silence)
+    if not sys.warnoptions:
+        # For good: what an interrupted library leaves behind is complained of when Python itself ends.
+        warnings.simplefilter("ignore")
     try:
-        with warnings.catch_warnings():
-            if not sys.warnoptions:
-                warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
         own.removeHandler(handler)
         everyone.removeHandler(silence)

@@ -1,0 +1,262 @@
+"""`fieldmark classify` on plain picture folders, with the scripted guide as the language model."""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fieldmark.evals.aviary.dataset import read_truth, render_dataset
+from fieldmark.evals.aviary.guide import Guide
+from fieldmark.evals.aviary.species import species_book
+from tests.command_line import CommandLine, Outcome, guide_script
+from tests.faulty_endpoint import FaultyEndpoint, Received, Reply
+
+MODEL = "guide"
+SPECIES, IMAGES, SEED = 6, 3, 5
+
+
+@pytest.fixture(scope="module")
+def birds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn data set."""
+    folder = tmp_path_factory.mktemp("aviary") / "birds"
+    book = species_book(SEED, new=SPECIES, known=0)
+    render_dataset(folder, book, images_per_species=IMAGES, seed=SEED, workers=1)
+    return folder
+
+
+@pytest.fixture
+def guide(birds: Path) -> Guide:
+    return Guide(read_truth(birds)[0])
+
+
+@pytest.fixture
+def endpoint(guide: Guide) -> Iterator[FaultyEndpoint]:
+    """The guide, with all requests recorded."""
+    with FaultyEndpoint([guide_script(guide)], models=[{"id": MODEL}]) as server:
+        yield server
+
+
+def at(endpoint: FaultyEndpoint, command_line: CommandLine, **more: str) -> CommandLine:
+    """The command line with that endpoint as its language model."""
+    settings = {"OPENAI_BASE_URL": endpoint.base_url, "FIELDMARK_LLM": MODEL, "FIELDMARK_CLIP": "aviary"}
+    return dataclasses.replace(command_line, more={**settings, **more})
+
+
+def classes(birds: Path) -> tuple[object, ...]:
+    """The arguments every run here shares."""
+    return ("classify", birds, "--classes", birds / "classes.txt", "--max-rounds", 2, "--no-report")
+
+
+def labels(outcome: Outcome) -> list[Any]:
+    """The predictions."""
+    return outcome.json["images"]
+
+
+def test_from_drawing_to_predictions_by_the_printed_instructions(command_line: CommandLine) -> None:
+    drawn = command_line.invoke(
+        "aviary", "render", "birds", "--species", 3, "--images", 2, "--seed", 1, "--json"
+    )
+    assert drawn.code == 0
+    assert drawn.json["images"] == 6
+    assert "fieldmark aviary guide --data birds" in drawn.err
+    again = command_line.invoke("aviary", "render", "birds", "--species", 4, "--images", 2, "--seed", 1)
+    assert again.code == 2
+    assert "holds an aviary data set with other settings" in again.err
+
+    server = command_line.start("aviary", "guide", "--data", "birds", "--json")
+    try:
+        assert server.stdout is not None
+        said = json.loads(server.stdout.readline())
+        assert said["schema"] == "fieldmark.guide/1"
+        place = dataclasses.replace(
+            command_line, more={"OPENAI_BASE_URL": said["base_url"], "FIELDMARK_LLM": said["model"]}
+        )
+        outcome = place.invoke(
+            "classify", "birds", "--classes", "birds/classes.txt", "--clip", "aviary", "--max-rounds", 1
+        )
+    finally:
+        server.send_signal(signal.SIGINT)
+        _, err = server.communicate(timeout=30)
+    assert outcome.code == 0, outcome.err
+    assert "Predictions: runs/" in outcome.out
+    assert "Report: runs/" in outcome.out
+    run = next((command_line.folder / "runs").iterdir())
+    assert len((run / "predictions.csv").read_text().splitlines()) == 7
+    assert (run / "report.html").stat().st_size > 1000
+    assert server.returncode == 0
+    assert "questions answered." in err
+
+
+def test_json_and_dry_run(command_line: CommandLine, birds: Path, endpoint: FaultyEndpoint) -> None:
+    (command_line.folder / "broken.jpg").write_bytes(b"no picture")
+    place = at(endpoint, command_line)
+    everything = (*classes(birds), "broken.jpg")
+    dry = place.invoke(*everything, "--dry-run", "--json")
+    assert dry.code == 0
+    assert dry.out.startswith('{"schema":"fieldmark.estimate/1",')
+    look = dry.json["first_look"]
+    assert look["to_ask"] == look["questions"] == 1 + SPECIES
+    assert look["tokens"] > 0
+    assert dry.json["follow_up_most"] >= SPECIES
+    assert endpoint.asked == 0
+    assert not (command_line.folder / "runs").exists()
+
+    outcome = place.invoke(*everything, "--json")
+    value = outcome.json
+    assert outcome.code == 0, outcome.err
+    assert value["schema"] == "fieldmark.classify/1"
+    assert len(value["images"]) == SPECIES * IMAGES
+    assert (
+        value["counts"]["resolved"] + value["counts"]["open"] + value["counts"]["rejected"]
+        == SPECIES * IMAGES
+    )
+    assert value["usage"]["requests"] == endpoint.asked
+    assert [each["path"] for each in value["skipped"]] == ["broken.jpg"]
+    assert "broken.jpg: " in outcome.err
+
+    warm = place.invoke(*everything, "--dry-run")
+    assert f"{1 + SPECIES} in the cache, 0 to ask" in warm.out
+    asked = endpoint.asked
+    endpoint.stop()
+    offline = place.invoke(*everything, "--json")
+    assert (offline.code, offline.json["usage"]["requests"]) == (0, 0)
+    assert labels(offline) == labels(outcome)
+    assert f"{1 + SPECIES} in the cache" in place.invoke(*everything, "--dry-run").out
+    assert endpoint.asked == asked
+
+
+def test_a_dry_run_needs_no_endpoint(command_line: CommandLine, birds: Path) -> None:
+    place = dataclasses.replace(
+        command_line, more={"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "FIELDMARK_LLM": "m"}
+    )
+    outcome = place.invoke(*classes(birds), "--dry-run")
+    assert outcome.code == 0
+    assert "7 questions to m, 0 in the cache, 7 to ask" in outcome.out
+    assert "Nothing was asked." in outcome.out
+
+
+def test_a_killed_run_goes_on_without_asking_again(
+    command_line: CommandLine, birds: Path, guide: Guide
+) -> None:
+    plain = guide_script(guide)
+    killed = False
+
+    def stuck_on_rivals(request: Received) -> Reply:
+        # The first look is answered; the first follow-up question never is, until the run was killed.
+        reply = plain(request)
+        if is_about_rivals(json.dumps(request.body)) and not killed:
+            return dataclasses.replace(reply, delay_s=60)
+        return reply
+
+    with FaultyEndpoint([stuck_on_rivals], models=[{"id": MODEL}]) as endpoint:
+        place = at(endpoint, command_line)
+        process = place.start(*classes(birds))
+        await_questions(process, endpoint, more_than=1 + SPECIES)
+        process.kill()
+        process.communicate()
+        killed = True
+        before = questions(endpoint)
+        [run] = (command_line.folder / "runs").iterdir()
+
+        resumed = place.run("classify", "--resume", run.name, "--no-report", "--json")
+        assert resumed.code == 0, resumed.err
+        after = questions(endpoint)
+        twice = [question for question, count in after.items() if count > 1]
+        assert twice == [question for question in before if is_about_rivals(question)]
+        assert max(after.values()) == 2
+        assert len(before) == 1 + SPECIES + len(twice)
+
+        asked = endpoint.asked
+        reference = dataclasses.replace(place, home=command_line.home.with_name("other"))
+        whole = reference.invoke(*classes(birds), "--json")
+        assert endpoint.asked - asked == len(after)
+    assert labels(resumed) == labels(whole)
+    assert resumed.json["stop_reason"] == whole.json["stop_reason"]
+
+
+def questions(endpoint: FaultyEndpoint) -> Counter[str]:
+    """How often each question was asked; a second opinion has a seed of its own."""
+    return Counter(json.dumps(request.body) for request in endpoint.chats)
+
+
+def is_about_rivals(question: str) -> bool:
+    """Whether it is a follow-up question that compares classes."""
+    return '"differences"' in question or '\\"differences\\"' in question
+
+
+def await_questions(process: "subprocess.Popen[str]", endpoint: FaultyEndpoint, *, more_than: int) -> None:
+    """Wait until a run has asked so much."""
+    until = time.monotonic() + 100
+    while endpoint.asked <= more_than and time.monotonic() < until:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    assert endpoint.asked > more_than
+
+
+def test_ctrl_c_says_how_to_go_on(command_line: CommandLine, birds: Path, guide: Guide) -> None:
+    plain = guide_script(guide)
+    with FaultyEndpoint(
+        [lambda r: dataclasses.replace(plain(r), delay_s=60)], models=[{"id": MODEL}]
+    ) as endpoint:
+        place = at(endpoint, command_line)
+        process = place.start(*classes(birds), "--noun", "bird", "--out", "my runs")
+        await_questions(process, endpoint, more_than=0)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    [run] = (command_line.folder / "my runs").iterdir()
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-2:] == [
+        "fieldmark: interrupted; everything so far is kept.",
+        f"           Go on with: fieldmark classify --resume {run.name} --out 'my runs'",
+    ]
+
+
+def test_a_limit_stops_and_a_higher_one_goes_on(
+    command_line: CommandLine, birds: Path, endpoint: FaultyEndpoint
+) -> None:
+    place = at(endpoint, command_line)
+    stopped = place.invoke(*classes(birds), "--max-calls", 1 + SPECIES)
+    assert stopped.code == 3
+    [run] = (command_line.folder / "runs").iterdir()
+    assert "a limit was reached" in stopped.out
+    assert f"Go on with a higher limit: fieldmark classify --resume {run.name} --max-calls" in stopped.out
+    assert endpoint.asked == 1 + SPECIES
+
+    resumed = place.invoke("classify", "--resume", run.name, "--max-calls", 500, "--no-report", "--json")
+    assert resumed.code == 0, resumed.err
+    assert resumed.json["usage"]["requests"] == endpoint.asked - 1 - SPECIES
+    assert max(questions(endpoint).values()) == 1
+
+
+def test_an_endpoint_that_goes_away_can_be_waited_for(
+    command_line: CommandLine, birds: Path, guide: Guide
+) -> None:
+    plain = guide_script(guide)
+
+    def gone_after_the_first_look(request: Received) -> Reply:
+        if is_about_rivals(json.dumps(request.body)):
+            return Reply(401, b"{}")
+        return plain(request)
+
+    with FaultyEndpoint([gone_after_the_first_look], models=[{"id": MODEL}]) as endpoint:
+        outcome = at(endpoint, command_line).invoke(*classes(birds))
+    [run] = (command_line.folder / "runs").iterdir()
+    assert outcome.code == 3
+    assert f"Go on with: fieldmark classify --resume {run.name}" in outcome.out
+
+
+def test_nothing_usable_is_told_apart(command_line: CommandLine, birds: Path) -> None:
+    from tests.faulty_endpoint import completion
+
+    with FaultyEndpoint([completion("I would rather not.")], models=[{"id": MODEL}]) as endpoint:
+        place = at(endpoint, command_line)
+        outcome = place.invoke(*classes(birds), "--max-rounds", 0)
+    assert outcome.code == 1, outcome.err
+    assert "without a usable answer" in outcome.out
