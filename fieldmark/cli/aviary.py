@@ -14,7 +14,7 @@ import typer
 
 from fieldmark.cli.progress import Progress
 from fieldmark.cli.terminal import amount, errors, print_json, words
-from fieldmark.errors import InputError
+from fieldmark.errors import FieldmarkError, InputError
 
 if TYPE_CHECKING:
     from fieldmark.evals.aviary.species import Species
@@ -131,7 +131,7 @@ def read_species(data: Path) -> "Sequence[Species]":
 
     try:
         return read_truth(data)[0]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (FieldmarkError, OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{str(data)!r} is no data set of the aviary.", hint="Draw one: fieldmark aviary render DIR"
         ) from error
