@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Classifier": "fieldmark.app",
+    "Classifier": "fieldmark.app.classifier",
     "FieldmarkError": "fieldmark.errors",
     "Prediction": "fieldmark.records",
     "Prompt": "fieldmark.records",

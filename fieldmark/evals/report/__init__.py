@@ -1,6 +1,25 @@
-"""The page a run leaves behind: `report.html`, one file that needs nothing else."""
+"""The page a run leaves behind: `report.html`, one file that needs nothing else.
 
-from fieldmark.evals.report.classify import write_classify_report
-from fieldmark.evals.report.demo import write_demo_report
+Each writer is imported on first use: the demo's needs statistics that a classification's does not.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fieldmark.evals.report.classify import write_classify_report
+    from fieldmark.evals.report.demo import write_demo_report
+
+_HOME = {
+    "write_classify_report": "fieldmark.evals.report.classify",
+    "write_demo_report": "fieldmark.evals.report.demo",
+}
 
 __all__ = ["write_classify_report", "write_demo_report"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a writer on first use (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'fieldmark.evals.report' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

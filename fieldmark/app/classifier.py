@@ -1,53 +1,35 @@
-"""Puts things together: reads settings, opens stores and models, runs the graphs; holds `Classifier`.
+"""The classifier: opens stores and models, runs the resolve graph on images, and resumes runs.
 
 It knows nothing of commands and terminals; the graphs know nothing of it.
 """
 
 import asyncio
-import re
-import shutil
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
-from fieldmark.agents.context import Report as Report
-from fieldmark.agents.context import ResolveContext, say_nothing
+from fieldmark.agents.context import Report, ResolveContext, say_nothing
 from fieldmark.agents.estimating import Estimate, first_look, most_follow_ups
 from fieldmark.agents.options import ResolveOptions
 from fieldmark.agents.running import run_resolve
+from fieldmark.app.inputs import check_classes, images_hash
+from fieldmark.app.resolution import Resolution
+from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.cache.arrays import ArrayStore
-from fieldmark.cache.bytestore import ByteStore, DiskByteStore, MemoryByteStore, open_byte_store
-from fieldmark.cache.inventory import open_vector_stores
-from fieldmark.cache.keys import content_key
-from fieldmark.cache.vectorstore import DiskVectorStore, VectorStore, open_vector_store
-from fieldmark.errors import (
-    ClassNamesError,
-    FieldmarkError,
-    InputError,
-    QuestionFailed,
-    RunError,
-    SettingsError,
-)
+from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
+from fieldmark.errors import FieldmarkError, InputError, QuestionFailed, RunError, SettingsError
 from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.prompts.noun import ask_noun
-from fieldmark.records import Limits, Prediction, Price, PromptBook, Record, RunManifest, Skipped, Usage
-from fieldmark.settings import Settings
-from fieldmark.settings import read_settings as read_settings
-from fieldmark.tools.clip import ClipEncoder, open_encoder
+from fieldmark.records import Limits, PromptBook, Record, Usage
+from fieldmark.settings import read_settings
 from fieldmark.tools.images import Found, find_images
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from fieldmark.agents.resolve import ResolveGraph
-
-MOST_CLASSES = 10_000
 SETTLED = "settled.json"
 
 
@@ -55,174 +37,6 @@ class Settled(Record):
     """What a run asked before its loop began, kept for when it is resumed."""
 
     noun: str
-
-
-class Stores(AbstractContextManager["Stores"]):
-    """Everything Fieldmark keeps between runs, under one folder: answers, vectors, aviary pictures.
-
-    Args:
-        home: The folder; made on first use.
-    """
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self._closing = ExitStack()
-        self._answers: DiskByteStore | None = None
-
-    @property
-    def answers(self) -> DiskByteStore:
-        """Answers of language models."""
-        if self._answers is None:
-            self._answers = self._closing.enter_context(open_byte_store(self.home / "answers"))
-        return self._answers
-
-    @property
-    def aviary(self) -> Path:
-        """Rendered pictures of the aviary."""
-        return self.home / "aviary"
-
-    def vectors(self, identity: str, width: int) -> VectorStore:
-        """The vector store of one encoder."""
-        folder = self.home / "vectors" / identity[:32]
-        return self._closing.enter_context(open_vector_store(folder, width=width))
-
-    def all_vectors(self) -> list[DiskVectorStore]:
-        """The vector stores of all encoders so far."""
-        found = open_vector_stores(self.home / "vectors")
-        return [self._closing.enter_context(store) for store in found]
-
-    def clear_aviary(self) -> None:
-        """Remove the rendered pictures."""
-        if self.aviary.exists():
-            shutil.rmtree(self.aviary)
-
-    def encoder(self, spec: str, *, device: str = "auto") -> ClipEncoder:
-        """Open a CLIP model whose vectors are kept here."""
-        return open_encoder(spec, vectors=self.vectors, metadata=self.answers, device=device)
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.close()
-
-
-def open_stores(home: Path | None = None) -> Stores:
-    """The stores under `home`, by default where the settings say."""
-    return Stores(home or read_settings().home)
-
-
-def open_llm(
-    model: str,
-    store: ByteStore,
-    *,
-    base_url: str | None = None,
-    api_key: str | None = None,
-    limits: Limits | None = None,
-    cache: Literal["use", "refresh", "off"] = "use",
-    concurrency: int = 16,
-) -> ChatModel:
-    """A language model; what is not given comes from the settings."""
-    settings = read_settings()
-    return ChatModel(
-        model,
-        base_url=base_url or settings.base_url,
-        api_key=api_key or (settings.api_key.get_secret_value() if settings.api_key else None),
-        store=store,
-        limits=limits,
-        price=price_of(settings),
-        use_cache=cache != "off",
-        refresh=cache == "refresh",
-        concurrency=concurrency,
-    )
-
-
-def price_of(settings: Settings) -> Price | None:
-    """The configured price; None (unknown) unless both halves are set."""
-    if settings.price_prompt is None or settings.price_completion is None:
-        return None
-    return Price(prompt=settings.price_prompt, completion=settings.price_completion)
-
-
-def check_classes(names: Sequence[str]) -> tuple[str, ...]:
-    """Class names as given, checked.
-
-    Raises:
-        ClassNamesError: Fewer than two, more than `MOST_CLASSES`, a blank or a repeated name.
-    """
-    if len(names) < 2:
-        raise ClassNamesError(
-            f"{len(names)} class name{'s' * (len(names) != 1)} given; telling apart takes at least two.",
-            hint="Give them as --classes 'a,b,c' or as a file with one name a line.",
-        )
-    if len(names) > MOST_CLASSES:
-        raise ClassNamesError(f"{len(names)} class names; at most {MOST_CLASSES} work.")
-    if any(not name.strip() for name in names):
-        raise ClassNamesError("A class name is blank.", hint="Remove the empty entry.")
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise ClassNamesError(f"The class {name!r} is listed twice.", hint="Remove one of them.")
-        seen.add(name)
-    return tuple(names)
-
-
-@dataclass(frozen=True)
-class Resolution(Sequence[Prediction]):
-    """What a run found: one prediction per usable image, in the order given.
-
-    Attributes:
-        predictions: The predictions.
-        manifest: What was run, with what, and why it stopped.
-        run: The run's folder.
-    """
-
-    predictions: tuple[Prediction, ...]
-    manifest: RunManifest
-    run: Path
-
-    def __len__(self) -> int:
-        return len(self.predictions)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.predictions[index]
-
-    def __iter__(self) -> Iterator[Prediction]:
-        return iter(self.predictions)
-
-    @property
-    def usable(self) -> bool:
-        """Whether anything came of it: not every image was rejected, nor every question left unanswered."""
-        asked = self.manifest.usage
-        unanswered = asked.failed > 0 and asked.failed == asked.requests and not asked.cached
-        return not unanswered and any(p.status != "rejected" for p in self.predictions)
-
-    @property
-    def skipped(self) -> tuple[Skipped, ...]:
-        """Image files that were not used, with the reason."""
-        return self.manifest.skipped
-
-    def why(self, index: int) -> str:
-        """Why an image got its label, in words: the marks that moved it from the runner-up."""
-        p = self.predictions[index]
-        if not p.marks:
-            return f"{p.image}: {p.label} ({p.status}) by the first look alone."
-        lines = [f"{p.image}: {p.label} rather than {p.runner_up} ({p.status}, margin {p.margin:+.2f})"]
-        for mark in p.marks:
-            says = f"{p.label} {mark.label_value}, {p.runner_up} {mark.runner_up_value}; seen: {mark.seen}"
-            lines.append(
-                f"  {mark.contribution:+.2f}  {mark.attribute}" + (f" ({says})" if mark.seen else "")
-            )
-        return "\n".join(lines)
-
-    def to_pandas(self) -> "pd.DataFrame":
-        """One row an image.
-
-        Raises:
-            InputError: pandas is not installed.
-        """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise InputError("pandas is not installed.", hint='pip install "fieldmark[pandas]"') from error
-        return pd.DataFrame([p.model_dump(exclude={"marks"}) for p in self.predictions])
 
 
 @dataclass(kw_only=True)
@@ -476,51 +290,3 @@ class Classifier:
             **changed,
         }
         return cls(**arguments), images
-
-
-def images_hash(found: Found) -> str:
-    """One hash over the usable images' contents, in order."""
-    return content_key([image.content_hash for image in found.images])
-
-
-def read_class_names(text: str) -> list[str]:
-    """Class names from a file with one name a line, or from a comma-separated list.
-
-    Raises:
-        ClassNamesError: The file cannot be read.
-    """
-    path = Path(text)
-    is_file = len(text) < 1024 and "\n" not in text and path.is_file()
-    if is_file:
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ClassNamesError(f"Class names cannot be read from {text!r}: {error}.") from error
-        return [line.strip() for line in lines if line.strip()]
-    if re.search(r"[\\/]|\.txt$", text) and "," not in text:
-        raise ClassNamesError(f"There is no file {text!r} with class names.")
-    return [name.strip() for name in text.split(",")]
-
-
-def read_book(path: Path) -> PromptBook:
-    """A prompt book, as a run leaves one behind in `book.json`.
-
-    Raises:
-        InputError: The file cannot be read or is no prompt book.
-    """
-    try:
-        return PromptBook.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"The prompt book {str(path)!r} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
-        raise InputError(
-            f"{str(path)!r} is no prompt book: {error.errors()[0]['msg']}.",
-            hint="A run leaves one: book.json.",
-        ) from error
-
-
-def resolve_graph() -> "ResolveGraph":
-    """The resolve graph for LangGraph's own tooling; it brings its own checkpointer."""
-    from fieldmark.agents.resolve import build_graph
-
-    return build_graph()

@@ -1,0 +1,81 @@
+"""Reads and checks what a user gives: class names, prompt books, images.
+
+It knows nothing of models, runs or settings.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fieldmark.cache.keys import content_key
+from fieldmark.errors import ClassNamesError, InputError
+from fieldmark.records import PromptBook
+from fieldmark.tools.images import Found
+
+MOST_CLASSES = 10_000
+
+
+def check_classes(names: Sequence[str]) -> tuple[str, ...]:
+    """Class names as given, checked.
+
+    Raises:
+        ClassNamesError: Fewer than two, more than `MOST_CLASSES`, a blank or a repeated name.
+    """
+    if len(names) < 2:
+        raise ClassNamesError(
+            f"{len(names)} class name{'s' * (len(names) != 1)} given; telling apart takes at least two.",
+            hint="Give them as --classes 'a,b,c' or as a file with one name a line.",
+        )
+    if len(names) > MOST_CLASSES:
+        raise ClassNamesError(f"{len(names)} class names; at most {MOST_CLASSES} work.")
+    if any(not name.strip() for name in names):
+        raise ClassNamesError("A class name is blank.", hint="Remove the empty entry.")
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ClassNamesError(f"The class {name!r} is listed twice.", hint="Remove one of them.")
+        seen.add(name)
+    return tuple(names)
+
+
+def images_hash(found: Found) -> str:
+    """One hash over the usable images' contents, in order."""
+    return content_key([image.content_hash for image in found.images])
+
+
+def read_class_names(text: str) -> list[str]:
+    """Class names from a file with one name a line, or from a comma-separated list.
+
+    Raises:
+        ClassNamesError: The file cannot be read.
+    """
+    path = Path(text)
+    is_file = len(text) < 1024 and "\n" not in text and path.is_file()
+    if is_file:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ClassNamesError(f"Class names cannot be read from {text!r}: {error}.") from error
+        return [line.strip() for line in lines if line.strip()]
+    if re.search(r"[\\/]|\.txt$", text) and "," not in text:
+        raise ClassNamesError(f"There is no file {text!r} with class names.")
+    return [name.strip() for name in text.split(",")]
+
+
+def read_book(path: Path) -> PromptBook:
+    """A prompt book, as a run leaves one behind in `book.json`.
+
+    Raises:
+        InputError: The file cannot be read or is no prompt book.
+    """
+    try:
+        return PromptBook.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"The prompt book {str(path)!r} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        raise InputError(
+            f"{str(path)!r} is no prompt book: {error.errors()[0]['msg']}.",
+            hint="A run leaves one: book.json.",
+        ) from error

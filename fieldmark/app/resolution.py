@@ -1,0 +1,76 @@
+"""What a classification gives back: predictions, the manifest, and why.
+
+It knows nothing of how any of it came about.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fieldmark.errors import InputError
+from fieldmark.records import Prediction, RunManifest, Skipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Resolution(Sequence[Prediction]):
+    """What a run found: one prediction per usable image, in the order given.
+
+    Attributes:
+        predictions: The predictions.
+        manifest: What was run, with what, and why it stopped.
+        run: The run's folder.
+    """
+
+    predictions: tuple[Prediction, ...]
+    manifest: RunManifest
+    run: Path
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.predictions[index]
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return iter(self.predictions)
+
+    @property
+    def usable(self) -> bool:
+        """Whether anything came of it: not every image was rejected, nor every question left unanswered."""
+        asked = self.manifest.usage
+        unanswered = asked.failed > 0 and asked.failed == asked.requests and not asked.cached
+        return not unanswered and any(p.status != "rejected" for p in self.predictions)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Image files that were not used, with the reason."""
+        return self.manifest.skipped
+
+    def why(self, index: int) -> str:
+        """Why an image got its label, in words: the marks that moved it from the runner-up."""
+        p = self.predictions[index]
+        if not p.marks:
+            return f"{p.image}: {p.label} ({p.status}) by the first look alone."
+        lines = [f"{p.image}: {p.label} rather than {p.runner_up} ({p.status}, margin {p.margin:+.2f})"]
+        for mark in p.marks:
+            says = f"{p.label} {mark.label_value}, {p.runner_up} {mark.runner_up_value}; seen: {mark.seen}"
+            lines.append(
+                f"  {mark.contribution:+.2f}  {mark.attribute}" + (f" ({says})" if mark.seen else "")
+            )
+        return "\n".join(lines)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """One row an image.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise InputError("pandas is not installed.", hint='pip install "fieldmark[pandas]"') from error
+        return pd.DataFrame([p.model_dump(exclude={"marks"}) for p in self.predictions])
