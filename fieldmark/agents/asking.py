@@ -48,6 +48,11 @@ async def ask(spec: QuestionSpec, context: ResolveContext) -> Note:
     cancel the others of its fan-out. Once the endpoint itself is gone the rest fails at once, so that
     a thousand questions do not each wait for a dead server.
     """
+    async with context.slots:
+        return await _ask(spec, context)
+
+
+async def _ask(spec: QuestionSpec, context: ResolveContext) -> Note:
     if context.llm is None:
         return _failed(spec, "endpoint", "no language model is configured", context)
     if context.endpoint_down:

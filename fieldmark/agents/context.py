@@ -3,6 +3,7 @@
 It knows nothing of nodes or edges.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -40,6 +41,7 @@ class ResolveContext:
         book: Prompts given by the user, if any.
         calibration: Labelled images for conformal candidates, if any; they pass through the same loop.
         report: Shows progress.
+        at_once: Questions under way at a time.
     """
 
     classes: tuple[str, ...]
@@ -52,10 +54,16 @@ class ResolveContext:
     book: PromptBook | None = None
     calibration: tuple[ImageFile, ...] = ()
     report: Report = say_nothing
+    at_once: int = 16
     endpoint_down: str = ""
     """Why the endpoint cannot be asked any more in this process; empty while it can."""
     memo: dict[str, object] = field(default_factory=dict)
     """What was computed from stored arrays and would be computed again: read-through, never the only copy."""
+
+    @cached_property
+    def slots(self) -> asyncio.Semaphore:
+        """Lets `at_once` questions pass; here, as LangGraph's own limit would hold checkpoint writes up."""
+        return asyncio.Semaphore(self.at_once)
 
     @cached_property
     def _encoded(self) -> Encoded:

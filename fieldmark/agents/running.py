@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.context import ResolveContext
+from fieldmark.agents.notes import Note, QuestionSpec, RoundSummary
 from fieldmark.agents.rescoring import load_notebook
-from fieldmark.agents.resolve import RECURSION_LIMIT, ResolveState, build_graph, halted, settled
+from fieldmark.agents.resolve import RECURSION_LIMIT, Batch, ResolveState, build_graph, halted, settled
 
 CHECKPOINT = "checkpoint.sqlite"
+HELD_TYPES = (Batch, Note, QuestionSpec, ResolveState, RoundSummary)
+"""The only types made from a checkpoint: LangGraph's default would call whatever a tampered file names."""
 
 
 async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> ResolveState:
@@ -32,6 +36,7 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
         The last state.
     """
     async with AsyncSqliteSaver.from_conn_string(str(context.run.path / CHECKPOINT)) as saver:
+        saver.serde = JsonPlusSerializer(allowed_msgpack_modules=HELD_TYPES)
         graph = build_graph(saver)
         config: RunnableConfig = {"configurable": {"thread_id": thread}, "recursion_limit": RECURSION_LIMIT}
         earlier = await graph.aget_state(config)
@@ -51,7 +56,8 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
                 start = ResolveState(notebook=described)
             elif not ahead:
                 await graph.aupdate_state(config, last_round_again(state), as_node="plan")
-        values: dict[str, Any] = await graph.ainvoke(start, config, context=context)  # pyright: ignore
+        # Each checkpoint before the next step: answers saved for a checkpoint that never came would be lost.
+        values: dict[str, Any] = await graph.ainvoke(start, config, context=context, durability="sync")  # pyright: ignore
         return ResolveState.model_validate(values)
 
 

@@ -61,7 +61,9 @@ def test_a_run_from_names_describes_nothing(tmp_path: Path) -> None:
 def first_prompts(context: ResolveContext) -> list[Origin]:
     """Where the texts of the first look came from, by the only book that is among the stored values."""
     found = [context.arrays.get_json(path.stem) for path in context.arrays.folder.glob("*.json")]
-    (book,) = [value for value in found if isinstance(value, dict) and value.get("format") == "fieldmark.book/1"]
+    (book,) = [
+        value for value in found if isinstance(value, dict) and value.get("format") == "fieldmark.book/1"
+    ]
     return [prompt.origin for prompt in PromptBook.model_validate(book).prompts]
 
 

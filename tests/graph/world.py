@@ -1,7 +1,7 @@
-"""A small made-up world for the graphs: vectors in which every value is a direction, and answers that are true.
+"""A small made-up world: vectors in which every value is a direction, and answers that are true.
 
-It knows nothing of graphs. What a class looks like follows from its number: those of equal remainder by four are
-look-alikes with one belly, told apart by every other part.
+It knows nothing of graphs. What a class looks like follows from its number: those of equal remainder by
+four are look-alikes with one belly, told apart by every other part.
 """
 
 import hashlib
@@ -72,8 +72,8 @@ class World:
     def answer(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """A true answer to the question that carries these data."""
         if "first" in data:
-            return {"differences": [self._pair(data["first"], data["second"], part) for part in self.differing(
-                [data["first"], data["second"]])]}  # fmt: skip
+            pair = (data["first"], data["second"])
+            return {"differences": [self._pair(*pair, part) for part in self.differing(pair)]}
         if "attributes" in data:
             names = [attribute["name"] for attribute in data["attributes"]]
             return {

@@ -1,0 +1,138 @@
+"""A run on the made-up world at a real endpoint, that can be made to kill itself at any named moment.
+
+It knows nothing of what is expected of it.
+"""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from fieldmark.agents import resolve
+from fieldmark.agents.context import ResolveContext
+from fieldmark.agents.notes import QuestionSpec
+from fieldmark.agents.planning import Planner, PlanView
+from fieldmark.agents.rescoring import load_notebook
+from fieldmark.agents.running import run_resolve
+from fieldmark.cache.arrays import ArrayStore
+from fieldmark.cache.bytestore import open_byte_store
+from fieldmark.records import Limits, PromptBook
+from fieldmark.tools.llm import ChatModel
+from fieldmark.tools.run_folder import RunFolder
+from tests.faulty_endpoint import Received, Reply, completion
+from tests.graph.running import Ran, options
+from tests.graph.world import FakeEncoder, World, data_of
+
+WORLD = World(splits=1)
+OPTIONS = options(tau=1e-6, max_rounds=3, patience=9)
+"""Nothing is resolved before its time: the loop goes its three rounds."""
+QUESTIONS = 16 + 4 + 16 + 2
+"""Descriptions, then what `ThreeRounds` asks."""
+AT_ONCE = 4
+
+
+class ThreeRounds:
+    """A planner whose plans do not hang on scores: rival groups, a row for each class, some groups again."""
+
+    def plan(self, view: PlanView) -> tuple[QuestionSpec, ...]:
+        groups = [view.classes[start::4] for start in range(4)]
+        kinds = {note.spec.kind for note in view.notes}
+        about = {"attributes": view.columns, "columns": view.columns_hash}
+        if "group" not in kinds:
+            return tuple(QuestionSpec(kind="group", classes=group) for group in groups)
+        if "tabulate" not in kinds:
+            return tuple(QuestionSpec(kind="tabulate", classes=(name,), **about) for name in view.classes)
+        return tuple(QuestionSpec(kind="again", classes=group, **about) for group in groups[:2])
+
+
+def planner_of(context: ResolveContext) -> Planner:
+    return ThreeRounds()
+
+
+def truly(request: Received) -> Reply:
+    """The endpoint's true answer, from the world."""
+    if request.body is None:  # whoever asked was killed while asking
+        return Reply(hang_up=True)
+    return completion(json.dumps(WORLD.answer(data_of(request.text))))
+
+
+class DyingRunFolder(RunFolder):
+    """A run folder that tells every event and every file written."""
+
+    def __init__(self, path: Path, die: "Die") -> None:
+        super().__init__(path)
+        self._die = die
+
+    def event(self, name: str, **fields: Any) -> None:
+        super().event(name, **fields)
+        self._die(f"{name} noted", fields)
+
+    def write_book(self, book: PromptBook) -> Path:
+        self._die("predictions written", {})
+        return super().write_book(book)
+
+
+class Die:
+    """A `Report` that kills the process the moment an event comes for the n-th time."""
+
+    def __init__(self, at: str, on: int) -> None:
+        self.at, self.left = at, on
+
+    def __call__(self, event: str, fields: Mapping[str, object]) -> None:
+        if event == self.at:
+            self.left -= 1
+            if not self.left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def go(
+    folder: Path,
+    url: str,
+    *,
+    cache: bool = True,
+    most: int | None = None,
+    die_at: str = "",
+    on: int = 1,
+    retries: int = 2,
+    scripted: bool = True,
+) -> Ran:
+    """Run in `folder`, or take up what was run there before."""
+    die = Die(die_at, on)
+    run = DyingRunFolder(folder / "run", die)
+    with open_byte_store(folder / "answers") as store:
+        async with ChatModel(
+            "test-model",
+            base_url=url,
+            api_key=None,
+            store=store,
+            identity="always the same",
+            concurrency=AT_ONCE,
+            use_cache=cache,
+            limits=Limits(max_calls=most),
+            timeout_s=100.0,
+            max_retries=retries,
+        ) as model:
+            context = ResolveContext(
+                classes=WORLD.names,
+                images=WORLD.images(),
+                encoder=FakeEncoder(WORLD),
+                llm=model,
+                arrays=ArrayStore(run.path / "arrays"),
+                run=run,
+                options=OPTIONS if scripted else options(tau=0.05, max_rounds=4),
+                report=die,
+            )
+            with mock.patch.object(resolve, "planner_of", planner_of if scripted else resolve.planner_of):
+                state = await run_resolve(context)
+            notebook = load_notebook(state.notebook, context)
+    return Ran(state, tuple(run.read_predictions()), notebook, context)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """What a process runs: the arguments of `go` as JSON."""
+    given = json.loads(arguments[0])
+    asyncio.run(go(Path(given.pop("folder")), given.pop("url"), **given))
