@@ -101,7 +101,7 @@ def scored(cosines, counts, candidates=None, **options):
         torch.tensor(cosines),
         torch.tensor(counts),
         candidates,
-        TableOptions(**options),
+        TableOptions(share="mean", **options),
         name_scores=None if names is None else torch.tensor(names),
     )
 
@@ -151,6 +151,6 @@ def test_one_attribute_by_hand():
     p = 1 / (1 + math.exp(-4))
     good, bad = 0.15 + 1.7 * p, 0.15 + 1.7 * (1 - p)
     fits, clashes = math.log(0.9 * good + 0.1 * bad), math.log(0.1 * good + 0.9 * bad)
-    found = scored(cosines, counts, rounds=0)
+    found = scored(cosines, counts, rounds=0, least_pool=2)
     assert np.allclose(found.scores.numpy(), [[fits, clashes], [clashes, fits]], atol=1e-5)
     assert np.allclose(found.seen.numpy(), [[[p, 1 - p]], [[1 - p, p]]], atol=1e-5)

@@ -41,6 +41,7 @@ class ShownValues:
         eps: Bound of the odds.
         reference: Cosines of reference images [R, T, V], or None.
         reference_weight: How many images the reference counts for.
+        least_pool: Without a reference, fewer images are each read alone.
     """
 
     def __init__(
@@ -52,13 +53,14 @@ class ShownValues:
         eps: float,
         reference: Tensor | None,
         reference_weight: float,
+        least_pool: int,
     ) -> None:
         if reference is not None:
             reference = reference.to(torch.float32)
         self._used = used
         self._eps = eps
         self._off = (used - 1) * NEVER
-        self._own = _own_weight(len(cosines), reference, reference_weight)
+        self._own = _own_weight(len(cosines), reference, reference_weight, least_pool)
         mean = _mixed(cosines, reference, self._own)
         width = used.sum(-1, keepdim=True)
 
@@ -68,7 +70,7 @@ class ShownValues:
 
         z = spread(cosines)
         z_reference = None if reference is None else spread(reference)
-        # One image alone, without a reference, is scaled by its own spread: there is no other.
+        # Too few images without a reference are scaled by their own spread: there is no other.
         squares = z.square().mean(0) if z_reference is None else _mixed(z**2, z_reference**2, self._own)
         rms = (squares.sum(-1, keepdim=True) / width.clamp(min=2)).sqrt().clamp(min=_LEAST)
         self._z = beta * z / rms + self._off
@@ -127,14 +129,14 @@ def centred(scores: Tensor, reference: Tensor | None = None, *, reference_weight
     scores = scores.to(torch.float32)
     if reference is None and len(scores) < 2:
         return scores - scores.mean(dim=1, keepdim=True)
-    own = _own_weight(len(scores), reference, reference_weight)
+    own = _own_weight(len(scores), reference, reference_weight, 2)
     return scores - _mixed(scores, reference, own)
 
 
-def _own_weight(images: int, reference: Tensor | None, reference_weight: float) -> float:
+def _own_weight(images: int, reference: Tensor | None, reference_weight: float, least_pool: int) -> float:
     """Weight of the pool's own statistics against the reference's (or against none)."""
     if reference is None:
-        return 0.0 if images < 2 else 1.0
+        return 0.0 if images < least_pool else 1.0
     return images / (images + reference_weight) if images else 0.0
 
 

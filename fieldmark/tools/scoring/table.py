@@ -30,14 +30,14 @@ class TableOptions:
         eta: How much of a class's belief goes to values it was not given.
         kappa: Cap on the weight of image evidence against votes; nearer 1 for large CLIP models.
         rounds: Corrections of the table by the images; 0 is naive Bayes, the inductive form.
-        share: What the pool is taken to hold. "mean": every class alike, the rule as first written.
-            "pool": class shares estimated from the pool itself, which only differs where classes are
-            absent.
+        share: What the pool is taken to hold. "pool": class shares estimated from the pool itself, which
+            differs from "mean" only where classes are absent. "mean": every class alike, the plain rule.
         uniform_share: Least part of the estimated shares that stays uniform ("pool" only).
         name_weight: Factor on `name_scores`.
         reference_weight: How many images the reference pool counts for: a pool of n images uses its own
-            statistics with weight n / (n + reference_weight). Infinite, with `rounds=0`: every image is
-            scored as if it were alone, however many are scored in one call.
+            statistics with weight n / (n + reference_weight). Infinite, with `rounds=0` and
+            `share="mean"`: every image is scored as if it were alone, however many are in one call.
+        least_pool: Without a reference, fewer images than this are no pool: each is read by itself.
     """
 
     beta: float = 2.0
@@ -45,10 +45,11 @@ class TableOptions:
     eta: float = 0.2
     kappa: float = 2.0
     rounds: int = 5
-    share: Literal["mean", "pool"] = "mean"
+    share: Literal["mean", "pool"] = "pool"
     uniform_share: float = 0.2
     name_weight: float = 1.0
     reference_weight: float = 50.0
+    least_pool: int = 8
 
     def __post_init__(self) -> None:
         fits = (
@@ -59,6 +60,7 @@ class TableOptions:
             and self.rounds >= 0
             and 0 < self.uniform_share <= 1
             and self.reference_weight >= 0
+            and self.least_pool >= 2
             and self.share in ("mean", "pool")
         )
         if not fits:
@@ -159,8 +161,9 @@ def table_rule(
     take evidence that is not theirs. `rounds=0` is naive Bayes on the table.
 
     *Few images.* Means over images are what a pool is for. With a `reference` pool (images of the same
-    kind of thing, labels not needed) they are mixed from both, so that one image can be scored. One image
-    without a reference is centred over values only and taken to come from the table's own shares.
+    kind of thing, labels not needed) they are mixed from both, so that one image can be scored. Fewer
+    than `least_pool` images without a reference are centred over values only and taken to come from the
+    table's own shares.
 
     An attribute for which nobody gave a value adds 0 everywhere. Values that nobody mentioned get no
     belief. Every pass is deterministic.
@@ -196,6 +199,7 @@ def table_rule(
         eps=options.eps,
         reference=reference,
         reference_weight=options.reference_weight,
+        least_pool=options.least_pool,
     )
     names = None if name_scores is None else options.name_weight * name_scores.to(torch.float32)
     columns = candidates if candidates is not None and candidates.dtype != torch.bool else None
@@ -329,7 +333,10 @@ def _score_some(
 
 
 def _mixing_weights(scores: Tensor, columns: Tensor | None, classes: int) -> Tensor:
-    """The class shares that explain the scores best [C]; uniform where no image has candidates."""
+    """The class shares that explain the scores best [C], as if one image more of each class had been seen.
+
+    Without these a pool of few images would be taken for one in which the classes it missed are absent.
+    """
     shares = torch.full((classes,), 1.0 / classes)
     counted = scores[~scores.isinf().all(1)]
     if not len(counted):
@@ -345,7 +352,7 @@ def _mixing_weights(scores: Tensor, columns: Tensor | None, classes: int) -> Ten
                 total += posterior.sum(0)
             else:
                 total.index_add_(0, own[step].reshape(-1), posterior.reshape(-1))
-        shares = total / total.sum()
+        shares = (total + 1) / (total.sum() + classes)
     return shares
 
 

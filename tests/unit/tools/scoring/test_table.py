@@ -218,9 +218,30 @@ def test_a_reference_pool_stands_in_for_the_pool():
     assert right["reference"] >= 0.9 * float(pool[list(chosen)].sum())
 
 
+def test_a_few_images_without_a_reference_are_each_read_alone():
+    """Five images of one class: taking off their mean would take off just what they show."""
+    cosines, counts, labels, _ = world(wrong=0.0)
+    cosines = cosines - cosines.mean(0)  # an encoder without bias towards some values
+    right = {8: [], 2: []}
+    for start in range(0, 600, 40):
+        some = slice(start, start + 5)
+        for least, found in right.items():
+            result = table_rule(cosines[some], counts, options=TableOptions(rounds=0, least_pool=least))
+            found.append(accuracy(result, labels[some]))
+    assert sum(right[8]) > sum(right[2]) + 0.3 * len(right[8])
+
+
+def test_a_pool_too_small_to_show_all_classes_is_not_taken_for_a_few_classes():
+    cosines, counts, _, _ = world()
+    chosen = torch.randperm(600, generator=torch.Generator().manual_seed(0))[:20]
+    shares = table_rule(cosines[chosen], counts).shares
+    assert float(shares.max()) < 0.15
+    assert float(shares.min()) > 0.01
+
+
 def test_an_infinite_reference_scores_each_image_as_if_alone():
     cosines, counts, _, _ = world()
-    options = TableOptions(rounds=0, reference_weight=math.inf)
+    options = TableOptions(rounds=0, share="mean", reference_weight=math.inf)
     whole = table_rule(cosines[::2], counts, options=options, reference=cosines[1::2]).scores
     for n in range(0, 300, 60):
         alone = table_rule(
