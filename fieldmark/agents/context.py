@@ -67,7 +67,10 @@ class ResolveContext:
 
     @cached_property
     def _encoded(self) -> Encoded:
-        return self.encoder.encode_images(self.images + self.calibration)
+        def tell(done: int, of: int) -> None:
+            self.report("encoded", {"done": done, "of": of})
+
+        return self.encoder.encode_images(self.images + self.calibration, progress=tell)
 
     @cached_property
     def usable(self) -> tuple[ImageFile, ...]:

@@ -24,13 +24,14 @@ from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
 from fieldmark.errors import FieldmarkError, InputError, QuestionFailed, RunError, SettingsError
 from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.prompts.noun import ask_noun
-from fieldmark.records import Limits, PromptBook, Record, Usage
+from fieldmark.records import Limits, PromptBook, Record, RunManifest, Usage
 from fieldmark.settings import read_settings
 from fieldmark.tools.images import Found, find_images
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
 
 SETTLED = "settled.json"
+RESUMED = "Resumed after a kill: the usage counts the last process alone."
 
 
 class Settled(Record):
@@ -137,7 +138,10 @@ class Classifier:
                     calibration=calibration,
                     report=self.report,
                 )
+                stopped = earlier_manifest(run)
                 state = await run_resolve(context)
+                if stopped and stopped.stop_reason == state.stop_reason and not encoder.usage.distinct_texts:
+                    return Resolution(tuple(run.read_predictions()), stopped, run.path)
                 last = state.history[-1]
                 manifest = write_manifest(
                     run,
@@ -154,6 +158,8 @@ class Classifier:
                         "questions": last.questions,
                     },
                     skipped=found.skipped,
+                    earlier=stopped,
+                    notes=(RESUMED,) if earlier and not stopped else (),
                 )
         return Resolution(tuple(run.read_predictions()), manifest, run.path)
 
@@ -290,3 +296,8 @@ class Classifier:
             **changed,
         }
         return cls(**arguments), images
+
+
+def earlier_manifest(run: RunFolder) -> RunManifest | None:
+    """The manifest of a run that stopped before; None where it is new or was killed."""
+    return run.read("manifest.json", RunManifest) if (run.path / "manifest.json").is_file() else None

@@ -145,6 +145,10 @@ class Progress:
         images, texts = amount(fields["images"], "image"), amount(fields["texts"], "text")
         self.stage(f"Encoding {images} and {texts}", line=self._loud)
 
+    def _on_encoded(self, fields: dict[str, Any]) -> None:
+        self._done, self._of = fields["done"], fields["of"]
+        self._draw()
+
     def _on_answered(self, fields: dict[str, Any]) -> None:
         describing = fields["kind"] == "describe"
         self._step(

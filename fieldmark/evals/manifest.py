@@ -43,6 +43,7 @@ def write_manifest(
     skipped: tuple[Skipped, ...] = (),
     seed: int | None = None,
     notes: tuple[str, ...] = (),
+    earlier: RunManifest | None = None,
 ) -> RunManifest:
     """Write `manifest.json`, the last thing a run does.
 
@@ -57,6 +58,7 @@ def write_manifest(
         skipped: Files that were not used; those that failed at encoding are added.
         seed: The run's seed, where it has one.
         notes: What a reader must know.
+        earlier: The manifest of the stop that this run was resumed from; what it spent is added.
     """
     random = ("The encoder has RANDOM weights: no result means anything.",) if encoder.random_weights else ()
     config = run.config
@@ -76,8 +78,8 @@ def write_manifest(
         prompts=dict(prompt_hashes()),
         seed=seed,
         data_hash=content_key([image.content_hash for image in images]),
-        usage=usage,
-        encoder_usage=encoder.usage,
+        usage=usage + earlier.usage if earlier else usage,
+        encoder_usage=encoder.usage.after(earlier.encoder_usage) if earlier else encoder.usage,
         stop_reason=stop_reason,
         counts=dict(counts),
         skipped=skipped + encoder.failures,

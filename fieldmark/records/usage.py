@@ -62,3 +62,14 @@ class EncoderUsage(Record):
     texts_too_long: int = 0
     """Distinct texts longer than the encoder's context, that were shortened by rule."""
     seconds: float = 0.0
+
+    def after(self, earlier: "EncoderUsage") -> "EncoderUsage":
+        """This use on top of an earlier process's on the same run: work adds up, what is distinct does not."""
+        return EncoderUsage(
+            images_encoded=self.images_encoded + earlier.images_encoded,
+            texts_encoded=self.texts_encoded + earlier.texts_encoded,
+            distinct_images=max(self.distinct_images, earlier.distinct_images),
+            distinct_texts=max(self.distinct_texts, earlier.distinct_texts),
+            texts_too_long=max(self.texts_too_long, earlier.texts_too_long),
+            seconds=self.seconds + earlier.seconds,
+        )
