@@ -155,7 +155,7 @@ def table_rule(
             q  = softmax_v(log q0 + kappa sum_n(R l) / (sum_n R + kappa))     (not after the last pass)
 
     With `share="mean"` w is 1/C each. With `share="pool"` m are the mixing weights that explain L best
-    (expectation maximisation), e = perplexity(m) / C says how even they are, w = u/C + (1-u) m with
+    (expectation maximisation, one image of each class added), e = perplexity(m) / C, w = u/C + (1-u) m with
     u = max(uniform_share, e), and R weighs candidates by (.2/C + .8 m)^(1-e) (for `uniform_share` .2).
     Where all classes are present e is near 1 and the two agree; where most are absent they no longer
     take evidence that is not theirs. `rounds=0` is naive Bayes on the table.
