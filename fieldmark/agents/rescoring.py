@@ -3,6 +3,7 @@
 It knows nothing of rounds, budgets or edges.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -140,17 +141,10 @@ def single_scores(notebook: Notebook, context: ResolveContext) -> Tensor:
     cosines = value_cosines(guide, context.vectors, encode)
     pooled = value_cosines(guide, reference, encode)
     own, theirs = context.vectors @ names.T, reference @ names.T
-    options = replace(table_options(context), rounds=0, **INDUCTIVE)
-    rows: list[Tensor] = []
-    # A loop over images on purpose: no image may see another.
-    for row in range(len(cosines)):
-        name = context.encoder.logit_scale * centred(own[row : row + 1], theirs)
-        rows.append(
-            table_rule(
-                cosines[row : row + 1], guide.counts, None, options, name_scores=name, reference=pooled
-            ).scores
-        )
-    return torch.cat(rows)
+    # Centred and scaled by the reference alone, no image sees another, however many are scored at once.
+    options = replace(table_options(context), rounds=0, share="mean", reference_weight=math.inf, **INDUCTIVE)
+    scores = context.encoder.logit_scale * centred(own, theirs, reference_weight=math.inf)
+    return table_rule(cosines, guide.counts, None, options, name_scores=scores, reference=pooled).scores
 
 
 def table_options(context: ResolveContext) -> TableOptions:
