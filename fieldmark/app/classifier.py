@@ -21,7 +21,14 @@ from fieldmark.app.resolution import Resolution
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
-from fieldmark.errors import FieldmarkError, InputError, QuestionFailed, RunError, SettingsError
+from fieldmark.errors import (
+    ClassNamesError,
+    FieldmarkError,
+    InputError,
+    QuestionFailed,
+    RunError,
+    SettingsError,
+)
 from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Limits, PromptBook, Record, RunManifest, Usage
@@ -83,6 +90,12 @@ class Classifier:
         if self.options.start == "book" and self.book is None:
             raise InputError(
                 "A run that starts from a prompt book needs one.", hint="Give it with --book FILE."
+            )
+        # Told here, not after an hour of encoding, by which time the graph would tell it.
+        if self.book and self._started_options().start == "book" and self.book.classes != self.classes:
+            raise ClassNamesError(
+                f"The prompt book does not fit the classes: {_misfit(self.book.classes, self.classes)}.",
+                hint="Leave --classes out to take them from the book.",
             )
 
     def resolve(self, images: Sequence[Path | str] | Path | str, *, resume: str | None = None) -> Resolution:
@@ -194,7 +207,7 @@ class Classifier:
         answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
         name = self.llm or read_settings().llm
         if name is None:
-            if self.options.start == "descriptors" or self.options.max_rounds:
+            if self._started_options().start == "descriptors" or self.options.max_rounds:
                 raise SettingsError(
                     "No language model is named.",
                     hint="Give --llm MODEL (or FIELDMARK_LLM); or ask nothing: --start names --max-rounds 0.",
@@ -301,3 +314,17 @@ class Classifier:
 def earlier_manifest(run: RunFolder) -> RunManifest | None:
     """The manifest of a run that stopped before; None where it is new or was killed."""
     return run.read("manifest.json", RunManifest) if (run.path / "manifest.json").is_file() else None
+
+
+def _misfit(book: Sequence[str], classes: Sequence[str]) -> str:
+    """In what a book's classes differ from the run's."""
+    listed, asked = set(book), set(classes)
+    parts = [
+        f"{word} {', '.join(map(repr, names[:3]))}{' and others' if len(names) > 3 else ''}"
+        for word, names in (
+            ("it lacks", [name for name in classes if name not in listed]),
+            ("it has besides", [name for name in book if name not in asked]),
+        )
+        if names
+    ]
+    return "; ".join(parts) or "they come in another order"

@@ -7,11 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from fieldmark.cache.keys import content_key
-from fieldmark.errors import ClassNamesError, InputError
-from fieldmark.records import PromptBook
+from fieldmark.errors import ClassNamesError
+from fieldmark.tools.book_files import read_book as read_book
 from fieldmark.tools.images import Found
 
 MOST_CLASSES = 10_000
@@ -62,20 +60,3 @@ def read_class_names(text: str) -> list[str]:
     if re.search(r"[\\/]|\.txt$", text) and "," not in text:
         raise ClassNamesError(f"There is no file {text!r} with class names.")
     return [name.strip() for name in text.split(",")]
-
-
-def read_book(path: Path) -> PromptBook:
-    """A prompt book, as a run leaves one behind in `book.json`.
-
-    Raises:
-        InputError: The file cannot be read or is no prompt book.
-    """
-    try:
-        return PromptBook.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"The prompt book {str(path)!r} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
-        raise InputError(
-            f"{str(path)!r} is no prompt book: {error.errors()[0]['msg']}.",
-            hint="A run leaves one: book.json.",
-        ) from error

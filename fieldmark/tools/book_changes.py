@@ -27,7 +27,9 @@ class ClassChange(Record):
 class BookChanges(Record):
     """What changed from one book to another."""
 
-    schema_: Literal["fieldmark.book-diff/1"] = Field(default="fieldmark.book-diff/1", alias="schema")
+    format: Literal["fieldmark.book-diff/1"] = Field(
+        default="fieldmark.book-diff/1", serialization_alias="schema"
+    )
     same: bool
     classes_added: tuple[str, ...]
     classes_removed: tuple[str, ...]

@@ -27,11 +27,12 @@ class _RepeatedKeyError(ValueError):
     """A JSON object that has a key twice, of which Python would silently keep the last."""
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, what: str = "The file") -> Any:
     """The value of a UTF-8 JSON file.
 
     Args:
         path: The file; a byte-order mark is allowed.
+        what: What it is called where it cannot be read.
 
     Raises:
         InputError: It cannot be read, is larger than `MOST_BYTES`, is not UTF-8, is no JSON, is nested too
@@ -44,7 +45,7 @@ def read_json(path: Path) -> Any:
             data = b"" if huge else file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise InputError(f"{str(path)!r} cannot be read: {reason}.") from error
+        raise InputError(f"{what} {str(path)!r} cannot be read: {reason}.") from error
     if huge or len(data) > MOST_BYTES:
         refuse(path, f"is larger than {MOST_BYTES // 1024**2} MiB", hint="Is it the right file?")
     try:
@@ -65,7 +66,7 @@ def read_book(path: Path) -> PromptBook:
     Raises:
         InputError: The file cannot be read or is no prompt book.
     """
-    return book_of(read_json(path), path)
+    return book_of(read_json(path, what="The prompt book"), path)
 
 
 def book_of(value: Any, path: Path) -> PromptBook:
@@ -83,9 +84,10 @@ def book_of(value: Any, path: Path) -> PromptBook:
     except ValidationError as error:
         first = error.errors()[0]
         where = clipped(".".join(str(part) for part in first["loc"]))
+        says = clipped(first["msg"].rstrip("."), most=200)
         refuse(
             path,
-            f"is no prompt book: {f'{where}: ' if where else ''}{clipped(first['msg'].rstrip('.'), most=200)}",
+            f"is no prompt book: {f'{where}: ' if where else ''}{says}",
             hint="A run leaves one, book.json; `fieldmark book import` makes one of other projects' files.",
         )
     seen: set[str] = set()

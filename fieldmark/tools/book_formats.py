@@ -25,8 +25,8 @@ from fieldmark.tools.book_files import (
     write_json,
 )
 from fieldmark.tools.book_pairs import looks_like_pairs, pairs_of_book, prompts_of_pairs
+from fieldmark.tools.descriptor_prompts import descriptor_prompt
 from fieldmark.tools.prompt_texts import class_text, with_article
-from fieldmark.tools.scoring.dclip import descriptor_prompt
 
 BookFormat: TypeAlias = Literal["book", "dclip", "cupl", "synonyms", "chils", "fudd"]
 """book: our own. dclip: class to descriptors. cupl: class to sentences (also ProAPO's descriptions).

@@ -3,57 +3,18 @@
 It knows nothing of who wrote the descriptors.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
+from fieldmark.tools.descriptor_prompts import descriptor_prompt as descriptor_prompt
+from fieldmark.tools.descriptor_prompts import descriptor_prompts as descriptor_prompts
 from fieldmark.tools.scoring.vectors import Encode, encode_groups, image_steps, mean_vectors
 
 Pool = Literal["mean", "max", "sum"]
-
-
-def descriptor_prompt(name: str, descriptor: str, *, after: str = "") -> str:
-    """Join a class name and a descriptor as the authors do: "{name}, which has {descriptor}".
-
-    The clause is chosen by the bare first letters of the descriptor, not by its first word: "also
-    striped" and "are long" begin with "a" and so give "which is ...".
-
-    Source: Menon & Vondrick 2023, released code (`make_descriptor_sentence`).
-
-    Args:
-        name: Class name; underscores become spaces.
-        descriptor: The descriptor, used as given; may be empty.
-        after: Put after the descriptor; "." for ImageNet in the released code, else nothing.
-    """
-    if descriptor.startswith("a"):
-        clause = f"which is {descriptor}"
-    elif descriptor.startswith(("has", "often", "typically", "may", "can")):
-        clause = f"which {descriptor}"
-    elif descriptor.startswith("used"):
-        clause = f"which is {descriptor}"
-    else:
-        clause = f"which has {descriptor}"
-    return f"{name.replace('_', ' ')}, {clause}{after}"
-
-
-def descriptor_prompts(descriptors: Mapping[str, Sequence[str]], *, after: str = "") -> dict[str, list[str]]:
-    """The prompts of every class of a descriptor file, in the file's order of classes.
-
-    Args:
-        descriptors: Class name to descriptors, as in the published files. A class with an empty list
-            gets the one prompt "{name}, which has ", as in the released code.
-        after: See `descriptor_prompt`.
-
-    Returns:
-        Class name to prompts; duplicates are kept and count twice.
-    """
-    return {
-        name: [descriptor_prompt(name, item, after=after) for item in (items or [""])]
-        for name, items in descriptors.items()
-    }
 
 
 def mean_cosine_scores(

@@ -1,0 +1,237 @@
+"""`fieldmark book`: prompt books of other projects in and out, what one holds, what changed between two.
+
+It knows nothing of any format but its name.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from fieldmark.cli.terminal import amount, errors, print_json, row, table, words
+from fieldmark.errors import InputError
+
+if TYPE_CHECKING:
+    from fieldmark.records import PromptBook
+    from fieldmark.tools.book_changes import BookChanges
+    from fieldmark.tools.book_files import Count
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+After = Annotated[
+    str, typer.Option(help='dclip: put after each descriptor; "." for ImageNet.', show_default="nothing")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
+Book = Annotated[Path, typer.Argument(help="A prompt book (book.json).", show_default=False)]
+
+SHOWN = 5
+"""Texts of a class that are named for each kind of change; `--json` has them all."""
+
+
+def commands() -> typer.Typer:
+    """The group of commands."""
+    group = typer.Typer(no_args_is_help=True, help="Prompt books: import, export, show, compare.")
+    group.command(name="import")(import_)
+    for command in (export, show, diff):
+        group.command()(command)
+    return group
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="A prompt file of another project.", show_default=False)],
+    format: Annotated[  # noqa: A002 - the option's name
+        Literal["dclip", "cupl", "synonyms", "chils", "fudd", "book"] | None,
+        typer.Option(help="Its format.", show_default="told by its content"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the book goes.")] = Path("book.json"),
+    noun: Annotated[
+        str | None, typer.Option(help='Generic word for all classes, such as "bird".', show_default="object")
+    ] = None,
+    after: After = "",
+    class_names: Annotated[
+        Path | None,
+        typer.Option(help="fudd: list of class names.", show_default="the *_class_names.json beside it"),
+    ] = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Make a prompt book of another project's file. Classes keep its order."""
+    from fieldmark.tools.book_files import write_book
+    from fieldmark.tools.book_formats import import_book
+
+    refuse_existing([out], force=force)
+    made = import_book(file, format=format, noun=noun, after=after, class_names=class_names)
+    write_book(made.book, out)
+    say_losses(made.lost)
+    counts = {"classes": len(made.book.classes), "prompts": len(made.book.prompts)}
+    if json:
+        print_json(
+            {
+                "schema": "fieldmark.book-import/1",
+                "book": str(out),
+                "format": made.format,
+                "noun": made.book.noun,
+                **counts,
+                "lost": dict(made.lost),
+            }
+        )
+        return
+    console = words(json=False)
+    console.say(f"Read as {made.format}: {in_words(made.book)}.")
+    console.say(f"Book: {out}")
+
+
+def export(
+    book: Book,
+    format: Annotated[  # noqa: A002
+        Literal["dclip", "cupl", "fudd"], typer.Option(help="The format.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="Where the file goes.", show_default=False)],
+    after: After = "",
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Write a prompt book in another project's format; says what that cannot hold."""
+    from fieldmark.tools.book_files import read_book
+    from fieldmark.tools.book_formats import class_names_beside, export_book, write_exported
+
+    refuse_existing([out, class_names_beside(out)] if format == "fudd" else [out], force=force)
+    made = export_book(read_book(book), format, after=after)
+    files = [str(path) for path in write_exported(made, out)]
+    say_losses(made.lost)
+    if json:
+        print_json(
+            {
+                "schema": "fieldmark.book-export/1",
+                "format": format,
+                "files": files,
+                "lost": dict(made.lost),
+            }
+        )
+        return
+    words(json=False).say(f"Written as {format}: {', '.join(files)}")
+
+
+def show(book: Book, json: Json = False) -> None:
+    """Count what a prompt book holds: classes, prompts of each, where they came from."""
+    from fieldmark.tools.book_files import read_book
+
+    held = read_book(book)
+    origins: dict[str, Counter[str]] = {name: Counter() for name in held.classes}
+    for prompt in held.prompts:
+        origins[prompt.class_name][prompt.origin.kind] += 1
+    everything = sum(origins.values(), Counter[str]())
+    models = Counter(p.origin.model for p in held.prompts if p.origin.model is not None)
+    attributes = {p.origin.attribute for p in held.prompts if p.origin.attribute is not None}
+    weighted = sum(p.weight != 1.0 for p in held.prompts)
+    if json:
+        print_json(
+            {
+                "schema": "fieldmark.book-show/1",
+                "noun": held.noun,
+                "prompts": len(held.prompts),
+                "weighted": weighted,
+                "attributes": len(attributes),
+                "origins": dict(everything),
+                "models": dict(models),
+                "classes": [
+                    {"class_name": name, "prompts": own.total(), "origins": dict(own)}
+                    for name, own in origins.items()
+                ],
+            }
+        )
+        return
+    console = words(json=False)
+    made = table("class", "prompts", "origins", words=("class", "origins"))
+    for name, own in origins.items():
+        row(made, name, f"{own.total():,}", listed(own))
+    console.print(made)
+    console.say(f"{in_words(held)}; generic noun: {held.noun}.")
+    if everything:
+        console.say(f"Origins: {listed(everything)}.")
+    if attributes:
+        console.say(f"{amount(len(attributes), 'attribute')}.")
+    if models:
+        console.say(f"Answered by: {listed(models)}.")
+    if weighted:
+        console.say(f"{amount(weighted, 'prompt')} with a weight other than 1.")
+
+
+def diff(
+    before: Annotated[Path, typer.Argument(help="A prompt book.", show_default=False)],
+    after: Annotated[Path, typer.Argument(help="Another one.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Say what changed from one prompt book to another, class by class. Exit code 0 either way."""
+    from fieldmark.tools.book_changes import changes
+    from fieldmark.tools.book_files import read_book
+
+    found = changes(read_book(before), read_book(after))
+    if json:
+        print_json(found)
+        return
+    say_changes(found)
+
+
+def say_changes(found: "BookChanges") -> None:
+    """Name what changed, the first few texts of each kind."""
+    console = words(json=False)
+    if found.same:
+        console.say("The same classes, prompts, weights and origins.")
+        return
+    if found.noun[0] != found.noun[1]:
+        console.say(f"noun: {found.noun[0]} → {found.noun[1]}")
+    if found.reordered:
+        console.say("The classes come in another order.")
+    for sign, names in (("+", found.classes_added), ("-", found.classes_removed)):
+        for name in names:
+            console.say(f"{sign} class {name}")
+    for change in found.classes:
+        kinds = (
+            ("+", "added", change.added),
+            ("-", "removed", change.removed),
+            ("~", "with another weight", change.reweighed),
+            ("~", "with another origin", change.reattributed),
+        )
+        counted = ", ".join(f"{len(texts):,} {what}" for _, what, texts in kinds if texts)
+        console.say(f"{change.class_name}: {counted}")
+        for sign, _, texts in kinds:
+            for text in texts[:SHOWN]:
+                console.say(f"  {sign} {text}")
+            if len(texts) > SHOWN:
+                console.say(f"  {sign} and {len(texts) - SHOWN:,} more")
+    console.say(
+        f"In all {amount(found.prompts_added, 'prompt')} added, {found.prompts_removed:,} removed, "
+        f"{amount(len(found.classes), 'class', 'classes')} changed."
+    )
+
+
+def say_losses(lost: "Count") -> None:
+    """Warn of what a format could not hold, a line for each kind."""
+    from fieldmark.tools.book_formats import LOSSES
+
+    for kind, count in lost.items():
+        errors().say(f"warning: {LOSSES[kind]}: {count:,}", "yellow")
+
+
+def refuse_existing(files: list[Path], *, force: bool) -> None:
+    """Refuse to replace a file unasked; a run's book took money to make.
+
+    Raises:
+        InputError: One of them is there.
+    """
+    there = [path for path in files if path.exists()]
+    if there and not force:
+        raise InputError(
+            f"{str(there[0])!r} is there already.", hint="Choose another with --out, or give --force."
+        )
+
+
+def in_words(book: "PromptBook") -> str:
+    """How many classes and prompts a book holds."""
+    return f"{amount(len(book.classes), 'class', 'classes')}, {amount(len(book.prompts), 'prompt')}"
+
+
+def listed(counts: "Counter[Any]") -> str:
+    """Counts with their names, the largest first."""
+    return ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
