@@ -88,7 +88,12 @@ class Ran:
 
 def run(context: ResolveContext) -> Ran:
     """Run the graph, or take it up again."""
-    state = asyncio.run(run_resolve(context))
+    return asyncio.run(run_async(context))
+
+
+async def run_async(context: ResolveContext) -> Ran:
+    """As `run`, inside a running event loop."""
+    state = await run_resolve(context)
     predictions = tuple(context.run.read_predictions())
     return Ran(state, predictions, load_notebook(state.notebook, context), context)
 
