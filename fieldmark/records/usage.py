@@ -64,7 +64,7 @@ class EncoderUsage(Record):
     seconds: float = 0.0
 
     def after(self, earlier: "EncoderUsage") -> "EncoderUsage":
-        """This use on top of an earlier process's on the same run: work adds up, what is distinct does not."""
+        """This use on top of an earlier process's on the same run: work adds up, distinct things do not."""
         return EncoderUsage(
             images_encoded=self.images_encoded + earlier.images_encoded,
             texts_encoded=self.texts_encoded + earlier.texts_encoded,
