@@ -77,7 +77,8 @@ def book_of(value: Any, path: Path) -> PromptBook:
         path: Where it came from, for messages.
 
     Raises:
-        InputError: It is no prompt book, lists a class twice, or has a weight that is no number.
+        InputError: It is no prompt book, lists a class twice, has a weight that is no number, or a text that
+            cannot be written.
     """
     try:
         book = PromptBook.model_validate(value)
@@ -90,6 +91,7 @@ def book_of(value: Any, path: Path) -> PromptBook:
             f"is no prompt book: {f'{where}: ' if where else ''}{says}",
             hint="A run leaves one, book.json; `fieldmark book import` makes one of other projects' files.",
         )
+    check_text(book.noun, path, "the noun", blank=False)
     seen: set[str] = set()
     for name in book.classes:
         check_text(name, path, "a class name", blank=False)
@@ -97,6 +99,9 @@ def book_of(value: Any, path: Path) -> PromptBook:
             refuse(path, f"lists the class {clipped(name)!r} twice", hint="Remove one of them.")
         seen.add(name)
     for place, prompt in enumerate(book.prompts):
+        origin = prompt.origin
+        for text in (prompt.text, origin.question, origin.model, origin.attribute):
+            check_text(text or "", path, f"prompt {place}")
         if not math.isfinite(prompt.weight):
             refuse(path, f"gives prompt {place} the weight {prompt.weight}", hint="Give it a plain number.")
     return book
@@ -175,7 +180,7 @@ def check_text(text: str, path: Path, where: str, *, blank: bool = True) -> None
         InputError: Half a surrogate pair, which JSON can escape but no file can hold; or a blank text.
     """
     if not (blank or text.strip()):
-        refuse(path, f"has {where} that is blank", hint="Name it or remove it.")
+        refuse(path, f"has a blank for {where}", hint="Name it or remove it.")
     if not text.isascii():
         try:
             text.encode()

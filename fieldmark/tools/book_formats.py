@@ -107,8 +107,8 @@ def import_book(
     """
     value = read_json(path)
     chosen = format or detect_format(value, path)
-    if noun is not None and not noun.strip():
-        raise InputError("The noun is blank.", hint='Give a word such as "bird", or leave it out.')
+    if noun is not None and not (noun.strip() and noun.isprintable()):
+        raise InputError("The noun is blank or unreadable.", hint='Give a word such as "bird".')
     if chosen == "book":
         book = book_of(value, path)
         return Imported(book.model_copy(update={"noun": noun or book.noun}), chosen)

@@ -1,0 +1,238 @@
+"""`fieldmark book`, and classifying with a book made of another project's file."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.command_line import CommandLine
+
+DESCRIPTORS = {
+    "zebra_finch": ["a red bill on a small head", "striped tail feathers"],
+    "Alpine, swift": [],
+    "crow": ["black all over", "a heavy bill"],
+}
+LOOK = ("--clip", "aviary", "--max-rounds", 0, "--no-report")
+
+
+@pytest.fixture
+def place(command_line: CommandLine) -> CommandLine:
+    """A folder with a DCLIP file and two pictures."""
+    (command_line.folder / "birds.json").write_text(json.dumps(DESCRIPTORS))
+    pictures = command_line.folder / "pictures"
+    pictures.mkdir()
+    for name, colour in (("one.png", "red"), ("two.png", "blue")):
+        Image.new("RGB", (40, 30), colour).save(pictures / name)
+    return command_line
+
+
+def test_import_show_export_and_diff(place: CommandLine) -> None:
+    made = place.invoke("book", "import", "birds.json", "--noun", "bird")
+    assert (made.code, made.err) == (0, "")
+    assert made.out == "Read as dclip: 3 classes, 5 prompts.\nBook: book.json\n"
+
+    shown = place.invoke("book", "show", "book.json")
+    assert "3 classes, 5 prompts; generic noun: bird." in shown.out
+    assert "Origins: descriptor 4, name 1." in shown.out
+    assert place.invoke("book", "show", "book.json", "--json").json == {
+        "schema": "fieldmark.book-show/1",
+        "noun": "bird",
+        "prompts": 5,
+        "weighted": 0,
+        "attributes": 0,
+        "origins": {"descriptor": 4, "name": 1},
+        "models": {},
+        "classes": [
+            {"class_name": "zebra_finch", "prompts": 2, "origins": {"descriptor": 2}},
+            {"class_name": "Alpine, swift", "prompts": 1, "origins": {"name": 1}},
+            {"class_name": "crow", "prompts": 2, "origins": {"descriptor": 2}},
+        ],
+    }
+
+    back = place.invoke("book", "export", "book.json", "--format", "dclip", "--out", "back.json")
+    assert (back.code, back.out) == (0, "Written as dclip: back.json\n")
+    assert back.lines == ["warning: noun, which the format has no place for: 1"]
+    assert json.loads((place.folder / "back.json").read_text()) == DESCRIPTORS
+
+    sentences = place.invoke(
+        "book", "export", "book.json", "--format", "cupl", "--out", "sentences.json", "--json"
+    )
+    assert sentences.json == {
+        "schema": "fieldmark.book-export/1",
+        "format": "cupl",
+        "files": ["sentences.json"],
+        "lost": {"noun": 1, "origins": 1},
+    }
+    held = json.loads((place.folder / "sentences.json").read_text())
+    held["crow"][0] = "crow, which has [bold]a grey neck[/bold]"
+    (place.folder / "sentences.json").write_text(json.dumps(held))
+    again = place.invoke(
+        "book", "import", "sentences.json", "--format", "cupl", "--out", "other.json", "--json"
+    )
+    assert again.json == {
+        "schema": "fieldmark.book-import/1",
+        "book": "other.json",
+        "format": "cupl",
+        "noun": "object",
+        "classes": 3,
+        "prompts": 5,
+        "lost": {},
+    }
+
+    changed = place.invoke("book", "diff", "book.json", "other.json")
+    assert changed.out.splitlines() == [
+        "noun: bird → object",
+        "Alpine, swift: 1 with another origin",
+        "  ~ Alpine, swift, which has ",
+        "crow: 1 added, 1 removed",
+        "  + crow, which has [bold]a grey neck[/bold]",
+        "  - crow, which has black all over",
+        "In all 1 prompt added, 1 removed, 2 classes changed.",
+    ]
+    value = place.invoke("book", "diff", "book.json", "other.json", "--json").json
+    assert (value["schema"], value["same"]) == ("fieldmark.book-diff/1", False)
+    assert value["classes"][1]["added"] == ["crow, which has [bold]a grey neck[/bold]"]
+    same = place.invoke("book", "diff", "book.json", "book.json")
+    assert (same.code, same.out) == (0, "The same classes, prompts, weights and origins.\n")
+
+
+def test_pairs_keep_their_class_list_beside_them(place: CommandLine) -> None:
+    pair = {"attr_type": "bill", "prompt_pair": ["A crow's heavy bill.", "A wren's thin bill."]}
+    pairs = {"0_1": {"classes": [0, 1], "prompt_pairs": [pair]}}
+    (place.folder / "pairs.json").write_text(json.dumps(pairs))
+    (place.folder / "names.json").write_text('["crow", "wren"]')
+    bare = place.invoke("book", "import", "pairs.json")
+    assert bare.code == 2
+    assert "Give the list with --class-names FILE." in bare.err
+    assert place.invoke("book", "import", "pairs.json", "--class-names", "names.json").code == 0
+    out = place.invoke("book", "export", "book.json", "--format", "fudd", "--out", "new.json")
+    assert (out.out, out.err) == ("Written as fudd: new.json, new_class_names.json\n", "")
+    assert json.loads((place.folder / "new.json").read_text()) == pairs
+    (place.folder / "new.json").unlink()
+    refused = place.invoke("book", "export", "book.json", "--format", "fudd", "--out", "new.json")
+    assert (refused.code, (place.folder / "new.json").exists()) == (2, False)
+    assert "'new_class_names.json' is there already." in refused.err
+
+
+def test_nothing_is_replaced_unasked(place: CommandLine) -> None:
+    (place.folder / "book.json").write_text("mine")
+    refused = place.invoke("book", "import", "birds.json")
+    assert refused.code == 2
+    assert refused.lines == [
+        "fieldmark: 'book.json' is there already.",
+        "           Choose another with --out, or give --force.",
+    ]
+    assert (place.folder / "book.json").read_text() == "mine"
+    assert place.invoke("book", "import", "birds.json", "--force").code == 0
+    assert place.invoke("book", "show", "book.json").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("import", "none.json"), "'none.json' cannot be read: No such file"),
+        (("import", "broken.json"), "'broken.json' is no JSON"),
+        (("import", "short.json"), "The format of 'short.json' cannot be told"),
+        (("import", "birds.json", "--format", "fudd"), "no class list lies beside it"),
+        (("import", "birds.json", "--format", "book"), "'birds.json' is no prompt book"),
+        (("show", "birds.json"), "`fieldmark book import` makes one of other projects' files."),
+        (("show", "none.json"), "The prompt book 'none.json' cannot be read"),
+        (("diff", "birds.json", "birds.json"), "'birds.json' is no prompt book"),
+        (("export", "birds.json", "--format", "cupl", "--out", "x.json"), "'birds.json' is no prompt book"),
+    ],
+)
+def test_wrong_files(place: CommandLine, arguments: tuple[str, ...], says: str) -> None:
+    (place.folder / "broken.json").write_text("{")
+    (place.folder / "short.json").write_text('{"crow": ["bill"]}')
+    outcome = place.invoke("book", *arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert says in outcome.err
+    assert len(outcome.lines) <= 2
+    assert not (place.folder / "book.json").exists()
+
+
+def test_classifying_with_a_dclip_file(place: CommandLine) -> None:
+    assert place.invoke("book", "import", "birds.json", "--noun", "bird").code == 0
+    # No model, no question: the book says it all.
+    outcome = place.invoke("classify", "pictures", "--book", "book.json", *LOOK, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["usage"]["requests"] == 0
+    assert {each["label"] for each in outcome.json["images"]} <= set(DESCRIPTORS)
+    run = place.folder / outcome.json["run"]
+    kept = json.loads((run / "book.json").read_text())
+    assert kept["classes"] == list(DESCRIPTORS)
+    assert kept["noun"] == "bird"
+    assert [prompt["text"] for prompt in kept["prompts"]] == [
+        "zebra finch, which is a red bill on a small head",
+        "zebra finch, which has striped tail feathers",
+        "Alpine, swift, which has ",
+        "crow, which has black all over",
+        "crow, which is a heavy bill",
+    ]
+    with (run / "predictions.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2
+
+    (place.folder / "same.txt").write_text("\n".join(DESCRIPTORS))
+    same = place.invoke(
+        "classify", "pictures", "--book", "book.json", "--classes", "same.txt", *LOOK, "--json"
+    )
+    assert [each["candidates"] for each in same.json["images"]] == [
+        each["candidates"] for each in outcome.json["images"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("classes", "says"),
+    [
+        ("crow,zebra_finch", "it has besides 'Alpine, swift'."),
+        ("crow,wren", "it lacks 'wren'; it has besides 'zebra_finch', 'Alpine, swift'."),
+        ("crow.txt", "they come in another order."),
+    ],
+)
+def test_a_book_of_other_classes_is_refused_before_anything_is_done(
+    place: CommandLine, classes: str, says: str
+) -> None:
+    (place.folder / "crow.txt").write_text("\n".join(reversed(DESCRIPTORS)))
+    assert place.invoke("book", "import", "birds.json").code == 0
+    outcome = place.invoke("classify", "pictures", "--book", "book.json", "--classes", classes, *LOOK)
+    assert outcome.code == 2
+    assert outcome.lines == [
+        f"fieldmark: The prompt book does not fit the classes: {says}",
+        "           Leave --classes out to take them from the book.",
+    ]
+    assert not Path(place.folder / "runs").exists()
+
+
+def test_another_projects_file_is_not_taken_for_a_book(place: CommandLine) -> None:
+    outcome = place.invoke("classify", "pictures", "--book", "birds.json", *LOOK)
+    assert outcome.code == 2
+    assert "fieldmark book import" in outcome.err
+
+
+def test_bare_names_leave_a_book_aside(place: CommandLine) -> None:
+    assert place.invoke("book", "import", "birds.json").code == 0
+    outcome = place.invoke(
+        "classify", "pictures", "--book", "book.json", "--classes", "a,b", "--start", "names", *LOOK
+    )
+    assert outcome.code == 0, outcome.err
+
+
+def test_books_need_no_model_library(place: CommandLine) -> None:
+    program = (
+        "import sys\nfrom fieldmark.cli import main\n"
+        "sys.argv[1:] = ['book', 'import', 'birds.json']\n"
+        "try: main()\nfinally: print(*sorted({'torch', 'openai', 'langgraph', 'open_clip'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=place.folder,
+        env=place.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["Read as dclip: 3 classes, 5 prompts.", "Book: book.json", ""]
