@@ -225,7 +225,8 @@ def test_books_need_no_model_library(place: CommandLine) -> None:
     program = (
         "import sys\nfrom fieldmark.cli import main\n"
         "sys.argv[1:] = ['book', 'import', 'birds.json']\n"
-        "try: main()\nfinally: print(*sorted({'torch', 'openai', 'langgraph', 'open_clip'} & set(sys.modules)))"
+        "try: main()\n"
+        "finally: print(*sorted({'torch', 'openai', 'langgraph', 'open_clip'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
