@@ -14,6 +14,8 @@ from fieldmark.agents.notes import Note, QuestionSpec
 
 MOST_CELLS = 64
 """The most cells that one question fills: what a row's question can hold."""
+FEW_FLOOR = 0.05
+"""The part of an open image that a first group must concern where none concerns a whole one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +103,8 @@ def rival_groups(need: Tensor, *, size: int, most: int, floor: float = 1.0) -> l
             gain = need[members].sum(0)
             gain[members] = -1
             best = int(gain.argmax())
-            # A class that adds less than half an image only makes the question longer.
-            if float(gain[best]) < 0.5:
+            # A class that adds less than half of that only makes the question longer.
+            if float(gain[best]) < 0.5 * floor:
                 break
             total += float(gain[best])
             members.append(best)
@@ -211,14 +213,19 @@ def plan_groups(view: PlanView, *, most: int) -> tuple[QuestionSpec, ...]:
     """Group questions for the rivals among the open images; names the tried columns where there are any."""
     kind = "again" if view.columns else "group"
     asked = {note.spec.key for note in view.notes}
+    need = pair_need(view.weights)
+    groups = rival_groups(need, size=view.group_size, most=most)
+    if not groups and not view.columns:
+        # Among few images no pair concerns a whole one, and the loop would end before it asked anything.
+        groups = rival_groups(need, size=view.group_size, most=most, floor=FEW_FLOOR)
     specs: list[QuestionSpec] = []
-    for members, need in rival_groups(pair_need(view.weights), size=view.group_size, most=most):
+    for members, concerned in groups:
         spec = QuestionSpec(
             kind=kind,
             classes=tuple(view.classes[c] for c in members),
             attributes=view.columns,
             columns=view.columns_hash,
-            need=need,
+            need=concerned,
         )
         if spec.key not in asked:
             specs.append(spec)

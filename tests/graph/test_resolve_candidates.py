@@ -62,7 +62,7 @@ def test_every_rule_finds_the_truth_where_the_answers_tell_it(tmp_path: Path, ch
 
 def test_predictions_agree_with_the_candidates_left(tmp_path: Path) -> None:
     ran = run(make_context(tmp_path, World(splits=1), options=options(tau=0.01, k=3, max_rounds=2)))
-    left = ran.context.arrays.get(ran.state.candidates)
+    left = ran.context.arrays.get(ran.state.candidates).astype(np.bool_)
     assert len({p.status for p in ran.predictions}) >= 1
     for prediction, row in zip(ran.predictions, left, strict=True):
         names = [WORLD.names[c] for c in row.nonzero()[0]]
@@ -162,7 +162,7 @@ def test_conformal_candidates_keep_the_truth_as_often_as_promised(tmp_path: Path
     chosen = options(candidates="conformal", alpha=0.2, max_rounds=1)
     context = make_context(tmp_path, WORLD, images=WORLD.images(4), options=chosen, calibration=calibration())
     ran = run(context)
-    left = ran.context.arrays.get(ran.state.candidates)
+    left = ran.context.arrays.get(ran.state.candidates).astype(np.bool_)
     assert left.shape == (64 + 64, 16)  # the calibration images pass through the same loop
     assert len(ran.predictions) == 64  # and are no part of the result
     truth = [WORLD.names.index(WORLD.truth(image)) for image in ran.context.usable]
@@ -239,7 +239,7 @@ def test_fudd_scores_nothing_outside_the_candidates(tmp_path: Path) -> None:
     chosen = options(rule="fudd", ask="pairs", candidates="topk", k=4, max_rounds=1)
     ran = run(make_context(tmp_path, WORLD, llm=model, options=chosen))
     scores = ran.context.arrays.get(ran.state.scores)
-    left = ran.context.arrays.get(ran.state.candidates)
+    left = ran.context.arrays.get(ran.state.candidates).astype(np.bool_)
     assert np.isneginf(scores[~left]).all()
     assert np.isfinite(scores[left]).all()
     assert (left.sum(1) == 4).all()
