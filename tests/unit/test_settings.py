@@ -1,0 +1,79 @@
+"""What the environment says, read when asked and by the application alone."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import fieldmark
+from fieldmark.errors import SettingsError
+from fieldmark.settings import read_settings
+
+
+def test_without_an_environment_there_are_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FIELDMARK_HOME")
+    settings = read_settings()
+    assert settings.home.name == "fieldmark"
+    assert settings.clip == "ViT-B-32:laion2b_s34b_b79k"
+    assert settings.llm is settings.base_url is settings.api_key is None
+    assert settings.price_prompt is settings.price_completion is None
+    assert settings.device == "auto"
+
+
+def test_the_environment_is_read_anew_each_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FIELDMARK_HOME", str(tmp_path / "one"))
+    assert read_settings().home == tmp_path / "one"
+    monkeypatch.setenv("FIELDMARK_HOME", str(tmp_path / "two"))
+    assert read_settings().home == tmp_path / "two"
+
+
+def test_openai_variables_work_untouched_and_our_own_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-one")
+    settings = read_settings()
+    assert settings.base_url == "http://127.0.0.1:1/v1"
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == "sk-one"
+    monkeypatch.setenv("FIELDMARK_BASE_URL", "http://127.0.0.1:2/v1")
+    monkeypatch.setenv("FIELDMARK_API_KEY", "sk-two")
+    settings = read_settings()
+    assert settings.base_url == "http://127.0.0.1:2/v1"
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == "sk-two"
+
+
+def test_the_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-one")
+    settings = read_settings()
+    assert "sk-one" not in repr(settings)
+    assert "sk-one" not in settings.model_dump_json()
+
+
+@pytest.mark.parametrize("value", ["cheap", "-1"])
+def test_a_value_that_cannot_be_used_is_named_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("FIELDMARK_PRICE_PROMPT", value)
+    with pytest.raises(SettingsError, match="price_prompt") as caught:
+        read_settings()
+    assert "FIELDMARK_PRICE_PROMPT" in caught.value.hint
+
+
+def test_nobody_else_reads_the_environment() -> None:
+    root = Path(fieldmark.__file__).parent
+    readers = {path.relative_to(root).as_posix() for path in root.rglob("*.py") if reads_environment(path)}
+    # A child process gets a copy, a terminal its width, torch its silence; none of these takes a setting.
+    assert readers <= {
+        "cli/guarding.py",
+        "cli/terminal.py",
+        "evals/aviary/render_files.py",
+        "settings.py",
+        "tools/vllm.py",
+    }
+
+
+def reads_environment(path: Path) -> bool:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return any(
+        isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") for node in ast.walk(tree)
+    )
