@@ -1,6 +1,7 @@
 """The resolve graph against llama.cpp's own server: real HTTP, a real grammar, weights that may be random.
 
-Opt-in: `LLAMACPP_BASE_URL=http://127.0.0.1:8080/v1 pytest -m llamacpp`. The model may know nothing at all;
+Opt-in, with a `llama-server` built from llama.cpp's source (the source package of llama-cpp-python holds it):
+`LLAMACPP_BASE_URL=http://127.0.0.1:8080/v1 pytest -m llamacpp`. The model may know nothing at all;
 what is tested is that whatever it says is read or counted as a failure, and that the run ends with a reason.
 """
 
