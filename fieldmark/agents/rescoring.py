@@ -201,11 +201,11 @@ def plan_view(
 ) -> PlanView:
     """What the planner may look at: how much each open image is still each class, and the table's gaps.
 
-    Calibration images are left out: questions are spent on the images that were asked about.
+    Calibration images count like the others: a loop that spent its questions on the others alone would not
+    treat both alike, and conformal coverage would be lost.
     """
-    kept = candidates[: len(context.usable)]
-    still_open = kept.sum(1) > 1
-    weights = class_probabilities(scores[: len(context.usable)], temperature, within=kept)[still_open]
+    still_open = candidates.sum(1) > 1
+    weights = class_probabilities(scores, temperature, within=candidates)[still_open]
     table = tabulated(notebook, first, candidates, context)
     columns: tuple[str, ...] = ()
     columns_hash = ""
@@ -228,15 +228,8 @@ def plan_view(
     )
 
 
-def untold_classes(
-    notebook: str, first: Tensor, candidates: Tensor, context: ResolveContext
-) -> Tensor | None:
-    """Classes whose row of the table is mostly empty `[C]` bool; None where there is no table."""
-    if context.options.rule == "fudd":
-        return None
-    table = tabulated(notebook, first, candidates, context)
-    if table is None:
-        return None
+def untold_classes(table: Table) -> Tensor:
+    """Classes whose row of the table is mostly empty `[C]` bool."""
     told = (table.guide.counts.sum(-1) > 0).float().mean(1)
     return told < TOLD_FROM
 

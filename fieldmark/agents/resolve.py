@@ -56,6 +56,8 @@ class ResolveState(BaseModel):
     """Hash of the candidates `[N, C]` bool: which classes each image may still be."""
     earlier: str = ""
     """Hash of the candidates of the round before."""
+    admitted: str = ""
+    """Hash of the first look's candidates: no later round admits a class that it ruled out."""
     notebook: str = ""
     """Hash of all answers so far."""
     plan: tuple[QuestionSpec, ...] = ()
@@ -136,18 +138,19 @@ async def score(state: ResolveState, runtime: Context) -> Update:
 async def triage(state: ResolveState, runtime: Context) -> Update:
     """Recompute candidates within the earlier ones, and say whether the loop is done."""
     context = runtime.context
-    untold = (
-        rescoring.untold_classes(
+    table = (
+        rescoring.tabulated(
             state.notebook, load_array(state.first, context), load_array(state.candidates, context), context
         )
-        if state.round
+        if state.round and context.options.rule != "fudd"
         else None
     )
     result = triaging.triage(
         scores_hash=state.scores,
         candidates_hash=state.candidates,
         temperature=state.temperature,
-        untold=untold,
+        untold=rescoring.untold_classes(table) if table else None,
+        admitted_hash=state.admitted,
         context=context,
     )
     notes = rescoring.load_notebook(state.notebook, context).notes
@@ -158,7 +161,7 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
         open=result.open,
         rejected=result.rejected,
         candidates=result.left,
-        attributes=state.history[-1].attributes if state.history else 0,
+        attributes=len(table.guide.attributes) if table else 0,
     )
     context.report("triaged", summary.model_dump())
     context.run.event("triaged", **summary.model_dump())
@@ -167,6 +170,7 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
     stalled = state.stalled + 1 if same else 0
     return {
         "candidates": result.candidates_hash,
+        "admitted": state.admitted if state.round else result.candidates_hash,
         "earlier": state.candidates,
         "history": (*state.history, summary),
         "stalled": stalled,

@@ -1,4 +1,4 @@
-"""Which classes each image may still be, round by round, each within the round before.
+"""Which classes each image may still be, round by round: each within the round before, but for winners.
 
 It knows nothing of how scores came about or what is asked next.
 """
@@ -31,6 +31,7 @@ def triage(
     candidates_hash: str,
     temperature: float,
     untold: Tensor | None,
+    admitted_hash: str,
     context: ResolveContext,
 ) -> Triage:
     """Apply the candidate rule within the earlier candidates.
@@ -41,6 +42,7 @@ def triage(
         temperature: What the scores are divided by.
         untold: Classes that follow-up answers say too little of `[C]` bool. They stay candidates: an image
             of theirs would otherwise fall to whichever look-alike was described first.
+        admitted_hash: The first look's candidates, or "" at the first look.
         context: The run.
     """
     scores = torch.from_numpy(context.arrays.get(scores_hash))
@@ -53,6 +55,8 @@ def triage(
     kept = candidate_rule(left, context)(left, before)
     if untold is not None:
         kept |= before & untold
+        admitted = torch.from_numpy(context.arrays.get(admitted_hash))
+        kept = with_winners(scores.masked_fill(untold | ~admitted, -torch.inf), kept)
     counts = kept[: len(context.usable)].sum(1)
     return Triage(
         candidates_hash=context.arrays.put(kept.numpy()),
@@ -61,6 +65,27 @@ def triage(
         rejected=int((counts == 0).sum()),
         left=int(counts.sum()),
     )
+
+
+def with_winners(scores: Tensor, kept: Tensor) -> Tensor:
+    """Bring back the class that beats all that are left, where an earlier round of questions ruled it out.
+
+    Being resolved must mean something: an image is not resolved while all evidence together speaks for
+    another class. A rejected image stays rejected.
+
+    Args:
+        scores: Class scores `[N, C]`, -inf where a class was not scored, not described (little said of a
+            class is little said against it) or ruled out by the first look (whose evidence the table's
+            scores do not hold).
+        kept: The classes left `[N, C]` bool.
+
+    Returns:
+        `[N, C]` bool.
+    """
+    best = scores.max(dim=1, keepdim=True)
+    best_left = scores.masked_fill(~kept, -torch.inf).max(dim=1, keepdim=True).values
+    beaten = (best.values > best_left) & kept.any(dim=1, keepdim=True)
+    return kept.scatter(1, best.indices, kept.gather(1, best.indices) | beaten)
 
 
 def candidate_rule(probabilities: Tensor, context: ResolveContext) -> CandidateRule:

@@ -14,6 +14,9 @@ from fieldmark.records import Prediction, RunManifest, Skipped
 if TYPE_CHECKING:
     import pandas as pd
 
+SMALL = 0.05
+"""Contributions below this are told together."""
+
 
 @dataclass(frozen=True)
 class Resolution(Sequence[Prediction]):
@@ -54,13 +57,20 @@ class Resolution(Sequence[Prediction]):
         """Why an image got its label, in words: the marks that moved it from the runner-up."""
         p = self.predictions[index]
         if not p.marks:
-            return f"{p.image}: {p.label} ({p.status}) by the first look alone."
+            by = "FuDD's rule, which gives no weights per mark" if p.rounds else "the first look alone"
+            return f"{p.image}: {p.label} ({p.status}) by {by}."
         lines = [f"{p.image}: {p.label} rather than {p.runner_up} ({p.status}, margin {p.margin:+.2f})"]
+        small = [mark for mark in p.marks if abs(mark.contribution) < SMALL]
         for mark in p.marks:
-            says = f"{p.label} {mark.label_value}, {p.runner_up} {mark.runner_up_value}; seen: {mark.seen}"
-            lines.append(
-                f"  {mark.contribution:+.2f}  {mark.attribute}" + (f" ({says})" if mark.seen else "")
-            )
+            if mark in small:
+                continue
+            both = mark.label_value == mark.runner_up_value
+            has = f"both {mark.label_value}" if both else f"{mark.label_value}, not {mark.runner_up_value}"
+            says = f" ({has}; seen: {mark.seen})" if mark.seen else ""
+            lines.append(f"  {mark.contribution:+.2f}  {mark.attribute}{says}")
+        if small:
+            rest = sum(mark.contribution for mark in small)
+            lines.append(f"  {rest:+.2f}  {len(small)} smaller ones together")
         return "\n".join(lines)
 
     def to_pandas(self) -> "pd.DataFrame":
