@@ -1,0 +1,30 @@
+"""Every Python block of the docs runs, in the order of its page, in an empty folder without network."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NEEDS_MORE = {"reports.md": "reads a run folder that the reader has"}
+PAGES = sorted(
+    path for path in (ROOT / "docs").glob("*.md") if "```python" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if page.name in NEEDS_MORE:
+        pytest.skip(NEEDS_MORE[page.name])
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    names: dict[str, object] = {"__name__": "docs"}
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"{page.name}, block {number + 1}", "exec"), names)
+    assert blocks
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
