@@ -146,8 +146,8 @@ def test_one_bad_class_does_not_stop_the_others_and_nothing_bad_is_kept(
 
 @pytest.mark.parametrize("reply", [prose, rate_limited(retry_after_s=0), error(503, headers=AT_ONCE)])
 def test_what_a_second_try_or_a_closer_look_mends_is_mended(place: Path, pictures: Path, reply: Any) -> None:
-    """Prose around the answer; and an endpoint that is busy for its first three requests."""
-    script = [truly] if reply is prose else [reply, reply, reply, truly]
+    """Prose around the answer; and an endpoint that is busy for its first two requests."""
+    script = [truly] if reply is prose else [reply, reply, truly]
     with FaultyEndpoint([bad_for_the_heron(prose)] if reply is prose else script, models=SAME) as endpoint:
         found = classifier(place, endpoint).resolve(pictures)
     assert found.manifest.usage.failed == 0
