@@ -4,47 +4,46 @@ It knows nothing of commands and terminals; the graphs know nothing of it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import JsonValue
 
+from fieldmark.agents.asking import may_pass
 from fieldmark.agents.context import Report, ResolveContext, say_nothing
 from fieldmark.agents.estimating import Estimate, first_look, most_follow_ups
 from fieldmark.agents.options import ResolveOptions
 from fieldmark.agents.running import run_resolve
-from fieldmark.app.inputs import check_classes, images_hash
+from fieldmark.app.checks import check_book, check_calibration, check_loop
+from fieldmark.app.inputs import check_classes, find_given, images_hash
 from fieldmark.app.resolution import Resolution
+from fieldmark.app.resuming import (
+    RESUMED,
+    SETTLED,
+    Chosen,
+    Settled,
+    arguments_of,
+    check_unchanged,
+    choose,
+    earlier_manifest,
+)
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
-from fieldmark.errors import (
-    ClassNamesError,
-    FieldmarkError,
-    InputError,
-    QuestionFailed,
-    RunError,
-    SettingsError,
-)
+from fieldmark.errors import InputError, LimitReached, QuestionFailed, SettingsError
 from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.prompts.noun import ask_noun
-from fieldmark.records import Limits, PromptBook, Record, RunManifest, Usage
+from fieldmark.records import Limits, PromptBook, RunManifest, Usage
 from fieldmark.settings import read_settings
-from fieldmark.tools.images import Found, find_images
+from fieldmark.tools.images import Found, ImageFile
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
 
-SETTLED = "settled.json"
-RESUMED = "Resumed after a kill: the usage counts the last process alone."
-
-
-class Settled(Record):
-    """What a run asked before its loop began, kept for when it is resumed."""
-
-    noun: str
+T = TypeVar("T")
+Images = Sequence[Path | str] | Path | str
 
 
 @dataclass(kw_only=True)
@@ -87,35 +86,22 @@ class Classifier:
 
     def __post_init__(self) -> None:
         self.classes = check_classes(self.classes)
-        if self.options.start == "book" and self.book is None:
-            raise InputError(
-                "A run that starts from a prompt book needs one.", hint="Give it with --book FILE."
-            )
+        check_loop(self.options, has_book=self.book is not None, calibrated=self.calibration is not None)
         # Told here, not after an hour of encoding, by which time the graph would tell it.
-        if self.book and self._started_options().start == "book" and self.book.classes != self.classes:
-            raise ClassNamesError(
-                f"The prompt book does not fit the classes: {_misfit(self.book.classes, self.classes)}.",
-                hint="Leave --classes out to take them from the book.",
-            )
+        if self.book and self._started_options().start == "book":
+            check_book(self.book, self.classes)
 
-    def resolve(self, images: Sequence[Path | str] | Path | str, *, resume: str | None = None) -> Resolution:
+    def resolve(self, images: Images, *, resume: str | None = None) -> Resolution:
         """Classify images; see `aresolve`. Not to be called from a running event loop."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(self.aresolve(images, resume=resume))
-        raise InputError(
-            "resolve() was called inside a running event loop.", hint="Use `await aresolve(…)` there."
-        )
+        return _run_here(self.aresolve(images, resume=resume), "resolve")
 
-    async def aresolve(
-        self, images: Sequence[Path | str] | Path | str, *, resume: str | None = None
-    ) -> Resolution:
+    async def aresolve(self, images: Images, *, resume: str | None = None) -> Resolution:
         """Classify images until each is resolved or honestly left open.
 
         Args:
             images: Files and folders.
-            resume: Id of an earlier run to go on with, in the same `out`.
+            resume: Id of an earlier run to go on with, in the same `out`. It keeps its models, whatever the
+                environment says by now; those named here win.
 
         Returns:
             The predictions, with the run's manifest and folder.
@@ -125,161 +111,193 @@ class Classifier:
             EndpointError: The language model could not be asked anything at all.
             FieldmarkError: Anything else that was wrong; its message says what to do.
         """
-        found = find_images(images)
+        found, calibration = self._find(images)
         earlier = RunFolder.open(self.out, resume) if resume else None
         if earlier:
-            self._check_same_images(earlier, found)
-        settings = read_settings()
+            check_unchanged(earlier, self._hashes(found, calibration))
+        chosen = self._chosen(earlier)
         with open_stores(self.home) as stores:
-            async with self._model(stores) as llm:
-                encoder = stores.encoder(self.clip or settings.clip, device=self.device or settings.device)
-                calibration = self._calibration_images()
+            async with self._model(stores, chosen) as llm:
+                encoder = stores.encoder(chosen.clip, device=chosen.device)
+                now = {**self._hashes(found, calibration), "encoder": encoder.identity}
+                if earlier:
+                    check_unchanged(earlier, now)
                 # Only now: whatever is missing is told before a folder is made for a run that cannot be.
                 run = earlier or RunFolder.create(
-                    self.out, kind="classify", options=self._config(images, found)
+                    self.out, kind="classify", options={**self._config(images, chosen, llm), **now}
                 )
                 self.report("run", {"id": run.run_id, "path": str(run.path)})
-                context = ResolveContext(
-                    classes=tuple(self.classes),
-                    images=found.images,
-                    encoder=encoder,
-                    llm=llm,
-                    arrays=ArrayStore(run.path / "arrays"),
-                    run=run,
-                    options=await self._settled_options(llm, run),
-                    book=self.book,
-                    calibration=calibration,
-                    report=self.report,
-                )
                 stopped = earlier_manifest(run)
-                state = await run_resolve(context)
+                notes = [RESUMED] if _killed_once(earlier, stopped) else []
+
+                def conclude(stop_reason: str, counts: dict[str, int]) -> RunManifest:
+                    return write_manifest(
+                        run,
+                        encoder,
+                        images=found.images,
+                        language_model=describe_model(llm),
+                        usage=llm.usage if llm else Usage(),
+                        stop_reason=stop_reason,
+                        counts=counts,
+                        skipped=found.skipped,
+                        earlier=stopped,
+                        notes=tuple(notes),
+                    )
+
+                try:
+                    noun = await self._noun(llm, run)
+                    notes += [noun.note] if noun.note else []
+                    context = ResolveContext(
+                        classes=tuple(self.classes),
+                        images=found.images,
+                        encoder=encoder,
+                        llm=llm,
+                        arrays=ArrayStore(run.path / "arrays"),
+                        run=run,
+                        options=self._started_options().model_copy(update={"noun": noun.noun}),
+                        book=self.book,
+                        calibration=calibration,
+                        report=self.report,
+                    )
+                    state = await run_resolve(context)
+                except BaseException as error:
+                    # What was spent counts when the run is resumed. The first fault is the one to be told.
+                    with suppress(OSError):
+                        conclude("failed" if isinstance(error, Exception) else "interrupted", {})
+                    raise
                 if stopped and stopped.stop_reason == state.stop_reason and not encoder.usage.distinct_texts:
                     return Resolution(tuple(run.read_predictions()), stopped, run.path)
                 last = state.history[-1]
-                manifest = write_manifest(
-                    run,
-                    context.encoder,
-                    images=found.images,
-                    language_model=describe_model(llm),
-                    usage=llm.usage if llm else Usage(),
-                    stop_reason=state.stop_reason or "no_progress",
-                    counts={
+                manifest = conclude(
+                    state.stop_reason or "no_progress",
+                    {
                         "resolved": last.resolved,
                         "open": last.open,
                         "rejected": last.rejected,
                         "rounds": state.round,
                         "questions": last.questions,
                     },
-                    skipped=found.skipped,
-                    earlier=stopped,
-                    notes=(RESUMED,) if earlier and not stopped else (),
                 )
         return Resolution(tuple(run.read_predictions()), manifest, run.path)
 
-    def estimate(self, images: Sequence[Path | str] | Path | str) -> Estimate:
+    def estimate(self, images: Images) -> Estimate:
+        """What classifying these images would ask; see `aestimate`. Not for a running event loop."""
+        return _run_here(self.aestimate(images), "estimate")
+
+    async def aestimate(self, images: Images) -> Estimate:
         """What classifying these images would ask; asks nothing and leaves no run behind.
 
         Raises:
             FieldmarkError: What was given cannot be used.
         """
-        found = find_images(images)
-
-        async def look() -> Estimate:
-            with open_stores(self.home) as stores:
-                async with self._model(stores) as llm:
-                    options = self._started_options()
-                    noun = self.noun or (self.book.noun if self.book else None)
-                    counts, known = await first_look(self.classes, noun=noun, options=options, llm=llm)
-            return Estimate(
-                images=len(found.images),
-                classes=len(self.classes),
-                model=llm.model if llm else None,
-                noun=known,
-                first_look=counts,
-                follow_up_most=most_follow_ups(len(self.classes), options, images=len(found.images)),
-                skipped=found.skipped,
-            )
-
-        return asyncio.run(look())
+        found, _ = self._find(images)
+        chosen, options = self._chosen(None), self._started_options()
+        with open_stores(self.home) as stores:
+            async with self._model(stores, chosen) as llm:
+                stores.encoder(chosen.clip, device=chosen.device)  # is it there? No network is built
+                noun = self.noun or (self.book.noun if self.book else None)
+                counts, known = await first_look(self.classes, noun=noun, options=options, llm=llm)
+        return Estimate(
+            images=len(found.images),
+            classes=len(self.classes),
+            model=llm.model if llm else None,
+            noun=known,
+            first_look=counts,
+            follow_up_most=most_follow_ups(len(self.classes), options, images=len(found.images)),
+            skipped=found.skipped,
+        )
 
     @asynccontextmanager
-    async def _model(self, stores: Stores) -> AsyncIterator[ChatModel | None]:
+    async def _model(self, stores: Stores, chosen: Chosen) -> AsyncIterator[ChatModel | None]:
         answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
-        name = self.llm or read_settings().llm
-        if name is None:
-            if self._started_options().start == "descriptors" or self.options.max_rounds:
-                raise SettingsError(
-                    "No language model is named.",
-                    hint="Give --llm MODEL (or FIELDMARK_LLM); or ask nothing: --start names --max-rounds 0.",
-                )
+        options = self._started_options()
+        asks = options.start == "descriptors" or options.max_rounds > 0
+        if asks and chosen.llm is None:
+            raise SettingsError(
+                "No language model is named.",
+                hint="Give llm=… (--llm MODEL, or FIELDMARK_LLM); or ask nothing, with start names and "
+                "max_rounds 0 (--start names --max-rounds 0).",
+            )
+        if not asks or chosen.llm is None:
             yield None
             return
         async with open_llm(
-            name,
+            chosen.llm,
             answers,
-            base_url=self.base_url,
+            base_url=chosen.base_url,
             api_key=self.api_key,
             limits=self.limits,
             cache=self.cache,
         ) as llm:
             yield llm
 
-    async def _settled_options(self, llm: ChatModel | None, run: RunFolder) -> ResolveOptions:
-        """The options with the generic noun: as given, from the book, asked, or "object".
+    async def _noun(self, llm: ChatModel | None, run: RunFolder) -> Settled:
+        """The generic noun: as given, from the book, asked, or "object".
 
-        What was asked is settled for the run: another noun after a resume would ask everything anew.
+        What was asked is settled for the run: another noun after a resume would ask everything anew. What
+        could not be asked is open still, where another day may bring an answer.
         """
-        options = self._started_options()
-        noun = self.noun or (self.book.noun if self.book else None)
-        if noun is None and (run.path / SETTLED).is_file():
-            noun = run.read(SETTLED, Settled).noun
-        elif noun is None and llm is not None:
-            try:
-                noun = (await llm.ask(ask_noun(tuple(self.classes)[:50]))).value.noun
-            except QuestionFailed as error:
-                noun = options.noun
-                self.report("noun", {"failed": str(error)})
-            except FieldmarkError as error:
-                self.report("noun", {"failed": str(error)})
-            if noun is not None:
-                run.write(SETTLED, Settled(noun=noun))
-        return options.model_copy(update={"noun": noun or options.noun})
+        given = self.noun or (self.book.noun if self.book else None)
+        if given is not None or llm is None:
+            return Settled(noun=given or self.options.noun)
+        if (run.path / SETTLED).is_file():
+            return run.read(SETTLED, Settled)
+        try:
+            settled = Settled(noun=(await llm.ask(ask_noun(tuple(self.classes)[:50]))).value.noun)
+        except (QuestionFailed, LimitReached) as error:
+            self.report("noun", {"failed": str(error)})
+            note = f"Which noun fits all classes was not answered; {self.options.noun!r} was taken."
+            settled = Settled(noun=self.options.noun, note=note)
+            if isinstance(error, LimitReached) or may_pass(error.reason):
+                return settled
+        run.write(SETTLED, settled)
+        return settled
 
     def _started_options(self) -> ResolveOptions:
         if self.book is not None and self.options.start == "descriptors":
             return self.options.model_copy(update={"start": "book"})
         return self.options
 
-    def _calibration_images(self) -> tuple[Any, ...]:
+    def _find(self, images: Images) -> tuple[Found, tuple[ImageFile, ...]]:
+        """The images, and the calibration images with their labels, checked."""
+        found = find_given(images)
         if self.calibration is None:
-            return ()
-        return find_images(self.calibration, labels_from_folders=True).images
+            return found, ()
+        calibration = find_given(self.calibration, labelled=True).images
+        check_calibration(calibration, found.images, classes=self.classes, options=self.options)
+        return found, calibration
 
-    def _config(self, images: Sequence[Path | str] | Path | str, found: Found) -> dict[str, JsonValue]:
+    def _chosen(self, earlier: RunFolder | None) -> Chosen:
+        return choose(
+            read_settings(),
+            earlier.config.options if earlier else None,
+            clip=self.clip,
+            device=self.device,
+            llm=self.llm,
+            base_url=self.base_url,
+        )
+
+    def _hashes(self, found: Found, calibration: Sequence[ImageFile]) -> dict[str, JsonValue]:
+        return {"images_hash": images_hash(found.images), "calibration_hash": images_hash(calibration)}
+
+    def _config(self, images: Images, chosen: Chosen, llm: ChatModel | None) -> dict[str, JsonValue]:
         paths = [images] if isinstance(images, str | Path) else list(images)
         return {
             "images": [str(path) for path in paths],
             "folder": str(Path.cwd()),
-            "images_hash": images_hash(found),
             "classes": list(self.classes),
-            "clip": self.clip,
-            "llm": self.llm,
-            "base_url": self.base_url,
+            "clip": chosen.clip,
+            "llm": chosen.llm,
+            # In normal form, which holds no password.
+            "base_url": llm.endpoint.url if llm else None,
             "noun": self.noun,
             "book": self.book.model_dump(mode="json") if self.book else None,
             "options": self.options.model_dump(mode="json"),
             "limits": self.limits.model_dump(mode="json"),
             "cache": self.cache,
             "calibration": str(Path(self.calibration).resolve()) if self.calibration else None,
-            "device": self.device,
+            "device": chosen.device,
         }
-
-    def _check_same_images(self, run: RunFolder, found: Found) -> None:
-        if run.config.options.get("images_hash") != images_hash(found):
-            raise RunError(
-                f"The images are not those that run {run.run_id} was started with.",
-                hint="Restore them, or start a new run: what was paid for comes from the cache.",
-            )
 
     @classmethod
     def from_run(cls, run_id: str, *, out: Path = Path("runs"), **changed: Any) -> tuple[Self, list[str]]:
@@ -291,40 +309,26 @@ class Classifier:
             changed: Arguments that differ from then, e.g. `limits`.
         """
         run = RunFolder.open(out, run_id)
-        if run.config.kind != "classify":
-            raise RunError(f"Run {run_id} is no classification but {run.config.kind!r}.")
-        kept = dict(run.config.options)
-        images = [str(path) for path in kept.pop("images")]  # pyright: ignore
-        folder = Path(str(kept.pop("folder")))
-        if folder != Path.cwd():
-            images = [str(folder / path) for path in images]
-        kept.pop("images_hash")
-        book = kept.pop("book")
-        arguments: dict[str, Any] = {
-            **kept,
-            "book": PromptBook.model_validate(book) if book else None,
-            "options": ResolveOptions.model_validate(kept["options"]),
-            "limits": Limits.model_validate(kept["limits"]),
-            "out": run.path.parent,
-            **changed,
-        }
-        return cls(**arguments), images
+        kept, images = arguments_of(run)
+        return cls(**{**kept, "out": run.path.parent, **changed}), images
 
 
-def earlier_manifest(run: RunFolder) -> RunManifest | None:
-    """The manifest of a run that stopped before; None where it is new or was killed."""
-    return run.read("manifest.json", RunManifest) if (run.path / "manifest.json").is_file() else None
+def _killed_once(earlier: RunFolder | None, stopped: RunManifest | None) -> bool:
+    """Whether some process of a resumed run ended without saying what it spent."""
+    return earlier is not None and (stopped is None or RESUMED in stopped.notes)
 
 
-def _misfit(book: Sequence[str], classes: Sequence[str]) -> str:
-    """In what a book's classes differ from the run's."""
-    listed, asked = set(book), set(classes)
-    parts = [
-        f"{word} {', '.join(map(repr, names[:3]))}{' and others' if len(names) > 3 else ''}"
-        for word, names in (
-            ("it lacks", [name for name in classes if name not in listed]),
-            ("it has besides", [name for name in book if name not in asked]),
-        )
-        if names
-    ]
-    return "; ".join(parts) or "they come in another order"
+def _run_here(work: Coroutine[Any, Any, T], name: str) -> T:
+    """Run to the end what `name` stands for.
+
+    Raises:
+        InputError: An event loop is running already.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    work.close()
+    raise InputError(
+        f"{name}() was called inside a running event loop.", hint=f"Use `await a{name}(…)` there."
+    )

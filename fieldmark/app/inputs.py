@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fieldmark.cache.keys import content_key
-from fieldmark.errors import ClassNamesError
+from fieldmark.errors import ClassNamesError, NoImagesError
 from fieldmark.tools.book_files import read_book as read_book
-from fieldmark.tools.images import Found
+from fieldmark.tools.images import Found, ImageFile, find_images
 
 MOST_CLASSES = 10_000
 
@@ -19,12 +19,23 @@ def check_classes(names: Sequence[str]) -> tuple[str, ...]:
     """Class names as given, checked.
 
     Raises:
-        ClassNamesError: Fewer than two, more than `MOST_CLASSES`, a blank or a repeated name.
+        ClassNamesError: One text instead of names, a name that is no text, fewer than two, more than
+            `MOST_CLASSES`, a blank or a repeated name.
     """
+    if isinstance(names, str | bytes):
+        raise ClassNamesError(
+            "The class names are one text, not a list of names.", hint='Give a list: classes=["a", "b"].'
+        )
+    strangers = [name for name in names if not isinstance(name, str)]
+    if strangers:
+        raise ClassNamesError(
+            f"A class name is no text but {strangers[0]!r} ({type(strangers[0]).__name__}).",
+            hint='Give a list of texts: classes=["a", "b"].',
+        )
     if len(names) < 2:
         raise ClassNamesError(
             f"{len(names)} class name{'s' * (len(names) != 1)} given; telling apart takes at least two.",
-            hint="Give them as --classes 'a,b,c' or as a file with one name a line.",
+            hint="Give classes=[…] (--classes 'a,b,c', or a file with one name a line).",
         )
     if len(names) > MOST_CLASSES:
         raise ClassNamesError(f"{len(names)} class names; at most {MOST_CLASSES} work.")
@@ -38,20 +49,42 @@ def check_classes(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def images_hash(found: Found) -> str:
-    """One hash over the usable images' contents, in order."""
-    return content_key([image.content_hash for image in found.images])
+def find_given(paths: Sequence[Path | str] | Path | str, *, labelled: bool = False) -> Found:
+    """The usable images under the given paths, with their folders' names as labels where asked for.
+
+    Raises:
+        NoImagesError: There are none, or nothing is there at all.
+    """
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    if given and not any(Path(path).exists() for path in given):
+        named = ", ".join(repr(str(path)) for path in given[:3]) + (", …" if len(given) > 3 else "")
+        raise NoImagesError(
+            f"{named} {'does' if len(given) == 1 else 'do'} not exist.", hint="Name image files and folders."
+        )
+    return find_images(given, labels_from_folders=labelled)
+
+
+def images_hash(images: Sequence[ImageFile]) -> str:
+    """One hash over images' contents, in order, and their labels where they have any."""
+    labelled = any(image.label is not None for image in images)
+    return content_key([[i.content_hash, i.label] if labelled else i.content_hash for i in images])
 
 
 def read_class_names(text: str) -> list[str]:
     """Class names from a file with one name a line, or from a comma-separated list.
 
     Raises:
-        ClassNamesError: The file cannot be read.
+        ClassNamesError: The file cannot be read, or it is a folder.
     """
     path = Path(text)
-    is_file = len(text) < 1024 and "\n" not in text and path.is_file()
-    if is_file:
+    is_path = 0 < len(text) < 1024 and "\n" not in text
+    if is_path and path.is_dir() and "," not in text:
+        inside = path / "classes.txt"
+        raise ClassNamesError(
+            f"{text!r} is a folder, not a file with class names.",
+            hint=f"Give {str(inside)!r}." if inside.is_file() else "Give a file with one name a line.",
+        )
+    if is_path and path.is_file():
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:

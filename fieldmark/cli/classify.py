@@ -261,7 +261,8 @@ def loop_options(chosen: dict[str, Any]) -> "ResolveOptions":
     except ValidationError as error:
         first = error.errors()[0]
         name = "--" + ".".join(str(part) for part in first["loc"]).replace("_", "-")
-        raise InputError(f"{name} cannot be {first['input']}: {first['msg'].lower()}.") from None
+        says = first["msg"].removeprefix("Value error, ").rstrip(".")
+        raise InputError(f"{name} cannot be {first['input']}: {says[:1].lower()}{says[1:]}.") from None
 
 
 def refuse_with_resume(options: dict[str, Any]) -> None:
@@ -275,7 +276,10 @@ def refuse_with_resume(options: dict[str, Any]) -> None:
         named = ", ".join(
             "the paths" if name == "paths" else f"--{name.replace('_', '-')}" for name in repeated
         )
-        raise InputError(f"A resumed run has its own {named}.", hint="Leave that out, or start a new run.")
+        raise InputError(
+            f"{named[0].upper()}{named[1:]} cannot be given with --resume: the run keeps its own.",
+            hint="Leave that out, or start a new run.",
+        )
 
 
 def run(

@@ -136,7 +136,7 @@ def test_a_dry_run_needs_no_endpoint(command_line: CommandLine, birds: Path) -> 
     place = dataclasses.replace(
         command_line, more={"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "FIELDMARK_LLM": "m"}
     )
-    outcome = place.invoke(*classes(birds), "--dry-run")
+    outcome = place.invoke(*classes(birds), "--clip", "aviary", "--dry-run")
     assert outcome.code == 0
     assert "7 questions to m, 0 in the cache, 7 to ask" in outcome.out
     assert "Nothing was asked." in outcome.out

@@ -9,6 +9,7 @@ from PIL import Image
 from tests.command_line import CommandLine
 from tests.faulty_endpoint import FaultyEndpoint, Reply, error, web_page
 
+CONFORMAL = ("--candidates", "conformal", "--calibration")
 ASK_NOTHING = ("--start", "names", "--max-rounds", "0", "--clip", "aviary")
 
 
@@ -42,7 +43,7 @@ def place(command_line: CommandLine) -> CommandLine:
         ),
         (("pictures", "--book", "book.json"), "The prompt book 'book.json' cannot be read: No such file"),
         (("--classes", "a,b", *ASK_NOTHING), "No image files or folders were given."),
-        (("nowhere", "--classes", "a,b", *ASK_NOTHING), "nowhere: no such file or folder"),
+        (("nowhere", "--classes", "a,b", *ASK_NOTHING), "fieldmark: 'nowhere' does not exist."),
         (("blank", "--classes", "a,b", *ASK_NOTHING), "No image in blank"),
         (("broken", "--classes", "a,b", *ASK_NOTHING), "No usable image in broken; 3 skipped"),
         (("pictures", "--classes", "a,b", "--clip", "aviary"), "No language model is named."),
@@ -54,8 +55,17 @@ def place(command_line: CommandLine) -> CommandLine:
         (("pictures", "--classes", "a,b", "--llm", "m", "--max-cost", "1"), "needs the model's price"),
         (("pictures", "--classes", "a,b", "--llm", "m", "--base-url", "nonsense"), "no http or https URL"),
         (("--resume", "20260101-000000-classify-aaaa"), "There is no run '20260101-000000-classify-aaaa'"),
-        (("pictures", "--resume", "x"), "A resumed run has its own the paths."),
-        (("pictures", "--classes", "a,b", "--calibration", "nowhere", *ASK_NOTHING), "nowhere"),
+        (("pictures", "--resume", "x"), "The paths cannot be given with --resume: the run keeps its own."),
+        (("pictures", "--classes", "a,b", *CONFORMAL, "nowhere", *ASK_NOTHING), "'nowhere' does not exist."),
+        (
+            ("pictures", "--classes", "a,b", *CONFORMAL, "pictures", *ASK_NOTHING),
+            "are no classes: 'pictures'",
+        ),
+        (("pictures", "--classes", "a,b", *CONFORMAL[:2], *ASK_NOTHING), "need labelled calibration images"),
+        (("pictures", "--classes", "a,b", "--calibration", "x", *ASK_NOTHING), "of no use to margin"),
+        (("pictures", "--classes", "a,b", "--candidates", "topk", "--k", "1", *ASK_NOTHING), "with k = 1"),
+        (("pictures", "--classes", "a,b", "--llm", "m", "--clip", "no-such:x", "--dry-run"), "no-such"),
+        (("pictures", "--classes", "pictures", *ASK_NOTHING), "'pictures' is a folder, not a file"),
     ],
 )
 def test_wrong_arguments(place: CommandLine, arguments: tuple[str, ...], says: str) -> None:

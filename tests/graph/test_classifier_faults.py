@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fieldmark.app import Classifier, Resolution, Stores
+from fieldmark.app.checks import calibration_needed
 from fieldmark.errors import (
     ClassNamesError,
     EndpointError,
@@ -23,6 +25,7 @@ from fieldmark.errors import (
     SettingsError,
 )
 from fieldmark.records import Limits, PromptBook
+from fieldmark.tools.scoring.candidates import conformal_quantile
 from tests.faulty_endpoint import (
     FaultyEndpoint,
     Received,
@@ -179,7 +182,8 @@ def test_an_endpoint_that_is_down(place: Path, pictures: Path) -> None:
     with FaultyEndpoint([truly], models=SAME) as endpoint:
         found = classifier(place, endpoint).resolve(pictures, resume=run_folder.name)
     assert found.manifest.stop_reason == "max_rounds"
-    assert found.manifest.usage.requests == 6
+    usage = found.manifest.usage
+    assert (usage.requests, usage.failed) == (12, 6)  # of both processes
 
 
 @pytest.mark.parametrize(
@@ -259,6 +263,47 @@ def test_without_a_noun_it_goes_on_with_a_plain_one(place: Path, pictures: Path)
     assert {p.label for p in found} == set(WORLD.names)
 
 
+def test_a_noun_that_a_busy_endpoint_did_not_answer_is_asked_again(place: Path, pictures: Path) -> None:
+    busy = True
+
+    def answer(request: Received) -> Reply:
+        if busy and "noun" not in data_of(request.text):
+            return error(503, headers=AT_ONCE)
+        return truly(request)
+
+    with FaultyEndpoint([answer], models=SAME) as endpoint:
+        given: dict[str, Any] = {"noun": None, "options": options(noun="object", max_rounds=0)}
+        stopped = classifier(place, endpoint, limits=Limits(max_calls=3), **given).resolve(pictures)
+        assert stopped.manifest.stop_reason == "budget"
+        assert any("'object' was taken" in note for note in stopped.manifest.notes)
+        busy = False
+        found = classifier(place, endpoint, **given).resolve(pictures, resume=stopped.run.name)
+    book = PromptBook.model_validate_json((found.run / "book.json").read_bytes())
+    assert book.noun == "bird"
+    assert found.manifest.notes == ()
+
+
+def test_a_useless_noun_is_settled_and_noted(place: Path, pictures: Path) -> None:
+    def answer(request: Received) -> Reply:
+        return truly(request) if "noun" in data_of(request.text) else completion("I cannot say.")
+
+    with FaultyEndpoint([answer]) as endpoint:
+        given: dict[str, Any] = {"noun": None, "options": options(noun="object", max_rounds=0)}
+        stopped = classifier(place, endpoint, limits=Limits(max_calls=5), **given).resolve(pictures)
+        found = classifier(place, endpoint, **given).resolve(pictures, resume=stopped.run.name)
+        assert sum("noun" not in data_of(request.text) for request in endpoint.chats) == 3  # of one question
+    assert ["'object' was taken" in note for note in found.manifest.notes] == [True]
+
+
+def test_an_endpoint_that_answers_nobody_is_told_at_the_noun(place: Path, pictures: Path) -> None:
+    events = Events()
+    with FaultyEndpoint([error(401, "no")], models=SAME) as endpoint:
+        with pytest.raises(EndpointError, match=r"It says: no\. Set OPENAI_API_KEY"):
+            classifier(place, endpoint, noun=None, report=events).resolve(pictures)
+        assert endpoint.asked == 1
+    assert not events.named("noun") and not events.named("failed")
+
+
 # ---------------------------------------------------------------- classes
 
 
@@ -298,6 +343,13 @@ def test_hostile_class_names_change_nothing_but_the_name(
 def test_class_names_that_cannot_be_told_apart_are_refused(place: Path, classes: tuple[str, ...]) -> None:
     with pytest.raises(ClassNamesError):
         classifier(place, "http://127.0.0.1:9/v1", classes=classes)
+
+
+def test_class_names_that_are_no_list_of_texts_are_refused(place: Path) -> None:
+    with pytest.raises(ClassNamesError, match="one text, not a list"):
+        classifier(place, "http://127.0.0.1:9/v1", classes="finch")
+    with pytest.raises(ClassNamesError, match=r"no text but 3 \(int\)"):
+        classifier(place, "http://127.0.0.1:9/v1", classes=["finch", 3])
 
 
 def test_two_classes(place: Path, pictures: Path) -> None:
@@ -401,6 +453,140 @@ def test_other_images_are_no_resumption(place: Path, pictures: Path) -> None:
             classifier(place, endpoint).resolve(pictures, resume=stopped.run.name)
 
 
+def test_the_environment_has_no_say_in_a_resumed_run(
+    place: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[str, str]] = []
+
+    def encoder(stores: Stores, spec: str, *, device: str) -> FakeEncoder:
+        opened.append((spec, device))
+        return FakeEncoder(WORLD)
+
+    monkeypatch.setattr(Stores, "encoder", encoder)
+    monkeypatch.setenv("FIELDMARK_CLIP", "the first")
+    monkeypatch.setenv("FIELDMARK_DEVICE", "cpu")
+    monkeypatch.setenv("FIELDMARK_LLM", MODEL)
+    with FaultyEndpoint([truly]) as endpoint:
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.base_url)
+        unnamed: dict[str, Any] = {"clip": None, "llm": None, "base_url": None}
+        new = classifier(place, endpoint, limits=Limits(max_calls=2), **unnamed)
+        run_id = new.resolve(pictures).run.name
+        for name in ("FIELDMARK_CLIP", "FIELDMARK_LLM"):
+            monkeypatch.setenv(name, "another")
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+        monkeypatch.setenv("FIELDMARK_DEVICE", "mps")
+        same, images = Classifier.from_run(run_id, out=place, limits=Limits(), api_key=KEY)
+        found = same.resolve(images, resume=run_id)
+        assert endpoint.asked == 6
+        again = classifier(place, endpoint, **unnamed).resolve(pictures, resume=run_id)
+    assert found.manifest.language_model["model"] == MODEL
+    assert again.predictions == found.predictions
+    assert opened == [("the first", "cpu")] * 3
+    assert_nowhere(place, KEY)
+
+
+def test_another_encoder_is_no_resumption(
+    place: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FaultyEndpoint([truly]) as endpoint:
+        stopped = classifier(place, endpoint, limits=Limits(max_calls=2)).resolve(pictures)
+        monkeypatch.setattr(FakeEncoder, "identity", "1" * 64)
+        asked = endpoint.asked
+        with pytest.raises(RunError, match="CLIP model is not the one") as caught:
+            classifier(place, endpoint).resolve(pictures, resume=stopped.run.name)
+        assert endpoint.asked == asked
+    assert caught.value.hint
+
+
+def test_what_an_interrupted_run_spent_is_added_up(
+    place: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(context: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with FaultyEndpoint([truly]) as endpoint:
+        given: dict[str, Any] = {"noun": None, "cache": "off"}
+        with monkeypatch.context() as patch:
+            patch.setattr("fieldmark.app.classifier.run_resolve", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                classifier(place, endpoint, **given).resolve(pictures)
+        (folder,) = place.iterdir()
+        assert json.loads((folder / "manifest.json").read_text())["stop_reason"] == "interrupted"
+        found = classifier(place, endpoint, **given).resolve(pictures, resume=folder.name)
+        assert found.manifest.usage.requests == endpoint.asked == 7
+    assert found.manifest.notes == ()
+
+
+# ---------------------------------------------------------------- conformal
+
+
+CONFORMAL = options(candidates="conformal", alpha=0.5, max_rounds=1)
+"""Three calibration images are enough: half of alpha for each of the two looks."""
+
+
+def labelled(folder: Path, *, copies: int = 1, classes: tuple[str, ...] = WORLD.names[:3]) -> Path:
+    """Calibration images, one folder a class; none is like one of `draw`."""
+    for number, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for copy in range(copies):
+            pixels = np.full((8, 9, 3), (10 * number, 20 * copy, 200), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}-{copy}.png")
+    return folder
+
+
+def test_calibration_that_promises_nothing_is_refused_before_anything_is_asked(
+    place: Path, pictures: Path, tmp_path: Path
+) -> None:
+    few = labelled(tmp_path / "few", classes=WORLD.names[:2])
+    strange = labelled(tmp_path / "strange", classes=("finch", "heron", "gul"))
+    same = labelled(tmp_path / "same")
+    shutil.copy(pictures / "0-0.png", same / "finch" / "copy.png")
+    with FaultyEndpoint([truly]) as endpoint:
+        for folder, says in (
+            (few, r"^2 calibration images are too few for alpha 0\.5 over 1 round: 3 are needed\."),
+            (strange, "are no classes: 'gul'"),
+            (same, "1 of 4 calibration images are among the images to classify"),
+        ):
+            given = classifier(place, endpoint, options=CONFORMAL, calibration=folder)
+            for work in (given.resolve, given.estimate):
+                with pytest.raises(InputError, match=says) as caught:
+                    work(pictures)
+                assert caught.value.hint
+        for wrong in (
+            {"options": CONFORMAL},
+            {"calibration": few},
+            {"options": options(candidates="topk", k=1)},
+        ):
+            with pytest.raises(InputError):
+                classifier(place, endpoint, **wrong)
+        assert endpoint.asked == 0
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("rounds", range(8))
+def test_as_many_calibration_images_are_needed_as_make_a_threshold_finite(alpha: float, rounds: int) -> None:
+    needed = calibration_needed(options(candidates="conformal", alpha=alpha, max_rounds=rounds))
+    share = alpha / (rounds + 1)
+    assert conformal_quantile(torch.zeros(needed), alpha=share) == 0
+    if needed > 1:
+        assert conformal_quantile(torch.zeros(needed - 1), alpha=share) == torch.inf
+
+
+def test_how_many_calibration_images_the_defaults_need() -> None:
+    assert calibration_needed(options(candidates="conformal", alpha=0.1, max_rounds=6)) == 69
+
+
+def test_other_calibration_images_are_no_resumption(place: Path, pictures: Path, tmp_path: Path) -> None:
+    folder = labelled(tmp_path / "labelled", copies=2)
+    given: dict[str, Any] = {"options": CONFORMAL, "calibration": folder}
+    with FaultyEndpoint([truly]) as endpoint:
+        stopped = classifier(place, endpoint, limits=Limits(max_calls=2), **given).resolve(pictures)
+        (folder / "finch" / "0-1.png").rename(folder / "heron" / "0-1.png")
+        with pytest.raises(RunError, match="calibration images are not those"):
+            classifier(place, endpoint, **given).resolve(pictures, resume=stopped.run.name)
+
+
 def test_an_unknown_run_names_those_there_are(place: Path, pictures: Path) -> None:
     with FaultyEndpoint([truly]) as endpoint:
         known = classifier(place, endpoint).resolve(pictures).run.name
@@ -418,6 +604,9 @@ async def test_resolve_in_a_running_loop_names_the_other_way(place: Path, pictur
         sync = classifier(place, endpoint)
         with pytest.raises(InputError, match="aresolve"):
             sync.resolve(pictures)
+        with pytest.raises(InputError, match="aestimate"):
+            sync.estimate(pictures)
+        assert (await sync.aestimate(pictures)).first_look.to_ask == 6
         found = await sync.aresolve(pictures)
     assert isinstance(found, Resolution)
 

@@ -71,7 +71,9 @@ def test_no_classes_and_books_that_are_none(tmp_path: Path) -> None:
 
 def test_what_a_run_has_settled_is_refused() -> None:
     refuse_with_resume({"paths": [], "classes": None, "k": None})
-    with pytest.raises(InputError, match=r"has its own the paths, --max-rounds\."):
+    with pytest.raises(
+        InputError, match=r"^The paths, --max-rounds cannot be given with --resume: the run keeps its own\."
+    ):
         refuse_with_resume({"paths": [Path("a")], "classes": None, "max_rounds": 3})
 
 

@@ -1,0 +1,123 @@
+"""What must hold before anything is asked: options that fit together, a fitting book, enough calibration.
+
+It knows nothing of stores or models, only of what was given.
+"""
+
+import math
+from collections.abc import Sequence
+
+from fieldmark.agents.options import ResolveOptions
+from fieldmark.errors import ClassNamesError, InputError
+from fieldmark.records import PromptBook
+from fieldmark.tools.images import ImageFile
+
+
+def check_loop(options: ResolveOptions, *, has_book: bool, calibrated: bool) -> None:
+    """Refuse choices of the loop that exclude each other, or lack what they need.
+
+    Args:
+        options: The choices.
+        has_book: Whether a prompt book was given.
+        calibrated: Whether a folder of calibration images was given.
+
+    Raises:
+        InputError: They cannot be used.
+    """
+    if options.start == "book" and not has_book:
+        raise InputError("A run that starts from a prompt book needs one.", hint="Give book=… (--book FILE).")
+    if options.candidates == "conformal" and not calibrated:
+        raise InputError(
+            "Conformal candidates need labelled calibration images, and there are none.",
+            hint="Give calibration=… (--calibration DIR) with one folder per class.",
+        )
+    if calibrated and options.candidates != "conformal":
+        raise InputError(
+            f"Calibration images are of no use to {options.candidates} candidates.",
+            hint='Choose candidates="conformal" (--candidates conformal), or leave the calibration out.',
+        )
+    if options.candidates == "topk" and options.k < 2:
+        raise InputError(
+            f"Top-k candidates with k = {options.k} leave nothing to tell apart.",
+            hint="Give k of at least 2.",
+        )
+
+
+def check_book(book: PromptBook, classes: Sequence[str]) -> None:
+    """Refuse a prompt book of other classes.
+
+    Raises:
+        ClassNamesError: It lists others, or these in another order.
+    """
+    if book.classes != tuple(classes):
+        raise ClassNamesError(
+            f"The prompt book does not fit the classes: {_misfit(book.classes, classes)}.",
+            hint="Leave --classes out to take them from the book (in Python, classes=book.classes).",
+        )
+
+
+def check_calibration(
+    calibration: Sequence[ImageFile],
+    images: Sequence[ImageFile],
+    *,
+    classes: Sequence[str],
+    options: ResolveOptions,
+) -> None:
+    """Refuse calibration images that could not carry what conformal candidates promise.
+
+    Args:
+        calibration: The labelled images.
+        images: Those to classify.
+        classes: The class names.
+        options: The choices of the loop.
+
+    Raises:
+        InputError: Labels that are no classes, images that are to be classified themselves, or too few.
+    """
+    strangers = sorted({str(image.label) for image in calibration} - set(classes))
+    if strangers:
+        named = ", ".join(map(repr, strangers[:5])) + (", …" if len(strangers) > 5 else "")
+        raise InputError(
+            f"Calibration images lie in folders that are no classes: {named}.",
+            hint="Name each folder like its class, and give one folder per class.",
+        )
+    asked = {image.content_hash for image in images}
+    shared = [image for image in calibration if image.content_hash in asked]
+    if shared:
+        raise InputError(
+            f"{len(shared)} of {len(calibration)} calibration images are among the images to classify, "
+            f"such as {str(shared[0].path)!r}.",
+            hint="Calibrate on other images: nothing is promised about those that set the threshold.",
+        )
+    needed = calibration_needed(options)
+    if len(calibration) < needed:
+        rounds = options.max_rounds
+        over = f" over {rounds} round{'s' * (rounds != 1)}" if rounds else ""
+        raise InputError(
+            f"{len(calibration)} calibration images are too few for alpha {options.alpha:g}{over}: "
+            f"{needed} are needed.",
+            hint="Add images, raise alpha (--alpha) or lower max_rounds (--max-rounds).",
+        )
+
+
+def calibration_needed(options: ResolveOptions) -> int:
+    """The fewest calibration images with a finite threshold: ceil((n + 1)(1 - a)) must not pass n.
+
+    `a` is alpha divided by the first look and every round there may be, as each may lose the truth.
+    """
+    alpha = options.alpha / (options.max_rounds + 1)
+    # The tolerance of `conformal_quantile`, so that both agree where floating point is a little off.
+    return max(1, math.ceil((1 - 1e-9) / alpha - 1))
+
+
+def _misfit(book: Sequence[str], classes: Sequence[str]) -> str:
+    """In what a book's classes differ from the run's."""
+    listed, asked = set(book), set(classes)
+    parts = [
+        f"{word} {', '.join(map(repr, names[:3]))}{' and others' if len(names) > 3 else ''}"
+        for word, names in (
+            ("it lacks", [name for name in classes if name not in listed]),
+            ("it has besides", [name for name in book if name not in asked]),
+        )
+        if names
+    ]
+    return "; ".join(parts) or "they come in another order"
