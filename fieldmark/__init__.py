@@ -7,18 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fieldmark.app import Classifier
+    from fieldmark.agents.options import ResolveOptions
+    from fieldmark.app import Classifier, Resolution
     from fieldmark.errors import FieldmarkError
-    from fieldmark.records import Prediction, Prompt, PromptBook, RunManifest, Usage
+    from fieldmark.records import Limits, Prediction, Prompt, PromptBook, RunManifest, Usage
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Classifier": "fieldmark.app.classifier",
     "FieldmarkError": "fieldmark.errors",
+    "Limits": "fieldmark.records",
     "Prediction": "fieldmark.records",
     "Prompt": "fieldmark.records",
     "PromptBook": "fieldmark.records",
+    "Resolution": "fieldmark.app.resolution",
+    "ResolveOptions": "fieldmark.agents.options",
     "RunManifest": "fieldmark.records",
     "Usage": "fieldmark.records",
 }
@@ -26,9 +30,12 @@ _HOME = {
 __all__ = [
     "Classifier",
     "FieldmarkError",
+    "Limits",
     "Prediction",
     "Prompt",
     "PromptBook",
+    "Resolution",
+    "ResolveOptions",
     "RunManifest",
     "Usage",
     "__version__",

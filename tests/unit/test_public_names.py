@@ -14,8 +14,10 @@ ROOT = Path(fieldmark.__file__).parents[1]
 
 
 def test_every_public_name_is_there_and_documented() -> None:
-    names = "Classifier FieldmarkError Prediction Prompt PromptBook RunManifest Usage __version__"
-    assert set(fieldmark.__all__) == set(names.split())
+    names = (
+        "Classifier FieldmarkError Limits Prediction Prompt PromptBook Resolution ResolveOptions RunManifest"
+    )
+    assert set(fieldmark.__all__) == {*names.split(), "Usage", "__version__"}
     for name in fieldmark.__all__:
         value = getattr(fieldmark, name)
         assert name == "__version__" or value.__doc__
