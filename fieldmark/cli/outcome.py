@@ -51,7 +51,11 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
         row(outcome, "skipped", f"{len(resolution.skipped):,}")
     console.print(outcome)
     reason = REASONS.get(manifest.stop_reason, manifest.stop_reason)
-    console.say(f"Stopped after {amount(counts.get('rounds', 0), 'round')}: {reason}.")
+    rounds = counts.get("rounds", 0)
+    if not rounds and manifest.stop_reason == "max_rounds":
+        console.say("Stopped after the first look: no follow-up rounds were allowed.")
+    else:
+        console.say(f"Stopped after {amount(rounds, 'round') if rounds else 'the first look'}: {reason}.")
     console.say(spent(resolution, failures))
     for note in manifest.notes:
         console.say(note, "bold red")

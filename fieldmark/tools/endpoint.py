@@ -231,7 +231,8 @@ class Endpoint:
             An `EndpointError` where no question can be answered, else a `QuestionFailed`.
         """
         status = refused.status
-        said = f" It says: {refused.complaint[:300]}" if refused.complaint else ""
+        # Whatever its words end with, the hint must not run on from them.
+        said = f" It says: {refused.complaint[:300].rstrip().rstrip('.')}." if refused.complaint else ""
         if status in (401, 403, 407):
             why = "takes no request without a key" if not self._key else "does not accept the API key"
             return EndpointError(
