@@ -70,7 +70,12 @@ class CommandLine:
 
     def start(self, *arguments: object) -> "subprocess.Popen[str]":
         """Start a command as a process."""
-        command = [sys.executable, "-c", "from fieldmark.cli import main; main()", *map(str, arguments)]
+        # A shell that starts the tests in the background has them ignore SIGINT, and children inherit that.
+        script = (
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from fieldmark.cli import main; main()"
+        )
+        command = [sys.executable, "-c", script, *map(str, arguments)]
         return subprocess.Popen(
             command,
             cwd=self.folder,
