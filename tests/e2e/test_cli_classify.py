@@ -179,6 +179,7 @@ def test_a_killed_run_goes_on_without_asking_again(
         assert endpoint.asked - asked == len(after)
     assert labels(resumed) == labels(whole)
     assert resumed.json["stop_reason"] == whole.json["stop_reason"]
+    assert any("killed process" in note for note in resumed.json["notes"])
 
 
 def questions(endpoint: FaultyEndpoint) -> Counter[str]:
@@ -216,6 +217,7 @@ def test_ctrl_c_says_how_to_go_on(command_line: CommandLine, birds: Path, guide:
         "fieldmark: interrupted; everything so far is kept.",
         f"           Go on with: fieldmark classify --resume {run.name} --out 'my runs'",
     ]
+    assert json.loads((run / "manifest.json").read_text())["stop_reason"] == "interrupted"
 
 
 def test_a_limit_stops_and_a_higher_one_goes_on(

@@ -69,6 +69,14 @@ def test_no_classes_and_books_that_are_none(tmp_path: Path) -> None:
         read_classes(None, tmp_path / "book.json")
 
 
+def test_a_folder_is_no_file_of_class_names(tmp_path: Path) -> None:
+    with pytest.raises(ClassNamesError, match=r"is a folder.* Give a file with one name a line\.$"):
+        read_classes(str(tmp_path), None)
+    (tmp_path / "classes.txt").write_text("a\nb")
+    with pytest.raises(ClassNamesError, match=r"is a folder.* Give '.*classes\.txt'\.$"):
+        read_classes(str(tmp_path), None)
+
+
 def test_what_a_run_has_settled_is_refused() -> None:
     refuse_with_resume({"paths": [], "classes": None, "k": None})
     with pytest.raises(

@@ -71,6 +71,14 @@ def test_counts_reason_and_spending_in_words(capsys: pytest.CaptureFixture[str])
     assert "resume" not in out
 
 
+def test_no_rounds_are_not_used_up(capsys: pytest.CaptureFixture[str]) -> None:
+    made = resolution(prediction("a"), stop="max_rounds")
+    none = made.manifest.model_copy(update={"counts": {"rounds": 0}})
+    out = said(Resolution(made.predictions, none, made.run), capsys)
+    assert "Stopped after the first look: no follow-up rounds were allowed." in out
+    assert "Stopped after 2 rounds: the rounds that were allowed are used up." in said(made, capsys)
+
+
 def test_failures_are_told_by_reason(capsys: pytest.CaptureFixture[str]) -> None:
     usage = Usage(requests=5, failed=3, cost=0.125)
     out = said(resolution(prediction("a"), usage=usage), capsys, refused=2, timeout=1)
