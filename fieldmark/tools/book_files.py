@@ -85,7 +85,7 @@ def book_of(value: Any, path: Path) -> PromptBook:
     except ValidationError as error:
         first = error.errors()[0]
         where = clipped(".".join(str(part) for part in first["loc"]))
-        says = clipped(first["msg"].rstrip("."), most=200)
+        says = clipped(first["msg"].removeprefix("Value error, ").rstrip("."), most=200)
         refuse(
             path,
             f"is no prompt book: {f'{where}: ' if where else ''}{says}",

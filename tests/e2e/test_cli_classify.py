@@ -213,10 +213,9 @@ def test_ctrl_c_says_how_to_go_on(command_line: CommandLine, birds: Path, guide:
         out, err = process.communicate(timeout=30)
     [run] = (command_line.folder / "my runs").iterdir()
     assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-2:] == [
-        "fieldmark: interrupted; everything so far is kept.",
-        f"           Go on with: fieldmark classify --resume {run.name} --out 'my runs'",
-    ]
+    assert "fieldmark: interrupted; everything so far is kept.\n" in err
+    assert f"           Go on with: fieldmark classify --resume {run.name} --out 'my runs'\n" in err
+    assert "Traceback" not in err
     assert json.loads((run / "manifest.json").read_text())["stop_reason"] == "interrupted"
 
 
