@@ -1,0 +1,1 @@
+"""Search over sets of prompts: candidates, operators, fitness, sampling, acceptance; nothing of models or graphs."""
