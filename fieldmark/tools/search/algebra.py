@@ -21,8 +21,8 @@ _TINY = 1e-12
 class Parts:
     """The vectors behind the parts of a menu.
 
-    A part holds K units, each a mean of text vectors that counts for one class: K = 1 for a unit of one class,
-    K = C for a template, which stands for one text in every class.
+    A part holds K units, each a mean of text vectors that counts for one class: K = 1 for a unit of one
+    class, K = C for a template, which stands for one text in every class.
 
     Attributes:
         vectors: float64 `[P, K, D]`; not of unit length where a unit has several texts.

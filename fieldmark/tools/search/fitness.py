@@ -16,7 +16,7 @@ DIGITS = 9
 
 
 class Fitness(Protocol):
-    """Maps outcomes to one number a candidate; higher is fitter. Never raises, never looks at anything else."""
+    """Maps outcomes to one number a candidate; higher is fitter. It never raises."""
 
     def __call__(self, outcomes: Outcomes) -> Tensor:
         """Fitness `[B]` float64."""

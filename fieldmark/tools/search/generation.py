@@ -53,14 +53,19 @@ def search_seed(*parts: object) -> Random:
     return Random("\x1f".join(str(part) for part in parts))
 
 
-def score_candidates(arena: Arena, candidates: Sequence[Candidate], fitness: Fitness) -> tuple[Scored, ...]:
-    """Score whole candidates, one at a time: a few starting points, not a generation."""
-    rows: list[Scored] = []
-    for candidate in candidates:
-        outcome = arena.outcomes(arena.parents([candidate]))
-        value, right = float(fitness(outcome)[0]), float(top(outcome, 1)[0])
-        rows.append(Scored(candidate.key, None, None, value, right))
-    return tuple(rows)
+def score_edits(
+    arena: Arena, menu: Menu, parents: Sequence[Candidate], edits: Sequence[Edit], fitness: Fitness
+) -> tuple[Scored, ...]:
+    """Score edits in batches, without choosing among them."""
+    values: list[float] = []
+    right: list[float] = []
+    for outcomes in arena.score(arena.parents(parents), edits) if edits else ():
+        values += fitness(outcomes).tolist()
+        right += top(outcomes, 1).tolist()
+    return tuple(
+        Scored(menu.edited_key(parents[edit.parent].key, edit), parents[edit.parent].key, edit, value, hit)
+        for edit, value, hit in zip(edits, values, right, strict=True)
+    )
 
 
 def evolve(
@@ -91,31 +96,24 @@ def evolve(
         most: No more than so many candidates are scored.
     """
     fresh: list[Edit] = []
-    keys: list[int] = []
     for edit in proposals(parents, menu, chance, operators):
-        key = menu.edited_key(parents[edit.parent].key, edit)
-        whole = (key + around) & ((1 << 64) - 1)
-        if whole in seen or (most is not None and len(fresh) >= most):
+        whole = (menu.edited_key(parents[edit.parent].key, edit) + around) & ((1 << 64) - 1)
+        if whole in seen:
             continue
+        if most is not None and len(fresh) >= most:
+            break
         seen.add(whole)
         fresh.append(edit)
-        keys.append(key)
     if not fresh:
         return Generation(tuple(parents), ())
-    values: list[float] = []
-    right: list[float] = []
-    for outcomes in arena.score(arena.parents(parents), fresh):
-        values += fitness(outcomes).tolist()
-        right += top(outcomes, 1).tolist()
-    scored = tuple(
-        Scored(key, parents[edit.parent].key, edit, value, hit)
-        for key, edit, value, hit in zip(keys, fresh, values, right, strict=True)
-    )
+    scored = score_edits(arena, menu, parents, fresh, fitness)
     # Parts are spelled out for those alone that may survive.
     keep = min(len(fresh), max(8, 2 * len(parents)))
-    best = torch.tensor(values, dtype=torch.float64).argsort(descending=True, stable=True)[:keep].tolist()
+    values = torch.tensor([row.fitness for row in scored], dtype=torch.float64)
+    best = values.argsort(descending=True, stable=True)[:keep].tolist()
     promising = [
-        Candidate(fresh[at].applied(parents[fresh[at].parent].parts), keys[at], values[at]) for at in best
+        Candidate(fresh[at].applied(parents[fresh[at].parent].parts), scored[at].key, scored[at].fitness)
+        for at in best
     ]
     return Generation((acceptance or Fittest())(parents, promising), scored)
 

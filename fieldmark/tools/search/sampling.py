@@ -1,53 +1,43 @@
-"""Starting points of the class-specific search, and the groups of classes that it works on one after the other.
+"""Starting points of the class-specific search, and the groups of classes that it works on in turn.
 
 It knows nothing of texts, language models or files.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from random import Random
 
 import torch
 from torch import Tensor
 
-SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
+SHARES = (0.25, 0.5, 0.75, 0.9)
 """Shares of its parts that a class keeps in the random starting points."""
 EACH_SHARE = 5
 
 
-def starting_points(
-    kinds: Mapping[str, Sequence[Sequence[int]]], chance: Random, *, least: int = 1
-) -> dict[str, tuple[int, ...]]:
-    """Whole books to start from: every kind of part alone, all of it, and random subsets.
+def random_subsets(slots: Sequence[Sequence[int]], chance: Random) -> dict[str, list[int]]:
+    """Random subsets of a whole book, to start from.
 
     Source: Qu et al. 2025, section 3.4 (prompt sampling).
 
     Args:
-        kinds: Name of a choice → for each class, the parts it would give that class.
+        slots: For each class, the parts to choose from; each keeps one at least, where it has any.
         chance: Where chance comes from.
-        least: A class keeps at least so many parts of a non-empty choice.
 
     Returns:
-        Name → parts, ascending; a choice that leaves a class without parts is left out.
+        Name → parts; empty where no class has a choice.
     """
-    points: dict[str, tuple[int, ...]] = {}
-    complete = {name: slots for name, slots in kinds.items() if all(slots)}
-    for name, slots in complete.items():
-        points[name] = tuple(sorted(part for slot in slots for part in slot))
-    for name, slots in complete.items():
-        if all(len(slot) == 1 for slot in slots):
-            continue
-        for share in SHARES:
-            for number in range(EACH_SHARE):
-                kept = [
-                    part
-                    for slot in slots
-                    for part in chance.sample(
-                        slot, min(len(slot), max(least, round(share * len(slot))))
-                    )
-                ]
-                points[f"{name} {share:.0%} #{number + 1}"] = tuple(sorted(kept))
-    return points
+    if all(len(slot) < 2 for slot in slots):
+        return {}
+    return {
+        f"{share:.0%} #{number + 1}": [
+            part
+            for slot in slots
+            for part in (chance.sample(slot, max(1, round(share * len(slot)))) if slot else ())
+        ]
+        for share in SHARES
+        for number in range(EACH_SHARE)
+    }
 
 
 def group_size(classes: int) -> int:
