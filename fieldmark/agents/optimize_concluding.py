@@ -159,11 +159,13 @@ def measure_and_write(
     matrix = class_matrix(best.parts, pool, vectors).to(torch.float32).contiguous()
     about = {
         "format": "fieldmark.class_matrix/1",
-        "classes": json.dumps(list(pool.classes), ensure_ascii=False),
+        "classes": list(pool.classes),
         "encoder": context.encoder.identity,
-        "logit_scale": repr(context.encoder.logit_scale),
+        "logit_scale": context.encoder.logit_scale,
     }
-    write_whole(context.run.path / MATRIX, (save({"class_vectors": matrix}, metadata=about),))
+    # One entry alone: safetensors writes several in no fixed order.
+    metadata = {"fieldmark": json.dumps(about, ensure_ascii=False)}
+    write_whole(context.run.path / MATRIX, (save({"class_vectors": matrix}, metadata=metadata),))
     context.run.write(RESULT, found)
     context.run.event("finished", stop_reason="searched")
     return found

@@ -46,8 +46,8 @@ def read_labelled(
 
     Args:
         path: A folder with one folder a class (or `train/` and `test/` with those inside), a CSV or JSONL
-            list with a path, a label and perhaps a split, or a CoOp split file (`split_zhou_*.json`), or a ProAPO
-            few-shot file.
+            list with a path, a label and perhaps a split, a CoOp split file (`split_zhou_*.json`), or a
+            ProAPO few-shot file.
         images: Where relative paths start; the list's own folder where not given.
         shots: Training images a class, at most.
         seed: Decides which.
