@@ -3,7 +3,7 @@
 It knows nothing of nodes, checkpoints or of how the pool came to be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +12,9 @@ from torch import Tensor
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_pool import Pool
 from fieldmark.tools.search.acceptance import Acceptance, Fittest
-from fieldmark.tools.search.algebra import Arena, Parts
+from fieldmark.tools.search.algebra import Arena, Parts, read_outcomes
 from fieldmark.tools.search.candidates import Candidate, Edit, Menu, part_key
-from fieldmark.tools.search.fitness import Fitness, fitness_named
+from fieldmark.tools.search.fitness import Fitness, fitness_named, top
 from fieldmark.tools.search.generation import Generation, Scored, evolve, score_edits, search_seed
 from fieldmark.tools.search.operators import Mutate, Operator
 from fieldmark.tools.search.sampling import (
@@ -205,47 +205,41 @@ def first_books(
     Returns:
         The start, the fittest starting point (the start itself where nothing is fitter), and what was scored.
     """
-    everyone = open_group(range(len(pool.classes)), (), pool, vectors, context)
-    numbers = {unit: number for number, unit in enumerate(everyone.names)}
-
-    def edit(units: Sequence[int], name: str) -> Edit:
-        return Edit(0, tuple(sorted(numbers[unit] for unit in units)), (), name)
-
     kinds = pool.kinds()
-    choices = [edit(pool.start, "start")]
-    choices += [
-        edit([u for slot in slots for u in slot], name) for name, slots in kinds.items() if all(slots)
-    ]
-    fitness = fitness_of(context)
-    scored = list(score_edits(everyone.arena, everyone.menu, (NOBODY,), choices, fitness))
-    best = max(range(len(scored)), key=lambda at: (scored[at].fitness, -at))
+    named: dict[str, list[int]] = {"start": list(pool.start)}
+    for name, slots in kinds.items():
+        if all(slots):
+            named[name] = [unit for slot in slots for unit in slot]
+    books, scored = _score_books(named, pool, vectors, context)
+    best = max(range(len(books)), key=lambda at: (books[at].fitness, -at))
     chosen: list[list[int]] = [[] for _ in pool.classes]
-    for number in choices[best].added:
-        unit = everyone.names[number]
+    for unit in books[best].parts:
         chosen[pool.units[unit].class_index].append(unit)
-    subsets = [
-        edit(units, f"{choices[best].by} {name}")
-        for name, units in random_subsets(chosen, search_seed(context.options.seed, "sampling")).items()
-    ]
-    choices += subsets
-    scored += score_edits(everyone.arena, everyone.menu, (NOBODY,), subsets, fitness)
-    books = [
-        Candidate(tuple(sorted(everyone.names[n] for n in each.added)), row.key, row.fitness)
-        for each, row in zip(choices, scored, strict=True)
-    ]
-    fittest = max(range(len(books)), key=lambda at: (books[at].fitness, -at))
-    # In the history, edits of starting points name units of the pool.
-    named = [
-        Scored(
-            row.key,
-            None,
-            Edit(0, book.parts, (), each.by),
-            row.fitness,
-            row.top1,
-        )
-        for row, book, each in zip(scored, books, choices, strict=True)
-    ]
-    return books[0], books[fittest], tuple(named)
+    name = list(named)[best]
+    chance = search_seed(context.options.seed, "sampling")
+    subsets = {f"{name} {share}": units for share, units in random_subsets(chosen, chance).items()}
+    more, more_scored = _score_books(subsets, pool, vectors, context)
+    fittest = max((*books, *more), key=lambda book: book.fitness)
+    return books[0], fittest, (*scored, *more_scored)
+
+
+def _score_books(
+    named: Mapping[str, Sequence[int]], pool: Pool, vectors: Tensor, context: OptimizeContext
+) -> tuple[list[Candidate], list[Scored]]:
+    """Score whole books one at a time: they are few, and each changes every class."""
+    fitness, scale = fitness_of(context), context.encoder.logit_scale
+    books: list[Candidate] = []
+    scored: list[Scored] = []
+    for name, units in named.items():
+        parts = tuple(sorted(units))
+        logits = scale * (context.vectors @ class_matrix(parts, pool, vectors).T)
+        size = torch.tensor([float(len(parts))], dtype=torch.float64)
+        outcome = read_outcomes(logits[None], context.labels, size)
+        value = float(fitness(outcome)[0])
+        key = sum(pool.keys[part] for part in parts) & ((1 << 64) - 1)
+        books.append(Candidate(parts, key, value))
+        scored.append(Scored(key, None, Edit(0, parts, (), name), value, float(top(outcome, 1)[0])))
+    return books, scored
 
 
 def next_groups(

@@ -87,8 +87,8 @@ class Menu:
 
     def edited_key(self, key: int, edit: Edit) -> int:
         """The key after an edit, without looking at what the edit leaves alone."""
-        change = sum(self.keys[part] for part in edit.added) - sum(self.keys[part] for part in edit.removed)
-        return (key + change) & _KEY_BITS
+        of = self.keys.__getitem__
+        return (key + sum(map(of, edit.added)) - sum(map(of, edit.removed))) & _KEY_BITS
 
     def sizes(self, parts: Iterable[int]) -> list[int]:
         """How many parts each slot holds."""

@@ -120,12 +120,15 @@ class Crossover:
         if len(parents) < 2:
             return
         held = Counter(part for parent in parents for part in set(parent.parts))
-        common = [part for part, count in held.items() if count == len(parents)]
         rest = sorted(part for part, count in held.items() if count < len(parents))
         weights = [held[part] for part in rest]
+        base, sizes = set(parents[0].parts), menu.sizes(parents[0].parts)
         for _ in range(self.count if rest else 0):
-            child = {*common, *drawn(rest, weights, chance.randint(0, len(rest)), chance)}
-            yield Edit(0, *difference(parents[0].parts, settled(child, parents[0], menu)), "crossover")
+            child = set(drawn(rest, weights, chance.randint(0, len(rest)), chance))
+            added = [part for part in rest if part in child and part not in base]
+            removed = [part for part in rest if part not in child and part in base]
+            added, removed = allowed(added, removed, list(sizes), menu)
+            yield Edit(0, added, removed, "crossover")
 
 
 OPERATORS: tuple[Operator, ...] = (Add(), Remove(), Replace(), Mutate(), Crossover())
@@ -133,9 +136,16 @@ OPERATORS: tuple[Operator, ...] = (Add(), Remove(), Replace(), Mutate(), Crossov
 
 
 def random_set(slot: Sequence[int], menu: Menu, chance: Random) -> list[int]:
-    """A random number of a slot's parts, each set of a size as likely as another."""
-    most = min(len(slot), menu.most)
-    return chance.sample(slot, chance.randint(min(menu.least, most), most)) if most else []
+    """A random part of a slot, sparse or dense: each of its parts with a chance of 1/8 to 7/8."""
+    size = len(slot)
+    if not size:
+        return []
+    # A random byte for each part, held against a bar that is drawn once.
+    bar = 32 * chance.randint(1, 7)
+    chosen = [part for part, byte in zip(slot, chance.randbytes(size), strict=True) if byte < bar]
+    if len(chosen) < menu.least:
+        return sorted(chance.sample(slot, min(menu.least, size)))
+    return sorted(chance.sample(chosen, menu.most)) if len(chosen) > menu.most else chosen
 
 
 def drawn(items: Sequence[int], weights: Sequence[float], count: int, chance: Random) -> list[int]:
@@ -146,17 +156,27 @@ def drawn(items: Sequence[int], weights: Sequence[float], count: int, chance: Ra
     return [item for item, _ in ranked[:count]]
 
 
-def settled(child: set[int], parent: Candidate, menu: Menu) -> set[int]:
-    """A child whose slots hold neither too few parts (the parent's come back) nor too many."""
-    sizes = menu.sizes(child)
-    for part in parent.parts:
+def allowed(
+    added: Sequence[int], removed: Sequence[int], sizes: list[int], menu: Menu
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What of a change leaves every slot with neither too few parts nor too many.
+
+    Args:
+        added: Parts to put in.
+        removed: Parts to take out.
+        sizes: Parts that each slot holds now; changed along the way.
+        menu: The bounds.
+    """
+    put: list[int] = []
+    taken: list[int] = []
+    for part in added:
         slot = menu.slot_of[part]
-        if sizes[slot] < menu.least and part not in child:
-            child.add(part)
+        if sizes[slot] < menu.most:
             sizes[slot] += 1
-    for part in sorted(child, reverse=True):
+            put.append(part)
+    for part in removed:
         slot = menu.slot_of[part]
-        if sizes[slot] > menu.most:
-            child.remove(part)
+        if sizes[slot] > menu.least:
             sizes[slot] -= 1
-    return child
+            taken.append(part)
+    return tuple(put), tuple(taken)
