@@ -1,4 +1,4 @@
-"""How many candidates a second the prompt search scores, beside a plain re-gathering baseline in the same run.
+"""Candidates a second of the prompt search, beside a plain re-gathering baseline in the same run.
 
 It measures and asserts nothing. Run: python benchmarks/search_speed.py [--classes 47 --shots 1 --width 512]
 """

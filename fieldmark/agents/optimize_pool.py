@@ -163,7 +163,7 @@ def _first_marks(notebook: Notebook) -> dict[str, dict[str, Origin]]:
     """The marks of the first general answer of each class."""
     found: dict[str, dict[str, Origin]] = {}
     for note in notebook.notes:
-        if note.spec.kind == "describe" and note.spec.sample == 0:
+        if note.spec.kind == "describe" and note.spec.sample == 0 and note.prompts:
             found[note.spec.classes[0]] = dict.fromkeys(marks_in(note.prompts), note.prompts[0].origin)
     return found
 
