@@ -187,10 +187,10 @@ async def evolve_classes(state: OptimizeState, runtime: Context) -> Update:
         context,
         stage="classes",
         best=best,
+        before=search.whole_candidate(group, parents[0]),
         seen=seen,
         names=group.names,
         around=group.around,
-        changed=improves(best, book),
     )
     done = state.generation + 1 >= context.options.generations
     return update | {
@@ -198,7 +198,7 @@ async def evolve_classes(state: OptimizeState, runtime: Context) -> Update:
         "group": state.group + done,
         "groups_left": state.groups_left - done,
         "survivors": "" if done else put_candidates(context, made.survivors),
-        "book": put_candidates(context, [best]) if improves(best, book) else state.book,
+        "book": put_candidates(context, [best]) if done and improves(best, book) else state.book,
     }
 
 
@@ -232,9 +232,21 @@ def recorded(
     seen: set[int] | None = None,
     names: tuple[int, ...] | None = None,
     around: int = 0,
-    changed: bool = True,
+    before: Candidate | None = None,
 ) -> Update:
-    """Write what a generation scored into the history, and count it; `changed` says that `best` is new."""
+    """Write what a generation scored into the history, and count it.
+
+    Args:
+        state: The state before.
+        scored: What was scored.
+        context: The run.
+        stage: "templates", "sampling" or "classes".
+        best: The fittest candidate now; of the templates, or a whole book.
+        before: The fittest book before; None where there was none.
+        seen: Keys of everything ever scored, if the caller has them.
+        names: Number, in the pool, of each part of the menu.
+        around: Key of the parts that stood still.
+    """
     number = state.generations + 1
     history = Journal(context.run.path / HISTORY, state.history_size)
     size = history.append(history_rows(scored, stage=stage, generation=number, names=names, around=around))
@@ -250,7 +262,7 @@ def recorded(
                 "best": whole_id(best.key),
                 "fitness": best.fitness,
                 "scored": len(scored),
-                "book": list(best.parts) if changed and stage != "templates" else None,
+                **change(before, best if stage != "templates" else None),
             }
         ]
     )
@@ -271,6 +283,12 @@ def recorded(
         "history_size": size,
         "curve_size": curve_size,
     }
+
+
+def change(before: Candidate | None, best: Candidate | None) -> dict[str, list[int]]:
+    """What the fittest book has more and less than the one before it."""
+    old, new = (set(each.parts) if each else set[int]() for each in (before, best))
+    return {"added": sorted(new - old), "removed": sorted(old - new)}
 
 
 def opened_templates(context: OptimizeContext) -> search.Templates:

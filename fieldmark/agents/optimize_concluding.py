@@ -182,16 +182,18 @@ def _curve(
 ) -> list[CurvePoint]:
     """How the fittest book after each generation does, on training and on test images."""
     points: list[CurvePoint] = []
+    book: set[int] = set()
     with (context.run.path / CURVE).open("rb") as file:
         rows = [json.loads(line) for line in file.read(size).splitlines()]
     for row in rows:
         if row["stage"] == "templates":
             continue
-        if row["book"] is None:  # the fittest book is still the one before
+        if points and not row["added"] and not row["removed"]:  # the fittest book is still the one before
             more = {"generation": row["generation"], "stage": row["stage"]}
             points.append(points[-1].model_copy(update=more))
             continue
-        matrix = class_matrix(row["book"], pool, vectors)
+        book = (book | set(row["added"])) - set(row["removed"])
+        matrix = class_matrix(sorted(book), pool, vectors)
         points.append(
             CurvePoint(
                 generation=row["generation"],

@@ -23,10 +23,14 @@ from fieldmark.tools.search.sampling import (
     promise_groups,
     random_subsets,
 )
-from fieldmark.tools.templates import PLAIN, fill_phrase, library
+from fieldmark.tools.templates import IMAGENET_7, PLAIN, fill_phrase, library
 
 NOMINAL = 120
 """Candidates that ProAPO's operators propose in a generation: 4 parents × 24, 8 mutations, 16 crossovers."""
+MOST_TEMPLATE_TEXTS = 40_000
+"""The most texts that the template search encodes."""
+MOST_TEMPLATE_DOTS = 1 << 25
+"""The most dot products of template texts with images: 256 MB."""
 RANDOM_BY = "random"
 NOBODY = Candidate((), 0)
 """The candidate without parts, that starting points are told as edits of."""
@@ -79,7 +83,9 @@ def operators_of(context: OptimizeContext) -> tuple[Operator, ...]:
 def template_library(context: OptimizeContext) -> tuple[str, ...]:
     """The templates to choose from, the plain one first."""
     words = dict.fromkeys((context.options.noun, *context.options.domain_words))
-    return tuple(dict.fromkeys((PLAIN, *library(tuple(words)))))
+    texts = tuple(dict.fromkeys((PLAIN, *IMAGENET_7, *reversed(library(tuple(words))))))
+    # Of many classes each template costs many texts: the variants and the chosen seven come first.
+    return texts[: max(8, MOST_TEMPLATE_TEXTS // len(context.classes))]
 
 
 def open_templates(context: OptimizeContext) -> Templates:
@@ -91,9 +97,13 @@ def open_templates(context: OptimizeContext) -> Templates:
     parts = Parts(
         vectors.reshape(len(texts), classes, -1), torch.arange(classes).expand(len(texts), -1).contiguous()
     )
+    # Templates are chosen for all classes alike, so that some of very many images tell as much.
+    images = len(context.labels)
+    shown = max(1, min(images, MOST_TEMPLATE_DOTS // len(written)))
+    chosen = torch.arange(shown) * images // shown
     arena = Arena(
-        context.vectors,
-        context.labels,
+        context.vectors[chosen],
+        context.labels[chosen],
         parts=parts,
         moving=range(classes),
         scale=context.encoder.logit_scale,

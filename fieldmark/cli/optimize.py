@@ -120,21 +120,21 @@ def optimize(
         "base_url": base_url,
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}
+    if resume is not None and given:
+        raise InputError(
+            f"A resumed run has its own {', '.join('--' + name.replace('_', '-') for name in given)}.",
+            hint="Leave that out, or start a new run.",
+        )
+    if resume is None and data is None:
+        raise InputError(
+            "No labelled images were given.", hint="Try --data aviary, or give a folder with --data."
+        )
     with Progress("Loading") as progress:
         from fieldmark.optimizer import Optimizer
         from fieldmark.records import Limits
 
         if resume is not None:
-            if given:
-                raise InputError(
-                    f"A resumed run has its own {', '.join('--' + n.replace('_', '-') for n in given)}.",
-                    hint="Leave that out, or start a new run.",
-                )
             optimizer = Optimizer.from_run(resume, out=out)
-        elif data is None:
-            raise InputError(
-                "No labelled images were given.", hint="Try --data aviary, or give a folder with --data."
-            )
         else:
             optimizer = Optimizer.from_options(given, out=out)
         if max_calls is not None:

@@ -167,7 +167,7 @@ def _listed(path: Path, root: Path) -> Rows:
         else:
             rows = [json.loads(line) for line in text.split("\n") if line.strip()]
         return _table(rows, root)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, UnicodeDecodeError, LookupError, TypeError, ValueError) as error:
         raise InputError(
             f"{str(path)!r} cannot be read as a list of labelled images: {error}.",
             hint="A CSV or JSONL list needs the columns path and label; a JSON file must be a split file.",
