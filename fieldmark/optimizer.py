@@ -20,6 +20,7 @@ from fieldmark.evals.optimize_demo import AviarySettings, optimize_aviary
 from fieldmark.evals.optimizing import OptimizeResult, Optimizing, optimize
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Limits, PromptBook
+from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.labelled import LabelledImages, read_labelled
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
@@ -44,6 +45,8 @@ class Optimizer:
         llm: The language model; the settings' where not given; without one nothing is asked.
         base_url: Its endpoint.
         species: Species of the aviary.
+        also_clip: Other CLIP models to measure the book on.
+        ceiling: Also search with the test images shown, for a bound to print beside the result.
         limits: The most that may be spent.
         home: Where answers and vectors are kept; the settings' where not given.
         out: Where run folders go.
@@ -61,6 +64,8 @@ class Optimizer:
     llm: str | None = None
     base_url: str | None = None
     species: int = 80
+    also_clip: tuple[str, ...] = ()
+    ceiling: bool = False
     limits: Limits = field(default_factory=Limits)
     home: Path | None = None
     out: Path = Path("runs")
@@ -98,6 +103,8 @@ class Optimizer:
             report=self.report,
             book=self.book,
             resumed=self.earlier is not None,
+            also=tuple(stores.encoder(clip) for clip in self.also_clip),
+            ceiling=self.ceiling,
         )
 
     async def _own(self, stores: Stores) -> OptimizeResult:
@@ -115,15 +122,21 @@ class Optimizer:
                 hint="Leave --classes out to take them from the book.",
             )
         encoder = stores.encoder(self.clip or settings.clip, device=settings.device)
+        others = tuple(stores.encoder(clip, device=settings.device) for clip in self.also_clip)
         run = self._folder(found)
         name = self.llm or settings.llm
         if name is None:
-            return await self._search(found, encoder, None, run)
+            return await self._search(found, encoder, None, run, others)
         async with open_llm(name, stores.answers, base_url=self.base_url, limits=self.limits) as llm:
-            return await self._search(found, encoder, llm, run)
+            return await self._search(found, encoder, llm, run, others)
 
     async def _search(
-        self, found: LabelledImages, encoder: Any, llm: ChatModel | None, run: RunFolder
+        self,
+        found: LabelledImages,
+        encoder: Encoder,
+        llm: ChatModel | None,
+        run: RunFolder,
+        others: tuple[Encoder, ...],
     ) -> OptimizeResult:
         noun = self.noun or (self.book.noun if self.book else None)
         if noun is None and llm is not None:
@@ -144,6 +157,8 @@ class Optimizer:
                 shots=self.shots,
                 book=self.book,
                 resumed=self.earlier is not None,
+                also=others,
+                ceiling=self.ceiling,
                 notes=()
                 if llm is not None or self.book is not None
                 else ("No language model: only class names, templates and synonyms could be tried.",),
@@ -181,6 +196,8 @@ class Optimizer:
             "llm": self.llm,
             "base_url": self.base_url,
             "species": self.species,
+            "also_clip": list(self.also_clip),
+            "ceiling": self.ceiling,
             "limits": self.limits.model_dump(mode="json"),
             "images_hash": images_hash,
         }
@@ -219,6 +236,7 @@ class Optimizer:
                 **kept,
                 "images": Path(kept["images"]) if kept["images"] else None,
                 "classes": tuple(kept["classes"]),
+                "also_clip": tuple(kept["also_clip"]),
                 "book": PromptBook.model_validate(kept["book"]) if kept["book"] else None,
                 "options": OptimizeOptions.model_validate(kept["options"]),
                 "limits": Limits.model_validate(kept["limits"]),

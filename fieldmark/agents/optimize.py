@@ -8,7 +8,7 @@ from typing import Any, Literal
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from fieldmark.agents import optimize_search as search
 from fieldmark.agents.optimize_concluding import measure_and_write
@@ -285,10 +285,10 @@ def recorded(
     }
 
 
-def change(before: Candidate | None, best: Candidate | None) -> dict[str, list[int]]:
+def change(before: Candidate | None, best: Candidate | None) -> dict[str, JsonValue]:
     """What the fittest book has more and less than the one before it."""
     old, new = (set(each.parts) if each else set[int]() for each in (before, best))
-    return {"added": sorted(new - old), "removed": sorted(old - new)}
+    return {"added": list[JsonValue](sorted(new - old)), "removed": list[JsonValue](sorted(old - new))}
 
 
 def opened_templates(context: OptimizeContext) -> search.Templates:

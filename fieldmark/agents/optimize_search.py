@@ -220,7 +220,7 @@ def first_books(
     for name, slots in kinds.items():
         if all(slots):
             named[name] = [unit for slot in slots for unit in slot]
-    books, scored = _score_books(named, pool, vectors, context)
+    books, scored = score_books(named, pool, vectors, context)
     best = max(range(len(books)), key=lambda at: (books[at].fitness, -at))
     chosen: list[list[int]] = [[] for _ in pool.classes]
     for unit in books[best].parts:
@@ -228,12 +228,12 @@ def first_books(
     name = list(named)[best]
     chance = search_seed(context.options.seed, "sampling")
     subsets = {f"{name} {share}": units for share, units in random_subsets(chosen, chance).items()}
-    more, more_scored = _score_books(subsets, pool, vectors, context)
+    more, more_scored = score_books(subsets, pool, vectors, context)
     fittest = max((*books, *more), key=lambda book: book.fitness)
     return books[0], fittest, (*scored, *more_scored)
 
 
-def _score_books(
+def score_books(
     named: Mapping[str, Sequence[int]], pool: Pool, vectors: Tensor, context: OptimizeContext
 ) -> tuple[list[Candidate], list[Scored]]:
     """Score whole books one at a time: they are few, and each changes every class."""

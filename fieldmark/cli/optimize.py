@@ -87,6 +87,12 @@ def optimize(
     clip: Annotated[
         str | None, typer.Option(help="CLIP model. Else FIELDMARK_CLIP.", rich_help_panel=_MODELS)
     ] = None,
+    also_clip: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Other CLIP models to measure the book on; may be repeated.", rich_help_panel=_MODELS
+        ),
+    ] = None,
     llm: Annotated[
         str | None,
         typer.Option(
@@ -99,6 +105,10 @@ def optimize(
     max_calls: Annotated[
         int | None, typer.Option(min=0, help="The most questions asked anew.", rich_help_panel=_MODELS)
     ] = None,
+    ceiling: Annotated[
+        bool,
+        typer.Option(help="Also search with the test images shown, for a bound.", rich_help_panel=_RUN),
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=_RUN)] = Path(
         "runs"
     ),
@@ -117,7 +127,8 @@ def optimize(
         "data": data, "images": images, "classes": classes, "shots": shots, "book": book, "seed": seed,
         "strategy": strategy, "fitness": fitness, "penalty": penalty, "generations": generations,
         "passes": passes, "most_templates": templates, "noun": noun, "clip": clip, "llm": llm,
-        "base_url": base_url,
+        "base_url": base_url, "also_clip": tuple(also_clip) if also_clip else None,
+        "ceiling": ceiling or None,
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}
     if resume is not None and given:
@@ -174,6 +185,13 @@ def show(result: "OptimizeResult", console: PlainConsole) -> None:
         console.say(
             f"Gain on test images: {100 * result.gain.difference:+.1f} points "
             f"({100 * low:+.1f} to {100 * high:+.1f}, p {result.gain.p:.2g})."
+        )
+    if result.ceiling is not None:
+        console.say(f"Ceiling of the pool, for a search shown the test images: {share(result.ceiling)}.")
+    for other in result.also:
+        console.say(
+            f"On {other.clip}: start {share(other.start_top1)}, best {share(other.best_top1)} "
+            f"({100 * other.gain.ci95[0]:+.1f} to {100 * other.gain.ci95[1]:+.1f} points)."
         )
     if result.kept_start:
         console.say("Nothing fitter than the start was found; the book is the start.")

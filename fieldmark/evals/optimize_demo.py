@@ -96,6 +96,8 @@ async def optimize_aviary(
     report: Report,
     book: PromptBook | None = None,
     resumed: bool = False,
+    also: tuple[Encoder, ...] = (),
+    ceiling: bool = False,
 ) -> OptimizeResult:
     """Draw the world, start the guide, and search.
 
@@ -109,6 +111,8 @@ async def optimize_aviary(
         report: Shows progress.
         book: A book to start from instead of the guide's descriptors.
         resumed: Whether the run was begun by an earlier process.
+        also: Other encoders to measure the book on.
+        ceiling: Also search with the test images shown, for a bound.
     """
     species = species_book(settings.seed, new=settings.species, known=0)
     began = time.perf_counter()
@@ -136,6 +140,8 @@ async def optimize_aviary(
                     resumed=resumed,
                     render=render,
                     notes=(NOTE,),
+                    also=also,
+                    ceiling=ceiling,
                     report=report,
                 )
             )

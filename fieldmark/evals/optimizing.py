@@ -7,22 +7,28 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.agents.optimize_concluding import RESULT, CurvePoint, Found, Gain
 from fieldmark.agents.optimize_concluding import BookScore as BookScore
 from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.agents.optimize_history import get_candidates
 from fieldmark.agents.optimize_options import OptimizeOptions
+from fieldmark.agents.optimize_pool import Pool
 from fieldmark.agents.optimize_running import run_optimize
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.evals.manifest import describe_model, write_manifest
+from fieldmark.evals.optimize_ceiling import pool_ceiling
 from fieldmark.evals.timing import TimedModel
 from fieldmark.records import PromptBook, Record, Usage
 from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.labelled import LabelledImages
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.scoring.prototype import ensemble_scores
+from fieldmark.tools.statistics import paired_difference
 
 TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
 
@@ -38,6 +44,15 @@ class Seconds(Record):
     llm: float = 0.0
     render: float = 0.0
     """Drawing the pictures of the embedded world; not part of `total`."""
+
+
+class OtherEncoder(Record):
+    """The same two books on another encoder, without searching again."""
+
+    clip: str
+    start_top1: float
+    best_top1: float
+    gain: Gain
 
 
 class OptimizeResult(Record):
@@ -57,6 +72,9 @@ class OptimizeResult(Record):
     gain: Gain | None
     kept_start: bool
     templates: tuple[str, ...]
+    ceiling: float | None = None
+    """Test top-1 of a search over the same pool that is shown the test images; a bound, not a result."""
+    also: tuple[OtherEncoder, ...] = ()
     generations: int
     candidates: int
     texts_encoded: int
@@ -86,6 +104,8 @@ class Optimizing:
         resumed: Whether the run was begun by an earlier process.
         render: Seconds that drawing the pictures took.
         notes: What a reader must know.
+        also: Other encoders to measure the book on.
+        ceiling: Also search with the test images shown, for a bound.
         report: Shows progress.
     """
 
@@ -100,6 +120,8 @@ class Optimizing:
     resumed: bool = False
     render: float = 0.0
     notes: tuple[str, ...] = ()
+    also: tuple[Encoder, ...] = ()
+    ceiling: bool = False
     report: Report = say_nothing
     began: float = field(default_factory=time.perf_counter)
 
@@ -128,6 +150,12 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
     encode = used.seconds - before
     asked = model.seconds if model is not None else 0.0
     notes = (*task.images.notes, *task.notes)
+    bound = None
+    if task.ceiling and task.images.test:
+        task.report("ceiling", {})
+        pool = Pool.model_validate(context.arrays.get_json(state.pool))
+        best = get_candidates(context, state.book)[0]
+        bound = round(pool_ceiling(pool, best.parts, context), 4)
     result = OptimizeResult(
         data=task.data,
         classes=len(task.images.classes),
@@ -140,6 +168,8 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         gain=found.gain,
         kept_start=found.kept_start,
         templates=found.templates,
+        ceiling=bound,
+        also=tuple(on_other(encoder, task) for encoder in task.also if task.images.test),
         generations=found.generations,
         candidates=found.candidates,
         texts_encoded=used.texts_encoded,
@@ -177,6 +207,35 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         notes=(TOUCHED_ONCE, *notes),
     )
     return result, found
+
+
+def on_other(encoder: Encoder, task: Optimizing) -> OtherEncoder:
+    """Measure the start and the best book on another encoder."""
+    encoded = encoder.encode_images(task.images.test)
+    place = {name: number for number, name in enumerate(task.images.classes)}
+    labels = np.array([place[str(image.label)] for image in task.images.test])[encoded.ok.numpy()]
+    right: list[np.ndarray] = []
+    for name in ("start_book.json", "book.json"):
+        book = task.run.read(name, PromptBook)
+        own = [[p for p in book.prompts if p.class_name == c] for c in book.classes]
+        scores = ensemble_scores(
+            encoded.vectors[encoded.ok],
+            encoder.encode_texts,
+            [[p.text for p in prompts] for prompts in own],
+            weights=[[p.weight for p in prompts] for prompts in own],
+        )
+        right.append(scores.argmax(1).numpy() == labels)
+    gap = paired_difference(right[1], right[0], labels)
+    return OtherEncoder(
+        clip=encoder.name,
+        start_top1=round(float(right[0].mean()), 4),
+        best_top1=round(float(right[1].mean()), 4),
+        gain=Gain(
+            difference=round(gap.mean, 4),
+            ci95=(round(gap.low, 4), round(gap.high, 4)),
+            p=float(f"{gap.p:.3g}"),
+        ),
+    )
 
 
 __all__ = ["CurvePoint", "OptimizeResult", "Optimizing", "optimize"]
