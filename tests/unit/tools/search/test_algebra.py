@@ -31,10 +31,9 @@ def world() -> dict[str, torch.Tensor]:
 
 def from_nothing(world: dict[str, torch.Tensor], parts: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Ranks and losses the plain way: gather everything, average, multiply, softmax."""
-    sums = torch.stack([
-        sum((world["units"][p] for p in parts if int(world["owner"][p]) == c), torch.zeros(D, dtype=torch.float64))
-        for c in range(C)
-    ])  # fmt: skip
+    sums = torch.zeros(C, D, dtype=torch.float64)
+    for part in parts:
+        sums[int(world["owner"][part])] += world["units"][part]
     logits = SCALE * world["images"] @ unit(sums).T
     true = logits.gather(1, world["labels"][:, None])
     loss = torch.nn.functional.cross_entropy(logits, world["labels"], reduction="none")
