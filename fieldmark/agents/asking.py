@@ -3,10 +3,13 @@
 It knows nothing of why a question was planned or what is made of the note.
 """
 
+from typing import Protocol
+
 from pydantic import BaseModel
 
-from fieldmark.agents.context import ResolveContext
+from fieldmark.agents.context import Report
 from fieldmark.agents.notes import Columns, FailureKind, Note, QuestionSpec
+from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.prompts.describe import Descriptors, ask_describe
 from fieldmark.prompts.differentiate import ask_differentiate
@@ -15,13 +18,49 @@ from fieldmark.prompts.differentiate_group import ask_differentiate_group
 from fieldmark.prompts.tabulate import TabulateAttribute, ask_tabulate
 from fieldmark.prompts.votes import TabularAnswer, votes_of
 from fieldmark.records import Origin, Prompt, Question, Vote
+from fieldmark.tools.llm import LanguageModel
 from fieldmark.tools.prompt_texts import class_text, descriptor_text
 
 VALUES_SHOWN = 12
 """The most values per attribute that a tabulate question offers for reuse."""
 
 
-def question_of(spec: QuestionSpec, context: ResolveContext) -> Question[BaseModel]:
+class HasNoun(Protocol):
+    """Options that name the generic word for all classes."""
+
+    @property
+    def noun(self) -> str:
+        """The generic word."""
+        ...
+
+
+class AskingContext(Protocol):
+    """What asking needs of a run's context, whichever graph it belongs to."""
+
+    endpoint_down: str
+
+    @property
+    def llm(self) -> LanguageModel | None:
+        """The language model; None where nothing may be asked."""
+        ...
+
+    @property
+    def arrays(self) -> ArrayStore:
+        """Where the table's columns are kept."""
+        ...
+
+    @property
+    def report(self) -> Report:
+        """Shows progress."""
+        ...
+
+    @property
+    def options(self) -> HasNoun:
+        """The choices of the run."""
+        ...
+
+
+def question_of(spec: QuestionSpec, context: AskingContext) -> Question[BaseModel]:
     """Render the question that a spec stands for."""
     noun = context.options.noun
     question: Question
@@ -41,7 +80,7 @@ def question_of(spec: QuestionSpec, context: ResolveContext) -> Question[BaseMod
     return question
 
 
-async def ask(spec: QuestionSpec, context: ResolveContext) -> Note:
+async def ask(spec: QuestionSpec, context: AskingContext) -> Note:
     """Ask one planned question.
 
     A question that fails is a counted outcome, never an exception: one failing sibling would otherwise
@@ -78,7 +117,7 @@ def may_pass(reason: str) -> bool:
     return reason in ("timeout", "connection", "http_408", "http_409", "http_429") or reason[:6] == "http_5"
 
 
-def _note(spec: QuestionSpec, value: BaseModel, key: str, *, cached: bool, context: ResolveContext) -> Note:
+def _note(spec: QuestionSpec, value: BaseModel, key: str, *, cached: bool, context: AskingContext) -> Note:
     if isinstance(value, Descriptors):
         name = spec.classes[0]
         origin = Origin(kind="descriptor", question="describe.v1", model=getattr(context.llm, "model", None))
@@ -101,7 +140,7 @@ def _tabular(value: BaseModel) -> TabularAnswer:
     return value  # pyright: ignore[reportReturnType]  # question_of pairs each kind with its answer model
 
 
-def _failed(spec: QuestionSpec, failure: FailureKind, reason: str, context: ResolveContext) -> Note:
+def _failed(spec: QuestionSpec, failure: FailureKind, reason: str, context: AskingContext) -> Note:
     context.report("failed", {"kind": spec.kind, "classes": list(spec.classes), "reason": reason})
     return Note(spec=spec, failure=failure, reason=reason)
 

@@ -3,6 +3,7 @@
 It knows the events that runs report, and nothing of runs.
 """
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,6 +48,7 @@ class Progress:
         self._stage = ""
         self._done = 0
         self._of: int | None = None
+        self._since = 0.0
         self._bar: Bar | None = None
         self._task: Any = None
 
@@ -164,6 +166,25 @@ class Progress:
         self.line(
             f'warning: which noun fits all classes could not be asked; "object" it is. {fields["failed"]}'
         )
+
+    def _on_generation(self, fields: dict[str, Any]) -> None:
+        stages = {"templates": "Searching templates", "sampling": "Choosing a start", "classes": "Searching"}
+        words = stages.get(str(fields["stage"]), "Searching")
+        now = time.perf_counter()
+        rate = fields["scored"] / max(1e-9, now - self._since) if self._since else 0.0
+        self._since = now
+        self.stage(words, line=words != self._stage.split(",")[0])
+        if self._bar is not None:
+            told = (
+                f"{words}: generation {fields['number']:,}, best fitness {fields['fitness']:.2f}, "
+                f"{fields['candidates']:,} candidates ({rate:,.0f}/s), {fields['texts']:,} texts encoded"
+            )
+            self._bar.update(self._task, description=told)
+        elif fields["number"] % 25 == 0:
+            self.line(
+                f"Generation {fields['number']:,}: best fitness {fields['fitness']:.2f}, "
+                f"{fields['candidates']:,} candidates, {fields['texts']:,} texts encoded"
+            )
 
     def _on_planned(self, fields: dict[str, Any]) -> None:
         if fields["questions"]:

@@ -1,0 +1,118 @@
+"""Candidates a second of the prompt search, beside a plain re-gathering baseline in the same run.
+
+It measures and asserts nothing. Run: python benchmarks/search_speed.py [--classes 47 --shots 1 --width 512]
+"""
+
+import argparse
+import time
+
+import torch
+
+from fieldmark.tools.search.algebra import Arena, Parts
+from fieldmark.tools.search.candidates import Candidate, Menu, part_key
+from fieldmark.tools.search.fitness import EntropyFitness
+from fieldmark.tools.search.generation import evolve, proposals, search_seed
+from fieldmark.tools.search.operators import OPERATORS, Add, Crossover, Mutate, Remove, Replace
+from fieldmark.tools.search.sampling import group_size
+
+
+def world(
+    classes: int, shots: int, width: int, units: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Random images, labels, units and their classes."""
+    chance = torch.Generator().manual_seed(0)
+    centres = torch.randn(classes, width, generator=chance, dtype=torch.float64)
+    labels = torch.arange(classes).repeat_interleave(shots)
+    images = centres[labels] + torch.randn(len(labels), width, generator=chance, dtype=torch.float64)
+    owner = torch.arange(classes).repeat_interleave(units)
+    texts = centres[owner] + 2 * torch.randn(len(owner), width, generator=chance, dtype=torch.float64)
+    unit = torch.nn.functional.normalize
+    return unit(images, dim=1), labels, unit(texts, dim=1), owner
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name, value in (("classes", 47), ("shots", 1), ("width", 512), ("units", 60), ("generations", 60)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    images, labels, texts, owner = world(given.classes, given.shots, given.width, given.units)
+    scale, fitness = 100.0, EntropyFitness()
+    keys = [part_key(str(part)) for part in range(len(texts))]
+    book = [part for part in range(len(texts)) if part % given.units < given.units // 2]
+
+    group = list(range(group_size(given.classes)))
+    inside = [part for part in range(len(texts)) if int(owner[part]) in group]
+    matrix = torch.nn.functional.normalize(
+        torch.zeros(given.classes, given.width, dtype=torch.float64).index_add_(0, owner[book], texts[book]),
+        dim=1,
+    )
+    arena = Arena(
+        images, labels, parts=Parts(texts[inside][:, None], owner[inside][:, None]), moving=group,
+        scale=scale, classes=given.classes, still=scale * images @ matrix.T,
+    )  # fmt: skip
+    slots = tuple(tuple(p for p in inside if int(owner[p]) == c) for c in group)
+    menu = Menu(slots, keys)
+    start = Candidate(tuple(p for p in inside if p in set(book)), 0)
+    print(
+        f"{given.classes} classes, {given.shots} shot(s), {given.width} dimensions, group of {len(group)}, "
+        f"{given.units} units a class, {torch.get_num_threads()} thread(s)"
+    )
+
+    # The search as it runs: proposing, dropping repeats, scoring, choosing. Batches as large as a generation.
+    for label, operators in (
+        ("ProAPO's generations of 120", OPERATORS),
+        (
+            "generations of 1,920 (16 times as many edits)",
+            (Add(128), Remove(128), Replace(128), Mutate(128), Crossover(256)),
+        ),
+    ):
+        seen: set[int] = set()
+        parents: tuple[Candidate, ...] = (start,)
+        scored, began = 0, time.perf_counter()
+        for number in range(given.generations):
+            made = evolve(
+                arena,
+                menu,
+                parents,
+                seen=seen,
+                chance=search_seed(0, number),
+                fitness=fitness,
+                operators=operators,
+            )
+            parents, scored = made.survivors, scored + len(made.scored)
+        spent = time.perf_counter() - began
+        print(f"search, {label}: {scored / spent:>10,.0f} candidates/s  ({scored:,} in {spent:.2f} s)")
+
+    # Scoring alone, of single edits, as the issue of incremental algebra is put.
+    edits = [
+        edit
+        for n in range(20)
+        for edit in proposals((start,), menu, search_seed(1, n), (Add(400), Remove(400), Replace(400)))
+    ]
+    parents_sums = arena.parents((start,))
+    began = time.perf_counter()
+    for outcomes in arena.score(parents_sums, edits):
+        fitness(outcomes)
+    spent = time.perf_counter() - began
+    print(f"scoring single edits alone: {len(edits) / spent:>10,.0f} candidates/s")
+
+    # The plain way: gather every vector of every class anew, average, multiply with all images.
+    some = edits[:300]
+    began = time.perf_counter()
+    for edit in some:
+        parts = torch.tensor([*(p for p in book if p not in set(edit.removed)), *edit.added])
+        sums = torch.zeros(given.classes, given.width, dtype=torch.float64).index_add_(
+            0, owner[parts], texts[parts]
+        )
+        logits = scale * images @ torch.nn.functional.normalize(sums, dim=1).T
+        loss = torch.nn.functional.cross_entropy(logits, labels)
+        _ = float(loss), float((logits.argmax(1) == labels).double().mean())
+        _ = logits.topk(5, dim=1)
+    spent = time.perf_counter() - began
+    print(f"re-gathering every vector: {len(some) / spent:>10,.0f} candidates/s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,387 @@
+"""The prompt search as a graph: gather, search templates, sample books and groups, search classes, measure.
+
+It knows nothing of prices, commands or the wording of questions; tools do the work, nodes decide.
+"""
+
+from typing import Any, Literal
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from fieldmark.agents import optimize_search as search
+from fieldmark.agents.optimize_concluding import measure_and_write
+from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.agents.optimize_gathering import contrasts, descriptions, load_notebook
+from fieldmark.agents.optimize_history import (
+    CURVE,
+    HISTORY,
+    Journal,
+    get_candidates,
+    history_rows,
+    keep_seen,
+    put_candidates,
+    seen_keys,
+    whole_id,
+)
+from fieldmark.agents.optimize_pool import Pool, build_pool
+from fieldmark.tools.search.acceptance import improves
+from fieldmark.tools.search.candidates import Candidate
+from fieldmark.tools.search.generation import Scored, evolve, search_seed
+from fieldmark.tools.templates import PLAIN
+
+# ---------------------------------------------------------------- state
+
+
+class OptimizeState(BaseModel):
+    """What a checkpoint holds: hashes, counts and names; never arrays, images or clients."""
+
+    model_config = ConfigDict(frozen=True)
+
+    notebook: str = ""
+    """Hash of all answers."""
+    templates: tuple[str, ...] = ()
+    """The templates that were found best."""
+    template_generation: int = 0
+    pool: str = ""
+    """Hash of the pool of units."""
+    start: str = ""
+    """Hash of the book that the search starts from, with its fitness."""
+    book: str = ""
+    """Hash of the fittest book so far."""
+    survivors: str = ""
+    """Hash of the parents of the next generation, of templates or of the group's units."""
+    groups: str = ""
+    """Hash of this pass's groups of classes."""
+    group: int = 0
+    groups_left: int = 0
+    generation: int = 0
+    """Generations done in this group."""
+    passes: int = 0
+    """Passes begun."""
+    generations: int = 0
+    """Generations done in all."""
+    candidates: int = 0
+    """Candidates scored in all."""
+    history_size: int = 0
+    """Bytes of the history that this state knows of."""
+    curve_size: int = 0
+    stop_reason: Literal["searched"] | None = None
+
+
+Context = Runtime[OptimizeContext]
+Update = dict[str, Any]
+OptimizeGraph = CompiledStateGraph[OptimizeState, OptimizeContext, OptimizeState, OptimizeState]
+
+
+# ---------------------------------------------------------------- nodes
+
+
+async def describe(state: OptimizeState, runtime: Context) -> Update:
+    """Ask the general question, several samples a class."""
+    return {"notebook": await descriptions(runtime.context)}
+
+
+async def contrast(state: OptimizeState, runtime: Context) -> Update:
+    """Ask about groups of look-alikes, as the start book sees them."""
+    return {"notebook": await contrasts(state.notebook, runtime.context)}
+
+
+async def score_templates(state: OptimizeState, runtime: Context) -> Update:
+    """Encode the template library, score each template alone, and choose the first parents."""
+    context = runtime.context
+    if not context.options.template_generations:
+        return {"templates": (PLAIN,)}
+    templates = opened_templates(context)
+    parents, scored = search.first_templates(templates, context)
+    return {
+        "survivors": put_candidates(context, parents),
+        **recorded(state, scored, context, stage="templates", best=parents[0]),
+    }
+
+
+async def evolve_templates(state: OptimizeState, runtime: Context) -> Update:
+    """One generation of the template search; the last one settles the templates."""
+    context = runtime.context
+    templates = opened_templates(context)
+    seen = seen_keys(context, state.history_size)
+    number = state.template_generation + 1
+    made = evolve(
+        templates.arena,
+        templates.menu,
+        get_candidates(context, state.survivors),
+        seen=seen,
+        chance=search_seed(context.options.seed, "templates", number),
+        fitness=search.fitness_of(context),
+        operators=search.operators_of(context),
+        acceptance=search.acceptance_of(context),
+    )
+    update: Update = {
+        "survivors": put_candidates(context, made.survivors),
+        "template_generation": number,
+        **recorded(state, made.scored, context, stage="templates", best=made.survivors[0], seen=seen),
+    }
+    if number >= context.options.template_generations:
+        update["templates"] = tuple(templates.texts[part] for part in made.survivors[0].parts)
+    return update
+
+
+async def sample_books(state: OptimizeState, runtime: Context) -> Update:
+    """Write the pool out, encode its texts, and choose the book to start the class search from."""
+    context = runtime.context
+    context.memo.pop("templates", None)
+    pool = build_pool(
+        context.classes,
+        notebook=load_notebook(state.notebook, context),
+        templates=state.templates,
+        noun=context.options.noun,
+        book=context.book,
+    )
+    name = context.arrays.put_json(pool.model_dump(mode="json"))
+    pool, vectors = opened_pool(name, context)
+    start, best, scored = search.first_books(pool, vectors, context)
+    book = best if improves(best, start) else start
+    return {
+        "pool": name,
+        "start": put_candidates(context, [start]),
+        "book": put_candidates(context, [book]),
+        **recorded(state, scored, context, stage="sampling", best=book),
+    }
+
+
+async def sample_groups(state: OptimizeState, runtime: Context) -> Update:
+    """Cut the classes into groups by how the book of this moment confuses them."""
+    context = runtime.context
+    pool, vectors = opened_pool(state.pool, context)
+    book = get_candidates(context, state.book)[0]
+    groups = search.next_groups(book, pool, vectors, state.passes, context)
+    return {
+        "groups": context.arrays.put_json([list(group) for group in groups]),
+        "group": 0,
+        "groups_left": len(groups),
+        "generation": 0,
+        "survivors": "",
+        "passes": state.passes + 1,
+    }
+
+
+async def evolve_classes(state: OptimizeState, runtime: Context) -> Update:
+    """One generation over a group's units; after its last one the fittest book goes on to the next group."""
+    context = runtime.context
+    pool, vectors = opened_pool(state.pool, context)
+    book = get_candidates(context, state.book)[0]
+    classes: list[list[int]] = context.arrays.get_json(state.groups)  # pyright: ignore
+    group = opened_group(state, classes[state.group], book, pool, vectors, context)
+    parents = (
+        get_candidates(context, state.survivors)
+        if state.survivors
+        else (search.inner_candidate(group, book),)
+    )
+    seen = seen_keys(context, state.history_size)
+    made = search.class_generation(group, parents, seen=seen, number=state.generations + 1, context=context)
+    best = search.whole_candidate(group, made.survivors[0])
+    update = recorded(
+        state,
+        made.scored,
+        context,
+        stage="classes",
+        best=best,
+        before=search.whole_candidate(group, parents[0]),
+        seen=seen,
+        names=group.names,
+        around=group.around,
+    )
+    done = state.generation + 1 >= context.options.generations
+    return update | {
+        "generation": 0 if done else state.generation + 1,
+        "group": state.group + done,
+        "groups_left": state.groups_left - done,
+        "survivors": "" if done else put_candidates(context, made.survivors),
+        "book": put_candidates(context, [best]) if done and improves(best, book) else state.book,
+    }
+
+
+async def measure(state: OptimizeState, runtime: Context) -> Update:
+    """Look at the test images, once, and write what the run found."""
+    context = runtime.context
+    pool, vectors = opened_pool(state.pool, context)
+    measure_and_write(
+        start=get_candidates(context, state.start)[0],
+        best=get_candidates(context, state.book)[0],
+        pool=pool,
+        vectors=vectors,
+        counts={"generations": state.generations, "candidates": state.candidates},
+        templates=state.templates,
+        curve_size=state.curve_size,
+        context=context,
+    )
+    return {"stop_reason": "searched"}
+
+
+# ---------------------------------------------------------------- what nodes share
+
+
+def recorded(
+    state: OptimizeState,
+    scored: tuple[Scored, ...],
+    context: OptimizeContext,
+    *,
+    stage: str,
+    best: Candidate,
+    seen: set[int] | None = None,
+    names: tuple[int, ...] | None = None,
+    around: int = 0,
+    before: Candidate | None = None,
+) -> Update:
+    """Write what a generation scored into the history, and count it.
+
+    Args:
+        state: The state before.
+        scored: What was scored.
+        context: The run.
+        stage: "templates", "sampling" or "classes".
+        best: The fittest candidate now; of the templates, or a whole book.
+        before: The fittest book before; None where there was none.
+        seen: Keys of everything ever scored, if the caller has them.
+        names: Number, in the pool, of each part of the menu.
+        around: Key of the parts that stood still.
+    """
+    number = state.generations + 1
+    history = Journal(context.run.path / HISTORY, state.history_size)
+    size = history.append(history_rows(scored, stage=stage, generation=number, names=names, around=around))
+    if seen is None:
+        seen = seen_keys(context, state.history_size) | {row.key for row in scored}
+    keep_seen(context, size, seen)
+    curve = Journal(context.run.path / CURVE, state.curve_size)
+    curve_size = curve.append(
+        [
+            {
+                "generation": number,
+                "stage": stage,
+                "best": whole_id(best.key),
+                "fitness": best.fitness,
+                "scored": len(scored),
+                **change(before, best if stage != "templates" else None),
+            }
+        ]
+    )
+    context.report(
+        "generation",
+        {
+            "number": number,
+            "stage": stage,
+            "fitness": best.fitness,
+            "scored": len(scored),
+            "candidates": state.candidates + len(scored),
+            "texts": context.encoder.usage.texts_encoded,
+        },
+    )
+    return {
+        "generations": number,
+        "candidates": state.candidates + len(scored),
+        "history_size": size,
+        "curve_size": curve_size,
+    }
+
+
+def change(before: Candidate | None, best: Candidate | None) -> dict[str, JsonValue]:
+    """What the fittest book has more and less than the one before it."""
+    old, new = (set(each.parts) if each else set[int]() for each in (before, best))
+    return {"added": list[JsonValue](sorted(new - old)), "removed": list[JsonValue](sorted(old - new))}
+
+
+def opened_templates(context: OptimizeContext) -> search.Templates:
+    """The template library; made again, from stored vectors, by a process that took the run up."""
+    kept = context.memo.get("templates")
+    if not isinstance(kept, search.Templates):
+        kept = search.open_templates(context)
+        context.memo["templates"] = kept
+    return kept
+
+
+def opened_pool(name: str, context: OptimizeContext) -> tuple[Pool, Any]:
+    """The pool and its unit vectors."""
+    kept = context.memo.get("pool")
+    if not isinstance(kept, tuple) or kept[0] != name:
+        pool = Pool.model_validate(context.arrays.get_json(name))
+        kept = (name, pool, search.unit_vectors(pool, context))
+        context.memo["pool"] = kept
+    return kept[1], kept[2]
+
+
+def opened_group(
+    state: OptimizeState,
+    classes: list[int],
+    book: Candidate,
+    pool: Pool,
+    vectors: Any,
+    context: OptimizeContext,
+) -> search.Group:
+    """The group's arena: the book around it stands still until the group is done.
+
+    Generations of one group all start from the book as it was when the group was opened, which the book's
+    other classes still are: only the group's own units have changed since.
+    """
+    name = (state.passes, state.group)
+    kept = context.memo.get("group")
+    if not isinstance(kept, tuple) or kept[0] != name:
+        kept = (name, search.open_group(classes, book.parts, pool, vectors, context))
+        context.memo["group"] = kept
+    return kept[1]
+
+
+# ---------------------------------------------------------------- routers
+
+
+def route_templates(state: OptimizeState) -> Literal["evolve_templates", "sample_books"]:
+    """Go on with the templates until they are settled."""
+    return "sample_books" if state.templates else "evolve_templates"
+
+
+def route_books(state: OptimizeState, runtime: Context) -> Literal["sample_groups", "measure"]:
+    """Search class by class, unless the options leave that out."""
+    options = runtime.context.options
+    return "sample_groups" if options.passes and options.generations else "measure"
+
+
+def route_classes(
+    state: OptimizeState, runtime: Context
+) -> Literal["evolve_classes", "sample_groups", "measure"]:
+    """Go on with the group, then with the next one, then with the next pass."""
+    if state.groups_left:
+        return "evolve_classes"
+    return "sample_groups" if state.passes < runtime.context.options.passes else "measure"
+
+
+# ---------------------------------------------------------------- edges
+
+
+def build_graph(checkpointer: Any = None) -> OptimizeGraph:
+    """Build the graph of the prompt search; the only place where its edges appear.
+
+    Args:
+        checkpointer: A LangGraph checkpointer, or None to keep nothing.
+    """
+    graph = StateGraph(OptimizeState, context_schema=OptimizeContext)
+    graph.add_node("describe", describe)
+    graph.add_node("contrast", contrast)
+    graph.add_node("score_templates", score_templates)
+    graph.add_node("evolve_templates", evolve_templates)
+    graph.add_node("sample_books", sample_books)
+    graph.add_node("sample_groups", sample_groups)
+    graph.add_node("evolve_classes", evolve_classes)
+    graph.add_node("measure", measure)
+
+    graph.add_edge(START, "describe")
+    graph.add_edge("describe", "contrast")
+    graph.add_edge("contrast", "score_templates")
+    graph.add_conditional_edges("score_templates", route_templates, ["evolve_templates", "sample_books"])
+    graph.add_conditional_edges("evolve_templates", route_templates, ["evolve_templates", "sample_books"])
+    graph.add_conditional_edges("sample_books", route_books, ["sample_groups", "measure"])
+    graph.add_edge("sample_groups", "evolve_classes")
+    graph.add_conditional_edges(
+        "evolve_classes", route_classes, ["evolve_classes", "sample_groups", "measure"]
+    )
+    graph.add_edge("measure", END)
+    return graph.compile(checkpointer=checkpointer, name="optimize")

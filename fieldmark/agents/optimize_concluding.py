@@ -1,0 +1,244 @@
+"""Ends a prompt search: looks at the test images once, and writes the book, its class matrix and the figures.
+
+It knows nothing of how the search got there.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from safetensors.torch import save
+from torch import Tensor
+
+from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.agents.optimize_history import CURVE
+from fieldmark.agents.optimize_pool import Pool
+from fieldmark.agents.optimize_search import class_matrix
+from fieldmark.cache.folders import write_whole
+from fieldmark.records import Record
+from fieldmark.tools.search.acceptance import improves
+from fieldmark.tools.search.candidates import Candidate
+from fieldmark.tools.statistics import bootstrap_mean, paired_difference
+
+RESULT = "optimize.json"
+MATRIX = "class_matrix.safetensors"
+
+
+class BookScore(Record):
+    """How a book does."""
+
+    train_top1: float
+    test_top1: float | None
+    """None where there are no test images."""
+    ci95: tuple[float, float] | None
+    fitness: float
+    prompts: int
+
+
+class CurvePoint(Record):
+    """The fittest book after a generation of the class search."""
+
+    generation: int
+    stage: str
+    fitness: float
+    train_top1: float
+    test_top1: float | None
+
+
+class Gain(Record):
+    """Test accuracy of the best book minus that of the start, on the same images."""
+
+    difference: float
+    ci95: tuple[float, float]
+    p: float
+
+
+class Found(Record):
+    """What a prompt search found; `optimize.json` in the run's folder."""
+
+    format: Literal["fieldmark.optimized/1"] = "fieldmark.optimized/1"
+    start: BookScore
+    best: BookScore
+    gain: Gain | None
+    kept_start: bool
+    """Whether nothing fitter than the start was found."""
+    templates: tuple[str, ...]
+    generations: int
+    candidates: int
+    curve: tuple[CurvePoint, ...] = Field(default=())
+    changes: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = Field(default_factory=dict)
+    """Class → texts of the best book that the start did not have, and texts that only the start had."""
+    vanished: tuple[tuple[str, str, int, int], ...] = ()
+    """True class, what it was taken for, how often at the start and in the end: the largest changes first."""
+
+
+def measure_and_write(
+    *,
+    start: Candidate,
+    best: Candidate,
+    pool: Pool,
+    vectors: Tensor,
+    counts: dict[str, int],
+    templates: Sequence[str],
+    curve_size: int,
+    context: OptimizeContext,
+) -> Found:
+    """Measure the start and the best book on the test images, and write everything.
+
+    Args:
+        start: The book that the search started from.
+        best: The fittest book.
+        pool: All units.
+        vectors: Their vectors `[U, D]`.
+        counts: "generations" and "candidates".
+        templates: The templates of the units.
+        curve_size: Bytes of the curve that the last checkpoint knew of.
+        context: The run.
+    """
+    test = context.encoder.encode_images(context.test) if context.test else None
+    labels = context.label_indices(context.test)[test.ok] if test is not None else None
+    images = test.vectors[test.ok].to(torch.float64) if test is not None else None
+
+    def predicted(book: Candidate, among: Tensor) -> Tensor:
+        return (among @ class_matrix(book.parts, pool, vectors).T).argmax(1)
+
+    def scored(book: Candidate) -> tuple[BookScore, np.ndarray | None, Tensor | None]:
+        train = float((predicted(book, context.vectors) == context.labels).double().mean())
+        prompts = len(pool.book(book.parts, "").prompts)
+        if images is None or labels is None or not len(labels):
+            score = BookScore(
+                train_top1=round(train, 4),
+                test_top1=None,
+                ci95=None,
+                fitness=book.fitness,
+                prompts=prompts,
+            )
+            return score, None, None
+        labelled = predicted(book, images)
+        right = (labelled == labels).numpy()
+        mean = bootstrap_mean(right, labels.numpy())
+        score = BookScore(
+            train_top1=round(train, 4),
+            test_top1=round(mean.mean, 4),
+            ci95=(round(mean.low, 4), round(mean.high, 4)),
+            fitness=book.fitness,
+            prompts=prompts,
+        )
+        return score, right, labelled
+
+    first, first_right, before = scored(start)
+    last, last_right, after = scored(best)
+    gain = None
+    if first_right is not None and last_right is not None and labels is not None:
+        gap = paired_difference(last_right, first_right, labels.numpy())
+        gain = Gain(
+            difference=round(gap.mean, 4),
+            ci95=(round(gap.low, 4), round(gap.high, 4)),
+            p=float(f"{gap.p:.3g}"),
+        )
+    curve = _curve(images, labels, pool, vectors, size=curve_size, context=context)
+    noun = context.options.noun
+    written = pool.book(best.parts, noun)
+    found = Found(
+        start=first,
+        best=last,
+        gain=gain,
+        kept_start=not improves(best, start),
+        templates=tuple(templates),
+        generations=counts["generations"],
+        candidates=counts["candidates"],
+        curve=tuple(curve),
+        changes=_changes(start, best, pool),
+        vanished=_vanished(before, after, labels, pool) if labels is not None else (),
+    )
+    context.run.write("start_book.json", pool.book(start.parts, noun))
+    context.run.write_book(written)
+    matrix = class_matrix(best.parts, pool, vectors).to(torch.float32).contiguous()
+    about = {
+        "format": "fieldmark.class_matrix/1",
+        "classes": list(pool.classes),
+        "encoder": context.encoder.identity,
+        "logit_scale": context.encoder.logit_scale,
+    }
+    # One entry alone: safetensors writes several in no fixed order.
+    metadata = {"fieldmark": json.dumps(about, ensure_ascii=False)}
+    write_whole(context.run.path / MATRIX, (save({"class_vectors": matrix}, metadata=metadata),))
+    context.run.write(RESULT, found)
+    context.run.event("finished", stop_reason="searched")
+    return found
+
+
+def _curve(
+    images: Tensor | None,
+    labels: Tensor | None,
+    pool: Pool,
+    vectors: Tensor,
+    *,
+    size: int,
+    context: OptimizeContext,
+) -> list[CurvePoint]:
+    """How the fittest book after each generation does, on training and on test images."""
+    points: list[CurvePoint] = []
+    book: set[int] = set()
+    with (context.run.path / CURVE).open("rb") as file:
+        rows = [json.loads(line) for line in file.read(size).splitlines()]
+    for row in rows:
+        if row["stage"] == "templates":
+            continue
+        if points and not row["added"] and not row["removed"]:  # the fittest book is still the one before
+            more = {"generation": row["generation"], "stage": row["stage"]}
+            points.append(points[-1].model_copy(update=more))
+            continue
+        book = (book | set(row["added"])) - set(row["removed"])
+        matrix = class_matrix(sorted(book), pool, vectors)
+        points.append(
+            CurvePoint(
+                generation=row["generation"],
+                stage=row["stage"],
+                fitness=row["fitness"],
+                train_top1=_top1(context.vectors, context.labels, matrix),
+                test_top1=None if images is None or labels is None else _top1(images, labels, matrix),
+            )
+        )
+    return points
+
+
+def _top1(images: Tensor, labels: Tensor, matrix: Tensor) -> float:
+    return round(float(((images @ matrix.T).argmax(1) == labels).double().mean()), 4)
+
+
+def _changes(
+    start: Candidate, best: Candidate, pool: Pool
+) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    before, after = set(start.parts), set(best.parts)
+    changes: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+    for c, name in enumerate(pool.classes):
+        slot = set(pool.slots[c])
+        more = tuple(text for u in sorted(slot & after - before) for text in pool.units[u].texts)
+        less = tuple(text for u in sorted(slot & before - after) for text in pool.units[u].texts)
+        if more or less:
+            changes[name] = (more, less)
+    return changes
+
+
+def _vanished(
+    before: Tensor | None, after: Tensor | None, labels: Tensor, pool: Pool, most: int = 30
+) -> tuple[tuple[str, str, int, int], ...]:
+    if before is None or after is None:
+        return ()
+    classes = len(pool.classes)
+
+    def table(predicted: Tensor) -> Tensor:
+        return torch.bincount(labels * classes + predicted, minlength=classes * classes)
+
+    old, new = table(before), table(after)
+    change = (old - new).reshape(classes, classes).fill_diagonal_(0).reshape(-1)
+    ranked = change.argsort(descending=True, stable=True)[:most].tolist()
+    return tuple(
+        (pool.classes[cell // classes], pool.classes[cell % classes], int(old[cell]), int(new[cell]))
+        for cell in ranked
+        if int(change[cell]) > 0
+    )

@@ -1,0 +1,83 @@
+"""What a prompt search needs and a checkpoint never holds: tools, images, stores, options.
+
+It knows nothing of nodes or edges.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from fieldmark.agents.context import Report, say_nothing
+from fieldmark.agents.optimize_options import OptimizeOptions
+from fieldmark.cache.arrays import ArrayStore
+from fieldmark.errors import NoImagesError
+from fieldmark.records import PromptBook
+from fieldmark.tools.encoder import Encoded, Encoder
+from fieldmark.tools.images import ImageFile
+from fieldmark.tools.llm import LanguageModel
+from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.search.operators import OPERATORS, Operator
+
+
+@dataclass(kw_only=True)
+class OptimizeContext:
+    """Tools and data of one prompt search.
+
+    Attributes:
+        classes: The class names, in the order of the score columns.
+        train: Labelled images that the search selects by.
+        test: Labelled images that are looked at once, after the search has ended; may be empty.
+        encoder: The CLIP encoder.
+        llm: The language model; None where nothing may be asked.
+        arrays: Where pools, books and survivors are kept, by content hash.
+        run: The run's folder.
+        options: The choices of the search.
+        book: A prompt book to start from, if any.
+        operators: What a generation tries.
+        report: Shows progress.
+        endpoint_down: Why the endpoint cannot be asked any more; empty while it can.
+        memo: What was computed from stored values and would be computed again.
+        clock: Seconds by what they were spent on.
+    """
+
+    classes: tuple[str, ...]
+    train: tuple[ImageFile, ...]
+    test: tuple[ImageFile, ...]
+    encoder: Encoder
+    llm: LanguageModel | None
+    arrays: ArrayStore
+    run: RunFolder
+    options: OptimizeOptions = field(default_factory=OptimizeOptions)
+    book: PromptBook | None = None
+    operators: tuple[Operator, ...] = OPERATORS
+    report: Report = say_nothing
+    endpoint_down: str = ""
+    memo: dict[str, object] = field(default_factory=dict)
+    clock: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def _train(self) -> Encoded:
+        encoded = self.encoder.encode_images(self.train)
+        if not bool(encoded.ok.any()):
+            raise NoImagesError(
+                "No training image could be encoded.",
+                hint="The run's manifest names each file with the reason.",
+            )
+        return encoded
+
+    @property
+    def vectors(self) -> Tensor:
+        """Unit vectors `[N, D]` float64 of the usable training images."""
+        return self._train.vectors[self._train.ok].to(torch.float64)
+
+    @property
+    def labels(self) -> Tensor:
+        """Class of each usable training image `[N]` int64."""
+        return self.label_indices(self.train)[self._train.ok]
+
+    def label_indices(self, images: tuple[ImageFile, ...]) -> Tensor:
+        """Class of each image `[N]` int64."""
+        index = {name: place for place, name in enumerate(self.classes)}
+        return torch.tensor([index[str(image.label)] for image in images], dtype=torch.int64)

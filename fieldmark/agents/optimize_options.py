@@ -1,0 +1,47 @@
+"""The choices of a prompt search, as one record.
+
+It knows nothing of how any choice is carried out.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from fieldmark.records import Record
+
+Strategy = Literal["proapo", "random"]
+FitnessName = Literal["entropy", "accuracy", "lexicographic"]
+
+
+class OptimizeOptions(Record):
+    """How a prompt search gathers, searches and stops."""
+
+    noun: str = "object"
+    """The generic word for all classes: a synonym of every one of them."""
+    seed: int = 0
+    """Decides every random choice of the search."""
+    strategy: Strategy = "proapo"
+    """The evolutionary search, or as many random books as a control."""
+    fitness: FitnessName = "entropy"
+    penalty: float = Field(default=0.0, ge=0)
+    """What each unit of a book costs, in points of fitness: a guard against long books."""
+    descriptor_samples: int = Field(default=3, ge=0, le=64)
+    """Answers to the general question per class."""
+    contrasts: int = Field(default=2, ge=0, le=16)
+    """How often all classes are dealt into groups of look-alikes that are asked about."""
+    contrast_size: int = Field(default=6, ge=2, le=12)
+    """The most classes in such a group."""
+    domain_words: tuple[str, ...] = ()
+    """Words for the task that variants of the templates are made with, beside the noun."""
+    template_generations: int = Field(default=4, ge=0)
+    """Generations of the template search; 0 keeps the plain template."""
+    most_templates: int = Field(default=4, ge=1)
+    """The most templates a unit is written in; each multiplies the texts to encode."""
+    generations: int = Field(default=4, ge=0)
+    """Generations for each group of classes."""
+    passes: int = Field(default=4, ge=0)
+    """How often the classes are grouped anew and searched."""
+    keep: int = Field(default=4, ge=1)
+    """Fittest candidates that a generation starts from."""
+    most_units: int = Field(default=64, ge=1)
+    """The most units a class may hold."""

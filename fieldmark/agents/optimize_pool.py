@@ -1,0 +1,195 @@
+"""The pool of a prompt search: what was answered, written out as units of every class.
+
+It knows nothing of vectors, of the search or of how answers were got.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from fieldmark.agents.notes import Notebook
+from fieldmark.records import Origin, Prompt, PromptBook, Record
+from fieldmark.tools.prompt_texts import class_text, descriptor_text
+from fieldmark.tools.search.candidates import part_key
+from fieldmark.tools.templates import PLAIN, fill_phrase
+
+START = "start"
+
+
+class Unit(Record):
+    """A set of texts that goes into a class's prompts, or stays out, as one."""
+
+    class_index: int
+    synonym: str
+    """Which word stands for the class: "name", "noun", "head", or "start" for prompts taken as they are."""
+    mark: str
+    """What is said of it: "bare", "descriptor" or "contrast"; "start" for prompts taken as they are."""
+    texts: tuple[str, ...]
+    origin: Origin
+
+
+class Pool(Record):
+    """All units, class by class."""
+
+    classes: tuple[str, ...]
+    units: tuple[Unit, ...]
+    start: tuple[int, ...]
+    """The units of the book that the search starts from."""
+
+    @cached_property
+    def slots(self) -> tuple[tuple[int, ...], ...]:
+        """The units of each class."""
+        slots: list[list[int]] = [[] for _ in self.classes]
+        for place, unit in enumerate(self.units):
+            slots[unit.class_index].append(place)
+        return tuple(tuple(slot) for slot in slots)
+
+    @cached_property
+    def keys(self) -> tuple[int, ...]:
+        """Key of each unit, by what it says: see `part_key`."""
+        return tuple(part_key("\x1f".join((self.classes[u.class_index], *u.texts))) for u in self.units)
+
+    def kinds(self) -> dict[str, list[list[int]]]:
+        """The natural choices of units: one synonym with one kind of mark, both kinds, or everything."""
+        made: dict[str, list[list[int]]] = {}
+        synonyms = dict.fromkeys(unit.synonym for unit in self.units if unit.synonym != START)
+        for synonym in synonyms:
+            for marks in (("bare",), ("descriptor",), ("contrast",), ("descriptor", "contrast")):
+                name = f"{synonym} {'+'.join(marks)}"
+                made[name] = [
+                    # Where a class has no such unit, its bare word stands in.
+                    [u for u in slot if self._is(u, synonym, marks)]
+                    or [u for u in slot if self._is(u, synonym, ("bare",))]
+                    for slot in self.slots
+                ]
+        made["everything"] = [list(slot) for slot in self.slots]
+        return made
+
+    def _is(self, place: int, synonym: str, marks: Sequence[str]) -> bool:
+        unit = self.units[place]
+        return unit.synonym == synonym and unit.mark in marks
+
+    def book(self, parts: Sequence[int], noun: str) -> PromptBook:
+        """The prompt book of a candidate; the texts of a unit share its weight."""
+        prompts = [
+            Prompt(
+                class_name=self.classes[unit.class_index],
+                text=text,
+                origin=unit.origin,
+                weight=1.0 / len(unit.texts),
+            )
+            for unit in (self.units[part] for part in parts)
+            for text in unit.texts
+        ]
+        return PromptBook(classes=self.classes, noun=noun, prompts=tuple(prompts))
+
+
+def build_pool(
+    classes: Sequence[str],
+    *,
+    notebook: Notebook,
+    templates: Sequence[str],
+    noun: str,
+    book: PromptBook | None = None,
+    synonyms: bool = True,
+) -> Pool:
+    """Write the answers out as units: every synonym of a class, bare and with every mark, in all templates.
+
+    Args:
+        classes: The class names.
+        notebook: Answers to the general and the group questions.
+        templates: The templates that were found best; each text is written in all of them.
+        noun: The generic word.
+        book: A book to start from; without one the search starts from the first general answers.
+        synonyms: Whether other words than the name may stand for a class.
+    """
+    marks = _marks(notebook)
+    first = _first_marks(notebook)
+    units: list[Unit] = []
+    place: dict[tuple[int, tuple[str, ...]], int] = {}
+    start: list[int] = []
+
+    def put(unit: Unit) -> int:
+        # The same texts are one unit, whoever said them.
+        where = place.setdefault((unit.class_index, unit.texts), len(units))
+        if where == len(units):
+            units.append(unit)
+        return where
+
+    for c, name in enumerate(classes):
+        for synonym, word in _words(name, noun, synonyms).items():
+            texts = tuple(fill_phrase(template, word) for template in templates)
+            put(Unit(class_index=c, synonym=synonym, mark="bare", texts=texts, origin=Origin(kind="name")))
+            for mark, (kind, origin) in marks.get(name, {}).items():
+                texts = tuple(fill_phrase(template, f"{word}, which has {mark}") for template in templates)
+                put(Unit(class_index=c, synonym=synonym, mark=kind, texts=texts, origin=origin))
+        for prompt in _start_prompts(name, first.get(name, {}), book):
+            origin = prompt.origin
+            start.append(
+                put(Unit(class_index=c, synonym=START, mark=START, texts=(prompt.text,), origin=origin))
+            )
+    return Pool(classes=tuple(classes), units=tuple(units), start=tuple(sorted(set(start))))
+
+
+def start_book(classes: Sequence[str], notebook: Notebook, book: PromptBook | None, noun: str) -> PromptBook:
+    """The book that the search starts from: the given one, or the first general answers."""
+    first = _first_marks(notebook)
+    prompts = [p for name in classes for p in _start_prompts(name, first.get(name, {}), book)]
+    return PromptBook(classes=tuple(classes), noun=noun, prompts=tuple(prompts))
+
+
+def _start_prompts(name: str, first: dict[str, Origin], book: PromptBook | None) -> list[Prompt]:
+    if book is not None:
+        given = [prompt for prompt in book.prompts if prompt.class_name == name]
+    else:
+        given = [
+            Prompt(class_name=name, text=descriptor_text(name, mark), origin=origin)
+            for mark, origin in first.items()
+        ]
+    return given or [Prompt(class_name=name, text=class_text(name), origin=Origin(kind="name"))]
+
+
+def _words(name: str, noun: str, synonyms: bool) -> dict[str, str]:
+    """What may stand for a class: its name, the generic noun, and the last word of a name of several."""
+    words = {"name": name.replace("_", " ")}
+    if synonyms:
+        words["noun"] = noun
+        parts = words["name"].split()
+        if len(parts) > 1:
+            words["head"] = parts[-1]
+    return {key: word for key, word in words.items() if word.strip()}
+
+
+def _first_marks(notebook: Notebook) -> dict[str, dict[str, Origin]]:
+    """The marks of the first general answer of each class."""
+    found: dict[str, dict[str, Origin]] = {}
+    for note in notebook.notes:
+        if note.spec.kind == "describe" and note.spec.sample == 0 and note.prompts:
+            found[note.spec.classes[0]] = dict.fromkeys(marks_in(note.prompts), note.prompts[0].origin)
+    return found
+
+
+def _marks(notebook: Notebook) -> dict[str, dict[str, tuple[str, Origin]]]:
+    """Every mark of every class with its kind; what set it apart from look-alikes counts as that."""
+    found: dict[str, dict[str, tuple[str, Origin]]] = {}
+    for note in notebook.notes:
+        for vote in note.votes:
+            origin = Origin(kind="differential", question="differentiate_group.v1", attribute=vote.attribute)
+            found.setdefault(vote.class_name, {}).setdefault(vote.value, ("contrast", origin))
+    for note in notebook.notes:
+        for prompt, mark in zip(note.prompts, marks_in(note.prompts), strict=True):
+            found.setdefault(prompt.class_name, {}).setdefault(mark, ("descriptor", prompt.origin))
+    return found
+
+
+def marks_in(prompts: Sequence[Prompt]) -> list[str]:
+    """The marks behind prompts that were made with `descriptor_text`."""
+    marks: list[str] = []
+    for prompt in prompts:
+        frame = descriptor_text(prompt.class_name, "\x00")
+        before, after = frame.split("\x00")
+        marks.append(prompt.text.removeprefix(before).removesuffix(after))
+    return marks
+
+
+PLAIN_ONLY = (PLAIN,)
+"""What units are written in where no template search is made."""

@@ -1,0 +1,53 @@
+"""Runs the prompt search with its checkpoint in the run folder, from the start or from where it stopped.
+
+It knows nothing of settings, commands or what the run is for.
+"""
+
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from fieldmark.agents.optimize import OptimizeState, build_graph
+from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.tools.search.sampling import group_size
+
+CHECKPOINT = "checkpoint.sqlite"
+THREAD = "optimize"
+
+
+async def run_optimize(context: OptimizeContext) -> OptimizeState:
+    """Run the prompt search, or take it up where an earlier process left it.
+
+    A killed run goes on from its last checkpoint, one generation back at most; while it was still asking it
+    begins anew, and finds its answers in the cache. A finished run is returned as it is.
+
+    Args:
+        context: Tools and data; the checkpoint lies in its run folder.
+    """
+    async with AsyncSqliteSaver.from_conn_string(str(context.run.path / CHECKPOINT)) as saver:
+        graph = build_graph(saver)
+        config: RunnableConfig = {
+            "configurable": {"thread_id": THREAD},
+            "recursion_limit": most_steps(context),
+        }
+        earlier = await graph.aget_state(config)
+        start: OptimizeState | None = None
+        if not earlier.values:
+            start = OptimizeState()
+        else:
+            state = OptimizeState.model_validate(earlier.values)
+            if state.stop_reason:
+                return state
+            if not state.generations:
+                await saver.adelete_thread(THREAD)
+                start = OptimizeState()
+        values: dict[str, Any] = await graph.ainvoke(start, config, context=context)  # pyright: ignore
+        return OptimizeState.model_validate(values)
+
+
+def most_steps(context: OptimizeContext) -> int:
+    """A bound on the steps of the graph; its loops count for themselves."""
+    options = context.options
+    groups = 2 * (-(-len(context.classes) // group_size(len(context.classes)))) + 2
+    return 50 + options.template_generations + options.passes * (groups * max(1, options.generations) + 1)

@@ -1,0 +1,219 @@
+"""`fieldmark optimize`: finds the prompts that classify best, from a few labelled images a class.
+
+It knows nothing of how a book is searched, only what may be chosen and how the outcome is said.
+"""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from fieldmark.cli.guarding import InterruptedRun
+from fieldmark.cli.progress import Progress
+from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
+from fieldmark.errors import InputError
+
+if TYPE_CHECKING:
+    from fieldmark.evals.optimizing import BookScore, OptimizeResult
+
+_DATA, _SEARCH, _MODELS, _RUN = "The data", "The search", "The models", "The run"
+
+
+def optimize(
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="aviary, a folder with one folder a class, a CSV or JSONL list, or a CoOp split file.",
+            show_default=False,
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Where the paths of a list or split file start.", rich_help_panel=_DATA),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="Class names: a,b,c, or a file with one name a line. Else those with images.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    shots: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Training images a class. [default: 1]", rich_help_panel=_DATA),
+    ] = None,
+    book: Annotated[
+        Path | None, typer.Option(help="Prompt book to start from.", rich_help_panel=_DATA)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Decides everything random. [default: 0]", rich_help_panel=_SEARCH)
+    ] = None,
+    strategy: Annotated[
+        Literal["proapo", "random"] | None,
+        typer.Option(
+            help="The search, or random books as a control. [default: proapo]", rich_help_panel=_SEARCH
+        ),
+    ] = None,
+    fitness: Annotated[
+        Literal["entropy", "accuracy", "lexicographic"] | None,
+        typer.Option(help="What is maximised. [default: entropy]", rich_help_panel=_SEARCH),
+    ] = None,
+    penalty: Annotated[
+        float | None,
+        typer.Option(min=0, help="What each unit of a book costs. [default: 0]", rich_help_panel=_SEARCH),
+    ] = None,
+    generations: Annotated[
+        int | None,
+        typer.Option(min=0, help="Generations a group of classes. [default: 4]", rich_help_panel=_SEARCH),
+    ] = None,
+    passes: Annotated[
+        int | None,
+        typer.Option(min=0, help="How often all classes are searched. [default: 4]", rich_help_panel=_SEARCH),
+    ] = None,
+    templates: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Templates a unit is written in, at most. [default: 4]", rich_help_panel=_SEARCH
+        ),
+    ] = None,
+    noun: Annotated[
+        str | None,
+        typer.Option(
+            help='Generic word for all classes, such as "bird". Else it is asked.', rich_help_panel=_MODELS
+        ),
+    ] = None,
+    clip: Annotated[
+        str | None, typer.Option(help="CLIP model. Else FIELDMARK_CLIP.", rich_help_panel=_MODELS)
+    ] = None,
+    also_clip: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Other CLIP models to measure the book on; may be repeated.", rich_help_panel=_MODELS
+        ),
+    ] = None,
+    llm: Annotated[
+        str | None,
+        typer.Option(
+            help="Language model. Else FIELDMARK_LLM; without one nothing is asked.", rich_help_panel=_MODELS
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="The endpoint. Else OPENAI_BASE_URL.", rich_help_panel=_MODELS)
+    ] = None,
+    max_calls: Annotated[
+        int | None, typer.Option(min=0, help="The most questions asked anew.", rich_help_panel=_MODELS)
+    ] = None,
+    ceiling: Annotated[
+        bool,
+        typer.Option(help="Also search with the test images shown, for a bound.", rich_help_panel=_RUN),
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=_RUN)] = Path(
+        "runs"
+    ),
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=_RUN)
+    ] = False,
+    resume: Annotated[
+        str | None, typer.Option(help="Id of an earlier run to go on with.", rich_help_panel=_RUN)
+    ] = None,
+) -> None:
+    """Search the text prompts that classify best, by a few labelled images a class.
+
+    Exit codes: 0 done; 2 wrong input; 3 stopped by a limit; 130 Ctrl-C. A stopped run goes on with --resume.
+    """
+    chosen: dict[str, Any] = {
+        "data": data, "images": images, "classes": classes, "shots": shots, "book": book, "seed": seed,
+        "strategy": strategy, "fitness": fitness, "penalty": penalty, "generations": generations,
+        "passes": passes, "most_templates": templates, "noun": noun, "clip": clip, "llm": llm,
+        "base_url": base_url, "also_clip": tuple(also_clip) if also_clip else None,
+        "ceiling": ceiling or None,
+    }  # fmt: skip
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if resume is not None and given:
+        raise InputError(
+            f"A resumed run has its own {', '.join('--' + name.replace('_', '-') for name in given)}.",
+            hint="Leave that out, or start a new run.",
+        )
+    if resume is None and data is None:
+        raise InputError(
+            "No labelled images were given.", hint="Try --data aviary, or give a folder with --data."
+        )
+    with Progress("Loading") as progress:
+        from fieldmark.optimizer import Optimizer
+        from fieldmark.records import Limits
+
+        if resume is not None:
+            optimizer = Optimizer.from_run(resume, out=out)
+        else:
+            optimizer = Optimizer.from_options(given, out=out)
+        if max_calls is not None:
+            optimizer.limits = Limits(max_calls=max_calls)
+        optimizer.report = progress
+        try:
+            result = optimizer.run()
+        except KeyboardInterrupt:
+            if progress.run is None:
+                raise
+            hint = f"Go on with: {again(progress.run)}"
+            raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
+    show(result, words(json=json))
+    if json:
+        print_json(result)
+
+
+def again(folder: Path) -> str:
+    """The command that goes on with a run."""
+    where = "" if folder.parent == Path("runs") else f" --out {shlex.quote(str(folder.parent))}"
+    return f"fieldmark optimize --resume {shlex.quote(folder.name)}{where}"
+
+
+def show(result: "OptimizeResult", console: PlainConsole) -> None:
+    """Say what was found."""
+    console.say()
+    books = table(
+        "book", "prompts", "fitness", "training top-1", "test top-1", "95% interval",
+        title=f"{amount(result.classes, 'class', 'classes')}, {amount(result.shots, 'shot')} each",
+        words=("book",),
+    )  # fmt: skip
+    book_row(books, "start", result.start)
+    book_row(books, "best", result.best)
+    console.print(books)
+    if result.gain is not None:
+        low, high = result.gain.ci95
+        console.say(
+            f"Gain on test images: {100 * result.gain.difference:+.1f} points "
+            f"({100 * low:+.1f} to {100 * high:+.1f}, p {result.gain.p:.2g})."
+        )
+    if result.ceiling is not None:
+        console.say(f"Ceiling of the pool, for a search shown the test images: {share(result.ceiling)}.")
+    for other in result.also:
+        console.say(
+            f"On {other.clip}: start {share(other.start_top1)}, best {share(other.best_top1)} "
+            f"({100 * other.gain.ci95[0]:+.1f} to {100 * other.gain.ci95[1]:+.1f} points)."
+        )
+    if result.kept_start:
+        console.say("Nothing fitter than the start was found; the book is the start.")
+    console.say(
+        f"{amount(result.candidates, 'candidate')} in {amount(result.generations, 'generation')}; "
+        f"{amount(result.texts_encoded, 'text')} encoded of {result.distinct_texts:,} distinct ones; "
+        f"{result.seconds.total:.1f} s, of them {result.seconds.encode:.1f} s encoding."
+    )
+    for note in result.notes:
+        console.say(note, "bold")
+    console.say(f"Book: {Path(result.run) / 'book.json'}")
+
+
+def book_row(books: Any, name: str, score: "BookScore") -> None:
+    """Add a book to the table."""
+    ci = "–" if score.ci95 is None else f"{100 * score.ci95[0]:.1f} to {100 * score.ci95[1]:.1f}"
+    row(
+        books,
+        name,
+        f"{score.prompts:,}",
+        f"{score.fitness:.2f}",
+        share(score.train_top1),
+        share(score.test_top1),
+        ci,
+    )

@@ -1,0 +1,241 @@
+"""Runs a prompt search on labelled images, and says what came of it in one record.
+
+It knows nothing of commands, settings or where the images came from.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from fieldmark.agents.context import Report, say_nothing
+from fieldmark.agents.optimize_concluding import RESULT, CurvePoint, Found, Gain
+from fieldmark.agents.optimize_concluding import BookScore as BookScore
+from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.agents.optimize_history import get_candidates
+from fieldmark.agents.optimize_options import OptimizeOptions
+from fieldmark.agents.optimize_pool import Pool
+from fieldmark.agents.optimize_running import run_optimize
+from fieldmark.cache.arrays import ArrayStore
+from fieldmark.evals.manifest import describe_model, write_manifest
+from fieldmark.evals.optimize_ceiling import pool_ceiling
+from fieldmark.evals.timing import TimedModel
+from fieldmark.records import PromptBook, Record, Usage
+from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.labelled import LabelledImages
+from fieldmark.tools.llm import ChatModel
+from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.scoring.prototype import ensemble_scores
+from fieldmark.tools.statistics import paired_difference
+
+TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
+
+
+class Seconds(Record):
+    """Where the time of this process went."""
+
+    total: float
+    encode: float
+    """Loading the encoder included."""
+    search: float
+    """Everything but encoding, asking and drawing pictures."""
+    llm: float = 0.0
+    render: float = 0.0
+    """Drawing the pictures of the embedded world; not part of `total`."""
+
+
+class OtherEncoder(Record):
+    """The same two books on another encoder, without searching again."""
+
+    clip: str
+    start_top1: float
+    best_top1: float
+    gain: Gain
+
+
+class OptimizeResult(Record):
+    """What `fieldmark optimize --json` prints."""
+
+    format: Literal["fieldmark.optimize/1"] = Field(
+        default="fieldmark.optimize/1", serialization_alias="schema"
+    )
+    data: str
+    classes: int
+    shots: int
+    seed: int
+    strategy: str
+    fitness: str
+    start: BookScore
+    best: BookScore
+    gain: Gain | None
+    kept_start: bool
+    templates: tuple[str, ...]
+    ceiling: float | None = None
+    """Test top-1 of a search over the same pool that is shown the test images; a bound, not a result."""
+    also: tuple[OtherEncoder, ...] = ()
+    generations: int
+    candidates: int
+    texts_encoded: int
+    distinct_texts: int
+    images_encoded: int
+    questions: int
+    """Questions asked anew in this process; the others came from the cache."""
+    seconds: Seconds
+    resumed: bool
+    notes: tuple[str, ...] = ()
+    run: str
+
+
+@dataclass(kw_only=True)
+class Optimizing:
+    """Everything a prompt search on labelled images takes.
+
+    Attributes:
+        data: What the images are called.
+        images: The images.
+        encoder: The CLIP encoder.
+        llm: The language model; None asks nothing.
+        run: The run's folder.
+        options: The choices of the search.
+        shots: Training images a class that were asked for.
+        book: A book to start from.
+        resumed: Whether the run was begun by an earlier process.
+        render: Seconds that drawing the pictures took.
+        notes: What a reader must know.
+        also: Other encoders to measure the book on.
+        ceiling: Also search with the test images shown, for a bound.
+        report: Shows progress.
+    """
+
+    data: str
+    images: LabelledImages
+    encoder: Encoder
+    llm: ChatModel | None
+    run: RunFolder
+    options: OptimizeOptions
+    shots: int
+    book: PromptBook | None = None
+    resumed: bool = False
+    render: float = 0.0
+    notes: tuple[str, ...] = ()
+    also: tuple[Encoder, ...] = ()
+    ceiling: bool = False
+    report: Report = say_nothing
+    began: float = field(default_factory=time.perf_counter)
+
+
+async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
+    """Run the search, or take it up again, and write the manifest."""
+    before = task.encoder.usage.seconds
+    model = TimedModel(task.llm) if task.llm is not None else None
+    context = OptimizeContext(
+        classes=task.images.classes,
+        train=task.images.train,
+        test=task.images.test,
+        encoder=task.encoder,
+        llm=model,
+        arrays=ArrayStore(task.run.path / "arrays"),
+        run=task.run,
+        options=task.options,
+        book=task.book,
+        report=task.report,
+    )
+    state = await run_optimize(context)
+    found = task.run.read(RESULT, Found)
+    total = time.perf_counter() - task.began
+    used = task.encoder.usage
+    usage = task.llm.usage if task.llm is not None else Usage()
+    encode = used.seconds - before
+    asked = model.seconds if model is not None else 0.0
+    notes = (*task.images.notes, *task.notes)
+    bound = None
+    if task.ceiling and task.images.test:
+        task.report("ceiling", {})
+        pool = Pool.model_validate(context.arrays.get_json(state.pool))
+        best = get_candidates(context, state.book)[0]
+        bound = round(pool_ceiling(pool, best.parts, context), 4)
+    result = OptimizeResult(
+        data=task.data,
+        classes=len(task.images.classes),
+        shots=task.shots,
+        seed=task.options.seed,
+        strategy=task.options.strategy,
+        fitness=task.options.fitness,
+        start=found.start,
+        best=found.best,
+        gain=found.gain,
+        kept_start=found.kept_start,
+        templates=found.templates,
+        ceiling=bound,
+        also=tuple(on_other(encoder, task) for encoder in task.also if task.images.test),
+        generations=found.generations,
+        candidates=found.candidates,
+        texts_encoded=used.texts_encoded,
+        distinct_texts=used.distinct_texts,
+        images_encoded=used.images_encoded,
+        questions=usage.requests,
+        seconds=Seconds(
+            total=round(total, 3),
+            encode=round(encode, 3),
+            search=round(max(0.0, total - encode - asked), 3),
+            llm=round(asked, 3),
+            render=round(task.render, 3),
+        ),
+        resumed=task.resumed,
+        notes=notes,
+        run=str(task.run.path),
+    )
+    task.run.write("result.json", result)
+    write_manifest(
+        task.run,
+        task.encoder,
+        images=(*task.images.train, *task.images.test),
+        language_model=describe_model(task.llm),
+        usage=usage,
+        stop_reason=state.stop_reason or "searched",
+        counts={
+            "classes": len(task.images.classes),
+            "train": len(task.images.train),
+            "test": len(task.images.test),
+            "generations": found.generations,
+            "candidates": found.candidates,
+        },
+        skipped=task.images.skipped,
+        seed=task.options.seed,
+        notes=(TOUCHED_ONCE, *notes),
+    )
+    return result, found
+
+
+def on_other(encoder: Encoder, task: Optimizing) -> OtherEncoder:
+    """Measure the start and the best book on another encoder."""
+    encoded = encoder.encode_images(task.images.test)
+    place = {name: number for number, name in enumerate(task.images.classes)}
+    labels = np.array([place[str(image.label)] for image in task.images.test])[encoded.ok.numpy()]
+    right: list[np.ndarray] = []
+    for name in ("start_book.json", "book.json"):
+        book = task.run.read(name, PromptBook)
+        own = [[p for p in book.prompts if p.class_name == c] for c in book.classes]
+        scores = ensemble_scores(
+            encoded.vectors[encoded.ok],
+            encoder.encode_texts,
+            [[p.text for p in prompts] for prompts in own],
+            weights=[[p.weight for p in prompts] for prompts in own],
+        )
+        right.append(scores.argmax(1).numpy() == labels)
+    gap = paired_difference(right[1], right[0], labels)
+    return OtherEncoder(
+        clip=encoder.name,
+        start_top1=round(float(right[0].mean()), 4),
+        best_top1=round(float(right[1].mean()), 4),
+        gain=Gain(
+            difference=round(gap.mean, 4),
+            ci95=(round(gap.low, 4), round(gap.high, 4)),
+            p=float(f"{gap.p:.3g}"),
+        ),
+    )
+
+
+__all__ = ["CurvePoint", "OptimizeResult", "Optimizing", "optimize"]

@@ -1,0 +1,246 @@
+"""Puts a prompt search together: reads settings, opens stores and models, finds the images, runs or resumes.
+
+It knows nothing of commands and terminals; it stands beside `app.py`, whose stores and models it uses.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import JsonValue, ValidationError
+
+from fieldmark.agents.context import say_nothing
+from fieldmark.agents.optimize_options import OptimizeOptions
+from fieldmark.app import Report, Stores, open_llm, open_stores, read_book, read_class_names, read_settings
+from fieldmark.cache.keys import content_key
+from fieldmark.errors import FieldmarkError, InputError, RunError
+from fieldmark.evals.optimize_demo import AviarySettings, optimize_aviary
+from fieldmark.evals.optimizing import OptimizeResult, Optimizing, optimize
+from fieldmark.prompts.noun import ask_noun
+from fieldmark.records import Limits, PromptBook
+from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.labelled import LabelledImages, read_labelled
+from fieldmark.tools.llm import ChatModel
+from fieldmark.tools.run_folder import RunFolder
+
+AVIARY = "aviary"
+KIND = "optimize"
+
+
+@dataclass(kw_only=True)
+class Optimizer:
+    """Finds the prompts that classify best.
+
+    Args:
+        data: "aviary", or the path of a folder, list or split file; see `read_labelled`.
+        images: Where relative paths of a list start.
+        classes: The class names; those with images where not given.
+        shots: Training images a class.
+        book: Prompts to start from.
+        options: The choices of the search.
+        noun: The generic word for all classes; asked, else "object", where not given.
+        clip: The CLIP model; the settings' where not given, the bundled one for the aviary.
+        llm: The language model; the settings' where not given; without one nothing is asked.
+        base_url: Its endpoint.
+        species: Species of the aviary.
+        also_clip: Other CLIP models to measure the book on.
+        ceiling: Also search with the test images shown, for a bound to print beside the result.
+        limits: The most that may be spent.
+        home: Where answers and vectors are kept; the settings' where not given.
+        out: Where run folders go.
+        report: Called with progress events.
+    """
+
+    data: str
+    images: Path | None = None
+    classes: tuple[str, ...] = ()
+    shots: int = 1
+    book: PromptBook | None = None
+    options: OptimizeOptions = field(default_factory=OptimizeOptions)
+    noun: str | None = None
+    clip: str | None = None
+    llm: str | None = None
+    base_url: str | None = None
+    species: int = 80
+    also_clip: tuple[str, ...] = ()
+    ceiling: bool = False
+    limits: Limits = field(default_factory=Limits)
+    home: Path | None = None
+    out: Path = Path("runs")
+    report: Report = say_nothing
+    earlier: RunFolder | None = None
+    """The run to go on with."""
+
+    def run(self) -> OptimizeResult:
+        """Search, or go on searching.
+
+        Raises:
+            FieldmarkError: What was given cannot be used, or a limit or the endpoint stopped the run.
+        """
+        return asyncio.run(self.arun())
+
+    async def arun(self) -> OptimizeResult:
+        """See `run`."""
+        with open_stores(self.home) as stores:
+            if self.data == AVIARY:
+                return await self._aviary(stores)
+            return await self._own(stores)
+
+    async def _aviary(self, stores: Stores) -> OptimizeResult:
+        if not 1 <= self.shots <= 16:
+            raise InputError(f"The aviary has 1 to 16 shots, not {self.shots}.")
+        encoder = stores.encoder(self.clip or AVIARY)
+        run = self._folder(None)
+        return await optimize_aviary(
+            AviarySettings(seed=self.options.seed, shots=self.shots, species=self.species),
+            self.options,
+            encoder=encoder,
+            answers=stores.answers,
+            pictures=stores.aviary,
+            run=run,
+            report=self.report,
+            book=self.book,
+            resumed=self.earlier is not None,
+            also=tuple(stores.encoder(clip) for clip in self.also_clip),
+            ceiling=self.ceiling,
+        )
+
+    async def _own(self, stores: Stores) -> OptimizeResult:
+        settings = read_settings()
+        found = read_labelled(
+            Path(self.data),
+            images=self.images,
+            shots=self.shots,
+            seed=self.options.seed,
+            classes=self.classes or (self.book.classes if self.book else ()),
+        )
+        if self.book is not None and self.book.classes != found.classes:
+            raise InputError(
+                "The prompt book lists other classes than the images, or in another order.",
+                hint="Leave --classes out to take them from the book.",
+            )
+        encoder = stores.encoder(self.clip or settings.clip, device=settings.device)
+        others = tuple(stores.encoder(clip, device=settings.device) for clip in self.also_clip)
+        run = self._folder(found)
+        name = self.llm or settings.llm
+        if name is None:
+            return await self._search(found, encoder, None, run, others)
+        async with open_llm(name, stores.answers, base_url=self.base_url, limits=self.limits) as llm:
+            return await self._search(found, encoder, llm, run, others)
+
+    async def _search(
+        self,
+        found: LabelledImages,
+        encoder: Encoder,
+        llm: ChatModel | None,
+        run: RunFolder,
+        others: tuple[Encoder, ...],
+    ) -> OptimizeResult:
+        noun = self.noun or (self.book.noun if self.book else None)
+        if noun is None and llm is not None:
+            try:
+                noun = (await llm.ask(ask_noun(found.classes[:50]))).value.noun
+            except FieldmarkError as error:
+                self.report("noun", {"failed": str(error)})
+        if noun is not None:
+            run.event("noun", noun=noun)
+        result, _ = await optimize(
+            Optimizing(
+                data=self.data,
+                images=found,
+                encoder=encoder,
+                llm=llm,
+                run=run,
+                options=self.options.model_copy(update={"noun": noun or self.options.noun}),
+                shots=self.shots,
+                book=self.book,
+                resumed=self.earlier is not None,
+                also=others,
+                ceiling=self.ceiling,
+                notes=()
+                if llm is not None or self.book is not None
+                else ("No language model: only class names, templates and synonyms could be tried.",),
+                report=self.report,
+            )
+        )
+        return result
+
+    def _folder(self, found: LabelledImages | None) -> RunFolder:
+        """The run's folder: a new one, or the earlier one if it was made from these images."""
+        kept = content_key([image.content_hash for image in (*found.train, *found.test)]) if found else None
+        if self.earlier is not None:
+            if self.earlier.config.options.get("images_hash") != kept:
+                raise RunError(
+                    f"The images are not those that run {self.earlier.run_id} was started with.",
+                    hint="Restore them, or start a new run: what was paid for comes from the cache.",
+                )
+            run = self.earlier
+        else:
+            run = RunFolder.create(self.out, kind=KIND, options=self._config(kept))
+        self.report("run", {"id": run.run_id, "path": str(run.path)})
+        return run
+
+    def _config(self, images_hash: str | None) -> dict[str, JsonValue]:
+        own = self.data != AVIARY
+        return {
+            "data": str(Path(self.data).resolve()) if own else self.data,
+            "images": str(self.images.resolve()) if self.images else None,
+            "classes": list(self.classes),
+            "shots": self.shots,
+            "book": self.book.model_dump(mode="json") if self.book else None,
+            "options": self.options.model_dump(mode="json"),
+            "noun": self.noun,
+            "clip": self.clip,
+            "llm": self.llm,
+            "base_url": self.base_url,
+            "species": self.species,
+            "also_clip": list(self.also_clip),
+            "ceiling": self.ceiling,
+            "limits": self.limits.model_dump(mode="json"),
+            "images_hash": images_hash,
+        }
+
+    @classmethod
+    def from_options(cls, given: Mapping[str, Any], *, out: Path) -> Self:
+        """An optimizer from what a command line gave, by the names of the options.
+
+        Raises:
+            InputError: One of them cannot be used.
+        """
+        left = dict(given)
+        fields = {name: left.pop(name) for name in tuple(left) if name in OptimizeOptions.model_fields}
+        noun = fields.pop("noun", None)
+        try:
+            options = OptimizeOptions.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"--{first['loc'][0]} cannot be {first['input']}: {first['msg']}.") from None
+        if "book" in left:
+            left["book"] = read_book(left["book"])
+        if "classes" in left:
+            left["classes"] = tuple(read_class_names(left["classes"]))
+        return cls(options=options, noun=noun, out=out, **left)
+
+    @classmethod
+    def from_run(cls, run_id: str, *, out: Path) -> Self:
+        """The optimizer of an earlier run, to go on with it."""
+        run = RunFolder.open(out, run_id)
+        if run.config.kind != KIND:
+            raise RunError(f"Run {run_id} is no prompt search but {run.config.kind!r}.")
+        kept: dict[str, Any] = dict(run.config.options)
+        kept.pop("images_hash")
+        return cls(
+            **{
+                **kept,
+                "images": Path(kept["images"]) if kept["images"] else None,
+                "classes": tuple(kept["classes"]),
+                "also_clip": tuple(kept["also_clip"]),
+                "book": PromptBook.model_validate(kept["book"]) if kept["book"] else None,
+                "options": OptimizeOptions.model_validate(kept["options"]),
+                "limits": Limits.model_validate(kept["limits"]),
+            },
+            out=run.path.parent,
+            earlier=run,
+        )

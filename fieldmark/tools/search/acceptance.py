@@ -1,0 +1,39 @@
+"""Which candidates survive a generation.
+
+It knows nothing of how candidates are made or scored.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fieldmark.tools.search.candidates import Candidate
+
+
+class Acceptance(Protocol):
+    """Chooses the parents of the next generation; never raises, and never returns nothing for something."""
+
+    def __call__(self, survivors: Sequence[Candidate], scored: Iterable[Candidate]) -> tuple[Candidate, ...]:
+        """The next parents, fittest first, out of the earlier ones and those just scored."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fittest:
+    """Keeps the fittest of everything ever scored; among equals the smaller book, then the lower key.
+
+    Attributes:
+        keep: How many.
+    """
+
+    keep: int = 4
+
+    def __call__(self, survivors: Sequence[Candidate], scored: Iterable[Candidate]) -> tuple[Candidate, ...]:
+        """See `Acceptance`."""
+        ranked = sorted((*survivors, *scored), key=lambda each: (-each.fitness, len(each.parts), each.key))
+        return tuple(ranked[: self.keep])
+
+
+def improves(candidate: Candidate, start: Candidate) -> bool:
+    """Whether a candidate is fitter than the start; equal is not enough to leave what one has."""
+    return candidate.fitness > start.fitness

@@ -1,0 +1,104 @@
+"""What a search moves: sets of parts, what they may be made of, and single edits of them.
+
+It knows nothing of vectors, images or fitness.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+_KEY_BITS = (1 << 64) - 1
+
+
+def part_key(text: str) -> int:
+    """A 64-bit key of a part; the keys of a set's parts sum (modulo 2**64) to the key of the set."""
+    return int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A multiset of parts with its fitness.
+
+    Attributes:
+        parts: Indices into the menu, ascending; one that stands twice weighs twice.
+        key: Sum of the parts' keys modulo 2**64: the same set has the same key, whatever led to it.
+        fitness: Higher is better.
+    """
+
+    parts: tuple[int, ...]
+    key: int
+    fitness: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """The key as 16 hex digits."""
+        return f"{self.key:016x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A new candidate, told as a change of another.
+
+    Attributes:
+        parent: Place of the other among the parents.
+        added: Parts put in.
+        removed: Parts taken out; the parent holds each of them.
+        by: Name of the operator.
+    """
+
+    parent: int
+    added: tuple[int, ...]
+    removed: tuple[int, ...]
+    by: str
+
+    def applied(self, parts: Sequence[int]) -> tuple[int, ...]:
+        """The parts of the new candidate."""
+        left = list(parts)
+        for part in self.removed:
+            left.remove(part)
+        return tuple(sorted((*left, *self.added)))
+
+
+@dataclass(frozen=True)
+class Menu:
+    """What candidates are made of.
+
+    Attributes:
+        slots: The parts that each slot may hold; a slot is a class, or the one set of templates.
+        keys: Key of every part, see `part_key`; parts that no slot lists are allowed.
+        least: Every slot keeps at least so many parts.
+        most: No slot holds more parts.
+    """
+
+    slots: tuple[tuple[int, ...], ...]
+    keys: Sequence[int]
+    least: int = 1
+    most: int = 64
+
+    @cached_property
+    def slot_of(self) -> dict[int, int]:
+        """The slot of every part."""
+        return {part: slot for slot, parts in enumerate(self.slots) for part in parts}
+
+    def key(self, parts: Iterable[int]) -> int:
+        """The key of a multiset of parts."""
+        return sum(self.keys[part] for part in parts) & _KEY_BITS
+
+    def edited_key(self, key: int, edit: Edit) -> int:
+        """The key after an edit, without looking at what the edit leaves alone."""
+        of = self.keys.__getitem__
+        return (key + sum(map(of, edit.added)) - sum(map(of, edit.removed))) & _KEY_BITS
+
+    def sizes(self, parts: Iterable[int]) -> list[int]:
+        """How many parts each slot holds."""
+        counts = [0] * len(self.slots)
+        for part in parts:
+            counts[self.slot_of[part]] += 1
+        return counts
+
+
+def difference(parent: Sequence[int], child: Iterable[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What a child has more and less than its parent, for sets without repeats: (added, removed)."""
+    before, after = set(parent), set(child)
+    return tuple(sorted(after - before)), tuple(sorted(before - after))

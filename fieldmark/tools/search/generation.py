@@ -1,0 +1,126 @@
+"""One generation: propose, drop what was scored before, score the rest in batches, choose the survivors.
+
+It knows nothing of what parts stand for, of files or of graphs.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import torch
+
+from fieldmark.tools.search.acceptance import Acceptance, Fittest
+from fieldmark.tools.search.algebra import Arena
+from fieldmark.tools.search.candidates import Candidate, Edit, Menu
+from fieldmark.tools.search.fitness import Fitness, top
+from fieldmark.tools.search.operators import OPERATORS, Operator
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One candidate that was scored.
+
+    Attributes:
+        key: Its key.
+        parent: Key of the candidate that it is an edit of; None for one that stands by itself.
+        edit: What was changed; None for one that stands by itself.
+        fitness: Its fitness.
+        top1: Share of training images it gets right.
+    """
+
+    key: int
+    parent: int | None
+    edit: Edit | None
+    fitness: float
+    top1: float
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What came of one generation.
+
+    Attributes:
+        survivors: The next parents, fittest first.
+        scored: Everything that was scored, in order.
+    """
+
+    survivors: tuple[Candidate, ...]
+    scored: tuple[Scored, ...]
+
+
+def search_seed(*parts: object) -> Random:
+    """A source of chance that depends on nothing but `parts`: the same in every process."""
+    return Random("\x1f".join(str(part) for part in parts))
+
+
+def score_edits(
+    arena: Arena, menu: Menu, parents: Sequence[Candidate], edits: Sequence[Edit], fitness: Fitness
+) -> tuple[Scored, ...]:
+    """Score edits in batches, without choosing among them."""
+    values: list[float] = []
+    right: list[float] = []
+    for outcomes in arena.score(arena.parents(parents), edits) if edits else ():
+        values += fitness(outcomes).tolist()
+        right += top(outcomes, 1).tolist()
+    return tuple(
+        Scored(menu.edited_key(parents[edit.parent].key, edit), parents[edit.parent].key, edit, value, hit)
+        for edit, value, hit in zip(edits, values, right, strict=True)
+    )
+
+
+def evolve(
+    arena: Arena,
+    menu: Menu,
+    parents: Sequence[Candidate],
+    *,
+    seen: set[int],
+    chance: Random,
+    fitness: Fitness,
+    operators: Sequence[Operator] = OPERATORS,
+    acceptance: Acceptance | None = None,
+    around: int = 0,
+    most: int | None = None,
+) -> Generation:
+    """Run one generation.
+
+    Args:
+        arena: Scores candidates.
+        menu: What they are made of.
+        parents: The fittest so far, fittest first, with their fitness.
+        seen: Keys of everything ever scored; what is scored now is put in.
+        chance: Where all chance comes from.
+        fitness: What is maximised.
+        operators: What is tried.
+        acceptance: Who survives; the four fittest by default.
+        around: Key of the parts that stand still, so that keys stay those of whole books.
+        most: No more than so many candidates are scored.
+    """
+    fresh: list[Edit] = []
+    for edit in proposals(parents, menu, chance, operators):
+        whole = (menu.edited_key(parents[edit.parent].key, edit) + around) & ((1 << 64) - 1)
+        if whole in seen:
+            continue
+        if most is not None and len(fresh) >= most:
+            break
+        seen.add(whole)
+        fresh.append(edit)
+    if not fresh:
+        return Generation(tuple(parents), ())
+    scored = score_edits(arena, menu, parents, fresh, fitness)
+    # Parts are spelled out for those alone that may survive.
+    keep = min(len(fresh), max(8, 2 * len(parents)))
+    values = torch.tensor([row.fitness for row in scored], dtype=torch.float64)
+    best = values.argsort(descending=True, stable=True)[:keep].tolist()
+    promising = [
+        Candidate(fresh[at].applied(parents[fresh[at].parent].parts), scored[at].key, scored[at].fitness)
+        for at in best
+    ]
+    return Generation((acceptance or Fittest())(parents, promising), scored)
+
+
+def proposals(
+    parents: Sequence[Candidate], menu: Menu, chance: Random, operators: Sequence[Operator]
+) -> Iterator[Edit]:
+    """What all operators propose, one after the other."""
+    for operator in operators:
+        yield from operator(parents, menu, chance)

@@ -1,0 +1,91 @@
+"""`fieldmark optimize` as a person would run it: the aviary, folders, a kill, and what it refuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fieldmark.evals.aviary.dataset import render_dataset
+from fieldmark.evals.aviary.species import species_book
+
+MAIN = "from fieldmark.cli import main; main()"
+QUICK = ("--templates", "1", "--passes", "1", "--generations", "2")
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-c", MAIN, "optimize", *map(str, arguments)]
+
+
+def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=200)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def birds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures") / "birds"
+    render_dataset(folder, species_book(3, new=6, known=0), images_per_species=6, seed=3, workers=1)
+    for name in ("classes.txt", "truth.json", "aviary.json"):
+        (folder / name).unlink()
+    return folder
+
+
+def test_a_folder_without_a_language_model(birds: Path, tmp_path: Path) -> None:
+    done = run("--data", birds, "--clip", "aviary", "--shots", 2, "--noun", "bird", *QUICK,
+               "--out", tmp_path, "--json")  # fmt: skip
+    (line,) = done.stdout.splitlines()
+    said = json.loads(line)
+    assert said["schema"] == "fieldmark.optimize/1"
+    assert said["texts_encoded"] == said["distinct_texts"] > 0
+    assert said["best"]["fitness"] >= said["start"]["fitness"]
+    assert set(said["start"]) >= {"train_top1", "test_top1", "ci95", "fitness", "prompts"}
+    assert set(said["seconds"]) >= {"total", "encode", "search"}
+    assert said["resumed"] is False
+    assert "No language model" in " ".join(said["notes"])
+    folder = Path(said["run"])
+    for name in ("book.json", "class_matrix.safetensors", "history.jsonl", "manifest.json"):
+        assert (folder / name).is_file()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert any("looked at once" in note for note in manifest["notes"])
+    assert sum(1 for _ in (folder / "history.jsonl").open()) == said["candidates"]
+
+
+def test_kill_and_resume_end_in_the_same_book(birds: Path, tmp_path: Path) -> None:
+    given = ("--data", birds, "--clip", "aviary", "--noun", "bird", "--templates", "2", "--passes", "6")
+    whole = json.loads(run(*given, "--out", tmp_path / "whole", "--json").stdout)
+    process = subprocess.Popen(
+        command(*given, "--out", tmp_path / "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    history: list[Path] = []
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        history = list((tmp_path / "killed").glob("*/history.jsonl"))
+        if history and history[0].stat().st_size > 40_000:
+            break
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert history
+    folder = history[0].parent
+    assert not (folder / "book.json").exists()
+    resumed = json.loads(run("--resume", folder.name, "--out", tmp_path / "killed", "--json").stdout)
+    assert resumed["resumed"] is True
+    assert resumed["texts_encoded"] == 0
+    for name in ("book.json", "history.jsonl", "class_matrix.safetensors", "optimize.json"):
+        assert (folder / name).read_bytes() == (Path(whole["run"]) / name).read_bytes()
+
+
+def test_what_is_wrong_is_said(birds: Path, tmp_path: Path) -> None:
+    assert "--data aviary" in run(code=2).stderr
+    assert "no folder or file" in run("--data", tmp_path / "none", "--out", tmp_path, code=2).stderr
+    assert "1 to 16 shots" in run("--data", "aviary", "--shots", 17, "--out", tmp_path, code=2).stderr
+    assert "There is no run" in run("--resume", "x", "--out", tmp_path, code=2).stderr
+    both = run("--resume", "x", "--seed", 3, "--out", tmp_path, code=2).stderr
+    assert "has its own --seed" in both
+    assert not any(tmp_path.iterdir())

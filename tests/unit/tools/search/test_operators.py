@@ -1,0 +1,83 @@
+"""What the operators propose: fitting edits, within bounds, the same from the same seed."""
+
+from random import Random
+
+import pytest
+
+from fieldmark.tools.search.candidates import Candidate, Edit, Menu, part_key
+from fieldmark.tools.search.operators import (
+    OPERATORS,
+    Add,
+    Crossover,
+    Mutate,
+    Operator,
+    Remove,
+    Replace,
+    random_set,
+)
+
+SLOTS = ((0, 1, 2, 3), (4, 5, 6), (7,))
+MENU = Menu(SLOTS, [part_key(str(part)) for part in range(8)], least=1, most=3)
+PARENTS = tuple(Candidate(parts, MENU.key(parts)) for parts in ((0, 1, 4, 7), (0, 2, 4, 5, 7), (3, 4, 6, 7)))
+
+
+def edits(operator: Operator, parents: tuple[Candidate, ...] = PARENTS, menu: Menu = MENU) -> list[Edit]:
+    return list(operator(parents, menu, Random(7)))
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: type(operator).__name__)
+def test_every_edit_fits_its_parent_and_stays_within_bounds(operator: Operator) -> None:
+    made = edits(operator)
+    assert made
+    assert made == edits(operator)
+    for edit in made:
+        parent = PARENTS[edit.parent]
+        assert set(edit.removed) <= set(parent.parts)
+        assert not set(edit.added) & set(parent.parts)
+        child = edit.applied(parent.parts)
+        assert all(1 <= size <= 3 for size in MENU.sizes(child))
+        assert MENU.edited_key(parent.key, edit) == MENU.key(child)
+
+
+def test_add_remove_and_replace_change_one_part() -> None:
+    assert {(len(e.added), len(e.removed)) for e in edits(Add())} == {(1, 0)}
+    assert {(len(e.added), len(e.removed)) for e in edits(Remove())} == {(0, 1)}
+    replaced = edits(Replace(each=40))
+    assert {(len(e.added), len(e.removed)) for e in replaced} == {(1, 1)}
+    assert all(MENU.slot_of[e.added[0]] == MENU.slot_of[e.removed[0]] for e in replaced)
+
+
+def test_nothing_is_proposed_where_nothing_is_possible() -> None:
+    alone = (Candidate((7,), 0),)
+    menu = Menu(((7,),), MENU.keys)
+    assert edits(Add(), alone, menu) == []
+    assert edits(Remove(), alone, menu) == []
+    assert edits(Replace(), alone, menu) == []
+    assert edits(Crossover(), alone, menu) == []
+
+
+def test_crossover_keeps_what_all_parents_hold() -> None:
+    for edit in edits(Crossover(count=60)):
+        child = set(edit.applied(PARENTS[0].parts))
+        assert {4, 7} <= child
+        assert child <= {0, 1, 2, 3, 4, 5, 6, 7}
+
+
+def test_mutation_draws_sparse_and_dense_sets() -> None:
+    slot = tuple(range(100))
+    menu = Menu((slot,), [0] * 100, least=1, most=100)
+    sizes = [len(random_set(slot, menu, Random(seed))) for seed in range(80)]
+    assert min(sizes) < 25
+    assert max(sizes) > 75
+    small = Menu((slot,), [0] * 100, least=2, most=4)
+    assert all(2 <= len(random_set(slot, small, Random(seed))) <= 4 for seed in range(20))
+    assert random_set((), menu, Random(0)) == []
+    assert all(edit.by == "mutate" for edit in edits(Mutate()))
+
+
+def test_keys_do_not_depend_on_the_way() -> None:
+    one = MENU.edited_key(MENU.key((0, 4)), Edit(0, (1,), (4,), ""))
+    other = MENU.edited_key(MENU.key((1, 5)), Edit(0, (0,), (5,), ""))
+    assert one == other == MENU.key((0, 1))
+    assert MENU.key((0, 0)) != MENU.key((0,))
+    assert len(Candidate((0,), MENU.key((0,))).id) == 16
