@@ -3,6 +3,7 @@
 It knows nothing of why a question was planned or what is made of the note.
 """
 
+import asyncio
 from typing import Protocol
 
 from pydantic import BaseModel
@@ -42,6 +43,11 @@ class AskingContext(Protocol):
     @property
     def llm(self) -> LanguageModel | None:
         """The language model; None where nothing may be asked."""
+        ...
+
+    @property
+    def slots(self) -> asyncio.Semaphore:
+        """Lets so many questions pass at a time."""
         ...
 
     @property
@@ -91,7 +97,7 @@ async def ask(spec: QuestionSpec, context: AskingContext) -> Note:
         return await _ask(spec, context)
 
 
-async def _ask(spec: QuestionSpec, context: ResolveContext) -> Note:
+async def _ask(spec: QuestionSpec, context: AskingContext) -> Note:
     if context.llm is None:
         return _failed(spec, "endpoint", "no language model is configured", context)
     if context.endpoint_down:

@@ -60,10 +60,14 @@ class ResolveContext:
     memo: dict[str, object] = field(default_factory=dict)
     """What was computed from stored arrays and would be computed again: read-through, never the only copy."""
 
-    @cached_property
+    _slots: asyncio.Semaphore | None = field(default=None, repr=False)
+
+    @property
     def slots(self) -> asyncio.Semaphore:
         """Lets `at_once` questions pass; here, as LangGraph's own limit would hold checkpoint writes up."""
-        return asyncio.Semaphore(self.at_once)
+        if self._slots is None:
+            self._slots = asyncio.Semaphore(self.at_once)
+        return self._slots
 
     @cached_property
     def _encoded(self) -> Encoded:

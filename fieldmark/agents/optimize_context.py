@@ -3,6 +3,7 @@
 It knows nothing of nodes or edges.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -56,6 +57,17 @@ class OptimizeContext:
     endpoint_down: str = ""
     memo: dict[str, object] = field(default_factory=dict)
     clock: dict[str, float] = field(default_factory=dict)
+    at_once: int = 16
+    """Questions under way at a time."""
+
+    _slots: asyncio.Semaphore | None = field(default=None, repr=False)
+
+    @property
+    def slots(self) -> asyncio.Semaphore:
+        """Lets `at_once` questions pass."""
+        if self._slots is None:
+            self._slots = asyncio.Semaphore(self.at_once)
+        return self._slots
 
     @cached_property
     def _train(self) -> Encoded:

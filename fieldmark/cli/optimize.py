@@ -141,7 +141,7 @@ def optimize(
             "No labelled images were given.", hint="Try --data aviary, or give a folder with --data."
         )
     with Progress("Loading") as progress:
-        from fieldmark.optimizer import Optimizer
+        from fieldmark.app.optimizer import Optimizer
         from fieldmark.records import Limits
 
         if resume is not None:

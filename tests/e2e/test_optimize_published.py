@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fieldmark.agents.optimize_options import OptimizeOptions
-from fieldmark.optimizer import Optimizer
+from fieldmark.app.optimizer import Optimizer
 from fieldmark.records import Origin, Prompt, PromptBook
 
 INTEROP = os.environ.get("FIELDMARK_INTEROP_DIR")

@@ -11,15 +11,17 @@ from typing import Any, Self
 
 from pydantic import JsonValue, ValidationError
 
-from fieldmark.agents.context import say_nothing
+from fieldmark.agents.context import Report, say_nothing
 from fieldmark.agents.optimize_options import OptimizeOptions
-from fieldmark.app import Report, Stores, open_llm, open_stores, read_book, read_class_names, read_settings
+from fieldmark.app.inputs import read_book, read_class_names
+from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import FieldmarkError, InputError, RunError
 from fieldmark.evals.optimize_demo import AviarySettings, optimize_aviary
 from fieldmark.evals.optimizing import OptimizeResult, Optimizing, optimize
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Limits, PromptBook
+from fieldmark.settings import read_settings
 from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.labelled import LabelledImages, read_labelled
 from fieldmark.tools.llm import ChatModel
