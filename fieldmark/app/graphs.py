@@ -3,9 +3,14 @@
 They know nothing of models or runs: the tooling brings its own checkpointer.
 """
 
-from fieldmark.agents.resolve import ResolveGraph, build_graph
+from fieldmark.agents import optimize, resolve
 
 
-def resolve_graph() -> ResolveGraph:
-    """The resolve graph for LangGraph's own tooling; it brings its own checkpointer."""
-    return build_graph()
+def resolve_graph() -> resolve.ResolveGraph:
+    """The resolve graph."""
+    return resolve.build_graph()
+
+
+def optimize_graph() -> optimize.OptimizeGraph:
+    """The graph of the prompt search."""
+    return optimize.build_graph()
