@@ -41,7 +41,8 @@ class ResolveContext:
         book: Prompts given by the user, if any.
         calibration: Labelled images for conformal candidates, if any; they pass through the same loop.
         report: Shows progress.
-        at_once: Questions under way at a time.
+        slots: Lets so many questions pass at a time; here, as LangGraph's own limit would hold checkpoint
+            writes up.
     """
 
     classes: tuple[str, ...]
@@ -54,20 +55,11 @@ class ResolveContext:
     book: PromptBook | None = None
     calibration: tuple[ImageFile, ...] = ()
     report: Report = say_nothing
-    at_once: int = 16
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16), repr=False)
     endpoint_down: str = ""
     """Why the endpoint cannot be asked any more in this process; empty while it can."""
     memo: dict[str, object] = field(default_factory=dict)
     """What was computed from stored arrays and would be computed again: read-through, never the only copy."""
-
-    _slots: asyncio.Semaphore | None = field(default=None, repr=False)
-
-    @property
-    def slots(self) -> asyncio.Semaphore:
-        """Lets `at_once` questions pass; here, as LangGraph's own limit would hold checkpoint writes up."""
-        if self._slots is None:
-            self._slots = asyncio.Semaphore(self.at_once)
-        return self._slots
 
     @cached_property
     def _encoded(self) -> Encoded:

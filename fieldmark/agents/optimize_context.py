@@ -41,6 +41,7 @@ class OptimizeContext:
         endpoint_down: Why the endpoint cannot be asked any more; empty while it can.
         memo: What was computed from stored values and would be computed again.
         clock: Seconds by what they were spent on.
+        slots: Lets so many questions pass at a time.
     """
 
     classes: tuple[str, ...]
@@ -57,17 +58,7 @@ class OptimizeContext:
     endpoint_down: str = ""
     memo: dict[str, object] = field(default_factory=dict)
     clock: dict[str, float] = field(default_factory=dict)
-    at_once: int = 16
-    """Questions under way at a time."""
-
-    _slots: asyncio.Semaphore | None = field(default=None, repr=False)
-
-    @property
-    def slots(self) -> asyncio.Semaphore:
-        """Lets `at_once` questions pass."""
-        if self._slots is None:
-            self._slots = asyncio.Semaphore(self.at_once)
-        return self._slots
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16), repr=False)
 
     @cached_property
     def _train(self) -> Encoded:

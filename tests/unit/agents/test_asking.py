@@ -94,7 +94,7 @@ def test_a_dead_endpoint_is_tried_once_a_slot_however_many_questions_wait(tmp_pa
             raise EndpointError("It is gone.")
 
     model = Slow(WORLD)
-    context = make_context(tmp_path, WORLD, llm=model, at_once=3)
+    context = make_context(tmp_path, WORLD, llm=model, slots=asyncio.Semaphore(3))
 
     async def fan_out() -> list[Any]:
         specs = [QuestionSpec(kind="describe", classes=(name,)) for name in WORLD.names]
