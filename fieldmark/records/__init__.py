@@ -1,6 +1,19 @@
 """The frozen records that cross a border of the package, and nothing that acts on them."""
 
 from fieldmark.records._base import Record
+from fieldmark.records.annotation import Board, Call, ClauseVerdict, Finding, Verdict
+from fieldmark.records.concepts import (
+    Clause,
+    ClauseRole,
+    Concept,
+    Costs,
+    Decision,
+    Definition,
+    Edit,
+    Label,
+    LabelValue,
+    Version,
+)
 from fieldmark.records.predictions import Candidate, Mark, Prediction, Skipped, Status, StopReason
 from fieldmark.records.prompts import Origin, OriginKind, Prompt, PromptBook
 from fieldmark.records.questions import ImagePart, Message, Question, Vote
@@ -8,9 +21,22 @@ from fieldmark.records.runs import RunConfig, RunManifest
 from fieldmark.records.usage import EncoderUsage, Limits, Price, Usage
 
 __all__ = [
+    "Board",
+    "Call",
     "Candidate",
+    "Clause",
+    "ClauseRole",
+    "ClauseVerdict",
+    "Concept",
+    "Costs",
+    "Decision",
+    "Definition",
+    "Edit",
     "EncoderUsage",
+    "Finding",
     "ImagePart",
+    "Label",
+    "LabelValue",
     "Limits",
     "Mark",
     "Message",
@@ -28,5 +54,7 @@ __all__ = [
     "Status",
     "StopReason",
     "Usage",
+    "Verdict",
+    "Version",
     "Vote",
 ]
