@@ -11,7 +11,7 @@ from fieldmark.errors import InputError
 from fieldmark.records import Origin, Prompt, PromptBook
 from fieldmark.tools.prompt_texts import class_text
 from fieldmark.tools.scoring.candidates import spread_temperature
-from fieldmark.tools.scoring.dclip import mean_cosine_scores
+from fieldmark.tools.scoring.books import book_scores
 
 
 def first_book(notes: tuple[Note, ...], context: ResolveContext) -> PromptBook:
@@ -39,11 +39,11 @@ def first_book(notes: tuple[Note, ...], context: ResolveContext) -> PromptBook:
         classes=context.classes,
         noun=context.options.noun,
         prompts=tuple(prompt for own in prompts.values() for prompt in own),
+        pooling=given.pooling if given else "mean_cosine",
     )
 
 
 def first_scores(book: PromptBook, context: ResolveContext) -> tuple[Tensor, float]:
-    """Class scores by mean cosine `[N, C]`, and the temperature that spreads them over the rivals."""
-    texts = [book.texts(name) for name in book.classes]
-    scores = mean_cosine_scores(context.vectors, context.encoder.encode_texts, texts)
+    """Class scores by the book's own rule `[N, C]`, and the temperature that spreads them over the rivals."""
+    scores = book_scores(book, context.vectors, context.encoder.encode_texts)
     return scores, spread_temperature(scores, rivals=context.options.rivals)

@@ -80,7 +80,7 @@ class Pool(Record):
             for unit in (self.units[part] for part in parts)
             for text in unit.texts
         ]
-        return PromptBook(classes=self.classes, noun=noun, prompts=tuple(prompts))
+        return PromptBook(classes=self.classes, noun=noun, prompts=tuple(prompts), pooling="prototype")
 
 
 def build_pool(

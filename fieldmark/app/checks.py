@@ -10,6 +10,7 @@ from fieldmark.agents.options import ResolveOptions
 from fieldmark.errors import ClassNamesError, InputError
 from fieldmark.records import PromptBook
 from fieldmark.tools.images import ImageFile
+from fieldmark.tools.scoring.books import check_weights
 
 
 def check_loop(options: ResolveOptions, *, has_book: bool, calibrated: bool) -> None:
@@ -43,16 +44,18 @@ def check_loop(options: ResolveOptions, *, has_book: bool, calibrated: bool) -> 
 
 
 def check_book(book: PromptBook, classes: Sequence[str]) -> None:
-    """Refuse a prompt book of other classes.
+    """Refuse a prompt book of other classes, or with weights that cannot be used.
 
     Raises:
         ClassNamesError: It lists others, or these in another order.
+        InputError: Its weights make no mean.
     """
     if book.classes != tuple(classes):
         raise ClassNamesError(
             f"The prompt book does not fit the classes: {_misfit(book.classes, classes)}.",
             hint="Leave --classes out to take them from the book (in Python, classes=book.classes).",
         )
+    check_weights(book)
 
 
 def check_calibration(

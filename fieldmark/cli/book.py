@@ -24,6 +24,10 @@ After = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
 Book = Annotated[Path, typer.Argument(help="A prompt book (book.json).", show_default=False)]
 
+POOLINGS = {
+    "mean_cosine": "the mean of the cosines with its prompts",
+    "prototype": "the cosine with the unit mean of its weighted prompts",
+}
 SHOWN = 5
 """Texts of a class that are named for each kind of change; `--json` has them all."""
 
@@ -71,13 +75,14 @@ def import_(
                 "book": str(out),
                 "format": made.format,
                 "noun": made.book.noun,
+                "pooling": made.book.pooling,
                 **counts,
                 "lost": dict(made.lost),
             }
         )
         return
     console = words(json=False)
-    console.say(f"Read as {made.format}: {in_words(made.book)}.")
+    console.say(f"Read as {made.format}: {in_words(made.book)}; pooling: {made.book.pooling}.")
     console.say(f"Book: {out}")
 
 
@@ -129,6 +134,7 @@ def show(book: Book, json: Json = False) -> None:
             {
                 "schema": "fieldmark.book-show/1",
                 "noun": held.noun,
+                "pooling": held.pooling,
                 "prompts": len(held.prompts),
                 "weighted": weighted,
                 "attributes": len(attributes),
@@ -147,6 +153,7 @@ def show(book: Book, json: Json = False) -> None:
         row(made, name, f"{own.total():,}", listed(own))
     console.print(made)
     console.say(f"{in_words(held)}; generic noun: {held.noun}.")
+    console.say(f"A class is scored by {POOLINGS[held.pooling]} ({held.pooling}).")
     if everything:
         console.say(f"Origins: {listed(everything)}.")
     if attributes:
@@ -177,10 +184,12 @@ def say_changes(found: "BookChanges") -> None:
     """Name what changed, the first few texts of each kind."""
     console = words(json=False)
     if found.same:
-        console.say("The same classes, prompts, weights and origins.")
+        console.say("The same classes, prompts, weights, origins and pooling.")
         return
     if found.noun[0] != found.noun[1]:
         console.say(f"noun: {found.noun[0]} → {found.noun[1]}")
+    if found.pooling[0] != found.pooling[1]:
+        console.say(f"pooling: {found.pooling[0]} → {found.pooling[1]}")
     if found.reordered:
         console.say("The classes come in another order.")
     for sign, names in (("+", found.classes_added), ("-", found.classes_removed)):

@@ -27,7 +27,7 @@ from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.labelled import LabelledImages
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
-from fieldmark.tools.scoring.prototype import ensemble_scores
+from fieldmark.tools.scoring.books import book_scores
 from fieldmark.tools.statistics import paired_difference
 
 TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
@@ -217,13 +217,7 @@ def on_other(encoder: Encoder, task: Optimizing) -> OtherEncoder:
     right: list[np.ndarray] = []
     for name in ("start_book.json", "book.json"):
         book = task.run.read(name, PromptBook)
-        own = [[p for p in book.prompts if p.class_name == c] for c in book.classes]
-        scores = ensemble_scores(
-            encoded.vectors[encoded.ok],
-            encoder.encode_texts,
-            [[p.text for p in prompts] for prompts in own],
-            weights=[[p.weight for p in prompts] for prompts in own],
-        )
+        scores = book_scores(book, encoded.vectors[encoded.ok], encoder.encode_texts)
         right.append(scores.argmax(1).numpy() == labels)
     gap = paired_difference(right[1], right[0], labels)
     return OtherEncoder(

@@ -15,7 +15,7 @@ from fieldmark.records.concepts import (
     Version,
 )
 from fieldmark.records.predictions import Candidate, Mark, Prediction, Skipped, Status, StopReason
-from fieldmark.records.prompts import Origin, OriginKind, Prompt, PromptBook
+from fieldmark.records.prompts import Origin, OriginKind, Pooling, Prompt, PromptBook
 from fieldmark.records.questions import ImagePart, Message, Question, Vote
 from fieldmark.records.runs import RunConfig, RunManifest
 from fieldmark.records.usage import EncoderUsage, Limits, Price, Usage
@@ -42,6 +42,7 @@ __all__ = [
     "Message",
     "Origin",
     "OriginKind",
+    "Pooling",
     "Prediction",
     "Price",
     "Prompt",

@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 from fieldmark.records._base import Record
 
 OriginKind = Literal["name", "template", "descriptor", "differential", "field_guide", "book"]
+Pooling = Literal["mean_cosine", "prototype"]
+"""How a class's prompts become its score: the mean of the cosines with each, or the cosine with their mean."""
 
 
 class Origin(Record):
@@ -31,6 +33,7 @@ class Prompt(Record):
     text: str
     origin: Origin
     weight: float = 1.0
+    """Its part in the class's prototype; of no account where cosines are averaged."""
 
 
 class PromptBook(Record):
@@ -43,6 +46,9 @@ class PromptBook(Record):
     classes: tuple[str, ...]
     noun: str = "object"
     """The generic word for all classes ("bird"), used where a name is unknown to the encoder."""
+    pooling: Pooling = "mean_cosine"
+    """The rule by which the book was found, or by which its authors score it. "mean_cosine" is the plain mean of
+    the cosines (DCLIP's), "prototype" the cosine with the unit mean of the weighted texts (CLIP's, CuPL's)."""
     prompts: tuple[Prompt, ...] = Field(default=())
 
     @model_validator(mode="after")
@@ -56,3 +62,10 @@ class PromptBook(Record):
     def texts(self, class_name: str) -> list[str]:
         """The prompts of one class, in order."""
         return [p.text for p in self.prompts if p.class_name == class_name]
+
+    def by_class(self) -> list[list[Prompt]]:
+        """The prompts of every class, in the order of `classes`."""
+        own: dict[str, list[Prompt]] = {name: [] for name in self.classes}
+        for prompt in self.prompts:
+            own[prompt.class_name].append(prompt)
+        return list(own.values())

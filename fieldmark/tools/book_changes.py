@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fieldmark.records import Prompt, PromptBook, Record
+from fieldmark.records import Pooling, Prompt, PromptBook, Record
 
 
 class ClassChange(Record):
@@ -37,6 +37,8 @@ class BookChanges(Record):
     """Whether the classes that both have come in another order; scores then have other columns."""
     noun: tuple[str, str]
     """The generic noun before and after."""
+    pooling: tuple[Pooling, Pooling]
+    """The pooling rule before and after."""
     prompts_added: int
     """Over all classes, those of added classes included."""
     prompts_removed: int
@@ -54,11 +56,18 @@ def changes(before: PromptBook, after: PromptBook) -> BookChanges:
     removed = tuple(name for name in before.classes if name not in new)
     reordered = both != [name for name in before.classes if name in new]
     return BookChanges(
-        same=not (changed or added or removed or reordered or before.noun != after.noun),
+        same=not (
+            changed
+            or added
+            or removed
+            or reordered
+            or (before.noun, before.pooling) != (after.noun, after.pooling)
+        ),
         classes_added=added,
         classes_removed=removed,
         reordered=reordered,
         noun=(before.noun, after.noun),
+        pooling=(before.pooling, after.pooling),
         prompts_added=sum(len(each.added) for each in changed) + sum(len(new[name]) for name in added),
         prompts_removed=sum(len(each.removed) for each in changed) + sum(len(old[name]) for name in removed),
         classes=changed,

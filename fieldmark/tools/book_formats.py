@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from fieldmark.errors import InputError
-from fieldmark.records import Origin, Prompt, PromptBook
+from fieldmark.records import Origin, Pooling, Prompt, PromptBook
 from fieldmark.tools.book_files import (
     ClassTexts,
     Count,
@@ -34,10 +34,20 @@ synonyms: class to names (ProAPO). chils: class to sub-classes. fudd: sentences 
 WritableFormat: TypeAlias = Literal["dclip", "cupl", "fudd"]
 NOUN = "object"
 """The noun of a book that was given none."""
+POOLING: dict[str, Pooling] = {
+    "dclip": "mean_cosine",
+    "cupl": "prototype",
+    "synonyms": "prototype",
+    "fudd": "prototype",
+    "chils": "mean_cosine",
+}
+"""How the authors of each format pool a class's texts. FuDD pools anew for each image and CHiLS multiplies two
+softmaxes: neither is a rule of a whole book, so FuDD's gets its prototypes over all pairs, CHiLS's the default."""
 CLASS_NAMES = "_class_names.json"
 """How the class list beside a pair file ends."""
 LOSSES = {
     "noun": "noun, which the format has no place for",
+    "pooling": "pooling rule, where the format's authors have another",
     "weights": "weights other than 1, which the format has no place for",
     "origins": "origins, which the format has no place for or not for all they say",
     "wordings": "prompts reworded: the format keeps a descriptor and words the prompt itself",
@@ -123,7 +133,8 @@ def import_book(
         ]
         if blank := sum(not text.strip() for own in texts.values() for text in own):
             lost = {"blank": blank}
-    return Imported(PromptBook(classes=classes, noun=noun or NOUN, prompts=tuple(prompts)), chosen, lost)
+    book = PromptBook(classes=classes, noun=noun or NOUN, prompts=tuple(prompts), pooling=POOLING[chosen])
+    return Imported(book, chosen, lost)
 
 
 def export_book(book: PromptBook, format: WritableFormat, *, after: str = "") -> Exported:  # noqa: A002
@@ -153,7 +164,8 @@ def export_book(book: PromptBook, format: WritableFormat, *, after: str = "") ->
             f"None of the book's {len(book.prompts):,} prompts can be written as {format}.",
             hint="cupl holds any text.",
         )
-    return Exported(value, names, {**({"noun": 1} if book.noun != NOUN else {}), **lost})
+    own = Counter(noun=int(book.noun != NOUN), pooling=int(book.pooling != POOLING[format]))
+    return Exported(value, names, {**+own, **lost})
 
 
 def write_exported(exported: Exported, path: Path) -> tuple[Path, ...]:

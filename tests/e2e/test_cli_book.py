@@ -33,14 +33,16 @@ def place(command_line: CommandLine) -> CommandLine:
 def test_import_show_export_and_diff(place: CommandLine) -> None:
     made = place.invoke("book", "import", "birds.json", "--noun", "bird")
     assert (made.code, made.err) == (0, "")
-    assert made.out == "Read as dclip: 3 classes, 5 prompts.\nBook: book.json\n"
+    assert made.out == "Read as dclip: 3 classes, 5 prompts; pooling: mean_cosine.\nBook: book.json\n"
 
     shown = place.invoke("book", "show", "book.json")
     assert "3 classes, 5 prompts; generic noun: bird." in shown.out
     assert "Origins: descriptor 4, name 1." in shown.out
+    assert "A class is scored by the mean of the cosines with its prompts (mean_cosine)." in shown.out
     assert place.invoke("book", "show", "book.json", "--json").json == {
         "schema": "fieldmark.book-show/1",
         "noun": "bird",
+        "pooling": "mean_cosine",
         "prompts": 5,
         "weighted": 0,
         "attributes": 0,
@@ -65,7 +67,7 @@ def test_import_show_export_and_diff(place: CommandLine) -> None:
         "schema": "fieldmark.book-export/1",
         "format": "cupl",
         "files": ["sentences.json"],
-        "lost": {"noun": 1, "origins": 1},
+        "lost": {"noun": 1, "pooling": 1, "origins": 1},
     }
     held = json.loads((place.folder / "sentences.json").read_text())
     held["crow"][0] = "crow, which has [bold]a grey neck[/bold]"
@@ -78,6 +80,7 @@ def test_import_show_export_and_diff(place: CommandLine) -> None:
         "book": "other.json",
         "format": "cupl",
         "noun": "object",
+        "pooling": "prototype",
         "classes": 3,
         "prompts": 5,
         "lost": {},
@@ -86,6 +89,7 @@ def test_import_show_export_and_diff(place: CommandLine) -> None:
     changed = place.invoke("book", "diff", "book.json", "other.json")
     assert changed.out.splitlines() == [
         "noun: bird → object",
+        "pooling: mean_cosine → prototype",
         "Alpine, swift: 1 with another origin",
         "  ~ Alpine, swift, which has ",
         "crow: 1 added, 1 removed",
@@ -97,7 +101,7 @@ def test_import_show_export_and_diff(place: CommandLine) -> None:
     assert (value["schema"], value["same"]) == ("fieldmark.book-diff/1", False)
     assert value["classes"][1]["added"] == ["crow, which has [bold]a grey neck[/bold]"]
     same = place.invoke("book", "diff", "book.json", "book.json")
-    assert (same.code, same.out) == (0, "The same classes, prompts, weights and origins.\n")
+    assert (same.code, same.out) == (0, "The same classes, prompts, weights, origins and pooling.\n")
 
 
 def test_pairs_keep_their_class_list_beside_them(place: CommandLine) -> None:
@@ -236,4 +240,5 @@ def test_books_need_no_model_library(place: CommandLine) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines() == ["Read as dclip: 3 classes, 5 prompts.", "Book: book.json", ""]
+    said = "Read as dclip: 3 classes, 5 prompts; pooling: mean_cosine."
+    assert done.stdout.splitlines() == [said, "Book: book.json", ""]

@@ -12,17 +12,19 @@ import pytest
 
 from fieldmark.evals.aviary.dataset import render_dataset
 from fieldmark.evals.aviary.species import species_book
+from fieldmark.tools.book_files import read_book
+from fieldmark.tools.labelled import read_labelled
 
 MAIN = "from fieldmark.cli import main; main()"
 QUICK = ("--templates", "1", "--passes", "1", "--generations", "2")
 
 
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-c", MAIN, "optimize", *map(str, arguments)]
+def command(*arguments: object, of: str = "optimize") -> list[str]:
+    return [sys.executable, "-c", MAIN, of, *map(str, arguments)]
 
 
-def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=200)
+def run(*arguments: object, code: int = 0, of: str = "optimize") -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command(*arguments, of=of), capture_output=True, text=True, timeout=200)
     assert done.returncode == code, done.stderr
     return done
 
@@ -79,6 +81,23 @@ def test_kill_and_resume_end_in_the_same_book(birds: Path, tmp_path: Path) -> No
     assert resumed["texts_encoded"] == 0
     for name in ("book.json", "history.jsonl", "class_matrix.safetensors", "optimize.json"):
         assert (folder / name).read_bytes() == (Path(whole["run"]) / name).read_bytes()
+
+
+def test_a_book_classifies_as_well_as_the_search_said(birds: Path, tmp_path: Path) -> None:
+    found = json.loads(run("--data", birds, "--clip", "aviary", "--noun", "bird", *QUICK,
+                           "--out", tmp_path / "found", "--json").stdout)  # fmt: skip
+    images = read_labelled(birds, shots=1, seed=0).test
+    for name, file in (("start", "start_book.json"), ("best", "book.json")):
+        book = Path(found["run"]) / file
+        assert read_book(book).pooling == "prototype"
+        given = ["--book", book, "--max-rounds", 0, "--clip", "aviary", "--out", tmp_path / name, "--json"]
+        paths = [image.path for image in images]
+        told = json.loads(run(*paths, *given, "--no-report", of="classify").stdout)
+        lines = (Path(told["run"]) / "predictions.jsonl").read_text().splitlines()
+        labels = {row["image"]: row["label"] for row in map(json.loads, lines)}
+        right = sum(labels[str(image.path)] == image.label for image in images)
+        assert round(right / len(images), 4) == found[name]["test_top1"]
+    assert found["start"]["test_top1"] != found["best"]["test_top1"]
 
 
 def test_what_is_wrong_is_said(birds: Path, tmp_path: Path) -> None:

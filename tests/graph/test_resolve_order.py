@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from fieldmark.agents import resolve
 from fieldmark.agents.context import ResolveContext
@@ -13,6 +14,7 @@ from fieldmark.agents.planning import PlanView
 from fieldmark.agents.resolve import MOST_SENDS, ResolveState, build_graph
 from fieldmark.errors import EndpointError, InputError, LimitReached, NoImagesError, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook
+from fieldmark.tools.scoring.books import book_scores
 from tests.graph.running import Events, make_context, options, run
 from tests.graph.world import FakeEncoder, FakeModel, World, asked_about
 
@@ -84,6 +86,25 @@ def test_a_run_from_a_book_asks_nothing_where_the_book_resolves(tmp_path: Path) 
     assert names(context) == [*FIRST_LOOK, "finish"]
     assert model.asked == []
     assert all(p.status == "resolved" and p.rounds == 0 for p in context.run.read_predictions())
+
+
+def test_a_book_is_scored_by_the_rule_it_names(tmp_path: Path) -> None:
+    book = book_of(WORLD).model_copy(update={"pooling": "prototype"})
+    weighed = book.model_copy(
+        update={
+            "prompts": tuple(p.model_copy(update={"weight": 1.0 + ("bill" in p.text)}) for p in book.prompts)
+        }
+    )
+    scores: list[torch.Tensor] = []
+    for number, each in enumerate((book_of(WORLD), book, weighed)):
+        chosen = options(start="book", max_rounds=0)
+        ran = run(make_context(tmp_path / str(number), WORLD, options=chosen, book=each))
+        assert ran.context.run.read("book.json", PromptBook).pooling == each.pooling
+        scores.append(torch.from_numpy(ran.context.arrays.get(ran.state.scores)))
+    expected = book_scores(weighed, ran.context.vectors, ran.context.encoder.encode_texts)
+    assert torch.equal(scores[2], expected)
+    assert not torch.allclose(scores[1], scores[2])
+    assert not torch.allclose(scores[0], scores[1])
 
 
 def test_a_book_that_lists_the_classes_otherwise_is_refused(tmp_path: Path) -> None:

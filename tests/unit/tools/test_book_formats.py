@@ -197,7 +197,7 @@ def test_a_field_guide_as_pairs_tells_only_differences() -> None:
         "a photo of a bird, which has a big bill.",
         "a photo of a bird, which has a thin bill.",
     ]
-    assert exported.lost == {"noun": 1, "weights": 5, "origins": 5}
+    assert exported.lost == {"noun": 1, "pooling": 1, "weights": 5, "origins": 5}
 
 
 def test_too_many_pairs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +229,7 @@ def test_what_dclip_cannot_hold_is_counted() -> None:
     # Not "a bill", which the rule would word "which is a bill".
     assert exported.value == {"owl": [], "crow": ["has a bill"], "wren": [], "tit": []}
     assert exported.lost == {"wordings": 1, "prompts": 2, "empty": 2, "weights": 1, "origins": 1}
-    assert export_book(book, "cupl").lost == {"weights": 2, "origins": 4}
+    assert export_book(book, "cupl").lost == {"pooling": 1, "weights": 2, "origins": 4}
 
 
 @pytest.mark.parametrize("chosen", ["dclip", "fudd"])
@@ -295,6 +295,7 @@ def test_changes_between_books() -> None:
         classes_removed=(),
         reordered=False,
         noun=("bird", "bird"),
+        pooling=("mean_cosine", "mean_cosine"),
         prompts_added=0,
         prompts_removed=0,
         classes=(),
@@ -323,6 +324,43 @@ def test_changes_between_books() -> None:
             class_name="crow", added=("new", "new"), reweighed=(first.text,), reattributed=(second.text,)
         ),
     )
+
+
+def test_another_pooling_is_a_change() -> None:
+    book = field_guide()
+    found = changes(book, book.model_copy(update={"pooling": "prototype"}))
+    assert (found.same, found.pooling, found.classes) == (False, ("mean_cosine", "prototype"), ())
+
+
+@pytest.mark.parametrize(
+    ("chosen", "value", "pooling"),
+    [
+        ("dclip", DESCRIPTORS, "mean_cosine"),
+        ("cupl", SENTENCES, "prototype"),
+        ("synonyms", {"fish": ["ray"]}, "prototype"),
+        ("chils", {"fish": ["ray"]}, "mean_cosine"),
+    ],
+)
+def test_a_file_is_pooled_as_its_authors_do(tmp_path: Path, chosen: Any, value: Any, pooling: str) -> None:
+    assert import_book(written(tmp_path, value), format=chosen).book.pooling == pooling
+
+
+def test_pairs_are_pooled_by_prototypes_and_a_book_keeps_its_rule(tmp_path: Path) -> None:
+    book = import_book(pair_file(tmp_path)).book
+    assert book.pooling == "prototype"
+    write_book(book, tmp_path / "book.json")
+    assert read_book(tmp_path / "book.json") == book
+    told = json.loads((tmp_path / "book.json").read_text())
+    del told["pooling"]
+    assert import_book(written(tmp_path, told, "old.json")).book.pooling == "mean_cosine"
+
+
+def test_a_format_of_another_pooling_loses_it() -> None:
+    book = field_guide()
+    assert [export_book(book, each).lost.get("pooling") for each in ("dclip", "cupl", "fudd")] == [None, 1, 1]
+    prototype = book.model_copy(update={"pooling": "prototype"})
+    lost = [export_book(prototype, each).lost.get("pooling") for each in ("dclip", "cupl", "fudd")]
+    assert lost == [1, None, None]
 
 
 def test_only_the_order_of_prompts_is_no_change() -> None:
