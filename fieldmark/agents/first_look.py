@@ -10,8 +10,8 @@ from fieldmark.agents.notes import Note
 from fieldmark.errors import InputError
 from fieldmark.records import Origin, Prompt, PromptBook
 from fieldmark.tools.prompt_texts import class_text
-from fieldmark.tools.scoring.candidates import spread_temperature
 from fieldmark.tools.scoring.books import book_scores
+from fieldmark.tools.scoring.candidates import spread_temperature
 
 
 def first_book(notes: tuple[Note, ...], context: ResolveContext) -> PromptBook:

@@ -11,7 +11,7 @@ from fieldmark.records._base import Record
 
 OriginKind = Literal["name", "template", "descriptor", "differential", "field_guide", "book"]
 Pooling = Literal["mean_cosine", "prototype"]
-"""How a class's prompts become its score: the mean of the cosines with each, or the cosine with their mean."""
+"""How a class's prompts become its score: the mean of their cosines, or the cosine with their mean."""
 
 
 class Origin(Record):
@@ -47,8 +47,8 @@ class PromptBook(Record):
     noun: str = "object"
     """The generic word for all classes ("bird"), used where a name is unknown to the encoder."""
     pooling: Pooling = "mean_cosine"
-    """The rule by which the book was found, or by which its authors score it. "mean_cosine" is the plain mean of
-    the cosines (DCLIP's), "prototype" the cosine with the unit mean of the weighted texts (CLIP's, CuPL's)."""
+    """The rule by which the book was found, or by which its authors score it. "mean_cosine" is the plain
+    mean of the cosines (DCLIP's), "prototype" the cosine with the unit mean of weighted texts (CuPL's)."""
     prompts: tuple[Prompt, ...] = Field(default=())
 
     @model_validator(mode="after")

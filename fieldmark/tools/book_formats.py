@@ -41,8 +41,9 @@ POOLING: dict[str, Pooling] = {
     "fudd": "prototype",
     "chils": "mean_cosine",
 }
-"""How the authors of each format pool a class's texts. FuDD pools anew for each image and CHiLS multiplies two
-softmaxes: neither is a rule of a whole book, so FuDD's gets its prototypes over all pairs, CHiLS's the default."""
+"""How the authors of each format pool a class's texts. FuDD pools anew for each image and CHiLS multiplies
+two softmaxes. Neither is a rule of a whole book: FuDD's file gets prototypes over all pairs, CHiLS's the
+default."""
 CLASS_NAMES = "_class_names.json"
 """How the class list beside a pair file ends."""
 LOSSES = {
