@@ -1,0 +1,129 @@
+"""Changes of a concept, each giving a new record: nothing that was said is ever overwritten.
+
+It knows nothing of files, of who asks or of how a change came about.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from fieldmark.errors import InputError
+from fieldmark.records import Clause, Concept, Decision, Definition, Edit, Label, Record, Version
+
+
+class DefinitionChange(Record):
+    """What one definition has that another has not."""
+
+    added: tuple[Clause, ...] = ()
+    dropped: tuple[Clause, ...] = ()
+    changed: tuple[tuple[Clause, Clause], ...] = ()
+    """Clauses of the same id before and after: agreed upon, or with more examples."""
+
+
+def with_labels(concept: Concept, labels: Sequence[Label]) -> Concept:
+    """The concept with more labels; the same label given again (a replayed answer) is not doubled."""
+    known = set(concept.labels)
+    fresh = tuple(label for label in dict.fromkeys(labels) if label not in known)
+    return concept.model_copy(update={"labels": (*concept.labels, *fresh)})
+
+
+def with_decision(concept: Concept, decision: Decision) -> Concept:
+    """The concept with one more decision; the same one given again is not doubled."""
+    if decision in concept.decisions:
+        return concept
+    return concept.model_copy(update={"decisions": (*concept.decisions, decision)})
+
+
+def with_version(
+    concept: Concept, definition: Definition, *, why: str, at: str, scores: Mapping[str, float] | None = None
+) -> Concept:
+    """The concept with a new definition in force; unchanged where that is the one in force already."""
+    if concept.current and definition == concept.definition:
+        return concept
+    number = len(concept.versions) + 1
+    version = Version(number=number, definition=definition, why=why, at=at, scores=dict(scores or {}))
+    return concept.model_copy(update={"versions": (*concept.versions, version), "current": number})
+
+
+def rolled_back(concept: Concept, number: int, *, at: str) -> Concept:
+    """The concept with an earlier version in force; the later ones stay in its history.
+
+    Raises:
+        InputError: There is no such version.
+    """
+    if not 1 <= number <= len(concept.versions):
+        raise InputError(
+            f"Concept {concept.name!r} has no version {number}.",
+            hint=f"It has versions 1 to {len(concept.versions)}." if concept.versions else "It has none yet.",
+        )
+    decision = Decision(kind="rollback", question="Which version counts?", answer=str(number), at=at)
+    return with_decision(concept.model_copy(update={"current": number}), decision)
+
+
+def edited(definition: Definition, edit: Edit) -> Definition:
+    """The definition after an edit.
+
+    Raises:
+        InputError: The edit names a clause that is not there, or adds one that is.
+    """
+    clauses = {clause.id: clause for clause in definition.clauses}
+    if edit.kind in ("drop", "agree") and edit.clause.id not in clauses:
+        raise _stranger(edit.clause.id)
+    if edit.kind in ("add", "reword") and edit.clause.id in clauses:
+        raise InputError(f"There is a clause {edit.clause.id!r} already.", hint="Give it a new id.")
+    if edit.kind == "reword":
+        old = clauses.get(edit.replaces or "")
+        if old is None:
+            raise _stranger(edit.replaces or "")
+        clauses[old.id] = old.model_copy(update={"state": "dropped"})
+    state = "dropped" if edit.kind == "drop" else "agreed" if edit.kind == "agree" else edit.clause.state
+    clauses[edit.clause.id] = edit.clause.model_copy(update={"state": state})
+    return Definition(clauses=tuple(clauses.values()))
+
+
+def new_clause_id(definition: Definition) -> str:
+    """An id that no clause of the definition ever had ("c1", "c2" and so on)."""
+    taken = {clause.id for clause in definition.clauses}
+    number = len(taken) + 1
+    while f"c{number}" in taken:
+        number += 1
+    return f"c{number}"
+
+
+def difference(before: Definition, after: Definition) -> DefinitionChange:
+    """What changed among the active clauses."""
+    old = {clause.id: clause for clause in before.active}
+    new = {clause.id: clause for clause in after.active}
+    return DefinitionChange(
+        added=tuple(clause for name, clause in new.items() if name not in old),
+        dropped=tuple(clause for name, clause in old.items() if name not in new),
+        changed=tuple((old[name], new[name]) for name in new if name in old and old[name] != new[name]),
+    )
+
+
+def latest_labels(labels: Sequence[Label]) -> dict[str, Label]:
+    """The label that counts for each image: the last one given."""
+    return {label.image: label for label in labels}
+
+
+def dev_labels(concept: Concept) -> dict[str, Label]:
+    """The label that counts for each image outside of the blind test."""
+    return latest_labels([label for label in concept.labels if label.split == "dev"])
+
+
+def blind_labels(concept: Concept) -> dict[str, Label]:
+    """The label that counts for each image of the blind test."""
+    return latest_labels([label for label in concept.labels if label.split == "blind"])
+
+
+def repeats(concept: Concept) -> list[tuple[Label, Label]]:
+    """Pairs of labels of one image: the one before, and the one given when it came back unannounced."""
+    pairs: list[tuple[Label, Label]] = []
+    last: dict[str, Label] = {}
+    for label in concept.labels:
+        if label.repeat and label.image in last:
+            pairs.append((last[label.image], label))
+        last[label.image] = label
+    return pairs
+
+
+def _stranger(name: str) -> InputError:
+    return InputError(f"There is no clause {name!r}.", hint="`fieldmark concept show` lists them.")

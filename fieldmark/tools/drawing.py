@@ -1,0 +1,68 @@
+"""Draws the images of a blind test: more of the likely ones, with weights that undo that.
+
+It knows nothing of concepts or labels, and sees nothing but one score an image.
+"""
+
+from random import Random
+
+from torch import Tensor
+
+from fieldmark.errors import InputError
+
+STRATA = (0.02, 0.08, 0.2, 0.7)
+"""Shares of the pool, from the highest scores down; each gets the same number of test images."""
+
+
+def draw_stratified(
+    scores: Tensor, count: int, *, seed: int, strata: tuple[float, ...] = STRATA
+) -> dict[int, float]:
+    """Draw images from strata of a score, as many from a small stratum of likely ones as from a large one.
+
+    A concept that one image in fifty shows would have two positives in a hundred images drawn evenly. With
+    the weights (images of the stratum over images drawn from it) every mean over the pool is estimated
+    without bias (Horvitz & Thompson 1952).
+
+    Args:
+        scores: `[N]`, higher is likelier: the cosine with the concept's bare name.
+        count: Images to draw; all of them where the pool has no more.
+        seed: Decides which.
+        strata: Shares of the pool, from the highest scores down, that sum to 1.
+
+    Returns:
+        Row → weight, rows ascending; weights sum to N.
+
+    Raises:
+        InputError: There are no images, or none is to be drawn.
+    """
+    if not len(scores) or count < 1:
+        raise InputError(
+            f"A blind test of {count} from {len(scores)} images cannot be drawn.", hint="Give a larger pool."
+        )
+    ranked = scores.argsort(descending=True, stable=True).tolist()
+    ends = [round(sum(strata[: number + 1]) * len(ranked)) for number in range(len(strata))]
+    parts = [ranked[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True) if end > start]
+    chance = Random(f"fieldmark blind test {seed}")
+    drawn: dict[int, float] = {}
+    for part, size in zip(parts, _shares([len(part) for part in parts], count), strict=True):
+        for row in chance.sample(part, size):
+            drawn[row] = len(part) / size
+    return dict(sorted(drawn.items()))
+
+
+def _shares(sizes: list[int], count: int) -> list[int]:
+    """Images to draw from each stratum: alike, but no more than there are, and at least one."""
+    shares = [0] * len(sizes)
+    left = min(count, sum(sizes))
+    while left:
+        room = [at for at in range(len(sizes)) if shares[at] < sizes[at]]
+        each = max(1, left // len(room))
+        for at in room:
+            more = min(each, sizes[at] - shares[at], left)
+            shares[at] += more
+            left -= more
+    if not all(shares):  # fewer images than strata: every stratum must have a chance, or the weights lie
+        raise InputError(
+            f"A blind test of {count} images is too small for {len(sizes)} strata.",
+            hint=f"Draw at least {len(sizes)}.",
+        )
+    return shares
