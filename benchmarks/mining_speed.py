@@ -1,4 +1,4 @@
-"""Seconds and memory of mining in a pool of 100,000 vectors: search, near-duplicates, a diverse choice, groups.
+"""Seconds and memory of mining 100,000 vectors: search, near-duplicates, a diverse choice, groups.
 
 python benchmarks/mining_speed.py --size 100000 --width 512
 """
