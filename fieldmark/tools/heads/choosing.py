@@ -1,0 +1,181 @@
+"""Chooses among heads by cross-validation, calibrates the chosen one and sets its threshold.
+
+It knows nothing of owners, blind tests or files: what reports a result must never choose it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fieldmark.records import Costs, Definition
+from fieldmark.tools.agreement import average_precision, best_threshold
+from fieldmark.tools.heads.network import Head, Route, concept_logits
+from fieldmark.tools.heads.training import HIDDEN, Examples, Recipe, check, fit
+
+RECIPES = (Recipe(0, 1e-2), Recipe(0, 1e-3), Recipe(HIDDEN, 1e-3))
+"""What competes, the simplest first."""
+FOLDS = 4
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One of the heads that competed.
+
+    Attributes:
+        recipe: How its network is fitted.
+        route: Where its score comes from.
+        precision: Average precision against the annotations, one number a fold.
+    """
+
+    recipe: Recipe
+    route: Route
+    precision: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean over folds."""
+        return float(np.mean(self.precision))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A chosen head and how it was chosen.
+
+    Attributes:
+        head: The head, fitted to all examples, calibrated.
+        contenders: All that competed, the simplest first.
+        out_of_fold: Calibrated probability of each example, from networks that had not seen it `[N]`.
+    """
+
+    head: Head
+    contenders: tuple[Contender, ...]
+    out_of_fold: Tensor
+
+
+def choose_head(
+    examples: Examples,
+    definition: Definition,
+    *,
+    costs: Costs | None = None,
+    recipes: Sequence[Recipe] = RECIPES,
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> Fitted:
+    """Fit, choose, calibrate.
+
+    The best by mean average precision over folds wins, unless a simpler one falls short of it by less than
+    one standard error of the paired differences. Calibration (Platt 1999) and threshold come from the
+    out-of-fold scores of the chosen one.
+
+    Args:
+        examples: Annotated vectors, a column of `clauses` for each active clause.
+        definition: The clauses.
+        costs: Of mistakes; None sets the threshold by F1.
+        recipes: Networks that compete, the simplest first; each by its own output and, where there are
+            clauses, through the tree.
+        folds: Folds of the cross-validation; fewer where a kind has fewer examples.
+        seed: Decides folds and starting points.
+
+    Raises:
+        InputError: See `training.check`.
+    """
+    check(examples)
+    routes: tuple[Route, ...] = ("direct", "tree") if definition.active else ("direct",)
+    fold = stratified_folds(examples.target, folds, seed)
+    raw = torch.zeros(len(recipes), len(routes), len(examples))
+    for number in range(int(fold.max()) + 1):
+        inside, held = (fold != number).nonzero()[:, 0], (fold == number).nonzero()[:, 0]
+        for r, recipe in enumerate(recipes):
+            logits = fit(examples.rows(inside), recipe, seed=seed)(examples.vectors[held])
+            for w, route in enumerate(routes):
+                raw[r, w, held] = concept_logits(logits, route, definition)
+    contenders = [
+        Contender(recipe, route, _precisions(raw[r, w], examples, fold))
+        for r, recipe in enumerate(recipes)
+        for w, route in enumerate(routes)
+    ]
+    best = simplest_within_noise([contender.precision for contender in contenders])
+    chosen = contenders[best]
+    scores = raw.reshape(len(contenders), -1)[best]
+    slope, intercept = platt(scores, examples.target, examples.weight)
+    p = torch.sigmoid(slope * scores + intercept)
+    threshold = best_threshold(
+        examples.target.numpy(),
+        p.numpy(),
+        weights=examples.weight.numpy(),
+        false_positive=costs and costs.false_positive,
+        false_negative=costs and costs.false_negative,
+    )
+    head = Head(
+        fit(examples, chosen.recipe, seed=seed),
+        chosen.route,
+        definition,
+        slope=slope,
+        intercept=intercept,
+        threshold=min(max(threshold, 0.0), 1.0),
+    )
+    return Fitted(head, tuple(contenders), p)
+
+
+def simplest_within_noise(scores: Sequence[Sequence[float]]) -> int:
+    """Place of the first of several that falls short of the best by at most one standard error.
+
+    Args:
+        scores: For each contender, the simplest first, one score a fold; higher is better.
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    best = int(table.mean(1).argmax())
+    gaps = table[best] - table
+    error = gaps.std(1, ddof=1) / gaps.shape[1] ** 0.5 if gaps.shape[1] > 1 else np.zeros(len(gaps))
+    return int((gaps.mean(1) <= error + 1e-12).argmax())
+
+
+def stratified_folds(target: Tensor, folds: int, seed: int) -> Tensor:
+    """Fold of each example `[N]` int64, "in" and "out" dealt out evenly; at least two folds."""
+    inside = target >= 0.5
+    least = min(int(inside.sum()), int((~inside).sum()))
+    folds = max(2, min(folds, least))
+    fold = torch.zeros(len(target), dtype=torch.int64)
+    for number, kind in enumerate((inside, ~inside)):
+        rows = kind.nonzero()[:, 0].tolist()
+        Random(f"folds {seed} {number}").shuffle(rows)
+        fold[rows] = torch.arange(len(rows)) % folds
+    return fold
+
+
+def platt(scores: Tensor, target: Tensor, weight: Tensor) -> tuple[float, float]:
+    """Slope and intercept of the log-odds, by weighted cross-entropy with Platt's smoothed targets (1999)."""
+    inside = float((weight * target).sum() / weight.mean())
+    outside = float((weight * (1 - target)).sum() / weight.mean())
+    high, low = (inside + 1) / (inside + 2), 1 / (outside + 2)
+    soft = (target * high + (1 - target) * low).to(torch.float64)
+    wide = scores.to(torch.float64)
+    parameters = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([parameters], max_iter=100, line_search_fn="strong_wolfe")
+    share = (weight / weight.sum()).to(torch.float64)
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        logits = parameters[0] * wide + parameters[1]
+        value = (share * functional.binary_cross_entropy_with_logits(logits, soft, reduction="none")).sum()
+        value.backward()
+        return value
+
+    optimiser.step(closure)  # pyright: ignore[reportArgumentType]
+    slope, intercept = parameters.detach().tolist()
+    return slope, intercept
+
+
+def _precisions(scores: Tensor, examples: Examples, fold: Tensor) -> tuple[float, ...]:
+    truth = (examples.target >= 0.5).double().numpy()
+    values: list[float] = []
+    for number in range(int(fold.max()) + 1):
+        held = (fold == number).numpy()
+        weights = examples.weight.double().numpy()[held][None]
+        values.append(float(average_precision(truth[held], scores.double().numpy()[held], weights)[0]))
+    return tuple(values)

@@ -1,0 +1,156 @@
+"""Fits the network of a head to annotated vectors: logistic regression, or a small multilayer perceptron.
+
+It knows nothing of how one of several is chosen, of calibration or of who annotated.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fieldmark.errors import InputError
+from fieldmark.tools.heads.network import Layer, Network
+
+HIDDEN = 16
+"""Units of the hidden layer."""
+STEPS = 300
+"""Full-batch steps of the perceptron's optimiser."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Annotated image vectors.
+
+    Attributes:
+        vectors: Unit vectors `[N, D]` float32.
+        target: Probability of "in" `[N]` float32.
+        clauses: Probability that each clause holds `[N, K]` float32; NaN where it is not told.
+        weight: What each example counts `[N]` float32, positive.
+    """
+
+    vectors: Tensor
+    target: Tensor
+    clauses: Tensor
+    weight: Tensor
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def rows(self, rows: Tensor) -> "Examples":
+        """Some of the examples."""
+        return Examples(self.vectors[rows], self.target[rows], self.clauses[rows], self.weight[rows])
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is fitted.
+
+    Attributes:
+        hidden: Units of the hidden layer; 0 for none.
+        decay: Penalty on squared weights, per example.
+    """
+
+    hidden: int
+    decay: float
+
+
+def check(examples: Examples) -> None:
+    """Refuse examples that nothing can be learned from.
+
+    Raises:
+        InputError: There are fewer than two of "in" or of "out", or a number is not finite.
+    """
+    positive = int((examples.target >= 0.5).sum())
+    if positive < 2 or len(examples) - positive < 2:
+        raise InputError(
+            f"Of {len(examples)} examples {positive} are in: a classifier needs at least two of each kind.",
+            hint="Label or annotate more images; queries nearer to the concept find more of them.",
+        )
+    if not bool(torch.isfinite(examples.vectors).all()):
+        raise InputError("A vector holds numbers that are not finite.", hint="Encode the images again.")
+
+
+def fit(examples: Examples, recipe: Recipe, *, seed: int = 0) -> Network:
+    """Fit a network by weighted cross-entropy, the concept and its clauses at once.
+
+    "In" and "out" weigh the same in total, whatever their numbers. Targets may be soft.
+
+    Args:
+        examples: At least two of each kind, see `check`.
+        recipe: What is fitted.
+        seed: Decides where the perceptron starts.
+    """
+    mean = examples.vectors.mean(0)
+    scale = (examples.vectors - mean).square().mean().sqrt().clamp_min(1e-6)
+    centred = replace(examples, vectors=(examples.vectors - mean) / scale)
+    loss = _Loss(centred)
+    network = _perceptron(centred, recipe, loss, seed) if recipe.hidden else _logistic(centred, recipe, loss)
+    first = network.hidden or network.output
+    # (x − mean) / scale is folded into the first layer, so that the head takes vectors as they are.
+    weight = first.weight / scale
+    folded = Layer(weight, first.bias - weight @ mean)
+    return replace(network, hidden=folded) if network.hidden else Network(folded)
+
+
+class _Loss:
+    """Mean over examples of the concept's cross-entropy plus the mean of its clauses'."""
+
+    def __init__(self, examples: Examples) -> None:
+        target, weight = examples.target, examples.weight
+        inside, outside = (weight * target).sum(), (weight * (1 - target)).sum()
+        half = weight.sum() / 2
+        self.weight = weight * (
+            target * half / inside.clamp_min(1e-6) + (1 - target) * half / outside.clamp_min(1e-6)
+        )
+        self.weight = self.weight / self.weight.sum()
+        self.told = ~examples.clauses.isnan()
+        share = (weight[:, None] * self.told).sum(0).clamp_min(1e-6)
+        self.clause_weight = weight[:, None] * self.told / share
+        self.clauses = examples.clauses.nan_to_num(0.0)
+        self.target = target
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        own = functional.binary_cross_entropy_with_logits(logits[:, -1], self.target, reduction="none")
+        total = (self.weight * own).sum()
+        if self.clauses.shape[1]:
+            each = functional.binary_cross_entropy_with_logits(logits[:, :-1], self.clauses, reduction="none")
+            total = total + (self.clause_weight * each).sum(0).mean()
+        return total
+
+
+def _logistic(examples: Examples, recipe: Recipe, loss: _Loss) -> Network:
+    outputs = examples.clauses.shape[1] + 1
+    weight = torch.zeros(outputs, examples.vectors.shape[1], requires_grad=True)
+    bias = torch.zeros(outputs, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        value = loss(torch.addmm(bias, examples.vectors, weight.T)) + recipe.decay * weight.square().sum()
+        value.backward()
+        return value
+
+    optimiser.step(closure)  # pyright: ignore[reportArgumentType]  # LBFGS takes the loss as a tensor
+    return Network(Layer(weight.detach(), bias.detach()))
+
+
+def _perceptron(examples: Examples, recipe: Recipe, loss: _Loss, seed: int) -> Network:
+    width, outputs = examples.vectors.shape[1], examples.clauses.shape[1] + 1
+    chance = torch.Generator().manual_seed(seed)
+    start = torch.randn(recipe.hidden, width, generator=chance) * (2 / width) ** 0.5
+    end = torch.randn(outputs, recipe.hidden, generator=chance) * (1 / recipe.hidden) ** 0.5
+    parameters = [start, torch.zeros(recipe.hidden), end, torch.zeros(outputs)]
+    for parameter in parameters:
+        parameter.requires_grad_()
+    a, b, c, d = parameters
+    optimiser = torch.optim.Adam(parameters, lr=0.01)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
+    for _ in range(STEPS):
+        optimiser.zero_grad()
+        logits = torch.addmm(d, torch.addmm(b, examples.vectors, a.T).relu(), c.T)
+        value = loss(logits) + recipe.decay * (a.square().sum() + c.square().sum())
+        value.backward()
+        optimiser.step()
+        schedule.step()
+    return Network(Layer(c.detach(), d.detach()), Layer(a.detach(), b.detach()))
