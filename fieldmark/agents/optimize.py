@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from fieldmark.agents import optimize_search as search
 from fieldmark.agents.optimize_concluding import measure_and_write
 from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.agents.optimize_folds import found_in_folds, get_curves, put_curves, settled
+from fieldmark.agents.optimize_folds import search_fold as search_without
 from fieldmark.agents.optimize_gathering import contrasts, descriptions, load_notebook
 from fieldmark.agents.optimize_history import (
     CURVE,
@@ -46,6 +48,10 @@ class OptimizeState(BaseModel):
     template_generation: int = 0
     pool: str = ""
     """Hash of the pool of units."""
+    fold: int = 0
+    """Folds of the cross-validation done."""
+    folds: str = ""
+    """Hash of their curves."""
     start: str = ""
     """Hash of the book that the search starts from, with its fitness."""
     book: str = ""
@@ -127,8 +133,8 @@ async def evolve_templates(state: OptimizeState, runtime: Context) -> Update:
     return update
 
 
-async def sample_books(state: OptimizeState, runtime: Context) -> Update:
-    """Write the pool out, encode its texts, and choose the book to start the class search from."""
+async def write_pool(state: OptimizeState, runtime: Context) -> Update:
+    """Write the pool out and encode its texts."""
     context = runtime.context
     context.memo.pop("templates", None)
     pool = build_pool(
@@ -139,11 +145,28 @@ async def sample_books(state: OptimizeState, runtime: Context) -> Update:
         book=context.book,
     )
     name = context.arrays.put_json(pool.model_dump(mode="json"))
-    pool, vectors = opened_pool(name, context)
+    opened_pool(name, context)
+    return {"pool": name}
+
+
+async def search_fold(state: OptimizeState, runtime: Context) -> Update:
+    """Search without one fold of the training images, and score on it what was found."""
+    context = runtime.context
+    pool, vectors = opened_pool(state.pool, context)
+    done = get_curves(state.folds, context)
+    more = await search_without(state.fold, pool, vectors, generation=state.generations, context=context)
+    return {"fold": state.fold + 1, "folds": put_curves((*done, *more), context)}
+
+
+async def sample_books(state: OptimizeState, runtime: Context) -> Update:
+    """Choose the book to start the class search from."""
+    context = settled(state.folds, runtime.context)
+    pool, vectors = opened_pool(state.pool, context)
     start, best, scored = search.first_books(pool, vectors, context)
-    book = best if improves(best, start) else start
+    folds = found_in_folds(state.folds, context)
+    stay = folds is not None and folds.chosen.stage == "start"
+    book = best if improves(best, start) and not stay else start
     return {
-        "pool": name,
         "start": put_candidates(context, [start]),
         "book": put_candidates(context, [book]),
         **recorded(state, scored, context, stage="sampling", best=book),
@@ -168,7 +191,7 @@ async def sample_groups(state: OptimizeState, runtime: Context) -> Update:
 
 async def evolve_classes(state: OptimizeState, runtime: Context) -> Update:
     """One generation over a group's units; after its last one the fittest book goes on to the next group."""
-    context = runtime.context
+    context = settled(state.folds, runtime.context)
     pool, vectors = opened_pool(state.pool, context)
     book = get_candidates(context, state.book)[0]
     classes: list[list[int]] = context.arrays.get_json(state.groups)  # pyright: ignore
@@ -214,6 +237,7 @@ async def measure(state: OptimizeState, runtime: Context) -> Update:
         counts={"generations": state.generations, "candidates": state.candidates},
         templates=state.templates,
         curve_size=state.curve_size,
+        folds=found_in_folds(state.folds, context),
         context=context,
     )
     return {"stop_reason": "searched"}
@@ -334,14 +358,19 @@ def opened_group(
 # ---------------------------------------------------------------- routers
 
 
-def route_templates(state: OptimizeState) -> Literal["evolve_templates", "sample_books"]:
+def route_templates(state: OptimizeState) -> Literal["evolve_templates", "write_pool"]:
     """Go on with the templates until they are settled."""
-    return "sample_books" if state.templates else "evolve_templates"
+    return "write_pool" if state.templates else "evolve_templates"
+
+
+def route_folds(state: OptimizeState, runtime: Context) -> Literal["search_fold", "sample_books"]:
+    """Go on until every fold was held out once; the search with all images comes after them."""
+    return "search_fold" if state.fold < runtime.context.options.folds else "sample_books"
 
 
 def route_books(state: OptimizeState, runtime: Context) -> Literal["sample_groups", "measure"]:
     """Search class by class, unless the options leave that out."""
-    options = runtime.context.options
+    options = settled(state.folds, runtime.context).options
     return "sample_groups" if options.passes and options.generations else "measure"
 
 
@@ -351,7 +380,8 @@ def route_classes(
     """Go on with the group, then with the next one, then with the next pass."""
     if state.groups_left:
         return "evolve_classes"
-    return "sample_groups" if state.passes < runtime.context.options.passes else "measure"
+    options = settled(state.folds, runtime.context).options
+    return "sample_groups" if state.passes < options.passes else "measure"
 
 
 # ---------------------------------------------------------------- edges
@@ -368,6 +398,8 @@ def build_graph(checkpointer: Any = None) -> OptimizeGraph:
     graph.add_node("contrast", contrast)
     graph.add_node("score_templates", score_templates)
     graph.add_node("evolve_templates", evolve_templates)
+    graph.add_node("write_pool", write_pool)
+    graph.add_node("search_fold", search_fold)
     graph.add_node("sample_books", sample_books)
     graph.add_node("sample_groups", sample_groups)
     graph.add_node("evolve_classes", evolve_classes)
@@ -376,8 +408,10 @@ def build_graph(checkpointer: Any = None) -> OptimizeGraph:
     graph.add_edge(START, "describe")
     graph.add_edge("describe", "contrast")
     graph.add_edge("contrast", "score_templates")
-    graph.add_conditional_edges("score_templates", route_templates, ["evolve_templates", "sample_books"])
-    graph.add_conditional_edges("evolve_templates", route_templates, ["evolve_templates", "sample_books"])
+    graph.add_conditional_edges("score_templates", route_templates, ["evolve_templates", "write_pool"])
+    graph.add_conditional_edges("evolve_templates", route_templates, ["evolve_templates", "write_pool"])
+    graph.add_conditional_edges("write_pool", route_folds, ["search_fold", "sample_books"])
+    graph.add_conditional_edges("search_fold", route_folds, ["search_fold", "sample_books"])
     graph.add_conditional_edges("sample_books", route_books, ["sample_groups", "measure"])
     graph.add_edge("sample_groups", "evolve_classes")
     graph.add_conditional_edges(

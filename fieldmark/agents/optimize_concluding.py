@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.agents.optimize_folds import Folds
 from fieldmark.agents.optimize_history import CURVE
 from fieldmark.agents.optimize_pool import Pool
 from fieldmark.agents.optimize_search import class_matrix
@@ -69,6 +70,8 @@ class Found(Record):
     generations: int
     candidates: int
     curve: tuple[CurvePoint, ...] = Field(default=())
+    folds: Folds | None = None
+    """What cross-validation found and chose; None where there was none."""
     changes: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = Field(default_factory=dict)
     """Class → texts of the best book that the start did not have, and texts that only the start had."""
     vanished: tuple[tuple[str, str, int, int], ...] = ()
@@ -84,6 +87,7 @@ def measure_and_write(
     counts: dict[str, int],
     templates: Sequence[str],
     curve_size: int,
+    folds: Folds | None,
     context: OptimizeContext,
 ) -> Found:
     """Measure the start and the best book on the test images, and write everything.
@@ -96,6 +100,7 @@ def measure_and_write(
         counts: "generations" and "candidates".
         templates: The templates of the units.
         curve_size: Bytes of the curve that the last checkpoint knew of.
+        folds: What cross-validation found.
         context: The run.
     """
     test = context.encoder.encode_images(context.test) if context.test else None
@@ -151,6 +156,7 @@ def measure_and_write(
         generations=counts["generations"],
         candidates=counts["candidates"],
         curve=tuple(curve),
+        folds=folds,
         changes=_changes(start, best, pool),
         vanished=_vanished(before, after, labels, pool) if labels is not None else (),
     )

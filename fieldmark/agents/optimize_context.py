@@ -4,8 +4,9 @@ It knows nothing of nodes or edges.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -79,6 +80,30 @@ class OptimizeContext:
     def labels(self) -> Tensor:
         """Class of each usable training image `[N]` int64."""
         return self.label_indices(self.train)[self._train.ok]
+
+    @property
+    def usable(self) -> tuple[ImageFile, ...]:
+        """The training images behind the rows of `vectors`."""
+        return tuple(image for image, fine in zip(self.train, self._train.ok.tolist(), strict=True) if fine)
+
+    def with_options(self, options: OptimizeOptions) -> Self:
+        """The same run with other choices; what was computed is shared."""
+        other = replace(self, options=options)
+        other._train = self._train
+        return other
+
+    def among(self, shown: Tensor, options: OptimizeOptions) -> Self:
+        """The same run as if it had some of its usable training images alone, and no test images.
+
+        Args:
+            shown: Bool `[N]`: which of the rows of `vectors` are left.
+            options: Its choices.
+        """
+        ok = self._train.ok.clone()
+        ok[self._train.ok] = shown
+        other = replace(self, test=(), options=options, memo={})
+        other._train = Encoded(self._train.vectors, ok)
+        return other
 
     def label_indices(self, images: tuple[ImageFile, ...]) -> Tensor:
         """Class of each image `[N]` int64."""

@@ -5,7 +5,7 @@ It knows nothing of how any choice is carried out.
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fieldmark.records import Record
 
@@ -41,7 +41,16 @@ class OptimizeOptions(Record):
     """Generations for each group of classes."""
     passes: int = Field(default=4, ge=0)
     """How often the classes are grouped anew and searched."""
+    folds: int = Field(default=0, ge=0)
+    """Folds of the training images that choose the passes to make and what a unit costs; 0 for none."""
     keep: int = Field(default=4, ge=1)
     """Fittest candidates that a generation starts from."""
     most_units: int = Field(default=64, ge=1)
     """The most units a class may hold."""
+
+    @field_validator("folds")
+    @classmethod
+    def _not_one(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("one fold leaves nothing to search by; give 2 or more, or 0 for none")
+        return folds

@@ -10,6 +10,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.optimize import OptimizeState, build_graph
 from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.sampling import group_size
 
 CHECKPOINT = "checkpoint.sqlite"
@@ -24,6 +25,9 @@ async def run_optimize(context: OptimizeContext) -> OptimizeState:
 
     Args:
         context: Tools and data; the checkpoint lies in its run folder.
+
+    Raises:
+        InputError: Some class has fewer usable training images than there are to be folds.
     """
     async with AsyncSqliteSaver.from_conn_string(str(context.run.path / CHECKPOINT)) as saver:
         graph = build_graph(saver)
@@ -39,9 +43,11 @@ async def run_optimize(context: OptimizeContext) -> OptimizeState:
             state = OptimizeState.model_validate(earlier.values)
             if state.stop_reason:
                 return state
-            if not state.generations:
+            if not (state.generations or state.pool):
                 await saver.adelete_thread(THREAD)
                 start = OptimizeState()
+        if context.options.folds:
+            check_folds([str(image.label) for image in context.usable], context.options.folds)
         values: dict[str, Any] = await graph.ainvoke(start, config, context=context)  # pyright: ignore
         return OptimizeState.model_validate(values)
 
@@ -50,4 +56,5 @@ def most_steps(context: OptimizeContext) -> int:
     """A bound on the steps of the graph; its loops count for themselves."""
     options = context.options
     groups = 2 * (-(-len(context.classes) // group_size(len(context.classes)))) + 2
-    return 50 + options.template_generations + options.passes * (groups * max(1, options.generations) + 1)
+    once = 50 + options.folds + options.template_generations
+    return once + options.passes * (groups * max(1, options.generations) + 1)

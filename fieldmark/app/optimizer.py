@@ -26,6 +26,7 @@ from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.labelled import LabelledImages, read_labelled
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.search.folds import check_folds
 
 AVIARY = "aviary"
 KIND = "optimize"
@@ -85,6 +86,12 @@ class Optimizer:
 
     async def arun(self) -> OptimizeResult:
         """See `run`."""
+        if self.options.folds > self.shots:
+            raise InputError(
+                f"{self.options.folds} folds need {self.options.folds} training images a class, "
+                f"and --shots draws {self.shots}.",
+                hint="Give more --shots or fewer --folds.",
+            )
         with open_stores(self.home) as stores:
             if self.data == AVIARY:
                 return await self._aviary(stores)
@@ -123,6 +130,7 @@ class Optimizer:
                 "The prompt book lists other classes than the images, or in another order.",
                 hint="Leave --classes out to take them from the book.",
             )
+        check_folds([str(image.label) for image in found.train], self.options.folds)
         encoder = stores.encoder(self.clip or settings.clip, device=settings.device)
         others = tuple(stores.encoder(clip, device=settings.device) for clip in self.also_clip)
         run = self._folder(found)
@@ -218,7 +226,8 @@ class Optimizer:
             options = OptimizeOptions.model_validate(fields)
         except ValidationError as error:
             first = error.errors()[0]
-            raise InputError(f"--{first['loc'][0]} cannot be {first['input']}: {first['msg']}.") from None
+            why = first["msg"].removeprefix("Value error, ")
+            raise InputError(f"--{first['loc'][0]} cannot be {first['input']}: {why}.") from None
         if "book" in left:
             left["book"] = read_book(left["book"])
         if "classes" in left:

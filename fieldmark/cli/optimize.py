@@ -72,6 +72,14 @@ def optimize(
         int | None,
         typer.Option(min=0, help="How often all classes are searched. [default: 4]", rich_help_panel=_SEARCH),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Folds of the training images that choose passes and penalty; 0 for none. [default: 0]",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
     templates: Annotated[
         int | None,
         typer.Option(
@@ -126,7 +134,7 @@ def optimize(
     chosen: dict[str, Any] = {
         "data": data, "images": images, "classes": classes, "shots": shots, "book": book, "seed": seed,
         "strategy": strategy, "fitness": fitness, "penalty": penalty, "generations": generations,
-        "passes": passes, "most_templates": templates, "noun": noun, "clip": clip, "llm": llm,
+        "passes": passes, "folds": folds, "most_templates": templates, "noun": noun, "clip": clip, "llm": llm,
         "base_url": base_url, "also_clip": tuple(also_clip) if also_clip else None,
         "ceiling": ceiling or None,
     }  # fmt: skip
