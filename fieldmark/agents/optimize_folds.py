@@ -20,7 +20,7 @@ from fieldmark.tools.search.folds import choose_simplest, draw_folds
 from fieldmark.tools.search.generation import search_seed
 
 Stage = Literal["start", "sampled", "searched"]
-LADDER = (0.0, 0.1, 1.0)
+LADDER = (0.0, 0.1, 0.3)
 """Penalties that are tried, in points of fitness for one more unit in every class."""
 
 

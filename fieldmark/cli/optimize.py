@@ -15,6 +15,7 @@ from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share,
 from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
+    from fieldmark.agents.optimize_folds import SearchLength
     from fieldmark.evals.optimizing import BookScore, OptimizeResult
 
 _DATA, _SEARCH, _MODELS, _RUN = "The data", "The search", "The models", "The run"
@@ -201,6 +202,8 @@ def show(result: "OptimizeResult", console: PlainConsole) -> None:
             f"On {other.clip}: start {share(other.start_top1)}, best {share(other.best_top1)} "
             f"({100 * other.gain.ci95[0]:+.1f} to {100 * other.gain.ci95[1]:+.1f} points)."
         )
+    if result.chosen is not None:
+        console.say(chosen_length(result.chosen, result))
     if result.kept_start:
         console.say("Nothing fitter than the start was found; the book is the start.")
     console.say(
@@ -211,6 +214,22 @@ def show(result: "OptimizeResult", console: PlainConsole) -> None:
     for note in result.notes:
         console.say(note, "bold")
     console.say(f"Book: {Path(result.run) / 'book.json'}")
+
+
+def chosen_length(chosen: "SearchLength", result: "OptimizeResult") -> str:
+    """What cross-validation chose, in words."""
+    stages = {
+        "start": "to keep the start",
+        "sampled": "the best of the sampled books, without a class search",
+        "searched": amount(chosen.passes, "pass", "passes"),
+    }
+    priced = "" if chosen.stage == "start" else f" at a penalty of {chosen.penalty:g} a unit"
+    behind = "the best" if not chosen.shortfall else f"{chosen.shortfall:.2f} behind the best, within noise"
+    return (
+        f"{result.folds} folds chose {stages[chosen.stage]}{priced}: held-out fitness "
+        f"{chosen.held_out_fitness:.2f} ({behind}), top-1 {share(chosen.held_out_top1)}; "
+        f"{amount(result.fold_candidates, 'candidate')} scored in the folds."
+    )
 
 
 def book_row(books: Any, name: str, score: "BookScore") -> None:

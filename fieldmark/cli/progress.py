@@ -186,6 +186,11 @@ class Progress:
                 f"{fields['candidates']:,} candidates, {fields['texts']:,} texts encoded"
             )
 
+    def _on_fold(self, fields: dict[str, Any]) -> None:
+        self.stage(f"Fold {fields['number']} of {fields['of']}", of=fields["searches"])
+        self._done = fields["search"] - 1
+        self._draw()
+
     def _on_planned(self, fields: dict[str, Any]) -> None:
         if fields["questions"]:
             # The stage stays the same from round to round; its count begins anew.

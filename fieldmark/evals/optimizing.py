@@ -14,6 +14,7 @@ from fieldmark.agents.context import Report, say_nothing
 from fieldmark.agents.optimize_concluding import RESULT, CurvePoint, Found, Gain
 from fieldmark.agents.optimize_concluding import BookScore as BookScore
 from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.agents.optimize_folds import SearchLength
 from fieldmark.agents.optimize_history import get_candidates
 from fieldmark.agents.optimize_options import OptimizeOptions
 from fieldmark.agents.optimize_pool import Pool
@@ -77,6 +78,11 @@ class OptimizeResult(Record):
     also: tuple[OtherEncoder, ...] = ()
     generations: int
     candidates: int
+    folds: int = 0
+    chosen: SearchLength | None = None
+    """The simplest search within one standard error of the best by cross-validation; None without it."""
+    fold_candidates: int = 0
+    """Candidates scored in the folds; not among `candidates`."""
     texts_encoded: int
     distinct_texts: int
     images_encoded: int
@@ -172,6 +178,9 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         also=tuple(on_other(encoder, task) for encoder in task.also if task.images.test),
         generations=found.generations,
         candidates=found.candidates,
+        folds=found.folds.folds if found.folds else 0,
+        chosen=found.folds.chosen if found.folds else None,
+        fold_candidates=found.folds.fold_candidates if found.folds else 0,
         texts_encoded=used.texts_encoded,
         distinct_texts=used.distinct_texts,
         images_encoded=used.images_encoded,
@@ -201,6 +210,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
             "test": len(task.images.test),
             "generations": found.generations,
             "candidates": found.candidates,
+            **({"fold_candidates": found.folds.fold_candidates} if found.folds else {}),
         },
         skipped=task.images.skipped,
         seed=task.options.seed,

@@ -100,6 +100,41 @@ def test_a_book_classifies_as_well_as_the_search_said(birds: Path, tmp_path: Pat
     assert found["start"]["test_top1"] != found["best"]["test_top1"]
 
 
+def test_folds_choose_how_long_to_search(birds: Path, tmp_path: Path) -> None:
+    done = run("--data", birds, "--clip", "aviary", "--shots", 4, "--noun", "bird", "--folds", 2, *QUICK,
+               "--out", tmp_path, "--json")  # fmt: skip
+    said = json.loads(done.stdout)
+    assert said["folds"] == 2
+    assert said["chosen"]["stage"] in ("start", "sampled", "searched")
+    assert said["fold_candidates"] > 0
+    assert "Fold 2 of 2" in done.stderr
+    assert "2 folds chose" in done.stderr
+    folder = Path(said["run"])
+    found = json.loads((folder / "optimize.json").read_text())
+    assert found["folds"]["chosen"] == said["chosen"]
+    assert {curve["fold"] for curve in found["folds"]["curves"]} == {1, 2}
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["counts"]["fold_candidates"] == said["fold_candidates"]
+    assert sum(1 for _ in (folder / "history.jsonl").open()) == said["candidates"]
+
+
+def test_folds_without_images_enough_are_refused(birds: Path, tmp_path: Path) -> None:
+    few = run("--data", birds, "--shots", 2, "--folds", 3, "--out", tmp_path, code=2).stderr
+    assert "3 folds need 3 training images a class" in few
+    one = run("--data", birds, "--shots", 2, "--folds", 1, "--out", tmp_path, code=2).stderr
+    assert "--folds cannot be 1: one fold leaves nothing" in one
+    assert not any(tmp_path.iterdir())
+    uneven = tmp_path / "uneven.csv"
+    rows = [f"{file},{file.parent.name}" for file in sorted(birds.glob("*/*.jpg"))]
+    uneven.write_text("path,label,split\n" + "\n".join(
+        f"{row},{'train' if n else 'test'}" for n, row in enumerate(rows)))  # fmt: skip
+    said = run("--data", uneven, "--clip", "aviary", "--shots", 6, "--folds", 6, "--out", tmp_path / "runs",
+               code=2).stderr  # fmt: skip
+    assert "fewer:" in said
+    assert "(5)" in said
+    assert not (tmp_path / "runs").exists()
+
+
 def test_what_is_wrong_is_said(birds: Path, tmp_path: Path) -> None:
     assert "--data aviary" in run(code=2).stderr
     assert "no folder or file" in run("--data", tmp_path / "none", "--out", tmp_path, code=2).stderr

@@ -46,6 +46,14 @@ def test_lines_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert progress.failures == {"refused": 1}
 
 
+def test_a_fold_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("Loading") as progress:
+        for number in (1, 2):
+            for search in (1, 2, 3):
+                progress("fold", {"number": number, "of": 2, "search": search, "searches": 3})
+    assert capsys.readouterr().err.splitlines() == ["Fold 1 of 2 …", "Fold 2 of 2 …"]
+
+
 def test_of_a_ladder_only_the_loop_tells_its_rounds(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress("Loading") as progress:
         progress("world", {"number": 1, "of": 1, "seed": 7})

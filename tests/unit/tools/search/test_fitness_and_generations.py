@@ -40,6 +40,34 @@ def test_accuracy_knows_no_entropy_and_lexicographic_breaks_its_ties() -> None:
     assert second - first < 100 / 4
 
 
+def tied(*losses: float, images: int = 4) -> Outcomes:
+    """Candidates that get the same images right, with these mean losses."""
+    rank = torch.tensor([0, 1] * (images // 2)).expand(len(losses), -1)
+    loss = torch.tensor(losses, dtype=torch.float64)[:, None].expand(-1, images)
+    return Outcomes(rank=rank, loss=loss, size=torch.full((len(losses),), 3.0, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", ["entropy", "lexicographic"])
+@pytest.mark.parametrize("penalty", [0.0, 0.5])
+def test_among_equally_accurate_the_lower_cross_entropy_wins(name: str, penalty: float) -> None:
+    for images in (2, 4, 1280):
+        values = fitness_named(name, penalty=penalty)(tied(20.0, 3.0001, 3.0, 0.5, images=images)).tolist()
+        assert values == sorted(set(values))
+    candidates = [Candidate((n,), n, value) for n, value in enumerate(values)]
+    assert Fittest(1)((), candidates)[0].key == 3
+
+
+def test_accuracy_alone_leaves_ties_to_the_smaller_book() -> None:
+    assert len(set(fitness_named("accuracy")(tied(20.0, 3.0, 0.5)).tolist())) == 1
+
+
+def test_no_cross_entropy_outweighs_an_image_where_accuracy_comes_first() -> None:
+    rank = torch.tensor([[0] * 639 + [1] * 641, [0] * 640 + [1] * 640])
+    loss = torch.tensor([[0.0], [1e6]], dtype=torch.float64).expand(-1, 1280)
+    worse, better = LexicographicFitness()(Outcomes(rank=rank, loss=loss, size=torch.ones(2))).tolist()
+    assert better > worse
+
+
 def test_fitness_by_name() -> None:
     assert fitness_named("lexicographic", penalty=2.0) == LexicographicFitness(penalty=2.0)
     with pytest.raises(KeyError):

@@ -1,0 +1,202 @@
+"""Guards against overfitting, on the made-up world: held-out folds, the penalty, what they may not see."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fieldmark.agents import optimize_search
+from fieldmark.agents.optimize_concluding import Found
+from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.agents.optimize_folds import held_out_curve, search_fold
+from fieldmark.agents.optimize_history import HISTORY
+from fieldmark.agents.optimize_pool import Pool
+from fieldmark.agents.optimize_running import run_optimize
+from fieldmark.errors import InputError
+from fieldmark.tools.images import ImageFile
+from fieldmark.tools.search.folds import draw_folds
+from fieldmark.tools.search.generation import search_seed
+from tests.graph.test_optimize import SMALL, Killed, Watched, context_on, raw, search
+from tests.graph.world import FakeModel, World, direction
+
+SHOTS = 4
+FOLDED = SMALL.model_copy(update={"folds": 2})
+
+
+def folded(folder: Path, **given: Any) -> OptimizeContext:
+    world = World()
+    train = tuple(
+        world.image(n, 100 + copy, labelled=True) for n in range(len(world.names)) for copy in range(SHOTS)
+    )
+    return context_on(folder, world, **({"train": train, "options": FOLDED} | given))
+
+
+def pool_of(context: OptimizeContext) -> Pool:
+    """A pool as a finished run left it."""
+    for file in sorted((context.run.path / "arrays").rglob("*.json")):
+        data = json.loads(file.read_bytes())
+        if isinstance(data, dict) and "units" in data:
+            return Pool.model_validate(data)
+    raise FileNotFoundError("no pool")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[OptimizeContext, Found]:
+    context = folded(tmp_path_factory.mktemp("folded"))
+    return context, search(context)
+
+
+def test_curves_of_every_fold_and_the_choice_are_written(whole: tuple[OptimizeContext, Found]) -> None:
+    context, found = whole
+    folds = found.folds
+    assert folds is not None
+    assert folds.folds == 2
+    assert {(curve.fold, curve.held_out_images) for curve in folds.curves} == {(1, 32), (2, 32)}
+    for curve in folds.curves:
+        assert [(p.stage, p.passes) for p in curve.points] == [
+            ("start", 0), ("sampled", 0), ("searched", 1), ("searched", 2)
+        ]  # fmt: skip
+        fitness = [p.train_fitness - curve.penalty * p.units for p in curve.points]
+        assert fitness == sorted(fitness)
+    assert folds.chosen in folds.choices
+    rows = [json.loads(line) for line in (context.run.path / HISTORY).read_text().splitlines()]
+    assert len(rows) == found.candidates
+    assert folds.fold_candidates == sum(curve.candidates for curve in folds.curves) > found.candidates
+    later = [row for row in rows if row["stage"] != "templates"]
+    assert max(row["fitness"] for row in later) == found.best.fitness
+
+
+def test_test_images_are_touched_last_with_folds_too(whole: tuple[OptimizeContext, Found]) -> None:
+    encoder = whole[0].encoder
+    assert isinstance(encoder, Watched)
+    tested = [any(int(name[:-4].split("-")[1]) < 100 for name in names) for names in encoder.labelled]
+    assert tested.count(True) == 1
+    assert tested[-1]
+    assert encoder.order[-1] == "images"
+
+
+@pytest.mark.parametrize("fatal", [1, 2, 4, 6])
+def test_a_search_killed_in_a_fold_ends_in_the_same_bytes(
+    whole: tuple[OptimizeContext, Found], tmp_path: Path, fatal: int
+) -> None:
+    begun: list[object] = []
+
+    def note(event: str, fields: Mapping[str, object]) -> None:
+        if event == "fold":
+            begun.append(fields["number"])
+            if len(begun) == fatal:
+                raise Killed
+
+    with pytest.raises(Killed):
+        search(folded(tmp_path, report=note))
+    last, fatal = begun[-1], 0
+    begun.clear()
+    model = FakeModel(World())
+    search(folded(tmp_path, llm=model, report=note))
+    assert raw(tmp_path) == raw(whole[0].run.path)
+    assert begun[0] == last  # the folds before it are not searched again
+    assert model.asked == []
+
+
+def test_a_fold_killed_before_any_generation_is_counted_is_taken_up(tmp_path: Path) -> None:
+    options = FOLDED.model_copy(update={"template_generations": 0})
+    begun: list[object] = []
+
+    def note(event: str, fields: Mapping[str, object]) -> None:
+        if event == "fold":
+            begun.append(fields["number"])
+            if len(begun) == 4:
+                raise Killed
+
+    with pytest.raises(Killed):
+        search(folded(tmp_path, options=options, report=note))
+    assert begun == [1, 1, 1, 2]
+    search(folded(tmp_path, options=options, report=note))
+    assert begun[4:] == [2, 2, 2]
+
+
+class Disguised(Watched):
+    """Shows some images as something else."""
+
+    disguised: frozenset[str] = frozenset()
+
+    def _image(self, image: ImageFile) -> torch.Tensor:
+        return direction("elsewhere") if image.path.name in self.disguised else super()._image(image)
+
+
+def test_a_fold_is_not_seen_by_its_search(whole: tuple[OptimizeContext, Found], tmp_path: Path) -> None:
+    context, _ = whole
+    pool = pool_of(context)
+    vectors = optimize_search.unit_vectors(pool, context)
+    fold = draw_folds(context.labels, 2, search_seed(FOLDED.seed, "folds"))
+    other = Disguised(World(), noise=0.8)
+    other.disguised = frozenset(context.train[n].path.name for n in (fold == 1).nonzero()[:, 0].tolist())
+    true, false = (
+        asyncio.run(search_fold(1, pool, vectors, generation=2, context=each))
+        for each in (context, folded(tmp_path, encoder=other))
+    )
+    for one, two in zip(true, false, strict=True):
+        assert [(p.units, p.train_fitness) for p in one.points] == [
+            (p.units, p.train_fitness) for p in two.points
+        ]
+        assert one.candidates == two.candidates
+        assert one.points[-1].held_out_fitness > two.points[-1].held_out_fitness
+
+
+def test_folds_search_as_the_run_does(tmp_path: Path) -> None:
+    # Given all images, and as many generations before, a fold's search is the search.
+    context = folded(tmp_path, options=SMALL)
+    found = search(context)
+    pool = pool_of(context)
+    vectors = optimize_search.unit_vectors(pool, context)
+    points, _ = asyncio.run(held_out_curve(context, context, pool, vectors, generation=2))
+    assert points[0].train_fitness == found.start.fitness
+    assert points[-1].train_fitness == points[-1].held_out_fitness == found.best.fitness
+    assert points[-1].train_top1 == found.best.train_top1
+
+
+def test_what_was_chosen_is_what_is_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: tuple[OptimizeContext, Found]
+) -> None:
+    # With scores turned round, the start is best and every further step worse.
+    whole_choice = whole[1].folds
+    assert whole_choice is not None
+    assert whole_choice.chosen.stage == "searched"
+    from fieldmark.agents import optimize_folds
+
+    real = optimize_folds.choose_simplest
+    monkeypatch.setattr(
+        optimize_folds, "choose_simplest", lambda scores: real([[-x for x in row] for row in scores])
+    )
+    found = search(folded(tmp_path))
+    assert found.folds is not None
+    assert found.folds.chosen.stage == "start"
+    assert found.kept_start
+    assert {point.stage for point in found.curve} == {"sampling"}
+
+
+def test_a_penalty_makes_books_shorter(tmp_path: Path) -> None:
+    # One plain template, so that every unit is one prompt.
+    sizes = [
+        search(
+            folded(
+                tmp_path / str(penalty),
+                options=SMALL.model_copy(update={"template_generations": 0, "penalty": penalty}),
+            )
+        ).best.prompts
+        for penalty in (0.0, 3.0)
+    ]
+    assert sizes[1] == len(World().names) < sizes[0]  # one unit a class is left
+
+
+def test_too_few_usable_images_are_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    gone = [f"3-{100 + copy}.png" for copy in range(SHOTS - 1)]
+    model = FakeModel(World())
+    context = folded(tmp_path, llm=model, encoder=Watched(World(), gone=gone))
+    with pytest.raises(InputError, match=r"fewer: wren \(1\)"):
+        asyncio.run(run_optimize(context))
+    assert model.asked == []
