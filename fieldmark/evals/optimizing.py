@@ -32,6 +32,7 @@ from fieldmark.tools.scoring.books import book_scores
 from fieldmark.tools.statistics import paired_difference
 
 TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
+CEILING_LOOKED = "The ceiling comes from a second search, which was shown the test images; the book does not."
 
 
 class Seconds(Record):
@@ -214,7 +215,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         },
         skipped=task.images.skipped,
         seed=task.options.seed,
-        notes=(TOUCHED_ONCE, *notes),
+        notes=(TOUCHED_ONCE, *((CEILING_LOOKED,) if bound is not None else ()), *notes),
     )
     return result, found
 

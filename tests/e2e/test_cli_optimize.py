@@ -102,7 +102,7 @@ def test_a_book_classifies_as_well_as_the_search_said(birds: Path, tmp_path: Pat
 
 def test_folds_choose_how_long_to_search(birds: Path, tmp_path: Path) -> None:
     done = run("--data", birds, "--clip", "aviary", "--shots", 4, "--noun", "bird", "--folds", 2, *QUICK,
-               "--out", tmp_path, "--json")  # fmt: skip
+               "--ceiling", "--out", tmp_path, "--json")  # fmt: skip
     said = json.loads(done.stdout)
     assert said["folds"] == 2
     assert said["chosen"]["stage"] in ("start", "sampled", "searched")
@@ -115,6 +115,8 @@ def test_folds_choose_how_long_to_search(birds: Path, tmp_path: Path) -> None:
     assert {curve["fold"] for curve in found["folds"]["curves"]} == {1, 2}
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["counts"]["fold_candidates"] == said["fold_candidates"]
+    assert any("looked at once" in note for note in manifest["notes"])
+    assert any("shown the test images" in note for note in manifest["notes"])  # of the ceiling
     assert sum(1 for _ in (folder / "history.jsonl").open()) == said["candidates"]
 
 
