@@ -16,6 +16,8 @@ MAX_LENGTH = 200
 """The most characters of a value, attribute or caption (not counting the class name in a caption)."""
 MAX_NAME_LENGTH = 1000
 """The most characters of a class name that an answer repeats."""
+MAX_PROSE_LENGTH = 1200
+"""The most characters of a free sentence or two; what is longer is cut, as it is read by people only."""
 SECOND_OPINION_TEMPERATURE = 0.7
 """Sampling temperature of every sample but the first, which is asked at 0."""
 
@@ -55,12 +57,41 @@ def _attribute(text: str) -> str:
     return _limited(_tidy(text).rstrip(" .:;,"), MAX_LENGTH)
 
 
+def _prose(text: str) -> str:
+    text = _tidy(text)
+    if len(text) > MAX_PROSE_LENGTH:
+        _log.info("a text of %d characters was cut", len(text))
+        text = text[: MAX_PROSE_LENGTH - 1].rstrip() + "…"
+    return text
+
+
+def _percent(least: int) -> Callable[[Any], Any]:
+    """Make a validator that reads a share (0.9) as percent, and lifts what is below `least`.
+
+    Models that are not held to the schema write 0.9 for 90, or 0 where they cannot tell.
+    """
+
+    def read(value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+            return value
+        share = 0 < value <= 1 and (isinstance(value, float) or least > 1)
+        return max(least, round(value * 100 if share else value))
+
+    return read
+
+
 Phrase = Annotated[str, AfterValidator(_phrase)]
 """A noun phrase that fits "which has ...": lead-ins ("which has") and full stops are taken off."""
 AttributeName = Annotated[str, AfterValidator(_attribute)]
 """What an attribute is called: "bill colour"."""
 Caption = Annotated[str, AfterValidator(lambda text: _limited(_tidy(text), MAX_LENGTH + MAX_NAME_LENGTH))]
 """A sentence that captions a photo of a class."""
+Prose = Annotated[str, AfterValidator(_prose)]
+"""A free sentence or two; may be empty."""
+Confidence = Annotated[int, BeforeValidator(_percent(50)), Field(ge=50, le=100)]
+"""How sure an answer is of the one of two sides that it takes, in percent."""
+Percent = Annotated[int, BeforeValidator(_percent(0)), Field(ge=0, le=100)]
+"""How sure an answer is of one of many choices, in percent."""
 ClassName = Annotated[str, AfterValidator(lambda text: _limited(text, MAX_NAME_LENGTH))]
 """A class name repeated by the answer, untouched."""
 
@@ -83,6 +114,7 @@ def at_most(limit: int) -> Callable[[Any], Any]:
     return keep_first
 
 
+THREE = (BeforeValidator(at_most(3)), Field(min_length=1, max_length=3))
 FIVE = (BeforeValidator(at_most(5)), Field(min_length=1, max_length=5))
 SIX = (BeforeValidator(at_most(6)), Field(min_length=1, max_length=6))
 

@@ -12,7 +12,7 @@ from importlib.resources import files
 from string import Template
 
 from fieldmark.errors import InputError
-from fieldmark.records.questions import Message
+from fieldmark.records.questions import ImagePart, Message
 
 _PACKAGE = "fieldmark.prompts"
 _ID = re.compile(r"[a-z][a-z_]*\.v[1-9][0-9]*")
@@ -75,6 +75,11 @@ def as_data(value: object) -> str:
     Letters of every script stay readable; only what could be mistaken for structure is escaped.
     """
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+
+
+def with_image(messages: tuple[Message, ...], image: ImagePart) -> tuple[Message, ...]:
+    """Let an image follow the text of the last message."""
+    return (*messages[:-1], messages[-1].model_copy(update={"images": (image,)}))
 
 
 def load(prompt_id: str) -> PromptFile:

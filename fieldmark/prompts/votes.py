@@ -72,9 +72,9 @@ def votes_of(
     Raises:
         ClassNamesError: If the number of classes does not fit the kind of answer.
     """
-    class_names = _Spelling(classes)
-    attribute_names = None if attributes is None else _Spelling(attributes)
-    avoided = _Spelling(tried)
+    class_names = Spelling(classes)
+    attribute_names = None if attributes is None else Spelling(attributes)
+    avoided = Spelling(tried)
     votes: list[Vote] = []
     dropped: Counter[DropReason] = Counter()
     seen: set[tuple[str, str]] = set()
@@ -137,8 +137,12 @@ def _plain(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
-class _Spelling:
-    """Finds names again that came back in another spelling."""
+class Spelling:
+    """Finds names again that came back in another spelling.
+
+    Args:
+        names: The names as they were asked.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._exact = frozenset(names)
@@ -147,4 +151,5 @@ class _Spelling:
         self._plain = {_plain(name): name for name in names if plain[_plain(name)] == 1}
 
     def as_asked(self, name: str) -> str | None:
+        """The name as it was asked; None where it was not."""
         return name if name in self._exact else self._plain.get(_plain(name))

@@ -161,6 +161,11 @@ class ChatModel:
         """Name of the endpoint in cache keys; settled by the first question, `key` or `peek`."""
         return self._identity or self.endpoint.url
 
+    async def identify(self) -> str:
+        """Model and endpoint as one name, settled now: what all answers depend on beside their questions."""
+        await self._identify()
+        return f"{self.model}@{self.identity}"
+
     @property
     def response_format(self) -> str:
         """The way of asking for JSON in use: "json_schema", "json_object" or "text"."""

@@ -1,0 +1,97 @@
+"""The question which of a few classes an image shows, and its answer.
+
+It knows nothing of how the image came to be undecided, of endpoints or of what is made of the choice.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from fieldmark.prompts.answer_fields import (
+    AnswerModel,
+    ClassName,
+    Percent,
+    Prose,
+    distinct_classes,
+    temperature_of,
+)
+from fieldmark.prompts.loader import load, with_image
+from fieldmark.prompts.votes import Spelling
+from fieldmark.records.questions import ImagePart, Question
+
+PROMPT_ID = "choose.v1"
+NONE = "none"
+"""What the answer says where no candidate fits, or the image does not show enough."""
+
+
+@dataclass(frozen=True)
+class DisputedMark:
+    """An attribute in which candidates differ.
+
+    Attributes:
+        attribute: What it is called: "bill colour".
+        values: Class name to its value, of the candidates for which one is known.
+    """
+
+    attribute: str
+    values: Mapping[str, str]
+
+
+class Choice(AnswerModel):
+    """The class that an image shows; the reason comes first, so that it is thought of first."""
+
+    rationale: Annotated[Prose, Field(description="Which marks are seen, and for whom they speak.")]
+    choice: Annotated[ClassName, Field(description='The name of one candidate, or "none".')]
+    confidence: Percent
+
+
+def ask_choose(
+    image: ImagePart,
+    candidates: Sequence[str],
+    *,
+    noun: str,
+    marks: Sequence[DisputedMark] = (),
+    sample: int = 0,
+) -> Question[Choice]:
+    """Ask which of a few classes an image shows.
+
+    Args:
+        image: The image.
+        candidates: The class names, exactly as the user named them.
+        noun: The generic word for all classes, e.g. "bird".
+        marks: What they are said to differ in.
+        sample: 0 for the first answer, 1 for a second opinion, and so on.
+
+    Raises:
+        ClassNamesError: If there are fewer than two candidates, or one is blank or repeated.
+    """
+    about = distinct_classes(candidates, least=2)
+    shown = [{"attribute": mark.attribute, "values": dict(mark.values)} for mark in marks]
+    longest = max(len(name.encode("utf-8", "replace")) for name in about)
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=with_image(load(PROMPT_ID).render(candidates=list(about), noun=noun, marks=shown), image),
+        answer_model=Choice,
+        temperature=temperature_of(sample),
+        max_tokens=400 + longest,
+        sample=sample,
+        about=about,
+    )
+
+
+def chosen(answer: Choice, candidates: Sequence[str]) -> str | None:
+    """The candidate that an answer chose, spelled as it was asked; None where it chose none of them.
+
+    Args:
+        answer: The answer.
+        candidates: The class names of the question.
+
+    Raises:
+        ValueError: If it names something that was no candidate.
+    """
+    name = Spelling(candidates).as_asked(answer.choice.strip())
+    if name is None and answer.choice.strip().casefold().rstrip(".") != NONE:
+        raise ValueError("the answer names no candidate")
+    return name

@@ -1,0 +1,55 @@
+"""The question which clauses hold for an image, and its answer.
+
+It knows nothing of how clauses combine into a concept, of endpoints or of where verdicts are kept.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fieldmark.prompts.answer_fields import AnswerModel, Confidence, Prose, temperature_of
+from fieldmark.prompts.concept_fields import clauses_alone
+from fieldmark.prompts.loader import load, with_image
+from fieldmark.records.concepts import Clause
+from fieldmark.records.questions import ImagePart, Question
+
+PROMPT_ID = "judge.v1"
+_TOKENS_A_CLAUSE = 60
+
+
+class ClauseFinding(AnswerModel):
+    """Whether one clause holds."""
+
+    clause: Annotated[str, Field(description="Id of the clause, copied exactly.")]
+    finding: Literal["yes", "no", "cannot_tell"]
+    confidence: Confidence
+
+
+class Judgement(AnswerModel):
+    """What an image shows, and which clauses hold for it."""
+
+    seen: Annotated[Prose, Field(description="What the image shows that could matter.")]
+    findings: Annotated[list[ClauseFinding], Field(min_length=1, description="One for each clause.")]
+    rationale: Annotated[Prose, Field(description="What decided the findings that were not plain.")]
+
+
+def ask_judge(image: ImagePart, clauses: Sequence[Clause], *, sample: int = 0) -> Question[Judgement]:
+    """Ask which clauses hold for an image.
+
+    Args:
+        image: The image.
+        clauses: The clauses to judge: those whose verdict is not known yet.
+        sample: 0 for the first answer, 1 for a second opinion, and so on.
+
+    Raises:
+        InputError: If there is no clause, or an id is repeated.
+    """
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=with_image(load(PROMPT_ID).render(clauses=clauses_alone(clauses)), image),
+        answer_model=Judgement,
+        temperature=temperature_of(sample),
+        max_tokens=500 + _TOKENS_A_CLAUSE * len(clauses),
+        sample=sample,
+    )

@@ -1,0 +1,62 @@
+"""The question who is right after both sides were argued, and its answer.
+
+It knows nothing of who argued, of endpoints or of what is made of the decision.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fieldmark.prompts.answer_fields import AnswerModel, Confidence, Prose, temperature_of
+from fieldmark.prompts.concept_fields import definition_data
+from fieldmark.prompts.loader import load, with_image
+from fieldmark.records.concepts import Definition
+from fieldmark.records.questions import ImagePart, Question
+
+PROMPT_ID = "settle.v1"
+
+
+class Settlement(AnswerModel):
+    """Which side is right; the reason comes first, so that it is thought of first."""
+
+    rationale: Annotated[Prose, Field(description="What decides it, in one or two sentences.")]
+    side: Literal["in", "out", "cannot_tell"]
+    confidence: Confidence
+
+
+def ask_settle(
+    image: ImagePart,
+    definition: Definition,
+    *,
+    concept: str,
+    purpose: str,
+    for_in: str,
+    for_out: str,
+    sample: int = 0,
+) -> Question[Settlement]:
+    """Ask whether an image belongs to a concept, given an argument for either side.
+
+    Args:
+        image: The image.
+        definition: The clauses; active ones are shown.
+        concept: The concept's name.
+        purpose: What it is for, in the owner's words; may be empty.
+        for_in: The argument for "in".
+        for_out: The argument for "out".
+        sample: 0 for the first answer, 1 for a second opinion, and so on.
+    """
+    messages = load(PROMPT_ID).render(
+        concept=concept,
+        purpose=purpose,
+        clauses=definition_data(definition),
+        for_in=for_in,
+        for_out=for_out,
+    )
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=with_image(messages, image),
+        answer_model=Settlement,
+        temperature=temperature_of(sample),
+        max_tokens=400,
+        sample=sample,
+    )

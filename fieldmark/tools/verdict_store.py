@@ -1,0 +1,108 @@
+"""Keeps what an annotator said of an image and a clause, so that it is never asked, nor paid for, again.
+
+It knows nothing of language models, prompts or how clauses combine.
+"""
+
+import logging
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from fieldmark.cache.keys import canonical_json, content_key, digest
+from fieldmark.records import Record
+
+if TYPE_CHECKING:
+    from fieldmark.cache.bytestore import ByteStore
+
+logger = logging.getLogger(__name__)
+
+VERDICT_SCHEMA = "fieldmark.verdict/1"
+"""Tag of a stored verdict, and the version in its key."""
+
+
+class StoredVerdict(Record):
+    """What an annotator itself said of one image and one clause.
+
+    "abstain" is its own "I cannot tell"; what failed for another reason is never stored.
+    """
+
+    finding: Literal["yes", "no", "abstain"]
+    p: float | None = Field(ge=0, le=1)
+    """Probability that the clause holds; None with "abstain"."""
+    seen: str = ""
+    """What it saw in the image when it was asked."""
+    rationale: str = ""
+    """What it said of the findings of that question."""
+
+    @model_validator(mode="after")
+    def _told_or_not(self) -> "StoredVerdict":
+        if (self.p is None) != (self.finding == "abstain"):
+            raise ValueError("a finding has a probability, and an abstention has none")
+        return self
+
+
+class VerdictStore:
+    """Verdicts by image, clause and annotator.
+
+    A clause is known by its text alone: a reworded one is another clause, and one that is taken up again,
+    under whatever id or in whatever concept, finds its verdicts.
+
+    Args:
+        store: The byte store.
+    """
+
+    def __init__(self, store: "ByteStore") -> None:
+        self._store = store
+
+    def put(self, verdict: StoredVerdict, *, image: str, text: str, annotator: str) -> None:
+        """Keep a verdict.
+
+        Args:
+            verdict: What was said.
+            image: The image's content hash.
+            text: The clause's text.
+            annotator: Identity of who said it.
+
+        Raises:
+            CacheError: It cannot be written.
+        """
+        value = canonical_json(verdict.model_dump(mode="json")).encode("utf-8")
+        self._store.put(
+            verdict_key(image=image, text=text, annotator=annotator), value, schema=VERDICT_SCHEMA
+        )
+
+    def get(self, *, image: str, text: str, annotator: str) -> StoredVerdict | None:
+        """Read a verdict back; one that is not what it should be is a logged miss.
+
+        Args:
+            image: The image's content hash.
+            text: The clause's text.
+            annotator: Identity of who said it.
+
+        Raises:
+            CacheError: The store cannot be read.
+        """
+        key = verdict_key(image=image, text=text, annotator=annotator)
+        data = self._store.get(key, schema=VERDICT_SCHEMA)
+        if data is None:
+            return None
+        try:
+            return StoredVerdict.model_validate_json(data)
+        except ValidationError:
+            logger.warning("Stored verdict %s cannot be used; asking again.", key)
+            return None
+
+
+def verdict_key(*, image: str, text: str, annotator: str) -> str:
+    """The key of a verdict: SHA-256 in hex over all that it may depend on.
+
+    A text that is no valid Unicode has a key as well, though nothing can be asked about it.
+    """
+    return content_key(
+        {
+            "schema": VERDICT_SCHEMA,
+            "image": image,
+            "clause": digest(text.encode("utf-8", "surrogatepass")),
+            "annotator": annotator,
+        }
+    )

@@ -1,0 +1,141 @@
+"""A vision-language model for tests: it really looks at the picture it is sent, and knows colours alone.
+
+It knows nothing of what any test expects. A clause, a document or a candidate that names a colour holds for a
+picture of that colour; one that says "hidden" cannot be told.
+"""
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from fieldmark.cache.keys import content_key
+from fieldmark.records import Clause, Definition, Question
+from fieldmark.tools.images import ImageFile, find_images
+from fieldmark.tools.llm import Answer
+from tests.faulty_endpoint import Received, Reply, completion
+
+COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 50, 220), "grey": (128, 128, 128)}
+SURE = 90
+
+Fault = Callable[[Question[Any]], Exception | None]
+
+
+def draw(folder: Path, colours: Sequence[str], *, size: tuple[int, int] = (24, 16)) -> list[ImageFile]:
+    """One picture for each colour named, all of them different."""
+    folder.mkdir(exist_ok=True)
+    for number, colour in enumerate(colours):
+        picture = Image.new("RGB", size, COLOURS[colour])
+        picture.putpixel((number % size[0], number // size[0]), (0, 0, 0))
+        picture.save(folder / f"{number:03}-{colour}.png")
+    return list(find_images(folder).images)
+
+
+def definition(*texts: str, role: Any = "necessary") -> Definition:
+    """Clauses of one role, named c1, c2, …"""
+    return Definition(
+        clauses=tuple(Clause(id=f"c{i}", role=role, text=text) for i, text in enumerate(texts, 1))
+    )
+
+
+def data_of(text: str) -> dict[str, Any]:
+    """The data block of a rendered question."""
+    start = text.rindex("<data>\n") + len("<data>\n")
+    return json.loads(text[start : text.index("\n</data>", start)])
+
+
+def colour_of(data_url: str) -> str:
+    """The colour of the picture inside a data URL."""
+    picture = Image.open(io.BytesIO(base64.b64decode(data_url.partition(",")[2]))).convert("RGB")
+    pixel = picture.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    return min(COLOURS, key=lambda name: sum(abs(a - b) for a, b in zip(pixel, COLOURS[name], strict=True)))
+
+
+def hash_of(data_url: str) -> str:
+    return hashlib.sha256(base64.b64decode(data_url.partition(",")[2])).hexdigest()
+
+
+def answer(data: dict[str, Any], data_url: str) -> dict[str, Any]:
+    """What the model says to the question that carries these data and this picture."""
+    colour = colour_of(data_url)
+    if "candidates" in data:
+        choice = next((name for name in data["candidates"] if colour in name), "none")
+        return {"rationale": f"It is {colour}.", "choice": choice, "confidence": SURE}
+    if "document" in data:
+        if "hidden" in data["document"]:
+            return {"rationale": "Not to be seen.", "label": "unsure", "confidence": 50}
+        inside = "in" if colour in data["document"] else "out"
+        return {"rationale": f"It is {colour}.", "label": inside, "confidence": SURE}
+    if "side" in data:
+        return {"argument": f"It is {colour}, so it is {data['side']}."}
+    if "for_in" in data:
+        side = "in" if all(colour in clause["text"] for clause in data["clauses"]) else "out"
+        return {"rationale": f"It is {colour}.", "side": side, "confidence": SURE}
+    if "call" in data:
+        return {"gaps": [{"gap": f"{colour} pictures"}]}
+    findings = [
+        {
+            "clause": clause["id"],
+            "finding": "cannot_tell"
+            if "hidden" in clause["text"]
+            else "yes"
+            if colour in clause["text"]
+            else "no",
+            "confidence": SURE,
+        }
+        for clause in data["clauses"]
+    ]
+    return {"seen": f"A {colour} picture.", "findings": findings, "rationale": f"All of it is {colour}."}
+
+
+def reply(request: Received) -> Reply:
+    """The same behind HTTP, as a script of `FaultyEndpoint`."""
+    parts = request.body["messages"][-1]["content"]
+    text = "".join(part.get("text", "") for part in parts)
+    (url,) = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    return completion(json.dumps(answer(data_of(text), url)))
+
+
+@dataclass
+class SeeingModel:
+    """A `LanguageModel` that answers from the picture, and remembers what it was asked.
+
+    Attributes:
+        fault: What to raise instead of answering, if anything.
+        told: Answers other than the true ones: (data, true answer) → answer.
+        asked: The questions so far.
+    """
+
+    fault: Fault | None = None
+    told: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] | None = None
+    asked: list[Question[Any]] = field(default_factory=list)
+
+    async def ask(self, question: Question[Any]) -> Answer[Any]:
+        self.asked.append(question)
+        if self.fault is not None and (error := self.fault(question)) is not None:
+            raise error
+        message = question.messages[-1]
+        data = data_of(message.content)
+        said = answer(data, message.images[0].data_url)
+        if self.told is not None:
+            said = self.told(data, said)
+        return Answer(
+            value=question.answer_model.model_validate(said),
+            key=content_key([question.prompt_id, message.content, message.images[0].data_url]),
+            cached=False,
+            prompt_tokens=1,
+            completion_tokens=1,
+        )
+
+    def clauses_asked(self) -> list[list[str]]:
+        """The clause texts of each question so far."""
+        return [
+            [clause["text"] for clause in data_of(question.messages[-1].content)["clauses"]]
+            for question in self.asked
+        ]
