@@ -20,6 +20,8 @@ from fieldmark.tools.heads.training import HIDDEN, Examples, Recipe, check, fit
 RECIPES = (Recipe(0, 1e-2), Recipe(0, 1e-3), Recipe(HIDDEN, 1e-3))
 """What competes, the simplest first."""
 FOLDS = 4
+LEAST_DRAWN = 10
+"""Images of each kind that must have been drawn by chance before calibration looks at those alone."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,13 @@ def choose_head(
     best = simplest_within_noise([contender.precision for contender in contenders])
     chosen = contenders[best]
     scores = raw.reshape(len(contenders), -1)[best]
-    slope, intercept = platt(scores, examples.target, examples.weight)
+    share = calibration_weight(examples)
+    slope, intercept = platt(scores, examples.target, share)
     p = torch.sigmoid(slope * scores + intercept)
     threshold = best_threshold(
         examples.target.numpy(),
         p.numpy(),
-        weights=examples.weight.numpy(),
+        weights=share.numpy(),
         false_positive=costs and costs.false_positive,
         false_negative=costs and costs.false_negative,
     )
@@ -120,6 +123,18 @@ def choose_head(
         threshold=min(max(threshold, 0.0), 1.0),
     )
     return Fitted(head, tuple(contenders), p)
+
+
+def calibration_weight(examples: Examples) -> Tensor:
+    """What each example counts in calibration `[N]`: what it stands for, where enough were drawn by chance.
+
+    Mined images are likelier "in" than the pool's: probabilities fitted to them would be too high.
+    """
+    drawn = examples.weight * examples.stands_for
+    inside = (examples.target >= 0.5) & (drawn > 0)
+    outside = (examples.target < 0.5) & (drawn > 0)
+    enough = min(int(inside.sum()), int(outside.sum())) >= LEAST_DRAWN
+    return drawn if enough else examples.weight
 
 
 def simplest_within_noise(scores: Sequence[Sequence[float]]) -> int:
@@ -150,8 +165,8 @@ def stratified_folds(target: Tensor, folds: int, seed: int) -> Tensor:
 
 def platt(scores: Tensor, target: Tensor, weight: Tensor) -> tuple[float, float]:
     """Slope and intercept of the log-odds, by weighted cross-entropy with Platt's smoothed targets (1999)."""
-    inside = float((weight * target).sum() / weight.mean())
-    outside = float((weight * (1 - target)).sum() / weight.mean())
+    counted = weight / weight[weight > 0].mean()
+    inside, outside = float((counted * target).sum()), float((counted * (1 - target)).sum())
     high, low = (inside + 1) / (inside + 2), 1 / (outside + 2)
     soft = (target * high + (1 - target) * low).to(torch.float64)
     wide = scores.to(torch.float64)

@@ -26,20 +26,29 @@ class Examples:
         vectors: Unit vectors `[N, D]` float32.
         target: Probability of "in" `[N]` float32.
         clauses: Probability that each clause holds `[N, K]` float32; NaN where it is not told.
-        weight: What each example counts `[N]` float32, positive.
+        weight: What each example counts in fitting `[N]` float32, positive: how far it is trusted.
+        stands_for: How many images of the pool each stands for `[N]` float32; 0 where it was not drawn by
+            chance (found by a query, or because it was uncertain). Calibration and threshold look at these.
     """
 
     vectors: Tensor
     target: Tensor
     clauses: Tensor
     weight: Tensor
+    stands_for: Tensor
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def rows(self, rows: Tensor) -> "Examples":
         """Some of the examples."""
-        return Examples(self.vectors[rows], self.target[rows], self.clauses[rows], self.weight[rows])
+        return Examples(
+            self.vectors[rows],
+            self.target[rows],
+            self.clauses[rows],
+            self.weight[rows],
+            self.stands_for[rows],
+        )
 
 
 @dataclass(frozen=True)

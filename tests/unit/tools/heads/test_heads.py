@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -5,6 +7,7 @@ from fieldmark.errors import InputError, ModelError
 from fieldmark.records import Clause, Costs, Definition
 from fieldmark.tools.heads import network
 from fieldmark.tools.heads.choosing import (
+    calibration_weight,
     choose_head,
     platt,
     simplest_within_noise,
@@ -28,7 +31,7 @@ def made(count, *, seed=0, width=24, tell=1.0):
     clauses = (vectors[:, :2] > 0).float()
     target = clauses[:, 0] * (1 - clauses[:, 1])
     told = torch.rand(count, 2, generator=chance) < tell
-    return Examples(vectors, target, clauses.where(told, torch.nan), torch.ones(count))
+    return Examples(vectors, target, clauses.where(told, torch.nan), torch.ones(count), torch.ones(count))
 
 
 def test_a_linear_head_finds_a_line_and_vectors_need_no_preparation():
@@ -86,6 +89,7 @@ def test_weights_count():
         wrong,
         examples.clauses.repeat(2, 1)[:, :0],
         torch.cat([torch.full((300,), 10.0), torch.full((300,), 0.1)]),
+        torch.ones(600),
     )
     scores = fit(twice, Recipe(0, 1e-3))(examples.vectors)[:, 0]
     assert float(((scores > 0) == (examples.target > 0.5)).float().mean()) > 0.75
@@ -109,7 +113,7 @@ def test_what_nothing_can_be_learned_from_is_refused(positive):
     examples = made(40)
     target = (torch.arange(40) < positive).float()
     with pytest.raises(InputError, match="at least two of each kind"):
-        choose_head(Examples(examples.vectors, target, examples.clauses, examples.weight), BOTH)
+        choose_head(replace(examples, target=target), BOTH)
 
 
 def test_scoring_in_blocks_changes_nothing(monkeypatch):
@@ -126,3 +130,15 @@ def test_vectors_of_another_width_are_refused():
     head = Head(Network(Layer(torch.zeros(1, 4), torch.zeros(1))), "direct", Definition())
     with pytest.raises(ModelError, match="width 4"):
         head.probabilities(torch.zeros(2, 5))
+
+
+def test_calibration_looks_at_what_was_drawn_by_chance():
+    examples = made(400)
+    mined = (torch.arange(400) < 200) & (examples.target > 0.5)  # half of what is in was looked for
+    stands_for = torch.where(mined, 0.0, 5.0)
+    even = choose_head(examples, BOTH)
+    drawn = choose_head(replace(examples, stands_for=stands_for), BOTH)
+    assert float(drawn.out_of_fold.mean()) < float(even.out_of_fold.mean())
+    few = torch.zeros(400)
+    few[:5] = 1.0
+    assert torch.equal(calibration_weight(replace(examples, stands_for=few)), examples.weight)
