@@ -36,8 +36,11 @@ def made(count, *, seed=0, width=24, tell=1.0):
 
 def test_a_linear_head_finds_a_line_and_vectors_need_no_preparation():
     examples = made(600)
-    line = Examples(
-        examples.vectors * 3 + 5, examples.clauses[:, 0], examples.clauses[:, :0], examples.weight
+    line = replace(
+        examples,
+        vectors=examples.vectors * 3 + 5,
+        target=examples.clauses[:, 0],
+        clauses=examples.clauses[:, :0],
     )
     scores = fit(line, Recipe(0, 1e-3))(line.vectors)[:, 0]
     assert float(((scores > 0) == (line.target > 0.5)).float().mean()) > 0.97
