@@ -3,7 +3,7 @@
 They know nothing of models or runs: the tooling brings its own checkpointer.
 """
 
-from fieldmark.agents import optimize, resolve
+from fieldmark.agents import define, define_state, optimize, resolve
 
 
 def resolve_graph() -> resolve.ResolveGraph:
@@ -14,3 +14,8 @@ def resolve_graph() -> resolve.ResolveGraph:
 def optimize_graph() -> optimize.OptimizeGraph:
     """The graph of the prompt search."""
     return optimize.build_graph()
+
+
+def define_graph() -> define_state.DefineGraph:
+    """The conversation about a concept."""
+    return define.build_graph()

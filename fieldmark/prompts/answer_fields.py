@@ -80,6 +80,21 @@ def _percent(least: int) -> Callable[[Any], Any]:
     return read
 
 
+def tidy_text(limit: int) -> Callable[[str], str]:
+    """Make a validator that tidies white space and cuts what is longer than `limit` characters at a word."""
+
+    def tidied(text: str) -> str:
+        text = _tidy(text)
+        return text if len(text) <= limit else text[: limit + 1].rsplit(" ", 1)[0][:limit].rstrip(" ,;:")
+
+    return tidied
+
+
+def limited_text(limit: int) -> Callable[[str], str]:
+    """Make a validator that tidies white space; what is empty or has over `limit` characters is refused."""
+    return lambda text: _limited(_tidy(text), limit)
+
+
 Phrase = Annotated[str, AfterValidator(_phrase)]
 """A noun phrase that fits "which has ...": lead-ins ("which has") and full stops are taken off."""
 AttributeName = Annotated[str, AfterValidator(_attribute)]

@@ -1,0 +1,150 @@
+"""The nodes around edits: propose them, let them compete, note the decision, say whether all is done.
+
+They know nothing of boards or questions.
+"""
+
+from fieldmark.agents import define_edits as edits
+from fieldmark.agents.define_context import DefineContext
+from fieldmark.agents.define_options import DefineOptions
+from fieldmark.agents.define_scope import now
+from fieldmark.agents.define_scores import Standing, calls, clause_verdicts, standing
+from fieldmark.agents.define_state import Context, DefineState, Update, expected, new_turn, put
+from fieldmark.errors import RunError
+from fieldmark.records import Concept, Decision
+from fieldmark.records.conversation import DefineStop, EditOffer, OfferReply
+from fieldmark.tools.concept_changes import dev_labels, edited, with_decision, with_version
+
+
+async def refine(state: DefineState, runtime: Context) -> Update:
+    """Ask for edits that would mend what the owner and the annotator disagree on."""
+    context = runtime.context
+    concept = context.concept
+    found = await context.annotator.judge(context.files(list(dev_labels(concept))), concept.definition)
+    candidates, told = await edits.proposed(concept, found, context)
+    context.report("refined", {"candidates": len(candidates)})
+    return {"candidates": candidates, "failures": state.failures + (not told)}
+
+
+async def weigh(state: DefineState, runtime: Context) -> Update:
+    """Let the candidates compete with the definition in force; the best one is offered, if it wins."""
+    context = runtime.context
+    concept = context.concept
+    # An accepted edit may have taken away what another one was about.
+    active = {clause.id for clause in concept.definition.active}
+    left = [e for e in state.candidates if (e.replaces or e.clause.id) in active or e.kind == "add"]
+    if not left or state.offers >= context.options.offers or state.leaving:
+        return {"candidates": ()}
+    tried = await edits.weigh(left, concept, context)
+    best = edits.best(tried)
+    context.report("weighed", {"candidates": len(tried), "offered": best is not None})
+    if best is None:
+        return {"candidates": ()}
+    offer = EditOffer(
+        turn=new_turn(),
+        edit=best.edit,
+        diff=edits.diff_lines(concept.definition, best.edit),
+        flips=best.flips,
+        f1_before=best.f1_before,
+        f1_after=best.f1_after,
+    )
+    return put(offer) | {
+        "candidates": tuple(e for e in left if e != best.edit),
+        "offers": state.offers + 1,
+    }
+
+
+async def decided(state: DefineState, runtime: Context) -> Update:
+    """Make the edit, or note that the owner does not want it."""
+    context = runtime.context
+    payload, heard = expected(state, EditOffer)
+    reply = heard.reply
+    if not isinstance(reply, OfferReply):
+        raise RunError("An offered edit was answered with something else.")
+    answer = "accepted" if reply.accept else "declined"
+    concept = with_decision(
+        context.concept,
+        Decision(
+            kind="edit",
+            question=payload.edit.why,
+            images=tuple(flip.image for flip in payload.flips),
+            answer=f"{answer}: {reply.reason.strip()}" if reply.reason.strip() else answer,
+            edit=payload.edit,
+            at=heard.at,
+        ),
+    )
+    if reply.accept and concept.current == state.version:
+        concept = with_version(
+            concept,
+            edited(concept.definition, payload.edit),
+            why=payload.edit.why or f"{payload.edit.kind} of a clause",
+            at=heard.at,
+            scores={} if payload.f1_after is None else {"dev_f1": payload.f1_after},
+        )
+    context.folder.save(concept)
+    return {
+        "heard": None,
+        "payload": None,
+        "version": concept.current,
+        "accepted": state.accepted + reply.accept,
+        "leaving": state.leaving or reply.stop,
+    }
+
+
+async def triage(state: DefineState, runtime: Context) -> Update:
+    """Say whether the conversation is done, and why."""
+    context = runtime.context
+    concept = context.concept
+    if state.leaving:
+        return {"stop": "owner"}
+    quiet = 0 if state.accepted else state.quiet + 1
+    now = await standing_of(context)
+    reason = stop_reason(state, now, concept, quiet=quiet, options=context.options)
+    context.report(
+        "standing",
+        {
+            "board": state.boards,
+            "quiet": quiet,
+            "f1": now.f1,
+            "kappa": now.owner.kappa,
+            "self_kappa": now.itself.kappa,
+            "stop": reason,
+        },
+    )
+    return {"quiet": quiet, "stop": reason}
+
+
+async def finish(state: DefineState, runtime: Context) -> Update:
+    """Note why the conversation ended."""
+    context = runtime.context
+    concept = context.concept
+    last = concept.decisions[-1] if concept.decisions else None
+    if state.stop and not (last and last.kind == "stop"):
+        stopped = Decision(kind="stop", question="", answer=state.stop, at=now())
+        context.folder.save(with_decision(concept, stopped))
+    context.report("finished", {"stop": state.stop})
+    return {}
+
+
+async def standing_of(context: DefineContext) -> Standing:
+    """Where the conversation stands by the labels so far."""
+    concept = context.concept
+    found = await context.annotator.judge(context.files(list(dev_labels(concept))), concept.definition)
+    return standing(concept, calls(concept.definition, clause_verdicts(found)))
+
+
+def stop_reason(
+    state: DefineState, now: Standing, concept: Concept, *, quiet: int, options: DefineOptions
+) -> DefineStop | None:
+    """Why the conversation ends here; None while it should go on."""
+    if quiet >= options.quiet_boards and now.agrees:
+        return "agreement"
+    if state.boards >= options.boards:
+        return "boards"
+    if (
+        sum(label.split == "dev" and (label.repeat or not label.primed) for label in concept.labels)
+        >= options.labels
+    ):
+        return "labels"
+    if options.calls is not None and state.spent >= options.calls:
+        return "calls"
+    return None

@@ -1,0 +1,49 @@
+"""The question for search queries that find a concept's images and those that come close, and its answer.
+
+It knows nothing of pools, of how is searched or of endpoints.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from fieldmark.prompts.answer_fields import AnswerModel, at_most
+from fieldmark.prompts.loader import load
+from fieldmark.prompts.scope import Sentence, clause_rows, named
+from fieldmark.records.concepts import Clause
+from fieldmark.records.questions import Question
+
+PROMPT_ID = "queries.v1"
+MAX_QUERIES = 8
+
+_EIGHT = (BeforeValidator(at_most(MAX_QUERIES)), Field(min_length=1, max_length=MAX_QUERIES))
+
+
+class Queries(AnswerModel):
+    """Captions of images to look for."""
+
+    positive: Annotated[list[Sentence], *_EIGHT, Field(description="Captions of images that belong.")]
+    near_miss: Annotated[list[Sentence], *_EIGHT, Field(description="Captions of images that almost do.")]
+
+
+def ask_queries(concept: str, *, purpose: str, clauses: Sequence[Clause]) -> Question[Queries]:
+    """Ask for queries that find a concept's images and its near misses.
+
+    Args:
+        concept: Its name, as the owner wrote it.
+        purpose: What it is for, in the owner's words.
+        clauses: The active clauses.
+
+    Raises:
+        InputError: The concept has no name.
+    """
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=load(PROMPT_ID).render(
+            concept=named(concept), purpose=purpose, clauses=clause_rows(clauses)
+        ),
+        answer_model=Queries,
+        max_tokens=1500,
+        about=(concept,),
+    )

@@ -1,0 +1,106 @@
+"""The question for edits that make a definition agree with its owner, and its answer.
+
+It knows nothing of how edits are tried, of images' files or of endpoints.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from fieldmark.prompts.answer_fields import AnswerModel, at_most, tidy_text
+from fieldmark.prompts.loader import load
+from fieldmark.prompts.scope import answer_rows, clause_rows, named
+from fieldmark.records.annotation import Call, Finding
+from fieldmark.records.concepts import Clause, LabelValue
+from fieldmark.records.questions import Question
+
+PROMPT_ID = "refine.v1"
+MAX_EDITS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefineExample:
+    """A labelled image in words.
+
+    Attributes:
+        seen: What the annotator sees in it.
+        owner: The owner's label.
+        reason: The owner's words, where there are any.
+        call: What the annotator made of it.
+        findings: Clause id → what was found of it.
+    """
+
+    seen: str
+    owner: LabelValue
+    reason: str = ""
+    call: Call
+    findings: Mapping[str, Finding] = field(default_factory=dict[str, Finding])
+
+
+class ProposedEdit(AnswerModel):
+    """One change of the definition."""
+
+    kind: Annotated[Literal["add", "reword", "drop"], Field(description="add, reword or drop.")]
+    clause: Annotated[str, AfterValidator(tidy_text(60)), Field(description="Id of the clause, or empty.")]
+    role: Annotated[
+        Literal["necessary", "positive", "negative", ""], Field(description="Role of the clause, or empty.")
+    ]
+    text: Annotated[str, AfterValidator(tidy_text(300)), Field(description="The clause, or empty.")]
+    why: Annotated[str, AfterValidator(tidy_text(300)), Field(description="Which examples it mends.")]
+
+
+class Edits(AnswerModel):
+    """Candidate edits, the most promising first; each stands for itself."""
+
+    edits: Annotated[
+        list[ProposedEdit],
+        BeforeValidator(at_most(MAX_EDITS)),
+        Field(max_length=MAX_EDITS, description="None to six edits."),
+    ]
+
+
+def ask_refine(
+    concept: str,
+    *,
+    purpose: str,
+    clauses: Sequence[Clause],
+    answers: Sequence[tuple[str, str]],
+    examples: Sequence[RefineExample],
+) -> Question[Edits]:
+    """Ask for edits that make the definition agree with its owner.
+
+    Args:
+        concept: Its name, as the owner wrote it.
+        purpose: What it is for, in the owner's words.
+        clauses: The active clauses.
+        answers: Questions asked so far with the owner's answers.
+        examples: Labelled images, disagreements first.
+
+    Raises:
+        InputError: The concept has no name.
+    """
+    rows = [
+        {
+            "seen": example.seen,
+            "owner": example.owner,
+            "reason": example.reason,
+            "call": example.call,
+            "findings": dict(example.findings),
+        }
+        for example in examples
+    ]
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=load(PROMPT_ID).render(
+            concept=named(concept),
+            purpose=purpose,
+            clauses=clause_rows(clauses),
+            answers=answer_rows(answers),
+            examples=rows,
+        ),
+        answer_model=Edits,
+        max_tokens=2500,
+        about=(concept,),
+    )

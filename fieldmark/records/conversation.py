@@ -1,0 +1,197 @@
+"""What a conversation about a concept shows its owner, and what the owner says: the same for every front.
+
+It knows nothing of graphs, files, terminals or web pages. Images are content hashes throughout.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from fieldmark.records._base import Record
+from fieldmark.records.annotation import Call, ClauseVerdict
+from fieldmark.records.concepts import Clause, Edit, LabelValue
+
+DefineStop = Literal["agreement", "boards", "labels", "calls", "owner", "no_images", "no_conversation"]
+"""Why a conversation ended."""
+
+
+class ImageLabel(Record):
+    """What the owner says of one image."""
+
+    image: str
+    value: LabelValue
+    reason: str = ""
+
+
+# ---------------------------------------------------------------- what is shown
+
+
+class Shown(Record):
+    """What every payload has."""
+
+    turn: str
+    """Names this question for good: an answer that was given to it is never asked for again."""
+
+
+class ScopeQuestion(Shown):
+    """A question about the concept, with images found for it."""
+
+    kind: Literal["scope"] = "scope"
+    question: str
+    options: tuple[str, ...] = ()
+    """Answers that settle it; free text is always possible."""
+    images: tuple[str, ...] = ()
+    number: int = 1
+    of: int = 1
+    """The most questions there may be."""
+
+
+class BoardToLabel(Shown):
+    """Images to label as in, out or unsure; nothing here says what is unclear about them."""
+
+    kind: Literal["board"] = "board"
+    images: tuple[str, ...]
+    number: int = 1
+    """Which board of the conversation; 0 where images were given by name."""
+
+
+class RevealedImage(Record):
+    """What the annotator makes of an image that the owner has labelled."""
+
+    image: str
+    owner: LabelValue
+    call: Call
+    p: float | None = None
+    seen: str = ""
+    rationale: str = ""
+    clauses: tuple[ClauseVerdict, ...] = ()
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether the owner and the annotator say opposite things."""
+        return {self.owner, self.call} == {"in", "out"}
+
+
+class Reveal(Shown):
+    """The verdicts on a board just labelled, and what its images share."""
+
+    kind: Literal["reveal"] = "reveal"
+    number: int
+    ambiguity: str
+    """What is unclear about them, in a few words; empty where nothing is known."""
+    images: tuple[RevealedImage, ...]
+    clauses: tuple[Clause, ...]
+    """The active clauses that the verdicts are about."""
+
+    @property
+    def disagreements(self) -> tuple[RevealedImage, ...]:
+        """The images that a reason is asked for."""
+        return tuple(image for image in self.images if image.disagrees)
+
+
+class Flip(Record):
+    """An image that the owner labelled and whose call an edit would change."""
+
+    image: str
+    owner: LabelValue
+    before: Call
+    after: Call
+
+
+class EditOffer(Shown):
+    """An edit of the definition, to accept or not."""
+
+    kind: Literal["offer"] = "offer"
+    edit: Edit
+    diff: tuple[str, ...]
+    """Lines that begin with "+ ", "- " or "  "."""
+    flips: tuple[Flip, ...]
+    f1_before: float | None
+    f1_after: float | None
+    """F1 against the owner's labels outside of the blind test; None where none of them is "in"."""
+
+
+class BlindBatch(Shown):
+    """Images of the blind test, to label without any verdict in sight."""
+
+    kind: Literal["blind"] = "blind"
+    images: tuple[str, ...]
+    done: int
+    of: int
+
+
+Payload = ScopeQuestion | BoardToLabel | Reveal | EditOffer | BlindBatch
+"""Whatever may be put before the owner."""
+
+
+# ---------------------------------------------------------------- what the owner says
+
+
+class Said(Record):
+    """What every answer has."""
+
+    stop: bool = False
+    """Whether the owner wants no more boards; what the answer says still counts."""
+
+
+class ScopeReply(Said):
+    """An answer to a question, and labels of its images where the owner gave any."""
+
+    kind: Literal["scope"] = "scope"
+    answer: str = ""
+    """An option or free text; empty where nothing was said."""
+    labels: tuple[ImageLabel, ...] = ()
+
+
+class LabelReply(Said):
+    """Labels of a board or of a batch; an image left out was not answered."""
+
+    kind: Literal["labels"] = "labels"
+    labels: tuple[ImageLabel, ...] = ()
+    later: bool = False
+    """Whether the rest of a blind batch shall wait for another day."""
+
+
+class Response(Record):
+    """What the owner says to one disagreement."""
+
+    image: str
+    kind: Literal["relabel", "reason", "model_wrong"]
+    """The label was wrong; the label is right, and why; the annotator misread the image."""
+    value: LabelValue | None = None
+    """The right label, with "relabel"."""
+    reason: str = ""
+
+
+class RevealReply(Said):
+    """What the owner says to the verdicts; silence leaves everything as it is."""
+
+    kind: Literal["reveal"] = "reveal"
+    responses: tuple[Response, ...] = ()
+
+
+class OfferReply(Said):
+    """Whether an edit is accepted."""
+
+    kind: Literal["offer"] = "offer"
+    accept: bool
+    reason: str = ""
+
+
+Reply = ScopeReply | LabelReply | RevealReply | OfferReply
+"""Whatever the owner may answer."""
+
+
+class Heard(Record):
+    """An answer with the question it belongs to and the time it was given."""
+
+    turn: str
+    reply: Annotated[Reply, Field(discriminator="kind")]
+    at: str
+    """ISO 8601, UTC."""
+
+
+PAYLOADS: TypeAdapter[Payload] = TypeAdapter(Annotated[Payload, Field(discriminator="kind")])
+"""Reads a payload back from plain JSON."""
+REPLIES: TypeAdapter[Reply] = TypeAdapter(Annotated[Reply, Field(discriminator="kind")])
+"""Reads a reply back from plain JSON."""

@@ -1,0 +1,423 @@
+"""The conversation about a concept: its order, its end, what survives a kill, and what faults do to it."""
+
+import asyncio
+import itertools
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fieldmark.agents import define_running
+from fieldmark.agents.define import build_graph
+from fieldmark.agents.define_options import DefineOptions
+from fieldmark.agents.define_running import Conversation, Sitting, converse
+from fieldmark.errors import EndpointError, InputError, LimitReached, QuestionFailed, RunError
+from fieldmark.records import Concept
+from fieldmark.records.conversation import (
+    BlindBatch,
+    BoardToLabel,
+    EditOffer,
+    ImageLabel,
+    LabelReply,
+    OfferReply,
+    Reveal,
+    ScopeQuestion,
+)
+from fieldmark.tools.concept_changes import blind_labels, dev_labels, repeats, rolled_back
+from tests.graph.define_world import CREST, RED, SMALL, TAIL, Scene, scene
+from tests.graph.world import FakeEncoder
+
+WANTED = {("necessary", RED), ("negative", CREST), ("negative", TAIL)}
+
+
+def talk(at: Scene, **given: Any) -> Sitting:
+    return asyncio.run(converse(at.context, at.owner, **given))
+
+
+def options(**changed: Any) -> DefineOptions:
+    return DefineOptions.model_validate(SMALL.model_dump() | changed)
+
+
+def told(concept: Concept) -> Any:
+    """What was said and decided, without times."""
+    return (
+        [(c.image, c.value, c.split, c.reason, c.primed, c.repeat) for c in concept.labels],
+        [(d.kind, d.question, d.images, d.answer, d.edit) for d in concept.decisions],
+        [(v.number, v.definition, v.scores) for v in concept.versions],
+        concept.current,
+        concept.blind,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scene, Sitting]:
+    """A conversation from beginning to end."""
+    at = scene(tmp_path_factory.mktemp("whole"))
+    return at, talk(at)
+
+
+def test_the_conversation_finds_the_rule_and_ends_by_agreement(whole: tuple[Scene, Sitting]) -> None:
+    at, sitting = whole
+    assert sitting.pending is None
+    assert sitting.state.stop == "agreement"
+    assert at.texts == WANTED
+    assert at.concept.decisions[-1].kind == "stop"
+    assert at.concept.decisions[-1].answer == "agreement"
+
+
+def test_questions_come_first_then_boards_with_their_verdicts_and_the_blind_test_last(
+    whole: tuple[Scene, Sitting],
+) -> None:
+    kinds = whole[0].owner.kinds()
+    assert kinds[:5] == ["scope", "scope", "board", "reveal", "offer"]
+    assert kinds[-2:] == ["blind", "blind"]
+    assert "blind" not in kinds[:-2]
+    for before, after in itertools.pairwise(kinds):
+        assert (before == "board") == (after == "reveal")
+
+
+def test_nothing_about_an_ambiguity_or_a_verdict_is_shown_before_the_labels(
+    whole: tuple[Scene, Sitting],
+) -> None:
+    shown = [json.loads(p.model_dump_json()) for p in whole[0].owner.told if isinstance(p, BoardToLabel)]
+    assert shown
+    assert all(set(board) == {"turn", "kind", "images", "number"} for board in shown)
+    reveals = [p for p in whole[0].owner.told if isinstance(p, Reveal)]
+    assert any(reveal.ambiguity for reveal in reveals)
+
+
+def test_the_blind_test_is_excluded_from_everything_else(whole: tuple[Scene, Sitting]) -> None:
+    at, _ = whole
+    blind = set(at.concept.blind)
+    assert len(blind) == SMALL.blind
+    for payload in at.owner.told:
+        if isinstance(payload, ScopeQuestion | BoardToLabel):
+            assert not blind & set(payload.images)
+        if isinstance(payload, Reveal):
+            assert not blind & {image.image for image in payload.images}
+        if isinstance(payload, BlindBatch):
+            assert set(payload.images) <= blind
+    assert not blind & {look.split()[0] for look in at.annotator.looks}
+    assert set(blind_labels(at.concept)) == blind
+    assert not blind & set(dev_labels(at.concept))
+
+
+def test_a_first_label_is_unprimed_and_what_comes_back_is_told_as_a_repeat(
+    whole: tuple[Scene, Sitting],
+) -> None:
+    concept = whole[0].concept
+    seen: set[str] = set()
+    for label in concept.labels:
+        if label.split == "dev" and label.image not in seen:
+            assert not label.primed
+            assert not label.repeat
+        seen.add(label.image)
+    assert 6 <= len(repeats(concept)) <= SMALL.repeats
+    back = Counter(label.image for label in concept.labels if label.repeat)
+    assert set(back.values()) == {1}
+
+
+def test_no_verdict_is_asked_for_twice(whole: tuple[Scene, Sitting]) -> None:
+    assert set(Counter(whole[0].annotator.looks).values()) == {1}
+
+
+def test_an_edit_is_offered_with_what_it_would_change(whole: tuple[Scene, Sitting]) -> None:
+    (offer,) = [payload for payload in whole[0].owner.told if isinstance(payload, EditOffer)]
+    assert f"+ negative: The bird has {TAIL}." in offer.diff
+    assert f"  necessary: The bird has {RED}." in offer.diff
+    assert offer.flips
+    assert {flip.before for flip in offer.flips} == {"in"}
+    assert {flip.after for flip in offer.flips} == {"out"}
+
+
+@pytest.mark.parametrize("kind", ["scope", "board", "reveal", "offer", "blind"])
+def test_an_owner_who_leaves_at_a_question_finds_it_again(
+    tmp_path: Path, kind: str, whole: tuple[Scene, Sitting]
+) -> None:
+    first = scene(tmp_path)
+    first.owner.leave_at = [kind]
+    left = talk(first)
+    assert left.pending is not None
+    assert left.pending.kind == kind
+    second = scene(tmp_path)
+    assert talk(second).pending is None
+    assert second.owner.told[0] == left.pending
+    assert told(second.concept) == told(whole[0].concept)
+    looks = Counter([*first.annotator.looks, *second.annotator.looks])
+    assert set(looks.values()) == {1}
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing after this point happens."""
+
+
+def kill_every_other_time(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let every other call of a function be the last thing that its process does."""
+    real, calls = getattr(owner, name), [0]
+
+    def deadly(*given: Any, **named: Any) -> Any:
+        done = real(*given, **named)
+        calls[0] += 1
+        if calls[0] % 2:
+            raise Killed
+        return done
+
+    monkeypatch.setattr(owner, name, deadly)
+    return calls
+
+
+@pytest.mark.parametrize("moment", ["concept written", "answer written"])
+def test_a_kill_after_anything_was_written_loses_and_doubles_nothing(
+    tmp_path: Path, moment: str, whole: tuple[Scene, Sitting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fieldmark.tools.concept_folder import ConceptFolder
+
+    scene(tmp_path)  # the concept is there
+    owner, name = (ConceptFolder, "save") if moment == "concept written" else (define_running, "write_whole")
+    calls = kill_every_other_time(owner, name, monkeypatch)
+    payloads: list[str] = []
+    looks: Counter[str] = Counter()
+    for _ in range(60):
+        at = scene(tmp_path)
+        try:
+            sitting = talk(at)
+        except Killed:
+            sitting = None
+        payloads += [payload.turn for payload in at.owner.told]
+        looks.update(at.annotator.looks)
+        if sitting is not None:
+            break
+    assert sitting is not None
+    assert sitting.pending is None
+    assert calls[0] > 8
+    assert told(at.concept) == told(whole[0].concept)
+    assert set(looks.values()) == {1}
+    assert len(set(payloads)) == len(payloads), "a question that was answered came again"
+
+
+def test_random_boards_ask_the_annotator_nothing_before_the_labels(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(kind="random", boards=2, questions=0))
+    sitting = talk(at)
+    assert sitting.state.stop == "boards"
+    boards = [set(p.images) for p in at.owner.told if isinstance(p, BoardToLabel)]
+    assert [len(board) for board in boards] == [5, 5]
+    assert "queries" not in at.analyst.kinds()
+    judged = {look.split()[0] for look in at.annotator.looks}
+    assert judged == boards[0] | boards[1]
+    assert all(p.ambiguity == "" for p in at.owner.told if isinstance(p, Reveal))
+
+
+def test_without_a_conversation_clauses_are_drafted_and_nobody_is_asked(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(conversation=False))
+    sitting = talk(at)
+    assert sitting.state.stop == "no_conversation"
+    assert at.owner.told == []
+    assert at.texts == {("necessary", RED)}
+    assert len(at.concept.blind) == SMALL.blind
+
+
+def test_the_owner_ends_it(tmp_path: Path) -> None:
+    for kind in ("scope", "board", "reveal"):
+        at = scene(tmp_path / kind)
+        at.owner.stop_at = kind
+        sitting = talk(at)
+        assert sitting.state.stop == "owner"
+        assert at.owner.kinds().count(kind) == 1
+        assert at.owner.kinds()[-1] == "blind"
+    assert len(dev_labels(at.concept)) == 5, "what was labelled on the last board counts"
+
+
+def test_an_empty_answer_is_asked_for_once_more(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(questions=1, boards=1))
+    at.owner.empty = 1
+    talk(at)
+    first, second = at.owner.told[:2]
+    assert isinstance(first, ScopeQuestion)
+    assert isinstance(second, ScopeQuestion)
+    assert first.question == second.question
+    assert ("negative", CREST) in at.texts
+
+
+def test_a_board_that_stays_unanswered_is_taken_as_unsure(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(questions=0, boards=1))
+    at.owner.empty = 2
+    talk(at)
+    whole, rest = at.owner.told[:2]
+    assert isinstance(whole, BoardToLabel)
+    assert isinstance(rest, BoardToLabel)
+    assert rest.images == whole.images[:2]
+    labels = dev_labels(at.concept)
+    assert {image: labels[image].value for image in rest.images} == dict.fromkeys(rest.images, "unsure")
+    assert len(labels) == 5
+
+
+def test_questions_that_stay_unanswered_do_not_come_back(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(boards=0))
+    at.owner.empty = 99
+    talk(at)
+    asked = [p.question for p in at.owner.told if isinstance(p, ScopeQuestion)]
+    assert Counter(asked) == {asked[0]: 2, asked[-1]: 2}
+    assert at.texts == {("necessary", RED)}
+
+
+def test_budgets_end_it_and_say_which(tmp_path: Path) -> None:
+    assert talk(scene(tmp_path / "boards", options(boards=1))).state.stop == "boards"
+    assert talk(scene(tmp_path / "labels", options(labels=6))).state.stop == "labels"
+    assert talk(scene(tmp_path / "calls", options(calls=1))).state.stop == "calls"
+
+
+def test_a_limit_of_the_language_model_ends_it_with_everything_kept(tmp_path: Path) -> None:
+    at = scene(tmp_path)
+    at.analyst.fault = lambda q: LimitReached("no more") if q.prompt_id == "refine.v1" else None
+    sitting = talk(at)
+    assert sitting.state.stop == "calls"
+    assert len(dev_labels(at.concept)) == 5
+    again = scene(tmp_path)
+    assert talk(again).pending is None
+    assert again.owner.told == [], "a conversation that is over does not begin by itself"
+    further = talk(again, anew=True)
+    assert further.state.stop == "agreement"
+    assert again.texts == WANTED
+
+
+def test_a_dead_endpoint_stops_it_and_it_goes_on_from_there(
+    tmp_path: Path, whole: tuple[Scene, Sitting]
+) -> None:
+    at = scene(tmp_path)
+    at.analyst.fault = lambda q: EndpointError("down") if q.prompt_id == "refine.v1" else None
+    with pytest.raises(EndpointError):
+        talk(at)
+    second = scene(tmp_path)
+    second.annotator.down = EndpointError("down")
+    with pytest.raises(EndpointError):
+        talk(second)
+    third = scene(tmp_path)
+    talk(third)
+    assert told(third.concept) == told(whole[0].concept)
+    looks = Counter([*at.annotator.looks, *second.annotator.looks, *third.annotator.looks])
+    assert set(looks.values()) == {1}
+
+
+def test_questions_that_fail_leave_the_conversation_going(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(boards=2))
+    at.analyst.fault = lambda q: QuestionFailed("no", reason="refused")
+    sitting = talk(at)
+    assert sitting.state.stop == "boards"
+    assert sitting.state.failures >= 3
+    assert [clause.text for clause in at.concept.definition.active] == ["The image shows: ruddy."]
+
+
+def test_without_a_language_model_labels_are_still_gathered(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(boards=2), llm=None, gap_finder=None)
+    sitting = talk(at)
+    assert sitting.state.stop == "boards"
+    assert sitting.state.failures == 0
+    assert len(dev_labels(at.concept)) == 10
+
+
+def test_refused_images_are_neither_in_nor_out(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(boards=3))
+    at.annotator.refused = frozenset(i.content_hash for i in at.context.pool.images[::2])
+    sitting = talk(at)
+    assert sitting.state.stop is not None
+    calls = {i.call for p in at.owner.told if isinstance(p, Reveal) for i in p.images}
+    assert "refused" in calls
+
+
+def test_pictures_that_vanish_are_not_shown(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(boards=2))
+    gone = [image for image in at.context.pool.images if image.content_hash[0] in "01234567"]
+    for image in gone:
+        image.path.unlink()
+    talk(at)
+    shown = {i for p in at.owner.told if isinstance(p, BoardToLabel | BlindBatch) for i in p.images}
+    assert shown
+    assert not shown & {image.content_hash for image in gone}
+
+
+def test_a_small_pool_runs_out(tmp_path: Path) -> None:
+    at = scene(tmp_path)
+    from fieldmark.tools.pool import open_pool
+
+    images = at.context.pool.images[:20]
+    at.context.pool = open_pool(images, FakeEncoder(at.annotator.world))
+    sitting = talk(at)
+    assert sitting.state.stop in ("no_images", "agreement")
+    assert sitting.state.boards <= 3
+
+
+def test_the_owner_changes_her_mind(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(boards=6))
+    real = at.owner.answer
+
+    async def later_without_tails(payload: Any) -> Any:
+        if isinstance(payload, BoardToLabel) and payload.number == 3:
+            at.owner.exceptions = (CREST,)
+        return await real(payload)
+
+    at.owner.answer = later_without_tails  # type: ignore[method-assign]
+    sitting = talk(at)
+    assert sitting.pending is None
+    labels = dev_labels(at.concept)
+    for before, after in repeats(at.concept):
+        assert labels[after.image].at >= after.at >= before.at
+
+
+def test_two_conversations_on_one_concept_at_once(tmp_path: Path) -> None:
+    at = scene(tmp_path)
+    other = scene(tmp_path).context.folder
+    with at.context.folder.writing(), pytest.raises(RunError, match="Another process"), other.writing():
+        pass
+
+
+def test_an_answer_that_does_not_fit_is_refused_and_nothing_is_noted(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(questions=0))
+
+    async def go() -> None:
+        async with Conversation(at.context) as conversation:
+            payload = await conversation.begin()
+            assert isinstance(payload, BoardToLabel)
+            for reply in (
+                OfferReply(accept=True),
+                LabelReply(labels=(ImageLabel(image="0" * 64, value="in"),)),
+                LabelReply(labels=(ImageLabel(image=payload.images[0], value="in"),) * 2),
+            ):
+                with pytest.raises(InputError):
+                    await conversation.reply(reply)
+            assert await conversation.pending() == payload
+
+    asyncio.run(go())
+    assert at.concept.labels == ()
+
+
+def test_one_board_and_no_more(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(questions=0))
+    first = talk(at, one_board=True)
+    assert at.owner.kinds()[:2] == ["board", "reveal"]
+    assert at.owner.kinds().count("board") == 1
+    assert isinstance(first.pending, BoardToLabel)
+    talk(at, one_board=True)
+    assert at.owner.kinds().count("board") == 2
+
+
+def test_after_a_rollback_the_conversation_goes_on_with_that_version(tmp_path: Path) -> None:
+    at = scene(tmp_path)
+    at.owner.leave_at = ["offer"]
+    talk(at)
+    concept = at.concept
+    at.context.folder.save(rolled_back(concept, 1, at="2026-01-01T00:00:00.000000+00:00"))
+    again = scene(tmp_path)
+    talk(again)
+    assert again.owner.told[0].kind == "board", "the offer was about another version"
+    assert again.concept.versions[: len(concept.versions)] == concept.versions
+    ids = [c.id for v in again.concept.versions for c in v.definition.clauses]
+    texts = [c.text for v in again.concept.versions for c in v.definition.clauses]
+    assert len(set(ids)) == len(set(zip(ids, texts, strict=True))), "an id never names two clauses"
+
+
+def test_the_graph_holds_its_interrupts_as_nodes_of_their_own() -> None:
+    nodes = set(build_graph().get_graph().nodes)
+    assert {"ask", "label", "reveal", "offer", "blind"} <= nodes
+    assert {"draft", "mine", "judge", "board", "refine", "triage", "finish"} <= nodes
