@@ -6,11 +6,13 @@ It knows nothing of texts, of where units come from or of what makes one candida
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.tools.search.candidates import Candidate, Edit
+from fieldmark.tools.search.changes import Changes
 
 MOST_ELEMENTS = 1 << 21
 """Elements of the largest temporary, float64: 16 MB, which caches still like."""
@@ -129,20 +131,20 @@ class Arena:
 
     def parents(self, candidates: Sequence[Candidate]) -> Parents:
         """Sum candidates up anew: whatever edits led to them, no rounding error is handed on."""
-        dots: list[Tensor] = []
-        grams: list[Tensor] = []
-        squares: list[Tensor] = []
-        for candidate in candidates:
-            units = self._units(torch.tensor(candidate.parts, dtype=torch.int64))
-            ones = torch.ones(len(units), dtype=torch.float64)
-            total = _summed(self._column[units], units, ones, len(self.moving), self._given)
-            gram = total[self._column, self._images + self._seat]
-            square = torch.zeros(len(self.moving), dtype=torch.float64)
-            dots.append(total[:, : self._images])
-            grams.append(gram)
-            squares.append(square.index_add_(0, self._column[units], gram[units]))
-        sizes = torch.tensor([float(len(candidate.parts)) for candidate in candidates], dtype=torch.float64)
-        return Parents(torch.stack(dots), torch.stack(grams), torch.stack(squares), sizes)
+        moving, count = len(self.moving), len(candidates)
+        parts = [torch.tensor(candidate.parts, dtype=torch.int64) for candidate in candidates]
+        sizes = torch.tensor([len(each) for each in parts])
+        unit = self._units(torch.cat(parts))
+        owner = torch.arange(count).repeat_interleave(sizes * self._each)
+        cell = owner * moving + self._column[unit]
+        order = cell.argsort(stable=True)
+        ones = torch.ones(len(unit), dtype=torch.float64)
+        starts = _starts(torch.bincount(cell, minlength=count * moving))
+        total = _summed(unit[order], ones, starts, self._given).reshape(count, moving, -1)
+        grams = total[:, self._column, self._images + self._seat]
+        squares = torch.zeros(count * moving, dtype=torch.float64).index_add_(0, cell, grams[owner, unit])
+        dots = total[..., : self._images].contiguous()
+        return Parents(dots, grams, squares.reshape(count, moving), sizes.to(torch.float64))
 
     def outcomes(self, parents: Parents) -> Outcomes:
         """How the parents themselves do."""
@@ -152,50 +154,52 @@ class Arena:
         """Logits of the moving classes `[Q, N, M]` float64."""
         return self._logits(parents).transpose(1, 2)
 
-    def score(self, parents: Parents, edits: Sequence[Edit]) -> Iterator[Outcomes]:
+    def score(self, parents: Parents, edits: Sequence[Edit] | Changes) -> Iterator[Outcomes]:
         """Score edited candidates, as many at a time as memory is meant to hold.
 
         Yields:
             Outcomes of the edits in order, batch by batch.
         """
+        changes = edits if isinstance(edits, Changes) else Changes.of(edits)
         logits = self._logits(parents)
-        still, moved = self._images * len(self.moving), self._each * self._given.shape[1]
-        batch: list[Edit] = []
-        elements = 0
-        for edit in edits:
-            batch.append(edit)
-            elements += still + moved * (len(edit.added) + len(edit.removed))
-            if elements > MOST_ELEMENTS:
-                yield self._score(parents, logits, batch)
-                batch, elements = [], 0
-        if batch:
-            yield self._score(parents, logits, batch)
-
-    def _score(self, parents: Parents, before: Tensor, edits: Sequence[Edit]) -> Outcomes:
         moving = len(self.moving)
-        parent = torch.tensor([edit.parent for edit in edits])
-        added = torch.tensor([len(edit.added) for edit in edits])
-        removed = torch.tensor([len(edit.removed) for edit in edits])
-        part = torch.tensor([p for edit in edits for p in (*edit.added, *edit.removed)], dtype=torch.int64)
-        sign = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(len(edits))
-        sign = sign.repeat_interleave(torch.stack([added, removed], 1).reshape(-1))
-        owner = torch.arange(len(edits)).repeat_interleave(added + removed)
+        # Of each edit: all logits, and for each class that it changes a row of sums.
+        rows = np.minimum(changes.sizes * self._each, moving)
+        elements = (self._images * moving + rows * self._given.shape[1]).cumsum()
+        start = 0
+        while start < len(changes):
+            before = int(elements[start - 1]) if start else 0
+            end = max(start + 1, int(np.searchsorted(elements, before + MOST_ELEMENTS, side="right")))
+            yield self._score(parents, logits, changes.between(start, end))
+            start = end
+
+    def _score(self, parents: Parents, before: Tensor, changes: Changes) -> Outcomes:
+        moving = len(self.moving)
+        parent = torch.from_numpy(changes.parent)
+        sizes = torch.from_numpy(changes.sizes)
+        part = torch.from_numpy(changes.part)
+        sign = torch.from_numpy(changes.sign()).repeat_interleave(self._each)
+        owner = torch.arange(len(changes)).repeat_interleave(sizes * self._each)
         unit = self._units(part)
-        sign, owner = sign.repeat_interleave(self._each), owner.repeat_interleave(self._each)
         # One row for each (candidate, class) that changes, however many units change it.
-        cells, place = torch.unique(owner * moving + self._column[unit], return_inverse=True)
+        cell, order = (owner * moving + self._column[unit]).sort(stable=True)
+        unit, sign = unit[order], sign[order]
+        cells, place, counts = torch.unique_consecutive(cell, return_inverse=True, return_counts=True)
         candidate, column = cells // moving, cells % moving
-        change = _summed(place, unit, sign, len(cells), self._given)
+        change = _summed(unit, sign, _starts(counts), self._given)
         # |s + d|² = |s|² + Σ ±(2 u·s + u·d) over the units u that make up the change d.
-        longer = sign * (
-            2 * parents.grams[parent[owner], unit] + change[place, self._images + self._seat[unit]]
-        )
         whose = parent[candidate]
-        square = parents.squares[whose, column].index_add(0, place, longer)
-        dots = parents.dots[whose, column] + change[:, : self._images]
+        units, wide = parents.grams.shape[1], change.shape[1]
+        along = parents.grams.take(whose[place] * units + unit)
+        longer = sign * (2 * along + change.take(place * wide + self._images + self._seat[unit]))
+        line = whose * moving + column
+        square = parents.squares.reshape(-1)[line].index_add_(0, place, longer)
+        dots = parents.dots.reshape(-1, self._images)[line].add_(change[:, : self._images])
         logits = before[parent]
-        logits[candidate, column] = self.scale * dots / square.clamp_min(_TINY).sqrt()[:, None]
-        return self._read(logits, parents.sizes[parent] + added - removed)
+        scaled = self.scale * dots / square.clamp_min(_TINY).sqrt()[:, None]
+        logits.reshape(-1, self._images)[cells] = scaled
+        put_in = torch.from_numpy(changes.added - changes.removed)
+        return self._read(logits, parents.sizes[parent] + put_in)
 
     def _units(self, parts: Tensor) -> Tensor:
         if self._each == 1:
@@ -236,15 +240,16 @@ def read_outcomes(logits: Tensor, labels: Tensor, sizes: Tensor) -> Outcomes:
     return Outcomes(rank=rank, loss=torch.logsumexp(logits, 2) - true[..., 0], size=sizes)
 
 
-def _summed(row: Tensor, unit: Tensor, sign: Tensor, rows: int, given: Tensor) -> Tensor:
-    """Signed sums of the units' contributions, row by row `[rows, N + S]`: a sparse times a dense matrix."""
-    from scipy.sparse import csr_array  # takes a moment to load
+def _starts(counts: Tensor) -> Tensor:
+    """Where each run begins, of runs laid end to end."""
+    return counts.cumsum(0) - counts
 
-    order = row.argsort(stable=True)
-    ends = torch.bincount(row, minlength=rows).cumsum(0)
-    starts = torch.cat([ends.new_zeros(1), ends])
-    signs = csr_array((sign[order].numpy(), unit[order].numpy(), starts.numpy()), shape=(rows, len(given)))
-    return torch.from_numpy(signs @ given.numpy())
+
+def _summed(unit: Tensor, sign: Tensor, starts: Tensor, given: Tensor) -> Tensor:
+    """Signed sums of the units' contributions `[rows, N + S]`; row r has the units from `starts[r]` on."""
+    if not len(starts):
+        return given.new_zeros(0, given.shape[1])
+    return torch.nn.functional.embedding_bag(unit, given, starts, mode="sum", per_sample_weights=sign)
 
 
 def _contributions(vectors: Tensor, column: Tensor, moving: int, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,10 +3,14 @@
 It knows nothing of vectors, images or fitness.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+
+import numpy as np
+import numpy.typing as npt
 
 _KEY_BITS = (1 << 64) - 1
 
@@ -54,10 +58,14 @@ class Edit:
 
     def applied(self, parts: Sequence[int]) -> tuple[int, ...]:
         """The parts of the new candidate."""
-        left = list(parts)
-        for part in self.removed:
-            left.remove(part)
-        return tuple(sorted((*left, *self.added)))
+        gone = Counter(self.removed)
+        left = list(self.added)
+        for part in parts:
+            if gone[part]:
+                gone[part] -= 1
+            else:
+                left.append(part)
+        return tuple(sorted(left))
 
 
 @dataclass(frozen=True)
@@ -90,15 +98,17 @@ class Menu:
         of = self.keys.__getitem__
         return (key + sum(map(of, edit.added)) - sum(map(of, edit.removed))) & _KEY_BITS
 
+    @cached_property
+    def key_array(self) -> npt.NDArray[np.uint64]:
+        """`keys` as an array, whose sums wrap around as keys do."""
+        return np.array(self.keys, dtype=np.uint64)
+
+    @cached_property
+    def listed(self) -> npt.NDArray[np.int64]:
+        """The parts of all slots, slot after slot."""
+        return np.array([part for slot in self.slots for part in slot], dtype=np.int64)
+
     def sizes(self, parts: Iterable[int]) -> list[int]:
         """How many parts each slot holds."""
-        counts = [0] * len(self.slots)
-        for part in parts:
-            counts[self.slot_of[part]] += 1
-        return counts
-
-
-def difference(parent: Sequence[int], child: Iterable[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What a child has more and less than its parent, for sets without repeats: (added, removed)."""
-    before, after = set(parent), set(child)
-    return tuple(sorted(after - before)), tuple(sorted(before - after))
+        counts = Counter(map(self.slot_of.__getitem__, parts))
+        return [counts[slot] for slot in range(len(self.slots))]

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-import torch
+import numpy as np
 
 from fieldmark.tools.search.acceptance import Acceptance, Fittest
 from fieldmark.tools.search.algebra import Arena
 from fieldmark.tools.search.candidates import Candidate, Edit, Menu
+from fieldmark.tools.search.changes import Changes
 from fieldmark.tools.search.fitness import Fitness, top
 from fieldmark.tools.search.operators import OPERATORS, Operator
 
@@ -57,14 +58,27 @@ def score_edits(
     arena: Arena, menu: Menu, parents: Sequence[Candidate], edits: Sequence[Edit], fitness: Fitness
 ) -> tuple[Scored, ...]:
     """Score edits in batches, without choosing among them."""
+    changes = Changes.of(edits)
+    keys = changes.keys(menu, [parent.key for parent in parents]).tolist()
+    return _score(arena, parents, edits, changes, keys, fitness)
+
+
+def _score(
+    arena: Arena,
+    parents: Sequence[Candidate],
+    edits: Sequence[Edit],
+    changes: Changes,
+    keys: Sequence[int],
+    fitness: Fitness,
+) -> tuple[Scored, ...]:
     values: list[float] = []
     right: list[float] = []
-    for outcomes in arena.score(arena.parents(parents), edits) if edits else ():
+    for outcomes in arena.score(arena.parents(parents), changes) if edits else ():
         values += fitness(outcomes).tolist()
         right += top(outcomes, 1).tolist()
     return tuple(
-        Scored(menu.edited_key(parents[edit.parent].key, edit), parents[edit.parent].key, edit, value, hit)
-        for edit, value, hit in zip(edits, values, right, strict=True)
+        Scored(key, parents[edit.parent].key, edit, value, hit)
+        for key, edit, value, hit in zip(keys, edits, values, right, strict=True)
     )
 
 
@@ -95,22 +109,24 @@ def evolve(
         around: Key of the parts that stand still, so that keys stay those of whole books.
         most: No more than so many candidates are scored.
     """
-    fresh: list[Edit] = []
-    for edit in proposals(parents, menu, chance, operators):
-        whole = (menu.edited_key(parents[edit.parent].key, edit) + around) & ((1 << 64) - 1)
+    edits = list(proposals(parents, menu, chance, operators))
+    changes = Changes.of(edits)
+    keys = changes.keys(menu, [parent.key for parent in parents])
+    places: list[int] = []
+    for place, whole in enumerate((keys + np.uint64(around)).tolist()):
         if whole in seen:
             continue
-        if most is not None and len(fresh) >= most:
+        if most is not None and len(places) >= most:
             break
         seen.add(whole)
-        fresh.append(edit)
-    if not fresh:
+        places.append(place)
+    if not places:
         return Generation(tuple(parents), ())
-    scored = score_edits(arena, menu, parents, fresh, fitness)
+    fresh = [edits[place] for place in places]
+    scored = _score(arena, parents, fresh, changes.chosen(places), keys[places].tolist(), fitness)
     # Parts are spelled out for those alone that may survive.
     keep = min(len(fresh), max(8, 2 * len(parents)))
-    values = torch.tensor([row.fitness for row in scored], dtype=torch.float64)
-    best = values.argsort(descending=True, stable=True)[:keep].tolist()
+    best = sorted(range(len(scored)), key=lambda place: -scored[place].fitness)[:keep]
     promising = [
         Candidate(fresh[at].applied(parents[fresh[at].parent].parts), scored[at].key, scored[at].fitness)
         for at in best

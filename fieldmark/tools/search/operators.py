@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from fieldmark.tools.search.candidates import Candidate, Edit, Menu, difference
+import numpy as np
+import numpy.typing as npt
+
+from fieldmark.tools.search.candidates import Candidate, Edit, Menu
+
+_BELOW = tuple(bytes(byte < 32 * eighths for byte in range(256)) for eighths in range(1, 8))
+"""For each chance from 1/8 to 7/8, which of the 256 bytes lie below it."""
 
 
 class Operator(Protocol):
@@ -98,9 +104,16 @@ class Mutate:
 
     def __call__(self, parents: Sequence[Candidate], menu: Menu, chance: Random) -> Iterator[Edit]:
         """See `Operator`."""
-        for _ in range(self.count):
-            child = [part for slot in menu.slots for part in random_set(slot, menu, chance)]
-            yield Edit(0, *difference(parents[0].parts, child), "mutate")
+        sizes = [len(slot) for slot in menu.slots]
+        marks = [random_marks(size, menu, chance) for _ in range(self.count) for size in sizes]
+        child = np.zeros((self.count, len(menu.keys)), dtype=np.bool_)
+        child[:, menu.listed] = np.frombuffer(b"".join(marks), dtype=np.bool_).reshape(
+            self.count, len(menu.listed)
+        )
+        held = np.zeros(len(menu.keys), dtype=np.bool_)
+        held[list(parents[0].parts)] = True
+        for added, removed in zip(row_places(child & ~held), row_places(held & ~child), strict=True):
+            yield Edit(0, added, removed, "mutate")
 
 
 @dataclass(frozen=True)
@@ -119,14 +132,18 @@ class Crossover:
         """See `Operator`."""
         if len(parents) < 2:
             return
-        held = Counter(part for parent in parents for part in set(parent.parts))
+        held: Counter[int] = Counter()
+        for parent in parents:
+            held.update(set(parent.parts))
         rest = sorted(part for part, count in held.items() if count < len(parents))
         weights = [held[part] for part in rest]
         base, sizes = set(parents[0].parts), menu.sizes(parents[0].parts)
+        mine = [part for part in rest if part in base]
         for _ in range(self.count if rest else 0):
-            child = set(drawn(rest, weights, chance.randint(0, len(rest)), chance))
-            added = [part for part in rest if part in child and part not in base]
-            removed = [part for part in rest if part not in child and part in base]
+            child = drawn(rest, weights, chance.randint(0, len(rest)), chance)
+            kept = base.intersection(child)
+            added = sorted(part for part in child if part not in base)
+            removed = [part for part in mine if part not in kept]
             added, removed = allowed(added, removed, list(sizes), menu)
             yield Edit(0, added, removed, "crossover")
 
@@ -135,25 +152,51 @@ OPERATORS: tuple[Operator, ...] = (Add(), Remove(), Replace(), Mutate(), Crossov
 """What a generation tries by default, in ProAPO's numbers."""
 
 
-def random_set(slot: Sequence[int], menu: Menu, chance: Random) -> list[int]:
-    """A random part of a slot, sparse or dense: each of its parts with a chance of 1/8 to 7/8."""
-    size = len(slot)
+def random_marks(size: int, menu: Menu, chance: Random) -> bytes:
+    """A random part of a slot, sparse or dense: each of its parts with a chance of 1/8 to 7/8.
+
+    Args:
+        size: Parts of the slot.
+        menu: The bounds.
+        chance: Where chance comes from.
+
+    Returns:
+        For each part of the slot 1 where it is chosen, else 0.
+    """
     if not size:
-        return []
+        return b""
     # A random byte for each part, held against a bar that is drawn once.
-    bar = 32 * chance.randint(1, 7)
-    chosen = [part for part, byte in zip(slot, chance.randbytes(size), strict=True) if byte < bar]
-    if len(chosen) < menu.least:
-        return sorted(chance.sample(slot, min(menu.least, size)))
-    return sorted(chance.sample(chosen, menu.most)) if len(chosen) > menu.most else chosen
+    below = chance.choice(_BELOW)
+    marks = chance.randbytes(size).translate(below)
+    count = marks.count(1)
+    if menu.least <= count <= menu.most:
+        return marks
+    if count < menu.least:
+        chosen = chance.sample(range(size), min(menu.least, size))
+    else:
+        chosen = chance.sample([place for place in range(size) if marks[place]], menu.most)
+    fewer = bytearray(size)
+    for place in chosen:
+        fewer[place] = 1
+    return bytes(fewer)
+
+
+def row_places(table: npt.NDArray[np.bool_]) -> Iterator[tuple[int, ...]]:
+    """The places of what is true in each row `[B, P]`, ascending."""
+    rows, places = np.nonzero(table)
+    ends = np.bincount(rows, minlength=len(table)).cumsum().tolist()
+    flat, start = places.tolist(), 0
+    for end in ends:
+        yield tuple(flat[start:end])
+        start = end
 
 
 def drawn(items: Sequence[int], weights: Sequence[float], count: int, chance: Random) -> list[int]:
     """Draw `count` different items, the heavier the likelier (Efraimidis & Spirakis 2006)."""
-    ranked = sorted(
-        zip(items, weights, strict=True), key=lambda each: -(chance.random() ** (1 / each[1]))
-    )  # the exponent favours heavy items
-    return [item for item, _ in ranked[:count]]
+    random = chance.random
+    keys = [random() ** (1 / weight) for weight in weights]  # the exponent favours heavy items
+    ranked = sorted(range(len(keys)), key=keys.__getitem__, reverse=True)
+    return [items[place] for place in ranked[:count]]
 
 
 def allowed(
