@@ -5,9 +5,12 @@ It measures and asserts nothing. Run: python benchmarks/search_speed.py [--class
 
 import argparse
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
+from fieldmark.agents.optimize_history import Journal, history_rows
 from fieldmark.tools.search.algebra import Arena, Parts
 from fieldmark.tools.search.candidates import Candidate, Menu, part_key
 from fieldmark.tools.search.fitness import EntropyFitness
@@ -39,11 +42,13 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     images, labels, texts, owner = world(given.classes, given.shots, given.width, given.units)
     scale, fitness = 100.0, EntropyFitness()
-    keys = [part_key(str(part)) for part in range(len(texts))]
     book = [part for part in range(len(texts)) if part % given.units < given.units // 2]
 
+    # As the search does it: the units of the group are numbered anew, and the history has their old numbers.
     group = list(range(group_size(given.classes)))
     inside = [part for part in range(len(texts)) if int(owner[part]) in group]
+    numbers = {part: number for number, part in enumerate(inside)}
+    keys = [part_key(str(part)) for part in inside]
     matrix = torch.nn.functional.normalize(
         torch.zeros(given.classes, given.width, dtype=torch.float64).index_add_(0, owner[book], texts[book]),
         dim=1,
@@ -52,15 +57,15 @@ def main() -> None:
         images, labels, parts=Parts(texts[inside][:, None], owner[inside][:, None]), moving=group,
         scale=scale, classes=given.classes, still=scale * images @ matrix.T,
     )  # fmt: skip
-    slots = tuple(tuple(p for p in inside if int(owner[p]) == c) for c in group)
+    slots = tuple(tuple(numbers[p] for p in inside if int(owner[p]) == c) for c in group)
     menu = Menu(slots, keys)
-    start = Candidate(tuple(p for p in inside if p in set(book)), 0)
+    start = Candidate(tuple(numbers[part] for part in book if part in numbers), 0)
     print(
         f"{given.classes} classes, {given.shots} shot(s), {given.width} dimensions, group of {len(group)}, "
         f"{given.units} units a class, {torch.get_num_threads()} thread(s)"
     )
 
-    # The search as it runs: proposing, dropping repeats, scoring, choosing. Batches as large as a generation.
+    # The search as it runs: proposing, dropping repeats, scoring, choosing, writing the history to the disk.
     for label, operators in (
         ("ProAPO's generations of 120", OPERATORS),
         (
@@ -70,20 +75,30 @@ def main() -> None:
     ):
         seen: set[int] = set()
         parents: tuple[Candidate, ...] = (start,)
-        scored, began = 0, time.perf_counter()
-        for number in range(given.generations):
-            made = evolve(
-                arena,
-                menu,
-                parents,
-                seen=seen,
-                chance=search_seed(0, number),
-                fitness=fitness,
-                operators=operators,
-            )
-            parents, scored = made.survivors, scored + len(made.scored)
-        spent = time.perf_counter() - began
-        print(f"search, {label}: {scored / spent:>10,.0f} candidates/s  ({scored:,} in {spent:.2f} s)")
+        scored, size, took = 0, 0, {"search": 0.0, "history": 0.0}
+        with TemporaryDirectory() as folder:
+            for number in range(given.generations):
+                began = time.perf_counter()
+                made = evolve(
+                    arena,
+                    menu,
+                    parents,
+                    seen=seen,
+                    chance=search_seed(0, number),
+                    fitness=fitness,
+                    operators=operators,
+                )
+                parents, scored = made.survivors, scored + len(made.scored)
+                searched = time.perf_counter()
+                rows = history_rows(made.scored, stage="classes", generation=number, names=inside)
+                size = Journal(Path(folder) / "history.jsonl", size).append(rows)
+                took["search"] += searched - began
+                took["history"] += time.perf_counter() - searched
+        spent = sum(took.values())
+        print(
+            f"search, {label}: {scored / spent:>10,.0f} candidates/s  ({scored:,} in {spent:.2f} s, "
+            f"of them {took['history']:.2f} s for {size:,} bytes of history)"
+        )
 
     # Scoring alone, of single edits, as the issue of incremental algebra is put.
     edits = [
@@ -102,7 +117,8 @@ def main() -> None:
     some = edits[:300]
     began = time.perf_counter()
     for edit in some:
-        parts = torch.tensor([*(p for p in book if p not in set(edit.removed)), *edit.added])
+        gone = {inside[part] for part in edit.removed}
+        parts = torch.tensor([*(p for p in book if p not in gone), *(inside[part] for part in edit.added)])
         sums = torch.zeros(given.classes, given.width, dtype=torch.float64).index_add_(
             0, owner[parts], texts[parts]
         )

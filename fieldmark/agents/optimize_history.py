@@ -17,6 +17,7 @@ from fieldmark.tools.search.generation import Scored
 HISTORY = "history.jsonl"
 CURVE = "generations.jsonl"
 _BITS = (1 << 64) - 1
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Journal:
@@ -37,7 +38,7 @@ class Journal:
 
     def append(self, rows: Iterable[Mapping[str, JsonValue]]) -> int:
         """Append rows and return the size of the file."""
-        data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+        data = "".join(_encoded(row) + "\n" for row in rows).encode()
         with self.path.open("ab") as file:
             file.write(data)
             file.flush()
@@ -60,7 +61,7 @@ def history_rows(
     """
 
     def named(parts: Sequence[int]) -> list[JsonValue]:
-        return [names[part] if names is not None else part for part in parts]
+        return list(parts) if names is None else list(map(names.__getitem__, parts))
 
     return [
         {

@@ -5,14 +5,16 @@ It knows nothing of texts, of where units come from or of what makes one candida
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.tools.search.candidates import Candidate, Edit
-from fieldmark.tools.search.changes import Changes
+from fieldmark.tools.search.changes import Changes, Integers
 
 MOST_ELEMENTS = 1 << 21
 """Elements of the largest temporary, float64: 16 MB, which caches still like."""
@@ -125,26 +127,31 @@ class Arena:
         self._rest = _rest(still, labels, place) if still is not None and len(moving) < classes else None
         # Units are the rows of parts laid end to end: part p holds the units p·K … p·K + K − 1.
         self._each = parts.columns.shape[1]
-        self._column = parts.columns.reshape(-1)
-        vectors = parts.vectors.reshape(len(self._column), -1).to(torch.float64)
-        self._seat, self._given = _contributions(vectors, self._column, len(self.moving), images)
+        column = parts.columns.reshape(-1)
+        vectors = parts.vectors.reshape(len(column), -1).to(torch.float64)
+        seat, self._given = _contributions(vectors, column, len(self.moving), images)
+        # The arithmetic of places is numpy's, whose many small steps cost less; vectors are torch's.
+        self._column, self._seat = column.numpy(), seat.numpy()
 
     def parents(self, candidates: Sequence[Candidate]) -> Parents:
         """Sum candidates up anew: whatever edits led to them, no rounding error is handed on."""
         moving, count = len(self.moving), len(candidates)
-        parts = [torch.tensor(candidate.parts, dtype=torch.int64) for candidate in candidates]
-        sizes = torch.tensor([len(each) for each in parts])
-        unit = self._units(torch.cat(parts))
-        owner = torch.arange(count).repeat_interleave(sizes * self._each)
+        sizes = np.array([len(candidate.parts) for candidate in candidates], dtype=np.int64)
+        flat = chain.from_iterable(candidate.parts for candidate in candidates)
+        unit = self._units(np.fromiter(flat, np.int64, int(sizes.sum())))
+        owner = np.arange(count).repeat(sizes * self._each)
         cell = owner * moving + self._column[unit]
-        order = cell.argsort(stable=True)
-        ones = torch.ones(len(unit), dtype=torch.float64)
-        starts = _starts(torch.bincount(cell, minlength=count * moving))
-        total = _summed(unit[order], ones, starts, self._given).reshape(count, moving, -1)
+        order = cell.argsort(kind="stable")
+        counts = np.bincount(cell, minlength=count * moving)
+        sums = _summed(unit[order], np.ones(len(unit)), counts.cumsum() - counts, self._given)
+        total = sums.reshape(count, moving, -1)
         grams = total[:, self._column, self._images + self._seat]
-        squares = torch.zeros(count * moving, dtype=torch.float64).index_add_(0, cell, grams[owner, unit])
+        squares = torch.zeros(count * moving, dtype=torch.float64)
+        squares.index_add_(0, torch.from_numpy(cell), grams[owner, unit])
         dots = total[..., : self._images].contiguous()
-        return Parents(dots, grams, squares.reshape(count, moving), sizes.to(torch.float64))
+        return Parents(
+            dots, grams, squares.reshape(count, moving), torch.from_numpy(sizes.astype(np.float64))
+        )
 
     def outcomes(self, parents: Parents) -> Outcomes:
         """How the parents themselves do."""
@@ -174,37 +181,37 @@ class Arena:
             start = end
 
     def _score(self, parents: Parents, before: Tensor, changes: Changes) -> Outcomes:
-        moving = len(self.moving)
-        parent = torch.from_numpy(changes.parent)
-        sizes = torch.from_numpy(changes.sizes)
-        part = torch.from_numpy(changes.part)
-        sign = torch.from_numpy(changes.sign()).repeat_interleave(self._each)
-        owner = torch.arange(len(changes)).repeat_interleave(sizes * self._each)
-        unit = self._units(part)
+        moving, images = len(self.moving), self._images
+        owner = np.arange(len(changes)).repeat(changes.sizes * self._each)
+        unit = self._units(changes.part)
+        cell = owner * moving + self._column[unit]
+        # Parts mostly stand in the order of their classes: this sort takes such runs as they are.
+        order = cell.argsort(kind="stable")
+        cell, unit, sign = cell[order], unit[order], changes.sign().repeat(self._each)[order]
         # One row for each (candidate, class) that changes, however many units change it.
-        cell, order = (owner * moving + self._column[unit]).sort(stable=True)
-        unit, sign = unit[order], sign[order]
-        cells, place, counts = torch.unique_consecutive(cell, return_inverse=True, return_counts=True)
-        candidate, column = cells // moving, cells % moving
-        change = _summed(unit, sign, _starts(counts), self._given)
+        begins = np.ones(len(cell), dtype=np.bool_)
+        begins[1:] = cell[1:] != cell[:-1]
+        starts = np.flatnonzero(begins)
+        row, cells = begins.cumsum() - 1, cell[starts]
+        change = _summed(unit, sign, starts, self._given)
+        whose = changes.parent[cells // moving]
+        line = torch.from_numpy(whose * moving + cells % moving)
         # |s + d|² = |s|² + Σ ±(2 u·s + u·d) over the units u that make up the change d.
-        whose = parent[candidate]
-        units, wide = parents.grams.shape[1], change.shape[1]
-        along = parents.grams.take(whose[place] * units + unit)
-        longer = sign * (2 * along + change.take(place * wide + self._images + self._seat[unit]))
-        line = whose * moving + column
-        square = parents.squares.reshape(-1)[line].index_add_(0, place, longer)
-        dots = parents.dots.reshape(-1, self._images)[line].add_(change[:, : self._images])
+        along = parents.grams.numpy().take(whose[row] * len(self._column) + unit)
+        among = change.numpy().take(row * change.shape[1] + images + self._seat[unit])
+        longer = torch.from_numpy(sign * (2 * along + among))
+        square = parents.squares.reshape(-1)[line].index_add_(0, torch.from_numpy(row), longer)
+        dots = parents.dots.reshape(-1, images)[line].add_(change[:, :images])
+        parent = torch.from_numpy(changes.parent)
         logits = before[parent]
-        scaled = self.scale * dots / square.clamp_min(_TINY).sqrt()[:, None]
-        logits.reshape(-1, self._images)[cells] = scaled
-        put_in = torch.from_numpy(changes.added - changes.removed)
-        return self._read(logits, parents.sizes[parent] + put_in)
+        moved = self.scale * dots / square.clamp_min(_TINY).sqrt()[:, None]
+        logits.reshape(-1, images)[torch.from_numpy(cells)] = moved
+        return self._read(logits, parents.sizes[parent] + torch.from_numpy(changes.added - changes.removed))
 
-    def _units(self, parts: Tensor) -> Tensor:
+    def _units(self, parts: Integers) -> Integers:
         if self._each == 1:
             return parts
-        return (parts[:, None] * self._each + torch.arange(self._each)).reshape(-1)
+        return (parts[:, None] * self._each + np.arange(self._each)).reshape(-1)
 
     def _logits(self, parents: Parents) -> Tensor:
         """Logits of the moving classes `[Q, M, N]`."""
@@ -240,16 +247,12 @@ def read_outcomes(logits: Tensor, labels: Tensor, sizes: Tensor) -> Outcomes:
     return Outcomes(rank=rank, loss=torch.logsumexp(logits, 2) - true[..., 0], size=sizes)
 
 
-def _starts(counts: Tensor) -> Tensor:
-    """Where each run begins, of runs laid end to end."""
-    return counts.cumsum(0) - counts
-
-
-def _summed(unit: Tensor, sign: Tensor, starts: Tensor, given: Tensor) -> Tensor:
+def _summed(unit: Integers, sign: npt.NDArray[np.float64], starts: Integers, given: Tensor) -> Tensor:
     """Signed sums of the units' contributions `[rows, N + S]`; row r has the units from `starts[r]` on."""
     if not len(starts):
         return given.new_zeros(0, given.shape[1])
-    return torch.nn.functional.embedding_bag(unit, given, starts, mode="sum", per_sample_weights=sign)
+    units, begins, weights = (torch.from_numpy(each) for each in (unit, starts, sign))
+    return torch.nn.functional.embedding_bag(units, given, begins, mode="sum", per_sample_weights=weights)
 
 
 def _contributions(vectors: Tensor, column: Tensor, moving: int, images: Tensor) -> tuple[Tensor, Tensor]:

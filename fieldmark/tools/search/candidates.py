@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,9 +41,8 @@ class Candidate:
         return f"{self.key:016x}"
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """A new candidate, told as a change of another.
+class Edit(NamedTuple):
+    """A new candidate, told as a change of another; a named tuple, as they are made by the thousand.
 
     Attributes:
         parent: Place of the other among the parents.
@@ -58,10 +58,10 @@ class Edit:
 
     def applied(self, parts: Sequence[int]) -> tuple[int, ...]:
         """The parts of the new candidate."""
-        gone = Counter(self.removed)
+        gone = dict(Counter(self.removed))
         left = list(self.added)
         for part in parts:
-            if gone[part]:
+            if gone.get(part):
                 gone[part] -= 1
             else:
                 left.append(part)

@@ -6,6 +6,7 @@ It knows nothing of what parts stand for, of files or of graphs.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,7 @@ from fieldmark.tools.search.fitness import Fitness, top
 from fieldmark.tools.search.operators import OPERATORS, Operator
 
 
-@dataclass(frozen=True)
-class Scored:
+class Scored(NamedTuple):
     """One candidate that was scored.
 
     Attributes:
@@ -71,13 +71,14 @@ def _score(
     keys: Sequence[int],
     fitness: Fitness,
 ) -> tuple[Scored, ...]:
+    before = [parent.key for parent in parents]
     values: list[float] = []
     right: list[float] = []
     for outcomes in arena.score(arena.parents(parents), changes) if edits else ():
         values += fitness(outcomes).tolist()
         right += top(outcomes, 1).tolist()
     return tuple(
-        Scored(key, parents[edit.parent].key, edit, value, hit)
+        Scored(key, before[edit.parent], edit, value, hit)
         for key, edit, value, hit in zip(keys, edits, values, right, strict=True)
     )
 

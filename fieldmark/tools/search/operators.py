@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fieldmark.tools.search.candidates import Candidate, Edit, Menu
 
-_BELOW = tuple(bytes(byte < 32 * eighths for byte in range(256)) for eighths in range(1, 8))
+_LOW = tuple(bytes(byte < 32 * eighths for byte in range(256)) for eighths in range(1, 8))
 """For each chance from 1/8 to 7/8, which of the 256 bytes lie below it."""
 
 
@@ -47,7 +47,8 @@ class Add:
             held, sizes = set(parent.parts), menu.sizes(parent.parts)
             open_slots = [slot for slot, size in enumerate(sizes) if size < menu.most]
             for _ in range(self.each if open_slots else 0):
-                part = chance.choice(menu.slots[chance.choice(open_slots)])
+                slot = menu.slots[open_slots[below(len(open_slots), chance)]]
+                part = slot[below(len(slot), chance)]
                 if part not in held:
                     yield Edit(number, (part,), (), "add")
 
@@ -66,9 +67,10 @@ class Remove:
         """See `Operator`."""
         for number, parent in enumerate(parents):
             sizes = menu.sizes(parent.parts)
-            spare = [part for part in parent.parts if sizes[menu.slot_of[part]] > menu.least]
+            least = {slot for slot, size in enumerate(sizes) if size <= menu.least}
+            spare = [part for part in parent.parts if menu.slot_of[part] not in least]
             for _ in range(self.each if spare else 0):
-                yield Edit(number, (), (chance.choice(spare),), "remove")
+                yield Edit(number, (), (spare[below(len(spare), chance)],), "remove")
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,9 @@ class Replace:
         for number, parent in enumerate(parents):
             held = set(parent.parts)
             for _ in range(self.each if parent.parts else 0):
-                old = chance.choice(parent.parts)
-                new = chance.choice(menu.slots[menu.slot_of[old]])
+                old = parent.parts[below(len(parent.parts), chance)]
+                slot = menu.slots[menu.slot_of[old]]
+                new = slot[below(len(slot), chance)]
                 if new not in held:
                     yield Edit(number, (new,), (old,), "replace")
 
@@ -140,7 +143,7 @@ class Crossover:
         base, sizes = set(parents[0].parts), menu.sizes(parents[0].parts)
         mine = [part for part in rest if part in base]
         for _ in range(self.count if rest else 0):
-            child = drawn(rest, weights, chance.randint(0, len(rest)), chance)
+            child = drawn(rest, weights, below(len(rest) + 1, chance), chance)
             kept = base.intersection(child)
             added = sorted(part for part in child if part not in base)
             removed = [part for part in mine if part not in kept]
@@ -150,6 +153,15 @@ class Crossover:
 
 OPERATORS: tuple[Operator, ...] = (Add(), Remove(), Replace(), Mutate(), Crossover())
 """What a generation tries by default, in ProAPO's numbers."""
+
+
+def below(count: int, chance: Random) -> int:
+    """A random number from 0 up to, but without, `count`: what `Random.randrange` draws, with fewer calls."""
+    bits = count.bit_length()
+    number = chance.getrandbits(bits)
+    while number >= count:
+        number = chance.getrandbits(bits)
+    return number
 
 
 def random_marks(size: int, menu: Menu, chance: Random) -> bytes:
@@ -166,8 +178,8 @@ def random_marks(size: int, menu: Menu, chance: Random) -> bytes:
     if not size:
         return b""
     # A random byte for each part, held against a bar that is drawn once.
-    below = chance.choice(_BELOW)
-    marks = chance.randbytes(size).translate(below)
+    low = _LOW[below(len(_LOW), chance)]
+    marks = chance.randbytes(size).translate(low)
     count = marks.count(1)
     if menu.least <= count <= menu.most:
         return marks
@@ -183,11 +195,12 @@ def random_marks(size: int, menu: Menu, chance: Random) -> bytes:
 
 def row_places(table: npt.NDArray[np.bool_]) -> Iterator[tuple[int, ...]]:
     """The places of what is true in each row `[B, P]`, ascending."""
-    rows, places = np.nonzero(table)
-    ends = np.bincount(rows, minlength=len(table)).cumsum().tolist()
-    flat, start = places.tolist(), 0
+    rows, width = table.shape
+    flat = np.flatnonzero(table)
+    ends = np.searchsorted(flat, np.arange(1, rows + 1) * width).tolist()
+    places, start = (flat % max(1, width)).tolist(), 0
     for end in ends:
-        yield tuple(flat[start:end])
+        yield tuple(places[start:end])
         start = end
 
 

@@ -13,7 +13,8 @@ from fieldmark.tools.search.operators import (
     Operator,
     Remove,
     Replace,
-    random_set,
+    below,
+    random_marks,
 )
 
 SLOTS = ((0, 1, 2, 3), (4, 5, 6), (7,))
@@ -66,13 +67,39 @@ def test_crossover_keeps_what_all_parents_hold() -> None:
 def test_mutation_draws_sparse_and_dense_sets() -> None:
     slot = tuple(range(100))
     menu = Menu((slot,), [0] * 100, least=1, most=100)
-    sizes = [len(random_set(slot, menu, Random(seed))) for seed in range(80)]
+    sizes = [random_marks(100, menu, Random(seed)).count(1) for seed in range(80)]
     assert min(sizes) < 25
     assert max(sizes) > 75
     small = Menu((slot,), [0] * 100, least=2, most=4)
-    assert all(2 <= len(random_set(slot, small, Random(seed))) <= 4 for seed in range(20))
-    assert random_set((), menu, Random(0)) == []
+    marks = [random_marks(100, small, Random(seed)) for seed in range(20)]
+    assert all(2 <= each.count(1) <= 4 and each.count(1) + each.count(0) == 100 for each in marks)
+    assert random_marks(1, small, Random(0)) == b"\x01"
+    assert random_marks(0, menu, Random(0)) == b""
     assert all(edit.by == "mutate" for edit in edits(Mutate()))
+
+
+def test_a_mutation_of_slots_in_any_order_is_the_set_it_draws() -> None:
+    slots = ((9, 2, 5, 7), (), (4, 0, 8))
+    menu = Menu(slots, [part_key(str(part)) for part in range(12)], least=1, most=3)
+    parent = Candidate((2, 8, 11), 0)  # no slot lists the last one: every fresh set is without it
+    for edit in Mutate(30)((parent,), menu, Random(4)):
+        child = set(edit.applied(parent.parts))
+        assert all(1 <= len(child & set(slot)) <= 3 for slot in slots if slot)
+        assert child <= {part for slot in slots for part in slot}
+        assert list(edit.added) == sorted(edit.added)
+
+
+def test_a_menu_without_parts_has_one_mutation() -> None:
+    assert {edit[1:3] for edit in Mutate(3)((Candidate((), 0),), Menu(((), ()), []), Random(1))} == {((), ())}
+
+
+def test_a_number_below_is_what_random_draws() -> None:
+    one, other = Random(3), Random(3)
+    assert [below(n, one) for n in range(1, 200)] == [other.randrange(n) for n in range(1, 200)]
+
+
+def test_an_edit_takes_a_part_that_stands_twice_out_once() -> None:
+    assert Edit(0, (3, 3), (1, 2), "").applied((1, 1, 2, 5)) == (1, 3, 3, 5)
 
 
 def test_keys_do_not_depend_on_the_way() -> None:
