@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from fieldmark.agents.optimize_history import Journal, history_rows
+from fieldmark.agents.optimize_history import Journal, history_lines
 from fieldmark.tools.search.algebra import Arena, Parts
 from fieldmark.tools.search.candidates import Candidate, Menu, part_key
 from fieldmark.tools.search.fitness import EntropyFitness
@@ -76,6 +76,7 @@ def main() -> None:
         seen: set[int] = set()
         parents: tuple[Candidate, ...] = (start,)
         scored, size, took = 0, 0, {"search": 0.0, "history": 0.0}
+        processor = time.process_time()
         with TemporaryDirectory() as folder:
             for number in range(given.generations):
                 began = time.perf_counter()
@@ -90,14 +91,16 @@ def main() -> None:
                 )
                 parents, scored = made.survivors, scored + len(made.scored)
                 searched = time.perf_counter()
-                rows = history_rows(made.scored, stage="classes", generation=number, names=inside)
-                size = Journal(Path(folder) / "history.jsonl", size).append(rows)
+                lines = history_lines(made.scored, stage="classes", generation=number, names=inside)
+                size = Journal(Path(folder) / "history.jsonl", size).append(lines)
                 took["search"] += searched - began
                 took["history"] += time.perf_counter() - searched
+        processor = time.process_time() - processor
         spent = sum(took.values())
         print(
             f"search, {label}: {scored / spent:>10,.0f} candidates/s  ({scored:,} in {spent:.2f} s, "
-            f"of them {took['history']:.2f} s for {size:,} bytes of history)"
+            f"of them {took['history']:.2f} s for {size:,} bytes of history; "
+            f"{scored / processor:,.0f} a second of processor time)"
         )
 
     # Scoring alone, of single edits, as the issue of incremental algebra is put.

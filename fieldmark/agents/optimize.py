@@ -3,6 +3,7 @@
 It knows nothing of prices, commands or the wording of questions; tools do the work, nodes decide.
 """
 
+import json
 from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
@@ -21,7 +22,7 @@ from fieldmark.agents.optimize_history import (
     HISTORY,
     Journal,
     get_candidates,
-    history_rows,
+    history_lines,
     keep_seen,
     put_candidates,
     seen_keys,
@@ -273,23 +274,20 @@ def recorded(
     """
     number = state.generations + 1
     history = Journal(context.run.path / HISTORY, state.history_size)
-    size = history.append(history_rows(scored, stage=stage, generation=number, names=names, around=around))
+    size = history.append(history_lines(scored, stage=stage, generation=number, names=names, around=around))
     if seen is None:
         seen = seen_keys(context, state.history_size) | {row.key for row in scored}
     keep_seen(context, size, seen)
     curve = Journal(context.run.path / CURVE, state.curve_size)
-    curve_size = curve.append(
-        [
-            {
-                "generation": number,
-                "stage": stage,
-                "best": whole_id(best.key),
-                "fitness": best.fitness,
-                "scored": len(scored),
-                **change(before, best if stage != "templates" else None),
-            }
-        ]
-    )
+    row = {
+        "generation": number,
+        "stage": stage,
+        "best": whole_id(best.key),
+        "fitness": best.fitness,
+        "scored": len(scored),
+        **change(before, best if stage != "templates" else None),
+    }
+    curve_size = curve.append([json.dumps(row, ensure_ascii=False)])
     context.report(
         "generation",
         {

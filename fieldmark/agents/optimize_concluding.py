@@ -189,31 +189,42 @@ def _curve(
     """How the fittest book after each generation does, on training and on test images."""
     points: list[CurvePoint] = []
     book: set[int] = set()
+    shown = [(context.vectors, context.labels)]
+    if images is not None and labels is not None:
+        shown.append((images, labels))
+    logits = [torch.zeros(len(each), len(pool.classes), dtype=torch.float64) for each, _ in shown]
     with (context.run.path / CURVE).open("rb") as file:
         rows = [json.loads(line) for line in file.read(size).splitlines()]
     for row in rows:
         if row["stage"] == "templates":
             continue
-        if points and not row["added"] and not row["removed"]:  # the fittest book is still the one before
+        changed = {pool.owners[part] for part in (*row["added"], *row["removed"])}
+        if points and not changed:  # the fittest book is still the one before
             more = {"generation": row["generation"], "stage": row["stage"]}
             points.append(points[-1].model_copy(update=more))
             continue
         book = (book | set(row["added"])) - set(row["removed"])
-        matrix = class_matrix(sorted(book), pool, vectors)
+        # Only the columns of classes whose units changed move.
+        moved = sorted(changed) if points else list(range(len(pool.classes)))
+        parts = sorted(unit for c in moved for unit in pool.slots[c] if unit in book)
+        columns = class_matrix(parts, pool, vectors)[moved]
+        for scores, (each, _) in zip(logits, shown, strict=True):
+            scores[:, moved] = each @ columns.T
+        top1 = [_top1(scores, true) for scores, (_, true) in zip(logits, shown, strict=True)]
         points.append(
             CurvePoint(
                 generation=row["generation"],
                 stage=row["stage"],
                 fitness=row["fitness"],
-                train_top1=_top1(context.vectors, context.labels, matrix),
-                test_top1=None if images is None or labels is None else _top1(images, labels, matrix),
+                train_top1=top1[0],
+                test_top1=top1[1] if len(top1) > 1 else None,
             )
         )
     return points
 
 
-def _top1(images: Tensor, labels: Tensor, matrix: Tensor) -> float:
-    return round(float(((images @ matrix.T).argmax(1) == labels).double().mean()), 4)
+def _top1(scores: Tensor, labels: Tensor) -> float:
+    return round(float((scores.argmax(1) == labels).double().mean()), 4)
 
 
 def _changes(

@@ -5,10 +5,8 @@ It knows nothing of what candidates are made of or of the graph.
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-
-from pydantic import JsonValue
 
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.tools.search.candidates import Candidate
@@ -17,7 +15,7 @@ from fieldmark.tools.search.generation import Scored
 HISTORY = "history.jsonl"
 CURVE = "generations.jsonl"
 _BITS = (1 << 64) - 1
-_encoded = json.JSONEncoder(ensure_ascii=False).encode
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Journal:
@@ -36,9 +34,9 @@ class Journal:
             with path.open("r+b") as file:
                 file.truncate(size)
 
-    def append(self, rows: Iterable[Mapping[str, JsonValue]]) -> int:
-        """Append rows and return the size of the file."""
-        data = "".join(_encoded(row) + "\n" for row in rows).encode()
+    def append(self, lines: Iterable[str]) -> int:
+        """Append lines of JSON and return the size of the file."""
+        data = "".join(line + "\n" for line in lines).encode()
         with self.path.open("ab") as file:
             file.write(data)
             file.flush()
@@ -47,10 +45,12 @@ class Journal:
         return self.size
 
 
-def history_rows(
+def history_lines(
     scored: Sequence[Scored], *, stage: str, generation: int, names: Sequence[int] | None, around: int = 0
-) -> list[dict[str, JsonValue]]:
-    """The lines of what a generation scored.
+) -> Iterator[str]:
+    """The lines of what a generation scored, as `json.dumps` writes them.
+
+    They are put together by hand, as nine tenths of a line are numbers of parts, and there are many.
 
     Args:
         scored: What was scored.
@@ -59,24 +59,18 @@ def history_rows(
         names: Number, in the pool, of each part of the menu; None where they are the same.
         around: Key of the parts that stood still.
     """
-
-    def named(parts: Sequence[int]) -> list[JsonValue]:
-        return list(parts) if names is None else list(map(names.__getitem__, parts))
-
-    return [
-        {
-            "id": whole_id(row.key, around),
-            "parent": None if row.parent is None else whole_id(row.parent, around),
-            "stage": stage,
-            "generation": generation,
-            "edit": None
-            if row.edit is None
-            else {"by": row.edit.by, "added": named(row.edit.added), "removed": named(row.edit.removed)},
-            "fitness": row.fitness,
-            "top1": round(row.top1, 6),
-        }
-        for row in scored
-    ]
+    named = str if names is None else [str(name) for name in names].__getitem__
+    about = f'"stage": {json.dumps(stage)}, "generation": {generation}'
+    for row in scored:
+        parent = "null" if row.parent is None else f'"{whole_id(row.parent, around)}"'
+        edit = "null"
+        if row.edit is not None:
+            added, removed = (", ".join(map(named, parts)) for parts in (row.edit.added, row.edit.removed))
+            edit = f'{{"by": {_quoted(row.edit.by)}, "added": [{added}], "removed": [{removed}]}}'
+        yield (
+            f'{{"id": "{whole_id(row.key, around)}", "parent": {parent}, {about}, "edit": {edit}, '
+            f'"fitness": {json.dumps(row.fitness)}, "top1": {json.dumps(round(row.top1, 6))}}}'
+        )
 
 
 def whole_id(key: int, around: int = 0) -> str:

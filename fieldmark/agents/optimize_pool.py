@@ -44,6 +44,11 @@ class Pool(Record):
         return tuple(tuple(slot) for slot in slots)
 
     @cached_property
+    def owners(self) -> tuple[int, ...]:
+        """The class of each unit."""
+        return tuple(unit.class_index for unit in self.units)
+
+    @cached_property
     def keys(self) -> tuple[int, ...]:
         """Key of each unit, by what it says: see `part_key`."""
         return tuple(part_key("\x1f".join((self.classes[u.class_index], *u.texts))) for u in self.units)

@@ -153,9 +153,11 @@ def unit_vectors(pool: Pool, context: OptimizeContext) -> Tensor:
 def class_sums(parts: Sequence[int], pool: Pool, vectors: Tensor) -> Tensor:
     """Sum of the unit vectors of each class `[C, D]` float64, from nothing."""
     chosen = torch.tensor(list(parts), dtype=torch.int64)
-    owner = torch.tensor([pool.units[part].class_index for part in parts], dtype=torch.int64)
-    sums = torch.zeros(len(pool.classes), vectors.shape[1], dtype=torch.float64)
-    return sums.index_add_(0, owner, vectors[chosen])
+    owner = torch.tensor([pool.owners[part] for part in parts], dtype=torch.int64)
+    order = owner.argsort(stable=True)
+    counts = torch.bincount(owner, minlength=len(pool.classes))
+    starts = counts.cumsum(0) - counts
+    return torch.nn.functional.embedding_bag(chosen[order], vectors, starts, mode="sum")
 
 
 def class_matrix(parts: Sequence[int], pool: Pool, vectors: Tensor) -> Tensor:
