@@ -16,6 +16,7 @@ from fieldmark.prompts.describe import Descriptors, ask_describe
 from fieldmark.prompts.differentiate import ask_differentiate
 from fieldmark.prompts.differentiate_again import ask_differentiate_again
 from fieldmark.prompts.differentiate_group import ask_differentiate_group
+from fieldmark.prompts.reflect import ConfusedGroup, Reflection, ask_reflect, edits_of
 from fieldmark.prompts.tabulate import TabulateAttribute, ask_tabulate
 from fieldmark.prompts.votes import TabularAnswer, votes_of
 from fieldmark.records import Origin, Prompt, Question, Vote
@@ -83,6 +84,8 @@ def question_of(spec: QuestionSpec, context: AskingContext) -> Question[BaseMode
             seen = Columns.model_validate(context.arrays.get_json(spec.columns)).values
             rows = [TabulateAttribute(name, seen.get(name, ())[:VALUES_SHOWN]) for name in spec.attributes]
             question = ask_tabulate(spec.classes[0], rows, noun=noun, sample=spec.sample)
+        case "reflect":
+            question = ask_reflect(_shown(spec, context), noun=noun)
     return question
 
 
@@ -132,6 +135,10 @@ def _note(spec: QuestionSpec, value: BaseModel, key: str, *, cached: bool, conte
             for mark in value.descriptors
         )
         return Note(spec=spec, prompts=prompts, cached=cached)
+    if isinstance(value, Reflection):
+        proposed = edits_of(value, _shown(spec, context))
+        dropped = {str(why): count for why, count in proposed.dropped.items()}
+        return Note(spec=spec, edits=proposed.edits, dropped=dropped, cached=cached)
     read = votes_of(
         _tabular(value),
         classes=spec.classes,
@@ -140,6 +147,10 @@ def _note(spec: QuestionSpec, value: BaseModel, key: str, *, cached: bool, conte
         tried=spec.attributes if spec.kind == "again" else (),
     )
     return Note(spec=spec, votes=read.votes, cached=cached)
+
+
+def _shown(spec: QuestionSpec, context: AskingContext) -> ConfusedGroup:
+    return ConfusedGroup.model_validate(context.arrays.get_json(spec.shown))
 
 
 def _tabular(value: BaseModel) -> TabularAnswer:

@@ -5,9 +5,11 @@ It knows nothing of nodes; every record here may be held by a checkpoint.
 
 from typing import Literal
 
-from fieldmark.records import Prompt, Record, Vote
+from pydantic import Field
 
-QuestionKind = Literal["describe", "pair", "group", "again", "tabulate"]
+from fieldmark.records import MarkEdit, Prompt, Record, Vote
+
+QuestionKind = Literal["describe", "pair", "group", "again", "tabulate", "reflect"]
 FailureKind = Literal["question", "unanswered", "limit", "endpoint"]
 """Why a question brought nothing: its answer was no good; the endpoint failed it, as it might not another
 time; a limit or a dead endpoint kept it back."""
@@ -22,6 +24,8 @@ class QuestionSpec(Record):
     """The attributes that the question names: to fill in (tabulate), or tried in vain (again)."""
     columns: str = ""
     """Hash of the table's columns when it was planned: the values seen so far are named along."""
+    shown: str = ""
+    """Hash of the confusions that the question shows (reflect)."""
     sample: int = 0
     need: float = 0.0
     """How many open images the answer could help (expected number, for ordering)."""
@@ -39,11 +43,14 @@ class Columns(Record):
 
 
 class Note(Record):
-    """What came of one question: prompts or votes, or why there are none."""
+    """What came of one question: prompts, votes or edits, or why there are none."""
 
     spec: QuestionSpec
     prompts: tuple[Prompt, ...] = ()
     votes: tuple[Vote, ...] = ()
+    edits: tuple[MarkEdit, ...] = ()
+    dropped: dict[str, int] = Field(default_factory=dict)
+    """Statements about edits that could not be used, by reason."""
     failure: FailureKind | None = None
     reason: str = ""
     cached: bool = False

@@ -11,6 +11,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from fieldmark.agents import optimize_reflecting as reflecting
 from fieldmark.agents import optimize_search as search
 from fieldmark.agents.optimize_concluding import measure_and_write
 from fieldmark.agents.optimize_context import OptimizeContext
@@ -67,6 +68,10 @@ class OptimizeState(BaseModel):
     """Generations done in this group."""
     passes: int = 0
     """Passes begun."""
+    reflected: int = 0
+    """Passes that were reflected on before."""
+    reflections: str = ""
+    """Hash of what came of that."""
     generations: int = 0
     """Generations done in all."""
     candidates: int = 0
@@ -190,6 +195,27 @@ async def sample_groups(state: OptimizeState, runtime: Context) -> Update:
     }
 
 
+async def reflect(state: OptimizeState, runtime: Context) -> Update:
+    """Ask about the classes that the book of this moment confuses, and add the answers to the pool."""
+    context = runtime.context
+    pool, vectors = opened_pool(state.pool, context)
+    pool, vectors, reflections = await reflecting.reflect_on(
+        get_candidates(context, state.book)[0],
+        pool,
+        vectors,
+        templates=state.templates,
+        earlier=reflecting.load_reflections(state.reflections, context),
+        context=context,
+    )
+    name = context.arrays.put_json(pool.model_dump(mode="json"))
+    context.memo["pool"] = (name, pool, vectors)
+    return {
+        "pool": name,
+        "reflections": reflecting.store_reflections(reflections, context),
+        "reflected": state.reflected + 1,
+    }
+
+
 async def evolve_classes(state: OptimizeState, runtime: Context) -> Update:
     """One generation over a group's units; after its last one the fittest book goes on to the next group."""
     context = settled(state.folds, runtime.context)
@@ -203,7 +229,16 @@ async def evolve_classes(state: OptimizeState, runtime: Context) -> Update:
         else (search.inner_candidate(group, book),)
     )
     seen = seen_keys(context, state.history_size)
-    made = search.class_generation(group, parents, seen=seen, number=state.generations + 1, context=context)
+    number = state.generations + 1
+    reflections = reflecting.load_reflections(state.reflections, context)
+    made = search.class_generation(
+        group,
+        parents,
+        seen=seen,
+        number=number,
+        context=context,
+        more=reflecting.reflect_operator(group, reflections.suggestions),
+    )
     best = search.whole_candidate(group, made.survivors[0])
     update = recorded(
         state,
@@ -216,6 +251,11 @@ async def evolve_classes(state: OptimizeState, runtime: Context) -> Update:
         names=group.names,
         around=group.around,
     )
+    if reflections.suggestions:
+        reflections = reflecting.with_outcome(
+            reflections, made.scored, made.survivors, group=group, generation=number
+        )
+        update["reflections"] = reflecting.store_reflections(reflections, context)
     done = state.generation + 1 >= context.options.generations
     return update | {
         "generation": 0 if done else state.generation + 1,
@@ -240,6 +280,9 @@ async def measure(state: OptimizeState, runtime: Context) -> Update:
         curve_size=state.curve_size,
         folds=found_in_folds(state.folds, context),
         context=context,
+        reflections=(state.reflected, reflecting.load_reflections(state.reflections, context))
+        if reflecting.reflects(context)
+        else None,
     )
     return {"stop_reason": "searched"}
 
@@ -327,7 +370,7 @@ def opened_pool(name: str, context: OptimizeContext) -> tuple[Pool, Any]:
     kept = context.memo.get("pool")
     if not isinstance(kept, tuple) or kept[0] != name:
         pool = Pool.model_validate(context.arrays.get_json(name))
-        kept = (name, pool, search.unit_vectors(pool, context))
+        kept = (name, pool, search.unit_vectors(pool.units, context))
         context.memo["pool"] = kept
     return kept[1], kept[2]
 
@@ -374,12 +417,13 @@ def route_books(state: OptimizeState, runtime: Context) -> Literal["sample_group
 
 def route_classes(
     state: OptimizeState, runtime: Context
-) -> Literal["evolve_classes", "sample_groups", "measure"]:
-    """Go on with the group, then with the next one, then with the next pass."""
+) -> Literal["evolve_classes", "reflect", "sample_groups", "measure"]:
+    """Go on with the group, then with the next one, then with the next pass, reflecting first if asked to."""
     if state.groups_left:
         return "evolve_classes"
-    options = settled(state.folds, runtime.context).options
-    return "sample_groups" if state.passes < options.passes else "measure"
+    if state.passes >= settled(state.folds, runtime.context).options.passes:
+        return "measure"
+    return "reflect" if reflecting.reflects(runtime.context) else "sample_groups"
 
 
 # ---------------------------------------------------------------- edges
@@ -401,6 +445,7 @@ def build_graph(checkpointer: Any = None) -> OptimizeGraph:
     graph.add_node("sample_books", sample_books)
     graph.add_node("sample_groups", sample_groups)
     graph.add_node("evolve_classes", evolve_classes)
+    graph.add_node("reflect", reflect)
     graph.add_node("measure", measure)
 
     graph.add_edge(START, "describe")
@@ -413,7 +458,8 @@ def build_graph(checkpointer: Any = None) -> OptimizeGraph:
     graph.add_conditional_edges("sample_books", route_books, ["sample_groups", "measure"])
     graph.add_edge("sample_groups", "evolve_classes")
     graph.add_conditional_edges(
-        "evolve_classes", route_classes, ["evolve_classes", "sample_groups", "measure"]
+        "evolve_classes", route_classes, ["evolve_classes", "reflect", "sample_groups", "measure"]
     )
+    graph.add_edge("reflect", "sample_groups")
     graph.add_edge("measure", END)
     return graph.compile(checkpointer=checkpointer, name="optimize")

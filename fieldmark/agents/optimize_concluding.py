@@ -13,10 +13,12 @@ from pydantic import Field
 from safetensors.torch import save
 from torch import Tensor
 
+from fieldmark.agents.optimize_ablation import Reflected, ablate
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_folds import Folds
 from fieldmark.agents.optimize_history import CURVE
 from fieldmark.agents.optimize_pool import Pool
+from fieldmark.agents.optimize_reflecting import Reflections
 from fieldmark.agents.optimize_search import class_matrix
 from fieldmark.cache.folders import write_whole
 from fieldmark.records import Record
@@ -76,6 +78,8 @@ class Found(Record):
     """Class → texts of the best book that the start did not have, and texts that only the start had."""
     vanished: tuple[tuple[str, str, int, int], ...] = ()
     """True class, what it was taken for, how often at the start and in the end: the largest changes first."""
+    reflect: Reflected | None = None
+    """What reflecting did; None where it was not asked for."""
 
 
 def measure_and_write(
@@ -89,6 +93,7 @@ def measure_and_write(
     curve_size: int,
     folds: Folds | None,
     context: OptimizeContext,
+    reflections: tuple[int, Reflections] | None = None,
 ) -> Found:
     """Measure the start and the best book on the test images, and write everything.
 
@@ -102,6 +107,7 @@ def measure_and_write(
         curve_size: Bytes of the curve that the last checkpoint knew of.
         folds: What cross-validation found.
         context: The run.
+        reflections: Passes that were reflected on before, and what came of it.
     """
     test = context.encoder.encode_images(context.test) if context.test else None
     labels = context.label_indices(context.test)[test.ok] if test is not None else None
@@ -159,6 +165,17 @@ def measure_and_write(
         folds=folds,
         changes=_changes(start, best, pool),
         vanished=_vanished(before, after, labels, pool) if labels is not None else (),
+        reflect=None
+        if reflections is None
+        else ablate(
+            reflections[1],
+            best.parts,
+            pool,
+            vectors,
+            passes=reflections[0],
+            images=images,
+            labels=labels,
+        ),
     )
     context.run.write("start_book.json", pool.book(start.parts, noun))
     context.run.write_book(written)

@@ -45,6 +45,10 @@ class OptimizeOptions(Record):
     """Folds of the training images that choose the passes to make and what a unit costs; 0 for none."""
     keep: int = Field(default=4, ge=1)
     """Fittest candidates that a generation starts from."""
+    operators: tuple[str, ...] = ()
+    """Names of operators to run beside the default ones; see `operator_named`, and "reflect"."""
+    reflections: int = Field(default=8, ge=0, le=256)
+    """The most questions about confused classes before a pass, with the operator "reflect"."""
     most_units: int = Field(default=64, ge=1)
     """The most units a class may hold."""
 

@@ -22,7 +22,11 @@ class Unit(Record):
     synonym: str
     """Which word stands for the class: "name", "noun", "head", or "start" for prompts taken as they are."""
     mark: str
-    """What is said of it: "bare", "descriptor" or "contrast"; "start" for prompts taken as they are."""
+    """What is said of it: "bare", "descriptor", "contrast" or "reflected"; "start" for prompts as they are."""
+    word: str = ""
+    """The word itself; empty for prompts taken as they are."""
+    said: str = ""
+    """The mark itself; empty where it is a bare word."""
     texts: tuple[str, ...]
     origin: Origin
 
@@ -123,16 +127,47 @@ def build_pool(
     for c, name in enumerate(classes):
         for synonym, word in _words(name, noun, synonyms).items():
             texts = tuple(fill_phrase(template, word) for template in templates)
-            put(Unit(class_index=c, synonym=synonym, mark="bare", texts=texts, origin=Origin(kind="name")))
+            origin = Origin(kind="name")
+            put(Unit(class_index=c, synonym=synonym, word=word, mark="bare", texts=texts, origin=origin))
             for mark, (kind, origin) in marks.get(name, {}).items():
-                texts = tuple(fill_phrase(template, f"{word}, which has {mark}") for template in templates)
-                put(Unit(class_index=c, synonym=synonym, mark=kind, texts=texts, origin=origin))
+                put(marked_unit(c, (synonym, word), (kind, mark), templates=templates, origin=origin))
         for prompt in _start_prompts(name, first.get(name, {}), book):
             origin = prompt.origin
+            said = "" if origin.kind in ("name", "template") else marks_in([prompt])[0]
+            texts = (prompt.text,)
             start.append(
-                put(Unit(class_index=c, synonym=START, mark=START, texts=(prompt.text,), origin=origin))
+                put(Unit(class_index=c, synonym=START, mark=START, said=said, texts=texts, origin=origin))
             )
     return Pool(classes=tuple(classes), units=tuple(units), start=tuple(sorted(set(start))))
+
+
+def marked_unit(
+    class_index: int,
+    word: tuple[str, str],
+    mark: tuple[str, str],
+    *,
+    templates: Sequence[str],
+    origin: Origin,
+) -> Unit:
+    """A word with a mark, in all templates.
+
+    Args:
+        class_index: The class.
+        word: Which word stands for it, and the word.
+        mark: The kind of mark, and the mark.
+        templates: What the text is written in.
+        origin: Where the mark came from.
+    """
+    texts = tuple(fill_phrase(template, f"{word[1]}, which has {mark[1]}") for template in templates)
+    return Unit(
+        class_index=class_index,
+        synonym=word[0],
+        word=word[1],
+        mark=mark[0],
+        said=mark[1],
+        texts=texts,
+        origin=origin,
+    )
 
 
 def start_book(classes: Sequence[str], notebook: Notebook, book: PromptBook | None, noun: str) -> PromptBook:

@@ -57,4 +57,4 @@ def most_steps(context: OptimizeContext) -> int:
     options = context.options
     groups = 2 * (-(-len(context.classes) // group_size(len(context.classes)))) + 2
     once = 50 + options.folds + options.template_generations
-    return once + options.passes * (groups * max(1, options.generations) + 1)
+    return once + options.passes * (groups * max(1, options.generations) + 2)

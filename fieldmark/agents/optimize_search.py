@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.agents.optimize_context import OptimizeContext
-from fieldmark.agents.optimize_pool import Pool
+from fieldmark.agents.optimize_pool import Pool, Unit
 from fieldmark.tools.search.acceptance import Acceptance, Fittest
 from fieldmark.tools.search.algebra import Arena, Parts, read_outcomes
 from fieldmark.tools.search.candidates import Candidate, Edit, Menu, part_key
@@ -140,13 +140,13 @@ def first_templates(
 # ---------------------------------------------------------------- classes
 
 
-def unit_vectors(pool: Pool, context: OptimizeContext) -> Tensor:
+def unit_vectors(units: Sequence[Unit], context: OptimizeContext) -> Tensor:
     """One vector per unit, the mean of its texts' `[U, D]` float64; every distinct text is encoded once."""
-    texts = [text for unit in pool.units for text in unit.texts]
-    sizes = torch.tensor([len(unit.texts) for unit in pool.units])
+    texts = [text for unit in units for text in unit.texts]
+    sizes = torch.tensor([len(unit.texts) for unit in units], dtype=torch.int64)
     vectors = context.encoder.encode_texts(texts).to(torch.float64)
-    sums = torch.zeros(len(pool.units), vectors.shape[1], dtype=torch.float64)
-    sums.index_add_(0, torch.arange(len(pool.units)).repeat_interleave(sizes), vectors)
+    sums = torch.zeros(len(units), vectors.shape[1], dtype=torch.float64)
+    sums.index_add_(0, torch.arange(len(units)).repeat_interleave(sizes), vectors)
     return sums / sizes[:, None]
 
 
@@ -284,9 +284,15 @@ def promise(logits: Tensor, pool: Pool, vectors: Tensor, context: OptimizeContex
 
 
 def class_generation(
-    group: Group, parents: Sequence[Candidate], *, seen: set[int], number: int, context: OptimizeContext
+    group: Group,
+    parents: Sequence[Candidate],
+    *,
+    seen: set[int],
+    number: int,
+    context: OptimizeContext,
+    more: Sequence[Operator] = (),
 ) -> Generation:
-    """One generation over the units of a group's classes."""
+    """One generation over the units of a group's classes, with `more` operators beside those of the run."""
     return evolve(
         group.arena,
         group.menu,
@@ -294,7 +300,7 @@ def class_generation(
         seen=seen,
         chance=search_seed(context.options.seed, "classes", number),
         fitness=fitness_of(context),
-        operators=operators_of(context),
+        operators=(*operators_of(context), *more),
         acceptance=acceptance_of(context),
         around=group.around,
     )

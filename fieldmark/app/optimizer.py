@@ -4,7 +4,7 @@ It knows nothing of commands and terminals; it stands beside `app.py`, whose sto
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.agents.optimize_options import OptimizeOptions
+from fieldmark.agents.optimize_search import RANDOM_BY
 from fieldmark.app.inputs import read_book, read_class_names
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.cache.keys import content_key
@@ -27,6 +28,7 @@ from fieldmark.tools.labelled import LabelledImages, read_labelled
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
 from fieldmark.tools.search.folds import check_folds
+from fieldmark.tools.search.named import operators_named
 
 AVIARY = "aviary"
 KIND = "optimize"
@@ -222,6 +224,8 @@ class Optimizer:
         left = dict(given)
         fields = {name: left.pop(name) for name in tuple(left) if name in OptimizeOptions.model_fields}
         noun = fields.pop("noun", None)
+        if fields.get("operators"):
+            check_operators(fields["operators"], strategy=fields.get("strategy", "proapo"))
         try:
             options = OptimizeOptions.model_validate(fields)
         except ValidationError as error:
@@ -254,4 +258,18 @@ class Optimizer:
             },
             out=run.path.parent,
             earlier=run,
+        )
+
+
+def check_operators(names: Sequence[str], *, strategy: str) -> None:
+    """Refuse operators that cannot be run, before anything is paid for.
+
+    Raises:
+        InputError: There is none of that name, or the strategy runs no operators.
+    """
+    operators_named(names)
+    if strategy == RANDOM_BY:
+        raise InputError(
+            "--strategy random runs no operators: every one of its books is random.",
+            hint="Leave --operator or --strategy out.",
         )

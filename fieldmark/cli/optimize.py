@@ -16,8 +16,10 @@ from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
     from fieldmark.agents.optimize_folds import SearchLength
-    from fieldmark.evals.optimizing import BookScore, OptimizeResult
+    from fieldmark.evals.optimizing import BookScore, OptimizeResult, Reflected
 
+MOST_EDITS = 10
+"""The most edits by reflection that are listed; `optimize.json` has all."""
 _DATA, _SEARCH, _MODELS, _RUN = "The data", "The search", "The models", "The run"
 
 
@@ -87,6 +89,21 @@ def optimize(
             min=1, help="Templates a unit is written in, at most. [default: 4]", rich_help_panel=_SEARCH
         ),
     ] = None,
+    operator: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also run this operator: reflect, or your own as file.py:Class; may be repeated.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    reflections: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Questions before a pass, with --operator reflect. [default: 8]",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
     noun: Annotated[
         str | None,
         typer.Option(
@@ -137,7 +154,8 @@ def optimize(
         "strategy": strategy, "fitness": fitness, "penalty": penalty, "generations": generations,
         "passes": passes, "folds": folds, "most_templates": templates, "noun": noun, "clip": clip, "llm": llm,
         "base_url": base_url, "also_clip": tuple(also_clip) if also_clip else None,
-        "ceiling": ceiling or None,
+        "ceiling": ceiling or None, "operators": tuple(operator) if operator else None,
+        "reflections": reflections,
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}
     if resume is not None and given:
@@ -195,6 +213,8 @@ def show(result: "OptimizeResult", console: PlainConsole) -> None:
             f"Gain on test images: {100 * result.gain.difference:+.1f} points "
             f"({100 * low:+.1f} to {100 * high:+.1f}, p {result.gain.p:.2g})."
         )
+    if result.reflect is not None:
+        show_reflected(result.reflect, console)
     if result.ceiling is not None:
         console.say(f"Ceiling of the pool, for a search shown the test images: {share(result.ceiling)}.")
     for other in result.also:
@@ -230,6 +250,26 @@ def chosen_length(chosen: "SearchLength", result: "OptimizeResult") -> str:
         f"{chosen.held_out_fitness:.2f} ({behind}), top-1 {share(chosen.held_out_top1)}; "
         f"{amount(result.fold_candidates, 'candidate')} scored in the folds."
     )
+
+
+def show_reflected(done: "Reflected", console: PlainConsole) -> None:
+    """Say what reflecting did, and what it was worth."""
+    console.say(
+        f"Reflecting: {amount(done.questions, 'question')} before {amount(done.passes, 'pass', 'passes')}, "
+        f"{done.failed:,} failed; {amount(done.units, 'unit')} proposed, "
+        f"{amount(done.edits_scored, 'edit')} scored, {len(done.accepted):,} accepted."
+    )
+    kept = [edit for edit in done.accepted if edit.in_best]
+    if done.test_best is None:
+        return
+    console.say(
+        f"Accepted edits in the best book: {len(kept):,}. Test top-1 is lower without {done.improving:,} of them "
+        f"and higher without {done.harming:,}; without all of them it is {share(done.test_without)}."
+    )
+    helpful = [edit for edit in kept if edit.test_without is not None and edit.test_without < done.test_best]
+    for edit in sorted(helpful, key=lambda each: each.test_without or 0.0)[:MOST_EDITS]:
+        gain = done.test_best - (edit.test_without or 0.0)
+        console.say(f"  {edit.class_name}: {', '.join(edit.added)} ({100 * gain:+.1f} points)")
 
 
 def book_row(books: Any, name: str, score: "BookScore") -> None:

@@ -26,7 +26,7 @@ def pool_ceiling(pool: Pool, best: tuple[int, ...], context: OptimizeContext) ->
         context: The search's context; a copy of it takes the test images for training images.
     """
     knowing = replace(context, train=context.test, test=(), memo={})
-    vectors = search.unit_vectors(pool, knowing)
+    vectors = search.unit_vectors(pool.units, knowing)
     _, book, _ = search.first_books(pool, vectors, knowing)
     books, _ = search.score_books({"best": best}, pool, vectors, knowing)
     book = max((book, *books), key=lambda each: each.fitness)

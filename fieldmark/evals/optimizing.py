@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from fieldmark.agents.context import Report, say_nothing
+from fieldmark.agents.optimize_ablation import Reflected as Reflected
 from fieldmark.agents.optimize_concluding import RESULT, CurvePoint, Found, Gain
 from fieldmark.agents.optimize_concluding import BookScore as BookScore
 from fieldmark.agents.optimize_context import OptimizeContext
@@ -29,6 +30,8 @@ from fieldmark.tools.labelled import LabelledImages
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
 from fieldmark.tools.scoring.books import book_scores
+from fieldmark.tools.search.named import operators_named
+from fieldmark.tools.search.operators import OPERATORS
 from fieldmark.tools.statistics import paired_difference
 
 TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
@@ -77,6 +80,8 @@ class OptimizeResult(Record):
     ceiling: float | None = None
     """Test top-1 of a search over the same pool that is shown the test images; a bound, not a result."""
     also: tuple[OtherEncoder, ...] = ()
+    reflect: Reflected | None = None
+    """What reflecting between passes did; None where it was not asked for."""
     generations: int
     candidates: int
     folds: int = 0
@@ -147,6 +152,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         run=task.run,
         options=task.options,
         book=task.book,
+        operators=(*OPERATORS, *operators_named(task.options.operators)),
         report=task.report,
     )
     state = await run_optimize(context)
@@ -157,6 +163,9 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
     encode = used.seconds - before
     asked = model.seconds if model is not None else 0.0
     notes = (*task.images.notes, *task.notes)
+    if found.reflect is not None and found.reflect.ended:
+        asked = found.reflect.questions
+        notes += (f"Reflecting ended after {asked} questions: {found.reflect.ended}",)
     bound = None
     if task.ceiling and task.images.test:
         task.report("ceiling", {})
@@ -177,6 +186,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         templates=found.templates,
         ceiling=bound,
         also=tuple(on_other(encoder, task) for encoder in task.also if task.images.test),
+        reflect=found.reflect,
         generations=found.generations,
         candidates=found.candidates,
         folds=found.folds.folds if found.folds else 0,

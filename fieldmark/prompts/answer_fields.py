@@ -48,9 +48,14 @@ def _limited(text: str, limit: int) -> str:
     return text
 
 
-def _phrase(text: str) -> str:
+def as_phrase(text: str) -> str:
+    """A text as a noun phrase: spaces tidied, "which has" and full stops taken off; may be left empty."""
     text = _LEAD_IN.sub("", _tidy(text)).rstrip(" .;,")
-    return _limited(_CAPITAL_ARTICLE.sub(lambda found: found[0].lower(), text), MAX_LENGTH)
+    return _CAPITAL_ARTICLE.sub(lambda found: found[0].lower(), text)
+
+
+def _phrase(text: str) -> str:
+    return _limited(as_phrase(text), MAX_LENGTH)
 
 
 def _attribute(text: str) -> str:

@@ -16,7 +16,7 @@ from fieldmark.records.concepts import (
 )
 from fieldmark.records.predictions import Candidate, Mark, Prediction, Skipped, Status, StopReason
 from fieldmark.records.prompts import Origin, OriginKind, Pooling, Prompt, PromptBook
-from fieldmark.records.questions import ImagePart, Message, Question, Vote
+from fieldmark.records.questions import ImagePart, MarkEdit, Message, Question, Vote
 from fieldmark.records.runs import RunConfig, RunManifest
 from fieldmark.records.usage import EncoderUsage, Limits, Price, Usage
 
@@ -39,6 +39,7 @@ __all__ = [
     "LabelValue",
     "Limits",
     "Mark",
+    "MarkEdit",
     "Message",
     "Origin",
     "OriginKind",

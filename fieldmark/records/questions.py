@@ -63,3 +63,13 @@ class Vote(Record):
     """A photo caption of the class with that mark, where the answer gave one."""
     source: str
     """Key of the answer it was read from, so that a vote can be traced."""
+
+
+class MarkEdit(Record):
+    """A change of a class's description that an answer proposed."""
+
+    class_name: str
+    add: tuple[str, ...] = ()
+    """Marks that it lacks: noun phrases that fit "which has ..."."""
+    drop: tuple[str, ...] = ()
+    """Marks it is described by that do not tell it from others."""

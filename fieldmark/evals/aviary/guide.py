@@ -90,12 +90,16 @@ class Guide:
             return self._answers.differentiate_group(_texts(data, "classes"), question, tried=tried)
         if "entries" in fields:
             return self._answers.tabulate(_text(data, "class"), _attributes(data), question)
+        if "edits" in fields:
+            shown = {_text(row, "class"): _marks(row) for row in _rows(data, "classes")}
+            pairs = [(_text(row, "class"), _text(row, "taken_for")) for row in _rows(data, "confusions")]
+            return self._answers.reflect(shown, pairs, question)
         if "noun" in fields:
             return self._answers.noun(_texts(data, "classes"))
         raise _not_understood("it asks for an answer of an unknown form")
 
 
-_TELLING = frozenset({"descriptors", "differences", "first_value", "entries", "noun"})
+_TELLING = frozenset({"descriptors", "differences", "first_value", "entries", "edits", "noun"})
 
 
 def _question_text(messages: Sequence[Message]) -> str:
@@ -187,12 +191,21 @@ def _texts(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 def _attributes(data: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...]]]:
-    rows = data.get("attributes")
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise _not_understood("its data give no list of 'attributes'")
     return [
-        (_text(row, "name"), _texts(row, "values_seen") if row.get("values_seen") else ()) for row in rows
+        (_text(row, "name"), _texts(row, "values_seen") if row.get("values_seen") else ())
+        for row in _rows(data, "attributes")
     ]
+
+
+def _marks(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return _texts(row, "marks") if row.get("marks") else ()
+
+
+def _rows(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    rows = data.get(name)
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise _not_understood(f"its data give no list of {name!r}")
+    return rows
 
 
 def _json_or_none(text: str) -> Any:

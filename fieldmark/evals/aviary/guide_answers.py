@@ -11,7 +11,7 @@ from typing import Any
 from fieldmark.evals.aviary.attributes import BUILD_KEYS, KEYS, KIND_BY_NOUN, NONE
 from fieldmark.evals.aviary.grammar import with_article
 from fieldmark.evals.aviary.guide_beliefs import Beliefs, Impression, chance, plain_name
-from fieldmark.evals.aviary.guide_words import key_named, name_of, wording, wording_seen
+from fieldmark.evals.aviary.guide_words import key_named, name_of, understood, wording, wording_seen
 
 MOST_MARKS = 6
 MOST_PAIR_ATTRIBUTES = 5
@@ -122,6 +122,38 @@ class Answers:
             entries.append({"attribute": name, "value": value})
         return {"entries": entries}
 
+    def reflect(
+        self, shown: Mapping[str, Sequence[str]], pairs: Iterable[tuple[str, str]], question: str
+    ) -> dict[str, Any]:
+        """Edit the descriptions of confused species: up to six marks to add, and those that tell nothing.
+
+        Added are marks in which a species is held to differ from one that it is confused with, and that
+        are not among those shown, or are shown with another value than it is held to have. Dropped are
+        marks held to be wrong, or the same for all that it is confused with.
+
+        Args:
+            shown: Species → the marks it is described by now.
+            pairs: Which species are confused.
+            question: Names the question and its sampling seed.
+        """
+        rng = chance("reflect", question)
+        rivals: dict[str, set[str]] = {name: set() for name in shown}
+        for first, second in pairs:
+            if first != second and first in rivals and second in rivals:
+                rivals[first].add(second)
+                rivals[second].add(first)
+        edits = [
+            edit
+            for name, others in rivals.items()
+            if (edit := self._edit(name, shown[name], sorted(others), question, rng)) is not None
+        ]
+        if not edits:
+            edits = [
+                {"class_name": name, "add": [phrase], "drop": []}
+                for name, (_, phrase) in zip(shown, rng.sample(_EMPTY_PHRASES, 2), strict=False)
+            ]
+        return {"edits": edits}
+
     def noun(self, classes: Sequence[str]) -> dict[str, Any]:
         """Name the generic word: "bird", if any name is that of a bird."""
         nouns = [[noun] for noun in KIND_BY_NOUN]
@@ -130,6 +162,23 @@ class Answers:
             for name in classes
         )
         return {"noun": "bird" if birds else "object"}
+
+    def _edit(
+        self, name: str, shown: Sequence[str], rivals: Sequence[str], question: str, rng: random.Random
+    ) -> dict[str, Any] | None:
+        bird, others = self._beliefs.of(name), [self._beliefs.of(rival) for rival in rivals]
+        apart = {key: sum(bird.held[key] != other.held[key] for other in others) for key in KEYS}
+        said = {text: found for text in shown if (found := understood(text)) is not None}
+        right = {key for key, value in said.values() if bird.held[key] == value}
+        keys = self._ordered((key for key in KEYS if apart[key] and key not in right), rng)
+        keys.sort(key=lambda key: -apart[key])
+        drop = [
+            text
+            for text, (key, value) in said.items()
+            if others and (bird.held[key] != value or not apart[key])
+        ]
+        add = [self._word(bird, key, question, rng) for key in keys[:MOST_MARKS]]
+        return {"class_name": name, "add": add, "drop": drop} if add or drop else None
 
     def _group_row(
         self, key: str, birds: Sequence[Impression], question: str, rng: random.Random

@@ -89,7 +89,13 @@ def key_named(name: str, values: Iterable[str] = ()) -> str | None:
 
 def key_of_phrase(text: str) -> str | None:
     """The attribute that a value's wording speaks of; None if it is nobody's wording."""
-    return next((key for key in KEYS if _value_of(key, text) is not None), None)
+    found = understood(text)
+    return None if found is None else found[0]
+
+
+def understood(text: str) -> tuple[str, str] | None:
+    """The attribute that a value's wording speaks of, and the value; None if it is nobody's wording."""
+    return next(((key, value) for key in KEYS if (value := _value_of(key, text)) is not None), None)
 
 
 def wording(key: str, value: str, rng: random.Random, other_words: float) -> str:

@@ -1,0 +1,180 @@
+"""The question how descriptions of confused classes should be changed, and what is read out of its answer.
+
+It knows nothing of how confusions are counted, of endpoints or of what is made of an edit.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from fieldmark.prompts.answer_fields import (
+    MAX_LENGTH,
+    AnswerModel,
+    answer_tokens,
+    as_phrase,
+    at_most,
+    distinct_classes,
+)
+from fieldmark.prompts.loader import load
+from fieldmark.prompts.votes import UNCLEAR, Spelling
+from fieldmark.records import MarkEdit, Record
+from fieldmark.records.questions import Question
+
+PROMPT_ID = "reflect.v1"
+MOST_ADDED = 6
+"""The most marks that an answer may add to a class."""
+DropReason = Literal[
+    "stranger_class", "repeated_class", "blank", "too_long", "unclear", "known", "stranger_mark"
+]
+
+
+class Described(Record):
+    """A class and the marks that it is described by now."""
+
+    name: str
+    marks: tuple[str, ...]
+
+
+class Confusion(Record):
+    """How the training images of one class do against another class."""
+
+    class_name: str
+    taken_for: str
+    wrong: int
+    """Images of the class that were taken for the other."""
+    of: int
+    share: float
+    """Mean probability that the images of the class give to the other."""
+
+
+class ConfusedGroup(Record):
+    """Classes that are taken for one another: what the question shows."""
+
+    classes: tuple[Described, ...]
+    confusions: tuple[Confusion, ...]
+    seen: Literal["mistakes", "close calls"]
+    """Whether any image was taken for another class of the group, or only nearly."""
+
+
+class ClassEdit(AnswerModel):
+    """What to change in the description of one class."""
+
+    class_name: Annotated[str, Field(description="A class of the list, copied exactly.")]
+    add: Annotated[
+        list[str],
+        BeforeValidator(at_most(MOST_ADDED)),
+        Field(
+            max_length=MOST_ADDED,
+            description='Noun phrases that fit "which has ...", the most telling first.',
+        ),
+    ]
+    drop: Annotated[list[str], Field(description="Present marks of the class, copied exactly.")]
+
+
+class Reflection(AnswerModel):
+    """Edits of the descriptions of confused classes; none where nothing better is known."""
+
+    edits: Annotated[list[ClassEdit], Field(description="One entry for each class to change.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditsRead:
+    """What an answer proposed.
+
+    Attributes:
+        edits: What fits the question, class by class in the answer's order.
+        dropped: Number of statements left out, by reason.
+    """
+
+    edits: tuple[MarkEdit, ...]
+    dropped: Mapping[DropReason, int]
+
+
+def ask_reflect(group: ConfusedGroup, *, noun: str) -> Question[Reflection]:
+    """Ask how the descriptions of a confused group should be changed.
+
+    Args:
+        group: Two or more classes with their marks and confusions.
+        noun: The generic word for all classes, e.g. "bird".
+
+    Raises:
+        ClassNamesError: If there are fewer than two classes, or one is blank or repeated.
+    """
+    about = distinct_classes([each.name for each in group.classes], least=2)
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=load(PROMPT_ID).render(
+            classes=[{"class": each.name, "marks": list(each.marks)} for each in group.classes],
+            confusions=[
+                {
+                    "class": each.class_name,
+                    "taken_for": each.taken_for,
+                    "wrong": each.wrong,
+                    "of": each.of,
+                    "share": each.share,
+                }
+                for each in group.confusions
+            ],
+            seen=group.seen,
+            noun=noun,
+        ),
+        answer_model=Reflection,
+        max_tokens=answer_tokens(*about, statements=MOST_ADDED)
+        + sum(
+            20 + len(mark.encode("utf-8", "replace")) // 2 for each in group.classes for mark in each.marks
+        ),
+        about=about,
+    )
+
+
+def edits_of(answer: Reflection, group: ConfusedGroup) -> EditsRead:
+    """Read the edits of an answer, and hold it to its question.
+
+    Class names and the marks to drop are matched exactly, else without regard to case, spaces and Unicode
+    form. A class that was not asked about is dropped and counted, as is a second entry of a class, and a
+    mark to add that is blank, too long, says nothing ("unclear") or is there already.
+
+    Args:
+        answer: The validated answer.
+        group: What the question showed.
+    """
+    names = Spelling([each.name for each in group.classes])
+    marks = {each.name: Spelling(each.marks) for each in group.classes}
+    dropped: Counter[DropReason] = Counter()
+    edits: dict[str, MarkEdit] = {}
+    for entry in answer.edits:
+        name = names.as_asked(entry.class_name)
+        if name is None:
+            dropped["stranger_class"] += 1
+            continue
+        if name in edits:
+            dropped["repeated_class"] += 1
+            continue
+        add: list[str] = []
+        for mark in map(as_phrase, entry.add):
+            reason = _unusable(mark, known=marks[name].as_asked(mark) is not None or mark in add)
+            if reason is None:
+                add.append(mark)
+            else:
+                dropped[reason] += 1
+        found = [marks[name].as_asked(mark) for mark in entry.drop]
+        drop = tuple(dict.fromkeys(mark for mark in found if mark is not None))
+        dropped["stranger_mark"] += found.count(None)
+        if add or drop:
+            edits[name] = MarkEdit(class_name=name, add=tuple(add), drop=drop)
+    return EditsRead(
+        edits=tuple(edits.values()), dropped={why: count for why, count in dropped.items() if count}
+    )
+
+
+def _unusable(mark: str, *, known: bool) -> DropReason | None:
+    if not mark:
+        return "blank"
+    if len(mark) > MAX_LENGTH:
+        return "too_long"
+    if mark.casefold() in UNCLEAR:
+        return "unclear"
+    return "known" if known else None

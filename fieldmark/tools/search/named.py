@@ -1,0 +1,71 @@
+"""Finds operators by name: those that ship, and anybody's, as `module:Class` or `path/to/file.py:Class`.
+
+It knows nothing of what an operator does.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import cast
+
+from fieldmark.errors import InputError
+from fieldmark.tools.search.operators import Add, Crossover, Mutate, Operator, Remove, Replace
+from fieldmark.tools.search.reflect import REFLECT
+
+SHIPPED: Mapping[str, type[Operator]] = MappingProxyType({
+    "add": Add, "remove": Remove, "replace": Replace, "mutate": Mutate, "crossover": Crossover,
+})  # fmt: skip
+"""The operators that take nothing but numbers; named once more, one tries as many edits again."""
+
+
+def operators_named(names: Sequence[str]) -> tuple[Operator, ...]:
+    """The operators of these names, in order.
+
+    "reflect" is passed over: it is made anew for every group of classes, out of answers.
+
+    Args:
+        names: Names of `SHIPPED`, or where a class lies that can be made without arguments: `module:Class` or
+            `file.py:Class`. Its code is run.
+
+    Raises:
+        InputError: There is none of that name, or what lies there is no operator.
+    """
+    return tuple(operator_named(name) for name in names if name != REFLECT)
+
+
+def operator_named(name: str) -> Operator:
+    """The operator of one name; see `operators_named`."""
+    if name in SHIPPED:
+        return SHIPPED[name]()
+    where, _, wanted = name.rpartition(":")
+    if not where or not wanted.isidentifier():
+        raise InputError(
+            f"There is no operator {name!r}.",
+            hint=f"Known: {', '.join((*SHIPPED, REFLECT))}; or your own, as module:Class or file.py:Class.",
+        )
+    try:
+        operator = getattr(_module(where), wanted)()
+    except Exception as error:  # somebody else's code may raise anything
+        raise InputError(
+            f"The operator {name!r} could not be made: {type(error).__name__}: {error}",
+            hint="It must be a class that can be called without arguments.",
+        ) from error
+    if not callable(operator):
+        raise InputError(
+            f"{name!r} is no operator: what it makes cannot be called.",
+            hint="Give it a method __call__(self, parents, menu, chance) that yields edits.",
+        )
+    return cast("Operator", operator)
+
+
+def _module(where: str) -> ModuleType:
+    if not where.endswith(".py"):
+        return importlib.import_module(where)
+    spec = importlib.util.spec_from_file_location(Path(where).stem, where)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{where} cannot be loaded")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,52 @@
+"""The edits that an answer about confused classes suggests: new parts, beside or in place of criticised ones.
+
+It knows nothing of texts, of who suggested what or of whether a suggestion is any good.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from fieldmark.tools.search.candidates import Candidate, Edit, Menu
+
+REFLECT = "reflect"
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """What was suggested for one slot.
+
+    Attributes:
+        fresh: Parts of the slot to put in.
+        criticised: Parts of the slot to take out.
+    """
+
+    fresh: tuple[int, ...]
+    criticised: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reflect:
+    """Puts a suggested part in, in place of a criticised one where the parent holds one.
+
+    Attributes:
+        suggested: What was suggested; slots without a suggestion are left alone.
+        each: Edits for each parent.
+    """
+
+    suggested: tuple[Suggested, ...]
+    each: int = 16
+
+    def __call__(self, parents: Sequence[Candidate], menu: Menu, chance: Random) -> Iterator[Edit]:
+        """See `Operator`."""
+        usable = [each for each in self.suggested if each.fresh]
+        for number, parent in enumerate(parents):
+            held, sizes = set(parent.parts), menu.sizes(parent.parts)
+            for _ in range(self.each if usable else 0):
+                slot = chance.choice(usable)
+                part = chance.choice(slot.fresh)
+                old = [each for each in slot.criticised if each in held]
+                # Half of the edits keep what was criticised: the critic may be wrong.
+                removed = (chance.choice(old),) if old and chance.random() < 0.5 else ()
+                if part not in held and (removed or sizes[menu.slot_of[part]] < menu.most):
+                    yield Edit(number, (part,), removed, REFLECT)
