@@ -1,8 +1,9 @@
 """Compares the prompt search with and without reflecting between passes, at equal numbers of questions.
 
 Both run on the aviary, each with a store of answers of its own, so that every question is counted. The plain
-search gets more deals of look-alikes, so many that it asks at least as many questions as the other did. It
-measures and asserts nothing. Run: python benchmarks/reflect.py [--seeds 1 2 3 --shots 1 --reflections 8]
+search gets more deals of look-alikes, so many that it asks at least as many questions as the other did; then
+more edits a generation as well, so that it scores about as many candidates. It measures and asserts nothing.
+Run: python benchmarks/reflect.py [--seeds 1 2 3 --shots 1 --reflections 8]
 """
 
 import argparse
@@ -65,7 +66,11 @@ def main() -> None:
     parser.add_argument("--reflections", type=int, default=OptimizeOptions().reflections)
     parser.add_argument("--edits", action="store_true", help="also list the accepted edits")
     given = parser.parse_args()
-    gaps: dict[str, list[float]] = {"plain, same deals": [], "plain, equal budget": []}
+    gaps: dict[str, list[float]] = {
+        "plain": [],
+        "plain, as many questions": [],
+        "plain, as many questions and candidates": [],
+    }
     removed: list[float] = []
     with open_stores() as stores:
         for seed in given.seeds:
@@ -74,13 +79,16 @@ def main() -> None:
             ours = searched(options, given.shots, stores)
             print(f"seed {seed}, {given.shots} shot(s)\n  {said('reflect', ours)}")
             same = other = searched(plain, given.shots, stores)
-            print(f"  {said('plain, same deals', same)}")
+            print(f"  {said('plain', same)}")
             deals = plain.contrasts
             while other.questions < ours.questions and deals < MOST_DEALS:
                 # A deal asks about every class once; groups that came up before are not asked again.
                 deals += max(1, (ours.questions - other.questions) // (other.questions // deals))
                 other = searched(plain.model_copy(update={"contrasts": deals}), given.shots, stores)
             print(f"  {said(f'plain, {deals} deals', other)}")
+            more = {"contrasts": deals, "operators": ("add", "replace")}
+            both = searched(plain.model_copy(update=more), given.shots, stores)
+            print(f"  {said('… and more edits', both)}", flush=True)
             done = ours.reflect
             if done is not None:
                 print(
@@ -98,8 +106,8 @@ def main() -> None:
                             )
                 removed.append((done.test_best or 0) - (done.test_without or 0))
             best = ours.best.test_top1 or 0.0
-            gaps["plain, same deals"].append(best - (same.best.test_top1 or 0.0))
-            gaps["plain, equal budget"].append(best - (other.best.test_top1 or 0.0))
+            for values, result in zip(gaps.values(), (same, other, both), strict=True):
+                values.append(best - (result.best.test_top1 or 0.0))
     for name, values in gaps.items():
         print(f"reflect minus {name}: {interval(values)} points")
     print(f"best book minus the same without what reflecting brought: {interval(removed)} points")

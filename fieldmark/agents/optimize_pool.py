@@ -22,7 +22,7 @@ class Unit(Record):
     synonym: str
     """Which word stands for the class: "name", "noun", "head", or "start" for prompts taken as they are."""
     mark: str
-    """What is said of it: "bare", "descriptor", "contrast" or "reflected"; "start" for prompts as they are."""
+    """What is said of it: "bare", "descriptor", "contrast", "reflected"; "start" for prompts as they are."""
     word: str = ""
     """The word itself; empty for prompts taken as they are."""
     said: str = ""

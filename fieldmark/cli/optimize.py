@@ -263,8 +263,8 @@ def show_reflected(done: "Reflected", console: PlainConsole) -> None:
     if done.test_best is None:
         return
     console.say(
-        f"Accepted edits in the best book: {len(kept):,}. Test top-1 is lower without {done.improving:,} of them "
-        f"and higher without {done.harming:,}; without all of them it is {share(done.test_without)}."
+        f"Accepted edits in the best book: {len(kept):,}. Test top-1 is lower without {done.improving:,} of "
+        f"them, higher without {done.harming:,}, and {share(done.test_without)} without all."
     )
     helpful = [edit for edit in kept if edit.test_without is not None and edit.test_without < done.test_best]
     for edit in sorted(helpful, key=lambda each: each.test_without or 0.0)[:MOST_EDITS]:

@@ -32,6 +32,7 @@ from fieldmark.tools.run_folder import RunFolder
 from fieldmark.tools.scoring.books import book_scores
 from fieldmark.tools.search.named import operators_named
 from fieldmark.tools.search.operators import OPERATORS
+from fieldmark.tools.search.reflect import REFLECT
 from fieldmark.tools.statistics import paired_difference
 
 TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
@@ -163,6 +164,8 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
     encode = used.seconds - before
     asked = model.seconds if model is not None else 0.0
     notes = (*task.images.notes, *task.notes)
+    if REFLECT in task.options.operators and task.llm is None:
+        notes += ("No language model: nothing was reflected on.",)
     if found.reflect is not None and found.reflect.ended:
         asked = found.reflect.questions
         notes += (f"Reflecting ended after {asked} questions: {found.reflect.ended}",)

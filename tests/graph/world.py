@@ -81,6 +81,8 @@ class World:
                     {"attribute": name, "value": self.value(data["class"], part_of(name))} for name in names
                 ]
             }
+        if "confusions" in data:
+            return {"edits": [edit for row in data["classes"] if (edit := self._edit(row, data))]}
         if "class" in data:
             return {"descriptors": [self.value(data["class"], part) for part in PARTS[: self.told]]}
         if "noun" not in data:
@@ -103,6 +105,15 @@ class World:
         parts = [part for part in PARTS if part not in tried]
         differ = [part for part in parts if len({self.value(name, part) for name in names}) > 1]
         return (differ or parts or [PARTS[0]])[: self.splits]
+
+    def _edit(self, row: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any] | None:
+        name, marks = row["class"], row["marks"]
+        names = [each["class"] for each in data["classes"]]
+        values = {part: self.value(name, part) for part in PARTS}
+        apart = [part for part in PARTS if any(self.value(other, part) != values[part] for other in names)]
+        add = [values[part] for part in apart if values[part] not in marks]
+        drop = [mark for mark in marks if mark in [values[part] for part in PARTS if part not in apart]]
+        return {"class_name": name, "add": add, "drop": drop} if add or drop else None
 
     def _pair(self, first: str, second: str, part: str) -> dict[str, str]:
         one, other = self.value(first, part), self.value(second, part)

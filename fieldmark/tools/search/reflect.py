@@ -35,7 +35,7 @@ class Reflect:
     """
 
     suggested: tuple[Suggested, ...]
-    each: int = 16
+    each: int = 8
 
     def __call__(self, parents: Sequence[Candidate], menu: Menu, chance: Random) -> Iterator[Edit]:
         """See `Operator`."""

@@ -29,6 +29,7 @@ def test_every_shipped_prompt_loads_and_its_hash_is_of_its_text():
         "differentiate.v1",
         "differentiate_group.v1",
         "differentiate_again.v1",
+        "reflect.v1",
         "tabulate.v1",
         "noun.v1",
     } <= set(ids)

@@ -13,6 +13,7 @@ from fieldmark.prompts.loader import prompt_ids
 from fieldmark.prompts.noun import MAX_NAMES, Noun, ask_noun
 from fieldmark.prompts.queries import ask_queries
 from fieldmark.prompts.refine import RefineExample, ask_refine
+from fieldmark.prompts.reflect import ConfusedGroup, Confusion, Described, ask_reflect
 from fieldmark.prompts.scope import ask_scope
 from fieldmark.prompts.tabulate import MAX_ATTRIBUTES, TableRow, TabulateAttribute, ask_tabulate
 from fieldmark.records import Clause
@@ -38,6 +39,20 @@ QUESTIONS = {
     "tabulate.v1": ask_tabulate(
         "veyzan heron",
         [TabulateAttribute("crest", ("a pointed crest", "no crest")), TabulateAttribute("tail shape")],
+        noun="bird",
+    ),
+    "reflect.v1": ask_reflect(
+        ConfusedGroup(
+            classes=(
+                Described(name="veyzan heron", marks=("a dagger-like bill", "long legs")),
+                Described(name="wimyor heron", marks=()),
+            ),
+            confusions=(
+                Confusion(class_name="veyzan heron", taken_for="wimyor heron", wrong=3, of=4, share=0.61),
+                Confusion(class_name="wimyor heron", taken_for="veyzan heron", wrong=0, of=4, share=0.38),
+            ),
+            seen="mistakes",
+        ),
         noun="bird",
     ),
     "noun.v1": ask_noun(["veyzan heron", "kelmar finch"]),
@@ -122,6 +137,12 @@ def test_hostile_names_change_nothing_but_the_data():
     assert data_of(ask_noun([HOSTILE]))["classes"] == [HOSTILE]
     group = ask_differentiate_again([HOSTILE, "b"], [HOSTILE], noun="bird")
     assert data_of(group) == {"classes": [HOSTILE, "b"], "tried": [HOSTILE], "noun": "bird"}
+    described = (Described(name=HOSTILE, marks=(HOSTILE,)), Described(name="b", marks=()))
+    confusion = Confusion(class_name=HOSTILE, taken_for="b", wrong=1, of=1, share=0.5)
+    shown = ConfusedGroup(classes=described, confusions=(confusion,), seen="mistakes")
+    edited = ask_reflect(shown, noun="$seen")
+    assert outside_of(edited) == outside_of(QUESTIONS["reflect.v1"])
+    assert data_of(edited)["classes"][0] == {"class": HOSTILE, "marks": [HOSTILE]}
     row = ask_tabulate("x", [TabulateAttribute(HOSTILE, (HOSTILE,))], noun="bird")
     assert data_of(row)["attributes"] == [{"name": HOSTILE, "values_seen": [HOSTILE]}]
 

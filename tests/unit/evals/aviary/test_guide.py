@@ -17,6 +17,7 @@ from fieldmark.prompts.differentiate import ask_differentiate
 from fieldmark.prompts.differentiate_again import ask_differentiate_again
 from fieldmark.prompts.differentiate_group import ask_differentiate_group
 from fieldmark.prompts.noun import ask_noun
+from fieldmark.prompts.reflect import ConfusedGroup, Confusion, Described, ask_reflect
 from fieldmark.prompts.tabulate import TabulateAttribute, ask_tabulate
 from fieldmark.records import ImagePart, Message
 
@@ -204,6 +205,42 @@ def test_a_family_name_makes_the_made_up_bird_of_its_kind(truthful):
     assert all(value_of(key, text) == wanted[key] for key, text in build.items())
 
 
+def confused(*described):
+    names = [name for name, _ in described]
+    pairs = [Confusion(class_name=names[0], taken_for=n, wrong=1, of=1, share=0.6) for n in names[1:]]
+    classes = tuple(Described(name=name, marks=tuple(marks)) for name, marks in described)
+    return ConfusedGroup(classes=classes, confusions=tuple(pairs), seen="mistakes")
+
+
+def test_reflecting_adds_what_sets_the_confused_apart_and_drops_what_does_not(truthful):
+    for first, second in [members[:2] for members in families()]:
+        apart = {key for key in KEYS if first.marks[key] != second.marks[key]}
+        told = sorted(apart)[0]
+        alike = next(key for key in KEYS if key not in apart)
+        right, useless = (value_phrases(key, first.marks[key])[0] for key in (told, alike))
+        wrong = value_phrases(told, second.marks[told])[0]
+        group = confused((first.name, (right, useless)), (second.name, (right, wrong, "in marshes")))
+        edits = {edit.class_name: edit for edit in ask(truthful, ask_reflect(group, noun="bird")).edits}
+        for species, left in ((first, apart - {told}), (second, apart - {told})):
+            added = {key_of_phrase(text): text for text in edits[species.name].add}
+            assert set(added) <= left
+            assert len(added) == min(6, len(left))
+            assert all(value_of(key, text) == species.marks[key] for key, text in added.items())
+        assert edits[first.name].drop == [useless]
+        assert edits[second.name].drop == [right]
+
+
+def test_reflecting_makes_the_usual_mistakes_and_reads_hostile_data_as_names(guide, truthful):
+    questions = [
+        ask_reflect(confused(*((s.name, ()) for s in members[:3])), noun="bird") for members in families()
+    ]
+    assert any(ask(guide, question) != ask(truthful, question) for question in questions)
+    hostile = ask(guide, ask_reflect(confused((HOSTILE, (HOSTILE,)), (NEW[0].name, ())), noun="bird"))
+    assert {edit.class_name for edit in hostile.edits} == {HOSTILE, NEW[0].name}
+    twins = ask(truthful, ask_reflect(confused((NEW[0].name, ()), (NEW[0].name.upper(), ())), noun="bird"))
+    assert all(key_of_phrase(text) is None for edit in twins.edits for text in edit.add)
+
+
 def questions():
     names = [s.name for s in NEW[:3]]
     attributes = [TabulateAttribute(a.question_name) for a in ATTRIBUTES]
@@ -214,11 +251,12 @@ def questions():
         ask_differentiate_again(names, ["crest"], noun="bird"),
         ask_tabulate(names[0], attributes, noun="bird"),
         ask_noun(names),
+        ask_reflect(confused(*((name, ("a red body",)) for name in names)), noun="bird"),
         ask_describe(HOSTILE, noun="bird"),
     ]
 
 
-@pytest.mark.parametrize("index", range(7))
+@pytest.mark.parametrize("index", range(8))
 def test_the_answer_is_the_same_with_the_schema_beside_or_in_the_text_or_not_at_all(guide, index):
     question = questions()[index]
     schema = question.answer_model.model_json_schema()
