@@ -225,7 +225,8 @@ class Optimizer:
         fields = {name: left.pop(name) for name in tuple(left) if name in OptimizeOptions.model_fields}
         noun = fields.pop("noun", None)
         if fields.get("operators"):
-            check_operators(fields["operators"], strategy=fields.get("strategy", "proapo"))
+            strategy = fields.get("strategy", "proapo")
+            fields["operators"] = check_operators(fields["operators"], strategy=strategy)
         try:
             options = OptimizeOptions.model_validate(fields)
         except ValidationError as error:
@@ -261,15 +262,19 @@ class Optimizer:
         )
 
 
-def check_operators(names: Sequence[str], *, strategy: str) -> None:
+def check_operators(names: Sequence[str], *, strategy: str) -> tuple[str, ...]:
     """Refuse operators that cannot be run, before anything is paid for.
+
+    Returns:
+        The names, files by their absolute path, so that a run can be resumed from any folder.
 
     Raises:
         InputError: There is none of that name, or the strategy runs no operators.
     """
-    operators_named(names)
     if strategy == RANDOM_BY:
         raise InputError(
             "--strategy random runs no operators: every one of its books is random.",
             hint="Leave --operator or --strategy out.",
         )
+    operators_named(names)
+    return tuple(str(Path(name).resolve()) if ".py:" in name else name for name in names)

@@ -191,6 +191,11 @@ class Progress:
         self._done = fields["search"] - 1
         self._draw()
 
+    def _on_reflected(self, fields: dict[str, Any]) -> None:
+        self.stage(
+            f"Reflected: {amount(fields['questions'], 'question')}, {amount(fields['units'], 'new unit')}"
+        )
+
     def _on_planned(self, fields: dict[str, Any]) -> None:
         if fields["questions"]:
             # The stage stays the same from round to round; its count begins anew.

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from fieldmark.evals.aviary.dataset import render_dataset
+from fieldmark.evals.aviary.guide import Guide
+from fieldmark.evals.aviary.guide_beliefs import GuideSettings
+from fieldmark.evals.aviary.guide_server import GuideServer
 from fieldmark.evals.aviary.species import species_book
 from fieldmark.tools.book_files import read_book
 from fieldmark.tools.labelled import read_labelled
@@ -145,3 +148,37 @@ def test_what_is_wrong_is_said(birds: Path, tmp_path: Path) -> None:
     both = run("--resume", "x", "--seed", 3, "--out", tmp_path, code=2).stderr
     assert "has its own --seed" in both
     assert not any(tmp_path.iterdir())
+
+
+def test_reflecting_asks_between_passes_and_says_what_it_was_worth(birds: Path, tmp_path: Path) -> None:
+    guide = Guide(species_book(3, new=6, known=0), GuideSettings(mistakes=0.15))
+    given = ("--data", birds, "--clip", "aviary", "--noun", "bird", "--templates", "1", "--passes", "2",
+             "--generations", "3", "--operator", "reflect", "--out", tmp_path)  # fmt: skip
+    with GuideServer(guide) as server:
+        asked = ("--llm", server.model, "--base-url", server.base_url)
+        said = json.loads(run(*given, *asked, "--json").stdout)
+        printed = run(*given, *asked, "--reflections", 1).stdout
+    done = said["reflect"]
+    assert done["failed"] == 0
+    assert 0 < done["questions"] <= 8
+    assert said["questions"] > done["questions"]
+    assert "Reflecting: 1 question before 1 pass, 0 failed" in printed
+    rows = [json.loads(line) for line in (Path(said["run"]) / "history.jsonl").open()]
+    by = [row["edit"]["by"] for row in rows if row["edit"]]
+    assert by.count("reflect") == done["edits_scored"] > 0
+    assert json.loads((Path(said["run"]) / "optimize.json").read_text())["reflect"] == done
+
+
+def test_an_operator_of_ones_own_runs_and_a_wrong_one_is_said(birds: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "optimize.md").read_text(encoding="utf-8")
+    (tmp_path / "half.py").write_text(page.split("```python\n")[1].split("```")[0], encoding="utf-8")
+    given = ("--data", birds, "--clip", "aviary", "--noun", "bird", *QUICK, "--out", tmp_path / "runs")
+    said = json.loads(run(*given, "--operator", f"{tmp_path / 'half.py'}:Half", "--json").stdout)
+    rows = [json.loads(line) for line in (Path(said["run"]) / "history.jsonl").open()]
+    assert "half" in {row["edit"]["by"] for row in rows if row["edit"]}
+    assert said["reflect"] is None
+    assert "no operator 'swap'" in run(*given, "--operator", "swap", code=2).stderr
+    random = run(*given, "--operator", "reflect", "--strategy", "random", code=2)
+    assert "runs no operators" in random.stderr
+    alone = run(*given, "--operator", "reflect")
+    assert "nothing was reflected on" in alone.stdout

@@ -131,7 +131,7 @@ class Disguised(Watched):
 def test_a_fold_is_not_seen_by_its_search(whole: tuple[OptimizeContext, Found], tmp_path: Path) -> None:
     context, _ = whole
     pool = pool_of(context)
-    vectors = optimize_search.unit_vectors(pool, context)
+    vectors = optimize_search.unit_vectors(pool.units, context)
     fold = draw_folds(context.labels, 2, search_seed(FOLDED.seed, "folds"))
     other = Disguised(World(), noise=0.8)
     other.disguised = frozenset(context.train[n].path.name for n in (fold == 1).nonzero()[:, 0].tolist())
@@ -152,7 +152,7 @@ def test_folds_search_as_the_run_does(tmp_path: Path) -> None:
     context = folded(tmp_path, options=SMALL)
     found = search(context)
     pool = pool_of(context)
-    vectors = optimize_search.unit_vectors(pool, context)
+    vectors = optimize_search.unit_vectors(pool.units, context)
     points, _ = asyncio.run(held_out_curve(context, context, pool, vectors, generation=2))
     assert points[0].train_fitness == found.start.fitness
     assert points[-1].train_fitness == points[-1].held_out_fitness == found.best.fitness

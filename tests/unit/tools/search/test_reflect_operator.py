@@ -65,11 +65,21 @@ def test_a_group_takes_in_whoever_is_confused_nearly_as_much() -> None:
     assert confused_sets(count_confusions(torch.zeros(1, 1), torch.tensor([0])), size=2) == []
 
 
+OWN = """from __future__ import annotations
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Own:
+    each: int = 3
+
+    def __call__(self, parents, menu, chance):
+        yield self.each
+"""
+
+
 def test_operators_are_found_by_name(tmp_path: Path) -> None:
     assert operators_named(("add", REFLECT, "replace")) == (Add(), Replace())
-    (tmp_path / "own.py").write_text(
-        "class Own:\n    def __call__(self, parents, menu, chance):\n        yield 3\n"
-    )
+    (tmp_path / "own.py").write_text(OWN)
     (own,) = operators_named((f"{tmp_path / 'own.py'}:Own",))
     assert list(own(PARENTS, MENU, Random(1))) == [3]
     assert operators_named(("fieldmark.tools.search.operators:Add",)) == (Add(),)
