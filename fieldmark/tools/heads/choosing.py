@@ -50,11 +50,13 @@ class Fitted:
 
     Attributes:
         head: The head, fitted to all examples, calibrated.
+        chosen: The one of `contenders` that it is.
         contenders: All that competed, the simplest first.
         out_of_fold: Calibrated probability of each example, from networks that had not seen it `[N]`.
     """
 
     head: Head
+    chosen: Contender
     contenders: tuple[Contender, ...]
     out_of_fold: Tensor
 
@@ -122,7 +124,7 @@ def choose_head(
         intercept=intercept,
         threshold=min(max(threshold, 0.0), 1.0),
     )
-    return Fitted(head, tuple(contenders), p)
+    return Fitted(head, chosen, tuple(contenders), p)
 
 
 def calibration_weight(examples: Examples) -> Tensor:

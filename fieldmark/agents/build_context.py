@@ -1,0 +1,95 @@
+"""What a build needs and a checkpoint never holds: models, pool, folder, options.
+
+It knows nothing of nodes or edges.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from fieldmark.agents.build_options import BuildOptions
+from fieldmark.agents.context import Report, say_nothing
+from fieldmark.cache.arrays import ArrayStore
+from fieldmark.records import Concept, Definition, Verdict
+from fieldmark.tools.annotate import Debate
+from fieldmark.tools.annotator import AnnotationProgress, Annotator
+from fieldmark.tools.concept_folder import ConceptFolder
+from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.images import ImageFile
+from fieldmark.tools.llm import LanguageModel
+from fieldmark.tools.pool import Pool
+
+
+class Debater(Protocol):
+    """Argues both sides of images that annotator and classifier disagree about, and has a judge decide.
+
+    Failure contract as of `Annotator`: an image that nobody can decide keeps the annotator's call.
+    """
+
+    async def debate(
+        self,
+        images: Sequence[ImageFile],
+        definition: Definition,
+        *,
+        concept: str,
+        purpose: str,
+        progress: AnnotationProgress | None = None,
+    ) -> tuple[Debate, ...]:
+        """One debate for each image, in order."""
+        ...
+
+
+@dataclass(kw_only=True)
+class BuildContext:
+    """Tools and data of one build.
+
+    Attributes:
+        folder: The concept's folder.
+        version: The version of the definition that the classifier is for.
+        out: Where the classifier goes.
+        pool: The concept's images and their vectors.
+        encoder: The CLIP encoder that made them.
+        annotator: Judges images clause by clause.
+        debater: Argues about disagreements; None where the annotator has no words.
+        llm: Writes the queries; None where clauses and name must do.
+        arrays: Where lists of images are kept, by content hash.
+        options: The choices of the build.
+        report: Shows progress.
+        memo: What was computed from stored values and would be computed again.
+    """
+
+    folder: ConceptFolder
+    version: int
+    out: Path
+    pool: Pool
+    encoder: Encoder
+    annotator: Annotator
+    debater: Debater | None = None
+    llm: LanguageModel | None = None
+    arrays: ArrayStore
+    options: BuildOptions = field(default_factory=BuildOptions)
+    report: Report = say_nothing
+    memo: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def concept(self) -> Concept:
+        """The concept as it is now."""
+        return self.folder.load()
+
+    def files(self, hashes: Sequence[str]) -> tuple[ImageFile, ...]:
+        """Files of pictures of the pool, in order; those that are not in it are passed over."""
+        return tuple(self.pool.images[row] for row in self.pool.rows(hashes))
+
+    @property
+    def definition(self) -> Definition:
+        """The definition that the classifier is for."""
+        return self.concept.versions[self.version - 1].definition
+
+    async def judge(self, hashes: Sequence[str]) -> tuple[Verdict, ...]:
+        """Verdicts on pictures of the pool, from the annotator's store where they are known."""
+
+        def tell(done: int, of: int) -> None:
+            self.report("annotated", {"done": done, "of": of})
+
+        return await self.annotator.judge(self.files(hashes), self.definition, progress=tell)

@@ -1,0 +1,203 @@
+"""Measures a classifier on the owner's blind test, once a version, beside what it must be compared with.
+
+It knows nothing of how the classifier was built; nothing is chosen by what it finds.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fieldmark.agents.build_context import BuildContext
+from fieldmark.agents.build_writing import BUILD, write_card
+from fieldmark.cache.folders import write_whole
+from fieldmark.errors import InputError, RunError
+from fieldmark.records import Concept, Verdict
+from fieldmark.records.building import BuildResult, Judge, Measurement, Score
+from fieldmark.tools import agreement
+from fieldmark.tools.concept_changes import blind_labels, dev_labels, repeats
+from fieldmark.tools.heads.choosing import choose_head
+from fieldmark.tools.heads.export import load_head
+from fieldmark.tools.heads.training import Examples
+from fieldmark.tools.run_folder import now
+from fieldmark.tools.statistics import mcnemar
+
+MEASUREMENT = "measurement.json"
+LEAST = 20
+"""Blind labels below which nothing is measured: the interval would be the whole range."""
+Floats = NDArray[np.float64]
+
+
+async def measure(context: BuildContext) -> Measurement:
+    """Measure the classifier of a version on the blind test; one measured before is read, not measured again.
+
+    Beside it stand the annotator it learned from, the concept's name alone (threshold by F1 on the owner's
+    other labels) and a head fitted to the owner's other labels alone.
+
+    Args:
+        context: The build; its classifier was written before.
+
+    Raises:
+        RunError: The classifier is not built, or the test was looked at for this version and its result is
+            gone.
+        InputError: Too few blind labels.
+        EndpointError: The annotator cannot be asked; the test was not looked at.
+    """
+    path = context.out / MEASUREMENT
+    concept = context.concept
+    if path.is_file():
+        return Measurement.model_validate_json(path.read_bytes())
+    if not (context.out / BUILD).is_file():
+        raise RunError(
+            f"Version {context.version} of {concept.name!r} has no classifier yet.",
+            hint="Run `fieldmark concept build` first.",
+        )
+    if context.version in concept.blind_looks:
+        raise RunError(
+            f"The blind test was looked at for version {context.version} already, and its result is gone.",
+            hint="It is not looked at twice: go on with a new version.",
+        )
+    labels = {image: label for image, label in blind_labels(concept).items() if label.value != "unsure"}
+    hashes = [image for image in labels if image in context.pool.row_of]
+    truth = np.array([float(labels[image].value == "in") for image in hashes])
+    if len(hashes) < LEAST or truth.min() == truth.max():
+        raise InputError(
+            f"The blind test has {len(hashes)} labels, {int(truth.sum())} of them in: too few to measure by.",
+            hint="Label more of it with `fieldmark concept label --blind`.",
+        )
+    verdicts = await context.judge(hashes)
+    # The look counts from here on, whatever comes of it.
+    looked = concept.model_copy(update={"blind_looks": (*concept.blind_looks, context.version)})
+    context.folder.save(looked)
+    weights = np.array([concept.blind.get(image, 1.0) for image in hashes])
+    rows = torch.tensor(context.pool.rows(hashes))
+    head, _ = load_head(context.out, context.encoder)
+    p, _ = head.probabilities(context.pool.vectors[rows])
+    calls = (p >= head.threshold).numpy()
+    judges = [
+        judged("classifier", truth, p.double().numpy(), calls, weights),
+        annotators(truth, verdicts, weights),
+        by_name(context, truth, rows, weights),
+    ]
+    own = by_own_labels(context, truth, rows, weights)
+    before = earlier(context)
+    result = Measurement(
+        concept=concept.name,
+        version=context.version,
+        at=now(),
+        images=len(hashes),
+        positives=int(truth.sum()),
+        judges=tuple(judge for judge in (*judges, own) if judge is not None),
+        self_kappa=self_kappa(concept),
+        mcnemar_p=None if before is None else against(before, hashes, truth, calls),
+        mcnemar_version=None if before is None else before.version,
+        calls=dict(zip(hashes, calls.tolist(), strict=True)),
+    )
+    write_whole(path, (result.model_dump_json(indent=1).encode("utf-8"),))
+    built = BuildResult.model_validate_json((context.out / BUILD).read_bytes())
+    write_card(context, built, result)
+    return result
+
+
+def judged(name: str, truth: Floats, scores: Floats, calls: NDArray[np.bool_], weights: Floats) -> Judge:
+    """How scores and calls agree with the owner, all weighted to the pool."""
+    said = calls.astype(np.float64)
+    return Judge(
+        name=name,
+        f1=score(agreement.f1, truth, said, weights),
+        auprc=score(agreement.average_precision, truth, scores, weights),
+        recall_at_precision_90=score(agreement.recall_at_precision, truth, scores, weights),
+        kappa=score(agreement.kappa, truth, said, weights),
+        judged=len(truth),
+    )
+
+
+def score(metric: agreement.Metric, truth: Floats, said: Floats, weights: Floats) -> Score:
+    """A metric with its interval, as a record."""
+    found = agreement.estimate(metric, truth, said, weights=weights)
+    if math.isnan(found.value):
+        return Score(value=None)
+    return Score(value=round(found.value, 4), ci95=(round(found.low, 4), round(found.high, 4)))
+
+
+def annotators(truth: Floats, verdicts: Sequence[Verdict], weights: Floats) -> Judge:
+    """The annotator; where it cannot tell, its call counts as out and its score as the least."""
+    scores = np.array([0.0 if v.p is None else v.p for v in verdicts])
+    judge = judged("annotator", truth, scores, np.array([v.call == "in" for v in verdicts]), weights)
+    return judge.model_copy(update={"judged": sum(v.call in ("in", "out") for v in verdicts)})
+
+
+def by_name(context: BuildContext, truth: Floats, rows: Tensor, weights: Floats) -> Judge | None:
+    """The concept's name alone; its threshold has the best F1 on the owner's other labels."""
+    own, labels = dev_rows(context)
+    if not len(own) or labels.min() == labels.max():
+        return None
+    scores = name_scores(context)
+    threshold = agreement.best_threshold(labels, scores[own].double().numpy())
+    mine = scores[rows].double().numpy()
+    return judged("name", truth, mine, mine >= threshold, weights)
+
+
+def name_scores(context: BuildContext) -> Tensor:
+    """Cosine of every image of the pool with "a photo of" the concept `[N]`."""
+    vector = context.encoder.encode_texts([f"a photo of {context.concept.name}"])
+    return context.pool.vectors @ vector[0]
+
+
+def by_own_labels(context: BuildContext, truth: Floats, rows: Tensor, weights: Floats) -> Judge | None:
+    """A head fitted to the owner's other labels alone; None where there are too few of them."""
+    own, labels = dev_rows(context)
+    if not len(own) or min(labels.sum(), (1 - labels).sum()) < 2:
+        return None
+    ones = torch.ones(len(own))
+    examples = Examples(
+        context.pool.vectors[own], torch.from_numpy(labels).float(), torch.zeros(len(own), 0), ones, ones
+    )
+    head = choose_head(
+        examples, context.definition.model_copy(update={"clauses": ()}), seed=context.options.seed
+    ).head
+    p, _ = head.probabilities(context.pool.vectors[rows])
+    return judged("own labels", truth, p.double().numpy(), (p >= head.threshold).numpy(), weights)
+
+
+def dev_rows(context: BuildContext) -> tuple[Tensor, Floats]:
+    """Rows of the pool that the owner labelled outside of the blind test, and their labels, 1 for in."""
+    labels = {i: label for i, label in dev_labels(context.concept).items() if label.value != "unsure"}
+    hashes = [image for image in labels if image in context.pool.row_of]
+    values = np.array([float(labels[image].value == "in") for image in hashes])
+    return torch.tensor(context.pool.rows(hashes), dtype=torch.int64), values
+
+
+def self_kappa(concept: Concept) -> Score:
+    """The owner against themself, on images that came back unannounced."""
+    pairs = [(a.value, b.value) for a, b in repeats(concept) if "unsure" not in (a.value, b.value)]
+    if not pairs:
+        return Score(value=None)
+    first, second = (np.array([float(pair[side] == "in") for pair in pairs]) for side in (0, 1))
+    return score(agreement.kappa, first, second, np.ones(len(pairs)))
+
+
+def earlier(context: BuildContext) -> Measurement | None:
+    """The measurement of the version measured before this one, if it is there."""
+    for version in reversed(context.concept.blind_looks):
+        path = context.out.parent / f"v{version}" / MEASUREMENT
+        if version != context.version and path.is_file():
+            return Measurement.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    return None
+
+
+def against(
+    before: Measurement, hashes: Sequence[str], truth: Floats, calls: NDArray[np.bool_]
+) -> float | None:
+    """McNemar's p against an earlier version, on the images that both were measured on."""
+    said: Mapping[str, bool] = before.calls
+    both = [place for place, image in enumerate(hashes) if image in said]
+    if not both:
+        return None
+    old = np.array([said[hashes[place]] == bool(truth[place]) for place in both])
+    new = np.array([bool(calls[place]) == bool(truth[place]) for place in both])
+    return float(f"{mcnemar(new, old).p:.4g}")

@@ -1,0 +1,26 @@
+"""The choices of a build, as one record.
+
+It knows nothing of how any choice is carried out.
+"""
+
+from pydantic import Field
+
+from fieldmark.records import Record
+
+
+class BuildOptions(Record):
+    """How a classifier is built."""
+
+    annotate: int = Field(default=1500, ge=8)
+    """Images that the annotator judges, in all."""
+    by_chance: float = Field(default=0.5, gt=0, lt=1)
+    """Share of them that is drawn from the pool by chance: what calibration and threshold look at."""
+    rounds: int = Field(default=2, ge=0)
+    """Rounds in which images are added that the classifier of the moment is unsure about."""
+    active: float = Field(default=0.25, ge=0, lt=1)
+    """Share of all images that those rounds may take."""
+    debates: int = Field(default=40, ge=0)
+    """The most images that are argued about: those on which classifier and annotator disagree most."""
+    owner_weight: float = Field(default=3.0, gt=0)
+    """What a label of the owner counts in fitting, where a verdict counts at most 1."""
+    seed: int = 0

@@ -1,0 +1,118 @@
+"""Writes a built classifier down: head, ONNX model, instructions with pictures, model card, figures.
+
+It knows nothing of how it was built or measured.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from fieldmark.agents.build_context import BuildContext
+from fieldmark.agents.build_sampling import Sample
+from fieldmark.cache.folders import write_whole
+from fieldmark.records import Verdict
+from fieldmark.records.building import BuildResult, ContenderScore, Measurement
+from fieldmark.tools.concept_changes import dev_labels
+from fieldmark.tools.heads.choosing import Fitted
+from fieldmark.tools.heads.export import export_head, read_config
+from fieldmark.tools.image_decoding import UnusableImageError
+from fieldmark.tools.images import decode
+from fieldmark.tools.instructions import exemplar_hashes, instructions_of
+from fieldmark.tools.model_card import model_card
+from fieldmark.tools.run_folder import now
+
+BUILD = "build.json"
+INSTRUCTIONS = "instructions.md"
+CARD = "README.md"
+EXEMPLARS = "exemplars"
+EDGE = 384
+"""Longest side of an exemplar, in pixels."""
+
+
+def write_classifier(
+    fitted: Fitted,
+    *,
+    sample: Sample,
+    verdicts: Sequence[Verdict],
+    debated: int,
+    overturned: int,
+    context: BuildContext,
+) -> BuildResult:
+    """Write everything of a classifier into its folder; `build.json` comes last and marks it whole.
+
+    Args:
+        fitted: The chosen head.
+        sample: The images it was fitted to.
+        verdicts: The annotator's verdicts.
+        debated: Images that were argued about.
+        overturned: Verdicts that the debates changed.
+        context: The build.
+    """
+    concept, out = context.concept, context.out
+    (out / BUILD).unlink(missing_ok=True)
+    export_head(out, fitted.head, concept=concept.name, version=context.version, encoder=context.encoder)
+    labels = dev_labels(concept)
+    shown = write_exemplars(exemplar_hashes(labels), context)
+    described = {verdict.image: verdict.seen for verdict in verdicts if verdict.seen}
+    text = instructions_of(concept, context.definition, labels=labels, exemplars=shown, described=described)
+    write_whole(out / INSTRUCTIONS, (text.encode("utf-8"),))
+    told = sum(verdict.call in ("in", "out") for verdict in verdicts)
+    result = BuildResult(
+        concept=concept.name,
+        version=context.version,
+        at=now(),
+        kind=fitted.head.kind,
+        threshold=round(fitted.head.threshold, 6),
+        contenders=tuple(
+            ContenderScore(
+                kind=("mlp" if each.recipe.hidden else "linear") + (" tree" if each.route == "tree" else ""),
+                decay=each.recipe.decay,
+                average_precision=round(each.mean, 4),
+                chosen=each is fitted.chosen,
+            )
+            for each in fitted.contenders
+        ),
+        annotated=told,
+        untold=len(verdicts) - told,
+        owner_labels=sum(label.value != "unsure" for label in labels.values()),
+        active=len(sample.active),
+        debated=debated,
+        overturned=overturned,
+        calls=context.annotator.calls,
+    )
+    write_card(context, result, None)
+    write_whole(out / BUILD, (result.model_dump_json(indent=1).encode("utf-8"),))
+    return result
+
+
+def write_card(context: BuildContext, built: BuildResult, measured: Measurement | None) -> None:
+    """Write the model card, again once the classifier was measured."""
+    text = model_card(context.concept, read_config(context.out), built, measured)
+    write_whole(context.out / CARD, (text.encode("utf-8"),))
+
+
+def write_exemplars(hashes: Sequence[str], context: BuildContext) -> dict[str, str]:
+    """Copy the pictures of a document, made small; one that cannot be read any more is left out.
+
+    Returns:
+        Content hash → path relative to the folder.
+    """
+    folder = context.out / EXEMPLARS
+    written: dict[str, str] = {}
+    for image in context.files(hashes):
+        try:
+            picture = decode(image)
+        except UnusableImageError as error:
+            context.report("failed", {"kind": "exemplar", "reason": str(error)})
+            continue
+        picture.thumbnail((EDGE, EDGE), Image.Resampling.LANCZOS)
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{image.content_hash[:16]}.jpg"
+        _save(picture, folder / name)
+        written[image.content_hash] = f"{EXEMPLARS}/{name}"
+    return written
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    picture.convert("RGB").save(path, "JPEG", quality=90)

@@ -1,0 +1,108 @@
+"""Writes a concept down as labelling instructions: a document that somebody else can label by.
+
+It knows nothing of annotators, classifiers or files; nothing in it comes from the blind test.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from fieldmark.records import Clause, ClauseRole, Concept, Definition, Label
+
+_RULES: tuple[tuple[ClauseRole, str, str], ...] = (
+    ("necessary", "What must hold", "An image is in only if **all** of these hold:"),
+    ("positive", "What suffices", "Of these **at least one** must hold:"),
+    ("negative", "What rules an image out", "An image is out as soon as **any** of these holds:"),
+)
+MOST_CASES = 24
+"""The most decided cases that are told."""
+
+
+def instructions_of(
+    concept: Concept,
+    definition: Definition,
+    *,
+    labels: Mapping[str, Label],
+    exemplars: Mapping[str, str],
+    described: Mapping[str, str],
+) -> str:
+    """The instructions as Markdown.
+
+    Args:
+        concept: The concept, for its name, purpose and decisions.
+        definition: The clauses.
+        labels: The owner's labels outside of the blind test, by content hash.
+        exemplars: Content hash → path of the picture beside the document, for the images that are shown.
+        described: Content hash → what is to be seen in a picture, where somebody said so.
+    """
+    parts = [f"# How to label: {_line(concept.name)}", ""]
+    if concept.purpose.strip():
+        parts += [f"*{_line(concept.purpose)}*", ""]
+    parts += [
+        "Label each image **in** or **out**; label it **unsure** only where the image does not show what the",
+        "rules ask for. Go through the rules in this order and stop as soon as one decides.",
+        "",
+    ]
+    if not definition.active:
+        parts += [f"There is one rule: the image shows {_line(concept.name)}.", ""]
+    for number, (title, said, clauses) in enumerate(_sections(definition), 1):
+        parts += [f"## {number}. {title}", "", said, "", *(f"- {_line(c.text)}" for c in clauses), ""]
+    parts += ["Otherwise the image is in.", ""] if definition.active else []
+    parts += _answers(concept)
+    parts += _cases(labels, described)
+    parts += _pictures(labels, exemplars, described)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def exemplar_hashes(labels: Mapping[str, Label], *, most: int = 4) -> list[str]:
+    """Images to show: some that are in and some that are out, those with a reason first."""
+    chosen: list[str] = []
+    for value in ("in", "out"):
+        own = [image for image, label in labels.items() if label.value == value]
+        chosen += sorted(own, key=lambda image: (not labels[image].reason, image))[:most]
+    return chosen
+
+
+def _sections(definition: Definition) -> list[tuple[str, str, tuple[Clause, ...]]]:
+    found = [(title, said, definition.of_role(role)) for role, title, said in _RULES]
+    return [section for section in found if section[2]]
+
+
+def _answers(concept: Concept) -> list[str]:
+    asked = [d for d in concept.decisions if d.kind == "scope" and d.answer.strip()]
+    if not asked:
+        return []
+    rows = [f"- {_line(d.question)} **{_line(d.answer)}**" for d in asked]
+    return ["## Questions that were settled", "", *rows, ""]
+
+
+def _cases(labels: Mapping[str, Label], described: Mapping[str, str]) -> list[str]:
+    """Cases with a reason: what the owner decided, and why."""
+    told = [
+        (image, label) for image, label in labels.items() if label.reason.strip() and label.value != "unsure"
+    ]
+    if not told:
+        return []
+    rows = [
+        f"- **{label.value}**: {_line(described.get(image, 'an image'))} ({_line(label.reason)})"
+        for image, label in told[-MOST_CASES:]
+    ]
+    return ["## Decided cases", "", *rows, ""]
+
+
+def _pictures(
+    labels: Mapping[str, Label], exemplars: Mapping[str, str], described: Mapping[str, str]
+) -> list[str]:
+    if not exemplars:
+        return []
+    rows: Sequence[str] = [
+        f"- **{labels[image].value}**: ![{_line(described.get(image, labels[image].value))}]({path})"
+        for image, path in exemplars.items()
+    ]
+    return ["## Pictures", "", *rows, ""]
+
+
+def _line(text: str) -> str:
+    """A text on one line that cannot begin anything of Markdown's."""
+    plain = " ".join(text.split())
+    for sign in "\\`*_[]<>#|":
+        plain = plain.replace(sign, f"\\{sign}")
+    return plain
