@@ -9,8 +9,7 @@ from random import Random
 import torch
 
 from fieldmark.agents.build_context import BuildContext
-from fieldmark.errors import FieldmarkError, LimitReached
-from fieldmark.prompts.queries import ask_queries
+from fieldmark.agents.concept_queries import searches_for
 from fieldmark.records import Concept, Definition, Label, Record, Verdict
 from fieldmark.tools.concept_changes import dev_labels
 from fieldmark.tools.heads.network import Head
@@ -46,14 +45,8 @@ def free_rows(concept: Concept, pool: Pool) -> list[int]:
     rows = [row for row in range(len(pool)) if pool.images[row].content_hash not in concept.blind]
     if not blind or not rows:
         return rows
-    apart = distinct_from(pool, rows, blind)
-    return [row for row, kept in zip(rows, apart, strict=True) if kept]
-
-
-def distinct_from(pool: Pool, rows: Sequence[int], others: Sequence[int]) -> list[bool]:
-    """Whether each row shows something else than all of `others`."""
-    nearest = (pool.vectors[list(rows)] @ pool.vectors[list(others)].T).amax(1)
-    return (nearest < NEAR_DUPLICATE).tolist()
+    nearest = (pool.vectors[rows] @ pool.vectors[blind].T).amax(1)
+    return [row for row, like in zip(rows, nearest.tolist(), strict=True) if like < NEAR_DUPLICATE]
 
 
 async def first_sample(context: BuildContext) -> Sample:
@@ -74,29 +67,14 @@ async def _mined(concept: Concept, context: BuildContext, count: int, taken: set
     """The nearest images of every query in turn, near-duplicates left out."""
     if not count:
         return []
-    texts = await queries(concept, context)
+    searches = await searches_for(concept, context.definition, context.llm, context.report)
+    texts = searches.texts
     vectors = context.encoder.encode_texts(texts)
     each = -(-2 * count // len(texts))
     hits = context.pool.search(vectors, each, without=sorted(taken))
     ranked = list(dict.fromkeys(hits.rows.T.flatten().tolist()))
     kept = [ranked[place] for place in distinct_rows(context.pool.vectors[ranked])]
     return kept[:count]
-
-
-async def queries(concept: Concept, context: BuildContext) -> list[str]:
-    """Texts to search the pool by: the language model's, else the clauses and the concept's name."""
-    definition = context.definition
-    plain = [f"a photo of {concept.name}", *(clause.text for clause in definition.active)]
-    if context.llm is None:
-        return list(dict.fromkeys(plain))
-    try:
-        found = (await context.llm.ask(ask_queries(concept.name, concept.purpose, definition))).value
-    except LimitReached:
-        raise
-    except FieldmarkError as error:
-        context.report("failed", {"kind": "queries", "reason": str(error)})
-        return list(dict.fromkeys(plain))
-    return list(dict.fromkeys([*found.positive, *found.near_miss, *plain]))
 
 
 def next_sample(sample: Sample, head: Head, count: int, context: BuildContext) -> Sample:

@@ -1,0 +1,246 @@
+import json
+
+import pytest
+
+from fieldmark.agents import build
+from fieldmark.agents.build_context import BuildContext
+from fieldmark.agents.build_measure import MEASUREMENT, measure
+from fieldmark.agents.build_options import BuildOptions
+from fieldmark.agents.build_running import run_build
+from fieldmark.agents.build_sampling import free_rows
+from fieldmark.errors import EndpointError, InputError, RunError
+from fieldmark.records import Clause, Costs, Definition, Label
+from fieldmark.tools.annotate import Debate
+from fieldmark.tools.concept_changes import with_labels, with_version
+from fieldmark.tools.drawing import draw_stratified
+from fieldmark.tools.heads.choosing import choose_head
+from fieldmark.tools.heads.export import load_head
+from tests.graph.define_world import CREST, RED, scene
+
+SMALL = BuildOptions(annotate=120, rounds=2, debates=6)
+TREE = Definition(
+    clauses=(
+        Clause(id="c1", role="necessary", text=f"The bird has {RED}."),
+        Clause(id="c2", role="negative", text=f"The bird has {CREST}."),
+    )
+)
+
+
+class Debater:
+    def __init__(self, overturn=()):
+        self.overturn, self.images = set(overturn), []
+
+    async def debate(self, images, definition, *, concept, purpose, progress=None):
+        self.images += [image.content_hash for image in images]
+        return tuple(Debate(i.content_hash, "in", p=0.9) for i in images)
+
+
+def setting(folder, *, options=SMALL, blind=60, refused=(), debater=None):
+    """A concept with a definition, blind labels and some others, by the owner's rule."""
+    made = scene(folder)
+    folder_of = made.context.folder
+    if not folder_of.load().versions:
+        pool = made.context.pool
+        scores = (pool.vectors @ made.context.encoder.encode_texts(["a photo of a ruddy"])[0]).float()
+        drawn = draw_stratified(scores, blind, seed=0) if blind else {}
+        hashes = {pool.images[row].content_hash: weight for row, weight in drawn.items()}
+        concept = with_version(folder_of.load(), TREE, why="test", at="t")
+        concept = concept.model_copy(update={"blind": hashes})
+        labels = [Label(image=i, value=made.owner.says(i), split="blind", at="t") for i in hashes]
+        others = [i.content_hash for i in pool.images if i.content_hash not in hashes][:20]
+        labels += [Label(image=i, value=made.owner.says(i), split="dev", at="t", reason="so") for i in others]
+        folder_of.save(with_labels(concept, labels))
+    made.annotator.refused = frozenset(refused)
+    context = BuildContext(
+        folder=folder_of,
+        version=1,
+        out=folder_of.path / "models" / "v1",
+        pool=made.context.pool,
+        encoder=made.context.encoder,
+        annotator=made.annotator,
+        debater=debater,
+        llm=made.analyst,
+        arrays=made.context.arrays,
+        options=options,
+    )
+    return context, made
+
+
+async def test_a_classifier_stands_alone_and_agrees_with_its_annotator(tmp_path):
+    context, made = setting(tmp_path, debater=Debater())
+    result = await run_build(context)
+    head, config = load_head(context.out, context.encoder)
+    assert config.version == 1
+    assert {"config.json", "head.onnx", "head.safetensors", "build.json", "instructions.md", "README.md"} <= {
+        path.name for path in context.out.iterdir()
+    }
+    p, _ = head.probabilities(context.pool.vectors)
+    wanted = [
+        made.owner.world.shows(i, RED) and not made.owner.world.shows(i, CREST) for i in context.pool.images
+    ]
+    right = [(float(each) >= head.threshold) == want for each, want in zip(p, wanted, strict=True)]
+    assert sum(right) / len(right) > 0.9
+    assert 100 <= result.annotated <= 140
+    assert result.untold == 0
+    assert 0 < result.active <= 30
+    assert sum(contender.chosen for contender in result.contenders) == 1
+    text = (context.out / "instructions.md").read_text()
+    assert f"The bird has {RED}." in text
+    assert "so" in text
+    assert "version 1" in (context.out / "README.md").read_text()
+
+
+async def test_blind_images_never_come_near_the_build(tmp_path):
+    context, made = setting(tmp_path, debater=(debater := Debater()))
+    await run_build(context)
+    looked = {look.split()[0] for look in made.annotator.looks} | set(debater.images)
+    assert not looked & set(context.concept.blind)
+    assert looked
+    assert not set(context.pool.rows(list(context.concept.blind))) & set(
+        free_rows(context.concept, context.pool)
+    )
+
+
+async def test_a_finished_build_is_not_built_again_and_a_changed_one_asks_about_new_images_alone(tmp_path):
+    context, made = setting(tmp_path)
+    first = await run_build(context)
+    context, made = setting(tmp_path)
+    assert await run_build(context) == first
+    assert made.annotator.looks == []
+    changed, made = setting(tmp_path, options=SMALL.model_copy(update={"debates": 0}))
+    await run_build(changed)
+    assert made.annotator.looks == []
+
+
+async def test_a_build_that_was_stopped_goes_on_where_it_was(tmp_path):
+    context, made = setting(tmp_path / "a")
+    judge, counted = made.annotator.judge, []
+
+    async def dying(images, definition, *, progress=None):
+        counted.append(len(images))
+        if len(counted) == 2:
+            raise EndpointError("gone")
+        return await judge(images, definition, progress=progress)
+
+    made.annotator.judge = dying
+    with pytest.raises(EndpointError):
+        await run_build(context)
+    looks = len(made.annotator.looks)
+    context, made = setting(tmp_path / "a")
+    resumed = await run_build(context)
+    whole, other = setting(tmp_path / "b")
+    straight = await run_build(whole)
+    assert looks + len(made.annotator.looks) == len(other.annotator.looks)
+    same = {"contenders", "threshold", "kind", "annotated", "active"}
+    assert resumed.model_dump(include=same) == straight.model_dump(include=same)
+    one, two = ((c.out / "head.safetensors").read_bytes() for c in (context, whole))
+    assert one == two
+
+
+async def test_what_cannot_be_told_is_left_out_and_not_taken_for_out(tmp_path):
+    made = scene(tmp_path / "look")
+    shown = [i.content_hash for i in made.context.pool.images if made.owner.world.shows(i, RED)]
+    context, _ = setting(tmp_path, refused=shown[:60], options=SMALL.model_copy(update={"rounds": 0}))
+    result = await run_build(context)
+    assert result.untold > 0
+    head, _ = load_head(context.out, context.encoder)
+    p, _ = head.probabilities(context.pool.vectors[context.pool.rows(shown[:60])])
+    wanted = [made.owner.world.shows(made.owner.files[i], CREST) is False for i in shown[:60]]
+    right = [(float(each) >= head.threshold) == want for each, want in zip(p, wanted, strict=True)]
+    assert sum(right) / len(right) > 0.6  # taken for out, those without a crest would all be wrong
+
+
+async def test_debates_change_what_is_learned_and_the_verdict_stays(tmp_path):
+    context, made = setting(tmp_path, debater=Debater())
+    result = await run_build(context)
+    kept = json.loads(made.annotator.kept.read_text())
+    assert result.debated <= 6
+    assert result.overturned <= result.debated
+    assert all(p in (0.1, 0.9) for p in kept.values())
+
+
+async def test_the_blind_test_is_looked_at_once_a_version(tmp_path):
+    context, made = setting(tmp_path)
+    with pytest.raises(RunError, match="concept build"):
+        await measure(context)
+    assert context.concept.blind_looks == ()
+    await run_build(context)
+    measured = await measure(context)
+    assert context.concept.blind_looks == (1,)
+    assert {judge.name for judge in measured.judges} >= {"classifier", "annotator", "own labels"}
+    assert measured.images == 60
+    looks = len(made.annotator.looks)
+    assert await measure(context) == measured
+    assert len(made.annotator.looks) == looks
+    assert "Measured once" in (context.out / "README.md").read_text()
+    with pytest.raises(RunError, match="measured on the blind test"):
+        await run_build(setting(tmp_path, options=SMALL.model_copy(update={"seed": 5}))[0])
+    (context.out / MEASUREMENT).unlink()
+    with pytest.raises(RunError, match="not looked at twice"):
+        await measure(context)
+
+
+async def test_an_annotator_that_is_gone_costs_no_look(tmp_path):
+    context, made = setting(tmp_path)
+    await run_build(context)
+    made.annotator.down = EndpointError("gone")
+    with pytest.raises(EndpointError):
+        await measure(context)
+    assert context.concept.blind_looks == ()
+
+
+async def test_versions_are_compared_on_the_same_images(tmp_path):
+    context, _ = setting(tmp_path)
+    await run_build(context)
+    await measure(context)
+    worse = Definition(
+        clauses=(*TREE.clauses, Clause(id="c3", role="necessary", text="The bird has a green tail."))
+    )
+    context.folder.save(with_version(context.concept, worse, why="worse", at="u"))
+    context.version, context.out = 2, context.out.parent / "v2"
+    await run_build(context)
+    second = await measure(context)
+    assert second.mcnemar_version == 1
+    assert second.mcnemar_p is not None
+    assert 0 < second.mcnemar_p <= 1
+    assert context.concept.blind_looks == (1, 2)
+
+
+async def test_too_few_blind_labels_measure_nothing(tmp_path):
+    context, _ = setting(tmp_path, blind=12)
+    await run_build(context)
+    with pytest.raises(InputError, match="too few"):
+        await measure(context)
+
+
+async def test_costs_reach_the_head_unless_they_are_equal(tmp_path, monkeypatch):
+    given = []
+
+    def spy(*args, costs, **more):
+        given.append(costs)
+        return choose_head(*args, costs=costs, **more)
+
+    monkeypatch.setattr(build, "choose_head", spy)
+    wanted = [Costs(), Costs(false_positive=10)]
+    for number, costs in enumerate(wanted):
+        context, _ = setting(tmp_path / str(number), options=SMALL.model_copy(update={"rounds": 0}))
+        context.folder.save(context.concept.model_copy(update={"costs": costs}))
+        await run_build(context)
+    assert given == [None, wanted[1]]
+
+
+async def test_nothing_to_learn_from_says_what_to_do(tmp_path):
+    context, _ = setting(tmp_path, blind=0)
+    green = Definition(clauses=(Clause(id="c1", role="necessary", text="The bird sings."),))
+    concept = context.concept.model_copy(update={"labels": ()})
+    context.folder.save(with_version(concept, green, why="nothing", at="u"))
+    context.version = 2
+    with pytest.raises(InputError, match="at least two of each kind"):
+        await run_build(context)
+
+
+async def test_a_version_that_is_not_there(tmp_path):
+    context, _ = setting(tmp_path)
+    context.version = 7
+    with pytest.raises(RunError, match="no version 7"):
+        await run_build(context)
