@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fieldmark.agents.options import ResolveOptions
-    from fieldmark.app import Classifier, Resolution
+    from fieldmark.app import Classifier, ConceptClassifier, Resolution
     from fieldmark.errors import FieldmarkError
     from fieldmark.records import Limits, Prediction, Prompt, PromptBook, RunManifest, Usage
 
@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Classifier": "fieldmark.app.classifier",
+    "ConceptClassifier": "fieldmark.app.concept_classifier",
     "FieldmarkError": "fieldmark.errors",
     "Limits": "fieldmark.records",
     "Prediction": "fieldmark.records",
@@ -29,6 +30,7 @@ _HOME = {
 
 __all__ = [
     "Classifier",
+    "ConceptClassifier",
     "FieldmarkError",
     "Limits",
     "Prediction",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fieldmark.app.classifier import Classifier
+    from fieldmark.app.concept_classifier import ConceptClassifier
     from fieldmark.app.graphs import resolve_graph
     from fieldmark.app.inputs import check_classes, read_book, read_class_names
     from fieldmark.app.resolution import Resolution
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Classifier": "fieldmark.app.classifier",
+    "ConceptClassifier": "fieldmark.app.concept_classifier",
     "Resolution": "fieldmark.app.resolution",
     "Stores": "fieldmark.app.stores",
     "check_classes": "fieldmark.app.inputs",
@@ -29,6 +31,7 @@ _HOME = {
 
 __all__ = [
     "Classifier",
+    "ConceptClassifier",
     "Resolution",
     "Stores",
     "check_classes",

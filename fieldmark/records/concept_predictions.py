@@ -1,0 +1,63 @@
+"""What a concept's classifier says of images.
+
+It knows nothing of heads or encoders.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from fieldmark.records._base import Record
+from fieldmark.records.predictions import Skipped
+
+
+class ClauseScore(Record):
+    """What the classifier makes of one clause of the definition."""
+
+    clause: str
+    """Id."""
+    role: str
+    text: str
+    probability: float = Field(ge=0, le=1)
+
+
+class ConceptPrediction(Record):
+    """One image."""
+
+    image: str
+    """Path as found."""
+    image_hash: str
+    label: Literal["in", "out"]
+    probability: float = Field(ge=0, le=1)
+    """Calibrated on the pool that the classifier was made from."""
+    clauses: tuple[ClauseScore, ...] = ()
+
+    @property
+    def decided_by(self) -> ClauseScore | None:
+        """The clause that speaks loudest for the label; None where the classifier has no clauses.
+
+        Of an image that is out the necessary clause that holds least or the negative one that holds most, and
+        of one that is in the positive or necessary clause that holds most.
+        """
+        if not self.clauses:
+            return None
+        if self.label == "out":
+            return min(
+                self.clauses, key=lambda c: 1 - c.probability if c.role == "negative" else c.probability
+            )
+        asked = [clause for clause in self.clauses if clause.role != "negative"] or list(self.clauses)
+        return max(asked, key=lambda clause: clause.probability)
+
+
+class ConceptPredictions(Record):
+    """What `fieldmark concept predict --json` prints."""
+
+    format: Literal["fieldmark.concept_predictions/1"] = Field(
+        default="fieldmark.concept_predictions/1", serialization_alias="schema"
+    )
+    concept: str
+    version: int
+    threshold: float
+    encoder: str
+    predictions: tuple[ConceptPrediction, ...]
+    skipped: tuple[Skipped, ...] = ()
