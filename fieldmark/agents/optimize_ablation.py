@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pydantic import Field
 from torch import Tensor
 
-from fieldmark.agents.optimize_pool import Pool
+from fieldmark.agents.optimize_pool import Pool, Unit
 from fieldmark.agents.optimize_reflecting import REFLECTED, Reflections
 from fieldmark.agents.optimize_search import class_matrix
 from fieldmark.records import Record
@@ -20,9 +20,9 @@ class ReflectedEdit(Record):
     class_name: str
     generation: int
     added: tuple[str, ...]
-    """The marks that it added."""
+    """What it added: word and mark."""
     removed: tuple[str, ...]
-    """The marks that it took out."""
+    """What it took out."""
     in_best: bool
     """Whether the best book still has what it added."""
     test_without: float | None = None
@@ -138,4 +138,11 @@ def ablate(
 
 
 def _marks(units: Sequence[int], pool: Pool) -> tuple[str, ...]:
-    return tuple(f"{unit.word}, which has {unit.said}" for unit in (pool.units[number] for number in units))
+    return tuple(_told(pool.units[number]) for number in units)
+
+
+def _told(unit: Unit) -> str:
+    """A unit in short: its word and its mark; a prompt that was taken as it is says itself."""
+    if not unit.word:
+        return unit.texts[0]
+    return f"{unit.word}, which has {unit.said}" if unit.said else unit.word

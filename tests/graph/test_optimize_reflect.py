@@ -93,6 +93,8 @@ def test_accepted_edits_are_measured_by_leaving_them_out(whole: tuple[OptimizeCo
     assert done is not None
     assert done.test_best == found.best.test_top1
     assert done.units_in_best > 0
+    told = [text for edit in done.accepted for text in (*edit.added, *edit.removed)]
+    assert all(text and not text.startswith(",") for text in told)
     kept = [edit for edit in done.accepted if edit.in_best]
     assert kept
     assert all(edit.test_without is not None and edit.test_without_class is not None for edit in kept)
