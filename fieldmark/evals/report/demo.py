@@ -5,7 +5,6 @@ It knows nothing of how the demo is run.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from markupsafe import Markup
@@ -19,7 +18,7 @@ from fieldmark.evals.report.gallery import gallery
 from fieldmark.evals.report.page import render, write_page
 from fieldmark.evals.report.pictures import Pictures
 from fieldmark.evals.report.rounds import pooled_rounds
-from fieldmark.evals.report.sections import matrices, outcome, round_rows
+from fieldmark.evals.report.sections import TimePart, matrices, outcome, round_rows, time_parts
 from fieldmark.records import RunManifest
 from fieldmark.tools.run_folder import RunFolder
 
@@ -56,15 +55,6 @@ class PairRow:
     second: str
     pair: PairedScore
     plot: Markup
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of the running time."""
-
-    title: str
-    seconds: float
-    bar: Markup
 
 
 def write_demo_report(run: RunFolder, result: DemoResult, climbs: Sequence[Climb]) -> Path:
@@ -136,7 +126,7 @@ def pair_rows(result: DemoResult, axis: figures.Axis) -> list[PairRow]:
     ]
 
 
-def parts_of(result: DemoResult) -> list[Part]:
+def parts_of(result: DemoResult) -> list[TimePart]:
     """Where the time went, as one bar cut in four."""
     seconds = result.seconds
     named = (
@@ -145,16 +135,4 @@ def parts_of(result: DemoResult) -> list[Part]:
         ("Waiting for answers", seconds.llm),
         ("Scoring and everything else", seconds.score),
     )
-    # Clocks that overlap by a few milliseconds must not push the last bar out of the figure.
-    total = max(seconds.total, sum(max(0.0, each) for _, each in named))
-    starts = [0.0]
-    for _, each in named:
-        starts.append(starts[-1] + max(0.0, each))
-    return [
-        Part(
-            title=title,
-            seconds=each,
-            bar=figures.stacked([("gap", start), ("time", end - start)], total),
-        )
-        for (title, each), (start, end) in zip(named, pairwise(starts), strict=True)
-    ]
+    return time_parts(named, seconds.total)

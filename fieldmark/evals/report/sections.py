@@ -1,10 +1,11 @@
-"""The sections that every report has: what came out, round by round, and what was taken for what.
+"""The sections that several reports have: what came out, round by round, what was taken for what, the time.
 
 It knows nothing of markup beyond the figures it puts into its rows.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -39,6 +40,15 @@ class RoundRow:
     title: str
     asked: int
     summary: RoundSummary
+    bar: Markup
+
+
+@dataclass(frozen=True)
+class TimePart:
+    """One part of the running time."""
+
+    title: str
+    seconds: float
     bar: Markup
 
 
@@ -93,6 +103,24 @@ def matrices(found: Confusions | None) -> tuple[Markup, ...]:
         figures.matrix(found.first, found.classes, title=f"{what} at the first look"),
         figures.matrix(found.final, found.classes, title=f"{what} at the end"),
     )
+
+
+def time_parts(named: Sequence[tuple[str, float]], total: float) -> list[TimePart]:
+    """Where the time went, as one bar cut in pieces.
+
+    Args:
+        named: What was done, and for how many seconds.
+        total: What the whole width stands for, in seconds.
+    """
+    # Clocks that overlap by a few milliseconds must not push the last bar out of the figure.
+    total = max(total, sum(max(0.0, each) for _, each in named))
+    starts = [0.0]
+    for _, each in named:
+        starts.append(starts[-1] + max(0.0, each))
+    return [
+        TimePart(title, each, figures.stacked([("gap", start), ("time", end - start)], total))
+        for (title, each), (start, end) in zip(named, pairwise(starts), strict=True)
+    ]
 
 
 def _share(values: Iterable[bool]) -> float | None:
