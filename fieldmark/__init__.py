@@ -7,9 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fieldmark.agents.optimize_options import OptimizeOptions
     from fieldmark.agents.options import ResolveOptions
-    from fieldmark.app import Classifier, ConceptClassifier, Resolution
+    from fieldmark.app import Classifier, ConceptClassifier, Optimizer, Resolution
     from fieldmark.errors import FieldmarkError
+    from fieldmark.evals.optimizing import OptimizeResult
     from fieldmark.records import Limits, Prediction, Prompt, PromptBook, RunManifest, Usage
 
 __version__ = "0.1.0"
@@ -19,6 +21,9 @@ _HOME = {
     "ConceptClassifier": "fieldmark.app.concept_classifier",
     "FieldmarkError": "fieldmark.errors",
     "Limits": "fieldmark.records",
+    "OptimizeOptions": "fieldmark.agents.optimize_options",
+    "OptimizeResult": "fieldmark.evals.optimizing",
+    "Optimizer": "fieldmark.app.optimizer",
     "Prediction": "fieldmark.records",
     "Prompt": "fieldmark.records",
     "PromptBook": "fieldmark.records",
@@ -33,6 +38,9 @@ __all__ = [
     "ConceptClassifier",
     "FieldmarkError",
     "Limits",
+    "OptimizeOptions",
+    "OptimizeResult",
+    "Optimizer",
     "Prediction",
     "Prompt",
     "PromptBook",

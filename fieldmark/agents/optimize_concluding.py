@@ -4,6 +4,7 @@ It knows nothing of how the search got there.
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -28,6 +29,8 @@ from fieldmark.tools.statistics import bootstrap_mean, paired_difference
 
 RESULT = "optimize.json"
 MATRIX = "class_matrix.safetensors"
+MOST_CONFUSIONS = 30
+"""Confusions that are listed of each kind."""
 
 
 class BookScore(Record):
@@ -59,6 +62,19 @@ class Gain(Record):
     p: float
 
 
+class ClassScore(Record):
+    """How the test images of one class do, in counts."""
+
+    images: int
+    start: int
+    """Those that the start has right."""
+    best: int
+
+
+Confusion = tuple[str, str, int, int]
+"""True class, what it was taken for, and how many test images at the start and in the end."""
+
+
 class Found(Record):
     """What a prompt search found; `optimize.json` in the run's folder."""
 
@@ -76,8 +92,15 @@ class Found(Record):
     """What cross-validation found and chose; None where there was none."""
     changes: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = Field(default_factory=dict)
     """Class → texts of the best book that the start did not have, and texts that only the start had."""
-    vanished: tuple[tuple[str, str, int, int], ...] = ()
-    """True class, what it was taken for, how often at the start and in the end: the largest changes first."""
+    by_class: dict[str, ClassScore] = Field(default_factory=dict)
+    """Every class that has test images."""
+    vanished: tuple[Confusion, ...] = ()
+    """Confusions that became rarer: the largest changes first, at most `MOST_CONFUSIONS`."""
+    appeared: tuple[Confusion, ...] = ()
+    """Confusions that became more frequent."""
+    rarer: int = 0
+    """How many confusions became rarer, those not listed included."""
+    more_frequent: int = 0
     reflect: Reflected | None = None
     """What reflecting did; None where it was not asked for."""
 
@@ -151,6 +174,9 @@ def measure_and_write(
             p=float(f"{gap.p:.3g}"),
         )
     curve = _curve(images, labels, pool, vectors, size=curve_size, context=context)
+    confused = _confusions(before, after, labels, pool)
+    rarer = sorted((c for c in confused if c[3] < c[2]), key=lambda c: c[3] - c[2])
+    more_frequent = sorted((c for c in confused if c[3] > c[2]), key=lambda c: c[2] - c[3])
     noun = context.options.noun
     written = pool.book(best.parts, noun)
     found = Found(
@@ -164,7 +190,11 @@ def measure_and_write(
         curve=tuple(curve),
         folds=folds,
         changes=_changes(start, best, pool),
-        vanished=_vanished(before, after, labels, pool) if labels is not None else (),
+        by_class=_by_class(first_right, last_right, labels, pool),
+        vanished=tuple(rarer[:MOST_CONFUSIONS]),
+        appeared=tuple(more_frequent[:MOST_CONFUSIONS]),
+        rarer=len(rarer),
+        more_frequent=len(more_frequent),
         reflect=None
         if reflections is None
         else ablate(
@@ -258,21 +288,31 @@ def _changes(
     return changes
 
 
-def _vanished(
-    before: Tensor | None, after: Tensor | None, labels: Tensor, pool: Pool, most: int = 30
-) -> tuple[tuple[str, str, int, int], ...]:
-    if before is None or after is None:
-        return ()
+def _by_class(
+    first: np.ndarray | None, last: np.ndarray | None, labels: Tensor | None, pool: Pool
+) -> dict[str, ClassScore]:
+    if first is None or last is None or labels is None:
+        return {}
     classes = len(pool.classes)
-
-    def table(predicted: Tensor) -> Tensor:
-        return torch.bincount(labels * classes + predicted, minlength=classes * classes)
-
-    old, new = table(before), table(after)
-    change = (old - new).reshape(classes, classes).fill_diagonal_(0).reshape(-1)
-    ranked = change.argsort(descending=True, stable=True)[:most].tolist()
-    return tuple(
-        (pool.classes[cell // classes], pool.classes[cell % classes], int(old[cell]), int(new[cell]))
-        for cell in ranked
-        if int(change[cell]) > 0
+    images, start, best = (
+        np.bincount(labels.numpy(), weights=weights, minlength=classes).astype(int).tolist()
+        for weights in (None, first, last)
     )
+    return {
+        name: ClassScore(images=images[c], start=start[c], best=best[c])
+        for c, name in enumerate(pool.classes)
+        if images[c]
+    }
+
+
+def _confusions(
+    before: Tensor | None, after: Tensor | None, labels: Tensor | None, pool: Pool
+) -> list[Confusion]:
+    """Every confusion there is, in the order of the classes."""
+    if before is None or after is None or labels is None:
+        return []
+    truth: list[int] = labels.tolist()
+    old = Counter(zip(truth, before.tolist(), strict=True))
+    new = Counter(zip(truth, after.tolist(), strict=True))
+    names = pool.classes
+    return [(names[a], names[b], old[a, b], new[a, b]) for a, b in sorted(old | new) if a != b]

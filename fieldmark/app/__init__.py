@@ -1,4 +1,4 @@
-"""Puts things together; alone reads settings, builds contexts, holds `Classifier` and the graph factories.
+"""Puts things together; alone reads settings, builds contexts, holds what is public and the graph factories.
 
 Its names are imported on first use, so that a command about the cache loads no model library.
 """
@@ -7,17 +7,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fieldmark.agents.optimize_options import OptimizeOptions
     from fieldmark.app.classifier import Classifier
     from fieldmark.app.concept_classifier import ConceptClassifier
     from fieldmark.app.graphs import resolve_graph
     from fieldmark.app.inputs import check_classes, read_book, read_class_names
+    from fieldmark.app.optimizer import Optimizer
     from fieldmark.app.resolution import Resolution
     from fieldmark.app.stores import Stores, open_llm, open_stores
+    from fieldmark.evals.optimizing import OptimizeResult
     from fieldmark.settings import read_settings
 
 _HOME = {
     "Classifier": "fieldmark.app.classifier",
     "ConceptClassifier": "fieldmark.app.concept_classifier",
+    "OptimizeOptions": "fieldmark.agents.optimize_options",
+    "OptimizeResult": "fieldmark.evals.optimizing",
+    "Optimizer": "fieldmark.app.optimizer",
     "Resolution": "fieldmark.app.resolution",
     "Stores": "fieldmark.app.stores",
     "check_classes": "fieldmark.app.inputs",
@@ -32,6 +38,9 @@ _HOME = {
 __all__ = [
     "Classifier",
     "ConceptClassifier",
+    "OptimizeOptions",
+    "OptimizeResult",
+    "Optimizer",
     "Resolution",
     "Stores",
     "check_classes",

@@ -3,12 +3,11 @@
 It knows nothing of commands and terminals; the graphs know nothing of it.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from pydantic import JsonValue
 
@@ -18,6 +17,7 @@ from fieldmark.agents.estimating import Estimate, first_look, most_follow_ups
 from fieldmark.agents.options import ResolveOptions
 from fieldmark.agents.running import run_resolve
 from fieldmark.app.checks import check_book, check_calibration, check_loop
+from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import check_classes, find_given, images_hash
 from fieldmark.app.resolution import Resolution
 from fieldmark.app.resuming import (
@@ -33,7 +33,7 @@ from fieldmark.app.resuming import (
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
-from fieldmark.errors import InputError, LimitReached, QuestionFailed, SettingsError
+from fieldmark.errors import LimitReached, QuestionFailed, SettingsError
 from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Limits, PromptBook, RunManifest, Usage
@@ -42,7 +42,6 @@ from fieldmark.tools.images import Found, ImageFile
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
 
-T = TypeVar("T")
 Images = Sequence[Path | str] | Path | str
 
 
@@ -93,7 +92,7 @@ class Classifier:
 
     def resolve(self, images: Images, *, resume: str | None = None) -> Resolution:
         """Classify images; see `aresolve`. Not to be called from a running event loop."""
-        return _run_here(self.aresolve(images, resume=resume), "resolve")
+        return run_here(self.aresolve(images, resume=resume), "resolve")
 
     async def aresolve(self, images: Images, *, resume: str | None = None) -> Resolution:
         """Classify images until each is resolved or honestly left open.
@@ -182,7 +181,7 @@ class Classifier:
 
     def estimate(self, images: Images) -> Estimate:
         """What classifying these images would ask; see `aestimate`. Not for a running event loop."""
-        return _run_here(self.aestimate(images), "estimate")
+        return run_here(self.aestimate(images), "estimate")
 
     async def aestimate(self, images: Images) -> Estimate:
         """What classifying these images would ask; asks nothing and leaves no run behind.
@@ -316,19 +315,3 @@ class Classifier:
 def _killed_once(earlier: RunFolder | None, stopped: RunManifest | None) -> bool:
     """Whether some process of a resumed run ended without saying what it spent."""
     return earlier is not None and (stopped is None or RESUMED in stopped.notes)
-
-
-def _run_here(work: Coroutine[Any, Any, T], name: str) -> T:
-    """Run to the end what `name` stands for.
-
-    Raises:
-        InputError: An event loop is running already.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    work.close()
-    raise InputError(
-        f"{name}() was called inside a running event loop.", hint=f"Use `await a{name}(…)` there."
-    )

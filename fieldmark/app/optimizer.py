@@ -1,9 +1,8 @@
 """Puts a prompt search together: reads settings, opens stores and models, finds the images, runs or resumes.
 
-It knows nothing of commands and terminals; it stands beside `app.py`, whose stores and models it uses.
+It knows nothing of commands and terminals, or of how a book is searched.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,8 @@ from pydantic import JsonValue, ValidationError
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.agents.optimize_options import OptimizeOptions
 from fieldmark.agents.optimize_search import RANDOM_BY
-from fieldmark.app.inputs import read_book, read_class_names
+from fieldmark.app.event_loop import run_here
+from fieldmark.app.inputs import check_classes, read_book, read_class_names
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import FieldmarkError, InputError, RunError
@@ -36,31 +36,33 @@ KIND = "optimize"
 
 @dataclass(kw_only=True)
 class Optimizer:
-    """Finds the prompts that classify best.
+    """Finds the prompts that classify best, by a few labelled images a class.
 
     Args:
-        data: "aviary", or the path of a folder, list or split file; see `read_labelled`.
-        images: Where relative paths of a list start.
+        data: "aviary", or the path of a folder with one folder a class, of a list, or of a split file; see
+            `read_labelled`.
+        images: Where relative paths of a list start; its own folder where not given.
         classes: The class names; those with images where not given.
-        shots: Training images a class.
-        book: Prompts to start from.
-        options: The choices of the search.
+        shots: Training images a class; the others are for testing where no split says otherwise.
+        book: Prompts to start from instead of asking for descriptors.
+        options: The choices of the search, its seed among them.
         noun: The generic word for all classes; asked, else "object", where not given.
         clip: The CLIP model; the settings' where not given, the bundled one for the aviary.
         llm: The language model; the settings' where not given; without one nothing is asked.
         base_url: Its endpoint.
         species: Species of the aviary.
-        also_clip: Other CLIP models to measure the book on.
+        also_clip: Other CLIP models to measure the book on, by the names that `clip` takes.
         ceiling: Also search with the test images shown, for a bound to print beside the result.
-        limits: The most that may be spent.
+        limits: The most that may be spent on the language model.
         home: Where answers and vectors are kept; the settings' where not given.
         out: Where run folders go.
         report: Called with progress events.
+        earlier: The run to go on with; see `from_run`.
     """
 
-    data: str
+    data: Path | str
     images: Path | None = None
-    classes: tuple[str, ...] = ()
+    classes: Sequence[str] = ()
     shots: int = 1
     book: PromptBook | None = None
     options: OptimizeOptions = field(default_factory=OptimizeOptions)
@@ -69,25 +71,35 @@ class Optimizer:
     llm: str | None = None
     base_url: str | None = None
     species: int = 80
-    also_clip: tuple[str, ...] = ()
+    also_clip: Sequence[str] = ()
     ceiling: bool = False
     limits: Limits = field(default_factory=Limits)
     home: Path | None = None
     out: Path = Path("runs")
     report: Report = say_nothing
     earlier: RunFolder | None = None
-    """The run to go on with."""
+
+    def __post_init__(self) -> None:
+        self.data = str(self.data)
+        self.also_clip = tuple(self.also_clip)
+        self.classes = check_classes(self.classes) if self.classes else ()
 
     def run(self) -> OptimizeResult:
-        """Search, or go on searching.
-
-        Raises:
-            FieldmarkError: What was given cannot be used, or a limit or the endpoint stopped the run.
-        """
-        return asyncio.run(self.arun())
+        """Search, or go on searching; see `arun`. Not to be called from a running event loop."""
+        return run_here(self.arun(), "run")
 
     async def arun(self) -> OptimizeResult:
-        """See `run`."""
+        """Search, or go on searching, and measure what was found on the test images, once.
+
+        Returns:
+            What was found; the prompt book, `book.json`, lies in the folder that `run` names.
+
+        Raises:
+            InputError: What was given cannot be used.
+            ModelError: A CLIP model is unknown, missing or damaged; those of `also_clip` are tried first.
+            NoImagesError: No training image is usable.
+            FieldmarkError: A limit or the endpoint stopped the run; `from_run` goes on with it.
+        """
         if self.options.folds > self.shots:
             raise InputError(
                 f"{self.options.folds} folds need {self.options.folds} training images a class, "
@@ -103,6 +115,7 @@ class Optimizer:
         if not 1 <= self.shots <= 16:
             raise InputError(f"The aviary has 1 to 16 shots, not {self.shots}.")
         encoder = stores.encoder(self.clip or AVIARY)
+        others = self._others(stores)
         run = self._folder(None)
         return await optimize_aviary(
             AviarySettings(seed=self.options.seed, shots=self.shots, species=self.species),
@@ -114,14 +127,21 @@ class Optimizer:
             report=self.report,
             book=self.book,
             resumed=self.earlier is not None,
-            also=tuple(stores.encoder(clip) for clip in self.also_clip),
+            also=others,
             ceiling=self.ceiling,
         )
 
+    def _others(self, stores: Stores, *, device: str = "auto") -> tuple[Encoder, ...]:
+        """The encoders to measure on, each tried now: no fault shall be found after the search."""
+        others = tuple(stores.encoder(clip, device=device) for clip in self.also_clip)
+        for encoder in others:
+            encoder.encode_texts(["a photo"])
+        return others
+
     async def _own(self, stores: Stores) -> OptimizeResult:
-        settings = read_settings()
+        settings, data = read_settings(), str(self.data)
         found = read_labelled(
-            Path(self.data),
+            Path(data),
             images=self.images,
             shots=self.shots,
             seed=self.options.seed,
@@ -134,7 +154,7 @@ class Optimizer:
             )
         check_folds([str(image.label) for image in found.train], self.options.folds)
         encoder = stores.encoder(self.clip or settings.clip, device=settings.device)
-        others = tuple(stores.encoder(clip, device=settings.device) for clip in self.also_clip)
+        others = self._others(stores, device=settings.device)
         run = self._folder(found)
         name = self.llm or settings.llm
         if name is None:
@@ -160,7 +180,7 @@ class Optimizer:
             run.event("noun", noun=noun)
         result, _ = await optimize(
             Optimizing(
-                data=self.data,
+                data=str(self.data),
                 images=found,
                 encoder=encoder,
                 llm=llm,
@@ -197,7 +217,7 @@ class Optimizer:
     def _config(self, images_hash: str | None) -> dict[str, JsonValue]:
         own = self.data != AVIARY
         return {
-            "data": str(Path(self.data).resolve()) if own else self.data,
+            "data": str(Path(self.data).resolve()) if own else AVIARY,
             "images": str(self.images.resolve()) if self.images else None,
             "classes": list(self.classes),
             "shots": self.shots,
@@ -241,7 +261,15 @@ class Optimizer:
 
     @classmethod
     def from_run(cls, run_id: str, *, out: Path) -> Self:
-        """The optimizer of an earlier run, to go on with it."""
+        """The optimizer of an earlier run, to go on with it.
+
+        Args:
+            run_id: The run's id, or its folder.
+            out: Where run folders are.
+
+        Raises:
+            RunError: There is no such run, or it is no prompt search.
+        """
         run = RunFolder.open(out, run_id)
         if run.config.kind != KIND:
             raise RunError(f"Run {run_id} is no prompt search but {run.config.kind!r}.")

@@ -135,6 +135,9 @@ def optimize(
         bool,
         typer.Option(help="Also search with the test images shown, for a bound.", rich_help_panel=_RUN),
     ] = False,
+    report: Annotated[
+        bool, typer.Option(help="Write report.html into the run's folder.", rich_help_panel=_RUN)
+    ] = True,
     out: Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=_RUN)] = Path(
         "runs"
     ),
@@ -185,6 +188,12 @@ def optimize(
                 raise
             hint = f"Go on with: {again(progress.run)}"
             raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
+        if report:
+            from fieldmark.evals.report import write_optimize_report
+            from fieldmark.tools.run_folder import RunFolder
+
+            progress.stage("Writing the report")
+            write_optimize_report(RunFolder(Path(result.run)))
     show(result, words(json=json))
     if json:
         print_json(result)
@@ -234,6 +243,8 @@ def show(result: "OptimizeResult", console: PlainConsole) -> None:
     for note in result.notes:
         console.say(note, "bold")
     console.say(f"Book: {Path(result.run) / 'book.json'}")
+    if (report := Path(result.run) / "report.html").is_file():
+        console.say(f"Report: {report}")
 
 
 def chosen_length(chosen: "SearchLength", result: "OptimizeResult") -> str:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fieldmark.evals.report.classify import write_classify_report
     from fieldmark.evals.report.demo import write_demo_report
+    from fieldmark.evals.report.optimize import write_optimize_report
 
 _HOME = {
     "write_classify_report": "fieldmark.evals.report.classify",
     "write_demo_report": "fieldmark.evals.report.demo",
+    "write_optimize_report": "fieldmark.evals.report.optimize",
 }
 
-__all__ = ["write_classify_report", "write_demo_report"]
+__all__ = ["write_classify_report", "write_demo_report", "write_optimize_report"]
 
 
 def __getattr__(name: str) -> Any:
