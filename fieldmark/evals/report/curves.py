@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from fieldmark.evals.report.figures import Axis, tag
+from fieldmark.evals.report.words import MINUS
 
 WIDE, HIGH = 1000, 200
 """Units of the drawing; it is stretched to the width of its place."""
@@ -71,11 +72,11 @@ def stepped(
     for tick in across.ticks:
         at = across.at(tick)
         anchor = "start" if at < 1 else "end" if at > 99 else "middle"
-        plot += tag("text", f"{tick:g}", x=f"{at:g}%", y=HIGH + ROOM - 6, text_anchor=anchor)
+        plot += tag("text", _number(tick), x=f"{at:g}%", y=HIGH + ROOM - 6, text_anchor=anchor)
     numbers = Markup("").join(
         tag(
             "text",
-            f"{scale * tick:g}".replace("-", "−") + unit,
+            _number(scale * tick) + unit,
             x="100%",
             y=_y(tick, up) + 4,
             text_anchor="end",
@@ -127,6 +128,10 @@ def _line(kind: str, points: Sequence[tuple[float, float]]) -> Markup:
         class_=kind,
         vector_effect="non-scaling-stroke",
     )
+
+
+def _number(value: float) -> str:
+    return f"{value:,g}".replace("-", MINUS)
 
 
 def _y(value: float, axis: Axis) -> float:

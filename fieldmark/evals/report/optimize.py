@@ -103,7 +103,7 @@ def write_optimize_report(run: RunFolder) -> Path:
         book_ticks=figures.tick_labels(axis),
         ceiling_plot=None
         if result.ceiling is None
-        else figures.interval(result.ceiling, (result.ceiling,) * 2, axis),
+        else figures.interval(result.ceiling, (result.ceiling, result.ceiling), axis),
         gain_plot=figures.interval(found.gain.difference, found.gain.ci95, gains, strong=True)
         if found.gain
         else None,
