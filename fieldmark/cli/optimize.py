@@ -47,6 +47,10 @@ def optimize(
         int | None,
         typer.Option(min=1, max=1000, help="Training images a class. [default: 1]", rich_help_panel=_DATA),
     ] = None,
+    species: Annotated[
+        int | None,
+        typer.Option(min=3, max=4000, help="Species of the aviary. [default: 80]", rich_help_panel=_DATA),
+    ] = None,
     book: Annotated[
         Path | None, typer.Option(help="Prompt book to start from.", rich_help_panel=_DATA)
     ] = None,
@@ -157,7 +161,8 @@ def optimize(
         "strategy": strategy, "fitness": fitness, "penalty": penalty, "generations": generations,
         "passes": passes, "folds": folds, "most_templates": templates, "noun": noun, "clip": clip, "llm": llm,
         "base_url": base_url, "also_clip": tuple(also_clip) if also_clip else None,
-        "ceiling": ceiling or None, "operators": tuple(operator) if operator else None,
+        "species": species, "ceiling": ceiling or None,
+        "operators": tuple(operator) if operator else None,
         "reflections": reflections,
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}

@@ -10,10 +10,12 @@ from pathlib import Path
 from markupsafe import Markup
 
 from fieldmark.agents.optimize_concluding import RESULT, BookScore, ClassScore, Found
+from fieldmark.agents.optimize_folds import Folds
 from fieldmark.evals.optimizing import TOUCHED_ONCE, OptimizeResult, OtherEncoder, Seconds
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.classify import REPORT
 from fieldmark.evals.report.curves import Curve, stepped, whole_numbers
+from fieldmark.evals.report.held_out import choice_rows, held_out_curve, shortfall_axis
 from fieldmark.evals.report.page import render, write_page
 from fieldmark.evals.report.prompt_changes import prompt_changes
 from fieldmark.evals.report.sections import TimePart, time_parts
@@ -110,6 +112,12 @@ def write_optimize_report(run: RunFolder) -> Path:
         gain_ticks=figures.tick_labels(gains, unit="", sign=True),
         fitness_curve=fitness_curve(found),
         top1_curve=top1_curve(found, result.ceiling),
+        folds=found.folds,
+        held_out_curve=held_out_curve(found.folds) if found.folds else None,
+        choices=bounded_choices(found.folds) if found.folds else None,
+        choice_ticks=figures.tick_labels(shortfall_axis(found.folds), scale=1, unit="")
+        if found.folds
+        else None,
         others=[
             OtherRow(each, figures.interval(each.gain.difference, each.gain.ci95, others))
             for each in result.also
@@ -126,6 +134,14 @@ def write_optimize_report(run: RunFolder) -> Path:
         test_images=sum(row.score.images for row in rows),
     )
     return write_page(run.path / REPORT, html)
+
+
+def bounded_choices(folds: Folds) -> Bounded:
+    """The start, the best and the chosen length of the search; the others unfold."""
+    rows = choice_rows(folds, shortfall_axis(folds))
+    first = [r for r in rows if r.is_chosen or r.choice == folds.best or r.choice.stage == "start"]
+    rest = [row for row in rows if row not in first]
+    return Bounded(first, rest[:MOST_FOLDED], len(rows))
 
 
 def book_rows(found: Found, axis: figures.Axis) -> list[BookRow]:

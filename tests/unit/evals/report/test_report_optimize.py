@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from fieldmark.agents.optimize_concluding import BookScore, ClassScore, CurvePoint, Found, Gain
+from fieldmark.agents.optimize_folds import FoldCurve, Folds, HeldOutPoint, SearchLength
 from fieldmark.errors import RunError
 from fieldmark.evals.optimizing import TOUCHED_ONCE, OptimizeResult, OtherEncoder, Seconds
 from fieldmark.evals.report import write_optimize_report
@@ -66,6 +67,7 @@ def run_of(parent: Path, *, classes: tuple[str, ...] = ("wren", "crow"), **more:
         "appeared": ((second, first, 0, 2),),
         "rarer": 1,
         "more_frequent": 1,
+        "folds": None,
     }
     found |= {name: value for name, value in more.items() if name in found}
     run.write("optimize.json", Found.model_validate(both | found))
@@ -157,6 +159,60 @@ def test_other_encoders_are_told(tmp_path: Path) -> None:
     gain = Gain(difference=-0.02, ci95=(-0.05, 0.01), p=0.3)
     other = OtherEncoder(clip="RN50:random", start_top1=0.6, best_top1=0.58, gain=gain)
     assert "RN50:random 60.0% 58.0% −2.0 −5.0 to +1.0" in page_of(run_of(tmp_path, also=(other,))).text
+
+
+def folds_of(passes: int) -> Folds:
+    """Two folds of two searches; the second pass was best, the first one chosen."""
+    choices = [
+        SearchLength(
+            stage="start" if n == 0 else "sampled" if n == 1 else "searched",
+            passes=max(0, n - 1),
+            penalty=0.0 if n == 0 else 0.005,
+            units=10 + n,
+            held_out_fitness=float(n),
+            held_out_top1=n / 10,
+            shortfall=float(passes - n),
+            standard_error=0.5,
+        )
+        for n in range(passes + 1)
+    ]
+    points = tuple(
+        HeldOutPoint(
+            stage=c.stage, passes=c.passes, units=9, train_fitness=1, train_top1=1, held_out_fitness=0,
+            held_out_top1=c.held_out_top1,
+        )
+        for c in choices
+    )  # fmt: skip
+    curves = tuple(
+        FoldCurve(
+            fold=n,
+            penalty=0.005,
+            train_images=2,
+            held_out_images=2,
+            candidates=9,
+            points=points[: len(points) - n],
+        )
+        for n in (0, 1)
+    )
+    return Folds(
+        folds=2,
+        fold_candidates=1234,
+        chosen=choices[-2],
+        best=choices[-1],
+        choices=tuple(choices),
+        curves=curves,
+    )
+
+
+def test_held_out_folds_are_told_with_what_was_chosen(tmp_path: Path) -> None:
+    page = page_of(run_of(tmp_path, folds=folds_of(3)))
+    assert "cut into 2 folds" in page.text and "1,234 candidates were scored in the folds" in page.text
+    shown, folded = page.text.split("Held-out folds")[1].split("Class by class")[0].split("1 more")
+    assert "The start itself 10 units 3.00 ± 0.50 0.00 0.0%" in shown
+    assert "1 pass, chosen 12 units, penalty 0.005 1.00 ± 0.50 +2.00 20.0%" in shown
+    assert "2 passes, best 13 units" in shown
+    assert "The best sampled book 11 units" in folded
+    assert "Held-out folds" not in page_of(run_of(tmp_path)).text
 
 
 @pytest.mark.parametrize("name", HOSTILE)
