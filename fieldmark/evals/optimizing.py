@@ -163,12 +163,14 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
     usage = task.llm.usage if task.llm is not None else Usage()
     encode = used.seconds - before
     asked = model.seconds if model is not None else 0.0
-    notes = (*task.images.notes, *task.notes)
+    random = [encoder.name for encoder in task.also if encoder.random_weights]
+    warnings = (f"{name} has RANDOM weights: its figures mean nothing." for name in random)
+    notes = (*task.images.notes, *task.notes, *warnings)
     if REFLECT in task.options.operators and task.llm is None:
         notes += ("No language model: nothing was reflected on.",)
     if found.reflect is not None and found.reflect.ended:
-        asked = found.reflect.questions
-        notes += (f"Reflecting ended after {asked} questions: {found.reflect.ended}",)
+        answered = f"Reflecting ended after {found.reflect.questions} questions"
+        notes += (f"{answered}: {found.reflect.ended}",)
     bound = None
     if task.ceiling and task.images.test:
         task.report("ceiling", {})

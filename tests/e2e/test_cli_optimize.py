@@ -1,15 +1,22 @@
 """`fieldmark optimize` as a person would run it: the aviary, folders, a kill, and what it refuses."""
 
+import asyncio
+import copy
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import open_clip
 import pytest
+import torch
+from safetensors.torch import save_file
 
+import fieldmark
 from fieldmark.evals.aviary.dataset import render_dataset
 from fieldmark.evals.aviary.guide import Guide
 from fieldmark.evals.aviary.guide_beliefs import GuideSettings
@@ -17,6 +24,8 @@ from fieldmark.evals.aviary.guide_server import GuideServer
 from fieldmark.evals.aviary.species import species_book
 from fieldmark.tools.book_files import read_book
 from fieldmark.tools.labelled import read_labelled
+from tests.command_line import CommandLine
+from tests.unit.tools.conftest import TINY_CONFIG
 
 MAIN = "from fieldmark.cli import main; main()"
 QUICK = ("--templates", "1", "--passes", "1", "--generations", "2")
@@ -138,6 +147,93 @@ def test_folds_without_images_enough_are_refused(birds: Path, tmp_path: Path) ->
     assert "fewer:" in said
     assert "(5)" in said
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture(scope="module")
+def another_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with a small network that has learnt nothing."""
+    folder = tmp_path_factory.mktemp("another")
+    (folder / "open_clip_config.json").write_text(json.dumps(TINY_CONFIG))
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        network = open_clip.CLIP(**copy.deepcopy(TINY_CONFIG["model_cfg"]))
+    tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
+    save_file(tensors, folder / "open_clip_model.safetensors")
+    return folder
+
+
+def test_a_book_is_measured_on_other_encoders_too(birds: Path, another_model: Path, tmp_path: Path) -> None:
+    given = ("--data", birds, "--clip", "aviary", "--noun", "bird", *QUICK, "--also-clip", another_model)
+    done = run(*given, "--also-clip", "aviary", "--out", tmp_path, "--json")
+    said = json.loads(done.stdout)
+    other, same = said["also"]
+    assert other["clip"] == str(another_model)
+    assert other["best_top1"] < said["best"]["test_top1"]
+    assert (same["start_top1"], same["best_top1"]) == (said["start"]["test_top1"], said["best"]["test_top1"])
+    assert same["gain"] == said["gain"]
+    assert f"On {another_model}: start" in done.stderr
+    assert "On other encoders" in (Path(said["run"]) / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("ViT-B-32", "names no weights"),
+        ("ViT-B-32:nonsense", "no weights named"),
+        ("no/such/folder", "neither a model"),
+        ("aviary-2", "neither a model"),
+    ],
+)
+@pytest.mark.parametrize("data", ["aviary", "birds"])
+def test_a_wrong_other_encoder_is_refused_before_the_search(
+    birds: Path, command_line: CommandLine, data: str, wrong: str, why: str
+) -> None:
+    images = birds if data == "birds" else data
+    outcome = command_line.invoke("optimize", "--data", images, "--clip", "aviary", "--also-clip", wrong)
+    assert outcome.code == 2
+    assert why in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not (command_line.folder / "runs").exists()
+
+
+def test_a_model_that_cannot_be_built_is_refused_before_the_search(
+    birds: Path, another_model: Path, command_line: CommandLine, tmp_path: Path
+) -> None:
+    broken = shutil.copytree(another_model, tmp_path / "broken")
+    config = json.loads((broken / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"]["layers"] = 3
+    (broken / "open_clip_config.json").write_text(json.dumps(config))
+    outcome = command_line.invoke("optimize", "--data", birds, "--clip", "aviary", "--also-clip", broken)
+    assert outcome.code == 2
+    assert not (command_line.folder / "runs").exists()
+
+
+def test_the_report_is_written_unless_it_is_not_wanted(birds: Path, command_line: CommandLine) -> None:
+    given = ("optimize", "--data", birds, "--clip", "aviary", "--noun", "bird", *QUICK)
+    outcome = command_line.invoke(*given)
+    assert outcome.code == 0, outcome.err
+    (report,) = (command_line.folder / "runs").glob("*/report.html")
+    assert f"Report: {report.relative_to(command_line.folder)}" in outcome.out
+    assert "Prompts for 6 classes" in report.read_text()
+    bare = command_line.invoke(*given, "--no-report", "--out", "bare")
+    assert bare.code == 0 and "Report:" not in bare.out
+    assert not list((command_line.folder / "bare").glob("*/report.html"))
+
+
+def test_from_python_inside_an_event_loop(birds: Path, tmp_path: Path) -> None:
+    options = fieldmark.OptimizeOptions(noun="bird", most_templates=1, passes=1, generations=1)
+    optimizer = fieldmark.Optimizer(data=birds, clip="aviary", options=options, out=tmp_path)
+
+    async def inside() -> fieldmark.OptimizeResult:
+        with pytest.raises(fieldmark.FieldmarkError, match=r"run\(\) was called inside") as told:
+            optimizer.run()
+        assert "await arun" in str(told.value.hint)
+        return await optimizer.arun()
+
+    result = asyncio.run(inside())
+    assert result.best.fitness >= result.start.fitness
+    again = fieldmark.Optimizer.from_run(Path(result.run).name, out=tmp_path).run()
+    assert (again.best, again.resumed, again.texts_encoded) == (result.best, True, 0)
 
 
 def test_what_is_wrong_is_said(birds: Path, tmp_path: Path) -> None:
