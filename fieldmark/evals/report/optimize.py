@@ -113,6 +113,8 @@ def write_optimize_report(run: RunFolder) -> Path:
         fitness_curve=fitness_curve(found),
         top1_curve=top1_curve(found, result.ceiling),
         folds=found.folds,
+        reflect=found.reflect,
+        edits=Bounded.of(found.reflect.accepted if found.reflect else ()),
         held_out_curve=held_out_curve(found.folds) if found.folds else None,
         choices=bounded_choices(found.folds) if found.folds else None,
         choice_ticks=figures.tick_labels(shortfall_axis(found.folds), scale=1, unit="")

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from fieldmark.agents.optimize_ablation import Reflected, ReflectedEdit
 from fieldmark.agents.optimize_concluding import BookScore, ClassScore, CurvePoint, Found, Gain
 from fieldmark.agents.optimize_folds import FoldCurve, Folds, HeldOutPoint, SearchLength
 from fieldmark.errors import RunError
@@ -68,6 +69,7 @@ def run_of(parent: Path, *, classes: tuple[str, ...] = ("wren", "crow"), **more:
         "rarer": 1,
         "more_frequent": 1,
         "folds": None,
+        "reflect": None,
     }
     found |= {name: value for name, value in more.items() if name in found}
     run.write("optimize.json", Found.model_validate(both | found))
@@ -213,6 +215,28 @@ def test_held_out_folds_are_told_with_what_was_chosen(tmp_path: Path) -> None:
     assert "2 passes, best 13 units" in shown
     assert "The best sampled book 11 units" in folded
     assert "Held-out folds" not in page_of(run_of(tmp_path)).text
+
+
+def test_reflected_edits_are_told_with_their_worth(tmp_path: Path) -> None:
+    edits = tuple(
+        ReflectedEdit(
+            class_name=f"class {n}", generation=n, added=("a <b>red</b> bill",), removed=("a bill",),
+            in_best=n > 0, test_without=0.7,
+        )
+        for n in range(12)
+    )  # fmt: skip
+    reflect = Reflected(
+        passes=2, questions=9, failed=1, ended="no more calls.", marks=30, units=60, edits_scored=500,
+        accepted=edits, units_in_best=4, test_best=0.75, test_without=0.6, improving=3, harming=1,
+    )  # fmt: skip
+    page = page_of(run_of(tmp_path, reflect=reflect))
+    shown, folded = page.text.split("Reflected edits")[1].split("Class by class")[0].split("2 more")
+    assert "9 questions, 30 new marks, 500 edits scored. Reflecting ended early: no more calls." in shown
+    assert "75.0%, 60.0%" in shown and "3, 1" in shown
+    assert "class 0 generation 0, later dropped worth +5.0 points on test images" in shown
+    assert "added: a <b>red</b> bill removed: a bill" in shown
+    assert "class 11" in folded and "class 11" not in shown
+    assert "Reflected edits" not in page_of(run_of(tmp_path)).text
 
 
 @pytest.mark.parametrize("name", HOSTILE)
