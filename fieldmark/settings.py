@@ -27,6 +27,11 @@ class Settings(BaseSettings):
     price_prompt: float | None = Field(default=None, ge=0)
     """Price per million prompt tokens; unknown unless set."""
     price_completion: float | None = Field(default=None, ge=0)
+    vlm_price_prompt: float | None = Field(default=None, ge=0)
+    """The same for the vision-language model, where it is another than the language model."""
+    vlm_price_completion: float | None = Field(default=None, ge=0)
+    vlm_api_key: SecretStr | None = None
+    """The key of the vision-language model's endpoint, where it is another (`FIELDMARK_VLM_API_KEY`)."""
     base_url: str | None = Field(
         default=None, validation_alias=AliasChoices("FIELDMARK_BASE_URL", "OPENAI_BASE_URL")
     )

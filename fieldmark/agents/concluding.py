@@ -3,10 +3,14 @@
 It knows nothing of how the loop got there.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from fieldmark.agents.context import ResolveContext
+from fieldmark.agents.notes import Look
 from fieldmark.agents.rescoring import Table, tabulated
 from fieldmark.records import Candidate, Mark, Origin, Prediction, Prompt, PromptBook, Status
 from fieldmark.tools.field_guide import FieldGuide
@@ -21,37 +25,62 @@ NAME_MARK = "name"
 """The attribute under which the class name's own contribution is listed."""
 
 
-def conclude(
-    *,
-    book: PromptBook,
-    notebook: str,
-    first: Tensor,
-    scores: Tensor,
-    candidates: Tensor,
-    temperature: float,
-    rounds: int,
-    context: ResolveContext,
-) -> None:
-    """Write `predictions.jsonl`, `predictions.csv` and `book.json`.
+@dataclass(frozen=True)
+class Outcome:
+    """Where a run ended.
 
-    Args:
-        book: The prompts of the first look.
+    Attributes:
         notebook: Hash of all answers.
         first: Class probabilities of the first look `[N, C]`.
         scores: The last class scores `[N, C]`.
         candidates: The classes left `[N, C]` bool.
         temperature: What the scores are divided by.
         rounds: Rounds of follow-up questions.
-        context: The run.
     """
+
+    notebook: str
+    first: Tensor
+    scores: Tensor
+    candidates: Tensor
+    temperature: float
+    rounds: int
+
+
+def conclude(outcome: Outcome, context: ResolveContext, *, book: PromptBook, looks: Sequence[Look]) -> None:
+    """Write `predictions.jsonl`, `predictions.csv` and `book.json`.
+
+    Args:
+        outcome: Where the run ended.
+        context: The run.
+        book: The prompts of the first look.
+        looks: What a vision-language model made of open images.
+    """
+    by_image = {look.image: look for look in looks}
+    predictions = [
+        with_look(prediction, by_image.get(prediction.image_hash)) for prediction in predict(outcome, context)
+    ]
+    context.run.write_predictions(predictions)
+    table = table_of(outcome, context)
+    context.run.write_book(field_guide_book(table, context) if table else book)
+
+
+def table_of(outcome: Outcome, context: ResolveContext) -> Table | None:
+    """The field guide that decided, scored; None where another rule did, or the first look alone."""
+    if not outcome.rounds or context.options.rule == "fudd":
+        return None
+    return tabulated(outcome.notebook, outcome.first, outcome.candidates, context)
+
+
+def predict(outcome: Outcome, context: ResolveContext) -> list[Prediction]:
+    """What the loop itself makes of each usable image, in order."""
+    first, scores, temperature, rounds = outcome.first, outcome.scores, outcome.temperature, outcome.rounds
     count = len(context.usable)
-    left = candidates[:count]
+    left = outcome.candidates[:count]
     # A rejected image has no candidate; its label is then the best of all classes, and its status says so.
     within = left | ~left.any(1, keepdim=True)
     # Shares among all classes: being the only one left is a status, not certainty.
     probabilities = class_probabilities(scores[:count], temperature)
-    use_table = rounds > 0 and context.options.rule != "fudd"
-    table = tabulated(notebook, first, candidates, context) if use_table else None
+    table = table_of(outcome, context)
     decision = decide(table.result, _padded(within, table.result)) if table else None
     order = probabilities.masked_fill(~within, -1.0).sort(dim=1, descending=True, stable=True)
     label = decision.label[:count] if decision else order.indices[:, 0]
@@ -85,8 +114,22 @@ def conclude(
                 truth=image.label,
             )
         )
-    context.run.write_predictions(predictions)
-    context.run.write_book(field_guide_book(table, context) if table else book)
+    return predictions
+
+
+def with_look(prediction: Prediction, look: Look | None) -> Prediction:
+    """A prediction with what the vision-language model made of the image; what the loop said stays."""
+    if look is None:
+        return prediction
+    return prediction.model_copy(
+        update={
+            "decided_by": "loop" if look.label is None else "vlm",
+            "vlm_label": look.label,
+            "vlm_confidence": look.confidence,
+            "vlm_rationale": look.rationale,
+            "vlm_failure": look.failure or "",
+        }
+    )
 
 
 def marks_of(row: int, decision: Decision, guide: FieldGuide) -> tuple[Mark, ...]:

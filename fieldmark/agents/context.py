@@ -35,6 +35,7 @@ class ResolveContext:
         images: The images, labels (if any) untouched by the loop.
         encoder: The CLIP encoder.
         llm: The language model; None where nothing may be asked.
+        vlm: The vision-language model that open images are shown to in the end; None for none.
         arrays: Where scores, candidates and notebooks are kept, by content hash.
         run: The run's folder.
         options: The choices of the loop.
@@ -52,6 +53,7 @@ class ResolveContext:
     arrays: ArrayStore
     run: RunFolder
     options: ResolveOptions = field(default_factory=ResolveOptions)
+    vlm: LanguageModel | None = None
     book: PromptBook | None = None
     calibration: tuple[ImageFile, ...] = ()
     report: Report = say_nothing

@@ -39,6 +39,9 @@ class Estimate(Record):
     first_look: FirstLook
     follow_up_most: int
     """No more follow-up questions than this are asked, whatever the images show."""
+    vlm: str | None = None
+    shown_most: int = 0
+    """No more images than this are shown to the vision-language model: those that the loop leaves open."""
     skipped: tuple[Skipped, ...] = ()
 
 

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from fieldmark.agents import rescoring, triaging
 from fieldmark.agents.asking import ask
-from fieldmark.agents.concluding import conclude
+from fieldmark.agents.concluding import Outcome, conclude
 from fieldmark.agents.context import ResolveContext
 from fieldmark.agents.first_look import first_book, first_scores
-from fieldmark.agents.notes import Note, Notebook, QuestionSpec, RoundSummary
+from fieldmark.agents.looking import KEPT_BACK, load_looks, look_at, undecided
+from fieldmark.agents.notes import Looks, Note, Notebook, QuestionSpec, RoundSummary
 from fieldmark.agents.options import ResolveOptions
 from fieldmark.agents.planning import GroupPlanner, PairPlanner, Planner, TablePlanner
 from fieldmark.errors import EndpointError, NoImagesError
@@ -73,6 +74,12 @@ class ResolveState(BaseModel):
     halted: Literal["budget", "endpoint"] | None = None
     """Why questions of the last fan-out could not be asked; cleared when a run is resumed."""
     stop_reason: StopReason | None = None
+    shows: bool = False
+    """Whether open images are shown to a vision-language model in the end."""
+    looks: str = ""
+    """Hash of what the vision-language model made of the open images; "" where it was shown none."""
+    looks_kept_back: int = 0
+    """Open images that a limit or a dead endpoint kept from it; a resumed run shows them."""
 
 
 class Batch(BaseModel):
@@ -174,6 +181,7 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
         "earlier": state.candidates,
         "history": (*state.history, summary),
         "stalled": stalled,
+        "shows": context.vlm is not None,
         "stop_reason": stop_reason(summary, state=state, stalled=stalled, options=context.options),
     }
 
@@ -216,18 +224,36 @@ async def rescore(state: ResolveState, runtime: Context) -> Update:
     }
 
 
+async def look(state: ResolveState, runtime: Context) -> Update:
+    """Show the images that are left open to the vision-language model, once."""
+    context = runtime.context
+    if context.vlm is None:  # taken away between two processes of one run
+        return {}
+    known = {look.image: look for look in load_looks(state.looks, context) if look.failure not in KEPT_BACK}
+    images = undecided(outcome_of(state, context), context)
+    unseen = [each for each in images if each.image.content_hash not in known]
+    if not unseen:
+        return {"looks_kept_back": 0}
+    context.report("looking", {"images": len(unseen)})
+    seen = await look_at(unseen, context.vlm, context)
+    kept_back = sum(look.failure in KEPT_BACK for look in seen)
+    decided = sum(look.label is not None for look in seen)
+    context.run.event("looked", images=len(seen), decided=decided, kept_back=kept_back)
+    looks = Looks(looks=(*known.values(), *seen))
+    return {
+        "looks": context.arrays.put_json(looks.model_dump(mode="json")),
+        "looks_kept_back": kept_back,
+    }
+
+
 async def finish(state: ResolveState, runtime: Context) -> Update:
     """Write what the run found: predictions and the prompt book."""
     context = runtime.context
     conclude(
+        outcome_of(state, context),
+        context,
         book=PromptBook.model_validate(context.arrays.get_json(state.book)),
-        notebook=state.notebook,
-        first=load_array(state.first, context),
-        scores=load_array(state.scores, context),
-        candidates=load_array(state.candidates, context),
-        temperature=state.temperature,
-        rounds=state.round,
-        context=context,
+        looks=load_looks(state.looks, context),
     )
     runtime.context.run.event("finished", stop_reason=state.stop_reason)
     return {}
@@ -244,6 +270,18 @@ def describe_specs(context: ResolveContext) -> tuple[QuestionSpec, ...]:
         QuestionSpec(kind="describe", classes=(name,), sample=sample)
         for sample in range(context.options.descriptor_samples)
         for name in context.classes
+    )
+
+
+def outcome_of(state: ResolveState, context: ResolveContext) -> Outcome:
+    """Where the loop ended."""
+    return Outcome(
+        notebook=state.notebook,
+        first=load_array(state.first, context),
+        scores=load_array(state.scores, context),
+        candidates=load_array(state.candidates, context),
+        temperature=state.temperature,
+        rounds=state.round,
     )
 
 
@@ -319,14 +357,19 @@ def route_start(state: ResolveState, runtime: Context) -> list[Send] | Literal["
     return _sends("describe", specs) if specs else "encode"
 
 
-def route_triage(state: ResolveState) -> Literal["plan", "finish"]:
-    """Go on asking, or finish."""
-    return "finish" if state.stop_reason else "plan"
+def route_triage(state: ResolveState) -> Literal["plan", "look", "finish"]:
+    """Go on asking, or end the loop."""
+    return _after_loop(state) if state.stop_reason else "plan"
 
 
-def route_plan(state: ResolveState) -> list[Send] | Literal["finish"]:
-    """Fan the planned questions out, or finish where none is left."""
-    return _sends("differentiate", state.plan) if state.plan else "finish"
+def route_plan(state: ResolveState) -> list[Send] | Literal["look", "finish"]:
+    """Fan the planned questions out, or end the loop where none is left."""
+    return _sends("differentiate", state.plan) if state.plan else _after_loop(state)
+
+
+def _after_loop(state: ResolveState) -> Literal["look", "finish"]:
+    """Show what is open, where it is to be shown; a loop that was stopped has not said its last word."""
+    return "look" if state.shows and state.stop_reason not in ("budget", "endpoint") else "finish"
 
 
 # ---------------------------------------------------------------- edges
@@ -346,15 +389,17 @@ def build_graph(checkpointer: Any = None) -> ResolveGraph:
     graph.add_node("plan", plan)
     graph.add_node("differentiate", ask_batch, input_schema=Batch)
     graph.add_node("rescore", rescore)
+    graph.add_node("look", look)
     graph.add_node("finish", finish)
 
     graph.add_conditional_edges(START, route_start, ["describe", "encode"])
     graph.add_edge("describe", "encode")
     graph.add_edge("encode", "score")
     graph.add_edge("score", "triage")
-    graph.add_conditional_edges("triage", route_triage, ["plan", "finish"])
-    graph.add_conditional_edges("plan", route_plan, ["differentiate", "finish"])
+    graph.add_conditional_edges("triage", route_triage, ["plan", "look", "finish"])
+    graph.add_conditional_edges("plan", route_plan, ["differentiate", "look", "finish"])
     graph.add_edge("differentiate", "rescore")
     graph.add_edge("rescore", "triage")
+    graph.add_edge("look", "finish")
     graph.add_edge("finish", END)
     return graph.compile(checkpointer=checkpointer, name="resolve")

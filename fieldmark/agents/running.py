@@ -26,7 +26,8 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
     A run that was killed goes on from its last checkpoint: at most the questions that were in flight
     are asked again, and answered ones come from the checkpoint or the cache. A run that a limit or a
     dead endpoint stopped begins its last round again and asks the questions that were kept back: it
-    ends as if it had never stopped. A finished run is returned as it is.
+    ends as if it had never stopped. A finished run is returned as it is, unless there are open images that
+    a vision-language model was not shown yet.
 
     Args:
         context: Tools and data; the checkpoint lies in its run folder.
@@ -49,12 +50,14 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
             state = ResolveState.model_validate(earlier.values)
             stopped_short = state.stop_reason in ("budget", "endpoint")
             if not ahead and not stopped_short:
-                return state
+                if not unseen_left(state, context):
+                    return state
+                await graph.aupdate_state(config, {"shows": True}, as_node="triage")
             described = described_so_far(state, ahead, context)
             if described is not None:
                 await saver.adelete_thread(thread)
                 start = ResolveState(notebook=described)
-            elif not ahead:
+            elif not ahead and stopped_short:
                 await graph.aupdate_state(config, last_round_again(state), as_node="plan")
         # Each checkpoint before the next step: answers saved for a checkpoint that never came would be lost.
         values: dict[str, Any] = await graph.ainvoke(start, config, context=context, durability="sync")  # pyright: ignore
@@ -73,6 +76,14 @@ def described_so_far(state: ResolveState, ahead: Sequence[str], context: Resolve
         known = load_notebook(state.notebook, context)
         return context.arrays.put_json(known.with_notes(settled(state.fresh)).model_dump(mode="json"))
     return state.notebook if state.stop_reason in ("budget", "endpoint") and not ahead else None
+
+
+def unseen_left(state: ResolveState, context: ResolveContext) -> bool:
+    """Whether a finished run has open images for a vision-language model, which it was not shown so far."""
+    if context.vlm is None:
+        return False
+    left_open = bool(state.history) and state.history[-1].open > 0
+    return state.looks_kept_back > 0 or (left_open and not state.looks)
 
 
 def last_round_again(state: ResolveState) -> dict[str, Any]:

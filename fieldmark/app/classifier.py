@@ -19,7 +19,7 @@ from fieldmark.agents.running import run_resolve
 from fieldmark.app.checks import check_book, check_calibration, check_loop
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import check_classes, find_given, images_hash
-from fieldmark.app.resolution import Resolution
+from fieldmark.app.resolution import Resolution, shown_counts
 from fieldmark.app.resuming import (
     RESUMED,
     SETTLED,
@@ -30,7 +30,7 @@ from fieldmark.app.resuming import (
     choose,
     earlier_manifest,
 )
-from fieldmark.app.stores import Stores, open_llm, open_stores
+from fieldmark.app.stores import Stores, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
 from fieldmark.errors import LimitReached, QuestionFailed, SettingsError
@@ -55,6 +55,11 @@ class Classifier:
         llm: The language model's name at the endpoint; None asks nothing (names or book only).
         base_url: The endpoint; `OPENAI_BASE_URL` where not given.
         api_key: Its key; `OPENAI_API_KEY` where not given.
+        vlm: A vision-language model's name at the endpoint: images that the loop leaves open are shown to it.
+            None shows them to none.
+        vlm_base_url: Its endpoint; that of the language model where not given.
+        vlm_api_key: Its key; `FIELDMARK_VLM_API_KEY` where not given, and the language model's where the
+            endpoint is the same.
         noun: The generic word for all classes; asked of the language model where not given.
         book: Prompts to start from instead of asking for descriptors.
         options: The choices of the loop.
@@ -72,6 +77,9 @@ class Classifier:
     llm: str | None = None
     base_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    vlm: str | None = None
+    vlm_base_url: str | None = None
+    vlm_api_key: str | None = field(default=None, repr=False)
     noun: str | None = None
     book: PromptBook | None = None
     options: ResolveOptions = field(default_factory=ResolveOptions)
@@ -86,6 +94,11 @@ class Classifier:
     def __post_init__(self) -> None:
         self.classes = check_classes(self.classes)
         check_loop(self.options, has_book=self.book is not None, calibrated=self.calibration is not None)
+        if self.vlm_base_url and not self.vlm:
+            raise SettingsError(
+                "An endpoint for a vision-language model was given, but no model.",
+                hint="Give vlm=… (--vlm MODEL).",
+            )
         # Told here, not after an hour of encoding, by which time the graph would tell it.
         if self.book and self._started_options().start == "book":
             check_book(self.book, self.classes)
@@ -116,14 +129,14 @@ class Classifier:
             check_unchanged(earlier, self._hashes(found, calibration))
         chosen = self._chosen(earlier)
         with open_stores(self.home) as stores:
-            async with self._model(stores, chosen) as llm:
+            async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
                 encoder = stores.encoder(chosen.clip, device=chosen.device)
                 now = {**self._hashes(found, calibration), "encoder": encoder.identity}
                 if earlier:
                     check_unchanged(earlier, now)
                 # Only now: whatever is missing is told before a folder is made for a run that cannot be.
                 run = earlier or RunFolder.create(
-                    self.out, kind="classify", options={**self._config(images, chosen, llm), **now}
+                    self.out, kind="classify", options={**self._config(images, chosen, llm, vlm), **now}
                 )
                 self.report("run", {"id": run.run_id, "path": str(run.path)})
                 stopped = earlier_manifest(run)
@@ -136,6 +149,8 @@ class Classifier:
                         images=found.images,
                         language_model=describe_model(llm),
                         usage=llm.usage if llm else Usage(),
+                        vision_model=describe_model(vlm) if vlm else {},
+                        vision_usage=vlm.usage if vlm else Usage(),
                         stop_reason=stop_reason,
                         counts=counts,
                         skipped=found.skipped,
@@ -151,6 +166,7 @@ class Classifier:
                         images=found.images,
                         encoder=encoder,
                         llm=llm,
+                        vlm=vlm,
                         arrays=ArrayStore(run.path / "arrays"),
                         run=run,
                         options=self._started_options().model_copy(update={"noun": noun.noun}),
@@ -164,8 +180,11 @@ class Classifier:
                     with suppress(OSError):
                         conclude("failed" if isinstance(error, Exception) else "interrupted", {})
                     raise
-                if stopped and stopped.stop_reason == state.stop_reason and not encoder.usage.distinct_texts:
+                asked_vlm = vlm is not None and (vlm.usage.requests > 0 or vlm.usage.cached > 0)
+                as_it_was = stopped and stopped.stop_reason == state.stop_reason and not asked_vlm
+                if stopped and as_it_was and not encoder.usage.distinct_texts:
                     return Resolution(tuple(run.read_predictions()), stopped, run.path)
+                predictions = tuple(run.read_predictions())
                 last = state.history[-1]
                 manifest = conclude(
                     state.stop_reason or "no_progress",
@@ -175,9 +194,10 @@ class Classifier:
                         "rejected": last.rejected,
                         "rounds": state.round,
                         "questions": last.questions,
+                        **shown_counts(predictions, state.looks_kept_back),
                     },
                 )
-        return Resolution(tuple(run.read_predictions()), manifest, run.path)
+        return Resolution(predictions, manifest, run.path)
 
     def estimate(self, images: Images) -> Estimate:
         """What classifying these images would ask; see `aestimate`. Not for a running event loop."""
@@ -203,6 +223,8 @@ class Classifier:
             noun=known,
             first_look=counts,
             follow_up_most=most_follow_ups(len(self.classes), options, images=len(found.images)),
+            vlm=self.vlm,
+            shown_most=len(found.images) if self.vlm else 0,
             skipped=found.skipped,
         )
 
@@ -229,6 +251,26 @@ class Classifier:
             cache=self.cache,
         ) as llm:
             yield llm
+
+    @asynccontextmanager
+    async def _vlm(
+        self, stores: Stores, chosen: Chosen, llm: ChatModel | None
+    ) -> AsyncIterator[ChatModel | None]:
+        if self.vlm is None:
+            yield None
+            return
+        answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
+        async with open_vlm(
+            self.vlm,
+            answers,
+            beside=llm,
+            llm=(chosen.base_url, self.api_key),
+            base_url=self.vlm_base_url,
+            api_key=self.vlm_api_key,
+            limits=self.limits,
+            cache=self.cache,
+        ) as vlm:
+            yield vlm
 
     async def _noun(self, llm: ChatModel | None, run: RunFolder) -> Settled:
         """The generic noun: as given, from the book, asked, or "object".
@@ -279,7 +321,9 @@ class Classifier:
     def _hashes(self, found: Found, calibration: Sequence[ImageFile]) -> dict[str, JsonValue]:
         return {"images_hash": images_hash(found.images), "calibration_hash": images_hash(calibration)}
 
-    def _config(self, images: Images, chosen: Chosen, llm: ChatModel | None) -> dict[str, JsonValue]:
+    def _config(
+        self, images: Images, chosen: Chosen, llm: ChatModel | None, vlm: ChatModel | None
+    ) -> dict[str, JsonValue]:
         paths = [images] if isinstance(images, str | Path) else list(images)
         return {
             "images": [str(path) for path in paths],
@@ -289,6 +333,8 @@ class Classifier:
             "llm": chosen.llm,
             # In normal form, which holds no password.
             "base_url": llm.endpoint.url if llm else None,
+            "vlm": self.vlm,
+            "vlm_base_url": vlm.endpoint.url if vlm else None,
             "noun": self.noun,
             "book": self.book.model_dump(mode="json") if self.book else None,
             "options": self.options.model_dump(mode="json"),

@@ -18,6 +18,26 @@ SMALL = 0.05
 """Contributions below this are told together."""
 
 
+def shown_counts(predictions: Sequence[Prediction], kept_back: int) -> dict[str, int]:
+    """How many open images were shown to a vision-language model, and what came of it; empty where none were.
+
+    Args:
+        predictions: All predictions.
+        kept_back: Open images that a limit or a dead endpoint kept from it.
+    """
+    failed = sum(1 for p in predictions if p.vlm_failure)
+    decided = sum(1 for p in predictions if p.decided_by == "vlm")
+    none = sum(1 for p in predictions if p.vlm_confidence is not None and p.vlm_label is None)
+    if not failed + decided + none:
+        return {}
+    return {
+        "vlm_decided": decided,
+        "vlm_none": none,
+        "vlm_failed": failed - kept_back,
+        "vlm_kept_back": kept_back,
+    }
+
+
 @dataclass(frozen=True)
 class Resolution(Sequence[Prediction]):
     """What a run found: one prediction per usable image, in the order given.
@@ -54,11 +74,15 @@ class Resolution(Sequence[Prediction]):
         return self.manifest.skipped
 
     def why(self, index: int) -> str:
-        """Why an image got its label, in words: the marks that moved it from the runner-up."""
+        """Why an image got its label, in words: the marks that moved it from the runner-up.
+
+        Where an open image was shown to a vision-language model, what that one chose follows.
+        """
         p = self.predictions[index]
+        shown = _shown_in_words(p)
         if not p.marks:
             by = "FuDD's rule, which gives no weights per mark" if p.rounds else "the first look alone"
-            return f"{p.image}: {p.label} ({p.status}) by {by}."
+            return "\n".join([f"{p.image}: {p.label} ({p.status}) by {by}.", *shown])
         lines = [f"{p.image}: {p.label} rather than {p.runner_up} ({p.status}, margin {p.margin:+.2f})"]
         small = [mark for mark in p.marks if abs(mark.contribution) < SMALL]
         for mark in p.marks:
@@ -71,7 +95,7 @@ class Resolution(Sequence[Prediction]):
         if small:
             rest = sum(mark.contribution for mark in small)
             lines.append(f"  {rest:+.2f}  {len(small)} smaller ones together")
-        return "\n".join(lines)
+        return "\n".join([*lines, *shown])
 
     def to_pandas(self) -> "pd.DataFrame":
         """One row an image.
@@ -84,3 +108,13 @@ class Resolution(Sequence[Prediction]):
         except ImportError as error:
             raise InputError("pandas is not installed.", hint='pip install "fieldmark[pandas]"') from error
         return pd.DataFrame([p.model_dump(exclude={"marks"}) for p in self.predictions])
+
+
+def _shown_in_words(p: Prediction) -> list[str]:
+    """What a vision-language model made of an image; nothing where it was not shown."""
+    if p.vlm_failure:
+        return [f"  The vision-language model did not decide it ({p.vlm_failure})."]
+    if p.vlm_confidence is None:
+        return []
+    chose = p.vlm_label or "none of the candidates"
+    return [f"  The vision-language model chose {chose} ({p.vlm_confidence:.0%} sure): {p.vlm_rationale}"]

@@ -15,8 +15,14 @@ from fieldmark.records import Limits, Price
 from fieldmark.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from fieldmark.tools.clip import ClipEncoder
     from fieldmark.tools.llm import ChatModel
+
+
+OPENAI = "https://api.openai.com/v1"
+"""Where the SDK asks when no base URL is given."""
 
 
 class Stores(AbstractContextManager["Stores"]):
@@ -90,7 +96,7 @@ def open_llm(
     return ChatModel(
         model,
         base_url=base_url or settings.base_url,
-        api_key=api_key or (settings.api_key.get_secret_value() if settings.api_key else None),
+        api_key=api_key or _secret(settings.api_key),
         store=store,
         limits=limits,
         price=price_of(settings),
@@ -100,8 +106,61 @@ def open_llm(
     )
 
 
+def open_vlm(
+    model: str,
+    store: ByteStore,
+    *,
+    beside: "ChatModel | None",
+    llm: tuple[str | None, str | None],
+    base_url: str | None = None,
+    api_key: str | None = None,
+    limits: Limits | None = None,
+    cache: Literal["use", "refresh", "off"] = "use",
+) -> "ChatModel":
+    """A vision-language model; what is not given comes from the settings.
+
+    Args:
+        model: Its name at the endpoint.
+        store: Where answers are kept.
+        beside: The language model that spends from the same limits.
+        llm: The language model's endpoint and key as they were given. Its key and price are taken only where
+            the endpoint (and for the price, the model) is the same: no key is sent to another's server.
+        base_url: The endpoint; that of the language model where not given.
+        api_key: Its key; `FIELDMARK_VLM_API_KEY` where not given.
+        limits: The most that may be spent on both models together.
+        cache: "use" it, "refresh" every answer, or leave it "off".
+    """
+    from fieldmark.tools.endpoint import normal_url
+    from fieldmark.tools.llm import ChatModel
+
+    settings = read_settings()
+    llm_url, llm_key = llm[0] or settings.base_url, llm[1] or _secret(settings.api_key)
+    shared = base_url is None or normal_url(base_url) == normal_url(llm_url or OPENAI)
+    same = shared and beside is not None and beside.model == model
+    price = (
+        Price(prompt=settings.vlm_price_prompt, completion=settings.vlm_price_completion)
+        if settings.vlm_price_prompt is not None and settings.vlm_price_completion is not None
+        else None
+    )
+    return ChatModel(
+        model,
+        base_url=llm_url if shared else base_url,  # what a resumed run has kept lacks a user and password
+        api_key=api_key or _secret(settings.vlm_api_key) or (llm_key if shared else None),
+        store=store,
+        limits=limits,
+        price=price_of(settings) if same and price is None else price,
+        beside=beside,
+        use_cache=cache != "off",
+        refresh=cache == "refresh",
+    )
+
+
 def price_of(settings: Settings) -> Price | None:
     """The configured price; None (unknown) unless both halves are set."""
     if settings.price_prompt is None or settings.price_completion is None:
         return None
     return Price(prompt=settings.price_prompt, completion=settings.price_completion)
+
+
+def _secret(value: "SecretStr | None") -> str | None:
+    return value.get_secret_value() if value else None

@@ -49,6 +49,16 @@ def classify(
     base_url: Annotated[
         str | None, typer.Option(help="The endpoint. Else OPENAI_BASE_URL.", show_default=False)
     ] = None,
+    vlm: Annotated[
+        str | None,
+        typer.Option(
+            help="Vision-language model that images left open are shown to. Else they are shown to none.",
+            show_default=False,
+        ),
+    ] = None,
+    vlm_base_url: Annotated[
+        str | None, typer.Option(help="Its endpoint. Else that of the language model.", show_default=False)
+    ] = None,
     noun: Annotated[
         str | None, typer.Option(help='Generic word for all classes, such as "bird". Else it is asked.')
     ] = None,
@@ -166,7 +176,11 @@ def classify(
     if no_cache and refresh:
         raise InputError("--no-cache and --refresh exclude each other.", hint="Give one of them.")
     asking: dict[str, Any] = given(
-        llm=llm, base_url=base_url, cache="off" if no_cache else "refresh" if refresh else None
+        llm=llm,
+        base_url=base_url,
+        vlm=vlm,
+        vlm_base_url=vlm_base_url,
+        cache="off" if no_cache else "refresh" if refresh else None,
     )
     with Progress("Loading") as progress:
         if resume is not None:
@@ -190,7 +204,8 @@ def classify(
     show(resolution, words(json=json), failures=progress.failures, again=again(resolution.run))
     if json:
         print_json(as_json(resolution))
-    stopped = resolution.manifest.stop_reason in ("budget", "endpoint")
+    manifest = resolution.manifest
+    stopped = manifest.stop_reason in ("budget", "endpoint") or manifest.counts.get("vlm_kept_back", 0) > 0
     leave(STOPPED if stopped else DONE if resolution.usable else NOTHING_USABLE)
 
 

@@ -33,6 +33,7 @@ def as_json(resolution: "Resolution") -> dict[str, Any]:
         "stop_reason": manifest.stop_reason,
         "counts": dict(manifest.counts),
         "usage": manifest.usage.model_dump(mode="json"),
+        "vision_usage": manifest.vision_usage.model_dump(mode="json"),
         "encoder_usage": manifest.encoder_usage.model_dump(mode="json"),
         "images": [prediction.model_dump(mode="json") for prediction in resolution],
         "skipped": [skipped.model_dump(mode="json") for skipped in resolution.skipped],
@@ -57,6 +58,8 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
     else:
         console.say(f"Stopped after {amount(rounds, 'round') if rounds else 'the first look'}: {reason}.")
     console.say(spent(resolution, failures))
+    if said := shown_to_vlm(resolution):
+        console.say(said)
     for note in manifest.notes:
         console.say(note, "bold red")
     name_some(console, "Open", [in_words(p) for p in resolution if p.status == "open"])
@@ -68,6 +71,8 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
         console.say(f"Go on with a higher limit: {again} --max-calls …")
     elif manifest.stop_reason == "endpoint":
         console.say(f"Go on with: {again}")
+    elif kept_back := counts.get("vlm_kept_back", 0):
+        console.say(f"Show the other {amount(kept_back, 'open image')} with: {again}")
 
 
 def spent(resolution: "Resolution", failures: Counter[str]) -> str:
@@ -83,11 +88,30 @@ def spent(resolution: "Resolution", failures: Counter[str]) -> str:
     return said + "."
 
 
+def shown_to_vlm(resolution: "Resolution") -> str:
+    """One line on what the vision-language model was shown; empty where it was shown nothing."""
+    counts, usage = resolution.manifest.counts, resolution.manifest.vision_usage
+    if "vlm_decided" not in counts:
+        return ""
+    model = resolution.manifest.vision_model.get("model")
+    shown = counts["vlm_decided"] + counts["vlm_none"] + counts["vlm_failed"]
+    said = f"Shown to {model}: {amount(shown, 'open image')}, {counts['vlm_decided']:,} decided"
+    if counts["vlm_none"]:
+        said += f", {counts['vlm_none']:,} none of the candidates"
+    if counts["vlm_failed"]:
+        said += f", {counts['vlm_failed']:,} without a usable answer"
+    if counts["vlm_kept_back"]:
+        said += f"; {counts['vlm_kept_back']:,} not shown yet"
+    cost = "cost unknown" if usage.cost is None else f"cost {usage.cost:.4g}"
+    return f"{said}; {usage.prompt_tokens + usage.completion_tokens:,} tokens, {cost}."
+
+
 def in_words(prediction: "Prediction") -> str:
     """An open image and what it may be."""
     left = ", ".join(f"{c.class_name} {share(c.probability)}" for c in prediction.candidates[:3])
     more = prediction.candidates_left - min(3, len(prediction.candidates))
-    return f"{prediction.image}: {left}" + (f", {more} more" if more > 0 else "")
+    chosen = f"; chosen by the vision-language model: {prediction.vlm_label}" if prediction.vlm_label else ""
+    return f"{prediction.image}: {left}" + (f", {more} more" if more > 0 else "") + chosen
 
 
 def name_some(console: PlainConsole, title: str, lines: list[str]) -> None:
@@ -105,8 +129,17 @@ def show_estimate(estimate: "Estimate", console: PlainConsole) -> None:
     first = estimate.first_look
     console.say(f"{amount(estimate.images, 'image')}, {amount(estimate.classes, 'class', 'classes')}.")
     name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in estimate.skipped])
+    if estimate.vlm is not None:
+        console.say(
+            f"Images that stay open are shown to {estimate.vlm}: "
+            f"never more than {amount(estimate.shown_most, 'image')}, one question each."
+        )
     if estimate.model is None:
-        console.say("No language model: nothing is asked.")
+        console.say(
+            "No language model: nothing else is asked."
+            if estimate.vlm
+            else "No language model: nothing is asked."
+        )
         return
     console.say(
         f"First look: {amount(first.questions, 'question')} to {estimate.model}, "

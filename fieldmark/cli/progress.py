@@ -162,6 +162,16 @@ class Progress:
         self.failures[str(fields["reason"]).split(":")[0]] += 1
         self._on_answered(fields)
 
+    def _on_looking(self, fields: dict[str, Any]) -> None:
+        self.stage(f"Showing {amount(fields['images'], 'open image')}", of=fields["images"])
+
+    def _on_looked(self, fields: dict[str, Any]) -> None:
+        self._done, self._of = fields["done"], fields["of"]
+        self._draw()
+
+    def _on_looking_stopped(self, fields: dict[str, Any]) -> None:
+        self.line(f"warning: the vision-language model cannot be asked any more. {fields['reason']}")
+
     def _on_noun(self, fields: dict[str, Any]) -> None:
         self.line(
             f'warning: which noun fits all classes could not be asked; "object" it is. {fields["failed"]}'

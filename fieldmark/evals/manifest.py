@@ -38,6 +38,8 @@ def write_manifest(
     images: Iterable[ImageFile],
     language_model: Mapping[str, JsonValue],
     usage: Usage,
+    vision_model: Mapping[str, JsonValue] | None = None,
+    vision_usage: Usage | None = None,
     stop_reason: str,
     counts: Mapping[str, int],
     skipped: tuple[Skipped, ...] = (),
@@ -53,6 +55,8 @@ def write_manifest(
         images: The images that were asked about.
         language_model: See `describe_model`.
         usage: What was spent on it.
+        vision_model: The same of the vision-language model, where there is one.
+        vision_usage: What was spent on that.
         stop_reason: Why the run stopped.
         counts: What came out, in numbers.
         skipped: Files that were not used; those that failed at encoding are added.
@@ -75,6 +79,8 @@ def write_manifest(
             "random_weights": encoder.random_weights,
         },
         language_model=dict(language_model),
+        vision_model=dict(vision_model or (earlier.vision_model if earlier else {})),
+        vision_usage=(vision_usage or Usage()) + (earlier.vision_usage if earlier else Usage()),
         prompts=dict(prompt_hashes()),
         seed=seed,
         data_hash=content_key([image.content_hash for image in images]),

@@ -58,8 +58,22 @@ class Prediction(Record):
     runner_up: str | None = None
     margin: float | None = None
     marks: tuple[Mark, ...] = ()
+    decided_by: Literal["loop", "vlm"] = "loop"
+    """Whose label `decision` is: the loop's, or that of a vision-language model that saw the open image."""
+    vlm_label: str | None = None
+    """What the vision-language model chose; None where it was not asked, chose none, or did not answer."""
+    vlm_confidence: float | None = Field(default=None, ge=0, le=1)
+    """How sure it says it is; not calibrated."""
+    vlm_rationale: str = ""
+    vlm_failure: str = ""
+    """Why it gave no usable answer about this image: "refused", "limit", ...; empty where it did."""
     truth: str | None = None
     """The true class, only where labels were given for evaluation; never read by the loop."""
+
+    @property
+    def decision(self) -> str:
+        """The label that counts in the end; `label` and `status` stay what the loop made of the image."""
+        return self.vlm_label if self.decided_by == "vlm" and self.vlm_label is not None else self.label
 
 
 class Skipped(Record):

@@ -35,11 +35,15 @@ class RunManifest(Record):
     versions: dict[str, str]
     encoder: dict[str, JsonValue]
     language_model: dict[str, JsonValue]
+    vision_model: dict[str, JsonValue] = Field(default_factory=dict)
+    """The vision-language model that open images were shown to; empty where there was none."""
     prompts: dict[str, str]
     """Prompt id → SHA-256 of its file."""
     seed: int | None = None
     data_hash: str
     usage: Usage
+    vision_usage: Usage = Usage()
+    """What was spent on the vision-language model; no part of `usage`, as its price is another."""
     encoder_usage: EncoderUsage
     stop_reason: str
     counts: dict[str, int] = Field(default_factory=dict)

@@ -73,12 +73,13 @@ class Budget:
     Args:
         limits: The most that may be spent on calls, tokens and cost.
         price: Price per million tokens; `None` leaves the cost unknown.
+        beside: The budget of another model, whose spending counts against these limits as well.
 
     Raises:
         SettingsError: If there is a limit on cost and no price to hold it against.
     """
 
-    def __init__(self, limits: Limits, price: Price | None = None) -> None:
+    def __init__(self, limits: Limits, price: Price | None = None, *, beside: "Budget | None" = None) -> None:
         if limits.max_cost is not None and price is None:
             raise SettingsError(
                 "A limit on cost needs the model's price, and none is configured.",
@@ -86,6 +87,7 @@ class Budget:
             )
         self._limits = limits
         self._price = price
+        self._beside = beside
         self._spent = Tokens()
         self._reserved = Tokens()
         self._calls = 0
@@ -119,7 +121,7 @@ class Budget:
         """
         limits = self._limits
         while True:
-            if limits.max_calls is not None and self.calls + 1 > limits.max_calls:
+            if limits.max_calls is not None and self._all_calls + 1 > limits.max_calls:
                 raise self._reached(f"{limits.max_calls:,} calls", "calls")
             over = self._over(_add(self._spent, estimate))
             if over is not None:
@@ -131,19 +133,27 @@ class Budget:
         self._calls_open += 1
         return Reservation(self, estimate)
 
+    @property
+    def _all_calls(self) -> int:
+        return self.calls + (self._beside.calls if self._beside else 0)
+
     def _over(self, tokens: Tokens) -> tuple[str, str] | None:
-        limits = self._limits
-        if limits.max_tokens is not None and tokens.total > limits.max_tokens:
+        limits, beside = self._limits, self._beside
+        elsewhere = (beside._spent.total, beside._cost(beside._spent)) if beside else (0, 0.0)
+        if limits.max_tokens is not None and tokens.total + elsewhere[0] > limits.max_tokens:
             return f"{limits.max_tokens:,} tokens", "tokens"
-        if limits.max_cost is not None and self._cost(tokens) > limits.max_cost:
+        if limits.max_cost is not None and self._cost(tokens) + elsewhere[1] > limits.max_cost:
             return f"a cost of {limits.max_cost:g}", "cost"
         return None
 
     def _reached(self, limit: str, what: str) -> LimitReached:
-        cost = "" if self._price is None else f", cost {self._cost(self._spent):.4g}"
+        both = [self, self._beside] if self._beside else [self]
+        tokens = sum(budget._spent.total for budget in both)
+        spent = sum(budget._cost(budget._spent) for budget in both)
+        cost = "" if self._price is None else f", cost {spent:.4g}"
         return LimitReached(
             f"The next language-model call could pass the limit of {limit} "
-            f"(so far: {self.calls:,} calls, {self._spent.total:,} tokens{cost}).",
+            f"(so far: {self._all_calls:,} calls, {tokens:,} tokens{cost}).",
             hint=f"All answers so far are kept; raise the limit on {what} and resume.",
         )
 

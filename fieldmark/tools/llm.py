@@ -70,6 +70,7 @@ class ChatModel:
         concurrency: The most calls at a time.
         limits: The most that may be spent.
         price: Price per million tokens; `None` leaves the cost unknown.
+        beside: Another model whose spending counts against the same limits.
         timeout_s: The most seconds for one HTTP try.
         max_retries: Retries of the SDK on connection faults, 408, 409, 429 and 5xx.
         answer_retries: How often a question is asked again after an unusable answer; each is a call.
@@ -92,6 +93,7 @@ class ChatModel:
         concurrency: int = 16,
         limits: Limits | None = None,
         price: Price | None = None,
+        beside: "ChatModel | None" = None,
         timeout_s: float = 60.0,
         max_retries: int = 2,
         answer_retries: int = 2,
@@ -120,7 +122,7 @@ class ChatModel:
         self._served: ModelList | None = None
         self._looking = asyncio.Lock()
         self._slots = asyncio.Semaphore(concurrency)
-        self._budget = Budget(limits or Limits(), price)
+        self._budget = Budget(limits or Limits(), price, beside=beside._budget if beside else None)
         self._answer_retries = answer_retries
         self._dialect = Dialect()
         self._flights: dict[tuple[str, type[BaseModel]], _Flight] = {}

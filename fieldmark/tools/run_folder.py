@@ -31,6 +31,9 @@ _CSV_FIELDS = (
     "rounds",
     "runner_up",
     "margin",
+    "decided_by",
+    "decision",
+    "vlm_confidence",
 )
 
 
@@ -147,6 +150,9 @@ class RunFolder:
                     p.rounds,
                     p.runner_up,
                     p.margin,
+                    p.decided_by,
+                    p.decision,
+                    p.vlm_confidence,
                 ]
             )
         write_whole(self.path / "predictions.csv", (text.getvalue().encode(),))

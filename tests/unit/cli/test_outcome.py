@@ -96,6 +96,38 @@ def test_a_stopped_run_says_how_to_go_on(stop: str, says: str, capsys: pytest.Ca
     assert says in said(resolution(prediction("a"), stop=stop), capsys).splitlines()
 
 
+def shown(**counts: int) -> Resolution:
+    """A run that showed open images to a vision-language model."""
+    plain = resolution(prediction("a"))
+    manifest = plain.manifest.model_copy(
+        update={
+            "vision_model": {"model": "eyes"},
+            "vision_usage": Usage(requests=3, prompt_tokens=2000),
+            "counts": {**plain.manifest.counts, "vlm_decided": 2, "vlm_none": 0, "vlm_failed": 0}
+            | {"vlm_kept_back": 0}
+            | counts,
+        }
+    )
+    return Resolution(plain.predictions, manifest, plain.run)
+
+
+def test_what_was_shown_to_the_vision_language_model_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Shown to" not in said(resolution(prediction("a")), capsys)
+    lines = said(shown(), capsys).splitlines()
+    assert "Shown to eyes: 2 open images, 2 decided; 2,000 tokens, cost unknown." in lines
+    lines = said(shown(vlm_none=1, vlm_failed=3, vlm_kept_back=4), capsys).splitlines()
+    assert (
+        "Shown to eyes: 6 open images, 2 decided, 1 none of the candidates, 3 without a usable answer; "
+        "4 not shown yet; 2,000 tokens, cost unknown."
+    ) in lines
+    assert "Show the other 4 open images with: fieldmark classify --resume x" in lines
+
+
+def test_an_open_image_that_was_chosen_says_so() -> None:
+    chosen = prediction("a.png", left=2).model_copy(update={"decided_by": "vlm", "vlm_label": "[b]b[/b]"})
+    assert in_words(chosen).endswith("; chosen by the vision-language model: [b]b[/b]")
+
+
 def test_an_open_image_in_words() -> None:
     assert in_words(prediction("a.png", left=2)) == "a.png: [b]a[/b] 50.0%, b 25.0%"
 
@@ -104,7 +136,16 @@ def test_json_holds_the_predictions() -> None:
     value = as_json(resolution(prediction("a"), skipped=1))
     assert next(iter(value)) == "schema"
     assert value["schema"] == "fieldmark.classify/1"
-    assert set(value) >= {"run", "stop_reason", "counts", "usage", "encoder_usage", "images", "skipped"}
+    assert set(value) >= {
+        "run",
+        "stop_reason",
+        "counts",
+        "usage",
+        "vision_usage",
+        "encoder_usage",
+        "images",
+        "skipped",
+    }
     assert Prediction.model_validate(value["images"][0]) == prediction("a")
     assert value["skipped"] == [{"path": "0.jpg", "reason": "empty file"}]
 
@@ -127,3 +168,5 @@ def test_an_estimate_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "never more than 50." in out
     show_estimate(estimate.model_copy(update={"model": None}), words(json=False))
     assert "No language model: nothing is asked." in capsys.readouterr().out
+    show_estimate(estimate.model_copy(update={"vlm": "eyes", "shown_most": 3}), words(json=False))
+    assert "shown to eyes: never more than 3 images, one question each." in capsys.readouterr().out
