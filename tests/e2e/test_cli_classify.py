@@ -16,7 +16,8 @@ from fieldmark.evals.aviary.dataset import read_truth, render_dataset
 from fieldmark.evals.aviary.guide import Guide
 from fieldmark.evals.aviary.species import species_book
 from tests.command_line import CommandLine, Outcome, guide_script
-from tests.faulty_endpoint import FaultyEndpoint, Received, Reply
+from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion
+from tests.graph.world import data_of
 
 MODEL = "guide"
 SPECIES, IMAGES, SEED = 6, 3, 5
@@ -261,3 +262,32 @@ def test_nothing_usable_is_told_apart(command_line: CommandLine, birds: Path) ->
         outcome = place.invoke(*classes(birds), "--max-rounds", 0)
     assert outcome.code == 1, outcome.err
     assert "without a usable answer" in outcome.out
+
+
+def test_open_images_are_shown_to_a_vision_language_model(
+    birds: Path, endpoint: FaultyEndpoint, command_line: CommandLine
+) -> None:
+    def first_candidate(request: Received) -> Reply:
+        (name, *_) = data_of(request.text)["candidates"]
+        return completion(json.dumps({"rationale": "By its tail.", "choice": name, "confidence": 60}))
+
+    with FaultyEndpoint([first_candidate], models=[{"id": "eyes"}]) as vlm:
+        args = ("--candidates", "topk", "--k", 3, "--max-rounds", 0, "--vlm", "eyes")
+        args = (*classes(birds)[:4], *args, "--vlm-base-url", vlm.base_url, "--no-report", "--json")
+        outcome = at(endpoint, command_line).invoke(*args)
+        assert outcome.code == 0
+        assert vlm.asked == SPECIES * IMAGES
+        assert at(endpoint, command_line).invoke(*args, "--max-calls", 0).code == 0  # all of it is cached
+        assert vlm.asked == SPECIES * IMAGES
+    assert outcome.json["counts"]["vlm_decided"] == SPECIES * IMAGES
+    assert outcome.json["vision_usage"]["requests"] == SPECIES * IMAGES
+    assert {image["decided_by"] for image in labels(outcome)} == {"vlm"}
+    assert "Shown to eyes: 18 open images, 18 decided" in outcome.err
+
+
+def test_an_endpoint_for_no_vision_language_model_is_refused(
+    birds: Path, endpoint: FaultyEndpoint, command_line: CommandLine
+) -> None:
+    outcome = at(endpoint, command_line).invoke(*classes(birds), "--vlm-base-url", "http://127.0.0.1:1/v1")
+    assert outcome.code == 2
+    assert "--vlm MODEL" in outcome.err

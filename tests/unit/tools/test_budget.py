@@ -88,3 +88,15 @@ async def test_a_limit_can_be_reached_exactly() -> None:
 def test_an_unknown_price_is_not_zero() -> None:
     assert Budget(Limits()).usage.cost is None
     assert Budget(Limits(), Price(prompt=1, completion=1)).usage.cost == 0.0
+
+
+async def test_two_budgets_share_the_limits_of_one() -> None:
+    price = Price(prompt=1e6, completion=1e6)  # one unit a token
+    first = Budget(Limits(), price)
+    (await first.reserve(Tokens(5, 5))).settle(Tokens(6, 2), reported=True)
+    for limits in (Limits(max_calls=1), Limits(max_tokens=10), Limits(max_cost=10.0)):
+        beside = Budget(limits, price, beside=first)
+        with pytest.raises(LimitReached, match="so far: 1 calls, 8 tokens"):
+            await beside.reserve(Tokens(3, 0))
+        assert (beside.calls, beside.usage.prompt_tokens) == (0, 0)
+    (await Budget(Limits(max_calls=2, max_tokens=11), price, beside=first).reserve(Tokens(3, 0))).release()
