@@ -16,7 +16,9 @@ from fieldmark.prompts.describe import Descriptors, ask_describe
 from fieldmark.prompts.differentiate import ask_differentiate
 from fieldmark.prompts.differentiate_again import ask_differentiate_again
 from fieldmark.prompts.differentiate_group import ask_differentiate_group
+from fieldmark.prompts.domain_words import DomainWords, ask_domain_words
 from fieldmark.prompts.reflect import ConfusedGroup, Reflection, ask_reflect, edits_of
+from fieldmark.prompts.synonyms import Synonyms, ask_synonyms
 from fieldmark.prompts.tabulate import TabulateAttribute, ask_tabulate
 from fieldmark.prompts.votes import TabularAnswer, votes_of
 from fieldmark.records import Origin, Prompt, Question, Vote
@@ -86,6 +88,10 @@ def question_of(spec: QuestionSpec, context: AskingContext) -> Question[BaseMode
             question = ask_tabulate(spec.classes[0], rows, noun=noun, sample=spec.sample)
         case "reflect":
             question = ask_reflect(_shown(spec, context), noun=noun)
+        case "synonyms":
+            question = ask_synonyms(spec.classes[0], noun=noun, sample=spec.sample)
+        case "domain_words":
+            question = ask_domain_words(spec.classes, noun=noun, sample=spec.sample)
     return question
 
 
@@ -139,6 +145,10 @@ def _note(spec: QuestionSpec, value: BaseModel, key: str, *, cached: bool, conte
         proposed = edits_of(value, _shown(spec, context))
         dropped = {str(why): count for why, count in proposed.dropped.items()}
         return Note(spec=spec, edits=proposed.edits, dropped=dropped, cached=cached)
+    if isinstance(value, Synonyms):
+        return Note(spec=spec, words=tuple(value.synonyms), cached=cached)
+    if isinstance(value, DomainWords):
+        return Note(spec=spec, words=tuple(value.domain_words), cached=cached)
     read = votes_of(
         _tabular(value),
         classes=spec.classes,

@@ -1,4 +1,4 @@
-"""Small records that the resolve graph passes between its nodes.
+"""Small records that the graphs pass between their nodes.
 
 It knows nothing of nodes; every record here may be held by a checkpoint.
 """
@@ -9,7 +9,9 @@ from pydantic import Field
 
 from fieldmark.records import MarkEdit, Prompt, Record, Vote
 
-QuestionKind = Literal["describe", "pair", "group", "again", "tabulate", "reflect"]
+QuestionKind = Literal[
+    "describe", "pair", "group", "again", "tabulate", "reflect", "synonyms", "domain_words"
+]
 FailureKind = Literal["question", "unanswered", "limit", "endpoint"]
 """Why a question brought nothing: its answer was no good; the endpoint failed it, as it might not another
 time; a limit or a dead endpoint kept it back."""
@@ -43,7 +45,7 @@ class Columns(Record):
 
 
 class Note(Record):
-    """What came of one question: prompts, votes or edits, or why there are none."""
+    """What came of one question: prompts, votes, edits or words, or why there are none."""
 
     spec: QuestionSpec
     prompts: tuple[Prompt, ...] = ()
@@ -51,6 +53,8 @@ class Note(Record):
     edits: tuple[MarkEdit, ...] = ()
     dropped: dict[str, int] = Field(default_factory=dict)
     """Statements about edits that could not be used, by reason."""
+    words: tuple[str, ...] = ()
+    """Other words for a class, or words for what the images are."""
     failure: FailureKind | None = None
     reason: str = ""
     cached: bool = False

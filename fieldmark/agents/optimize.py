@@ -17,7 +17,7 @@ from fieldmark.agents.optimize_concluding import measure_and_write
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_folds import found_in_folds, get_curves, put_curves, settled
 from fieldmark.agents.optimize_folds import search_fold as search_without
-from fieldmark.agents.optimize_gathering import contrasts, descriptions, load_notebook
+from fieldmark.agents.optimize_gathering import contrasts, descriptions, domain_words, load_notebook
 from fieldmark.agents.optimize_history import (
     CURVE,
     HISTORY,
@@ -91,7 +91,7 @@ OptimizeGraph = CompiledStateGraph[OptimizeState, OptimizeContext, OptimizeState
 
 
 async def describe(state: OptimizeState, runtime: Context) -> Update:
-    """Ask the general question, several samples a class."""
+    """Ask about each class by itself: its marks, several times, and its other names; and for domain words."""
     return {"notebook": await descriptions(runtime.context)}
 
 
@@ -105,7 +105,7 @@ async def score_templates(state: OptimizeState, runtime: Context) -> Update:
     context = runtime.context
     if not context.options.template_generations:
         return {"templates": (PLAIN,)}
-    templates = opened_templates(context)
+    templates = opened_templates(state, context)
     parents, scored = search.first_templates(templates, context)
     return {
         "survivors": put_candidates(context, parents),
@@ -116,7 +116,7 @@ async def score_templates(state: OptimizeState, runtime: Context) -> Update:
 async def evolve_templates(state: OptimizeState, runtime: Context) -> Update:
     """One generation of the template search; the last one settles the templates."""
     context = runtime.context
-    templates = opened_templates(context)
+    templates = opened_templates(state, context)
     seen = seen_keys(context, state.history_size)
     number = state.template_generation + 1
     made = evolve(
@@ -149,6 +149,9 @@ async def write_pool(state: OptimizeState, runtime: Context) -> Update:
         templates=state.templates,
         noun=context.options.noun,
         book=context.book,
+        given=context.given,
+        synonyms=context.options.synonyms,
+        marked_synonyms=context.options.marked_synonyms,
     )
     name = context.arrays.put_json(pool.model_dump(mode="json"))
     opened_pool(name, context)
@@ -356,11 +359,12 @@ def change(before: Candidate | None, best: Candidate | None) -> dict[str, JsonVa
     return {"added": list[JsonValue](sorted(new - old)), "removed": list[JsonValue](sorted(old - new))}
 
 
-def opened_templates(context: OptimizeContext) -> search.Templates:
+def opened_templates(state: OptimizeState, context: OptimizeContext) -> search.Templates:
     """The template library; made again, from stored vectors, by a process that took the run up."""
     kept = context.memo.get("templates")
     if not isinstance(kept, search.Templates):
-        kept = search.open_templates(context)
+        words = domain_words(load_notebook(state.notebook, context), context)
+        kept = search.open_templates(context, words)
         context.memo["templates"] = kept
     return kept
 

@@ -16,6 +16,7 @@ from fieldmark.agents.optimize_options import OptimizeOptions
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import NoImagesError
 from fieldmark.records import PromptBook
+from fieldmark.tools.descriptions import GivenTexts
 from fieldmark.tools.encoder import Encoded, Encoder
 from fieldmark.tools.images import ImageFile
 from fieldmark.tools.llm import LanguageModel
@@ -37,6 +38,7 @@ class OptimizeContext:
         run: The run's folder.
         options: The choices of the search.
         book: A prompt book to start from, if any.
+        given: Descriptions and other words for the classes that need not be asked for.
         operators: What a generation tries.
         report: Shows progress.
         endpoint_down: Why the endpoint cannot be asked any more; empty while it can.
@@ -54,6 +56,7 @@ class OptimizeContext:
     run: RunFolder
     options: OptimizeOptions = field(default_factory=OptimizeOptions)
     book: PromptBook | None = None
+    given: GivenTexts = field(default_factory=GivenTexts)
     operators: tuple[Operator, ...] = OPERATORS
     report: Report = say_nothing
     endpoint_down: str = ""

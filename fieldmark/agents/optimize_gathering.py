@@ -1,9 +1,10 @@
-"""Gathers what a prompt search is made of: general answers, then answers about groups of look-alikes.
+"""Gathers what a prompt search is made of: answers about each class, then about groups of look-alikes.
 
 It knows nothing of units, fitness or of how the search goes on. Everything is asked before the search begins.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
@@ -23,16 +24,26 @@ FROM_THE_NEAREST = 3
 
 
 async def descriptions(context: OptimizeContext) -> str:
-    """Ask the general question of every class, as often as the options say.
+    """Ask for the marks of every class, as often as the options say, for other names, and for domain words.
+
+    Domain words are wanted only where templates are searched and none are given.
 
     Returns:
         Hash of the notebook.
     """
-    specs = [
-        QuestionSpec(kind="describe", classes=(name,), sample=sample)
-        for sample in range(context.options.descriptor_samples if context.llm is not None else 0)
-        for name in context.classes
-    ]
+    options = context.options
+    specs: list[QuestionSpec] = []
+    if context.llm is not None:
+        if options.domain_words is None and options.template_generations:
+            specs.append(QuestionSpec(kind="domain_words", classes=context.classes))
+        specs += [
+            QuestionSpec(kind="describe", classes=(name,), sample=sample)
+            for sample in range(options.descriptor_samples)
+            for name in context.classes
+        ]
+        if options.synonyms:
+            unnamed = [name for name in context.classes if not context.given.synonyms.get(name)]
+            specs += [QuestionSpec(kind="synonyms", classes=(name,)) for name in unnamed]
     return store_notebook(Notebook(notes=await _answers(specs, context)), context)
 
 
@@ -94,6 +105,25 @@ def look_alikes(prototypes: Tensor, size: int, chance: Random, *, nearest: bool)
     return groups
 
 
+def domain_words(notebook: Notebook, context: OptimizeContext) -> tuple[str, ...]:
+    """The words that templates are varied with: those given, else those answered."""
+    options = context.options
+    if options.domain_words is not None:
+        return options.domain_words
+    answers = (note.words for note in notebook.notes if note.spec.kind == "domain_words")
+    return tuple(dict.fromkeys(word.lower() for said in answers for word in said))
+
+
+def unanswered(notebook: Notebook) -> tuple[int, tuple[str, ...]]:
+    """How many questions brought no answer, and a note that says which kinds, if any."""
+    kinds = Counter(note.spec.kind for note in notebook.notes if note.failure)
+    if not kinds:
+        return 0, ()
+    said = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+    asked = len(notebook.notes)
+    return kinds.total(), (f"{kinds.total()} of {asked} question(s) brought no answer: {said}.",)
+
+
 def load_notebook(name: str, context: OptimizeContext) -> Notebook:
     """The answers that the state names by their hash."""
     return Notebook.model_validate(context.arrays.get_json(name)) if name else Notebook()
@@ -107,19 +137,22 @@ def store_notebook(notebook: Notebook, context: OptimizeContext) -> str:
 async def _answers(specs: Sequence[QuestionSpec], context: OptimizeContext) -> tuple[Note, ...]:
     """Ask all, in any order; notes come back in the order planned, and do not say where an answer lay.
 
+    The question for domain words is never what stops a run: the search can do without.
+
     Raises:
         LimitReached: A limit kept questions back; those answered are cached, and the run can be resumed.
         EndpointError: The endpoint cannot be asked, or answered none of several.
     """
     notes = await asyncio.gather(*(ask(spec, context) for spec in specs))
-    failures = [note.failure for note in notes]
+    vital = [note for note in notes if note.spec.kind != "domain_words"]
+    failures = [note.failure for note in vital]
     if "limit" in failures:
         raise LimitReached(
-            f"A limit was reached: {failures.count('limit')} of {len(notes)} questions were not asked.",
+            f"A limit was reached: {failures.count('limit')} of {len(vital)} questions were not asked.",
             hint="What was answered is kept; resume the run with a higher limit.",
         )
-    if "endpoint" in failures or (len(notes) > 1 and set(failures) == {"unanswered"}):
-        reason = next(note.reason for note in notes if note.failure)
+    if "endpoint" in failures or (len(vital) > 1 and set(failures) == {"unanswered"}):
+        reason = next(note.reason for note in vital if note.failure)
         raise EndpointError(
             f"The language model could not be asked: {reason}",
             hint="What was answered is kept; resume the run when `fieldmark doctor` is content.",

@@ -31,8 +31,12 @@ class OptimizeOptions(Record):
     """How often all classes are dealt into groups of look-alikes that are asked about."""
     contrast_size: int = Field(default=6, ge=2, le=12)
     """The most classes in such a group."""
-    domain_words: tuple[str, ...] = ()
-    """Words for the task that variants of the templates are made with, beside the noun."""
+    synonyms: int = Field(default=2, ge=0, le=6)
+    """Other words that may stand for a class, beside name, last word and noun; 0 asks for none."""
+    marked_synonyms: int = Field(default=0, ge=0, le=6)
+    """So many of them are also written with every mark, as the name is; the others stand alone."""
+    domain_words: tuple[str, ...] | None = None
+    """Words for the task that templates are varied with, beside the noun; None asks for them."""
     template_generations: int = Field(default=4, ge=0)
     """Generations of the template search; 0 keeps the plain template."""
     most_templates: int = Field(default=4, ge=1)

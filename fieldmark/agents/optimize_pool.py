@@ -6,13 +6,21 @@ It knows nothing of vectors, of the search or of how answers were got.
 from collections.abc import Sequence
 from functools import cached_property
 
+from pydantic import Field
+
 from fieldmark.agents.notes import Notebook
 from fieldmark.records import Origin, Prompt, PromptBook, Record
+from fieldmark.tools.descriptions import GivenTexts, Words
 from fieldmark.tools.prompt_texts import class_text, descriptor_text
 from fieldmark.tools.search.candidates import part_key
 from fieldmark.tools.templates import PLAIN, fill_phrase
 
 START = "start"
+GIVEN = "given"
+"""The word of units that stand as they were given: descriptions from files."""
+
+MARKS = (("bare",), ("descriptor",), ("contrast",), ("descriptor", "contrast"))
+"""What may be said of a class in a natural book."""
 
 
 class Unit(Record):
@@ -20,11 +28,12 @@ class Unit(Record):
 
     class_index: int
     synonym: str
-    """Which word stands for the class: "name", "noun", "head", or "start" for prompts taken as they are."""
+    """Which word stands for the class: "name", "noun", "head", "synonym 1" and so on; "start" or "given" for
+    texts taken as they are."""
     mark: str
-    """What is said of it: "bare", "descriptor", "contrast", "reflected"; "start" for prompts as they are."""
+    """What is said of it: "bare", "descriptor", "contrast", "reflected"; "start" or "given" as above."""
     word: str = ""
-    """The word itself; empty for prompts taken as they are."""
+    """The word itself; empty for texts taken as they are."""
     said: str = ""
     """The mark itself; empty where it is a bare word."""
     texts: tuple[str, ...]
@@ -38,6 +47,10 @@ class Pool(Record):
     units: tuple[Unit, ...]
     start: tuple[int, ...]
     """The units of the book that the search starts from."""
+    files: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    """The units of each file of descriptions; one unit may stand in several."""
+    alone: tuple[str, ...] = ()
+    """Which words stand without marks."""
 
     @cached_property
     def slots(self) -> tuple[tuple[int, ...], ...]:
@@ -58,18 +71,26 @@ class Pool(Record):
         return tuple(part_key("\x1f".join((self.classes[u.class_index], *u.texts))) for u in self.units)
 
     def kinds(self) -> dict[str, list[list[int]]]:
-        """The natural choices of units: one synonym with one kind of mark, both kinds, or everything."""
+        """The natural choices of units: one word with one kind of mark, both kinds, a file, or everything."""
         made: dict[str, list[list[int]]] = {}
-        synonyms = dict.fromkeys(unit.synonym for unit in self.units if unit.synonym != START)
+        synonyms = dict.fromkeys(unit.synonym for unit in self.units if unit.synonym not in (START, GIVEN))
         for synonym in synonyms:
-            for marks in (("bare",), ("descriptor",), ("contrast",), ("descriptor", "contrast")):
+            for marks in MARKS[:1] if synonym in self.alone else MARKS:
                 name = f"{synonym} {'+'.join(marks)}"
                 made[name] = [
-                    # Where a class has no such unit, its bare word stands in.
+                    # Where a class has no such unit, its bare word stands in; without the word, its name.
                     [u for u in slot if self._is(u, synonym, marks)]
                     or [u for u in slot if self._is(u, synonym, ("bare",))]
+                    or [u for u in slot if self._is(u, "name", marks)]
+                    or [u for u in slot if self._is(u, "name", ("bare",))]
                     for slot in self.slots
                 ]
+        for file, units in self.files.items():
+            own = set(units)
+            made[file] = [
+                [u for u in slot if u in own] or [u for u in slot if self._is(u, "name", ("bare",))]
+                for slot in self.slots
+            ]
         made["everything"] = [list(slot) for slot in self.slots]
         return made
 
@@ -99,23 +120,34 @@ def build_pool(
     templates: Sequence[str],
     noun: str,
     book: PromptBook | None = None,
-    synonyms: bool = True,
+    given: GivenTexts | None = None,
+    synonyms: int = 0,
+    marked_synonyms: int = 0,
 ) -> Pool:
-    """Write the answers out as units: every synonym of a class, bare and with every mark, in all templates.
+    """Write the answers out as units: every word for a class, bare and with every mark, in all templates.
 
     Args:
         classes: The class names.
-        notebook: Answers to the general and the group questions.
+        notebook: Answers about each class and about groups.
         templates: The templates that were found best; each text is written in all of them.
         noun: The generic word.
         book: A book to start from; without one the search starts from the first general answers.
-        synonyms: Whether other words than the name may stand for a class.
+        given: Descriptions and other words for the classes; a description is a unit, to the letter.
+        synonyms: So many of a class's other words stand for it; the first ones that are new.
+        marked_synonyms: So many of those are also written with every mark: each costs as many texts as the
+            class's name.
     """
+    given = given or GivenTexts()
+    others = _other_words(notebook) | dict(given.synonyms)
+    described: dict[str, list[Prompt]] = {}
+    for prompt in given.prompts:
+        described.setdefault(prompt.class_name, []).append(prompt)
     marks = _marks(notebook)
     first = _first_marks(notebook)
     units: list[Unit] = []
     place: dict[tuple[int, tuple[str, ...]], int] = {}
     start: list[int] = []
+    files: dict[str, list[int]] = {}
 
     def put(unit: Unit) -> int:
         # The same texts are one unit, whoever said them.
@@ -124,13 +156,18 @@ def build_pool(
             units.append(unit)
         return where
 
+    alone = tuple(f"synonym {number}" for number in range(marked_synonyms + 1, synonyms + 1))
     for c, name in enumerate(classes):
-        for synonym, word in _words(name, noun, synonyms).items():
+        words = _words(name, noun, others.get(name, ()), most=synonyms)
+        for synonym, (word, source) in words.items():
             texts = tuple(fill_phrase(template, word) for template in templates)
-            origin = Origin(kind="name")
-            put(Unit(class_index=c, synonym=synonym, word=word, mark="bare", texts=texts, origin=origin))
-            for mark, (kind, origin) in marks.get(name, {}).items():
+            put(Unit(class_index=c, synonym=synonym, word=word, mark="bare", texts=texts, origin=source))
+            for mark, (kind, origin) in ({} if synonym in alone else marks.get(name, {})).items():
                 put(marked_unit(c, (synonym, word), (kind, mark), templates=templates, origin=origin))
+        for prompt in described.get(name, ()):
+            origin = prompt.origin
+            unit = put(Unit(class_index=c, synonym=GIVEN, mark=GIVEN, texts=(prompt.text,), origin=origin))
+            files.setdefault(origin.file or GIVEN, []).append(unit)
         for prompt in _start_prompts(name, first.get(name, {}), book):
             origin = prompt.origin
             said = "" if origin.kind in ("name", "template") else marks_in([prompt])[0]
@@ -138,7 +175,13 @@ def build_pool(
             start.append(
                 put(Unit(class_index=c, synonym=START, mark=START, said=said, texts=texts, origin=origin))
             )
-    return Pool(classes=tuple(classes), units=tuple(units), start=tuple(sorted(set(start))))
+    return Pool(
+        classes=tuple(classes),
+        units=tuple(units),
+        start=tuple(sorted(set(start))),
+        files={name: tuple(own) for name, own in files.items()},
+        alone=alone,
+    )
 
 
 def marked_unit(
@@ -188,15 +231,33 @@ def _start_prompts(name: str, first: dict[str, Origin], book: PromptBook | None)
     return given or [Prompt(class_name=name, text=class_text(name), origin=Origin(kind="name"))]
 
 
-def _words(name: str, noun: str, synonyms: bool) -> dict[str, str]:
-    """What may stand for a class: its name, the generic noun, and the last word of a name of several."""
-    words = {"name": name.replace("_", " ")}
-    if synonyms:
-        words["noun"] = noun
-        parts = words["name"].split()
-        if len(parts) > 1:
-            words["head"] = parts[-1]
-    return {key: word for key, word in words.items() if word.strip()}
+def _words(name: str, noun: str, others: Words, *, most: int) -> dict[str, tuple[str, Origin]]:
+    """What may stand for a class: its name, the noun, the last word of a name of several, and other words."""
+    own = Origin(kind="name")
+    plain = name.replace("_", " ")
+    parts = plain.split()
+    words = {"name": (plain, own), "noun": (noun, own)}
+    if len(parts) > 1:
+        words["head"] = (parts[-1], own)
+    words = {key: (word, origin) for key, (word, origin) in words.items() if word.strip()}
+    said = {word.casefold() for word, _ in words.values()}
+    new: dict[str, tuple[str, Origin]] = {}
+    for word, origin in others:
+        if word.casefold() not in said:
+            new.setdefault(word.casefold(), (word, origin))
+    for number, other in enumerate(list(new.values())[:most], start=1):
+        words[f"synonym {number}"] = other
+    return words
+
+
+def _other_words(notebook: Notebook) -> dict[str, Words]:
+    """The words that were answered for each class, with where they came from."""
+    found: dict[str, Words] = {}
+    for note in notebook.notes:
+        if note.spec.kind == "synonyms":
+            origin = Origin(kind="name", question="synonyms.v1")
+            found[note.spec.classes[0]] = tuple((word, origin) for word in note.words)
+    return found
 
 
 def _first_marks(notebook: Notebook) -> dict[str, dict[str, Origin]]:

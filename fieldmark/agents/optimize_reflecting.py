@@ -122,7 +122,14 @@ async def reflect_on(
     for note in put:
         dropped.update(note.dropped)
     units, suggestions = _written(put, pool, templates, context)
-    grown = Pool(classes=pool.classes, units=(*pool.units, *units), start=pool.start)
+    # Made anew rather than copied: a copy would keep the slots and keys of the smaller pool.
+    grown = Pool(
+        classes=pool.classes,
+        units=(*pool.units, *units),
+        start=pool.start,
+        files=pool.files,
+        alone=pool.alone,
+    )
     new = unit_vectors(units, context)
     reflections = Reflections(
         asked=(*earlier.asked, *(note.spec.shown for note in put)),
@@ -257,7 +264,9 @@ def _written(
     for edit in (edit for note in notes for edit in note.edits):
         c = index[edit.class_name]
         words = [
-            (pool.units[u].synonym, pool.units[u].word) for u in pool.slots[c] if _is_bare(pool.units[u])
+            (pool.units[u].synonym, pool.units[u].word)
+            for u in pool.slots[c]
+            if _is_bare(pool.units[u]) and pool.units[u].synonym not in pool.alone
         ]
         fresh: list[int] = []
         for mark in edit.add:

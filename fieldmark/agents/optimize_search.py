@@ -80,17 +80,16 @@ def operators_of(context: OptimizeContext) -> tuple[Operator, ...]:
 # ---------------------------------------------------------------- templates
 
 
-def template_library(context: OptimizeContext) -> tuple[str, ...]:
+def template_library(context: OptimizeContext, domain_words: Sequence[str] = ()) -> tuple[str, ...]:
     """The templates to choose from, the plain one first."""
-    words = dict.fromkeys((context.options.noun, *context.options.domain_words))
-    texts = tuple(dict.fromkeys((PLAIN, *IMAGENET_7, *reversed(library(tuple(words))))))
+    texts = tuple(dict.fromkeys((PLAIN, *IMAGENET_7, *reversed(library(context.options.noun, domain_words)))))
     # Of many classes each template costs many texts: the variants and the chosen seven come first.
     return texts[: max(8, MOST_TEMPLATE_TEXTS // len(context.classes))]
 
 
-def open_templates(context: OptimizeContext) -> Templates:
+def open_templates(context: OptimizeContext, domain_words: Sequence[str] = ()) -> Templates:
     """Encode every template with every class, once, and make them ready."""
-    texts = template_library(context)
+    texts = template_library(context, domain_words)
     classes = len(context.classes)
     written = [fill_phrase(t, name.replace("_", " ")) for t in texts for name in context.classes]
     vectors = context.encoder.encode_texts(written).to(torch.float64)

@@ -15,16 +15,18 @@ from fieldmark.agents.optimize_options import OptimizeOptions
 from fieldmark.agents.optimize_search import RANDOM_BY
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import check_classes, read_book, read_class_names
+from fieldmark.app.optimize_inputs import read_inputs, read_texts
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import FieldmarkError, InputError, RunError
-from fieldmark.evals.optimize_demo import AviarySettings, optimize_aviary
+from fieldmark.evals.optimize_demo import AviarySettings, aviary_classes, optimize_aviary
 from fieldmark.evals.optimizing import OptimizeResult, Optimizing, optimize
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Limits, PromptBook
 from fieldmark.settings import read_settings
+from fieldmark.tools.descriptions import GivenTexts
 from fieldmark.tools.encoder import Encoder
-from fieldmark.tools.labelled import LabelledImages, read_labelled
+from fieldmark.tools.labelled import LabelledImages
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
 from fieldmark.tools.search.folds import check_folds
@@ -39,12 +41,13 @@ class Optimizer:
     """Finds the prompts that classify best, by a few labelled images a class.
 
     Args:
-        data: "aviary", or the path of a folder with one folder a class, of a list, or of a split file; see
-            `read_labelled`.
+        data: "aviary", or the path of a folder with one folder a class, of a list, of a split file, or of a
+            ProAPO dataset folder; see `read_inputs`.
         images: Where relative paths of a list start; its own folder where not given.
         classes: The class names; those with images where not given.
         shots: Training images a class; the others are for testing where no split says otherwise.
         book: Prompts to start from instead of asking for descriptors.
+        descriptions: Files of descriptions that join the pool; any format that `import_book` reads.
         options: The choices of the search, its seed among them.
         noun: The generic word for all classes; asked, else "object", where not given.
         clip: The CLIP model; the settings' where not given, the bundled one for the aviary.
@@ -65,6 +68,7 @@ class Optimizer:
     classes: Sequence[str] = ()
     shots: int = 1
     book: PromptBook | None = None
+    descriptions: tuple[Path, ...] = ()
     options: OptimizeOptions = field(default_factory=OptimizeOptions)
     noun: str | None = None
     clip: str | None = None
@@ -114,11 +118,13 @@ class Optimizer:
     async def _aviary(self, stores: Stores) -> OptimizeResult:
         if not 1 <= self.shots <= 16:
             raise InputError(f"The aviary has 1 to 16 shots, not {self.shots}.")
+        world = AviarySettings(seed=self.options.seed, shots=self.shots, species=self.species)
+        given = read_texts(self.descriptions, aviary_classes(world))
         encoder = stores.encoder(self.clip or AVIARY)
         others = self._others(stores)
-        run = self._folder(None)
+        run = self._folder(None, given)
         return await optimize_aviary(
-            AviarySettings(seed=self.options.seed, shots=self.shots, species=self.species),
+            world,
             self.options,
             encoder=encoder,
             answers=stores.answers,
@@ -126,6 +132,7 @@ class Optimizer:
             run=run,
             report=self.report,
             book=self.book,
+            given=given,
             resumed=self.earlier is not None,
             also=others,
             ceiling=self.ceiling,
@@ -139,32 +146,30 @@ class Optimizer:
         return others
 
     async def _own(self, stores: Stores) -> OptimizeResult:
-        settings, data = read_settings(), str(self.data)
-        found = read_labelled(
-            Path(data),
+        settings = read_settings()
+        found, given = read_inputs(
+            Path(self.data),
             images=self.images,
             shots=self.shots,
             seed=self.options.seed,
-            classes=self.classes or (self.book.classes if self.book else ()),
+            classes=self.classes,
+            book=self.book,
+            descriptions=self.descriptions,
         )
-        if self.book is not None and self.book.classes != found.classes:
-            raise InputError(
-                "The prompt book lists other classes than the images, or in another order.",
-                hint="Leave --classes out to take them from the book.",
-            )
         check_folds([str(image.label) for image in found.train], self.options.folds)
         encoder = stores.encoder(self.clip or settings.clip, device=settings.device)
         others = self._others(stores, device=settings.device)
-        run = self._folder(found)
+        run = self._folder(found, given)
         name = self.llm or settings.llm
         if name is None:
-            return await self._search(found, encoder, None, run, others)
+            return await self._search(found, given, encoder, None, run, others)
         async with open_llm(name, stores.answers, base_url=self.base_url, limits=self.limits) as llm:
-            return await self._search(found, encoder, llm, run, others)
+            return await self._search(found, given, encoder, llm, run, others)
 
     async def _search(
         self,
         found: LabelledImages,
+        given: GivenTexts,
         encoder: Encoder,
         llm: ChatModel | None,
         run: RunFolder,
@@ -188,19 +193,20 @@ class Optimizer:
                 options=self.options.model_copy(update={"noun": noun or self.options.noun}),
                 shots=self.shots,
                 book=self.book,
+                given=given,
                 resumed=self.earlier is not None,
                 also=others,
                 ceiling=self.ceiling,
                 notes=()
-                if llm is not None or self.book is not None
+                if llm is not None or self.book is not None or given.prompts
                 else ("No language model: only class names, templates and synonyms could be tried.",),
                 report=self.report,
             )
         )
         return result
 
-    def _folder(self, found: LabelledImages | None) -> RunFolder:
-        """The run's folder: a new one, or the earlier one if it was made from these images."""
+    def _folder(self, found: LabelledImages | None, given: GivenTexts) -> RunFolder:
+        """The run's folder: a new one, or the earlier one if it was made from these images and texts."""
         kept = content_key([image.content_hash for image in (*found.train, *found.test)]) if found else None
         if self.earlier is not None:
             if self.earlier.config.options.get("images_hash") != kept:
@@ -208,13 +214,18 @@ class Optimizer:
                     f"The images are not those that run {self.earlier.run_id} was started with.",
                     hint="Restore them, or start a new run: what was paid for comes from the cache.",
                 )
+            if self.earlier.config.options.get("texts_hash") != given.key:
+                raise RunError(
+                    f"The descriptions are not those that run {self.earlier.run_id} was started with.",
+                    hint="Restore the files, or start a new run.",
+                )
             run = self.earlier
         else:
-            run = RunFolder.create(self.out, kind=KIND, options=self._config(kept))
+            run = RunFolder.create(self.out, kind=KIND, options=self._config(kept, given.key))
         self.report("run", {"id": run.run_id, "path": str(run.path)})
         return run
 
-    def _config(self, images_hash: str | None) -> dict[str, JsonValue]:
+    def _config(self, images_hash: str | None, texts_hash: str) -> dict[str, JsonValue]:
         own = self.data != AVIARY
         return {
             "data": str(Path(self.data).resolve()) if own else AVIARY,
@@ -231,7 +242,9 @@ class Optimizer:
             "also_clip": list(self.also_clip),
             "ceiling": self.ceiling,
             "limits": self.limits.model_dump(mode="json"),
+            "descriptions": [str(path.resolve()) for path in self.descriptions],
             "images_hash": images_hash,
+            "texts_hash": texts_hash,
         }
 
     @classmethod
@@ -275,12 +288,14 @@ class Optimizer:
             raise RunError(f"Run {run_id} is no prompt search but {run.config.kind!r}.")
         kept: dict[str, Any] = dict(run.config.options)
         kept.pop("images_hash")
+        kept.pop("texts_hash")
         return cls(
             **{
                 **kept,
                 "images": Path(kept["images"]) if kept["images"] else None,
                 "classes": tuple(kept["classes"]),
                 "also_clip": tuple(kept["also_clip"]),
+                "descriptions": tuple(Path(path) for path in kept["descriptions"]),
                 "book": PromptBook.model_validate(kept["book"]) if kept["book"] else None,
                 "options": OptimizeOptions.model_validate(kept["options"]),
                 "limits": Limits.model_validate(kept["limits"]),

@@ -27,7 +27,8 @@ def optimize(
     data: Annotated[
         str | None,
         typer.Option(
-            help="aviary, a folder with one folder a class, a CSV or JSONL list, or a CoOp split file.",
+            help="aviary, a folder with one folder a class, a CSV or JSONL list, a CoOp split file, or a "
+            "ProAPO dataset folder.",
             show_default=False,
             rich_help_panel=_DATA,
         ),
@@ -53,6 +54,13 @@ def optimize(
     ] = None,
     book: Annotated[
         Path | None, typer.Option(help="Prompt book to start from.", rich_help_panel=_DATA)
+    ] = None,
+    descriptions: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="File of descriptions to search among, as `book import` reads; may be repeated.",
+            rich_help_panel=_DATA,
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Decides everything random. [default: 0]", rich_help_panel=_SEARCH)
@@ -91,6 +99,22 @@ def optimize(
         int | None,
         typer.Option(
             min=1, help="Templates a unit is written in, at most. [default: 4]", rich_help_panel=_SEARCH
+        ),
+    ] = None,
+    synonyms: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=6,
+            help="Other words tried for each class, asked for in one question. [default: 2]",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    domain_words: Annotated[
+        str | None,
+        typer.Option(
+            help="Words for what the images are, a,b,c, to vary templates with. Else they are asked.",
+            rich_help_panel=_SEARCH,
         ),
     ] = None,
     operator: Annotated[
@@ -163,7 +187,9 @@ def optimize(
         "base_url": base_url, "also_clip": tuple(also_clip) if also_clip else None,
         "species": species, "ceiling": ceiling or None,
         "operators": tuple(operator) if operator else None,
-        "reflections": reflections,
+        "reflections": reflections, "synonyms": synonyms,
+        "descriptions": tuple(descriptions) if descriptions else None,
+        "domain_words": None if domain_words is None else split_words(domain_words),
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}
     if resume is not None and given:
@@ -202,6 +228,11 @@ def optimize(
     show(result, words(json=json))
     if json:
         print_json(result)
+
+
+def split_words(given: str) -> tuple[str, ...]:
+    """The words of "a,b,c", each once; none of an empty text."""
+    return tuple(dict.fromkeys(word.strip() for word in given.split(",") if word.strip()))
 
 
 def again(folder: Path) -> str:

@@ -152,7 +152,7 @@ class Progress:
         self._draw()
 
     def _on_answered(self, fields: dict[str, Any]) -> None:
-        describing = fields["kind"] == "describe"
+        describing = fields["kind"] in ("describe", "synonyms", "domain_words")
         self._step(
             "Asking for the marks of each class" if describing else "Asking about rivals",
             of=self.classes if describing else self._of,

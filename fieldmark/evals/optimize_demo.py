@@ -19,6 +19,7 @@ from fieldmark.evals.aviary.species import Species, species_book, world_hash
 from fieldmark.evals.demo import NOTE
 from fieldmark.evals.optimizing import OptimizeResult, Optimizing, optimize
 from fieldmark.records import Limits, PromptBook
+from fieldmark.tools.descriptions import GivenTexts
 from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.images import ImageFile, find_images
 from fieldmark.tools.labelled import LabelledImages
@@ -47,6 +48,11 @@ class AviarySettings:
     images: int = 20
     shots: int = 1
     mistakes: float = 0.15
+
+
+def aviary_classes(settings: AviarySettings) -> tuple[str, ...]:
+    """The class names of a world."""
+    return tuple(species.name for species in species_book(settings.seed, new=settings.species, known=0))
 
 
 def aviary_images(
@@ -95,6 +101,7 @@ async def optimize_aviary(
     run: RunFolder,
     report: Report,
     book: PromptBook | None = None,
+    given: GivenTexts | None = None,
     resumed: bool = False,
     also: tuple[Encoder, ...] = (),
     ceiling: bool = False,
@@ -110,6 +117,7 @@ async def optimize_aviary(
         run: The run's folder.
         report: Shows progress.
         book: A book to start from instead of the guide's descriptors.
+        given: Descriptions and other words for the species.
         resumed: Whether the run was begun by an earlier process.
         also: Other encoders to measure the book on.
         ceiling: Also search with the test images shown, for a bound.
@@ -137,6 +145,7 @@ async def optimize_aviary(
                     options=options.model_copy(update={"noun": "bird"}),
                     shots=settings.shots,
                     book=book,
+                    given=given or GivenTexts(),
                     resumed=resumed,
                     render=render,
                     notes=(NOTE,),

@@ -16,6 +16,7 @@ from fieldmark.agents.optimize_concluding import RESULT, CurvePoint, Found, Gain
 from fieldmark.agents.optimize_concluding import BookScore as BookScore
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_folds import SearchLength
+from fieldmark.agents.optimize_gathering import load_notebook, unanswered
 from fieldmark.agents.optimize_history import get_candidates
 from fieldmark.agents.optimize_options import OptimizeOptions
 from fieldmark.agents.optimize_pool import Pool
@@ -25,6 +26,7 @@ from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.evals.optimize_ceiling import pool_ceiling
 from fieldmark.evals.timing import TimedModel
 from fieldmark.records import PromptBook, Record, Usage
+from fieldmark.tools.descriptions import GivenTexts
 from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.labelled import LabelledImages
 from fieldmark.tools.llm import ChatModel
@@ -114,6 +116,7 @@ class Optimizing:
         options: The choices of the search.
         shots: Training images a class that were asked for.
         book: A book to start from.
+        given: Descriptions and other words for the classes.
         resumed: Whether the run was begun by an earlier process.
         render: Seconds that drawing the pictures took.
         notes: What a reader must know.
@@ -130,6 +133,7 @@ class Optimizing:
     options: OptimizeOptions
     shots: int
     book: PromptBook | None = None
+    given: GivenTexts = field(default_factory=GivenTexts)
     resumed: bool = False
     render: float = 0.0
     notes: tuple[str, ...] = ()
@@ -153,6 +157,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         run=task.run,
         options=task.options,
         book=task.book,
+        given=task.given,
         operators=(*OPERATORS, *operators_named(task.options.operators)),
         report=task.report,
     )
@@ -165,7 +170,8 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
     asked = model.seconds if model is not None else 0.0
     random = [encoder.name for encoder in task.also if encoder.random_weights]
     warnings = (f"{name} has RANDOM weights: its figures mean nothing." for name in random)
-    notes = (*task.images.notes, *task.notes, *warnings)
+    failed, lost = unanswered(load_notebook(state.notebook, context))
+    notes = (*task.images.notes, *task.given.notes, *lost, *task.notes, *warnings)
     if REFLECT in task.options.operators and task.llm is None:
         notes += ("No language model: nothing was reflected on.",)
     if found.reflect is not None and found.reflect.ended:
@@ -227,6 +233,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
             "generations": found.generations,
             "candidates": found.candidates,
             **({"fold_candidates": found.folds.fold_candidates} if found.folds else {}),
+            "failed_questions": failed,
         },
         skipped=task.images.skipped,
         seed=task.options.seed,

@@ -14,6 +14,8 @@ from fieldmark.errors import ClassNamesError
 
 MAX_LENGTH = 200
 """The most characters of a value, attribute or caption (not counting the class name in a caption)."""
+MAX_WORD_LENGTH = 60
+"""The most characters of a word that stands in the place of a class name."""
 MAX_NAME_LENGTH = 1000
 """The most characters of a class name that an answer repeats."""
 MAX_PROSE_LENGTH = 1200
@@ -23,6 +25,7 @@ SECOND_OPINION_TEMPERATURE = 0.7
 
 _LEAD_IN = re.compile(r"^(?:which|that)\s+(?:has|have)\s+|^(?:it\s+)?(?:has|have)\s+|^with\s+", re.IGNORECASE)
 _CAPITAL_ARTICLE = re.compile(r"^(?:A|An|The)(?= )")
+_ARTICLE = re.compile(r"^(?:a|an|the)(?:\s+|$)", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
 
@@ -56,6 +59,10 @@ def as_phrase(text: str) -> str:
 
 def _phrase(text: str) -> str:
     return _limited(as_phrase(text), MAX_LENGTH)
+
+
+def _word(text: str) -> str:
+    return _limited(_ARTICLE.sub("", _tidy(text).strip(" .;,")), MAX_WORD_LENGTH)
 
 
 def _attribute(text: str) -> str:
@@ -102,6 +109,8 @@ def limited_text(limit: int) -> Callable[[str], str]:
 
 Phrase = Annotated[str, AfterValidator(_phrase)]
 """A noun phrase that fits "which has ...": lead-ins ("which has") and full stops are taken off."""
+Word = Annotated[str, AfterValidator(_word)]
+"""A word or short phrase that fits "a photo of a ...": articles and full stops are taken off."""
 AttributeName = Annotated[str, AfterValidator(_attribute)]
 """What an attribute is called: "bill colour"."""
 Caption = Annotated[str, AfterValidator(lambda text: _limited(_tidy(text), MAX_LENGTH + MAX_NAME_LENGTH))]
@@ -154,6 +163,12 @@ def answer_tokens(*names: str, statements: int, overhead: int = 200) -> int:
     """
     per_statement = 60 + sum(40 + len(name.encode("utf-8", "replace")) // 2 for name in names)
     return overhead + statements * per_statement
+
+
+def evenly_spaced(names: Sequence[str], most: int) -> tuple[str, ...]:
+    """At most so many of the names, taken evenly over all of them, in their order."""
+    count = min(len(names), most)
+    return tuple(names[index * len(names) // count] for index in range(count))
 
 
 def distinct_classes(names: Sequence[str], *, least: int) -> tuple[str, ...]:

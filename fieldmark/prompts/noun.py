@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from fieldmark.prompts.answer_fields import AnswerModel, distinct_classes, temperature_of
+from fieldmark.prompts.answer_fields import AnswerModel, distinct_classes, evenly_spaced, temperature_of
 from fieldmark.prompts.loader import load
 from fieldmark.records.questions import Question
 
@@ -45,9 +45,7 @@ def ask_noun(classes: Sequence[str], *, sample: int = 0) -> Question[Noun]:
     Raises:
         ClassNamesError: If there is none, or one is blank or repeated.
     """
-    names = distinct_classes(classes, least=1)
-    count = min(len(names), MAX_NAMES)
-    shown = tuple(names[index * len(names) // count] for index in range(count))
+    shown = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
     return Question(
         prompt_id=PROMPT_ID,
         messages=load(PROMPT_ID).render(classes=list(shown)),

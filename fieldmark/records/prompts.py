@@ -24,6 +24,8 @@ class Origin(Record):
     """The language model that answered."""
     attribute: str | None = None
     """The attribute it speaks of, where it speaks of one."""
+    file: str | None = None
+    """Name of the file it was read from, where it came from one."""
 
 
 class Prompt(Record):

@@ -65,11 +65,20 @@ def read_labelled(
     return drawn(rows, shots=shots, seed=seed, classes=classes)
 
 
-def drawn(rows: Rows, *, shots: int, seed: int, classes: Sequence[str] = ()) -> LabelledImages:
+def drawn(
+    rows: Rows, *, shots: int, seed: int, classes: Sequence[str] = (), reserve: bool = True
+) -> LabelledImages:
     """Draw the training images, and keep them out of the test images.
 
     Where no split names test images, every image that was not drawn is one. Pictures of the same content
     count once; one that stands under two classes is left out.
+
+    Args:
+        rows: Images by split.
+        shots: Training images a class, at most.
+        seed: Decides which.
+        classes: The class names, where more are meant than have images.
+        reserve: Whether training images that were not drawn may stand in for test images.
     """
     named = classes or list(dict.fromkeys(label for split in SPLITS for _, label in rows.get(split, ())))
     names = tuple(named)
@@ -95,7 +104,7 @@ def drawn(rows: Rows, *, shots: int, seed: int, classes: Sequence[str] = ()) -> 
         chosen = Random(f"fieldmark shots {seed} {name}").sample(own, min(shots, len(own)))
         train += sorted(chosen, key=lambda image: str(image.path))
     used = {image.content_hash for image in train}
-    pool = kept["test"] or train_rows
+    pool = kept["test"] or (train_rows if reserve else [])
     test = tuple(image for image in pool if image.content_hash not in used)
     if not train:
         raise NoImagesError("No training image is usable.", hint="Check the paths and the files.")
@@ -140,13 +149,25 @@ def _distinct(
 def _folder(path: Path) -> Rows:
     inside = {each.name for each in path.iterdir() if each.is_dir()}
     if inside and inside <= set(SPLITS):
-        return {split: _classes_in(path / split) for split in SPLITS if split in inside}
-    return {"train": _classes_in(path)}
+        return {split: class_folders(path / split) for split in SPLITS if split in inside}
+    return {"train": class_folders(path)}
 
 
-def _classes_in(path: Path) -> list[tuple[Path, str]]:
+def class_folders(path: Path, classes: Sequence[str] = ()) -> list[tuple[Path, str]]:
+    """The images in a folder's folders, each with its folder's name.
+
+    Args:
+        path: The folder.
+        classes: Look only into folders of these names.
+
+    Raises:
+        NoImagesError: There is none, or no such folder.
+    """
     pairs: list[tuple[Path, str]] = []
-    for folder in sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith(".")):
+    inside = sorted(path.iterdir()) if path.is_dir() else []
+    for folder in (each for each in inside if each.is_dir() and not each.name.startswith(".")):
+        if classes and folder.name not in classes:
+            continue
         try:
             found = find_images(folder)
         except NoImagesError:
@@ -161,21 +182,27 @@ def _listed(path: Path, root: Path) -> Rows:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":
-            return _split_file(json.loads(text), root)
+            return split_rows(json.loads(text), root)
         if path.suffix == ".csv":
             rows = list(csv.DictReader(text.splitlines()))
         else:
             rows = [json.loads(line) for line in text.split("\n") if line.strip()]
         return _table(rows, root)
-    except (OSError, UnicodeDecodeError, LookupError, TypeError, ValueError) as error:
+    except (OSError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise InputError(
             f"{str(path)!r} cannot be read as a list of labelled images: {error}.",
             hint="A CSV or JSONL list needs the columns path and label; a JSON file must be a split file.",
         ) from error
 
 
-def _split_file(data: object, root: Path) -> Rows:
-    """CoOp's `{"train": [[path, label, class]]}` or ProAPO's `{"train": {path: class}}`."""
+def split_rows(data: object, root: Path) -> Rows:
+    """Images by split, of CoOp's `{"train": [[path, label, class]]}` or ProAPO's `{"train": {path: class}}`.
+
+    Raises:
+        ValueError: There is no split "train".
+        LookupError: A row is too short.
+        TypeError: A row is none.
+    """
     if not isinstance(data, dict) or "train" not in data:
         raise ValueError("no split 'train' in it")
     rows: Rows = {}

@@ -60,22 +60,26 @@ def fill_phrase(template: str, phrase: str) -> str:
     return template.replace("{}", phrase, 1)
 
 
-def library(domain_words: Sequence[str] = ()) -> tuple[str, ...]:
-    """The eighty templates and, for each domain word, variants of the plain one and of the seven.
+def library(noun: str = "", domain_words: Sequence[str] = ()) -> tuple[str, ...]:
+    """The eighty templates and variants with words for the task.
 
-    Source: Qu et al. 2025 (ProAPO), section 3.2; the released code makes the variants of all templates, which
-    multiplies the texts to encode.
+    The noun varies the plain template and the seven, each other word the plain one alone. Source: Qu et al.
+    2025 (ProAPO), section 3.2; the released code varies all templates with every word, which multiplies the
+    texts to encode: a template costs one text a class.
 
     Args:
-        domain_words: Words for the kind of picture or thing: "bird", "texture".
+        noun: The generic word for all classes.
+        domain_words: Other words for the kind of picture or thing: "texture", "satellite photo".
     """
     made = dict.fromkeys(IMAGENET_80)
-    for word in domain_words:
+    for word in dict.fromkeys((noun, *domain_words)):
         safe = word.replace("{", "").replace("}", "").strip()
-        for base in (PLAIN, *IMAGENET_7) if safe else ():
+        bases = (PLAIN, *IMAGENET_7) if word == noun else (PLAIN,)
+        for base in bases if safe else ():
             made[f"{base.removesuffix('.')}, a type of {safe}."] = None
             made[f"{safe}: {base}"] = None
             if "photo" in base:
-                made[base.replace("photo", f"{safe} photo", 1)] = None
+                if "photo" not in safe:  # nobody writes "a satellite photo photo"
+                    made[base.replace("photo", f"{safe} photo", 1)] = None
                 made[base.replace("photo", safe, 1)] = None
     return tuple(made)

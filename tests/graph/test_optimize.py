@@ -10,11 +10,13 @@ import pytest
 
 from fieldmark.agents.optimize_concluding import RESULT, Found
 from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.agents.optimize_gathering import load_notebook, unanswered
 from fieldmark.agents.optimize_options import OptimizeOptions
 from fieldmark.agents.optimize_running import run_optimize
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook
+from fieldmark.tools.descriptions import GivenTexts
 from fieldmark.tools.encoder import Encoded
 from fieldmark.tools.run_folder import RunFolder
 from tests.graph.world import FakeEncoder, FakeModel, World
@@ -113,7 +115,9 @@ def test_everything_is_asked_before_the_search_and_test_images_are_touched_last(
     model, encoder = context.llm, context.encoder
     assert isinstance(model, FakeModel)
     assert isinstance(encoder, Watched)
-    assert model.kinds() == ["describe.v1", "differentiate_group.v1"]
+    assert model.kinds() == ["domain_words.v1", "describe.v1", "synonyms.v1", "differentiate_group.v1"]
+    assert sum(q.prompt_id == "domain_words.v1" for q in model.asked) == 1
+    assert [q.about for q in model.asked if q.prompt_id == "synonyms.v1"] == [(c,) for c in context.classes]
     questions = [(q.prompt_id, q.about, q.sample) for q in model.asked]
     assert len(questions) == len(set(questions))
     tested = [any(not name.endswith("-100.png") for name in names) for names in encoder.labelled]
@@ -209,6 +213,75 @@ def test_a_class_that_could_not_be_described_keeps_its_name(tmp_path: Path) -> N
     search(context)
     start = PromptBook.model_validate_json((tmp_path / "start_book.json").read_bytes())
     assert start.texts("owl") == ["a photo of an owl."]
+
+
+def test_what_is_given_is_not_asked(tmp_path: Path) -> None:
+    world = World()
+    owl = Prompt(class_name="owl", text="An owl, which has a red belly.", origin=Origin(kind="descriptor"))
+    given = GivenTexts((owl,), {"owl": (("night bird", Origin(kind="name", file="s.json")),)})
+    model = FakeModel(world)
+    options = SMALL.model_copy(update={"domain_words": ("sketch",)})
+    search(context_on(tmp_path, world, llm=model, given=given, options=options))
+    assert "domain_words.v1" not in model.kinds()
+    named = [q.about for q in model.asked if q.prompt_id == "synonyms.v1"]
+    assert named == [(name,) for name in world.names if name != "owl"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind"),
+    [({"synonyms": 0}, "synonyms.v1"), ({"template_generations": 0}, "domain_words.v1")],
+)
+def test_what_is_of_no_use_is_not_asked(tmp_path: Path, changed: dict[str, Any], kind: str) -> None:
+    model = FakeModel(World())
+    search(context_on(tmp_path, World(), llm=model, options=SMALL.model_copy(update=changed)))
+    assert kind not in model.kinds()
+    assert "describe.v1" in model.kinds()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        QuestionFailed("It would not.", reason="refused"),
+        QuestionFailed("It was busy.", reason="http_429"),
+        LimitReached("Enough."),
+    ],
+)
+def test_the_search_does_without_domain_words(tmp_path: Path, error: Exception) -> None:
+    stop = FakeModel(World(), fault=lambda q: error if q.prompt_id == "domain_words.v1" else None)
+    context = context_on(tmp_path, World(), llm=stop)
+    state = asyncio.run(run_optimize(context))
+    assert state.stop_reason == "searched"
+    count, (note,) = unanswered(load_notebook(state.notebook, context))
+    assert count == 1
+    assert note.endswith("question(s) brought no answer: domain_words 1.")
+
+
+def test_the_search_does_without_other_names_but_not_without_all_answers(tmp_path: Path) -> None:
+    busy = QuestionFailed("It was busy.", reason="http_429")
+    stop = FakeModel(World(), fault=lambda q: busy if q.prompt_id == "synonyms.v1" else None)
+    context = context_on(tmp_path / "some", World(), llm=stop)
+    state = asyncio.run(run_optimize(context))
+    assert unanswered(load_notebook(state.notebook, context))[0] == len(context.classes)
+    with pytest.raises(EndpointError):
+        search(context_on(tmp_path / "none", World(), llm=FakeModel(World(), fault=lambda q: busy)))
+
+
+def test_domain_words_and_other_names_are_tried(whole: tuple[OptimizeContext, Found]) -> None:
+    context, _ = whole
+    said = context.encoder.texts_seen  # pyright: ignore
+    assert "animal: a photo of a finch." in said
+    assert "a photo of a finch, a type of animal." in said
+    first = World().value("finch", "belly")
+    assert any(f" bird with {first}" in text for text in said)
+
+
+@pytest.mark.parametrize("count", [2, 25, 29])
+def test_any_number_of_classes(tmp_path: Path, count: int) -> None:
+    world = World(names=tuple(f"kind {number}" for number in range(count)))
+    text = Prompt(class_name="kind 1", text="Brown.", origin=Origin(kind="descriptor", file="a.json"))
+    options = SMALL.model_copy(update={"passes": 1, "generations": 1})
+    found = search(context_on(tmp_path, world, given=GivenTexts((text,)), options=options))
+    assert found.best.fitness >= found.start.fitness
 
 
 @pytest.mark.parametrize(

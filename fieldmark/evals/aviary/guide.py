@@ -94,12 +94,18 @@ class Guide:
             shown = {_text(row, "class"): _marks(row) for row in _rows(data, "classes")}
             pairs = [(_text(row, "class"), _text(row, "taken_for")) for row in _rows(data, "confusions")]
             return self._answers.reflect(shown, pairs, question)
+        if "synonyms" in fields:
+            return self._answers.synonyms(_text(data, "class"), question)
+        if "domain_words" in fields:
+            return self._answers.domain_words(_texts(data, "classes"))
         if "noun" in fields:
             return self._answers.noun(_texts(data, "classes"))
         raise _not_understood("it asks for an answer of an unknown form")
 
 
-_TELLING = frozenset({"descriptors", "differences", "first_value", "entries", "edits", "noun"})
+_TELLING = frozenset(
+    {"descriptors", "differences", "first_value", "entries", "edits", "noun", "synonyms", "domain_words"}
+)
 
 
 def _question_text(messages: Sequence[Message]) -> str:

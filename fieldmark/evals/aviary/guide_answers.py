@@ -16,6 +16,7 @@ from fieldmark.evals.aviary.guide_words import key_named, name_of, understood, w
 MOST_MARKS = 6
 MOST_PAIR_ATTRIBUTES = 5
 MOST_GROUP_ATTRIBUTES = 6
+MOST_SYNONYMS = 6
 UNCLEAR = "unclear"
 
 _BY_VISIBILITY = (
@@ -156,12 +157,41 @@ class Answers:
 
     def noun(self, classes: Sequence[str]) -> dict[str, Any]:
         """Name the generic word: "bird", if any name is that of a bird."""
+        return {"noun": "bird" if self._any_bird(classes) else "object"}
+
+    def synonyms(self, class_name: str, question: str) -> dict[str, Any]:
+        """Name a species otherwise: its kind first, then the kind with what is held of its looks."""
+        rng = chance("synonyms", question)
+        bird = self._beliefs.of(class_name)
+        kind = (plain_name(class_name).split() or [""])[-1]
+        noun = kind if kind in KIND_BY_NOUN else "bird"
+        stated = {
+            key: self._beliefs.stated(bird, key, question) for key in ("body", "belly", "size", "crest")
+        }
+        size = "medium-sized" if stated["size"] == "medium" else stated["size"]
+        others = [
+            f"{stated['body']} {noun}",
+            f"{size} {noun}",
+            f"{size} {stated['body']} {noun}",
+            f"{stated['belly']}-bellied {noun}",
+            f"{size} {stated['body']} bird",
+        ]
+        if stated["crest"] != NONE:
+            others.append(f"crested {noun}")
+        rng.shuffle(others)
+        return {"synonyms": ([noun] if noun != "bird" else []) + others[: MOST_SYNONYMS - 1]}
+
+    def domain_words(self, classes: Sequence[str]) -> dict[str, Any]:
+        """Say what the pictures are: of birds, if any name is that of a bird."""
+        birds = ["bird", "wild bird", "bird species", "wildlife photo"]
+        return {"domain_words": birds if self._any_bird(classes) else ["object"]}
+
+    def _any_bird(self, classes: Sequence[str]) -> bool:
         nouns = [[noun] for noun in KIND_BY_NOUN]
-        birds = any(
+        return any(
             self._beliefs.of(name).entry is not None or plain_name(name).split()[-1:] in nouns
             for name in classes
         )
-        return {"noun": "bird" if birds else "object"}
 
     def _edit(
         self, name: str, shown: Sequence[str], rivals: Sequence[str], question: str, rng: random.Random

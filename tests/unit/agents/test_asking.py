@@ -28,12 +28,15 @@ def test_each_kind_of_spec_stands_for_its_question(tmp_path: Path) -> None:
         QuestionSpec(kind="group", classes=("finch", "crane", "owl")),
         QuestionSpec(kind="again", classes=("finch", "crane"), **about),
         QuestionSpec(kind="tabulate", classes=("finch",), sample=1, **about),
+        QuestionSpec(kind="synonyms", classes=("finch",)),
+        QuestionSpec(kind="domain_words", classes=("finch", "crane")),
     ]
     questions = [question_of(spec, context) for spec in specs]
     assert [question.prompt_id for question in questions] == [
         "describe.v1", "differentiate.v1", "differentiate_group.v1", "differentiate_again.v1", "tabulate.v1",
+        "synonyms.v1", "domain_words.v1",
     ]  # fmt: skip
-    assert [question.sample for question in questions] == [2, 0, 0, 0, 1]
+    assert [question.sample for question in questions] == [2, 0, 0, 0, 1, 0, 0]
     assert [question.about for question in questions] == [spec.classes for spec in specs]
     assert asked_about(questions[3])["tried"] == ["bill colour", "tail colour"]
     bill, tail = asked_about(questions[4])["attributes"]
@@ -55,6 +58,14 @@ def test_descriptors_become_prompts_and_differences_become_votes(tmp_path: Path)
     }
     assert len({vote.source for vote in paired.votes}) == 1
     assert captions(paired.votes, "crane")[0] == "A photo of a crane, which has a blue bill."
+
+
+def test_words_are_noted_as_words(tmp_path: Path) -> None:
+    context = make_context(tmp_path, WORLD)
+    named = asyncio.run(ask(QuestionSpec(kind="synonyms", classes=("heron",)), context))
+    assert (named.words, named.prompts, named.votes) == (("bird with a blue belly", "flyer"), (), ())
+    words = asyncio.run(ask(QuestionSpec(kind="domain_words", classes=WORLD.names), context))
+    assert words.words == ("bird", "animal")
 
 
 def test_a_vote_without_a_caption_is_captioned_by_the_name() -> None:

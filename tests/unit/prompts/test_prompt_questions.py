@@ -9,12 +9,14 @@ from fieldmark.prompts.describe import Descriptors, ask_describe
 from fieldmark.prompts.differentiate import Differences, ask_differentiate
 from fieldmark.prompts.differentiate_again import ask_differentiate_again
 from fieldmark.prompts.differentiate_group import GroupDifferences, ask_differentiate_group
+from fieldmark.prompts.domain_words import DomainWords, ask_domain_words
 from fieldmark.prompts.loader import prompt_ids
 from fieldmark.prompts.noun import MAX_NAMES, Noun, ask_noun
 from fieldmark.prompts.queries import ask_queries
 from fieldmark.prompts.refine import RefineExample, ask_refine
 from fieldmark.prompts.reflect import ConfusedGroup, Confusion, Described, ask_reflect
 from fieldmark.prompts.scope import ask_scope
+from fieldmark.prompts.synonyms import Synonyms, ask_synonyms
 from fieldmark.prompts.tabulate import MAX_ATTRIBUTES, TableRow, TabulateAttribute, ask_tabulate
 from fieldmark.records import Clause
 
@@ -73,6 +75,8 @@ QUESTIONS = {
             )
         ],
     ),
+    "synonyms.v1": ask_synonyms("veyzan heron", noun="bird"),
+    "domain_words.v1": ask_domain_words(["veyzan heron", "kelmar finch"], noun="bird"),
 }
 
 
@@ -135,6 +139,9 @@ def test_hostile_names_change_nothing_but_the_data():
     assert data_of(hostile) == {"first": HOSTILE, "second": "b", "noun": "{noun} $first"}
     assert data_of(ask_describe(HOSTILE, noun="bird"))["class"] == HOSTILE
     assert data_of(ask_noun([HOSTILE]))["classes"] == [HOSTILE]
+    assert outside_of(ask_synonyms(HOSTILE, noun=HOSTILE)) == outside_of(QUESTIONS["synonyms.v1"])
+    assert data_of(ask_synonyms(HOSTILE, noun="x")) == {"class": HOSTILE, "noun": "x"}
+    assert data_of(ask_domain_words([HOSTILE], noun=HOSTILE)) == {"classes": [HOSTILE], "noun": HOSTILE}
     group = ask_differentiate_again([HOSTILE, "b"], [HOSTILE], noun="bird")
     assert data_of(group) == {"classes": [HOSTILE, "b"], "tried": [HOSTILE], "noun": "bird"}
     described = (Described(name=HOSTILE, marks=(HOSTILE,)), Described(name="b", marks=()))
@@ -174,6 +181,8 @@ def test_room_for_the_answer_grows_with_the_group():
         lambda: ask_differentiate_group(["a"], noun="bird"),
         lambda: ask_differentiate_group(["a", "b", "a"], noun="bird"),
         lambda: ask_noun([]),
+        lambda: ask_synonyms("", noun="bird"),
+        lambda: ask_domain_words(["a", "a"], noun="bird"),
     ],
 )
 def test_unusable_class_names_are_refused(ask):
@@ -195,8 +204,9 @@ def test_unusable_attributes_are_refused(ask):
         ask()
 
 
-def test_noun_shows_evenly_spaced_names_of_many():
-    shown = data_of(ask_noun([f"n{i}" for i in range(10_000)]))["classes"]
+@pytest.mark.parametrize("ask", [ask_noun, lambda names: ask_domain_words(names, noun="bird")])
+def test_questions_for_the_task_show_evenly_spaced_names_of_many(ask):
+    shown = data_of(ask([f"n{i}" for i in range(10_000)]))["classes"]
     assert len(shown) == MAX_NAMES
     assert shown[0] == "n0" and int(shown[-1][1:]) > 9_800
 
@@ -237,13 +247,28 @@ def test_of_too_many_items_the_first_are_kept():
     assert len(Differences.model_validate({"differences": [one] * 7}).differences) == 5
 
 
-@pytest.mark.parametrize("model", [Descriptors, Differences, GroupDifferences, TableRow, Noun])
+@pytest.mark.parametrize(
+    "model", [Descriptors, Differences, GroupDifferences, TableRow, Noun, Synonyms, DomainWords]
+)
 def test_answers_refuse_unknown_and_missing_fields(model):
     with pytest.raises(ValidationError):
         model.model_validate({})
     field = next(iter(model.model_fields))
     with pytest.raises(ValidationError):
         model.model_validate({field: [], "more": 1})
+
+
+def test_words_fit_behind_an_article():
+    given = [" A  grey heron.", "the Boeing 737", "an egret;", "Theatre"]
+    assert Synonyms(synonyms=given).synonyms == ["grey heron", "Boeing 737", "egret", "Theatre"]
+    assert Synonyms(synonyms=[]).synonyms == []
+    assert len(Synonyms(synonyms=[f"word {n}" for n in range(9)]).synonyms) == 6
+    assert DomainWords(domain_words=["a satellite photo"]).domain_words == ["satellite photo"]
+    for bad in ([""], ["the "], ["x" * 61], ["\n"], "bird", [None]):
+        with pytest.raises(ValidationError):
+            Synonyms.model_validate({"synonyms": bad})
+    with pytest.raises(ValidationError):
+        DomainWords(domain_words=[])
 
 
 def test_noun_is_one_plain_word():

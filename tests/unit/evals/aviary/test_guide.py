@@ -16,8 +16,10 @@ from fieldmark.prompts.describe import ask_describe
 from fieldmark.prompts.differentiate import ask_differentiate
 from fieldmark.prompts.differentiate_again import ask_differentiate_again
 from fieldmark.prompts.differentiate_group import ask_differentiate_group
+from fieldmark.prompts.domain_words import ask_domain_words
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.prompts.reflect import ConfusedGroup, Confusion, Described, ask_reflect
+from fieldmark.prompts.synonyms import ask_synonyms
 from fieldmark.prompts.tabulate import TabulateAttribute, ask_tabulate
 from fieldmark.records import ImagePart, Message
 
@@ -329,3 +331,34 @@ def test_answers_are_the_same_in_every_process(guide):
             check=True,
         )
         assert done.stdout.decode("utf-8") == here
+
+
+def test_other_names_start_with_the_kind_and_say_what_is_held(truthful):
+    for species in NEW[:20]:
+        said = ask(truthful, ask_synonyms(species.name, noun="bird")).synonyms
+        assert said[0] == species.noun
+        assert 2 <= len(said) == len(set(said)) <= 6
+        assert species.name not in said
+        words = {word for each in said for word in each.replace("-bellied", "").split()}
+        marks = {species.marks["body"], species.marks["belly"], species.marks["size"], "medium-sized"}
+        assert words <= marks | {species.noun, "bird", "crested"}
+        assert any(species.marks["body"] in each for each in said)
+
+
+def test_other_names_carry_the_mistakes(guide, truthful):
+    wrong = [
+        species.name
+        for species in NEW
+        if guide.beliefs.of(species.name).held["body"] != species.marks["body"]
+    ]
+    assert wrong
+    for name in wrong:
+        held = guide.beliefs.of(name).held["body"]
+        assert any(held in each for each in ask(guide, ask_synonyms(name, noun="bird")).synonyms)
+    unknown = ask(guide, ask_synonyms("some stranger", noun="bird")).synonyms
+    assert all(each.endswith("bird") for each in unknown)
+
+
+def test_domain_words_are_about_birds_where_there_are_any(guide):
+    assert "bird" in ask(guide, ask_domain_words([NEW[0].name, "chair"], noun="bird")).domain_words
+    assert ask(guide, ask_domain_words(["chair", "table"], noun="thing")).domain_words == ["object"]
