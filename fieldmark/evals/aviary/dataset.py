@@ -125,7 +125,7 @@ def render_dataset(
         "pillow": PIL.__version__,
         "numpy": np.__version__,
     }
-    if _is_complete(out, settings):
+    if is_complete(out, settings):
         return planned
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
@@ -165,7 +165,12 @@ def read_truth(folder: Path) -> tuple[tuple[Species, ...], list[ImageTruth]]:
     return book, [ImageTruth(**row) for row in data["images"]]
 
 
-def _is_complete(out: Path, settings: dict[str, object]) -> bool:
+def is_complete(out: Path, settings: dict[str, object]) -> bool:
+    """Whether `out` holds the complete data set of these settings; False where it is missing or empty.
+
+    Raises:
+        InputError: If it holds anything else.
+    """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
     marker = out / MARKER_FILE

@@ -1,6 +1,6 @@
-"""The scripted field guide: answers Fieldmark's questions about the aviary's birds from text alone.
+"""The scripted field guide: answers Fieldmark's questions about the aviary's birds, and about their pictures.
 
-It is no language model, and knows nothing about images, HTTP or the code that asks.
+It is no language model and no vision model, and knows nothing about HTTP or the code that asks.
 """
 
 import hashlib
@@ -15,6 +15,8 @@ from fieldmark.evals.aviary.attributes import ATTRIBUTES
 from fieldmark.evals.aviary.grammar import value_phrases
 from fieldmark.evals.aviary.guide_answers import Answers
 from fieldmark.evals.aviary.guide_beliefs import Beliefs, GuideSettings
+from fieldmark.evals.aviary.guide_pictures import PICTURE_FIELDS, BadPictureError, answer_about
+from fieldmark.evals.aviary.guide_sight import Sight
 from fieldmark.evals.aviary.guide_words import OTHER_NAMES
 from fieldmark.evals.aviary.species import Species, world_hash
 from fieldmark.records import Message
@@ -41,17 +43,22 @@ class Guide:
     Args:
         book: The species of the world.
         settings: How often it is wrong, and how freely it words its answers.
+        sight: What it knows pictures by; None leaves it blind: it then answers from text alone.
     """
 
-    def __init__(self, book: Sequence[Species], settings: GuideSettings | None = None) -> None:
+    def __init__(
+        self, book: Sequence[Species], settings: GuideSettings | None = None, *, sight: Sight | None = None
+    ) -> None:
         self.settings = settings or GuideSettings()
         self.beliefs = Beliefs(book, self.settings)
+        self.sight = sight
         self._answers = Answers(self.beliefs)
         world = world_hash(book)
         self._root = [world, self.settings.seed]
         stated = json.dumps(asdict(self.settings), sort_keys=True, separators=(",", ":"))
         self.identity = f"aviary-guide/{GUIDE_VERSION} world={world} words={_words_hash()} settings={stated}"
-        """What its answers depend on: its version, world, words and settings."""
+        self.identity += f" {sight.identity}" if sight is not None else ""
+        """What its answers depend on: its version, world, words and settings, and how it sees."""
 
     def answer(
         self, messages: Sequence[Message], schema: Mapping[str, Any] | None = None, seed: int = 0
@@ -68,11 +75,21 @@ class Guide:
             The answer, one JSON object.
 
         Raises:
-            UnknownQuestionError: If it is not one of the questions the guide knows, or shows images.
+            UnknownQuestionError: If it is not one of the questions the guide knows, or shows a picture that
+                cannot be used.
+            DeclinedError: If it shows a picture that the guide declines to talk about.
         """
+        images = [image for message in messages for image in message.images]
+        if images and self.sight is None:
+            raise _not_understood("it shows an image, and this guide sees nothing but text")
         text = _question_text(messages)
         data = _data_of(text)
         fields = _property_names(schema) if schema is not None else _fields_in(_DATA_BLOCK.sub("", text))
+        if self.sight is not None and (images or fields & PICTURE_FIELDS):
+            try:
+                return json.dumps(answer_about(self.sight, images, fields, data), ensure_ascii=False)
+            except BadPictureError as error:
+                raise _not_understood(error.message) from error
         # What the question is about names it, not the instructions around it: so the answer is the
         # same whether the schema comes along or in the text. The rates of mistakes are left out, so that
         # guides of different rates choose the same words and can be compared pair by pair.
@@ -109,8 +126,6 @@ _TELLING = frozenset(
 
 
 def _question_text(messages: Sequence[Message]) -> str:
-    if any(message.images for message in messages):
-        raise _not_understood("it shows an image, and the guide sees nothing but text")
     asked = [message.content for message in messages if message.role == "user"]
     if not asked:
         raise _not_understood("there is no message of the user")
@@ -134,7 +149,7 @@ def _fields_in(text: str) -> frozenset[str]:
         if isinstance(found.get("properties"), dict):
             return _property_names(found)
         names = _keys(found)
-        shown = names if names & _TELLING else shown
+        shown = names if names & (_TELLING | PICTURE_FIELDS) else shown
     return shown
 
 

@@ -18,13 +18,15 @@ from typing import Any, cast
 from fieldmark.errors import FieldmarkError, ServerError
 from fieldmark.evals.aviary.guide import MODEL_NAME, Guide, UnknownQuestionError
 from fieldmark.evals.aviary.guide_beliefs import GuideSettings
+from fieldmark.evals.aviary.guide_pictures import DeclinedError
 from fieldmark.evals.aviary.species import book_from_json, species_book
 from fieldmark.records import ImagePart, Message
 from fieldmark.records.questions import Role
 
-MOST_BYTES = 4_000_000
+MOST_BYTES = 16_000_000
 """The longest request body that is read."""
 _IDLE_S = 120
+_IMAGE_TOKENS = 256
 _ROLES: dict[str, Role] = {
     "system": "system", "developer": "system", "user": "user", "assistant": "assistant",
 }  # fmt: skip
@@ -235,8 +237,15 @@ class _Handler(BaseHTTPRequestHandler):
             )
         except UnknownQuestionError as error:
             raise _RefusalError(400, str(error), "question_not_understood") from error
+        except DeclinedError as error:
+            declined = error.message
+            text = ""
+        else:
+            declined = None
         text, finish_reason, completion_tokens = _within(text, _most_tokens(request))
-        prompt_tokens = sum(_tokens(message.content) for message in messages)
+        prompt_tokens = sum(
+            _tokens(message.content) + len(message.images) * _IMAGE_TOKENS for message in messages
+        )
         return {
             "id": f"aviary-{self._guide_server.count_answer()}",
             "object": "chat.completion",
@@ -246,7 +255,11 @@ class _Handler(BaseHTTPRequestHandler):
             "choices": [
                 {
                     "index": 0,
-                    "message": {"role": "assistant", "content": text, "refusal": None},
+                    "message": {
+                        "role": "assistant",
+                        "content": None if declined else text,
+                        "refusal": declined,
+                    },
                     "logprobs": None,
                     "finish_reason": finish_reason,
                 }
@@ -306,7 +319,14 @@ def _message(item: Any) -> Message:
         raise _RefusalError(400, "a text part needs a text", "invalid_value")
     # JSON can hold half a surrogate pair, which no text may.
     joined = "\n".join(said).encode("utf-8", "replace").decode("utf-8")
-    return Message(role=role, content=joined, images=tuple(ImagePart(data_url="") for _ in images))
+    return Message(role=role, content=joined, images=tuple(ImagePart(data_url=_url(part)) for part in images))
+
+
+def _url(part: dict[str, Any]) -> str:
+    """The address of a picture; an empty one where the part is of another kind."""
+    found = part.get("image_url") if part.get("type") == "image_url" else None
+    url = found.get("url") if isinstance(found, dict) else found
+    return url.encode("ascii", "replace").decode("ascii") if isinstance(url, str) else ""
 
 
 def _schema(response_format: Any) -> dict[str, Any] | None:
