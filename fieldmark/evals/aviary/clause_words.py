@@ -90,7 +90,9 @@ def birds_with(condition: Condition) -> str:
         case AllOf(parts):
             return _birds_with_all(parts)
         case AnyOf(parts):
-            return either([birds_with(part) for part in parts])
+            # What is denied comes last, so that nothing after it is taken to be denied too.
+            told = [birds_with(part) for part in parts]
+            return either(sorted(told, key=lambda text: " without " in text or " no " in text))
 
 
 def clause_text(condition: Condition) -> str:

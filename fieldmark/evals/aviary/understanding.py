@@ -172,6 +172,8 @@ class _Reader:
                 return
             self._settle()
             self.out.append(Element(kind))
+        elif kind == "is" and self._kind_at(self.at - 1) in ("or", "and"):
+            self.out.append(Element("with"))  # "has no crest or is seen at night": a new predicate
         elif kind in ("any_of", "may"):
             self.out.append(Element(kind))
         elif kind in ("with", "article", "bird"):

@@ -164,7 +164,8 @@ _PART_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     ),
     "wing_bar": (
         "wing bar", "wing bars", "wingbar", "wingbars", "bars on its wings", "bars on the wings",
-        "bars on wings", "bars on their wings", "wings with bars", "wings with white bars", "wings with pale bars", "barred wings", "barred wing", "bars on the wing",
+        "bars on wings", "bars on their wings", "wings with bars", "wings with white bars",
+        "wings with pale bars", "barred wings", "barred wing", "bars on the wing",
     ),
     "crest": ("crest", "crests", "crested", "tuft", "tufts", "tufted"),
     "tail": ("tail", "tails", "tailed"),
