@@ -103,8 +103,17 @@ def test_sentences_mean_what_readers_take_them_to_mean(text, meaning):
     assert same(understand(text).condition, meaning), understand(text)
 
 
-@pytest.mark.parametrize("text", ["", "The picture shows a kitchen table.", "?!", "wings of the same colour as the body",
-                                  "larger than a crow", "a" * 10_000])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "The picture shows a kitchen table.",
+        "?!",
+        "wings of the same colour as the body",
+        "larger than a crow",
+        "a" * 10_000,
+    ],
+)
 def test_what_it_has_no_words_for_is_not_understood(text):
     assert understand(text) is None
 
