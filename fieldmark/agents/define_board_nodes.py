@@ -3,12 +3,13 @@
 They know nothing of edits or of when a conversation ends.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fieldmark.agents import define_boards as boards
 from fieldmark.agents.define_context import DefineContext, chance
 from fieldmark.agents.define_recording import unanswered, with_blind_labels, with_board, with_dev_labels
 from fieldmark.agents.define_state import Context, DefineState, Update, ask_again, expected, new_turn, put
+from fieldmark.cache.keys import content_key
 from fieldmark.errors import RunError
 from fieldmark.records import Board, Concept, LabelValue, Verdict
 from fieldmark.records.conversation import (
@@ -20,6 +21,7 @@ from fieldmark.records.conversation import (
     RevealedImage,
 )
 from fieldmark.tools.concept_changes import blind_labels, dev_labels
+from fieldmark.tools.images import ImageFile
 
 
 async def mine(state: DefineState, runtime: Context) -> Update:
@@ -116,7 +118,8 @@ async def test(state: DefineState, runtime: Context) -> Update:
     """Take the next images of the blind test that have no label."""
     context = runtime.context
     asks = context.options.ask_blind and not state.later and state.stop != "no_conversation"
-    batch = next_batch(context.concept, context) if asks else None
+    images, size = context.pool.images, context.options.blind_batch
+    batch = next_batch(context.concept, images, size=size) if asks else None
     return {"payload": None, "heard": None} if batch is None else put(batch)
 
 
@@ -160,13 +163,19 @@ def revealed_image(verdict: Verdict, owner: LabelValue) -> RevealedImage:
     )
 
 
-def next_batch(concept: Concept, context: DefineContext) -> BlindBatch | None:
-    """The next images of the blind test without a label whose files are there; None where there is none."""
+def next_batch(concept: Concept, images: Sequence[ImageFile], *, size: int) -> BlindBatch | None:
+    """The next images of the blind test without a label whose files are there; None where there is none.
+
+    Args:
+        concept: The concept.
+        images: The pool.
+        size: How many at a time.
+    """
     known = blind_labels(concept)
-    order = list(concept.blind)
-    chance(concept, "blind order").shuffle(order)  # strata must not be told apart by when they come
-    left = [f.content_hash for f in context.files([i for i in order if i not in known]) if f.path.is_file()]
+    left = [i for i in images if i.content_hash in concept.blind and i.content_hash not in known]
+    # A fixed order that tells nothing: neither the strata nor the folders come one after the other.
+    left.sort(key=lambda image: content_key([concept.seed, image.content_hash]))
+    left = [image.content_hash for image in left if image.path.is_file()]
     if not left:
         return None
-    images = tuple(left[: context.options.blind_batch])
-    return BlindBatch(turn=new_turn(), images=images, done=len(known), of=len(known) + len(left))
+    return BlindBatch(turn=new_turn(), images=tuple(left[:size]), done=len(known), of=len(known) + len(left))

@@ -6,6 +6,7 @@ They know nothing of boards or questions.
 from fieldmark.agents import define_edits as edits
 from fieldmark.agents.define_context import DefineContext
 from fieldmark.agents.define_options import DefineOptions
+from fieldmark.agents.define_progress import labels_given, progress_of, read_progress, write_progress
 from fieldmark.agents.define_scope import now
 from fieldmark.agents.define_scores import Standing, calls, clause_verdicts, standing
 from fieldmark.agents.define_state import Context, DefineState, Update, expected, new_turn, put
@@ -97,19 +98,13 @@ async def triage(state: DefineState, runtime: Context) -> Update:
     if state.leaving:
         return {"stop": "owner"}
     quiet = 0 if state.accepted else state.quiet + 1
-    now = await standing_of(context)
-    reason = stop_reason(state, now, concept, quiet=quiet, options=context.options)
-    context.report(
-        "standing",
-        {
-            "board": state.boards,
-            "quiet": quiet,
-            "f1": now.f1,
-            "kappa": now.owner.kappa,
-            "self_kappa": now.itself.kappa,
-            "stop": reason,
-        },
+    here = await standing_of(context)
+    reason = stop_reason(state, here, concept, quiet=quiet, options=context.options)
+    progress = progress_of(
+        state.model_copy(update={"quiet": quiet, "stop": reason}), here, concept, context.options
     )
+    write_progress(context.folder.path, progress)
+    context.report("standing", progress.model_dump(mode="json"))
     return {"quiet": quiet, "stop": reason}
 
 
@@ -121,6 +116,9 @@ async def finish(state: DefineState, runtime: Context) -> Update:
     if state.stop and not (last and last.kind == "stop"):
         stopped = Decision(kind="stop", question="", answer=state.stop, at=now())
         context.folder.save(with_decision(concept, stopped))
+    earlier = read_progress(context.folder.path)
+    if earlier is not None:
+        write_progress(context.folder.path, earlier.model_copy(update={"stop": state.stop}))
     context.report("finished", {"stop": state.stop})
     return {}
 
@@ -140,10 +138,7 @@ def stop_reason(
         return "agreement"
     if state.boards >= options.boards:
         return "boards"
-    if (
-        sum(label.split == "dev" and (label.repeat or not label.primed) for label in concept.labels)
-        >= options.labels
-    ):
+    if labels_given(concept) - state.labels_before >= options.labels:
         return "labels"
     if options.calls is not None and state.spent >= options.calls:
         return "calls"

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from fieldmark.agents.define import DefineState, build_graph
 from fieldmark.agents.define_context import DefineContext
+from fieldmark.agents.define_progress import labels_given
 from fieldmark.agents.define_recording import check_reply
 from fieldmark.agents.define_scope import OpenScope
 from fieldmark.cache.folders import write_whole
@@ -41,6 +42,7 @@ from fieldmark.records.conversation import (
     ScopeQuestion,
     ScopeReply,
 )
+from fieldmark.tools.concept_changes import blind_labels
 
 THREAD = "define"
 HEARD = "heard.json"
@@ -139,10 +141,20 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
             start = DefineState()
         elif (not ahead and anew) or (ahead and moved_on(state, concept)):
             await self._saver.adelete_thread(THREAD)
-            start = DefineState(ambiguities=asked_about(concept), asked=asked_count(concept))
+            start = DefineState(
+                ambiguities=asked_about(concept),
+                asked=asked_count(concept),
+                labels_before=0 if ahead else labels_given(concept),
+            )
         elif not ahead:
             return None
         payload = await self.pending() if start is None else None
+        if isinstance(payload, BlindBatch) and set(payload.images) & set(blind_labels(concept)):
+            # Labelled meanwhile, outside of the conversation: the next batch is laid out anew.
+            await self._graph.aupdate_state(
+                self._config, {"payload": None, "heard": None, "again": False}, as_node="tested"
+            )
+            payload = None
         if payload is None:
             return await self._go(start)
         heard = read_heard(self.context.folder.path / HEARD)

@@ -62,6 +62,8 @@ class DefineState(BaseModel):
     """Edits offered after this board."""
     accepted: int = 0
     """Edits accepted after this board."""
+    labels_before: int = 0
+    """Labels outside of the blind test that there were when the conversation began."""
     quiet: int = 0
     """Boards in a row without an accepted edit."""
     spent: int = 0

@@ -182,6 +182,38 @@ Reply = ScopeReply | LabelReply | RevealReply | OfferReply
 """Whatever the owner may answer."""
 
 
+class Progress(Record):
+    """How far a conversation is towards its end, as of its latest board."""
+
+    boards: int = 0
+    most_boards: int
+    quiet: int = 0
+    """Boards in a row without an accepted edit."""
+    quiet_needed: int
+    labels: int = 0
+    """Labels given in it outside of the blind test, repeats included."""
+    most_labels: int
+    spent: int = 0
+    """Questions to the models that had to be asked."""
+    most_calls: int | None = None
+    failures: int = 0
+    """Questions to the language model without a usable answer."""
+    f1: float | None = None
+    """Of the definition on all labels outside of the blind test."""
+    kappa: float | None = None
+    """Owner against annotator, on labels given before any verdict was shown."""
+    kappa_error: float | None = None
+    """Its standard error."""
+    kappa_labels: int = 0
+    self_kappa: float | None = None
+    """Owner against owner, on images that came back."""
+    self_kappa_error: float | None = None
+    repeats: int = 0
+    agrees: bool = False
+    """Whether the first is within one standard error of the second."""
+    stop: DefineStop | None = None
+
+
 class Heard(Record):
     """An answer with the question it belongs to and the time it was given."""
 
