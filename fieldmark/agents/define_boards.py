@@ -3,21 +3,17 @@
 It knows nothing of owners, edits or of the graph's order.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
+from fieldmark.agents.concept_queries import searches_for
 from fieldmark.agents.define_context import DefineContext, chance
 from fieldmark.agents.define_recording import revealed_images
-from fieldmark.errors import QuestionFailed
-from fieldmark.prompts.queries import ask_queries
 from fieldmark.records import Board, Concept, Record, Verdict
 from fieldmark.tools.concept_changes import dev_labels
 from fieldmark.tools.mining import NEAR_DUPLICATE, distinct_rows, diverse_rows, groups_by_meaning
-
-logger = logging.getLogger(__name__)
 
 RANDOM_SHARE = 0.1
 """Share of the mined images drawn from the whole pool: what no query finds must be seen too."""
@@ -62,14 +58,14 @@ async def mine(concept: Concept, context: DefineContext) -> tuple[Mined, bool]:
     Returns:
         What was found, and whether the language model gave the queries (the clauses do where it did not).
     """
-    positive, near_miss, told = await _queries(concept, context)
+    searches = await searches_for(concept, concept.definition, context.llm, context.report)
     pool, count = context.pool, context.options.mined
     rows = _apart_from_blind(context.free_rows(concept), concept, context)
     if not rows:
-        return Mined(), told
+        return Mined(), searches.written
     free = set(rows)
     without = [row for row in range(len(pool)) if row not in free]
-    vectors = context.encoder.encode_texts([*positive, *near_miss])
+    vectors = context.encoder.encode_texts([*searches.positive, *searches.near_miss])
     each = max(4, -(-3 * count // len(vectors)))
     hits = pool.search(vectors, each, without=without).rows.tolist()
     # Rank by rank, so that every query has its say.
@@ -82,12 +78,12 @@ async def mine(concept: Concept, context: DefineContext) -> tuple[Mined, bool]:
     found = [ranked[at] for at in chosen]
     rest = sorted(free - set(found))
     found += chance(concept, "mine", concept.current, len(labelled)).sample(rest, min(some, len(rest)))
-    close = {row for hit in hits[len(positive) :] for row in hit}
+    close = {row for hit in hits[len(searches.positive) :] for row in hit}
     names = [pool.images[row].content_hash for row in found]
     return Mined(
         images=tuple(names),
         near_miss=tuple(name for row, name in zip(found, names, strict=True) if row in close),
-    ), told
+    ), searches.written
 
 
 async def lay_out(
@@ -233,21 +229,6 @@ async def _doubts(verdicts: Sequence[Verdict], concept: Concept, context: Define
         for verdict, gaps in zip(verdicts, found, strict=True)
         for rank, gap in enumerate(gaps)
     ]
-
-
-async def _queries(concept: Concept, context: DefineContext) -> tuple[list[str], list[str], bool]:
-    clauses = concept.definition.active
-    plain = [f"a photo of a {concept.name}", *(c.text for c in clauses if c.role != "negative")]
-    exceptions = [c.text for c in clauses if c.role == "negative"]
-    if context.llm is None:
-        return plain, exceptions, True
-    try:
-        answer = await context.llm.ask(ask_queries(concept.name, purpose=concept.purpose, clauses=clauses))
-    except QuestionFailed as error:
-        logger.warning("No queries were written (%s); the clauses are searched for.", error.reason)
-        context.report("failed", {"kind": "queries", "reason": error.reason})
-        return plain, exceptions, False
-    return list(answer.value.positive), list(answer.value.near_miss), True
 
 
 def _apart_from_blind(rows: list[int], concept: Concept, context: DefineContext) -> list[int]:

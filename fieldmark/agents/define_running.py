@@ -124,9 +124,9 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
     async def begin(self, *, anew: bool = False) -> Payload | None:
         """Begin, or take up where an earlier process left off, up to the next question.
 
-        An answer that was given but not taken in before a kill is taken in now. A conversation that is over
-        is not begun again unless asked for. Where another version was put in force meanwhile, the
-        conversation begins anew with that.
+        An answer that was given but not taken in before a kill is taken in now. A conversation that a limit
+        stopped goes on; one that is over is not begun again unless asked for. Where another version was put
+        in force meanwhile, the conversation begins anew with that.
 
         Args:
             anew: Begin a further conversation where the last one is over.
@@ -139,6 +139,11 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         start: DefineState | None = None
         if state is None:
             start = DefineState()
+        elif not ahead and not anew and stopped_short(state, self.context):
+            await self._saver.adelete_thread(THREAD)
+            start = state.model_copy(
+                update={"payload": None, "heard": None, "again": False, "later": False, "stop": None}
+            )
         elif (not ahead and anew) or (ahead and moved_on(state, concept)):
             await self._saver.adelete_thread(THREAD)
             start = DefineState(
@@ -242,6 +247,12 @@ def moved_on(state: DefineState, concept: Concept) -> bool:
     if isinstance(state.payload, BlindBatch) or not state.version:
         return False
     return bool(concept.decisions) and concept.decisions[-1].kind == "rollback"
+
+
+def stopped_short(state: DefineState, context: DefineContext) -> bool:
+    """Whether a limit of one sitting ended the conversation, not one of the conversation itself."""
+    most = context.options.calls
+    return state.stop == "calls" and (most is None or state.spent < most)
 
 
 def asked_about(concept: Concept) -> tuple[str, ...]:

@@ -24,7 +24,10 @@ async def draft(state: DefineState, runtime: Context) -> Update:
     context = runtime.context
     concept, questions, told = await scope.drafted(context.concept, state.version, context)
     context.folder.save(concept)
-    context.report("drafted", {"clauses": len(concept.definition.active), "questions": len(questions)})
+    context.report(
+        "drafted",
+        {"clauses": len(concept.definition.active), "questions": len(questions), "by_name": not told},
+    )
     return {
         "version": concept.current,
         "questions": questions,

@@ -275,11 +275,21 @@ def test_a_limit_of_the_language_model_ends_it_with_everything_kept(tmp_path: Pa
     assert sitting.state.stop == "calls"
     assert len(dev_labels(at.concept)) == 5
     again = scene(tmp_path)
-    assert talk(again).pending is None
-    assert again.owner.told == [], "a conversation that is over does not begin by itself"
-    further = talk(again, anew=True)
-    assert further.state.stop == "agreement"
+    assert talk(again).state.stop == "agreement"
     assert again.texts == WANTED
+    assert again.owner.kinds().count("scope") == 0
+
+
+def test_a_conversation_that_is_over_begins_again_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(boards=1))
+    talk(at)
+    again = scene(tmp_path, options(boards=1))
+    assert talk(again).pending is None
+    assert again.owner.told == []
+    assert talk(again, anew=True).state.stop == "boards"
+    assert again.owner.kinds()[0] == "board"
+    first, second = (next(p for p in each.owner.told if isinstance(p, BoardToLabel)) for each in (at, again))
+    assert not set(first.images) & set(second.images)
 
 
 def test_a_dead_endpoint_stops_it_and_it_goes_on_from_there(

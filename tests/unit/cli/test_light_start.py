@@ -51,11 +51,13 @@ RUN = "sys.argv[1:] = {arguments}\nfrom fieldmark.cli import main\ntry: main()\n
         "import fieldmark.cli",
         RUN.format(arguments=["--help"]),
         RUN.format(arguments=["classify", "--help"]),
+        RUN.format(arguments=["concept", "--help"]),
+        RUN.format(arguments=["concept", "chat", "--help"]),
     ],
 )
 def test_nothing_heavy_is_loaded(program: str) -> None:
-    # `classify --help` reads the options of the group, for which typer may load pydantic; nothing else may.
-    allowed = {"pydantic"} if "classify" in program else set()
+    # `COMMAND --help` reads the options of the group, for which typer may load pydantic; nothing else may.
+    allowed = {"pydantic"} if "classify" in program or "concept" in program else set()
     assert set(loaded(program)) <= allowed
 
 

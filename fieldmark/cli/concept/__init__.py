@@ -1,0 +1,24 @@
+"""`fieldmark concept`: from a conversation to a small classifier; one small file a few commands.
+
+It knows nothing of how anything is done; importing it loads no model, no network and no graph.
+"""
+
+import typer
+
+from fieldmark.cli.concept import chat, label, new, show
+
+
+def commands() -> typer.Typer:
+    """The group of commands."""
+    group = typer.Typer(
+        no_args_is_help=True,
+        help="Concepts that only you can define: talk over borderline images, then get a small classifier.",
+    )
+    group.command()(new.new)
+    group.command()(chat.chat)
+    group.command()(chat.board)
+    group.command()(label.label)
+    group.command()(show.show)
+    group.command()(show.diff)
+    group.command()(show.rollback)
+    return group

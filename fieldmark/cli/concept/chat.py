@@ -1,0 +1,167 @@
+"""`fieldmark concept chat` and `board`: the conversation at a terminal, or with answers from a file.
+
+They know nothing of what is asked or when; they open the conversation and say how the sitting ended.
+"""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fieldmark.cli.concept.telling import Telling
+from fieldmark.cli.guarding import InterruptedRun
+from fieldmark.cli.terminal import leave, print_json, words
+from fieldmark.errors import LimitReached
+
+if TYPE_CHECKING:
+    from fieldmark.agents.define_running import Sitting
+    from fieldmark.app.concept_conversation import ConceptConversation
+
+Name = Annotated[str, typer.Argument(help="The concept.", show_default=False)]
+Answers = Annotated[
+    Path | None, typer.Option(help="JSONL file with answers, instead of a terminal.", show_default=False)
+]
+Llm = Annotated[str | None, typer.Option(help="Language model. Else the concept's own.")]
+Vlm = Annotated[
+    str | None, typer.Option(help='Vision-language model; "none" for CLIP. Else the concept\'s own.')
+]
+BaseUrl = Annotated[str | None, typer.Option(help="The endpoint. Else the concept's own.")]
+MaxCalls = Annotated[int | None, typer.Option(min=0, help="The most questions to models in this sitting.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+STOPS = {
+    "agreement": "two boards in a row changed nothing, and the model agrees with you as well as you do "
+    "with yourself",
+    "boards": "all boards are done",
+    "labels": "all labels are given",
+    "calls": "a limit on questions to the models was reached",
+    "owner": "you ended it",
+    "no_images": "no images are left to show",
+    "no_conversation": "only a draft was wanted",
+}
+"""Why a conversation ended, in words."""
+
+
+def chat(
+    name: Name,
+    questions: Annotated[int, typer.Option(min=0, help="The most questions about the concept.")] = 6,
+    boards: Annotated[int, typer.Option(min=0, help="The most boards of images.")] = 12,
+    labels: Annotated[int, typer.Option(min=1, help="The most labels outside of the blind test.")] = 80,
+    more: Annotated[bool, typer.Option("--more", help="Begin again where it is over.")] = False,
+    answers: Answers = None,
+    llm: Llm = None,
+    vlm: Vlm = None,
+    base_url: BaseUrl = None,
+    max_calls: MaxCalls = None,
+    json: Json = False,
+) -> None:
+    """Talk about a concept: answer questions, label borderline images, accept edits. Goes on where you left.
+
+    Exit codes: 0 it is over, or you left; 2 wrong input, or no model answers; 3 a limit; 130 Ctrl-C.
+    """
+    _talk(
+        name,
+        {"questions": questions, "boards": boards, "labels": labels},
+        {"llm": llm, "vlm": vlm, "base_url": base_url},
+        more=more,
+        one_board=False,
+        answers=answers,
+        max_calls=max_calls,
+        json=json,
+    )
+
+
+def board(
+    name: Name,
+    answers: Answers = None,
+    llm: Llm = None,
+    vlm: Vlm = None,
+    base_url: BaseUrl = None,
+    max_calls: MaxCalls = None,
+    json: Json = False,
+) -> None:
+    """Go on with the conversation for one board of images, and leave."""
+    _talk(
+        name,
+        {},
+        {"llm": llm, "vlm": vlm, "base_url": base_url},
+        more=True,
+        one_board=True,
+        answers=answers,
+        max_calls=max_calls,
+        json=json,
+    )
+
+
+def _talk(
+    name: str,
+    options: dict[str, int],
+    models: dict[str, str | None],
+    *,
+    more: bool,
+    one_board: bool,
+    answers: Path | None,
+    max_calls: int | None,
+    json: bool,
+) -> None:
+    from fieldmark.cli.concept.asking import owner_for
+
+    with Telling("Loading") as progress:
+        from fieldmark.agents.define_options import DefineOptions
+        from fieldmark.app.concept_conversation import ConceptConversation
+        from fieldmark.records import Limits
+
+        conversation = ConceptConversation.open(
+            name,
+            options=DefineOptions.model_validate(options),
+            limits=Limits(max_calls=max_calls),
+            report=progress,
+            llm=models["llm"],
+            vlm=models["vlm"],
+            base_url=models["base_url"],
+        )
+        owner = owner_for(conversation, answers, progress=progress, json=json)
+        try:
+            sitting = conversation.chat(owner, one_board=one_board, more=more)
+        except KeyboardInterrupt:
+            hint = f"Go on with: fieldmark concept chat {shlex.quote(name)}"
+            raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
+    say_outcome(conversation, sitting, json=json)
+    if sitting.state.stop == "calls":
+        leave(LimitReached.exit_code)
+
+
+def say_outcome(conversation: "ConceptConversation", sitting: "Sitting", *, json: bool) -> None:
+    """Say how a sitting ended."""
+    from fieldmark.tools.concept_changes import blind_labels, dev_labels
+
+    concept = conversation.concept
+    missing = len(concept.blind) - len(blind_labels(concept))
+    over = sitting.pending is None
+    if json:
+        said: dict[str, Any] = {
+            "schema": "fieldmark.concept-chat/1",
+            "concept": concept.name,
+            "over": over,
+            "stop": sitting.state.stop,
+            "version": concept.current,
+            "labels": len(dev_labels(concept)),
+            "blind_missing": missing,
+            "failures": sitting.state.failures,
+        }
+        print_json(said)
+    console = words(json=json)
+    console.say()
+    shown = shlex.quote(concept.name)
+    if over:
+        why = STOPS.get(sitting.state.stop or "", "nothing is open")
+        console.say(f"The conversation is over: {why}. Version {concept.current} is in force.")
+        console.say(f"More boards: fieldmark concept chat {shown} --more", "dim")
+    else:
+        console.say("Everything so far is kept.")
+        console.say(f"Go on with: fieldmark concept chat {shown}")
+    if missing:
+        console.say(f"Of the blind test {missing} have no label: fieldmark concept label {shown} --blind")
+    if sitting.state.failures:
+        console.say(f"{sitting.state.failures} questions to the language model got no usable answer.", "bold")

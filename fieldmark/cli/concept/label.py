@@ -1,0 +1,56 @@
+"""`fieldmark concept label`: labels the blind test, or images that are named.
+
+It knows nothing of what labels are for.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldmark.cli.concept.chat import Answers, Json, Name
+from fieldmark.cli.concept.telling import Telling
+from fieldmark.cli.terminal import amount, print_json, words
+from fieldmark.errors import InputError
+
+
+def label(
+    name: Name,
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="Images of the pool to label.", show_default=False)
+    ] = None,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Label the blind test, as much of it as you like.")
+    ] = False,
+    answers: Answers = None,
+    json: Json = False,
+) -> None:
+    """Label images as in, out or unsure. No verdict is shown; scores are measured on the blind test."""
+    if blind == bool(images):
+        raise InputError("Say what to label.", hint="Give --blind, or images of the pool.")
+    from fieldmark.app.concept_conversation import ConceptConversation
+    from fieldmark.cli.concept.asking import owner_for
+    from fieldmark.tools.concept_changes import blind_labels
+
+    conversation = ConceptConversation.open(name)
+    before = len(conversation.concept.labels)
+    with Telling("Loading") as progress:
+        owner = owner_for(conversation, answers, progress=progress, json=json)
+        if blind:
+            conversation.label_blind(owner)
+        else:
+            conversation.label(list(images or []), owner)
+    concept = conversation.concept
+    given = len(concept.labels) - before
+    missing = len(concept.blind) - len(blind_labels(concept))
+    if json:
+        print_json(
+            {
+                "schema": "fieldmark.concept-label/1",
+                "concept": concept.name,
+                "labelled": given,
+                "blind_missing": missing,
+            }
+        )
+    left = f" The blind test lacks {missing}." if missing else " The blind test is complete."
+    words(json=json).say(f"{amount(given, 'label')} noted.{left if blind else ''}")

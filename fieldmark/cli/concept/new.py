@@ -1,0 +1,82 @@
+"""`fieldmark concept new`: makes a concept from a name, a pool of images and a few words.
+
+It knows nothing of pools or models, only what may be chosen and how the outcome is said.
+"""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldmark.cli.concept.telling import Telling
+from fieldmark.cli.terminal import amount, print_json, words
+
+
+def new(
+    name: Annotated[str, typer.Argument(help='What it is called: "healthy dish".', show_default=False)],
+    pool: Annotated[
+        list[Path],
+        typer.Option(help="Folder or file of images, in and out alike; may be repeated.", show_default=False),
+    ],
+    about: Annotated[
+        str, typer.Option(help="What it is for and what it means, in your words.", show_default=False)
+    ] = "",
+    clip: Annotated[str | None, typer.Option(help="CLIP model. Else FIELDMARK_CLIP.")] = None,
+    llm: Annotated[
+        str | None,
+        typer.Option(help="Language model that drafts and asks. Else FIELDMARK_LLM at the time."),
+    ] = None,
+    vlm: Annotated[
+        str | None,
+        typer.Option(help='Vision-language model that judges images; "none" for CLIP. Else as --llm.'),
+    ] = None,
+    base_url: Annotated[str | None, typer.Option(help="The endpoint. Else OPENAI_BASE_URL.")] = None,
+    cost_of_false_positive: Annotated[
+        float, typer.Option(min=1e-6, help="What calling an image in by mistake costs you.")
+    ] = 1.0,
+    cost_of_false_negative: Annotated[
+        float, typer.Option(min=1e-6, help="What missing one costs you, in the same unit.")
+    ] = 1.0,
+    blind: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Images of the blind test, for you to label.")
+    ] = 100,
+    seed: Annotated[int, typer.Option(help="Decides every draw of images.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Make a concept: take in its images and set the blind test aside. Asks no language model."""
+    with Telling("Reading images") as progress:
+        from fieldmark.agents.define_options import DefineOptions
+        from fieldmark.app.concept_conversation import ConceptConversation
+        from fieldmark.records import Costs
+
+        made = ConceptConversation.new(
+            name,
+            pool=list(pool),
+            about=about,
+            clip=clip,
+            llm=llm,
+            vlm=vlm,
+            base_url=base_url,
+            costs=Costs(false_positive=cost_of_false_positive, false_negative=cost_of_false_negative),
+            seed=seed,
+            options=DefineOptions(blind=blind),
+            report=progress,
+        )
+    concept, images = made.concept, len(made.images)
+    if json:
+        print_json(
+            {
+                "schema": "fieldmark.concept-new/1",
+                "concept": concept.name,
+                "folder": str(made.folder.path),
+                "images": images,
+                "blind": len(concept.blind),
+            }
+        )
+    console = words(json=json)
+    console.say(
+        f"{concept.name}: {amount(images, 'image')}, {amount(len(concept.blind), 'image')} of them for the "
+        f"blind test. In {made.folder.path}"
+    )
+    console.say(f"Talk about it: fieldmark concept chat {shlex.quote(concept.name)}")

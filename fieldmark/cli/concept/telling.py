@@ -1,0 +1,56 @@
+"""Shows what a conversation is doing while nobody is asked, and keeps quiet while somebody types.
+
+It knows the events that conversations report, and nothing of conversations.
+"""
+
+from typing import Any
+
+from fieldmark.cli.progress import Progress
+from fieldmark.cli.terminal import amount
+
+
+class Telling(Progress):
+    """Takes the events of a conversation, as its `report`."""
+
+    def pause(self) -> None:
+        """Take the bar away while somebody types."""
+        self.stop()
+
+    def go_on(self) -> None:
+        """Bring it back."""
+        self.stage("Thinking", line=False)
+        if self._bar is not None:
+            self._bar.start()
+
+    def _on_failed(self, fields: dict[str, Any]) -> None:
+        self.failures[str(fields["reason"])] += 1
+
+    def _on_drafted(self, fields: dict[str, Any]) -> None:
+        if fields["by_name"]:
+            self.line("warning: no language model drafted clauses; the concept's name is the only one.")
+        self.stage("Drafting", line=False)
+
+    def _on_mined(self, fields: dict[str, Any]) -> None:
+        self.stage("Looking for images", line=False)
+
+    def _on_judging(self, fields: dict[str, Any]) -> None:
+        if "done" in fields:
+            self.stage("Judging images", of=fields["of"], line=False)
+            self._done = fields["done"]
+            self._draw()
+
+    def _on_doubting(self, fields: dict[str, Any]) -> None:
+        self.stage("Looking for what is unclear", of=fields["of"], line=False)
+        self._done = fields["done"]
+        self._draw()
+
+    def _on_refined(self, fields: dict[str, Any]) -> None:
+        self.stage("Trying edits", line=False)
+
+    def _on_limit(self, fields: dict[str, Any]) -> None:
+        self.line(f"warning: {fields['reason']}")
+
+    def _on_standing(self, fields: dict[str, Any]) -> None:
+        quiet = f"{amount(fields['quiet'], 'board')} in a row without an accepted edit"
+        f1 = "" if fields["f1"] is None else f"; F1 on your labels {fields['f1']:.2f}"
+        self.line(f"After board {fields['boards']}: {amount(fields['labels'], 'label')}, {quiet}{f1}.")

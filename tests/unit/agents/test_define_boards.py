@@ -1,0 +1,129 @@
+"""What boards are made of: doubts that several images share, and images that come back."""
+
+from pathlib import Path
+
+from fieldmark.agents.define_boards import Doubt, Mined, doubtful, mine, returning, shared_ambiguity
+from fieldmark.agents.define_scope import clause_ids, revised, with_blind_test
+from fieldmark.records import Clause, Concept, Decision, Definition, Label, Verdict, Version
+from fieldmark.tools.mining import NEAR_DUPLICATE
+from tests.graph.define_world import RED, Scene, scene
+
+DEFINITION = Definition(clauses=(Clause(id="c1", role="necessary", text=f"The bird has {RED}."),))
+
+
+def with_definition(at: Scene, definition: Definition = DEFINITION) -> Concept:
+    version = Version(number=1, definition=definition, why="", at="t")
+    return at.concept.model_copy(update={"versions": (version,), "current": 1})
+
+
+def verdict(image: str, p: float | None) -> Verdict:
+    call = "abstain" if p is None else "in" if p >= 0.5 else "out"
+    return Verdict.model_validate({"image": image, "call": call, "p": p, "annotator": "x"})
+
+
+def test_the_largest_ambiguity_that_is_new_makes_the_board(tmp_path: Path) -> None:
+    at = scene(tmp_path)
+    concept = with_definition(at)
+    images = [image.content_hash for image in at.context.pool.images[:12]]
+    verdicts = [verdict(image, 0.6) for image in images]
+    doubts = [Doubt(image, "birds with a blue crest", 1.0) for image in images[:4]]
+    doubts += [Doubt(image, "birds with a green tail", 1.0) for image in images[4:7]]
+    doubts += [Doubt(images[8], "birds with a white wing", 9.0)]
+    board = shared_ambiguity(doubts, verdicts, concept, at.context, asked=[])
+    assert board is not None
+    assert board.ambiguity == "birds with a blue crest"
+    assert set(images[:4]) <= set(board.images)
+    assert len(board.images) == 5
+    again = shared_ambiguity(doubts, verdicts, concept, at.context, asked=["a blue crest"])
+    assert again is not None
+    assert again.ambiguity == "birds with a green tail"
+    both = ["birds with a blue crest", "birds with a green tail"]
+    assert shared_ambiguity(doubts, verdicts, concept, at.context, asked=both) is None
+
+
+def test_an_ambiguity_that_a_clause_speaks_of_counts_for_less(tmp_path: Path) -> None:
+    at = scene(tmp_path)
+    crest = Clause(id="c2", role="negative", text="birds with a blue crest")
+    concept = with_definition(at, Definition(clauses=(*DEFINITION.clauses, crest)))
+    images = [image.content_hash for image in at.context.pool.images[:12]]
+    doubts = [Doubt(image, "birds with a blue crest", 1.0) for image in images[:4]]
+    doubts += [Doubt(image, "birds with a green tail", 1.0) for image in images[4:7]]
+    board = shared_ambiguity(doubts, [verdict(i, 0.6) for i in images], concept, at.context, asked=[])
+    assert board is not None
+    assert board.ambiguity == "birds with a green tail"
+
+
+def test_uncertain_images_are_doubted_first_and_some_certain_ones_too() -> None:
+    verdicts = [verdict(f"sure{i}", 0.99) for i in range(20)]
+    verdicts += [verdict("open", None), verdict("half", 0.5), verdict("near", 0.9)]
+    found = doubtful(verdicts, Mined(near_miss=("near",)), Concept(name="x"), count=6)
+    images = [each.image for each in found]
+    assert set(images[:3]) == {"open", "half", "near"}
+    assert len(images) == 6
+    assert sum(image.startswith("sure") for image in images) == 3
+
+
+def test_mined_images_are_new_and_unlike_the_blind_test(tmp_path: Path) -> None:
+    import asyncio
+
+    at = scene(tmp_path)
+    concept = with_blind_test(with_definition(at), at.context.pool, at.context.encoder, count=20)
+    known = at.context.pool.images[0]
+    label = Label(image=known.content_hash, value="in", split="dev", at="t")
+    concept = concept.model_copy(update={"labels": (label,)})
+    found, written = asyncio.run(mine(concept, at.context))
+    assert written
+    assert len(set(found.images)) == len(found.images) == at.context.options.mined
+    assert not set(found.images) & {*concept.blind, known.content_hash}
+    vectors, rows = at.context.pool.vectors, at.context.pool.rows
+    likeness = vectors[rows(list(found.images))] @ vectors[rows(list(concept.blind))].T
+    assert float(likeness.max()) < NEAR_DUPLICATE
+
+
+def test_images_come_back_once_and_not_from_the_last_board() -> None:
+    labels = [Label(image=f"i{n}", value="in", split="dev", at="t") for n in range(10)]
+    labels += [Label(image="i0", value="in", split="dev", repeat=True, at="u")]
+    boards = [
+        Decision(
+            kind="board", question="", images=tuple(f"i{n}" for n in numbers), answer="", at=str(numbers)
+        )
+        for numbers in (range(5), range(5, 8))
+    ]
+    concept = Concept(name="x", labels=tuple(labels), decisions=tuple(boards))
+    back = returning(concept, 20, number=3, count=9)
+    assert back[:2] in (("i8", "i9"), ("i9", "i8")), "those whose verdicts were never shown come first"
+    assert set(back) == {"i1", "i2", "i3", "i4", "i8", "i9"}
+    assert returning(concept, 1, number=3, count=9) == back[:1]
+    assert returning(concept, 0, number=3, count=9) == ()
+
+
+def test_revised_clauses_keep_their_ids_and_new_ones_get_new_ones(tmp_path: Path) -> None:
+    concept = with_definition(scene(tmp_path))
+    clauses = revised(
+        concept, [("necessary", f"The bird has {RED}."), ("negative", "The bird has a crest.")], agreed=True
+    )
+    assert [(c.id, c.state) for c in clauses] == [("c1", "open"), ("c2", "agreed")]
+    without = revised(concept, [("positive", "A bird.")], agreed=False)
+    assert [(c.id, c.state) for c in without] == [("c1", "dropped"), ("c2", "open")]
+    # An id of a version that was rolled back is not used again.
+    later = concept.model_copy(
+        update={
+            "versions": (
+                *concept.versions,
+                Version(number=2, definition=Definition(clauses=clauses), why="", at="t"),
+            )
+        }
+    )
+    assert clause_ids(later, 2) == ["c3", "c4"]
+
+
+def test_a_small_pool_gives_half_of_it_to_the_blind_test_at_most(tmp_path: Path) -> None:
+    at = scene(tmp_path)
+    from fieldmark.tools.pool import Pool
+
+    few = Pool(at.context.pool.images[:12], at.context.pool.vectors[:12])
+    concept = with_blind_test(at.concept, few, at.context.encoder, count=100)
+    assert len(concept.blind) == 6
+    assert with_blind_test(concept, few, at.context.encoder, count=100) is concept
+    tiny = Pool(few.images[:4], few.vectors[:4])
+    assert with_blind_test(at.concept, tiny, at.context.encoder, count=100).blind == {}

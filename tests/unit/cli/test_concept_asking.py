@@ -1,0 +1,176 @@
+"""A person at a terminal: what is shown, and what is made of what they type."""
+
+import asyncio
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fieldmark.agents.define_running import OwnerLeft
+from fieldmark.cli.concept.asking import TerminalOwner
+from fieldmark.cli.terminal import PlainConsole
+from fieldmark.records import Clause, ClauseVerdict, Edit
+from fieldmark.records.conversation import (
+    BlindBatch,
+    BoardToLabel,
+    EditOffer,
+    Flip,
+    ImageLabel,
+    LabelReply,
+    OfferReply,
+    Payload,
+    Response,
+    Reveal,
+    RevealedImage,
+    RevealReply,
+    ScopeQuestion,
+    ScopeReply,
+)
+from fieldmark.tools.images import find_images
+
+
+class Desk:
+    """A terminal with somebody who types the given lines, then closes it."""
+
+    def __init__(self, folder: Path) -> None:
+        pictures = folder / "pictures"
+        pictures.mkdir()
+        for number in range(3):
+            Image.new("RGB", (8, 8), (80 * number, 0, 0)).save(pictures / f"{number}.png")
+        self.images = {image.content_hash: image for image in find_images(pictures).images}
+        self.names = tuple(self.images)
+        self.folder = folder
+        self.said = io.StringIO()
+
+    def type(self, payload: Payload, *lines: str) -> object:
+        left = list(lines)
+
+        def read(prompt: str) -> str:
+            self.said.write(prompt)
+            if not left:
+                raise EOFError
+            return left.pop(0)
+
+        console = PlainConsole(file=self.said, markup=False, highlight=False, width=200)
+        reply = asyncio.run(
+            TerminalOwner(self.images, self.folder, console=console, read=read).answer(payload)
+        )
+        assert left == [], "not everything typed was read"
+        return reply
+
+    @property
+    def text(self) -> str:
+        return self.said.getvalue()
+
+    def labels(self, *values: str) -> tuple[ImageLabel, ...]:
+        return tuple(
+            ImageLabel.model_validate({"image": image, "value": value})
+            for image, value in zip(self.names, values, strict=False)
+        )
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def board(images: Sequence[str]) -> BoardToLabel:
+    return BoardToLabel(turn="t", images=tuple(images), number=4)
+
+
+def test_a_board_is_shown_as_a_sheet_and_labelled_by_keys(desk: Desk) -> None:
+    reply = desk.type(board(desk.names), "1", "2 it has a crest", "3")
+    assert isinstance(reply, LabelReply)
+    assert [label.value for label in reply.labels] == ["in", "out", "unsure"]
+    assert reply.labels[1].reason == "it has a crest"
+    assert "Board 4: 3 images" in desk.text
+    assert (desk.folder / "sheets" / "board-4.png").is_file()
+    assert all(str(image.path) in desk.text for image in desk.images.values())
+
+
+def test_undo_takes_the_last_label_back_and_nonsense_is_asked_again(desk: Desk) -> None:
+    reply = desk.type(board(desk.names), "u", "1", "2", "undo", "4", "", "in", "out")
+    assert reply == LabelReply(labels=desk.labels("in", "in", "out"))
+
+
+@pytest.mark.parametrize("leaving", [["q"], ["Quit"], []])
+def test_whoever_leaves_in_the_middle_finds_the_labels_again(desk: Desk, leaving: list[str]) -> None:
+    with pytest.raises(OwnerLeft):
+        desk.type(board(desk.names), "1", "2", *leaving)
+    assert desk.type(board(desk.names), "3") == LabelReply(labels=desk.labels("in", "out", "unsure"))
+    other = BoardToLabel(turn="u", images=desk.names[:2])
+    assert desk.type(other, "1", "1") == LabelReply(labels=desk.labels("in", "in"))
+
+
+def test_ending_it_keeps_what_was_labelled(desk: Desk) -> None:
+    assert desk.type(board(desk.names), "1", "stop") == LabelReply(labels=desk.labels("in"), stop=True)
+
+
+def test_the_blind_test_may_wait(desk: Desk) -> None:
+    batch = BlindBatch(turn="t", images=desk.names, done=10, of=100)
+    reply = desk.type(batch, "2", "later")
+    assert reply == LabelReply(labels=desk.labels("out"), later=True)
+    assert "10 of 100" in desk.text
+
+
+def test_a_question_is_answered_by_letter_or_in_words(desk: Desk) -> None:
+    question = ScopeQuestion(
+        turn="t", question="A crest?", options=("never", "always needed"), images=desk.names, number=2, of=6
+    )
+    assert desk.type(question, "b") == ScopeReply(answer="always needed")
+    assert desk.type(question, "only small ones") == ScopeReply(answer="only small ones")
+    assert desk.type(question, "") == ScopeReply(answer="")
+    assert desk.type(question, "stop") == ScopeReply(stop=True)
+    assert "Question 2 of at most 6: A crest?" in desk.text
+
+
+def reveal(names: Sequence[str]) -> Reveal:
+    clauses = (Clause(id="c1", role="necessary", text="The bird has a red belly."),)
+    found = (ClauseVerdict(clause="c1", finding="yes", p=0.9),)
+    return Reveal(
+        turn="t",
+        number=4,
+        ambiguity="birds with a crest",
+        images=(
+            RevealedImage(image=names[0], owner="in", call="in", p=0.9, clauses=found),
+            RevealedImage(image=names[1], owner="out", call="in", p=0.9, clauses=found, seen="a red bird"),
+            RevealedImage(image=names[2], owner="in", call="out", p=0.1, clauses=found),
+        ),
+        clauses=clauses,
+    )
+
+
+def test_only_disagreements_ask_for_a_word(desk: Desk) -> None:
+    reply = desk.type(reveal(desk.names), "it has a crest", "2 I was wrong")
+    assert reply == RevealReply(
+        responses=(
+            Response(image=desk.names[1], kind="reason", reason="it has a crest"),
+            Response(image=desk.names[2], kind="relabel", value="out", reason="I was wrong"),
+        )
+    )
+    assert "1 of 3 agree. They were shown for: birds with a crest." in desk.text
+    assert "a red bird" in desk.text
+    assert "yes: necessary: The bird has a red belly." in desk.text
+
+
+def test_the_model_may_be_wrong_and_silence_is_an_answer(desk: Desk) -> None:
+    reply = desk.type(reveal(desk.names), "w", "")
+    assert reply == RevealReply(responses=(Response(image=desk.names[1], kind="model_wrong"),))
+
+
+def test_an_edit_is_accepted_or_not(desk: Desk) -> None:
+    offer = EditOffer(
+        turn="t",
+        edit=Edit(kind="add", clause=Clause(id="c2", role="negative", text="A crest."), why="crests"),
+        diff=("  necessary: Red.", "+ negative: A crest."),
+        flips=(Flip(image=desk.names[0], owner="out", before="in", after="out"),),
+        f1_before=0.5,
+        f1_after=0.75,
+    )
+    assert desk.type(offer, "", "perhaps", "y") == OfferReply(accept=True)
+    assert desk.type(offer, "n too narrow") == OfferReply(accept=False, reason="too narrow")
+    assert "+ negative: A crest." in desk.text
+    assert "0.50 → 0.75" in desk.text
+    assert f"in → out, you said out: {desk.images[desk.names[0]].path}" in desk.text
