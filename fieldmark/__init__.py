@@ -7,9 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fieldmark.agents.define_options import DefineOptions
     from fieldmark.agents.optimize_options import OptimizeOptions
     from fieldmark.agents.options import ResolveOptions
-    from fieldmark.app import Classifier, ConceptClassifier, Optimizer, Resolution
+    from fieldmark.app import Classifier, ConceptClassifier, ConceptConversation, Optimizer, Resolution
     from fieldmark.errors import FieldmarkError
     from fieldmark.evals.optimizing import OptimizeResult
     from fieldmark.records import Limits, Prediction, Prompt, PromptBook, RunManifest, Usage
@@ -19,6 +20,8 @@ __version__ = "0.1.0"
 _HOME = {
     "Classifier": "fieldmark.app.classifier",
     "ConceptClassifier": "fieldmark.app.concept_classifier",
+    "ConceptConversation": "fieldmark.app.concept_conversation",
+    "DefineOptions": "fieldmark.agents.define_options",
     "FieldmarkError": "fieldmark.errors",
     "Limits": "fieldmark.records",
     "OptimizeOptions": "fieldmark.agents.optimize_options",
@@ -36,6 +39,8 @@ _HOME = {
 __all__ = [
     "Classifier",
     "ConceptClassifier",
+    "ConceptConversation",
+    "DefineOptions",
     "FieldmarkError",
     "Limits",
     "OptimizeOptions",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fieldmark.agents.optimize_options import OptimizeOptions
     from fieldmark.app.classifier import Classifier
     from fieldmark.app.concept_classifier import ConceptClassifier
+    from fieldmark.app.concept_conversation import ConceptConversation
     from fieldmark.app.graphs import resolve_graph
     from fieldmark.app.inputs import check_classes, read_book, read_class_names
     from fieldmark.app.optimizer import Optimizer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Classifier": "fieldmark.app.classifier",
     "ConceptClassifier": "fieldmark.app.concept_classifier",
+    "ConceptConversation": "fieldmark.app.concept_conversation",
     "OptimizeOptions": "fieldmark.agents.optimize_options",
     "OptimizeResult": "fieldmark.evals.optimizing",
     "Optimizer": "fieldmark.app.optimizer",
@@ -38,6 +40,7 @@ _HOME = {
 __all__ = [
     "Classifier",
     "ConceptClassifier",
+    "ConceptConversation",
     "OptimizeOptions",
     "OptimizeResult",
     "Optimizer",

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fieldmark.agents.context import Report, say_nothing
-from fieldmark.app.stores import Stores, open_llm, open_stores
+from fieldmark.app.stores import Stores, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, NoImagesError, RunError
@@ -163,8 +163,8 @@ async def open_tools(
             if setup.vlm in (None, name):
                 yield await _with_words(folder, stores, encoder, pool, llm, llm)
                 return
-            async with open_llm(
-                setup.vlm, stores.answers, base_url=setup.base_url, api_key=api_key, limits=limits
+            async with open_vlm(
+                setup.vlm or name, stores.answers, beside=llm, llm=(setup.base_url, api_key), limits=limits
             ) as vlm:
                 yield await _with_words(folder, stores, encoder, pool, llm, vlm)
 

@@ -1,0 +1,213 @@
+"""`fieldmark concept` as a script would run it: answers in a file, CLIP as annotator, a scripted analyst."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fieldmark.evals.aviary.dataset import render_dataset
+from fieldmark.evals.aviary.species import species_book
+from tests.command_line import CommandLine
+from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion
+from tests.graph.world import data_of
+
+HAWKS = "hawk"
+MODELS = ("--llm", "analyst", "--vlm", "none")
+
+
+@pytest.fixture(scope="module")
+def birds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures") / "birds"
+    render_dataset(folder, species_book(7, new=12, known=0), images_per_species=8, seed=3, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def answers(birds: Path) -> Path:
+    """Every bird is labelled by its kind; a question is answered, edits are accepted."""
+    path = birds.parent / "answers.jsonl"
+    pictures = sorted(birds.rglob("*.jpg"))
+    rows: list[dict[str, str]] = [
+        {
+            "image": "/".join(picture.parts[-2:]),
+            "label": "in" if HAWKS in picture.parts[-2] else "out",
+            "reason": "it is no hawk",
+        }
+        for picture in pictures
+    ]
+    rows += [{"question": "perched", "answer": "it does not matter"}, {"offers": "accept"}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def analyst(request: Received) -> Reply:
+    """Drafts one clause and one question; proposes one edit."""
+    if request.body is None:
+        return Reply(hang_up=True)
+    data = data_of(request.text)
+    if "asked" in data:
+        question = {"question": "Must it be perched?", "about": "a perched bird", "options": ["never"]}
+        said = {
+            "clauses": [{"role": "necessary", "text": "The bird has a hooked bill."}],
+            "questions": [] if data["asked"] else [question],
+        }
+    elif "examples" in data:
+        edit = {"kind": "add", "clause": "", "role": "negative", "text": "A tiny bird.", "why": "size"}
+        said = {"edits": [edit]}
+    else:
+        said = {"positive": ["a photo of a hawk"], "near_miss": ["a photo of a hummingbird"]}
+    return completion(json.dumps(said))
+
+
+@pytest.fixture
+def line(command_line: CommandLine) -> Iterator[CommandLine]:
+    with FaultyEndpoint([analyst]) as endpoint:
+        more = {"OPENAI_BASE_URL": endpoint.base_url, "OPENAI_API_KEY": "none"}
+        yield CommandLine(command_line.folder, command_line.home, more)
+
+
+def new(line: CommandLine, birds: Path, *more: object) -> dict[str, object]:
+    made = line.invoke(
+        "concept", "new", "Hawks", "--pool", birds, "--about", "hawks of all kinds", "--clip", "aviary",
+        "--blind", 12, *MODELS, "--json", *more,
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    return made.json
+
+
+def test_from_a_name_to_a_definition(line: CommandLine, birds: Path, answers: Path) -> None:
+    made = new(line, birds)
+    assert made["schema"] == "fieldmark.concept-new/1"
+    assert (made["images"], made["blind"]) == (96, 12)
+
+    talked = line.invoke("concept", "chat", "hawks", "--answers", answers, "--boards", 3, "--json")
+    assert talked.code == 0, talked.err
+    assert talked.json["over"] is True
+    assert talked.json["stop"] == "boards"
+    assert talked.json["labels"] >= 15
+    assert talked.json["blind_missing"] == 0
+
+    shown = line.invoke("concept", "show", "Hawks", "--json").json
+    concept = shown["concept"]
+    assert concept["decisions"][0]["answer"] == "it does not matter"
+    assert {label["split"] for label in concept["labels"]} == {"dev", "blind"}
+    assert shown["progress"]["boards"] == 3
+    words = line.invoke("concept", "show", "Hawks")
+    assert "All of these must hold:" in words.out
+    assert "c1  The bird has a hooked bill." in words.out
+    assert "Over: all boards are done." in words.out
+
+    over = line.invoke("concept", "chat", "Hawks", "--answers", answers, "--json")
+    assert over.json["labels"] == talked.json["labels"], "what is over is not begun again unasked"
+    one = line.invoke("concept", "board", "Hawks", "--answers", answers, "--json")
+    assert one.code == 0, one.err
+    assert one.json["labels"] == talked.json["labels"] + 5
+    assert one.json["over"] is False
+
+
+def test_versions_are_compared_and_gone_back_to(line: CommandLine, birds: Path, answers: Path) -> None:
+    new(line, birds)
+    line.invoke("concept", "chat", "Hawks", "--answers", answers, "--boards", 0)
+    folder = Path(line.invoke("concept", "show", "Hawks", "--json").json["folder"])
+    record = json.loads((folder / "concept.json").read_text())
+    second = json.loads(json.dumps(record["versions"][0])) | {"number": 2, "why": "by hand"}
+    second["definition"]["clauses"].append({"id": "c2", "role": "negative", "text": "A tiny bird."})
+    record["versions"].append(second)
+    record["current"] = 2
+    (folder / "concept.json").write_text(json.dumps(record))
+    diff = line.invoke("concept", "diff", "Hawks", 1, 2)
+    assert diff.out == "+ negative: A tiny bird.\n"
+    back = line.invoke("concept", "rollback", "Hawks", 1)
+    assert back.code == 0, back.err
+    assert "Version 1 is in force." in back.out
+    shown = line.invoke("concept", "show", "Hawks", "--json").json["concept"]
+    assert (shown["current"], len(shown["versions"])) == (1, 2)
+    assert shown["decisions"][-1]["kind"] == "rollback"
+    assert line.invoke("concept", "rollback", "Hawks", 7).code == 2
+
+
+def test_labels_outside_of_the_conversation(line: CommandLine, birds: Path, answers: Path) -> None:
+    made = new(line, birds)
+    done = line.invoke("concept", "label", "Hawks", "--blind", "--answers", answers, "--json")
+    assert done.json == {
+        "schema": "fieldmark.concept-label/1",
+        "concept": "Hawks",
+        "labelled": 12,
+        "blind_missing": 0,
+    }
+    record = json.loads((Path(str(made["folder"])) / "concept.json").read_text())
+    blind = set(record["blind"])
+    pool = json.loads((Path(str(made["folder"])) / "pool.json").read_text())
+    inside = next(row["path"] for row in pool if row["hash"] in blind)
+    outside = [row["path"] for row in pool if row["hash"] not in blind][:3]
+    assert "blind test" in line.invoke("concept", "label", "Hawks", inside, "--answers", answers).err
+    assert (
+        line.invoke("concept", "label", "Hawks", *outside, "--answers", answers, "--json").json["labelled"]
+        == 3
+    )
+    stranger = line.folder / "stranger.jpg"
+    stranger.write_bytes(Path(outside[0]).read_bytes() + b"\0")
+    refused = line.invoke("concept", "label", "Hawks", stranger, "--answers", answers)
+    assert refused.code == 2
+    assert "is not in the pool" in refused.err
+
+
+def test_wrong_input_is_said_in_a_sentence(line: CommandLine, birds: Path, answers: Path) -> None:
+    assert "There is no concept 'nothing'" in line.invoke("concept", "show", "nothing").err
+    new(line, birds)
+    again = line.invoke("concept", "new", "hawks", "--pool", birds, "--clip", "aviary")
+    assert (again.code, "already" in again.err) == (2, True)
+    nobody = line.invoke("concept", "chat", "Hawks")
+    assert (nobody.code, "no terminal" in nobody.err) == (2, True)
+    blank = line.invoke("concept", "new", " ", "--pool", birds, "--clip", "aviary")
+    assert (blank.code, "needs a name" in blank.err) == (2, True)
+    assert line.invoke("concept", "label", "Hawks").code == 2
+    assert line.invoke("concept", "diff", "Hawks", 1, 2).code == 2
+
+
+def test_a_dead_endpoint_loses_nothing(line: CommandLine, birds: Path, answers: Path) -> None:
+    new(line, birds)
+    dead = line.invoke(
+        "concept", "chat", "Hawks", "--answers", answers, "--base-url", "http://127.0.0.1:9/v1"
+    )
+    assert dead.code == 2
+    alive = line.invoke("concept", "chat", "Hawks", "--answers", answers, "--boards", 1, "--json")
+    assert alive.code == 0, alive.err
+    assert alive.json["labels"] == 5
+
+
+def test_a_limit_stops_it_and_the_next_sitting_goes_on(line: CommandLine, birds: Path, answers: Path) -> None:
+    new(line, birds)
+    stopped = line.invoke("concept", "chat", "Hawks", "--answers", answers, "--max-calls", 1, "--json")
+    assert stopped.code == 3
+    assert stopped.json["stop"] == "calls"
+    further = line.invoke("concept", "chat", "Hawks", "--answers", answers, "--boards", 2, "--json")
+    assert further.code == 0, further.err
+    assert further.json["stop"] == "boards"
+
+
+def test_two_at_once_and_a_kill(line: CommandLine, birds: Path, answers: Path) -> None:
+    folder = Path(str(new(line, birds)["folder"]))
+    process = line.start("concept", "chat", "Hawks", "--answers", answers, "--boards", 8)
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and process.poll() is None:
+        if (folder / "progress.json").exists():
+            break
+        time.sleep(0.01)
+    assert process.poll() is None, process.communicate()
+    other = line.invoke("concept", "rollback", "Hawks", 1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert (other.code, "Another process" in other.err) == (2, True)
+    before = json.loads((folder / "concept.json").read_text())
+    done = line.invoke("concept", "chat", "Hawks", "--answers", answers, "--boards", 8, "--json")
+    assert done.code == 0, done.err
+    after = json.loads((folder / "concept.json").read_text())
+    assert after["labels"][: len(before["labels"])] == before["labels"]
+    assert after["decisions"][: len(before["decisions"])] == before["decisions"]
+    first = [(x["image"], x["split"]) for x in after["labels"] if not x["repeat"] and not x["reason"]]
+    assert len(set(first)) == len(first), "a label was doubled"
