@@ -1,5 +1,6 @@
 """Reflecting between passes on the made-up world: what it asks, tries, survives and counts."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,9 +11,12 @@ import pytest
 
 from fieldmark.agents.optimize_concluding import Found
 from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.agents.optimize_pool import Pool
+from fieldmark.agents.optimize_running import run_optimize
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
-from fieldmark.records import PromptBook, Question
+from fieldmark.records import Origin, Prompt, PromptBook, Question
+from fieldmark.tools.descriptions import GivenTexts
 from fieldmark.tools.llm import Answer
 from tests.graph.test_optimize import SMALL, Killed, context_on, raw, search
 from tests.graph.world import FakeModel, World, asked_about
@@ -85,6 +89,17 @@ def test_what_is_shown_are_the_confusions_of_training_images_and_present_marks(
         assert all({row["class"], row["taken_for"]} <= set(names) for row in data["confusions"])
         assert all(row["of"] == 1 and 0 <= row["share"] <= 1 for row in data["confusions"])
         assert all("which has" not in mark for row in data["classes"] for mark in row["marks"])
+
+
+def test_descriptions_and_bare_words_stay_as_they_are(tmp_path: Path) -> None:
+    text = Prompt(class_name="owl", text="Brown.", origin=Origin(kind="descriptor", file="a.json"))
+    context = reflecting(tmp_path, given=GivenTexts((text,)))
+    state = asyncio.run(run_optimize(context))
+    pool = Pool.model_validate(context.arrays.get_json(state.pool))
+    assert [pool.units[unit].texts for unit in pool.files["a.json"]] == [("Brown.",)]
+    reflected_on = {unit.synonym for unit in pool.units if unit.mark == "reflected"}
+    assert reflected_on == {"name", "noun"}
+    assert {"synonym 1", "synonym 2"} <= {unit.synonym for unit in pool.units if unit.mark == "bare"}
 
 
 def test_accepted_edits_are_measured_by_leaving_them_out(whole: tuple[OptimizeContext, Found]) -> None:
