@@ -53,7 +53,7 @@ def route_set_aside(state: DefineState, runtime: Context) -> Literal["draft", "m
 
 def route_draft(state: DefineState, runtime: Context) -> Literal["question", "mine", "board", "test"]:
     """Ask what is open, as often as the options allow."""
-    if not state.stop and state.questions and state.asked < runtime.context.options.questions:
+    if not state.stop_reason and state.questions and state.asked < runtime.context.options.questions:
         return "question"
     return _to_board(state, runtime)
 
@@ -67,7 +67,7 @@ def route_answered(state: DefineState) -> Literal["ask", "triage", "revise"]:
 
 def route_board(state: DefineState) -> Literal["label", "test"]:
     """Show the board, if there is one."""
-    return "test" if state.stop else "label"
+    return "test" if state.stop_reason else "label"
 
 
 def route_labelled(state: DefineState) -> Literal["label", "triage", "verdicts"]:
@@ -84,7 +84,7 @@ def route_revealed(state: DefineState) -> Literal["refine", "triage"]:
 
 def route_weigh(state: DefineState) -> Literal["offer", "triage", "test"]:
     """Offer the best edit, if one won."""
-    if state.stop:
+    if state.stop_reason:
         return "test"
     return "offer" if isinstance(state.payload, EditOffer) and state.heard is None else "triage"
 
@@ -108,14 +108,14 @@ def or_test(then: str) -> Callable[[DefineState], str]:
     """A router that goes on unless a limit stopped the node."""
 
     def route(state: DefineState) -> str:
-        return "test" if state.stop else then
+        return "test" if state.stop_reason else then
 
     return route
 
 
 def _to_board(state: DefineState, runtime: Context) -> Literal["mine", "board", "test"]:
     options = runtime.context.options
-    if state.stop or not options.boards:
+    if state.stop_reason or not options.boards:
         return "test"
     # Random boards need nothing found, and no verdict before the labels.
     return "board" if options.kind == "random" else "mine"

@@ -56,7 +56,7 @@ async def board(state: DefineState, runtime: Context) -> Update:
         mined(state, context), concept, context, number=number, asked=state.ambiguities
     )
     if laid is None:
-        return {"stop": "no_images"}
+        return {"stop_reason": "no_images"}
     left = options.repeats - sum(label.repeat for label in concept.labels)
     back = boards.returning(concept, left, number=number, count=options.repeats_a_board)
     images = [*laid.images, *(image for image in back if image not in laid.images)]
@@ -117,7 +117,7 @@ async def revealed(state: DefineState, runtime: Context) -> Update:
 async def test(state: DefineState, runtime: Context) -> Update:
     """Take the next images of the blind test that have no label."""
     context = runtime.context
-    asks = context.options.ask_blind and not state.later and state.stop != "no_conversation"
+    asks = context.options.ask_blind and not state.later and state.stop_reason != "no_conversation"
     images, size = context.pool.images, context.options.blind_batch
     batch = next_batch(context.concept, images, size=size) if asks else None
     return {"payload": None, "heard": None} if batch is None else put(batch)

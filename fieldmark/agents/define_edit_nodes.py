@@ -96,16 +96,16 @@ async def triage(state: DefineState, runtime: Context) -> Update:
     context = runtime.context
     concept = context.concept
     if state.leaving:
-        return {"stop": "owner"}
+        return {"stop_reason": "owner"}
     quiet = 0 if state.accepted else state.quiet + 1
     here = await standing_of(context)
     reason = stop_reason(state, here, concept, quiet=quiet, options=context.options)
     progress = progress_of(
-        state.model_copy(update={"quiet": quiet, "stop": reason}), here, concept, context.options
+        state.model_copy(update={"quiet": quiet, "stop_reason": reason}), here, concept, context.options
     )
     write_progress(context.folder.path, progress)
     context.report("standing", progress.model_dump(mode="json"))
-    return {"quiet": quiet, "stop": reason}
+    return {"quiet": quiet, "stop_reason": reason}
 
 
 async def finish(state: DefineState, runtime: Context) -> Update:
@@ -113,13 +113,13 @@ async def finish(state: DefineState, runtime: Context) -> Update:
     context = runtime.context
     concept = context.concept
     last = concept.decisions[-1] if concept.decisions else None
-    if state.stop and not (last and last.kind == "stop"):
-        stopped = Decision(kind="stop", question="", answer=state.stop, at=now())
+    if state.stop_reason and not (last and last.kind == "stop"):
+        stopped = Decision(kind="stop", question="", answer=state.stop_reason, at=now())
         context.folder.save(with_decision(concept, stopped))
     earlier = read_progress(context.folder.path)
     if earlier is not None:
-        write_progress(context.folder.path, earlier.model_copy(update={"stop": state.stop}))
-    context.report("finished", {"stop": state.stop})
+        write_progress(context.folder.path, earlier.model_copy(update={"stop_reason": state.stop_reason}))
+    context.report("finished", {"stop_reason": state.stop_reason})
     return {}
 
 

@@ -39,7 +39,7 @@ def progress_of(state: DefineState, standing: Standing, concept: Concept, option
         self_kappa_error=_told(standing.itself.error),
         repeats=standing.itself.pairs,
         agrees=standing.agrees,
-        stop=state.stop,
+        stop_reason=state.stop_reason,
     )
 
 

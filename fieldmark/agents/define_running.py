@@ -142,7 +142,7 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         elif not ahead and not anew and stopped_short(state, self.context):
             await self._saver.adelete_thread(THREAD)
             start = state.model_copy(
-                update={"payload": None, "heard": None, "again": False, "later": False, "stop": None}
+                update={"payload": None, "heard": None, "again": False, "later": False, "stop_reason": None}
             )
         elif (not ahead and anew) or (ahead and moved_on(state, concept)):
             await self._saver.adelete_thread(THREAD)
@@ -252,7 +252,7 @@ def moved_on(state: DefineState, concept: Concept) -> bool:
 def stopped_short(state: DefineState, context: DefineContext) -> bool:
     """Whether a limit of one sitting ended the conversation, not one of the conversation itself."""
     most = context.options.calls
-    return state.stop == "calls" and (most is None or state.spent < most)
+    return state.stop_reason == "calls" and (most is None or state.spent < most)
 
 
 def asked_about(concept: Concept) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ async def draft(state: DefineState, runtime: Context) -> Update:
         "version": concept.current,
         "questions": questions,
         "failures": state.failures + (not told and context.llm is not None),
-        "stop": None if context.options.conversation else "no_conversation",
+        "stop_reason": None if context.options.conversation else "no_conversation",
     }
 
 

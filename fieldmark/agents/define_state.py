@@ -74,7 +74,7 @@ class DefineState(BaseModel):
     """Whether the owner wants no more boards."""
     later: bool = False
     """Whether the rest of the blind test waits for another day."""
-    stop: DefineStop | None = None
+    stop_reason: DefineStop | None = None
 
 
 Context = Runtime[DefineContext]
@@ -100,7 +100,7 @@ def within_limits(node: Node) -> Node:
             update = await node(state, runtime)
         except LimitReached as error:
             runtime.context.report("limit", {"reason": error.message})
-            update = {"stop": "calls"}
+            update = {"stop_reason": "calls"}
         spent = state.spent + runtime.context.annotator.calls - before
         return {"spent": spent} | update
 

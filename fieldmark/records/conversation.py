@@ -211,7 +211,7 @@ class Progress(Record):
     repeats: int = 0
     agrees: bool = False
     """Whether the first is within one standard error of the second."""
-    stop: DefineStop | None = None
+    stop_reason: DefineStop | None = None
 
 
 class Heard(Record):

@@ -87,7 +87,7 @@ def test_from_a_name_to_a_definition(line: CommandLine, birds: Path, answers: Pa
     talked = line.invoke("concept", "chat", "hawks", "--answers", answers, "--boards", 3, "--json")
     assert talked.code == 0, talked.err
     assert talked.json["over"] is True
-    assert talked.json["stop"] == "boards"
+    assert talked.json["stop_reason"] == "boards"
     assert talked.json["labels"] >= 15
     assert talked.json["blind_missing"] == 0
 
@@ -184,10 +184,10 @@ def test_a_limit_stops_it_and_the_next_sitting_goes_on(line: CommandLine, birds:
     new(line, birds)
     stopped = line.invoke("concept", "chat", "Hawks", "--answers", answers, "--max-calls", 1, "--json")
     assert stopped.code == 3
-    assert stopped.json["stop"] == "calls"
+    assert stopped.json["stop_reason"] == "calls"
     further = line.invoke("concept", "chat", "Hawks", "--answers", answers, "--boards", 2, "--json")
     assert further.code == 0, further.err
-    assert further.json["stop"] == "boards"
+    assert further.json["stop_reason"] == "boards"
 
 
 def test_two_at_once_and_a_kill(line: CommandLine, birds: Path, answers: Path) -> None:

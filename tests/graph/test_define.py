@@ -61,7 +61,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scene, Sitting]:
 def test_the_conversation_finds_the_rule_and_ends_by_agreement(whole: tuple[Scene, Sitting]) -> None:
     at, sitting = whole
     assert sitting.pending is None
-    assert sitting.state.stop == "agreement"
+    assert sitting.state.stop_reason == "agreement"
     assert at.texts == WANTED
     assert at.concept.decisions[-1].kind == "stop"
     assert at.concept.decisions[-1].answer == "agreement"
@@ -200,7 +200,7 @@ def test_a_kill_after_anything_was_written_loses_and_doubles_nothing(
 def test_random_boards_ask_the_annotator_nothing_before_the_labels(tmp_path: Path) -> None:
     at = scene(tmp_path, options(kind="random", boards=2, questions=0))
     sitting = talk(at)
-    assert sitting.state.stop == "boards"
+    assert sitting.state.stop_reason == "boards"
     boards = [set(p.images) for p in at.owner.told if isinstance(p, BoardToLabel)]
     assert [len(board) for board in boards] == [5, 5]
     assert "queries" not in at.analyst.kinds()
@@ -212,7 +212,7 @@ def test_random_boards_ask_the_annotator_nothing_before_the_labels(tmp_path: Pat
 def test_without_a_conversation_clauses_are_drafted_and_nobody_is_asked(tmp_path: Path) -> None:
     at = scene(tmp_path, options(conversation=False))
     sitting = talk(at)
-    assert sitting.state.stop == "no_conversation"
+    assert sitting.state.stop_reason == "no_conversation"
     assert at.owner.told == []
     assert at.texts == {("necessary", RED)}
     assert len(at.concept.blind) == SMALL.blind
@@ -223,7 +223,7 @@ def test_the_owner_ends_it(tmp_path: Path) -> None:
         at = scene(tmp_path / kind)
         at.owner.stop_at = kind
         sitting = talk(at)
-        assert sitting.state.stop == "owner"
+        assert sitting.state.stop_reason == "owner"
         assert at.owner.kinds().count(kind) == 1
         assert at.owner.kinds()[-1] == "blind"
     assert len(dev_labels(at.concept)) == 5, "what was labelled on the last board counts"
@@ -263,19 +263,19 @@ def test_questions_that_stay_unanswered_do_not_come_back(tmp_path: Path) -> None
 
 
 def test_budgets_end_it_and_say_which(tmp_path: Path) -> None:
-    assert talk(scene(tmp_path / "boards", options(boards=1))).state.stop == "boards"
-    assert talk(scene(tmp_path / "labels", options(labels=6))).state.stop == "labels"
-    assert talk(scene(tmp_path / "calls", options(calls=1))).state.stop == "calls"
+    assert talk(scene(tmp_path / "boards", options(boards=1))).state.stop_reason == "boards"
+    assert talk(scene(tmp_path / "labels", options(labels=6))).state.stop_reason == "labels"
+    assert talk(scene(tmp_path / "calls", options(calls=1))).state.stop_reason == "calls"
 
 
 def test_a_limit_of_the_language_model_ends_it_with_everything_kept(tmp_path: Path) -> None:
     at = scene(tmp_path)
     at.analyst.fault = lambda q: LimitReached("no more") if q.prompt_id == "refine.v1" else None
     sitting = talk(at)
-    assert sitting.state.stop == "calls"
+    assert sitting.state.stop_reason == "calls"
     assert len(dev_labels(at.concept)) == 5
     again = scene(tmp_path)
-    assert talk(again).state.stop == "agreement"
+    assert talk(again).state.stop_reason == "agreement"
     assert again.texts == WANTED
     assert again.owner.kinds().count("scope") == 0
 
@@ -286,7 +286,7 @@ def test_a_conversation_that_is_over_begins_again_only_where_that_is_asked_for(t
     again = scene(tmp_path, options(boards=1))
     assert talk(again).pending is None
     assert again.owner.told == []
-    assert talk(again, anew=True).state.stop == "boards"
+    assert talk(again, anew=True).state.stop_reason == "boards"
     assert again.owner.kinds()[0] == "board"
     first, second = (next(p for p in each.owner.told if isinstance(p, BoardToLabel)) for each in (at, again))
     assert not set(first.images) & set(second.images)
@@ -314,7 +314,7 @@ def test_questions_that_fail_leave_the_conversation_going(tmp_path: Path) -> Non
     at = scene(tmp_path, options(boards=2))
     at.analyst.fault = lambda q: QuestionFailed("no", reason="refused")
     sitting = talk(at)
-    assert sitting.state.stop == "boards"
+    assert sitting.state.stop_reason == "boards"
     assert sitting.state.failures >= 3
     assert [clause.text for clause in at.concept.definition.active] == ["The image shows: ruddy."]
 
@@ -322,7 +322,7 @@ def test_questions_that_fail_leave_the_conversation_going(tmp_path: Path) -> Non
 def test_without_a_language_model_labels_are_still_gathered(tmp_path: Path) -> None:
     at = scene(tmp_path, options(boards=2), llm=None, gap_finder=None)
     sitting = talk(at)
-    assert sitting.state.stop == "boards"
+    assert sitting.state.stop_reason == "boards"
     assert sitting.state.failures == 0
     assert len(dev_labels(at.concept)) == 10
 
@@ -331,7 +331,7 @@ def test_refused_images_are_neither_in_nor_out(tmp_path: Path) -> None:
     at = scene(tmp_path, options(boards=3))
     at.annotator.refused = frozenset(i.content_hash for i in at.context.pool.images[::2])
     sitting = talk(at)
-    assert sitting.state.stop is not None
+    assert sitting.state.stop_reason is not None
     calls = {i.call for p in at.owner.told if isinstance(p, Reveal) for i in p.images}
     assert "refused" in calls
 
@@ -354,7 +354,7 @@ def test_a_small_pool_runs_out(tmp_path: Path) -> None:
     images = at.context.pool.images[:20]
     at.context.pool = open_pool(images, FakeEncoder(at.annotator.world))
     sitting = talk(at)
-    assert sitting.state.stop in ("no_images", "agreement")
+    assert sitting.state.stop_reason in ("no_images", "agreement")
     assert sitting.state.boards <= 3
 
 

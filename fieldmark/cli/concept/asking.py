@@ -130,7 +130,7 @@ class TerminalOwner:
         letters = {chr(ord("a") + place): option for place, option in enumerate(payload.options)}
         for letter, option in letters.items():
             self._say(f"  {letter}  {option}")
-        said = self._read("A letter or your own words; Enter skips, q leaves, stop ends the questions: ")
+        said = self._read("A letter or your own words; Enter skips, q leaves, stop ends it all: ")
         if said == STOP:
             return ScopeReply(stop=True)
         return ScopeReply(answer=letters.get(said.lower(), said))

@@ -128,7 +128,7 @@ def _talk(
             hint = f"Go on with: fieldmark concept chat {shlex.quote(name)}"
             raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
     say_outcome(conversation, sitting, json=json)
-    if sitting.state.stop == "calls":
+    if sitting.state.stop_reason == "calls":
         leave(LimitReached.exit_code)
 
 
@@ -144,7 +144,7 @@ def say_outcome(conversation: "ConceptConversation", sitting: "Sitting", *, json
             "schema": "fieldmark.concept-chat/1",
             "concept": concept.name,
             "over": over,
-            "stop": sitting.state.stop,
+            "stop_reason": sitting.state.stop_reason,
             "version": concept.current,
             "labels": len(dev_labels(concept)),
             "blind_missing": missing,
@@ -155,7 +155,7 @@ def say_outcome(conversation: "ConceptConversation", sitting: "Sitting", *, json
     console.say()
     shown = shlex.quote(concept.name)
     if over:
-        why = STOPS.get(sitting.state.stop or "", "nothing is open")
+        why = STOPS.get(sitting.state.stop_reason or "", "nothing is open")
         console.say(f"The conversation is over: {why}. Version {concept.current} is in force.")
         console.say(f"More boards: fieldmark concept chat {shown} --more", "dim")
     else:

@@ -146,8 +146,8 @@ def say_progress(console: "PlainConsole", progress: "Progress") -> None:
         f"{amount(progress.kappa_labels, 'image')}; you and yourself: "
         f"κ {_kappa(progress.self_kappa, progress.self_kappa_error)} on {progress.repeats} that came back."
     )
-    if progress.stop:
-        console.say(f"Over: {STOPS[progress.stop]}.")
+    if progress.stop_reason:
+        console.say(f"Over: {STOPS[progress.stop_reason]}.")
 
 
 def _kappa(value: float | None, error: float | None) -> str:
