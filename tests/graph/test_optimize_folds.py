@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from fieldmark.agents import optimize_search
+from fieldmark.agents import optimize_folds, optimize_search
 from fieldmark.agents.optimize_concluding import Found
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_folds import held_out_curve, search_fold
@@ -159,24 +160,33 @@ def test_folds_search_as_the_run_does(tmp_path: Path) -> None:
     assert points[-1].train_top1 == found.best.train_top1
 
 
-def test_what_was_chosen_is_what_is_searched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: tuple[OptimizeContext, Found]
+@pytest.mark.parametrize(
+    ("place", "stage", "passes", "generations"),
+    [(0, "start", 0, 0), (2, "sampled", 0, 0), (4, "searched", 1, 8), (9, "searched", 2, 14)],
+)
+def test_what_was_chosen_is_what_is_searched_after_a_kill_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int, stage: str, passes: int, generations: int
 ) -> None:
-    # With scores turned round, the start is best and every further step worse.
-    whole_choice = whole[1].folds
-    assert whole_choice is not None
-    assert whole_choice.chosen.stage == "searched"
-    from fieldmark.agents import optimize_folds
-
     real = optimize_folds.choose_simplest
-    monkeypatch.setattr(
-        optimize_folds, "choose_simplest", lambda scores: real([[-x for x in row] for row in scores])
-    )
-    found = search(folded(tmp_path))
+    monkeypatch.setattr(optimize_folds, "choose_simplest", lambda scores: replace(real(scores), chosen=place))
+
+    def kill(event: str, fields: Mapping[str, object]) -> None:
+        if event == "generation" and fields["number"] == (7 if passes else 3):
+            raise Killed  # in the class search, or else in the sampling that follows the folds
+
+    found = search(folded(tmp_path / "whole"))
     assert found.folds is not None
-    assert found.folds.chosen.stage == "start"
-    assert found.kept_start
-    assert {point.stage for point in found.curve} == {"sampling"}
+    chosen = found.folds.chosen
+    assert (chosen.stage, chosen.passes) == (stage, passes)
+    assert sum(point.stage == "classes" for point in found.curve) == generations
+    assert found.kept_start == (stage == "start")
+    unpriced = search(folded(tmp_path / "free", options=SMALL.model_copy(update={"passes": 0})))
+    paid = chosen.penalty * found.folds.choices[0].units  # the start's units
+    assert found.start.fitness == pytest.approx(unpriced.start.fitness - paid)
+    with pytest.raises(Killed):
+        search(folded(tmp_path / "killed", report=kill))
+    search(folded(tmp_path / "killed"))
+    assert raw(tmp_path / "killed") == raw(tmp_path / "whole")
 
 
 def test_a_penalty_makes_books_shorter(tmp_path: Path) -> None:
