@@ -13,6 +13,12 @@ from typing import Any, cast
 from fieldmark.errors import InputError
 from fieldmark.evals.aviary.attributes import ATTRIBUTES
 from fieldmark.evals.aviary.grammar import value_phrases
+from fieldmark.evals.aviary.guide_analysis import (
+    ANALYST_FIELDS,
+    BadDefinitionError,
+    answer_about_definition,
+    is_about_definition,
+)
 from fieldmark.evals.aviary.guide_answers import Answers
 from fieldmark.evals.aviary.guide_beliefs import Beliefs, GuideSettings
 from fieldmark.evals.aviary.guide_pictures import PICTURE_FIELDS, BadPictureError, answer_about
@@ -90,6 +96,11 @@ class Guide:
                 return json.dumps(answer_about(self.sight, images, fields, data), ensure_ascii=False)
             except BadPictureError as error:
                 raise _not_understood(error.message) from error
+        if is_about_definition(fields, data):
+            try:
+                return json.dumps(answer_about_definition(fields, data), ensure_ascii=False)
+            except BadDefinitionError as error:
+                raise _not_understood(error.message) from error
         # What the question is about names it, not the instructions around it: so the answer is the
         # same whether the schema comes along or in the text. The rates of mistakes are left out, so that
         # guides of different rates choose the same words and can be compared pair by pair.
@@ -123,6 +134,7 @@ class Guide:
 _TELLING = frozenset(
     {"descriptors", "differences", "first_value", "entries", "edits", "noun", "synonyms", "domain_words"}
 )
+"""Fields by which an answer about classes is known."""
 
 
 def _question_text(messages: Sequence[Message]) -> str:
@@ -149,7 +161,7 @@ def _fields_in(text: str) -> frozenset[str]:
         if isinstance(found.get("properties"), dict):
             return _property_names(found)
         names = _keys(found)
-        shown = names if names & (_TELLING | PICTURE_FIELDS) else shown
+        shown = names if names & (_TELLING | PICTURE_FIELDS | ANALYST_FIELDS) else shown
     return shown
 
 
