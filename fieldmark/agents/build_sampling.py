@@ -14,7 +14,7 @@ from fieldmark.records import Concept, Definition, Label, Record, Verdict
 from fieldmark.tools.concept_changes import dev_labels
 from fieldmark.tools.heads.network import Head
 from fieldmark.tools.heads.training import Examples
-from fieldmark.tools.mining import NEAR_DUPLICATE, distinct_rows, diverse_rows, uncertainty
+from fieldmark.tools.mining import distinct_rows, diverse_rows, rows_apart, uncertainty
 from fieldmark.tools.pool import Pool
 
 LEAST_TRUST = 0.1
@@ -41,12 +41,8 @@ class Sample(Record):
 
 def free_rows(concept: Concept, pool: Pool) -> list[int]:
     """Rows of the pool outside of the blind test, and not as good as the same as an image of it."""
-    blind = pool.rows(list(concept.blind))
     rows = [row for row in range(len(pool)) if pool.images[row].content_hash not in concept.blind]
-    if not blind or not rows:
-        return rows
-    nearest = (pool.vectors[rows] @ pool.vectors[blind].T).amax(1)
-    return [row for row, like in zip(rows, nearest.tolist(), strict=True) if like < NEAR_DUPLICATE]
+    return rows_apart(pool.vectors, rows, pool.rows(list(concept.blind)))
 
 
 async def first_sample(context: BuildContext) -> Sample:

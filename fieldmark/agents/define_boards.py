@@ -13,7 +13,7 @@ from fieldmark.agents.define_context import DefineContext, chance
 from fieldmark.agents.define_recording import revealed_images
 from fieldmark.records import Board, Concept, Record, Verdict
 from fieldmark.tools.concept_changes import dev_labels
-from fieldmark.tools.mining import NEAR_DUPLICATE, distinct_rows, diverse_rows, groups_by_meaning
+from fieldmark.tools.mining import distinct_rows, diverse_rows, groups_by_meaning, rows_apart
 
 RANDOM_SHARE = 0.1
 """Share of the mined images drawn from the whole pool: what no query finds must be seen too."""
@@ -23,8 +23,6 @@ CONFIDENT_WORTH = 0.25
 """What a confidently called image counts for in a cluster, against 1 for a wholly uncertain one."""
 SPOKEN_OF = 0.5
 """What an ambiguity that a clause speaks of already counts for, against 1 for a new one."""
-COPIES_LOOKED_FOR = 64
-"""Near-duplicates of a blind image that are kept from the owner, at most."""
 LEAST_TOGETHER = 2
 """Images that must share an ambiguity."""
 
@@ -60,7 +58,7 @@ async def mine(concept: Concept, context: DefineContext) -> tuple[Mined, bool]:
     """
     searches = await searches_for(concept, concept.definition, context.llm, context.report)
     pool, count = context.pool, context.options.mined
-    rows = _apart_from_blind(context.free_rows(concept), concept, context)
+    rows = rows_apart(pool.vectors, context.free_rows(concept), pool.rows(list(concept.blind)))
     if not rows:
         return Mined(), searches.written
     free = set(rows)
@@ -229,15 +227,6 @@ async def _doubts(verdicts: Sequence[Verdict], concept: Concept, context: Define
         for verdict, gaps in zip(verdicts, found, strict=True)
         for rank, gap in enumerate(gaps)
     ]
-
-
-def _apart_from_blind(rows: list[int], concept: Concept, context: DefineContext) -> list[int]:
-    blind = context.pool.rows(list(concept.blind))
-    if not blind or not rows:
-        return rows
-    hits = context.pool.search(context.pool.vectors[blind], COPIES_LOOKED_FOR)
-    close = set(hits.rows[hits.scores >= NEAR_DUPLICATE].tolist())
-    return [row for row in rows if row not in close]
 
 
 def _present(names: Sequence[str], context: DefineContext, count: int) -> list[str]:

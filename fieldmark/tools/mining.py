@@ -36,6 +36,20 @@ def distinct_rows(vectors: Tensor, *, threshold: float = NEAR_DUPLICATE) -> list
     return kept
 
 
+def rows_apart(vectors: Tensor, rows: Sequence[int], others: Sequence[int]) -> list[int]:
+    """Rows that are no near-duplicate of any of others, in order.
+
+    Args:
+        vectors: Unit vectors `[N, D]`.
+        rows: Those to choose from.
+        others: Those to keep away from; a blind test, for one.
+    """
+    if not others or not rows:
+        return list(rows)
+    nearest = (vectors[list(rows)] @ vectors[list(others)].T).amax(1)
+    return [row for row, like in zip(rows, nearest.tolist(), strict=True) if like < NEAR_DUPLICATE]
+
+
 def diverse_rows(
     vectors: Tensor, count: int, *, worth: Tensor | None = None, near: Tensor | None = None
 ) -> list[int]:

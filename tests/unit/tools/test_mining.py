@@ -1,6 +1,6 @@
 import torch
 
-from fieldmark.tools.mining import distinct_rows, diverse_rows, groups_by_meaning, uncertainty
+from fieldmark.tools.mining import distinct_rows, diverse_rows, groups_by_meaning, rows_apart, uncertainty
 
 
 def unit(rows):
@@ -10,6 +10,13 @@ def unit(rows):
 def test_near_duplicates_of_an_earlier_row_go():
     vectors = unit([[1.0, 0.0], [1.0, 0.01], [0.0, 1.0], [0.01, 1.0], [1.0, 1.0]])
     assert distinct_rows(vectors) == [0, 2, 4]
+
+
+def test_near_duplicates_of_others_go_however_many():
+    vectors = unit([[1.0, 0.0], *([[1.0, 0.01]] * 80), [1.0, 1.0], [0.0, 1.0]])
+    assert rows_apart(vectors, [82, 40, 81], [0]) == [82, 81]
+    assert rows_apart(vectors, [2, 1], []) == [2, 1]
+    assert rows_apart(vectors, [], [0]) == []
 
 
 def test_diverse_rows_are_farthest_first_and_keep_away_from_what_was_chosen():
