@@ -88,7 +88,7 @@ def birds_with(condition: Condition) -> str:
         case Feels(word, _):
             return f"birds that look {word}"
         case AllOf(parts):
-            return _birds_with_all(parts)
+            return _birds_with_all(parts) if parts else "birds"
         case AnyOf(parts):
             # What is denied comes last, so that nothing after it is taken to be denied too.
             told = [birds_with(part) for part in parts]
@@ -149,6 +149,8 @@ def _predicate(condition: Condition) -> str:
             return "does not have " + found[4:] if found.startswith("has ") else f"is not one that {found}"
         case Feels(word, _):
             return f"looks {word}"
+        case AllOf(()):
+            return "is in the picture"
         case AllOf(parts):
             return joined([_predicate(part) for part in parts])
         case AnyOf(parts):

@@ -90,7 +90,9 @@ def read_document(text: str) -> tuple[ReadClause, ...]:
         item = _BULLET.match(line)
         heading = None if item else _HEADING.match(line)
         if heading is not None:
-            role = _role_said(next(part for part in heading.groups() if part is not None))
+            said = _role_said(next(part for part in heading.groups() if part is not None))
+            # A line before a list may leave to the heading above it how the list counts.
+            role = said if said is not None or not line.rstrip().endswith(":") else role
         elif item is not None and role is not None and len(found) < _MOST_CLAUSES:
             sentence = _LABEL.sub("", item[1].strip())
             found.append(read_clause(sentence, role=role, clause_id=str(len(found) + 1)))
@@ -167,5 +169,5 @@ def _judged(condition: Condition | None, view: View) -> tuple[bool | None, float
 
 
 def _role_said(text: str) -> Role | None:
-    plain = text.casefold()
+    plain = text.casefold().replace("*", "")
     return next((role for role, words in _ROLE_WORDS if words.search(plain)), None)

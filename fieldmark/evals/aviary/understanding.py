@@ -19,6 +19,7 @@ _MOST_CHARACTERS = 4000
 _ADJECTIVES = frozenset({"colour", "size", "shape", "own", "pattern"})
 _BEYOND = re.compile(r"\b(?:same|than|different|differs?|equal|match(?:es|ing)?)\b")
 _COMPARED = re.compile(r"(?:no|not) (?:smaller|larger|bigger) than|(?:other|rather) than")
+_ANY_BIRD = re.compile(r"\b(?:birds?|animals?)\b")
 _WORDS = re.compile(r"[a-z]+|[,.;:()!?]")
 
 
@@ -48,7 +49,8 @@ def understand(text: str, *, about: str | None = None) -> Understood | None:
             takes a bare colour for that of the body.
 
     Returns:
-        What was understood; None if nothing was.
+        What was understood; None if nothing was. A sentence that says no more than that there is a bird
+        asks nothing, and so holds for every bird.
     """
     plain = _plain(text)
     if _BEYOND.search(_COMPARED.sub("", plain)):
@@ -60,6 +62,8 @@ def understand(text: str, *, about: str | None = None) -> Understood | None:
         condition = tree_of(elements)
         if condition is not None:
             found.append(condition)
+    if not found and not strange and _ANY_BIRD.search(plain):
+        return Understood(all_of([]))  # "The picture shows a bird.": true, and asks nothing
     return Understood(all_of(found), strange) if found else None
 
 

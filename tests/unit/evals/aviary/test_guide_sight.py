@@ -15,6 +15,7 @@ from fieldmark.evals.aviary.conditions import FEATURES, HABITAT, LIGHT, UNKNOWN_
 from fieldmark.evals.aviary.flock import plan_flock, read_flock, render_flock
 from fieldmark.evals.aviary.gallery import Gallery, Shown
 from fieldmark.evals.aviary.guide import Guide, UnknownQuestionError
+from fieldmark.evals.aviary.guide_clauses import read_document
 from fieldmark.evals.aviary.guide_server import GuideServer
 from fieldmark.evals.aviary.guide_sight import SMALL_PARTS, Sight, SightSettings
 from fieldmark.prompts.argue import ask_argue
@@ -23,7 +24,8 @@ from fieldmark.prompts.gap import ask_gap
 from fieldmark.prompts.judge import ask_judge
 from fieldmark.prompts.judge_by_document import ask_judge_by_document
 from fieldmark.prompts.settle import ask_settle
-from fieldmark.records import Clause, Definition, ImagePart, Message
+from fieldmark.records import Clause, Concept, Definition, ImagePart, Label, Message
+from fieldmark.tools.instructions import instructions_of
 from fieldmark.tools.llm import ChatModel
 
 CLEAR = SightSettings(mistakes=0, cannot_tell=0, refused=0)
@@ -118,7 +120,7 @@ def test_a_clear_sight_judges_every_clause_rightly(clear, flock):
 
 def test_what_it_does_not_understand_it_cannot_tell(clear, flock):
     picture = part_of(flock, read_flock(flock)[0])
-    answer = ask(clear, ask_judge(picture, clauses("The soup is salty.", "The bird has a body.")))
+    answer = ask(clear, ask_judge(picture, clauses("The soup is salty.", "It smells of tea.")))
     assert [(f.finding, f.confidence) for f in answer.findings] == [("cannot_tell", 50)] * 2
 
 
@@ -143,6 +145,27 @@ def test_settling_and_instructions_follow_the_clauses(clear, flock):
         assert side == label == ("in" if is_in else "out")
         calls[side] += 1
     assert min(calls.values()) > 5
+
+
+def test_every_rule_of_written_instructions_is_read():
+    rules = (*RULE, Clause(id="c4", role="positive", text="The bird has a crest."))
+    concept = Concept(name="hunters", purpose="Birds that must hunt. Never pets.")
+    label = Label(image="x", value="in", split="dev", reason="Never mind the cap.", at="")
+    text = instructions_of(
+        concept,
+        Definition(clauses=rules),
+        labels={"x": label},
+        exemplars={"x": "exemplars/x.jpg"},
+        described={"x": "A small bird with a red cap."},
+    )
+    read = {(clause.role, clause.text) for clause in read_document(text)}
+    assert read == {(rule.role, rule.text) for rule in rules}
+
+
+def test_that_there_is_a_bird_holds_for_every_bird(clear, flock):
+    for truth in read_flock(flock)[:5]:
+        answer = ask(clear, ask_judge(part_of(flock, truth), clauses("The picture shows a bird.")))
+        assert answer.findings[0].finding == "yes"
 
 
 def test_arguments_speak_of_the_picture(clear, flock):
