@@ -15,6 +15,7 @@ from fieldmark.agents.build_context import BuildContext
 from fieldmark.agents.build_sampling import Sample, examples_of, first_sample, next_sample
 from fieldmark.agents.build_writing import write_classifier
 from fieldmark.records import Verdict
+from fieldmark.tools.clause_prompts import captions_of
 from fieldmark.tools.heads.choosing import RECIPES, Fitted, choose_head
 from fieldmark.tools.heads.training import Recipe
 
@@ -143,6 +144,7 @@ def fitted_head(state: BuildState, context: BuildContext, *, recipes: Sequence[R
     return choose_head(
         examples,
         context.definition,
+        texts=context.encoder.encode_texts(captions_of(concept.name, context.definition)),
         # Equal costs are what a concept has before its owner said anything: then F1 sets the threshold.
         costs=None if costs.false_positive == costs.false_negative else costs,
         recipes=recipes,

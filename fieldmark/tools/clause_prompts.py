@@ -6,6 +6,7 @@ It knows nothing of vectors or of how captions are scored.
 import re
 from dataclasses import dataclass
 
+from fieldmark.records import Definition
 from fieldmark.tools.prompt_texts import class_text, descriptor_text, with_article
 
 _SHOWS = re.compile(
@@ -27,6 +28,10 @@ _PLACE = re.compile(
 _NO = re.compile(r"^(?:no|not any|not an?) ", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:an?|the|its|some) ", re.IGNORECASE)
 _JOINED = re.compile(r",|\b(?:and|or|but|nor)\b", re.IGNORECASE)
+_VERB = re.compile(r"\b(?:has|have|is|are|does|shows?)\b", re.IGNORECASE)
+_OTHER_VERB = re.compile(r"(?:, | or |, or )(?=(?:has|have|is|are|does) )", re.IGNORECASE)
+_COMMA_OR = re.compile(r", or | or |, ")
+_OPENS = re.compile(r"^(?:an?|no|in|on|at|by|with|against|near)$", re.IGNORECASE)
 _PRONOUNS = frozenset({"it", "they", "this", "which", "that"})
 
 
@@ -67,6 +72,61 @@ def clause_prompts(text: str, *, noun: str = "thing") -> ClausePrompts:
             return ClausePrompts(class_text(f"{what} {subject}"))
         return ClausePrompts(class_text(f"{subject} that is {what}"))
     return ClausePrompts(class_text(_ARTICLE.sub("", _lowered(plain))) if plain else class_text(noun))
+
+
+def alternatives(text: str) -> tuple[str, ...]:
+    """A clause taken apart where it leaves a choice: "a red or blue cap" → "a red cap", "a blue cap".
+
+    A guess by the form of the words, for captions alone: what is guessed wrongly is a caption of no use.
+
+    Args:
+        text: One sentence about what an image shows.
+
+    Returns:
+        The clauses, each once; the clause itself alone where it leaves no choice.
+    """
+    plain = " ".join(text.split()).rstrip(" .!;")
+    verb = _VERB.search(plain)
+    whole = [part for part in _OTHER_VERB.split(plain) if part] or [plain]
+    subject = plain[: verb.start()] if verb else ""
+    clauses = [whole[0], *(f"{subject}{part}" for part in whole[1:])]
+    return tuple(dict.fromkeys(each for clause in clauses for each in _listed(clause)))
+
+
+def captions_of(name: str, definition: Definition) -> list[str]:
+    """Every caption that speaks of a concept: its name, its active clauses, and what each leaves to choose.
+
+    Args:
+        name: The concept's name.
+        definition: Its clauses.
+    """
+    texts = [class_text(_lowered(" ".join(name.split())))]
+    for clause in definition.active:
+        for each in (clause.text, *alternatives(clause.text)):
+            prompts = clause_prompts(each)
+            texts += [prompts.holds] if prompts.fails is None else [prompts.holds, prompts.fails]
+    return list(dict.fromkeys(texts))
+
+
+def _listed(clause: str) -> list[str]:
+    """The items of "x a, b or c y", each in the place of the list."""
+    items = [item for item in _COMMA_OR.split(clause) if item]
+    if len(items) < 2 or " or " not in clause:
+        return [clause]
+    opening = items[1].split()[0]
+    words = items[0].split()
+    alike = [
+        n for n, word in enumerate(words) if word == opening or (_OPENS.match(opening) and _OPENS.match(word))
+    ]
+    if alike:  # "at sunset, at night or in fog" begins alike; "a red, white or blue cap" does not
+        at = alike[-1]
+        return [" ".join([*words[:at], item]) for item in (" ".join(words[at:]), *items[1:])]
+    if len(items[-1].split()) > 1 and all(len(item.split()) == 1 for item in items[1:-1]):
+        first, *rest = items[-1].split()
+        choices = [words[-1], *items[1:-1], first]
+        return [" ".join([*words[:-1], choice, *rest]) for choice in choices]
+    at = len(words) - 1
+    return [" ".join([*words[:at], item]) for item in (" ".join(words[at:]), *items[1:])]
 
 
 def _having(subject: str, what: str) -> ClausePrompts:

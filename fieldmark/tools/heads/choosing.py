@@ -17,7 +17,7 @@ from fieldmark.tools.agreement import average_precision, best_threshold
 from fieldmark.tools.heads.network import Head, Route, concept_logits
 from fieldmark.tools.heads.training import HIDDEN, Examples, Recipe, check, fit
 
-RECIPES = (Recipe(0, 1e-2), Recipe(0, 1e-3), Recipe(HIDDEN, 1e-3))
+RECIPES = (Recipe(0, 1e-1), Recipe(0, 1e-2), Recipe(0, 1e-3), Recipe(HIDDEN, 1e-3))
 """What competes, the simplest first."""
 FOLDS = 4
 LEAST_DRAWN = 10
@@ -65,6 +65,7 @@ def choose_head(
     examples: Examples,
     definition: Definition,
     *,
+    texts: Tensor | None = None,
     costs: Costs | None = None,
     recipes: Sequence[Recipe] = RECIPES,
     folds: int = FOLDS,
@@ -79,6 +80,7 @@ def choose_head(
     Args:
         examples: Annotated vectors, a column of `clauses` for each active clause.
         definition: The clauses.
+        texts: Vectors `[M, D]` of texts that speak of the clauses, see `training.fit`.
         costs: Of mistakes; None sets the threshold by F1.
         recipes: Networks that compete, the simplest first; each by its own output and, where there are
             clauses, through the tree.
@@ -95,7 +97,7 @@ def choose_head(
     for number in range(int(fold.max()) + 1):
         inside, held = (fold != number).nonzero()[:, 0], (fold == number).nonzero()[:, 0]
         for r, recipe in enumerate(recipes):
-            logits = fit(examples.rows(inside), recipe, seed=seed)(examples.vectors[held])
+            logits = fit(examples.rows(inside), recipe, texts=texts, seed=seed)(examples.vectors[held])
             for w, route in enumerate(routes):
                 raw[r, w, held] = concept_logits(logits, route, definition)
     contenders = [
@@ -117,7 +119,7 @@ def choose_head(
         false_negative=costs and costs.false_negative,
     )
     head = Head(
-        fit(examples, chosen.recipe, seed=seed),
+        fit(examples, chosen.recipe, texts=texts, seed=seed),
         chosen.route,
         definition,
         slope=slope,

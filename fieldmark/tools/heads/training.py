@@ -16,6 +16,10 @@ HIDDEN = 16
 """Units of the hidden layer."""
 STEPS = 300
 """Full-batch steps of the perceptron's optimiser."""
+FREE = 100.0
+"""How much less than others a weight along a text's vector is held back: in effect not at all."""
+FREE_HIDDEN = 10.0
+"""The same before a hidden layer, whose optimiser wants inputs of one size."""
 
 
 @dataclass(frozen=True)
@@ -80,26 +84,42 @@ def check(examples: Examples) -> None:
         raise InputError("A vector holds numbers that are not finite.", hint="Encode the images again.")
 
 
-def fit(examples: Examples, recipe: Recipe, *, seed: int = 0) -> Network:
+def fit(examples: Examples, recipe: Recipe, *, texts: Tensor | None = None, seed: int = 0) -> Network:
     """Fit a network by weighted cross-entropy, the concept and its clauses at once.
 
     "In" and "out" weigh the same in total, whatever their numbers. Targets may be soft.
 
+    The decay pulls weights towards the span of the texts' vectors rather than towards nothing: what the
+    encoder says of the clauses by itself (its zero-shot scores) costs nothing to use, and only what the
+    examples must teach beyond that is held back. The network takes image vectors alone all the same.
+
     Args:
         examples: At least two of each kind, see `check`.
         recipe: What is fitted.
+        texts: Vectors `[M, D]` of texts that speak of the clauses; none where not given.
         seed: Decides where the perceptron starts.
     """
     mean = examples.vectors.mean(0)
     scale = (examples.vectors - mean).square().mean().sqrt().clamp_min(1e-6)
-    centred = replace(examples, vectors=(examples.vectors - mean) / scale)
-    loss = _Loss(centred)
-    network = _perceptron(centred, recipe, loss, seed) if recipe.hidden else _logistic(centred, recipe, loss)
+    inputs = (examples.vectors - mean) / scale
+    along = _directions(inputs, texts) * (FREE_HIDDEN if recipe.hidden else FREE)
+    wide = replace(examples, vectors=torch.cat([inputs, inputs @ along.T], 1))
+    loss = _Loss(wide)
+    network = _perceptron(wide, recipe, loss, seed) if recipe.hidden else _logistic(wide, recipe, loss)
     first = network.hidden or network.output
-    # (x − mean) / scale is folded into the first layer, so that the head takes vectors as they are.
-    weight = first.weight / scale
+    # What was learned along the texts, and (x − mean) / scale, is folded into the first layer, so that the
+    # head takes vectors as they are.
+    width = examples.vectors.shape[1]
+    weight = (first.weight[:, :width] + first.weight[:, width:] @ along) / scale
     folded = Layer(weight, first.bias - weight @ mean)
     return replace(network, hidden=folded) if network.hidden else Network(folded)
+
+
+def _directions(inputs: Tensor, texts: Tensor | None) -> Tensor:
+    """Directions `[M, D]` along which the inputs spread by one."""
+    if texts is None or not len(texts):
+        return inputs.new_zeros(0, inputs.shape[1])
+    return texts / (inputs @ texts.T).std(0).clamp_min(1e-6)[:, None]
 
 
 class _Loss:
@@ -148,6 +168,7 @@ def _perceptron(examples: Examples, recipe: Recipe, loss: _Loss, seed: int) -> N
     width, outputs = examples.vectors.shape[1], examples.clauses.shape[1] + 1
     chance = torch.Generator().manual_seed(seed)
     start = torch.randn(recipe.hidden, width, generator=chance) * (2 / width) ** 0.5
+    start /= examples.vectors.square().mean(0).sqrt().clamp_min(1.0)  # inputs of any size start alike
     end = torch.randn(outputs, recipe.hidden, generator=chance) * (1 / recipe.hidden) ** 0.5
     parameters = [start, torch.zeros(recipe.hidden), end, torch.zeros(outputs)]
     for parameter in parameters:

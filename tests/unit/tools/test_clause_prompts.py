@@ -1,6 +1,7 @@
 import pytest
 
-from fieldmark.tools.clause_prompts import clause_prompts
+from fieldmark.records import Clause, Definition
+from fieldmark.tools.clause_prompts import alternatives, captions_of, clause_prompts
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,34 @@ from fieldmark.tools.clause_prompts import clause_prompts
 def test_clauses_become_captions(text: str, holds: str, fails: str | None) -> None:
     prompts = clause_prompts(text, noun="bird")
     assert (prompts.holds, prompts.fails) == (holds, fails)
+
+
+@pytest.mark.parametrize(
+    ("text", "choices"),
+    [
+        ("The bird has a red cap.", ["The bird has a red cap"]),
+        (
+            "The bird has a hooked or dagger-like bill.",
+            ["The bird has a hooked bill", "The bird has a dagger-like bill"],
+        ),
+        ("It is seen at night or in fog.", ["It is seen at night", "It is seen in fog"]),
+        ("A dog at night, at dusk or at dawn", ["A dog at night", "A dog at dusk", "A dog at dawn"]),
+        ("It has a crest or is small.", ["It has a crest", "It is small"]),
+        ("", [""]),
+        ("or, or or", None),
+    ],
+)
+def test_a_clause_that_leaves_a_choice_is_taken_apart(text, choices):
+    found = alternatives(text)
+    assert choices is None or list(found) == choices
+
+
+def test_captions_speak_of_name_clauses_and_choices():
+    clauses = (
+        Clause(id="a", role="necessary", text="The bird has a red or blue cap."),
+        Clause(id="b", role="negative", text="The bird has a crest.", state="dropped"),
+    )
+    found = captions_of("Capped birds", Definition(clauses=clauses))
+    assert found[0] == "a photo of a capped birds."
+    assert "a photo of a bird, which has a blue cap." in found
+    assert not any("crest" in text for text in found)

@@ -145,3 +145,35 @@ def test_calibration_looks_at_what_was_drawn_by_chance():
     few = torch.zeros(400)
     few[:5] = 1.0
     assert torch.equal(calibration_weight(replace(examples, stands_for=few)), examples.weight)
+
+
+def test_texts_teach_what_few_examples_cannot():
+    chance = torch.Generator().manual_seed(2)
+    examples = replace(made(40, seed=3, width=96), clauses=torch.zeros(40, 0))
+    fresh = made(2000, seed=4, width=96)
+    directions = torch.zeros(2, 96)
+    directions[0, 0] = directions[1, 1] = 1.0
+    directions += 0.05 * torch.randn(2, 96, generator=chance)
+
+    def right(target, texts, hidden=0):
+        found = fit(replace(examples, target=target(examples)), Recipe(hidden, 0.1), texts=texts)(
+            fresh.vectors
+        )
+        return float(((found[:, -1] > 0) == (target(fresh) > 0.5)).float().mean())
+
+    def first(each):
+        return (each.vectors[:, 0] > 0).float()
+
+    assert right(first, directions) > 0.78 > 0.7 > right(first, None)
+    assert right(first, directions, hidden=16) > right(first, None, hidden=16) + 0.04
+
+
+def test_texts_that_say_nothing_do_no_harm():
+    examples, fresh = made(600), made(2000, seed=5)
+    noise = torch.nn.functional.normalize(torch.randn(5, 24, generator=torch.manual_seed(0)), dim=1)
+    plain, with_noise = (choose_head(examples, BOTH, texts=texts).head for texts in (None, noise))
+    shares = []
+    for head in (plain, with_noise):
+        p, _ = head.probabilities(fresh.vectors)
+        shares.append(float(((p >= head.threshold) == (fresh.target > 0.5)).float().mean()))
+    assert shares[1] > shares[0] - 0.02
