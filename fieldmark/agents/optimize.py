@@ -3,13 +3,11 @@
 It knows nothing of prices, commands or the wording of questions; tools do the work, nodes decide.
 """
 
-import json
 from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from pydantic import BaseModel, ConfigDict, JsonValue
 
 from fieldmark.agents import optimize_reflecting as reflecting
 from fieldmark.agents import optimize_search as search
@@ -17,70 +15,15 @@ from fieldmark.agents.optimize_concluding import measure_and_write
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_folds import found_in_folds, get_curves, put_curves, settled
 from fieldmark.agents.optimize_folds import search_fold as search_without
-from fieldmark.agents.optimize_gathering import contrasts, descriptions, domain_words, load_notebook
-from fieldmark.agents.optimize_history import (
-    CURVE,
-    HISTORY,
-    Journal,
-    get_candidates,
-    history_lines,
-    keep_seen,
-    put_candidates,
-    seen_keys,
-    whole_id,
-)
-from fieldmark.agents.optimize_pool import Pool, build_pool
+from fieldmark.agents.optimize_gathering import contrasts, descriptions, load_notebook
+from fieldmark.agents.optimize_history import get_candidates, put_candidates, seen_keys
+from fieldmark.agents.optimize_opening import opened_group, opened_pool, opened_templates
+from fieldmark.agents.optimize_pool import build_pool
+from fieldmark.agents.optimize_recording import recorded
+from fieldmark.agents.optimize_state import OptimizeState
 from fieldmark.tools.search.acceptance import improves
-from fieldmark.tools.search.candidates import Candidate
-from fieldmark.tools.search.generation import Scored, evolve, search_seed
+from fieldmark.tools.search.generation import evolve, search_seed
 from fieldmark.tools.templates import PLAIN
-
-# ---------------------------------------------------------------- state
-
-
-class OptimizeState(BaseModel):
-    """What a checkpoint holds: hashes, counts and names; never arrays, images or clients."""
-
-    model_config = ConfigDict(frozen=True)
-
-    notebook: str = ""
-    """Hash of all answers."""
-    templates: tuple[str, ...] = ()
-    """The templates that were found best."""
-    template_generation: int = 0
-    pool: str = ""
-    """Hash of the pool of units."""
-    fold: int = 0
-    """Folds of the cross-validation done."""
-    folds: str = ""
-    """Hash of their curves."""
-    start: str = ""
-    """Hash of the book that the search starts from, with its fitness."""
-    book: str = ""
-    """Hash of the fittest book so far."""
-    survivors: str = ""
-    """Hash of the parents of the next generation, of templates or of the group's units."""
-    groups: str = ""
-    """Hash of this pass's groups of classes."""
-    group: int = 0
-    groups_left: int = 0
-    generation: int = 0
-    """Generations done in this group."""
-    passes: int = 0
-    """Passes begun."""
-    reflected: int = 0
-    """Passes that were reflected on before."""
-    reflections: str = ""
-    """Hash of what came of that."""
-    generations: int = 0
-    """Generations done in all."""
-    candidates: int = 0
-    """Candidates scored in all."""
-    history_size: int = 0
-    """Bytes of the history that this state knows of."""
-    curve_size: int = 0
-    stop_reason: Literal["searched"] | None = None
-
 
 Context = Runtime[OptimizeContext]
 Update = dict[str, Any]
@@ -288,116 +231,6 @@ async def measure(state: OptimizeState, runtime: Context) -> Update:
         else None,
     )
     return {"stop_reason": "searched"}
-
-
-# ---------------------------------------------------------------- what nodes share
-
-
-def recorded(
-    state: OptimizeState,
-    scored: tuple[Scored, ...],
-    context: OptimizeContext,
-    *,
-    stage: str,
-    best: Candidate,
-    seen: set[int] | None = None,
-    names: tuple[int, ...] | None = None,
-    around: int = 0,
-    before: Candidate | None = None,
-) -> Update:
-    """Write what a generation scored into the history, and count it.
-
-    Args:
-        state: The state before.
-        scored: What was scored.
-        context: The run.
-        stage: "templates", "sampling" or "classes".
-        best: The fittest candidate now; of the templates, or a whole book.
-        before: The fittest book before; None where there was none.
-        seen: Keys of everything ever scored, if the caller has them.
-        names: Number, in the pool, of each part of the menu.
-        around: Key of the parts that stood still.
-    """
-    number = state.generations + 1
-    history = Journal(context.run.path / HISTORY, state.history_size)
-    size = history.append(history_lines(scored, stage=stage, generation=number, names=names, around=around))
-    if seen is None:
-        seen = seen_keys(context, state.history_size) | {row.key for row in scored}
-    keep_seen(context, size, seen)
-    curve = Journal(context.run.path / CURVE, state.curve_size)
-    row = {
-        "generation": number,
-        "stage": stage,
-        "best": whole_id(best.key),
-        "fitness": best.fitness,
-        "scored": len(scored),
-        **change(before, best if stage != "templates" else None),
-    }
-    curve_size = curve.append([json.dumps(row, ensure_ascii=False)])
-    context.report(
-        "generation",
-        {
-            "number": number,
-            "stage": stage,
-            "fitness": best.fitness,
-            "scored": len(scored),
-            "candidates": state.candidates + len(scored),
-            "texts": context.encoder.usage.texts_encoded,
-        },
-    )
-    return {
-        "generations": number,
-        "candidates": state.candidates + len(scored),
-        "history_size": size,
-        "curve_size": curve_size,
-    }
-
-
-def change(before: Candidate | None, best: Candidate | None) -> dict[str, JsonValue]:
-    """What the fittest book has more and less than the one before it."""
-    old, new = (set(each.parts) if each else set[int]() for each in (before, best))
-    return {"added": list[JsonValue](sorted(new - old)), "removed": list[JsonValue](sorted(old - new))}
-
-
-def opened_templates(state: OptimizeState, context: OptimizeContext) -> search.Templates:
-    """The template library; made again, from stored vectors, by a process that took the run up."""
-    kept = context.memo.get("templates")
-    if not isinstance(kept, search.Templates):
-        words = domain_words(load_notebook(state.notebook, context), context)
-        kept = search.open_templates(context, words)
-        context.memo["templates"] = kept
-    return kept
-
-
-def opened_pool(name: str, context: OptimizeContext) -> tuple[Pool, Any]:
-    """The pool and its unit vectors."""
-    kept = context.memo.get("pool")
-    if not isinstance(kept, tuple) or kept[0] != name:
-        pool = Pool.model_validate(context.arrays.get_json(name))
-        kept = (name, pool, search.unit_vectors(pool.units, context))
-        context.memo["pool"] = kept
-    return kept[1], kept[2]
-
-
-def opened_group(
-    state: OptimizeState,
-    classes: list[int],
-    book: Candidate,
-    pool: Pool,
-    vectors: Any,
-    context: OptimizeContext,
-) -> search.Group:
-    """The group's arena: the book around it stands still until the group is done.
-
-    Generations of one group all start from the book as it was when the group was opened, which the book's
-    other classes still are: only the group's own units have changed since.
-    """
-    name = (state.passes, state.group)
-    kept = context.memo.get("group")
-    if not isinstance(kept, tuple) or kept[0] != name:
-        kept = (name, search.open_group(classes, book.parts, pool, vectors, context))
-        context.memo["group"] = kept
-    return kept[1]
 
 
 # ---------------------------------------------------------------- routers

@@ -290,7 +290,3 @@ def marks_in(prompts: Sequence[Prompt]) -> list[str]:
         before, after = frame.split("\x00")
         marks.append(prompt.text.removeprefix(before).removesuffix(after))
     return marks
-
-
-PLAIN_ONLY = (PLAIN,)
-"""What units are written in where no template search is made."""

@@ -8,8 +8,9 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from fieldmark.agents.optimize import OptimizeState, build_graph
+from fieldmark.agents.optimize import build_graph
 from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.agents.optimize_state import OptimizeState
 from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.sampling import group_size
 
