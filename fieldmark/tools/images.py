@@ -107,6 +107,11 @@ def find_images(
     return Found(images=images, skipped=skipped, other_files=walk.other_files)
 
 
+def image_files(folder: Path) -> tuple[Path, ...]:
+    """The files in a folder, and in folders within it, that are images by their suffix; none is opened."""
+    return tuple(_Walk().files([folder]))
+
+
 def read_unchanged(image: ImageFile) -> bytes:
     """Read the bytes of an image file that was found before.
 

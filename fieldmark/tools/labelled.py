@@ -5,6 +5,7 @@ It knows nothing of models, prompts or what the images are used for.
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from random import Random
 
 from fieldmark.errors import ClassNamesError, InputError, NoImagesError
 from fieldmark.records import Skipped
-from fieldmark.tools.images import ImageFile, find_images
+from fieldmark.tools.images import ImageFile, find_images, image_files
 
 SPLITS = ("train", "val", "test")
 _PATH, _LABEL, _SPLIT = ("path", "image", "file", "filepath"), ("label", "class", "class_name"), "split"
@@ -56,13 +57,19 @@ def read_labelled(
     Raises:
         InputError: It cannot be read, or has too few classes or images.
     """
+    empty: tuple[str, ...] = ()
     if path.is_dir():
         rows = _folder(path)
+        empty = _without_images(path, rows)
     elif path.is_file():
         rows = _listed(path, images or path.parent)
     else:
         raise InputError(f"There is no folder or file {str(path)!r} with labelled images.")
-    return drawn(rows, shots=shots, seed=seed, classes=classes)
+    found = drawn(rows, shots=shots, seed=seed, classes=classes)
+    if empty:
+        note = f"Folders without images, which are no classes: {_few(empty)}."
+        found = replace(found, notes=(*found.notes, note))
+    return found
 
 
 def drawn(
@@ -91,7 +98,7 @@ def drawn(
     strangers = sorted({label for split in rows.values() for _, label in split} - known)
     if strangers:
         raise ClassNamesError(
-            f"Images of classes that are not listed: {', '.join(strangers[:5])}.", hint="Add the class names."
+            f"Images of classes that are not listed: {_few(strangers)}.", hint="Add the class names."
         )
     wanted = [pair for split in SPLITS for pair in rows.get(split, ())]
     found = find_images(list(dict.fromkeys(path for path, _ in wanted)))
@@ -108,16 +115,24 @@ def drawn(
     test = tuple(image for image in pool if image.content_hash not in used)
     if not train:
         raise NoImagesError("No training image is usable.", hint="Check the paths and the files.")
-    without = sorted(known - {str(image.label) for image in train})
+    skipped = [*found.skipped, *skipped]
+    counts = Counter(str(image.label) for image in train)
+    without = [name for name in names if not counts[name]]
+    fewer = [f"{name} ({counts[name]})" for name in names if 0 < counts[name] < shots]
     notes: list[str] = []
+    if skipped:
+        named = [f"{each.path} ({each.reason})" for each in skipped]
+        notes.append(f"{len(skipped)} image(s) were not used; the manifest names all: {_few(named, most=3)}.")
     if without:
         notes.append(
             f"{len(without)} class(es) have no training image and are searched only through the images of "
-            f"others: {', '.join(without[:5])}{', …' if len(without) > 5 else ''}."
+            f"others: {_few(without)}."
         )
+    if fewer:
+        notes.append(f"{len(fewer)} class(es) have fewer than {shots} training images: {_few(fewer)}.")
     if not test:
         notes.append("There are no test images: nothing says how well the book does on new ones.")
-    return LabelledImages(names, tuple(train), test, (*found.skipped, *skipped), tuple(notes))
+    return LabelledImages(names, tuple(train), test, tuple(skipped), tuple(notes))
 
 
 def _distinct(
@@ -146,6 +161,18 @@ def _distinct(
     return kept, skipped
 
 
+def _few(names: Sequence[str], *, most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+def _without_images(path: Path, rows: Rows) -> tuple[str, ...]:
+    """The class folders, of any split, that hold no image file."""
+    roots = [path] if set(rows) == {"train"} and not (path / "train").is_dir() else [path / s for s in rows]
+    there = {each.name for root in roots for each in root.iterdir() if each.is_dir()}
+    full = {label for pairs in rows.values() for _, label in pairs}
+    return tuple(sorted(name for name in there - full if not name.startswith(".")))
+
+
 def _folder(path: Path) -> Rows:
     inside = {each.name for each in path.iterdir() if each.is_dir()}
     if inside and inside <= set(SPLITS):
@@ -154,7 +181,7 @@ def _folder(path: Path) -> Rows:
 
 
 def class_folders(path: Path, classes: Sequence[str] = ()) -> list[tuple[Path, str]]:
-    """The images in a folder's folders, each with its folder's name.
+    """The image files in a folder's folders, each with its folder's name; none is opened.
 
     Args:
         path: The folder.
@@ -168,11 +195,7 @@ def class_folders(path: Path, classes: Sequence[str] = ()) -> list[tuple[Path, s
     for folder in (each for each in inside if each.is_dir() and not each.name.startswith(".")):
         if classes and folder.name not in classes:
             continue
-        try:
-            found = find_images(folder)
-        except NoImagesError:
-            continue
-        pairs += [(image.path, folder.name) for image in found.images]
+        pairs += [(file, folder.name) for file in image_files(folder)]
     if not pairs:
         raise NoImagesError(f"No image in the class folders of {path}.", hint="Give one folder a class.")
     return pairs

@@ -69,6 +69,23 @@ def test_a_class_without_images_is_named(folder: Path) -> None:
         read_labelled(folder, shots=1, seed=0, classes=("finch", "heron"))
 
 
+def test_what_a_folder_lacks_is_said(folder: Path) -> None:
+    (folder / "owl").mkdir()
+    for file in (folder / "wren").iterdir():
+        file.write_text("no picture")
+    (folder / "heron" / "0.png").write_text("no picture either")
+    found = read_labelled(folder, shots=5, seed=0)
+    assert found.classes == ("finch", "heron", "wren")
+    assert len(found.skipped) == 1 + sum(1 for _ in (folder / "wren").iterdir())
+    said = " ".join(found.notes)
+    assert f"{len(found.skipped)} image(s) were not used" in said
+    assert (
+        "1 class(es) have no training image and are searched only through the images of others: wren." in said
+    )
+    assert "1 class(es) have fewer than 5 training images: heron (4)." in said
+    assert "Folders without images, which are no classes: owl." in said
+
+
 def test_lists(folder: Path, tmp_path: Path) -> None:
     rows = [
         (f"birds/{n}/{k}.png", n, "test" if k == 4 else "train") for n in ("wren", "finch") for k in range(5)
