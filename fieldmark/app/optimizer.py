@@ -10,15 +10,17 @@ from typing import Any, Self
 
 from pydantic import JsonValue, ValidationError
 
+from fieldmark.agents.asking import may_pass
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.agents.optimize_options import OptimizeOptions
 from fieldmark.agents.optimize_search import RANDOM_BY
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import check_classes, read_book, read_class_names
 from fieldmark.app.optimize_inputs import read_inputs, read_texts
+from fieldmark.app.resuming import SETTLED, UNCHANGED, Chosen, Settled, check_unchanged, choose
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.cache.keys import content_key
-from fieldmark.errors import FieldmarkError, InputError, RunError
+from fieldmark.errors import InputError, QuestionFailed, RunError
 from fieldmark.evals.optimize_demo import AviarySettings, aviary_classes, optimize_aviary
 from fieldmark.evals.optimizing import OptimizeResult, Optimizing, optimize
 from fieldmark.prompts.noun import ask_noun
@@ -26,6 +28,7 @@ from fieldmark.records import Limits, PromptBook
 from fieldmark.settings import read_settings
 from fieldmark.tools.descriptions import GivenTexts
 from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.endpoint import normal_url
 from fieldmark.tools.labelled import LabelledImages
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
@@ -33,6 +36,8 @@ from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.named import operators_named
 
 AVIARY = "aviary"
+SPECIES = 80
+"""Species of the aviary where no number is given."""
 KIND = "optimize"
 
 
@@ -53,7 +58,7 @@ class Optimizer:
         clip: The CLIP model; the settings' where not given, the bundled one for the aviary.
         llm: The language model; the settings' where not given; without one nothing is asked.
         base_url: Its endpoint.
-        species: Species of the aviary.
+        species: Species of the aviary; 80 where not given.
         also_clip: Other CLIP models to measure the book on, by the names that `clip` takes.
         ceiling: Also search with the test images shown, for a bound to print beside the result.
         limits: The most that may be spent on the language model.
@@ -74,7 +79,7 @@ class Optimizer:
     clip: str | None = None
     llm: str | None = None
     base_url: str | None = None
-    species: int = 80
+    species: int | None = None
     also_clip: Sequence[str] = ()
     ceiling: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -110,19 +115,37 @@ class Optimizer:
                 f"and --shots draws {self.shots}.",
                 hint="Give more --shots or fewer --folds.",
             )
+        self._check_fitting()
         with open_stores(self.home) as stores:
             if self.data == AVIARY:
                 return await self._aviary(stores)
             return await self._own(stores)
 
+    def _check_fitting(self) -> None:
+        """Refuse what the data leave no use for, rather than pass it over."""
+        aviary = self.data == AVIARY
+        unused = {
+            "images": aviary and self.images is not None,
+            "classes": aviary and bool(self.classes),
+            "noun": aviary and self.noun is not None,
+            "llm": aviary and self.llm is not None,
+            "base-url": aviary and self.base_url is not None,
+            "species": not aviary and self.species is not None,
+        }
+        if names := [f"--{name}" for name, so in unused.items() if so]:
+            why = "has images, names and a guide of its own" if aviary else "is for the aviary alone"
+            what = "The aviary" if aviary else names[0]
+            raise InputError(f"{what} {why}.", hint=f"Leave {', '.join(names)} out.")
+
     async def _aviary(self, stores: Stores) -> OptimizeResult:
         if not 1 <= self.shots <= 16:
             raise InputError(f"The aviary has 1 to 16 shots, not {self.shots}.")
-        world = AviarySettings(seed=self.options.seed, shots=self.shots, species=self.species)
+        world = AviarySettings(seed=self.options.seed, shots=self.shots, species=self.species or SPECIES)
         given = read_texts(self.descriptions, aviary_classes(world))
-        encoder = stores.encoder(self.clip or AVIARY)
-        others = self._others(stores)
-        run = self._folder(None, given)
+        chosen = self._chosen(clip=AVIARY)
+        encoder = stores.encoder(chosen.clip, device=chosen.device)
+        others = self._others(stores, chosen)
+        run = self._folder(None, given, encoder, chosen)
         return await optimize_aviary(
             world,
             self.options,
@@ -136,17 +159,29 @@ class Optimizer:
             resumed=self.earlier is not None,
             also=others,
             ceiling=self.ceiling,
+            limits=self.limits,
         )
 
-    def _others(self, stores: Stores, *, device: str = "auto") -> tuple[Encoder, ...]:
+    def _chosen(self, *, clip: str | None = None) -> Chosen:
+        """The models; a run that is resumed keeps its own, whatever the environment says by now."""
+        kept = self.earlier.config.options if self.earlier else None
+        return choose(
+            read_settings(),
+            kept,
+            clip=self.clip or clip,
+            device=None,
+            llm=self.llm,
+            base_url=None if kept and kept.get("base_url") == self.base_url else self.base_url,
+        )
+
+    def _others(self, stores: Stores, chosen: Chosen) -> tuple[Encoder, ...]:
         """The encoders to measure on, each tried now: no fault shall be found after the search."""
-        others = tuple(stores.encoder(clip, device=device) for clip in self.also_clip)
+        others = tuple(stores.encoder(clip, device=chosen.device) for clip in self.also_clip)
         for encoder in others:
             encoder.encode_texts(["a photo"])
         return others
 
     async def _own(self, stores: Stores) -> OptimizeResult:
-        settings = read_settings()
         found, given = read_inputs(
             Path(self.data),
             images=self.images,
@@ -157,13 +192,13 @@ class Optimizer:
             descriptions=self.descriptions,
         )
         check_folds([str(image.label) for image in found.train], self.options.folds)
-        encoder = stores.encoder(self.clip or settings.clip, device=settings.device)
-        others = self._others(stores, device=settings.device)
-        run = self._folder(found, given)
-        name = self.llm or settings.llm
-        if name is None:
+        chosen = self._chosen()
+        encoder = stores.encoder(chosen.clip, device=chosen.device)
+        others = self._others(stores, chosen)
+        run = self._folder(found, given, encoder, chosen)
+        if chosen.llm is None:
             return await self._search(found, given, encoder, None, run, others)
-        async with open_llm(name, stores.answers, base_url=self.base_url, limits=self.limits) as llm:
+        async with open_llm(chosen.llm, stores.answers, base_url=chosen.base_url, limits=self.limits) as llm:
             return await self._search(found, given, encoder, llm, run, others)
 
     async def _search(
@@ -175,14 +210,10 @@ class Optimizer:
         run: RunFolder,
         others: tuple[Encoder, ...],
     ) -> OptimizeResult:
-        noun = self.noun or (self.book.noun if self.book else None)
-        if noun is None and llm is not None:
-            try:
-                noun = (await llm.ask(ask_noun(found.classes[:50]))).value.noun
-            except FieldmarkError as error:
-                self.report("noun", {"failed": str(error)})
-        if noun is not None:
-            run.event("noun", noun=noun)
+        noun = await self._noun(found.classes, llm, run)
+        said = ""
+        if llm is None and self.book is None and not given.prompts:
+            said = "No language model: only names, templates and the noun could be tried."
         result, _ = await optimize(
             Optimizing(
                 data=str(self.data),
@@ -190,42 +221,62 @@ class Optimizer:
                 encoder=encoder,
                 llm=llm,
                 run=run,
-                options=self.options.model_copy(update={"noun": noun or self.options.noun}),
+                options=self.options.model_copy(update={"noun": noun.noun}),
                 shots=self.shots,
                 book=self.book,
                 given=given,
                 resumed=self.earlier is not None,
                 also=others,
                 ceiling=self.ceiling,
-                notes=()
-                if llm is not None or self.book is not None or given.prompts
-                else ("No language model: only class names, templates and synonyms could be tried.",),
+                notes=tuple(filter(None, (noun.note, said))),
                 report=self.report,
             )
         )
         return result
 
-    def _folder(self, found: LabelledImages | None, given: GivenTexts) -> RunFolder:
-        """The run's folder: a new one, or the earlier one if it was made from these images and texts."""
+    async def _noun(self, classes: Sequence[str], llm: ChatModel | None, run: RunFolder) -> Settled:
+        """The generic noun: as given, from the book, asked, or "object"; settled once for the whole run.
+
+        Raises:
+            LimitReached: A limit kept the question back.
+            QuestionFailed: The endpoint gave no answer, which another day may bring. Another noun after a
+                resume would be another search, so that there is none yet.
+        """
+        given = self.noun or (self.book.noun if self.book else None)
+        if given is not None or llm is None:
+            return Settled(noun=given or self.options.noun)
+        if (run.path / SETTLED).is_file():
+            return run.read(SETTLED, Settled)
+        try:
+            settled = Settled(noun=(await llm.ask(ask_noun(tuple(classes[:50])))).value.noun)
+        except QuestionFailed as error:
+            if may_pass(error.reason):
+                raise
+            self.report("noun", {"failed": str(error)})
+            note = f"Which noun fits all classes was not answered; {self.options.noun!r} was taken."
+            settled = Settled(noun=self.options.noun, note=note)
+        run.write(SETTLED, settled)
+        return settled
+
+    def _folder(
+        self, found: LabelledImages | None, given: GivenTexts, encoder: Encoder, chosen: Chosen
+    ) -> RunFolder:
+        """The run's folder: a new one, or the earlier one if images, texts and encoder are the same."""
         kept = content_key([image.content_hash for image in (*found.train, *found.test)]) if found else None
+        now: dict[str, JsonValue] = {
+            "images_hash": kept,
+            "texts_hash": given.key,
+            "encoder": encoder.identity,
+        }
         if self.earlier is not None:
-            if self.earlier.config.options.get("images_hash") != kept:
-                raise RunError(
-                    f"The images are not those that run {self.earlier.run_id} was started with.",
-                    hint="Restore them, or start a new run: what was paid for comes from the cache.",
-                )
-            if self.earlier.config.options.get("texts_hash") != given.key:
-                raise RunError(
-                    f"The descriptions are not those that run {self.earlier.run_id} was started with.",
-                    hint="Restore the files, or start a new run.",
-                )
+            check_unchanged(self.earlier, now)
             run = self.earlier
         else:
-            run = RunFolder.create(self.out, kind=KIND, options=self._config(kept, given.key))
+            run = RunFolder.create(self.out, kind=KIND, options=self._config(chosen) | now)
         self.report("run", {"id": run.run_id, "path": str(run.path)})
         return run
 
-    def _config(self, images_hash: str | None, texts_hash: str) -> dict[str, JsonValue]:
+    def _config(self, chosen: Chosen) -> dict[str, JsonValue]:
         own = self.data != AVIARY
         return {
             "data": str(Path(self.data).resolve()) if own else AVIARY,
@@ -235,16 +286,16 @@ class Optimizer:
             "book": self.book.model_dump(mode="json") if self.book else None,
             "options": self.options.model_dump(mode="json"),
             "noun": self.noun,
-            "clip": self.clip,
-            "llm": self.llm,
-            "base_url": self.base_url,
+            "clip": chosen.clip,
+            "device": chosen.device,
+            "llm": chosen.llm if own else None,
+            # In normal form, which holds no password.
+            "base_url": normal_url(chosen.base_url) if own and chosen.base_url else None,
             "species": self.species,
             "also_clip": list(self.also_clip),
             "ceiling": self.ceiling,
             "limits": self.limits.model_dump(mode="json"),
             "descriptions": [str(path.resolve()) for path in self.descriptions],
-            "images_hash": images_hash,
-            "texts_hash": texts_hash,
         }
 
     @classmethod
@@ -265,7 +316,8 @@ class Optimizer:
         except ValidationError as error:
             first = error.errors()[0]
             why = first["msg"].removeprefix("Value error, ")
-            raise InputError(f"--{first['loc'][0]} cannot be {first['input']}: {why}.") from None
+            option = option_name(str(first["loc"][0]))
+            raise InputError(f"{option} cannot be {first['input']}: {why}.") from None
         if "book" in left:
             left["book"] = read_book(left["book"])
         if "classes" in left:
@@ -273,25 +325,28 @@ class Optimizer:
         return cls(options=options, noun=noun, out=out, **left)
 
     @classmethod
-    def from_run(cls, run_id: str, *, out: Path) -> Self:
+    def from_run(cls, run_id: str, *, out: Path, llm: str | None = None, base_url: str | None = None) -> Self:
         """The optimizer of an earlier run, to go on with it.
 
         Args:
             run_id: The run's id, or its folder.
             out: Where run folders are.
+            llm: Another language model than then.
+            base_url: Another endpoint than then.
 
         Raises:
-            RunError: There is no such run, or it is no prompt search.
+            RunError: There is no such run, it is no prompt search, or its configuration cannot be read.
         """
         run = RunFolder.open(out, run_id)
         if run.config.kind != KIND:
             raise RunError(f"Run {run_id} is no prompt search but {run.config.kind!r}.")
-        kept: dict[str, Any] = dict(run.config.options)
-        kept.pop("images_hash")
-        kept.pop("texts_hash")
-        return cls(
-            **{
-                **kept,
+        kept: dict[str, Any] = {
+            name: value
+            for name, value in run.config.options.items()
+            if name not in UNCHANGED and name != "device"
+        }
+        try:
+            kept |= {
                 "images": Path(kept["images"]) if kept["images"] else None,
                 "classes": tuple(kept["classes"]),
                 "also_clip": tuple(kept["also_clip"]),
@@ -299,10 +354,21 @@ class Optimizer:
                 "book": PromptBook.model_validate(kept["book"]) if kept["book"] else None,
                 "options": OptimizeOptions.model_validate(kept["options"]),
                 "limits": Limits.model_validate(kept["limits"]),
-            },
-            out=run.path.parent,
-            earlier=run,
-        )
+                "llm": llm or kept["llm"],
+                "base_url": base_url or kept["base_url"],
+            }
+            return cls(**kept, out=run.path.parent, earlier=run)
+        except (KeyError, TypeError, ValidationError) as error:
+            raise RunError(
+                f"The configuration of run {run.run_id} cannot be read.",
+                hint="Another version of Fieldmark wrote it: start a new run, answers come from the cache.",
+            ) from error
+
+
+def option_name(field_name: str) -> str:
+    """The command's option for a field of the optimizer or of its options."""
+    own = {"most_templates": "templates", "operators": "operator"}
+    return f"--{own.get(field_name, field_name).replace('_', '-')}"
 
 
 def check_operators(names: Sequence[str], *, strategy: str) -> tuple[str, ...]:

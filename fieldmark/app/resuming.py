@@ -32,6 +32,10 @@ UNCHANGED = {
         "The CLIP model is not the one that run {run} was started with.",
         "Restore its files and the device it ran on, or start a new run: answers come from the cache.",
     ),
+    "texts_hash": (
+        "The descriptions are not those that run {run} was started with.",
+        "Restore the files, or start a new run.",
+    ),
 }
 """What must be the same when a run is resumed, and what is said where it is not."""
 
@@ -93,7 +97,7 @@ def choose(
 
 
 def check_unchanged(run: RunFolder, now: Mapping[str, JsonValue]) -> None:
-    """Refuse to go on with other images, calibration images or encoder.
+    """Refuse to go on with other images, calibration images, descriptions or encoder.
 
     Raises:
         RunError: Something changed.

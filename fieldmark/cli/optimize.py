@@ -46,11 +46,11 @@ def optimize(
     ] = None,
     shots: Annotated[
         int | None,
-        typer.Option(min=1, max=1000, help="Training images a class. [default: 1]", rich_help_panel=_DATA),
+        typer.Option(min=1, max=1000, help="Training images a class. \\[default: 1]", rich_help_panel=_DATA),
     ] = None,
     species: Annotated[
         int | None,
-        typer.Option(min=3, max=4000, help="Species of the aviary. [default: 80]", rich_help_panel=_DATA),
+        typer.Option(min=3, max=4000, help="Species of the aviary. \\[default: 80]", rich_help_panel=_DATA),
     ] = None,
     book: Annotated[
         Path | None, typer.Option(help="Prompt book to start from.", rich_help_panel=_DATA)
@@ -63,42 +63,44 @@ def optimize(
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Decides everything random. [default: 0]", rich_help_panel=_SEARCH)
+        int | None, typer.Option(help="Decides everything random. \\[default: 0]", rich_help_panel=_SEARCH)
     ] = None,
     strategy: Annotated[
         Literal["proapo", "random"] | None,
         typer.Option(
-            help="The search, or random books as a control. [default: proapo]", rich_help_panel=_SEARCH
+            help="The search, or random books as a control. \\[default: proapo]", rich_help_panel=_SEARCH
         ),
     ] = None,
     fitness: Annotated[
         Literal["entropy", "accuracy", "lexicographic"] | None,
-        typer.Option(help="What is maximised. [default: entropy]", rich_help_panel=_SEARCH),
+        typer.Option(help="What is maximised. \\[default: entropy]", rich_help_panel=_SEARCH),
     ] = None,
     penalty: Annotated[
         float | None,
-        typer.Option(min=0, help="What each unit of a book costs. [default: 0]", rich_help_panel=_SEARCH),
+        typer.Option(min=0, help="What each unit of a book costs. \\[default: 0]", rich_help_panel=_SEARCH),
     ] = None,
     generations: Annotated[
         int | None,
-        typer.Option(min=0, help="Generations a group of classes. [default: 4]", rich_help_panel=_SEARCH),
+        typer.Option(min=0, help="Generations a group of classes. \\[default: 4]", rich_help_panel=_SEARCH),
     ] = None,
     passes: Annotated[
         int | None,
-        typer.Option(min=0, help="How often all classes are searched. [default: 4]", rich_help_panel=_SEARCH),
+        typer.Option(
+            min=0, help="How often all classes are searched. \\[default: 4]", rich_help_panel=_SEARCH
+        ),
     ] = None,
     folds: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="Folds of the training images that choose passes and penalty; 0 for none. [default: 0]",
+            help="Folds of the training images that choose passes and penalty; 0 for none. \\[default: 0]",
             rich_help_panel=_SEARCH,
         ),
     ] = None,
     templates: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Templates a unit is written in, at most. [default: 4]", rich_help_panel=_SEARCH
+            min=1, help="Templates a unit is written in, at most. \\[default: 4]", rich_help_panel=_SEARCH
         ),
     ] = None,
     synonyms: Annotated[
@@ -106,7 +108,7 @@ def optimize(
         typer.Option(
             min=0,
             max=6,
-            help="Other words tried for each class, asked for in one question. [default: 2]",
+            help="Other words tried for each class, asked for in one question. \\[default: 2]",
             rich_help_panel=_SEARCH,
         ),
     ] = None,
@@ -128,7 +130,7 @@ def optimize(
         int | None,
         typer.Option(
             min=0,
-            help="Questions before a pass, with --operator reflect. [default: 8]",
+            help="Questions before a pass, with --operator reflect. \\[default: 8]",
             rich_help_panel=_SEARCH,
         ),
     ] = None,
@@ -192,21 +194,28 @@ def optimize(
         "domain_words": None if domain_words is None else split_words(domain_words),
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}
-    if resume is not None and given:
+    from fieldmark.app.optimizer import Optimizer, option_name
+
+    fixed = [option_name(name) for name in given if name not in ("llm", "base_url")]
+    if resume is not None and fixed:
         raise InputError(
-            f"A resumed run has its own {', '.join('--' + name.replace('_', '-') for name in given)}.",
+            f"A resumed run has its own {', '.join(fixed)}.",
             hint="Leave that out, or start a new run.",
+        )
+    if reflections is not None and "reflect" not in (operator or ()):
+        raise InputError(
+            "--reflections bounds what --operator reflect asks.",
+            hint="Add --operator reflect, or leave it out.",
         )
     if resume is None and data is None:
         raise InputError(
             "No labelled images were given.", hint="Try --data aviary, or give a folder with --data."
         )
     with Progress("Loading") as progress:
-        from fieldmark.app.optimizer import Optimizer
         from fieldmark.records import Limits
 
         if resume is not None:
-            optimizer = Optimizer.from_run(resume, out=out)
+            optimizer = Optimizer.from_run(resume, out=out, llm=llm, base_url=base_url)
         else:
             optimizer = Optimizer.from_options(given, out=out)
         if max_calls is not None:
@@ -287,7 +296,7 @@ def chosen_length(chosen: "SearchLength", result: "OptimizeResult") -> str:
     """What cross-validation chose, in words."""
     stages = {
         "start": "to keep the start",
-        "sampled": "the best of the sampled books, without a class search",
+        "sampled": "the best of the sampled books, without a class search,",
         "searched": amount(chosen.passes, "pass", "passes"),
     }
     priced = "" if chosen.stage == "start" else f" at a penalty of {chosen.penalty:g} a unit"

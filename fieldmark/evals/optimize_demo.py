@@ -105,6 +105,7 @@ async def optimize_aviary(
     resumed: bool = False,
     also: tuple[Encoder, ...] = (),
     ceiling: bool = False,
+    limits: Limits | None = None,
 ) -> OptimizeResult:
     """Draw the world, start the guide, and search.
 
@@ -121,6 +122,7 @@ async def optimize_aviary(
         resumed: Whether the run was begun by an earlier process.
         also: Other encoders to measure the book on.
         ceiling: Also search with the test images shown, for a bound.
+        limits: The most that may be asked of the guide.
     """
     species = species_book(settings.seed, new=settings.species, known=0)
     began = time.perf_counter()
@@ -133,7 +135,7 @@ async def optimize_aviary(
             api_key=None,
             store=answers,
             identity=server.guide.identity,
-            limits=Limits(),
+            limits=limits,
         ) as llm:
             result, _ = await optimize(
                 Optimizing(

@@ -25,7 +25,7 @@ from fieldmark.cache.arrays import ArrayStore
 from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.evals.optimize_ceiling import pool_ceiling
 from fieldmark.evals.timing import TimedModel
-from fieldmark.records import PromptBook, Record, Usage
+from fieldmark.records import PromptBook, Record, RunManifest, Usage
 from fieldmark.tools.descriptions import GivenTexts
 from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.labelled import LabelledImages
@@ -38,6 +38,9 @@ from fieldmark.tools.search.reflect import REFLECT
 from fieldmark.tools.statistics import paired_difference
 
 TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
+NO_TEST = "There were no test images to look at."
+OTHERS_LOOKED = "The encoders of --also-clip looked at the test images then, too."
+RESUMED = "Resumed after a kill or a stop: what the process before spent is not counted."
 CEILING_LOOKED = "The ceiling comes from a second search, which was shown the test images; the book does not."
 
 
@@ -172,6 +175,9 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
     warnings = (f"{name} has RANDOM weights: its figures mean nothing." for name in random)
     failed, lost = unanswered(load_notebook(state.notebook, context))
     notes = (*task.images.notes, *task.given.notes, *lost, *task.notes, *warnings)
+    if lost_images := task.encoder.failures:
+        first = lost_images[0]
+        notes += (f"{len(lost_images)} image(s) could not be encoded, such as {first.path}: {first.reason}.",)
     if REFLECT in task.options.operators and task.llm is None:
         notes += ("No language model: nothing was reflected on.",)
     if found.reflect is not None and found.reflect.ended:
@@ -219,6 +225,9 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         run=str(task.run.path),
     )
     task.run.write("result.json", result)
+    stopped = (task.run.path / "manifest.json").is_file()
+    earlier = task.run.read("manifest.json", RunManifest) if task.resumed and stopped else None
+    uncounted = task.resumed and (earlier is None or RESUMED in earlier.notes)
     write_manifest(
         task.run,
         task.encoder,
@@ -237,9 +246,18 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         },
         skipped=task.images.skipped,
         seed=task.options.seed,
-        notes=(TOUCHED_ONCE, *((CEILING_LOOKED,) if bound is not None else ()), *notes),
+        notes=(*looked(task), *((RESUMED,) if uncounted else ()), *notes),
+        earlier=earlier,
     )
     return result, found
+
+
+def looked(task: Optimizing) -> tuple[str, ...]:
+    """When test images were looked at, for the manifest."""
+    if not task.images.test:
+        return (NO_TEST,)
+    others = (OTHERS_LOOKED,) if task.also else ()
+    return (TOUCHED_ONCE, *others, *((CEILING_LOOKED,) if task.ceiling else ()))
 
 
 def on_other(encoder: Encoder, task: Optimizing) -> OtherEncoder:

@@ -236,6 +236,27 @@ def test_from_python_inside_an_event_loop(birds: Path, tmp_path: Path) -> None:
     assert (again.best, again.resumed, again.texts_encoded) == (result.best, True, 0)
 
 
+def test_a_resumed_run_keeps_its_models(
+    birds: Path, tmp_path: Path, another_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIELDMARK_CLIP", "aviary")
+    first = json.loads(run("--data", birds, "--noun", "bird", *QUICK, "--out", tmp_path, "--json").stdout)
+    monkeypatch.setenv("FIELDMARK_CLIP", str(another_model))
+    again = json.loads(run("--resume", first["run"], "--out", tmp_path, "--json").stdout)
+    assert (again["best"], again["texts_encoded"]) == (first["best"], 0)
+    manifest = json.loads((Path(first["run"]) / "manifest.json").read_text())
+    assert manifest["encoder"]["name"] == "aviary"
+    assert manifest["encoder_usage"]["texts_encoded"] == first["texts_encoded"] > 0
+
+
+def test_a_limit_stops_the_aviary_too(tmp_path: Path) -> None:
+    given = ("--data", "aviary", "--species", 3, "--shots", 1, *QUICK, "--out", tmp_path, "--json")
+    stopped = run(*given, "--max-calls", 3, code=3)
+    assert stopped.stdout == ""
+    (folder,) = tmp_path.iterdir()
+    assert json.loads(run("--resume", folder, "--max-calls", 99, "--json").stdout)["questions"] > 0
+
+
 def test_what_is_wrong_is_said(birds: Path, tmp_path: Path) -> None:
     assert "--data aviary" in run(code=2).stderr
     assert "no folder or file" in run("--data", tmp_path / "none", "--out", tmp_path, code=2).stderr
@@ -243,6 +264,12 @@ def test_what_is_wrong_is_said(birds: Path, tmp_path: Path) -> None:
     assert "There is no run" in run("--resume", "x", "--out", tmp_path, code=2).stderr
     both = run("--resume", "x", "--seed", 3, "--out", tmp_path, code=2).stderr
     assert "has its own --seed" in both
+    own = run("--resume", "x", "--templates", 2, "--operator", "add", "--out", tmp_path, code=2).stderr
+    assert "has its own --templates, --operator." in own
+    unused = ("--data", "aviary", "--images", birds, "--noun", "fish", "--llm", "x", "--out", tmp_path)
+    assert "Leave --images, --noun, --llm out." in run(*unused, code=2).stderr
+    assert "--species" in run("--data", birds, "--species", 6, "--out", tmp_path, code=2).stderr
+    assert "--operator reflect" in run("--data", birds, "--reflections", 2, "--out", tmp_path, code=2).stderr
     assert not any(tmp_path.iterdir())
 
 
