@@ -13,7 +13,7 @@ from fieldmark.records import Origin, Prompt, PromptBook, Record
 from fieldmark.tools.descriptions import GivenTexts, Words
 from fieldmark.tools.prompt_texts import class_text, descriptor_text
 from fieldmark.tools.search.candidates import part_key
-from fieldmark.tools.templates import PLAIN, fill_phrase
+from fieldmark.tools.templates import fill_phrase
 
 START = "start"
 GIVEN = "given"
