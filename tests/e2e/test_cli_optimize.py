@@ -250,10 +250,10 @@ def test_a_resumed_run_keeps_its_models(
 
 
 def test_a_limit_stops_the_aviary_too(tmp_path: Path) -> None:
-    given = ("--data", "aviary", "--species", 3, "--shots", 1, *QUICK, "--out", tmp_path, "--json")
+    given = ("--data", "aviary", "--species", 3, "--shots", 1, *QUICK, "--out", tmp_path / "runs", "--json")
     stopped = run(*given, "--max-calls", 3, code=3)
     assert stopped.stdout == ""
-    (folder,) = tmp_path.iterdir()
+    (folder,) = (tmp_path / "runs").iterdir()
     assert json.loads(run("--resume", folder, "--max-calls", 99, "--json").stdout)["questions"] > 0
 
 
