@@ -11,9 +11,11 @@ from typing import Protocol
 from fieldmark.agents.build_options import BuildOptions
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.cache.arrays import ArrayStore
+from fieldmark.cache.keys import content_key
 from fieldmark.records import Concept, Definition, Verdict
 from fieldmark.tools.annotate import Debate
 from fieldmark.tools.annotator import AnnotationProgress, Annotator
+from fieldmark.tools.concept_changes import dev_labels
 from fieldmark.tools.concept_folder import ConceptFolder
 from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.images import ImageFile
@@ -56,6 +58,7 @@ class BuildContext:
         arrays: Where lists of images are kept, by content hash.
         options: The choices of the build.
         report: Shows progress.
+        notes: What readers of the classifier must know, beside what the build itself finds.
         memo: What was computed from stored values and would be computed again.
     """
 
@@ -70,7 +73,25 @@ class BuildContext:
     arrays: ArrayStore
     options: BuildOptions = field(default_factory=BuildOptions)
     report: Report = say_nothing
+    notes: tuple[str, ...] = ()
     memo: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """Names a build by all that decides what comes of it."""
+        concept = self.concept
+        return content_key(
+            {
+                "version": self.version,
+                "definition": self.definition.model_dump(mode="json"),
+                "labels": {image: label.value for image, label in sorted(dev_labels(concept).items())},
+                "costs": concept.costs.model_dump(mode="json"),
+                "options": self.options.model_dump(mode="json"),
+                "annotator": self.annotator.identity,
+                "encoder": self.encoder.identity,
+                "pool": [image.content_hash for image in self.pool.images],
+            }
+        )
 
     @property
     def concept(self) -> Concept:

@@ -3,9 +3,9 @@
 It knows nothing of how the classifier was built; nothing is chosen by what it finds.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fieldmark.agents.build_context import BuildContext
-from fieldmark.agents.build_writing import BUILD, write_card
+from fieldmark.agents.build_writing import read_built, write_card
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept, Verdict
@@ -42,37 +42,27 @@ async def measure(context: BuildContext) -> Measurement:
         context: The build; its classifier was written before.
 
     Raises:
-        RunError: The classifier is not built, or the test was looked at for this version and its result is
-            gone.
+        RunError: The classifier is not built, or of other labels, options or models than those now, or the
+            test was looked at for this version and its result is gone.
         InputError: Too few blind labels.
         EndpointError: The annotator cannot be asked; the test was not looked at.
     """
-    path = context.out / MEASUREMENT
     concept = context.concept
-    if path.is_file():
-        return Measurement.model_validate_json(path.read_bytes())
-    if not (context.out / BUILD).is_file():
+    measured = read_measurement(context.out)
+    if measured is not None:
+        return measured
+    built = check_before_look(concept, context.version, context.out)
+    if built.identity != context.identity:
         raise RunError(
-            f"Version {context.version} of {concept.name!r} has no classifier yet.",
-            hint="Run `fieldmark concept build` first.",
-        )
-    if context.version in concept.blind_looks:
-        raise RunError(
-            f"The blind test was looked at for version {context.version} already, and its result is gone.",
-            hint="It is not looked at twice: go on with a new version.",
+            f"What version {context.version} of {concept.name!r} is built from has changed since: labels, "
+            "costs, images, options or models.",
+            hint="Build it again before its one look: `fieldmark concept build` judges new images alone.",
         )
     labels = {image: label for image, label in blind_labels(concept).items() if label.value != "unsure"}
     hashes = [image for image in labels if image in context.pool.row_of]
     truth = np.array([float(labels[image].value == "in") for image in hashes])
-    if len(hashes) < LEAST or truth.min() == truth.max():
-        raise InputError(
-            f"The blind test has {len(hashes)} labels, {int(truth.sum())} of them in: too few to measure by.",
-            hint="Label more of it with `fieldmark concept label --blind`.",
-        )
+    check_enough(truth)
     verdicts = await context.judge(hashes)
-    # The look counts from here on, whatever comes of it.
-    looked = concept.model_copy(update={"blind_looks": (*concept.blind_looks, context.version)})
-    context.folder.save(looked)
     weights = np.array([concept.blind.get(image, 1.0) for image in hashes])
     rows = torch.tensor(context.pool.rows(hashes))
     head, _ = load_head(context.out, context.encoder)
@@ -97,10 +87,64 @@ async def measure(context: BuildContext) -> Measurement:
         mcnemar_version=None if before is None else before.version,
         calls=dict(zip(hashes, calls.tolist(), strict=True)),
     )
-    write_whole(path, (result.model_dump_json(indent=1).encode("utf-8"),))
-    built = BuildResult.model_validate_json((context.out / BUILD).read_bytes())
+    # Nobody has seen anything yet; from here on the look counts.
+    context.folder.save(concept.model_copy(update={"blind_looks": (*concept.blind_looks, context.version)}))
+    write_whole(context.out / MEASUREMENT, (result.model_dump_json(indent=1).encode("utf-8"),))
     write_card(context, built, result)
     return result
+
+
+def read_measurement(out: Path) -> Measurement | None:
+    """How the classifier in a folder was measured; None where it was not.
+
+    Raises:
+        RunError: What was written down of it is damaged.
+    """
+    try:
+        return Measurement.model_validate_json((out / MEASUREMENT).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{out / MEASUREMENT} is damaged.",
+            hint="The test is not looked at twice: restore the file, or go on with a new version.",
+        ) from error
+
+
+def check_before_look(concept: Concept, version: int, out: Path) -> BuildResult:
+    """What was built, where it may be measured; loads no model.
+
+    Raises:
+        RunError: It is not built, or the test was looked at for this version and its result is gone.
+        InputError: Too few blind labels.
+    """
+    built = read_built(out)
+    if built is None:
+        raise RunError(
+            f"Version {version} of {concept.name!r} has no classifier yet.",
+            hint="Run `fieldmark concept build` first.",
+        )
+    if version in concept.blind_looks:
+        raise RunError(
+            f"The blind test was looked at for version {version} already, and its result is gone.",
+            hint="It is not looked at twice: go on with a new version.",
+        )
+    values = [label.value for label in blind_labels(concept).values() if label.value != "unsure"]
+    check_enough(np.array([float(value == "in") for value in values]))
+    return built
+
+
+def check_enough(truth: Floats) -> None:
+    """Refuse a test too small to measure by.
+
+    Raises:
+        InputError: Too few labels, or all of one kind.
+    """
+    if len(truth) < LEAST or truth.min() == truth.max():
+        raise InputError(
+            f"The blind test has {len(truth)} labels, {int(truth.sum())} of them in: too few to measure by.",
+            hint=f"It takes {LEAST}, in and out among them: `fieldmark concept label --blind`.",
+        )
 
 
 def judged(name: str, truth: Floats, scores: Floats, calls: NDArray[np.bool_], weights: Floats) -> Judge:
@@ -184,9 +228,9 @@ def self_kappa(concept: Concept) -> Score:
 def earlier(context: BuildContext) -> Measurement | None:
     """The measurement of the version measured before this one, if it is there."""
     for version in reversed(context.concept.blind_looks):
-        path = context.out.parent / f"v{version}" / MEASUREMENT
-        if version != context.version and path.is_file():
-            return Measurement.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        found = read_measurement(context.out.parent / f"v{version}")
+        if version != context.version and found is not None:
+            return found
     return None
 
 

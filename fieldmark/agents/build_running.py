@@ -3,6 +3,7 @@
 It knows nothing of settings, commands or what the classifier is for.
 """
 
+from pathlib import Path
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -10,11 +11,10 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.build import BuildState, build_graph
 from fieldmark.agents.build_context import BuildContext
-from fieldmark.agents.build_writing import BUILD
-from fieldmark.cache.keys import content_key
-from fieldmark.errors import RunError
+from fieldmark.agents.build_writing import read_built
+from fieldmark.errors import InputError, RunError
 from fieldmark.records.building import BuildResult
-from fieldmark.tools.concept_changes import dev_labels
+from fieldmark.tools.heads.export import verify_export
 
 CHECKPOINT = "build.sqlite"
 FREE_STEPS = 20
@@ -24,8 +24,9 @@ async def run_build(context: BuildContext) -> BuildResult:
     """Build a classifier, or go on with a build that was stopped.
 
     A build is known by the version, the owner's labels, the options, the annotator and the encoder: where
-    none of them changed, a finished one is returned as it is and a stopped one goes on. The verdicts of any
-    build are kept, so that one begun anew asks about new images alone.
+    none of them changed, a finished one is returned as it is and a stopped one goes on; one whose files were
+    damaged or replaced since is made anew. The verdicts of any build are kept, so that one begun anew asks
+    about new images alone.
 
     Raises:
         RunError: There is no such version, or it was measured on the blind test: a classifier must not be
@@ -40,7 +41,7 @@ async def run_build(context: BuildContext) -> BuildResult:
             f"Concept {concept.name!r} has no version {context.version}.",
             hint="Talk about it first: `fieldmark concept chat`.",
         )
-    name = thread_of(context)
+    name = context.identity
     async with AsyncSqliteSaver.from_conn_string(str(context.folder.path / CHECKPOINT)) as saver:
         graph = build_graph(saver)
         config: RunnableConfig = {
@@ -49,32 +50,32 @@ async def run_build(context: BuildContext) -> BuildResult:
         }
         earlier = await graph.aget_state(config)
         done = bool(earlier.values) and BuildState.model_validate(earlier.values).done
-        if done and not (context.out / BUILD).is_file():
-            await saver.adelete_thread(name)
-            earlier, done = await graph.aget_state(config), False
-        if not done and context.version in concept.blind_looks:
+        result = whole_build(context.out, name) if done else None
+        if result is not None:
+            return result
+        if context.version in concept.blind_looks:
             raise RunError(
                 f"Version {context.version} of {concept.name!r} was measured on the blind test.",
                 hint="Build the next version: a board or an edit makes one.",
             )
-        if not done:
-            start: Any = None if earlier.values else BuildState()
-            await graph.ainvoke(start, config, context=context, durability="sync")
-    return BuildResult.model_validate_json((context.out / BUILD).read_bytes())
+        if done:
+            await saver.adelete_thread(name)
+        start: Any = None if earlier.values and not done else BuildState()
+        await graph.ainvoke(start, config, context=context, durability="sync")
+    result = whole_build(context.out, name)
+    if result is None:
+        raise RunError(
+            f"The classifier in {context.out} is not what was just built.",
+            hint="Look whether something else writes there, and run the same command again.",
+        )
+    return result
 
 
-def thread_of(context: BuildContext) -> str:
-    """Names a build by all that decides what comes of it."""
-    concept = context.concept
-    return content_key(
-        {
-            "version": context.version,
-            "definition": context.definition.model_dump(mode="json"),
-            "labels": {image: label.value for image, label in sorted(dev_labels(concept).items())},
-            "costs": concept.costs.model_dump(mode="json"),
-            "options": context.options.model_dump(mode="json"),
-            "annotator": context.annotator.identity,
-            "encoder": context.encoder.identity,
-            "pool": [image.content_hash for image in context.pool.images],
-        }
-    )
+def whole_build(out: Path, identity: str) -> BuildResult | None:
+    """What a build made, where it is that build and its files are what they were; else None."""
+    try:
+        verify_export(out)
+        built = read_built(out)
+    except (InputError, RunError):
+        return None
+    return built if built is not None and built.identity == identity else None

@@ -11,6 +11,7 @@ from PIL import Image
 from fieldmark.agents.build_context import BuildContext
 from fieldmark.agents.build_sampling import Sample
 from fieldmark.cache.folders import write_whole
+from fieldmark.errors import RunError
 from fieldmark.records import Verdict
 from fieldmark.records.building import BuildResult, ContenderScore, Measurement
 from fieldmark.tools.concept_changes import dev_labels
@@ -80,10 +81,28 @@ def write_classifier(
         debated=debated,
         overturned=overturned,
         calls=context.annotator.calls,
+        identity=context.identity,
+        notes=context.notes,
     )
     write_card(context, result, None)
     write_whole(out / BUILD, (result.model_dump_json(indent=1).encode("utf-8"),))
     return result
+
+
+def read_built(out: Path) -> BuildResult | None:
+    """What the build in a folder made; None before there is one.
+
+    Raises:
+        RunError: What was written down of it is damaged.
+    """
+    try:
+        return BuildResult.model_validate_json((out / BUILD).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{out / BUILD} is damaged.", hint="Build it again: `fieldmark concept build`."
+        ) from error
 
 
 def write_card(context: BuildContext, built: BuildResult, measured: Measurement | None) -> None:
@@ -95,10 +114,14 @@ def write_card(context: BuildContext, built: BuildResult, measured: Measurement 
 def write_exemplars(hashes: Sequence[str], context: BuildContext) -> dict[str, str]:
     """Copy the pictures of a document, made small; one that cannot be read any more is left out.
 
+    Those of an earlier build are removed.
+
     Returns:
         Content hash → path relative to the folder.
     """
     folder = context.out / EXEMPLARS
+    for old in folder.glob("*.jpg"):
+        old.unlink()
     written: dict[str, str] = {}
     for image in context.files(hashes):
         try:

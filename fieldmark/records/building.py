@@ -83,4 +83,6 @@ class BuildResult(Record):
     """Debates that changed the annotator's call."""
     calls: int
     """Questions asked anew in this process."""
+    identity: str = ""
+    """Names all that it was made of: definition, labels, costs, options, annotator, encoder, pool."""
     notes: tuple[str, ...] = ()

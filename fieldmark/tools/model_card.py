@@ -3,6 +3,7 @@
 It knows nothing of graphs or files; every number in it was handed to it.
 """
 
+import shlex
 from collections.abc import Sequence
 
 from fieldmark.records import Clause, Concept
@@ -17,7 +18,14 @@ _JUDGES = {
 }
 
 
-def model_card(concept: Concept, config: HeadConfig, built: BuildResult, measured: Measurement | None) -> str:
+def model_card(
+    concept: Concept,
+    config: HeadConfig,
+    built: BuildResult,
+    measured: Measurement | None,
+    *,
+    folder: str = "FOLDER",
+) -> str:
     """The card as Markdown.
 
     Args:
@@ -25,6 +33,7 @@ def model_card(concept: Concept, config: HeadConfig, built: BuildResult, measure
         config: What was exported.
         built: How it was made.
         measured: How it did on the blind test; None where it was not measured.
+        folder: What the folder is called where it lies, for the command line that uses it.
     """
     encoder = config.encoder
     parts = [
@@ -33,7 +42,7 @@ def model_card(concept: Concept, config: HeadConfig, built: BuildResult, measure
         f"A classifier of one owner's concept, version {config.version} of its definition. It takes image "
         f"vectors of `{encoder.name}` and says *in* or *out*; it needs no language model.",
         "",
-        "    fieldmark concept predict FOLDER photos/",
+        f"    fieldmark concept predict {_argument(folder)} photos/",
         "",
         "## What the concept is",
         "",
@@ -75,7 +84,7 @@ def _clauses(clauses: Sequence[Clause]) -> list[str]:
 
 def _results(measured: Measurement | None) -> list[str]:
     if measured is None:
-        return ["Not measured: the owner has labelled no blind test for this version."]
+        return ["Not measured on the owner's blind test."]
     rows = [
         f"Measured once, on {measured.images} images drawn before anything else and labelled blind "
         f"({measured.positives} of them in); means are weighted to the pool, intervals are 95%.",
@@ -100,6 +109,11 @@ def _said(score: Score) -> str:
     if score.ci95 is None:
         return f"{score.value:.3f}"
     return f"{score.value:.3f} ({score.ci95[0]:.3f} to {score.ci95[1]:.3f})"
+
+
+def _argument(name: str) -> str:
+    """A file name as a shell takes it, on one line."""
+    return shlex.quote(name) if name.isprintable() else "FOLDER"
 
 
 def _line(text: str) -> str:

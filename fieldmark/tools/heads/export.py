@@ -169,6 +169,18 @@ def check_encoder(config: HeadConfig, encoder: Encoder) -> None:
     )
 
 
+def verify_export(folder: Path) -> HeadConfig:
+    """Check weights and ONNX model of an export against their hashes.
+
+    Raises:
+        InputError: The folder holds no export, or a file of it is missing or damaged.
+    """
+    config = read_config(folder)
+    for name in (WEIGHTS, ONNX):
+        _verified(folder, config, name)
+    return config
+
+
 def verified_onnx(folder: Path) -> bytes:
     """The ONNX model of an export, checked against its hash.
 
