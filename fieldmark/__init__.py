@@ -7,10 +7,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fieldmark.agents.build_options import BuildOptions
     from fieldmark.agents.define_options import DefineOptions
     from fieldmark.agents.optimize_options import OptimizeOptions
     from fieldmark.agents.options import ResolveOptions
-    from fieldmark.app import Classifier, ConceptClassifier, ConceptConversation, Optimizer, Resolution
+    from fieldmark.app import (
+        Classifier,
+        ConceptBuilder,
+        ConceptClassifier,
+        ConceptConversation,
+        Optimizer,
+        Resolution,
+    )
     from fieldmark.errors import FieldmarkError
     from fieldmark.evals.optimizing import OptimizeResult
     from fieldmark.records import Limits, Prediction, Prompt, PromptBook, RunManifest, Usage
@@ -18,7 +26,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "BuildOptions": "fieldmark.agents.build_options",
     "Classifier": "fieldmark.app.classifier",
+    "ConceptBuilder": "fieldmark.app.concept_building",
     "ConceptClassifier": "fieldmark.app.concept_classifier",
     "ConceptConversation": "fieldmark.app.concept_conversation",
     "DefineOptions": "fieldmark.agents.define_options",
@@ -37,7 +47,9 @@ _HOME = {
 }
 
 __all__ = [
+    "BuildOptions",
     "Classifier",
+    "ConceptBuilder",
     "ConceptClassifier",
     "ConceptConversation",
     "DefineOptions",

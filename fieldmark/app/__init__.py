@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fieldmark.agents.optimize_options import OptimizeOptions
     from fieldmark.app.classifier import Classifier
+    from fieldmark.app.concept_building import ConceptBuilder
     from fieldmark.app.concept_classifier import ConceptClassifier
     from fieldmark.app.concept_conversation import ConceptConversation
     from fieldmark.app.graphs import resolve_graph
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Classifier": "fieldmark.app.classifier",
+    "ConceptBuilder": "fieldmark.app.concept_building",
     "ConceptClassifier": "fieldmark.app.concept_classifier",
     "ConceptConversation": "fieldmark.app.concept_conversation",
     "OptimizeOptions": "fieldmark.agents.optimize_options",
@@ -39,6 +41,7 @@ _HOME = {
 
 __all__ = [
     "Classifier",
+    "ConceptBuilder",
     "ConceptClassifier",
     "ConceptConversation",
     "OptimizeOptions",

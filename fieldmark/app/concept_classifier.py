@@ -12,12 +12,13 @@ from typing import Self
 from torch import Tensor
 
 from fieldmark.agents.context import Report, say_nothing
+from fieldmark.app.inputs import find_given
 from fieldmark.app.stores import open_stores
 from fieldmark.records import Skipped
 from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction, ConceptPredictions
 from fieldmark.settings import read_settings
 from fieldmark.tools.heads.export import HeadConfig, load_head, read_config
-from fieldmark.tools.images import ImageFile, find_images
+from fieldmark.tools.images import ImageFile
 
 
 class ConceptClassifier:
@@ -87,7 +88,7 @@ class ConceptClassifier:
         Raises:
             NoImagesError: Not one is usable.
         """
-        found = find_images(images)
+        found = find_given([images] if isinstance(images, str | Path) else list(images))
 
         def tell(done: int, of: int) -> None:
             self._report("encoded", {"done": done, "of": of})

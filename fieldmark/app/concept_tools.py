@@ -18,7 +18,7 @@ from fieldmark.errors import InputError, NoImagesError, RunError
 from fieldmark.records import Limits, Record
 from fieldmark.settings import read_settings
 from fieldmark.tools.annotate import VlmAnnotator
-from fieldmark.tools.annotate_clip import ClipAnnotator
+from fieldmark.tools.annotate_clip import LEAST_REFERENCE, ClipAnnotator
 from fieldmark.tools.annotator import Annotator
 from fieldmark.tools.concept_folder import ConceptFolder, concept_folders, slug_of
 from fieldmark.tools.encoder import Encoder
@@ -37,6 +37,7 @@ class ConceptSetup(Record):
 
     clip: str
     llm: str | None = None
+    """The settings' where not given, else the vision-language model where that is given."""
     vlm: str | None = None
     """The language model where not given; `NO_VLM` for none."""
     base_url: str | None = None
@@ -145,12 +146,13 @@ async def open_tools(
         RunError: Another process works on the concept.
         ModelError: The CLIP model cannot be loaded.
         NoImagesError: No image of the pool is left.
+        InputError: CLIP alone is to judge, and the pool is too small for that.
     """
     settings = read_settings()
     with folder.writing(), open_stores(home) as stores:
         encoder = stores.encoder(setup.clip, device=settings.device)
         pool = encoded_pool(folder.load_pool(), encoder, report)
-        name = setup.llm or settings.llm
+        name = setup.llm or settings.llm or (None if setup.vlm == NO_VLM else setup.vlm)
         if name is None:
             yield _without_words(folder, stores, encoder, pool, None)
             return
@@ -199,6 +201,12 @@ async def _with_words(
 def _without_words(
     folder: ConceptFolder, stores: Stores, encoder: Encoder, pool: Pool, llm: ChatModel | None
 ) -> ConceptTools:
+    if len(pool) < LEAST_REFERENCE:
+        raise InputError(
+            f"The pool holds {len(pool)} usable images; for CLIP to judge them alone it takes "
+            f"{LEAST_REFERENCE}.",
+            hint="Make the concept anew with more images, or have a vision-language model judge them: --vlm.",
+        )
     annotator = ClipAnnotator(encoder, pool.vectors)
     return ConceptTools(
         folder=folder, stores=stores, encoder=encoder, pool=pool, llm=llm, annotator=annotator

@@ -103,6 +103,11 @@ def amount(count: int, thing: str, plural: str = "") -> str:
     return f"{count:,} {thing if count == 1 else plural or thing + 's'}"
 
 
+def one_line(text: str) -> str:
+    """A text whose line breaks and other signs that cannot be shown are spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def size(count: int) -> str:
     """Bytes in words: "1.2 MB"."""
     value = float(count)

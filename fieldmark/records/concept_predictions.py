@@ -52,8 +52,8 @@ class ConceptPrediction(Record):
 class ConceptPredictions(Record):
     """What `fieldmark concept predict --json` prints."""
 
-    format: Literal["fieldmark.concept_predictions/1"] = Field(
-        default="fieldmark.concept_predictions/1", serialization_alias="schema"
+    format: Literal["fieldmark.concept-predict/1"] = Field(
+        default="fieldmark.concept-predict/1", serialization_alias="schema"
     )
     concept: str
     version: int

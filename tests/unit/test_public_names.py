@@ -15,9 +15,9 @@ ROOT = Path(fieldmark.__file__).parents[1]
 
 def test_every_public_name_is_there_and_documented() -> None:
     names = (
-        "Classifier ConceptClassifier ConceptConversation DefineOptions FieldmarkError Limits "
-        "OptimizeOptions OptimizeResult Optimizer Prediction Prompt PromptBook Resolution ResolveOptions "
-        "RunManifest"
+        "BuildOptions Classifier ConceptBuilder ConceptClassifier ConceptConversation DefineOptions "
+        "FieldmarkError Limits OptimizeOptions OptimizeResult Optimizer Prediction Prompt PromptBook "
+        "Resolution ResolveOptions RunManifest"
     )
     assert set(fieldmark.__all__) == {*names.split(), "Usage", "__version__"}
     for name in fieldmark.__all__:

@@ -5,7 +5,7 @@ It knows nothing of how anything is done; importing it loads no model, no networ
 
 import typer
 
-from fieldmark.cli.concept import chat, label, new, show
+from fieldmark.cli.concept import build, chat, evaluate, export, label, new, predict, show
 
 
 def commands() -> typer.Typer:
@@ -18,6 +18,10 @@ def commands() -> typer.Typer:
     group.command()(chat.chat)
     group.command()(chat.board)
     group.command()(label.label)
+    group.command()(build.build)
+    group.command()(evaluate.evaluate)
+    group.command()(export.export)
+    group.command()(predict.predict)
     group.command()(show.show)
     group.command()(show.diff)
     group.command()(show.rollback)

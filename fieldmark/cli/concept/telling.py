@@ -1,6 +1,6 @@
-"""Shows what a conversation is doing while nobody is asked, and keeps quiet while somebody types.
+"""Shows what a conversation or a build is doing while nobody is asked; keeps quiet while somebody types.
 
-It knows the events that conversations report, and nothing of conversations.
+It knows the events that they report, and nothing of what they do.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from fieldmark.cli.terminal import amount
 
 
 class Telling(Progress):
-    """Takes the events of a conversation, as its `report`."""
+    """Takes the events of a conversation or a build, as its `report`."""
 
     def pause(self) -> None:
         """Take the bar away while somebody types."""
@@ -21,6 +21,11 @@ class Telling(Progress):
         self.stage("Thinking", line=False)
         if self._bar is not None:
             self._bar.start()
+
+    def _count(self, words: str, fields: dict[str, Any]) -> None:
+        self.stage(words, of=fields["of"], line=False)
+        self._done = fields["done"]
+        self._draw()
 
     def _on_failed(self, fields: dict[str, Any]) -> None:
         self.failures[str(fields["reason"])] += 1
@@ -35,14 +40,23 @@ class Telling(Progress):
 
     def _on_judging(self, fields: dict[str, Any]) -> None:
         if "done" in fields:
-            self.stage("Judging images", of=fields["of"], line=False)
-            self._done = fields["done"]
-            self._draw()
+            self._count("Judging images", fields)
 
     def _on_doubting(self, fields: dict[str, Any]) -> None:
-        self.stage("Looking for what is unclear", of=fields["of"], line=False)
-        self._done = fields["done"]
-        self._draw()
+        self._count("Looking for what is unclear", fields)
+
+    def _on_annotated(self, fields: dict[str, Any]) -> None:
+        self._count("Judging images", fields)
+
+    def _on_active(self, fields: dict[str, Any]) -> None:
+        self.line(f"Round {fields['round']}: {amount(fields['images'], 'image')} more, where it is unsure.")
+
+    def _on_debating(self, fields: dict[str, Any]) -> None:
+        if fields["images"]:
+            self.line(f"Annotator and classifier disagree most on {amount(fields['images'], 'image')}.")
+
+    def _on_debated(self, fields: dict[str, Any]) -> None:
+        self._count("Arguing", fields)
 
     def _on_refined(self, fields: dict[str, Any]) -> None:
         self.stage("Trying edits", line=False)

@@ -53,6 +53,8 @@ RUN = "sys.argv[1:] = {arguments}\nfrom fieldmark.cli import main\ntry: main()\n
         RUN.format(arguments=["classify", "--help"]),
         RUN.format(arguments=["concept", "--help"]),
         RUN.format(arguments=["concept", "chat", "--help"]),
+        RUN.format(arguments=["concept", "build", "--help"]),
+        RUN.format(arguments=["concept", "predict", "--help"]),
     ],
 )
 def test_nothing_heavy_is_loaded(program: str) -> None:

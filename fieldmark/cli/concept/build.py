@@ -1,0 +1,113 @@
+"""`fieldmark concept build`: has a concept's classifier built.
+
+It knows nothing of how one is built, only what may be chosen and how the outcome is said.
+"""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fieldmark.cli.concept.chat import BaseUrl, Json, Llm, Name, Vlm
+from fieldmark.cli.concept.telling import Telling
+from fieldmark.cli.guarding import InterruptedRun
+from fieldmark.cli.terminal import amount, print_json, words
+from fieldmark.errors import EndpointError, LimitReached
+
+if TYPE_CHECKING:
+    from fieldmark.app.concept_building import ConceptBuilder
+    from fieldmark.records.building import BuildResult
+
+Version = Annotated[int | None, typer.Option(min=1, help="Version of the definition. Else the one in force.")]
+GO_ON = "The same command goes on where it was."
+
+
+def build(
+    name: Name,
+    version: Version = None,
+    annotate: Annotated[int, typer.Option(min=8, help="Images that the annotator judges, in all.")] = 1500,
+    rounds: Annotated[
+        int, typer.Option(min=0, help="Rounds that add images which the classifier is unsure about.")
+    ] = 2,
+    debates: Annotated[
+        int,
+        typer.Option(min=0, help="The most images argued about, where annotator and classifier disagree."),
+    ] = 40,
+    max_calls: Annotated[
+        int | None, typer.Option(min=0, help="The most questions to models in this build.")
+    ] = None,
+    llm: Llm = None,
+    vlm: Vlm = None,
+    base_url: BaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Build a concept's classifier: a small head on CLIP vectors, taught by an annotator and your labels.
+
+    The annotator is the vision-language model; where there is none, CLIP alone. Nothing is asked twice, and
+    the blind test has no part in it. Exit codes: 0 built; 2 wrong input, or no model answers; 3 a limit; 130
+    Ctrl-C. After 3 and 130, and once a model answers again, the same command goes on.
+    """
+    with Telling("Loading") as progress:
+        from fieldmark.agents.build_options import BuildOptions
+        from fieldmark.app.concept_building import ConceptBuilder
+        from fieldmark.records import Limits
+
+        builder = ConceptBuilder.open(
+            name,
+            version=version,
+            llm=llm,
+            vlm=vlm,
+            base_url=base_url,
+            options=BuildOptions(annotate=annotate, rounds=rounds, debates=debates),
+            limits=Limits(max_calls=max_calls),
+            report=progress,
+        )
+        with going_on(GO_ON):
+            result = builder.build()
+    if json:
+        print_json(
+            {
+                "schema": "fieldmark.concept-build/1",
+                "folder": str(builder.out),
+                **result.model_dump(mode="json", exclude={"format"}),
+                "failures": dict(progress.failures),
+            }
+        )
+    show(result, builder, json=json)
+
+
+@contextmanager
+def going_on(hint: str) -> Iterator[None]:
+    """Have whatever stops the work for now say that nothing is lost, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
+    except (EndpointError, LimitReached) as error:
+        raise type(error)(error.message, hint=f"{error.hint} {hint}".strip()) from error
+
+
+def show(result: "BuildResult", builder: "ConceptBuilder", *, json: bool) -> None:
+    """Say what was built, and what to do with it."""
+    console = words(json=json)
+    shown = shlex.quote(result.concept)
+    console.say(
+        f"{result.concept}, version {result.version}: a {result.kind} head out of "
+        f"{amount(len(result.contenders), 'contender')}, from {amount(result.annotated, 'judged image')} and "
+        f"{amount(result.owner_labels, 'label')} of yours."
+    )
+    if result.untold:
+        console.say(f"{amount(result.untold, 'image')} could not be judged and were left out.")
+    if result.debated:
+        console.say(
+            f"{amount(result.debated, 'image')} argued about, {amount(result.overturned, 'verdict')} changed."
+        )
+    for note in result.notes:
+        console.say(note)
+    console.say(f"In {builder.out}")
+    given = "" if result.version == builder.concept.current else f" --version {result.version}"
+    if builder.measured is None:
+        console.say(f"Measure it: fieldmark concept evaluate {shown}{given}")
+    console.say(f"Export it: fieldmark concept export {shown} --out DIR{given}")

@@ -1,0 +1,72 @@
+"""`fieldmark concept predict`: uses an exported classifier on images; no language model.
+
+It knows nothing of heads or vectors, only what may be chosen and how the outcome is said.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fieldmark.cli.concept.chat import Json
+from fieldmark.cli.concept.telling import Telling
+from fieldmark.cli.outcome import name_some
+from fieldmark.cli.terminal import amount, errors, one_line, print_json, words
+
+if TYPE_CHECKING:
+    from fieldmark.records.concept_predictions import ConceptPrediction, ConceptPredictions
+
+
+def predict(
+    export: Annotated[Path, typer.Argument(help="Folder that `concept export` wrote.", show_default=False)],
+    paths: Annotated[list[Path], typer.Argument(help="Images, and folders of them.", show_default=False)],
+    clip: Annotated[
+        str | None,
+        typer.Option(help="CLIP model, where its files lie elsewhere by now. Must be the same."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps. Else FIELDMARK_DEVICE.")] = None,
+    only: Annotated[str | None, typer.Option(help='Show those alone that are "in", or "out".')] = None,
+    json: Json = False,
+) -> None:
+    """Say of each image whether it is in a concept or out, how likely, and which clause says most.
+
+    Exit codes: 0 done; 2 no usable image, a damaged export, or another CLIP model than it was made with.
+    """
+    if only not in (None, "in", "out"):
+        from fieldmark.errors import InputError
+
+        raise InputError(f"--only cannot be {only!r}.", hint='It is "in" or "out".')
+    with Telling("Loading") as progress:
+        from fieldmark.app.concept_classifier import ConceptClassifier
+
+        with ConceptClassifier(export, clip=clip, device=device, report=progress) as classifier:
+            found = classifier.predict(list(paths))
+    kept = tuple(each for each in found.predictions if only in (None, each.label))
+    if json:
+        shown = found.model_copy(update={"predictions": kept})
+        print_json(shown.model_dump(mode="json", by_alias=True))
+    else:
+        console = words(json=False)
+        for each in kept:
+            console.say(in_words(each))
+    summarise(found)
+
+
+def in_words(prediction: "ConceptPrediction") -> str:
+    """One image on one line: label, probability, file, the clause that says most."""
+    line = f"{prediction.label:3}  {prediction.probability:.3f}  {one_line(prediction.image)}"
+    clause = prediction.decided_by
+    if clause is None:
+        return line
+    return f"{line}  ({clause.role}, {clause.probability:.2f}: {one_line(clause.text)})"
+
+
+def summarise(found: "ConceptPredictions") -> None:
+    """Say on stderr how many are in, and what was left out."""
+    inside = sum(each.label == "in" for each in found.predictions)
+    console = errors()
+    console.say(
+        f"{found.concept}, version {found.version}: {amount(len(found.predictions), 'image')}, "
+        f"{inside:,} in, {len(found.predictions) - inside:,} out (in from {found.threshold:.3f})."
+    )
+    name_some(console, "Skipped", [f"{one_line(each.path)}: {each.reason}" for each in found.skipped])
