@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from fieldmark.agents.optimize_history import Journal, history_lines
+from fieldmark.cache.later import Later
 from fieldmark.tools.search.algebra import Arena, Parts
 from fieldmark.tools.search.candidates import Candidate, Menu, part_key
 from fieldmark.tools.search.fitness import EntropyFitness
@@ -77,6 +78,7 @@ def main() -> None:
         parents: tuple[Candidate, ...] = (start,)
         scored, size, took = 0, 0, {"search": 0.0, "history": 0.0}
         processor = time.process_time()
+        later = Later()
         with TemporaryDirectory() as folder:
             for number in range(given.generations):
                 began = time.perf_counter()
@@ -92,14 +94,18 @@ def main() -> None:
                 parents, scored = made.survivors, scored + len(made.scored)
                 searched = time.perf_counter()
                 lines = history_lines(made.scored, stage="classes", generation=number, names=inside)
-                size = Journal(Path(folder) / "history.jsonl", size).append(lines)
+                size = Journal(Path(folder) / "history.jsonl", size, later).append(lines)
                 took["search"] += searched - began
                 took["history"] += time.perf_counter() - searched
+            waited = time.perf_counter()
+            later.close()  # the last generations' lines are still under way
+            took["history"] += time.perf_counter() - waited
+            written = (Path(folder) / "history.jsonl").stat().st_size
         processor = time.process_time() - processor
         spent = sum(took.values())
         print(
             f"search, {label}: {scored / spent:>10,.0f} candidates/s  ({scored:,} in {spent:.2f} s, "
-            f"of them {took['history']:.2f} s for {size:,} bytes of history; "
+            f"of them {took['history']:.2f} s for {written:,} bytes of history; "
             f"{scored / processor:,.0f} a second of processor time)"
         )
 

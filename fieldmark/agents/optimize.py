@@ -3,6 +3,7 @@
 It knows nothing of prices, commands or the wording of questions; tools do the work, nodes decide.
 """
 
+from functools import partial
 from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
@@ -11,6 +12,7 @@ from langgraph.runtime import Runtime
 
 from fieldmark.agents import optimize_reflecting as reflecting
 from fieldmark.agents import optimize_search as search
+from fieldmark.agents.encoding_ahead import encoding_ahead
 from fieldmark.agents.optimize_concluding import measure_and_write
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_folds import found_in_folds, get_curves, put_curves, settled
@@ -34,8 +36,15 @@ OptimizeGraph = CompiledStateGraph[OptimizeState, OptimizeContext, OptimizeState
 
 
 async def describe(state: OptimizeState, runtime: Context) -> Update:
-    """Ask about each class by itself: its marks, several times, and its other names; and for domain words."""
-    return {"notebook": await descriptions(runtime.context)}
+    """Ask about each class by itself: its marks, several times, and its other names; and for domain words.
+
+    What will be encoded whatever is answered is encoded meanwhile.
+    """
+    context = runtime.context
+    if context.llm is None or not context.options.template_generations:
+        return {"notebook": await descriptions(context)}
+    ahead = partial(search.encode_ahead, context)
+    return {"notebook": await encoding_ahead(descriptions(context), ahead, context.clock)}
 
 
 async def contrast(state: OptimizeState, runtime: Context) -> Update:
@@ -96,8 +105,8 @@ async def write_pool(state: OptimizeState, runtime: Context) -> Update:
         synonyms=context.options.synonyms,
         marked_synonyms=context.options.marked_synonyms,
     )
-    name = context.arrays.put_json(pool.model_dump(mode="json"))
-    opened_pool(name, context)
+    name = context.arrays.put_json(pool.model_dump(mode="json"), later=context.later)
+    context.memo["pool"] = (name, pool, search.unit_vectors(pool.units, context))
     return {"pool": name}
 
 
@@ -216,6 +225,7 @@ async def measure(state: OptimizeState, runtime: Context) -> Update:
     """Look at the test images, once, and write what the run found."""
     context = runtime.context
     pool, vectors = opened_pool(state.pool, context)
+    await context.later.settled()
     measure_and_write(
         start=get_candidates(context, state.start)[0],
         best=get_candidates(context, state.book)[0],

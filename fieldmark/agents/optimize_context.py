@@ -14,6 +14,7 @@ from torch import Tensor
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.agents.optimize_options import OptimizeOptions
 from fieldmark.cache.arrays import ArrayStore
+from fieldmark.cache.later import Later
 from fieldmark.errors import NoImagesError
 from fieldmark.records import PromptBook
 from fieldmark.tools.descriptions import GivenTexts
@@ -45,6 +46,7 @@ class OptimizeContext:
         memo: What was computed from stored values and would be computed again.
         clock: Seconds by what they were spent on.
         slots: Lets so many questions pass at a time.
+        later: Writes what a generation leaves while the next one is under way.
     """
 
     classes: tuple[str, ...]
@@ -63,6 +65,7 @@ class OptimizeContext:
     memo: dict[str, object] = field(default_factory=dict)
     clock: dict[str, float] = field(default_factory=dict)
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16), repr=False)
+    later: Later = field(default_factory=Later, repr=False)
 
     @cached_property
     def _train(self) -> Encoded:

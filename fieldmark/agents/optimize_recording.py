@@ -49,12 +49,12 @@ def recorded(
         around: Key of the parts that stood still.
     """
     number = state.generations + 1
-    history = Journal(context.run.path / HISTORY, state.history_size)
+    history = Journal(context.run.path / HISTORY, state.history_size, context.later)
     size = history.append(history_lines(scored, stage=stage, generation=number, names=names, around=around))
     if seen is None:
         seen = seen_keys(context, state.history_size) | {row.key for row in scored}
     keep_seen(context, size, seen)
-    curve = Journal(context.run.path / CURVE, state.curve_size)
+    curve = Journal(context.run.path / CURVE, state.curve_size, context.later)
     row = {
         "generation": number,
         "stage": stage,

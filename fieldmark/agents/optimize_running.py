@@ -3,14 +3,18 @@
 It knows nothing of settings, commands or what the run is for.
 """
 
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.optimize import build_graph
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_state import OptimizeState
+from fieldmark.cache.later import Later
 from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.sampling import group_size
 
@@ -30,7 +34,10 @@ async def run_optimize(context: OptimizeContext) -> OptimizeState:
     Raises:
         InputError: Some class has fewer usable training images than there are to be folds.
     """
-    async with AsyncSqliteSaver.from_conn_string(str(context.run.path / CHECKPOINT)) as saver:
+    async with _AfterTheRest.from_conn_string(str(context.run.path / CHECKPOINT)) as saver, _ending(context):
+        cast("_AfterTheRest", saver).later = context.later
+        # Nothing is lost by a kill; a power cut may lose the last checkpoints, not what they name.
+        await saver.conn.execute("PRAGMA synchronous = NORMAL")
         graph = build_graph(saver)
         config: RunnableConfig = {
             "configurable": {"thread_id": THREAD},
@@ -51,6 +58,41 @@ async def run_optimize(context: OptimizeContext) -> OptimizeState:
             check_folds([str(image.label) for image in context.usable], context.options.folds)
         values: dict[str, Any] = await graph.ainvoke(start, config, context=context)  # pyright: ignore
         return OptimizeState.model_validate(values)
+
+
+class _AfterTheRest(AsyncSqliteSaver):
+    """Saves a checkpoint once everything that it names is on the disk."""
+
+    later: Later
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        await self.later.settled()
+        return await super().aput(config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        await self.later.settled()
+        await super().aput_writes(config, writes, task_id, task_path)
+
+
+@asynccontextmanager
+async def _ending(context: OptimizeContext) -> AsyncIterator[None]:
+    """Whatever ends the run, what was handed over is written."""
+    try:
+        yield
+    finally:
+        context.later.close()
 
 
 def most_steps(context: OptimizeContext) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_pool import Pool, Unit
+from fieldmark.tools.encoder import Progress
 from fieldmark.tools.search.acceptance import Acceptance, Fittest
 from fieldmark.tools.search.algebra import Arena, Parts, read_outcomes
 from fieldmark.tools.search.candidates import Candidate, Edit, Menu, part_key
@@ -29,6 +30,10 @@ NOMINAL = 120
 """Candidates that ProAPO's operators propose in a generation: 4 parents × 24, 8 mutations, 16 crossovers."""
 MOST_TEMPLATE_TEXTS = 40_000
 """The most texts that the template search encodes."""
+FIRST = 1 + len(IMAGENET_7)
+"""Templates that are in every library: the plain one and the chosen seven."""
+MOST_WORDED = 24
+"""Variants that the six domain words of an answer make, at most."""
 MOST_TEMPLATE_DOTS = 1 << 25
 """The most dot products of template texts with images: 256 MB."""
 RANDOM_BY = "random"
@@ -84,14 +89,32 @@ def template_library(context: OptimizeContext, domain_words: Sequence[str] = ())
     """The templates to choose from, the plain one first."""
     texts = tuple(dict.fromkeys((PLAIN, *IMAGENET_7, *reversed(library(context.options.noun, domain_words)))))
     # Of many classes each template costs many texts: the variants and the chosen seven come first.
-    return texts[: max(8, MOST_TEMPLATE_TEXTS // len(context.classes))]
+    return texts[: _most_templates(context)]
+
+
+def _most_templates(context: OptimizeContext) -> int:
+    return max(FIRST, MOST_TEMPLATE_TEXTS // len(context.classes))
+
+
+def template_texts(templates: Sequence[str], context: OptimizeContext) -> list[str]:
+    """Every template with every class."""
+    return [fill_phrase(t, name.replace("_", " ")) for t in templates for name in context.classes]
+
+
+def encode_ahead(context: OptimizeContext, progress: Progress) -> None:
+    """Encode what is needed whatever is answered: the training images, and templates without domain words."""
+    context.encoder.encode_images(context.train, progress=progress)
+    templates = template_library(context, context.options.domain_words or ())
+    if context.options.domain_words is None and len(templates) + MOST_WORDED > _most_templates(context):
+        templates = templates[:FIRST]  # variants with words yet to be named may take the places of the others
+    context.encoder.encode_texts(template_texts(templates, context), progress=progress)
 
 
 def open_templates(context: OptimizeContext, domain_words: Sequence[str] = ()) -> Templates:
     """Encode every template with every class, once, and make them ready."""
     texts = template_library(context, domain_words)
     classes = len(context.classes)
-    written = [fill_phrase(t, name.replace("_", " ")) for t in texts for name in context.classes]
+    written = template_texts(texts, context)
     vectors = context.encoder.encode_texts(written).to(torch.float64)
     parts = Parts(
         vectors.reshape(len(texts), classes, -1), torch.arange(classes).expand(len(texts), -1).contiguous()
@@ -183,6 +206,7 @@ def open_group(
         scale=scale,
         classes=len(pool.classes),
         still=None if everything else scale * (context.vectors @ class_matrix(book, pool, vectors).T),
+        standing=len(still),
     )
     numbers = {unit: number for number, unit in enumerate(names)}
     menu = Menu(

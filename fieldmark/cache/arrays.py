@@ -21,6 +21,7 @@ from pydantic import JsonValue
 from fieldmark.cache._sqlite import translated
 from fieldmark.cache.folders import TEMPORARY_SUFFIX, private_folder, sizes_and_times, write_whole
 from fieldmark.cache.keys import canonical_json, digest
+from fieldmark.cache.later import Later
 from fieldmark.cache.reports import BadEntry, StoreStats, VerifyReport
 from fieldmark.errors import CacheError
 
@@ -92,8 +93,12 @@ class ArrayStore:
             raise _damaged(path, "its content has another hash")
         return array
 
-    def put_json(self, value: JsonValue) -> str:
+    def put_json(self, value: JsonValue, *, later: Later | None = None) -> str:
         """Store a JSON value.
+
+        Args:
+            value: The value.
+            later: Writes the file, if given; until it has settled the value cannot be read.
 
         Returns:
             SHA-256 of its canonical JSON (`fieldmark.cache.keys.content_key`).
@@ -106,9 +111,16 @@ class ArrayStore:
         data = canonical_json(value).encode("utf-8")
         key = digest(data)
         path = self._path(key, "json")
-        with translated(self.folder):
-            if not self._kept(path):
-                write_whole(path, (data,))
+
+        def write() -> None:
+            with translated(self.folder):
+                if not self._kept(path):
+                    write_whole(path, (data,))
+
+        if later is None:
+            write()
+        else:
+            later.hand(write)
         return key
 
     def get_json(self, key: str) -> JsonValue:

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from fieldmark.agents.context import Report, say_nothing
+from fieldmark.agents.encoding_ahead import AT_ONCE
 from fieldmark.agents.optimize_ablation import Reflected as Reflected
 from fieldmark.agents.optimize_concluding import RESULT, CurvePoint, Found, Gain
 from fieldmark.agents.optimize_concluding import BookScore as BookScore
@@ -53,6 +54,7 @@ class Seconds(Record):
     search: float
     """Everything but encoding, asking and drawing pictures."""
     llm: float = 0.0
+    """Questions were under way; what was encoded meanwhile counts in `encode` as well."""
     render: float = 0.0
     """Drawing the pictures of the embedded world; not part of `total`."""
 
@@ -216,7 +218,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         seconds=Seconds(
             total=round(total, 3),
             encode=round(encode, 3),
-            search=round(max(0.0, total - encode - asked), 3),
+            search=round(max(0.0, total - encode - asked + context.clock.get(AT_ONCE, 0.0)), 3),
             llm=round(asked, 3),
             render=round(task.render, 3),
         ),

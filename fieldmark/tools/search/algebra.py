@@ -4,8 +4,8 @@ It knows nothing of texts, of where units come from or of what makes one candida
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,13 @@ from fieldmark.tools.search.changes import Changes, Integers
 MOST_ELEMENTS = 1 << 21
 """Elements of the largest temporary, float64: 16 MB, which caches still like."""
 _TINY = 1e-12
+_MOST_SCALE = 350.0
+"""Where logits lie further apart than twice this, exponentials of differences leave the range of float64."""
+
+_WORTH_THREADS = 1 << 19
+"""Elements from which on several threads gain more than they lose by waiting for each other."""
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Outcomes:
     Attributes:
         rank: int64 `[B, N]`: how many wrong classes score at least as high as the true one; 0 is right.
         loss: float64 `[B, N]`: cross-entropy in nats.
-        size: float64 `[B]`: parts a candidate holds.
+        size: float64 `[B]`: parts a candidate holds, those that stand still among them.
     """
 
     rank: Tensor
@@ -57,31 +64,33 @@ class Rest:
     """The columns that stand still while others move.
 
     Attributes:
-        logits: float64 `[N, R]`, sorted along each row.
-        total: float64 `[N]`: log of the sum of their exponentials.
+        logits: float64 `[H, R]`, of the H images whose true class moves.
+        total: float64 `[N]`: log of the sum of the exponentials of the columns that stand still.
         true: float64 `[N]`: the logit of the true class where it is one of them, else 0.
+        rank: int64 `[N]`: where the true class is one of them, how many of them score at least as high.
     """
 
-    logits: Tensor
-    total: Tensor
-    true: Tensor
+    logits: Floats
+    total: Floats
+    true: Floats
+    rank: Integers
 
 
 @dataclass(frozen=True)
 class Parents:
-    """Candidates that edits start from, summed anew from their parts.
+    """Candidates that edits start from, each summed from its parts.
 
     Attributes:
         dots: float64 `[Q, M, N]`: dot products of each moving class's sum of unit vectors with the images.
         grams: float64 `[Q, U]`: dot product of each unit with the sum of its class.
         squares: float64 `[Q, M]`: squared length of each class's sum.
-        sizes: float64 `[Q]`.
+        sizes: int64 `[Q]`: parts of the whole book.
     """
 
-    dots: Tensor
-    grams: Tensor
-    squares: Tensor
-    sizes: Tensor
+    dots: Floats
+    grams: Floats
+    squares: Floats
+    sizes: Integers
 
 
 class Arena:
@@ -101,6 +110,7 @@ class Arena:
             where every class moves.
         scale: What cosines are multiplied with.
         classes: C.
+        standing: Parts of the classes that stand still; they count in the size of a candidate.
     """
 
     def __init__(
@@ -113,6 +123,7 @@ class Arena:
         scale: float,
         classes: int,
         still: Tensor | None = None,
+        standing: int = 0,
     ) -> None:
         if not len(images):
             raise InputError("A search needs training images.", hint="Give at least one labelled image.")
@@ -120,46 +131,58 @@ class Arena:
             raise InputError("Logits of the classes that stand still are missing.")
         self.scale = scale
         self.moving = list(moving)
-        self._images = len(images)
+        self._images, self._standing = len(images), standing
         place = torch.full((classes,), -1, dtype=torch.int64)
         place[torch.tensor(self.moving, dtype=torch.int64)] = torch.arange(len(self.moving))
-        self._true = place[labels]  # column of the true class among the moving ones, -1 if it stands still
+        true = place[labels].numpy()  # column of the true class among the moving ones, -1 if it stands still
+        self._here = np.flatnonzero(true >= 0)
+        self._true = true[self._here] * len(images) + self._here  # place in the logits [M, N] of a candidate
         self._rest = _rest(still, labels, place) if still is not None and len(moving) < classes else None
         # Units are the rows of parts laid end to end: part p holds the units p·K … p·K + K − 1.
         self._each = parts.columns.shape[1]
         column = parts.columns.reshape(-1)
         vectors = parts.vectors.reshape(len(column), -1).to(torch.float64)
         seat, self._given = _contributions(vectors, column, len(self.moving), images)
-        # The arithmetic of places is numpy's, whose many small steps cost less; vectors are torch's.
+        # Small arrays are numpy's, whose many small steps cost less; sums and exponentials are torch's.
         self._column, self._seat = column.numpy(), seat.numpy()
+        self._known: dict[tuple[int, ...], Parents] = {}
 
     def parents(self, candidates: Sequence[Candidate]) -> Parents:
-        """Sum candidates up anew: whatever edits led to them, no rounding error is handed on."""
-        moving, count = len(self.moving), len(candidates)
-        sizes = np.array([len(candidate.parts) for candidate in candidates], dtype=np.int64)
-        flat = chain.from_iterable(candidate.parts for candidate in candidates)
-        unit = self._units(np.fromiter(flat, np.int64, int(sizes.sum())))
-        owner = np.arange(count).repeat(sizes * self._each)
-        cell = owner * moving + self._column[unit]
-        order = cell.argsort(kind="stable")
-        counts = np.bincount(cell, minlength=count * moving)
-        sums = _summed(unit[order], np.ones(len(unit)), counts.cumsum() - counts, self._given)
-        total = sums.reshape(count, moving, -1)
-        grams = total[:, self._column, self._images + self._seat]
-        squares = torch.zeros(count * moving, dtype=torch.float64)
-        squares.index_add_(0, torch.from_numpy(cell), grams[owner, unit])
-        dots = total[..., : self._images].contiguous()
+        """Sum candidates up from their parts: whatever edits led to them, no rounding error is handed on."""
+        known = {each.parts: self._known.get(each.parts) or self._sum(each.parts) for each in candidates}
+        self._known = known  # most parents live on to the next generation
+        each = [known[candidate.parts] for candidate in candidates]
         return Parents(
-            dots, grams, squares.reshape(count, moving), torch.from_numpy(sizes.astype(np.float64))
+            dots=np.concatenate([one.dots for one in each]),
+            grams=np.concatenate([one.grams for one in each]),
+            squares=np.concatenate([one.squares for one in each]),
+            sizes=np.concatenate([one.sizes for one in each]),
         )
+
+    def _sum(self, parts: tuple[int, ...]) -> Parents:
+        moving = len(self.moving)
+        unit = self._units(np.array(parts, dtype=np.int64))
+        column = self._column[unit]
+        order = column.argsort(kind="stable")
+        counts = np.bincount(column, minlength=moving)
+        starts = counts.cumsum() - counts
+        with _few_threads(len(unit) * self._given.shape[1]):
+            total = _summed(unit[order], np.ones(len(unit)), starts, self._given).numpy()
+        grams = total[self._column, self._images + self._seat]
+        squares = np.zeros(moving)
+        np.add.at(squares, column, grams[unit])
+        dots = np.ascontiguousarray(total[:, : self._images])
+        return Parents(dots[None], grams[None], squares[None], np.array([len(parts) + self._standing]))
 
     def outcomes(self, parents: Parents) -> Outcomes:
         """How the parents themselves do."""
-        return self._read(self._logits(parents), parents.sizes)
+        logits = self._logits(parents)
+        highest = self._highest(logits)
+        return self._read(logits, self._powers(logits, highest), highest, parents.sizes)
 
     def logits(self, parents: Parents) -> Tensor:
         """Logits of the moving classes `[Q, N, M]` float64."""
-        return self._logits(parents).transpose(1, 2)
+        return torch.from_numpy(self._logits(parents)).transpose(1, 2)
 
     def score(self, parents: Parents, edits: Sequence[Edit] | Changes) -> Iterator[Outcomes]:
         """Score edited candidates, as many at a time as memory is meant to hold.
@@ -169,18 +192,25 @@ class Arena:
         """
         changes = edits if isinstance(edits, Changes) else Changes.of(edits)
         logits = self._logits(parents)
+        highest = self._highest(logits)
+        with _few_threads(logits.size):
+            before = logits, self._powers(logits, highest), highest
         moving = len(self.moving)
-        # Of each edit: all logits, and for each class that it changes a row of sums.
+        # Of each edit: all logits and their exponentials, and for each class that it changes a row of sums.
         rows = np.minimum(changes.sizes * self._each, moving)
-        elements = (self._images * moving + rows * self._given.shape[1]).cumsum()
+        elements = (2 * self._images * moving + rows * self._given.shape[1]).cumsum()
         start = 0
         while start < len(changes):
-            before = int(elements[start - 1]) if start else 0
-            end = max(start + 1, int(np.searchsorted(elements, before + MOST_ELEMENTS, side="right")))
-            yield self._score(parents, logits, changes.between(start, end))
+            done = int(elements[start - 1]) if start else 0
+            end = max(start + 1, int(np.searchsorted(elements, done + MOST_ELEMENTS, side="right")))
+            with _few_threads(int(elements[end - 1]) - done):
+                outcomes = self._score(parents, before, changes.between(start, end))
+            yield outcomes
             start = end
 
-    def _score(self, parents: Parents, before: Tensor, changes: Changes) -> Outcomes:
+    def _score(
+        self, parents: Parents, before: tuple[Floats, Floats | None, Floats], changes: Changes
+    ) -> Outcomes:
         moving, images = len(self.moving), self._images
         owner = np.arange(len(changes)).repeat(changes.sizes * self._each)
         unit = self._units(changes.part)
@@ -193,45 +223,74 @@ class Arena:
         begins[1:] = cell[1:] != cell[:-1]
         starts = np.flatnonzero(begins)
         row, cells = begins.cumsum() - 1, cell[starts]
-        change = _summed(unit, sign, starts, self._given)
+        change = _summed(unit, sign, starts, self._given).numpy()
         whose = changes.parent[cells // moving]
-        line = torch.from_numpy(whose * moving + cells % moving)
+        line = whose * moving + cells % moving
         # |s + d|² = |s|² + Σ ±(2 u·s + u·d) over the units u that make up the change d.
-        along = parents.grams.numpy().take(whose[row] * len(self._column) + unit)
-        among = change.numpy().take(row * change.shape[1] + images + self._seat[unit])
-        longer = torch.from_numpy(sign * (2 * along + among))
-        square = parents.squares.reshape(-1)[line].index_add_(0, torch.from_numpy(row), longer)
-        dots = parents.dots.reshape(-1, images)[line].add_(change[:, :images])
-        parent = torch.from_numpy(changes.parent)
-        logits = before[parent]
-        moved = self.scale * dots / square.clamp_min(_TINY).sqrt()[:, None]
-        logits.reshape(-1, images)[torch.from_numpy(cells)] = moved
-        return self._read(logits, parents.sizes[parent] + torch.from_numpy(changes.added - changes.removed))
+        along = parents.grams.take(whose[row] * len(self._column) + unit)
+        along *= 2
+        along += change.take(row * change.shape[1] + images + self._seat[unit])
+        along *= sign
+        square = parents.squares.take(line) + np.bincount(row, weights=along, minlength=len(line))
+        moved = parents.dots.reshape(-1, images).take(line, axis=0)
+        moved += change[:, :images]
+        moved *= self.scale
+        moved /= np.sqrt(np.maximum(square, _TINY))[:, None]
+        logits, powers, highest = before
+        logits = logits.take(changes.parent, axis=0)
+        logits.reshape(-1, images)[cells] = moved
+        if powers is not None:
+            # Of the exponentials, too, those of the changed classes alone are new.
+            powers = powers.take(changes.parent, axis=0)
+            powers.reshape(-1, images)[cells] = _exponentials(moved - highest)
+        sizes = parents.sizes[changes.parent] + changes.added - changes.removed
+        return self._read(logits, powers, highest, sizes)
 
     def _units(self, parts: Integers) -> Integers:
         if self._each == 1:
             return parts
         return (parts[:, None] * self._each + np.arange(self._each)).reshape(-1)
 
-    def _logits(self, parents: Parents) -> Tensor:
+    def _logits(self, parents: Parents) -> Floats:
         """Logits of the moving classes `[Q, M, N]`."""
-        return self.scale * parents.dots / parents.squares.clamp_min(_TINY).sqrt()[..., None]
+        return self.scale * parents.dots / np.sqrt(np.maximum(parents.squares, _TINY))[..., None]
 
-    def _read(self, logits: Tensor, sizes: Tensor) -> Outcomes:
+    def _highest(self, logits: Floats) -> Floats:
+        """About the highest logit of each image `[N]`: what exponentials are taken relative to."""
+        highest = logits.max((0, 1))
+        return highest if self._rest is None else np.maximum(highest, self._rest.total)
+
+    def _powers(self, logits: Floats, highest: Floats) -> Floats | None:
+        """Exponentials of logits, relative to the highest; None where they might leave the range."""
+        return _exponentials(logits - highest) if self.scale <= _MOST_SCALE else None
+
+    def _read(self, logits: Floats, powers: Floats | None, highest: Floats, sizes: Integers) -> Outcomes:
         """Ranks and losses out of the moving logits `[B, M, N]` and the columns that stand still."""
-        here = self._true >= 0
-        column = self._true.clamp_min(0).expand(len(logits), 1, -1)
-        true = logits.gather(1, column)[:, 0]
+        true = np.empty((len(logits), self._images))
         if self._rest is not None:
-            true = torch.where(here, true, self._rest.true)
+            true[:] = self._rest.true
+        own = logits.reshape(len(logits), -1).take(self._true, axis=1)
+        true[:, self._here] = own
         # A tie with a wrong class counts as lost: equal texts must not look like a right answer.
-        rank = (logits >= true[:, None]).sum(1)
-        total = torch.logsumexp(logits, 1)
+        rank = np.add.reduce(logits >= true[:, None], axis=1, dtype=np.int64)
+        if powers is None:
+            total = torch.logsumexp(torch.from_numpy(logits), 1).numpy()
+            if self._rest is not None:
+                total = np.logaddexp(total, self._rest.total)
+        else:
+            total = powers.sum(1)
+            if self._rest is not None:
+                total += np.exp(self._rest.total - highest)
+            total = np.log(total, out=total)
+            total += highest
         if self._rest is not None:
-            total = torch.logaddexp(total, self._rest.total)
-            below = torch.searchsorted(self._rest.logits, true.T.contiguous())
-            rank += self._rest.logits.shape[1] - below.T
-        return Outcomes(rank=rank - 1, loss=total - true, size=sizes)
+            rank += self._rest.rank
+            rank[:, self._here] += np.add.reduce(self._rest.logits >= own[..., None], axis=2, dtype=np.int64)
+        rank[:, self._here] -= 1  # the true class itself
+        total -= true
+        return Outcomes(
+            rank=torch.from_numpy(rank), loss=torch.from_numpy(total), size=torch.from_numpy(sizes * 1.0)
+        )
 
 
 def read_outcomes(logits: Tensor, labels: Tensor, sizes: Tensor) -> Outcomes:
@@ -275,12 +334,34 @@ def _contributions(vectors: Tensor, column: Tensor, moving: int, images: Tensor)
     return seat, given
 
 
+@contextmanager
+def _few_threads(elements: int) -> Iterator[None]:
+    """Leave small arrays to one thread: several wait for each other, on a busy machine for milliseconds."""
+    threads = torch.get_num_threads()
+    if threads == 1 or elements >= _WORTH_THREADS:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _exponentials(values: Floats) -> Floats:
+    """Exponentials, in place."""
+    return torch.from_numpy(values).exp_().numpy()
+
+
 def _rest(still: Tensor, labels: Tensor, place: Tensor) -> Rest:
     logits = still.to(torch.float64)
-    true = logits.gather(1, labels[:, None])[:, 0]
-    apart = logits[:, place < 0]
+    apart, stands = logits[:, place < 0], place[labels] < 0
+    true = logits.gather(1, labels[:, None])
+    rank = (apart >= true).sum(1) - 1  # the true class itself
+    nothing = torch.zeros(len(labels), dtype=torch.float64)
     return Rest(
-        logits=apart.sort(1).values.contiguous(),
-        total=torch.logsumexp(apart, 1),
-        true=torch.where(place[labels] < 0, true, torch.zeros_like(true)),
+        logits=apart[~stands].contiguous().numpy(),
+        total=torch.logsumexp(apart, 1).numpy(),
+        true=torch.where(stands, true[:, 0], nothing).numpy(),
+        rank=torch.where(stands, rank, torch.zeros_like(rank)).numpy(),
     )

@@ -4,9 +4,9 @@ It knows nothing of vectors, images or fitness.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -58,6 +58,10 @@ class Edit(NamedTuple):
 
     def applied(self, parts: Sequence[int]) -> tuple[int, ...]:
         """The parts of the new candidate."""
+        gone = frozenset(self.removed)
+        left = [part for part in parts if part not in gone]
+        if len(left) == len(parts) - len(self.removed):  # no part that goes stands twice
+            return tuple(sorted((*left, *self.added)))
         gone = dict(Counter(self.removed))
         left = list(self.added)
         for part in parts:
@@ -108,7 +112,22 @@ class Menu:
         """The parts of all slots, slot after slot."""
         return np.array([part for slot in self.slots for part in slot], dtype=np.int64)
 
-    def sizes(self, parts: Iterable[int]) -> list[int]:
+    @cached_property
+    def slot_array(self) -> npt.NDArray[np.int64]:
+        """The slot of every part; one more than the last slot for a part that none lists."""
+        slots = np.full(len(self.keys), len(self.slots), dtype=np.int64)
+        slots[self.listed] = np.arange(len(self.slots)).repeat([len(slot) for slot in self.slots])
+        return slots
+
+    def sizes(self, parts: Sequence[int]) -> list[int]:
         """How many parts each slot holds."""
-        counts = Counter(map(self.slot_of.__getitem__, parts))
-        return [counts[slot] for slot in range(len(self.slots))]
+        return list(self._sizes(tuple(parts)))
+
+    @cached_property
+    def _sizes(self) -> Callable[[tuple[int, ...]], list[int]]:
+        # Every operator asks for the sizes of the same few parents.
+        def count(parts: tuple[int, ...]) -> list[int]:
+            slots = self.slot_array[list(parts)]
+            return np.bincount(slots, minlength=len(self.slots) + 1)[: len(self.slots)].tolist()
+
+        return lru_cache(maxsize=32)(count)

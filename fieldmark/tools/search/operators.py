@@ -3,7 +3,6 @@
 It knows nothing of fitness or vectors. A new operator is a frozen class with one method.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -13,9 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldmark.tools.search.candidates import Candidate, Edit, Menu
-
-_LOW = tuple(bytes(byte < 32 * eighths for byte in range(256)) for eighths in range(1, 8))
-"""For each chance from 1/8 to 7/8, which of the 256 bytes lie below it."""
 
 
 class Operator(Protocol):
@@ -68,7 +64,8 @@ class Remove:
         for number, parent in enumerate(parents):
             sizes = menu.sizes(parent.parts)
             least = {slot for slot, size in enumerate(sizes) if size <= menu.least}
-            spare = [part for part in parent.parts if menu.slot_of[part] not in least]
+            of = menu.slot_of
+            spare = [part for part in parent.parts if of[part] not in least] if least else parent.parts
             for _ in range(self.each if spare else 0):
                 yield Edit(number, (), (spare[below(len(spare), chance)],), "remove")
 
@@ -107,12 +104,8 @@ class Mutate:
 
     def __call__(self, parents: Sequence[Candidate], menu: Menu, chance: Random) -> Iterator[Edit]:
         """See `Operator`."""
-        sizes = [len(slot) for slot in menu.slots]
-        marks = [random_marks(size, menu, chance) for _ in range(self.count) for size in sizes]
         child = np.zeros((self.count, len(menu.keys)), dtype=np.bool_)
-        child[:, menu.listed] = np.frombuffer(b"".join(marks), dtype=np.bool_).reshape(
-            self.count, len(menu.listed)
-        )
+        child[:, menu.listed] = random_sets(self.count, menu, chance)
         held = np.zeros(len(menu.keys), dtype=np.bool_)
         held[list(parents[0].parts)] = True
         for added, removed in zip(row_places(child & ~held), row_places(held & ~child), strict=True):
@@ -135,19 +128,23 @@ class Crossover:
         """See `Operator`."""
         if len(parents) < 2:
             return
-        held: Counter[int] = Counter()
-        for parent in parents:
-            held.update(set(parent.parts))
-        rest = sorted(part for part, count in held.items() if count < len(parents))
-        weights = [held[part] for part in rest]
-        base, sizes = set(parents[0].parts), menu.sizes(parents[0].parts)
-        mine = [part for part in rest if part in base]
-        for _ in range(self.count if rest else 0):
-            child = drawn(rest, weights, below(len(rest) + 1, chance), chance)
-            kept = base.intersection(child)
-            added = sorted(part for part in child if part not in base)
-            removed = [part for part in mine if part not in kept]
-            added, removed = allowed(added, removed, list(sizes), menu)
+        present = np.zeros((len(parents), len(menu.keys)), dtype=np.bool_)
+        for row, parent in zip(present, parents, strict=True):
+            row[list(parent.parts)] = True
+        holders = present.sum(0)
+        rest = np.flatnonzero((holders > 0) & (holders < len(parents)))
+        if not len(rest):
+            return
+        counts = [below(len(rest) + 1, chance) for _ in range(self.count)]
+        child = drawn(holders[rest], counts, chance)
+        mine = present[0, rest]
+        slots, sizes = menu.slot_array[rest], menu.sizes(parents[0].parts)
+        put, taken = child & ~mine, ~child & mine
+        fits = fitting(put, taken, slots, sizes, menu)
+        changes = zip(row_places(put, rest), row_places(taken, rest), strict=True)
+        for fine, (added, removed) in zip(fits.tolist(), changes, strict=True):
+            if not fine:
+                added, removed = allowed(added, removed, list(sizes), menu)
             yield Edit(0, added, removed, "crossover")
 
 
@@ -164,52 +161,100 @@ def below(count: int, chance: Random) -> int:
     return number
 
 
-def random_marks(size: int, menu: Menu, chance: Random) -> bytes:
-    """A random part of a slot, sparse or dense: each of its parts with a chance of 1/8 to 7/8.
+def random_sets(count: int, menu: Menu, chance: Random) -> npt.NDArray[np.bool_]:
+    """Random sets of parts: of every slot a part, sparse or dense, each part with a chance of 1/8 to 7/8.
 
     Args:
-        size: Parts of the slot.
-        menu: The bounds.
+        count: B, how many sets.
+        menu: What they are drawn from, and the bounds.
         chance: Where chance comes from.
 
     Returns:
-        For each part of the slot 1 where it is chosen, else 0.
+        Bool `[B, L]`: which of the parts that `menu.listed` lists are chosen.
     """
-    if not size:
-        return b""
-    # A random byte for each part, held against a bar that is drawn once.
-    low = _LOW[below(len(_LOW), chance)]
-    marks = chance.randbytes(size).translate(low)
-    count = marks.count(1)
-    if menu.least <= count <= menu.most:
-        return marks
-    if count < menu.least:
-        chosen = chance.sample(range(size), min(menu.least, size))
-    else:
-        chosen = chance.sample([place for place in range(size) if marks[place]], menu.most)
-    fewer = bytearray(size)
-    for place in chosen:
-        fewer[place] = 1
-    return bytes(fewer)
+    lengths = np.array([len(slot) for slot in menu.slots if slot], dtype=np.int64)
+    listed = len(menu.listed)
+    if not listed or not count:
+        return np.zeros((count, listed), dtype=np.bool_)
+    # A random byte for each part, held against a bar that is drawn for its slot.
+    bars = np.frombuffer(chance.randbytes(count * len(lengths)), dtype=np.uint8) % 7 * 32 + 32
+    noise = np.frombuffer(chance.randbytes(count * listed), dtype=np.uint8).reshape(count, listed)
+    marks = noise < bars.reshape(count, -1).repeat(lengths, axis=1)
+    starts = lengths.cumsum() - lengths
+    sizes = np.add.reduceat(marks, starts, axis=1, dtype=np.int64)
+    wrong = (sizes < np.minimum(menu.least, lengths)) | (sizes > menu.most)
+    for row, slot in np.argwhere(wrong).tolist():
+        start, length = int(starts[slot]), int(lengths[slot])
+        few = int(sizes[row, slot]) < menu.least
+        from_these = range(length) if few else np.flatnonzero(marks[row, start : start + length]).tolist()
+        chosen = chance.sample(from_these, min(menu.least, length) if few else menu.most)
+        marks[row, start : start + length] = False
+        marks[row, start + np.array(chosen, dtype=np.int64)] = True
+    return marks
 
 
-def row_places(table: npt.NDArray[np.bool_]) -> Iterator[tuple[int, ...]]:
-    """The places of what is true in each row `[B, P]`, ascending."""
+def row_places(
+    table: npt.NDArray[np.bool_], names: npt.NDArray[np.int64] | None = None
+) -> Iterator[tuple[int, ...]]:
+    """The places of what is true in each row `[B, P]`, ascending; or the names `[P]` of the places."""
     rows, width = table.shape
     flat = np.flatnonzero(table)
     ends = np.searchsorted(flat, np.arange(1, rows + 1) * width).tolist()
-    places, start = (flat % max(1, width)).tolist(), 0
+    place = flat % max(1, width)
+    places, start = (place if names is None else names[place]).tolist(), 0
     for end in ends:
         yield tuple(places[start:end])
         start = end
 
 
-def drawn(items: Sequence[int], weights: Sequence[float], count: int, chance: Random) -> list[int]:
-    """Draw `count` different items, the heavier the likelier (Efraimidis & Spirakis 2006)."""
-    random = chance.random
-    keys = [random() ** (1 / weight) for weight in weights]  # the exponent favours heavy items
-    ranked = sorted(range(len(keys)), key=keys.__getitem__, reverse=True)
-    return [items[place] for place in ranked[:count]]
+def drawn(weights: npt.NDArray[np.int64], counts: Sequence[int], chance: Random) -> npt.NDArray[np.bool_]:
+    """Draw sets of different items, the heavier the likelier (Efraimidis & Spirakis 2006).
+
+    Args:
+        weights: Weight of each item `[R]`, above 0.
+        counts: How many items each of the B sets has.
+        chance: Where chance comes from.
+
+    Returns:
+        Bool `[B, R]`: which items are drawn.
+    """
+    sets, items = len(counts), len(weights)
+    random = np.frombuffer(chance.randbytes(4 * sets * items), dtype="<u4").reshape(sets, items)
+    # The items of the largest keys u^(1/weight) are drawn; their logarithms have the same order.
+    keys = np.log((random + 1.0) / 2**32) / weights
+    place = np.empty((sets, items), dtype=np.int64)
+    np.put_along_axis(place, (-keys).argsort(axis=1, kind="stable"), np.arange(items)[None], axis=1)
+    return place < np.array(counts)[:, None]
+
+
+def fitting(
+    put: npt.NDArray[np.bool_],
+    taken: npt.NDArray[np.bool_],
+    slots: npt.NDArray[np.int64],
+    sizes: Sequence[int],
+    menu: Menu,
+) -> npt.NDArray[np.bool_]:
+    """Which of several changes of one candidate leave every slot within bounds, in whatever order they go.
+
+    Args:
+        put: Bool `[B, R]`: which of R parts each puts in.
+        taken: Bool `[B, R]`: which each takes out.
+        slots: Slot of each of the parts `[R]`.
+        sizes: Parts that each slot holds now.
+        menu: The bounds.
+
+    Returns:
+        Bool `[B]`.
+    """
+    width = len(sizes) + 1  # the last one for parts that no slot lists
+    more, fewer = (
+        np.bincount((np.arange(len(each))[:, None] * width + slots)[each], minlength=len(each) * width)
+        for each in (put, taken)
+    )
+    more, fewer = more.reshape(-1, width)[:, :-1], fewer.reshape(-1, width)[:, :-1]
+    now = np.array(sizes)
+    full, empty = (more > 0) & (now + more > menu.most), (fewer > 0) & (now - fewer < menu.least)
+    return np.logical_not((full | empty).any(1))
 
 
 def allowed(

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from fieldmark.agents.optimize_history import Journal, history_lines
+from fieldmark.cache.later import Later
+from fieldmark.errors import RunError
 from fieldmark.tools.search.candidates import Edit
 from fieldmark.tools.search.generation import Scored
 
@@ -40,9 +42,21 @@ def test_lines_are_what_json_writes(names: tuple[int, ...] | None) -> None:
 
 
 def test_a_journal_is_cut_back_to_what_was_known(tmp_path: Path) -> None:
-    path = tmp_path / "history.jsonl"
-    size = Journal(path, 0).append(["{}", '{"é": 1}'])
+    path, later = tmp_path / "history.jsonl", Later()
+    size = Journal(path, 0, later).append(["{}", '{"é": 1}'])
+    later.settle()
     assert size == path.stat().st_size == len('{}\n{"é": 1}\n'.encode())
-    Journal(path, size).append(["[]"])
-    assert Journal(path, size).append(["[1]"]) == size + 4
+    Journal(path, size, later).append(["[]"])
+    assert Journal(path, size, later).append(["[1]"]) == size + 4
+    later.close()
     assert path.read_text().splitlines() == ["{}", '{"é": 1}', "[1]"]
+
+
+def test_a_journal_that_lost_lines_is_not_written_on(tmp_path: Path) -> None:
+    path, later = tmp_path / "history.jsonl", Later()
+    path.write_text("{}\n")
+    Journal(path, 4, later).append(["[1]"])
+    with pytest.raises(RunError, match="shorter than"):
+        later.settle()
+    later.close()
+    assert path.read_text() == "{}\n"

@@ -183,3 +183,68 @@ def test_a_search_without_images_is_refused() -> None:
             parts=Parts(torch.zeros(1, 1, 2), torch.zeros(1, 1, dtype=torch.int64)),
             moving=[0], scale=1.0, classes=1,
         )  # fmt: skip
+
+
+def test_parts_that_stand_still_count_in_the_size(world: dict[str, torch.Tensor]) -> None:
+    sums = torch.zeros(C, D, dtype=torch.float64).index_add_(0, world["owner"][BOOK], world["units"][BOOK])
+    made = Arena(
+        world["images"],
+        world["labels"],
+        parts=Parts(world["units"][:EACH][:, None], torch.zeros(EACH, 1, dtype=torch.int64)),
+        moving=[0],
+        scale=SCALE,
+        classes=C,
+        still=SCALE * world["images"] @ unit(sums).T,
+        standing=18,
+    )
+    parents = made.parents([Candidate((0, 1, 2), 0)])
+    assert made.outcomes(parents).size.tolist() == [21.0]
+    (scored,) = made.score(parents, [Edit(0, (3, 4), (), "add"), Edit(0, (), (1,), "remove")])
+    assert scored.size.tolist() == [23.0, 20.0]
+
+
+@pytest.mark.parametrize("moving", [list(range(C)), [1, 4, 6]])
+def test_a_steep_scale_gives_the_same_losses(
+    world: dict[str, torch.Tensor], moving: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = [p for p in range(C * EACH) if int(world["owner"][p]) in moving]
+    mine = tuple(i for i, p in enumerate(inside) if p in BOOK)
+    edits = [Edit(0, (i,), (), "add") for i in range(len(inside)) if i not in mine]
+    made, _ = arena(world, moving, BOOK)
+    (usual,) = made.score(made.parents([Candidate(mine, 0)]), edits)
+    # Where exponentials relative to the parents' could leave the range, each candidate has its own.
+    monkeypatch.setattr(algebra, "_MOST_SCALE", SCALE / 2)
+    (steep,) = made.score(made.parents([Candidate(mine, 0)]), edits)
+    assert torch.equal(usual.rank, steep.rank)
+    assert torch.allclose(usual.loss, steep.loss, rtol=1e-12, atol=1e-12)
+    monkeypatch.setattr(made, "scale", 5000.0)
+    (steepest,) = made.score(made.parents([Candidate(mine, 0)]), edits)
+    assert bool(steepest.loss.isfinite().all())
+
+
+def test_parents_that_live_on_are_those_summed_anew(world: dict[str, torch.Tensor]) -> None:
+    made, inside = arena(world, [1, 4, 6], BOOK)
+    mine = tuple(i for i, p in enumerate(inside) if p in BOOK)
+    first, second = Candidate(mine, 0), Candidate((0, 3, *mine[5:]), 0)
+    made.parents([first])
+    together = made.parents([second, first, second])
+    fresh, _ = arena(world, [1, 4, 6], BOOK)
+    again = fresh.parents([second, first, second])
+    for name in ("dots", "grams", "squares", "sizes"):
+        assert (getattr(together, name) == getattr(again, name)).all()
+
+
+def test_the_number_of_threads_is_what_it_was(world: dict[str, torch.Tensor]) -> None:
+    made, inside = arena(world, [1, 4, 6], BOOK)
+    mine = tuple(i for i, p in enumerate(inside) if p in BOOK)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        scoring = made.score(made.parents([Candidate(mine, 0)]), [Edit(0, (), (mine[0],), "remove")])
+        next(scoring)  # and is abandoned
+        assert torch.get_num_threads() == 2
+        with pytest.raises(IndexError):
+            made.parents([Candidate((9999,), 0)])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)

@@ -2,6 +2,7 @@
 
 from random import Random
 
+import numpy as np
 import pytest
 
 from fieldmark.tools.search.candidates import Candidate, Edit, Menu, part_key
@@ -14,7 +15,9 @@ from fieldmark.tools.search.operators import (
     Remove,
     Replace,
     below,
-    random_marks,
+    drawn,
+    fitting,
+    random_sets,
 )
 
 SLOTS = ((0, 1, 2, 3), (4, 5, 6), (7,))
@@ -67,14 +70,16 @@ def test_crossover_keeps_what_all_parents_hold() -> None:
 def test_mutation_draws_sparse_and_dense_sets() -> None:
     slot = tuple(range(100))
     menu = Menu((slot,), [0] * 100, least=1, most=100)
-    sizes = [random_marks(100, menu, Random(seed)).count(1) for seed in range(80)]
-    assert min(sizes) < 25
-    assert max(sizes) > 75
-    small = Menu((slot,), [0] * 100, least=2, most=4)
-    marks = [random_marks(100, small, Random(seed)) for seed in range(20)]
-    assert all(2 <= each.count(1) <= 4 and each.count(1) + each.count(0) == 100 for each in marks)
-    assert random_marks(1, small, Random(0)) == b"\x01"
-    assert random_marks(0, menu, Random(0)) == b""
+    sizes = random_sets(80, menu, Random(0)).sum(1)
+    assert sizes.min() < 25
+    assert sizes.max() > 75
+    small = Menu((slot[:60], (), (60,), slot[61:]), [0] * 100, least=2, most=4)
+    sets = random_sets(20, small, Random(0))
+    assert sets.shape == (20, 100)
+    for start, end in ((0, 60), (61, 100)):
+        assert all(2 <= size <= 4 for size in sets[:, start:end].sum(1))
+    assert sets[:, 60].all()  # the only part of its slot
+    assert random_sets(3, Menu(((), ()), []), Random(0)).shape == (3, 0)
     assert all(edit.by == "mutate" for edit in edits(Mutate()))
 
 
@@ -91,6 +96,26 @@ def test_a_mutation_of_slots_in_any_order_is_the_set_it_draws() -> None:
 
 def test_a_menu_without_parts_has_one_mutation() -> None:
     assert {edit[1:3] for edit in Mutate(3)((Candidate((), 0),), Menu(((), ()), []), Random(1))} == {((), ())}
+
+
+def test_heavier_items_are_drawn_more_often() -> None:
+    counts = [2] * 3000
+    sets = drawn(np.array([1, 3, 1, 3]), counts, Random(2))
+    assert sets.sum(1).tolist() == counts
+    often = sets.mean(0)
+    # Two of four without putting back: by hand 1/8 + 6/8·1/5 + 1/8·1/7 = 0.293 for weight 1.
+    assert np.allclose(often, [0.293, 0.707, 0.293, 0.707], atol=0.03)
+    assert drawn(np.array([1, 1]), [0, 2], Random(0)).tolist() == [[False, False], [True, True]]
+
+
+def test_a_change_fits_if_no_slot_gets_too_full_or_too_empty() -> None:
+    slots = np.array([0, 0, 1, 1])
+    put = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], dtype=np.bool_)
+    taken = np.array([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 1, 0]], dtype=np.bool_)
+    menu = Menu(((0, 1, 2, 3), (4, 5, 6)), [0] * 7, least=1, most=3)
+    assert fitting(put, taken, slots, [2, 2], menu).tolist() == [False, True, False, True]
+    # A slot that is too full as it is hinders nobody who leaves it alone.
+    assert fitting(put, taken, slots, [2, 4], menu).tolist() == [False, True, True, True]
 
 
 def test_a_number_below_is_what_random_draws() -> None:
