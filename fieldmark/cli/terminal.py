@@ -83,9 +83,17 @@ def ask(question: str, *, option: str) -> None:
 
     if not sys.stdin.isatty():
         raise InputError(f"{question} Nobody is there to answer.", hint=f"Give {option}.")
-    if not typer.confirm(question, err=True):
+    if not confirmed(question):
         errors().say("Nothing was done.")
         raise typer.Exit(0)
+
+
+def confirmed(question: str) -> bool:
+    """Ask for a yes or a no; Ctrl-C is neither, and ends the command as anywhere else."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
 
 
 def leave(code: int) -> NoReturn:

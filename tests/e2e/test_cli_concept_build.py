@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+import typer
 from PIL import Image
 
 from fieldmark.app.stores import open_stores
@@ -143,6 +145,24 @@ def test_too_early_is_said_with_what_comes_first(line: CommandLine) -> None:
         early = line.invoke("concept", command, "Owls", *more)
         assert (early.code, "no classifier yet" in early.err) == (2, True)
     assert not (line.folder / "out").exists()
+
+
+def test_at_a_terminal_it_asks_before_the_look(line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("fieldmark.cli.concept.evaluate.sys", terminal)
+
+    def interrupt(*_: object, **__: object) -> bool:
+        raise typer.Abort
+
+    monkeypatch.setattr(typer, "confirm", interrupt)
+    assert line.invoke("concept", "evaluate", "hawk").code == 130
+    monkeypatch.setattr(typer, "confirm", lambda *_, **__: False)  # pyright: ignore
+    declined = line.invoke("concept", "evaluate", "hawk")
+    assert (declined.code, declined.out) == (0, "")
+    assert record(line)["blind_looks"] == []
+    monkeypatch.setattr(typer, "confirm", interrupt)
+    assert line.invoke("concept", "evaluate", "hawk", "--yes").code == 0
+    assert line.invoke("concept", "evaluate", "hawk").code == 0, "what is known is not asked about"
 
 
 def test_a_test_with_too_few_labels_is_not_looked_at(line: CommandLine) -> None:

@@ -12,7 +12,7 @@ import typer
 from fieldmark.cli.concept.build import GO_ON, Version, going_on
 from fieldmark.cli.concept.chat import BaseUrl, Json, Name
 from fieldmark.cli.concept.telling import Telling
-from fieldmark.cli.terminal import amount, errors, print_json, row, table, words
+from fieldmark.cli.terminal import amount, confirmed, errors, print_json, row, table, words
 
 if TYPE_CHECKING:
     from fieldmark.app.concept_building import ConceptBuilder
@@ -54,7 +54,7 @@ def evaluate(
             builder.check_before_look()
             progress.pause()
             announce(builder)
-            if not yes and sys.stdin.isatty() and not typer.confirm("Look now?", err=True):
+            if not yes and sys.stdin.isatty() and not confirmed("Look now?"):
                 errors().say("The blind test was not looked at.")
                 raise typer.Exit(0)
             progress.go_on()
