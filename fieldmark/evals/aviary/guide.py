@@ -27,7 +27,7 @@ from fieldmark.evals.aviary.guide_words import OTHER_NAMES
 from fieldmark.evals.aviary.species import Species, world_hash
 from fieldmark.records import Message
 
-GUIDE_VERSION = 3
+GUIDE_VERSION = 4
 """Raised whenever the same question would get another answer."""
 MODEL_NAME = "aviary-guide (scripted)"
 """The model name under which it is served: it never poses as a language model."""

@@ -3,12 +3,15 @@
 Knows nothing about how definitions are drafted or mended, about pictures or about HTTP.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from fieldmark.errors import InputError
-from fieldmark.evals.aviary import guide_drafting as drafting
-from fieldmark.evals.aviary import guide_mending as mending
+from fieldmark.evals.aviary.guide_clauses import ReadClause, read_clauses
+from fieldmark.evals.aviary.guide_concepts import queries, scope
+from fieldmark.evals.aviary.guide_evidence import Example
+from fieldmark.evals.aviary.guide_refining import refine
 
 ANALYST_FIELDS = frozenset({"questions", "near_miss", "edits"})
 """Fields by which an answer about a definition is known."""
@@ -34,13 +37,35 @@ def answer_about_definition(fields: frozenset[str], data: Mapping[str, Any]) -> 
         BadDefinitionError: The data do not fit.
     """
     concept, purpose = _text(data, "concept"), _text(data, "purpose")
-    clauses = _rows(data, "clauses")
+    clauses = _clauses(data)
+    question = json.dumps(data, sort_keys=True)
     if "questions" in fields:
-        asked = [(_text(row, "question"), _text(row, "answer")) for row in _rows(data, "asked")]
-        return drafting.scope(concept, purpose, clauses, asked)
+        return scope(concept, purpose, clauses, _pairs(data, "asked"), question)
     if "near_miss" in fields:
-        return drafting.queries(clauses, concept)
-    return mending.refine(clauses, _rows(data, "examples"))
+        return queries(clauses, concept, question)
+    return refine(concept, purpose, clauses, _examples(data), _pairs(data, "answers"), question)
+
+
+def _clauses(data: Mapping[str, Any]) -> tuple[ReadClause, ...]:
+    found = read_clauses(data.get("clauses", []))
+    if found is None:
+        raise BadDefinitionError("its data give no list of 'clauses'")
+    return found
+
+
+def _pairs(data: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
+    return [(_text(row, "question"), _text(row, "answer")) for row in _rows(data, name)]
+
+
+def _examples(data: Mapping[str, Any]) -> list[Example]:
+    found: list[Example] = []
+    for row in _rows(data, "examples"):
+        findings = row.get("findings", {})
+        if not isinstance(findings, dict):
+            raise BadDefinitionError("an example gives no 'findings'")
+        told = {str(name): str(value) for name, value in findings.items()}
+        found.append(Example(_text(row, "seen"), _text(row, "owner"), _text(row, "reason"), told))
+    return found
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:
