@@ -10,14 +10,15 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
 from fieldmark.agents.build_context import BuildContext
 from fieldmark.agents.build_sampling import Sample, examples_of, first_sample, next_sample
 from fieldmark.agents.build_writing import write_classifier
 from fieldmark.records import Verdict
 from fieldmark.tools.clause_prompts import captions_of
-from fieldmark.tools.heads.choosing import RECIPES, Fitted, choose_head
-from fieldmark.tools.heads.training import Recipe
+from fieldmark.tools.heads.choosing import RECIPES, Fitted, choose_head, simplest_within_noise
+from fieldmark.tools.heads.training import Examples, Recipe
 
 DISAGREES = 0.5
 """How far classifier and annotator must be apart, in probability of "in", before an image is debated."""
@@ -139,17 +140,37 @@ def fitted_head(state: BuildState, context: BuildContext, *, recipes: Sequence[R
     """A head fitted to all that is known now: the same whenever and by whichever process it is asked for."""
     concept = context.concept
     settled: dict[str, float] = context.arrays.get_json(state.settled) if state.settled else {}  # pyright: ignore
-    examples = examples_of(read_sample(state, context), read_verdicts(state, context), settled, context)
+    sample, verdicts = read_sample(state, context), read_verdicts(state, context)
+    texts = context.encoder.encode_texts(captions_of(concept.name, context.definition))
     costs = concept.costs
-    return choose_head(
-        examples,
-        context.definition,
-        texts=context.encoder.encode_texts(captions_of(concept.name, context.definition)),
-        # Equal costs are what a concept has before its owner said anything: then F1 sets the threshold.
-        costs=None if costs.false_positive == costs.false_negative else costs,
-        recipes=recipes,
-        seed=context.options.seed,
-    )
+
+    def fitted(weight: float, among: Sequence[Recipe]) -> tuple[Fitted, Examples, Tensor]:
+        examples, labelled = examples_of(sample, verdicts, settled, context, owner_weight=weight)
+        found = choose_head(
+            examples,
+            context.definition,
+            texts=texts,
+            # Equal costs are what a concept has before its owner said anything: then F1 sets the threshold.
+            costs=None if costs.false_positive == costs.false_negative else costs,
+            recipes=among,
+            seed=context.options.seed,
+        )
+        return found, examples, labelled
+
+    weights = sorted(context.options.owner_weights)
+    if len(weights) > 1:
+        tried = [agreement_with_owner(*fitted(weight, RECIPES[:1])) for weight in weights]
+        weights = [weights[simplest_within_noise(tried)]]
+    return fitted(weights[0], recipes)[0]
+
+
+def agreement_with_owner(fitted: Fitted, examples: Examples, labelled: Tensor) -> list[float]:
+    """How right a head is of each image that the owner labelled, by networks that had not seen it `[L]`.
+
+    One minus the distance between probability and label: 1 is sure and right.
+    """
+    gap = (fitted.out_of_fold - examples.target).abs()[labelled]
+    return (1 - gap).tolist() or [0.0]
 
 
 def disagreements(fitted: Fitted, verdicts: tuple[Verdict, ...], context: BuildContext) -> list[str]:

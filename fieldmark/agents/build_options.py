@@ -21,6 +21,7 @@ class BuildOptions(Record):
     """Share of all images that those rounds may take."""
     debates: int = Field(default=40, ge=0)
     """The most images that are argued about: those on which classifier and annotator disagree most."""
-    owner_weight: float = Field(default=3.0, gt=0)
-    """What a label of the owner counts in fitting, where a verdict counts at most 1."""
+    owner_weights: tuple[float, ...] = Field(default=(3.0, 12.0, 50.0), min_length=1)
+    """What a label of the owner may count in fitting, where a verdict counts at most 1: the least that does
+    as well as any on labels held out is taken. The less annotator and owner agree, the more it is."""
     seed: int = 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 import torch
+from torch import Tensor
 
 from fieldmark.agents.build_context import BuildContext
 from fieldmark.agents.concept_queries import searches_for
@@ -100,7 +101,9 @@ def examples_of(
     verdicts: Sequence[Verdict],
     settled: Mapping[str, float],
     context: BuildContext,
-) -> Examples:
+    *,
+    owner_weight: float,
+) -> tuple[Examples, Tensor]:
     """Examples out of verdicts, debates and the owner's labels.
 
     Images of which nothing can be told are left out. A label of the owner outside of the blind test stands in
@@ -111,8 +114,12 @@ def examples_of(
         verdicts: The annotator's verdicts, in any order.
         settled: Probability of "in" of images that were debated.
         context: The build.
+        owner_weight: What a label of the owner counts.
+
+    Returns:
+        The examples, and which of them the owner labelled `[N]` bool.
     """
-    concept, pool, options = context.concept, context.pool, context.options
+    concept, pool = context.concept, context.pool
     definition = context.definition
     labels = {image: label for image, label in dev_labels(concept).items() if label.value != "unsure"}
     by_hash = {verdict.image: verdict for verdict in verdicts}
@@ -122,20 +129,21 @@ def examples_of(
     rows: list[tuple[float, float, float]] = []
     clauses: list[list[float]] = []
     for image in dict.fromkeys((*sample.images, *labels)):
-        told = _told(by_hash.get(image), labels.get(image), settled.get(image), options.owner_weight)
+        told = _told(by_hash.get(image), labels.get(image), settled.get(image), owner_weight)
         if told is None or image not in pool.row_of:
             continue
         hashes.append(image)
         rows.append((*told, stands_for if image in drawn else 0.0))
         clauses.append(clause_row(by_hash.get(image), definition))
     table = torch.tensor(rows, dtype=torch.float32).reshape(len(rows), 3)
-    return Examples(
+    examples = Examples(
         vectors=pool.vectors[pool.rows(hashes)],
         target=table[:, 0].contiguous(),
         clauses=torch.tensor(clauses, dtype=torch.float32).reshape(len(rows), len(definition.active)),
         weight=table[:, 1].contiguous(),
         stands_for=table[:, 2].contiguous(),
     )
+    return examples, torch.tensor([image in labels for image in hashes], dtype=torch.bool)
 
 
 def clause_row(verdict: Verdict | None, definition: Definition) -> list[float]:

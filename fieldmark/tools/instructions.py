@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from fieldmark.records import Clause, ClauseRole, Concept, Definition, Label
 
 _RULES: tuple[tuple[ClauseRole, str, str], ...] = (
-    ("necessary", "What must hold", "An image is in only if **all** of these hold:"),
-    ("positive", "What suffices", "Of these **at least one** must hold:"),
-    ("negative", "What rules an image out", "An image is out as soon as **any** of these holds:"),
+    ("necessary", "What must hold", "An image is in only if all of these hold:"),
+    ("positive", "What suffices", "Of these at least one must hold:"),
+    ("negative", "What rules an image out", "An image is out as soon as any of these holds:"),
 )
 MOST_CASES = 24
 """The most decided cases that are told."""

@@ -5,7 +5,7 @@ It knows nothing of how anything is done; importing it loads no model, no networ
 
 import typer
 
-from fieldmark.cli.concept import build, chat, evaluate, export, label, new, predict, show
+from fieldmark.cli.concept import build, chat, evaluate, export, label, new, predict, show, simulate
 
 
 def commands() -> typer.Typer:
@@ -25,4 +25,5 @@ def commands() -> typer.Typer:
     group.command()(show.show)
     group.command()(show.diff)
     group.command()(show.rollback)
+    group.command()(simulate.simulate)
     return group

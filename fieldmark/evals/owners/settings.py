@@ -1,0 +1,45 @@
+"""The choices of a simulation of owners, as one record.
+
+It knows nothing of how any choice is carried out.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from fieldmark.records import Record
+
+Control = Literal["name_only", "static_prompt", "same_labels_head", "random_boards", "no_conversation"]
+CONTROLS: tuple[Control, ...] = (
+    "name_only",
+    "static_prompt",
+    "same_labels_head",
+    "random_boards",
+    "no_conversation",
+)
+Variant = Literal["exact", "flips5", "flips10", "boundary", "unsure", "terse", "midway"]
+
+
+class SimulateOptions(Record):
+    """What is simulated."""
+
+    owners: tuple[str, ...]
+    """Keys of the rules."""
+    variant: Variant = "exact"
+    """The owners' faults."""
+    seed: int = 0
+    """Decides pictures, draws and faults."""
+    pool: int = Field(default=3000, ge=200, le=50_000)
+    """Pictures that the conversation and the build may use."""
+    held_out: int = Field(default=600, ge=50, le=20_000)
+    """Pictures, drawn apart, that everything is measured on by the rule."""
+    annotate: int = Field(default=1200, ge=50)
+    """Pictures that the annotator judges for a classifier."""
+    boards: int = Field(default=12, ge=0)
+    labels: int = Field(default=74, ge=0)
+    """Labels outside of the blind test, repeats included, after which there is no further board."""
+    blind: int = Field(default=100, ge=0)
+    questions: int = Field(default=6, ge=0)
+    mistakes: float = Field(default=0.06, ge=0, le=0.3)
+    """Share of the features of a picture that the guide takes for something else."""
+    controls: tuple[Control, ...] = CONTROLS

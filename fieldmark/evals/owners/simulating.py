@@ -1,0 +1,280 @@
+"""Simulates owners: each talks over a concept, gets a classifier, and is held against controls.
+
+It knows nothing of commands or settings of the machine.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldmark.agents.context import Report, say_nothing
+from fieldmark.agents.define_options import DefineOptions
+from fieldmark.cache.bytestore import ByteStore
+from fieldmark.errors import InputError
+from fieldmark.evals.aviary.gallery import Gallery
+from fieldmark.evals.aviary.guide import Guide
+from fieldmark.evals.aviary.guide_server import GuideServer
+from fieldmark.evals.aviary.guide_sight import Sight, SightSettings
+from fieldmark.evals.owners.results import (
+    ControlScore,
+    Measured,
+    OwnerResult,
+    SimulateResult,
+    measured,
+    pooled_result,
+)
+from fieldmark.evals.owners.rules import RULE_BY_KEY, RULES, Rule
+from fieldmark.evals.owners.settings import Control, SimulateOptions
+from fieldmark.evals.owners.simulated import SimulatedOwner
+from fieldmark.evals.owners.trials import (
+    Bench,
+    Judged,
+    Trial,
+    by_labels,
+    by_name,
+    from_static_prompt,
+    talk_and_build,
+)
+from fieldmark.evals.owners.world import OwnersWorld, draw_world
+from fieldmark.records import Concept, Limits
+from fieldmark.tools import agreement
+from fieldmark.tools.concept_changes import repeats
+from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.llm import ChatModel
+from fieldmark.tools.verdict_store import VerdictStore
+
+Floats = NDArray[np.float64]
+NOTE = (
+    "Owners are simulated, and the language model is a scripted guide that knows pictures again and is told "
+    "what they show, with mistakes: it is no language model. The pictures, the CLIP model, the conversation, "
+    "the classifier and the statistics are the real thing."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """What a simulation needs.
+
+    Attributes:
+        options: What is simulated.
+        encoder: The CLIP encoder.
+        answers: Where answers and verdicts are kept.
+        pictures: Folder for drawn pictures; complete ones are reused.
+        home: Folder for the concepts' folders: a fresh one, as every concept begins anew.
+        report: Shows progress.
+    """
+
+    options: SimulateOptions
+    encoder: Encoder
+    answers: ByteStore
+    pictures: Path
+    home: Path
+    report: Report = say_nothing
+
+
+def rules_named(names: tuple[str, ...]) -> tuple[Rule, ...]:
+    """The rules of these keys; "all" names them all.
+
+    Raises:
+        InputError: One is unknown, or none is named.
+    """
+    if "all" in names:
+        return RULES
+    strangers = [name for name in names if name not in RULE_BY_KEY]
+    if strangers or not names:
+        raise InputError(
+            f"There is no simulated owner {strangers[0]!r}."
+            if strangers
+            else "No simulated owner was named.",
+            hint=f"There are: all, {', '.join(RULE_BY_KEY)}.",
+        )
+    return tuple(RULE_BY_KEY[name] for name in dict.fromkeys(names))
+
+
+async def simulate(task: Simulation) -> SimulateResult:
+    """Simulate the owners, one after the other.
+
+    Raises:
+        InputError: An owner is unknown.
+    """
+    began = time.perf_counter()
+    options = task.options
+    rules = rules_named(options.owners)
+    world = draw_world(
+        task.pictures,
+        task.encoder,
+        seed=options.seed,
+        pool=options.pool,
+        held_out=options.held_out,
+        report=task.report,
+    )
+    sight = Sight(
+        Gallery.of_folders(world.folders), SightSettings(mistakes=options.mistakes, seed=options.seed)
+    )
+    owners: list[OwnerResult] = []
+    teachers: list[Measured] = []
+    students: list[Measured] = []
+    controls: dict[str, dict[str, Measured]] = {name: {} for name in options.controls}
+    with GuideServer(Guide((), sight=sight)) as server:
+        async with ChatModel(
+            server.model,
+            base_url=server.base_url,
+            api_key=None,
+            store=task.answers,
+            identity=server.guide.identity,
+            limits=Limits(),
+        ) as llm:
+            bench = Bench(
+                world=world,
+                encoder=task.encoder,
+                llm=llm,
+                model=await llm.identify(),
+                verdicts=VerdictStore(task.answers),
+                home=task.home,
+                options=options,
+                report=task.report,
+            )
+            for number, rule in enumerate(rules):
+                task.report("owner", {"number": number + 1, "of": len(rules), "name": rule.name})
+                truth = truth_of(rule_in_force(rule, options), world)
+                trial = await talk_and_build(
+                    rule, owner_of(rule, bench), talk(options), bench, name="conversation", read=True
+                )
+                found = await controls_of(rule, trial.concept, bench)
+                own = {name: measured(truth, judged.calls, seed=number) for name, judged in found.items()}
+                teachers.append(measured(truth, trial.teacher.calls, seed=number))
+                students.append(measured(truth, trial.student.calls, seed=number))
+                for name, one in own.items():
+                    controls[name][rule.key] = one
+                scores = {name: control_score(truth, found[name], one) for name, one in own.items()}
+                owners.append(owner_result(rule, trial, truth, teachers[-1], students[-1], scores))
+                task.report("owner_done", owners[-1].model_dump(mode="json"))
+    return SimulateResult(
+        variant=options.variant,
+        seed=options.seed,
+        pool=options.pool,
+        held_out=options.held_out,
+        owners=tuple(owners),
+        pooled=pooled_result(owners, teachers=teachers, students=students, controls=controls),
+        seconds=round(time.perf_counter() - began, 1),
+        notes=(NOTE,),
+    )
+
+
+def talk(options: SimulateOptions, **changed: object) -> DefineOptions:
+    """How a conversation goes."""
+    return DefineOptions.model_validate(
+        {
+            "boards": options.boards,
+            "labels": options.labels,
+            "blind": options.blind,
+            "questions": options.questions,
+            "blind_batch": max(1, options.blind),
+            **changed,
+        }
+    )
+
+
+def owner_of(rule: Rule, bench: Bench) -> SimulatedOwner:
+    """A fresh owner: every condition talks to somebody who remembers nothing."""
+    options = bench.options
+    later = following(rule) if options.variant == "midway" else None
+    return SimulatedOwner(rule, bench.world.scene, variant=options.variant, later=later, seed=options.seed)
+
+
+def rule_in_force(rule: Rule, options: SimulateOptions) -> Rule:
+    """The rule that everything is measured by: where it changes midway, the one it changed to."""
+    return following(rule) if options.variant == "midway" else rule
+
+
+def following(rule: Rule) -> Rule:
+    """The next rule of the list, as what an owner changes her mind to; name and purpose stay."""
+    other = RULES[(RULES.index(rule) + 1) % len(RULES)]
+    return Rule(rule.key, rule.name, rule.purpose, rule.difficulty, other.decision)
+
+
+def truth_of(rule: Rule, world: OwnersWorld) -> Floats:
+    """Which held-out pictures are in, by the rule `[N]`."""
+    return np.array([float(rule.inside(world.scene.of(i.content_hash))) for i in world.held_out.images])
+
+
+async def controls_of(rule: Rule, concept: Concept, bench: Bench) -> dict[str, Judged]:
+    """What each control says of the held-out pictures; one that cannot be had is left out."""
+    found: dict[str, Judged] = {}
+    for name in bench.options.controls:
+        judged = await _control(name, rule, concept, bench)
+        if judged is not None:
+            found[name] = judged
+    return found
+
+
+async def _control(name: Control, rule: Rule, concept: Concept, bench: Bench) -> Judged | None:
+    options = bench.options
+    match name:
+        case "name_only":
+            return by_name(concept, bench)
+        case "same_labels_head":
+            return by_labels(concept, bench)
+        case "static_prompt":
+            return (await from_static_prompt(rule, bench)).student
+        case "random_boards":
+            condition = talk(options, kind="random")
+        case "no_conversation":
+            condition = talk(options, conversation=False, blind=0)
+    return (await talk_and_build(rule, owner_of(rule, bench), condition, bench, name=name)).student
+
+
+def control_score(truth: Floats, judged: Judged, one: Measured) -> ControlScore:
+    """A control as it is told."""
+    auprc = float(agreement.average_precision(truth, judged.scores, np.ones((1, len(truth))))[0])
+    return ControlScore(f1=round(one.value, 4), ci95=one.interval, auprc=round(auprc, 4))
+
+
+def owner_result(
+    rule: Rule,
+    trial: Trial,
+    truth: Floats,
+    teacher: Measured,
+    student: Measured,
+    controls: Mapping[str, ControlScore],
+) -> OwnerResult:
+    """One owner as told."""
+    ones = np.ones((1, len(truth)))
+    pairs = [(a.value, b.value) for a, b in repeats(trial.concept) if "unsure" not in (a.value, b.value)]
+    first, second = (np.array([float(pair[side] == "in") for pair in pairs]) for side in (0, 1))
+    definition = trial.concept.definition
+    return OwnerResult(
+        rule=rule.key,
+        difficulty=rule.difficulty,
+        prevalence=round(float(truth.mean()), 4),
+        f1=round(teacher.value, 4),
+        ci95=teacher.interval,
+        student_f1=round(student.value, 4),
+        student_ci95=student.interval,
+        auprc=round(float(agreement.average_precision(truth, trial.student.scores, ones)[0]), 4),
+        kappa_owner_annotator=number(agreement.kappa(truth, trial.teacher.calls, ones)[0]),
+        kappa_from_instructions=(
+            None if trial.reader is None else number(agreement.kappa(truth, trial.reader.calls, ones)[0])
+        ),
+        self_kappa=(
+            None if not pairs else number(agreement.kappa(first, second, np.ones((1, len(pairs))))[0])
+        ),
+        labels_used=trial.labels,
+        questions=trial.questions,
+        vlm_calls=trial.calls,
+        boards=trial.boards,
+        edits=sum(d.kind == "edit" and d.edit is not None for d in trial.concept.decisions),
+        stop_reason=trial.stop_reason,
+        clauses=tuple(f"{clause.role}: {clause.text}" for clause in definition.active),
+        controls=dict(controls),
+    )
+
+
+def number(value: float) -> float | None:
+    """A number for a record; None where it is undefined."""
+    return None if math.isnan(value) else round(float(value), 4)

@@ -1,0 +1,268 @@
+"""One concept under one condition: talk with its simulated owner, build, and judge the held-out pictures.
+
+It knows nothing of other concepts, of statistics or of how results are told.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fieldmark.agents.build_context import BuildContext
+from fieldmark.agents.build_options import BuildOptions
+from fieldmark.agents.build_running import run_build
+from fieldmark.agents.build_writing import INSTRUCTIONS
+from fieldmark.agents.context import Report
+from fieldmark.agents.define_context import DefineContext
+from fieldmark.agents.define_options import DefineOptions
+from fieldmark.agents.define_running import converse
+from fieldmark.cache.arrays import ArrayStore
+from fieldmark.evals.owners.rules import Rule
+from fieldmark.evals.owners.settings import SimulateOptions
+from fieldmark.evals.owners.simulated import SimulatedOwner
+from fieldmark.evals.owners.world import OwnersWorld
+from fieldmark.records import Clause, Concept, Definition, Verdict
+from fieldmark.tools.agreement import best_threshold
+from fieldmark.tools.annotate import DocumentAnnotator, VlmAnnotator
+from fieldmark.tools.concept_changes import blind_labels, dev_labels, with_version
+from fieldmark.tools.concept_folder import ConceptFolder, slug_of
+from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.heads.choosing import choose_head
+from fieldmark.tools.heads.export import load_head
+from fieldmark.tools.heads.training import Examples
+from fieldmark.tools.llm import ChatModel
+from fieldmark.tools.run_folder import now
+from fieldmark.tools.verdict_store import VerdictStore
+
+Floats = NDArray[np.float64]
+MODELS = "models"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What somebody says of the held-out pictures, in their order.
+
+    Attributes:
+        scores: `[N]`, higher is likelier in.
+        calls: `[N]` 1 for in, 0 for out.
+        told: `[N]` whether it could tell; where not, the call is out and the score 0.
+    """
+
+    scores: Floats
+    calls: Floats
+    told: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A concept talked over and built.
+
+    Attributes:
+        concept: The concept as it was left.
+        student: The classifier.
+        teacher: The annotator it learned from.
+        reader: An annotator that was given the instructions alone; None where none was asked.
+        stop_reason: Why the conversation ended.
+        boards: How many boards there were.
+        labels: Labels that the owner gave, repeats and the blind test included.
+        questions: Questions that the owner answered.
+        calls: Questions to the models asked anew.
+    """
+
+    concept: Concept
+    student: Judged
+    teacher: Judged
+    reader: Judged | None
+    stop_reason: str
+    boards: int
+    labels: int
+    questions: int
+    calls: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What all trials share.
+
+    Attributes:
+        world: The pictures.
+        encoder: The CLIP encoder.
+        llm: The guide, over HTTP.
+        model: What its answers depend on.
+        verdicts: Where verdicts are kept.
+        home: Folder for the concepts' folders.
+        options: What is simulated.
+        report: Shows progress.
+    """
+
+    world: OwnersWorld
+    encoder: Encoder
+    llm: ChatModel
+    model: str
+    verdicts: VerdictStore
+    home: Path
+    options: SimulateOptions
+    report: Report
+
+
+async def talk_and_build(
+    rule: Rule,
+    owner: SimulatedOwner,
+    condition: DefineOptions,
+    bench: Bench,
+    *,
+    name: str,
+    read: bool = False,
+) -> Trial:
+    """Talk with an owner under some condition, build the classifier, and judge the held-out pictures.
+
+    Args:
+        rule: For the concept's name and purpose; what is hidden in it stays with the owner.
+        owner: Who answers.
+        condition: How the conversation goes.
+        bench: What all trials share.
+        name: Of the condition.
+        read: Also have an annotator label by the instructions alone.
+    """
+    folder = ConceptFolder(bench.home / name / slug_of(rule.name))
+    folder.save(Concept(name=rule.name, purpose=rule.purpose, seed=bench.options.seed))
+    folder.save_pool(bench.world.pool.images)
+    annotator = VlmAnnotator(bench.llm, model=bench.model, store=bench.verdicts)
+    asked = bench.llm.calls
+    talk = DefineContext(
+        folder=folder,
+        pool=bench.world.pool,
+        encoder=bench.encoder,
+        annotator=annotator,
+        gap_finder=annotator,
+        llm=bench.llm,
+        arrays=ArrayStore(folder.path / "arrays"),
+        options=condition,
+        report=bench.report,
+    )
+    sitting = await converse(talk, owner)
+    return await built(
+        folder,
+        annotator,
+        bench,
+        stop_reason=str(sitting.state.stop_reason),
+        labels=owner.labels_given,
+        questions=owner.questions_answered,
+        asked=asked,
+        read=read,
+    )
+
+
+async def from_static_prompt(rule: Rule, bench: Bench) -> Trial:
+    """Build from one long clause: all that the owner said before looking at pictures."""
+    folder = ConceptFolder(bench.home / "static_prompt" / slug_of(rule.name))
+    concept = Concept(name=rule.name, purpose=rule.purpose, seed=bench.options.seed)
+    said = f"The image shows one of the {rule.name}: {rule.purpose}"
+    definition = Definition(clauses=(Clause(id="c1", role="necessary", text=said),))
+    folder.save(with_version(concept, definition, why="static prompt", at=now()))
+    annotator = VlmAnnotator(bench.llm, model=bench.model, store=bench.verdicts)
+    return await built(
+        folder,
+        annotator,
+        bench,
+        stop_reason="no_conversation",
+        labels=0,
+        questions=0,
+        asked=bench.llm.calls,
+        read=False,
+    )
+
+
+async def built(
+    folder: ConceptFolder,
+    annotator: VlmAnnotator,
+    bench: Bench,
+    *,
+    stop_reason: str,
+    labels: int,
+    questions: int,
+    asked: int,
+    read: bool,
+) -> Trial:
+    """Build the version in force and judge the held-out pictures."""
+    version = folder.load().current
+    context = BuildContext(
+        folder=folder,
+        version=version,
+        out=folder.path / MODELS / f"v{version}",
+        pool=bench.world.pool,
+        encoder=bench.encoder,
+        annotator=annotator,
+        debater=annotator,
+        llm=bench.llm,
+        arrays=ArrayStore(folder.path / "arrays"),
+        options=BuildOptions(annotate=bench.options.annotate, seed=bench.options.seed),
+        report=bench.report,
+    )
+    await run_build(context)
+    head, _ = load_head(context.out, bench.encoder)
+    p, _ = head.probabilities(bench.world.held_out.vectors)
+    everyone = np.ones(len(p), dtype=np.bool_)
+    student = Judged(p.double().numpy(), (p >= head.threshold).double().numpy(), everyone)
+    held_out = bench.world.held_out.images
+    teacher = judged_by(await annotator.judge(held_out, context.definition))
+    reader = None
+    if read:
+        text = (context.out / INSTRUCTIONS).read_text(encoding="utf-8")
+        by_text = DocumentAnnotator(bench.llm, text, model=bench.model, store=bench.verdicts)
+        reader = judged_by(await by_text.judge(held_out))
+    concept = folder.load()
+    return Trial(
+        concept=concept,
+        student=student,
+        teacher=teacher,
+        reader=reader,
+        stop_reason=stop_reason,
+        boards=sum(decision.kind == "board" for decision in concept.decisions),
+        labels=labels,
+        questions=questions,
+        calls=bench.llm.calls - asked,
+    )
+
+
+def judged_by(verdicts: tuple[Verdict, ...]) -> Judged:
+    """What an annotator says, with silence counted as out."""
+    return Judged(
+        scores=np.array([0.0 if v.p is None else v.p for v in verdicts]),
+        calls=np.array([float(v.call == "in") for v in verdicts]),
+        told=np.array([v.call in ("in", "out") for v in verdicts]),
+    )
+
+
+def by_name(concept: Concept, bench: Bench) -> Judged:
+    """The concept's name alone, its threshold set by F1 on everything that the owner labelled."""
+    vector = bench.encoder.encode_texts([f"a photo of {concept.name}"])[0]
+    rows, values = labelled(concept, bench)
+    scores = (bench.world.held_out.vectors @ vector).double().numpy()
+    threshold = best_threshold(values, (bench.world.pool.vectors[rows] @ vector).double().numpy())
+    return Judged(scores, (scores >= threshold).astype(np.float64), np.ones(len(scores), dtype=np.bool_))
+
+
+def by_labels(concept: Concept, bench: Bench) -> Judged | None:
+    """A head fitted to all that the owner labelled, the blind test too; None with too little to learn."""
+    rows, values = labelled(concept, bench)
+    if min(values.sum(), (1 - values).sum()) < 2:
+        return None
+    ones = torch.ones(len(rows))
+    target = torch.from_numpy(values).float()
+    examples = Examples(bench.world.pool.vectors[rows], target, torch.zeros(len(rows), 0), ones, ones)
+    head = choose_head(examples, Definition(), seed=bench.options.seed).head
+    p, _ = head.probabilities(bench.world.held_out.vectors)
+    calls = (p >= head.threshold).double().numpy()
+    return Judged(p.double().numpy(), calls, np.ones(len(calls), dtype=np.bool_))
+
+
+def labelled(concept: Concept, bench: Bench) -> tuple[torch.Tensor, Floats]:
+    """Rows of the pool that the owner labelled in or out, blind ones too, and the labels."""
+    labels = {**blind_labels(concept), **dev_labels(concept)}
+    told = {image: label for image, label in labels.items() if label.value != "unsure"}
+    rows = bench.world.pool.rows(list(told))
+    values = [float(label.value == "in") for image, label in told.items() if image in bench.world.pool.row_of]
+    return torch.tensor(rows, dtype=torch.int64), np.array(values)

@@ -1,0 +1,77 @@
+"""The pictures of a simulation: one flock to talk about and learn from, one drawn apart to measure on.
+
+It knows nothing of rules, owners or concepts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fieldmark.agents.context import Report
+from fieldmark.evals.aviary.conditions import HABITAT, LIGHT
+from fieldmark.evals.aviary.flock import render_flock
+from fieldmark.evals.owners.rules import Values
+from fieldmark.evals.owners.simulated import Scene
+from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.images import find_images
+from fieldmark.tools.pool import Pool, open_pool
+
+APART = 1_000_003
+"""Added to the seed of the held-out flock."""
+
+
+@dataclass(frozen=True)
+class OwnersWorld:
+    """Pictures, their vectors and the truth about them.
+
+    Attributes:
+        pool: What a conversation and a build may use.
+        held_out: What everything is measured on.
+        scene: The truth about both.
+        folders: Where the pictures lie.
+    """
+
+    pool: Pool
+    held_out: Pool
+    scene: Scene
+    folders: tuple[Path, Path]
+
+
+def draw_world(
+    pictures: Path, encoder: Encoder, *, seed: int, pool: int, held_out: int, report: Report
+) -> OwnersWorld:
+    """Draw both flocks, or take those drawn before, and encode them.
+
+    Every bird has the build of one of the ten kinds, as those that the bundled encoder was trained on;
+    everything else about it is mixed freely.
+
+    Args:
+        pictures: Folder for drawn pictures.
+        encoder: The CLIP encoder.
+        seed: Decides the pictures.
+        pool: Pictures to talk about.
+        held_out: Pictures to measure on.
+        report: Shows progress.
+    """
+
+    def drawing(done: int, of: int) -> None:
+        report("rendering", {"done": done, "of": of})
+
+    def encoding(done: int, of: int) -> None:
+        report("encoded", {"done": done, "of": of})
+
+    folders = (pictures / f"kinds-{seed}-{pool}", pictures / f"kinds-{seed + APART}-{held_out}")
+    shown: dict[str, Values] = {}
+    pools: list[Pool] = []
+    for folder, count, own in zip(folders, (pool, held_out), (seed, seed + APART), strict=True):
+        truth = {
+            each.file: each
+            for each in render_flock(folder, count, seed=own, kind_share=1.0, progress=drawing)
+        }
+        images = find_images(folder).images
+        pools.append(open_pool(images, encoder, progress=encoding))
+        for image in images:
+            found = truth[image.path.name]
+            values: Mapping[str, str] = {**found.marks, HABITAT: found.habitat, LIGHT: found.light}
+            shown[image.content_hash] = values
+    return OwnersWorld(pools[0], pools[1], Scene(shown), folders)
