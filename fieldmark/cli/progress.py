@@ -220,3 +220,6 @@ class Progress:
         asked = f" (follow-up questions so far: {fields['questions']:,})" if fields["questions"] else ""
         self.line(f"{when}: {fields['resolved']:,} resolved, {fields['open']:,} open{rejected}{asked}")
         self.stage("Comparing", line=False)
+
+    def _on_owner(self, fields: dict[str, Any]) -> None:
+        self.line(f"Owner {fields['number']} of {fields['of']} done: {fields['name']}")

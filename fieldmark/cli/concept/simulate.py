@@ -62,6 +62,10 @@ def simulate(
         str,
         typer.Option(help=f"Controls: a,b,c, all or none. {', '.join(CONTROL_WORDS)}.", rich_help_panel=_HOW),
     ] = "all",
+    workers: Annotated[
+        int,
+        typer.Option(min=1, max=64, help="Processes that owners are shared out to.", rich_help_panel=_RUN),
+    ] = 2,
     out: Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=_RUN)] = Path(
         "runs"
     ),
@@ -78,12 +82,9 @@ def simulate(
     names = tuple(name.strip() for name in owners.split(",") if name.strip())
     chosen = chosen_controls(controls)
     with Progress("Loading") as progress:
-        import asyncio
-
-        from fieldmark.app.stores import open_stores
+        from fieldmark.app.simulation import run_simulation
         from fieldmark.evals.owners.settings import SimulateOptions
-        from fieldmark.evals.owners.simulating import Simulation, rules_named
-        from fieldmark.evals.owners.simulating import simulate as simulated
+        from fieldmark.evals.owners.simulating import rules_named
         from fieldmark.tools.run_folder import RunFolder
 
         rules_named(names)
@@ -94,20 +95,11 @@ def simulate(
                 "questions": questions, "mistakes": mistakes, "controls": chosen,
             }
         )  # fmt: skip
-        with open_stores() as stores:
-            encoder = stores.encoder("aviary")
-            run = RunFolder.create(out, kind="simulate", options=options.model_dump(mode="json"))
-            progress("run", {"path": str(run.path)})
-            task = Simulation(
-                options=options,
-                encoder=encoder,
-                answers=stores.answers,
-                pictures=stores.aviary,
-                home=run.path / "concepts",
-                report=progress,
-            )
-            result = asyncio.run(simulated(task))
-            run.write("result.json", result)
+        run = RunFolder.create(out, kind="simulate", options=options.model_dump(mode="json"))
+        progress("run", {"path": str(run.path)})
+        progress.stage("Simulating owners", of=None)
+        result = run_simulation(options, home=run.path / "concepts", workers=workers, report=progress)
+        run.write("result.json", result)
     if json:
         print_json(result)
     show(result, words(json=json), run.path)

@@ -3,8 +3,7 @@
 It knows nothing of conversations, builds or pictures.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -108,17 +107,12 @@ class SimulateResult(Record):
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Measured:
-    """F1 on one owner's held-out pictures, with its bootstrap replicates.
-
-    Attributes:
-        value: F1; 0 where the rule has positives and none is found.
-        replicates: `[R]`.
-    """
+class Measured(Record):
+    """F1 on one owner's held-out pictures, with its bootstrap replicates."""
 
     value: float
-    replicates: Floats
+    """F1; 0 where the rule has positives and none is found."""
+    replicates: tuple[float, ...]
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -127,15 +121,25 @@ class Measured:
         return round(float(low), 4), round(float(high), 4)
 
 
+class OwnerRun(Record):
+    """One owner's result with all that pooling needs: what a worker hands back."""
+
+    result: OwnerResult
+    teacher: Measured
+    student: Measured
+    controls: dict[str, Measured]
+
+
 def measured(truth: Floats, calls: Floats, *, seed: int) -> Measured:
     """F1 of calls, with replicates that are paired across everything measured with the same seed."""
     value = float(agreement.f1(truth, calls, np.ones((1, len(truth))))[0])
-    return Measured(value, agreement.replicates(agreement.f1, truth, calls, seed=seed))
+    made = agreement.replicates(agreement.f1, truth, calls, seed=seed)
+    return Measured(value=value, replicates=tuple(made.tolist()))
 
 
 def pooled_over(measurements: Sequence[Measured]) -> Pooled:
     """The mean over owners."""
-    found = agreement.pooled([m.value for m in measurements], [m.replicates for m in measurements])
+    found = agreement.pooled([m.value for m in measurements], [np.array(m.replicates) for m in measurements])
     return Pooled(value=round(found.value, 4), ci95=(round(found.low, 4), round(found.high, 4)))
 
 
@@ -144,8 +148,8 @@ def gap_over(first: Sequence[Measured], second: Sequence[Measured]) -> Compariso
     found = agreement.pooled_difference(
         [m.value for m in first],
         [m.value for m in second],
-        [m.replicates for m in first],
-        [m.replicates for m in second],
+        [np.array(m.replicates) for m in first],
+        [np.array(m.replicates) for m in second],
     )
     return Comparison(
         value=round(found.value, 4),
@@ -155,22 +159,11 @@ def gap_over(first: Sequence[Measured], second: Sequence[Measured]) -> Compariso
     )
 
 
-def pooled_result(
-    owners: Sequence[OwnerResult],
-    *,
-    teachers: Sequence[Measured],
-    students: Sequence[Measured],
-    controls: Mapping[str, Mapping[str, Measured]],
-) -> PooledResult:
-    """Pool owners.
-
-    Args:
-        owners: One result each.
-        teachers: The annotator's F1, in the same order.
-        students: The classifier's.
-        controls: Control → rule → F1; an owner whom a control could not serve is left out of its comparison.
-    """
-    place = {owner.rule: number for number, owner in enumerate(owners)}
+def pooled_result(runs: Sequence[OwnerRun]) -> PooledResult:
+    """Pool owners; one whom a control could not serve is left out of its comparison."""
+    owners = [run.result for run in runs]
+    teachers, students = [run.teacher for run in runs], [run.student for run in runs]
+    names = dict.fromkeys(name for run in runs for name in run.controls)
     gap = gap_over(teachers, students)
     return PooledResult(
         f1=pooled_over(teachers),
@@ -183,11 +176,15 @@ def pooled_result(
         questions=float(np.mean([owner.questions for owner in owners])),
         vlm_calls=float(np.mean([owner.vlm_calls for owner in owners])),
         boards=float(np.mean([owner.boards for owner in owners])),
-        controls={name: pooled_over(list(found.values())) for name, found in controls.items() if found},
+        controls={
+            name: pooled_over([run.controls[name] for run in runs if name in run.controls]) for name in names
+        },
         differences={
-            name: gap_over([students[place[rule]] for rule in found], list(found.values()))
-            for name, found in controls.items()
-            if found
+            name: gap_over(
+                [run.student for run in runs if name in run.controls],
+                [run.controls[name] for run in runs if name in run.controls],
+            )
+            for name in names
         },
     )
 

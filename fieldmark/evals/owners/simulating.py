@@ -4,8 +4,7 @@ It knows nothing of commands or settings of the machine.
 """
 
 import math
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from fieldmark.evals.owners.results import (
     ControlScore,
     Measured,
     OwnerResult,
+    OwnerRun,
     SimulateResult,
     measured,
     pooled_result,
@@ -76,6 +76,17 @@ class Simulation:
     home: Path
     report: Report = say_nothing
 
+    def world(self) -> OwnersWorld:
+        """The pictures, drawn and encoded now if they are not yet."""
+        return draw_world(
+            self.pictures,
+            self.encoder,
+            seed=self.options.seed,
+            pool=self.options.pool,
+            held_out=self.options.held_out,
+            report=self.report,
+        )
+
 
 def rules_named(names: tuple[str, ...]) -> tuple[Rule, ...]:
     """The rules of these keys; "all" names them all.
@@ -96,30 +107,20 @@ def rules_named(names: tuple[str, ...]) -> tuple[Rule, ...]:
     return tuple(RULE_BY_KEY[name] for name in dict.fromkeys(names))
 
 
-async def simulate(task: Simulation) -> SimulateResult:
-    """Simulate the owners, one after the other.
+async def simulate(task: Simulation, rules: Sequence[Rule]) -> list[OwnerRun]:
+    """Simulate owners, one after the other.
 
-    Raises:
-        InputError: An owner is unknown.
+    Args:
+        task: What it needs.
+        rules: The owners' rules.
+
+    Returns:
+        One run for each.
     """
-    began = time.perf_counter()
-    options = task.options
-    rules = rules_named(options.owners)
-    world = draw_world(
-        task.pictures,
-        task.encoder,
-        seed=options.seed,
-        pool=options.pool,
-        held_out=options.held_out,
-        report=task.report,
-    )
+    options, world = task.options, task.world()
     sight = Sight(
         Gallery.of_folders(world.folders), SightSettings(mistakes=options.mistakes, seed=options.seed)
     )
-    owners: list[OwnerResult] = []
-    teachers: list[Measured] = []
-    students: list[Measured] = []
-    controls: dict[str, dict[str, Measured]] = {name: {} for name in options.controls}
     with GuideServer(Guide((), sight=sight)) as server:
         async with ChatModel(
             server.model,
@@ -139,29 +140,38 @@ async def simulate(task: Simulation) -> SimulateResult:
                 options=options,
                 report=task.report,
             )
-            for number, rule in enumerate(rules):
-                task.report("owner", {"number": number + 1, "of": len(rules), "name": rule.name})
-                truth = truth_of(rule_in_force(rule, options), world)
-                trial = await talk_and_build(
-                    rule, owner_of(rule, bench), talk(options), bench, name="conversation", read=True
-                )
-                found = await controls_of(rule, trial.concept, bench)
-                own = {name: measured(truth, judged.calls, seed=number) for name, judged in found.items()}
-                teachers.append(measured(truth, trial.teacher.calls, seed=number))
-                students.append(measured(truth, trial.student.calls, seed=number))
-                for name, one in own.items():
-                    controls[name][rule.key] = one
-                scores = {name: control_score(truth, found[name], one) for name, one in own.items()}
-                owners.append(owner_result(rule, trial, truth, teachers[-1], students[-1], scores))
-                task.report("owner_done", owners[-1].model_dump(mode="json"))
+            return [await one_owner(rule, bench) for rule in rules]
+
+
+async def one_owner(rule: Rule, bench: Bench) -> OwnerRun:
+    """One owner: the conversation, the classifier, the controls."""
+    options = bench.options
+    seed = RULES.index(rule)
+    truth = truth_of(rule_in_force(rule, options), bench.world)
+    trial = await talk_and_build(
+        rule, owner_of(rule, bench), talk(options), bench, name="conversation", read=True
+    )
+    found = await controls_of(rule, trial.concept, bench)
+    own = {name: measured(truth, judged.calls, seed=seed) for name, judged in found.items()}
+    teacher = measured(truth, trial.teacher.calls, seed=seed)
+    student = measured(truth, trial.student.calls, seed=seed)
+    scores = {name: control_score(truth, found[name], one) for name, one in own.items()}
+    result = owner_result(rule, trial, truth, teacher, student, scores)
+    return OwnerRun(result=result, teacher=teacher, student=student, controls=own)
+
+
+def simulated(options: SimulateOptions, runs: Sequence[OwnerRun], *, seconds: float) -> SimulateResult:
+    """Put the owners' runs together, in the order of the rules."""
+    places = {rule.key: place for place, rule in enumerate(RULES)}
+    ordered = sorted(runs, key=lambda run: places[run.result.rule])
     return SimulateResult(
         variant=options.variant,
         seed=options.seed,
         pool=options.pool,
         held_out=options.held_out,
-        owners=tuple(owners),
-        pooled=pooled_result(owners, teachers=teachers, students=students, controls=controls),
-        seconds=round(time.perf_counter() - began, 1),
+        owners=tuple(run.result for run in ordered),
+        pooled=pooled_result(ordered),
+        seconds=round(seconds, 1),
         notes=(NOTE,),
     )
 
