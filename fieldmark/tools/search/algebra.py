@@ -22,9 +22,6 @@ _TINY = 1e-12
 _MOST_SCALE = 350.0
 """Where logits lie further apart than twice this, exponentials of differences leave the range of float64."""
 
-_WORTH_THREADS = 1 << 19
-"""Elements from which on several threads gain more than they lose by waiting for each other."""
-
 Floats = npt.NDArray[np.float64]
 
 
@@ -166,7 +163,7 @@ class Arena:
         order = column.argsort(kind="stable")
         counts = np.bincount(column, minlength=moving)
         starts = counts.cumsum() - counts
-        with _few_threads(len(unit) * self._given.shape[1]):
+        with _one_thread():
             total = _summed(unit[order], np.ones(len(unit)), starts, self._given).numpy()
         grams = total[self._column, self._images + self._seat]
         squares = np.zeros(moving)
@@ -193,7 +190,7 @@ class Arena:
         changes = edits if isinstance(edits, Changes) else Changes.of(edits)
         logits = self._logits(parents)
         highest = self._highest(logits)
-        with _few_threads(logits.size):
+        with _one_thread():
             before = logits, self._powers(logits, highest), highest
         moving = len(self.moving)
         # Of each edit: all logits and their exponentials, and for each class that it changes a row of sums.
@@ -203,7 +200,7 @@ class Arena:
         while start < len(changes):
             done = int(elements[start - 1]) if start else 0
             end = max(start + 1, int(np.searchsorted(elements, done + MOST_ELEMENTS, side="right")))
-            with _few_threads(int(elements[end - 1]) - done):
+            with _one_thread():
                 outcomes = self._score(parents, before, changes.between(start, end))
             yield outcomes
             start = end
@@ -335,12 +332,9 @@ def _contributions(vectors: Tensor, column: Tensor, moving: int, images: Tensor)
 
 
 @contextmanager
-def _few_threads(elements: int) -> Iterator[None]:
-    """Leave small arrays to one thread: several wait for each other, on a busy machine for milliseconds."""
+def _one_thread() -> Iterator[None]:
+    """Score in one thread: its steps are small, and threads of a busy machine wait milliseconds for each other."""
     threads = torch.get_num_threads()
-    if threads == 1 or elements >= _WORTH_THREADS:
-        yield
-        return
     torch.set_num_threads(1)
     try:
         yield
