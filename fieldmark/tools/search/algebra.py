@@ -333,7 +333,7 @@ def _contributions(vectors: Tensor, column: Tensor, moving: int, images: Tensor)
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Score in one thread: its steps are small, and threads of a busy machine wait milliseconds for each other."""
+    """Score in one thread: the steps are small, and on a busy machine threads wait long for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
