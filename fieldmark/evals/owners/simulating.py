@@ -153,6 +153,8 @@ async def one_owner(rule: Rule, bench: Bench) -> OwnerRun:
     )
     found = await controls_of(rule, trial.concept, bench)
     own = {name: measured(truth, judged.calls, seed=seed) for name, judged in found.items()}
+    if trial.teacher is None or trial.reader is None:
+        raise RuntimeError("the annotator was not asked about the held-out pictures")
     teacher = measured(truth, trial.teacher.calls, seed=seed)
     student = measured(truth, trial.student.calls, seed=seed)
     scores = {name: control_score(truth, found[name], one) for name, one in own.items()}
@@ -267,7 +269,9 @@ def owner_result(
         student_f1=round(student.value, 4),
         student_ci95=student.interval,
         auprc=round(float(agreement.average_precision(truth, trial.student.scores, ones)[0]), 4),
-        kappa_owner_annotator=number(agreement.kappa(truth, trial.teacher.calls, ones)[0]),
+        kappa_owner_annotator=(
+            None if trial.teacher is None else number(agreement.kappa(truth, trial.teacher.calls, ones)[0])
+        ),
         kappa_from_instructions=(
             None if trial.reader is None else number(agreement.kappa(truth, trial.reader.calls, ones)[0])
         ),

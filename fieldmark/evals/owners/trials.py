@@ -62,7 +62,7 @@ class Trial:
     Attributes:
         concept: The concept as it was left.
         student: The classifier.
-        teacher: The annotator it learned from.
+        teacher: The annotator it learned from; None where it was not asked.
         reader: An annotator that was given the instructions alone; None where none was asked.
         stop_reason: Why the conversation ended.
         boards: How many boards there were.
@@ -73,7 +73,7 @@ class Trial:
 
     concept: Concept
     student: Judged
-    teacher: Judged
+    teacher: Judged | None
     reader: Judged | None
     stop_reason: str
     boards: int
@@ -124,7 +124,7 @@ async def talk_and_build(
         condition: How the conversation goes.
         bench: What all trials share.
         name: Of the condition.
-        read: Also have an annotator label by the instructions alone.
+        read: Also have the annotator judge the held-out pictures, and another one by the instructions alone.
     """
     folder = ConceptFolder(bench.home / name / slug_of(rule.name))
     folder.save(Concept(name=rule.name, purpose=rule.purpose, seed=bench.options.seed))
@@ -207,9 +207,9 @@ async def built(
     everyone = np.ones(len(p), dtype=np.bool_)
     student = Judged(p.double().numpy(), (p >= head.threshold).double().numpy(), everyone)
     held_out = bench.world.held_out.images
-    teacher = judged_by(await annotator.judge(held_out, context.definition))
-    reader = None
+    teacher = reader = None
     if read:
+        teacher = judged_by(await annotator.judge(held_out, context.definition))
         text = (context.out / INSTRUCTIONS).read_text(encoding="utf-8")
         by_text = DocumentAnnotator(bench.llm, text, model=bench.model, store=bench.verdicts)
         reader = judged_by(await by_text.judge(held_out))
