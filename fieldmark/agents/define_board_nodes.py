@@ -3,15 +3,17 @@
 They know nothing of edits or of when a conversation ends.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from fieldmark.agents import define_boards as boards
 from fieldmark.agents.define_context import DefineContext, chance
 from fieldmark.agents.define_recording import unanswered, with_blind_labels, with_board, with_dev_labels
+from fieldmark.agents.define_scores import calls, clause_verdicts
 from fieldmark.agents.define_state import Context, DefineState, Update, ask_again, expected, new_turn, put
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import RunError
-from fieldmark.records import Board, Concept, LabelValue, Verdict
+from fieldmark.records import Board, Concept, Definition, LabelValue, Verdict
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
@@ -28,7 +30,7 @@ async def mine(state: DefineState, runtime: Context) -> Update:
     """Find images worth a look for the definition in force."""
     context = runtime.context
     concept = context.concept
-    found, told = await boards.mine(concept, context)
+    found, told = await boards.mine(concept, context, before=unverified(state, concept))
     context.report("mined", {"images": len(found.images), "near_misses": len(found.near_miss)})
     return {
         "mined": context.arrays.put_json(found.model_dump(mode="json")),
@@ -41,8 +43,10 @@ async def judge(state: DefineState, runtime: Context) -> Update:
     context = runtime.context
     files = context.files(mined(state, context).images)
     context.report("judging", {"images": len(files)})
-    verdicts = await context.annotator.judge(files, context.concept.definition, progress=told(context))
-    counts = {call: sum(v.call == call for v in verdicts) for call in ("in", "out", "abstain", "refused")}
+    concept = context.concept
+    both = boards.together(concept.definition, unverified(state, concept))
+    found = clause_verdicts(await context.annotator.judge(files, both, progress=told(context)))
+    counts = Counter(calls(concept.definition, found).values())
     context.report("judged", {"images": len(files), **counts})
     return {}
 
@@ -53,7 +57,12 @@ async def board(state: DefineState, runtime: Context) -> Update:
     concept, options = context.concept, context.options
     number = state.boards + 1
     laid = await boards.lay_out(
-        mined(state, context), concept, context, number=number, asked=state.ambiguities
+        mined(state, context),
+        concept,
+        context,
+        number=number,
+        asked=state.ambiguities,
+        before=unverified(state, concept),
     )
     if laid is None:
         return {"stop_reason": "no_images"}
@@ -67,6 +76,7 @@ async def board(state: DefineState, runtime: Context) -> Update:
         "board": laid,
         "boards": number,
         "ambiguities": (*state.ambiguities, laid.ambiguity) if laid.ambiguity else state.ambiguities,
+        "unverified": 0,
         "offers": 0,
         "accepted": 0,
         "candidates": (),
@@ -136,6 +146,11 @@ async def tested(state: DefineState, runtime: Context) -> Update:
     if missing and not state.again:
         return ask_again(payload.model_copy(update={"images": missing}))
     return {"again": False, "later": heard.reply.later or heard.reply.stop}
+
+
+def unverified(state: DefineState, concept: Concept) -> Definition | None:
+    """The definition before the edits that no board has put to the test yet; None where there are none."""
+    return concept.versions[state.unverified - 1].definition if state.unverified else None
 
 
 def mined(state: DefineState, context: DefineContext) -> boards.Mined:

@@ -3,7 +3,8 @@
 It knows nothing of owners, edits or of the graph's order.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,8 @@ import torch
 from fieldmark.agents.concept_queries import searches_for
 from fieldmark.agents.define_context import DefineContext, chance
 from fieldmark.agents.define_recording import revealed_images
-from fieldmark.records import Board, Concept, Record, Verdict
+from fieldmark.agents.define_scores import calls, clause_verdicts
+from fieldmark.records import Board, Call, ClauseVerdict, Concept, Definition, Record, Verdict
 from fieldmark.tools.concept_changes import dev_labels
 from fieldmark.tools.mining import distinct_rows, diverse_rows, groups_by_meaning, rows_apart
 
@@ -50,8 +52,15 @@ class Doubt:
     weight: float
 
 
-async def mine(concept: Concept, context: DefineContext) -> tuple[Mined, bool]:
+async def mine(
+    concept: Concept, context: DefineContext, *, before: Definition | None = None
+) -> tuple[Mined, bool]:
     """Search the pool with queries for the definition; the blind test and whatever looks like it stay out.
+
+    Args:
+        concept: The concept.
+        context: The conversation's tools.
+        before: The definition before edits that are to be put to the test; what they are about is searched.
 
     Returns:
         What was found, and whether the language model gave the queries (the clauses do where it did not).
@@ -63,7 +72,8 @@ async def mine(concept: Concept, context: DefineContext) -> tuple[Mined, bool]:
         return Mined(), searches.written
     free = set(rows)
     without = [row for row in range(len(pool)) if row not in free]
-    vectors = context.encoder.encode_texts([*searches.positive, *searches.near_miss])
+    positive = [*changed_texts(before, concept.definition), *searches.positive]
+    vectors = context.encoder.encode_texts([*positive, *searches.near_miss])
     each = max(4, -(-3 * count // len(vectors)))
     hits = pool.search(vectors, each, without=without).rows.tolist()
     # Rank by rank, so that every query has its say.
@@ -76,7 +86,7 @@ async def mine(concept: Concept, context: DefineContext) -> tuple[Mined, bool]:
     found = [ranked[at] for at in chosen]
     rest = sorted(free - set(found))
     found += chance(concept, "mine", concept.current, len(labelled)).sample(rest, min(some, len(rest)))
-    close = {row for hit in hits[len(searches.positive) :] for row in hit}
+    close = {row for hit in hits[len(positive) :] for row in hit}
     names = [pool.images[row].content_hash for row in found]
     return Mined(
         images=tuple(names),
@@ -85,9 +95,19 @@ async def mine(concept: Concept, context: DefineContext) -> tuple[Mined, bool]:
 
 
 async def lay_out(
-    mined: Mined, concept: Concept, context: DefineContext, *, number: int, asked: Sequence[str]
+    mined: Mined,
+    concept: Concept,
+    context: DefineContext,
+    *,
+    number: int,
+    asked: Sequence[str],
+    before: Definition | None = None,
 ) -> Board | None:
     """Choose the images of a board, without those that come back; None where too few are left.
+
+    After an edit, images whose call it changed come first: an edit that a few labels spoke for may be
+    wrong about many others. Some of a board's images are drawn from the whole pool: what the annotator is
+    sure of, and wrong about, is nowhere near any border.
 
     Args:
         mined: The images at hand.
@@ -95,24 +115,84 @@ async def lay_out(
         context: The conversation's tools.
         number: Which board it is.
         asked: Ambiguities of earlier boards.
+        before: The definition before edits that no board has put to the test; None where there are none.
     """
+    blind = context.pool.rows(list(concept.blind))
+    rows = rows_apart(context.pool.vectors, context.free_rows(concept), blind)
+    names = [context.pool.images[row].content_hash for row in rows]
+    chance(concept, "board", number).shuffle(names)
     if context.options.kind == "random":
-        return random_board(concept, context, number=number)
+        return random_board(names, context)
+    board = await _borderline(mined, concept, context, asked=asked, before=before)
+    if board is None:
+        return random_board(names, context)
+    drawn = min(context.options.drawn, context.options.board_size)
+    kept = board.images[: context.options.board_size - drawn]
+    others = _present([name for name in names if name not in kept], context, drawn)
+    return board.model_copy(update={"images": (*kept, *others)})
+
+
+async def _borderline(
+    mined: Mined,
+    concept: Concept,
+    context: DefineContext,
+    *,
+    asked: Sequence[str],
+    before: Definition | None,
+) -> Board | None:
     free = {context.pool.images[row].content_hash for row in context.free_rows(concept)}
     files = [f for f in context.files(mined.images) if f.content_hash in free and f.path.is_file()]
+    if before is not None:
+        both = clause_verdicts(await context.annotator.judge(files, together(concept.definition, before)))
+        board = turned(both, before, concept.definition, context)
+        if board is not None:
+            return board
     verdicts = await context.annotator.judge(files, concept.definition)
     doubted = doubtful(verdicts, mined, concept, count=context.options.doubted)
     doubts = await _doubts(doubted, concept, context)
     board = shared_ambiguity(doubts, verdicts, concept, context, asked=asked)
-    return board or least_sure(verdicts, context) or random_board(concept, context, number=number)
+    return board or least_sure(verdicts, context)
 
 
-def random_board(concept: Concept, context: DefineContext, *, number: int) -> Board | None:
-    """Images drawn evenly from what nobody has labelled."""
-    names = [context.pool.images[row].content_hash for row in context.free_rows(concept)]
-    chance(concept, "board", number).shuffle(names)
-    names = _present(names, context, context.options.board_size)
-    return Board(images=tuple(names), ambiguity="", kind="random") if names else None
+def turned(
+    verdicts: Mapping[str, Sequence[ClauseVerdict]],
+    before: Definition,
+    after: Definition,
+    context: DefineContext,
+) -> Board | None:
+    """A board of images that edits have turned; None where they turned fewer than `LEAST_TOGETHER`."""
+    old, new = calls(before, verdicts), calls(after, verdicts)
+    flipped = [image for image in verdicts if old[image] != new[image]]
+    if len(flipped) < LEAST_TOGETHER:
+        return None
+    rows = context.pool.rows(flipped)
+    chosen = diverse_rows(context.pool.vectors[rows], context.options.board_size)
+    about = "; ".join(changed_texts(before, after))
+    return _board([flipped[at] for at in chosen], about, new, context)
+
+
+def changed_texts(before: Definition | None, after: Definition) -> list[str]:
+    """The clauses that came or went."""
+    if before is None:
+        return []
+    old, new = {c.text for c in before.active}, {c.text for c in after.active}
+    return [*(c.text for c in after.active if c.text not in old)] + [
+        c.text for c in before.active if c.text not in new
+    ]
+
+
+def together(definition: Definition, before: Definition | None) -> Definition:
+    """The clauses of both definitions, so that one look at an image tells them all."""
+    if before is None:
+        return definition
+    known = {clause.id for clause in definition.active}
+    return Definition(clauses=(*definition.active, *(c for c in before.active if c.id not in known)))
+
+
+def random_board(names: Sequence[str], context: DefineContext) -> Board | None:
+    """The first images of a shuffled pool whose files are there; None where there is none."""
+    present = _present(names, context, context.options.board_size)
+    return Board(images=tuple(present), ambiguity="", kind="random") if present else None
 
 
 def doubtful(verdicts: Sequence[Verdict], mined: Mined, concept: Concept, *, count: int) -> list[Verdict]:
@@ -162,7 +242,7 @@ def shared_ambiguity(
         return None
     ambiguity = _wording(best[1])
     sharing = list(dict.fromkeys(d.image for d in sorted(best[1], key=lambda d: -d.weight)))
-    return _board(sharing, ambiguity, verdicts, context)
+    return _board(sharing, ambiguity, {verdict.image: verdict.call for verdict in verdicts}, context)
 
 
 def least_sure(verdicts: Sequence[Verdict], context: DefineContext) -> Board | None:
@@ -187,18 +267,30 @@ def returning(concept: Concept, options_left: int, *, number: int, count: int) -
 
 
 def _board(
-    sharing: Sequence[str], ambiguity: str, verdicts: Sequence[Verdict], context: DefineContext
+    sharing: Sequence[str], ambiguity: str, called: Mapping[str, Call], context: DefineContext
 ) -> Board:
-    """A board of images that share an ambiguity, filled up with judged images that show most of it."""
+    """A board of images that share an ambiguity, filled up with judged images that show most of it.
+
+    Images called "in" and others take turns: an ambiguity is decided by what lies on both sides of it.
+    """
     size = context.options.board_size
-    chosen = list(sharing[:size])
+    chosen = in_turns(sharing, called)[:size]
     if len(chosen) < size:
-        others = [v.image for v in verdicts if v.image not in chosen]
+        others = [image for image in called if image not in chosen]
         rows = context.pool.rows(others)
         likeness = context.pool.vectors[rows] @ context.encoder.encode_texts([ambiguity])[0]
         order = likeness.argsort(descending=True, stable=True).tolist()
-        chosen += [others[at] for at in order[: size - len(chosen)]]
+        nearest = [others[at] for at in order[: 2 * size]]
+        chosen += in_turns(nearest, called)[: size - len(chosen)]
     return Board(images=tuple(chosen), ambiguity=ambiguity)
+
+
+def in_turns(images: Sequence[str], called: Mapping[str, Call]) -> list[str]:
+    """Images called "in" and the others in turns, each in the order given; what is left over follows."""
+    first = [image for image in images if called[image] == "in"]
+    second = [image for image in images if called[image] != "in"]
+    pairs = itertools.zip_longest(first, second)
+    return [image for pair in pairs for image in pair if image is not None]
 
 
 def _wording(doubts: Sequence[Doubt]) -> str:

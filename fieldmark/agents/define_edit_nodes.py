@@ -30,13 +30,11 @@ async def weigh(state: DefineState, runtime: Context) -> Update:
     """Let the candidates compete with the definition in force; the best one is offered, if it wins."""
     context = runtime.context
     concept = context.concept
-    # An accepted edit may have taken away what another one was about.
-    active = {clause.id for clause in concept.definition.active}
-    left = [e for e in state.candidates if (e.replaces or e.clause.id) in active or e.kind == "add"]
-    if not left or state.offers >= context.options.offers or state.leaving:
+    if state.offers >= context.options.offers or state.leaving:
         return {"candidates": ()}
+    left = edits.still_possible(state.candidates, concept.definition)
     tried = await edits.weigh(left, concept, context)
-    best = edits.best(tried)
+    best = edits.best(tried, dev_labels(concept))
     context.report("weighed", {"candidates": len(tried), "offered": best is not None})
     if best is None:
         return {"candidates": ()}
@@ -45,11 +43,11 @@ async def weigh(state: DefineState, runtime: Context) -> Update:
         edit=best.edit,
         diff=edits.diff_lines(concept.definition, best.edit),
         flips=best.flips,
-        f1_before=best.f1_before,
-        f1_after=best.f1_after,
+        f1_before=best.f1.before,
+        f1_after=best.f1.after,
     )
     return put(offer) | {
-        "candidates": tuple(e for e in left if e != best.edit),
+        "candidates": tuple(edit for edit in left if edit.clause.id != best.edit.clause.id),
         "offers": state.offers + 1,
     }
 
@@ -87,6 +85,7 @@ async def decided(state: DefineState, runtime: Context) -> Update:
         "payload": None,
         "version": concept.current,
         "accepted": state.accepted + reply.accept,
+        "unverified": (state.unverified or state.version) if reply.accept else state.unverified,
         "leaving": state.leaving or reply.stop,
     }
 

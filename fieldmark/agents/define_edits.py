@@ -4,16 +4,15 @@ It knows nothing of boards, of how an edit is offered or of the graph's order.
 """
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fieldmark.agents.define_context import DefineContext
 from fieldmark.agents.define_recording import MISREAD
 from fieldmark.agents.define_scope import answers, clause_ids
-from fieldmark.agents.define_scores import calls, clause_verdicts, dev_f1
+from fieldmark.agents.define_scores import F1Change, calls, clause_verdicts, f1_change
 from fieldmark.errors import QuestionFailed
-from fieldmark.prompts.refine import ProposedEdit, RefineExample, ask_refine
+from fieldmark.prompts.refine import MAX_EDITS, ProposedEdit, RefineExample, ask_refine
 from fieldmark.records import Call, Clause, ClauseVerdict, Concept, Definition, Edit, Label, Verdict
 from fieldmark.records.conversation import Flip
 from fieldmark.tools.concept_changes import dev_labels, edited
@@ -22,8 +21,18 @@ logger = logging.getLogger(__name__)
 
 MOST_EXAMPLES = 60
 """Labelled images that a question about edits shows, at most; disagreements first."""
+FURTHER_LABELS = 20
+"""Labels after which an edit that was declined may be offered once more."""
+MOST_BACK = 6
+"""Dropped clauses that are tried again, the last ones."""
+BACK = "it was there before, and fits your labels again"
+TOO_MUCH = "the definition fits your labels as well without this clause"
 COMPLEXITY = {"drop": -1, "agree": 0, "reword": 0, "add": 1}
 """What an edit adds to a definition, in clauses."""
+NOISE = 0.9
+"""Standard errors within which two definitions are alike: just below one, as a single label put right has."""
+ALIKE = 1e-9
+"""Gains this close are equal."""
 RIGHT: Mapping[str, Call] = {"in": "in", "out": "out"}
 
 
@@ -36,39 +45,30 @@ class Weighed:
         flips: Labelled images whose call it changes.
         fixes: Calls that it makes right.
         breaks: Right calls that it makes wrong.
-        f1_before: F1 of the definition in force; None where no label is "in".
-        f1_after: F1 with the edit.
+        f1: What it does to F1.
+        called: What the definition with the edit makes of the labelled images.
     """
 
     edit: Edit
     flips: tuple[Flip, ...]
     fixes: int
     breaks: int
-    f1_before: float | None
-    f1_after: float | None
-
-    @property
-    def gain(self) -> int:
-        """Right calls won, less those lost."""
-        return self.fixes - self.breaks
+    f1: F1Change
+    called: Mapping[str, Call] = field(default_factory=dict[str, Call])
 
     @property
     def acceptable(self) -> bool:
         """Whether it may be offered: it fixes something, and the simpler definition wins within noise.
 
-        The noise is one standard error of a paired difference of right calls, the square root of how many
-        changed. What makes the definition longer must win by it, what shortens it may lose by it, and what
-        leaves it as long must win at all. Only what shortens it may lower F1.
+        What shortens the definition may lower F1 by about a standard error of the difference; what does not
+        must raise it by as much.
         """
         if not self.fixes:
             return False
-        error = math.sqrt(self.fixes + self.breaks)
-        more = COMPLEXITY[self.edit.kind]
-        if more < 0:
-            return self.gain >= -error
-        if (self.f1_after or 0.0) < (self.f1_before or 0.0):
-            return False
-        return self.gain >= error if more > 0 else self.gain > 0
+        noise = NOISE * self.f1.error
+        if COMPLEXITY[self.edit.kind] < 0:
+            return self.f1.gain >= -noise
+        return self.f1.gain > 0 and self.f1.gain >= noise
 
 
 async def proposed(
@@ -130,11 +130,7 @@ def usable(found: Sequence[ProposedEdit], concept: Concept) -> tuple[Edit, ...]:
     """The proposals that can be made, each once; what the owner turned down before is not offered again."""
     active = {clause.id: clause for clause in concept.definition.active}
     texts = {(clause.role, _plain(clause.text)) for clause in active.values()}
-    turned_down = {
-        _key(decision.edit)
-        for decision in concept.decisions
-        if decision.kind == "edit" and decision.edit and not decision.answer.startswith("accepted")
-    }
+    declined = turned_down(concept)
     edits: dict[tuple[str, ...], Edit] = {}
     for each, name in zip(found, clause_ids(concept, len(found)), strict=True):
         old = active.get(each.clause)
@@ -148,9 +144,26 @@ def usable(found: Sequence[ProposedEdit], concept: Concept) -> tuple[Edit, ...]:
             if (role, _plain(each.text)) not in texts:
                 replaces = old.id if each.kind == "reword" and old else None
                 edit = Edit(kind=each.kind, clause=clause, replaces=replaces, why=each.why)
-        if edit is not None and _key(edit) not in turned_down:
+        if edit is not None and _key(edit) not in declined:
             edits.setdefault(_key(edit), edit)
     return tuple(edits.values())
+
+
+def turned_down(concept: Concept) -> set[tuple[str, ...]]:
+    """Edits that the owner did not want, and that have no new labels to speak for them.
+
+    One that was declined is offered once more, after `FURTHER_LABELS` further labels, and then never again.
+    """
+    declined: dict[tuple[str, ...], list[str]] = {}
+    for decision in concept.decisions:
+        if decision.kind == "edit" and decision.edit and not decision.answer.startswith("accepted"):
+            declined.setdefault(_key(decision.edit), []).append(decision.at)
+    since = [label.at for label in concept.labels if label.split == "dev"]
+    return {
+        key
+        for key, times in declined.items()
+        if len(times) > 1 or sum(at > times[-1] for at in since) < FURTHER_LABELS
+    }
 
 
 async def weigh(edits: Sequence[Edit], concept: Concept, context: DefineContext) -> list[Weighed]:
@@ -158,10 +171,12 @@ async def weigh(edits: Sequence[Edit], concept: Concept, context: DefineContext)
     labels = dev_labels(concept)
     files = context.files(list(labels))
     definition = concept.definition
-    new = [edit.clause for edit in edits if edit.kind in ("add", "reword")]
+    tried = variants(edits, concept)
+    new = {edit.clause.id: edit.clause for edit in tried if edit.kind in ("add", "reword")}.values()
     everything = Definition(clauses=(*definition.active, *new))
     found = clause_verdicts(await context.annotator.judge(files, everything))
-    return [weighed(edit, definition, labels, found) for edit in edits]
+    declined = turned_down(concept)
+    return [weighed(edit, definition, labels, found) for edit in tried if _key(edit) not in declined]
 
 
 def weighed(
@@ -184,20 +199,78 @@ def weighed(
         flips=flips,
         fixes=sum(f.after == RIGHT[f.owner] for f in counted),
         breaks=sum(f.before == RIGHT[f.owner] for f in counted),
-        f1_before=dev_f1(labels, before),
-        f1_after=dev_f1(labels, after),
+        f1=f1_change(labels, before, after),
+        called=after,
     )
 
 
-def best(candidates: Sequence[Weighed]) -> Weighed | None:
-    """The acceptable edit that gains most; among equals the one that leaves the definition simplest."""
+def variants(edits: Sequence[Edit], concept: Concept) -> list[Edit]:
+    """The edits, and what follows from them without another look at any image.
+
+    A new clause may as well take the place of one that is there, any clause may be one too many, and one that
+    was dropped may have been right. Where a clause is wrong, neither a new one beside it nor its removal may
+    help alone, and an edit that few labels spoke for can be undone once there are more.
+    """
+    active = concept.definition.active
+    texts = {(clause.role, _plain(clause.text)) for clause in active}
+    texts |= {(edit.clause.role, _plain(edit.clause.text)) for edit in edits}
+    gone = {
+        (clause.role, _plain(clause.text)): clause
+        for clause in concept.definition.clauses
+        if clause.state == "dropped"
+    }
+    back = [clause for key, clause in gone.items() if key not in texts][-MOST_BACK:]
+    taken = {edit.clause.id for edit in edits}
+    ids = [name for name in clause_ids(concept, len(taken) + MAX_EDITS + len(back)) if name not in taken]
+    returning = [
+        Edit(kind="add", clause=clause.model_copy(update={"id": name, "state": "agreed"}), why=BACK)
+        for clause, name in zip(back, ids, strict=False)
+    ]
+    found = [*edits, *returning]
+    for edit in (*edits, *returning):
+        if edit.kind == "add":
+            swaps = [{"kind": "reword", "replaces": clause.id} for clause in active]
+            found += [edit.model_copy(update=swap) for swap in swaps]
+    if len(active) > 1:
+        dropped = {edit.clause.id for edit in edits if edit.kind == "drop"}
+        found += [
+            Edit(kind="drop", clause=clause, why=TOO_MUCH) for clause in active if clause.id not in dropped
+        ]
+    return found
+
+
+def still_possible(edits: Sequence[Edit], definition: Definition) -> list[Edit]:
+    """The edits that another one, made meanwhile, has not made pointless."""
+    active = {clause.id for clause in definition.active}
+    known = {clause.id for clause in definition.clauses}
+    return [
+        edit
+        for edit in edits
+        if (edit.clause.id in active if edit.kind == "drop" else edit.clause.id not in known)
+        and (edit.replaces is None or edit.replaces in active)
+    ]
+
+
+def best(candidates: Sequence[Weighed], labels: Mapping[str, Label]) -> Weighed | None:
+    """The acceptable edit to offer.
+
+    Of those that are as good, within noise, as the one that raises F1 most: the one that leaves the
+    definition simplest, and of those the one that was proposed first.
+
+    Args:
+        candidates: In the order proposed, the most promising first.
+        labels: The labels that they were weighed on.
+    """
     acceptable = [each for each in candidates if each.acceptable]
     if not acceptable:
         return None
-    return min(
-        acceptable,
-        key=lambda w: (-w.gain, COMPLEXITY[w.edit.kind], len(w.edit.clause.text), w.edit.clause.id),
-    )
+    most = max(acceptable, key=lambda each: each.f1.gain)
+
+    def behind(each: Weighed) -> bool:
+        change = f1_change(labels, each.called, most.called)
+        return change.gain > ALIKE and change.gain > NOISE * change.error
+
+    return min((each for each in acceptable if not behind(each)), key=lambda each: COMPLEXITY[each.edit.kind])
 
 
 def diff_lines(definition: Definition, edit: Edit) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ class DefineOptions(Record):
     boards: int = Field(default=12, ge=0)
     """The most boards."""
     board_size: int = Field(default=5, ge=1)
+    drawn: int = Field(default=1, ge=0)
+    """Images of a board that are drawn from the whole pool, whatever the annotator makes of them."""
     labels: int = Field(default=80, ge=0)
     """The most labels outside of the blind test, repeats included; reached with the board that passes it."""
     calls: int | None = Field(default=None, ge=0)

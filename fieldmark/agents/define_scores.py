@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fieldmark.records import Call, ClauseVerdict, Concept, Definition, Label, Verdict
 from fieldmark.tools.agreement import Metric, f1, kappa, replicates
@@ -16,6 +17,8 @@ from fieldmark.tools.concept_changes import dev_labels, latest_labels, repeats
 
 LEAST_REPEATS = 6
 """Images that must have come back before the owner's own consistency is taken to be known."""
+LEAST_LABELS = 30
+"""Labels that the annotator must be compared on: with fewer, one standard error excuses too much."""
 TOLD: Mapping[Call, float] = {"in": 1.0, "out": 0.0, "abstain": 0.5, "refused": 0.5}
 """What a call counts as against a label: an image of which nothing can be told is half right either way."""
 
@@ -55,7 +58,9 @@ class Standing:
     @property
     def agrees(self) -> bool:
         """Whether the annotator agrees with the owner as the owner does, within one standard error."""
-        if self.itself.pairs < LEAST_REPEATS or math.isnan(self.owner.kappa) or math.isnan(self.itself.kappa):
+        if self.itself.pairs < LEAST_REPEATS or self.owner.pairs < LEAST_LABELS:
+            return False
+        if math.isnan(self.owner.kappa) or math.isnan(self.itself.kappa):
             return False
         return self.owner.kappa >= self.itself.kappa - max(self.owner.error, self.itself.error)
 
@@ -75,6 +80,40 @@ def dev_f1(labels: Mapping[str, Label], called: Mapping[str, Call]) -> float | N
     truth, said = _aligned({image: label.value for image, label in labels.items()}, called)
     value = _value(f1, truth, said)
     return None if math.isnan(value) else value
+
+
+@dataclass(frozen=True)
+class F1Change:
+    """How F1 against the owner's labels changes from one set of calls to another.
+
+    Attributes:
+        before: F1 before; None where no label is "in".
+        after: F1 after.
+        error: Standard error of the difference, over labels drawn like these.
+    """
+
+    before: float | None
+    after: float | None
+    error: float
+
+    @property
+    def gain(self) -> float:
+        """What is won; an undefined F1 counts as 0."""
+        return (self.after or 0.0) - (self.before or 0.0)
+
+
+def f1_change(labels: Mapping[str, Label], before: Mapping[str, Call], after: Mapping[str, Call]) -> F1Change:
+    """Compare two sets of calls on the same labelled images; unsure labels do not count.
+
+    The standard error is that of the infinitesimal jackknife (Efron 1982), which is what the bootstrap tends
+    to, without its chance: the root of the summed squares of how much F1's difference hangs on each label.
+    """
+    values = {image: label.value for image, label in labels.items()}
+    truth, old = _aligned(values, before)
+    _, new = _aligned(values, {image: after[image] for image in before})
+    slopes = _f1_slopes(truth, new) - _f1_slopes(truth, old)
+    error = float(np.sqrt((slopes**2).sum()))
+    return F1Change(dev_f1(labels, before), dev_f1(labels, after), error)
 
 
 def standing(concept: Concept, called: Mapping[str, Call]) -> Standing:
@@ -109,6 +148,16 @@ def agreement(first: Sequence[float], second: Sequence[float]) -> Agreement:
 def _aligned(values: Mapping[str, str], called: Mapping[str, Call]) -> tuple[list[float], list[float]]:
     images = [image for image, value in values.items() if value != "unsure" and image in called]
     return [float(values[i] == "in") for i in images], [TOLD[called[i]] for i in images]
+
+
+def _f1_slopes(truth: Sequence[float], called: Sequence[float]) -> NDArray[np.float64]:
+    """How F1 changes with the weight of each label `[N]`."""
+    y, c = np.asarray(truth, dtype=np.float64), np.asarray(called, dtype=np.float64)
+    hits, counted = 2 * y * c, 2 * y * c + np.abs(y - c)
+    total = counted.sum()
+    if not total:
+        return np.zeros(len(y))
+    return (hits * total - hits.sum() * counted) / total**2
 
 
 def _value(metric: Metric, first: Sequence[float], second: Sequence[float]) -> float:

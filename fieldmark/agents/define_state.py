@@ -64,6 +64,8 @@ class DefineState(BaseModel):
     """Edits accepted after this board."""
     labels_before: int = 0
     """Labels outside of the blind test that there were when the conversation began."""
+    unverified: int = 0
+    """Number of the version before the edits that no board has put to the test; 0 where there are none."""
     quiet: int = 0
     """Boards in a row without an accepted edit."""
     spent: int = 0

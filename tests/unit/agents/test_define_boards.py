@@ -1,12 +1,25 @@
 """What boards are made of: doubts that several images share, and images that come back."""
 
+import asyncio
 from pathlib import Path
 
-from fieldmark.agents.define_boards import Doubt, Mined, doubtful, mine, returning, shared_ambiguity
+from fieldmark.agents.define_boards import (
+    Doubt,
+    Mined,
+    changed_texts,
+    doubtful,
+    in_turns,
+    mine,
+    returning,
+    shared_ambiguity,
+    together,
+    turned,
+)
 from fieldmark.agents.define_scope import clause_ids, revised, with_blind_test
-from fieldmark.records import Clause, Concept, Decision, Definition, Label, Verdict, Version
+from fieldmark.agents.define_scores import clause_verdicts
+from fieldmark.records import Call, Clause, Concept, Decision, Definition, Label, Verdict, Version
 from fieldmark.tools.mining import NEAR_DUPLICATE
-from tests.graph.define_world import RED, Scene, scene
+from tests.graph.define_world import RED, TAIL, Scene, scene
 
 DEFINITION = Definition(clauses=(Clause(id="c1", role="necessary", text=f"The bird has {RED}."),))
 
@@ -53,6 +66,32 @@ def test_an_ambiguity_that_a_clause_speaks_of_counts_for_less(tmp_path: Path) ->
     assert board.ambiguity == "birds with a green tail"
 
 
+def test_images_of_both_calls_take_turns() -> None:
+    called: dict[str, Call] = {"a": "in", "b": "in", "c": "in", "d": "out", "e": "abstain"}
+    assert in_turns(["a", "b", "c", "d", "e"], called) == ["a", "d", "b", "e", "c"]
+    assert in_turns(["d", "a"], called) == ["a", "d"]
+
+
+def test_an_edit_is_put_to_the_test_on_images_that_it_turned(tmp_path: Path) -> None:
+    at = scene(tmp_path)
+    tail = Clause(id="c2", role="negative", text=f"The bird has {TAIL}.")
+    after = Definition(clauses=(*DEFINITION.clauses, tail))
+    assert changed_texts(DEFINITION, after) == [tail.text]
+    assert changed_texts(after, DEFINITION) == [tail.text]
+    assert together(DEFINITION, after).active == after.clauses
+    files = at.context.pool.images
+    found = clause_verdicts(asyncio.run(at.annotator.judge(files, after)))
+    board = turned(found, DEFINITION, after, at.context)
+    assert board is not None
+    assert board.ambiguity == tail.text
+    shown = at.context.files(board.images)
+    world = at.annotator.world
+    turned_ones = [i for i in files if world.shows(i, RED) and world.shows(i, TAIL)]
+    assert len(set(board.images) & {i.content_hash for i in turned_ones}) == min(5, len(turned_ones))
+    assert len(shown) == 5
+    assert turned(found, after, after, at.context) is None
+
+
 def test_uncertain_images_are_doubted_first_and_some_certain_ones_too() -> None:
     verdicts = [verdict(f"sure{i}", 0.99) for i in range(20)]
     verdicts += [verdict("open", None), verdict("half", 0.5), verdict("near", 0.9)]
@@ -64,8 +103,6 @@ def test_uncertain_images_are_doubted_first_and_some_certain_ones_too() -> None:
 
 
 def test_mined_images_are_new_and_unlike_the_blind_test(tmp_path: Path) -> None:
-    import asyncio
-
     at = scene(tmp_path)
     concept = with_blind_test(with_definition(at), at.context.pool, at.context.encoder, count=20)
     known = at.context.pool.images[0]

@@ -1,18 +1,26 @@
 """Edits compete with the definition in force; the simpler one wins within noise."""
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 
 from fieldmark.agents.define_edits import (
+    NOISE,
     Weighed,
     best,
     diff_lines,
     examples_of,
+    still_possible,
     usable,
+    variants,
     weighed,
 )
 from fieldmark.agents.define_recording import MISREAD
+from fieldmark.agents.define_scores import F1Change, f1_change
 from fieldmark.prompts.refine import ProposedEdit
 from fieldmark.records import (
+    Call,
     Clause,
     ClauseVerdict,
     Concept,
@@ -23,6 +31,7 @@ from fieldmark.records import (
     Verdict,
     Version,
 )
+from fieldmark.tools.concept_changes import edited
 
 RED = Clause(id="c1", role="necessary", text="The bird has a red belly.")
 CREST = Clause(id="c2", role="negative", text="The bird has a crest.")
@@ -31,41 +40,102 @@ CONCEPT = Concept(name="x", versions=(Version(number=1, definition=DEFINITION, w
 ADD = Edit(kind="add", clause=Clause(id="c3", role="negative", text="The bird has a long tail."))
 
 
-def tried(
-    kind: str, fixes: int, breaks: int, *, before: float = 0.5, after: float = 0.6, text: str = "x"
-) -> Weighed:
+def tried(kind: str, gain: float, error: float, *, fixes: int = 1, text: str = "x") -> Weighed:
     clause = Clause(id="c9", role="negative", text=text)
     edit = Edit.model_validate({"kind": kind, "clause": clause, "replaces": None})
-    return Weighed(edit, (), fixes, breaks, 0.5, after)
+    return Weighed(edit, (), fixes, 0, F1Change(0.5, 0.5 + gain, error))
 
 
 @pytest.mark.parametrize(
-    ("kind", "fixes", "breaks", "after", "offered"),
+    ("kind", "gain", "error", "offered"),
     [
-        ("add", 1, 0, 0.6, True),
-        ("add", 0, 0, 0.9, False),
-        ("add", 2, 1, 0.6, False),  # 1 < √3: within noise, so the shorter definition stays
-        ("add", 3, 1, 0.6, True),  # 2 ≥ √4
-        ("add", 3, 1, 0.4, False),  # F1 falls
-        ("reword", 2, 1, 0.6, True),  # no longer than before: any gain will do
-        ("reword", 1, 1, 0.6, False),
-        ("drop", 1, 2, 0.45, True),  # −1 ≥ −√3: within noise, so the shorter definition wins
-        ("drop", 1, 4, 0.3, False),
-        ("drop", 0, 0, 0.5, False),  # fixes nothing
+        ("add", 0.10, 0.10, True),
+        ("add", 0.05, 0.10, False),  # within noise, so the shorter definition stays
+        ("add", -0.05, 0.10, False),
+        ("add", 0.0, 0.0, False),
+        ("reword", 0.10, 0.10, True),
+        ("reword", 0.05, 0.10, False),  # within noise, so what is there stays
+        ("drop", -0.05, 0.10, True),  # within noise, so the shorter definition wins
+        ("drop", -0.10, 0.10, False),
+        ("drop", 0.30, 0.10, True),
     ],
 )
-def test_what_may_be_offered(kind: str, fixes: int, breaks: int, after: float, offered: bool) -> None:
-    assert tried(kind, fixes, breaks, after=after).acceptable is offered
+def test_what_may_be_offered(kind: str, gain: float, error: float, offered: bool) -> None:
+    assert tried(kind, gain, error).acceptable is offered
+    assert not tried(kind, gain, error, fixes=0).acceptable, "an edit that puts nothing right is not offered"
 
 
-def test_the_largest_gain_wins_and_among_equals_the_simplest() -> None:
-    add, reword, drop = tried("add", 3, 0), tried("reword", 3, 0), tried("drop", 3, 0)
-    assert best([add, reword, drop]) is drop
-    assert best([add, reword]) is reword
-    assert best([tried("add", 4, 0), drop]) is not drop
-    short = tried("add", 3, 0, text="y")
-    assert best([tried("add", 3, 0, text="a longer text"), short]) is short
-    assert best([tried("add", 2, 2)]) is None
+def labelled(called: str) -> Weighed:
+    """An edit after which five images are called as told: i(n) or o(ut), all of them truly in."""
+    calls: dict[str, Call] = {str(n): "in" if letter == "i" else "out" for n, letter in enumerate(called)}
+    edit = Edit(kind="add", clause=Clause(id="c9", role="negative", text=called))
+    change = f1_change(FIVE, dict.fromkeys(FIVE, "out"), calls)
+    return Weighed(edit, (), called.count("i"), 0, change, calls)
+
+
+FIVE = {str(n): Label(image=str(n), value="in", split="dev", at="t") for n in range(5)}
+
+
+def test_the_largest_gain_wins_and_within_noise_the_simplest_and_then_the_first() -> None:
+    most, alike, other, far = (labelled(called) for called in ("iiiii", "iiiio", "iioii", "iiooo"))
+    assert best([far, most], FIVE) is most, "one is far behind"
+    assert best([far, other, most], FIVE) is most, "one label is a standard error"
+    assert best([other, alike], FIVE) is other
+    assert best([alike, other], FIVE) is alike, "none is ahead of the other: the first one proposed"
+    shorter = replace(other, edit=Edit(kind="drop", clause=CREST))
+    assert best([alike, shorter], FIVE) is shorter
+    assert best([], FIVE) is None
+    assert best([tried("add", 0.0, 0.1)], FIVE) is None
+
+
+def test_the_error_of_a_single_label_put_right_is_what_it_gains() -> None:
+    labels = {str(n): label(str(n), "in" if n % 2 else "out") for n in range(20)}
+    right: dict[str, Call] = {name: "in" if value.value == "in" else "out" for name, value in labels.items()}
+    wrong = right | {"0": "in"}
+    one = f1_change(labels, wrong, right)
+    assert one.gain == pytest.approx(one.error, rel=0.06)
+    assert one.gain >= NOISE * one.error
+    three = f1_change(labels, wrong | {"2": "in", "4": "in"}, right)
+    assert three.gain == pytest.approx(3**0.5 * three.error, rel=0.2)
+    same = f1_change(labels, right, right)
+    assert (same.gain, same.error) == (0.0, 0.0)
+
+
+def test_what_follows_from_edits_is_tried_as_well() -> None:
+    gone = Clause(id="c5", role="negative", text="The bird is small.", state="dropped")
+    definition = Definition(clauses=(*DEFINITION.clauses, gone))
+    concept = CONCEPT.model_copy(
+        update={"versions": (Version(number=1, definition=definition, why="", at="t"),)}
+    )
+    made = variants([ADD.model_copy(update={"clause": ADD.clause.model_copy(update={"id": "c6"})})], concept)
+    kinds = Counter((edit.kind, edit.clause.text, edit.replaces) for edit in made)
+    long_tail, small = ADD.clause.text, gone.text
+    assert kinds == Counter(
+        [
+            ("add", long_tail, None),
+            ("add", small, None),
+            ("reword", long_tail, "c1"),
+            ("reword", long_tail, "c2"),
+            ("reword", small, "c1"),
+            ("reword", small, "c2"),
+            ("drop", RED.text, None),
+            ("drop", CREST.text, None),
+        ]
+    )
+    ids = {edit.clause.text: edit.clause.id for edit in made if edit.kind == "add"}
+    assert ids == {long_tail: "c6", small: "c7"}, (
+        "a clause that comes back is a new one, its verdicts are not"
+    )
+    assert made[0].kind == "add", "what was proposed comes first"
+
+
+def test_an_edit_that_another_one_made_pointless_is_left_out() -> None:
+    reword = Edit(kind="reword", clause=Clause(id="c7", role="negative", text="x"), replaces="c2")
+    drop = Edit(kind="drop", clause=CREST)
+    without = edited(DEFINITION, drop)
+    assert still_possible([ADD, reword, drop], DEFINITION) == [ADD, reword, drop]
+    assert still_possible([ADD, reword, drop], without) == [ADD]
+    assert still_possible([ADD], edited(DEFINITION, ADD)) == []
 
 
 def verdicts(**p: tuple[float, float, float]) -> dict[str, list[ClauseVerdict]]:
@@ -96,8 +166,9 @@ def test_an_edit_is_weighed_on_what_it_changes() -> None:
     result = weighed(ADD, DEFINITION, labels, found)
     assert {flip.image for flip in result.flips} == {"a", "c", "d", "e"}
     assert (result.fixes, result.breaks) == (1, 1), "neither unsure labels nor misread images count"
-    assert result.f1_before == pytest.approx(2 * 2 / (2 * 2 + 2))
-    assert result.f1_after == pytest.approx(2 * 1 / (2 * 1 + 1))
+    assert result.f1.before == pytest.approx(2 * 2 / (2 * 2 + 2))
+    assert result.f1.after == pytest.approx(2 * 1 / (2 * 1 + 1))
+    assert result.called == {"a": "out", "b": "in", "c": "out", "d": "out", "e": "out"}
 
 
 def proposal(kind: str, *, clause: str = "", role: str = "", text: str = "") -> ProposedEdit:
@@ -127,6 +198,20 @@ def test_proposals_that_cannot_be_made_are_left_out() -> None:
     assert made[1].replaces == "c2"
     assert len({edit.clause.id for edit in made}) == 3
     assert all(edit.clause.id not in ("c1",) for edit in made)
+
+
+def test_a_declined_edit_is_offered_once_more_when_there_are_more_labels() -> None:
+    again = proposal("add", role="negative", text="The bird has a long tail")
+    once = Decision(kind="edit", question="", answer="declined", edit=ADD, at="2026-01-01")
+    before = [label(f"a{n}", "in").model_copy(update={"at": "2025-12-31"}) for n in range(40)]
+    after = [label(f"b{n}", "in").model_copy(update={"at": "2026-01-02"}) for n in range(20)]
+    concept = CONCEPT.model_copy(update={"decisions": (once,), "labels": tuple(before + after[:19])})
+    assert usable([again], concept) == ()
+    concept = CONCEPT.model_copy(update={"decisions": (once,), "labels": tuple(before + after)})
+    assert len(usable([again], concept)) == 1
+    twice = once.model_copy(update={"at": "2026-01-01T01"})
+    concept = concept.model_copy(update={"decisions": (once, twice)})
+    assert usable([again], concept) == ()
 
 
 def test_the_last_clause_is_never_dropped_and_a_declined_edit_not_offered_again() -> None:
