@@ -153,7 +153,7 @@ async def one_owner(rule: Rule, bench: Bench) -> OwnerRun:
     )
     found = await controls_of(rule, trial.concept, bench)
     own = {name: measured(truth, judged.calls, seed=seed) for name, judged in found.items()}
-    if trial.teacher is None or trial.reader is None:
+    if trial.teacher is None:
         raise RuntimeError("the annotator was not asked about the held-out pictures")
     teacher = measured(truth, trial.teacher.calls, seed=seed)
     student = measured(truth, trial.student.calls, seed=seed)
@@ -233,12 +233,14 @@ async def _control(name: Control, rule: Rule, concept: Concept, bench: Bench) ->
         case "same_labels_head":
             return by_labels(concept, bench)
         case "static_prompt":
-            return (await from_static_prompt(rule, bench)).student
+            trial = await from_static_prompt(rule, bench)
+            return trial.student if trial.taught else None
         case "random_boards":
             condition = talk(options, kind="random")
         case "no_conversation":
             condition = talk(options, conversation=False, blind=0)
-    return (await talk_and_build(rule, owner_of(rule, bench), condition, bench, name=name)).student
+    trial = await talk_and_build(rule, owner_of(rule, bench), condition, bench, name=name)
+    return trial.student if trial.taught else None
 
 
 def control_score(truth: Floats, judged: Judged, one: Measured) -> ControlScore:

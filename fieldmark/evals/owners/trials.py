@@ -19,6 +19,7 @@ from fieldmark.agents.define_context import DefineContext
 from fieldmark.agents.define_options import DefineOptions
 from fieldmark.agents.define_running import converse
 from fieldmark.cache.arrays import ArrayStore
+from fieldmark.errors import InputError
 from fieldmark.evals.owners.rules import Rule
 from fieldmark.evals.owners.settings import SimulateOptions
 from fieldmark.evals.owners.simulated import SimulatedOwner
@@ -61,7 +62,8 @@ class Trial:
 
     Attributes:
         concept: The concept as it was left.
-        student: The classifier.
+        student: The classifier; one that could not be built calls nothing in.
+        taught: Whether it could be built.
         teacher: The annotator it learned from; None where it was not asked.
         reader: An annotator that was given the instructions alone; None where none was asked.
         stop_reason: Why the conversation ended.
@@ -73,6 +75,7 @@ class Trial:
 
     concept: Concept
     student: Judged
+    taught: bool
     teacher: Judged | None
     reader: Judged | None
     stop_reason: str
@@ -201,15 +204,23 @@ async def built(
         options=BuildOptions(annotate=bench.options.annotate, seed=bench.options.seed),
         report=bench.report,
     )
-    await run_build(context)
-    head, _ = load_head(context.out, bench.encoder)
-    p, _ = head.probabilities(bench.world.held_out.vectors)
-    everyone = np.ones(len(p), dtype=np.bool_)
-    student = Judged(p.double().numpy(), (p >= head.threshold).double().numpy(), everyone)
+    student = nothing(len(bench.world.held_out))
+    taught = True
+    try:
+        await run_build(context)
+    except InputError as error:  # where the annotator understands no clause there is nothing to learn from
+        bench.report("failed", {"kind": "build", "reason": str(error)})
+        taught = False
+    else:
+        head, _ = load_head(context.out, bench.encoder)
+        p, _ = head.probabilities(bench.world.held_out.vectors)
+        calls = (p >= head.threshold).double().numpy()
+        student = Judged(p.double().numpy(), calls, np.ones(len(p), dtype=np.bool_))
     held_out = bench.world.held_out.images
     teacher = reader = None
     if read:
         teacher = judged_by(await annotator.judge(held_out, context.definition))
+    if read and taught:
         text = (context.out / INSTRUCTIONS).read_text(encoding="utf-8")
         by_text = DocumentAnnotator(bench.llm, text, model=bench.model, store=bench.verdicts)
         reader = judged_by(await by_text.judge(held_out))
@@ -217,6 +228,7 @@ async def built(
     return Trial(
         concept=concept,
         student=student,
+        taught=taught,
         teacher=teacher,
         reader=reader,
         stop_reason=stop_reason,
@@ -225,6 +237,11 @@ async def built(
         questions=questions,
         calls=bench.llm.calls - asked,
     )
+
+
+def nothing(count: int) -> Judged:
+    """What a classifier says that is not there."""
+    return Judged(np.zeros(count), np.zeros(count), np.zeros(count, dtype=np.bool_))
 
 
 def judged_by(verdicts: tuple[Verdict, ...]) -> Judged:
