@@ -3,7 +3,6 @@
 It knows nothing of terminals or web pages: whoever answers is an `Owner`.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from fieldmark.app.concept_tools import (
     read_setup,
     write_setup,
 )
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.inputs import find_given
 from fieldmark.app.stores import open_stores
 from fieldmark.errors import InputError
@@ -165,7 +165,7 @@ class ConceptConversation:
 
     def chat(self, owner: Owner, *, one_board: bool = False, more: bool = False) -> Sitting:
         """See `achat`; not for a running event loop."""
-        return asyncio.run(self.achat(owner, one_board=one_board, more=more))
+        return run_to_end(self.achat(owner, one_board=one_board, more=more))
 
     async def achat(self, owner: Owner, *, one_board: bool = False, more: bool = False) -> Sitting:
         """Talk until the conversation is over or the owner leaves; goes on where it was left.
@@ -212,7 +212,7 @@ class ConceptConversation:
         with self.folder.writing():
             images = self.folder.load_pool()
             while batch := next_batch(self.concept, images, size=self.options.blind_batch):
-                if not asyncio.run(label_images(self.folder, batch, owner)):
+                if not run_to_end(label_images(self.folder, batch, owner)):
                     break
             left = next_batch(self.concept, images, size=1)
             return left.of - left.done if left else 0
@@ -246,7 +246,7 @@ class ConceptConversation:
                     hint="Label the blind test as a whole: fieldmark concept label NAME --blind.",
                 )
             before = len(concept.labels)
-            asyncio.run(label_images(self.folder, tuple(dict.fromkeys(found)), owner))
+            run_to_end(label_images(self.folder, tuple(dict.fromkeys(found)), owner))
             return len(self.concept.labels) - before
 
     def rollback(self, number: int) -> Definition:

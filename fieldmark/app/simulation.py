@@ -3,7 +3,6 @@
 It knows nothing of rules, conversations or statistics.
 """
 
-import asyncio
 import multiprocessing
 import time
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from fieldmark.agents.context import Report, say_nothing
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.stores import Stores, open_stores
 from fieldmark.evals.owners.results import OwnerRun, SimulateResult
 from fieldmark.evals.owners.rules import RULE_BY_KEY
@@ -40,7 +40,7 @@ def run_simulation(
         task = opened(options, stores, home, report)
         task.world()  # drawn and encoded once, before several processes want it
         if workers == 1:
-            runs = asyncio.run(simulate(task, [RULE_BY_KEY[key] for key in keys]))
+            runs = run_to_end(simulate(task, [RULE_BY_KEY[key] for key in keys]))
         else:
             runs = shared_out(options, keys, home, workers, report)
     return simulated(options, runs, seconds=time.perf_counter() - began)
@@ -65,7 +65,7 @@ def one(options: str, key: str, home: str) -> str:
     """Simulate one owner in a process of its own; records go in and out as JSON."""
     with open_stores() as stores:
         task = opened(SimulateOptions.model_validate_json(options), stores, Path(home), say_nothing)
-        (run,) = asyncio.run(simulate(task, [RULE_BY_KEY[key]]))
+        (run,) = run_to_end(simulate(task, [RULE_BY_KEY[key]]))
     return run.model_dump_json()
 
 

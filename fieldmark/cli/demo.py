@@ -36,9 +36,8 @@ def demo(
     are answered by a script (not a language model) that makes a set share of mistakes.
     """
     with Progress("Loading") as progress:
-        import asyncio
-
         from fieldmark.app import open_stores
+        from fieldmark.app.event_loop import run_to_end
         from fieldmark.evals.demo import DemoSettings, run_demo
         from fieldmark.tools.run_folder import RunFolder
 
@@ -66,7 +65,7 @@ def demo(
                     "options": settings.options.model_dump(mode="json"),
                 },
             )
-            result, climbs = asyncio.run(
+            result, climbs = run_to_end(
                 run_demo(
                     settings,
                     encoder=encoder,
