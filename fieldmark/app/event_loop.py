@@ -13,7 +13,7 @@ from fieldmark.errors import InputError
 T = TypeVar("T")
 
 UNWINDINGS = 20
-"""How often what an interrupt left running is told to end, before it is left alone."""
+"""How often an interrupt may come up again while what it left running ends."""
 
 
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:
@@ -32,18 +32,23 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _unwind(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what is left until nothing is."""
+    """Cancel what is left, and let it end.
+
+    Each task is cancelled once: a second time would hit it while it closes what it holds.
+    """
+    told: set[asyncio.Task[Any]] = set()
     for _ in range(UNWINDINGS):
         left = asyncio.all_tasks(loop)
-        if not left:
-            return
-        for task in left:
+        for task in left - told:
             task.cancel()
+        told |= left
+        if not left:
+            break
         with suppress(KeyboardInterrupt):  # handed on by a task that waited for the interrupted one
             loop.run_until_complete(asyncio.wait(left))
-        for task in left:
-            if task.done() and not task.cancelled():
-                task.exception()  # looked at, so that asyncio does not complain that nobody did
+    for task in told:
+        if task.done() and not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not complain that nobody did
 
 
 def run_here(work: Coroutine[Any, Any, T], name: str) -> T:
