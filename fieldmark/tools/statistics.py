@@ -1,4 +1,4 @@
-"""Intervals and paired tests for accuracies of images that come in classes.
+"""Intervals and paired tests for accuracies of images, alone or in the classes they come in.
 
 It knows nothing of methods, models or reports.
 """
@@ -23,7 +23,7 @@ class Interval:
         low: Lower end.
         high: Upper end.
         images: How many images it is the mean of.
-        clusters: How many classes were resampled.
+        clusters: How many classes were resampled; as many as images where each stands for itself.
     """
 
     mean: float
@@ -45,6 +45,25 @@ class PairedDifference(Interval):
 
 
 @dataclass(frozen=True)
+class Spread:
+    """A figure over repetitions that differ in their seed alone.
+
+    Attributes:
+        mean: Mean over seeds.
+        deviation: Standard deviation over seeds (n - 1); None for a single seed, which shows no spread.
+        low: The lowest.
+        high: The highest.
+        seeds: How many there were.
+    """
+
+    mean: float
+    deviation: float | None
+    low: float
+    high: float
+    seeds: int
+
+
+@dataclass(frozen=True)
 class McNemar:
     """Exact McNemar test.
 
@@ -61,21 +80,24 @@ class McNemar:
 
 def bootstrap_mean(
     values: ArrayLike,
-    clusters: ArrayLike,
+    clusters: ArrayLike | None,
     *,
     chosen: ArrayLike | None = None,
     resamples: int = 10_000,
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Mean over images with a percentile interval that resamples whole classes.
+    """Mean over images with a percentile interval that resamples whole classes, or single images.
 
     Images of one class stand or fall together, so classes are drawn with replacement, each with all its
-    images; the mean of a resample is over its images. Source: Davison & Hinkley 1997, section 3.8.
+    images; the mean of a resample is over its images. Source: Davison & Hinkley 1997, section 3.8. Without
+    classes it is the plain bootstrap over images: that speaks of other images of the same classes alone,
+    and is what most papers print.
 
     Args:
         values: One number per image [N] (0 or 1 for accuracy).
         clusters: The class of each image [N], any labels; see `pooled_clusters` for several data sets.
+            None: each image stands for itself.
         chosen: Which images count [N] bool, e.g. the resolved ones; all where not given.
         resamples: Bootstrap resamples.
         level: Coverage of the interval.
@@ -85,7 +107,7 @@ def bootstrap_mean(
         InputError: If shapes do not fit or no image counts.
     """
     sums, sizes = _cluster_sums(values, clusters, chosen)
-    draws = _resampled(np.stack([sums, sizes]), resamples, seed)
+    draws = _resampled(np.stack([sums, sizes]), resamples, seed, alike=clusters is None)
     low, high = _ends(_ratio(draws[0], draws[1]), level)
     return Interval(float(sums.sum() / sizes.sum()), low, high, int(sizes.sum()), len(sums))
 
@@ -93,7 +115,7 @@ def bootstrap_mean(
 def paired_difference(
     first: ArrayLike,
     second: ArrayLike,
-    clusters: ArrayLike,
+    clusters: ArrayLike | None,
     *,
     resamples: int = 10_000,
     level: float = 0.95,
@@ -109,7 +131,7 @@ def paired_difference(
     Args:
         first: One number per image [N].
         second: The same images [N].
-        clusters: The class of each image [N].
+        clusters: The class of each image [N]; None: each image stands for itself.
         resamples: B, for the interval and for the test.
         level: Coverage of the interval.
         seed: Seed of both.
@@ -119,7 +141,7 @@ def paired_difference(
     """
     gap = _numbers(first) - _numbers(second, like=first)
     sums, sizes = _cluster_sums(gap, clusters, None)
-    draws = _resampled(np.stack([sums, sizes]), resamples, seed)
+    draws = _resampled(np.stack([sums, sizes]), resamples, seed, alike=clusters is None)
     low, high = _ends(_ratio(draws[0], draws[1]), level)
     p = _sign_flip_p(sums, resamples, seed)
     return PairedDifference(float(sums.sum() / sizes.sum()), low, high, int(sizes.sum()), len(sums), p)
@@ -128,7 +150,7 @@ def paired_difference(
 def chosen_difference(
     first: ArrayLike,
     second: ArrayLike,
-    clusters: ArrayLike,
+    clusters: ArrayLike | None,
     *,
     first_chosen: ArrayLike,
     second_chosen: ArrayLike,
@@ -145,7 +167,7 @@ def chosen_difference(
     Args:
         first: One number per image [N].
         second: One number per image [N], same images.
-        clusters: The class of each image [N].
+        clusters: The class of each image [N]; None: each image stands for itself.
         first_chosen: Which images count for the first side [N] bool.
         second_chosen: Which count for the second [N] bool.
         resamples: Bootstrap resamples.
@@ -160,7 +182,8 @@ def chosen_difference(
     """
     first_sums, first_sizes = _cluster_sums(first, clusters, first_chosen)
     second_sums, second_sizes = _cluster_sums(second, clusters, second_chosen)
-    draws = _resampled(np.stack([first_sums, first_sizes, second_sums, second_sizes]), resamples, seed)
+    sides = np.stack([first_sums, first_sizes, second_sums, second_sizes])
+    draws = _resampled(sides, resamples, seed, alike=clusters is None)
     gaps = _ratio(draws[0], draws[1]) - _ratio(draws[2], draws[3])
     gaps = gaps[~np.isnan(gaps)]
     low, high = _ends(gaps, level)
@@ -209,6 +232,36 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def holm_column(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjustment of a table's column, whose cells without a test (None) are no part of the family."""
+    adjusted = iter(holm([p for p in p_values if p is not None]))
+    return [None if p is None else next(adjusted) for p in p_values]
+
+
+def over_seeds(values: ArrayLike) -> Spread:
+    """Mean and spread of one figure over seeds.
+
+    It says how much the seed matters, and nothing of other images or classes: for that, give the mean over
+    seeds of each image's values to `bootstrap_mean`.
+
+    Args:
+        values: The figure, one number per seed [R].
+
+    Raises:
+        InputError: If there is no number, or one that is not finite.
+    """
+    numbers = _numbers(values)
+    if not len(numbers):
+        raise InputError("There is no seed to take the mean over.", hint="Give one number per seed.")
+    return Spread(
+        mean=float(numbers.mean()),
+        deviation=float(numbers.std(ddof=1)) if len(numbers) > 1 else None,
+        low=float(numbers.min()),
+        high=float(numbers.max()),
+        seeds=len(numbers),
+    )
+
+
 def pooled_clusters(data_sets: Sequence[ArrayLike]) -> NDArray[np.int64]:
     """Clusters of several data sets joined end to end; equal labels of different sets stay distinct."""
     parts: list[NDArray[np.int64]] = []
@@ -230,12 +283,15 @@ def _numbers(values: ArrayLike, *, like: ArrayLike | None = None) -> NDArray[np.
 
 
 def _cluster_sums(
-    values: ArrayLike, clusters: ArrayLike, chosen: ArrayLike | None
+    values: ArrayLike, clusters: ArrayLike | None, chosen: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum of the chosen values and number of chosen images, per cluster."""
     numbers = _numbers(values)
-    _, index = np.unique(np.asarray(clusters), return_inverse=True)
-    index = index.reshape(-1)
+    if clusters is None:
+        index = np.arange(len(numbers))
+    else:
+        _, index = np.unique(np.asarray(clusters), return_inverse=True)
+        index = index.reshape(-1)
     counts = np.ones(len(numbers)) if chosen is None else np.asarray(chosen, dtype=bool).astype(np.float64)
     if len(index) != len(numbers) or counts.shape != numbers.shape:
         raise InputError("Values, classes and choice differ in length.", hint="Give one of each per image.")
@@ -248,15 +304,23 @@ def _cluster_sums(
     return sums[0], sums[1]
 
 
-def _resampled(sums: NDArray[np.float64], resamples: int, seed: int) -> NDArray[np.float64]:
-    """Totals [rows, B] over clusters drawn with replacement, the same draws for every row [rows, G]."""
+def _resampled(sums: NDArray[np.float64], resamples: int, seed: int, *, alike: bool) -> NDArray[np.float64]:
+    """Totals [rows, B] over clusters drawn with replacement, the same draws for every row [rows, G].
+
+    Where clusters may be `alike`, equal columns are drawn as one with their joint chance: the same
+    distribution, and 50,000 images that are right or wrong are two columns.
+    """
     if resamples < 1:
         raise InputError(f"{resamples} resamples.", hint="Use at least one; 10,000 is usual.")
     rng = np.random.default_rng(seed)
     clusters = sums.shape[1]
-    step = max(1, _STEP // clusters)
+    shares = np.full(clusters, 1 / clusters)
+    if alike:
+        sums, counts = np.unique(sums, axis=1, return_counts=True)
+        shares = counts / clusters
+    step = max(1, _STEP // len(shares))
     parts = [
-        sums @ rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=min(step, resamples - start)).T
+        sums @ rng.multinomial(clusters, shares, size=min(step, resamples - start)).T
         for start in range(0, resamples, step)
     ]
     return np.concatenate(parts, axis=1)

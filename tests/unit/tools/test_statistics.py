@@ -11,7 +11,9 @@ from fieldmark.tools.statistics import (
     bootstrap_mean,
     chosen_difference,
     holm,
+    holm_column,
     mcnemar,
+    over_seeds,
     paired_difference,
     pooled_clusters,
 )
@@ -173,3 +175,59 @@ def test_methods_judged_on_different_images_are_refused():
         paired_difference([1, 0], [1], ["a", "b"])
     with pytest.raises(InputError):
         mcnemar([True, False], [True])
+
+
+def test_plain_bootstrap_over_images_by_hand():
+    """Two images, one right: a resample is 0, 1/2 or 1 with chances 1/4, 1/2, 1/4."""
+    found = bootstrap_mean([1, 0], None)
+    assert (found.mean, found.low, found.high, found.images, found.clusters) == (0.5, 0.0, 1.0, 2, 2)
+
+
+@pytest.mark.parametrize("values", ["bits", "numbers"])
+def test_images_that_stand_for_themselves_are_clusters_of_one(values):
+    """Equal images are drawn as one; that must not change the interval."""
+    right, _, _ = made_up(7)
+    numbers = right * 1.0 if values == "bits" else np.random.default_rng(7).normal(0, 1, 400)
+    chosen = np.arange(400) % 3 > 0
+    plain = bootstrap_mean(numbers, None, chosen=chosen)
+    apart = bootstrap_mean(numbers, np.arange(400), chosen=chosen)
+    assert (plain.mean, plain.images, plain.clusters) == (apart.mean, 266, 400)
+    assert plain.low == pytest.approx(apart.low, abs=0.006)
+    assert plain.high == pytest.approx(apart.high, abs=0.006)
+
+
+def test_paired_tests_over_images():
+    first, second, _ = made_up(8, gap=0.3)
+    plain, apart = (paired_difference(first, second, by, seed=3) for by in (None, np.arange(400)))
+    assert plain.p == apart.p
+    assert plain.low == pytest.approx(apart.low, abs=0.01)
+    kept = np.arange(400) % 2 == 0
+    sides = [
+        chosen_difference(first, second, by, first_chosen=kept, second_chosen=~kept)
+        for by in (None, np.arange(400))
+    ]
+    assert sides[0].mean == sides[1].mean
+    assert sides[0].low == pytest.approx(sides[1].low, abs=0.01)
+
+
+def test_many_images_need_no_many_columns():
+    right = np.arange(200_000) % 4 > 0
+    found = bootstrap_mean(right, None)
+    error = (0.75 * 0.25 / 200_000) ** 0.5
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.05)
+
+
+def test_a_column_is_adjusted_without_its_empty_cells():
+    found = holm_column([None, 0.01, 0.04, None, 0.03, 0.005])
+    assert found[0] is None
+    assert found[3] is None
+    assert [p for p in found if p is not None] == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_spread_over_seeds_by_hand():
+    found = over_seeds([1, 2, 6])
+    assert (found.mean, found.low, found.high, found.seeds) == (3.0, 1.0, 6.0, 3)
+    assert found.deviation == pytest.approx(((4 + 1 + 9) / 2) ** 0.5)
+    assert over_seeds([0.5]).deviation is None
+    with pytest.raises(InputError):
+        over_seeds([])
