@@ -1,4 +1,4 @@
-"""Turns a planned question into a real one, asks it, and reads the answer into a note.
+"""Turns a planned question into a real one, asks it, and has the answer noted.
 
 It knows nothing of why a question was planned or what is made of the note.
 """
@@ -10,20 +10,25 @@ from pydantic import BaseModel
 
 from fieldmark.agents.context import Report
 from fieldmark.agents.notes import Columns, FailureKind, Note, QuestionSpec
+from fieldmark.agents.noting import note_of
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
-from fieldmark.prompts.describe import Descriptors, ask_describe
+from fieldmark.prompts.contexts import ask_contexts
+from fieldmark.prompts.describe import ask_describe
 from fieldmark.prompts.differentiate import ask_differentiate
 from fieldmark.prompts.differentiate_again import ask_differentiate_again
 from fieldmark.prompts.differentiate_group import ask_differentiate_group
-from fieldmark.prompts.domain_words import DomainWords, ask_domain_words
-from fieldmark.prompts.reflect import ConfusedGroup, Reflection, ask_reflect, edits_of
-from fieldmark.prompts.synonyms import Synonyms, ask_synonyms
+from fieldmark.prompts.domain_words import ask_domain_words
+from fieldmark.prompts.family import ask_family
+from fieldmark.prompts.portray import ask_portray
+from fieldmark.prompts.reflect import ConfusedGroup, ask_reflect
+from fieldmark.prompts.subclasses import ask_subclasses
+from fieldmark.prompts.synonyms import ask_synonyms
 from fieldmark.prompts.tabulate import TabulateAttribute, ask_tabulate
-from fieldmark.prompts.votes import TabularAnswer, votes_of
-from fieldmark.records import Origin, Prompt, Question, Vote
+from fieldmark.prompts.task_questions import ask_task_questions
+from fieldmark.records import Question, Vote
 from fieldmark.tools.llm import LanguageModel
-from fieldmark.tools.prompt_texts import class_text, descriptor_text
+from fieldmark.tools.prompt_texts import class_text
 
 VALUES_SHOWN = 12
 """The most values per attribute that a tabulate question offers for reuse."""
@@ -92,6 +97,16 @@ def question_of(spec: QuestionSpec, context: AskingContext) -> Question[BaseMode
             question = ask_synonyms(spec.classes[0], noun=noun, sample=spec.sample)
         case "domain_words":
             question = ask_domain_words(spec.classes, noun=noun, sample=spec.sample)
+        case "portray":
+            question = ask_portray(spec.classes[0], spec.text, noun=noun, sample=spec.sample)
+        case "task_questions":
+            question = ask_task_questions(spec.classes, noun=noun, task=spec.text, sample=spec.sample)
+        case "subclasses":
+            question = ask_subclasses(spec.classes[0], noun=noun, sample=spec.sample)
+        case "contexts":
+            question = ask_contexts(spec.classes, noun=noun, sample=spec.sample)
+        case "family":
+            question = ask_family(spec.classes, noun=noun, sample=spec.sample)
     return question
 
 
@@ -122,7 +137,8 @@ async def _ask(spec: QuestionSpec, context: AskingContext) -> Note:
     except QuestionFailed as error:
         kind: FailureKind = "unanswered" if may_pass(error.reason) else "question"
         return _failed(spec, kind, f"{error.reason}: {error.message}", context)
-    note = _note(spec, answer.value, answer.key, cached=answer.cached, context=context)
+    shown = _shown(spec, context) if spec.shown else None
+    note = note_of(answer, spec, shown=shown, model=getattr(context.llm, "model", None))
     context.report("answered", {"kind": spec.kind, "classes": list(spec.classes), "cached": answer.cached})
     return note
 
@@ -132,39 +148,8 @@ def may_pass(reason: str) -> bool:
     return reason in ("timeout", "connection", "http_408", "http_409", "http_429") or reason[:6] == "http_5"
 
 
-def _note(spec: QuestionSpec, value: BaseModel, key: str, *, cached: bool, context: AskingContext) -> Note:
-    if isinstance(value, Descriptors):
-        name = spec.classes[0]
-        origin = Origin(kind="descriptor", question="describe.v1", model=getattr(context.llm, "model", None))
-        prompts = tuple(
-            Prompt(class_name=name, text=descriptor_text(name, mark), origin=origin)
-            for mark in value.descriptors
-        )
-        return Note(spec=spec, prompts=prompts, cached=cached)
-    if isinstance(value, Reflection):
-        proposed = edits_of(value, _shown(spec, context))
-        dropped = {str(why): count for why, count in proposed.dropped.items()}
-        return Note(spec=spec, edits=proposed.edits, dropped=dropped, cached=cached)
-    if isinstance(value, Synonyms):
-        return Note(spec=spec, words=tuple(value.synonyms), cached=cached)
-    if isinstance(value, DomainWords):
-        return Note(spec=spec, words=tuple(value.domain_words), cached=cached)
-    read = votes_of(
-        _tabular(value),
-        classes=spec.classes,
-        source=key,
-        attributes=spec.attributes if spec.kind == "tabulate" else None,
-        tried=spec.attributes if spec.kind == "again" else (),
-    )
-    return Note(spec=spec, votes=read.votes, cached=cached)
-
-
 def _shown(spec: QuestionSpec, context: AskingContext) -> ConfusedGroup:
     return ConfusedGroup.model_validate(context.arrays.get_json(spec.shown))
-
-
-def _tabular(value: BaseModel) -> TabularAnswer:
-    return value  # pyright: ignore[reportReturnType]  # question_of pairs each kind with its answer model
 
 
 def _failed(spec: QuestionSpec, failure: FailureKind, reason: str, context: AskingContext) -> Note:

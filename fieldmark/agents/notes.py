@@ -7,11 +7,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from fieldmark.records import MarkEdit, Prompt, Record, Vote
+from fieldmark.records import ContextFactor, Family, MarkEdit, Prompt, Record, Vote
 
 QuestionKind = Literal[
-    "describe", "pair", "group", "again", "tabulate", "reflect", "synonyms", "domain_words"
-]
+    "describe", "pair", "group", "again", "tabulate", "reflect", "synonyms", "domain_words",
+    "portray", "task_questions", "subclasses", "contexts", "family",
+]  # fmt: skip
 FailureKind = Literal["question", "unanswered", "limit", "endpoint"]
 """Why a question brought nothing: its answer was no good; the endpoint failed it, as it might not another
 time; a limit or a dead endpoint kept it back."""
@@ -28,14 +29,16 @@ class QuestionSpec(Record):
     """Hash of the table's columns when it was planned: the values seen so far are named along."""
     shown: str = ""
     """Hash of the confusions that the question shows (reflect)."""
+    text: str = ""
+    """The question to answer about the class (portray), or what the task is (task_questions)."""
     sample: int = 0
     need: float = 0.0
     """How many open images the answer could help (expected number, for ordering)."""
 
     @property
-    def key(self) -> tuple[str, tuple[str, ...], tuple[str, ...], int]:
+    def key(self) -> tuple[str, tuple[str, ...], tuple[str, ...], str, int]:
         """What makes two specs the same question."""
-        return (self.kind, self.classes, self.attributes, self.sample)
+        return (self.kind, self.classes, self.attributes, self.text, self.sample)
 
 
 class Columns(Record):
@@ -45,16 +48,20 @@ class Columns(Record):
 
 
 class Note(Record):
-    """What came of one question: prompts, votes, edits or words, or why there are none."""
+    """What came of one question: prompts, votes, words and so on, or why there is nothing."""
 
     spec: QuestionSpec
     prompts: tuple[Prompt, ...] = ()
     votes: tuple[Vote, ...] = ()
     edits: tuple[MarkEdit, ...] = ()
     dropped: dict[str, int] = Field(default_factory=dict)
-    """Statements about edits that could not be used, by reason."""
+    """Statements that could not be used, by reason; statements of votes are not counted here."""
     words: tuple[str, ...] = ()
-    """Other words for a class, or words for what the images are."""
+    """Other words for a class, words for what the images are, sentences about a class, questions for the
+    task, or kinds of a class: what the question was for."""
+    contexts: tuple[ContextFactor, ...] = ()
+    families: tuple[Family, ...] = ()
+    """Every class of the question in exactly one."""
     failure: FailureKind | None = None
     reason: str = ""
     cached: bool = False

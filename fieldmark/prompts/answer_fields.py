@@ -62,7 +62,11 @@ def _phrase(text: str) -> str:
 
 
 def _word(text: str) -> str:
-    return _limited(_ARTICLE.sub("", _tidy(text).strip(" .;,")), MAX_WORD_LENGTH)
+    return _limited(_without_article(text), MAX_WORD_LENGTH)
+
+
+def _without_article(text: str) -> str:
+    return _ARTICLE.sub("", _tidy(text).strip(" .;,"))
 
 
 def _attribute(text: str) -> str:
@@ -111,6 +115,10 @@ Phrase = Annotated[str, AfterValidator(_phrase)]
 """A noun phrase that fits "which has ...": lead-ins ("which has") and full stops are taken off."""
 Word = Annotated[str, AfterValidator(_word)]
 """A word or short phrase that fits "a photo of a ...": articles and full stops are taken off."""
+KindName = Annotated[
+    str, AfterValidator(lambda text: _limited(_without_article(text), MAX_LENGTH + MAX_NAME_LENGTH))
+]
+"""As `Word`, but with room for a whole class name in it: "male veyzan heron"."""
 AttributeName = Annotated[str, AfterValidator(_attribute)]
 """What an attribute is called: "bill colour"."""
 Caption = Annotated[str, AfterValidator(lambda text: _limited(_tidy(text), MAX_LENGTH + MAX_NAME_LENGTH))]

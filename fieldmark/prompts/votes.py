@@ -91,10 +91,10 @@ def votes_of(
             dropped["tried_attribute"] += 1
         elif statement.value.casefold() in UNCLEAR:
             dropped["unclear"] += 1
-        elif (class_name, _plain(attribute)) in seen:
+        elif (class_name, plain_form(attribute)) in seen:
             dropped["repeated"] += 1
         else:
-            seen.add((class_name, _plain(attribute)))
+            seen.add((class_name, plain_form(attribute)))
             votes.append(
                 Vote(
                     class_name=class_name,
@@ -133,7 +133,8 @@ def _exactly(classes: Sequence[str], count: int) -> Sequence[str]:
     return classes
 
 
-def _plain(name: str) -> str:
+def plain_form(name: str) -> str:
+    """A name without regard to case, spaces and Unicode form."""
     return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
@@ -146,10 +147,10 @@ class Spelling:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._exact = frozenset(names)
-        plain = Counter(_plain(name) for name in names)
+        plain = Counter(plain_form(name) for name in names)
         # Two names that differ only in case or spaces can be told apart by exact spelling alone.
-        self._plain = {_plain(name): name for name in names if plain[_plain(name)] == 1}
+        self._plain = {plain_form(name): name for name in names if plain[plain_form(name)] == 1}
 
     def as_asked(self, name: str) -> str | None:
         """The name as it was asked; None where it was not."""
-        return name if name in self._exact else self._plain.get(_plain(name))
+        return name if name in self._exact else self._plain.get(plain_form(name))

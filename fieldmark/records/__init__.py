@@ -16,7 +16,16 @@ from fieldmark.records.concepts import (
 )
 from fieldmark.records.predictions import Candidate, Mark, Prediction, Skipped, Status, StopReason
 from fieldmark.records.prompts import Origin, OriginKind, Pooling, Prompt, PromptBook
-from fieldmark.records.questions import ImagePart, MarkEdit, Message, Question, Vote
+from fieldmark.records.questions import (
+    ContextFactor,
+    ContextValue,
+    Family,
+    ImagePart,
+    MarkEdit,
+    Message,
+    Question,
+    Vote,
+)
 from fieldmark.records.runs import RunConfig, RunManifest
 from fieldmark.records.usage import EncoderUsage, Limits, Price, Usage
 
@@ -28,11 +37,14 @@ __all__ = [
     "ClauseRole",
     "ClauseVerdict",
     "Concept",
+    "ContextFactor",
+    "ContextValue",
     "Costs",
     "Decision",
     "Definition",
     "Edit",
     "EncoderUsage",
+    "Family",
     "Finding",
     "ImagePart",
     "Label",

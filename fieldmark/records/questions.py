@@ -73,3 +73,25 @@ class MarkEdit(Record):
     """Marks that it lacks: noun phrases that fit "which has ..."."""
     drop: tuple[str, ...] = ()
     """Marks it is described by that do not tell it from others."""
+
+
+class ContextValue(Record):
+    """One of the things that a context factor can be: the background "water"."""
+
+    name: str
+    phrases: tuple[str, ...]
+    """Wordings that follow a class name in a caption and mean the same: "on the water", "by a lake"."""
+
+
+class ContextFactor(Record):
+    """Something that varies from photo to photo and says nothing of the class: background, light, pose."""
+
+    name: str
+    values: tuple[ContextValue, ...]
+
+
+class Family(Record):
+    """Classes of one kind, under its name: one branch of a tree of depth two."""
+
+    name: str
+    classes: tuple[str, ...]

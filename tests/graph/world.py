@@ -101,10 +101,27 @@ class World:
         }
 
     def named(self, prompt_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
-        """A true answer to a question for words; nothing to any other."""
-        if prompt_id == "synonyms.v1":
-            return {"synonyms": [f"bird with {self.value(data['class'], 'belly')}", "flyer"]}
-        return {"domain_words": ["bird", "animal"]} if prompt_id == "domain_words.v1" else {}
+        """A true answer to a question for words, contexts or families; nothing to any other."""
+        name = data.get("class", "")
+        match prompt_id:
+            case "synonyms.v1":
+                return {"synonyms": [f"bird with {self.value(name, 'belly')}", "flyer"]}
+            case "domain_words.v1":
+                return {"domain_words": ["bird", "animal"]}
+            case "portray.v1":
+                return {
+                    "sentences": [f"A photo of a {name} with {self.value(name, part)}." for part in PARTS]
+                }
+            case "task_questions.v1":
+                return {"task_questions": ["What colour is the {class}?", "What else?"]}
+            case "subclasses.v1":
+                return {"subclasses": [f"young {name}", name, f"Young  {name}"]}
+            case "contexts.v1":
+                values = [{"value": v, "phrases": [f"at {v}", f"at {v}"]} for v in ("dawn", "night")]
+                return {"factors": [{"factor": "light", "values": values}]}
+            case "family.v1":
+                return {"families": [{"family": "first", "classes": [*data["classes"][:2], "penguin"]}]}
+        return {}
 
     def differing(self, names: Sequence[str], tried: Sequence[str] = ()) -> list[str]:
         """The parts in which these classes differ, at most as many as an answer tells; one part at least."""

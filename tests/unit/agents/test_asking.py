@@ -9,7 +9,7 @@ import pytest
 from fieldmark.agents.asking import VALUES_SHOWN, ask, captions, question_of
 from fieldmark.agents.notes import Columns, QuestionSpec
 from fieldmark.errors import CacheError, EndpointError, LimitReached, QuestionFailed
-from fieldmark.records import Vote
+from fieldmark.records import ContextFactor, ContextValue, Family, Vote
 from tests.graph.running import Events, make_context
 from tests.graph.world import FakeModel, World, asked_about
 
@@ -30,18 +30,26 @@ def test_each_kind_of_spec_stands_for_its_question(tmp_path: Path) -> None:
         QuestionSpec(kind="tabulate", classes=("finch",), sample=1, **about),
         QuestionSpec(kind="synonyms", classes=("finch",)),
         QuestionSpec(kind="domain_words", classes=("finch", "crane")),
+        QuestionSpec(kind="portray", classes=("finch",), text="What is {class} like?", sample=3),
+        QuestionSpec(kind="task_questions", classes=("finch", "crane"), text="birds of a pond", sample=1),
+        QuestionSpec(kind="subclasses", classes=("finch",), sample=1),
+        QuestionSpec(kind="contexts", classes=("finch", "crane"), sample=1),
+        QuestionSpec(kind="family", classes=("finch", "crane", "owl"), sample=1),
     ]
     questions = [question_of(spec, context) for spec in specs]
     assert [question.prompt_id for question in questions] == [
         "describe.v1", "differentiate.v1", "differentiate_group.v1", "differentiate_again.v1", "tabulate.v1",
-        "synonyms.v1", "domain_words.v1",
+        "synonyms.v1", "domain_words.v1", "portray.v1", "task_questions.v1", "subclasses.v1", "contexts.v1",
+        "family.v1",
     ]  # fmt: skip
-    assert [question.sample for question in questions] == [2, 0, 0, 0, 1, 0, 0]
+    assert [question.sample for question in questions] == [2, 0, 0, 0, 1, 0, 0, 3, 1, 1, 1, 1]
     assert [question.about for question in questions] == [spec.classes for spec in specs]
     assert asked_about(questions[3])["tried"] == ["bill colour", "tail colour"]
     bill, tail = asked_about(questions[4])["attributes"]
     assert bill["values_seen"] == [f"value {n}" for n in range(VALUES_SHOWN)]
     assert tail == {"name": "tail colour", "values_seen": []}
+    assert asked_about(questions[7])["question"] == "What is finch like?"
+    assert asked_about(questions[8])["task"] == "birds of a pond"
     assert {asked_about(question)["noun"] for question in questions} == {"bird"}
 
 
@@ -66,6 +74,37 @@ def test_words_are_noted_as_words(tmp_path: Path) -> None:
     assert (named.words, named.prompts, named.votes) == (("bird with a blue belly", "flyer"), (), ())
     words = asyncio.run(ask(QuestionSpec(kind="domain_words", classes=WORLD.names), context))
     assert words.words == ("bird", "animal")
+
+
+def test_sentences_questions_and_kinds_are_noted_as_words(tmp_path: Path) -> None:
+    context = make_context(tmp_path, WORLD)
+    spec = QuestionSpec(kind="portray", classes=("heron",), text="What is {class} like?")
+    portrayed = asyncio.run(ask(spec, context))
+    assert portrayed.words[0] == "A photo of a heron with a blue belly." and len(portrayed.words) == 6
+    asked = asyncio.run(ask(QuestionSpec(kind="task_questions", classes=WORLD.names), context))
+    assert (asked.words, asked.dropped) == (("What colour is the {class}?",), {"no_place": 1})
+    kinds = asyncio.run(ask(QuestionSpec(kind="subclasses", classes=("heron",)), context))
+    assert (kinds.words, kinds.dropped) == (("young heron",), {"class_itself": 1, "repeated": 1})
+
+
+def test_contexts_and_families_have_records_of_their_own(tmp_path: Path) -> None:
+    context = make_context(tmp_path, WORLD)
+    seen = asyncio.run(ask(QuestionSpec(kind="contexts", classes=WORLD.names), context))
+    values = (
+        ContextValue(name="dawn", phrases=("at dawn",)), ContextValue(name="night", phrases=("at night",))
+    )  # fmt: skip
+    assert seen.contexts == (ContextFactor(name="light", values=values),)
+    assert seen.dropped == {"repeated_phrase": 2}
+    grouped = asyncio.run(ask(QuestionSpec(kind="family", classes=("finch", "crane", "owl")), context))
+    assert grouped.families == (
+        Family(name="first", classes=("finch", "crane")), Family(name="owl", classes=("owl",))
+    )  # fmt: skip
+    assert (grouped.dropped, grouped.words, grouped.votes) == ({"stranger_class": 1}, (), ())
+
+
+def test_questions_about_one_class_are_told_apart_by_their_text() -> None:
+    one, other = (QuestionSpec(kind="portray", classes=("owl",), text=text) for text in ("a", "b"))
+    assert one.key != other.key == other.model_copy(update={"need": 2.0}).key
 
 
 def test_a_vote_without_a_caption_is_captioned_by_the_name() -> None:

@@ -5,19 +5,25 @@ import pytest
 from pydantic import ValidationError
 
 from fieldmark.errors import ClassNamesError, InputError
+from fieldmark.prompts.class_questions import GENERIC_QUESTIONS
+from fieldmark.prompts.contexts import Contexts, ask_contexts
 from fieldmark.prompts.describe import Descriptors, ask_describe
 from fieldmark.prompts.differentiate import Differences, ask_differentiate
 from fieldmark.prompts.differentiate_again import ask_differentiate_again
 from fieldmark.prompts.differentiate_group import GroupDifferences, ask_differentiate_group
 from fieldmark.prompts.domain_words import DomainWords, ask_domain_words
+from fieldmark.prompts.family import Families, ask_family
 from fieldmark.prompts.loader import prompt_ids
 from fieldmark.prompts.noun import MAX_NAMES, Noun, ask_noun
+from fieldmark.prompts.portray import Portrait, ask_portray
 from fieldmark.prompts.queries import ask_queries
 from fieldmark.prompts.refine import RefineExample, ask_refine
 from fieldmark.prompts.reflect import ConfusedGroup, Confusion, Described, ask_reflect
 from fieldmark.prompts.scope import ask_scope
+from fieldmark.prompts.subclasses import Subclasses, ask_subclasses
 from fieldmark.prompts.synonyms import Synonyms, ask_synonyms
 from fieldmark.prompts.tabulate import MAX_ATTRIBUTES, TableRow, TabulateAttribute, ask_tabulate
+from fieldmark.prompts.task_questions import TaskQuestions, ask_task_questions
 from fieldmark.records import Clause
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "prompts"
@@ -77,6 +83,13 @@ QUESTIONS = {
     ),
     "synonyms.v1": ask_synonyms("veyzan heron", noun="bird"),
     "domain_words.v1": ask_domain_words(["veyzan heron", "kelmar finch"], noun="bird"),
+    "portray.v1": ask_portray("veyzan heron", GENERIC_QUESTIONS[0], noun="bird"),
+    "task_questions.v1": ask_task_questions(
+        ["veyzan heron", "kelmar finch"], noun="bird", task="telling apart birds in photos of a reserve"
+    ),
+    "subclasses.v1": ask_subclasses("heron", noun="bird"),
+    "contexts.v1": ask_contexts(["veyzan heron", "kelmar finch"], noun="bird"),
+    "family.v1": ask_family(["veyzan heron", "kelmar finch", "wimyor heron"], noun="bird"),
 }
 
 
@@ -142,6 +155,18 @@ def test_hostile_names_change_nothing_but_the_data():
     assert outside_of(ask_synonyms(HOSTILE, noun=HOSTILE)) == outside_of(QUESTIONS["synonyms.v1"])
     assert data_of(ask_synonyms(HOSTILE, noun="x")) == {"class": HOSTILE, "noun": "x"}
     assert data_of(ask_domain_words([HOSTILE], noun=HOSTILE)) == {"classes": [HOSTILE], "noun": HOSTILE}
+    portrayed = ask_portray(HOSTILE, "What of {class}? $noun {0}", noun=HOSTILE)
+    assert outside_of(portrayed) == outside_of(QUESTIONS["portray.v1"])
+    told = {"class": HOSTILE, "noun": HOSTILE, "question": f"What of {HOSTILE}? $noun {{0}}"}
+    assert data_of(portrayed) == told
+    tasked = ask_task_questions([HOSTILE], noun=HOSTILE, task=HOSTILE)
+    assert outside_of(tasked) == outside_of(QUESTIONS["task_questions.v1"])
+    assert data_of(tasked) == {"classes": [HOSTILE], "noun": HOSTILE, "task": HOSTILE}
+    assert outside_of(ask_subclasses(HOSTILE, noun=HOSTILE)) == outside_of(QUESTIONS["subclasses.v1"])
+    assert data_of(ask_subclasses(HOSTILE, noun="x")) == {"class": HOSTILE, "noun": "x"}
+    assert outside_of(ask_contexts([HOSTILE], noun=HOSTILE)) == outside_of(QUESTIONS["contexts.v1"])
+    assert outside_of(ask_family([HOSTILE, "b"], noun=HOSTILE)) == outside_of(QUESTIONS["family.v1"])
+    assert data_of(ask_family([HOSTILE, "b"], noun="x")) == {"classes": [HOSTILE, "b"], "noun": "x"}
     group = ask_differentiate_again([HOSTILE, "b"], [HOSTILE], noun="bird")
     assert data_of(group) == {"classes": [HOSTILE, "b"], "tried": [HOSTILE], "noun": "bird"}
     described = (Described(name=HOSTILE, marks=(HOSTILE,)), Described(name="b", marks=()))
@@ -183,6 +208,12 @@ def test_room_for_the_answer_grows_with_the_group():
         lambda: ask_noun([]),
         lambda: ask_synonyms("", noun="bird"),
         lambda: ask_domain_words(["a", "a"], noun="bird"),
+        lambda: ask_portray(" ", GENERIC_QUESTIONS[0], noun="bird"),
+        lambda: ask_task_questions([], noun="bird"),
+        lambda: ask_subclasses("\n", noun="bird"),
+        lambda: ask_contexts(["a", "a"], noun="bird"),
+        lambda: ask_family(["a"], noun="bird"),
+        lambda: ask_family([f"n{i}" for i in range(201)], noun="bird"),
     ],
 )
 def test_unusable_class_names_are_refused(ask):
@@ -204,7 +235,15 @@ def test_unusable_attributes_are_refused(ask):
         ask()
 
 
-@pytest.mark.parametrize("ask", [ask_noun, lambda names: ask_domain_words(names, noun="bird")])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        ask_noun,
+        lambda names: ask_domain_words(names, noun="bird"),
+        lambda names: ask_task_questions(names, noun="bird"),
+        lambda names: ask_contexts(names, noun="bird"),
+    ],
+)
 def test_questions_for_the_task_show_evenly_spaced_names_of_many(ask):
     shown = data_of(ask([f"n{i}" for i in range(10_000)]))["classes"]
     assert len(shown) == MAX_NAMES
@@ -248,7 +287,21 @@ def test_of_too_many_items_the_first_are_kept():
 
 
 @pytest.mark.parametrize(
-    "model", [Descriptors, Differences, GroupDifferences, TableRow, Noun, Synonyms, DomainWords]
+    "model",
+    [
+        Descriptors,
+        Differences,
+        GroupDifferences,
+        TableRow,
+        Noun,
+        Synonyms,
+        DomainWords,
+        Portrait,
+        TaskQuestions,
+        Subclasses,
+        Contexts,
+        Families,
+    ],
 )
 def test_answers_refuse_unknown_and_missing_fields(model):
     with pytest.raises(ValidationError):

@@ -1,0 +1,119 @@
+"""The question which families a task's classes form, and what is read out of its answer.
+
+It knows nothing of endpoints, of distances or of what a tree is used for.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fieldmark.errors import ClassNamesError
+from fieldmark.prompts.answer_fields import AnswerModel, KindName, distinct_classes, temperature_of
+from fieldmark.prompts.loader import load
+from fieldmark.prompts.votes import Spelling, plain_form
+from fieldmark.records import Family
+from fieldmark.records.questions import Question
+
+PROMPT_ID = "family.v1"
+MAX_CLASSES = 200
+"""The most classes that one question sorts: their names come back in the answer."""
+DropReason = Literal["stranger_class", "repeated_class"]
+
+
+class FamilyMembers(AnswerModel):
+    """One family."""
+
+    family: Annotated[KindName, Field(description="The everyday word for the kind, in the singular.")]
+    classes: Annotated[list[str], Field(description="Classes of the list, copied exactly.")]
+
+
+class Families(AnswerModel):
+    """The families that the classes form; none where all stand on their own."""
+
+    families: Annotated[list[FamilyMembers], Field(description="One entry for each family.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamiliesRead:
+    """What an answer said.
+
+    Attributes:
+        families: Every class asked about is in exactly one: families in the answer's order, then those that
+            it left out, each in a family of its own that bears its name.
+        alone: The classes that the answer left out.
+        dropped: Number of members left out, by reason.
+    """
+
+    families: tuple[Family, ...]
+    alone: tuple[str, ...]
+    dropped: Mapping[DropReason, int]
+
+
+def ask_family(classes: Sequence[str], *, noun: str, sample: int = 0) -> Question[Families]:
+    """Ask which families classes form: a tree of depth two.
+
+    Source: Roberts et al. 2023 (Loki), whose method needs distances of labels, e.g. within a tree of them.
+
+    Args:
+        classes: Two or more classes, exactly as the user named them; at most `MAX_CLASSES`.
+        noun: The generic word for all classes, e.g. "bird".
+        sample: 0 for the first answer, 1 for a second opinion, and so on.
+
+    Raises:
+        ClassNamesError: If there are too few or too many, or one is blank or repeated.
+    """
+    about = distinct_classes(classes, least=2)
+    if len(about) > MAX_CLASSES:
+        raise ClassNamesError(
+            f"one question sorts at most {MAX_CLASSES} classes, not {len(about)}.",
+            hint="Ask about them in parts; families of the same name belong together.",
+        )
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=load(PROMPT_ID).render(classes=list(about), noun=noun),
+        answer_model=Families,
+        temperature=temperature_of(sample),
+        max_tokens=400 + sum(30 + len(name.encode("utf-8", "replace")) // 2 for name in about),
+        sample=sample,
+        about=about,
+    )
+
+
+def families_of(answer: Families, classes: Sequence[str]) -> FamiliesRead:
+    """Read the families of an answer, and hold it to its question.
+
+    Class names are matched exactly, else without regard to case, spaces and Unicode form. A member that was
+    not asked about is dropped and counted, as is a class in a second place. Families of the same name are
+    one; those without a member are none.
+
+    Args:
+        answer: The validated answer.
+        classes: The classes of the question, in its order (`Question.about`).
+    """
+    spelling = Spelling(classes)
+    names: dict[str, str] = {}
+    members: dict[str, list[str]] = {}
+    placed: set[str] = set()
+    dropped: Counter[DropReason] = Counter()
+    for entry in answer.families:
+        key = plain_form(entry.family)
+        names.setdefault(key, entry.family)
+        for given in entry.classes:
+            name = spelling.as_asked(given)
+            if name is None:
+                dropped["stranger_class"] += 1
+            elif name in placed:
+                dropped["repeated_class"] += 1
+            else:
+                placed.add(name)
+                members.setdefault(key, []).append(name)
+    told = [Family(name=names[key], classes=tuple(found)) for key, found in members.items()]
+    alone = tuple(name for name in classes if name not in placed)
+    return FamiliesRead(
+        families=(*told, *(Family(name=name, classes=(name,)) for name in alone)),
+        alone=alone,
+        dropped=dict(dropped),
+    )

@@ -1,0 +1,80 @@
+"""The question which questions a task's classes should be portrayed by, and its answer.
+
+It knows nothing of who answers the questions, of endpoints or of scoring.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from fieldmark.prompts.answer_fields import (
+    SIX,
+    AnswerModel,
+    answer_tokens,
+    distinct_classes,
+    evenly_spaced,
+    limited_text,
+    temperature_of,
+)
+from fieldmark.prompts.class_questions import PLACE, has_one_place, with_plain_place
+from fieldmark.prompts.distinct_texts import TextsRead, distinct_texts
+from fieldmark.prompts.loader import load
+from fieldmark.records.questions import Question
+
+PROMPT_ID = "task_questions.v1"
+MAX_NAMES = 60
+"""The most class names shown; of more, every so many-th is taken."""
+
+_Asked = Annotated[str, AfterValidator(limited_text(300)), AfterValidator(with_plain_place)]
+
+
+class TaskQuestions(AnswerModel):
+    """Questions to ask about every class, the most useful first; at least one has a place for the class."""
+
+    task_questions: Annotated[
+        list[_Asked], *SIX, Field(description=f"One to six questions, each with {PLACE} exactly once.")
+    ]
+
+    @model_validator(mode="after")
+    def _of_use(self) -> Self:
+        if not questions_of(self).texts:
+            raise ValueError(f"no question holds {PLACE} exactly once")
+        return self
+
+
+def ask_task_questions(
+    classes: Sequence[str], *, noun: str, task: str = "", sample: int = 0
+) -> Question[TaskQuestions]:
+    """Ask which questions bring out what photos of a task's classes show.
+
+    Source: Mirza et al. 2024 (MPVR), section 3, the first of two steps; the second is `ask_portray`.
+
+    Args:
+        classes: One or more class names; of more than `MAX_NAMES`, evenly spaced ones are shown.
+        noun: The generic word for all classes, e.g. "bird".
+        task: What the photos are and what is to be told apart, in the owner's words; may be empty.
+        sample: 0 for the first answer, 1 for a second opinion, and so on.
+
+    Raises:
+        ClassNamesError: If there is no class, or one is blank or repeated.
+    """
+    shown = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
+    return Question(
+        prompt_id=PROMPT_ID,
+        messages=load(PROMPT_ID).render(classes=list(shown), noun=noun, task=task),
+        answer_model=TaskQuestions,
+        temperature=temperature_of(sample),
+        max_tokens=answer_tokens(statements=6),
+        sample=sample,
+        about=shown,
+    )
+
+
+def questions_of(answer: TaskQuestions) -> TextsRead:
+    """The questions that have exactly one place for the class name ("no_place" counts the others), each once.
+
+    Args:
+        answer: The validated answer.
+    """
+    return distinct_texts(answer.task_questions, lambda text: None if has_one_place(text) else "no_place")
