@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from fieldmark.tools.scoring.fudd import fudd_scores
+from fieldmark.tools.scoring.fudd import fudd_scores, fudd_scores_within
 
 
 def plain_fudd(images, encode, first, pairs, default, k):
@@ -101,3 +101,57 @@ def test_first_scores_choose_but_do_not_count(encode):
     images, first, pairs, default = made_up(4)
     found = fudd_scores(images, encode, first, pairs, default, k=5)
     assert torch.equal(found, fudd_scores(images, encode, first * 100 + 7, pairs, default, k=5))
+
+
+def plain_within(images, encode, candidates, pairs, default):
+    """Each image by itself, its candidates as the whole problem: a k that is all of them."""
+    scores = torch.full(candidates.shape, float("-inf"))
+    for n in range(len(images)):
+        own = candidates[n].nonzero().flatten().tolist()
+        if not own:
+            continue
+        place = {c: index for index, c in enumerate(own)}
+        left = {(place[i], place[j]): sides for (i, j), sides in pairs.items() if i in place and j in place}
+        found = plain_fudd(
+            images[n : n + 1], encode, torch.zeros(1, len(own)), left, [default[c] for c in own], len(own)
+        )
+        scores[n, own] = found[0]
+    return scores
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_candidate_sets_of_any_size_equal_plain_loop(encode, seed):
+    images, first, pairs, default = made_up(seed)
+    candidates = torch.rand(first.shape, generator=torch.Generator().manual_seed(seed)) < 0.4
+    candidates[0] = False
+    candidates[1] = False
+    candidates[1, 3] = True
+    candidates[2] = True
+    found = fudd_scores_within(images, encode, candidates, pairs, default)
+    expected = plain_within(images, encode, candidates, pairs, default)
+    assert len(set(candidates.sum(1).tolist())) > 4
+    assert torch.equal(found.isinf(), ~candidates)
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("k", [1, 4, 12])
+def test_the_k_best_as_candidates_are_fudd(encode, k):
+    images, first, pairs, default = made_up(5)
+    mask = torch.zeros_like(first, dtype=torch.bool).scatter(1, first.topk(k, dim=1).indices, True)
+    found = fudd_scores_within(images, encode, mask, pairs, default)
+    assert torch.allclose(found, fudd_scores(images, encode, first, pairs, default, k=k), atol=1e-6)
+
+
+def test_classes_that_are_out_bring_no_sentences_in():
+    """The pair (0, 2) would pull class 0 away from the image; class 2 is no candidate of it."""
+    vectors = {"With one": [1.0, 0.0], "With two": [0.0, 1.0], "D": [0.0, -1.0]}
+    found = fudd_scores_within(
+        torch.tensor([[1.0, 0.0], [1.0, 0.0]]),
+        lambda texts: torch.tensor([vectors[text] for text in texts]),
+        torch.tensor([[True, True, False], [True, True, True]]),
+        {(0, 1): (["with one"], ["d"]), (0, 2): (["with two"], ["d"])},
+        ["d", "d", "d"],
+    )
+    assert float(found[0, 0]) == pytest.approx(1.0, abs=1e-6)
+    assert float(found[1, 0]) == pytest.approx(0.5**0.5, abs=1e-6)
+    assert float(found[0, 2]) == float("-inf")

@@ -49,17 +49,74 @@ def fudd_scores(
     Raises:
         InputError: If k is below 1, shapes do not fit, or a pair is repeated or out of range.
     """
-    images = image_vectors.to(torch.float32)
     count, classes = first_scores.shape
     if k < 1:
         raise InputError(f"k is {k}.", hint="Keep at least one class per image.")
-    if len(default_texts) != classes or len(images) != count:
+    _check(image_vectors, default_texts, count, classes)
+    if k >= classes:  # every image has the same lists, whatever the order of its classes
+        top = torch.arange(classes).expand(count, classes)
+    else:
+        top = first_scores.topk(k, dim=1).indices
+    return _scores(image_vectors, encode, top, pairs, default_texts)
+
+
+def fudd_scores_within(
+    image_vectors: Tensor,
+    encode: Encode,
+    candidates: Tensor,
+    pairs: PairTexts,
+    default_texts: Sequence[str],
+) -> Tensor:
+    """Score each image's own candidates, however many, by the sentences that tell them apart.
+
+    FuDD's second step (see `fudd_scores`) for sets that differ in size, as the margin and the conformal
+    rule leave them: rivals are the image's candidates and no other class. An image with one candidate
+    compares with that class's default sentence alone; one with none scores -inf throughout. With the k
+    best classes as candidates the scores are those of `fudd_scores`.
+
+    Source: Esfandiarpoor & Bach 2024, section 3, which knows a fixed k only; sets of other sizes are ours.
+
+    Args:
+        image_vectors: Unit image vectors [N, D].
+        encode: Texts to vectors [M, D]; called once, with each distinct sentence once.
+        candidates: Classes left [N, C] bool.
+        pairs: See `fudd_scores`.
+        default_texts: See `fudd_scores`.
+
+    Returns:
+        Cosines [N, C], float32; -inf outside the candidates.
+
+    Raises:
+        InputError: If shapes do not fit, candidates are not bool, or a pair is repeated or out of range.
+    """
+    if candidates.ndim != 2 or candidates.dtype != torch.bool:
         raise InputError(
-            f"{len(default_texts)} default sentences and {len(images)} image vectors do not fit scores of "
-            f"{count} images and {classes} classes.",
-            hint="Give one default sentence per class and one row of scores per image.",
+            f"Candidates {tuple(candidates.shape)} ({candidates.dtype}).",
+            hint="Give one bool per image and class; use fudd_scores for scores and a k.",
         )
-    k = min(k, classes)
+    count, classes = candidates.shape
+    _check(image_vectors, default_texts, count, classes)
+    width = int(candidates.sum(1).max()) if count else 0
+    order = torch.arange(classes).masked_fill(~candidates, classes)
+    # Classes that are out become the index C, past the last class: it brings no sentence up.
+    return _scores(image_vectors, encode, order.sort(dim=1).values[:, :width], pairs, default_texts)
+
+
+def _check(image_vectors: Tensor, default_texts: Sequence[str], count: int, classes: int) -> None:
+    if len(default_texts) != classes or len(image_vectors) != count:
+        raise InputError(
+            f"{len(default_texts)} default sentences and {len(image_vectors)} image vectors do not fit "
+            f"{count} images and {classes} classes.",
+            hint="Give one default sentence per class and one image vector per row.",
+        )
+
+
+def _scores(
+    image_vectors: Tensor, encode: Encode, rivals: Tensor, pairs: PairTexts, default_texts: Sequence[str]
+) -> Tensor:
+    """Cosines [N, C] from each image's candidates [N, k], the index C where one has fewer."""
+    images = image_vectors.to(torch.float32)
+    count, classes = len(images), len(default_texts)
     sentences = _sentences_by_class(pairs, default_texts)
     place = {
         text: index
@@ -68,24 +125,23 @@ def fudd_scores(
         )
     }
     vectors = encode_unit(list(place), encode)
-    scores = images.new_full((count, classes), -torch.inf)
-    if k == classes:  # every image has the same lists, so one vector per class is enough
-        everyone = torch.arange(classes)[None]
+    everyone = torch.arange(classes)
+    if rivals.shape[1] == classes and bool((rivals == everyone).all()):
         prototypes = torch.cat(
             [
-                _prototypes(own, own.brought_up(index, classes), everyone, vectors, place)
+                _prototypes(own, own.brought_up(index, classes), everyone[None], vectors, place)
                 for index, own in enumerate(sentences)
             ]
         )
         return images @ prototypes.T
-    top = first_scores.topk(k, dim=1).indices
-    rows_of = _rows_by_class(top, classes)
+    scores = images.new_full((count, classes), -torch.inf)
+    rows_of = _rows_by_class(rivals, classes)
     for index, own in enumerate(sentences):
         rows = rows_of[index]
         brought_up = own.brought_up(index, classes)
-        for step in image_steps(len(rows), len(own.texts) + vectors.shape[1]):
+        for step in image_steps(len(rows), len(own.texts) + vectors.shape[1] + rivals.shape[1]):
             some = rows[step]
-            prototypes = _prototypes(own, brought_up, top[some], vectors, place)
+            prototypes = _prototypes(own, brought_up, rivals[some], vectors, place)
             scores[some, index] = (images[some] * prototypes).sum(-1)
     return scores
 
@@ -101,9 +157,9 @@ class _ClassSentences:
         self.given[rival] = [self.texts.setdefault(text, len(self.texts)) for text in texts]
 
     def brought_up(self, index: int, classes: int) -> Tensor:
-        """[C, texts] float32: 1 where the pair with that rival brings the sentence up."""
-        table = torch.zeros(classes, len(self.texts))
-        table[:, 0] = 1.0
+        """[C + 1, texts] float32: 1 where the pair with that rival brings the sentence up; row C is empty."""
+        table = torch.zeros(classes + 1, len(self.texts))
+        table[:classes, 0] = 1.0
         table[index] = 0.0
         for rival, columns in self.given.items():
             table[rival] = 0.0
@@ -144,9 +200,9 @@ def _prototypes(
     return unit(member.to(torch.float32) @ local)
 
 
-def _rows_by_class(top: Tensor, classes: int) -> list[Tensor]:
+def _rows_by_class(rivals: Tensor, classes: int) -> list[Tensor]:
     """For each class, the images that have it among their candidates, ascending."""
-    flat = top.reshape(-1)
+    flat = rivals.reshape(-1)
     order = flat.argsort(stable=True)
-    sizes = torch.bincount(flat, minlength=classes)
-    return list((order // top.shape[1]).split(sizes.tolist()))
+    sizes = torch.bincount(flat, minlength=classes + 1)
+    return list((order // max(1, rivals.shape[1])).split(sizes.tolist()))[:classes]

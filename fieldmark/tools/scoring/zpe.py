@@ -1,0 +1,136 @@
+"""ZPE: templates weighed by how sure they make the model of unlabelled images, their biases taken out.
+
+It knows nothing of what the templates say or where images come from.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fieldmark.errors import InputError
+from fieldmark.tools.scoring.prompt_grid import encode_grid, grid_scores
+from fieldmark.tools.scoring.vectors import Encode, image_steps
+
+
+def zpe_scores(
+    image_vectors: Tensor,
+    encode: Encode,
+    prompts: Sequence[Sequence[str]],
+    *,
+    logit_scale: float,
+    pretrain_vectors: Tensor | None = None,
+    threshold: float | None = None,
+) -> Tensor:
+    """Mean of the templates' logits, weighed by `prompt_weights` of `prompt_scores`.
+
+        logits[n,c] = sum_p w_p l[n,p,c],  l[n,p,c] = s * cos(image n, text of template p and class c)
+
+    The texts of a class are not merged into a vector of length one.
+
+    Source: Allingham et al. 2023, section 3 (algorithm 2 and prompt selection), and released notebook. The
+    notebook divides by the number of templates and, with selection, does not make the weights sum to 1
+    again: both only scale all scores alike. Where nothing is selected it counts every image as wrong; here
+    that is an error.
+
+    Args:
+        image_vectors: Unit image vectors [N, D], N > 0; they are the pool that the weights come from.
+        encode: Texts to vectors [M, D]; called once, with each distinct text once.
+        prompts: One row per template, each with one text per class.
+        logit_scale: The encoder's factor on cosines (s): it decides how sharp the weights are.
+        pretrain_vectors: See `prompt_scores`.
+        threshold: See `prompt_weights`.
+
+    Returns:
+        Scores [N, C], float32.
+
+    Raises:
+        InputError: If the prompts are no grid, there are no images, or no template is selected.
+    """
+    grid = encode_grid(prompts, encode)
+    scores = prompt_scores(image_vectors, grid, logit_scale=logit_scale, pretrain_vectors=pretrain_vectors)
+    weights = prompt_weights(scores, threshold=threshold)
+    return grid_scores(image_vectors, grid, weights[:, None], logit_scale=logit_scale)
+
+
+def prompt_scores(
+    image_vectors: Tensor, grid: Tensor, *, logit_scale: float, pretrain_vectors: Tensor | None = None
+) -> Tensor:
+    """How sure each template makes the model, on average over images.
+
+        l~[n,p,c] = l[n,p,c] - (E_pretrain l[.,p,c] + E_test l[.,p,c]) / 2
+        score_p   = mean_n max_c l~[n,p,c]
+
+    The means E are over images, for each template and class on its own; without images like those of
+    pretraining, all of E_test is subtracted. The maximum is taken **after** the subtraction. Logits are
+    linear in the image, so that subtracting E l is subtracting the mean image vector: no mean over
+    [N, P, C] is formed, and memory holds a few hundred images' logits at a time.
+
+    Source: Allingham et al. 2023, section 3 (algorithm 2); the notebook's modes "both" and "test".
+
+    Args:
+        image_vectors: Unit image vectors [N, D], N > 0.
+        grid: Unit text vectors [P, C, D].
+        logit_scale: The encoder's factor on cosines, above 0.
+        pretrain_vectors: Unit vectors [M, D] of images like those the encoder was trained with (the
+            authors take 20,000 of LAION-400M).
+
+    Returns:
+        Scores [P], float32.
+
+    Raises:
+        InputError: If there are no images, or `logit_scale` is not above 0.
+    """
+    if not logit_scale > 0:
+        raise InputError(f"Logit scale {logit_scale}.", hint="Give the encoder's factor on cosines, above 0.")
+    centre = _mean_image(image_vectors)
+    if pretrain_vectors is not None:
+        centre = (centre + _mean_image(pretrain_vectors)) / 2
+    prompts, classes, width = grid.shape
+    columns = grid.reshape(prompts * classes, width).T
+    total = torch.zeros(prompts, dtype=torch.float64)
+    for step in image_steps(len(image_vectors), prompts * classes):
+        images = (image_vectors[step].to(torch.float64) - centre).to(grid.dtype)
+        total += (images @ columns).view(-1, prompts, classes).amax(2).to(torch.float64).sum(0)
+    return (logit_scale / len(image_vectors) * total).to(torch.float32)
+
+
+def prompt_weights(scores: Tensor, *, threshold: float | None = None) -> Tensor:
+    """Softmax of the scores, over all templates or over those that stand out.
+
+        keep p if (score_p - median) / MAD > threshold
+
+    One-sided, and the median absolute deviation is not scaled to a standard deviation. Medians of an even
+    number of scores are the mean of the middle two.
+
+    Source: Allingham et al. 2023, section 3 (prompt selection); released notebook. Their thresholds: 0.5 for
+    ImageNet-like sets, 2.0 for fine-grained ones.
+
+    Args:
+        scores: From `prompt_scores` [P].
+        threshold: Least distance above the median, in MADs; every template is kept where not given.
+
+    Returns:
+        Weights [P], float32, that sum to 1; 0 where not kept.
+
+    Raises:
+        InputError: If no template is kept.
+    """
+    if threshold is None:
+        return scores.to(torch.float32).softmax(0)
+    exact = scores.to(torch.float64)
+    above = exact - exact.quantile(0.5)
+    kept = above > threshold * above.abs().quantile(0.5)
+    if not bool(kept.any()):
+        raise InputError(
+            f"None of {len(scores)} templates scores {threshold} MADs above the median.",
+            hint="Lower the threshold, give more templates, or select none by leaving the threshold out.",
+        )
+    return exact.masked_fill(~kept, -torch.inf).softmax(0).to(torch.float32)
+
+
+def _mean_image(vectors: Tensor) -> Tensor:
+    """Mean vector [D], float64."""
+    if not len(vectors):
+        raise InputError("There are no images to weigh templates by.", hint="Give at least one image vector.")
+    return vectors.mean(0, dtype=torch.float64)
