@@ -40,6 +40,26 @@ def test_groups_of_characters_by_hand(names, groups, size):
         assert [len(group) for group in item.split(", ")] == [size] * groups
 
 
+@pytest.mark.parametrize(
+    ("names", "words", "letters"),
+    [
+        (["owl a", "owl", "owl"], 1, 3),  # words 4/3; letters (2 + 3 + 3) / 3
+        (
+            ["owl a", "owl a", "owl"],
+            2,
+            2,
+        ),  # words 5/3; letters 7/3: a mean of the names' means, not of all words
+        (["thingamajigs"], 1, 12),  # longer than any word: none is cut
+        (["a b", "c"], 2, 1),  # 1.5 words round to 2
+    ],
+)
+def test_words_by_hand(names, words, letters):
+    cut = {word[:letters] for word in PLAIN_WORDS}
+    for item in waffle_descriptors(names, seed=0)[::2]:
+        assert len(item.split(" ")) == words
+        assert set(item.split(" ")) <= cut
+
+
 def test_every_class_gets_the_same_thirty_descriptors_in_the_authors_words():
     prompts = waffle_prompts(NAMES, seed=0)
     shared = waffle_descriptors(NAMES, seed=0)
@@ -71,6 +91,7 @@ def test_mix_draws_thirty_of_twenty_random_and_twenty_real():
     real = {name: [f"{letter} mark {name}" for letter in "xyz"] for name in NAMES}
     prompts = waffle_prompts(NAMES, seed=2, descriptors=real)
     shared = waffle_descriptors(NAMES, seed=2, pairs=10)
+    shares = []
     for name, own in zip(NAMES, prompts, strict=True):
         assert len(own) == 30
         told = [re.sub(r"^A photo of a .*?, which (has |is )?|\.$", "", text) for text in own]
@@ -80,6 +101,8 @@ def test_mix_draws_thirty_of_twenty_random_and_twenty_real():
         assert {re.sub(r"^(has |is )?", "", item) for item in random_ones} <= clauses
         assert len(random_ones) == len(set(random_ones)) <= 20
         assert 10 <= len(mine) <= 20
+        shares.append(len(mine))
+    assert max(shares) > 10  # more than one real descriptor for each random pair was there to draw from
     assert prompts[0] != [text.replace("wren", "great grey owl") for text in prompts[1]]
 
 
