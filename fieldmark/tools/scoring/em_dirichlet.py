@@ -159,7 +159,7 @@ def _fitted(alpha: Tensor, targets: Tensor, steps: int) -> Tensor:
 
 
 def _normaliser(alpha: Tensor) -> Tensor:
-    """log of one over the Dirichlet law's constant [K]."""
+    """Log of one over the Dirichlet law's constant [K]."""
     return torch.lgamma(alpha.sum(dim=1)) - torch.lgamma(alpha).sum(dim=1)
 
 
@@ -168,17 +168,15 @@ def _matched(u: Tensor, x: Tensor, match: Match) -> Tensor:
     if match == "none":
         return u
     owners = u.argmax(dim=1)
-    sums = torch.zeros_like(u[: u.shape[1]]) if len(u) >= u.shape[1] else u.new_zeros(u.shape[1], u.shape[1])
-    sums = sums.index_add_(0, owners, x)
+    sums = u.new_zeros(u.shape[1], u.shape[1]).index_add_(0, owners, x)
     sizes = torch.bincount(owners, minlength=u.shape[1])
     # An empty cluster has a mean of 0: it takes what is left over and never decides.
     means = sums / sizes[:, None].clamp(min=1)
     if match == "argmax":
         classes = means.argmax(dim=1)
         filled = sizes > 0
-        scores = torch.zeros_like(u)
         columns = classes[filled].expand(len(u), -1)
-        return scores.scatter_reduce_(1, columns, u[:, filled], "amax")
+        return torch.zeros_like(u).scatter_reduce_(1, columns, u[:, filled], "amax")
     _, classes = linear_sum_assignment(means.cpu().numpy(), maximize=True)
     scores = torch.empty_like(u)
     scores[:, torch.from_numpy(classes).to(u.device)] = u

@@ -1,4 +1,4 @@
-"""Nearest neighbours among image vectors, and sums over them: a sparse symmetric graph.
+"""Nearest rows among vectors, found block by block, and sums over them: a sparse symmetric graph.
 
 It knows nothing of classes or of what is summed.
 """
@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 from fieldmark.tools.scoring.vectors import image_steps
+
+
+_ROWS_PER_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,34 @@ class NeighbourGraph:
             mode="sum",
             per_sample_weights=self.weights[first:last],
         )
+
+
+def nearest_rows(queries: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k rows most similar to each query, block by block: never [Q, M] at once.
+
+    Args:
+        queries: Unit vectors [Q, D], float32.
+        rows: Unit vectors [M, D], of any float type.
+        k: How many; fewer where there are not so many rows.
+
+    Returns:
+        Row numbers [Q, k] int64, nearest first, and their cosines [Q, k] float32.
+    """
+    index = torch.empty(len(queries), 0, dtype=torch.int64, device=queries.device)
+    cosine = queries.new_empty(len(queries), 0)
+    for start in range(0, len(rows), _ROWS_PER_BLOCK):
+        block = rows[start : start + _ROWS_PER_BLOCK].to(torch.float32)
+        here = torch.arange(start, start + len(block), device=queries.device)
+        width = min(k, cosine.shape[1] + len(block))
+        new_index = index.new_empty(len(queries), width)
+        new_cosine = cosine.new_empty(len(queries), width)
+        for step in image_steps(len(queries), 4 * (len(block) + width)):
+            found = torch.cat([cosine[step], queries[step] @ block.T], dim=1)
+            new_cosine[step], place = found.topk(width, dim=1)
+            both = torch.cat([index[step], here.expand(len(found), -1)], dim=1)
+            new_index[step] = both.gather(1, place)
+        index, cosine = new_index, new_cosine
+    return index, cosine
 
 
 def nearest_neighbours(vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:

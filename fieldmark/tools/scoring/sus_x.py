@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.tools.scoring.fitting import Support, fitting_support, fitting_vectors
+from fieldmark.tools.scoring.neighbours import nearest_rows
 from fieldmark.tools.scoring.tip_adapter import label_sums
 from fieldmark.tools.scoring.vectors import image_steps, unit
 
@@ -71,13 +72,7 @@ def nearest_support(pool_vectors: Tensor, class_vectors: Tensor, *, per_class: i
             f"{per_class} images per class cannot be taken from a pool of {len(pool)}.",
             hint="Give a pool with images, and take at least 1 per class.",
         )
-    cosines = pool.new_empty(len(weights), 0)
-    rows = torch.empty(len(weights), 0, dtype=torch.int64, device=pool.device)
-    for step in image_steps(len(pool), 3 * len(weights)):
-        here = torch.arange(step.start, step.stop, device=pool.device).expand(len(weights), -1)
-        cosines, rows = torch.cat([cosines, weights @ pool[step].T], 1), torch.cat([rows, here], 1)
-        cosines, best = cosines.topk(min(per_class, cosines.shape[1]), dim=1)
-        rows = rows.gather(1, best)
+    rows, _ = nearest_rows(weights, pool, per_class)
     labels = torch.arange(len(weights), device=pool.device).repeat_interleave(rows.shape[1])
     return Support(vectors=pool[rows.reshape(-1)], labels=labels, rows=rows.reshape(-1))
 
@@ -202,7 +197,7 @@ def _psi(
 
 
 def _log_signatures(looks: Tensor, temperature: float) -> Tensor:
-    """Log probabilities [n, F] float64: at temperature 0.5 divergences are some 1e-4, too small for float32."""
+    """Log probabilities [n, F] float64: divergences at this temperature are too small for float32."""
     return (looks.to(torch.float64) / temperature).log_softmax(dim=1)
 
 
