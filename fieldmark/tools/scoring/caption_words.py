@@ -10,7 +10,20 @@ Tagger = Callable[[Sequence[str]], Sequence[bool]]
 """Words to whether each is a noun, an adjective or a verb form: the words that may name something."""
 
 META_WORDS = frozenset(
-    "image photo picture thumbnail logo symbol clipart portrait painting illustration icon profile".split()
+    {
+        "clipart",
+        "icon",
+        "illustration",
+        "image",
+        "logo",
+        "painting",
+        "photo",
+        "picture",
+        "portrait",
+        "profile",
+        "symbol",
+        "thumbnail",
+    }
 )
 """Words that speak of the picture and not of what it shows (Conti et al. 2023, released code)."""
 
@@ -22,7 +35,7 @@ _EXTENSIONS = re.compile(r"\.\w+")
 _SEPARATORS = re.compile(r"[_\-]")
 _NO_LETTERS = re.compile(r"[\W\d_]")
 
-_ALREADY_SINGULAR = frozenset("gas lens canvas atlas christmas".split())
+_ALREADY_SINGULAR = frozenset({"atlas", "canvas", "christmas", "gas", "lens"})
 _IRREGULAR = {
     "buses": "bus",
     "calves": "calf",
@@ -42,24 +55,23 @@ _IRREGULAR = {
     "wolves": "wolf",
 }
 
-_FUNCTION_WORDS = frozenset(
-    """
-    about above across after afterward again against all almost along already alright also although always
-    alway among amongst and another any anybody anyone anything anyway are aren around away back because been
-    before behind being below beneath beside between beyond both but can cannot could despite did didn does
-    doesn doing don done down due during each either else enough etc even ever every everybody everyone
-    everything everywhere except few for from further had hadn hasn have haven having hence her here herself
-    hers him himself his how however inside instead into isn itself just least less let like lot many maybe
-    may mere might mine more moreover most much must myself near nearby neither never nevertheless next nobody
-    none nor not nothing now nowhere off often once one only onto other otherwise ought our ourselve ourselves
-    out outside over own past per perhap perhaps please quite rather really round same several shall she
-    should shouldn since some somebody somehow someone something sometime sometimes somewhere soon still such
-    than that the their them themselve themselves then there therefore these they this those though three
-    through throughout thu thus till together too toward towards two under underneath unless until unto upon
-    very via was wasn well were weren what whatever when whenever where wherever whether which while who whoever
-    whole whom whose why will with within without won would wouldn yes yet you your yours yourself yourselves
-    """.split()
-)
+_FUNCTION_WORDS = """
+    about above across after afterward again against all almost along already alright also although
+    alway always among amongst and another any anybody anyone anything anyway are aren around away back
+    because been before behind being below beneath beside between beyond both but can cannot could
+    despite did didn does doesn doing don done down due during each either else enough etc even ever
+    every everybody everyone everything everywhere except few for from further had hadn hasn have haven
+    having hence her here hers herself him himself his how however inside instead into isn itself just
+    least less let like lot many may maybe mere might mine more moreover most much must myself near
+    nearby neither never nevertheless next nobody none nor not nothing now nowhere off often once one
+    only onto other otherwise ought our ourselve ourselves out outside over own past per perhap perhaps
+    please quite rather really round same several shall she should shouldn since some somebody somehow
+    someone something sometime sometimes somewhere soon still such than that the their them themselve
+    themselves then there therefore these they this those though three through throughout thu thus till
+    together too toward towards two under underneath unless until unto upon very via was wasn well were
+    weren what whatever when whenever where wherever whether which while who whoever whole whom whose
+    why will with within without won would wouldn yes yet you your yours yourself yourselves
+"""
 
 
 def caption_words(caption: str) -> list[str]:
@@ -96,7 +108,8 @@ def content_words(words: Sequence[str]) -> list[bool]:
     Returns:
         Whether each may name something. A tagger proper also drops adverbs and finite verbs.
     """
-    return [word not in _FUNCTION_WORDS for word in words]
+    function_words = frozenset(_FUNCTION_WORDS.split())
+    return [word not in function_words for word in words]
 
 
 def _singular(word: str) -> str:

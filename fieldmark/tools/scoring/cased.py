@@ -154,7 +154,7 @@ def _vocabularies(
     ids: dict[str, int] = {}
     lists = [
         [ids.setdefault(word, len(ids)) for word in caption_words(captions[caption])]
-        for caption in used.tolist()
+        for caption in map(int, used.tolist())
     ]
     fallback = ids.setdefault(FALLBACK, len(ids))
     names = list(ids)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from fieldmark.tools.scoring.vectors import image_steps
 
-
 _ROWS_PER_BLOCK = 1 << 14
 
 
