@@ -57,20 +57,20 @@ _IRREGULAR = {
 
 _FUNCTION_WORDS = """
     about above across after afterward again against all almost along already alright also although
-    alway always among amongst and another any anybody anyone anything anyway are aren around away back
+    alway always among amongst and another any anybody anyone anything anyway are aren around away
     because been before behind being below beneath beside between beyond both but can cannot could
     despite did didn does doesn doing don done down due during each either else enough etc even ever
     every everybody everyone everything everywhere except few for from further had hadn hasn have haven
     having hence her here hers herself him himself his how however inside instead into isn itself just
-    least less let like lot many may maybe mere might mine more moreover most much must myself near
-    nearby neither never nevertheless next nobody none nor not nothing now nowhere off often once one
-    only onto other otherwise ought our ourselve ourselves out outside over own past per perhap perhaps
-    please quite rather really round same several shall she should shouldn since some somebody somehow
-    someone something sometime sometimes somewhere soon still such than that the their them themselve
-    themselves then there therefore these they this those though three through throughout thu thus till
-    together too toward towards two under underneath unless until unto upon very via was wasn well were
-    weren what whatever when whenever where wherever whether which while who whoever whole whom whose
-    why will with within without won would wouldn yes yet you your yours yourself yourselves
+    least less let like lot many may maybe mere might more moreover most much must myself near nearby
+    neither never nevertheless next nobody none nor not nothing now nowhere off often once one only onto
+    other otherwise ought our ourselve ourselves out outside over own past per perhap perhaps please
+    quite rather really same several shall she should shouldn since some somebody somehow someone
+    something sometime sometimes somewhere soon still such than that the their them themselve themselves
+    then there therefore these they this those though three through throughout thu thus till together
+    too toward towards two under underneath unless until unto upon very via was wasn well were weren
+    what whatever when whenever where wherever whether which while who whoever whole whom whose why will
+    with within without won would wouldn yes yet you your yours yourself yourselves
 """
 
 

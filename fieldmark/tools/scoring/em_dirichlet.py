@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from fieldmark.errors import InputError
@@ -177,6 +176,9 @@ def _matched(u: Tensor, x: Tensor, match: Match) -> Tensor:
         filled = sizes > 0
         columns = classes[filled].expand(len(u), -1)
         return torch.zeros_like(u).scatter_reduce_(1, columns, u[:, filled], "amax")
+    # Importing scipy.optimize takes half a second, and few callers come here.
+    from scipy.optimize import linear_sum_assignment
+
     _, classes = linear_sum_assignment(means.cpu().numpy(), maximize=True)
     scores = torch.empty_like(u)
     scores[:, torch.from_numpy(classes).to(u.device)] = u

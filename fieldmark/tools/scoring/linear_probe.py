@@ -17,6 +17,7 @@ GRID = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 _MOST_STEPS = 1000
 _TOLERANCE = 1e-9
+_LEAST_CHANGE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _fit(vectors: Tensor, labels: Tensor, l2: float) -> tuple[Tensor, Tensor]:
         [parameters],
         max_iter=_MOST_STEPS,
         tolerance_grad=_TOLERANCE * len(x),
-        tolerance_change=0.0,
+        tolerance_change=_LEAST_CHANGE,
         line_search_fn="strong_wolfe",
     )
 
