@@ -1,0 +1,33 @@
+"""Classification by description: DCLIP with its three ways to pool.
+
+It knows nothing of who wrote the descriptors.
+"""
+
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.knowledge import descriptors
+from fieldmark.evals.methods.method import Method, Need, Run, Scored
+from fieldmark.tools.scoring.dclip import Pool, descriptor_prompts, mean_cosine_scores
+
+
+def by_descriptors(pool: Pool) -> Run:
+    """Pool the cosines with each class's descriptors."""
+
+    async def run(bench: Bench) -> Scored:
+        marks = await descriptors(bench)
+        prompts = descriptor_prompts(dict(zip(bench.classes, marks, strict=True)))
+        scores = mean_cosine_scores(bench.vectors, bench.encode, list(prompts.values()), pool=pool)
+        return Scored(scores=bench.logit_scale * scores)
+
+    return run
+
+
+METHODS = tuple(
+    Method(
+        key=key,
+        title=f"DCLIP, {pool} of cosines",
+        source="Menon & Vondrick 2023",
+        needs=frozenset({Need.NAMES, Need.LLM}),
+        run=by_descriptors(pool),
+    )
+    for key, pool in (("dclip", "mean"), ("dclip-sum", "sum"), ("dclip-max", "max"))
+)

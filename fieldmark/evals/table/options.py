@@ -1,0 +1,30 @@
+"""The choices of an evaluation, as one record.
+
+It knows nothing of how any choice is carried out.
+"""
+
+from pydantic import Field
+
+from fieldmark.records import Record
+
+BASELINE = "clip"
+CONTROL = "waffle"
+"""Random words in the place of descriptors: what every method that asks a language model must beat."""
+
+
+class EvalOptions(Record):
+    """What is put into one table."""
+
+    data: str
+    settings: tuple[str, ...] = ()
+    """Settings of the aviary; the first one where none is named."""
+    methods: tuple[str, ...] = ("all",)
+    baseline: str = BASELINE
+    seeds: int = Field(default=2, ge=1, le=100)
+    """How often a method that draws something is run."""
+    seed: int = 0
+    """The first seed; of the aviary's world too."""
+    shots: int = Field(default=16, ge=0, le=1000)
+    """Labelled images a class, for methods that learn from some."""
+    resamples: int = Field(default=10_000, ge=100)
+    """Bootstrap resamples behind each interval."""

@@ -1,0 +1,145 @@
+"""What the table of methods is made of: one record for each method, seed and setting, and the rows they give.
+
+It knows nothing of methods, of statistics or of files.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from fieldmark.evals.methods.counting import Cost
+from fieldmark.records import Record
+
+CI = tuple[float, float]
+Outcome = Literal["done", "left_out", "failed"]
+
+
+class TestRecord(Record):
+    """The truth about a setting's test images, beside the runs on it."""
+
+    __test__ = False
+
+    data: str
+    setting: str
+    data_hash: str
+    """Of the classes, the test images, their labels, and all else that methods may use."""
+    classes: tuple[str, ...]
+    labels: tuple[int, ...]
+    """Class of each of the N test images."""
+    groups: tuple[str, ...] = ()
+    """Group of each test image; its class where there are none."""
+    distances: tuple[tuple[float, ...], ...] = ()
+    """Steps between each two classes in the tree, where there is one."""
+    train: int = 0
+    pool: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class MethodRun(Record):
+    """What one method with one seed said of one setting's test images: one file."""
+
+    format: Literal["fieldmark.eval-run/1"] = "fieldmark.eval-run/1"
+    identity: str
+    """Hash of all that decides the result: a run with the same one need not be repeated."""
+    data: str
+    setting: str
+    method: str
+    seed: int
+    outcome: Outcome
+    reason: str = ""
+    """Why it was left out, or failed."""
+    predicted: tuple[int, ...] = ()
+    """Class of each image; -1 where it has none."""
+    confidence: tuple[float, ...] = ()
+    """What the method believes of the class it predicts."""
+    among_five: tuple[bool, ...] = ()
+    """Whether the true class is among the five likeliest."""
+    candidates: tuple[tuple[int, ...], ...] = ()
+    """Classes that each image may still be, where the method leaves sets."""
+    names: tuple[str, ...] = ()
+    """The words that a vocabulary-free method has for each image."""
+    open_vocabulary: dict[str, float] = Field(default_factory=dict)
+    """Cluster accuracy, semantic similarity and semantic IoU of these words."""
+    diagnostics: dict[str, float] = Field(default_factory=dict)
+    cost: Cost = Cost()
+    texts_encoded: int = 0
+    """Texts encoded anew; those found in the vector store are not."""
+    images_encoded: int = 0
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+class Row(Record):
+    """One line of the table: a method on a setting, over its seeds. Fractions are in 0..1."""
+
+    method: str
+    title: str
+    source: str
+    data: str
+    setting: str
+    outcome: Outcome
+    reason: str = ""
+    images: int = 0
+    top1: float | None = None
+    ci95: CI | None = None
+    """Classes resampled, each with all its images."""
+    ci95_images: CI | None = None
+    """Images resampled one by one, as is usual in print: narrower than it should be."""
+    top5: float | None = None
+    macro: float | None = None
+    worst_group: float | None = None
+    worst_group_name: str = ""
+    ece: float | None = None
+    set_size: float | None = None
+    coverage: float | None = None
+    tree_distance: float | None = None
+    """Mean steps in the tree between the predicted and the true class."""
+    tree_distance_squared: float | None = None
+    cluster_accuracy: float | None = None
+    semantic_similarity: float | None = None
+    semantic_iou: float | None = None
+    difference: float | None = None
+    """Top-1 minus the baseline's, on the same images."""
+    difference_ci95: CI | None = None
+    p_vs_baseline: float | None = None
+    """Sign flips of whole classes, two-sided."""
+    p_holm: float | None = None
+    """The same, adjusted for all rows of the setting."""
+    mcnemar_p: float | None = None
+    seeds: tuple[int, ...] = ()
+    spread: float | None = None
+    """Standard deviation of top-1 over seeds, where there are several."""
+    llm_requests: int = 0
+    llm_fresh: int = 0
+    llm_failed: int = 0
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+    texts: int = 0
+    texts_encoded: int = 0
+    images_encoded: int = 0
+    seconds: float = 0.0
+    needs: tuple[str, ...] = ()
+    transductive: bool = False
+    diagnostics: dict[str, float] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class EvalResult(Record):
+    """What `fieldmark eval --json` prints."""
+
+    format: Literal["fieldmark.eval/1"] = Field(default="fieldmark.eval/1", serialization_alias="schema")
+    data: str
+    settings: tuple[str, ...]
+    rows: tuple[Row, ...]
+    baseline: str
+    control: str
+    """The random-words control that every table carries."""
+    clip: str
+    llm: str | None
+    seeds: int
+    shots: int
+    images_encoded: int
+    texts_encoded: int
+    seconds: float
+    notes: tuple[str, ...] = ()
+    run: str

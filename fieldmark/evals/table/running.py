@@ -1,0 +1,238 @@
+"""Runs methods on a test set, one file a method and seed, each written the moment it is done.
+
+It knows nothing of commands, of statistics over runs or of how a table looks.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from fieldmark.agents.context import Report, say_nothing
+from fieldmark.cache.keys import content_key
+from fieldmark.errors import EndpointError, FieldmarkError, LimitReached, NoImagesError, RunError
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.options import EvalOptions
+from fieldmark.evals.table.records import MethodRun, TestRecord
+from fieldmark.evals.table.scored import run_record
+from fieldmark.evals.table.test_set import TestSet
+from fieldmark.prompts.loader import prompt_hashes
+from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.images import ImageFile
+from fieldmark.tools.llm import ChatModel
+from fieldmark.tools.run_folder import RunFolder
+
+RUNS = "methods"
+"""Folder of the files, by setting."""
+TRUTH = "test.json"
+ARITHMETIC = 1
+"""Raised whenever a method's result may change for the same data: what was measured before is measured anew."""
+
+Earlier = Callable[[str], MethodRun | None]
+"""Looks for a run with this identity."""
+
+
+@dataclass(kw_only=True)
+class Evaluation:
+    """Everything that running a setting's methods needs.
+
+    Attributes:
+        test: The test set.
+        methods: What is run, in order.
+        encoder: The CLIP encoder.
+        llm: The language model; None for none.
+        folder: The run's folder.
+        options: Seeds and shots.
+        earlier: Where runs that need not be repeated are found.
+        report: Shows progress.
+    """
+
+    test: TestSet
+    methods: tuple[Method, ...]
+    encoder: Encoder
+    llm: ChatModel | None
+    folder: RunFolder
+    options: EvalOptions
+    earlier: Earlier = lambda identity: None
+    report: Report = say_nothing
+    done: list[MethodRun] = field(default_factory=list[MethodRun])
+
+
+def tasks(methods: Sequence[Method], options: EvalOptions) -> Iterator[tuple[Method, int]]:
+    """Each method with each of its seeds."""
+    for method in methods:
+        for number in range(options.seeds if method.seeded else 1):
+            yield method, options.seed + number
+
+
+async def run_methods(task: Evaluation) -> list[MethodRun]:
+    """Run every method on the test set, or take the result that is there.
+
+    A method that fails is an outcome with its reason; the others go on.
+
+    Raises:
+        NoImagesError: No test image could be encoded.
+        EndpointError: The language model cannot be asked at all; what was measured is kept.
+        LimitReached: A limit stopped the run; it can be resumed.
+    """
+    task.test = usable(task.test, task.encoder, task.report)
+    truth = record_of(task.test)
+    inside = RunFolder(task.folder.path / RUNS / task.test.setting)
+    inside.write(TRUTH, truth)
+    planned = list(tasks(task.methods, task.options))
+    offers = task.test.offers(llm=task.llm is not None)
+    for number, (method, seed) in enumerate(planned, start=1):
+        task.report("method", {"number": number, "of": len(planned), "name": method.title, "seed": seed})
+        identity = identity_of(method, seed, truth, task)
+        name = f"{method.key}-{seed}"
+        found = _kept(inside, name, identity) or task.earlier(identity)
+        if found is None:
+            lacking = sorted(method.needs - offers)
+            if lacking:
+                found = _left_out(method, seed, identity, task.test, lacking)
+            else:
+                found = await _measured(method, seed, identity, task, RunFolder(inside.path / "work" / name))
+        inside.write(f"{name}.json", found)
+        task.done.append(found)
+    return task.done
+
+
+def identity_of(method: Method, seed: int, truth: TestRecord, task: Evaluation) -> str:
+    """Hash of all that decides what a method says of the test images."""
+    asks = Need.LLM in method.needs and task.llm is not None
+    return content_key(
+        {
+            "arithmetic": ARITHMETIC,
+            "method": method.key,
+            "seed": seed,
+            "data": truth.data_hash,
+            "encoder": task.encoder.identity,
+            "llm": [task.llm.identity, task.llm.model] if asks and task.llm is not None else None,
+            "prompts": prompt_hashes() if asks else None,
+        }
+    )
+
+
+async def _measured(
+    method: Method, seed: int, identity: str, task: Evaluation, folder: RunFolder
+) -> MethodRun:
+    bench = Bench.of(
+        task.test, encoder=task.encoder, llm=task.llm, run=folder, seed=seed, report=task.report
+    )
+    before = task.encoder.usage
+    began = time.perf_counter()
+    try:
+        scored = await method.run(bench)
+        reason = ""
+    except (EndpointError, LimitReached):
+        raise
+    except (FieldmarkError, torch.OutOfMemoryError, MemoryError) as error:
+        scored, reason = Scored(), str(error) or type(error).__name__
+    seconds = time.perf_counter() - began
+    used = task.encoder.usage
+    return run_record(
+        scored,
+        bench,
+        method=method.key,
+        identity=identity,
+        reason=reason,
+        texts_encoded=used.texts_encoded - before.texts_encoded,
+        images_encoded=used.images_encoded - before.images_encoded,
+        seconds=round(seconds, 3),
+    )
+
+
+def _left_out(
+    method: Method, seed: int, identity: str, test: TestSet, lacking: Sequence[Need]
+) -> MethodRun:
+    words = ", ".join(need.value for need in lacking)
+    return MethodRun(
+        identity=identity,
+        data=test.data,
+        setting=test.setting,
+        method=method.key,
+        seed=seed,
+        outcome="left_out",
+        reason=f"needs {words}, which the data do not offer",
+    )
+
+
+def _kept(folder: RunFolder, name: str, identity: str) -> MethodRun | None:
+    """What this very run measured before it was stopped; a failure or another identity is measured anew."""
+    if not (folder.path / f"{name}.json").is_file():
+        return None
+    try:
+        found = folder.read(f"{name}.json", MethodRun)
+    except RunError:  # damaged: measure it anew
+        return None
+    return found if found.identity == identity and found.outcome == "done" else None
+
+
+def usable(test: TestSet, encoder: Encoder, report: Report) -> TestSet:
+    """The test set without images that cannot be encoded; a note tells how many were lost.
+
+    Raises:
+        NoImagesError: None is left.
+    """
+    every = (*test.images, *test.train, *test.pool)
+    encoded = encoder.encode_images(
+        every, progress=lambda done, of: report("encoded", {"done": done, "of": of})
+    )
+    if bool(encoded.ok.all()):
+        return test
+    fine = {image.content_hash for image, ok in zip(every, encoded.ok.tolist(), strict=True) if ok}
+
+    def left(images: tuple[ImageFile, ...]) -> tuple[ImageFile, ...]:
+        return tuple(image for image in images if image.content_hash in fine)
+
+    if not left(test.images):
+        raise NoImagesError("No test image could be encoded.", hint="See `skipped` in the run's manifest.")
+    lost = int((~encoded.ok).sum())
+    keep = [image.content_hash in fine for image in test.images]
+    pool = [image.content_hash in fine for image in test.pool]
+    return replace(
+        test,
+        images=left(test.images),
+        groups=tuple(g for g, ok in zip(test.groups, keep, strict=bool(test.groups)) if ok),
+        train=left(test.train),
+        pool=left(test.pool),
+        captions=tuple(c for c, ok in zip(test.captions, pool, strict=bool(test.captions)) if ok),
+        notes=(*test.notes, f"{lost} images could not be encoded and were left out"),
+    )
+
+
+def record_of(test: TestSet) -> TestRecord:
+    """The truth about a test set, for measuring, and its hash."""
+
+    def named(images: Sequence[ImageFile]) -> list[list[str | None]]:
+        return [[image.content_hash, image.label] for image in images]
+
+    digest = content_key(
+        {
+            "classes": list(test.classes),
+            "noun": test.noun,
+            "images": named(test.images),
+            "train": named(test.train),
+            "pool": [image.content_hash for image in test.pool],
+            "captions": list(test.captions),
+            "parents": dict(test.parents),
+            "observed": list(test.observed),
+            "factors": [[factor.name, [list(v) for v in factor.values]] for factor in test.factors],
+            "templates": list(test.templates),
+            "questions": list(test.questions),
+            "concept": test.concept,
+        }
+    )
+    return TestRecord(
+        data=test.data,
+        setting=test.setting,
+        data_hash=digest,
+        classes=test.classes,
+        labels=tuple(test.labels.tolist()),
+        groups=test.groups,
+        train=len(test.train),
+        pool=len(test.pool),
+        notes=test.notes,
+    )

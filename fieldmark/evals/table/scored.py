@@ -1,0 +1,102 @@
+"""Turns what a method said into the record of its run, held against the truth for the first time.
+
+It knows nothing of other methods or of intervals.
+"""
+
+import torch
+from torch import Tensor
+
+from fieldmark.errors import ModelError
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.method import Scored
+from fieldmark.evals.table.records import MethodRun
+
+FIVE = 5
+
+
+def run_record(
+    scored: Scored,
+    bench: Bench,
+    *,
+    method: str,
+    identity: str,
+    reason: str,
+    texts_encoded: int,
+    images_encoded: int,
+    seconds: float,
+) -> MethodRun:
+    """The record of one run.
+
+    Args:
+        scored: What the method said.
+        bench: What it was given, with its counters.
+        method: Its key.
+        identity: Hash of all that decides the result.
+        reason: Why it failed; empty where it did not.
+        texts_encoded: Texts encoded anew meanwhile.
+        images_encoded: Images encoded anew meanwhile.
+        seconds: Wall time, test images encoded before.
+
+    Raises:
+        ModelError: The method returned something of another shape, or NaN: a fault of its code.
+    """
+    test = bench.test
+    labels = torch.from_numpy(test.labels)
+    fields: dict[str, object] = {}
+    if not reason and scored.scores is not None:
+        _check(scored.scores, len(labels), len(test.classes), method)
+        best = scored.scores.max(dim=1)
+        predicted = torch.where(best.values.isinf(), -1, scored.scores.argmax(dim=1))
+        fields = {
+            "predicted": tuple(predicted.tolist()),
+            "confidence": tuple(round(c, 5) for c in confidence(scored, predicted).tolist()),
+            "among_five": tuple(among(scored.scores, labels, FIVE).tolist()),
+        }
+    if not reason and scored.candidates is not None:
+        fields["candidates"] = tuple(
+            tuple(row.nonzero().flatten().tolist()) for row in scored.candidates.cpu()
+        )
+    return MethodRun(
+        identity=identity,
+        data=test.data,
+        setting=test.setting,
+        method=method,
+        seed=bench.seed,
+        outcome="failed" if reason else "done",
+        reason=reason,
+        names=scored.names,
+        diagnostics={name: round(value, 6) for name, value in scored.diagnostics.items()},
+        cost=bench.cost,
+        texts_encoded=texts_encoded,
+        images_encoded=images_encoded,
+        seconds=seconds,
+        notes=(*scored.notes, *bench.notes),
+        **fields,  # pyright: ignore[reportArgumentType]
+    )
+
+
+def confidence(scored: Scored, predicted: Tensor) -> Tensor:
+    """What the method believes of the class it predicts `[N]`: its own probabilities, else softmax of scores."""
+    if scored.scores is None:
+        return torch.zeros(len(predicted))
+    probabilities = scored.probabilities
+    if probabilities is None:
+        probabilities = scored.scores.to(torch.float32).softmax(dim=1).nan_to_num(0.0)
+    return probabilities.gather(1, predicted.clamp(min=0)[:, None]).squeeze(1)
+
+
+def among(scores: Tensor, labels: Tensor, count: int) -> Tensor:
+    """Whether the true class is among the `count` likeliest `[N]`; of equals the first class counts first."""
+    own = scores.gather(1, labels[:, None])
+    before = torch.arange(scores.shape[1])[None] < labels[:, None]
+    ahead = (scores > own) | ((scores == own) & before)
+    return (ahead.sum(dim=1) < count) & ~own.squeeze(1).isinf()
+
+
+def _check(scores: Tensor, images: int, classes: int, method: str) -> None:
+    if scores.shape != (images, classes) or bool(scores.isnan().any()):
+        raise ModelError(
+            f"Method {method} returned scores {tuple(scores.shape)}, or NaN among them, for {images} images "
+            f"and {classes} classes.",
+            hint="A method returns one finite score, or -inf, for each image and class.",
+        )

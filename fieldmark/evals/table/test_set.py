@@ -1,0 +1,124 @@
+"""A test set as the table of methods sees it: classes, images, and whatever else a method may need.
+
+It knows nothing of where it comes from, of encoders or of methods.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldmark.errors import InputError
+from fieldmark.evals.methods.method import Need
+from fieldmark.tools.images import ImageFile
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Something about a photo that is not the class, such as its background.
+
+    Attributes:
+        name: "background".
+        values: Each value's synonym phrases, which follow a class name: ("in the snow", "on snowy ground").
+    """
+
+    name: str
+    values: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestSet:
+    """Images with known classes, to measure on, and what methods may use beside them.
+
+    Attributes:
+        data: What the user calls the data: "aviary", "eurosat", a path.
+        setting: Which of its settings: "new", "habitat", …; "test" where there is but one.
+        classes: Class names, in the order of the score columns.
+        noun: The generic word for all classes.
+        images: The test images; each label is one of the classes.
+        groups: Name of each test image's group, for worst-group accuracy; its class where empty.
+        train: Labelled images, the first shots of each class.
+        pool: Unlabelled images; a label, where one is there, is not looked at.
+        captions: A caption for each image of the pool, where it has them.
+        parents: Child → parent over classes and the nodes above them.
+        observed: Classes that a base model knows, where a method is to guess at the others; all where empty.
+        factors: Contexts that a user of this domain would name.
+        templates: Templates of the domain, with `{}` for the class name.
+        questions: Questions about a class of this domain, with `{}` for its name (CuPL's "full").
+        concept: What WaffleCLIP calls the high-level concept: "bird".
+        names_given: Whether methods may see the class names: not in a vocabulary-free setting.
+        render: Seconds that drawing took.
+        notes: What a reader must know.
+    """
+
+    __test__ = False  # its name is no pytest class
+
+    data: str
+    setting: str
+    classes: tuple[str, ...]
+    noun: str
+    images: tuple[ImageFile, ...]
+    groups: tuple[str, ...] = ()
+    train: tuple[ImageFile, ...] = ()
+    pool: tuple[ImageFile, ...] = ()
+    captions: tuple[str, ...] = ()
+    parents: Mapping[str, str] = field(default_factory=dict[str, str])
+    observed: tuple[str, ...] = ()
+    factors: tuple[Factor, ...] = ()
+    templates: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    concept: str = ""
+    names_given: bool = True
+    render: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        places = set(self.classes)
+        if len(places) != len(self.classes) or len(places) < 2:
+            raise InputError(
+                f"{self.data} lists {len(self.classes)} classes, {len(places)} of them distinct.",
+                hint="Telling apart takes at least two classes, each listed once.",
+            )
+        if not self.images:
+            raise InputError(f"{self.data} has no test images.", hint="Name images that are not for training.")
+        for image in (*self.images, *self.train):
+            if image.label not in places:
+                raise InputError(
+                    f"{str(image.path)!r} is labelled {image.label!r}, which is not among the classes.",
+                    hint="Compare the folders' names with the list of classes.",
+                )
+        lengths = {"groups": self.groups and self.images, "captions": self.captions and self.pool}
+        for name, beside in lengths.items():
+            if beside and len(getattr(self, name)) != len(beside):
+                raise InputError(f"{self.data} has {len(getattr(self, name))} {name} for {len(beside)} images.")
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Class of each test image `[N]`."""
+        return self._places(self.images)
+
+    @property
+    def train_labels(self) -> NDArray[np.int64]:
+        """Class of each training image `[S]`."""
+        return self._places(self.train)
+
+    def _places(self, images: tuple[ImageFile, ...]) -> NDArray[np.int64]:
+        place = {name: number for number, name in enumerate(self.classes)}
+        return np.array([place[str(image.label)] for image in images], dtype=np.int64)
+
+    def offers(self, *, llm: bool) -> frozenset[Need]:
+        """What methods may count on.
+
+        Args:
+            llm: Whether a language model can be asked.
+        """
+        found = {
+            Need.NAMES: self.names_given,
+            Need.LLM: llm and self.names_given,
+            Need.LABELS: bool(self.train),
+            Need.POOL: bool(self.pool),
+            Need.CAPTIONS: bool(self.captions),
+            Need.TREE: bool(self.parents),
+        }
+        return frozenset(need for need, there in found.items() if there)
