@@ -223,3 +223,12 @@ class Progress:
 
     def _on_owner(self, fields: dict[str, Any]) -> None:
         self.line(f"Owner {fields['number']} of {fields['of']} done: {fields['name']}")
+
+    def _on_setting(self, fields: dict[str, Any]) -> None:
+        self.line(f"Setting: {fields['name']}")
+
+    def _on_method(self, fields: dict[str, Any]) -> None:
+        self.stage(f"Measuring {fields['number']} of {fields['of']}: {fields['name']}")
+
+    def _on_table(self, fields: dict[str, Any]) -> None:
+        self.stage("Putting the table together")

@@ -6,15 +6,15 @@ It knows nothing of methods, encoders or the guide.
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.errors import InputError
 from fieldmark.evals.aviary.attributes import HABITATS, KIND_BY_NOUN, LIGHTS
-from fieldmark.evals.aviary.dataset import TRUTH_FILE, ImageTruth, read_truth, render_dataset
+from fieldmark.evals.aviary.dataset import ImageTruth, read_truth, render_dataset
 from fieldmark.evals.aviary.grammar import caption, habitat_phrases, light_phrases
-from fieldmark.evals.aviary.species import Species, known_species, species_book, world_hash
+from fieldmark.evals.aviary.species import Species, species_book, world_hash
 from fieldmark.evals.table.test_set import Factor, TestSet
 from fieldmark.tools.images import ImageFile, find_images
 
@@ -58,7 +58,6 @@ class AviaryWorld:
     pool: int = 10
     pictures: Path
     report: Report = say_nothing
-    seconds: list[float] = field(default_factory=list[float])
 
 
 def new_species(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
@@ -76,3 +75,162 @@ def taxonomy(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     book = species_book(world.seed, new=world.species // 2, known=world.species - world.species // 2)
     test, book = _of_species(world, "taxonomy", book)
     return replace(test, observed=tuple(species.name for species in book[::2])), book
+
+
+def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
+    """Kinds of birds as classes: the model saw each of them mostly in one habitat, the test does not.
+
+    Groups are kind × whether the bird is where its kind was mostly seen. In the training of the bundled model 60%
+    of the pictures of a kind showed its habitat; here half of them do, so that both groups are measured well.
+    """
+    book = species_book(world.seed, new=world.species, known=0)
+    began = time.perf_counter()
+    images, truths = _drawn(world, book, 0, world.images, correlation=0.4)
+    train, _ = _drawn(world, book, _TRAIN, 2, correlation=0.6)
+    pool, seen = _drawn(world, book, _POOL, world.pool, correlation=0.6)
+    kinds = {species.name: species.noun for species in book}
+    nouns = tuple(dict.fromkeys(kinds.values()))
+    own = [truth.habitat == KIND_BY_NOUN[kinds[truth.species]].habitat for truth in truths]
+    places = [kinds[t.species] + (" at home" if at else " elsewhere") for t, at in zip(truths, own, strict=True)]
+    test = TestSet(
+        data="aviary",
+        setting="habitat",
+        classes=nouns,
+        noun=NOUN,
+        images=_relabelled(images, kinds),
+        groups=tuple(places),
+        train=_first(_relabelled(train, kinds), world.shots),
+        pool=_relabelled(pool, kinds),
+        captions=_captions(seen, book),
+        parents=dict.fromkeys(nouns, NOUN),
+        factors=CONTEXTS,
+        templates=TEMPLATES,
+        questions=QUESTIONS,
+        concept=NOUN,
+        render=time.perf_counter() - began,
+        notes=("Groups: each kind of bird in the habitat it was mostly seen in, and elsewhere.",),
+    )
+    return test, book
+
+
+def vocabulary_free(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
+    """Known species whose names no method is told: words are found in captions of other pictures."""
+    test, book = known_birds(world)
+    note = "The class names are kept from the methods and used to measure alone."
+    return replace(test, setting="vocabulary", names_given=False, notes=(*test.notes, note)), book
+
+
+Setting = Callable[[AviaryWorld], tuple[TestSet, tuple[Species, ...]]]
+
+SETTINGS: dict[str, Setting] = {
+    "new": new_species,
+    "known": known_birds,
+    "habitat": habitat,
+    "taxonomy": taxonomy,
+    "vocabulary": vocabulary_free,
+}
+"""Name of each setting; the first one is what "aviary" means by itself."""
+
+
+def settings_named(names: Sequence[str]) -> tuple[str, ...]:
+    """Settings that a user named; "all" names all, nothing the first.
+
+    Raises:
+        InputError: One is unknown.
+    """
+    if "all" in names:
+        return tuple(SETTINGS)
+    for name in names:
+        if name not in SETTINGS:
+            raise InputError(
+                f"The aviary has no setting {name!r}.", hint=f"It has: all, {', '.join(SETTINGS)}."
+            )
+    return tuple(dict.fromkeys(names)) or (next(iter(SETTINGS)),)
+
+
+def _of_species(
+    world: AviaryWorld, setting: str, book: tuple[Species, ...]
+) -> tuple[TestSet, tuple[Species, ...]]:
+    """A test set whose classes are species."""
+    began = time.perf_counter()
+    images, truths = _drawn(world, book, 0, world.images)
+    train, _ = _drawn(world, book, _TRAIN, max(1, world.shots)) if world.shots else ((), ())
+    pool, seen = _drawn(world, book, _POOL, world.pool)
+    test = TestSet(
+        data="aviary",
+        setting=setting,
+        classes=tuple(species.name for species in book),
+        noun=NOUN,
+        images=images,
+        groups=tuple(truth.habitat for truth in truths),
+        train=train,
+        pool=pool,
+        captions=_captions(seen, book),
+        parents=_tree(book),
+        factors=CONTEXTS,
+        templates=TEMPLATES,
+        questions=QUESTIONS,
+        concept=NOUN,
+        render=time.perf_counter() - began,
+        notes=("Groups: the habitats that the birds are seen in.",),
+    )
+    return test, book
+
+
+def _tree(book: Sequence[Species]) -> dict[str, str]:
+    """Species → family of look-alikes → kind → bird; a known species, of no such family, under its kind."""
+    parents = dict.fromkeys((species.noun for species in book), NOUN)
+    for species in book:
+        if species.known:
+            parents[species.name] = species.noun
+        else:
+            parents[species.name] = species.family
+            parents[species.family] = species.noun
+    return parents
+
+
+def _captions(truths: Sequence[ImageTruth], book: Sequence[Species]) -> tuple[str, ...]:
+    """What somebody wrote under each picture: a name that people know, else the kind, and a few marks."""
+    species = {each.name: each for each in book}
+    written: list[str] = []
+    for truth in truths:
+        own = species[truth.species]
+        rng = random.Random(f"fieldmark aviary pool caption {truth.seed}")
+        subject = own.name if own.known and rng.random() < 0.7 else own.noun
+        written.append(caption(own.marks, truth.habitat, truth.light, rng, subject=subject))
+    return tuple(written)
+
+
+def _drawn(
+    world: AviaryWorld, book: tuple[Species, ...], offset: int, images: int, *, correlation: float = 0.0
+) -> tuple[tuple[ImageFile, ...], tuple[ImageTruth, ...]]:
+    """Pictures and the truth about each, in the order of the files."""
+    seed = world.seed + offset
+    name = f"{world_hash(book)[:16]}-{seed}-{images}" + (f"-{correlation}" if correlation else "")
+    folder = world.pictures / name
+    render_dataset(
+        folder,
+        book,
+        images_per_species=images,
+        seed=seed,
+        habitat_correlation=correlation,
+        progress=lambda done, of: world.report("rendering", {"done": done, "of": of}),
+    )
+    truths = {folder / truth.file: truth for truth in read_truth(folder)[1]}
+    found = find_images(folder, labels_from_folders=True).images
+    return found, tuple(truths[image.path] for image in found)
+
+
+def _relabelled(images: Sequence[ImageFile], labels: dict[str, str]) -> tuple[ImageFile, ...]:
+    return tuple(replace(image, label=labels[str(image.label)]) for image in images)
+
+
+def _first(images: Sequence[ImageFile], shots: int) -> tuple[ImageFile, ...]:
+    """The first images of each label."""
+    counts: dict[str | None, int] = {}
+    kept: list[ImageFile] = []
+    for image in images:
+        counts[image.label] = counts.get(image.label, 0) + 1
+        if counts[image.label] <= shots:
+            kept.append(image)
+    return tuple(kept)

@@ -4,7 +4,7 @@ It knows nothing of commands, of statistics over runs or of how a table looks.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -119,7 +119,7 @@ async def _measured(
     method: Method, seed: int, identity: str, task: Evaluation, folder: RunFolder
 ) -> MethodRun:
     bench = Bench.of(
-        task.test, encoder=task.encoder, llm=task.llm, run=folder, seed=seed, report=task.report
+        task.test, encoder=task.encoder, llm=task.llm, run=folder, seed=seed, report=encoding(task.report)
     )
     before = task.encoder.usage
     began = time.perf_counter()
@@ -142,6 +142,16 @@ async def _measured(
         images_encoded=used.images_encoded - before.images_encoded,
         seconds=round(seconds, 3),
     )
+
+
+def encoding(report: Report) -> Report:
+    """What is shown of a method at work: how far encoding is; the rounds of a graph are its own affair."""
+
+    def told(event: str, fields: Mapping[str, object]) -> None:
+        if event == "encoded":
+            report(event, fields)
+
+    return told
 
 
 def _left_out(

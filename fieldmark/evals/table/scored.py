@@ -10,6 +10,8 @@ from fieldmark.errors import ModelError
 from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.method import Scored
 from fieldmark.evals.table.records import MethodRun
+from fieldmark.tools.accuracy import label_ranks
+from fieldmark.tools.open_vocabulary import cluster_accuracy, semantic_iou, semantic_similarity
 
 FIVE = 5
 
@@ -41,21 +43,23 @@ def run_record(
         ModelError: The method returned something of another shape, or NaN: a fault of its code.
     """
     test = bench.test
-    labels = torch.from_numpy(test.labels)
     fields: dict[str, object] = {}
     if not reason and scored.scores is not None:
-        _check(scored.scores, len(labels), len(test.classes), method)
+        _check(scored.scores, len(test.images), len(test.classes), method)
         best = scored.scores.max(dim=1)
         predicted = torch.where(best.values.isinf(), -1, scored.scores.argmax(dim=1))
         fields = {
             "predicted": tuple(predicted.tolist()),
             "confidence": tuple(round(c, 5) for c in confidence(scored, predicted).tolist()),
-            "among_five": tuple(among(scored.scores, labels, FIVE).tolist()),
+            "among_five": tuple((label_ranks(scored.scores.numpy(), test.labels) < FIVE).tolist()),
         }
     if not reason and scored.candidates is not None:
         fields["candidates"] = tuple(
             tuple(row.nonzero().flatten().tolist()) for row in scored.candidates.cpu()
         )
+    cost = bench.cost  # before measuring asks the encoder for the true names
+    if scored.names:
+        fields["open_vocabulary"] = open_vocabulary(scored.names, bench)
     return MethodRun(
         identity=identity,
         data=test.data,
@@ -66,7 +70,7 @@ def run_record(
         reason=reason,
         names=scored.names,
         diagnostics={name: round(value, 6) for name, value in scored.diagnostics.items()},
-        cost=bench.cost,
+        cost=cost,
         texts_encoded=texts_encoded,
         images_encoded=images_encoded,
         seconds=seconds,
@@ -85,12 +89,14 @@ def confidence(scored: Scored, predicted: Tensor) -> Tensor:
     return probabilities.gather(1, predicted.clamp(min=0)[:, None]).squeeze(1)
 
 
-def among(scores: Tensor, labels: Tensor, count: int) -> Tensor:
-    """Whether the true class is among the `count` likeliest `[N]`; of equals the first class counts first."""
-    own = scores.gather(1, labels[:, None])
-    before = torch.arange(scores.shape[1])[None] < labels[:, None]
-    ahead = (scores > own) | ((scores == own) & before)
-    return (ahead.sum(dim=1) < count) & ~own.squeeze(1).isinf()
+def open_vocabulary(names: tuple[str, ...], bench: Bench) -> dict[str, float]:
+    """How near the words found for each image come to its true name."""
+    true = [str(image.label) for image in bench.test.images]
+    return {
+        "cluster_accuracy": round(cluster_accuracy(names, true).accuracy, 5),
+        "semantic_similarity": round(float(semantic_similarity(names, true, bench.encode).mean()), 5),
+        "semantic_iou": round(float(semantic_iou(names, true).mean()), 5),
+    }
 
 
 def _check(scores: Tensor, images: int, classes: int, method: str) -> None:

@@ -1,0 +1,75 @@
+"""Runs methods on settings of the aviary, each with a scripted guide that knows its species.
+
+It knows nothing of statistics or of how a table looks.
+"""
+
+from fieldmark.agents.context import Report
+from fieldmark.cache.bytestore import ByteStore
+from fieldmark.evals.aviary.guide import Guide
+from fieldmark.evals.aviary.guide_beliefs import GuideSettings
+from fieldmark.evals.aviary.guide_server import GuideServer
+from fieldmark.evals.aviary.settings import SETTINGS, AviaryWorld
+from fieldmark.evals.methods.method import Method
+from fieldmark.evals.table.options import EvalOptions
+from fieldmark.evals.table.running import Earlier, Evaluation, run_methods
+from fieldmark.records import Limits, Usage
+from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.llm import ChatModel
+from fieldmark.tools.run_folder import RunFolder
+
+
+async def run_setting(
+    setting: str,
+    world: AviaryWorld,
+    methods: tuple[Method, ...],
+    options: EvalOptions,
+    *,
+    encoder: Encoder,
+    answers: ByteStore,
+    folder: RunFolder,
+    limits: Limits,
+    mistakes: float,
+    earlier: Earlier,
+    report: Report,
+) -> tuple[Evaluation, Usage]:
+    """Draw a setting, start its guide and run the methods.
+
+    Args:
+        setting: Name of the setting.
+        world: What is drawn.
+        methods: What is run.
+        options: Seeds and shots.
+        encoder: The CLIP encoder.
+        answers: Where answers are kept.
+        folder: The run's folder.
+        limits: The most that may be asked of the guide.
+        mistakes: Share of wrong statements in the guide's answers.
+        earlier: Where runs that need not be repeated are found.
+        report: Shows progress.
+
+    Returns:
+        What was run, and what was asked.
+    """
+    report("setting", {"name": setting})
+    test, book = SETTINGS[setting](world)
+    with GuideServer(Guide(book, GuideSettings(mistakes=mistakes))) as server:
+        async with ChatModel(
+            server.model,
+            base_url=server.base_url,
+            api_key=None,
+            store=answers,
+            identity=server.guide.identity,
+            limits=limits,
+        ) as llm:
+            task = Evaluation(
+                test=test,
+                methods=methods,
+                encoder=encoder,
+                llm=llm,
+                folder=folder,
+                options=options,
+                earlier=earlier,
+                report=report,
+            )
+            await run_methods(task)
+            return task, llm.usage

@@ -1,0 +1,217 @@
+"""Makes the rows of a table from the runs on one setting: accuracies with intervals, paired tests, cost.
+
+It knows nothing of methods at work, of files or of how a table looks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldmark.evals.methods.method import Method
+from fieldmark.evals.table.records import CI, MethodRun, Row, TestRecord
+from fieldmark.tools.accuracy import macro_accuracy, predictions_right, worst_group
+from fieldmark.tools.calibration import reliability
+from fieldmark.tools.graded_error import label_distances
+from fieldmark.tools.selection import candidate_sets
+from fieldmark.tools.statistics import (
+    Interval,
+    bootstrap_mean,
+    holm_column,
+    mcnemar,
+    over_seeds,
+    paired_difference,
+)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One method on a setting, over its seeds.
+
+    Attributes:
+        runs: The runs that were done, one a seed.
+        right: Share of the seeds that label each image rightly `[N]` float64; empty where no class is predicted.
+    """
+
+    runs: tuple[MethodRun, ...]
+    right: Floats
+
+
+def rows_of(
+    runs: Sequence[MethodRun],
+    truth: TestRecord,
+    methods: Sequence[Method],
+    *,
+    baseline: str,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> list[Row]:
+    """The rows of one setting, in the order of the methods.
+
+    Args:
+        runs: Every run on the setting, left-out and failed ones too.
+        truth: The truth about its test images.
+        methods: The methods of the table.
+        baseline: Key of the method that the others are paired with.
+        resamples: Bootstrap resamples.
+        seed: Seed of the resampling.
+    """
+    labels = np.array(truth.labels, dtype=np.int64)
+    measured: dict[str, Measured] = {}
+    for method in methods:
+        done = tuple(run for run in runs if run.method == method.key and run.outcome == "done")
+        rights = [predictions_right(np.array(r.predicted), labels) for r in done if r.predicted]
+        measured[method.key] = Measured(done, np.mean(rights, axis=0) if rights else np.zeros(0))
+    base = measured[baseline].right if baseline in measured else np.zeros(0)
+    made = [
+        _row(method, measured[method.key], runs, truth, labels, resamples=resamples, seed=seed)
+        for method in methods
+        if any(run.method == method.key for run in runs)
+    ]
+    made = [
+        row
+        if row.method == baseline or row.top1 is None or not len(base)
+        else _paired(row, measured[row.method].right, base, labels, resamples=resamples, seed=seed)
+        for row in made
+    ]
+    adjusted = holm_column([row.p_vs_baseline for row in made])
+    return [
+        row.model_copy(update={"p_holm": None if p is None else _p(p)})
+        for row, p in zip(made, adjusted, strict=True)
+    ]
+
+
+def _row(
+    method: Method,
+    measured: Measured,
+    runs: Sequence[MethodRun],
+    truth: TestRecord,
+    labels: NDArray[np.int64],
+    *,
+    resamples: int,
+    seed: int,
+) -> Row:
+    own = [run for run in runs if run.method == method.key]
+    done = measured.runs
+    fields: dict[str, object] = {}
+    if len(measured.right):
+        fields = _accuracies(measured, truth, labels, resamples=resamples, seed=seed)
+    if done and done[0].open_vocabulary:
+        fields |= {name: _mean([run.open_vocabulary[name] for run in done]) for name in done[0].open_vocabulary}
+    if done and done[0].candidates:
+        fields |= _sets(done, truth, labels)
+    first = own[0]
+    costs = [run.cost for run in own]
+    return Row(
+        method=method.key,
+        title=method.title,
+        source=method.source,
+        data=truth.data,
+        setting=truth.setting,
+        outcome="done" if done else first.outcome,
+        reason=next((run.reason for run in own if run.reason), ""),
+        images=len(labels),
+        seeds=tuple(run.seed for run in done) if method.seeded else (),
+        llm_requests=max(cost.llm_requests for cost in costs),
+        llm_fresh=sum(cost.llm_fresh for cost in costs),
+        llm_failed=max(cost.llm_failed for cost in costs),
+        prompt_tokens=costs[0].prompt_tokens,
+        completion_tokens=costs[0].completion_tokens,
+        texts=max(cost.texts for cost in costs),
+        texts_encoded=sum(run.texts_encoded for run in own),
+        images_encoded=sum(run.images_encoded for run in own),
+        seconds=round(sum(run.seconds for run in own), 3),
+        needs=tuple(sorted(need.value for need in method.needs)),
+        transductive=method.transductive,
+        diagnostics=_means([run.diagnostics for run in done]),
+        notes=tuple(dict.fromkeys(note for run in own for note in run.notes)),
+        **fields,  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _accuracies(
+    measured: Measured, truth: TestRecord, labels: NDArray[np.int64], *, resamples: int, seed: int
+) -> dict[str, object]:
+    right, runs = measured.right, measured.runs
+    mean = bootstrap_mean(right, labels, resamples=resamples, seed=seed)
+    alone = bootstrap_mean(right, None, resamples=resamples, seed=seed)
+    groups = truth.groups or tuple(truth.classes[label] for label in labels)
+    hits = [predictions_right(np.array(run.predicted), labels) for run in runs]
+    worst = [worst_group(hit, groups, resamples=200) for hit in hits]
+    spread = over_seeds([hit.mean() for hit in hits])
+    fields: dict[str, object] = {
+        "top1": _fraction(mean.mean),
+        "ci95": _ci(mean),
+        "ci95_images": _ci(alone),
+        "top5": _mean([float(np.mean(run.among_five)) for run in runs]),
+        "macro": _mean(
+            [macro_accuracy(hit, labels, resamples=200).mean for hit in hits]
+        ),
+        "worst_group": _mean([each.accuracy.mean for each in worst]),
+        "worst_group_name": str(worst[0].name),
+        "ece": _mean([reliability(run.confidence, hit).error for run, hit in zip(runs, hits, strict=True)]),
+        "spread": None if spread.deviation is None else _fraction(spread.deviation),
+    }
+    if truth.distances:
+        table = np.array(truth.distances)
+        steps = np.concatenate([label_distances(np.array(run.predicted), labels, table) for run in runs])
+        fields |= {
+            "tree_distance": _fraction(float(steps.mean())),
+            "tree_distance_squared": _fraction(float((steps**2).mean())),
+        }
+    return fields
+
+
+def _sets(
+    runs: Sequence[MethodRun], truth: TestRecord, labels: NDArray[np.int64]
+) -> dict[str, object]:
+    found = []
+    for run in runs:
+        sets = np.zeros((len(labels), len(truth.classes)), dtype=np.bool_)
+        for image, own in enumerate(run.candidates):
+            sets[image, list(own)] = True
+        found.append(candidate_sets(sets, labels, labels, resamples=200))
+    return {
+        "set_size": _mean([each.size.mean for each in found]),
+        "coverage": _mean([each.coverage.mean for each in found]),
+    }
+
+
+def _paired(
+    row: Row, right: Floats, base: Floats, labels: NDArray[np.int64], *, resamples: int, seed: int
+) -> Row:
+    gap = paired_difference(right, base, labels, resamples=resamples, seed=seed)
+    # McNemar's test is about right and wrong: of several seeds the majority stands for the method.
+    exact = mcnemar(right > 0.5, base > 0.5)
+    return row.model_copy(
+        update={
+            "difference": _fraction(gap.mean),
+            "difference_ci95": _ci(gap),
+            "p_vs_baseline": _p(gap.p),
+            "mcnemar_p": _p(exact.p),
+        }
+    )
+
+
+def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for own in figures for name in own)
+    return {name: _mean([own[name] for own in figures if name in own]) for name in names}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return _fraction(float(np.mean(values)))
+
+
+def _fraction(value: float) -> float:
+    return round(value, 4)
+
+
+def _p(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _ci(interval: Interval) -> CI:
+    return _fraction(interval.low), _fraction(interval.high)
