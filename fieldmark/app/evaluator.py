@@ -245,7 +245,7 @@ class Evaluator:
 
 
 def with_controls(options: EvalOptions) -> tuple[str, ...]:
-    """The methods that were named, with the baseline and the random-words control, which every table carries."""
+    """The methods that were named, with the two that every table carries: baseline and random words."""
     return (*options.methods, options.baseline, CONTROL)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fieldmark import __version__
-from fieldmark.cli import aviary, book, cache, classify, concept, demo, doctor, eval, optimize, vllm
+from fieldmark.cli import aviary, book, cache, classify, concept, demo, doctor, methods_table, optimize, vllm
 from fieldmark.cli.guarding import GuardedCommands
 
 
@@ -36,7 +36,7 @@ def build() -> typer.Typer:
     app.command(name="demo")(demo.demo)
     app.command(name="classify")(classify.classify)
     app.command(name="optimize")(optimize.optimize)
-    app.add_typer(eval.commands(), name="eval")
+    app.add_typer(methods_table.commands(), name="eval")
     app.add_typer(book.commands(), name="book")
     app.add_typer(concept.commands(), name="concept")
     app.command(name="doctor")(doctor.doctor)

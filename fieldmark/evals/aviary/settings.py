@@ -80,8 +80,9 @@ def taxonomy(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
 def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     """Kinds of birds as classes: the model saw each of them mostly in one habitat, the test does not.
 
-    Groups are kind × whether the bird is where its kind was mostly seen. In the training of the bundled model 60%
-    of the pictures of a kind showed its habitat; here half of them do, so that both groups are measured well.
+    Groups are kind × whether the bird is where its kind was mostly seen. Of the pictures that
+    the bundled model was trained on 60% of a kind showed its habitat; here half do, so that both groups are
+    measured well.
     """
     book = species_book(world.seed, new=world.species, known=0)
     began = time.perf_counter()
@@ -91,7 +92,9 @@ def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     kinds = {species.name: species.noun for species in book}
     nouns = tuple(dict.fromkeys(kinds.values()))
     own = [truth.habitat == KIND_BY_NOUN[kinds[truth.species]].habitat for truth in truths]
-    places = [kinds[t.species] + (" at home" if at else " elsewhere") for t, at in zip(truths, own, strict=True)]
+    places = [
+        kinds[t.species] + (" at home" if at else " elsewhere") for t, at in zip(truths, own, strict=True)
+    ]
     test = TestSet(
         data="aviary",
         setting="habitat",

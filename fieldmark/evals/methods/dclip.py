@@ -21,6 +21,8 @@ def by_descriptors(pool: Pool) -> Run:
     return run
 
 
+_POOLS: tuple[tuple[str, Pool], ...] = (("dclip", "mean"), ("dclip-sum", "sum"), ("dclip-max", "max"))
+
 METHODS = tuple(
     Method(
         key=key,
@@ -29,5 +31,5 @@ METHODS = tuple(
         needs=frozenset({Need.NAMES, Need.LLM}),
         run=by_descriptors(pool),
     )
-    for key, pool in (("dclip", "mean"), ("dclip-sum", "sum"), ("dclip-max", "max"))
+    for key, pool in _POOLS
 )

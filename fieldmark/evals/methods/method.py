@@ -36,8 +36,8 @@ class Scored:
     """What a method says of the N test images.
 
     Attributes:
-        scores: float32 `[N, C]`, higher is likelier; a class out of the running is -inf. None where the method
-            is not about the given classes.
+        scores: float32 `[N, C]`, higher is likelier; a class out of the running is -inf. None where
+            the method is not about the given classes.
         probabilities: float32 `[N, C]` where the method's own scores are probabilities; else they are made
             from `scores` by a temperature.
         candidates: bool `[N, C]` where the method leaves sets of classes.

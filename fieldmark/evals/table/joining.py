@@ -50,7 +50,7 @@ def joined(folders: Sequence[RunFolder]) -> list[SettingRuns]:
     Where two have the same method and seed, the one of the later folder counts.
 
     Raises:
-        InputError: There is nothing to join, or two folders hold different images under one data set and setting.
+        InputError: There is nothing to join, or two folders hold different images under one setting.
     """
     together: dict[tuple[str, str], SettingRuns] = {}
     for folder in folders:

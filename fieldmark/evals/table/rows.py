@@ -33,7 +33,8 @@ class Measured:
 
     Attributes:
         runs: The runs that were done, one a seed.
-        right: Share of the seeds that label each image rightly `[N]` float64; empty where no class is predicted.
+        right: Share of the seeds that label each image rightly `[N]` float64; empty where no class is
+            predicted.
     """
 
     runs: tuple[MethodRun, ...]
@@ -100,7 +101,9 @@ def _row(
     if len(measured.right):
         fields = _accuracies(measured, truth, labels, resamples=resamples, seed=seed)
     if done and done[0].open_vocabulary:
-        fields |= {name: _mean([run.open_vocabulary[name] for run in done]) for name in done[0].open_vocabulary}
+        fields |= {
+            name: _mean([run.open_vocabulary[name] for run in done]) for name in done[0].open_vocabulary
+        }
     if done and done[0].candidates:
         fields |= _sets(done, truth, labels)
     first = own[0]
@@ -147,9 +150,7 @@ def _accuracies(
         "ci95": _ci(mean),
         "ci95_images": _ci(alone),
         "top5": _mean([float(np.mean(run.among_five)) for run in runs]),
-        "macro": _mean(
-            [macro_accuracy(hit, labels, resamples=200).mean for hit in hits]
-        ),
+        "macro": _mean([macro_accuracy(hit, labels, resamples=200).mean for hit in hits]),
         "worst_group": _mean([each.accuracy.mean for each in worst]),
         "worst_group_name": str(worst[0].name),
         "ece": _mean([reliability(run.confidence, hit).error for run, hit in zip(runs, hits, strict=True)]),
@@ -165,9 +166,7 @@ def _accuracies(
     return fields
 
 
-def _sets(
-    runs: Sequence[MethodRun], truth: TestRecord, labels: NDArray[np.int64]
-) -> dict[str, object]:
+def _sets(runs: Sequence[MethodRun], truth: TestRecord, labels: NDArray[np.int64]) -> dict[str, object]:
     found = []
     for run in runs:
         sets = np.zeros((len(labels), len(truth.classes)), dtype=np.bool_)

@@ -28,7 +28,7 @@ RUNS = "methods"
 """Folder of the files, by setting."""
 TRUTH = "test.json"
 ARITHMETIC = 1
-"""Raised whenever a method's result may change for the same data: what was measured before is measured anew."""
+"""Raised whenever a method's result may change for the same data, so that it is measured anew."""
 
 Earlier = Callable[[str], MethodRun | None]
 """Looks for a run with this identity."""
@@ -154,9 +154,7 @@ def encoding(report: Report) -> Report:
     return told
 
 
-def _left_out(
-    method: Method, seed: int, identity: str, test: TestSet, lacking: Sequence[Need]
-) -> MethodRun:
+def _left_out(method: Method, seed: int, identity: str, test: TestSet, lacking: Sequence[Need]) -> MethodRun:
     words = ", ".join(need.value for need in lacking)
     return MethodRun(
         identity=identity,

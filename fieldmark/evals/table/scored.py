@@ -80,7 +80,7 @@ def run_record(
 
 
 def confidence(scored: Scored, predicted: Tensor) -> Tensor:
-    """What the method believes of the class it predicts `[N]`: its own probabilities, else softmax of scores."""
+    """What the method believes of the class it predicts `[N]`: its own probabilities, else the softmax."""
     if scored.scores is None:
         return torch.zeros(len(predicted))
     probabilities = scored.probabilities

@@ -81,7 +81,9 @@ class TestSet:
                 hint="Telling apart takes at least two classes, each listed once.",
             )
         if not self.images:
-            raise InputError(f"{self.data} has no test images.", hint="Name images that are not for training.")
+            raise InputError(
+                f"{self.data} has no test images.", hint="Name images that are not for training."
+            )
         for image in (*self.images, *self.train):
             if image.label not in places:
                 raise InputError(
@@ -91,7 +93,9 @@ class TestSet:
         lengths = {"groups": self.groups and self.images, "captions": self.captions and self.pool}
         for name, beside in lengths.items():
             if beside and len(getattr(self, name)) != len(beside):
-                raise InputError(f"{self.data} has {len(getattr(self, name))} {name} for {len(beside)} images.")
+                raise InputError(
+                    f"{self.data} has {len(getattr(self, name))} {name} for {len(beside)} images."
+                )
 
     @property
     def labels(self) -> NDArray[np.int64]:

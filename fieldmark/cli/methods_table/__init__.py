@@ -5,7 +5,7 @@ It knows nothing of how anything is done; importing it loads no model, no networ
 
 import typer
 
-from fieldmark.cli.eval import join, measure, methods
+from fieldmark.cli.methods_table import join, measure, methods
 
 
 def commands() -> typer.Typer:

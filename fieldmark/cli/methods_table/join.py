@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fieldmark.cli.eval.telling import show
+from fieldmark.cli.methods_table.telling import show
 from fieldmark.cli.progress import Progress
 from fieldmark.cli.terminal import print_json, words
 
@@ -16,9 +16,9 @@ from fieldmark.cli.terminal import print_json, words
 def join(
     runs: Annotated[list[str], typer.Argument(help="Ids or folders of runs of `fieldmark eval`.")],
     baseline: Annotated[str, typer.Option(help="The method the others are paired with.")] = "clip",
-    out: Annotated[Path, typer.Option(help="Folder where the runs are, and where the joined one goes.")] = Path(
-        "runs"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder where the runs are, and where the joined one goes.")
+    ] = Path("runs"),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Put several runs into one table: other methods, seeds or settings of the same data."""

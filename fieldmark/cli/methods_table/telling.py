@@ -32,9 +32,7 @@ def show(result: "EvalResult", console: PlainConsole) -> None:
             console.say(f"Table: {path}")
 
 
-def show_setting(
-    result: "EvalResult", setting: str, rows: Sequence["Row"], console: PlainConsole
-) -> None:
+def show_setting(result: "EvalResult", setting: str, rows: Sequence["Row"], console: PlainConsole) -> None:
     """One setting's table, then why methods are missing in it."""
     graded = any(each.tree_distance is not None for each in rows)
     free = any(each.cluster_accuracy is not None for each in rows)

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from fieldmark.cli.eval.telling import show
 from fieldmark.cli.guarding import InterruptedRun
+from fieldmark.cli.methods_table.telling import show
 from fieldmark.cli.progress import Progress
 from fieldmark.cli.terminal import print_json, words
 from fieldmark.errors import InputError
@@ -34,7 +34,9 @@ def measure(
     shots: Annotated[
         int | None,
         typer.Option(
-            min=0, max=1000, help="Labelled images a class, for methods that learn. \\[default: 16]",
+            min=0,
+            max=1000,
+            help="Labelled images a class, for methods that learn. \\[default: 16]",
             rich_help_panel=_DATA,
         ),
     ] = None,
@@ -58,12 +60,16 @@ def measure(
     ] = None,
     baseline: Annotated[
         str | None,
-        typer.Option(help="The method the others are paired with. \\[default: clip]", rich_help_panel=_METHODS),
+        typer.Option(
+            help="The method the others are paired with. \\[default: clip]", rich_help_panel=_METHODS
+        ),
     ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
-            min=1, max=100, help="Runs of a method that draws something. \\[default: 2]",
+            min=1,
+            max=100,
+            help="Runs of a method that draws something. \\[default: 2]",
             rich_help_panel=_METHODS,
         ),
     ] = None,
@@ -80,7 +86,8 @@ def measure(
     skip_done: Annotated[
         bool,
         typer.Option(
-            "--skip-done", help="Take what earlier runs in --out measured of the very same.",
+            "--skip-done",
+            help="Take what earlier runs in --out measured of the very same.",
             rich_help_panel=_RUN,
         ),
     ] = False,
