@@ -21,6 +21,7 @@ from fieldmark.evals.aviary.guide_analysis import (
 )
 from fieldmark.evals.aviary.guide_answers import Answers
 from fieldmark.evals.aviary.guide_beliefs import Beliefs, GuideSettings
+from fieldmark.evals.aviary.guide_method_answers import MethodAnswers
 from fieldmark.evals.aviary.guide_pictures import PICTURE_FIELDS, BadPictureError, answer_about
 from fieldmark.evals.aviary.guide_sight import Sight
 from fieldmark.evals.aviary.guide_words import OTHER_NAMES
@@ -59,6 +60,7 @@ class Guide:
         self.beliefs = Beliefs(book, self.settings)
         self.sight = sight
         self._answers = Answers(self.beliefs)
+        self._method_answers = MethodAnswers(self.beliefs)
         world = world_hash(book)
         self._root = [world, self.settings.seed]
         stated = json.dumps(asdict(self.settings), sort_keys=True, separators=(",", ":"))
@@ -128,12 +130,28 @@ class Guide:
             return self._answers.domain_words(_texts(data, "classes"))
         if "noun" in fields:
             return self._answers.noun(_texts(data, "classes"))
+        return self._compose_for_methods(fields, data, question)
+
+    def _compose_for_methods(
+        self, fields: frozenset[str], data: Mapping[str, Any], question: str
+    ) -> dict[str, Any]:
+        if "sentences" in fields:
+            return self._method_answers.portray(_text(data, "class"), _text(data, "question"), question)
+        if "task_questions" in fields:
+            return self._method_answers.task_questions(_texts(data, "classes"))
+        if "subclasses" in fields:
+            return self._method_answers.subclasses(_text(data, "class"), question)
+        if "factors" in fields:
+            return self._method_answers.contexts()
+        if "families" in fields:
+            return self._method_answers.family(_texts(data, "classes"))
         raise _not_understood("it asks for an answer of an unknown form")
 
 
-_TELLING = frozenset(
-    {"descriptors", "differences", "first_value", "entries", "edits", "noun", "synonyms", "domain_words"}
-)
+_TELLING = frozenset({
+    "descriptors", "differences", "first_value", "entries", "edits", "noun", "synonyms", "domain_words",
+    "sentences", "task_questions", "subclasses", "factors", "families",
+})  # fmt: skip
 """Fields by which an answer about classes is known."""
 
 
@@ -249,7 +267,7 @@ def _json_or_none(text: str) -> Any:
 
 
 def _words_hash() -> str:
-    """Twelve hex digits that change with any wording the guide can use."""
+    """Twelve hex digits that change with any wording of marks; of other wordings `GUIDE_VERSION` tells."""
     phrases = [value_phrases(a.key, value) for a in ATTRIBUTES for value in a.values]
     names = [(a.question_name, OTHER_NAMES[a.key]) for a in ATTRIBUTES]
     return hashlib.sha256(json.dumps([phrases, names]).encode("ascii")).hexdigest()[:12]

@@ -53,16 +53,7 @@ class Answers:
         """
         rng = chance("describe", question)
         bird = self._beliefs.of(class_name)
-        build = rng.sample(BUILD_KEYS, rng.choice((3, 4)))
-        free = [key for key in KEYS if key not in BUILD_KEYS]
-        rng.shuffle(free)
-        free.sort(key=lambda key: bird.held[key] == NONE)  # what is there before what is not
-        usual = [key for key in free if key in bird.typical]
-        special = [key for key in free if key not in bird.typical]
-        chosen = list(build)
-        while len(chosen) < MOST_MARKS and (usual or special):
-            rare = special and (not usual or rng.random() < self._settings.distinguishing)
-            chosen.append((special if rare else usual).pop(0))
+        chosen = general_keys(bird, rng, self._settings.distinguishing)
         return {"descriptors": [self._word(bird, key, question, rng) for key in chosen]}
 
     def differentiate(self, first: str, second: str, question: str) -> dict[str, Any]:
@@ -157,7 +148,7 @@ class Answers:
 
     def noun(self, classes: Sequence[str]) -> dict[str, Any]:
         """Name the generic word: "bird", if any name is that of a bird."""
-        return {"noun": "bird" if self._any_bird(classes) else "object"}
+        return {"noun": "bird" if self._beliefs.any_bird(classes) else "object"}
 
     def synonyms(self, class_name: str, question: str) -> dict[str, Any]:
         """Name a species otherwise: its kind first, then the kind with what is held of its looks."""
@@ -184,14 +175,7 @@ class Answers:
     def domain_words(self, classes: Sequence[str]) -> dict[str, Any]:
         """Say what the pictures are: of birds, if any name is that of a bird."""
         birds = ["bird", "wild bird", "bird species", "wildlife photo"]
-        return {"domain_words": birds if self._any_bird(classes) else ["object"]}
-
-    def _any_bird(self, classes: Sequence[str]) -> bool:
-        nouns = [[noun] for noun in KIND_BY_NOUN]
-        return any(
-            self._beliefs.of(name).entry is not None or plain_name(name).split()[-1:] in nouns
-            for name in classes
-        )
+        return {"domain_words": birds if self._beliefs.any_bird(classes) else ["object"]}
 
     def _edit(
         self, name: str, shown: Sequence[str], rivals: Sequence[str], question: str, rng: random.Random
@@ -231,6 +215,27 @@ class Answers:
     def _ordered(self, keys: Iterable[str], rng: random.Random) -> list[str]:
         """Most visible first, with some chance in it."""
         return sorted(keys, key=lambda key: _RANK[key] + rng.gauss(0.0, _RANK_SPREAD))
+
+
+def general_keys(bird: Impression, rng: random.Random, distinguishing: float) -> list[str]:
+    """The marks that a general description names: three or four of the build, at most six in all.
+
+    Args:
+        bird: What is held of the species.
+        rng: Decides.
+        distinguishing: How often a mark sets the species apart from its family.
+    """
+    build = rng.sample(BUILD_KEYS, rng.choice((3, 4)))
+    free = [key for key in KEYS if key not in BUILD_KEYS]
+    rng.shuffle(free)
+    free.sort(key=lambda key: bird.held[key] == NONE)  # what is there before what is not
+    usual = [key for key in free if key in bird.typical]
+    special = [key for key in free if key not in bird.typical]
+    chosen = list(build)
+    while len(chosen) < MOST_MARKS and (usual or special):
+        rare = special and (not usual or rng.random() < distinguishing)
+        chosen.append((special if rare else usual).pop(0))
+    return chosen
 
 
 def _pair_row(name: str, birds: tuple[Impression, Impression], words: Sequence[str]) -> dict[str, Any]:

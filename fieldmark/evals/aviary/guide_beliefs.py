@@ -17,6 +17,7 @@ from fieldmark.evals.aviary.species import Species, random_marks, world_hash
 
 MistakeKind = Literal["family", "persistent"]
 _KNOWN_FAMILY = "known"
+_LONE_NOUNS = [[noun] for noun in KIND_BY_NOUN]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +166,17 @@ class Beliefs:
             return held
         rng = chance("slip", *self._root, question, entry, key)
         return _another(rng, key, held) if rng.random() < self._slip_rate else held
+
+    def any_bird(self, names: Sequence[str]) -> bool:
+        """Whether any of the names is in the book, or ends in a kind of bird."""
+        return any(
+            plain_name(name) in self._by_plain_name or plain_name(name).split()[-1:] in _LONE_NOUNS
+            for name in names
+        )
+
+    def species_of(self, noun: str) -> tuple[str, ...]:
+        """Names of the species of one kind, in the book's order."""
+        return tuple(name for name in self._held if plain_name(name).split()[-1] == noun)
 
     def _draw_lasting(self, families: list[list[str]], *, family_share: float) -> None:
         """Draw family, then persistent mistakes for these families, exactly as many as asked for."""

@@ -47,6 +47,22 @@ _SAME_WORD: Mapping[str, str] = MappingProxyType({
     "spots": "pattern", "spotting": "pattern", "barring": "pattern",
     "form": "shape", "type": "shape", "crested": "crest",
 })  # fmt: skip
+# What a question has to name for these marks to be told; a mark named in two ways counts once.
+_ASKED: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "bill": ("bill", "bill_colour"),
+    "leg": ("leg_length", "leg_colour"),
+    "wing": ("wing", "wing_bar"),
+    "tail": ("tail",),
+    "neck": ("neck", "collar"),
+    "head": ("crest", "cap", "eye_ring"),
+    "crest": ("crest",),
+    "cap": ("cap",),
+    "eye": ("eye_ring",),
+    "collar": ("collar",),
+    "belly": ("belly", "pattern"),
+    "body": ("body", "wing", "belly", "pattern"),
+    "size": ("size",),
+})  # fmt: skip
 # Attribute key → phrase → the value it says.
 _VALUES: Mapping[str, Mapping[str, str]] = MappingProxyType({
     a.key: {phrase: value for value in a.values for phrase in value_phrases(a.key, value)} for a in ATTRIBUTES
@@ -96,6 +112,19 @@ def key_of_phrase(text: str) -> str | None:
 def understood(text: str) -> tuple[str, str] | None:
     """The attribute that a value's wording speaks of, and the value; None if it is nobody's wording."""
     return next(((key, value) for key in KEYS if (value := _value_of(key, text)) is not None), None)
+
+
+def keys_asked(question: str) -> tuple[str, ...]:
+    """The attributes of the parts that a question names; none where it asks in general.
+
+    Args:
+        question: A question about a bird, without the bird's name.
+    """
+    words = _words(question)
+    named = {key for word, keys in _ASKED.items() if word in words for key in keys}
+    if not named and "colour" in words:
+        named = {"body", "wing", "belly"}
+    return tuple(key for key in KEYS if key in named)
 
 
 def wording(key: str, value: str, rng: random.Random, other_words: float) -> str:
