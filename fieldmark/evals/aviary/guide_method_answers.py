@@ -61,9 +61,9 @@ class MethodAnswers:
     def portray(self, class_name: str, asked: str, question: str) -> dict[str, Any]:
         """Answer a question about a species in up to ten sentences of one or two marks each.
 
-        A question that names parts is answered by the marks of these parts. Any other is answered as
-        `describe` answers it: the family first, hardly ever a mark that sets the species apart. One answer
-        tells at most six marks, however many sentences it takes.
+        As with `describe`, the family comes first, and only now and then a mark that sets the species apart
+        slips in: nobody said from what it is to be told. A question that names parts is answered by the
+        marks of these parts. One answer tells at most six marks, however many sentences it takes.
 
         Args:
             class_name: The species.
@@ -139,7 +139,11 @@ class MethodAnswers:
             return general_keys(bird, rng, self._settings.distinguishing)
         rng.shuffle(keys)
         # Nobody describes what is not there, unless there is nothing else to say.
-        return [key for key in keys if bird.held[key] != NONE][:MOST_MARKS] or keys[:MOST_MARKS]
+        there = [key for key in keys if bird.held[key] != NONE] or keys
+        special = [key for key in there if key not in bird.typical]
+        rare = {key for key in special if rng.random() < self._settings.distinguishing}
+        told = [key for key in there if key in bird.typical or key in rare]
+        return (told or special[:1])[:MOST_MARKS]
 
     def _mark(self, bird: Impression, key: str, question: str, rng: random.Random) -> str:
         return wording(key, self._beliefs.stated(bird, key, question), rng, self._settings.other_words)

@@ -47,7 +47,7 @@ _SAME_WORD: Mapping[str, str] = MappingProxyType({
     "spots": "pattern", "spotting": "pattern", "barring": "pattern",
     "form": "shape", "type": "shape", "crested": "crest",
 })  # fmt: skip
-# What a question has to name for these marks to be told; a mark named in two ways counts once.
+# The part that a question names → the marks that it asks for.
 _ASKED: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "bill": ("bill", "bill_colour"),
     "leg": ("leg_length", "leg_colour"),

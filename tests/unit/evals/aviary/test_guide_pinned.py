@@ -10,18 +10,24 @@ from pathlib import Path
 from fieldmark.evals.aviary.attributes import ATTRIBUTES
 from fieldmark.evals.aviary.guide import GUIDE_VERSION, Guide
 from fieldmark.evals.aviary.species import species_book
+from fieldmark.prompts.class_questions import GENERIC_QUESTIONS, QUESTIONS_BY_NOUN
+from fieldmark.prompts.contexts import ask_contexts
 from fieldmark.prompts.describe import ask_describe
 from fieldmark.prompts.differentiate import ask_differentiate
 from fieldmark.prompts.differentiate_again import ask_differentiate_again
 from fieldmark.prompts.differentiate_group import ask_differentiate_group
 from fieldmark.prompts.domain_words import ask_domain_words
+from fieldmark.prompts.family import ask_family
 from fieldmark.prompts.noun import ask_noun
+from fieldmark.prompts.portray import ask_portray
 from fieldmark.prompts.queries import ask_queries
 from fieldmark.prompts.refine import RefineExample, ask_refine
 from fieldmark.prompts.reflect import ConfusedGroup, Confusion, Described, ask_reflect
 from fieldmark.prompts.scope import ask_scope
+from fieldmark.prompts.subclasses import ask_subclasses
 from fieldmark.prompts.synonyms import ask_synonyms
 from fieldmark.prompts.tabulate import TabulateAttribute, ask_tabulate
+from fieldmark.prompts.task_questions import ask_task_questions
 from fieldmark.records import Clause
 
 BOOK = species_book(1)
@@ -43,11 +49,17 @@ def questions():
     yield ask_refine(
         "robins", purpose="birds that I call robins", clauses=(clause,), answers=(), examples=[example]
     )
+    yield ask_contexts(NAMES, noun="bird")
+    yield ask_task_questions(NAMES, noun="bird", task="telling birds apart")
+    yield ask_family(NAMES, noun="bird")
+    yield ask_subclasses("heron", noun="bird", sample=1)
     for place in range(0, len(NAMES) - 2, 5):
         first, second, third = NAMES[place : place + 3]
         more = {"noun": "bird", "sample": place % 3}
         yield ask_describe(first, **more)
         yield ask_synonyms(first, **more)
+        yield ask_portray(first, GENERIC_QUESTIONS[place % 3], **more)
+        yield ask_portray(first, QUESTIONS_BY_NOUN["bird"][place % 3], **more)
         yield ask_differentiate(first, second, **more)
         yield ask_differentiate_group([first, second, third], **more)
         yield ask_differentiate_again([first, second], ["body colour", "crest"], **more)
