@@ -16,7 +16,7 @@ from fieldmark.errors import InputError
 from fieldmark.tools.field_guide import FieldGuide, build_field_guide, value_cosines
 from fieldmark.tools.prompt_texts import class_text
 from fieldmark.tools.scoring.candidates import class_probabilities, spread_temperature
-from fieldmark.tools.scoring.fudd import PairTexts, fudd_scores
+from fieldmark.tools.scoring.fudd import PairTexts, fudd_scores_within
 from fieldmark.tools.scoring.table import TableOptions, TableResult, centred, table_rule
 
 DENSE_CELLS = 60_000_000
@@ -62,7 +62,7 @@ def rescore(
         table rule's scores are log-odds; FuDD's are cosines and are spread over rivals.
     """
     if context.options.rule == "fudd":
-        scores = fudd(load_notebook(notebook, context), first, candidates, context)
+        scores = fudd(load_notebook(notebook, context), candidates, context)
         return scores, spread_temperature(scores)
     table = tabulated(notebook, first, candidates, context)
     if table is None:
@@ -162,18 +162,18 @@ def _columns(first: Tensor, candidates: Tensor, guide: FieldGuide) -> Tensor | N
     return likely.indices.masked_fill(likely.values < 0, -1)
 
 
-def fudd(notebook: Notebook, first: Tensor, candidates: Tensor, context: ResolveContext) -> Tensor:
-    """FuDD's own second step within the candidates."""
-    k = int(candidates.sum(1).max())
-    scores = fudd_scores(
+def fudd(notebook: Notebook, candidates: Tensor, context: ResolveContext) -> Tensor:
+    """FuDD's own second step, each image within its own candidates.
+
+    Only a rival that is left brings its sentences up: one that was ruled out has nothing more to say.
+    """
+    return fudd_scores_within(
         context.vectors,
         context.encoder.encode_texts,
-        first.masked_fill(~candidates, -1.0),
+        candidates,
         pair_texts(notebook.notes, context.classes),
         [class_text(name) for name in context.classes],
-        k=k,
     )
-    return scores.masked_fill(~candidates, -torch.inf)
 
 
 def pair_texts(notes: tuple[Note, ...], classes: tuple[str, ...]) -> PairTexts:

@@ -252,3 +252,25 @@ def test_fudd_scores_nothing_outside_the_candidates(tmp_path: Path) -> None:
         if a < b
     }
     assert pairs == together
+
+
+def test_fudd_hears_no_rival_that_was_ruled_out(tmp_path: Path) -> None:
+    chosen = options(
+        start="names", rule="fudd", ask="pairs", candidates="margin", rivals=4.0, tau=0.2, max_rounds=1
+    )
+    ran = run(make_context(tmp_path, WORLD, options=chosen))
+    scores = torch.from_numpy(ran.context.arrays.get(ran.state.scores))
+    asked_within = ran.context.arrays.get(ran.state.earlier)  # the candidates that the round began with
+    assert len(set(asked_within.sum(1).tolist())) > 1  # some images have fewer rivals than others
+    texts = {note.spec.classes: note.votes for note in ran.notebook.notes if note.spec.kind == "pair"}
+    for image, row in enumerate(asked_within):
+        names = [WORLD.names[c] for c in row.nonzero()[0]]
+        for name in names:
+            said: list[str] = []
+            for rival in names:
+                votes = texts.get((name, rival)) or texts.get((rival, name)) or ()
+                said += [str(v.caption).capitalize() for v in votes if v.class_name == name]
+            listed = list(dict.fromkeys(said)) or [f"A photo of {'an' if name[0] in 'oi' else 'a'} {name}."]
+            vector = ran.context.encoder.encode_texts(listed).mean(0)
+            cosine = ran.context.vectors[image] @ (vector / vector.norm())
+            assert float(scores[image, WORLD.numbers[name]]) == pytest.approx(float(cosine), abs=1e-5)
