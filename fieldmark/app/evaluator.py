@@ -156,6 +156,7 @@ class Evaluator:
             [kept[setting] for setting in settings],
             methods,
             baseline=self.options.baseline,
+            control=CONTROL,
             resamples=self.options.resamples,
         )
         used = tasks[-1].encoder.usage
@@ -276,7 +277,9 @@ def join_runs(runs: Sequence[str], *, baseline: str, out: Path, report: Report =
     result = EvalResult(
         data=", ".join(dict.fromkeys(each.truth.data for each in together)),
         settings=tuple(dict.fromkeys(each.truth.setting for each in together)),
-        rows=table_rows(together, METHODS, baseline=baseline, resamples=options[0].resamples),
+        rows=table_rows(
+            together, METHODS, baseline=baseline, control=CONTROL, resamples=options[0].resamples
+        ),
         baseline=baseline,
         control=CONTROL,
         clip=", ".join(dict.fromkeys(each.clip for each in finished)) or "unknown",

@@ -74,13 +74,15 @@ def joined(folders: Sequence[RunFolder]) -> list[SettingRuns]:
 
 
 def table_rows(
-    settings: Sequence[SettingRuns], methods: Sequence[Method], *, baseline: str, resamples: int
+    settings: Sequence[SettingRuns], methods: Sequence[Method], *, baseline: str, control: str, resamples: int
 ) -> tuple[Row, ...]:
     """The rows of all settings."""
     return tuple(
         row
         for each in settings
-        for row in rows_of(each.runs, each.truth, methods, baseline=baseline, resamples=resamples)
+        for row in rows_of(
+            each.runs, each.truth, methods, baseline=baseline, control=control, resamples=resamples
+        )
     )
 
 

@@ -12,6 +12,10 @@ from fieldmark.records import Record
 
 CI = tuple[float, float]
 Outcome = Literal["done", "left_out", "failed"]
+Verdict = Literal["beats", "behind", "alike"]
+
+ALPHA = 0.05
+"""An adjusted p below it is taken for a difference."""
 
 
 class TestRecord(Record):
@@ -106,6 +110,12 @@ class Row(Record):
     p_holm: float | None = None
     """The same, adjusted for all rows of the setting."""
     mcnemar_p: float | None = None
+    control_difference: float | None = None
+    """Top-1 minus that of the random-words control, on the same images."""
+    control_difference_ci95: CI | None = None
+    p_vs_control: float | None = None
+    p_holm_control: float | None = None
+    """Adjusted for all rows of the setting."""
     seeds: tuple[int, ...] = ()
     spread: float | None = None
     """Standard deviation of top-1 over seeds, where there are several."""
@@ -122,6 +132,24 @@ class Row(Record):
     transductive: bool = False
     diagnostics: dict[str, float] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def against_baseline(self) -> Verdict | None:
+        """How it stands against the baseline; None where the two were not compared."""
+        return _verdict(self.difference, self.p_holm)
+
+    @property
+    def against_control(self) -> Verdict | None:
+        """How it stands against the random-words control; None where the two were not compared."""
+        return _verdict(self.control_difference, self.p_holm_control)
+
+
+def _verdict(difference: float | None, p: float | None) -> Verdict | None:
+    if difference is None or p is None:
+        return None
+    if p >= ALPHA or not difference:
+        return "alike"
+    return "beats" if difference > 0 else "behind"
 
 
 class EvalResult(Record):

@@ -47,6 +47,7 @@ def rows_of(
     methods: Sequence[Method],
     *,
     baseline: str,
+    control: str,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> list[Row]:
@@ -57,32 +58,47 @@ def rows_of(
         truth: The truth about its test images.
         methods: The methods of the table.
         baseline: Key of the method that the others are paired with.
+        control: Key of the random-words control, which they are paired with too.
         resamples: Bootstrap resamples.
         seed: Seed of the resampling.
     """
     labels = np.array(truth.labels, dtype=np.int64)
-    measured: dict[str, Measured] = {}
-    for method in methods:
-        done = tuple(run for run in runs if run.method == method.key and run.outcome == "done")
-        rights = [predictions_right(np.array(r.predicted), labels) for r in done if r.predicted]
-        measured[method.key] = Measured(done, np.mean(rights, axis=0) if rights else np.zeros(0))
-    base = measured[baseline].right if baseline in measured else np.zeros(0)
+    known = {key: measured_of(key, runs, labels) for key in (*(m.key for m in methods), baseline, control)}
+    base, random_words = known[baseline].right, known[control].right
     made = [
-        _row(method, measured[method.key], runs, truth, labels, resamples=resamples, seed=seed)
+        _row(method, known[method.key], runs, truth, labels, resamples=resamples, seed=seed)
         for method in methods
         if any(run.method == method.key for run in runs)
     ]
-    made = [
-        row
-        if row.method == baseline or row.top1 is None or not len(base)
-        else _paired(row, measured[row.method].right, base, labels, resamples=resamples, seed=seed)
-        for row in made
-    ]
-    adjusted = holm_column([row.p_vs_baseline for row in made])
+    for at, row in enumerate(made):
+        right, fields = known[row.method].right, dict[str, object]()
+        if row.method != baseline and len(right) and len(base):
+            fields |= _against_baseline(right, base, labels, resamples=resamples, seed=seed)
+        if row.method != control and len(right) and len(random_words):
+            fields |= _against_control(right, random_words, labels, resamples=resamples, seed=seed)
+        made[at] = row.model_copy(update=fields)
+    adjusted = zip(
+        holm_column([row.p_vs_baseline for row in made]),
+        holm_column([row.p_vs_control for row in made]),
+        strict=True,
+    )
     return [
-        row.model_copy(update={"p_holm": None if p is None else _p(p)})
-        for row, p in zip(made, adjusted, strict=True)
+        row.model_copy(update={"p_holm": _p(p), "p_holm_control": _p(p_control)})
+        for row, (p, p_control) in zip(made, adjusted, strict=True)
     ]
+
+
+def measured_of(method: str, runs: Sequence[MethodRun], labels: NDArray[np.int64]) -> Measured:
+    """One method on a setting, over its seeds.
+
+    Args:
+        method: Its key.
+        runs: Runs on the setting, of any method.
+        labels: Class of each test image `[N]`.
+    """
+    done = tuple(run for run in runs if run.method == method and run.outcome == "done")
+    rights = [predictions_right(np.array(r.predicted), labels) for r in done if r.predicted]
+    return Measured(done, np.mean(rights, axis=0) if rights else np.zeros(0))
 
 
 def _row(
@@ -179,20 +195,29 @@ def _sets(runs: Sequence[MethodRun], truth: TestRecord, labels: NDArray[np.int64
     }
 
 
-def _paired(
-    row: Row, right: Floats, base: Floats, labels: NDArray[np.int64], *, resamples: int, seed: int
-) -> Row:
+def _against_baseline(
+    right: Floats, base: Floats, labels: NDArray[np.int64], *, resamples: int, seed: int
+) -> dict[str, object]:
     gap = paired_difference(right, base, labels, resamples=resamples, seed=seed)
     # McNemar's test is about right and wrong: of several seeds the majority stands for the method.
     exact = mcnemar(right > 0.5, base > 0.5)
-    return row.model_copy(
-        update={
-            "difference": _fraction(gap.mean),
-            "difference_ci95": _ci(gap),
-            "p_vs_baseline": _p(gap.p),
-            "mcnemar_p": _p(exact.p),
-        }
-    )
+    return {
+        "difference": _fraction(gap.mean),
+        "difference_ci95": _ci(gap),
+        "p_vs_baseline": _p(gap.p),
+        "mcnemar_p": _p(exact.p),
+    }
+
+
+def _against_control(
+    right: Floats, control: Floats, labels: NDArray[np.int64], *, resamples: int, seed: int
+) -> dict[str, object]:
+    gap = paired_difference(right, control, labels, resamples=resamples, seed=seed)
+    return {
+        "control_difference": _fraction(gap.mean),
+        "control_difference_ci95": _ci(gap),
+        "p_vs_control": _p(gap.p),
+    }
 
 
 def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -208,8 +233,8 @@ def _fraction(value: float) -> float:
     return round(value, 4)
 
 
-def _p(value: float) -> float:
-    return float(f"{value:.3g}")
+def _p(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.3g}")
 
 
 def _ci(interval: Interval) -> CI:
