@@ -6,11 +6,16 @@ It knows nothing of how any of them scores.
 from collections.abc import Mapping, Sequence
 
 from fieldmark.errors import InputError
-from fieldmark.evals.methods import clip, dclip
+from fieldmark.evals.methods import (
+    clip,
+    dclip,
+    waffle,
+)
 from fieldmark.evals.methods.method import Method
 
 METHODS: tuple[Method, ...] = (
     *clip.METHODS,
+    *waffle.METHODS,
     *dclip.METHODS,
 )
 """All methods, in the order of the table."""

@@ -8,7 +8,7 @@ from pydantic import Field
 from fieldmark.records import Record
 
 BASELINE = "clip"
-CONTROL = "clip-7"
+CONTROL = "waffle"
 """Random words in the place of descriptors: what every method that asks a language model must beat."""
 
 
