@@ -102,8 +102,8 @@ def test_equals_plain_loops(classes):
     assert np.abs(expected - x).max() > 0.1
 
 
-def test_a_cluster_that_starved_keeps_its_parameters():
-    """Under a heavy penalty clusters die out; the loops skip them and so must the tensors."""
+def test_clusters_that_starve():
+    """Under a heavy penalty clusters die out: their size is 0 and they have no target."""
     images, texts = unit_rows(30, 12, 3), unit_rows(12, 12, 9)
     options = EmDirichletOptions(iterations=8, inner_steps=60, match="none")
     found = em_dirichlet_scores(images, texts, options=options)

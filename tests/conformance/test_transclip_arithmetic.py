@@ -80,11 +80,13 @@ def test_equals_plain_loops(monkeypatch, seed, block):
     assert float((found - start).abs().max()) > 0.1  # else the test would see only the text predictions
 
 
-def test_equals_plain_loops_with_the_papers_weights():
+@pytest.mark.parametrize("rounds", [0, 1, 3])
+def test_equals_plain_loops_with_the_papers_weights(rounds):
+    """Few rounds at full weight show the start, which ten rounds at 1/50 would wash out."""
     images, texts = made_up(count=25, seed=2)
-    options = TransClipOptions(steps=3, likelihood_weight=1.0, neighbour_weight=1.0)
+    options = TransClipOptions(steps=rounds, likelihood_weight=1.0, neighbour_weight=1.0)
     found = transclip_scores(images, texts, logit_scale=10.0, options=options)
-    expected = plain(images, texts, 10.0, steps=3, likelihood=1.0, votes=1.0)
+    expected = plain(images, texts, 10.0, steps=rounds, likelihood=1.0, votes=1.0)
     np.testing.assert_allclose(found.numpy(), expected, atol=2e-5)
 
 
@@ -98,8 +100,9 @@ def test_one_update_by_hand():
     assert float(found[0, 0]) == pytest.approx(1 / (1 + math.exp(-gap)), abs=1e-6)
 
 
-def test_all_images_are_updated_from_the_assignments_before():
+def test_all_images_are_updated_from_the_assignments_before(monkeypatch):
     """With in-place updates image 1 would already see image 0's new row; by hand it sees the old one."""
+    monkeypatch.setattr(steps, "STEP_ELEMENTS", 1)
     images = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
     options = TransClipOptions(steps=0, inner_steps=1, neighbours=1, likelihood_weight=0.0)
     found = transclip_scores(images, torch.eye(2), logit_scale=1.0, options=options)

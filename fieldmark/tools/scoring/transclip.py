@@ -75,8 +75,8 @@ def transclip_scores(
     four, which is another image where there are exact doubles), and a class that no image is assigned to
     keeps its mean (the code divides by 0).
 
-    Memory: three float32 tables [N, C] and blocks of `STEP_ELEMENTS`; 50,000 images, 1,000 classes and
-    D = 512 stay below 1.5 GiB. The neighbours cost N²·D multiplications, once.
+    Memory: four float32 tables [N, C] and blocks of `STEP_ELEMENTS`; 50,000 images, 1,000 classes and
+    D = 512 take 1 GiB beside the vectors. The neighbours cost N²·D multiplications, once.
 
     Source: Zanella et al. 2024, sections 3.1 (objective) and 3.2 (block updates), and released code.
 
