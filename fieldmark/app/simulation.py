@@ -5,68 +5,147 @@ It knows nothing of rules, conversations or statistics.
 
 import multiprocessing
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.stores import Stores, open_stores
+from fieldmark.errors import RunError
 from fieldmark.evals.owners.results import OwnerRun, SimulateResult
 from fieldmark.evals.owners.rules import RULE_BY_KEY
 from fieldmark.evals.owners.settings import SimulateOptions
 from fieldmark.evals.owners.simulating import Simulation, rules_named, simulate, simulated
+from fieldmark.tools.run_folder import RunFolder
 
+KIND = "simulate"
 CLIP = "aviary"
+CONCEPTS = "concepts"
+"""Folder of a run's concepts."""
+OWNERS = "owners"
+"""Folder of the owners' runs."""
+
+
+def new_simulation(chosen: Mapping[str, Any], out: Path) -> tuple[SimulateOptions, RunFolder]:
+    """Options, and a new run's folder for them.
+
+    Raises:
+        InputError: An owner is unknown.
+    """
+    options = SimulateOptions.model_validate(chosen)
+    rules_named(options.owners)
+    return options, RunFolder.create(out, kind=KIND, options=options.model_dump(mode="json"))
+
+
+def earlier_simulation(run_id: str, out: Path) -> tuple[SimulateOptions, RunFolder]:
+    """Options and folder of an earlier run.
+
+    Raises:
+        RunError: There is none of this id, it is of another kind, or its options cannot be read.
+    """
+    folder = RunFolder.open(out, run_id)
+    config = folder.config
+    if config.kind != KIND:
+        raise RunError(
+            f"{str(folder.path)!r} is a run of {config.kind!r}, not of owners.",
+            hint="Give the id of a simulation.",
+        )
+    try:
+        return SimulateOptions.model_validate(config.options), folder
+    except ValidationError as error:
+        raise RunError(
+            f"The options of {str(folder.path)!r} cannot be read: {str(error).splitlines()[0]}.",
+            hint="Start a new run.",
+        ) from error
 
 
 def run_simulation(
-    options: SimulateOptions, *, home: Path, workers: int = 1, report: Report = say_nothing
+    options: SimulateOptions, folder: RunFolder, *, workers: int = 1, report: Report = say_nothing
 ) -> SimulateResult:
-    """Simulate the owners that the options name.
+    """Simulate the owners that the options name, but for those whose run the folder has already.
 
     Args:
         options: What is simulated.
-        home: A fresh folder for the concepts.
+        folder: The run's folder: each owner's run is written into it the moment it is finished.
         workers: Processes; each takes one owner at a time. Results do not depend on how many there are.
         report: Shows progress.
 
     Raises:
         InputError: An owner is unknown.
+        RunError: The folder holds an owner's run that cannot be read.
     """
     began = time.perf_counter()
     keys = [rule.key for rule in rules_named(options.owners)]
+    runs = [folder.read(name_of(key), OwnerRun) for key in keys if (folder.path / name_of(key)).is_file()]
+    done = {run.result.rule for run in runs}
+    left = [key for key in keys if key not in done]
+    if done:
+        report("owner", {"number": len(runs), "of": len(keys), "name": runs[-1].result.rule})
+
+    def finished(run: OwnerRun) -> None:
+        runs.append(run)
+        report("owner", {"number": len(runs), "of": len(keys), "name": run.result.rule})
+
     with open_stores() as stores:
-        task = opened(options, stores, home, report)
-        task.world()  # drawn and encoded once, before several processes want it
-        if workers == 1:
-            runs = run_to_end(simulate(task, [RULE_BY_KEY[key] for key in keys]))
+        task = opened(options, stores, folder.path / CONCEPTS, report)
+        if left:
+            task.world()  # drawn and encoded once, before several processes want it
+        if workers == 1 or len(left) < 2:
+            for key in left:
+                finished(keep_one(task, key, folder))
         else:
-            runs = shared_out(options, keys, home, workers, report)
+            shared_out(options, left, folder, workers, finished)
     return simulated(options, runs, seconds=time.perf_counter() - began)
 
 
+def name_of(key: str) -> str:
+    """The file of an owner's run."""
+    return f"{OWNERS}/{key}.json"
+
+
+def keep_one(task: Simulation, key: str, folder: RunFolder) -> OwnerRun:
+    """Simulate one owner, and write the run before anything else happens."""
+
+    def keep(run: OwnerRun) -> None:
+        (folder.path / OWNERS).mkdir(exist_ok=True)
+        folder.write(name_of(key), run)
+
+    (run,) = run_to_end(simulate(task, [RULE_BY_KEY[key]], keep=keep))
+    return run
+
+
 def shared_out(
-    options: SimulateOptions, keys: Sequence[str], home: Path, workers: int, report: Report
-) -> list[OwnerRun]:
+    options: SimulateOptions,
+    keys: Sequence[str],
+    folder: RunFolder,
+    workers: int,
+    finished: Callable[[OwnerRun], None],
+) -> None:
     """Have processes simulate one owner each, until all are done."""
     # Started afresh: a copy of a process that has torch's threads would hang.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(keys)), mp_context=fresh) as pool:
-        waiting = [pool.submit(one, options.model_dump_json(), key, str(home)) for key in keys]
-        runs: list[OwnerRun] = []
-        for done in as_completed(waiting):
-            runs.append(OwnerRun.model_validate_json(done.result()))
-            report("owner", {"number": len(runs), "of": len(keys), "name": runs[-1].result.rule})
-    return runs
+        waiting = [pool.submit(one, options.model_dump_json(), key, str(folder.path)) for key in keys]
+        try:
+            for done in as_completed(waiting):
+                finished(OwnerRun.model_validate_json(done.result()))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # owners in work end; no further one is begun
+            raise
 
 
-def one(options: str, key: str, home: str) -> str:
+def one(options: str, key: str, path: str) -> str:
     """Simulate one owner in a process of its own; records go in and out as JSON."""
+    folder = RunFolder(Path(path))
     with open_stores() as stores:
-        task = opened(SimulateOptions.model_validate_json(options), stores, Path(home), say_nothing)
-        (run,) = run_to_end(simulate(task, [RULE_BY_KEY[key]]))
-    return run.model_dump_json()
+        task = opened(
+            SimulateOptions.model_validate_json(options), stores, folder.path / CONCEPTS, say_nothing
+        )
+        return keep_one(task, key, folder).model_dump_json()
 
 
 def opened(options: SimulateOptions, stores: Stores, home: Path, report: Report) -> Simulation:

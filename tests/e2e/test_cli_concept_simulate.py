@@ -1,3 +1,5 @@
+import json
+
 from tests.command_line import CommandLine
 
 SMALL = (
@@ -19,7 +21,33 @@ def test_an_owner_is_simulated_from_the_first_question_to_the_measurement(comman
     assert owner["kappa_from_instructions"] is not None
     assert set(owner["controls"]) == set(found["pooled"]["differences"]) == {"name_only", "no_conversation"}
     assert "it is no language model" in done.err
+    assert found["guide"] == "in-process"
     assert (next(command_line.folder.glob("runs/*")) / "result.json").is_file()
+
+
+def test_a_killed_simulation_goes_on_with_the_owners_that_are_not_done(command_line: CommandLine):
+    two = (*SMALL[:3], "striped,gloom", *SMALL[4:], "--controls", "none", "--guide", "http", "--json")
+    whole = command_line.invoke(*two).json
+    assert whole["guide"] == "http"
+    (run,) = command_line.folder.glob("runs/*")
+    kept = run / "owners" / "striped.json"
+    told = json.loads(kept.read_text(encoding="utf-8"))
+    told["result"]["boards"] = 77  # a run that is kept, not made again
+    kept.write_text(json.dumps(told), encoding="utf-8")
+    # What a kill leaves: the second owner's concept half talked over, and no run of it.
+    (run / "owners" / "gloom.json").unlink()
+    (run / "result.json").unlink()
+    done = command_line.invoke("concept", "simulate", "--resume", run.name, "--workers", 1, "--json")
+    assert done.code == 0, done.err
+    striped, gloom = done.json["owners"]
+    assert striped["boards"] == 77
+    # Over HTTP answers are stored, and nothing that was answered is asked again.
+    assert gloom == {**whole["owners"][1], "vlm_calls": gloom["vlm_calls"]}
+    assert gloom["vlm_calls"] < whole["owners"][1]["vlm_calls"]
+    assert (run / "result.json").is_file()
+    refused = command_line.invoke("concept", "simulate", "--resume", run.name, "--seed", 3)
+    assert refused.code == 2
+    assert "--seed cannot be given" in refused.err
 
 
 def test_wrong_names_are_refused_before_anything_is_drawn(command_line: CommandLine):

@@ -3,11 +3,13 @@
 It knows nothing of how owners answer, only what may be chosen and how the outcome is said.
 """
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from fieldmark.cli.guarding import InterruptedRun
 from fieldmark.cli.progress import Progress
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, table, words
 from fieldmark.errors import InputError
@@ -27,41 +29,69 @@ CONTROL_WORDS = {
 
 def simulate(
     owners: Annotated[
-        str, typer.Option(help="Keys of simulated owners: a,b,c, or all.", rich_help_panel=_WHO)
-    ] = "all",
+        str | None,
+        typer.Option(help="Keys of simulated owners: a,b,c, or all (the default).", rich_help_panel=_WHO),
+    ] = None,
     variant: Annotated[
-        Literal["exact", "flips5", "flips10", "boundary", "unsure", "terse", "midway"],
-        typer.Option(help="The owners' faults.", rich_help_panel=_WHO),
-    ] = "exact",
-    seed: Annotated[int, typer.Option(help="Decides pictures, draws and faults.", rich_help_panel=_WHO)] = 0,
+        Literal["exact", "flips5", "flips10", "boundary", "unsure", "terse", "midway"] | None,
+        typer.Option(help="The owners' faults (exact).", rich_help_panel=_WHO),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Decides pictures, draws and faults (0).", rich_help_panel=_WHO)
+    ] = None,
     pool: Annotated[
-        int, typer.Option(min=200, max=50_000, help="Pictures to talk about.", rich_help_panel=_HOW)
-    ] = 3000,
+        int | None,
+        typer.Option(min=200, max=50_000, help="Pictures to talk about (3000).", rich_help_panel=_HOW),
+    ] = None,
     held_out: Annotated[
-        int, typer.Option(min=50, max=20_000, help="Pictures to measure on.", rich_help_panel=_HOW)
-    ] = 600,
+        int | None,
+        typer.Option(min=50, max=20_000, help="Pictures to measure on (600).", rich_help_panel=_HOW),
+    ] = None,
     annotate: Annotated[
-        int, typer.Option(min=50, help="Pictures annotated for a classifier.", rich_help_panel=_HOW)
-    ] = 1200,
-    boards: Annotated[int, typer.Option(min=0, help="The most boards.", rich_help_panel=_HOW)] = 12,
+        int | None,
+        typer.Option(min=50, help="Pictures annotated for a classifier (1200).", rich_help_panel=_HOW),
+    ] = None,
+    boards: Annotated[
+        int | None, typer.Option(min=0, help="The most boards (12).", rich_help_panel=_HOW)
+    ] = None,
     labels: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=0, help="Labels beside the blind test after which no board follows.", rich_help_panel=_HOW
+            min=0,
+            help="Labels beside the blind test after which no board follows (74).",
+            rich_help_panel=_HOW,
         ),
-    ] = 74,
-    blind: Annotated[int, typer.Option(min=0, help="Labels of the blind test.", rich_help_panel=_HOW)] = 100,
-    questions: Annotated[int, typer.Option(min=0, help="The most questions.", rich_help_panel=_HOW)] = 6,
+    ] = None,
+    blind: Annotated[
+        int | None, typer.Option(min=0, help="Labels of the blind test (100).", rich_help_panel=_HOW)
+    ] = None,
+    questions: Annotated[
+        int | None, typer.Option(min=0, help="The most questions (6).", rich_help_panel=_HOW)
+    ] = None,
     mistakes: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0, max=0.3, help="Share of what it sees that the guide gets wrong.", rich_help_panel=_HOW
+            min=0,
+            max=0.3,
+            help="Share of what it sees that the guide gets wrong (0.06).",
+            rich_help_panel=_HOW,
         ),
-    ] = 0.06,
+    ] = None,
     controls: Annotated[
-        str,
-        typer.Option(help=f"Controls: a,b,c, all or none. {', '.join(CONTROL_WORDS)}.", rich_help_panel=_HOW),
-    ] = "all",
+        str | None,
+        typer.Option(
+            help=f"Controls: a,b,c, all (the default) or none. {', '.join(CONTROL_WORDS)}.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    guide: Annotated[
+        Literal["in-process", "http"] | None,
+        typer.Option(
+            help="Ask the guide in the same process (the default), or over HTTP like any language model: the "
+            "same answers, much slower.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     workers: Annotated[
         int,
         typer.Option(min=1, max=64, help="Processes that owners are shared out to.", rich_help_panel=_RUN),
@@ -72,37 +102,58 @@ def simulate(
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=_RUN)
     ] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            help="Id of an earlier run to go on with: owners that are done stay so.", rich_help_panel=_RUN
+        ),
+    ] = None,
 ) -> None:
     """Simulate owners with hidden rules over drawn birds, and measure what a conversation is worth.
 
     Each owner answers questions and labels pictures by a rule that nobody else knows. The classifier that
     comes of it is measured on pictures drawn apart, beside controls with the same budgets. Works offline and
-    without a key: a scripted guide (no language model) plays analyst and annotator, with mistakes.
+    without a key: a scripted guide (no language model) plays analyst and annotator, with mistakes. Each
+    owner's run is kept the moment it is finished; a stopped simulation goes on with --resume.
     """
-    names = tuple(name.strip() for name in owners.split(",") if name.strip())
-    chosen = chosen_controls(controls)
+    chosen: dict[str, Any] = {
+        "owners": None if owners is None else tuple(filter(None, map(str.strip, owners.split(",")))),
+        "variant": variant, "seed": seed, "pool": pool, "held_out": held_out, "annotate": annotate,
+        "boards": boards, "labels": labels, "blind": blind, "questions": questions, "mistakes": mistakes,
+        "controls": None if controls is None else chosen_controls(controls), "guide": guide,
+    }  # fmt: skip
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if resume is not None and given:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(
+            f"{named} cannot be given with --resume: the run keeps its own.",
+            hint="Leave that out, or start a new run.",
+        )
     with Progress("Loading") as progress:
-        from fieldmark.app.simulation import run_simulation
-        from fieldmark.evals.owners.settings import SimulateOptions
-        from fieldmark.evals.owners.simulating import rules_named
-        from fieldmark.tools.run_folder import RunFolder
+        from fieldmark.app.simulation import earlier_simulation, new_simulation, run_simulation
 
-        rules_named(names)
-        options = SimulateOptions.model_validate(
-            {
-                "owners": names, "variant": variant, "seed": seed, "pool": pool, "held_out": held_out,
-                "annotate": annotate, "boards": boards, "labels": labels, "blind": blind,
-                "questions": questions, "mistakes": mistakes, "controls": chosen,
-            }
-        )  # fmt: skip
-        run = RunFolder.create(out, kind="simulate", options=options.model_dump(mode="json"))
+        options, run = (
+            new_simulation({"owners": ("all",), **given}, out)
+            if resume is None
+            else earlier_simulation(resume, out)
+        )
         progress("run", {"path": str(run.path)})
         progress.stage("Simulating owners", of=None)
-        result = run_simulation(options, home=run.path / "concepts", workers=workers, report=progress)
+        try:
+            result = run_simulation(options, run, workers=workers, report=progress)
+        except KeyboardInterrupt:
+            hint = f"Go on with: {again(run.path)}"
+            raise InterruptedRun("interrupted; owners that are done are kept.", hint=hint) from None
         run.write("result.json", result)
     if json:
         print_json(result)
     show(result, words(json=json), run.path)
+
+
+def again(folder: Path) -> str:
+    """The command that goes on with a run."""
+    where = "" if folder.parent == Path("runs") else f" --out {shlex.quote(str(folder.parent))}"
+    return f"fieldmark concept simulate --resume {shlex.quote(folder.name)}{where}"
 
 
 def chosen_controls(text: str) -> tuple[str, ...]:

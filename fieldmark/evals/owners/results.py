@@ -101,6 +101,8 @@ class SimulateResult(Record):
     seed: int
     pool: int
     held_out: int
+    guide: str
+    """How the scripted guide was asked: "in-process" or "http"."""
     owners: tuple[OwnerResult, ...]
     pooled: PooledResult
     seconds: float

@@ -17,6 +17,7 @@ CONTROLS: tuple[Control, ...] = (
     "random_boards",
     "no_conversation",
 )
+GuideBy = Literal["in-process", "http"]
 Variant = Literal["exact", "flips5", "flips10", "boundary", "unsure", "terse", "midway"]
 
 
@@ -43,3 +44,6 @@ class SimulateOptions(Record):
     mistakes: float = Field(default=0.06, ge=0, le=0.3)
     """Share of the features of a picture that the guide takes for something else."""
     controls: tuple[Control, ...] = CONTROLS
+    guide: GuideBy = "in-process"
+    """Whether the guide is asked in the same process, or over HTTP as any language model: the answers are the
+    same, and over HTTP they take much longer."""

@@ -4,8 +4,8 @@ It knows nothing of commands or settings of the machine.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.agents.define_options import DefineOptions
-from fieldmark.cache.bytestore import ByteStore
+from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
 from fieldmark.errors import InputError
 from fieldmark.evals.aviary.gallery import Gallery
 from fieldmark.evals.aviary.guide import Guide
+from fieldmark.evals.aviary.guide_direct import DirectGuide
 from fieldmark.evals.aviary.guide_server import GuideServer
 from fieldmark.evals.aviary.guide_sight import Sight, SightSettings
 from fieldmark.evals.owners.results import (
@@ -107,12 +108,19 @@ def rules_named(names: tuple[str, ...]) -> tuple[Rule, ...]:
     return tuple(RULE_BY_KEY[name] for name in dict.fromkeys(names))
 
 
-async def simulate(task: Simulation, rules: Sequence[Rule]) -> list[OwnerRun]:
+def keep_nothing(_: OwnerRun) -> None:
+    """Of a run that nobody else wants."""
+
+
+async def simulate(
+    task: Simulation, rules: Sequence[Rule], *, keep: Callable[[OwnerRun], None] = keep_nothing
+) -> list[OwnerRun]:
     """Simulate owners, one after the other.
 
     Args:
         task: What it needs.
         rules: The owners' rules.
+        keep: Is given each run the moment it is finished.
 
     Returns:
         One run for each.
@@ -121,26 +129,42 @@ async def simulate(task: Simulation, rules: Sequence[Rule]) -> list[OwnerRun]:
     sight = Sight(
         Gallery.of_folders(world.folders), SightSettings(mistakes=options.mistakes, seed=options.seed)
     )
-    with GuideServer(Guide((), sight=sight)) as server:
+    guide = Guide((), sight=sight)
+    direct = DirectGuide(guide)
+    bench = Bench(
+        world=world,
+        encoder=task.encoder,
+        llm=direct,
+        model=direct.identity,
+        verdicts=VerdictStore(MemoryByteStore()),
+        home=task.home,
+        options=options,
+        report=task.report,
+    )
+    if options.guide == "in-process":
+        return [await _kept(rule, remembering_nothing(bench, guide), keep) for rule in rules]
+    with GuideServer(guide) as server:
         async with ChatModel(
             server.model,
             base_url=server.base_url,
             api_key=None,
             store=task.answers,
-            identity=server.guide.identity,
+            identity=guide.identity,
             limits=Limits(),
         ) as llm:
-            bench = Bench(
-                world=world,
-                encoder=task.encoder,
-                llm=llm,
-                model=await llm.identify(),
-                verdicts=VerdictStore(task.answers),
-                home=task.home,
-                options=options,
-                report=task.report,
-            )
-            return [await one_owner(rule, bench) for rule in rules]
+            over_http = replace(bench, llm=llm, verdicts=VerdictStore(task.answers))
+            return [await _kept(rule, over_http, keep) for rule in rules]
+
+
+def remembering_nothing(bench: Bench, guide: Guide) -> Bench:
+    """The bench for another owner, whose counts do not hang on who came before."""
+    return replace(bench, llm=DirectGuide(guide), verdicts=VerdictStore(MemoryByteStore()))
+
+
+async def _kept(rule: Rule, bench: Bench, keep: Callable[[OwnerRun], None]) -> OwnerRun:
+    run = await one_owner(rule, bench)
+    keep(run)
+    return run
 
 
 async def one_owner(rule: Rule, bench: Bench) -> OwnerRun:
@@ -171,6 +195,7 @@ def simulated(options: SimulateOptions, runs: Sequence[OwnerRun], *, seconds: fl
         seed=options.seed,
         pool=options.pool,
         held_out=options.held_out,
+        guide=options.guide,
         owners=tuple(run.result for run in ordered),
         pooled=pooled_result(ordered),
         seconds=round(seconds, 1),

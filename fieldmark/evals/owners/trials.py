@@ -3,8 +3,10 @@
 It knows nothing of other concepts, of statistics or of how results are told.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -33,12 +35,21 @@ from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.heads.choosing import choose_head
 from fieldmark.tools.heads.export import load_head
 from fieldmark.tools.heads.training import Examples
-from fieldmark.tools.llm import ChatModel
+from fieldmark.tools.llm import LanguageModel
 from fieldmark.tools.run_folder import now
 from fieldmark.tools.verdict_store import VerdictStore
 
 Floats = NDArray[np.float64]
 MODELS = "models"
+
+
+class CountedModel(LanguageModel, Protocol):
+    """A language model that counts what it is asked anew."""
+
+    @property
+    def calls(self) -> int:
+        """Questions so far."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -92,7 +103,7 @@ class Bench:
     Attributes:
         world: The pictures.
         encoder: The CLIP encoder.
-        llm: The guide, over HTTP.
+        llm: The guide.
         model: What its answers depend on.
         verdicts: Where verdicts are kept.
         home: Folder for the concepts' folders.
@@ -102,7 +113,7 @@ class Bench:
 
     world: OwnersWorld
     encoder: Encoder
-    llm: ChatModel
+    llm: CountedModel
     model: str
     verdicts: VerdictStore
     home: Path
@@ -129,7 +140,7 @@ async def talk_and_build(
         name: Of the condition.
         read: Also have the annotator judge the held-out pictures, and another one by the instructions alone.
     """
-    folder = ConceptFolder(bench.home / name / slug_of(rule.name))
+    folder = fresh_folder(bench, name, rule)
     folder.save(Concept(name=rule.name, purpose=rule.purpose, seed=bench.options.seed))
     folder.save_pool(bench.world.pool.images)
     annotator = VlmAnnotator(bench.llm, model=bench.model, store=bench.verdicts)
@@ -160,7 +171,7 @@ async def talk_and_build(
 
 async def from_static_prompt(rule: Rule, bench: Bench) -> Trial:
     """Build from one long clause: all that the owner said before looking at pictures."""
-    folder = ConceptFolder(bench.home / "static_prompt" / slug_of(rule.name))
+    folder = fresh_folder(bench, "static_prompt", rule)
     concept = Concept(name=rule.name, purpose=rule.purpose, seed=bench.options.seed)
     said = f"The image shows one of the {rule.name}: {rule.purpose}"
     definition = Definition(clauses=(Clause(id="c1", role="necessary", text=said),))
@@ -176,6 +187,14 @@ async def from_static_prompt(rule: Rule, bench: Bench) -> Trial:
         asked=bench.llm.calls,
         read=False,
     )
+
+
+def fresh_folder(bench: Bench, condition: str, rule: Rule) -> ConceptFolder:
+    """An empty folder for a concept under some condition; what a killed simulation left of it goes."""
+    path = bench.home / condition / slug_of(rule.name)
+    if path.exists():
+        shutil.rmtree(path)
+    return ConceptFolder(path)
 
 
 async def built(

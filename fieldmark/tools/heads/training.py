@@ -5,7 +5,9 @@ It knows nothing of how one of several is chosen, of calibration or of who annot
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,6 +16,10 @@ from fieldmark.tools.heads.network import Layer, Network
 
 HIDDEN = 16
 """Units of the hidden layer."""
+ITERATIONS = 100
+"""The most steps of the linear head's optimiser (L-BFGS)."""
+MEMORY = 20
+"""Steps that it remembers."""
 STEPS = 300
 """Full-batch steps of the perceptron's optimiser."""
 FREE = 100.0
@@ -133,35 +139,40 @@ class _Loss:
             target * half / inside.clamp_min(1e-6) + (1 - target) * half / outside.clamp_min(1e-6)
         )
         self.weight = self.weight / self.weight.sum()
-        self.told = ~examples.clauses.isnan()
-        share = (weight[:, None] * self.told).sum(0).clamp_min(1e-6)
-        self.clause_weight = weight[:, None] * self.told / share
-        self.clauses = examples.clauses.nan_to_num(0.0)
-        self.target = target
+        told = ~examples.clauses.isnan()
+        share = (weight[:, None] * told).sum(0).clamp_min(1e-6)
+        each = weight[:, None] * told / share / max(1, told.shape[1])
+        self.weights = torch.cat([each, self.weight[:, None]], 1)
+        self.targets = torch.cat([examples.clauses.nan_to_num(0.0), target[:, None]], 1)
 
     def __call__(self, logits: Tensor) -> Tensor:
-        own = functional.binary_cross_entropy_with_logits(logits[:, -1], self.target, reduction="none")
-        total = (self.weight * own).sum()
-        if self.clauses.shape[1]:
-            each = functional.binary_cross_entropy_with_logits(logits[:, :-1], self.clauses, reduction="none")
-            total = total + (self.clause_weight * each).sum(0).mean()
-        return total
+        each = functional.binary_cross_entropy_with_logits(logits, self.targets, reduction="none")
+        return (self.weights * each).sum()
 
 
 def _logistic(examples: Examples, recipe: Recipe, loss: _Loss) -> Network:
-    outputs = examples.clauses.shape[1] + 1
-    weight = torch.zeros(outputs, examples.vectors.shape[1], requires_grad=True)
-    bias = torch.zeros(outputs, requires_grad=True)
-    optimiser = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
+    """Fit the one minimum there is; in numpy, as so small a problem is mostly overhead with tensors."""
+    from scipy.optimize import minimize  # takes a moment, and most who come here only load a head
+    from scipy.special import expit
 
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        value = loss(torch.addmm(bias, examples.vectors, weight.T)) + recipe.decay * weight.square().sum()
-        value.backward()
-        return value
+    x = examples.vectors.double().numpy()
+    weights, targets = loss.weights.double().numpy(), loss.targets.double().numpy()
+    outputs, width = weights.shape[1], x.shape[1]
 
-    optimiser.step(closure)  # pyright: ignore[reportArgumentType]  # LBFGS takes the loss as a tensor
-    return Network(Layer(weight.detach(), bias.detach()))
+    def value(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        table = flat.reshape(outputs, width + 1)
+        weight = table[:, :width]
+        logits = x @ weight.T + table[:, width]
+        found = (weights * (np.logaddexp(0.0, logits) - targets * logits)).sum()
+        slope = weights * (expit(logits) - targets)
+        towards = np.concatenate([slope.T @ x + 2 * recipe.decay * weight, slope.sum(0)[:, None]], 1)
+        return float(found + recipe.decay * (weight**2).sum()), towards.reshape(-1)
+
+    start = np.zeros(outputs * (width + 1))
+    options = {"maxiter": ITERATIONS, "maxcor": MEMORY, "ftol": 1e-9, "gtol": 1e-6}
+    found = minimize(value, start, jac=True, method="L-BFGS-B", options=options)
+    table = torch.from_numpy(found.x.reshape(outputs, width + 1)).float()
+    return Network(Layer(table[:, :width].contiguous(), table[:, width].contiguous()))
 
 
 def _perceptron(examples: Examples, recipe: Recipe, loss: _Loss, seed: int) -> Network:
