@@ -33,8 +33,10 @@ def simulate(
         typer.Option(help="Keys of simulated owners: a,b,c, or all (the default).", rich_help_panel=_WHO),
     ] = None,
     variant: Annotated[
-        Literal["exact", "flips5", "flips10", "boundary", "unsure", "terse", "midway"] | None,
-        typer.Option(help="The owners' faults (exact).", rich_help_panel=_WHO),
+        Literal["exact", "flips5", "flips10", "boundary", "unsure", "terse", "midway", "rare"] | None,
+        typer.Option(
+            help="The owners' faults (exact); rare: 3% of the pictures are in.", rich_help_panel=_WHO
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Decides pictures, draws and faults (0).", rich_help_panel=_WHO)

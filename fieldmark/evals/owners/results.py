@@ -30,7 +30,7 @@ class OwnerResult(Record):
     rule: str
     difficulty: str
     prevalence: float
-    """Share of the held-out pictures that are in, by the rule."""
+    """Share of the held-out pictures that are in, by the rule, as they are weighted."""
     f1: float
     """Of the annotator, by the definition that the conversation came to."""
     ci95: tuple[float, float]
@@ -132,10 +132,11 @@ class OwnerRun(Record):
     controls: dict[str, Measured]
 
 
-def measured(truth: Floats, calls: Floats, *, seed: int) -> Measured:
+def measured(truth: Floats, calls: Floats, *, seed: int, weights: Floats | None = None) -> Measured:
     """F1 of calls, with replicates that are paired across everything measured with the same seed."""
-    value = float(agreement.f1(truth, calls, np.ones((1, len(truth))))[0])
-    made = agreement.replicates(agreement.f1, truth, calls, seed=seed)
+    weights = np.ones(len(truth)) if weights is None else weights
+    value = float(agreement.f1(truth, calls, weights[None])[0])
+    made = agreement.replicates(agreement.f1, truth, calls, weights=weights, seed=seed)
     return Measured(value=value, replicates=tuple(made.tolist()))
 
 

@@ -18,7 +18,7 @@ CONTROLS: tuple[Control, ...] = (
     "no_conversation",
 )
 GuideBy = Literal["in-process", "http"]
-Variant = Literal["exact", "flips5", "flips10", "boundary", "unsure", "terse", "midway"]
+Variant = Literal["exact", "flips5", "flips10", "boundary", "unsure", "terse", "midway", "rare"]
 
 
 class SimulateOptions(Record):
@@ -27,7 +27,7 @@ class SimulateOptions(Record):
     owners: tuple[str, ...]
     """Keys of the rules."""
     variant: Variant = "exact"
-    """The owners' faults."""
+    """The owners' faults, or "rare": exact owners whose concepts hold for few pictures."""
     seed: int = 0
     """Decides pictures, draws and faults."""
     pool: int = Field(default=3000, ge=200, le=50_000)

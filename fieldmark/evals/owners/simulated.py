@@ -46,6 +46,7 @@ VARIANTS: Mapping[Variant, str] = {
     "unsure": "pictures that are hard to call are half of the time 'unsure'",
     "terse": "never gives a reason, and answers questions with an option or nothing",
     "midway": "changes the rule after 30 labels",
+    "rare": "exact, and 3% of the pictures are in",
 }
 CHANGES_AFTER = 30
 """Labels after which the owner of the variant "midway" changes her mind."""

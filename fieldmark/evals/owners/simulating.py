@@ -20,6 +20,7 @@ from fieldmark.evals.aviary.guide import Guide
 from fieldmark.evals.aviary.guide_direct import DirectGuide
 from fieldmark.evals.aviary.guide_server import GuideServer
 from fieldmark.evals.aviary.guide_sight import Sight, SightSettings
+from fieldmark.evals.owners.rarity import RARE_SHARE, thinned, weights_for
 from fieldmark.evals.owners.results import (
     ControlScore,
     Measured,
@@ -172,17 +173,21 @@ async def one_owner(rule: Rule, bench: Bench) -> OwnerRun:
     options = bench.options
     seed = RULES.index(rule)
     truth = truth_of(rule_in_force(rule, options), bench.world)
+    weights = np.ones(len(truth))
+    if options.variant == "rare":
+        bench = replace(bench, world=with_few(rule, bench.world, seed=options.seed))
+        weights = weights_for(truth, share=RARE_SHARE)
     trial = await talk_and_build(
         rule, owner_of(rule, bench), talk(options), bench, name="conversation", read=True
     )
     found = await controls_of(rule, trial.concept, bench)
-    own = {name: measured(truth, judged.calls, seed=seed) for name, judged in found.items()}
+    own = {name: measured(truth, judged.calls, seed=seed, weights=weights) for name, judged in found.items()}
     if trial.teacher is None:
         raise RuntimeError("the annotator was not asked about the held-out pictures")
-    teacher = measured(truth, trial.teacher.calls, seed=seed)
-    student = measured(truth, trial.student.calls, seed=seed)
-    scores = {name: control_score(truth, found[name], one) for name, one in own.items()}
-    result = owner_result(rule, trial, truth, teacher, student, scores)
+    teacher = measured(truth, trial.teacher.calls, seed=seed, weights=weights)
+    student = measured(truth, trial.student.calls, seed=seed, weights=weights)
+    scores = {name: control_score(truth, found[name], one, weights) for name, one in own.items()}
+    result = owner_result(rule, trial, truth, weights, teacher, student, scores)
     return OwnerRun(result=result, teacher=teacher, student=student, controls=own)
 
 
@@ -235,6 +240,12 @@ def following(rule: Rule) -> Rule:
     return Rule(rule.key, rule.name, rule.purpose, rule.difficulty, other.decision)
 
 
+def with_few(rule: Rule, world: OwnersWorld, *, seed: int) -> OwnersWorld:
+    """The world with a pool in which few pictures are in; the held-out ones stay, to be weighted."""
+    inside = [rule.inside(world.scene.of(image.content_hash)) for image in world.pool.images]
+    return replace(world, pool=thinned(world.pool, inside, share=RARE_SHARE, seed=seed))
+
+
 def truth_of(rule: Rule, world: OwnersWorld) -> Floats:
     """Which held-out pictures are in, by the rule `[N]`."""
     return np.array([float(rule.inside(world.scene.of(i.content_hash))) for i in world.held_out.images])
@@ -268,9 +279,9 @@ async def _control(name: Control, rule: Rule, concept: Concept, bench: Bench) ->
     return trial.student if trial.taught else None
 
 
-def control_score(truth: Floats, judged: Judged, one: Measured) -> ControlScore:
+def control_score(truth: Floats, judged: Judged, one: Measured, weights: Floats) -> ControlScore:
     """A control as it is told."""
-    auprc = float(agreement.average_precision(truth, judged.scores, np.ones((1, len(truth))))[0])
+    auprc = float(agreement.average_precision(truth, judged.scores, weights[None])[0])
     return ControlScore(f1=round(one.value, 4), ci95=one.interval, auprc=round(auprc, 4))
 
 
@@ -278,29 +289,30 @@ def owner_result(
     rule: Rule,
     trial: Trial,
     truth: Floats,
+    weights: Floats,
     teacher: Measured,
     student: Measured,
     controls: Mapping[str, ControlScore],
 ) -> OwnerResult:
     """One owner as told."""
-    ones = np.ones((1, len(truth)))
+    rows = weights[None]
     pairs = [(a.value, b.value) for a, b in repeats(trial.concept) if "unsure" not in (a.value, b.value)]
     first, second = (np.array([float(pair[side] == "in") for pair in pairs]) for side in (0, 1))
     definition = trial.concept.definition
     return OwnerResult(
         rule=rule.key,
         difficulty=rule.difficulty,
-        prevalence=round(float(truth.mean()), 4),
+        prevalence=round(float(np.average(truth, weights=weights)), 4),
         f1=round(teacher.value, 4),
         ci95=teacher.interval,
         student_f1=round(student.value, 4),
         student_ci95=student.interval,
-        auprc=round(float(agreement.average_precision(truth, trial.student.scores, ones)[0]), 4),
+        auprc=round(float(agreement.average_precision(truth, trial.student.scores, rows)[0]), 4),
         kappa_owner_annotator=(
-            None if trial.teacher is None else number(agreement.kappa(truth, trial.teacher.calls, ones)[0])
+            None if trial.teacher is None else number(agreement.kappa(truth, trial.teacher.calls, rows)[0])
         ),
         kappa_from_instructions=(
-            None if trial.reader is None else number(agreement.kappa(truth, trial.reader.calls, ones)[0])
+            None if trial.reader is None else number(agreement.kappa(truth, trial.reader.calls, rows)[0])
         ),
         self_kappa=(
             None if not pairs else number(agreement.kappa(first, second, np.ones((1, len(pairs))))[0])
