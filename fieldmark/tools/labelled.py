@@ -57,19 +57,29 @@ def read_labelled(
     Raises:
         InputError: It cannot be read, or has too few classes or images.
     """
-    empty: tuple[str, ...] = ()
+    rows, notes = read_rows(path, images=images)
+    found = drawn(rows, shots=shots, seed=seed, classes=classes)
+    return replace(found, notes=(*found.notes, *notes))
+
+
+def read_rows(path: Path, *, images: Path | None = None) -> tuple[Rows, tuple[str, ...]]:
+    """The images that a folder or a list names, by split, and what a reader must know of them.
+
+    Args:
+        path: What `read_labelled` reads.
+        images: Where relative paths start; the list's own folder where not given.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     if path.is_dir():
         rows = _folder(path)
         empty = _without_images(path, rows)
-    elif path.is_file():
-        rows = _listed(path, images or path.parent)
-    else:
-        raise InputError(f"There is no folder or file {str(path)!r} with labelled images.")
-    found = drawn(rows, shots=shots, seed=seed, classes=classes)
-    if empty:
-        note = f"Folders without images, which are no classes: {_few(empty)}."
-        found = replace(found, notes=(*found.notes, note))
-    return found
+        note = f"Folders without images, which are no classes: {few(empty)}."
+        return rows, (note,) if empty else ()
+    if path.is_file():
+        return _listed(path, images or path.parent), ()
+    raise InputError(f"There is no folder or file {str(path)!r} with labelled images.")
 
 
 def drawn(
@@ -82,7 +92,7 @@ def drawn(
 
     Args:
         rows: Images by split.
-        shots: Training images a class, at most.
+        shots: Training images a class, at most; with 0 none is drawn.
         seed: Decides which.
         classes: The class names, where more are meant than have images.
         reserve: Whether training images that were not drawn may stand in for test images.
@@ -98,7 +108,7 @@ def drawn(
     strangers = sorted({label for split in rows.values() for _, label in split} - known)
     if strangers:
         raise ClassNamesError(
-            f"Images of classes that are not listed: {_few(strangers)}.", hint="Add the class names."
+            f"Images of classes that are not listed: {few(strangers)}.", hint="Add the class names."
         )
     wanted = [pair for split in SPLITS for pair in rows.get(split, ())]
     found = find_images(list(dict.fromkeys(path for path, _ in wanted)))
@@ -113,23 +123,24 @@ def drawn(
     used = {image.content_hash for image in train}
     pool = kept["test"] or (train_rows if reserve else [])
     test = tuple(image for image in pool if image.content_hash not in used)
-    if not train:
-        raise NoImagesError("No training image is usable.", hint="Check the paths and the files.")
+    if not (train if shots else test):
+        kind = "training" if shots else "test"
+        raise NoImagesError(f"No {kind} image is usable.", hint="Check the paths and the files.")
     skipped = [*found.skipped, *skipped]
     counts = Counter(str(image.label) for image in train)
-    without = [name for name in names if not counts[name]]
+    without = [name for name in names if shots and not counts[name]]
     fewer = [f"{name} ({counts[name]})" for name in names if 0 < counts[name] < shots]
     notes: list[str] = []
     if skipped:
         named = [f"{each.path} ({each.reason})" for each in skipped]
-        notes.append(f"{len(skipped)} image(s) were not used; the manifest names all: {_few(named, most=3)}.")
+        notes.append(f"{len(skipped)} image(s) were not used; the manifest names all: {few(named, most=3)}.")
     if without:
         notes.append(
             f"{len(without)} class(es) have no training image and are searched only through the images of "
-            f"others: {_few(without)}."
+            f"others: {few(without)}."
         )
     if fewer:
-        notes.append(f"{len(fewer)} class(es) have fewer than {shots} training images: {_few(fewer)}.")
+        notes.append(f"{len(fewer)} class(es) have fewer than {shots} training images: {few(fewer)}.")
     if not test:
         notes.append("There are no test images: nothing says how well the book does on new ones.")
     return LabelledImages(names, tuple(train), test, tuple(skipped), tuple(notes))
@@ -161,7 +172,8 @@ def _distinct(
     return kept, skipped
 
 
-def _few(names: Sequence[str], *, most: int = 5) -> str:
+def few(names: Sequence[str], *, most: int = 5) -> str:
+    """The first few names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 

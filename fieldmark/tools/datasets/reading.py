@@ -1,0 +1,145 @@
+"""Reads a test set: a published one by name, a folder, a list, a split file, shards, or hf:NAME:SPLIT.
+
+It knows nothing of models, prompts or scores, and fetches nothing.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from fieldmark.errors import InputError
+from fieldmark.tools.book_files import read_json
+from fieldmark.tools.datasets.checks import checked
+from fieldmark.tools.datasets.class_names import standard_classes, standard_templates
+from fieldmark.tools.datasets.coop import is_split, split_listing
+from fieldmark.tools.datasets.data_set import DataSet, assembled
+from fieldmark.tools.datasets.domain import Domain
+from fieldmark.tools.datasets.domain import domain as domain_of
+from fieldmark.tools.datasets.huggingface import PREFIX, read_rowset
+from fieldmark.tools.datasets.listing import Listing, first_seen
+from fieldmark.tools.datasets.published import find_layout, read_published, where_to_put
+from fieldmark.tools.datasets.shards import is_shard_folder, read_shards
+from fieldmark.tools.datasets.unpacked import PictureFolder, open_picture_folder
+from fieldmark.tools.labelled import read_rows
+
+
+def read_test_set(
+    source: str | Path,
+    *,
+    shots: int = 0,
+    seed: int = 1,
+    root: Path | None = None,
+    images: Path | None = None,
+    domain: Domain | str | None = None,
+    cache: Path | None = None,
+    part: bool = False,
+) -> DataSet:
+    """Read a test set, and draw the few training images of each class.
+
+    Args:
+        source: The name of a published set (with `root`); a folder with one folder a class, or with `train/`
+            and `test/`; a CSV or JSONL list; a split file; a folder of CLIP_benchmark's shards; or
+            `hf:NAME:SPLIT`.
+        shots: Training images a class. From splits of the data's own they are drawn as CoOp does, otherwise
+            by Fieldmark's own rule, and then all other images are for testing.
+        seed: Decides which.
+        root: The folder that published sets lie in, by their usual names; gives `source` its meaning as a
+            name.
+        images: Where the paths in a list or a split file start; the file's own folder where not given.
+        domain: The published set that a folder, list or shards are to be; its classes, their order and its
+            counts are checked.
+        cache: Where pictures that lie in archives are unpacked to, once.
+        part: Whether a part of the published set is meant; what is missing is noted then.
+
+    Returns:
+        The images, with templates where the data or the published set have some.
+
+    Raises:
+        InputError: It is not there, cannot be read, or is not what it should be.
+        CacheError: The cache folder cannot be used.
+    """
+    if shots < 0:
+        raise InputError(f"{shots} training images a class are not possible.", hint="Give 0 or more.")
+    text = str(source)
+    pictures = open_picture_folder(cache) if cache is not None else None
+    if root is not None and not text.startswith(PREFIX):
+        return _by_name(text, root, domain, shots=shots, seed=seed, pictures=pictures, part=part)
+    known = domain_of(domain) if isinstance(domain, str) else domain
+    listing = _listing(text, images=images, known=known, train=shots > 0, pictures=pictures)
+    if known is not None:
+        listing = checked(listing, known, split=None, part=part)
+    made = assembled(listing, shots=shots, seed=seed, part=part, pictures=pictures)
+    return _with_domain(made, known, "")
+
+
+def _by_name(
+    name: str,
+    root: Path,
+    domain: Domain | str | None,
+    *,
+    shots: int,
+    seed: int,
+    pictures: PictureFolder | None,
+    part: bool,
+) -> DataSet:
+    known = domain if isinstance(domain, Domain) else domain_of(name)
+    if isinstance(domain, str) and domain_of(domain) is not known:
+        raise InputError(f"{name!r} and {domain!r} are two data sets.", hint="Name the set once.")
+    if not root.is_dir():
+        raise InputError(f"There is no folder {str(root)!r}.", hint=where_to_put(known))
+    layout = find_layout(known, root)
+    listing = read_published(known, layout, root, train=shots > 0, pictures=pictures)
+    listing = checked(listing, known, split=layout.split, part=part)
+    made = assembled(listing, shots=shots, seed=seed, part=part, pictures=pictures)
+    if layout.split != known.splits[0].name:
+        usual = known.splits[0]
+        made = replace(
+            made,
+            notes=(
+                f"This is the split {layout.split!r} of {known.title}, with {len(made.test):,} test images; "
+                f"the usual one is {usual.name!r}, with {usual.test:,}.",
+                *made.notes,
+            ),
+        )
+    return _with_domain(made, known, layout.split)
+
+
+def _listing(
+    source: str, *, images: Path | None, known: Domain | None, train: bool, pictures: PictureFolder | None
+) -> Listing:
+    path = Path(source)
+    if source.startswith(PREFIX) or is_shard_folder(path):
+        if pictures is None:
+            raise InputError(
+                f"The pictures of {source!r} have to be unpacked.", hint="Say where to with a cache folder."
+            )
+        if not source.startswith(PREFIX):
+            return read_shards(path, pictures, train=train)
+        classes = standard_classes(known) if known is not None else ()
+        return read_rowset(source, pictures, train=train, classes=classes)
+    if path.suffix == ".json" and path.is_file():
+        value = read_json(path, what="The split file")
+        if is_split(value):
+            return split_listing(value, path, images or path.parent)
+    if not path.exists():
+        raise _nothing_there(source)
+    rows, notes = read_rows(path, images=images)
+    return Listing(rows=rows, classes=first_seen(rows), source=repr(source), fixed=False, notes=notes)
+
+
+def _nothing_there(source: str) -> InputError:
+    try:
+        known = domain_of(source)
+    except InputError as error:
+        return InputError(
+            f"There is no folder or file {source!r}, and no data set of that name.", hint=error.hint
+        )
+    return InputError(
+        f"{source!r} is the name of a data set, but where it lies was not said.",
+        hint=f"Give the root folder. {where_to_put(known)}",
+    )
+
+
+def _with_domain(made: DataSet, known: Domain | None, split: str) -> DataSet:
+    if known is None:
+        return made
+    return replace(made, domain=known, split=split, templates=made.templates or standard_templates(known))

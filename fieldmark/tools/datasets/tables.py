@@ -1,0 +1,120 @@
+"""Reads data sets whose list is a CSV file with columns for path, class, split and perhaps group.
+
+It knows nothing of single data sets but their columns.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from fieldmark.errors import InputError
+from fieldmark.tools.book_files import clipped, refuse
+from fieldmark.tools.datasets.layouts import Table
+from fieldmark.tools.datasets.listing import Listing, inside
+from fieldmark.tools.labelled import Rows
+
+
+def read_table(layout: Table, root: Path) -> Listing:
+    """Images from a CSV file.
+
+    Args:
+        layout: Which file, and what its columns mean.
+        root: Where the set's folder is.
+
+    Returns:
+        The images. A group is the class and the value of the group's column, as in worst-group accuracy.
+
+    Raises:
+        InputError: A file is missing, lacks a column, or has a value that means nothing.
+    """
+    folder = root / layout.folder
+    path = folder / layout.file
+    names = _class_names(layout, folder)
+    wanted = [layout.path, layout.label, *([layout.group] if layout.group else [])]
+    table = read_csv(path, wanted if layout.parts_file else [*wanted, layout.part])
+    parts = _parts(layout, folder)
+    rows: Rows = {}
+    groups: dict[Path, str] = {}
+    for number, row in enumerate(table, start=2):
+        name = row[layout.path]
+        if parts is None:
+            part = row[layout.part]
+        elif name in parts:
+            part = parts[name]
+        else:
+            refuse(folder / str(layout.parts_file), f"has no row for {clipped(name)!r}")
+        split = layout.parts.get(part)
+        if split is None:
+            continue
+        label = names.get(row[layout.label])
+        if label is None:
+            _unknown(path, number, layout.label, row[layout.label])
+        image = inside(folder / layout.images, name, source=repr(str(path)))
+        rows.setdefault(split, []).append((image, label))
+        if layout.group:
+            group = layout.groups.get(row[layout.group])
+            if group is None:
+                _unknown(path, number, layout.group, row[layout.group])
+            groups[image] = f"{label}, {group}"
+    return Listing(
+        rows=rows,
+        classes=tuple(names.values()),
+        source=repr(str(path)),
+        ordered=True,
+        groups=groups,
+    )
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV file that has at least these columns, with no value missing in them.
+
+    Raises:
+        InputError: It cannot be read, lacks a column, or has a row that is too short.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            head = reader.fieldnames or ()
+            for column in columns:
+                if column not in head:
+                    refuse(path, f"has no column {column!r}", hint="Is it the right file?")
+            rows: list[dict[str, str]] = []
+            for row in reader:
+                kept = {column: row[column] for column in columns}
+                if None in kept.values():
+                    refuse(path, f"is too short in line {reader.line_num}")
+                rows.append(kept)
+            return rows
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{str(path)!r} is no CSV file: {error}.", hint="Is it the right file?") from error
+
+
+def _class_names(layout: Table, folder: Path) -> Mapping[str, str]:
+    """What the column of the class may hold, with the class that it means."""
+    if isinstance(layout.labels, dict):
+        return layout.labels
+    path = folder / layout.labels
+    # Species that no image has stand there, too, with a number far beyond the others.
+    numbered = {row["y"]: row["name"] for row in read_csv(path, ["y", "name"])}
+    names: dict[str, str] = {}
+    while (number := str(len(names))) in numbered:
+        names[number] = numbered[number]
+    if not names:
+        refuse(path, "has no class 0")
+    if len(set(names.values())) < len(names):
+        refuse(path, "has a class name twice")
+    return names
+
+
+def _parts(layout: Table, folder: Path) -> Mapping[str, str] | None:
+    if layout.parts_file is None:
+        return None
+    table = read_csv(folder / layout.parts_file, [layout.path, layout.part])
+    return {row[layout.path]: row[layout.part] for row in table}
+
+
+def _unknown(path: Path, line: int, column: str, value: str) -> NoReturn:
+    refuse(path, f"has in line {line} the {column} {clipped(value)!r}, which is not known")
