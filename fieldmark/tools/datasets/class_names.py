@@ -13,6 +13,8 @@ from fieldmark.errors import InputError
 from fieldmark.tools.datasets.domain import Domain
 from fieldmark.tools.templates import IMAGENET_80
 
+NAMED_TWICE = {"n04008634": "projectile", "n04356056": "dark sunglasses"}
+"""ImageNet's list has "missile" and "sunglasses" twice; the second of each gets another word of its synset."""
 _SMALL_WORDS = frozenset({"a", "an", "and", "of", "or", "the"})
 _SYNSETS = {
     "imagenet": "imagenet_synsets.txt",
@@ -24,8 +26,8 @@ _SYNSETS = {
 def standard_classes(domain: Domain) -> tuple[str, ...]:
     """The class names of a set in the standard order; none where only the data have them.
 
-    ImageNet's are `open_clip.zero_shot_metadata.IMAGENET_CLASSNAMES`; those of its variants are the ones
-    whose synsets timm lists.
+    ImageNet's are `open_clip.zero_shot_metadata.IMAGENET_CLASSNAMES`, but for `NAMED_TWICE`; those of its
+    variants are the ones whose synsets timm lists.
 
     Raises:
         InputError: The packages with ImageNet's names lack them.
@@ -34,15 +36,7 @@ def standard_classes(domain: Domain) -> tuple[str, ...]:
         return domain.classes
     if domain.classes == "from data":
         return ()
-    # Here and not above: it loads torch.
-    from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
-
-    every = synsets("imagenet")
-    if len(every) != len(IMAGENET_CLASSNAMES):
-        raise InputError(
-            f"timm lists {len(every)} synsets, and open_clip {len(IMAGENET_CLASSNAMES)} classes."
-        )
-    names = dict(zip(every, IMAGENET_CLASSNAMES, strict=True))
+    names = dict(zip(synsets("imagenet"), _imagenet_names(), strict=True)) | NAMED_TWICE
     return tuple(names[synset] for synset in synsets(domain.classes))
 
 
@@ -69,6 +63,16 @@ def synsets(source: str) -> tuple[str, ...]:
         ) from error
 
 
+def _imagenet_names() -> tuple[str, ...]:
+    # Here and not above: it loads torch.
+    from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
+
+    wanted = len(synsets("imagenet"))
+    if len(IMAGENET_CLASSNAMES) != wanted:
+        raise InputError(f"open_clip names {len(IMAGENET_CLASSNAMES)} classes of ImageNet; timm, {wanted}.")
+    return tuple(IMAGENET_CLASSNAMES)
+
+
 class Spellings:
     """Finds the class that a name in the data means."""
 
@@ -82,9 +86,14 @@ class Spellings:
         place = {name: number for number, name in enumerate(classes)}
         self._exact = dict(place)
         if domain.classes in _SYNSETS:
-            self._exact |= {name: number for number, name in enumerate(synsets(str(domain.classes)))}
+            own = synsets(str(domain.classes))
+            self._exact |= {name: number for number, name in enumerate(own)}
             # ImageNet-V2 names its folders by number.
             self._exact |= {str(number): number for number in range(len(classes))}
+            apart = dict(zip(synsets("imagenet"), told_apart(_imagenet_names()), strict=True))
+            self._exact |= {
+                apart[synset]: place[NAMED_TWICE[synset]] for synset in NAMED_TWICE if synset in own
+            }
         self._exact |= {name: place[meant] for name, meant in domain.spellings.items()}
         self._words: dict[frozenset[str], int] = {}
         for name, number in self._exact.items():
@@ -103,6 +112,16 @@ def words_of(name: str) -> frozenset[str]:
     """The words of a class name without case, order, small words, and a number in front ("001.Albatross")."""
     plain = re.sub(r"^\d+\.", "", name).casefold()
     return frozenset(re.findall(r"[^\W_]+", plain)) - _SMALL_WORDS
+
+
+def told_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """Names with their number behind each that stood there before: "missile (744)"."""
+    seen: set[str] = set()
+    apart: list[str] = []
+    for place, name in enumerate(names):
+        apart.append(f"{name} ({place})" if name in seen else name)
+        seen.add(name)
+    return tuple(apart)
 
 
 def spaced(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads tar shards in CLIP_benchmark's layout: pictures and labels by number, class names and templates beside.
+"""Reads tar shards in CLIP_benchmark's layout: pictures, labels by number, class names and templates.
 
 It knows nothing of single data sets. Nothing in an archive chooses where a file is written: pictures are kept
 by content. Source: LAION's CLIP_benchmark, `webdataset_builder.py`.
@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from fieldmark.errors import InputError
 from fieldmark.tools.book_files import clipped, refuse
+from fieldmark.tools.datasets.class_names import told_apart
 from fieldmark.tools.datasets.listing import Listing
 from fieldmark.tools.datasets.text_lists import text_lines
 from fieldmark.tools.datasets.unpacked import Kept, PictureFolder
-from fieldmark.tools.labelled import Rows
+from fieldmark.tools.labelled import Rows, few
 
 CLASS_NAMES, TEMPLATES, KIND = "classnames.txt", "zeroshot_classification_templates.txt", "dataset_type.txt"
 MOST_BYTES = 256 * 1024 * 1024
@@ -43,7 +44,9 @@ def read_shards(path: Path, pictures: PictureFolder, *, train: bool) -> Listing:
     kind = "".join(text_lines(path / KIND)).lower() if (path / KIND).is_file() else "classification"
     if kind != "classification":
         refuse(path, f"is a set for {clipped(kind)}", hint="Only sets with one class an image can be read.")
-    classes = _class_names(path / CLASS_NAMES)
+    given = _class_names(path / CLASS_NAMES)
+    classes = told_apart(given)
+    renamed = [name for name, before in zip(classes, given, strict=True) if name != before]
     rows: Rows = {}
     for split in ("train", "test") if train else ("test",):
         if split == "train" and not (path / split).is_dir():
@@ -64,8 +67,9 @@ def read_shards(path: Path, pictures: PictureFolder, *, train: bool) -> Listing:
         classes=classes,
         source=repr(str(path / CLASS_NAMES)),
         ordered=True,
-        own_names=True,
+        own_names=not renamed,
         templates=_templates(path / TEMPLATES),
+        notes=(f"Class names that stand there twice, with their number: {few(renamed)}.",) if renamed else (),
     )
 
 
@@ -76,8 +80,6 @@ def _class_names(path: Path) -> tuple[str, ...]:
             hint="Put the file beside test/, with one class name a line in the order of the labels.",
         )
     names = text_lines(path)
-    if len(set(names)) < len(names):
-        refuse(path, f"has the class {clipped(next(n for n in names if names.count(n) > 1))!r} twice")
     if not names:
         refuse(path, "names no class")
     return names
