@@ -265,6 +265,8 @@ def _table(table: Sequence[Mapping[str, str]], root: Path) -> Rows:
 
 
 def _cell(row: Mapping[str, str], names: Sequence[str]) -> str:
+    if not isinstance(row, Mapping):  # a line of JSON may be anything
+        raise TypeError("a line is no object")
     for name in names:
         if row.get(name):
             return str(row[name])

@@ -14,7 +14,7 @@ from fieldmark.tools.datasets.domain import Domain
 from fieldmark.tools.templates import IMAGENET_80
 
 NAMED_TWICE = {"n04008634": "projectile", "n04356056": "dark sunglasses"}
-"""ImageNet's list has "missile" and "sunglasses" twice; the second of each gets another word of its synset."""
+"""ImageNet's list has "missile" and "sunglasses" twice; the second of each gets WordNet's other word."""
 _SMALL_WORDS = frozenset({"a", "an", "and", "of", "or", "the"})
 _SYNSETS = {
     "imagenet": "imagenet_synsets.txt",

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from fieldmark.errors import InputError
 from fieldmark.records import Record
+from fieldmark.tools.book_files import clipped
 from fieldmark.tools.datasets.layouts import Layout
 
 Source: TypeAlias = Literal["from data", "imagenet", "imagenet-a", "imagenet-r"]
@@ -146,7 +147,7 @@ def domain(name: str) -> Domain:
     said = {word: each.id for each in everything for word in (each.id, *each.aliases)}
     near = sorted({said[word] for word in get_close_matches(name.casefold(), said, n=3)})
     raise InputError(
-        f"No published data set {name!r} is known.",
+        f"No published data set {clipped(name)!r} is known.",
         hint=f"Do you mean {' or '.join(near)}?" if near else f"Known are {', '.join(domain_ids())}.",
     )
 

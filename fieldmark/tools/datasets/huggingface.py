@@ -99,14 +99,7 @@ def open_with_datasets(name: str, split: str, working: Path) -> Rowset:
     Raises:
         InputError: The library is missing, the data are not on this machine, or there is no such split.
     """
-    try:
-        # By name: the checker of types cannot see an optional library.
-        datasets: Any = import_module("datasets")
-    except ImportError as error:
-        raise InputError(
-            "Data sets of the Hugging Face hub need the library `datasets`.",
-            hint="Install it: pip install 'fieldmark[datasets]'",
-        ) from error
+    datasets = _library()
     path = Path(name)
     saved = any((path / file).is_file() for file in ("dataset_dict.json", "state.json"))
     try:
@@ -125,6 +118,21 @@ def open_with_datasets(name: str, split: str, working: Path) -> Rowset:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"hf:{name}:{split} cannot be read: {clipped(str(error), most=300)}") from error
     return found
+
+
+def _library() -> Any:
+    try:
+        # By name: the checker of types cannot see an optional library.
+        library = import_module("datasets")
+    except ImportError:
+        library = None
+    # Any folder called "datasets" beside the program can be imported, too, and has nothing in it.
+    if not hasattr(library, "load_dataset"):
+        raise InputError(
+            "Data sets of the Hugging Face hub need the library `datasets`.",
+            hint="Install it: pip install 'fieldmark[datasets]'",
+        )
+    return library
 
 
 def _fetched_before(name: str) -> str:

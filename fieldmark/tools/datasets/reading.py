@@ -107,6 +107,8 @@ def _listing(
     source: str, *, images: Path | None, known: Domain | None, train: bool, pictures: PictureFolder | None
 ) -> Listing:
     path = Path(source)
+    if not source.startswith(PREFIX) and not _is_there(path):
+        raise _nothing_there(source)
     if source.startswith(PREFIX) or is_shard_folder(path):
         if pictures is None:
             raise InputError(
@@ -120,10 +122,15 @@ def _listing(
         value = read_json(path, what="The split file")
         if is_split(value):
             return split_listing(value, path, images or path.parent)
-    if not path.exists():
-        raise _nothing_there(source)
     rows, notes = read_rows(path, images=images)
     return Listing(rows=rows, classes=first_seen(rows), source=repr(source), fixed=False, notes=notes)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _nothing_there(source: str) -> InputError:
@@ -131,7 +138,7 @@ def _nothing_there(source: str) -> InputError:
         known = domain_of(source)
     except InputError as error:
         return InputError(
-            f"There is no folder or file {source!r}, and no data set of that name.", hint=error.hint
+            f"There is no folder or file {clipped(source)!r}, and no data set of that name.", hint=error.hint
         )
     return InputError(
         f"{source!r} is the name of a data set, but where it lies was not said.",

@@ -131,9 +131,13 @@ def drop_damaged(images: tuple[ImageFile, ...], skipped: tuple[Skipped, ...], fo
         CacheError: There is one.
     """
     root = folder.path / "pictures"
-    bad = [image.path for image in images if image.path.stem != image.content_hash]
-    bad += [path for each in skipped if (path := Path(each.path)).is_file() and path.stem != _content(path)]
-    bad = [path for path in bad if path.is_relative_to(root)]
+    bad = [
+        image.path
+        for image in images
+        if image.path.is_relative_to(root) and image.path.stem != image.content_hash
+    ]
+    unusable = [path for each in skipped if (path := Path(each.path)).is_relative_to(root) and path.is_file()]
+    bad += [path for path in unusable if path.stem != _content(path)]
     for path in bad:
         path.unlink(missing_ok=True)
     if bad:
