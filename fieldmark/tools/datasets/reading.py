@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fieldmark.errors import InputError
-from fieldmark.tools.book_files import read_json
+from fieldmark.tools.book_files import clipped, read_json
 from fieldmark.tools.datasets.checks import checked
 from fieldmark.tools.datasets.class_names import standard_classes, standard_templates
 from fieldmark.tools.datasets.coop import is_split, split_listing
@@ -60,6 +60,10 @@ def read_test_set(
     if shots < 0:
         raise InputError(f"{shots} training images a class are not possible.", hint="Give 0 or more.")
     text = str(source)
+    if not text.strip():
+        raise InputError(
+            "The name of the test set is blank.", hint="Name a folder, a list or a published set."
+        )
     pictures = open_picture_folder(cache) if cache is not None else None
     if root is not None and not text.startswith(PREFIX):
         return _by_name(text, root, domain, shots=shots, seed=seed, pictures=pictures, part=part)

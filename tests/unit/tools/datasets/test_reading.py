@@ -395,9 +395,11 @@ def test_a_folder_with_nothing_in_it(tmp_path: Path) -> None:
     (tmp_path / "empty" / "a").mkdir(parents=True)
     with pytest.raises(NoImagesError):
         read_test_set(tmp_path / "empty")
-    for strange in ("", "a\0b", "x" * 5000):
-        with pytest.raises(InputError):
+    for strange in ("a\0b", "x" * 5000):
+        with pytest.raises(InputError, match="There is no folder or file"):
             read_test_set(strange)
+    with pytest.raises(InputError, match="is blank"):
+        read_test_set(" ")
 
 
 def test_every_layout_of_a_set_leads_to_its_reader(tmp_path: Path) -> None:
