@@ -219,7 +219,8 @@ class Evaluator:
         if options.data != AVIARY:
             raise InputError(f"There are no data {options.data!r}.", hint="There is: aviary.")
         settings_named(options.settings)
-        return cls(options=options, out=out, **left)
+        methods = tuple(str(Path(name).resolve()) if ".py:" in name else name for name in options.methods)
+        return cls(options=options.model_copy(update={"methods": methods}), out=out, **left)
 
     @classmethod
     def from_run(cls, run_id: str, *, out: Path) -> Self:

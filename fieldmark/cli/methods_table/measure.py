@@ -53,7 +53,8 @@ def measure(
     methods: Annotated[
         str | None,
         typer.Option(
-            help="Methods, a,b,c, as `fieldmark eval methods` lists them; fudd* for all that begin so. "
+            help="Methods, a,b,c, as `fieldmark eval methods` lists them; fudd* for all that begin so; your "
+            "own as file.py:METHOD. "
             "\\[default: all]",
             rich_help_panel=_METHODS,
         ),

@@ -70,6 +70,7 @@ class Method:
         seeded: Whether the bench's seed matters: such a method is run once a seed.
         transductive: Whether an image's score depends on the other test images.
         scale: What grows where the data are large, and the most that fits 8 GiB; empty where it streams.
+        version: Changed whenever its result may change for the same data, so that it is measured anew.
     """
 
     key: str
@@ -80,3 +81,4 @@ class Method:
     seeded: bool = False
     transductive: bool = False
     scale: str = ""
+    version: str = "1"

@@ -3,7 +3,11 @@
 It knows nothing of how any of them scores.
 """
 
+import hashlib
+import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods import (
@@ -12,6 +16,7 @@ from fieldmark.evals.methods import (
     waffle,
 )
 from fieldmark.evals.methods.method import Method
+from fieldmark.tools.own_code import names_own_code, own_code
 
 METHODS: tuple[Method, ...] = (
     *clip.METHODS,
@@ -27,14 +32,19 @@ def methods_named(names: Sequence[str]) -> tuple[Method, ...]:
     """The methods that a user named, in the order of the table.
 
     Args:
-        names: Keys; "all" stands for all, "dclip*" for all that begin so.
+        names: Keys; "all" stands for all, "dclip*" for all that begin so; one's own as `file.py:METHOD`, which
+            come last.
 
     Raises:
-        InputError: One is unknown, or none is named.
+        InputError: One is unknown, is no method, or none is named.
     """
     chosen: set[str] = set()
+    own: dict[str, Method] = {}
     for name in names:
-        if name == "all":
+        if names_own_code(name):
+            method = _own(name)
+            own[method.key] = method
+        elif name == "all":
             chosen.update(BY_KEY)
         elif name.endswith("*"):
             found = {key for key in BY_KEY if key.startswith(name[:-1])}
@@ -42,9 +52,27 @@ def methods_named(names: Sequence[str]) -> tuple[Method, ...]:
         else:
             chosen.add(name)
     unknown = sorted(chosen - set(BY_KEY))
-    if unknown or not chosen:
+    if unknown or not (chosen or own):
         raise InputError(
             f"There is no method {unknown[0]!r}." if unknown else "No method was named.",
             hint=f"There are: all, {', '.join(BY_KEY)}.",
         )
-    return tuple(method for method in METHODS if method.key in chosen)
+    return (*(method for method in METHODS if method.key in chosen), *own.values())
+
+
+def _own(name: str) -> Method:
+    """A method of the user's own.
+
+    Raises:
+        InputError: It cannot be loaded, is no method, or has the key of one that ships.
+    """
+    found = own_code(name)
+    if not isinstance(found, Method):
+        raise InputError(
+            f"{name!r} is no method.", hint="Give it the type fieldmark.evals.methods.method.Method."
+        )
+    if found.key in BY_KEY:
+        raise InputError(f"{name!r} has the key {found.key!r}, which ships.", hint="Give it another key.")
+    source = inspect.getsourcefile(found.run)
+    code = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else found.version
+    return replace(found, version=code)  # whoever tries a method out will not think of the version

@@ -174,12 +174,18 @@ def _accuracies(
     }
     if truth.distances:
         table = np.array(truth.distances)
-        steps = np.concatenate([label_distances(np.array(run.predicted), labels, table) for run in runs])
+        steps = np.concatenate([_steps(np.array(run.predicted), labels, table) for run in runs])
         fields |= {
             "tree_distance": _fraction(float(steps.mean())),
             "tree_distance_squared": _fraction(float((steps**2).mean())),
         }
     return fields
+
+
+def _steps(predicted: NDArray[np.int64], labels: NDArray[np.int64], distances: Floats) -> Floats:
+    """Distance of each prediction from the truth; no prediction is as far from it as any class."""
+    found = label_distances(np.maximum(predicted, 0), labels, distances)
+    return np.where(predicted < 0, distances[:, labels].max(axis=0), found)
 
 
 def _sets(runs: Sequence[MethodRun], truth: TestRecord, labels: NDArray[np.int64]) -> dict[str, object]:

@@ -27,9 +27,6 @@ from fieldmark.tools.run_folder import RunFolder
 RUNS = "methods"
 """Folder of the files, by setting."""
 TRUTH = "test.json"
-ARITHMETIC = 1
-"""Raised whenever a method's result may change for the same data, so that it is measured anew."""
-
 Earlier = Callable[[str], MethodRun | None]
 """Looks for a run with this identity."""
 
@@ -104,8 +101,7 @@ def identity_of(method: Method, seed: int, truth: TestRecord, task: Evaluation) 
     asks = Need.LLM in method.needs and task.llm is not None
     return content_key(
         {
-            "arithmetic": ARITHMETIC,
-            "method": method.key,
+            "method": [method.key, method.version],
             "seed": seed,
             "data": truth.data_hash,
             "encoder": task.encoder.identity,

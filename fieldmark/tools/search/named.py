@@ -3,15 +3,12 @@
 It knows nothing of what an operator does.
 """
 
-import importlib
-import importlib.util
-import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import MappingProxyType, ModuleType
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import cast
 
 from fieldmark.errors import InputError
+from fieldmark.tools.own_code import names_own_code, own_code
 from fieldmark.tools.search.operators import Add, Crossover, Mutate, Operator, Remove, Replace
 from fieldmark.tools.search.reflect import REFLECT
 
@@ -40,14 +37,14 @@ def operator_named(name: str) -> Operator:
     """The operator of one name; see `operators_named`."""
     if name in SHIPPED:
         return SHIPPED[name]()
-    where, _, wanted = name.rpartition(":")
-    if not where or not wanted.isidentifier():
+    if not names_own_code(name):
         raise InputError(
             f"There is no operator {name!r}.",
             hint=f"Known: {', '.join((*SHIPPED, REFLECT))}; or your own, as module:Class or file.py:Class.",
         )
+    made = cast("Callable[[], object]", own_code(name))
     try:
-        operator = getattr(_module(where), wanted)()
+        operator = made()
     except Exception as error:  # somebody else's code may raise anything
         raise InputError(
             f"The operator {name!r} could not be made: {type(error).__name__}: {error}",
@@ -59,15 +56,3 @@ def operator_named(name: str) -> Operator:
             hint="Give it a method __call__(self, parents, menu, chance) that yields edits.",
         )
     return cast("Operator", operator)
-
-
-def _module(where: str) -> ModuleType:
-    if not where.endswith(".py"):
-        return importlib.import_module(where)
-    spec = importlib.util.spec_from_file_location(f"operators_of_{Path(where).stem}", where)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{where} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look their annotations up
-    spec.loader.exec_module(module)
-    return module

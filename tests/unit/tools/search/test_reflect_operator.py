@@ -90,7 +90,7 @@ def test_operators_are_found_by_name(tmp_path: Path) -> None:
     [
         ("swap", "no operator 'swap'"),
         ("none_such:Swap", "ModuleNotFoundError"),
-        ("none_such.py:Swap", "could not be made"),
+        ("none_such.py:Swap", "could not be loaded"),
         ("fieldmark.tools.search.operators:Nope", "AttributeError"),
         ("fieldmark.tools.search.reflect:Reflect", "TypeError"),
         ("builtins:object", "cannot be called"),

@@ -1,0 +1,190 @@
+"""Running methods on a made-up world: each once, kept at once, gone on with, and never given a label."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fieldmark.errors import EndpointError, InputError, NoImagesError, RunError
+from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.joining import earlier_in, joined, setting_runs, table_rows
+from fieldmark.evals.table.options import EvalOptions
+from fieldmark.evals.table.running import Evaluation, record_of, run_methods
+from fieldmark.evals.table.test_set import TestSet
+from fieldmark.tools.run_folder import RunFolder
+from tests.graph.world import FakeEncoder, World
+
+WORLD = World()
+IMAGES = tuple(WORLD.image(number, copy, labelled=True) for number in range(4) for copy in range(3))
+TEST = TestSet(data="made-up", setting="test", classes=WORLD.names[:4], noun="fish", images=IMAGES)
+OPTIONS = EvalOptions(data="made-up", seeds=2)
+
+
+class Counting:
+    """A method that gives a fixed answer, and counts how often it was asked for it."""
+
+    def __init__(self, key="one", *, column=0, needs=(), error=None, seeded=False):
+        self.calls = 0
+        self.column, self.error = column, error
+        self.method = Method(
+            key=key, title=key, source="", needs=frozenset(needs), run=self.run, seeded=seeded
+        )
+
+    async def run(self, bench):
+        self.calls += 1
+        assert all(image.label is None for image in bench.images)
+        if self.error is not None:
+            raise self.error
+        bench.encode(["a", "b", "b"])
+        scores = torch.zeros(len(bench.vectors), len(bench.classes))
+        scores[:, (self.column + bench.seed) % len(bench.classes)] = 1
+        return Scored(scores=scores)
+
+
+def task(folder, *methods, **more):
+    fields = {
+        "test": TEST, "methods": tuple(each.method for each in methods), "encoder": FakeEncoder(WORLD),
+        "llm": None, "folder": folder, "options": OPTIONS,
+    } | more  # fmt: skip
+    return Evaluation(**fields)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder.create(tmp_path, kind="eval", options={"options": OPTIONS.model_dump(mode="json")})
+
+
+async def test_a_method_is_measured_and_its_cost_counted(folder):
+    one = Counting()
+    (run,) = await run_methods(task(folder, one))
+    assert run.outcome == "done"
+    assert run.predicted == (0,) * 12
+    assert run.among_five == (True,) * 12
+    assert run.cost.texts == 2
+    assert run.cost.images == 0  # test images are everybody's
+    (kept,) = setting_runs(folder)
+    assert kept.runs == [run]
+    assert kept.truth.labels == (0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3)
+
+
+async def test_seeds_are_runs_of_their_own(folder):
+    drawn = Counting("drawn", seeded=True)
+    runs = await run_methods(task(folder, drawn, Counting()))
+    assert [(run.method, run.seed) for run in runs] == [("drawn", 0), ("drawn", 1), ("one", 0)]
+    assert runs[0].predicted != runs[1].predicted
+
+
+async def test_what_is_done_is_not_done_again_and_failures_are(folder):
+    one, fails = Counting(), Counting("fails", error=InputError("no", hint="mend it"))
+    runs = await run_methods(task(folder, one, fails))
+    assert (runs[1].outcome, runs[1].reason) == ("failed", "no mend it")
+    fails.error = None
+    again = await run_methods(task(folder, one, fails))
+    assert (one.calls, fails.calls) == (1, 2)
+    assert again[0] == runs[0]
+    assert again[1].outcome == "done"
+
+
+async def test_other_data_another_version_or_encoder_is_measured_anew(folder):
+    one = Counting()
+    await run_methods(task(folder, one))
+    await run_methods(task(folder, one, test=replace(TEST, noun="bird")))
+    one.method = replace(one.method, version="2")
+    await run_methods(task(folder, one, test=replace(TEST, noun="bird")))
+    other = FakeEncoder(WORLD)
+    other.identity = "1" * 64
+    await run_methods(task(folder, one, encoder=other, test=replace(TEST, noun="bird")))
+    assert one.calls == 4
+
+
+async def test_a_dead_endpoint_stops_the_run_and_keeps_what_was_measured(folder):
+    one, dead = Counting(), Counting("dead", error=EndpointError("gone"))
+    with pytest.raises(EndpointError):
+        await run_methods(task(folder, one, dead))
+    assert [run.method for run in setting_runs(folder)[0].runs] == ["one"]
+
+
+async def test_what_the_data_lack_leaves_a_method_out_with_the_reason(folder):
+    few = Counting("few", needs=(Need.LABELS, Need.TREE, Need.LLM))
+    (run,) = await run_methods(task(folder, few))
+    assert (run.outcome, few.calls) == ("left_out", 0)
+    assert run.reason == "needs labels, llm, tree, which the data do not offer"
+
+
+async def test_images_that_cannot_be_encoded_are_left_out_with_their_groups(folder):
+    gone = IMAGES[1].path.name
+    test = replace(TEST, groups=tuple("xyz" * 4))
+    work = task(folder, Counting(), encoder=FakeEncoder(WORLD, gone=[gone]), test=test)
+    (run,) = await run_methods(work)
+    lost = [image.path.name for image in IMAGES].count(gone)
+    assert len(run.predicted) == 12 - lost
+    assert len(work.test.groups) == 12 - lost
+    assert "could not be encoded" in work.test.notes[-1]
+    every = [image.path.name for image in IMAGES]
+    with pytest.raises(NoImagesError):
+        await run_methods(task(folder, Counting(), encoder=FakeEncoder(WORLD, gone=every)))
+
+
+async def test_earlier_runs_are_taken_over_by_identity(tmp_path, folder):
+    one = Counting()
+    await run_methods(task(folder, one))
+    other = RunFolder.create(tmp_path, kind="eval", options={})
+    runs = await run_methods(task(other, one, Counting("two"), earlier=earlier_in(tmp_path)))
+    assert one.calls == 1
+    assert [run.method for run in runs] == ["one", "two"]
+    assert [run.method for run in setting_runs(other)[0].runs] == ["one", "two"]
+
+
+async def test_runs_are_joined_and_those_on_other_images_refused(tmp_path, folder):
+    one, two = Counting(), Counting("two", column=1)
+    await run_methods(task(folder, one))
+    other = RunFolder.create(tmp_path, kind="eval", options={})
+    await run_methods(task(other, two))
+    together = joined([folder, other])
+    rows = table_rows(together, [one.method, two.method], baseline="one", resamples=200)
+    assert [(row.method, row.top1, row.difference) for row in rows] == [
+        ("one", 0.25, None), ("two", 0.25, 0.0),
+    ]  # fmt: skip
+    third = RunFolder.create(tmp_path, kind="eval", options={})
+    await run_methods(task(third, one, test=replace(TEST, images=IMAGES[:6])))
+    with pytest.raises(InputError, match="other images"):
+        joined([folder, third])
+    with pytest.raises(InputError, match="nothing to join"):
+        joined([RunFolder.create(tmp_path, kind="eval", options={})])
+
+
+async def test_a_damaged_file_is_measured_anew(folder):
+    one = Counting()
+    await run_methods(task(folder, one))
+    path = folder.path / "methods" / "test" / "one-0.json"
+    path.write_text("{")
+    await run_methods(task(folder, one))
+    assert one.calls == 2
+    path.write_text("{")
+    with pytest.raises(RunError):
+        setting_runs(folder)
+
+
+def test_the_hash_of_the_data_is_of_all_that_methods_may_use():
+    base = record_of(TEST).data_hash
+    changed = [
+        replace(TEST, noun="bird"), replace(TEST, images=IMAGES[:-1]), replace(TEST, train=IMAGES[:1]),
+        replace(TEST, pool=IMAGES[:1]), replace(TEST, parents={WORLD.names[0]: "x"}),
+        replace(TEST, templates=("a {}",)), replace(TEST, concept="x"), replace(TEST, observed=("x",)),
+    ]  # fmt: skip
+    assert len({base, *(record_of(test).data_hash for test in changed)}) == 9
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"classes": ("a",)}, "at least two classes"),
+        ({"classes": (*WORLD.names[:3], WORLD.names[0])}, "distinct"),
+        ({"images": ()}, "no test images"),
+        ({"classes": WORLD.names[4:8]}, "not among the classes"),
+        ({"groups": ("x",)}, "1 groups for 12 images"),
+    ],
+)
+def test_a_test_set_that_makes_no_sense_is_refused(fields, words):
+    with pytest.raises(InputError, match=words):
+        replace(TEST, **fields)
