@@ -32,8 +32,8 @@ def methods_named(names: Sequence[str]) -> tuple[Method, ...]:
     """The methods that a user named, in the order of the table.
 
     Args:
-        names: Keys; "all" stands for all, "dclip*" for all that begin so; one's own as `file.py:METHOD`, which
-            come last.
+        names: Keys; "all" stands for all, "dclip*" for all that begin so; one's own as `file.py:METHOD`,
+            which come last.
 
     Raises:
         InputError: One is unknown, is no method, or none is named.

@@ -65,7 +65,7 @@ def test_pairs_with_the_baseline_and_adjusts_for_all():
     found = rows([base, better, worse], method("base"), method("better"), method("worse"))
     assert found["better"].difference == round(2 / 6, 4)
     assert found["worse"].difference == round(-4 / 6, 4)
-    # Two classes: the signs of two sums, four flips, all told. better gains 1 in each, so 2 of 4 flips reach it.
+    # Two classes: the signs of two sums, four flips. "better" gains 1 in each, so 2 of 4 reach it.
     assert found["better"].p_vs_baseline == 0.5
     assert found["better"].p_holm == 1.0
     assert found["better"].mcnemar_p == 0.5  # two images against none: 2 * (1/2)^2
