@@ -34,7 +34,7 @@ def run(key: str, predicted, *, seed=0, **more) -> MethodRun:
 
 
 def rows(runs, *methods, baseline="base") -> dict[str, Row]:
-    found = rows_of(runs, TRUTH, methods, baseline=baseline, resamples=500)
+    found = rows_of(runs, TRUTH, methods, baseline=baseline, control="control", resamples=500)
     return {row.method: row for row in found}
 
 

@@ -141,7 +141,7 @@ async def test_runs_are_joined_and_those_on_other_images_refused(tmp_path, folde
     other = RunFolder.create(tmp_path, kind="eval", options={})
     await run_methods(task(other, two))
     together = joined([folder, other])
-    rows = table_rows(together, [one.method, two.method], baseline="one", resamples=200)
+    rows = table_rows(together, [one.method, two.method], baseline="one", control="two", resamples=200)
     assert [(row.method, row.top1, row.difference) for row in rows] == [
         ("one", 0.25, None), ("two", 0.25, 0.0),
     ]  # fmt: skip
