@@ -1,28 +1,18 @@
 """WaffleCLIP's entries: which random texts a class is compared with."""
 
-import asyncio
-
 import torch
 
-from fieldmark.evals.methods.bench import Bench
-from fieldmark.evals.methods.registry import BY_KEY
 from fieldmark.tools.scoring.waffle import waffle_descriptors
 from tests.graph.world import PARTS
-from tests.unit.evals.methods.conftest import WORLD, MakeBench
-
-
-def scores(bench: Bench, key: str) -> torch.Tensor:
-    scored = asyncio.run(BY_KEY[key].run(bench))
-    assert scored.scores is not None
-    return scored.scores
+from tests.unit.evals.methods.made_up_bench import WORLD, Benches, scores_by
 
 
 def test_random_words_are_the_same_for_all_classes_and_pooled_as_descriptors_are(
-    make_bench: MakeBench,
+    make_bench: Benches,
 ) -> None:
     for seed in (0, 1):
         bench = make_bench(seed=seed)
-        found = scores(bench, "waffle")
+        found = scores_by("waffle", bench)
         random = waffle_descriptors(WORLD.names, seed=seed)
         assert len(random) == 30
         for column, name in enumerate(WORLD.names):
@@ -38,24 +28,24 @@ def test_random_words_are_the_same_for_all_classes_and_pooled_as_descriptors_are
         assert bench.cost.llm_requests == 0
 
 
-def test_another_seed_is_another_draw_and_the_same_the_same(make_bench: MakeBench) -> None:
-    first = scores(make_bench(seed=3), "waffle")
-    assert torch.equal(first, scores(make_bench(seed=3), "waffle"))
-    assert not torch.allclose(first, scores(make_bench(seed=4), "waffle"), atol=1e-3)
+def test_another_seed_is_another_draw_and_the_same_the_same(make_bench: Benches) -> None:
+    first = scores_by("waffle", make_bench(seed=3))
+    assert torch.equal(first, scores_by("waffle", make_bench(seed=3)))
+    assert not torch.allclose(first, scores_by("waffle", make_bench(seed=4)), atol=1e-3)
 
 
-def test_a_concept_stands_before_the_name(make_bench: MakeBench) -> None:
+def test_a_concept_stands_before_the_name(make_bench: Benches) -> None:
     bench = make_bench()
-    scores(bench, "waffle-concept")
+    scores_by("waffle-concept", bench)
     assert all(text.startswith("A photo of a flyer: a ") for text in bench.encoder.texts)
     nameless = make_bench(concept="")
-    scores(nameless, "waffle-concept")
+    scores_by("waffle-concept", nameless)
     assert all(text.startswith("A photo of a bird: a ") for text in nameless.encoder.texts)
 
 
-def test_real_descriptors_are_mixed_in(make_bench: MakeBench) -> None:
+def test_real_descriptors_are_mixed_in(make_bench: Benches) -> None:
     bench = make_bench()
-    scores(bench, "waffle-descriptors")
+    scores_by("waffle-descriptors", bench)
     said = {WORLD.value(name, PARTS[0]) for name in WORLD.names}
     marked = [text for text in bench.encoder.texts if any(mark in text for mark in said)]
     assert {name for name in WORLD.names if any(f" {name}," in text for text in marked)} == set(WORLD.names)

@@ -1,0 +1,79 @@
+"""A bench on the made-up world, for methods that are to be held to the texts they should build.
+
+It knows nothing of any method.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.method import Scored
+from fieldmark.evals.methods.registry import BY_KEY
+from fieldmark.evals.table.test_set import Factor, TestSet
+from fieldmark.tools.run_folder import RunFolder
+from tests.graph.world import FakeEncoder, FakeModel, World
+
+WORLD = World(names=("finch", "heron", "gull", "owl", "crane", "robin"))
+TEST = TestSet(
+    data="made up",
+    setting="test",
+    classes=WORLD.names,
+    noun="bird",
+    images=tuple(WORLD.image(number, copy, labelled=True) for number in range(6) for copy in range(3)),
+    train=tuple(WORLD.image(number, copy, labelled=True) for number in range(6) for copy in (10, 11, 12, 13)),
+    factors=(
+        Factor("light", (("at dawn", "in the morning"), ("at night",))),
+        Factor("place", (("at sea",), ("on land",))),
+    ),
+    templates=("a {}, a bird.", "a bird: {}."),
+    questions=("What does a {} look like?",),
+    concept="flyer",
+)
+
+
+@dataclass
+class Benches:
+    """Makes benches, each with counters at zero.
+
+    Attributes:
+        folder: Where their runs go.
+    """
+
+    folder: Path
+
+    def __call__(self, *, seed: int = 0, llm: Any = "true", encoder: Any = None, **changed: Any) -> Bench:
+        """A bench.
+
+        Args:
+            seed: Its seed.
+            llm: Its language model, None for none; one that answers truly where not given.
+            encoder: Its encoder; the made-up one where not given.
+            changed: Whatever of the test set differs.
+        """
+        return Bench.of(
+            replace(TEST, **changed),
+            encoder=encoder or FakeEncoder(WORLD),
+            llm=FakeModel(WORLD) if llm == "true" else llm,
+            run=RunFolder(self.folder / f"run-{next(_RUNS)}"),
+            seed=seed,
+        )
+
+
+def scored_by(key: str, bench: Bench) -> Scored:
+    """What the method of this key says."""
+    return asyncio.run(BY_KEY[key].run(bench))
+
+
+def scores_by(key: str, bench: Bench) -> torch.Tensor:
+    """Its scores `[N, C]`."""
+    scores = scored_by(key, bench).scores
+    assert scores is not None
+    return scores
+
+
+_RUNS = count()
