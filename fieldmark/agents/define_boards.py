@@ -11,6 +11,7 @@ import torch
 
 from fieldmark.agents.concept_queries import searches_for
 from fieldmark.agents.define_context import DefineContext, chance
+from fieldmark.agents.define_disputes import disputed
 from fieldmark.agents.define_recording import revealed_images
 from fieldmark.agents.define_scores import calls, clause_verdicts
 from fieldmark.records import Board, Call, ClauseVerdict, Concept, Definition, Record, Verdict
@@ -106,8 +107,9 @@ async def lay_out(
     """Choose the images of a board, without those that come back; None where too few are left.
 
     After an edit, images whose call it changed come first: an edit that a few labels spoke for may be
-    wrong about many others. Some of a board's images are drawn from the whole pool: what the annotator is
-    sure of, and wrong about, is nowhere near any border.
+    wrong about many others. Otherwise images that the annotator and a quick classifier of the owner's labels
+    call differently stand beside those that share an ambiguity, and some are drawn from the whole pool: what
+    the annotator is sure of, and wrong about, is nowhere near any border.
 
     Args:
         mined: The images at hand.
@@ -123,7 +125,7 @@ async def lay_out(
     chance(concept, "board", number).shuffle(names)
     if context.options.kind == "random":
         return random_board(names, context)
-    board = await _borderline(mined, concept, context, asked=asked, before=before)
+    board = await _borderline(mined, concept, context, names, asked=asked, before=before)
     if board is None:
         return random_board(names, context)
     drawn = min(context.options.drawn, context.options.board_size)
@@ -136,6 +138,7 @@ async def _borderline(
     mined: Mined,
     concept: Concept,
     context: DefineContext,
+    names: Sequence[str],
     *,
     asked: Sequence[str],
     before: Definition | None,
@@ -151,7 +154,11 @@ async def _borderline(
     doubted = doubtful(verdicts, mined, concept, count=context.options.doubted)
     doubts = await _doubts(doubted, concept, context)
     board = shared_ambiguity(doubts, verdicts, concept, context, asked=asked)
-    return board or least_sure(verdicts, context)
+    board = board or least_sure(verdicts, context)
+    if board is None:
+        return None
+    odd = await disputed(names, verdicts, concept, context, count=context.options.disputed)
+    return board.model_copy(update={"images": tuple(dict.fromkeys((*odd, *board.images)))})
 
 
 def turned(

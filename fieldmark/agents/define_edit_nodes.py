@@ -133,7 +133,8 @@ def stop_reason(
     state: DefineState, now: Standing, concept: Concept, *, quiet: int, options: DefineOptions
 ) -> DefineStop | None:
     """Why the conversation ends here; None while it should go on."""
-    if quiet >= options.quiet_boards and now.agrees:
+    enough = now.owner.pairs >= options.agreement_labels
+    if quiet >= options.quiet_boards and enough and now.agrees:
         return "agreement"
     if state.boards >= options.boards:
         return "boards"

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 MOST_EXAMPLES = 60
 """Labelled images that a question about edits shows, at most; disagreements first."""
+LEAST_LABELS = 10
+"""Labels before the first edit is looked for: five fit any number of definitions without a mistake."""
 FURTHER_LABELS = 20
 """Labels after which an edit that was declined may be offered once more."""
 MOST_BACK = 6
@@ -82,7 +84,8 @@ async def proposed(
         context: The conversation's tools.
     """
     examples = examples_of(dev_labels(concept), verdicts)
-    if context.llm is None or not any(wrong(e.owner, e.call) for e in examples):
+    few = len(examples) < LEAST_LABELS
+    if context.llm is None or few or not any(wrong(e.owner, e.call) for e in examples):
         return (), True
     question = ask_refine(
         concept.name,

@@ -22,6 +22,8 @@ class DefineOptions(Record):
     board_size: int = Field(default=5, ge=1)
     drawn: int = Field(default=1, ge=0)
     """Images of a board that are drawn from the whole pool, whatever the annotator makes of them."""
+    disputed: int = Field(default=2, ge=0)
+    """Images of a board that the annotator and a classifier of the owner's own labels call differently."""
     labels: int = Field(default=80, ge=0)
     """The most labels outside of the blind test, repeats included; reached with the board that passes it."""
     calls: int | None = Field(default=None, ge=0)
@@ -33,6 +35,9 @@ class DefineOptions(Record):
     """The most edits offered after one board."""
     quiet_boards: int = Field(default=2, ge=1)
     """Boards in a row without an accepted edit before the conversation may end by agreement."""
+    agreement_labels: int = Field(default=50, ge=0)
+    """Labels that the annotator must be compared on before that: on thirty, one standard error excuses a
+    kappa of 0.85 where the owner's own is 1."""
     mined: int = Field(default=60, ge=1)
     """Images judged before each board."""
     doubted: int = Field(default=24, ge=1)

@@ -44,7 +44,9 @@ CREST = "a white crest"
 """An exception that a question brings out."""
 TAIL = "a green tail"
 """An exception that nobody asks about; only boards bring it out."""
-SMALL = DefineOptions(questions=2, boards=6, mined=30, doubted=30, blind=12, blind_batch=6, repeats=8)
+SMALL = DefineOptions(
+    questions=2, boards=6, mined=30, doubted=30, blind=12, blind_batch=6, repeats=8, agreement_labels=30
+)
 
 
 class Bird(World):

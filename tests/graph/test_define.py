@@ -274,7 +274,7 @@ def test_a_limit_of_the_language_model_ends_it_with_everything_kept(tmp_path: Pa
     at.analyst.fault = lambda q: LimitReached("no more") if q.prompt_id == "refine.v1" else None
     sitting = talk(at)
     assert sitting.state.stop_reason == "calls"
-    assert len(dev_labels(at.concept)) == 5
+    assert len(dev_labels(at.concept)) == 10
     again = scene(tmp_path)
     assert talk(again).state.stop_reason == "agreement"
     assert again.texts == WANTED

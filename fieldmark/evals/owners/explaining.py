@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Literal
 
+import numpy as np
+
 from fieldmark.evals.aviary.attributes import HABITATS, LIGHT_SHARES, LIGHTS, NONE, NOUNS
 from fieldmark.evals.aviary.conditions import HABITAT, LIGHT, VALUES, Condition, features_of, holds
 from fieldmark.evals.aviary.grammar import habitat_phrases, light_phrases, value_phrases
 from fieldmark.evals.aviary.species import random_marks
 from fieldmark.evals.aviary.understanding import understand
 from fieldmark.evals.owners.rules import Rule, Values
+from fieldmark.tools.agreement import kappa
 
 Stance = Literal["always", "never", "some", "any"]
 """What a condition means to a rule: needed, ruled out, one of several things that count, or nothing."""
@@ -145,17 +148,19 @@ def also_counted(rule: Rule, condition: Condition) -> str:
 
 
 def sense_of(rule: Rule, lines: Sequence[str]) -> float | None:
-    """How far a definition says what the rule says: share of imagined birds on which both agree.
+    """How far a definition says what the rule says: Cohen's kappa of both over imagined birds.
 
     It is what an owner finds when reading the clauses: "yes, that is what I mean", or "what has that to do
-    with it". A clause that is not understood asks for nothing.
+    with it". A clause that is not understood asks for nothing. The share on which both agree would not do: of
+    a rare concept a definition that lets nothing in is right most of the time, and says nothing of what is
+    meant.
 
     Args:
         rule: The rule.
         lines: The clauses, each "role: text".
 
     Returns:
-        The share; None where no clause is understood.
+        Kappa; None where no clause is understood.
     """
     read: list[tuple[str, Condition]] = []
     for line in lines:
@@ -165,8 +170,10 @@ def sense_of(rule: Rule, lines: Sequence[str]) -> float | None:
             read.append((role.strip(), understood.condition))
     if not read:
         return None
-    birds = imagined()
-    return sum(_called(read, bird) == rule.inside(bird) for bird in birds) / len(birds)
+    called = np.array([float(_called(read, bird)) for bird in imagined()])
+    meant = np.array([float(rule.inside(bird)) for bird in imagined()])
+    found = float(kappa(called, meant, np.ones((1, len(meant))))[0])
+    return 1.0 if np.isnan(found) else found  # where both let everything in, or nothing
 
 
 def _called(read: Sequence[tuple[str, Condition]], bird: Values) -> bool:
