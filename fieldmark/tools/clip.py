@@ -4,6 +4,7 @@ It knows nothing of classes, prompts or scores.
 """
 
 import logging
+import math
 import os
 import threading
 import time
@@ -23,13 +24,15 @@ from fieldmark.records import EncoderUsage, Skipped
 from fieldmark.tools.clip_batches import BatchSize, in_batches, prepared_ahead
 from fieldmark.tools.clip_devices import Precision, choose_device, choose_precision, free_memory
 from fieldmark.tools.clip_reference import read_reference
+from fieldmark.tools.clip_texts import mended
 from fieldmark.tools.clip_weights import ModelSource, WeightsFacts, find_model, model_identity, read_weights
-from fieldmark.tools.encoder import Encoded, Encoder, Progress
+from fieldmark.tools.encoder import Encoded, Encoder, Features, Progress, image_key, unit_rows
 from fieldmark.tools.image_decoding import LARGEST_DECODED, UnusableImageError, decode_bytes, quiet_about_size
 from fieldmark.tools.images import ImageFile, read_unchanged
 
 if TYPE_CHECKING:
     from fieldmark.tools.clip_network import Network
+    from fieldmark.tools.last_layers import LastLayers
 
 __all__ = ["ClipEncoder", "Encoded", "Encoder", "open_encoder"]
 
@@ -181,34 +184,74 @@ class ClipEncoder:
     def encode_images(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Encoded:
         """See `Encoder`."""
         with self._lock, self._timed():
-            files: dict[str, list[ImageFile]] = {}
-            for image in images:
-                files.setdefault(image.content_hash, []).append(image)
-            self._seen_images.update(files)
-            keys = {content_hash: content_key({"image": content_hash}) for content_hash in files}
-            store = self._vectors()
-            rows, found = store.get_many(list(keys.values()))
-            missing = [at for at, there in enumerate(found) if not there]
-            if missing:
-                hashes = list(files)
-                self._encode_images([files[hashes[at]] for at in missing], progress)
-                rows[missing], found[missing] = store.get_many([keys[hashes[at]] for at in missing])
-            place = {content_hash: at for at, content_hash in enumerate(files)}
-            order = np.array([place[image.content_hash] for image in images], dtype=np.int64)
-            if len(images) and not found.any():
-                reasons = "; ".join(f"{each.path}: {each.reason}" for each in self.failures[:3])
-                raise NoImagesError(
-                    f"Not one of {len(images)} images could be read ({reasons}).", hint="Check the files."
-                )
-            return Encoded(vectors=_unit_rows(rows)[order], ok=torch.from_numpy(found[order]))
+            rows, found, order = self._image_rows(
+                images, self._vectors(), lambda batch: self._loaded().images(batch), progress
+            )
+            return Encoded(vectors=unit_rows(rows)[order], ok=torch.from_numpy(found[order]))
+
+    @property
+    def last_layers(self) -> "LastLayers":
+        """What the image tower does to the features of `encode_features`; builds the network."""
+        return self._loaded().last_layers
+
+    def encode_features(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Features:
+        """What the image tower's last layers are given, computed once per image, ever, as vectors are.
+
+        Args:
+            images: N files that were found.
+            progress: Told how far the images without stored features are.
+
+        Returns:
+            Features for `last_layers`. They are large where the tower ends in an attention pool.
+
+        Raises:
+            NoImagesError: Not one of the images could be read.
+            ModelError: The model cannot be loaded or run, or its tower ends in a way that is not known.
+        """
+        with self._lock, self._timed():
+            shape = self.last_layers.shape
+            identity = content_key({"features": 1, "encoder": self.identity})
+            rows, found, order = self._image_rows(
+                images,
+                self._open_vectors(identity, math.prod(shape)),
+                lambda batch: self._loaded().features(batch),
+                progress,
+            )
+            return Features(torch.from_numpy(rows)[order].unflatten(1, shape), torch.from_numpy(found[order]))
+
+    def _image_rows(
+        self,
+        images: Sequence[ImageFile],
+        store: VectorStore,
+        forward: Callable[[Sequence[torch.Tensor]], torch.Tensor],
+        progress: Progress | None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Stored rows of distinct images, which are there, and the row of each image asked for."""
+        files: dict[str, list[ImageFile]] = {}
+        for image in images:
+            files.setdefault(image.content_hash, []).append(image)
+        self._seen_images.update(files)
+        keys = {content_hash: image_key(content_hash) for content_hash in files}
+        rows, found = store.get_many(list(keys.values()))
+        missing = [at for at, there in enumerate(found) if not there]
+        if missing:
+            hashes = list(files)
+            self._encode_images([files[hashes[at]] for at in missing], store, forward, progress)
+            rows[missing], found[missing] = store.get_many([keys[hashes[at]] for at in missing])
+        place = {content_hash: at for at, content_hash in enumerate(files)}
+        order = np.array([place[image.content_hash] for image in images], dtype=np.int64)
+        if len(images) and not found.any():
+            reasons = "; ".join(f"{each.path}: {each.reason}" for each in self.failures[:3])
+            raise NoImagesError(
+                f"Not one of {len(images)} images could be read ({reasons}).", hint="Check the files."
+            )
+        return rows, found, order
 
     def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> torch.Tensor:
         """See `Encoder`. Halves of surrogate pairs, which no tokenizer reads, become U+FFFD."""
         with self._lock, self._timed():
-            readable = [
-                text.encode("utf-8", "replace").decode() if _is_torn(text) else text for text in texts
-            ]
-            place = {text: at for at, text in enumerate(dict.fromkeys(readable))}
+            whole = [mended(text) for text in texts]
+            place = {text: at for at, text in enumerate(dict.fromkeys(whole))}
             distinct = list(place)
             self._seen_texts.update(distinct)
             store = self._vectors()
@@ -229,9 +272,15 @@ class ClipEncoder:
                 raise ModelError(
                     "The vector store lost rows that were just stored.", hint="Check the cache folder."
                 )
-            return _unit_rows(rows)[[place[text] for text in readable]]
+            return unit_rows(rows)[[place[text] for text in whole]]
 
-    def _encode_images(self, groups: Sequence[Sequence[ImageFile]], progress: Progress | None) -> None:
+    def _encode_images(
+        self,
+        groups: Sequence[Sequence[ImageFile]],
+        store: VectorStore,
+        forward: Callable[[Sequence[torch.Tensor]], torch.Tensor],
+        progress: Progress | None,
+    ) -> None:
         network = self._loaded()
 
         def prepare(files: Sequence[ImageFile]) -> tuple[str, torch.Tensor | None, list[Skipped]]:
@@ -240,7 +289,7 @@ class ClipEncoder:
             for file in files:
                 try:
                     picture = decode_bytes(read_unchanged(file), path=file.path, max_pixels=LARGEST_DECODED)
-                    return content_key({"image": file.content_hash}), network.prepare_image(picture), []
+                    return image_key(file.content_hash), network.prepare_image(picture), []
                 except UnusableImageError as error:
                     failed.append(Skipped(path=str(file.path), reason=error.reason))
             return "", None, failed
@@ -259,7 +308,7 @@ class ClipEncoder:
 
         with quiet_about_size():
             self._images_encoded += self._run(
-                usable(), network.images, self._image_batch, total=len(groups), progress=progress
+                usable(), forward, self._image_batch, store, total=len(groups), progress=progress
             )
 
     def _encode_texts(self, texts: Sequence[str], progress: Progress | None) -> set[str]:
@@ -278,7 +327,7 @@ class ClipEncoder:
         read.sort(key=lambda each: -int(torch.count_nonzero(each[1].tokens)))
         rows = ((_text_key(text, shortened=text in long), tokenized.tokens) for text, tokenized in read)
         self._texts_encoded += self._run(
-            rows, network.texts, self._text_batch, total=len(texts), progress=progress
+            rows, network.texts, self._text_batch, self._vectors(), total=len(texts), progress=progress
         )
         return long
 
@@ -287,6 +336,7 @@ class ClipEncoder:
         inputs: Iterable[tuple[str, torch.Tensor]],
         forward: Callable[[Sequence[torch.Tensor]], torch.Tensor],
         batch_size: BatchSize,
+        store: VectorStore,
         *,
         total: int,
         progress: Progress | None,
@@ -303,23 +353,24 @@ class ClipEncoder:
         for batch, vectors in batches:
             # One batch behind: while a GPU computes this one, the one before is fetched and stored.
             if waiting is not None:
-                self._keep(*waiting)
+                self._keep(store, *waiting)
             waiting = [key for key, _ in batch], vectors
             done += len(batch)
             if progress is not None:
                 progress(done, total)
         if waiting is not None:
-            self._keep(*waiting)
+            self._keep(store, *waiting)
         return done
 
-    def _keep(self, keys: list[str], vectors: torch.Tensor) -> None:
-        rows = vectors.cpu().numpy()
-        if rows.shape != (len(keys), self.width) or not np.isfinite(rows).all():
+    def _keep(self, store: VectorStore, keys: list[str], vectors: torch.Tensor) -> None:
+        with np.errstate(over="ignore"):
+            rows = vectors.cpu().numpy().astype(np.float16)
+        if rows.shape != (len(keys), store.width) or not np.isfinite(rows).all():
             raise ModelError(
-                f"{self.name} gives vectors that are not finite, or not {self.width} long.",
+                f"{self.name} gives vectors that are not finite, or not {store.width} long.",
                 hint="Its weights are damaged, or its precision is too low: try --precision fp32.",
             )
-        self._vectors().put_many(keys, rows.astype(np.float16))
+        store.put_many(keys, rows)
 
     def _vectors(self) -> VectorStore:
         if self._store is None:
@@ -348,17 +399,6 @@ class ClipEncoder:
 
 def _text_key(text: str, *, shortened: bool = False) -> str:
     return content_key({"text-shortened" if shortened else "text": text})
-
-
-def _unit_rows(rows: np.ndarray) -> torch.Tensor:
-    """Stored rows at unit length, each computed by itself, so that its company changes no bit of it."""
-    exact = rows.astype(np.float64)
-    lengths = np.sqrt((exact * exact).sum(axis=1, keepdims=True))
-    return torch.from_numpy((exact / np.maximum(lengths, 1e-12)).astype(np.float32))
-
-
-def _is_torn(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _at_least_one(value: int, what: str) -> int:

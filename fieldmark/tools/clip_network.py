@@ -20,6 +20,7 @@ from fieldmark.errors import ModelError
 from fieldmark.tools.clip_devices import Precision
 from fieldmark.tools.clip_texts import Tokens
 from fieldmark.tools.clip_weights import ModelSource, bpe_file
+from fieldmark.tools.last_layers import LastLayers, read_last_layers, without_last_layers
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,32 @@ class Network:
         Returns:
             float32 `[B, width]` unit vectors on the device, possibly still being computed.
         """
+        batch = self._pixels(prepared)
+        with torch.inference_mode(), self._autocast():
+            return _unit(self._model.encode_image(batch))
+
+    @property
+    def last_layers(self) -> LastLayers:
+        """The image tower's last layers.
+
+        Raises:
+            ModelError: They are none that is known.
+        """
+        return read_last_layers(self._model.visual)
+
+    def features(self, prepared: Sequence[torch.Tensor]) -> torch.Tensor:
+        """What `last_layers` are given for prepared images, float32 `[B, F]`, each image's in one row.
+
+        Raises:
+            ModelError: As `last_layers`.
+        """
+        tower = without_last_layers(self._model.visual)
+        batch = self._pixels(prepared)
+        with torch.inference_mode(), self._autocast():
+            return tower(batch).float().flatten(1)
+
+    def _pixels(self, prepared: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Prepared images as the network takes them, on the device."""
         batch = torch.stack(list(prepared))
         if self.device.type == "cuda":
             batch = batch.pin_memory()
@@ -77,8 +104,7 @@ class Network:
             # bytes to carry. A permuted [B, H, W, C] is channels-last already.
             batch = batch.permute(0, 3, 1, 2).float().div_(255)
             batch = batch.sub_(self._mean).div_(self._std)
-        with torch.inference_mode(), self._autocast():
-            return _unit(self._model.encode_image(batch))
+        return batch
 
     def texts(self, tokens: Sequence[torch.Tensor]) -> torch.Tensor:
         """Encode token rows.

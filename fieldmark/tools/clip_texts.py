@@ -25,6 +25,13 @@ class Tokenized:
     shortened_to: str | None
 
 
+def mended(text: str) -> str:
+    """The text with halves of surrogate pairs, which no tokenizer reads, as U+FFFD."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
 class Tokens:
     """A model's tokenizer, which counts before it cuts.
 

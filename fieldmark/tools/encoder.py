@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 
+from fieldmark.cache.keys import content_key
 from fieldmark.records import EncoderUsage, Skipped
 from fieldmark.tools.images import ImageFile
 
@@ -27,6 +29,38 @@ class Encoded:
 
     vectors: torch.Tensor
     ok: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the last layers of an image tower are given.
+
+    Attributes:
+        rows: float16 `[N, *shape]`, zeros where there are none; shape as `LastLayers.shape` says.
+        ok: bool `[N]`: whether the image has features.
+    """
+
+    rows: torch.Tensor
+    ok: torch.Tensor
+
+
+def image_key(content_hash: str) -> str:
+    """Key of an image's row in a vector store."""
+    return content_key({"image": content_hash})
+
+
+def unit_rows(rows: np.ndarray) -> torch.Tensor:
+    """Stored rows at unit length, each computed by itself, so that its company changes no bit of it.
+
+    Args:
+        rows: float16 `[N, D]`.
+
+    Returns:
+        float32 `[N, D]`; a row of zeros stays one.
+    """
+    exact = rows.astype(np.float64)
+    lengths = np.sqrt((exact * exact).sum(axis=1, keepdims=True))
+    return torch.from_numpy((exact / np.maximum(lengths, 1e-12)).astype(np.float32))
 
 
 class Encoder(Protocol):

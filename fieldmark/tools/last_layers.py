@@ -1,0 +1,207 @@
+"""The last layers of an image tower as plain tensors, which small changes to their matrices can be added to.
+
+It knows nothing of images, of the layers before, or of how a change is found.
+"""
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fieldmark.errors import ModelError
+
+Change = tuple[Tensor, Tensor]
+"""Down `[r, in]` and up `[out, r]`: what is added to a matrix `[out, in]` is up @ down."""
+Changes = Mapping[str, Change]
+"""By the name of the matrix; what is not named stays as it is."""
+_POOL = ("query", "key", "value", "output")
+
+
+class LastLayers(Protocol):
+    """The way from features to vectors, split into what no change touches and what is left to do.
+
+    The first part is worth keeping while changes are sought: the large products are in it.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one image's features."""
+        ...
+
+    @property
+    def sizes(self) -> Mapping[str, tuple[int, int]]:
+        """The matrices that may be changed: name → (out, in)."""
+        ...
+
+    def begin(self, features: Tensor) -> tuple[Tensor, ...]:
+        """What no change touches.
+
+        Args:
+            features: `[B, *shape]`, any floating type.
+
+        Returns:
+            Tensors whose first dimension is B, float32.
+        """
+        ...
+
+    def finish(self, begun: tuple[Tensor, ...], changes: Changes) -> Tensor:
+        """Vectors `[B, D]` float32, not of unit length; changes of zero change no bit."""
+        ...
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A matrix at the end of a transformer: "projection".
+
+    Attributes:
+        weight: `[D, W]` float32.
+    """
+
+    weight: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """See `LastLayers`."""
+        return (self.weight.shape[1],)
+
+    @property
+    def sizes(self) -> Mapping[str, tuple[int, int]]:
+        """See `LastLayers`."""
+        return {"projection": (self.weight.shape[0], self.weight.shape[1])}
+
+    def begin(self, features: Tensor) -> tuple[Tensor, ...]:
+        """See `LastLayers`."""
+        rows = features.float()
+        return rows, rows @ self.weight.T
+
+    def finish(self, begun: tuple[Tensor, ...], changes: Changes) -> Tensor:
+        """See `LastLayers`."""
+        rows, projected = begun
+        return _changed(projected, rows, changes.get("projection"))
+
+
+@dataclass(frozen=True)
+class AttentionPool:
+    """The attention pool at the end of CLIP's ResNets: "query", "key", "value" and "output".
+
+    The mean over places is a token of its own, and the only one whose output is used.
+
+    Attributes:
+        positions: `[1 + places, W]` float32, that of the mean first.
+        weights: The matrices by name, `[out, in]` float32.
+        biases: Their biases `[out]`.
+        heads: Attention heads.
+    """
+
+    positions: Tensor
+    weights: Mapping[str, Tensor]
+    biases: Mapping[str, Tensor]
+    heads: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """See `LastLayers`."""
+        tokens, width = self.positions.shape
+        side = math.isqrt(tokens - 1)  # these towers take square images
+        return (width, side, side)
+
+    @property
+    def sizes(self) -> Mapping[str, tuple[int, int]]:
+        """See `LastLayers`."""
+        return {name: (self.weights[name].shape[0], self.weights[name].shape[1]) for name in _POOL}
+
+    def begin(self, features: Tensor) -> tuple[Tensor, ...]:
+        """See `LastLayers`."""
+        places = features.float().flatten(2).transpose(1, 2)
+        tokens = torch.cat([places.mean(1, keepdim=True), places], 1) + self.positions
+        return (
+            tokens,
+            functional.linear(tokens[:, 0], self.weights["query"], self.biases["query"]),
+            functional.linear(tokens, self.weights["key"], self.biases["key"]),
+            functional.linear(tokens, self.weights["value"], self.biases["value"]),
+        )
+
+    def finish(self, begun: tuple[Tensor, ...], changes: Changes) -> Tensor:
+        """See `LastLayers`."""
+        tokens, query, key, value = begun
+        query = _changed(query, tokens[:, 0], changes.get("query")).unflatten(-1, (self.heads, -1))
+        key = _changed(key, tokens, changes.get("key")).unflatten(-1, (self.heads, -1))
+        value = _changed(value, tokens, changes.get("value")).unflatten(-1, (self.heads, -1))
+        weight = torch.einsum("bhd,bthd->bht", query, key) / query.shape[-1] ** 0.5
+        pooled = torch.einsum("bht,bthd->bhd", weight.softmax(-1), value).flatten(1)
+        output = functional.linear(pooled, self.weights["output"], self.biases["output"])
+        return _changed(output, pooled, changes.get("output"))
+
+
+def read_last_layers(visual: Any) -> LastLayers:
+    """The last layers of an open_clip image tower: attention pool of a ResNet, projection of a transformer.
+
+    Args:
+        visual: The tower.
+
+    Returns:
+        Copies of its tensors, float32 on the CPU.
+
+    Raises:
+        ModelError: It ends in another way.
+    """
+    if _ends_in_pool(visual):
+        pool = visual.attnpool
+        layers = dict(zip(_POOL, (pool.q_proj, pool.k_proj, pool.v_proj, pool.c_proj), strict=True))
+        return AttentionPool(
+            positions=_plain(pool.positional_embedding),
+            weights={name: _plain(layer.weight) for name, layer in layers.items()},
+            biases={name: _plain(layer.bias) for name, layer in layers.items()},
+            heads=pool.num_heads,
+        )
+    if _ends_in_projection(visual):
+        return Projection(_plain(visual.proj).T.contiguous())
+    raise ModelError(
+        f"The image tower of this model ({type(visual).__name__}) ends in a way that is not known here.",
+        hint="Adapt its vectors with a linear map instead, which needs no look inside.",
+    )
+
+
+def without_last_layers(visual: Any) -> Any:
+    """The tower up to what `read_last_layers` read; it shares all weights with the whole one.
+
+    Raises:
+        ModelError: As `read_last_layers`.
+    """
+    tower = copy.copy(visual)
+    # A shallow copy shares the dictionaries of its parts as well: the whole tower must keep its own.
+    if _ends_in_pool(visual):
+        tower._modules = {**visual._modules, "attnpool": nn.Identity()}
+    elif _ends_in_projection(visual):
+        tower._parameters = {**visual._parameters, "proj": None}
+    else:
+        read_last_layers(visual)
+    return tower
+
+
+def _ends_in_pool(visual: Any) -> bool:
+    from open_clip.modified_resnet import ModifiedResNet  # open_clip takes seconds to import
+
+    return type(visual) is ModifiedResNet
+
+
+def _ends_in_projection(visual: Any) -> bool:
+    from open_clip.transformer import VisionTransformer
+
+    return type(visual) is VisionTransformer and visual.proj is not None and not visual.output_tokens
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.detach().float().cpu().clone()
+
+
+def _changed(product: Tensor, rows: Tensor, change: Change | None) -> Tensor:
+    if change is None:
+        return product
+    down, up = change
+    return product + (rows @ down.T) @ up.T
