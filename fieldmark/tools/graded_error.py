@@ -19,7 +19,7 @@ class GradedError:
 
     Attributes:
         distance: Mean of d, in the unit of the distances.
-        squared: Mean of d², what Loki's rule minimises (Roberts et al. 2023, section 3).
+        squared: Mean of d², what Loki's rule minimises (Roberts et al. 2023).
     """
 
     distance: Interval

@@ -32,7 +32,7 @@ def cluster_accuracy(predicted: Sequence[str], truth: Sequence[str]) -> ClusterA
     """Accuracy of images clustered by predicted word, each word standing for at most one true name.
 
     Words are compared as they are; the assignment with the most right images is found by the Hungarian
-    method. Source: Conti et al. 2023 (CaSED), section 4.1. Where several assignments are equally good,
+    method. Source: Conti et al. 2023 (CaSED). Where several assignments are equally good,
     `right` is that of one of them, the same on every run; the accuracy does not depend on it.
 
     Args:
@@ -63,7 +63,7 @@ def semantic_similarity(
 ) -> NDArray[np.float64]:
     """Cosine between the vectors of predicted and true name of each image [N] float64; report the mean.
 
-    Source: Conti et al. 2023 (CaSED), section 4.1, whose encoder is Sentence-BERT; figures made with
+    Source: Conti et al. 2023 (CaSED), whose encoder is Sentence-BERT; figures made with
     different encoders cannot be compared.
 
     Args:
@@ -87,7 +87,7 @@ def semantic_iou(predicted: Sequence[str], truth: Sequence[str]) -> NDArray[np.f
 
     As the authors do: whatever is neither letter, digit nor space is dropped ("t-shirt" is one word), words
     are compared in lower case, each counts once. Two names without any word share nothing: 0.
-    Source: Conti et al. 2023 (CaSED), section 4.1.
+    Source: Conti et al. 2023 (CaSED).
 
     Args:
         predicted: One name per image [N].

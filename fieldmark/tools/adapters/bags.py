@@ -15,7 +15,7 @@ from fieldmark.tools.scoring.vectors import Encode, encode_groups, image_steps, 
 
 @dataclass(frozen=True)
 class Bags:
-    """Distinct texts and whose they are. A text that several classes share is no evidence against any of them.
+    """Distinct texts and whose they are; a text that several classes share speaks against none of them.
 
     Attributes:
         vectors: Unit vectors `[M, D]` float32, a row per distinct text.
@@ -52,7 +52,7 @@ def matched_texts(vectors: Tensor, labels: Tensor, bags: Bags, *, k: int) -> Ten
     """The k texts of its class that each image is nearest to, by cosine; the first among equals.
 
     A description of a class is not true of each of its images: what is hidden in one, or wrong, is better
-    left out. Source: GIST (Lewis et al. 2023), section 3.2, which takes k = 5.
+    left out. Source: GIST (Lewis et al. 2023), which takes k = 5.
 
     Args:
         vectors: Image vectors `[N, D]`.
@@ -88,8 +88,8 @@ def check_images(vectors: Tensor, labels: Tensor, bags: Bags) -> None:
     fits = vectors.ndim == 2 and len(vectors) == len(labels) > 0 and vectors.shape[1] == bags.vectors.shape[1]
     if not fits or labels.dtype != torch.int64:
         raise InputError(
-            f"Image vectors {tuple(vectors.shape)} and labels {tuple(labels.shape)} ({labels.dtype}) do not fit "
-            f"texts {tuple(bags.vectors.shape)}.",
+            f"Image vectors {tuple(vectors.shape)} and labels {tuple(labels.shape)} ({labels.dtype}) do not "
+            f"fit texts {tuple(bags.vectors.shape)}.",
             hint="Give one vector and one class number per image, from the encoder that encoded the texts.",
         )
     check_labels(labels, bags)

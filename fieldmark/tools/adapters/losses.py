@@ -10,9 +10,9 @@ from torch import Tensor
 def texts_loss(logits: Tensor, positive: Tensor, own: Tensor) -> Tensor:
     """Cross-entropy between images and texts, both ways, every text of the image's bag a right answer.
 
-    `mean_images mean_positives −log softmax_texts + mean_texts mean_positives −log softmax_images`: the loss of
-    AdaptCLIPZS as released (Saha et al. 2024, section 3.2), which draws one text per image of a batch; here
-    all texts take part at once, as their vectors are at hand. Texts of the image's own bag that are not among
+    `mean_images mean_positives −log softmax_texts + mean_texts mean_positives −log softmax_images`: the loss
+    of AdaptCLIPZS as released (Saha et al. 2024), which draws one text per image of a batch; here all texts
+    take part at once, as their vectors are at hand, and the temperature is not learned. Texts of the own bag that are not among
     its positives (see `matched_texts`) are neither right nor wrong for it.
 
     Args:

@@ -46,11 +46,6 @@ class LowRankAdapter:
         }
         return content_key({"adapter": "low-rank", "changes": told})
 
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether all that is added is zero."""
-        return not any(bool(down.any() and up.any()) for down, up in self.changes.values())
-
     def __call__(self, features: Tensor) -> Tensor:
         """Turn features into vectors.
 
@@ -58,7 +53,7 @@ class LowRankAdapter:
             features: `[N, *layers.shape]`, any floating type.
 
         Returns:
-            Unit vectors `[N, D]` float32; those of the untouched layers, to the bit, where nothing is changed.
+            Unit vectors `[N, D]` float32; to the bit those of the untouched layers where nothing is changed.
 
         Raises:
             InputError: Features of another shape.

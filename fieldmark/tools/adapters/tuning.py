@@ -33,12 +33,12 @@ class Recipe:
         temperature: What the encoder's own scale is divided by in the loss.
     """
 
-    loss: Loss = "bags"
+    loss: Loss = "texts"
     matched: int | None = None
-    steps: int = 300
-    batch: int = 512
+    steps: int = 150
+    batch: int = 256
     rate: float = 1e-3
-    decay: float = 1e-2
+    decay: float = 0.1
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
