@@ -117,7 +117,7 @@ class AdaptedEncoder:
 
     @property
     def reference(self) -> torch.Tensor | None:
-        """The base's reference vectors, adapted; None where the adapter needs features, which are not shipped."""
+        """The base's reference vectors, adapted; None for low-rank changes, which need features instead."""
         if isinstance(self.adapter, LowRankAdapter) or self.base.reference is None:
             return None
         return self.adapter(self.base.reference)

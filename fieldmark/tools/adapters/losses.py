@@ -12,8 +12,8 @@ def texts_loss(logits: Tensor, positive: Tensor, own: Tensor) -> Tensor:
 
     `mean_images mean_positives −log softmax_texts + mean_texts mean_positives −log softmax_images`: the loss
     of AdaptCLIPZS as released (Saha et al. 2024), which draws one text per image of a batch; here all texts
-    take part at once, as their vectors are at hand, and the temperature is not learned. Texts of the own bag that are not among
-    its positives (see `matched_texts`) are neither right nor wrong for it.
+    take part at once, as their vectors are at hand, and the temperature is not learned. Texts of the image's
+    own bag that are not among its positives (see `matched_texts`) are neither right nor wrong for it.
 
     Args:
         logits: Scaled similarities of images and distinct texts `[B, M]`.
