@@ -115,7 +115,8 @@ def main(given) -> None:
         clusters = pooled_clusters([each.labels.numpy() for each in new])
         print(
             f"tuned on {len(train.labels)} images of {len(known)} known species; top-1 on {len(clusters)} "
-            f"images of {80 * given.books} new ones, difficulty {given.difficulty:g}; intervals resample species"
+            f"images of {80 * given.books} new ones, difficulty {given.difficulty:g}; intervals "
+            "resample species"
         )
         rows = []
         for mistakes in MISTAKES:
