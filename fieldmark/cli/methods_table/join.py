@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fieldmark.cli.methods_table.telling import show
+from fieldmark.cli.methods_table.telling import show, write_report
 from fieldmark.cli.progress import Progress
 from fieldmark.cli.terminal import print_json, words
 
@@ -19,6 +19,7 @@ def join(
     out: Annotated[
         Path, typer.Option(help="Folder where the runs are, and where the joined one goes.")
     ] = Path("runs"),
+    report: Annotated[bool, typer.Option(help="Write report.html and table.md into the new folder.")] = True,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Put several runs into one table: other methods, seeds or settings of the same data."""
@@ -26,6 +27,8 @@ def join(
         from fieldmark.app.evaluator import join_runs
 
         result = join_runs(runs, baseline=baseline, out=out, report=progress)
+        if report:
+            write_report(result, progress)
     show(result, words(json=json))
     if json:
         print_json(result)

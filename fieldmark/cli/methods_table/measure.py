@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from fieldmark.cli.guarding import InterruptedRun
-from fieldmark.cli.methods_table.telling import show
+from fieldmark.cli.methods_table.telling import show, write_report
 from fieldmark.cli.progress import Progress
 from fieldmark.cli.terminal import print_json, words
 from fieldmark.errors import InputError
@@ -92,6 +92,10 @@ def measure(
             rich_help_panel=_RUN,
         ),
     ] = False,
+    report: Annotated[
+        bool,
+        typer.Option(help="Write report.html and table.md into the run's folder.", rich_help_panel=_RUN),
+    ] = True,
     out: Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=_RUN)] = Path(
         "runs"
     ),
@@ -143,6 +147,8 @@ def measure(
                 raise
             hint = f"Go on with: {again(progress.run)}"
             raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
+        if report:
+            write_report(result, progress)
     show(result, words(json=json))
     if json:
         print_json(result)

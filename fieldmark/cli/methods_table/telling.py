@@ -3,68 +3,175 @@
 It knows nothing of how it came about.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldmark.cli.progress import Progress
 from fieldmark.cli.terminal import PlainConsole, row, share, table
 
 if TYPE_CHECKING:
-    from fieldmark.evals.table.records import EvalResult, Row
+    from fieldmark.evals.table.records import EvalResult, Row, Verdict
+
+_AROUND = 3
+"""Columns of the terminal that a column takes beside its text; the frame takes one more."""
+_TITLE = 36
+"""Characters of a method's title that are shown."""
+_NONE = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table.
+
+    Attributes:
+        head: Its head.
+        need: How much it is needed: where the terminal is narrow, the lowest goes first.
+        cell: What it says of a row.
+    """
+
+    head: str
+    need: int
+    cell: "Callable[[Row], str]"
+
+
+def write_report(result: "EvalResult", progress: Progress) -> None:
+    """Write the page and the Markdown table of a run into its folder."""
+    from fieldmark.evals.report import write_table_report
+    from fieldmark.evals.table.joining import runs_behind
+    from fieldmark.tools.run_folder import RunFolder
+
+    progress.stage("Writing the report")
+    run = RunFolder(Path(result.run))
+    write_table_report(run, result, runs_behind(run))
 
 
 def show(result: "EvalResult", console: PlainConsole) -> None:
     """Say what was measured, a table a setting."""
-    for setting in result.settings:
-        rows = [each for each in result.rows if each.setting == setting]
-        if rows:
-            console.say()
-            show_setting(result, setting, rows, console)
+    places = dict.fromkeys((each.data, each.setting) for each in result.rows)
+    for data, setting in places:
+        console.say()
+        show_setting(
+            result,
+            f"{data}, {setting}",
+            [each for each in result.rows if (each.data, each.setting) == (data, setting)],
+            console,
+        )
     console.say(
-        f"Intervals resample classes; p is of sign flips of whole classes against {result.baseline}, "
-        "adjusted by Holm. Questions and texts are those a method needs, whoever asked first."
+        f"Intervals resample classes. Points against {result.baseline} and against the control, "
+        f"{result.control}; *: p below 5% by sign flips of whole classes, adjusted by Holm. "
+        "Questions and texts are those a method needs, whoever asked first."
     )
     for note in result.notes:
         console.say(note, "bold")
     console.say(f"Run: {result.run}")
-    for name in ("report.html", "table.md"):
+    for name, what in (("report.html", "Report"), ("table.md", "Table")):
         if (path := Path(result.run) / name).is_file():
-            console.say(f"Table: {path}")
+            console.say(f"{what}: {path}")
 
 
-def show_setting(result: "EvalResult", setting: str, rows: Sequence["Row"], console: PlainConsole) -> None:
+def show_setting(result: "EvalResult", title: str, rows: Sequence["Row"], console: PlainConsole) -> None:
     """One setting's table, then why methods are missing in it."""
-    graded = any(each.tree_distance is not None for each in rows)
-    free = any(each.cluster_accuracy is not None for each in rows)
-    heads = ["method", "top-1", "95% interval", "vs baseline", "p", "worst group", "ECE"]
-    heads += ["tree distance"] if graded else []
-    heads += ["cluster accuracy", "similarity"] if free else []
-    made = table(
-        *heads, "questions", "texts", "seconds",
-        title=f"{result.data}, {setting}: {rows[0].images:,} images, {len(rows)} methods",
-        words=("method",),
-    )  # fmt: skip
-    for each in rows:
-        if each.outcome != "done":
-            continue
-        ci = "–" if each.ci95 is None else f"{100 * each.ci95[0]:.1f} to {100 * each.ci95[1]:.1f}"
-        cells = [
-            each.title,
-            share(each.top1),
-            ci,
-            "–" if each.difference is None else f"{100 * each.difference:+.1f}",
-            "–" if each.p_holm is None else f"{each.p_holm:.2g}",
-            share(each.worst_group),
-            "–" if each.ece is None else f"{each.ece:.3f}",
-        ]
-        if graded:
-            cells.append("–" if each.tree_distance is None else f"{each.tree_distance:.2f}")
-        if free:
-            cells += [share(each.cluster_accuracy), share(each.semantic_similarity)]
-        row(made, *cells, f"{each.llm_requests:,}", f"{each.texts:,}", f"{each.seconds:.1f}")
-    console.print(made)
+    done = [each for each in rows if each.outcome == "done"]
+    if done:
+        every = columns_for(done, result)
+        columns = fitting(every, done, console.width)
+        made = table(
+            *(column.head for column in columns),
+            title=f"{title}: {done[0].images:,} images, {len(done)} methods",
+            words=("method",),
+        )
+        for column in made.columns:
+            column.no_wrap = True
+        for each in done:
+            marked = each.method in (result.baseline, result.control)
+            row(made, *(column.cell(each) for column in columns), style="bold" if marked else "")
+        console.print(made)
+        lacking = [column.head for column in every if column not in columns]
+        if lacking:
+            console.say(f"Wider terminals also show: {', '.join(lacking)}.")
+    else:
+        console.say(f"{title}: no method could be measured.", "bold")
     for each in rows:
         if each.outcome != "done":
             console.say(f"{each.title}: {each.outcome.replace('_', ' ')}: {each.reason}.")
         elif each.reason:
             console.say(f"{each.title}: one of its seeds failed: {each.reason}.")
+
+
+def columns_for(rows: Sequence["Row"], result: "EvalResult") -> list[Column]:
+    """The columns that any of the rows fills."""
+
+    def against_baseline(each: "Row") -> str:
+        if each.method == result.baseline:
+            return "baseline"
+        return points(each.difference, each.against_baseline)
+
+    def against_control(each: "Row") -> str:
+        if each.method == result.control:
+            return "control"
+        return points(each.control_difference, each.against_control)
+
+    every: list[tuple[str | None, Column]] = [
+        (None, Column("method", 99, lambda each: cut(each.title))),
+        ("top1", Column("top-1", 99, top1)),
+        ("difference", Column(f"vs {result.baseline}", 90, against_baseline)),
+        ("control_difference", Column("vs control", 80, against_control)),
+        ("worst_group", Column("worst", 50, lambda each: percent(each.worst_group))),
+        ("ece", Column("ECE", 40, lambda each: figure(each.ece, 3))),
+        ("set_size", Column("set", 60, lambda each: figure(each.set_size, 1))),
+        ("coverage", Column("cover", 60, lambda each: percent(each.coverage))),
+        ("tree_distance", Column("steps", 60, lambda each: figure(each.tree_distance, 2))),
+        ("cluster_accuracy", Column("cluster", 85, lambda each: percent(each.cluster_accuracy))),
+        ("semantic_similarity", Column("similar", 84, lambda each: percent(each.semantic_similarity))),
+        (None, Column("asked", 70, lambda each: f"{each.llm_requests:,}")),
+        (None, Column("texts", 45, lambda each: f"{each.texts:,}")),
+        (None, Column("s", 30, lambda each: f"{each.seconds:.1f}")),
+    ]
+    return [
+        column
+        for field, column in every
+        if field is None or any(getattr(each, field) is not None for each in rows)
+    ]
+
+
+def fitting(columns: Sequence[Column], rows: Sequence["Row"], width: int) -> list[Column]:
+    """The columns that fit into so many columns of the terminal, without the least needed ones."""
+    sizes = {
+        column.head: max(len(column.head), *(len(column.cell(each)) for each in rows)) for column in columns
+    }
+    kept = list(columns)
+    while len(kept) > 2 and 1 + sum(sizes[column.head] + _AROUND for column in kept) > width:
+        kept.remove(min(kept, key=lambda column: column.need))
+    return kept
+
+
+def cut(title: str) -> str:
+    """A title that leaves room for figures."""
+    return title if len(title) <= _TITLE else title[: _TITLE - 1].rstrip() + "…"
+
+
+def top1(each: "Row") -> str:
+    """Accuracy with its interval: "9.9 (6.0–14.3)"."""
+    if each.top1 is None:
+        return _NONE
+    ends = "" if each.ci95 is None else f" ({100 * each.ci95[0]:.1f}–{100 * each.ci95[1]:.1f})"
+    return percent(each.top1) + ends
+
+
+def points(difference: float | None, verdict: "Verdict | None") -> str:
+    """A difference in points, with a star where it is more than chance."""
+    if difference is None:
+        return _NONE
+    return f"{100 * difference:+.1f}" + ("*" if verdict in ("beats", "behind") else "")
+
+
+def percent(value: float | None) -> str:
+    """A share in percent, without the sign."""
+    return share(value).removesuffix("%")
+
+
+def figure(value: float | None, digits: int) -> str:
+    """A number, or a dash."""
+    return _NONE if value is None else f"{value:.{digits}f}"

@@ -10,14 +10,16 @@ if TYPE_CHECKING:
     from fieldmark.evals.report.classify import write_classify_report
     from fieldmark.evals.report.demo import write_demo_report
     from fieldmark.evals.report.optimize import write_optimize_report
+    from fieldmark.evals.report.table import write_table_report
 
 _HOME = {
     "write_classify_report": "fieldmark.evals.report.classify",
     "write_demo_report": "fieldmark.evals.report.demo",
     "write_optimize_report": "fieldmark.evals.report.optimize",
+    "write_table_report": "fieldmark.evals.report.table",
 }
 
-__all__ = ["write_classify_report", "write_demo_report", "write_optimize_report"]
+__all__ = ["write_classify_report", "write_demo_report", "write_optimize_report", "write_table_report"]
 
 
 def __getattr__(name: str) -> Any:

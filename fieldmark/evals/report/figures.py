@@ -106,16 +106,34 @@ def tick_labels(axis: Axis, *, scale: float = 100, unit: str = "%", sign: bool =
     return _wide(Markup("").join(labels), height=15, kind="ticks")
 
 
-def interval(value: float, ends: tuple[float, float], axis: Axis, *, strong: bool = False) -> Markup:
-    """A dot with its interval."""
+def interval(
+    value: float,
+    ends: tuple[float, float],
+    axis: Axis,
+    *,
+    strong: bool = False,
+    kind: str = "",
+    level: float | None = None,
+) -> Markup:
+    """A dot with its interval.
+
+    Args:
+        value: Place of the dot.
+        ends: Ends of the interval.
+        axis: The axis.
+        strong: Whether it stands out.
+        kind: Class name of another colour.
+        level: Where an upright line says what it is to be compared with.
+    """
     middle = ROW / 2
     low, high = axis.at(ends[0]), axis.at(ends[1])
-    drawn = (
-        _grid(axis, ROW)
-        + tag("line", x1=_pct(low), x2=_pct(high), y1=middle, y2=middle, class_="whisker")
-        + tag("circle", cx=_pct(axis.at(value)), cy=middle, r=5, class_="dot")
+    drawn = _grid(axis, ROW)
+    if level is not None:
+        drawn += tag("line", x1=_pct(axis.at(level)), x2=_pct(axis.at(level)), y1=0, y2=ROW, class_="level")
+    drawn += tag("line", x1=_pct(low), x2=_pct(high), y1=middle, y2=middle, class_="whisker") + tag(
+        "circle", cx=_pct(axis.at(value)), cy=middle, r=5, class_="dot"
     )
-    return _wide(drawn, kind="interval strong" if strong else "interval")
+    return _wide(drawn, kind=" ".join(filter(None, ("interval", "strong" if strong else "", kind))))
 
 
 def stacked(parts: Sequence[tuple[str, float]], total: float) -> Markup:

@@ -3,6 +3,9 @@
 It knows nothing of what a page says.
 """
 
+import base64
+import hashlib
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,6 +29,26 @@ FILTERS = (
     words.moment,
     words.stop_reason,
 )
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script of this package, and what allows a page to run it and no other.
+
+    Attributes:
+        text: The script.
+        allowed: Its source for the page's content security policy.
+    """
+
+    text: Markup
+    allowed: str
+
+    @classmethod
+    def named(cls, name: str) -> "Script":
+        """The script of this file name."""
+        text = (files("fieldmark.evals.report") / name).read_text(encoding="utf-8")
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        return cls(Markup(text), f"'sha256-{digest}'")  # noqa: S704 (it is ours)
 
 
 def render(template: str, **values: object) -> str:

@@ -44,6 +44,18 @@ def setting_runs(folder: RunFolder) -> list[SettingRuns]:
     return found
 
 
+def runs_behind(folder: RunFolder) -> list[SettingRuns]:
+    """The runs that the table in a folder was made from: its own, or those that were joined in it.
+
+    Raises:
+        RunError: A file cannot be read, or a folder that was joined is no longer there.
+    """
+    of = folder.config.options.get("runs")
+    if not isinstance(of, list):
+        return setting_runs(folder)
+    return joined([RunFolder.open(folder.path.parent, str(each)) for each in of])
+
+
 def joined(folders: Sequence[RunFolder]) -> list[SettingRuns]:
     """The runs of several evaluations, those on the same test images together.
 

@@ -1,0 +1,269 @@
+"""Writes the report of an evaluation: every method in one table, accuracy per cost, trust, and who fails where.
+
+It knows nothing of how methods are run or rows computed; it reads the result and the runs behind it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from fieldmark.evals.report import figures
+from fieldmark.evals.report.by_class import ByClass, by_class
+from fieldmark.evals.report.classify import REPORT
+from fieldmark.evals.report.page import Script, render, write_page
+from fieldmark.evals.report.scatter import Spot, frontier, scatter
+from fieldmark.evals.report.table_columns import MARKS, Cell, Column, columns_for, macro_is_top1, marks_of
+from fieldmark.evals.report.table_markdown import markdown
+from fieldmark.evals.report.trust import Trust, trust_of
+from fieldmark.evals.table.joining import SettingRuns
+from fieldmark.evals.table.published import PUBLISHED, PublishedFigure
+from fieldmark.evals.table.records import ALPHA, EvalResult, Row, TestRecord
+from fieldmark.records import RunManifest
+from fieldmark.tools.run_folder import RunFolder
+
+MARKDOWN = "table.md"
+SHOWN_TRUST = 12
+"""Reliability diagrams that are shown at once; the others unfold."""
+MOST_OPEN = 2
+"""Settings whose details are open; of more, the reader opens what he wants."""
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """One line of a setting's table.
+
+    Attributes:
+        row: The row.
+        marks: What stands beside its name.
+        plot: Its dot and interval; empty where it predicts no class.
+        cells: One for each column.
+        published: What papers print of the same.
+    """
+
+    row: Row
+    marks: tuple[str, ...]
+    plot: Markup
+    cells: tuple[Cell, ...]
+    published: tuple[PublishedFigure, ...]
+
+
+@dataclass(frozen=True)
+class CostPlot:
+    """Accuracy against one kind of cost.
+
+    Attributes:
+        what: The cost: "questions".
+        plot: The drawing.
+        best: The methods that no cheaper one reaches.
+    """
+
+    what: str
+    plot: Markup
+    best: tuple[Spot, ...]
+
+
+@dataclass(frozen=True)
+class SettingPage:
+    """All that the page says of one setting.
+
+    Attributes:
+        title: Data and setting.
+        anchor: Where links to it lead.
+        truth: Its test images.
+        rows: The methods that were measured.
+        columns: The columns of its table.
+        ticks: Numbers of the plots' axis; None where no method predicts a class.
+        missing: Methods that were left out, or failed.
+        partly: Methods of which one seed failed.
+        noted: Methods with notes or figures of their own.
+        floor: Why the table cannot tell methods apart, where it cannot.
+        macro_is_top1: Whether macro accuracy has no column because it is top-1.
+        costs: Accuracy per cost.
+        trust: Reliability diagrams.
+        where: Classes and groups.
+        beaten: How many methods beat the control, and of how many; None where there is no control.
+    """
+
+    title: str
+    anchor: str
+    truth: TestRecord
+    rows: tuple[MethodRow, ...]
+    columns: tuple[Column, ...]
+    ticks: Markup | None
+    missing: tuple[Row, ...]
+    partly: tuple[Row, ...]
+    noted: tuple[Row, ...]
+    floor: str
+    macro_is_top1: bool
+    costs: tuple[CostPlot, ...]
+    trust: tuple[Trust, ...]
+    where: ByClass | None
+    beaten: tuple[int, int] | None
+
+    @property
+    def best(self) -> Row | None:
+        """The row with the highest top-1."""
+        known = [each.row for each in self.rows if each.row.top1 is not None]
+        return max(known, key=lambda row: row.top1 or 0, default=None)
+
+
+def write_table_report(run: RunFolder, result: EvalResult, settings: Sequence[SettingRuns]) -> Path:
+    """Write `report.html` and `table.md` into the folder of an evaluation, or of several joined.
+
+    Args:
+        run: The folder.
+        result: The table.
+        settings: The runs behind it.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        RunError: The manifest is broken, or a file cannot be written.
+    """
+    places = {(row.data, row.setting): place for place, row in reversed(list(enumerate(result.rows)))}
+    ordered = sorted(
+        settings, key=lambda each: places.get((each.truth.data, each.truth.setting), len(places))
+    )
+    pages = [page_of(each, result, number) for number, each in enumerate(ordered)]
+    has_manifest = (run.path / "manifest.json").is_file()
+    printed = [figure for page in pages for each in page.rows for figure in each.published]
+    html = render(
+        "table.html",
+        run_id=run.run_id,
+        created=run.config.created,
+        result=result,
+        manifest=run.read("manifest.json", RunManifest) if has_manifest else None,
+        settings=pages,
+        overview=overview(pages) if len(pages) > 1 else None,
+        marks={mark: MARKS[mark] for mark in MARKS if any(mark in m.marks for p in pages for m in p.rows)},
+        published=PUBLISHED,
+        fitting=[figure for figure in PUBLISHED if figure in printed],
+        opened=len(pages) <= MOST_OPEN,
+        shown_trust=SHOWN_TRUST,
+        script=Script.named("sort.js"),
+    )
+    groups = [(page.title, rows_of_setting(result, page.truth)) for page in pages]
+    write_page(run.path / MARKDOWN, markdown(result, groups))
+    return write_page(run.path / REPORT, html)
+
+
+def page_of(setting: SettingRuns, result: EvalResult, number: int) -> SettingPage:
+    """All that the page says of one setting."""
+    truth = setting.truth
+    rows = rows_of_setting(result, truth)
+    done = [row for row in rows if row.outcome == "done"]
+    columns = columns_for(done, result)
+    known = [row for row in done if row.top1 is not None]
+    axis = figures.Axis.around([end for row in known for end in row.ci95 or (row.top1 or 0.0,)])
+    control = next((row.top1 for row in known if row.method == result.control), None)
+    verdicts = [row.against_control for row in known if row.against_control is not None]
+    return SettingPage(
+        title=f"{truth.data}, {truth.setting}",
+        anchor=f"setting-{number}",
+        truth=truth,
+        rows=tuple(_method_row(row, result, columns, axis, control) for row in done),
+        columns=tuple(columns),
+        ticks=figures.tick_labels(axis) if known else None,
+        missing=tuple(row for row in rows if row.outcome != "done"),
+        partly=tuple(row for row in done if row.reason),
+        noted=tuple(row for row in done if row.notes or row.diagnostics),
+        floor=floor_note(truth, known),
+        macro_is_top1=macro_is_top1(done),
+        costs=cost_plots(known, result, f"{truth.data}, {truth.setting}"),
+        trust=tuple(trust_of(setting, known)),
+        where=by_class(setting, known, result),
+        beaten=(verdicts.count("beats"), len(verdicts)) if verdicts else None,
+    )
+
+
+def rows_of_setting(result: EvalResult, truth: TestRecord) -> list[Row]:
+    """The rows of one setting of one data set."""
+    return [row for row in result.rows if (row.data, row.setting) == (truth.data, truth.setting)]
+
+
+def kind_of(row: Row, result: EvalResult) -> str:
+    """Class name of a method's colour: baseline, control, or how it stands against the control."""
+    if row.method == result.control:
+        return "control"
+    return "baseline" if row.method == result.baseline else row.against_control or "alike"
+
+
+def _method_row(
+    row: Row, result: EvalResult, columns: Sequence[Column], axis: figures.Axis, control: float | None
+) -> MethodRow:
+    plot = Markup("")
+    if row.top1 is not None:
+        ends = row.ci95 or (row.top1, row.top1)
+        plot = figures.interval(row.top1, ends, axis, kind=kind_of(row, result), level=control)
+    return MethodRow(
+        row=row,
+        marks=marks_of(row, result),
+        plot=plot,
+        cells=tuple(column.cell(row) for column in columns),
+        published=tuple(
+            figure
+            for figure in PUBLISHED
+            if figure.fits(row.method, data=row.data, clip=result.clip, shots=result.shots)
+        ),
+    )
+
+
+def floor_note(truth: TestRecord, rows: Sequence[Row]) -> str:
+    """Why no method can be told from the control, where the classes are too few for it.
+
+    The sign of each class's difference is flipped: with G classes no p is below 2 / 2^G, and Holm multiplies
+    the smallest by the number of rows.
+    """
+    compared = sum(row.p_vs_control is not None for row in rows)
+    classes = len(set(truth.labels))
+    smallest = 2.0 ** (1 - classes)
+    if not compared or smallest * compared < ALPHA:
+        return ""
+    return (
+        f"With {classes} classes p cannot fall below {smallest:.2g}, and for {compared} methods it counts "
+        f"{compared} times: this table cannot show that a method beats the control."
+    )
+
+
+def cost_plots(rows: Sequence[Row], result: EvalResult, where: str) -> tuple[CostPlot, ...]:
+    """Top-1 against questions, and against texts."""
+    made: list[CostPlot] = []
+    for what, field in (("questions", "llm_requests"), ("texts", "texts")):
+        spots = [Spot(row.title, getattr(row, field), row.top1 or 0.0, kind_of(row, result)) for row in rows]
+        spots.sort(key=lambda spot: spot.kind in ("baseline", "control"))  # uppermost
+        plot = scatter(spots, title=f"Top-1 against {what} needed: {where}")
+        if plot is not None:
+            made.append(CostPlot(what, plot, tuple(frontier(spots))))
+    return tuple(made)
+
+
+@dataclass(frozen=True)
+class OverviewRow:
+    """One method over all settings.
+
+    Attributes:
+        title: Its title.
+        marks: What stands beside its name.
+        rows: Its row of each setting; None where it has no accuracy there.
+    """
+
+    title: str
+    marks: tuple[str, ...]
+    rows: tuple[Row | None, ...]
+
+
+def overview(pages: Sequence[SettingPage]) -> list[OverviewRow]:
+    """Every method with an accuracy, over all settings."""
+    known = [{each.row.method: each for each in page.rows if each.row.top1 is not None} for page in pages]
+    named = {method: each for page in known for method, each in page.items()}
+    return [
+        OverviewRow(
+            title=each.row.title,
+            marks=each.marks,
+            rows=tuple(page[method].row if method in page else None for page in known),
+        )
+        for method, each in named.items()
+    ]

@@ -1,0 +1,84 @@
+"""Writes the tables of an evaluation as Markdown, to be pasted elsewhere.
+
+It knows nothing of pages or figures.
+"""
+
+import re
+from collections.abc import Sequence
+
+from fieldmark.evals.report import words
+from fieldmark.evals.report.table_columns import MARKS, columns_for, macro_is_top1, marks_of
+from fieldmark.evals.table.records import EvalResult, Row
+
+_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+
+
+def markdown(result: EvalResult, groups: Sequence[tuple[str, Sequence[Row]]]) -> str:
+    """The tables, one a setting, with what is needed to read them.
+
+    Args:
+        result: What was measured.
+        groups: Title and rows of each setting.
+    """
+    parts = [f"# Fieldmark eval: {escaped(result.data)}", _setup(result)]
+    for title, rows in groups:
+        parts += [f"## {escaped(title)}", *_setting(result, rows)]
+    parts.append(_legend(result, [row for _, rows in groups for row in rows]))
+    parts += [escaped(note) for note in result.notes]
+    return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text as Markdown shows it: on one line, with nothing in it that Markdown or HTML would read."""
+    line = " ".join(words.clean(text).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(r"\\\1", line)
+
+
+def _setup(result: EvalResult) -> str:
+    asked = f"; answers by {escaped(result.llm)}" if result.llm else ""
+    return (
+        f"CLIP model {escaped(result.clip)}{asked}; {words.plural(result.shots, 'labelled image')} a class; "
+        f"{words.plural(result.seeds, 'seed')}."
+    )
+
+
+def _setting(result: EvalResult, rows: Sequence[Row]) -> list[str]:
+    done = [row for row in rows if row.outcome == "done"]
+    made: list[str] = []
+    if done:
+        columns = columns_for(done, result)
+        heads = ["Method", "Source", *(column.head for column in columns)]
+        lines = [_line(heads), _line([":--", ":--", *("--:" for _ in columns)], plain=True)]
+        for row in done:
+            marks = marks_of(row, result)
+            title = f"{row.title} ({', '.join(marks)})" if marks else row.title
+            cells = [column.cell(row) for column in columns]
+            texts = [f"{c.text} ({'; '.join(c.below)})" if c.below else c.text for c in cells]
+            lines.append(_line([title, row.source, *texts]))
+        made += [f"{words.plural(done[0].images, 'test image')}.", "\n".join(lines)]
+        if macro_is_top1(done):
+            made.append("Macro accuracy is top-1 here: every class has as many images.")
+    missing = [row for row in rows if row.outcome != "done"]
+    if missing:
+        made.append(
+            "\n".join(
+                f"- {escaped(row.title)}: {row.outcome.replace('_', ' ')}: {escaped(row.reason)}"
+                for row in missing
+            )
+        )
+    return made
+
+
+def _line(cells: Sequence[str], *, plain: bool = False) -> str:
+    return f"| {' | '.join(cells if plain else map(escaped, cells))} |"
+
+
+def _legend(result: EvalResult, rows: Sequence[Row]) -> str:
+    there = {mark for row in rows if row.outcome == "done" for mark in marks_of(row, result)}
+    lines = [f"- {mark}: {meaning}" for mark, meaning in MARKS.items() if mark in there]
+    lines.append(
+        "- intervals: 95%, by resampling whole classes; p: sign flips of whole classes, adjusted by Holm for "
+        "all rows of the setting"
+    )
+    return "\n".join(lines)
