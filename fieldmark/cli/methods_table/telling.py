@@ -73,6 +73,8 @@ def show(result: "EvalResult", console: PlainConsole) -> None:
 
 def show_setting(result: "EvalResult", title: str, rows: Sequence["Row"], console: PlainConsole) -> None:
     """One setting's table, then why methods are missing in it."""
+    from fieldmark.evals.table.missing import missing
+
     done = [each for each in rows if each.outcome == "done"]
     if done:
         every = columns_for(done, result)
@@ -93,11 +95,8 @@ def show_setting(result: "EvalResult", title: str, rows: Sequence["Row"], consol
             console.say(f"Wider terminals also show: {', '.join(lacking)}.")
     else:
         console.say(f"{title}: no method could be measured.", "bold")
-    for each in rows:
-        if each.outcome != "done":
-            console.say(f"{each.title}: {each.outcome.replace('_', ' ')}: {each.reason}.")
-        elif each.reason:
-            console.say(f"{each.title}: one of its seeds failed: {each.reason}.")
+    for each in missing(rows):
+        console.say(f"{each.outcome.capitalize()}, {each.reason}: {'; '.join(each.methods)}.")
 
 
 def columns_for(rows: Sequence["Row"], result: "EvalResult") -> list[Column]:

@@ -93,7 +93,7 @@ def scatter(spots: Sequence[Spot], *, title: str) -> Markup | None:
     if not any(spot.cost > 0 for spot in spots):
         return None
     across = CostAxis.around([spot.cost for spot in spots])
-    up = Axis.around([spot.value for spot in spots])
+    up = Axis.around([spot.value for spot in spots], zero=False)
     plot = _grid(across, up)
     best = frontier(spots)
     plot += _stairs(best, across, up)

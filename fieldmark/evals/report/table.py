@@ -1,4 +1,4 @@
-"""Writes the report of an evaluation: every method in one table, accuracy per cost, trust, and who fails where.
+"""Writes the report of an evaluation: all methods in one table, accuracy per cost, trust, who fails where.
 
 It knows nothing of how methods are run or rows computed; it reads the result and the runs behind it.
 """
@@ -18,6 +18,7 @@ from fieldmark.evals.report.table_columns import MARKS, Cell, Column, columns_fo
 from fieldmark.evals.report.table_markdown import markdown
 from fieldmark.evals.report.trust import Trust, trust_of
 from fieldmark.evals.table.joining import SettingRuns
+from fieldmark.evals.table.missing import Missing, missing
 from fieldmark.evals.table.published import PUBLISHED, PublishedFigure
 from fieldmark.evals.table.records import ALPHA, EvalResult, Row, TestRecord
 from fieldmark.records import RunManifest
@@ -75,8 +76,7 @@ class SettingPage:
         rows: The methods that were measured.
         columns: The columns of its table.
         ticks: Numbers of the plots' axis; None where no method predicts a class.
-        missing: Methods that were left out, or failed.
-        partly: Methods of which one seed failed.
+        missing: Methods that were left out, or failed, by reason.
         noted: Methods with notes or figures of their own.
         floor: Why the table cannot tell methods apart, where it cannot.
         macro_is_top1: Whether macro accuracy has no column because it is top-1.
@@ -92,8 +92,7 @@ class SettingPage:
     rows: tuple[MethodRow, ...]
     columns: tuple[Column, ...]
     ticks: Markup | None
-    missing: tuple[Row, ...]
-    partly: tuple[Row, ...]
+    missing: tuple[Missing, ...]
     noted: tuple[Row, ...]
     floor: str
     macro_is_top1: bool
@@ -136,6 +135,7 @@ def write_table_report(run: RunFolder, result: EvalResult, settings: Sequence[Se
         created=run.config.created,
         result=result,
         manifest=run.read("manifest.json", RunManifest) if has_manifest else None,
+        notes=[note for note in result.notes if not any(note in page.truth.notes for page in pages)],
         settings=pages,
         overview=overview(pages) if len(pages) > 1 else None,
         marks={mark: MARKS[mark] for mark in MARKS if any(mark in m.marks for p in pages for m in p.rows)},
@@ -145,7 +145,7 @@ def write_table_report(run: RunFolder, result: EvalResult, settings: Sequence[Se
         shown_trust=SHOWN_TRUST,
         script=Script.named("sort.js"),
     )
-    groups = [(page.title, rows_of_setting(result, page.truth)) for page in pages]
+    groups = [(page.title, rows_of_setting(result, page.truth), page.floor) for page in pages]
     write_page(run.path / MARKDOWN, markdown(result, groups))
     return write_page(run.path / REPORT, html)
 
@@ -157,7 +157,7 @@ def page_of(setting: SettingRuns, result: EvalResult, number: int) -> SettingPag
     done = [row for row in rows if row.outcome == "done"]
     columns = columns_for(done, result)
     known = [row for row in done if row.top1 is not None]
-    axis = figures.Axis.around([end for row in known for end in row.ci95 or (row.top1 or 0.0,)])
+    axis = figures.Axis.around([end for row in known for end in row.ci95 or (row.top1 or 0.0,)], zero=False)
     control = next((row.top1 for row in known if row.method == result.control), None)
     verdicts = [row.against_control for row in known if row.against_control is not None]
     return SettingPage(
@@ -167,8 +167,7 @@ def page_of(setting: SettingRuns, result: EvalResult, number: int) -> SettingPag
         rows=tuple(_method_row(row, result, columns, axis, control) for row in done),
         columns=tuple(columns),
         ticks=figures.tick_labels(axis) if known else None,
-        missing=tuple(row for row in rows if row.outcome != "done"),
-        partly=tuple(row for row in done if row.reason),
+        missing=tuple(missing(rows)),
         noted=tuple(row for row in done if row.notes or row.diagnostics),
         floor=floor_note(truth, known),
         macro_is_top1=macro_is_top1(done),

@@ -8,22 +8,24 @@ from collections.abc import Sequence
 
 from fieldmark.evals.report import words
 from fieldmark.evals.report.table_columns import MARKS, columns_for, macro_is_top1, marks_of
+from fieldmark.evals.table.missing import missing
 from fieldmark.evals.table.records import EvalResult, Row
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 
 
-def markdown(result: EvalResult, groups: Sequence[tuple[str, Sequence[Row]]]) -> str:
+def markdown(result: EvalResult, groups: Sequence[tuple[str, Sequence[Row], str]]) -> str:
     """The tables, one a setting, with what is needed to read them.
 
     Args:
         result: What was measured.
-        groups: Title and rows of each setting.
+        groups: Title and rows of each setting, and what else must be said of it.
     """
     parts = [f"# Fieldmark eval: {escaped(result.data)}", _setup(result)]
-    for title, rows in groups:
+    for title, rows, note in groups:
         parts += [f"## {escaped(title)}", *_setting(result, rows)]
-    parts.append(_legend(result, [row for _, rows in groups for row in rows]))
+        parts += [escaped(note)] if note else []
+    parts.append(_legend(result, [row for _, rows, _ in groups for row in rows]))
     parts += [escaped(note) for note in result.notes]
     return "\n\n".join(parts) + "\n"
 
@@ -59,15 +61,11 @@ def _setting(result: EvalResult, rows: Sequence[Row]) -> list[str]:
         made += [f"{words.plural(done[0].images, 'test image')}.", "\n".join(lines)]
         if macro_is_top1(done):
             made.append("Macro accuracy is top-1 here: every class has as many images.")
-    missing = [row for row in rows if row.outcome != "done"]
-    if missing:
-        made.append(
-            "\n".join(
-                f"- {escaped(row.title)}: {row.outcome.replace('_', ' ')}: {escaped(row.reason)}"
-                for row in missing
-            )
-        )
-    return made
+    lacking = [
+        f"- {each.outcome}: {escaped('; '.join(each.methods))}: {escaped(each.reason)}"
+        for each in missing(rows)
+    ]
+    return [*made, "\n".join(lacking)] if lacking else made
 
 
 def _line(cells: Sequence[str], *, plain: bool = False) -> str:
