@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldmark.cli.progress import Progress
-from fieldmark.cli.terminal import PlainConsole, row, share, table
+from fieldmark.cli.terminal import PlainConsole, amount, row, share, table
 
 if TYPE_CHECKING:
     from fieldmark.evals.table.records import EvalResult, Row, Verdict
@@ -81,7 +81,7 @@ def show_setting(result: "EvalResult", title: str, rows: Sequence["Row"], consol
         columns = fitting(every, done, console.width)
         made = table(
             *(column.head for column in columns),
-            title=f"{title}: {done[0].images:,} images, {len(done)} methods",
+            title=f"{title}: {amount(done[0].images, 'image')}, {amount(len(done), 'method')}",
             words=("method",),
         )
         for column in made.columns:

@@ -1,0 +1,132 @@
+"""How the table of methods is said in a terminal, wide and narrow."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from fieldmark.cli.methods_table.telling import show, top1
+from fieldmark.cli.terminal import PlainConsole
+from fieldmark.evals.table.records import EvalResult, Row
+
+BASE = {"source": "x", "data": "aviary", "setting": "new", "outcome": "done", "images": 1600, "texts": 6400}
+FIGURES = {"top1": 0.099, "ci95": (0.06, 0.143), "worst_group": 0.06, "ece": 0.0512, "seconds": 0.25}
+
+
+def row(method: str, title: str, **more: object) -> Row:
+    return Row.model_validate({"method": method, "title": title} | BASE | FIGURES | more)
+
+
+ROWS = (
+    row("clip", "CLIP, one template", control_difference=-0.005, p_holm_control=0.9),
+    row("waffle", "WaffleCLIP, random words", difference=0.005, p_holm=0.9),
+    row("dclip", "DCLIP, mean of cosines", difference=0.232, p_holm=0.001, control_difference=0.227,
+        p_holm_control=0.049, llm_requests=80),
+    row("dclip-max", "DCLIP, max of cosines", difference=-0.2, p_holm=0.05, control_difference=-0.2,
+        p_holm_control=0.02),
+)  # fmt: skip
+
+
+def said(*rows: Row, width: int = 110, run: Path = Path("runs/x")) -> str:
+    result = EvalResult(
+        data="aviary", settings=tuple({each.setting for each in rows}), rows=rows, baseline="clip",
+        control="waffle", clip="aviary", llm=None, seeds=2, shots=16, images_encoded=0, texts_encoded=0,
+        seconds=1.0, run=str(run),
+    )  # fmt: skip
+    out = StringIO()
+    show(result, PlainConsole(file=out, width=width, markup=False, emoji=False, highlight=False))
+    return out.getvalue()
+
+
+def lines(text: str, sign: str = "│") -> list[list[str]]:
+    return [
+        [cell.strip() for cell in line.strip(sign).split(sign)]
+        for line in text.splitlines()
+        if line.startswith(sign)
+    ]
+
+
+def test_at_110_columns_each_method_has_one_line() -> None:
+    text = said(*ROWS)
+    assert lines(text, "┃") == [
+        ["method", "top-1", "vs clip", "vs control", "worst", "ECE", "asked", "texts", "s"]
+    ]
+    assert lines(text) == [
+        ["CLIP, one template", "9.9 (6.0–14.3)", "baseline", "-0.5", "6.0", "0.051", "0", "6,400", "0.2"],
+        [
+            "WaffleCLIP, random words",
+            "9.9 (6.0–14.3)",
+            "+0.5",
+            "control",
+            "6.0",
+            "0.051",
+            "0",
+            "6,400",
+            "0.2",
+        ],
+        [
+            "DCLIP, mean of cosines",
+            "9.9 (6.0–14.3)",
+            "+23.2*",
+            "+22.7*",
+            "6.0",
+            "0.051",
+            "80",
+            "6,400",
+            "0.2",
+        ],
+        ["DCLIP, max of cosines", "9.9 (6.0–14.3)", "-20.0", "-20.0*", "6.0", "0.051", "0", "6,400", "0.2"],
+    ]
+    assert "aviary, new: 1,600 images, 4 methods" in text and "Wider terminals" not in text
+
+
+@pytest.mark.parametrize(
+    ("width", "heads", "lacking"),
+    [
+        (102, "method top-1 vs clip vs control worst ECE asked texts", "s"),
+        (80, "method top-1 vs clip vs control asked", "worst, ECE, texts, s"),
+        (60, "method top-1 vs clip", "vs control, worst, ECE, asked, texts, s"),
+    ],
+)
+def test_narrow_terminals_lose_what_is_needed_least(width: int, heads: str, lacking: str) -> None:
+    text = said(*ROWS, width=width)
+    assert " ".join(lines(text, "┃")[0]) == heads
+    assert len(lines(text)) == 4
+    assert all(len(line) <= width for line in text.splitlines() if line.startswith(("│", "┃")))
+    assert f"Wider terminals also show: {lacking}." in text
+
+
+def test_long_titles_leave_room_for_figures() -> None:
+    assert lines(said(row("clip", "a title " * 20)))[0][0] == "a title a title a title a title a t…"
+
+
+def test_columns_are_there_where_a_row_fills_them() -> None:
+    none = {"top1": None, "ci95": None, "worst_group": None, "ece": None}
+    free = row("cased", "CaSED", cluster_accuracy=0.5, semantic_similarity=0.25, **none)
+    assert lines(said(free)) == [["CaSED", "50.0", "25.0", "0", "6,400", "0.2"]]
+    graded = row("loki", "Loki", tree_distance=1.25, set_size=2.5, coverage=0.9)
+    assert lines(said(graded), "┃")[0] == [
+        "method", "top-1", "worst", "ECE", "set", "cover", "steps", "asked", "texts", "s",
+    ]  # fmt: skip
+    assert top1(free) == "–"
+
+
+def test_each_data_set_has_its_own_table() -> None:
+    other = row("clip", "CLIP, one template", data="eurosat", setting="new", top1=0.5)
+    text = said(*ROWS, other)
+    assert "aviary, new: 1,600 images, 4 methods" in text and "eurosat, new: 1,600 images, 1 method " in text
+
+
+def test_missing_methods_are_told_by_reason() -> None:
+    out = {"outcome": "left_out", "reason": "needs names"}
+    text = said(row("a", "One", **out), row("b", "Two", **out), row("c", "Three", reason="broke"))
+    assert "Left out, needs names: One; Two." in text and "One seed failed, broke: Three." in text
+    assert "aviary, new: no method could be measured." in said(row("a", "One", **out))
+
+
+def test_the_reports_are_named_where_they_are(tmp_path: Path) -> None:
+    assert "Report:" not in said(*ROWS, run=tmp_path)
+    (tmp_path / "report.html").touch()
+    (tmp_path / "table.md").touch()
+    text = said(*ROWS, run=tmp_path)
+    assert f"Report: {tmp_path / 'report.html'}" in text and f"Table: {tmp_path / 'table.md'}" in text
