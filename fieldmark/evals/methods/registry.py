@@ -11,8 +11,16 @@ from pathlib import Path
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods import (
+    caps_adapter,
+    cased,
     clip,
     dclip,
+    em_dirichlet,
+    linear_probe,
+    loki,
+    sus_x,
+    tip_adapter,
+    transclip,
     waffle,
 )
 from fieldmark.evals.methods.method import Method
@@ -22,6 +30,14 @@ METHODS: tuple[Method, ...] = (
     *clip.METHODS,
     *waffle.METHODS,
     *dclip.METHODS,
+    *transclip.METHODS,
+    *em_dirichlet.METHODS,
+    *sus_x.METHODS,
+    *caps_adapter.METHODS,
+    *tip_adapter.METHODS,
+    *linear_probe.METHODS,
+    *loki.METHODS,
+    *cased.METHODS,
 )
 """All methods, in the order of the table."""
 

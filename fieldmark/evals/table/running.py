@@ -23,6 +23,7 @@ from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.images import ImageFile
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.scoring.loki import tree_distances
 
 RUNS = "methods"
 """Folder of the files, by setting."""
@@ -236,7 +237,19 @@ def record_of(test: TestSet) -> TestRecord:
         classes=test.classes,
         labels=tuple(test.labels.tolist()),
         groups=test.groups,
+        distances=steps_between(test),
         train=len(test.train),
         pool=len(test.pool),
         notes=test.notes,
     )
+
+
+def steps_between(test: TestSet) -> tuple[tuple[float, ...], ...]:
+    """Steps between each two classes in the tree; empty where there is none.
+
+    Raises:
+        InputError: A class is not in the tree, or the tree is none.
+    """
+    if not test.parents:
+        return ()
+    return tuple(map(tuple, tree_distances(test.parents, test.classes, test.classes).tolist()))

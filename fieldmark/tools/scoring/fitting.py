@@ -1,4 +1,4 @@
-"""Checks that image, class and support vectors fit each other, and makes them float32.
+"""Checks that image, class and support vectors fit each other; says which support is held out.
 
 It knows nothing of what is computed from them.
 """
@@ -72,3 +72,23 @@ def fitting_support(support: Support, classes: int, width: int) -> tuple[Tensor,
             hint="Use class indices in the order of the class vectors.",
         )
     return support.vectors.to(torch.float32), labels
+
+
+def held_out_shots(labels: Tensor) -> Tensor:
+    """Which support images are held out to choose constants on.
+
+    Every fourth of a class (the 4th, 8th…); of two or three the last; a class with one image keeps it.
+
+    Args:
+        labels: Class of each support image [S], int64.
+
+    Returns:
+        [S] bool; the same for the same labels.
+    """
+    order = labels.argsort(stable=True)
+    sizes = torch.bincount(labels)
+    ends = sizes.cumsum(0)
+    place = torch.empty_like(labels)
+    place[order] = torch.arange(len(labels), device=labels.device) - (ends - sizes)[labels[order]]
+    own = sizes[labels]
+    return torch.where(own < 4, (own > 1) & (place == own - 1), place % 4 == 3)

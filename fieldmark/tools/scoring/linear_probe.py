@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
-from fieldmark.tools.scoring.fitting import Support, fitting_support
+from fieldmark.tools.scoring.fitting import Support, fitting_support, held_out_shots
 
 GRID = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Values of L2 worth trying on unit vectors."""
@@ -75,10 +75,9 @@ def fit_linear_probe(support: Support, *, classes: int, l2: float | Sequence[flo
     over. L-BFGS in float64 from 0: deterministic, and strictly convex but for a constant on all biases. A
     class without images has no weight to fit and scores -inf.
 
-    Several values of `l2`: every fourth image of each class (the 4th, 8th…; of two or three the last) is
-    held out, the value with the best top-1 on those wins, then the least mean cross-entropy, then the
-    largest; the probe is fitted anew on all images. With one image per class nothing can be held out and
-    the largest value is used.
+    Several values of `l2`: some images of each class are held out (`held_out_shots`), the value with the
+    best top-1 on those wins, then the least mean cross-entropy, then the largest; the probe is fitted anew
+    on all images. With one image per class nothing can be held out and the largest value is used.
 
     Source: Radford et al. 2021, section 3.2 and appendix A.3.
 
@@ -112,7 +111,7 @@ def fit_linear_probe(support: Support, *, classes: int, l2: float | Sequence[flo
 
 def _choose(vectors: Tensor, labels: Tensor, values: Sequence[float]) -> float:
     """The value that does best on held-out images; `values` descend."""
-    held_out = _held_out(labels)
+    held_out = held_out_shots(labels)
     if not bool(held_out.any()):
         return values[0]
     kept, own = labels[~held_out].unique(return_inverse=True)
@@ -126,17 +125,6 @@ def _choose(vectors: Tensor, labels: Tensor, values: Sequence[float]) -> float:
         return float(right), -float(torch.nn.functional.cross_entropy(logits, truth))
 
     return max(values, key=quality)
-
-
-def _held_out(labels: Tensor) -> Tensor:
-    """Which images are held out [S] bool: every fourth of a class, of two or three the last."""
-    order = labels.argsort(stable=True)
-    sizes = torch.bincount(labels)
-    ends = sizes.cumsum(0)
-    place = torch.empty_like(labels)
-    place[order] = torch.arange(len(labels), device=labels.device) - (ends - sizes)[labels[order]]
-    own = sizes[labels]
-    return torch.where(own < 4, (own > 1) & (place == own - 1), place % 4 == 3)
 
 
 def _fit(vectors: Tensor, labels: Tensor, l2: float) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,24 @@
+"""Class vectors that methods on images start from: of the plain template, and of descriptors.
+
+It knows nothing of images or of who wrote the descriptors.
+"""
+
+from torch import Tensor
+
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.knowledge import descriptors
+from fieldmark.tools.scoring.dclip import descriptor_prompts
+from fieldmark.tools.scoring.prototype import class_prototypes
+from fieldmark.tools.templates import PLAIN, fill_phrase
+
+
+def name_vectors(bench: Bench) -> Tensor:
+    """Unit vectors of "a photo of a {name}." `[C, D]` float32: the text classifier of `clip`."""
+    return class_prototypes([[fill_phrase(PLAIN, name)] for name in bench.classes], bench.encode)
+
+
+async def descriptor_vectors(bench: Bench) -> Tensor:
+    """Unit mean of each class's descriptor prompts `[C, D]` float32: the texts of `dclip`, as prototypes."""
+    marks = await descriptors(bench)
+    prompts = descriptor_prompts(dict(zip(bench.classes, marks, strict=True)))
+    return class_prototypes(list(prompts.values()), bench.encode)

@@ -1,0 +1,50 @@
+"""SuS-X: support images found in a pool by the class texts, then compared by TIP-X; no label, no training.
+
+It knows nothing of captions or labelled images.
+"""
+
+from torch import Tensor
+
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.class_vectors import name_vectors
+from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.tools.scoring.fitting import Support
+from fieldmark.tools.scoring.sus_x import nearest_support, tip_x_scores
+
+MOST_PER_CLASS = 16
+
+
+def pool_support(bench: Bench, words: Tensor) -> Support:
+    """The pool's images nearest to each class text: its average share of a class, 16 at most.
+
+    Args:
+        bench: The bench.
+        words: Unit class vectors `[C, D]`.
+    """
+    share = len(bench.pool_vectors) // len(words)
+    return nearest_support(bench.pool_vectors, words, per_class=max(1, min(MOST_PER_CLASS, share)))
+
+
+async def by_names(bench: Bench) -> Scored:
+    """Score by text, images and signatures.
+
+    The authors choose α, β, γ and the number of support images on validation images. Without labels there is
+    nothing to choose them on: α, β and γ are the constants of `TipXOptions`.
+    """
+    words = name_vectors(bench)
+    support = pool_support(bench, words)
+    scores = tip_x_scores(bench.vectors, words, support=support, logit_scale=bench.logit_scale)
+    return Scored(scores=scores)
+
+
+METHODS = (
+    Method(
+        key="sus-x",
+        title="SuS-X, pool images by name",
+        source="Udandarao et al. 2023",
+        needs=frozenset({Need.NAMES, Need.POOL}),
+        run=by_names,
+        # ψ scales by the extremes over all test images
+        transductive=True,
+    ),
+)
