@@ -71,10 +71,14 @@ def known_birds(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
 
 
 def taxonomy(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
-    """New and known species in one tree; a base model that knows every second one guesses at all of them."""
+    """New and known species in one tree: what the model knows by name, and what it knows by its place alone.
+
+    The observed classes are the known species. The names of the others say nothing to the model, but the tree
+    tells where they stand.
+    """
     book = species_book(world.seed, new=world.species // 2, known=world.species - world.species // 2)
     test, book = _of_species(world, "taxonomy", book)
-    return replace(test, observed=tuple(species.name for species in book[::2])), book
+    return replace(test, observed=tuple(species.name for species in book if species.known)), book
 
 
 def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
@@ -105,7 +109,7 @@ def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
         train=_first(_relabelled(train, kinds), world.shots),
         pool=_relabelled(pool, kinds),
         captions=_captions(seen, book),
-        parents=dict.fromkeys(nouns, NOUN),
+        parents=_above(nouns),
         factors=CONTEXTS,
         templates=TEMPLATES,
         questions=QUESTIONS,
@@ -117,10 +121,13 @@ def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
 
 
 def vocabulary_free(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
-    """Known species whose names no method is told: words are found in captions of other pictures."""
+    """Known species whose names no method is told: words are found in captions of other pictures.
+
+    No labelled pictures either: a label is a name.
+    """
     test, book = known_birds(world)
     note = "The class names are kept from the methods and used to measure alone."
-    return replace(test, setting="vocabulary", names_given=False, notes=(*test.notes, note)), book
+    return replace(test, setting="vocabulary", names_given=False, train=(), notes=(*test.notes, note)), book
 
 
 Setting = Callable[[AviaryWorld], tuple[TestSet, tuple[Species, ...]]]
@@ -181,14 +188,25 @@ def _of_species(
 
 
 def _tree(book: Sequence[Species]) -> dict[str, str]:
-    """Species → family of look-alikes → kind → bird; a known species, of no such family, under its kind."""
-    parents = dict.fromkeys((species.noun for species in book), NOUN)
+    """Species → family of look-alikes → kind → build → bird; known species have no family."""
+    parents = _above([species.noun for species in book])
     for species in book:
         if species.known:
             parents[species.name] = species.noun
         else:
             parents[species.name] = species.family
             parents[species.family] = species.noun
+    return parents
+
+
+def _above(nouns: Sequence[str]) -> dict[str, str]:
+    """Kind → build → bird."""
+    parents: dict[str, str] = {}
+    for noun in dict.fromkeys(nouns):
+        marks = KIND_BY_NOUN[noun].marks
+        small = "small birds" if marks["size"] == "small" else "stout birds"
+        parents[noun] = "long-legged birds" if marks["leg_length"] == "long" else small
+        parents[parents[noun]] = NOUN
     return parents
 
 

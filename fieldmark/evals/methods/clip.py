@@ -44,7 +44,7 @@ def by_texts(bench: Bench, texts: Sequence[Sequence[str]]) -> Scored:
 _NAMES = frozenset({Need.NAMES})
 
 METHODS = (
-    Method(key="clip", title="CLIP, one template", source=_SOURCE, needs=_NAMES, run=by_name),
+    Method(key="clip", title="CLIP, one template", source=_SOURCE, needs=_NAMES, run=by_name, bound=True),
     Method(
         key="clip-7", title="CLIP, 7 templates", source=_SOURCE, needs=_NAMES, run=by_templates(IMAGENET_7)
     ),

@@ -68,6 +68,7 @@ class Method:
         needs: What it needs beyond the test images.
         run: Scores the test images of a bench. Deterministic for a bench and its seed.
         seeded: Whether the bench's seed matters: such a method is run once a seed.
+        bound: Whether it stands as an upper bound where class names are kept from all others.
         transductive: Whether an image's score depends on the other test images.
         scale: What grows where the data are large, and the most that fits 8 GiB; empty where it streams.
         version: Changed whenever its result may change for the same data, so that it is measured anew.
@@ -79,6 +80,7 @@ class Method:
     needs: frozenset[Need]
     run: Run
     seeded: bool = False
+    bound: bool = False
     transductive: bool = False
     scale: str = ""
     version: str = "1"

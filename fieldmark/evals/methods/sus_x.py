@@ -6,12 +6,13 @@ It knows nothing of captions or labelled images.
 from torch import Tensor
 
 from fieldmark.evals.methods.bench import Bench
-from fieldmark.evals.methods.class_vectors import name_vectors
+from fieldmark.evals.methods.class_vectors import descriptor_vectors, name_vectors
 from fieldmark.evals.methods.method import Method, Need, Scored
 from fieldmark.tools.scoring.fitting import Support
 from fieldmark.tools.scoring.sus_x import nearest_support, tip_x_scores
 
 MOST_PER_CLASS = 16
+_SOURCE = "Udandarao et al. 2023"
 
 
 def pool_support(bench: Bench, words: Tensor) -> Support:
@@ -26,25 +27,46 @@ def pool_support(bench: Bench, words: Tensor) -> Support:
 
 
 async def by_names(bench: Bench) -> Scored:
+    """From the plain template."""
+    return by_support(bench, name_vectors(bench))
+
+
+async def by_descriptors(bench: Bench) -> Scored:
+    """From descriptors, as the authors look for support images by what a language model says of a class."""
+    return by_support(bench, await descriptor_vectors(bench))
+
+
+def by_support(bench: Bench, words: Tensor) -> Scored:
     """Score by text, images and signatures.
 
     The authors choose α, β, γ and the number of support images on validation images. Without labels there is
     nothing to choose them on: α, β and γ are the constants of `TipXOptions`.
+
+    Args:
+        bench: The bench.
+        words: Unit class vectors `[C, D]`.
     """
-    words = name_vectors(bench)
     support = pool_support(bench, words)
     scores = tip_x_scores(bench.vectors, words, support=support, logit_scale=bench.logit_scale)
     return Scored(scores=scores)
 
 
+# Transductive by a hair: TIP-X scales one term by its extremes over all test images.
 METHODS = (
     Method(
         key="sus-x",
         title="SuS-X, pool images by name",
-        source="Udandarao et al. 2023",
+        source=_SOURCE,
         needs=frozenset({Need.NAMES, Need.POOL}),
         run=by_names,
-        # ψ scales by the extremes over all test images
+        transductive=True,
+    ),
+    Method(
+        key="sus-x-descriptors",
+        title="SuS-X, pool images by descriptors",
+        source=_SOURCE,
+        needs=frozenset({Need.NAMES, Need.LLM, Need.POOL}),
+        run=by_descriptors,
         transductive=True,
     ),
 )

@@ -61,7 +61,7 @@ class MethodRun(Record):
     candidates: tuple[tuple[int, ...], ...] = ()
     """Classes that each image may still be, where the method leaves sets."""
     names: tuple[str, ...] = ()
-    """The words that a vocabulary-free method has for each image."""
+    """The words that a method has for each image, where class names are not given."""
     open_vocabulary: dict[str, float] = Field(default_factory=dict)
     """Cluster accuracy, semantic similarity and semantic IoU of these words."""
     diagnostics: dict[str, float] = Field(default_factory=dict)
@@ -99,7 +99,11 @@ class Row(Record):
     tree_distance: float | None = None
     """Mean steps in the tree between the predicted and the true class."""
     tree_distance_squared: float | None = None
+    tree_distance_squared_ci95: CI | None = None
+    """Classes resampled."""
     cluster_accuracy: float | None = None
+    cluster_ci95: CI | None = None
+    """Classes resampled, each word still standing for the name it was matched with."""
     semantic_similarity: float | None = None
     semantic_iou: float | None = None
     difference: float | None = None

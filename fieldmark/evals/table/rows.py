@@ -14,6 +14,7 @@ from fieldmark.evals.table.records import CI, MethodRun, Row, TestRecord
 from fieldmark.tools.accuracy import macro_accuracy, predictions_right, worst_group
 from fieldmark.tools.calibration import reliability
 from fieldmark.tools.graded_error import label_distances
+from fieldmark.tools.open_vocabulary import cluster_accuracy
 from fieldmark.tools.selection import candidate_sets
 from fieldmark.tools.statistics import (
     Interval,
@@ -117,9 +118,7 @@ def _row(
     if len(measured.right):
         fields = _accuracies(measured, truth, labels, resamples=resamples, seed=seed)
     if done and done[0].open_vocabulary:
-        fields |= {
-            name: _mean([run.open_vocabulary[name] for run in done]) for name in done[0].open_vocabulary
-        }
+        fields |= _words(done, truth, labels, resamples=resamples, seed=seed)
     if done and done[0].candidates:
         fields |= _sets(done, truth, labels)
     first = own[0]
@@ -174,10 +173,12 @@ def _accuracies(
     }
     if truth.distances:
         table = np.array(truth.distances)
-        steps = np.concatenate([_steps(np.array(run.predicted), labels, table) for run in runs])
+        steps = np.stack([_steps(np.array(run.predicted), labels, table) for run in runs])
+        squares = bootstrap_mean((steps**2).mean(axis=0), labels, resamples=resamples, seed=seed)
         fields |= {
             "tree_distance": _fraction(float(steps.mean())),
-            "tree_distance_squared": _fraction(float((steps**2).mean())),
+            "tree_distance_squared": _fraction(squares.mean),
+            "tree_distance_squared_ci95": _ci(squares),
         }
     return fields
 
@@ -186,6 +187,21 @@ def _steps(predicted: NDArray[np.int64], labels: NDArray[np.int64], distances: F
     """Distance of each prediction from the truth; no prediction is as far from it as any class."""
     found = label_distances(np.maximum(predicted, 0), labels, distances)
     return np.where(predicted < 0, distances[:, labels].max(axis=0), found)
+
+
+def _words(
+    runs: Sequence[MethodRun],
+    truth: TestRecord,
+    labels: NDArray[np.int64],
+    *,
+    resamples: int,
+    seed: int,
+) -> dict[str, object]:
+    """Figures of words that were found without class names."""
+    names = [truth.classes[label] for label in labels]
+    right = np.mean([cluster_accuracy(run.names, names).right for run in runs], axis=0)
+    means = {name: _mean([run.open_vocabulary[name] for run in runs]) for name in runs[0].open_vocabulary}
+    return {**means, "cluster_ci95": _ci(bootstrap_mean(right, labels, resamples=resamples, seed=seed))}
 
 
 def _sets(runs: Sequence[MethodRun], truth: TestRecord, labels: NDArray[np.int64]) -> dict[str, object]:

@@ -44,6 +44,7 @@ def run_record(
     """
     test = bench.test
     fields: dict[str, object] = {}
+    names = scored.names
     if not reason and scored.scores is not None:
         _check(scored.scores, len(test.images), len(test.classes), method)
         best = scored.scores.max(dim=1)
@@ -53,13 +54,15 @@ def run_record(
             "confidence": tuple(round(c, 5) for c in confidence(scored, predicted).tolist()),
             "among_five": tuple((label_ranks(scored.scores.numpy(), test.labels) < FIVE).tolist()),
         }
+        if not test.names_given:  # an upper bound, to be read beside words that were found
+            names = tuple(test.classes[p] if p >= 0 else "" for p in predicted.tolist())
     if not reason and scored.candidates is not None:
         fields["candidates"] = tuple(
             tuple(row.nonzero().flatten().tolist()) for row in scored.candidates.cpu()
         )
     cost = bench.cost  # before measuring asks the encoder for the true names
-    if scored.names:
-        fields["open_vocabulary"] = open_vocabulary(scored.names, bench)
+    if names:
+        fields["open_vocabulary"] = open_vocabulary(names, bench)
     return MethodRun(
         identity=identity,
         data=test.data,
@@ -68,7 +71,7 @@ def run_record(
         seed=bench.seed,
         outcome="failed" if reason else "done",
         reason=reason,
-        names=scored.names,
+        names=names,
         diagnostics={name: round(value, 6) for name, value in scored.diagnostics.items()},
         cost=cost,
         texts_encoded=texts_encoded,
