@@ -165,11 +165,48 @@ async def test_a_damaged_file_is_measured_anew(folder):
         setting_runs(folder)
 
 
+async def test_a_bound_is_told_the_names_that_are_kept_from_the_others(folder):
+    bound, other = Counting("bound", needs={Need.NAMES}), Counting("other", needs={Need.NAMES})
+    hungry = Counting("hungry", needs={Need.NAMES, Need.LABELS})
+    for each in (bound, hungry):
+        each.method = replace(each.method, bound=True)
+    withheld = replace(TEST, names_given=False)
+    first, second, third = await run_methods(task(folder, bound, other, hungry, test=withheld))
+    assert (first.outcome, second.outcome, third.outcome) == ("done", "left_out", "left_out")
+    assert "upper bound" in first.notes[-1]
+    assert first.names == (TEST.classes[0],) * 12
+    assert first.open_vocabulary["cluster_accuracy"] == 0.25
+    (row, *_) = table_rows(
+        setting_runs(folder), [bound.method], baseline="bound", control="bound", resamples=100
+    )
+    assert row.cluster_accuracy == row.top1 == 0.25
+    assert row.cluster_ci95 is not None and row.cluster_ci95[0] < 0.25 < row.cluster_ci95[1]
+
+
+async def test_where_names_are_given_a_bound_is_a_method_like_any_other(folder):
+    bound = Counting("bound", needs={Need.NAMES})
+    bound.method = replace(bound.method, bound=True)
+    (run,) = await run_methods(task(folder, bound))
+    assert (run.outcome, run.notes, run.names, run.open_vocabulary) == ("done", (), (), {})
+
+
+def test_steps_between_classes_are_counted_in_the_tree():
+    first, second, third, fourth = TEST.classes
+    parents = {first: "a", second: "a", third: "b", fourth: "root", "a": "root", "b": "root"}
+    assert record_of(TEST).distances == ()
+    assert record_of(replace(TEST, parents=parents)).distances == (
+        (0, 2, 4, 3), (2, 0, 4, 3), (4, 4, 0, 3), (3, 3, 3, 0),
+    )  # fmt: skip
+    del parents[third]
+    with pytest.raises(InputError, match="not in the tree"):
+        record_of(replace(TEST, parents=parents))
+
+
 def test_the_hash_of_the_data_is_of_all_that_methods_may_use():
     base = record_of(TEST).data_hash
     changed = [
         replace(TEST, noun="bird"), replace(TEST, images=IMAGES[:-1]), replace(TEST, train=IMAGES[:1]),
-        replace(TEST, pool=IMAGES[:1]), replace(TEST, parents={WORLD.names[0]: "x"}),
+        replace(TEST, pool=IMAGES[:1]), replace(TEST, parents=dict.fromkeys(TEST.classes, "x")),
         replace(TEST, templates=("a {}",)), replace(TEST, concept="x"), replace(TEST, observed=("x",)),
     ]  # fmt: skip
     assert len({base, *(record_of(test).data_hash for test in changed)}) == 9
