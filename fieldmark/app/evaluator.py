@@ -5,15 +5,18 @@ It knows nothing of commands and terminals, or of how any method scores.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import JsonValue, ValidationError
 
 from fieldmark.agents.context import Report, say_nothing
+from fieldmark.app.eval_inputs import OwnData, own_test_set
 from fieldmark.app.event_loop import run_here
-from fieldmark.app.stores import Stores, open_stores
+from fieldmark.app.resuming import Chosen, choose
+from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.aviary.settings import AviaryWorld, settings_named
 from fieldmark.evals.demo import NOTE
@@ -24,15 +27,20 @@ from fieldmark.evals.table.aviary import run_setting
 from fieldmark.evals.table.joining import earlier_in, joined, setting_runs, table_rows
 from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
-from fieldmark.evals.table.running import Earlier, Evaluation
+from fieldmark.evals.table.running import Earlier, Evaluation, run_methods
+from fieldmark.evals.table.test_set import TestSet
 from fieldmark.records import Limits, Usage
+from fieldmark.settings import read_settings
 from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.endpoint import normal_url
 from fieldmark.tools.run_folder import RunFolder
 
 AVIARY = "aviary"
 KIND = "eval"
 JOINED = "eval-table"
 RESULT = "result.json"
+UNPACKED = "datasets"
+"""Folder, among what is kept, of pictures out of archives."""
 
 
 @dataclass(kw_only=True)
@@ -41,10 +49,15 @@ class Evaluator:
 
     Args:
         options: Data, settings, methods, seeds and shots.
+        own: Where one's own data lie; None for the aviary.
+        noun: The generic word for all of one's own classes; a published set has one.
         species: Classes of the aviary.
-        images: Test images of each of them.
+        images_per_class: Test images of each of them.
         mistakes: Share of wrong statements in the aviary guide's answers.
-        clip: The CLIP model; the bundled one for the aviary.
+        clip: The CLIP model; the settings' where not given, the bundled one for the aviary.
+        llm: The language model, for one's own data; the settings' where not given; without one, methods that
+            ask are left out.
+        base_url: Its endpoint.
         limits: The most that may be spent on the language model.
         skip_done: Take what earlier runs in `out` measured of the very same.
         home: Where answers and vectors are kept; the settings' where not given.
@@ -54,10 +67,14 @@ class Evaluator:
     """
 
     options: EvalOptions
+    own: OwnData | None = None
+    noun: str | None = None
     species: int = 80
-    images: int = 20
+    images_per_class: int = 20
     mistakes: float = 0.15
     clip: str | None = None
+    llm: str | None = None
+    base_url: str | None = None
     limits: Limits = field(default_factory=Limits)
     skip_done: bool = False
     home: Path | None = None
@@ -83,13 +100,17 @@ class Evaluator:
         """
         began = time.perf_counter()
         methods = methods_named(with_controls(self.options))
-        settings = settings_named(self.options.settings)
         with open_stores(self.home) as stores:
-            encoder = stores.encoder(self.clip or AVIARY)
-            run = self._folder(encoder)
+            chosen = self._chosen()
+            encoder = stores.encoder(chosen.clip, device=chosen.device)
+            test = self._own_test_set(stores) if self.own else None
+            run = self._folder(encoder, chosen)
             before = earlier_in(self.out) if self.skip_done else lambda identity: None
-            tasks, usage = await self._aviary(settings, methods, stores, encoder, run, before)
-            result = self._result(tasks, methods, settings, run, seconds=time.perf_counter() - began)
+            if test is None:
+                tasks, usage = await self._aviary(methods, stores, encoder, run, before)
+            else:
+                tasks, usage = await self._measure(test, methods, stores, encoder, run, before, chosen)
+            result = self._result(tasks, methods, run, seconds=time.perf_counter() - began)
             run.write(RESULT, result)
             write_manifest(
                 run,
@@ -98,15 +119,66 @@ class Evaluator:
                 language_model={"model": result.llm},
                 usage=usage,
                 stop_reason="measured",
-                counts={"methods": len(methods), "settings": len(settings), "rows": len(result.rows)},
+                counts={"methods": len(methods), "settings": len(tasks), "rows": len(result.rows)},
                 seed=self.options.seed,
                 notes=result.notes,
             )
         return result
 
+    def _chosen(self) -> Chosen:
+        """The models; a run that is resumed keeps its own, whatever the environment says by now."""
+        kept = self.earlier.config.options if self.earlier else None
+        return choose(
+            read_settings(),
+            kept,
+            clip=self.clip or (None if self.own else AVIARY),
+            device=None,
+            llm=self.llm,
+            base_url=self.base_url,
+        )
+
+    def _own_test_set(self, stores: Stores) -> TestSet:
+        if self.own is None:
+            raise RunError("There are no data of one's own to read.")
+        return own_test_set(
+            self.own,
+            shots=self.options.shots,
+            seed=self.options.seed,
+            noun=self.noun,
+            cache=stores.home / UNPACKED,
+        )
+
+    async def _measure(
+        self,
+        test: TestSet,
+        methods: tuple[Method, ...],
+        stores: Stores,
+        encoder: Encoder,
+        run: RunFolder,
+        before: Earlier,
+        chosen: Chosen,
+    ) -> tuple[list[Evaluation], Usage]:
+        async with AsyncExitStack() as stack:
+            llm = None
+            if chosen.llm is not None:
+                model = open_llm(chosen.llm, stores.answers, base_url=chosen.base_url, limits=self.limits)
+                llm = await stack.enter_async_context(model)
+                await llm.identify()
+            task = Evaluation(
+                test=test,
+                methods=methods,
+                encoder=encoder,
+                llm=llm,
+                folder=run,
+                options=self.options,
+                earlier=before,
+                report=self.report,
+            )
+            await run_methods(task)
+            return [task], llm.usage if llm else Usage()
+
     async def _aviary(
         self,
-        settings: Sequence[str],
         methods: tuple[Method, ...],
         stores: Stores,
         encoder: Encoder,
@@ -116,14 +188,14 @@ class Evaluator:
         world = AviaryWorld(
             seed=self.options.seed,
             species=self.species,
-            images=self.images,
+            images=self.images_per_class,
             shots=self.options.shots,
             pictures=stores.aviary,
             report=self.report,
         )
         tasks: list[Evaluation] = []
         usage = Usage()
-        for setting in settings:
+        for setting in settings_named(self.options.settings):
             task, spent = await run_setting(
                 setting,
                 world,
@@ -145,13 +217,13 @@ class Evaluator:
         self,
         tasks: Sequence[Evaluation],
         methods: Sequence[Method],
-        settings: Sequence[str],
         run: RunFolder,
         *,
         seconds: float,
     ) -> EvalResult:
         self.report("table", {})
         kept = {each.truth.setting: each for each in setting_runs(run)}
+        settings = tuple(task.test.setting for task in tasks)
         rows = table_rows(
             [kept[setting] for setting in settings],
             methods,
@@ -161,8 +233,8 @@ class Evaluator:
         )
         used = tasks[-1].encoder.usage
         return EvalResult(
-            data=self.options.data,
-            settings=tuple(settings),
+            data=tasks[0].test.data,
+            settings=settings,
             rows=rows,
             baseline=self.options.baseline,
             control=CONTROL,
@@ -173,11 +245,11 @@ class Evaluator:
             images_encoded=used.images_encoded,
             texts_encoded=used.texts_encoded,
             seconds=round(seconds, 3),
-            notes=(NOTE, *dict.fromkeys(note for task in tasks for note in task.test.notes)),
+            notes=(*(() if self.own else (NOTE,)), *dict.fromkeys(note for task in tasks for note in task.test.notes)),
             run=str(run.path),
         )
 
-    def _folder(self, encoder: Encoder) -> RunFolder:
+    def _folder(self, encoder: Encoder, chosen: Chosen) -> RunFolder:
         if self.earlier is not None:
             run = self.earlier
             if run.config.options.get("encoder") != encoder.identity:
@@ -186,17 +258,23 @@ class Evaluator:
                     hint="Start a new run with --skip-done: what fits is taken over.",
                 )
         else:
-            run = RunFolder.create(self.out, kind=KIND, options=self._config(encoder))
+            run = RunFolder.create(self.out, kind=KIND, options=self._config(encoder, chosen))
         self.report("run", {"id": run.run_id, "path": str(run.path)})
         return run
 
-    def _config(self, encoder: Encoder) -> dict[str, JsonValue]:
+    def _config(self, encoder: Encoder, chosen: Chosen) -> dict[str, JsonValue]:
         return {
             "options": self.options.model_dump(mode="json"),
+            "own": self.own.stated() if self.own else None,
+            "noun": self.noun,
             "species": self.species,
-            "images": self.images,
+            "images_per_class": self.images_per_class,
             "mistakes": self.mistakes,
-            "clip": self.clip,
+            "clip": chosen.clip,
+            "device": chosen.device,
+            "llm": chosen.llm if self.own else None,
+            # In normal form, which holds no password.
+            "base_url": normal_url(chosen.base_url) if self.own and chosen.base_url else None,
             "limits": self.limits.model_dump(mode="json"),
             "encoder": encoder.identity,
         }
@@ -209,18 +287,17 @@ class Evaluator:
             InputError: One of them cannot be used.
         """
         left = dict(given)
-        fields = {name: left.pop(name) for name in tuple(left) if name in EvalOptions.model_fields}
+        chosen = {name: left.pop(name) for name in tuple(left) if name in EvalOptions.model_fields}
         try:
-            options = EvalOptions.model_validate(fields)
+            options = EvalOptions.model_validate(chosen)
         except ValidationError as error:
             first = error.errors()[0]
             raise InputError(f"--{first['loc'][0]} cannot be {first['input']}: {first['msg']}.") from None
         methods_named((*options.methods, options.baseline))
-        if options.data != AVIARY:
-            raise InputError(f"There are no data {options.data!r}.", hint="There is: aviary.")
-        settings_named(options.settings)
+        own = own_data(options.data, left)
+        check_fitting(options, own, left)
         methods = tuple(str(Path(name).resolve()) if ".py:" in name else name for name in options.methods)
-        return cls(options=options.model_copy(update={"methods": methods}), out=out, **left)
+        return cls(options=options.model_copy(update={"methods": methods}), own=own, out=out, **left)
 
     @classmethod
     def from_run(cls, run_id: str, *, out: Path) -> Self:
@@ -233,9 +310,10 @@ class Evaluator:
         if run.config.kind != KIND:
             raise RunError(f"Run {run_id} is no evaluation but {run.config.kind!r}.")
         kept: dict[str, Any] = {
-            name: value for name, value in run.config.options.items() if name != "encoder"
+            name: value for name, value in run.config.options.items() if name not in ("encoder", "device")
         }
         try:
+            kept["own"] = OwnData.read(kept["own"]) if kept["own"] else None
             kept["options"] = EvalOptions.model_validate(kept["options"])
             kept["limits"] = Limits.model_validate(kept["limits"])
             return cls(**kept, out=run.path.parent, earlier=run)
@@ -244,6 +322,33 @@ class Evaluator:
                 f"The configuration of run {run.run_id} cannot be read.",
                 hint="Another version of Fieldmark wrote it: start a new run with --skip-done.",
             ) from error
+
+
+def own_data(data: str, left: dict[str, Any]) -> OwnData | None:
+    """Where one's own data lie, taken out of what is left of the options; None for the aviary."""
+    if data == AVIARY:
+        return None
+    names = [name.name for name in fields(OwnData) if name.name in left]
+    return OwnData(source=data, **{name: left.pop(name) for name in names})
+
+
+def check_fitting(options: EvalOptions, own: OwnData | None, left: Mapping[str, Any]) -> None:
+    """Refuse what the data leave no use for, rather than pass it over.
+
+    Raises:
+        InputError: An option is for other data.
+    """
+    if own is None:
+        settings_named(options.settings)
+        unused = [*(name.name for name in fields(OwnData)), "noun", "llm", "base_url"]
+        why = "The aviary has images, names and a guide of its own."
+    else:
+        unused = ["species", "mistakes", "images_per_class"]
+        why = f"Data of your own ({own.source}) are measured as they are."
+        if options.settings:
+            raise InputError(why, hint="Leave --settings out: it is for the aviary.")
+    if given := [f"--{name.replace('_', '-')}" for name in unused if name in left]:
+        raise InputError(why, hint=f"Leave {', '.join(given)} out.")
 
 
 def with_controls(options: EvalOptions) -> tuple[str, ...]:
