@@ -26,8 +26,8 @@ class OwnData:
     """Where one's own data lie.
 
     Attributes:
-        source: What `read_test_set` reads: a folder, a list, a split file, shards, hf:NAME:SPLIT, or with `root`
-            the name of a published set.
+        source: What `read_test_set` reads: a folder, a list, a split file, shards, hf:NAME:SPLIT, or with
+            `root` the name of a published set.
         root: The folder that published sets lie in.
         images: Where the paths of a list or split file start.
         domain: The published set that a folder, list or shards are to be.
@@ -138,7 +138,8 @@ def read_tree(path: Path, classes: tuple[str, ...]) -> dict[str, str]:
         raise InputError(f"The tree cannot be read from {str(path)!r}: {error}.") from error
     if not isinstance(tree, dict) or not all(isinstance(above, str) for above in tree.values()):
         raise InputError(
-            f"{str(path)!r} is no tree.", hint='Write a JSON object: {"wren": "songbird", "songbird": "bird"}.'
+            f"{str(path)!r} is no tree.",
+            hint='Write a JSON object: {"wren": "songbird", "songbird": "bird"}.',
         )
     lacking = [name for name in classes if name not in tree]
     if lacking:
@@ -185,5 +186,3 @@ def skipped(found: DataSet) -> tuple[str, ...]:
         return ()
     first = found.skipped[0]
     return (f"{len(found.skipped)} file(s) could not be used, such as {first.path}: {first.reason}.",)
-
-

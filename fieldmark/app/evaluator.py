@@ -102,8 +102,8 @@ class Evaluator:
         methods = methods_named(with_controls(self.options))
         with open_stores(self.home) as stores:
             chosen = self._chosen()
-            encoder = stores.encoder(chosen.clip, device=chosen.device)
             test = self._own_test_set(stores) if self.own else None
+            encoder = stores.encoder(chosen.clip, device=chosen.device)
             run = self._folder(encoder, chosen)
             before = earlier_in(self.out) if self.skip_done else lambda identity: None
             if test is None:
@@ -245,7 +245,10 @@ class Evaluator:
             images_encoded=used.images_encoded,
             texts_encoded=used.texts_encoded,
             seconds=round(seconds, 3),
-            notes=(*(() if self.own else (NOTE,)), *dict.fromkeys(note for task in tasks for note in task.test.notes)),
+            notes=(
+                *(() if self.own else (NOTE,)),
+                *dict.fromkeys(note for task in tasks for note in task.test.notes),
+            ),
             run=str(run.path),
         )
 

@@ -13,7 +13,7 @@ def test_the_method_of_the_page_is_measured(command_line: CommandLine) -> None:
     (code,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     (line,) = re.findall(r"^fieldmark (eval .*)$", text, re.MULTILINE)
     (command_line.folder / "views.py").write_text(code)
-    small = ("--species", "6", "--images", "3", "--shots", "0", "--json")
+    small = ("--species", "6", "--per-class", "3", "--shots", "0", "--json")
     done = command_line.invoke(*line.split(), *small)
     assert done.code == 0, done.err
     rows = {row["method"]: row for row in done.json["rows"]}

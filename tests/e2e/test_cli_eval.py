@@ -4,7 +4,7 @@ import json
 
 from tests.command_line import CommandLine
 
-SMALL = ("--species", "6", "--images", "3", "--shots", "2")
+SMALL = ("--species", "6", "--per-class", "3", "--shots", "2")
 FEW = ("eval", "--data", "aviary", "--methods", "clip,dclip,clip-7", *SMALL)
 
 
@@ -81,3 +81,48 @@ def test_the_methods_are_listed(command_line: CommandLine) -> None:
     assert len(keys) == len(set(keys))
     assert keys[0] == "clip"
     assert json.dumps(listed.json)
+
+
+def test_data_of_ones_own_without_a_language_model(command_line: CommandLine) -> None:
+    drawn = command_line.invoke(
+        "aviary", "render", "birds", "--species", "0", "--known", "6", "--images", "4"
+    )
+    assert drawn.code == 0, drawn.err
+    names = (command_line.folder / "birds" / "classes.txt").read_text().splitlines()
+    tree = {name: name.split()[-1] for name in names}
+    (command_line.folder / "tree.json").write_text(json.dumps(tree))
+    own = (
+        "eval",
+        "--data",
+        "birds",
+        "--clip",
+        "aviary",
+        "--tree",
+        "tree.json",
+        "--noun",
+        "bird",
+        "--shots",
+        "2",
+    )
+    done = command_line.invoke(*own, "--methods", "clip,dclip", "--json")
+    assert done.code == 0, done.err
+    rows = {row["method"]: row for row in done.json["rows"]}
+    assert (rows["clip"]["images"], rows["clip"]["setting"]) == (12, "test")
+    assert rows["clip"]["top1"] > 0.5  # names that the model knows
+    assert rows["dclip"]["outcome"] == "left_out"
+    assert "llm" in rows["dclip"]["reason"]
+    resumed = command_line.invoke("eval", "--resume", done.json["run"].split("/")[-1], "--json")
+    assert resumed.json["rows"] == done.json["rows"]
+
+    for more, words in [
+        (("--species", "3"), "Leave --species out"),
+        (("--settings", "new"), "Leave --settings out"),
+        (("--tree", "none.json"), "tree cannot be read"),
+        (("--captions", "none.jsonl"), "--pool"),
+        (("--domain", "eurosat"), "EuroSAT"),
+    ]:
+        refused = command_line.invoke(*own, *more)
+        assert refused.code == 2, more
+        assert words in refused.err, (more, refused.err)
+    aviary = command_line.invoke("eval", "--data", "aviary", "--noun", "bird")
+    assert (aviary.code, "Leave --noun out" in aviary.err) == (2, True)

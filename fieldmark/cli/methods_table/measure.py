@@ -21,7 +21,49 @@ _DATA, _METHODS, _RUN = "The data", "The methods", "The run"
 def measure(
     ctx: typer.Context,
     data: Annotated[
-        str | None, typer.Option(help="aviary.", show_default=False, rich_help_panel=_DATA)
+        str | None,
+        typer.Option(
+            help="aviary, a folder with one folder a class, a CSV or JSONL list, a CoOp split file, "
+            "CLIP_benchmark's shards, hf:NAME:SPLIT, or with --root the name of a published set.",
+            show_default=False,
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(help="Folder of published sets, by their usual names.", rich_help_panel=_DATA),
+    ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(
+            help="Published set that --data is to be: classes, order and counts are checked.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    part: Annotated[
+        bool, typer.Option("--part", help="A part of the published set is meant.", rich_help_panel=_DATA)
+    ] = False,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Where the paths of a list or split file start.", rich_help_panel=_DATA),
+    ] = None,
+    pool: Annotated[
+        Path | None,
+        typer.Option(help="Folder of unlabelled images, for methods that use some.", rich_help_panel=_DATA),
+    ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            help='Captions of the pool, JSONL: {"image": "a.jpg", "caption": "…"}.', rich_help_panel=_DATA
+        ),
+    ] = None,
+    tree: Annotated[
+        Path | None,
+        typer.Option(help="Hierarchy of the classes, JSON of child to parent.", rich_help_panel=_DATA),
+    ] = None,
+    noun: Annotated[
+        str | None,
+        typer.Option(help='Generic word for all classes, such as "bird".', rich_help_panel=_DATA),
     ] = None,
     settings: Annotated[
         str | None,
@@ -44,7 +86,7 @@ def measure(
         int | None,
         typer.Option(min=6, max=200, help="Classes of the aviary. \\[default: 80]", rich_help_panel=_DATA),
     ] = None,
-    images: Annotated[
+    per_class: Annotated[
         int | None,
         typer.Option(
             min=1, max=10_000, help="Test images of each aviary class. \\[default: 20]", rich_help_panel=_DATA
@@ -79,7 +121,20 @@ def measure(
         typer.Option(help="The first seed; the aviary's too. \\[default: 0]", rich_help_panel=_METHODS),
     ] = None,
     clip: Annotated[
-        str | None, typer.Option(help="CLIP model. \\[default: aviary]", rich_help_panel=_METHODS)
+        str | None,
+        typer.Option(
+            help="CLIP model. Else FIELDMARK_CLIP; aviary for the aviary.", rich_help_panel=_METHODS
+        ),
+    ] = None,
+    llm: Annotated[
+        str | None,
+        typer.Option(
+            help="Language model. Else FIELDMARK_LLM; without one, methods that ask are left out.",
+            rich_help_panel=_METHODS,
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Its endpoint. Else OPENAI_BASE_URL.", rich_help_panel=_METHODS)
     ] = None,
     max_calls: Annotated[
         int | None, typer.Option(min=0, help="The most questions asked anew.", rich_help_panel=_METHODS)
@@ -111,7 +166,10 @@ def measure(
     Exit codes: 0 done; 2 wrong input; 3 stopped by a limit; 130 Ctrl-C. A stopped run goes on with --resume.
     """
     chosen: dict[str, Any] = {
-        "data": data, "settings": split(settings), "shots": shots, "species": species, "images": images,
+        "data": data, "settings": split(settings), "shots": shots, "species": species,
+        "images_per_class": per_class,
+        "root": root, "domain": domain, "part": part or None, "images": images, "pool": pool,
+        "captions": captions, "tree": tree, "noun": noun, "llm": llm, "base_url": base_url,
         "methods": split(methods), "baseline": baseline, "seeds": seeds, "seed": seed, "clip": clip,
         "skip_done": skip_done or None,
     }  # fmt: skip
