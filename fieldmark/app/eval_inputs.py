@@ -46,6 +46,12 @@ class OwnData:
     captions: Path | None = None
     tree: Path | None = None
 
+    @property
+    def name(self) -> str:
+        """What the table calls the data: a path by its last part, wherever it lies."""
+        path = Path(self.source)
+        return path.resolve().name if path.exists() else self.source
+
     def stated(self) -> dict[str, JsonValue]:
         """As a run keeps it: paths by their full names, so that it can be resumed from any folder."""
         places = {name: getattr(self, name) for name in ("root", "images", "pool", "captions", "tree")}
@@ -94,7 +100,7 @@ def own_test_set(own: OwnData, *, shots: int, seed: int, noun: str | None, cache
     pool = find_given(own.pool).images if own.pool else ()
     pool, captions = read_captions(own.captions, own.pool, pool) if own.captions else (pool, ())
     return TestSet(
-        data=domain.id if domain else own.source,
+        data=domain.id if domain else own.name,
         setting=SETTING,
         classes=found.classes,
         noun=noun or (domain.noun if domain else ANYTHING),
