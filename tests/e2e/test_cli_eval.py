@@ -115,7 +115,7 @@ def test_data_of_ones_own_without_a_language_model(command_line: CommandLine) ->
     assert resumed.json["rows"] == done.json["rows"]
 
     for more, words in [
-        (("--species", "3"), "Leave --species out"),
+        (("--species", "6"), "Leave --species out"),
         (("--settings", "new"), "Leave --settings out"),
         (("--tree", "none.json"), "tree cannot be read"),
         (("--captions", "none.jsonl"), "--pool"),
