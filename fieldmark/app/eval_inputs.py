@@ -18,6 +18,7 @@ from fieldmark.tools.images import ImageFile
 
 SETTING = "test"
 ANYTHING = "object"
+ROOT = "(everything)"
 NO_NOUN = f'No noun was given: where a method needs a generic word, it said "{ANYTHING}"; see --noun.'
 
 
@@ -129,7 +130,13 @@ def tree_of(found: DataSet) -> dict[str, str]:
     parents = {name: above for above, members in coarse.items() for name in members}
     if set(found.classes) - set(parents):
         return {}
-    return parents
+    return rooted(parents)
+
+
+def rooted(parents: dict[str, str]) -> dict[str, str]:
+    """The tree with one root: nodes that nothing is above are put under one of its own."""
+    tops = [above for above in dict.fromkeys(parents.values()) if above not in parents]
+    return parents if len(tops) < 2 else parents | dict.fromkeys(tops, ROOT)
 
 
 def read_tree(path: Path, classes: tuple[str, ...]) -> dict[str, str]:
@@ -153,7 +160,7 @@ def read_tree(path: Path, classes: tuple[str, ...]) -> dict[str, str]:
             f"The tree lacks {lacking[0]!r} and {len(lacking) - 1} more of {len(classes)} classes.",
             hint="Give each class a parent.",
         )
-    return tree
+    return rooted(tree)
 
 
 def read_captions(
