@@ -189,15 +189,21 @@ def fudd_options(noun: str) -> ResolveOptions:
     )
 
 
-def everything(votes: Sequence[Vote], world: World) -> list[list[str]]:
+def everything(votes: Sequence[Vote], world: World, *, named: bool = False) -> list[list[str]]:
     """The equal-knowledge control: every mark that the answers gave a class, listed for all classes at once.
 
-    The generic noun stands in place of the names, which the encoder has never seen: the control is meant
-    to be as strong as it can be. A mark that several answers repeat is listed once, as FuDD does.
+    The control is meant to be as strong as it can be: where the encoder has never seen the names, the
+    generic noun stands in their place. A mark that several answers repeat is listed once, as FuDD does.
+
+    Args:
+        votes: The marks.
+        world: Its classes and noun.
+        named: Whether to list marks under the names all the same.
     """
     marks: dict[str, dict[str, None]] = {name: {} for name in world.classes}
     for vote in votes:
-        marks[vote.class_name].setdefault(descriptor_text(world.noun, vote.value))
+        subject = vote.class_name if named else world.noun
+        marks[vote.class_name].setdefault(descriptor_text(subject, vote.value))
     return [list(own) or [class_text(name)] for name, own in marks.items()]
 
 

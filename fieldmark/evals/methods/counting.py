@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from pydantic import BaseModel
 
-from fieldmark.records import Question, Record
+from fieldmark.records import EncoderUsage, Question, Record, Skipped
 from fieldmark.tools.encoder import Encoded, Encoder, Progress
 from fieldmark.tools.images import ImageFile
 from fieldmark.tools.llm import Answer, LanguageModel
@@ -84,6 +84,17 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 class CountedEncoder:
     """An encoder that remembers which texts and images went through it; everything else is the encoder's."""
+
+    # Named for the type checker alone: `__getattr__` finds them in the encoder.
+    name: str
+    identity: str
+    width: int
+    context_length: int
+    logit_scale: float
+    random_weights: bool
+    reference: torch.Tensor | None
+    usage: EncoderUsage
+    failures: tuple[Skipped, ...]
 
     def __init__(self, inner: Encoder) -> None:
         self._inner = inner

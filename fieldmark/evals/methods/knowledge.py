@@ -5,13 +5,15 @@ It knows nothing of scoring.
 
 import asyncio
 from collections.abc import Sequence
-from itertools import combinations
 
-from fieldmark.agents.asking import ask
+import torch
+from torch import Tensor
+
+from fieldmark.agents.asking import ask, captions
 from fieldmark.agents.notes import Note, QuestionSpec
 from fieldmark.errors import EndpointError, LimitReached
 from fieldmark.evals.methods.bench import Bench
-from fieldmark.tools.prompt_texts import class_text
+from fieldmark.tools.templates import PLAIN, fill_phrase
 
 Pair = tuple[int, int]
 
@@ -22,7 +24,7 @@ async def answers(specs: Sequence[QuestionSpec], bench: Bench) -> list[Note]:
     A question that brings nothing is noted, and the method goes on without its answer.
 
     Raises:
-        EndpointError: The language model cannot be asked at all.
+        EndpointError: The language model cannot be asked at all, or answered none of several questions.
         LimitReached: A limit kept a question back.
     """
     notes = await asyncio.gather(*(ask(spec, bench) for spec in specs))
@@ -31,6 +33,8 @@ async def answers(specs: Sequence[QuestionSpec], bench: Bench) -> list[Note]:
             raise LimitReached(note.reason, hint="Go on with --resume and a higher limit.")
         if note.failure == "endpoint":
             raise EndpointError(note.reason)
+    if len(notes) > 1 and all(note.failure == "unanswered" for note in notes):
+        raise EndpointError(f"None of {len(notes)} questions was answered: {notes[0].reason}")
     failed = sum(note.failure is not None for note in notes)
     if failed:
         bench.notes.append(f"{failed} of {len(notes)} questions brought no usable answer")
@@ -56,26 +60,60 @@ def mark_of(text: str) -> str:
     return text.split(", which has ", 1)[-1].rstrip(".")
 
 
+async def portraits(questions: Sequence[str], bench: Bench) -> list[list[str]]:
+    """What a language model says that photos of each class show, one question after the other.
+
+    Args:
+        questions: Each with one place for the class name (`class_questions.PLACE`).
+        bench: The bench.
+
+    Returns:
+        The sentences of each class; none where all its answers failed.
+    """
+    specs = [
+        QuestionSpec(kind="portray", classes=(name,), text=question)
+        for question in questions
+        for name in bench.classes
+    ]
+    own: dict[str, list[str]] = {name: [] for name in bench.classes}
+    for note in await answers(specs, bench):
+        own[note.spec.classes[0]] += note.words
+    return list(own.values())
+
+
+def or_plain(texts: Sequence[Sequence[str]], bench: Bench) -> list[Sequence[str]]:
+    """The texts of each class, its plain template where it has none; a note counts these."""
+    lacking = sum(not own for own in texts)
+    if lacking:
+        bench.notes.append(f"{lacking} of {len(texts)} classes had no answer and kept the plain template")
+    return [own or [fill_phrase(PLAIN, name)] for own, name in zip(texts, bench.classes, strict=True)]
+
+
+async def pair_notes(pairs: Sequence[Pair], bench: Bench) -> list[Note]:
+    """What sets each pair of classes apart, in their order."""
+    names = bench.classes
+    return await answers([QuestionSpec(kind="pair", classes=(names[a], names[b])) for a, b in pairs], bench)
+
+
 async def pair_captions(pairs: Sequence[Pair], bench: Bench) -> dict[Pair, tuple[list[str], list[str]]]:
     """For each pair of classes the captions that set each side apart; pairs that failed are left out."""
     names = bench.classes
-    specs = [QuestionSpec(kind="pair", classes=(names[a], names[b])) for a, b in pairs]
-    notes = await answers(specs, bench)
     found: dict[Pair, tuple[list[str], list[str]]] = {}
-    for pair, note in zip(pairs, notes, strict=True):
+    for pair, note in zip(pairs, await pair_notes(pairs, bench), strict=True):
         if note.failure is None:
-            sides = [
-                [v.caption or class_text(v.class_name) for v in note.votes if v.class_name == names[side]]
-                for side in pair
-            ]
+            sides = [captions(note.votes, names[side]) for side in pair]
             found[pair] = (sides[0], sides[1])
     return found
 
 
-def pairs_within(candidates: Sequence[Sequence[int]]) -> list[Pair]:
-    """The distinct unordered pairs that share an image's candidates, in order of first appearance."""
-    found: dict[Pair, None] = {}
-    for own in candidates:
-        for pair in combinations(sorted(own), 2):
-            found.setdefault(pair)
-    return list(found)
+def pairs_within(candidates: Tensor) -> list[Pair]:
+    """The unordered pairs of classes that some image may both be, those of most images first.
+
+    Args:
+        candidates: Classes that each image may be `[N, C]` bool.
+    """
+    member = candidates.to(torch.float32)
+    shared = (member.T @ member).triu(1)
+    pairs = shared.nonzero()
+    order = shared[pairs[:, 0], pairs[:, 1]].argsort(descending=True, stable=True)
+    return [(first, second) for first, second in pairs[order].tolist()]

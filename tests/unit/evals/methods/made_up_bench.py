@@ -4,6 +4,7 @@ It knows nothing of any method.
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 
 import torch
 
+from fieldmark.errors import QuestionFailed
 from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.method import Scored
 from fieldmark.evals.methods.registry import BY_KEY
 from fieldmark.evals.table.test_set import Factor, TestSet
+from fieldmark.records import Question
 from fieldmark.tools.run_folder import RunFolder
 from tests.graph.world import FakeEncoder, FakeModel, World
 
@@ -66,7 +69,11 @@ class Benches:
 
 def scored_by(key: str, bench: Bench) -> Scored:
     """What the method of this key says."""
-    return asyncio.run(BY_KEY[key].run(bench))
+
+    async def run() -> Scored:
+        return await BY_KEY[key].run(bench)
+
+    return asyncio.run(run())
 
 
 def scores_by(key: str, bench: Bench) -> torch.Tensor:
@@ -77,3 +84,21 @@ def scores_by(key: str, bench: Bench) -> torch.Tensor:
 
 
 _RUNS = count()
+
+
+def refusing(asked: Callable[[Question[Any]], bool]) -> FakeModel:
+    """A language model that refuses some questions."""
+
+    def fault(question: Question[Any]) -> Exception | None:
+        return QuestionFailed("I must not", reason="refused") if asked(question) else None
+
+    return FakeModel(WORLD, fault=fault)
+
+
+def by_hand(bench: Bench, texts: Sequence[Sequence[str]], *, scale: float = 20.0) -> torch.Tensor:
+    """Logits `[N, C]` with the unit mean of each class's texts, text by text."""
+    columns: list[torch.Tensor] = []
+    for own in texts:
+        mean = sum(bench.encoder.encode_texts([text])[0] for text in own) / torch.tensor(float(len(own)))
+        columns.append(scale * (bench.vectors @ (mean / mean.norm())))
+    return torch.stack(columns, dim=1)

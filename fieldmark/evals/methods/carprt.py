@@ -1,0 +1,28 @@
+"""CARPRT: the pool of templates, weighed for each class by the images taken for it.
+
+It knows nothing of how weights are found.
+"""
+
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.methods.zpe import SCALE, pool_of
+from fieldmark.tools.scoring.carprt import carprt_scores
+
+
+async def by_class_weights(bench: Bench) -> Scored:
+    """Weigh the pool's templates class by class."""
+    scores = carprt_scores(bench.vectors, bench.encode, pool_of(bench), logit_scale=bench.logit_scale)
+    return Scored(scores=scores)
+
+
+METHODS = (
+    Method(
+        key="carprt",
+        title="CARPRT, templates weighed a class",
+        source="CARPRT, ICLR 2026",
+        needs=frozenset({Need.NAMES}),
+        run=by_class_weights,
+        transductive=True,
+        scale=SCALE,
+    ),
+)

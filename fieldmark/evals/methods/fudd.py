@@ -1,0 +1,114 @@
+"""FuDD: classes that an image may be, compared by what sets each two apart; four ways to choose them.
+
+It knows nothing of how pairs are asked about.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.calibrated import calibrate
+from fieldmark.evals.methods.knowledge import pair_captions, pairs_within
+from fieldmark.evals.methods.method import Method, Need, Run, Scored
+from fieldmark.tools.scoring.candidates import (
+    CandidateRule,
+    Conformal,
+    Margin,
+    TopK,
+    class_probabilities,
+    spread_temperature,
+)
+from fieldmark.tools.scoring.fudd import fudd_scores, fudd_scores_within
+from fieldmark.tools.scoring.prototype import ensemble_scores
+from fieldmark.tools.templates import fill
+
+FIRST = "A photo of a {}."
+"""The authors' first step, capital and all."""
+K = 10
+ALPHA = 0.1
+"""Share of images whose true class conformal candidates may lose."""
+
+
+def by_differences(candidates_of: Callable[[Bench], Tensor]) -> Run:
+    """Choose candidates by the first step, ask about every pair of them, score within them."""
+
+    async def run(bench: Bench) -> Scored:
+        candidates = candidates_of(bench)
+        captions = await pair_captions(pairs_within(candidates), bench)
+        scores = fudd_scores_within(bench.vectors, bench.encode, candidates, captions, first_texts(bench))
+        return Scored(scores=bench.logit_scale * scores, candidates=candidates)
+
+    return run
+
+
+async def by_all_differences(bench: Bench) -> Scored:
+    """K = C: every class against all others, by all that was asked about the pairs of the k best."""
+    captions = await pair_captions(pairs_within(k_best(bench)), bench)
+    first = first_scores(bench, bench.vectors)
+    classes = len(bench.classes)
+    scores = fudd_scores(bench.vectors, bench.encode, first, captions, first_texts(bench), k=classes)
+    return Scored(scores=bench.logit_scale * scores)
+
+
+def k_best(bench: Bench) -> Tensor:
+    """The ten best of the first step `[N, C]` bool, as the authors choose."""
+    return _all_within(TopK(k=K), first_scores(bench, bench.vectors))
+
+
+def within_a_margin(bench: Bench) -> Tensor:
+    """Classes not far behind the best of the first step `[N, C]` bool, at most ten.
+
+    The probabilities are spread over as many rivals as may stay: sharper ones would trust the names alone.
+    """
+    first = first_scores(bench, bench.vectors)
+    return _all_within(Margin(k=K), class_probabilities(first, spread_temperature(first, rivals=K)))
+
+
+def conformal(bench: Bench) -> Tensor:
+    """Classes that labelled images do not rule out `[N, C]` bool; an image may be left with none."""
+    labelled = calibrate(first_scores(bench, bench.train_vectors), bench.train_labels)
+    rule = Conformal.calibrate(labelled.held_out, labelled.labels, alpha=ALPHA)
+    return _all_within(rule, labelled.probabilities(first_scores(bench, bench.vectors)))
+
+
+def first_texts(bench: Bench) -> list[str]:
+    """The first step's text of each class."""
+    return [text for name in bench.classes for text in fill([FIRST], name)]
+
+
+def first_scores(bench: Bench, vectors: Tensor) -> Tensor:
+    """The first step's logits `[N, C]`."""
+    texts = [[text] for text in first_texts(bench)]
+    return ensemble_scores(vectors, bench.encode, texts, logit_scale=bench.logit_scale)
+
+
+def _all_within(rule: CandidateRule, scores: Tensor) -> Tensor:
+    return rule(scores, torch.ones_like(scores, dtype=torch.bool))
+
+
+_NEEDS = frozenset({Need.NAMES, Need.LLM})
+PAIRS = "asks about every pair of classes that some image may be: up to C(C - 1) / 2 questions"
+
+
+def _method(key: str, title: str, run: Run, *, transductive: bool = False, labels: bool = False) -> Method:
+    return Method(
+        key=key,
+        title=title,
+        source="Esfandiarpoor & Bach 2024",
+        needs=_NEEDS | {Need.LABELS} if labels else _NEEDS,
+        run=run,
+        transductive=transductive,
+        scale=PAIRS,
+    )
+
+
+METHODS = (
+    _method("fudd", f"FuDD, the {K} best", by_differences(k_best)),
+    _method(
+        "fudd-margin", "FuDD, classes within a margin", by_differences(within_a_margin), transductive=True
+    ),
+    _method("fudd-conformal", "FuDD, conformal candidates", by_differences(conformal), labels=True),
+    _method("fudd-all", f"FuDD, all classes by the pairs of the {K} best", by_all_differences),
+)

@@ -1,0 +1,32 @@
+"""MPVR: a language model first writes the questions for the task, then answers them class by class.
+
+It knows nothing of how either is worded.
+"""
+
+from fieldmark.agents.notes import QuestionSpec
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.clip import by_texts
+from fieldmark.evals.methods.knowledge import answers, or_plain, portraits
+from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.prompts.class_questions import GENERIC_QUESTIONS
+
+
+async def by_written_questions(bench: Bench) -> Scored:
+    """Portray every class by the questions that the language model wrote."""
+    (note,) = await answers([QuestionSpec(kind="task_questions", classes=bench.classes)], bench)
+    if not note.words:
+        bench.notes.append("no questions were written for the task: generic ones stood in")
+    sentences = await portraits(note.words or GENERIC_QUESTIONS, bench)
+    return by_texts(bench, or_plain(sentences, bench))
+
+
+METHODS = (
+    Method(
+        key="mpvr",
+        title="MPVR, questions written for the task",
+        source="Mirza et al. 2024",
+        needs=frozenset({Need.NAMES, Need.LLM}),
+        run=by_written_questions,
+        scale="asks up to six questions a class",
+    ),
+)

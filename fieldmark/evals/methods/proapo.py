@@ -1,0 +1,62 @@
+"""ProAPO: a prompt book that evolves on a few labelled images, then scores the test images.
+
+It knows nothing of how the search goes on. The search is shown no test image.
+"""
+
+import torch
+
+from fieldmark.agents.optimize_context import OptimizeContext
+from fieldmark.agents.optimize_options import OptimizeOptions
+from fieldmark.agents.optimize_running import run_optimize
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.records import PromptBook
+from fieldmark.tools.scoring.books import book_scores
+
+SHOTS = 4
+"""Labelled images a class that the search goes by, at most: it is made for so few."""
+
+
+async def by_evolved_book(bench: Bench) -> Scored:
+    """Search once over all groups of classes, and score by the fittest book."""
+    context = OptimizeContext(
+        classes=bench.classes,
+        train=tuple(bench.test.train[place] for place in first_shots(bench.train_labels).tolist()),
+        test=(),
+        encoder=bench.encoder,
+        llm=bench.llm,
+        arrays=bench.arrays,
+        run=bench.run,
+        options=OptimizeOptions(noun=bench.noun, seed=bench.seed, passes=1),
+        report=bench.report,
+    )
+    await run_optimize(context)
+    book = bench.run.read("book.json", PromptBook)
+    scores = book_scores(book, bench.vectors, bench.encode)
+    return Scored(scores=bench.logit_scale * scores, diagnostics={"prompts": float(len(book.prompts))})
+
+
+def first_shots(labels: torch.Tensor, shots: int = SHOTS) -> torch.Tensor:
+    """Places of the first images of each class, in order.
+
+    Args:
+        labels: Class of each image `[S]` int64.
+        shots: How many a class.
+    """
+    order = labels.argsort(stable=True)
+    ordered = labels[order]
+    rank = torch.arange(len(labels)) - torch.searchsorted(ordered, ordered)
+    return order[rank < shots].sort().values
+
+
+METHODS = (
+    Method(
+        key="proapo",
+        title=f"ProAPO, {SHOTS} shots",
+        source="Qu et al. 2025",
+        needs=frozenset({Need.NAMES, Need.LLM, Need.LABELS}),
+        run=by_evolved_book,
+        seeded=True,
+        scale="holds a vector for each unit of each class: some 40 a class",
+    ),
+)

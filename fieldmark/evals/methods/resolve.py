@@ -1,0 +1,119 @@
+"""Fieldmark's own: the resolve loop, and the control that lists all that differential questions brought up.
+
+It knows nothing of how the loop asks, scores or stops.
+"""
+
+import torch
+
+from fieldmark.agents.context import ResolveContext
+from fieldmark.agents.options import ResolveOptions
+from fieldmark.agents.running import run_resolve
+from fieldmark.errors import EndpointError, LimitReached
+from fieldmark.evals.ladder import World, everything
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.clip import by_texts
+from fieldmark.evals.methods.fudd import PAIRS, k_best
+from fieldmark.evals.methods.knowledge import pair_notes, pairs_within
+from fieldmark.evals.methods.method import Method, Need, Run, Scored
+from fieldmark.tools.scoring.candidates import class_probabilities
+
+_SOURCE = "Fieldmark"
+
+
+async def by_resolving(bench: Bench) -> Scored:
+    """Ask until every image is resolved, or nothing is left that would help.
+
+    Raises:
+        LimitReached: A limit stopped the loop.
+        EndpointError: The endpoint could not be asked any more.
+    """
+    context = ResolveContext(
+        classes=bench.classes,
+        images=bench.images,
+        encoder=bench.encoder,
+        llm=bench.llm,
+        arrays=bench.arrays,
+        run=bench.run,
+        options=ResolveOptions(noun=bench.noun),
+        report=bench.report,
+    )
+    state = await run_resolve(context)
+    if state.stop_reason == "budget":
+        raise LimitReached(
+            "A limit stopped the resolve loop.", hint="Go on with --resume and a higher limit."
+        )
+    if state.stop_reason == "endpoint":
+        raise EndpointError(context.endpoint_down or "The endpoint stopped answering the resolve loop.")
+    scores = torch.from_numpy(context.arrays.get(state.scores))
+    candidates = torch.from_numpy(context.arrays.get(state.candidates))
+    sizes = candidates.sum(1)
+    return Scored(
+        scores=candidates_first(scores / state.temperature, candidates),
+        probabilities=class_probabilities(scores, state.temperature),
+        candidates=candidates,
+        diagnostics={
+            "resolved": float((sizes == 1).float().mean()),
+            "rounds": float(state.round),
+        },
+    )
+
+
+def candidates_first(scores: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
+    """Move the classes that were ruled out behind those that are left, each side in its order.
+
+    The loop's answer is the best of the classes left, whatever the last scores say of the others.
+
+    Args:
+        scores: `[N, C]` float32, -inf where a class was not scored.
+        candidates: `[N, C]` bool; a row with none keeps its order.
+    """
+    finite = scores.masked_fill(scores.isinf(), 0.0)
+    span = finite.max(dim=1, keepdim=True).values - finite.min(dim=1, keepdim=True).values
+    ruled_out = candidates.any(dim=1, keepdim=True) & ~candidates
+    return scores - (span + 1.0) * ruled_out
+
+
+def by_everything(*, named: bool) -> Run:
+    """What FuDD's answers say, listed for all classes at once, under the generic noun or each class's name.
+
+    A rule that asks the same questions has to beat this to be worth its name.
+    """
+
+    async def run(bench: Bench) -> Scored:
+        notes = await pair_notes(pairs_within(k_best(bench)), bench)
+        votes = [vote for note in notes for vote in note.votes]
+        world = World(classes=bench.classes, noun=bench.noun, images=bench.images)
+        return by_texts(bench, everything(votes, world, named=named))
+
+    return run
+
+
+_NEEDS = frozenset({Need.NAMES, Need.LLM})
+
+METHODS = (
+    Method(
+        key="everything",
+        title="All that FuDD was told, under the noun",
+        source=_SOURCE,
+        needs=_NEEDS,
+        run=by_everything(named=False),
+        scale=PAIRS,
+    ),
+    Method(
+        key="everything-named",
+        title="All that FuDD was told, under the names",
+        source=_SOURCE,
+        needs=_NEEDS,
+        run=by_everything(named=True),
+        scale=PAIRS,
+    ),
+    Method(
+        key="resolve",
+        title="Fieldmark, resolve loop",
+        source=_SOURCE,
+        needs=_NEEDS,
+        run=by_resolving,
+        transductive=True,
+        scale="tables of images x classes x attributes, below 60 million cells; beyond, 64 classes an image",
+    ),
+)

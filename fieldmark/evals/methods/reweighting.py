@@ -1,0 +1,28 @@
+"""RAM++'s reweighting of a class's descriptions by how well each fits the image, nothing trained.
+
+It knows nothing of who wrote the descriptions.
+"""
+
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.cupl import own_questions
+from fieldmark.evals.methods.knowledge import or_plain, portraits
+from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.tools.scoring.reweighting import reweighted_scores
+
+
+async def by_fitting_sentences(bench: Bench) -> Scored:
+    """CuPL's sentences, weighed anew for each image."""
+    sentences = or_plain(await portraits(own_questions(bench), bench), bench)
+    scores = reweighted_scores(bench.vectors, bench.encode, sentences, logit_scale=bench.logit_scale)
+    return Scored(scores=scores)
+
+
+METHODS = (
+    Method(
+        key="ram-reweighting",
+        title="RAM++ reweighting of CuPL's sentences, training-free",
+        source="Huang et al. 2023",
+        needs=frozenset({Need.NAMES, Need.LLM}),
+        run=by_fitting_sentences,
+    ),
+)

@@ -1,0 +1,88 @@
+"""Every method of the registry on a tiny aviary: the real encoder, the guide over HTTP."""
+
+import asyncio
+
+import pytest
+import torch
+
+from fieldmark.app.stores import open_stores
+from fieldmark.evals.aviary.settings import AviaryWorld
+from fieldmark.evals.methods.method import Need
+from fieldmark.evals.methods.registry import METHODS
+from fieldmark.evals.table.aviary import run_setting
+from fieldmark.evals.table.options import EvalOptions
+from fieldmark.evals.table.records import MethodRun
+from fieldmark.records import Limits
+from fieldmark.tools.run_folder import RunFolder
+
+SPECIES, IMAGES = 6, 3
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MethodRun]:
+    """Each method's run with its first seed."""
+    home = tmp_path_factory.mktemp("home")
+    options = EvalOptions(data="aviary", seeds=1, shots=4)
+    folder = RunFolder.create(
+        home / "runs", kind="eval", options={"options": options.model_dump(mode="json")}
+    )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small a model only loses by sharing out
+    with open_stores(home) as stores:
+        world = AviaryWorld(seed=5, species=SPECIES, images=IMAGES, shots=4, pool=2, pictures=stores.aviary)
+        task, _ = asyncio.run(
+            run_setting(
+                "new",
+                world,
+                METHODS,
+                options,
+                encoder=stores.encoder("aviary"),
+                answers=stores.answers,
+                folder=folder,
+                limits=Limits(),
+                mistakes=0.15,
+                earlier=lambda identity: None,
+                report=lambda event, fields: None,
+            )
+        )
+    torch.set_num_threads(threads)
+    return {run.method: run for run in task.done}
+
+
+@pytest.mark.parametrize("method", METHODS, ids=[method.key for method in METHODS])
+def test_a_method_says_something_of_every_image_and_counts_what_it_used(method, runs) -> None:
+    run = runs[method.key]
+    assert run.outcome == "done", run.reason
+    if run.predicted:
+        assert len(run.predicted) == len(run.confidence) == SPECIES * IMAGES
+        assert set(run.predicted) <= set(range(-1, SPECIES))
+        assert all(0 <= share <= 1 for share in run.confidence)
+    else:
+        assert len(run.names) == SPECIES * IMAGES  # vocabulary-free
+    if run.candidates:
+        assert len(run.candidates) == SPECIES * IMAGES
+        for label, left in zip(run.predicted, run.candidates, strict=True):
+            assert label in left or (label == -1 and not left) or not left
+    assert (run.cost.llm_requests > 0) == (run.cost.prompt_tokens not in (0, None))
+    assert run.cost.llm_failed == 0
+    if Need.LLM not in method.needs:
+        assert run.cost.llm_requests == 0
+    if Need.LABELS not in method.needs and Need.POOL not in method.needs:
+        assert run.cost.images == 0
+    assert run.seconds < 60
+
+
+def test_questions_are_asked_where_they_must_be(runs: dict[str, MethodRun]) -> None:
+    asked = {key: run.cost.llm_requests for key, run in runs.items()}
+    assert asked["dclip"] == SPECIES
+    assert asked["cupl"] == asked["cupl-base"] == 3 * SPECIES
+    assert asked["mpvr"] == 1 + 6 * SPECIES
+    assert asked["chils"] == SPECIES
+    assert asked["fudd"] == asked["everything"] == SPECIES * (SPECIES - 1) // 2
+    assert asked["clip-80"] == asked["waffle"] == asked["zpe"] == 0
+
+
+def test_the_second_time_a_method_is_free(runs: dict[str, MethodRun]) -> None:
+    assert runs["cupl"].cost.llm_fresh > 0
+    assert runs["cupl-e"].cost.llm_fresh == 0  # it asks what CuPL asked before
+    assert runs["zpe"].texts_encoded == 0 < runs["zpe"].cost.texts  # the plain mean encoded the pool
