@@ -19,7 +19,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Row]
     folder: Path = tmp_path_factory.mktemp("aviary")
     given = {
         "data": "aviary", "settings": ("taxonomy", "vocabulary"), "methods": METHODS, "shots": 4,
-        "species": 16, "images": 6, "resamples": 200, "home": folder / "home", "seeds": 1,
+        "species": 16, "images_per_class": 6, "resamples": 200, "home": folder / "home", "seeds": 1,
     }  # fmt: skip
     result = Evaluator.from_options(given, out=folder / "runs").run()
     return {(row.setting, row.method): row for row in result.rows}
