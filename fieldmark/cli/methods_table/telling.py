@@ -58,10 +58,11 @@ def show(result: "EvalResult", console: PlainConsole) -> None:
             [each for each in result.rows if (each.data, each.setting) == (data, setting)],
             console,
         )
+    controlled = any(each.control_difference is not None for each in result.rows)
+    control = f" and against the control, {result.control}" if controlled else ""
     console.say(
-        f"Intervals resample classes. Points against {result.baseline} and against the control, "
-        f"{result.control}; *: p below 5% by sign flips of whole classes, adjusted by Holm. "
-        "Questions and texts are those a method needs, whoever asked first."
+        f"Intervals resample classes. Points against {result.baseline}{control}; *: p below 5% by sign flips of "
+        "whole classes, adjusted by Holm. Questions and texts are those a method needs, whoever asked first."
     )
     for note in result.notes:
         console.say(note, "bold")

@@ -231,6 +231,7 @@ def test_a_page_without_settings_says_so(tmp_path: Path) -> None:
 def test_one_method_alone(tmp_path: Path) -> None:
     text = page_here(tmp_path, [SettingRuns(truth(), [run("base", (0, 4))])], (BASE,)).text
     assert "1 method on photos" in text and "Against" not in text
+    assert "these runs lack the control" in text and "beats the control" not in text
     assert "25.0% 25.0–25.0 100.0% 0.0% land 0.500 20 1.5 s" in text
 
 
