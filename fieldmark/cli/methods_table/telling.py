@@ -4,7 +4,7 @@ It knows nothing of how it came about.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _AROUND = 3
 """Columns of the terminal that a column takes beside its text; the frame takes one more."""
 _TITLE = 36
-"""Characters of a method's title that are shown."""
+"""The longest title of a method that is shown; beyond it, methods go by their short names."""
 _NONE = "–"
 
 
@@ -61,8 +61,9 @@ def show(result: "EvalResult", console: PlainConsole) -> None:
     controlled = any(each.control_difference is not None for each in result.rows)
     control = f" and against the control, {result.control}" if controlled else ""
     console.say(
-        f"Intervals resample classes. Points against {result.baseline}{control}; *: p below 5% by sign flips of "
-        "whole classes, adjusted by Holm. Questions and texts are those a method needs, whoever asked first."
+        f"Intervals resample classes. Points against {result.baseline}{control}; *: p below 5% by sign flips "
+        "of whole classes, adjusted by Holm. Questions (asked) and texts are those a method needs, whoever "
+        "asked first."
     )
     for note in result.notes:
         console.say(note, "bold")
@@ -73,39 +74,48 @@ def show(result: "EvalResult", console: PlainConsole) -> None:
 
 
 def show_setting(result: "EvalResult", title: str, rows: Sequence["Row"], console: PlainConsole) -> None:
-    """One setting's table, then why methods are missing in it."""
-    from fieldmark.evals.table.missing import missing
+    """One setting's tables, then why methods are missing in it."""
+    from fieldmark.evals.table.arranging import missing, tables
 
-    done = [each for each in rows if each.outcome == "done"]
-    if done:
-        every = columns_for(done, result)
-        columns = fitting(every, done, console.width)
-        made = table(
-            *(column.head for column in columns),
-            title=f"{title}: {amount(done[0].images, 'image')}, {amount(len(done), 'method')}",
-            words=("method",),
-        )
-        for column in made.columns:
-            column.no_wrap = True
-        for each in done:
-            marked = each.method in (result.baseline, result.control)
-            row(made, *(column.cell(each) for column in columns), style="bold" if marked else "")
-        console.print(made)
-        lacking = [column.head for column in every if column not in columns]
-        if lacking:
-            console.say(f"Wider terminals also show: {', '.join(lacking)}.")
-    else:
+    for together in tables(rows):
+        show_table(result, title, together, console)
+    if not any(each.outcome == "done" for each in rows):
         console.say(f"{title}: no method could be measured.", "bold")
     for each in missing(rows):
-        console.say(f"{each.outcome.capitalize()}, {each.reason}: {'; '.join(each.methods)}.")
+        methods = ", ".join(row.method for row in each.rows)
+        console.say(f"{each.outcome.capitalize()}, {each.reason}: {methods}.")
+
+
+def show_table(result: "EvalResult", title: str, rows: Sequence["Row"], console: PlainConsole) -> None:
+    """One table; what does not fit is named below it."""
+    columns = columns_for(rows, result)
+    kept = fitting(columns, rows, console.width)
+    if len(kept) < len(columns) or any(len(each.title) > _TITLE for each in rows):
+        # The short names leave room for figures.
+        columns = [replace(columns[0], cell=lambda each: each.method), *columns[1:]]
+        kept = fitting(columns, rows, console.width)
+    made = table(
+        *(column.head for column in kept),
+        title=f"{title}: {amount(rows[0].images, 'image')}, {amount(len(rows), 'method')}",
+        words=("method",),
+    )
+    for column in made.columns:
+        column.no_wrap = True
+    for each in rows:
+        marked = each.method in (result.baseline, result.control)
+        row(made, *(column.cell(each) for column in kept), style="bold" if marked else "")
+    console.print(made)
+    lacking = [column.head for column in columns if column not in kept]
+    if lacking:
+        console.say(f"Wider terminals also show: {', '.join(lacking)}.")
 
 
 def columns_for(rows: Sequence["Row"], result: "EvalResult") -> list[Column]:
-    """The columns that any of the rows fills."""
+    """The columns that any of the rows fills; the first is the method."""
 
     def against_baseline(each: "Row") -> str:
         if each.method == result.baseline:
-            return "baseline"
+            return "upper bound" if each.is_bound else "baseline"
         return points(each.difference, each.against_baseline)
 
     def against_control(each: "Row") -> str:
@@ -114,7 +124,7 @@ def columns_for(rows: Sequence["Row"], result: "EvalResult") -> list[Column]:
         return points(each.control_difference, each.against_control)
 
     every: list[tuple[str | None, Column]] = [
-        (None, Column("method", 99, lambda each: cut(each.title))),
+        (None, Column("method", 99, lambda each: each.title)),
         ("top1", Column("top-1", 99, top1)),
         ("difference", Column(f"vs {result.baseline}", 90, against_baseline)),
         ("control_difference", Column("vs control", 80, against_control)),
@@ -145,11 +155,6 @@ def fitting(columns: Sequence[Column], rows: Sequence["Row"], width: int) -> lis
     while len(kept) > 2 and 1 + sum(sizes[column.head] + _AROUND for column in kept) > width:
         kept.remove(min(kept, key=lambda column: column.need))
     return kept
-
-
-def cut(title: str) -> str:
-    """A title that leaves room for figures."""
-    return title if len(title) <= _TITLE else title[: _TITLE - 1].rstrip() + "…"
 
 
 def top1(each: "Row") -> str:

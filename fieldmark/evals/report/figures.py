@@ -59,6 +59,13 @@ class Axis:
             ticks=tuple(round(place * step, 10) for place in range(first, last + 1)),
         )
 
+    @classmethod
+    def of_shares(cls, values: Sequence[float]) -> "Axis":
+        """An axis that holds shares, some ten points wide at least, and ends at 0 and 1."""
+        low, high = min(values, default=0.0), max(values, default=1.0)
+        wider = max(0.0, (0.1 - (high - low)) / 2)
+        return cls.around([max(0.0, low - wider), min(1.0, high + wider)], zero=False)
+
 
 def tag(name: str, content: Markup | str = "", **attributes: object) -> Markup:
     """One SVG element; every value is escaped, and `_` in an attribute's name stands for `-`."""

@@ -31,12 +31,14 @@ class Spot:
         cost: What it takes, 0 or more.
         value: Its accuracy, 0..1.
         kind: Class name of its colour.
+        apart: Whether it has another kind of cost beside this one, so that it is no rival of the others.
     """
 
     name: str
     cost: int
     value: float
     kind: str
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,9 @@ class CostAxis:
 
 
 def frontier(spots: Sequence[Spot]) -> list[Spot]:
-    """The spots that no spot of the same or a lower cost reaches, by ascending cost and accuracy."""
+    """The spots that no rival of the same or a lower cost reaches, by ascending cost and accuracy."""
     found: list[Spot] = []
-    for spot in sorted(spots, key=lambda each: (each.cost, -each.value)):
+    for spot in sorted((each for each in spots if not each.apart), key=lambda each: (each.cost, -each.value)):
         if not found or spot.value > found[-1].value:
             found.append(spot)
     return found
@@ -93,14 +95,14 @@ def scatter(spots: Sequence[Spot], *, title: str) -> Markup | None:
     if not any(spot.cost > 0 for spot in spots):
         return None
     across = CostAxis.around([spot.cost for spot in spots])
-    up = Axis.around([spot.value for spot in spots], zero=False)
+    up = Axis.of_shares([spot.value for spot in spots])
     plot = _grid(across, up)
     best = frontier(spots)
     plot += _stairs(best, across, up)
     for spot in spots:
         told = tag("title", f"{clean(spot.name)}: {percent(spot.value)} for {count(spot.cost)}")
         place = {"cx": f"{across.at(spot.cost):g}%", "cy": _y(spot.value, up), "r": 5}
-        plot += tag("circle", told, class_=f"spot {spot.kind}", **place)
+        plot += tag("circle", told, class_=f"spot {spot.kind}{' apart' * spot.apart}", **place)
     plot += _names(best, across, up)
     return _framed(plot, up, title)
 

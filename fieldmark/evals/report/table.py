@@ -9,6 +9,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from fieldmark.evals.methods.method import Need
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.by_class import ByClass, by_class
 from fieldmark.evals.report.classify import REPORT
@@ -17,8 +18,8 @@ from fieldmark.evals.report.scatter import Spot, frontier, scatter
 from fieldmark.evals.report.table_columns import MARKS, Cell, Column, columns_for, macro_is_top1, marks_of
 from fieldmark.evals.report.table_markdown import markdown
 from fieldmark.evals.report.trust import Trust, trust_of
+from fieldmark.evals.table.arranging import Missing, missing, tables
 from fieldmark.evals.table.joining import SettingRuns
-from fieldmark.evals.table.missing import Missing, missing
 from fieldmark.evals.table.published import PUBLISHED, PublishedFigure
 from fieldmark.evals.table.records import ALPHA, EvalResult, Row, TestRecord
 from fieldmark.records import RunManifest
@@ -51,6 +52,21 @@ class MethodRow:
 
 
 @dataclass(frozen=True)
+class MethodTable:
+    """One table of a setting.
+
+    Attributes:
+        rows: The methods.
+        columns: Its columns.
+        ticks: Numbers of the plots' axis; None where no method predicts a class.
+    """
+
+    rows: tuple[MethodRow, ...]
+    columns: tuple[Column, ...]
+    ticks: Markup | None
+
+
+@dataclass(frozen=True)
 class CostPlot:
     """Accuracy against one kind of cost.
 
@@ -73,9 +89,7 @@ class SettingPage:
         title: Data and setting.
         anchor: Where links to it lead.
         truth: Its test images.
-        rows: The methods that were measured.
-        columns: The columns of its table.
-        ticks: Numbers of the plots' axis; None where no method predicts a class.
+        tables: One table, or two: methods without any of the given classes have their own.
         missing: Methods that were left out, or failed, by reason.
         noted: Methods with notes or figures of their own.
         floor: Why the table cannot tell methods apart, where it cannot.
@@ -89,9 +103,7 @@ class SettingPage:
     title: str
     anchor: str
     truth: TestRecord
-    rows: tuple[MethodRow, ...]
-    columns: tuple[Column, ...]
-    ticks: Markup | None
+    tables: tuple[MethodTable, ...]
     missing: tuple[Missing, ...]
     noted: tuple[Row, ...]
     floor: str
@@ -102,9 +114,14 @@ class SettingPage:
     beaten: tuple[int, int] | None
 
     @property
+    def rows(self) -> tuple[MethodRow, ...]:
+        """The methods of all its tables."""
+        return tuple(row for each in self.tables for row in each.rows)
+
+    @property
     def best(self) -> Row | None:
-        """The row with the highest top-1."""
-        known = [each.row for each in self.rows if each.row.top1 is not None]
+        """The row with the highest top-1, upper bounds aside."""
+        known = [each.row for each in self.rows if each.row.top1 is not None and not each.row.is_bound]
         return max(known, key=lambda row: row.top1 or 0, default=None)
 
 
@@ -137,6 +154,7 @@ def write_table_report(run: RunFolder, result: EvalResult, settings: Sequence[Se
         manifest=run.read("manifest.json", RunManifest) if has_manifest else None,
         notes=[note for note in result.notes if not any(note in page.truth.notes for page in pages)],
         settings=pages,
+        measured=len({each.row.method for page in pages for each in page.rows}),
         overview=overview(pages) if len(pages) > 1 else None,
         marks={mark: MARKS[mark] for mark in MARKS if any(mark in m.marks for p in pages for m in p.rows)},
         published=PUBLISHED,
@@ -155,26 +173,35 @@ def page_of(setting: SettingRuns, result: EvalResult, number: int) -> SettingPag
     truth = setting.truth
     rows = rows_of_setting(result, truth)
     done = [row for row in rows if row.outcome == "done"]
-    columns = columns_for(done, result)
-    known = [row for row in done if row.top1 is not None]
-    axis = figures.Axis.around([end for row in known for end in row.ci95 or (row.top1 or 0.0,)], zero=False)
-    control = next((row.top1 for row in known if row.method == result.control), None)
+    known = [row for row in done if row.top1 is not None and not row.is_bound]
     verdicts = [row.against_control for row in known if row.against_control is not None]
+    title = f"{truth.data}, {truth.setting}"
     return SettingPage(
-        title=f"{truth.data}, {truth.setting}",
+        title=title,
         anchor=f"setting-{number}",
         truth=truth,
-        rows=tuple(_method_row(row, result, columns, axis, control) for row in done),
-        columns=tuple(columns),
-        ticks=figures.tick_labels(axis) if known else None,
+        tables=tuple(method_table(each, result) for each in tables(rows)),
         missing=tuple(missing(rows)),
         noted=tuple(row for row in done if row.notes or row.diagnostics),
         floor=floor_note(truth, known),
         macro_is_top1=macro_is_top1(done),
-        costs=cost_plots(known, result, f"{truth.data}, {truth.setting}"),
+        costs=cost_plots(known, result, title),
         trust=tuple(trust_of(setting, known)),
         where=by_class(setting, known, result),
         beaten=(verdicts.count("beats"), len(verdicts)) if verdicts else None,
+    )
+
+
+def method_table(rows: Sequence[Row], result: EvalResult) -> MethodTable:
+    """One table of a setting."""
+    columns = columns_for(rows, result)
+    known = [row for row in rows if row.top1 is not None]
+    axis = figures.Axis.of_shares([end for row in known for end in row.ci95 or (row.top1 or 0.0,)])
+    control = next((row.top1 for row in known if row.method == result.control), None)
+    return MethodTable(
+        rows=tuple(_method_row(row, result, columns, axis, control) for row in rows),
+        columns=tuple(columns),
+        ticks=figures.tick_labels(axis) if known else None,
     )
 
 
@@ -228,10 +255,19 @@ def floor_note(truth: TestRecord, rows: Sequence[Row]) -> str:
 
 
 def cost_plots(rows: Sequence[Row], result: EvalResult, where: str) -> tuple[CostPlot, ...]:
-    """Top-1 against questions, and against texts."""
+    """Top-1 against questions, and against texts; labels are a cost of another kind."""
     made: list[CostPlot] = []
     for what, field in (("questions", "llm_requests"), ("texts", "texts")):
-        spots = [Spot(row.title, getattr(row, field), row.top1 or 0.0, kind_of(row, result)) for row in rows]
+        spots = [
+            Spot(
+                row.title,
+                getattr(row, field),
+                row.top1 or 0.0,
+                kind_of(row, result),
+                apart=Need.LABELS.value in row.needs,
+            )
+            for row in rows
+        ]
         spots.sort(key=lambda spot: spot.kind in ("baseline", "control"))  # uppermost
         plot = scatter(spots, title=f"Top-1 against {what} needed: {where}")
         if plot is not None:

@@ -15,6 +15,7 @@ VERDICTS: dict[Verdict | None, str] = {"beats": "beats it", "behind": "behind it
 MARKS = {
     "baseline": "the method that differences are taken from",
     "control": "random words in the place of descriptors: what every method that asks must beat",
+    "upper bound": "is told the class names, which are kept from the others",
     "labels": "uses labelled training images",
     "other images": "uses unlabelled images other than the test images",
     "captions": "uses captions of other images",
@@ -57,6 +58,7 @@ class Column:
 def marks_of(row: Row, result: EvalResult) -> tuple[str, ...]:
     """What stands beside a method's name; see `MARKS`."""
     found = [("baseline", row.method == result.baseline), ("control", row.method == result.control)]
+    found.append(("upper bound", row.is_bound))
     found += [(word, need.value in row.needs) for need, word in _NEEDS.items()]
     found.append(("transductive", row.transductive))
     return tuple(word for word, there in found if there)
@@ -91,11 +93,15 @@ def columns_for(rows: Sequence[Row], result: EvalResult) -> list[Column]:
         (_any(rows, "coverage"), Column("Coverage", "sets with the true class", _shares("coverage"))),
         (
             _any(rows, "tree_distance"),
-            Column("Tree distance", "steps from the predicted to the true class; its mean square", _tree),
+            Column(
+                "Tree distance",
+                "steps from the predicted to the true class; mean square with 95% interval",
+                _tree,
+            ),
         ),
         (
             _any(rows, "cluster_accuracy"),
-            Column("Cluster accuracy", "words matched one to one with classes", _shares("cluster_accuracy")),
+            Column("Cluster accuracy", "words matched one to one with classes; 95% interval", _cluster),
         ),
         (
             _any(rows, "semantic_similarity"),
@@ -188,13 +194,20 @@ def _worst(row: Row) -> Cell:
     return Cell(words.percent(row.worst_group), below, row.worst_group)
 
 
+def _cluster(row: Row) -> Cell:
+    below = tuple(filter(None, (span(row.cluster_ci95),)))
+    return Cell(words.percent(row.cluster_accuracy), below, row.cluster_accuracy)
+
+
 def _tree(row: Row) -> Cell:
     if row.tree_distance is None:
         return Cell(NONE)
-    square = row.tree_distance_squared
-    return Cell(
-        f"{row.tree_distance:.2f}", () if square is None else (f"square {square:.2f}",), row.tree_distance
-    )
+    below: tuple[str, ...] = ()
+    if row.tree_distance_squared is not None:
+        ends = row.tree_distance_squared_ci95
+        between = "" if ends is None else f"{ends[0]:.2f}–{ends[1]:.2f}"
+        below = tuple(filter(None, (f"square {row.tree_distance_squared:.2f}", between)))
+    return Cell(f"{row.tree_distance:.2f}", below, row.tree_distance)
 
 
 def _questions(row: Row) -> Cell:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from fieldmark.evals.report import words
 from fieldmark.evals.report.table_columns import MARKS, columns_for, macro_is_top1, marks_of
-from fieldmark.evals.table.missing import missing
+from fieldmark.evals.table.arranging import missing, tables
 from fieldmark.evals.table.records import EvalResult, Row
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
@@ -46,9 +46,8 @@ def _setup(result: EvalResult) -> str:
 
 
 def _setting(result: EvalResult, rows: Sequence[Row]) -> list[str]:
-    done = [row for row in rows if row.outcome == "done"]
     made: list[str] = []
-    if done:
+    for done in tables(rows):
         columns = columns_for(done, result)
         heads = ["Method", "Source", *(column.head for column in columns)]
         lines = [_line(heads), _line([":--", ":--", *("--:" for _ in columns)], plain=True)]
@@ -58,11 +57,11 @@ def _setting(result: EvalResult, rows: Sequence[Row]) -> list[str]:
             cells = [column.cell(row) for column in columns]
             texts = [f"{c.text} ({'; '.join(c.below)})" if c.below else c.text for c in cells]
             lines.append(_line([title, row.source, *texts]))
-        made += [f"{words.plural(done[0].images, 'test image')}.", "\n".join(lines)]
-        if macro_is_top1(done):
-            made.append("Macro accuracy is top-1 here: every class has as many images.")
+        images = words.plural(done[0].images, "test image")
+        same = " Macro accuracy is top-1 here: every class has as many images." if macro_is_top1(done) else ""
+        made += [f"{images}.{same}", "\n".join(lines)]
     lacking = [
-        f"- {each.outcome}: {escaped('; '.join(each.methods))}: {escaped(each.reason)}"
+        f"- {each.outcome}: {escaped('; '.join(row.title for row in each.rows))}: {escaped(each.reason)}"
         for each in missing(rows)
     ]
     return [*made, "\n".join(lacking)] if lacking else made

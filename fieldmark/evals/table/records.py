@@ -14,6 +14,8 @@ CI = tuple[float, float]
 Outcome = Literal["done", "left_out", "failed"]
 Verdict = Literal["beats", "behind", "alike"]
 
+BOUND = "an upper bound: it is told the class names, which are kept from the others"
+"""The note of a run that is no fair rival of the others."""
 ALPHA = 0.05
 """An adjusted p below it is taken for a difference."""
 
@@ -136,6 +138,11 @@ class Row(Record):
     transductive: bool = False
     diagnostics: dict[str, float] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it stands as an upper bound, and is no rival of the other methods."""
+        return BOUND in self.notes
 
     @property
     def against_baseline(self) -> Verdict | None:

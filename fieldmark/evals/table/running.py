@@ -15,7 +15,7 @@ from fieldmark.errors import EndpointError, FieldmarkError, LimitReached, NoImag
 from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.method import Method, Need, Scored
 from fieldmark.evals.table.options import EvalOptions
-from fieldmark.evals.table.records import MethodRun, TestRecord
+from fieldmark.evals.table.records import BOUND, MethodRun, TestRecord
 from fieldmark.evals.table.scored import run_record
 from fieldmark.evals.table.test_set import TestSet
 from fieldmark.prompts.loader import prompt_hashes
@@ -124,7 +124,7 @@ async def _measured(
         task.test, encoder=task.encoder, llm=task.llm, run=folder, seed=seed, report=encoding(task.report)
     )
     if method.bound and not task.test.names_given:
-        bench.notes.append("an upper bound: it is told the class names, which are kept from the others")
+        bench.notes.append(BOUND)
     before = task.encoder.usage
     began = time.perf_counter()
     try:

@@ -7,7 +7,7 @@ import pytest
 
 from fieldmark.cli.methods_table.telling import show, top1
 from fieldmark.cli.terminal import PlainConsole
-from fieldmark.evals.table.records import EvalResult, Row
+from fieldmark.evals.table.records import BOUND, EvalResult, Row
 
 BASE = {"source": "x", "data": "aviary", "setting": "new", "outcome": "done", "images": 1600, "texts": 6400}
 FIGURES = {"top1": 0.099, "ci95": (0.06, 0.143), "worst_group": 0.06, "ece": 0.0512, "seconds": 0.25}
@@ -83,21 +83,40 @@ def test_at_110_columns_each_method_has_one_line() -> None:
 @pytest.mark.parametrize(
     ("width", "heads", "lacking"),
     [
-        (102, "method top-1 vs clip vs control worst ECE asked texts", "s"),
-        (80, "method top-1 vs clip vs control asked", "worst, ECE, texts, s"),
-        (60, "method top-1 vs clip", "vs control, worst, ECE, asked, texts, s"),
+        (86, "method top-1 vs clip vs control worst ECE asked texts", "s"),
+        (69, "method top-1 vs clip vs control asked", "worst, ECE, texts, s"),
+        (50, "method top-1 vs clip", "vs control, worst, ECE, asked, texts, s"),
     ],
 )
 def test_narrow_terminals_lose_what_is_needed_least(width: int, heads: str, lacking: str) -> None:
     text = said(*ROWS, width=width)
     assert " ".join(lines(text, "┃")[0]) == heads
-    assert len(lines(text)) == 4
+    # Short names are narrower than titles.
+    assert [line[0] for line in lines(text)] == ["clip", "waffle", "dclip", "dclip-max"]
     assert all(len(line) <= width for line in text.splitlines() if line.startswith(("│", "┃")))
     assert f"Wider terminals also show: {lacking}." in text
 
 
-def test_long_titles_leave_room_for_figures() -> None:
-    assert lines(said(row("clip", "a title " * 20)))[0][0] == "a title a title a title a title a t…"
+def test_methods_go_by_short_names_before_a_figure_is_lost() -> None:
+    long = [line[0] for line in lines(said(*ROWS, row("x", "A title of thirty-seven letters, about")))]
+    assert long == ["clip", "waffle", "dclip", "dclip-max", "x"]
+    text = said(*ROWS, width=100)
+    assert len(lines(text, "┃")[0]) == 9 and lines(text)[2][0] == "dclip"
+
+
+def test_methods_without_classes_have_a_table_of_their_own() -> None:
+    none = {"top1": None, "ci95": None, "worst_group": None, "ece": None, "cluster_accuracy": 0.5}
+    text = said(*ROWS, row("cased", "CaSED", **none))
+    assert [head[:3] for head in lines(text, "┃")] == [
+        ["method", "top-1", "vs clip"],
+        ["method", "cluster", "asked"],
+    ]
+    assert lines(text)[-1][:2] == ["CaSED", "50.0"]
+
+
+def test_an_upper_bound_is_no_baseline() -> None:
+    bound = row("clip", "CLIP, one template", notes=(BOUND,), difference=0.0, p_holm=1.0)
+    assert lines(said(bound))[0][2] == "upper bound"
 
 
 def test_columns_are_there_where_a_row_fills_them() -> None:
@@ -120,7 +139,7 @@ def test_each_data_set_has_its_own_table() -> None:
 def test_missing_methods_are_told_by_reason() -> None:
     out = {"outcome": "left_out", "reason": "needs names"}
     text = said(row("a", "One", **out), row("b", "Two", **out), row("c", "Three", reason="broke"))
-    assert "Left out, needs names: One; Two." in text and "One seed failed, broke: Three." in text
+    assert "Left out, needs names: a, b." in text and "One seed failed, broke: c." in text
     assert "aviary, new: no method could be measured." in said(row("a", "One", **out))
 
 

@@ -28,6 +28,22 @@ def test_axis_has_round_ends_around_all_values(values: list[float], low: float, 
     assert axis.at(low) == 0 and axis.at(high) == 100
 
 
+@pytest.mark.parametrize(
+    ("values", "low", "high"),
+    [
+        ([1.0, 1.0], 0.95, 1.0),
+        ([0.0], 0.0, 0.05),
+        ([0.5, 0.52], 0.46, 0.56),
+        ([0.104, 0.997], 0.0, 1.0),
+        ([0.52, 0.71], 0.5, 0.75),
+        ([], 0.0, 1.0),
+    ],
+)
+def test_axis_of_shares_is_wide_enough_and_within_them(values: list[float], low: float, high: float):
+    axis = figures.Axis.of_shares(values)
+    assert (axis.low, axis.high) == pytest.approx((low, high))
+
+
 def test_axis_keeps_what_lies_outside_at_its_ends():
     axis = figures.Axis(low=0, high=1, ticks=(0, 1))
     assert (axis.at(-3), axis.at(0.25), axis.at(7)) == (0, 25, 100)

@@ -32,7 +32,9 @@ def test_a_table_a_setting(tmp_path: Path) -> None:
     other = SettingRuns(truth("other"), [run("base", (0,), setting="other"), left_out("asks", "no | names")])
     text = written(tmp_path, [four(), other], notes=("A script answers.",))
     assert text.startswith("# Fieldmark eval: photos\n\nCLIP model ViT-B-32:openai; answers by a-model; 16")
-    assert "## photos, new\n\n8 test images.\n\n| Method | Source | Top-1 | Against base | Ag" in text
+    head = "| Method | Source | Top-1 | Against base | Against control |"
+    same = "Macro accuracy is top-1 here: every class has as many images."
+    assert f"## photos, new\n\n8 test images. {same}\n\n{head}" in text
     assert (
         "| The asks (transductive) | Paper of asks | 100.0% (100.0–100.0) | +75.0 (+75.0 to +75.0; p 1.00) "
         "| +62.5 (+50.0 to +75.0; p 1.00, not told apart) | 100.0% | 100.0% (land) | 0.250 | 7 (2 failed) "

@@ -10,7 +10,7 @@ from fieldmark.evals.report import write_table_report
 from fieldmark.evals.report.page import Script
 from fieldmark.evals.report.table import floor_note
 from fieldmark.evals.table.joining import SettingRuns, table_rows
-from fieldmark.evals.table.records import EvalResult, Row
+from fieldmark.evals.table.records import BOUND, EvalResult, MethodRun, Row
 from fieldmark.tools.run_folder import RunFolder
 from tests.unit.evals.report.checked_page import CheckedPage
 from tests.unit.evals.report.runs_to_report import manifest_of
@@ -18,6 +18,7 @@ from tests.unit.evals.report.tables_to_report import (
     ASKS,
     BASE,
     CLASSES,
+    LABELS,
     METHODS_HERE,
     WORDS,
     asked,
@@ -96,19 +97,13 @@ def test_unknown_tokens_are_no_zero(tmp_path: Path) -> None:
 
 
 def test_columns_are_there_where_a_row_fills_them(tmp_path: Path) -> None:
-    runs = [
-        run("base", (0, 4)),
-        run("asks", range(8), candidates=((0, 1),) * 4 + ((1,),) * 4),
-        run("words", predicted=(), confidence=(), among_five=(), names=("a",) * 8,
-            open_vocabulary={"cluster_accuracy": 0.5, "semantic_similarity": 0.625, "semantic_iou": 0.125}),
-    ]  # fmt: skip
+    runs = [run("base", (0, 4)), run("asks", range(8), candidates=((0, 1),) * 4 + ((1,),) * 4)]
     tree = truth(distances=((0.0, 4.0), (4.0, 0.0)))
     text = page_here(tmp_path, [SettingRuns(tree, runs)]).text
-    assert "Set Coverage Tree distance Cluster accuracy Similarity Word IoU Texts Time" in text
-    assert "1.5 100.0% 0.00 square 0.00 – – – 20" in text  # four sets of two, four of one
-    assert "– – 3.00 square 12.00 – – – 20" in text  # six of eight images are four steps off
-    assert "– – – 50.0% 62.5% 12.5% 20" in text
-    assert "Questions Tokens" not in text  # nothing was asked
+    assert "Set Coverage Tree distance Texts Time" in text
+    assert "1.5 100.0% 0.00 square 0.00 0.00–0.00 20" in text  # four sets of two, four of one
+    assert "– – 3.00 square 12.00 12.00–12.00 20" in text  # six of eight images are four steps off
+    assert "Questions Tokens" not in text and "Cluster" not in text  # nothing was asked
 
 
 def test_macro_accuracy_has_a_column_where_classes_differ_in_size(tmp_path: Path) -> None:
@@ -121,11 +116,13 @@ def test_macro_accuracy_has_a_column_where_classes_differ_in_size(tmp_path: Path
 
 def test_accuracy_per_cost_names_what_no_cheaper_method_reaches(tmp_path: Path) -> None:
     page = page_here(tmp_path, [four()])
-    assert "Top-1 against questions The shots : 50.0% for 0 The asks : 100.0% for 7" in page.text
-    texts = "The base : 25.0% for 2 The shots : 50.0% for 20 The asks : 100.0% for 30"
+    assert "Top-1 against questions Random words : 37.5% for 0 The asks : 100.0% for 7" in page.text
+    texts = "The base : 25.0% for 2 The asks : 100.0% for 30"
     assert f"Top-1 against texts {texts}" in page.text
     spots = [kind for kind in page.attributes("circle", "class") if kind.startswith("spot")]
-    assert spots == ["spot alike", "spot alike", "spot baseline", "spot control"] * 2
+    assert spots == ["spot alike", "spot alike apart", "spot baseline", "spot control"] * 2
+    # Labels are a cost of another kind: half of the images right for no question sets no line.
+    assert page.attributes("line", "class").count("frontier") == 2 * 3
     nothing_asked = [run("base", (0,)), run("shots", (0, 1))]
     assert "Top-1 against questions" not in page_here(tmp_path, [SettingRuns(truth(), nothing_asked)]).text
 
@@ -244,11 +241,40 @@ def test_all_left_out(tmp_path: Path) -> None:
     assert page.count("svg") == 0
 
 
+def words_found(key: str, **more: object) -> MethodRun:
+    """A run of a method that finds words of its own."""
+    own = {"predicted": (), "confidence": (), "among_five": ()}
+    figures = {"cluster_accuracy": 0.5, "semantic_similarity": 0.625, "semantic_iou": 0.125}
+    return run(key, open_vocabulary=figures, names=("a bird",) * 8, **(own | more))
+
+
 def test_words_alone_are_no_class(tmp_path: Path) -> None:
-    free = run("words", predicted=(), confidence=(), among_five=(), open_vocabulary={"cluster_accuracy": 0.5})
-    page = page_here(tmp_path, [SettingRuns(truth(), [free])], (WORDS,))
+    page = page_here(tmp_path, [SettingRuns(truth(), [words_found("words")])], (WORDS,))
     assert "No method was told the class names" in page.text
-    assert "Method Cluster accuracy Texts Time" in page.text and page.count("svg") == 0
+    assert "Method Cluster accuracy Similarity Word IoU Texts Time" in page.text
+    assert "words control 50.0%" in page.text and "62.5% 12.5% 20 1.5 s" in page.text
+    assert page.count("svg") == 0
+
+
+def test_methods_without_classes_have_a_table_of_their_own(tmp_path: Path) -> None:
+    runs = [run("base", (0,)), run("asks", (0, 1)), words_found("shots")]
+    page = page_here(tmp_path, [SettingRuns(truth(), runs)])
+    assert "3 methods on photos" in page.text
+    first, second = page.text.split("Methods that find words of their own")
+    assert "The asks Paper of asks" in first and "Cluster accuracy" not in first.split("photos, new")[1]
+    assert "Method Cluster accuracy Similarity Word IoU Texts Time The shots" in second
+
+
+def test_an_upper_bound_is_no_rival(tmp_path: Path) -> None:
+    told = words_found("base", predicted=LABELS, confidence=(0.75,) * 8, among_five=(True,) * 8,
+                       notes=(BOUND,))  # fmt: skip
+    page = page_here(tmp_path, [SettingRuns(truth(), [told, words_found("words")])])
+    assert "No method was told the class names" in page.text and "Highest" not in page.text
+    assert "The base Paper of base · base baseline upper bound 100.0%" in page.text
+    assert "upper bound is told the class names" in page.text
+    # One table of two methods that are measured alike; no plot of costs, no diagram of trust.
+    assert page.attributes("table", "class").count("methods sortable") == 1
+    assert "Accuracy per cost" not in page.text and "trust" not in page.attributes("svg", "class")
 
 
 def test_the_page_stands_alone_and_runs_one_script(tmp_path: Path) -> None:
