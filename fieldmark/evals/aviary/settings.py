@@ -14,7 +14,7 @@ from fieldmark.errors import InputError
 from fieldmark.evals.aviary.attributes import HABITATS, KIND_BY_NOUN, LIGHTS
 from fieldmark.evals.aviary.dataset import ImageTruth, read_truth, render_dataset
 from fieldmark.evals.aviary.grammar import caption, habitat_phrases, light_phrases
-from fieldmark.evals.aviary.species import Species, species_book, world_hash
+from fieldmark.evals.aviary.species import Species, known_species, species_book, world_hash
 from fieldmark.evals.table.test_set import Factor, TestSet
 from fieldmark.tools.images import ImageFile, find_images
 
@@ -33,8 +33,9 @@ CONTEXTS = (
     Factor("background", tuple(habitat_phrases(habitat) for habitat in HABITATS)),
     Factor("light", tuple(light_phrases(light) for light in LIGHTS)),
 )
-_TRAIN, _POOL = 1_000_003, 2_000_003
-"""Added to the seed of the training pictures and of the pool: each is drawn apart from the test pictures."""
+_TRAIN, _POOL, _BASE = 1_000_003, 2_000_003, 3_000_017
+"""Added to the seed of the training pictures, the pool and the pictures of base classes: each is drawn apart
+from the test pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,8 @@ class AviaryWorld:
         images: Test pictures of each.
         shots: Labelled pictures of each.
         pool: Unlabelled pictures of each.
+        base: Known species beside new ones, to learn on; at most three for every four new ones.
+        base_images: Labelled pictures of each of them.
         pictures: Folder for drawn pictures; complete sets are reused.
         report: Shows progress.
     """
@@ -56,13 +59,25 @@ class AviaryWorld:
     images: int = 20
     shots: int = 16
     pool: int = 10
+    base: int = 60
+    base_images: int = 12
     pictures: Path
     report: Report = say_nothing
 
 
 def new_species(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
-    """Species whose names say nothing to the model, in families of look-alikes."""
-    return _of_species(world, "new", species_book(world.seed, new=world.species, known=0))
+    """Species whose names say nothing to the model, in families of look-alikes.
+
+    Beside them stand species that the model knows, with labelled pictures: what is learned there may carry
+    over to the new ones. The guide knows both, and is as often wrong about either.
+    """
+    test, book = _of_species(world, "new", species_book(world.seed, new=world.species, known=0))
+    chance = random.Random(f"fieldmark aviary base {world.seed}")
+    others = tuple(chance.sample(known_species(), min(world.base, 3 * world.species // 4)))
+    began = time.perf_counter()
+    base, _ = _drawn(world, others, _BASE, world.base_images)
+    drawing = time.perf_counter() - began
+    return replace(test, base=base, render=test.render + drawing), (*book, *others)
 
 
 def known_birds(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:

@@ -139,20 +139,52 @@ class Bench:
         """A caption for each image of the pool."""
         return self.test.captions
 
+    @property
+    def base_classes(self) -> tuple[str, ...]:
+        """Names of the B base classes, none of which is measured."""
+        return self.test.base_classes
+
+    @cached_property
+    def base_vectors(self) -> Tensor:
+        """Unit vectors of the images of base classes `[L, D]` float32."""
+        return self._of(self.test.base, "base")
+
+    @cached_property
+    def base_labels(self) -> Tensor:
+        """Base class of each such image `[L]` int64, its place in `base_classes`."""
+        return torch.from_numpy(self.test.base_labels)
+
+    def features(self, images: Sequence[ImageFile]) -> Tensor:
+        """What the image tower's last layers are given `[N, *encoder.last_layers.shape]` float16.
+
+        Args:
+            images: Test images, or others of the test set.
+
+        Raises:
+            ModelError: The encoder does not show its last layers.
+            NoImagesError: An image cannot be encoded any more.
+        """
+        seen = self.encoder.encode_features(images, progress=self._progress)
+        return self._whole(seen.rows, seen.ok, "given")
+
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Unit text vectors `[M, D]` float32."""
         return self.encoder.encode_texts(texts)
 
     def _of(self, images: tuple[ImageFile, ...], what: str) -> Tensor:
-        encoded = self.encoder.encode_images(
-            images, progress=lambda done, of: self.report("encoded", {"done": done, "of": of})
-        )
-        if not bool(encoded.ok.all()):
+        encoded = self.encoder.encode_images(images, progress=self._progress)
+        return self._whole(encoded.vectors, encoded.ok, what)
+
+    def _whole(self, rows: Tensor, ok: Tensor, what: str) -> Tensor:
+        if not bool(ok.all()):
             raise NoImagesError(
-                f"{int((~encoded.ok).sum())} of {len(images)} {what} images could not be encoded.",
+                f"{int((~ok).sum())} of {len(ok)} {what} images could not be encoded.",
                 hint="`fieldmark eval` leaves such images out before it begins; run it again.",
             )
-        return encoded.vectors
+        return rows
+
+    def _progress(self, done: int, of: int) -> None:
+        self.report("encoded", {"done": done, "of": of})
 
     @property
     def cost(self) -> Cost:

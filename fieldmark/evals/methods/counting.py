@@ -10,8 +10,10 @@ import torch
 from pydantic import BaseModel
 
 from fieldmark.records import EncoderUsage, Question, Record, Skipped
-from fieldmark.tools.encoder import Encoded, Encoder, Progress
+from fieldmark.tools.adapters.adapted import tower_encoder
+from fieldmark.tools.encoder import Encoded, Encoder, Features, Progress
 from fieldmark.tools.images import ImageFile
+from fieldmark.tools.last_layers import LastLayers
 from fieldmark.tools.llm import Answer, LanguageModel
 
 T = TypeVar("T", bound=BaseModel)
@@ -37,7 +39,7 @@ class Cost(Record):
     texts: int = 0
     """Distinct texts it compared with images."""
     images: int = 0
-    """Distinct images beyond the test images: labelled ones and pools."""
+    """Distinct images beyond the test images: labelled ones, of other classes too, and pools."""
 
 
 class CountedModel:
@@ -109,6 +111,25 @@ class CountedEncoder:
         """See `Encoder`."""
         self.images.update(image.content_hash for image in images)
         return self._inner.encode_images(images, progress=progress)
+
+    @property
+    def last_layers(self) -> LastLayers:
+        """See `TowerEncoder`.
+
+        Raises:
+            ModelError: The encoder does not show them.
+        """
+        return tower_encoder(self._inner).last_layers
+
+    def encode_features(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Features:
+        """See `TowerEncoder`.
+
+        Raises:
+            ModelError: The encoder does not show its last layers.
+        """
+        tower = tower_encoder(self._inner)
+        self.images.update(image.content_hash for image in images)
+        return tower.encode_features(images, progress=progress)
 
     def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> torch.Tensor:
         """See `Encoder`."""

@@ -41,15 +41,24 @@ async def answers(specs: Sequence[QuestionSpec], bench: Bench) -> list[Note]:
     return list(notes)
 
 
-async def descriptors(bench: Bench, *, samples: int = 1) -> list[list[str]]:
-    """The visible marks of each class, as bare phrases: "a hooked bill"; empty where an answer failed."""
+async def descriptors(
+    bench: Bench, *, samples: int = 1, classes: Sequence[str] | None = None
+) -> list[list[str]]:
+    """The visible marks of each class, as bare phrases: "a hooked bill"; empty where an answer failed.
+
+    Args:
+        bench: The bench.
+        samples: How often each class is asked about.
+        classes: Names of classes; those of the bench where not given.
+    """
+    names = bench.classes if classes is None else classes
     specs = [
         QuestionSpec(kind="describe", classes=(name,), sample=sample)
         for sample in range(samples)
-        for name in bench.classes
+        for name in names
     ]
     notes = await answers(specs, bench)
-    own: dict[str, list[str]] = {name: [] for name in bench.classes}
+    own: dict[str, list[str]] = {name: [] for name in names}
     for note in notes:
         own[note.spec.classes[0]] += [mark_of(prompt.text) for prompt in note.prompts]
     return list(own.values())

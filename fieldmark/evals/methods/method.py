@@ -29,6 +29,8 @@ class Need(StrEnum):
     """Captions of the unlabelled images."""
     TREE = "tree"
     """A hierarchy over the classes."""
+    BASE = "base classes"
+    """Labelled images of other classes."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods import (
+    adapters,
     caps_adapter,
     carprt,
     cased,
@@ -52,6 +53,7 @@ METHODS: tuple[Method, ...] = (
     *resolve.METHODS,
     *triage.METHODS,
     *proapo.METHODS,
+    *adapters.METHODS,
     *transclip.METHODS,
     *em_dirichlet.METHODS,
     *sus_x.METHODS,

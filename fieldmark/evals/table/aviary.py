@@ -51,7 +51,7 @@ async def run_setting(
         What was run, and what was asked.
     """
     report("setting", {"name": setting})
-    test, book = SETTINGS[setting](world)
+    test, book = SETTINGS[setting](world)  # the guide's book may hold more than the classes
     with GuideServer(Guide(book, GuideSettings(mistakes=mistakes))) as server:
         async with ChatModel(
             server.model,

@@ -38,6 +38,7 @@ class TestRecord(Record):
     """Steps between each two classes in the tree, where there is one."""
     train: int = 0
     pool: int = 0
+    base: int = 0
     notes: tuple[str, ...] = ()
 
 

@@ -188,7 +188,7 @@ def usable(test: TestSet, encoder: Encoder, report: Report) -> TestSet:
     Raises:
         NoImagesError: None is left.
     """
-    every = (*test.images, *test.train, *test.pool)
+    every = (*test.images, *test.train, *test.pool, *test.base)
     encoded = encoder.encode_images(
         every, progress=lambda done, of: report("encoded", {"done": done, "of": of})
     )
@@ -210,6 +210,7 @@ def usable(test: TestSet, encoder: Encoder, report: Report) -> TestSet:
         groups=tuple(g for g, ok in zip(test.groups, keep, strict=bool(test.groups)) if ok),
         train=left(test.train),
         pool=left(test.pool),
+        base=left(test.base),
         captions=tuple(c for c, ok in zip(test.captions, pool, strict=bool(test.captions)) if ok),
         notes=(*test.notes, f"{lost} images could not be encoded and were left out"),
     )
@@ -229,6 +230,7 @@ def record_of(test: TestSet) -> TestRecord:
             "train": named(test.train),
             "pool": [image.content_hash for image in test.pool],
             "captions": list(test.captions),
+            "base": named(test.base),
             "parents": dict(test.parents),
             "observed": list(test.observed),
             "factors": [[factor.name, [list(v) for v in factor.values]] for factor in test.factors],
@@ -247,6 +249,7 @@ def record_of(test: TestSet) -> TestRecord:
         distances=steps_between(test),
         train=len(test.train),
         pool=len(test.pool),
+        base=len(test.base),
         notes=test.notes,
     )
 

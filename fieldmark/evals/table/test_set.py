@@ -41,6 +41,8 @@ class TestSet:
         train: Labelled images, the first shots of each class.
         pool: Unlabelled images; a label, where one is there, is not looked at.
         captions: A caption for each image of the pool, where it has them.
+        base: Labelled images of other classes, whose names are the labels: what is learned there must carry
+            over.
         parents: Child → parent over classes and the nodes above them.
         observed: Classes that a base model knows, where a method is to guess at the others; all where empty.
         factors: Contexts that a user of this domain would name.
@@ -63,6 +65,7 @@ class TestSet:
     train: tuple[ImageFile, ...] = ()
     pool: tuple[ImageFile, ...] = ()
     captions: tuple[str, ...] = ()
+    base: tuple[ImageFile, ...] = ()
     parents: Mapping[str, str] = field(default_factory=dict[str, str])
     observed: tuple[str, ...] = ()
     factors: tuple[Factor, ...] = ()
@@ -90,6 +93,12 @@ class TestSet:
                     f"{str(image.path)!r} is labelled {image.label!r}, which is not among the classes.",
                     hint="Compare the folders' names with the list of classes.",
                 )
+        for image in self.base:
+            if not image.label or image.label in places:
+                raise InputError(
+                    f"{str(image.path)!r}, an image of base classes, is labelled {image.label!r}.",
+                    hint="Base classes are other classes than those that are measured.",
+                )
         lengths = {"groups": self.groups and self.images, "captions": self.captions and self.pool}
         for name, beside in lengths.items():
             if beside and len(getattr(self, name)) != len(beside):
@@ -100,16 +109,22 @@ class TestSet:
     @property
     def labels(self) -> NDArray[np.int64]:
         """Class of each test image `[N]`."""
-        return self._places(self.images)
+        return _places(self.images, self.classes)
 
     @property
     def train_labels(self) -> NDArray[np.int64]:
         """Class of each training image `[S]`."""
-        return self._places(self.train)
+        return _places(self.train, self.classes)
 
-    def _places(self, images: tuple[ImageFile, ...]) -> NDArray[np.int64]:
-        place = {name: number for number, name in enumerate(self.classes)}
-        return np.array([place[str(image.label)] for image in images], dtype=np.int64)
+    @property
+    def base_classes(self) -> tuple[str, ...]:
+        """Names of the B base classes, in the order of their first images."""
+        return tuple(dict.fromkeys(str(image.label) for image in self.base))
+
+    @property
+    def base_labels(self) -> NDArray[np.int64]:
+        """Base class of each base image `[L]`, its place in `base_classes`."""
+        return _places(self.base, self.base_classes)
 
     def offers(self, *, llm: bool) -> frozenset[Need]:
         """What methods may count on.
@@ -124,5 +139,11 @@ class TestSet:
             Need.POOL: bool(self.pool),
             Need.CAPTIONS: bool(self.captions),
             Need.TREE: bool(self.parents),
+            Need.BASE: bool(self.base),
         }
         return frozenset(need for need, there in found.items() if there)
+
+
+def _places(images: tuple[ImageFile, ...], classes: tuple[str, ...]) -> NDArray[np.int64]:
+    place = {name: number for number, name in enumerate(classes)}
+    return np.array([place[str(image.label)] for image in images], dtype=np.int64)

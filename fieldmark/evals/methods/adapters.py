@@ -1,0 +1,134 @@
+"""Image vectors tuned to descriptions of base classes, measured on classes that they were not tuned for.
+
+It knows nothing of who wrote the descriptors or of what the base classes are.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.methods.knowledge import descriptors
+from fieldmark.evals.methods.method import Method, Need, Run, Scored
+from fieldmark.tools.adapters.bags import Bags, make_bags
+from fieldmark.tools.adapters.linear import tune_linear
+from fieldmark.tools.adapters.low_rank import tune_low_rank
+from fieldmark.tools.adapters.tuning import Recipe
+from fieldmark.tools.prompt_texts import class_text, descriptor_text
+from fieldmark.tools.scoring.prototype import class_prototypes
+
+MATCHED = 5
+"""Texts that an image is held to show: GIST's."""
+_STEP = 1024
+"""Test images whose features are held at a time."""
+
+
+async def frozen(bench: Bench) -> Scored:
+    """What every adapter here is compared with: the same texts and score, the image vectors as they are."""
+    return scored(bench.vectors, await class_words(bench), bench)
+
+
+def by_linear(recipe: Recipe) -> Run:
+    """A linear map on image vectors, tuned by a recipe."""
+
+    async def run(bench: Bench) -> Scored:
+        words = await class_words(bench)
+        adapter = tune_linear(
+            bench.base_vectors,
+            bench.base_labels,
+            await base_bags(bench),
+            scale=bench.logit_scale,
+            recipe=recipe,
+            seed=bench.seed,
+        )
+        return scored(adapter(bench.vectors), words, bench, losses=adapter.losses)
+
+    return run
+
+
+async def by_low_rank(bench: Bench) -> Scored:
+    """Low-rank changes to the image tower's last layers, tuned as the linear map is."""
+    features = bench.features(bench.test.base)
+    words = await class_words(bench)
+    adapter = tune_low_rank(
+        bench.encoder.last_layers,
+        features,
+        bench.base_labels,
+        await base_bags(bench),
+        scale=bench.logit_scale,
+        seed=bench.seed,
+    )
+    starts = range(0, len(bench.images), _STEP)
+    steps = [adapter(bench.features(bench.images[start : start + _STEP])) for start in starts]
+    return scored(torch.cat(steps), words, bench, losses=adapter.losses)
+
+
+async def class_words(bench: Bench) -> Tensor:
+    """Unit mean of each test class's texts `[C, D]` float32."""
+    return class_prototypes(await noun_texts(bench.classes, bench), bench.encode)
+
+
+async def base_bags(bench: Bench) -> Bags:
+    """The texts of the base classes."""
+    return make_bags(await noun_texts(bench.base_classes, bench), bench.encode)
+
+
+async def noun_texts(classes: Sequence[str], bench: Bench) -> list[list[str]]:
+    """The marks of each class, each said of the noun: "a photo of a bird, which has a hooked bill.".
+
+    No class is named, neither in tuning nor in scoring. An image of a base class whose name the encoder knows
+    is matched to its texts by the name alone, and then nothing need be learned of marks; the names of other
+    classes say nothing. Without names, a mark that two classes share is one text, which speaks for both.
+
+    A class whose answer failed keeps the plain prompt of its name.
+    """
+    marks = await descriptors(bench, classes=classes)
+    return [
+        [descriptor_text(bench.noun, mark) for mark in own] or [class_text(name)]
+        for name, own in zip(classes, marks, strict=True)
+    ]
+
+
+def scored(vectors: Tensor, words: Tensor, bench: Bench, *, losses: Sequence[float] = ()) -> Scored:
+    """Scaled cosines of images and classes, with the loss before the first and the last step."""
+    told = {"first loss": losses[0], "last loss": losses[-1]} if losses else {}
+    return Scored(scores=bench.logit_scale * (vectors @ words.T), diagnostics=told)
+
+
+_ADAPTS = frozenset({Need.NAMES, Need.LLM, Need.BASE})
+
+METHODS = (
+    Method(
+        key="descriptors-prototype",
+        title="Descriptors of the noun, class means",
+        source="Fieldmark",
+        needs=frozenset({Need.NAMES, Need.LLM}),
+        run=frozen,
+    ),
+    Method(
+        key="adapt-linear",
+        title="AdaptCLIPZS, linear map",
+        source="Saha et al. 2024",
+        needs=_ADAPTS,
+        run=by_linear(Recipe()),
+        seeded=True,
+    ),
+    Method(
+        key="gist",
+        title=f"GIST, linear map, {MATCHED} matched texts",
+        source="Lewis et al. 2023",
+        needs=_ADAPTS,
+        run=by_linear(Recipe(matched=MATCHED)),
+        seeded=True,
+    ),
+    Method(
+        key="adapt-low-rank",
+        title="AdaptCLIPZS, low-rank changes",
+        source="Saha et al. 2024; Hu et al. 2021",
+        needs=_ADAPTS,
+        run=by_low_rank,
+        seeded=True,
+        scale="Features of the base images: a few KB each, 200 KB where the tower ends in an attention pool.",
+    ),
+)
