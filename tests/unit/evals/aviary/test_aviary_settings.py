@@ -1,10 +1,13 @@
 """The aviary's settings: what each offers to methods, and what it keeps from them."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fieldmark.evals.aviary.settings import SETTINGS, AviaryWorld
+from fieldmark.evals.aviary.species import Species
 from fieldmark.evals.methods.method import Need
 from fieldmark.evals.table.running import record_of
 
@@ -53,3 +56,23 @@ def test_without_a_vocabulary_there_is_neither_name_nor_label(world: AviaryWorld
     test, _ = SETTINGS["vocabulary"](world)
     assert test.offers(llm=True) == {Need.POOL, Need.CAPTIONS, Need.TREE}
     assert any(name in caption for name in test.classes for caption in test.captions)
+
+
+def test_beside_new_species_stand_known_ones_to_learn_on(world: AviaryWorld) -> None:
+    test, book = SETTINGS["new"](replace(world, base_images=2))
+    species = {each.name: each for each in book}
+    assert len(test.base_classes) == 9
+    assert len(test.base) == 18
+    assert all(species[name].known for name in test.base_classes)
+    assert not any(species[name].known for name in test.classes)
+    # The guide knows all; the columns are those of the new species alone, in their order.
+    assert tuple(species) == (*test.classes, *species_of(book, known=True))
+    assert set(test.base_classes) == set(species_of(book, known=True))
+    shown = {image.content_hash for image in (*test.images, *test.train, *test.pool)}
+    assert not shown & {image.content_hash for image in test.base}
+    for setting in ("known", "taxonomy", "habitat", "vocabulary"):
+        assert not SETTINGS[setting](world)[0].base
+
+
+def species_of(book: Sequence[Species], *, known: bool) -> tuple[str, ...]:
+    return tuple(each.name for each in book if each.known == known)
