@@ -21,7 +21,13 @@ def observed(bench: Bench) -> list[int]:
 
 
 async def by_tree(bench: Bench) -> Scored:
-    """By steps in the tree."""
+    """By steps in the tree.
+
+    Where all classes are leaves of one depth, none that was not observed lies nearer to everything than its
+    observed sibling: such a tree makes errors smaller, and seldom names an unobserved class. The base
+    classifier goes by names, since the observed classes are those that the model knows by name; descriptors
+    would let it see the others as well, and nothing would be left to guess at.
+    """
     columns = observed(bench)
     known = [bench.classes[column] for column in columns]
     return by_distances(bench, name_vectors(bench), tree_distances(bench.parents, bench.classes, known))
@@ -44,7 +50,7 @@ def by_distances(bench: Bench, words: Tensor, distances: Tensor) -> Scored:
     scores = loki_scores(
         bench.vectors, words[observed(bench)], distances=distances, logit_scale=bench.logit_scale
     )
-    return Scored(scores=scores)
+    return Scored(scores=scores, notes=("scores are expected squared distances: its ECE says nothing",))
 
 
 async def by_base(bench: Bench) -> Scored:
