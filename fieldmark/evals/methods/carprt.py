@@ -5,14 +5,15 @@ It knows nothing of how weights are found.
 
 from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.method import Method, Need, Scored
-from fieldmark.evals.methods.zpe import SCALE, pool_of
-from fieldmark.tools.scoring.carprt import carprt_scores
+from fieldmark.evals.methods.zpe import SCALE, pool_of, weighed
+from fieldmark.tools.scoring.carprt import carprt_weights
+from fieldmark.tools.scoring.prompt_grid import encode_grid
 
 
 async def by_class_weights(bench: Bench) -> Scored:
     """Weigh the pool's templates class by class."""
-    scores = carprt_scores(bench.vectors, bench.encode, pool_of(bench), logit_scale=bench.logit_scale)
-    return Scored(scores=scores)
+    grid = encode_grid(pool_of(bench), bench.encode)
+    return weighed(bench, grid, carprt_weights(bench.vectors, grid, logit_scale=bench.logit_scale))
 
 
 METHODS = (

@@ -87,5 +87,6 @@ METHODS = (
         source="Fan et al. 2023",
         needs=_NEEDS,
         run=by_opinions,
+        scale="fits on labelled images x classes at once: 16,000 x 1,000 take 1 GB",
     ),
 )

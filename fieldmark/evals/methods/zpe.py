@@ -5,10 +5,12 @@ It knows nothing of how weights are found.
 
 from itertools import product
 
+from torch import Tensor
+
 from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.method import Method, Need, Run, Scored
 from fieldmark.tools.scoring.prompt_grid import encode_grid, grid_scores
-from fieldmark.tools.scoring.zpe import zpe_scores
+from fieldmark.tools.scoring.zpe import prompt_scores, prompt_weights
 from fieldmark.tools.templates import fill, library
 
 OTHER_DOMAINS = ("x-ray", "satellite photo", "floor plan")
@@ -30,7 +32,7 @@ third of the pool is bad: the scores spread then more below the median than abov
 
 
 def pool_of(bench: Bench) -> list[list[str]]:
-    """A row for each template of the pool, with its text for each class.
+    """A row for each template of the pool, with its text for each class; `ASIDES` come last.
 
     A pool gathered without care: templates of the domain, the eighty, variants with the noun and with words
     of other domains, and a third that is about something else.
@@ -44,14 +46,10 @@ def by_weighed_templates(*, select: bool) -> Run:
     """Weigh the pool's templates; with `select`, only those that stand out."""
 
     async def run(bench: Bench) -> Scored:
-        scores = zpe_scores(
-            bench.vectors,
-            bench.encode,
-            pool_of(bench),
-            logit_scale=bench.logit_scale,
-            threshold=THRESHOLD if select else None,
-        )
-        return Scored(scores=scores)
+        grid = encode_grid(pool_of(bench), bench.encode)
+        found = prompt_scores(bench.vectors, grid, logit_scale=bench.logit_scale)
+        weights = prompt_weights(found, threshold=THRESHOLD if select else None)[:, None]
+        return weighed(bench, grid, weights)
 
     return run
 
@@ -59,8 +57,21 @@ def by_weighed_templates(*, select: bool) -> Run:
 async def by_all_alike(bench: Bench) -> Scored:
     """The mean of the same logits, every template counting the same."""
     grid = encode_grid(pool_of(bench), bench.encode)
-    weights = grid.new_full((len(grid), 1), 1 / len(grid))
-    return Scored(scores=grid_scores(bench.vectors, grid, weights, logit_scale=bench.logit_scale))
+    return weighed(bench, grid, grid.new_full((len(grid), 1), 1 / len(grid)))
+
+
+def weighed(bench: Bench, grid: Tensor, weights: Tensor) -> Scored:
+    """Score by weighed templates; a figure tells how much weight the bad third of the pool got.
+
+    Args:
+        bench: The bench.
+        grid: Vectors of the pool `[P, C, D]`.
+        weights: Weight of each template `[P, 1]`, or of each template and class `[P, C]`.
+    """
+    return Scored(
+        scores=grid_scores(bench.vectors, grid, weights, logit_scale=bench.logit_scale),
+        diagnostics={"bad_templates": float(weights[-len(ASIDES) :].sum(0).mean())},
+    )
 
 
 SCALE = "vectors of templates x classes at once: 180 x 15,000 of width 512 are 5.5 GB"

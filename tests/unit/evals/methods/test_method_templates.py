@@ -1,10 +1,11 @@
 """ZPE, CARPRT and the plain mean over one pool of templates."""
 
+import pytest
 import torch
 
 from fieldmark.evals.methods.zpe import ASIDES, THRESHOLD, pool_of
 from fieldmark.tools.templates import IMAGENET_80
-from tests.unit.evals.methods.made_up_bench import WORLD, Benches, scores_by
+from tests.unit.evals.methods.made_up_bench import Benches, scored_by, scores_by
 
 
 def test_the_pool_holds_good_and_bad_templates_once_each(make_bench: Benches) -> None:
@@ -13,7 +14,7 @@ def test_the_pool_holds_good_and_bad_templates_once_each(make_bench: Benches) ->
     templates = [row[0].replace("finch", "{}") for row in rows]
     assert len(set(templates)) == len(templates)
     assert {"a {}, a bird.", "a bird photo of a {}.", "a floor plan of a {}.", *IMAGENET_80} <= set(templates)
-    assert len(ASIDES) == 60 and set(ASIDES) <= set(templates)
+    assert len(ASIDES) == 60 and templates[-60:] == list(ASIDES)
     assert len(templates) < 200
 
 
@@ -58,7 +59,13 @@ def test_carprt_weighs_for_each_class_by_the_images_taken_for_it(make_bench: Ben
     assert torch.allclose(found, (every * table.softmax(0)).sum(1), atol=1e-3)
 
 
-def test_nothing_is_asked(make_bench: Benches) -> None:
-    bench = make_bench(llm=None)
-    for key in ("pool-mean", "zpe", "zpe-select", "carprt"):
-        assert scores_by(key, bench).shape == (18, len(WORLD.names))
+def test_the_weight_of_bad_templates_is_told(make_bench: Benches) -> None:
+    told = {
+        key: scored_by(key, make_bench(llm=None)).diagnostics["bad_templates"]
+        for key in ("pool-mean", "zpe", "zpe-select", "carprt")
+    }
+    assert told["pool-mean"] == pytest.approx(60 / len(pool_of(make_bench())))
+    every = logits(make_bench)
+    weights = (every - every.mean(0)).max(2).values.mean(0).softmax(0)
+    assert told["zpe"] == pytest.approx(float(weights[-60:].sum()), abs=1e-4)
+    assert all(0 <= share <= 1 for share in told.values())
