@@ -17,6 +17,7 @@ from fieldmark.cli.terminal import amount, errors, print_json, words
 from fieldmark.errors import FieldmarkError, InputError
 
 if TYPE_CHECKING:
+    from fieldmark.evals.aviary.guide_sight import Sight
     from fieldmark.evals.aviary.species import Species
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -42,9 +43,18 @@ def render(
     known: Annotated[int, typer.Option(min=0, max=200, help="Species whose names the model knows.")] = 0,
     images: Annotated[int, typer.Option(min=1, max=100_000, help="Pictures of each.")] = 20,
     seed: Annotated[int, typer.Option(help="Decides the species and the pictures.")] = 7,
+    flock: Annotated[
+        int,
+        typer.Option(
+            min=0, max=100_000, help="Instead of species: so many freely mixed birds, a pool for concepts."
+        ),
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Draw a data set of look-alike birds: ordinary picture folders, a list of classes, the truth apart."""
+    if flock:
+        draw_flock(out, flock, seed=seed, json=json)
+        return
     from fieldmark.evals.aviary.dataset import CLASSES_FILE, render_dataset
     from fieldmark.evals.aviary.species import species_book, world_hash
 
@@ -78,6 +88,30 @@ def render(
     console.say(f"  fieldmark classify {where} --classes {shlex.quote(str(names))} --clip aviary")
 
 
+def draw_flock(out: Path, count: int, *, seed: int, json: bool) -> None:
+    """Draw birds of no species, for ideas that are none."""
+    from fieldmark.evals.aviary.flock import render_flock
+
+    with Progress("Drawing pictures") as progress:
+        render_flock(
+            out,
+            count,
+            seed=seed,
+            progress=lambda done, of: progress("rendering", {"done": done, "of": of}),
+        )
+    if json:
+        print_json({"schema": "fieldmark.aviary/1", "folder": str(out), "images": count})
+    console = words(json=json)
+    console.say(f"{amount(count, 'picture')} of freely mixed birds in {out}")
+    where = shlex.quote(str(out))
+    console.say("To talk about a concept over them, serve the guide that knows these pictures again:")
+    console.say(f"  fieldmark aviary guide --pictures {where}")
+    console.say("and in another terminal, with the lines that it prints:")
+    about = '--about "Birds with stripes."'
+    console.say(f'  fieldmark concept new "striped birds" --pool {where} --clip aviary {about}')
+    console.say('  fieldmark concept chat "striped birds"')
+
+
 def guide(
     data: Annotated[
         Path | None,
@@ -86,6 +120,13 @@ def guide(
     book_seed: Annotated[int, typer.Option(help="Without --data: seed of the species book.")] = 7,
     species: Annotated[int, typer.Option(min=0, max=4000, help="Without --data: new species.")] = 80,
     known: Annotated[int, typer.Option(min=0, max=200, help="Without --data: known species.")] = 0,
+    pictures: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder drawn by `aviary render`, whose pictures it knows again; may be repeated. It then "
+            "answers as a vision-language model too, and mistakes 6% of what they show.",
+        ),
+    ] = None,
     mistakes: Annotated[float, typer.Option(min=0, max=0.6, help="Share of wrong statements.")] = 0.15,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     json: Json = False,
@@ -97,10 +138,12 @@ def guide(
     from fieldmark.evals.aviary.species import species_book
 
     book = read_species(data) if data is not None else species_book(book_seed, new=species, known=known)
+    sight = sight_of(pictures or [])
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with GuideServer(Guide(book, GuideSettings(mistakes=mistakes)), port=port) as server:
+    answering = Guide(book, GuideSettings(mistakes=mistakes), sight=sight)
+    with GuideServer(answering, port=port) as server:
         if json:
             print_json(
                 {
@@ -115,10 +158,32 @@ def guide(
             console.say(f"export OPENAI_BASE_URL={shlex.quote(server.base_url)}")
             console.say("export OPENAI_API_KEY=none")
             console.say(f"export FIELDMARK_LLM={shlex.quote(server.model)}")
-        errors().say(f"A script that knows {len(book):,} species answers here; Ctrl-C stops it.")
+        seen = f" and {amount(len(sight.gallery), 'picture')}" if sight is not None else ""
+        errors().say(f"A script that knows {len(book):,} species{seen} answers here; Ctrl-C stops it.")
         while not stopped.wait(0.5):  # a timeout, so that signals are seen on every system
             pass
         errors().say(f"{amount(server.questions_answered, 'question')} answered.")
+
+
+def sight_of(pictures: "Sequence[Path]") -> "Sight | None":
+    """What the guide knows pictures by; None where none were named.
+
+    Raises:
+        InputError: A folder holds none of the aviary's pictures.
+    """
+    if not pictures:
+        return None
+    from fieldmark.evals.aviary.gallery import Gallery
+    from fieldmark.evals.aviary.guide_sight import Sight, SightSettings
+
+    try:
+        gallery = Gallery.of_folders(pictures)
+    except (FieldmarkError, OSError, ValueError, KeyError, TypeError) as error:
+        named = ", ".join(repr(str(path)) for path in pictures)
+        raise InputError(
+            f"The pictures of {named} cannot be told: {error}", hint="Draw some: fieldmark aviary render DIR"
+        ) from error
+    return Sight(gallery, SightSettings())
 
 
 def read_species(data: Path) -> "Sequence[Species]":
