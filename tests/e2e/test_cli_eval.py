@@ -24,8 +24,13 @@ def test_a_table_with_everything_a_script_wants(command_line: CommandLine) -> No
     dclip = next(row for row in done.json["rows"] if row["method"] == "dclip")
     assert (dclip["llm_requests"], dclip["llm_fresh"]) == (6, 6)
     assert "Measuring" in done.err
+    run = command_line.folder / done.json["run"]
+    assert "DCLIP, mean of cosines" in (run / "report.html").read_text(encoding="utf-8")
+    assert (run / "table.md").is_file()
+    assert f"Report: {done.json['run']}" in done.err
 
-    again = command_line.invoke(*FEW, "--json")
+    again = command_line.invoke(*FEW, "--json", "--no-report")
+    assert not list((command_line.folder / again.json["run"]).glob("report.*"))
     fresh = [(row["llm_fresh"], row["texts_encoded"], row["images_encoded"]) for row in again.json["rows"]]
     assert set(fresh) == {(0, 0, 0)}  # nothing is paid for twice
     same = [[row["method"], row["top1"], row["ece"], row["p_vs_baseline"]] for row in done.json["rows"]]
@@ -55,6 +60,8 @@ def test_resume_skip_done_and_join(command_line: CommandLine) -> None:
     joined = command_line.invoke("eval", "join", run.name, other.json["run"], "--json")
     assert joined.code == 0, joined.err
     assert {"clip", "dclip", "dclip-max"} <= {row["method"] for row in joined.json["rows"]}
+    page = command_line.folder / joined.json["run"] / "report.html"
+    assert "DCLIP, max of cosines" in page.read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_is_a_sentence(command_line: CommandLine) -> None:
