@@ -139,11 +139,13 @@ def columns_for(rows: Sequence["Row"], result: "EvalResult") -> list[Column]:
         (None, Column("texts", 45, lambda each: f"{each.texts:,}")),
         (None, Column("s", 30, lambda each: f"{each.seconds:.1f}")),
     ]
-    return [
-        column
-        for field, column in every
-        if field is None or any(getattr(each, field) is not None for each in rows)
-    ]
+    made: list[Column] = []
+    for field, column in every:
+        filled = len(rows) if field is None else sum(getattr(each, field) is not None for each in rows)
+        if filled:
+            # What few methods have goes before what most have.
+            made.append(column if 2 * filled >= len(rows) else replace(column, need=column.need // 2))
+    return made
 
 
 def fitting(columns: Sequence[Column], rows: Sequence["Row"], width: int) -> list[Column]:

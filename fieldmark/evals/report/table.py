@@ -121,8 +121,17 @@ class SettingPage:
     @property
     def best(self) -> Row | None:
         """The row with the highest top-1, upper bounds aside."""
-        known = [each.row for each in self.rows if each.row.top1 is not None and not each.row.is_bound]
-        return max(known, key=lambda row: row.top1 or 0, default=None)
+        return max(self._rivals, key=lambda row: row.top1 or 0, default=None)
+
+    @property
+    def best_without_labels(self) -> Row | None:
+        """The same among methods that use no labels."""
+        without = [row for row in self._rivals if Need.LABELS.value not in row.needs]
+        return max(without, key=lambda row: row.top1 or 0, default=None)
+
+    @property
+    def _rivals(self) -> list[Row]:
+        return [each.row for each in self.rows if each.row.top1 is not None and not each.row.is_bound]
 
 
 def write_table_report(run: RunFolder, result: EvalResult, settings: Sequence[SettingRuns]) -> Path:
@@ -176,6 +185,8 @@ def page_of(setting: SettingRuns, result: EvalResult, number: int) -> SettingPag
     known = [row for row in done if row.top1 is not None and not row.is_bound]
     verdicts = [row.against_control for row in known if row.against_control is not None]
     title = f"{truth.data}, {truth.setting}"
+    where = by_class(setting, known, result)
+    first = {each.method for each in where.chosen} if where is not None else set[str]()
     return SettingPage(
         title=title,
         anchor=f"setting-{number}",
@@ -186,8 +197,8 @@ def page_of(setting: SettingRuns, result: EvalResult, number: int) -> SettingPag
         floor=floor_note(truth, known),
         macro_is_top1=macro_is_top1(done),
         costs=cost_plots(known, result, title),
-        trust=tuple(trust_of(setting, known)),
-        where=by_class(setting, known, result),
+        trust=tuple(trust_of(setting, sorted(known, key=lambda row: row.method not in first))),
+        where=where,
         beaten=(verdicts.count("beats"), len(verdicts)) if verdicts else None,
     )
 

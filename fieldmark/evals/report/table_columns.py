@@ -89,8 +89,10 @@ def columns_for(rows: Sequence[Row], result: EvalResult) -> list[Column]:
         (not _macro_is_top1(rows), Column("Macro", "mean over classes", lambda row: _share(row.macro))),
         (_any(rows, "worst_group"), Column("Worst group", "top-1 of the worst one, and its name", _worst)),
         (_any(rows, "ece"), Column("ECE", "calibration error of the predicted class", _figure("ece", 3))),
-        (_any(rows, "set_size"), Column("Set", "classes left an image", _figure("set_size", 1))),
-        (_any(rows, "coverage"), Column("Coverage", "sets with the true class", _shares("coverage"))),
+        (
+            _any(rows, "set_size"),
+            Column("Sets", "classes left an image; how many sets have the true class", _sets),
+        ),
         (
             _any(rows, "tree_distance"),
             Column(
@@ -192,6 +194,12 @@ def _difference(value: float | None, ends: CI | None, p: float | None, verdict: 
 def _worst(row: Row) -> Cell:
     below = (words.short(row.worst_group_name, 40),) if row.worst_group_name else ()
     return Cell(words.percent(row.worst_group), below, row.worst_group)
+
+
+def _sets(row: Row) -> Cell:
+    if row.set_size is None:
+        return Cell(NONE)
+    return Cell(f"{row.set_size:.1f}", (f"cover {words.percent(row.coverage)}",), row.set_size)
 
 
 def _cluster(row: Row) -> Cell:

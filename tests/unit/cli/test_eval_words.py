@@ -130,6 +130,13 @@ def test_columns_are_there_where_a_row_fills_them() -> None:
     assert top1(free) == "–"
 
 
+def test_a_column_that_few_methods_fill_goes_first() -> None:
+    few = said(*ROWS, row("raps", "RAPS", set_size=2.5, coverage=0.9), width=99)
+    assert "Wider terminals also show: set, cover." in few
+    most = said(*(each.model_copy(update={"set_size": 2.5, "coverage": 0.9}) for each in ROWS), width=99)
+    assert "Wider terminals also show: ECE, s." in most
+
+
 def test_each_data_set_has_its_own_table() -> None:
     other = row("clip", "CLIP, one template", data="eurosat", setting="new", top1=0.5)
     text = said(*ROWS, other)

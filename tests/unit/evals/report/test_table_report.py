@@ -59,6 +59,19 @@ def test_the_table_says_every_figure_of_a_row(tmp_path: Path) -> None:
     assert "so that macro accuracy is top-1" in text and "Tree distance" not in text
 
 
+def test_the_best_is_told_with_what_it_uses(tmp_path: Path) -> None:
+    told = {"base": (0,), "shots": (0, 1, 2, 3, 4, 5)}
+    runs = [run(key, right) for key, right in told.items()]
+    text = page_here(tmp_path, [SettingRuns(truth(), runs)]).text
+    assert (
+        "Highest top-1: The shots, 75.0% (95% interval 50.0 to 100.0), with labels; without any, The base, "
+        "12.5% (95% interval 0.0 to 25.0)."
+    ) in text
+    assert "The shots, 75.0% (95% interval 50.0 to 100.0), with labels." in (
+        page_here(tmp_path, [SettingRuns(truth(), runs[1:])]).text
+    )
+
+
 def test_rows_that_beat_the_control_are_told_from_the_others(tmp_path: Path) -> None:
     folder, result = evaluation(tmp_path, [four()], METHODS_HERE)
     told = {"asks": 0.01, "base": 0.02}
@@ -100,9 +113,9 @@ def test_columns_are_there_where_a_row_fills_them(tmp_path: Path) -> None:
     runs = [run("base", (0, 4)), run("asks", range(8), candidates=((0, 1),) * 4 + ((1,),) * 4)]
     tree = truth(distances=((0.0, 4.0), (4.0, 0.0)))
     text = page_here(tmp_path, [SettingRuns(tree, runs)]).text
-    assert "Set Coverage Tree distance Texts Time" in text
-    assert "1.5 100.0% 0.00 square 0.00 0.00–0.00 20" in text  # four sets of two, four of one
-    assert "– – 3.00 square 12.00 12.00–12.00 20" in text  # six of eight images are four steps off
+    assert "Sets Tree distance Texts Time" in text
+    assert "1.5 cover 100.0% 0.00 square 0.00 0.00–0.00 20" in text  # four sets of two, four of one
+    assert "– 3.00 square 12.00 12.00–12.00 20" in text  # six of eight images are four steps off
     assert "Questions Tokens" not in text and "Cluster" not in text  # nothing was asked
 
 

@@ -1,5 +1,6 @@
 """Published figures: which row each may stand beside."""
 
+from fieldmark.evals.methods.registry import BY_KEY
 from fieldmark.evals.table.published import PUBLISHED, PublishedFigure
 
 
@@ -34,5 +35,6 @@ def test_every_figure_says_who_measured_it_and_only_once() -> None:
     assert all(each.source and each.figure for each in PUBLISHED)
     places = [(each.method, each.data, each.backbone) for each in PUBLISHED]
     assert len(set(places)) == len(places)
+    assert {each.key for each in PUBLISHED if each.key} <= set(BY_KEY)
     # What a row may stand beside is a plain accuracy.
     assert all(0 < float(each.figure) < 100 for each in PUBLISHED if each.key)
