@@ -78,7 +78,7 @@ def measure(
         typer.Option(
             min=0,
             max=1000,
-            help="Labelled images a class, for methods that learn. \\[default: 16]",
+            help="Labelled images a class, for methods that learn. \\[default: 4]",
             rich_help_panel=_DATA,
         ),
     ] = None,

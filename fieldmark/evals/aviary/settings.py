@@ -33,6 +33,8 @@ CONTEXTS = (
     Factor("background", tuple(habitat_phrases(habitat) for habitat in HABITATS)),
     Factor("light", tuple(light_phrases(light) for light in LIGHTS)),
 )
+_HARD = 2.5
+"""How hard pictures of known species are to see: at 1 every method would be right about all of them."""
 _TRAIN, _POOL, _BASE = 1_000_003, 2_000_003, 3_000_017
 """Added to the seed of the training pictures, the pool and the pictures of base classes: each is drawn apart
 from the test pictures."""
@@ -57,7 +59,7 @@ class AviaryWorld:
     seed: int
     species: int = 80
     images: int = 20
-    shots: int = 16
+    shots: int = 4
     pool: int = 10
     base: int = 60
     base_images: int = 12
@@ -82,7 +84,8 @@ def new_species(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
 
 def known_birds(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     """Species that the model knows by name: what most public test sets are to CLIP."""
-    return _of_species(world, "known", species_book(world.seed, new=0, known=world.species))
+    book = species_book(world.seed, new=0, known=world.species)
+    return _of_species(world, "known", book, difficulty=_HARD)
 
 
 def taxonomy(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
@@ -174,13 +177,15 @@ def settings_named(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _of_species(
-    world: AviaryWorld, setting: str, book: tuple[Species, ...]
+    world: AviaryWorld, setting: str, book: tuple[Species, ...], *, difficulty: float = 1.0
 ) -> tuple[TestSet, tuple[Species, ...]]:
     """A test set whose classes are species."""
     began = time.perf_counter()
-    images, truths = _drawn(world, book, 0, world.images)
-    train, _ = _drawn(world, book, _TRAIN, max(1, world.shots)) if world.shots else ((), ())
-    pool, seen = _drawn(world, book, _POOL, world.pool)
+    images, truths = _drawn(world, book, 0, world.images, difficulty=difficulty)
+    train: tuple[ImageFile, ...] = ()
+    if world.shots:
+        train, _ = _drawn(world, book, _TRAIN, world.shots, difficulty=difficulty)
+    pool, seen = _drawn(world, book, _POOL, world.pool, difficulty=difficulty)
     test = TestSet(
         data="aviary",
         setting=setting,
@@ -238,11 +243,18 @@ def _captions(truths: Sequence[ImageTruth], book: Sequence[Species]) -> tuple[st
 
 
 def _drawn(
-    world: AviaryWorld, book: tuple[Species, ...], offset: int, images: int, *, correlation: float = 0.0
+    world: AviaryWorld,
+    book: tuple[Species, ...],
+    offset: int,
+    images: int,
+    *,
+    correlation: float = 0.0,
+    difficulty: float = 1.0,
 ) -> tuple[tuple[ImageFile, ...], tuple[ImageTruth, ...]]:
     """Pictures and the truth about each, in the order of the files."""
     seed = world.seed + offset
     name = f"{world_hash(book)[:16]}-{seed}-{images}" + (f"-{correlation}" if correlation else "")
+    name += f"-hard{difficulty:g}" if difficulty != 1 else ""
     folder = world.pictures / name
     render_dataset(
         folder,
@@ -250,6 +262,7 @@ def _drawn(
         images_per_species=images,
         seed=seed,
         habitat_correlation=correlation,
+        difficulty=difficulty,
         progress=lambda done, of: world.report("rendering", {"done": done, "of": of}),
     )
     truths = {folder / truth.file: truth for truth in read_truth(folder)[1]}

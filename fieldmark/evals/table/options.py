@@ -24,7 +24,7 @@ class EvalOptions(Record):
     """How often a method that draws something is run."""
     seed: int = 0
     """The first seed; of the aviary's world too."""
-    shots: int = Field(default=16, ge=0, le=1000)
+    shots: int = Field(default=4, ge=0, le=1000)
     """Labelled images a class, for methods that learn from some."""
     resamples: int = Field(default=10_000, ge=100)
     """Bootstrap resamples behind each interval."""
