@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from string import Template
 
@@ -82,8 +83,9 @@ def with_image(messages: tuple[Message, ...], image: ImagePart) -> tuple[Message
     return (*messages[:-1], messages[-1].model_copy(update={"images": (image,)}))
 
 
+@cache
 def load(prompt_id: str) -> PromptFile:
-    """Read a prompt file of the package.
+    """Read a prompt file of the package, once: thousands of questions are made from the same few files.
 
     Args:
         prompt_id: Name and version, e.g. "describe.v1".

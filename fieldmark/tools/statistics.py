@@ -5,6 +5,7 @@ It knows nothing of methods, models or reports.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -312,8 +313,10 @@ def _resampled(sums: NDArray[np.float64], resamples: int, seed: int, *, alike: b
     """
     if resamples < 1:
         raise InputError(f"{resamples} resamples.", hint="Use at least one; 10,000 is usual.")
-    rng = np.random.default_rng(seed)
     clusters = sums.shape[1]
+    if not alike and clusters * resamples <= _STEP:
+        return sums @ _even_draws(clusters, resamples, seed).T
+    rng = np.random.default_rng(seed)
     shares = np.full(clusters, 1 / clusters)
     if alike:
         sums, counts = np.unique(sums, axis=1, return_counts=True)
@@ -324,6 +327,15 @@ def _resampled(sums: NDArray[np.float64], resamples: int, seed: int, *, alike: b
         for start in range(0, resamples, step)
     ]
     return np.concatenate(parts, axis=1)
+
+
+@lru_cache(maxsize=2)
+def _even_draws(clusters: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """How often each cluster is drawn in each resample [B, G]; a table's every row asks for the same."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def _ratio(sums: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
