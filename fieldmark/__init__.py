@@ -19,8 +19,11 @@ if TYPE_CHECKING:
         Optimizer,
         Resolution,
     )
+    from fieldmark.app.evaluator import Evaluator
     from fieldmark.errors import FieldmarkError
     from fieldmark.evals.optimizing import OptimizeResult
+    from fieldmark.evals.table.options import EvalOptions
+    from fieldmark.evals.table.records import EvalResult
     from fieldmark.records import Limits, Prediction, Prompt, PromptBook, RunManifest, Usage
 
 __version__ = "0.1.0"
@@ -32,6 +35,9 @@ _HOME = {
     "ConceptClassifier": "fieldmark.app.concept_classifier",
     "ConceptConversation": "fieldmark.app.concept_conversation",
     "DefineOptions": "fieldmark.agents.define_options",
+    "EvalOptions": "fieldmark.evals.table.options",
+    "EvalResult": "fieldmark.evals.table.records",
+    "Evaluator": "fieldmark.app.evaluator",
     "FieldmarkError": "fieldmark.errors",
     "Limits": "fieldmark.records",
     "OptimizeOptions": "fieldmark.agents.optimize_options",
@@ -53,6 +59,9 @@ __all__ = [
     "ConceptClassifier",
     "ConceptConversation",
     "DefineOptions",
+    "EvalOptions",
+    "EvalResult",
+    "Evaluator",
     "FieldmarkError",
     "Limits",
     "OptimizeOptions",

@@ -1,4 +1,4 @@
-"""Puts an evaluation of methods together: reads settings, opens stores and models, runs or resumes, joins.
+"""Puts an evaluation of methods together: reads settings, opens stores and models, runs or resumes.
 
 It knows nothing of commands and terminals, or of how any method scores.
 """
@@ -22,9 +22,9 @@ from fieldmark.evals.aviary.settings import AviaryWorld, settings_named
 from fieldmark.evals.demo import NOTE
 from fieldmark.evals.manifest import write_manifest
 from fieldmark.evals.methods.method import Method
-from fieldmark.evals.methods.registry import METHODS, methods_named
+from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.aviary import run_setting
-from fieldmark.evals.table.joining import earlier_in, joined, setting_runs, table_rows
+from fieldmark.evals.table.joining import earlier_in, setting_runs, table_rows
 from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
 from fieldmark.evals.table.running import Earlier, Evaluation, run_methods
@@ -37,7 +37,6 @@ from fieldmark.tools.run_folder import RunFolder
 
 AVIARY = "aviary"
 KIND = "eval"
-JOINED = "eval-table"
 RESULT = "result.json"
 UNPACKED = "datasets"
 """Folder, among what is kept, of pictures out of archives."""
@@ -357,49 +356,3 @@ def check_fitting(options: EvalOptions, own: OwnData | None, left: Mapping[str, 
 def with_controls(options: EvalOptions) -> tuple[str, ...]:
     """The methods that were named, with the two that every table carries: baseline and random words."""
     return (*options.methods, options.baseline, CONTROL)
-
-
-def join_runs(runs: Sequence[str], *, baseline: str, out: Path, report: Report = say_nothing) -> EvalResult:
-    """Put several runs into one table, in a folder of its own.
-
-    Args:
-        runs: Ids or folders of evaluations.
-        baseline: The method that the others are paired with.
-        out: Where runs are looked for, and where the new folder goes.
-        report: Shows progress.
-
-    Raises:
-        RunError: A run is not there, or is no evaluation.
-        InputError: They do not fit together.
-    """
-    began = time.perf_counter()
-    folders = [RunFolder.open(out, run_id) for run_id in runs]
-    for folder in folders:
-        if folder.config.kind != KIND:
-            raise RunError(f"Run {folder.run_id} is no evaluation but {folder.config.kind!r}.")
-    methods_named([baseline])
-    together = joined(folders)
-    report("table", {})
-    options = [EvalOptions.model_validate(folder.config.options["options"]) for folder in folders]
-    made = RunFolder.create(out, kind=JOINED, options={"runs": [str(folder.path) for folder in folders]})
-    finished = [folder.read(RESULT, EvalResult) for folder in folders if (folder.path / RESULT).is_file()]
-    result = EvalResult(
-        data=", ".join(dict.fromkeys(each.truth.data for each in together)),
-        settings=tuple(dict.fromkeys(each.truth.setting for each in together)),
-        rows=table_rows(
-            together, METHODS, baseline=baseline, control=CONTROL, resamples=options[0].resamples
-        ),
-        baseline=baseline,
-        control=CONTROL,
-        clip=", ".join(dict.fromkeys(each.clip for each in finished)) or "unknown",
-        llm=next((each.llm for each in finished), None),
-        seeds=max(each.seeds for each in options),
-        shots=max(each.shots for each in options),
-        images_encoded=sum(each.images_encoded for each in finished),
-        texts_encoded=sum(each.texts_encoded for each in finished),
-        seconds=round(time.perf_counter() - began, 3),
-        notes=tuple(dict.fromkeys(note for each in finished for note in each.notes)),
-        run=str(made.path),
-    )
-    made.write(RESULT, result)
-    return result

@@ -24,7 +24,7 @@ def join(
 ) -> None:
     """Put several runs into one table: other methods, seeds or settings of the same data."""
     with Progress("Joining") as progress:
-        from fieldmark.app.evaluator import join_runs
+        from fieldmark.app.eval_joining import join_runs
 
         result = join_runs(runs, baseline=baseline, out=out, report=progress)
         if report:
