@@ -16,7 +16,8 @@ ROOT = Path(fieldmark.__file__).parents[1]
 def test_every_public_name_is_there_and_documented() -> None:
     names = (
         "BuildOptions Classifier ConceptBuilder ConceptClassifier ConceptConversation DefineOptions "
-        "EvalOptions EvalResult Evaluator FieldmarkError Limits OptimizeOptions OptimizeResult Optimizer Prediction Prompt PromptBook "
+        "EvalOptions EvalResult Evaluator FieldmarkError Limits OptimizeOptions OptimizeResult Optimizer "
+        "Prediction Prompt PromptBook "
         "Resolution ResolveOptions RunManifest"
     )
     assert set(fieldmark.__all__) == {*names.split(), "Usage", "__version__"}
