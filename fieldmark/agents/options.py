@@ -41,7 +41,7 @@ class ResolveOptions(Record):
     """Conformal rule: the share of calibration-like images whose true class may be lost."""
     max_rounds: int = Field(default=6, ge=0)
     group_size: int = Field(default=6, ge=2, le=12)
-    name_weight: float = Field(default=0.3, ge=0)
-    """Weight of the class name's own score beside the field guide."""
+    name_weight: float | None = Field(default=None, ge=0)
+    """Weight of the class name's own score beside the field guide; None goes by how sure the names are."""
     patience: int = Field(default=2, ge=1)
     """Rounds in a row without a resolved image or a lost candidate after which the loop stops."""

@@ -119,12 +119,39 @@ def guide_of(notebook: Notebook, context: ResolveContext) -> FieldGuide | None:
     return guide if guide.attributes else None
 
 
+LEAST_NAME_WEIGHT = 0.3
+"""Weight of names that the encoder may never have seen."""
+
+
+def name_weight(cosines: Tensor, context: ResolveContext, *, pooled: bool = False) -> Tensor:
+    """How much the names' own score counts for each image `[N]`, or for the whole pool `[1]`.
+
+    Where the options say nothing it is the encoder's confidence in its best name: a name that it knows shall
+    not be outvoted by what somebody wrote about it. Confidence is that of the trained scale, which is about how
+    often zero-shot CLIP is right (Minderer et al. 2021, section 4).
+
+    Args:
+        cosines: Of images and names `[N, C]`.
+        context: The run.
+        pooled: Whether one weight, by the mean confidence, is to do for all images.
+    """
+    given = context.options.name_weight
+    if given is not None:
+        return cosines.new_full((len(cosines),), given)
+    sure = (context.encoder.logit_scale * cosines).softmax(dim=1).max(dim=1).values
+    return (sure.mean(dim=0, keepdim=True) if pooled else sure).clamp(min=LEAST_NAME_WEIGHT)
+
+
 def name_scores(context: ResolveContext) -> Tensor:
-    """CLIP's own log-odds of each class name `[N, C]`, centred over the pool; they add to the table's."""
+    """CLIP's own log-odds of each class name `[N, C]`, centred over the pool and weighed for the whole of it.
+
+    They add to the table's.
+    """
     names = context.encoder.encode_texts([class_text(name) for name in context.classes])
     reference = context.encoder.reference
     cosines = context.vectors @ names.T
-    return context.encoder.logit_scale * centred(cosines, None if reference is None else reference @ names.T)
+    found = centred(cosines, None if reference is None else reference @ names.T)
+    return context.encoder.logit_scale * name_weight(cosines, context, pooled=True)[:, None] * found
 
 
 def single_scores(notebook: Notebook, context: ResolveContext) -> Tensor:
@@ -142,8 +169,16 @@ def single_scores(notebook: Notebook, context: ResolveContext) -> Tensor:
     pooled = value_cosines(guide, reference, encode)
     own, theirs = context.vectors @ names.T, reference @ names.T
     # Centred and scaled by the reference alone, no image sees another, however many are scored at once.
-    options = replace(table_options(context), rounds=0, share="mean", reference_weight=math.inf, **INDUCTIVE)
+    options = replace(
+        table_options(context),
+        name_weight=1.0,
+        rounds=0,
+        share="mean",
+        reference_weight=math.inf,
+        **INDUCTIVE,
+    )
     scores = context.encoder.logit_scale * centred(own, theirs, reference_weight=math.inf)
+    scores *= name_weight(own, context)[:, None]
     return table_rule(cosines, guide.counts, None, options, name_scores=scores, reference=pooled).scores
 
 
@@ -151,7 +186,7 @@ def table_options(context: ResolveContext) -> TableOptions:
     """The table rule's constants under the run's options."""
     options = context.options
     rounds = 0 if options.rule == "nb" else TableOptions().rounds
-    return TableOptions(rounds=rounds, share="pool", name_weight=options.name_weight)
+    return TableOptions(rounds=rounds, share="pool", name_weight=1.0)
 
 
 def _columns(first: Tensor, candidates: Tensor, guide: FieldGuide) -> Tensor | None:

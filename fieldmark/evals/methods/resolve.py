@@ -115,5 +115,6 @@ METHODS = (
         run=by_resolving,
         transductive=True,
         scale="tables of images x classes x attributes, below 60 million cells; beyond, 64 classes an image",
+        version="2",
     ),
 )
