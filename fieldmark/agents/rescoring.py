@@ -127,8 +127,8 @@ def name_weight(cosines: Tensor, context: ResolveContext, *, pooled: bool = Fals
     """How much the names' own score counts for each image `[N]`, or for the whole pool `[1]`.
 
     Where the options say nothing it is the encoder's confidence in its best name: a name that it knows shall
-    not be outvoted by what somebody wrote about it. Confidence is that of the trained scale, which is about how
-    often zero-shot CLIP is right (Minderer et al. 2021, section 4).
+    not be outvoted by what somebody wrote about it. Confidence is that of the trained scale, which is about
+    how often zero-shot CLIP is right (Minderer et al. 2021, section 4).
 
     Args:
         cosines: Of images and names `[N, C]`.
