@@ -222,7 +222,13 @@ def _drawn_means(made: Floats, seed: int) -> Floats:
     sets, count = made.shape
     chance = np.random.default_rng(seed)
     which = chance.integers(sets, size=(count, sets))
-    return np.nanmean(made[which, np.arange(count)[:, None]], axis=1)
+    drawn = made[which, np.arange(count)[:, None]]
+    there = ~np.isnan(drawn)
+    # A resample in which every data set is undefined has no mean, and is left out by whoever takes percentiles.
+    means = np.full(count, np.nan)
+    return np.divide(
+        np.where(there, drawn, 0.0).sum(axis=1), there.sum(axis=1), out=means, where=there.any(axis=1)
+    )
 
 
 def _curve(truth: Floats, scores: Floats, weights: Floats) -> tuple[Floats, Floats]:
