@@ -224,7 +224,7 @@ def _drawn_means(made: Floats, seed: int) -> Floats:
     which = chance.integers(sets, size=(count, sets))
     drawn = made[which, np.arange(count)[:, None]]
     there = ~np.isnan(drawn)
-    # A resample in which every data set is undefined has no mean, and is left out by whoever takes percentiles.
+    # A resample in which every data set is undefined has no mean; percentiles leave it out.
     means = np.full(count, np.nan)
     return np.divide(
         np.where(there, drawn, 0.0).sum(axis=1), there.sum(axis=1), out=means, where=there.any(axis=1)
