@@ -25,6 +25,8 @@ SPARSE_CLASSES = 64
 INDUCTIVE = {"beta": 3.0, "eps": 0.05, "eta": 0.1}
 """Constants of the table rule for one image alone. Caps that keep the correction loop from believing its
 own mistakes only blunt a single pass. Chosen on a species book that no reported figure comes from."""
+LEAST_NAME_WEIGHT = 0.3
+"""Weight of names that the encoder may never have seen."""
 TOLD_FROM = 0.5
 """A class counts as described once answers give it values for this share of the attributes."""
 
@@ -117,10 +119,6 @@ def guide_of(notebook: Notebook, context: ResolveContext) -> FieldGuide | None:
         prompted={vote.source for note in notebook.notes if note.spec.attributes for vote in note.votes},
     )
     return guide if guide.attributes else None
-
-
-LEAST_NAME_WEIGHT = 0.3
-"""Weight of names that the encoder may never have seen."""
 
 
 def name_weight(cosines: Tensor, context: ResolveContext, *, pooled: bool = False) -> Tensor:

@@ -203,7 +203,7 @@ class Evaluator:
                 encoder=encoder,
                 answers=stores.answers,
                 folder=run,
-                limits=self.limits,
+                limits=left_of(self.limits, usage),
                 mistakes=self.mistakes,
                 earlier=before,
                 report=self.report,
@@ -324,6 +324,13 @@ class Evaluator:
                 f"The configuration of run {run.run_id} cannot be read.",
                 hint="Another version of Fieldmark wrote it: start a new run with --skip-done.",
             ) from error
+
+
+def left_of(limits: Limits, spent: Usage) -> Limits:
+    """What is left of the limit on calls, which is of the whole run: each setting has a guide of its own."""
+    if limits.max_calls is None:
+        return limits
+    return limits.model_copy(update={"max_calls": max(0, limits.max_calls - spent.requests)})
 
 
 def own_data(data: str, left: dict[str, Any]) -> OwnData | None:

@@ -64,6 +64,16 @@ def test_resume_skip_done_and_join(command_line: CommandLine) -> None:
     assert "DCLIP, max of cosines" in page.read_text(encoding="utf-8")
 
 
+def test_a_limit_is_of_the_whole_run(command_line: CommandLine) -> None:
+    both = ("eval", "--data", "aviary", "--settings", "new,known", "--methods", "dclip", *SMALL)
+    stopped = command_line.invoke(*both, "--max-calls", "8")  # six for one, two for the other
+    assert stopped.code == 3, stopped.err
+    done = command_line.invoke(*both, "--json")
+    rows = {(row["setting"], row["method"]): row for row in done.json["rows"]}
+    assert rows["new", "dclip"]["llm_fresh"] == 0
+    assert rows["known", "dclip"]["llm_fresh"] == 4
+
+
 def test_what_cannot_be_is_a_sentence(command_line: CommandLine) -> None:
     for wrong, words in [
         (("eval",), "No data were given"),

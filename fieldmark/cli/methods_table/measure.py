@@ -11,6 +11,7 @@ import typer
 
 from fieldmark.cli.guarding import InterruptedRun
 from fieldmark.cli.methods_table.telling import show, write_report
+from fieldmark.cli.optimize import split_words
 from fieldmark.cli.progress import Progress
 from fieldmark.cli.terminal import print_json, words
 from fieldmark.errors import InputError
@@ -214,9 +215,7 @@ def measure(
 
 def split(given: str | None) -> tuple[str, ...] | None:
     """The words of "a,b,c", each once."""
-    if given is None:
-        return None
-    return tuple(dict.fromkeys(word.strip() for word in given.split(",") if word.strip()))
+    return None if given is None else split_words(given)
 
 
 def again(folder: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 from pydantic import BaseModel
 
+from fieldmark.errors import QuestionFailed
 from fieldmark.records import EncoderUsage, Question, Record, Skipped
 from fieldmark.tools.adapters.adapted import tower_encoder
 from fieldmark.tools.encoder import Encoded, Encoder, Features, Progress
@@ -59,7 +60,7 @@ class CountedModel:
         """See `LanguageModel`."""
         try:
             answer = await self._inner.ask(question)
-        except Exception:
+        except QuestionFailed:
             self._failed += 1
             raise
         self._answers.setdefault(answer.key, answer)

@@ -91,7 +91,9 @@ async def run_methods(task: Evaluation) -> list[MethodRun]:
             if lacking and not bounds(method, task.test, lacking):
                 found = _left_out(method, seed, identity, task.test, lacking)
             else:
-                found = await _measured(method, seed, identity, task, RunFolder(inside.path / "work" / name))
+                # By identity: a graph must not go on from a checkpoint of another version, data or model.
+                work = RunFolder(inside.path / "work" / f"{name}-{identity[:12]}")
+                found = await _measured(method, seed, identity, task, work)
         inside.write(f"{name}.json", found)
         task.done.append(found)
     return task.done

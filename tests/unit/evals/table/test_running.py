@@ -97,6 +97,20 @@ async def test_other_data_another_version_or_encoder_is_measured_anew(folder):
     assert one.calls == 4
 
 
+async def test_a_changed_method_finds_nothing_that_its_former_self_left(folder):
+    class Leaving(Counting):
+        async def run(self, bench):
+            assert not (bench.run.path / "checkpoint").exists()
+            (bench.run.path / "checkpoint").write_text("half done")
+            return await super().run(bench)
+
+    one = Leaving()
+    await run_methods(task(folder, one))
+    one.method = replace(one.method, version="2")
+    await run_methods(task(folder, one))
+    assert one.calls == 2
+
+
 async def test_a_dead_endpoint_stops_the_run_and_keeps_what_was_measured(folder):
     one, dead = Counting(), Counting("dead", error=EndpointError("gone"))
     with pytest.raises(EndpointError):
