@@ -13,7 +13,7 @@ from fieldmark.agents.define_scores import Standing
 from fieldmark.agents.define_state import DefineState
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import RunError
-from fieldmark.records import Concept
+from fieldmark.records import Concept, Label
 from fieldmark.records.conversation import Progress
 
 PROGRESS = "progress.json"
@@ -45,7 +45,12 @@ def progress_of(state: DefineState, standing: Standing, concept: Concept, option
 
 def labels_given(concept: Concept) -> int:
     """Labels outside of the blind test, repeats included; those put right at a reveal do not count again."""
-    return sum(label.split == "dev" and (label.repeat or not label.primed) for label in concept.labels)
+    return sum(counts(label) for label in concept.labels)
+
+
+def counts(label: Label) -> bool:
+    """Whether a label counts towards the most there may be."""
+    return label.split == "dev" and (label.repeat or not label.primed)
 
 
 def write_progress(folder: Path, progress: Progress) -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from fieldmark.tools.run_folder import RunFolder
 KIND = "simulate"
 CLIP = "aviary"
 CONCEPTS = "concepts"
-"""Folder of a run's concepts."""
+"""Folder of a run's concepts, in it one for each world."""
 OWNERS = "owners"
 """Folder of the owners' runs."""
 
@@ -79,48 +80,61 @@ def run_simulation(
         RunError: The folder holds an owner's run that cannot be read.
     """
     began = time.perf_counter()
-    keys = [rule.key for rule in rules_named(options.owners)]
-    runs = [folder.read(name_of(key), OwnerRun) for key in keys if (folder.path / name_of(key)).is_file()]
-    done = {run.result.rule for run in runs}
-    left = [key for key in keys if key not in done]
+    turns = [Turn(rule.key, seed) for seed in options.seeds for rule in rules_named(options.owners)]
+    runs = [folder.read(turn.file, OwnerRun) for turn in turns if (folder.path / turn.file).is_file()]
+    done = {Turn(run.result.rule, run.result.seed) for run in runs}
+    left = [turn for turn in turns if turn not in done]
     if done:
-        report("owner", {"number": len(runs), "of": len(keys), "name": runs[-1].result.rule})
+        report("owner", {"number": len(runs), "of": len(turns), "name": runs[-1].result.rule})
 
     def finished(run: OwnerRun) -> None:
         runs.append(run)
-        report("owner", {"number": len(runs), "of": len(keys), "name": run.result.rule})
+        report("owner", {"number": len(runs), "of": len(turns), "name": run.result.rule})
 
     with open_stores() as stores:
-        task = opened(options, stores, folder.path / CONCEPTS, report)
-        if left:
-            task.world()  # drawn and encoded once, before several processes want it
+        tasks = {seed: opened(options.in_world(seed), stores, folder, report) for seed in options.seeds}
+        for seed in dict.fromkeys(turn.seed for turn in left):
+            tasks[seed].world()  # drawn and encoded once, before several processes want it
         if workers == 1 or len(left) < 2:
-            for key in left:
-                finished(keep_one(task, key, folder))
+            for turn in left:
+                finished(keep_one(tasks[turn.seed], turn, folder))
         else:
             shared_out(options, left, folder, workers, finished)
     return simulated(options, runs, seconds=time.perf_counter() - began)
 
 
-def name_of(key: str) -> str:
-    """The file of an owner's run."""
-    return f"{OWNERS}/{key}.json"
+@dataclass(frozen=True)
+class Turn:
+    """One owner in one world.
+
+    Attributes:
+        rule: Key of the owner's rule.
+        seed: Of the world.
+    """
+
+    rule: str
+    seed: int
+
+    @property
+    def file(self) -> str:
+        """Where its run is kept in the run's folder."""
+        return f"{OWNERS}/{self.rule}-{self.seed}.json"
 
 
-def keep_one(task: Simulation, key: str, folder: RunFolder) -> OwnerRun:
+def keep_one(task: Simulation, turn: Turn, folder: RunFolder) -> OwnerRun:
     """Simulate one owner, and write the run before anything else happens."""
 
     def keep(run: OwnerRun) -> None:
         (folder.path / OWNERS).mkdir(exist_ok=True)
-        folder.write(name_of(key), run)
+        folder.write(turn.file, run)
 
-    (run,) = run_to_end(simulate(task, [RULE_BY_KEY[key]], keep=keep))
+    (run,) = run_to_end(simulate(task, [RULE_BY_KEY[turn.rule]], keep=keep))
     return run
 
 
 def shared_out(
     options: SimulateOptions,
-    keys: Sequence[str],
+    turns: Sequence[Turn],
     folder: RunFolder,
     workers: int,
     finished: Callable[[OwnerRun], None],
@@ -128,8 +142,11 @@ def shared_out(
     """Have processes simulate one owner each, until all are done."""
     # Started afresh: a copy of a process that has torch's threads would hang.
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(keys)), mp_context=fresh) as pool:
-        waiting = [pool.submit(one, options.model_dump_json(), key, str(folder.path)) for key in keys]
+    with ProcessPoolExecutor(min(workers, len(turns)), mp_context=fresh) as pool:
+        waiting = [
+            pool.submit(one, options.in_world(turn.seed).model_dump_json(), turn.rule, str(folder.path))
+            for turn in turns
+        ]
         try:
             for done in as_completed(waiting):
                 finished(OwnerRun.model_validate_json(done.result()))
@@ -138,23 +155,21 @@ def shared_out(
             raise
 
 
-def one(options: str, key: str, path: str) -> str:
+def one(options: str, rule: str, path: str) -> str:
     """Simulate one owner in a process of its own; records go in and out as JSON."""
-    folder = RunFolder(Path(path))
+    folder, chosen = RunFolder(Path(path)), SimulateOptions.model_validate_json(options)
     with open_stores() as stores:
-        task = opened(
-            SimulateOptions.model_validate_json(options), stores, folder.path / CONCEPTS, say_nothing
-        )
-        return keep_one(task, key, folder).model_dump_json()
+        task = opened(chosen, stores, folder, say_nothing)
+        return keep_one(task, Turn(rule, chosen.seed), folder).model_dump_json()
 
 
-def opened(options: SimulateOptions, stores: Stores, home: Path, report: Report) -> Simulation:
-    """A simulation on the stores of this machine."""
+def opened(options: SimulateOptions, stores: Stores, folder: RunFolder, report: Report) -> Simulation:
+    """A simulation in one world, on the stores of this machine."""
     return Simulation(
         options=options,
         encoder=stores.encoder(CLIP),
         answers=stores.answers,
         pictures=stores.aviary,
-        home=home,
+        home=folder.path / CONCEPTS / str(options.seed),
         report=report,
     )

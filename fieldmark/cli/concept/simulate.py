@@ -15,7 +15,7 @@ from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, table,
 from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
-    from fieldmark.evals.owners.results import SimulateResult
+    from fieldmark.evals.owners.results import PooledResult, SimulateResult
 
 _WHO, _HOW, _RUN = "Who", "How", "The run"
 CONTROL_WORDS = {
@@ -40,6 +40,15 @@ def simulate(
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Decides pictures, draws and faults (0).", rich_help_panel=_WHO)
+    ] = None,
+    worlds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            help="Flocks that each owner talks about, each time anew (1); their seeds go on from --seed.",
+            rich_help_panel=_WHO,
+        ),
     ] = None,
     pool: Annotated[
         int | None,
@@ -120,8 +129,9 @@ def simulate(
     """
     chosen: dict[str, Any] = {
         "owners": None if owners is None else tuple(filter(None, map(str.strip, owners.split(",")))),
-        "variant": variant, "seed": seed, "pool": pool, "held_out": held_out, "annotate": annotate,
-        "boards": boards, "labels": labels, "blind": blind, "questions": questions, "mistakes": mistakes,
+        "variant": variant, "seed": seed, "worlds": worlds, "pool": pool, "held_out": held_out,
+        "annotate": annotate, "boards": boards, "labels": labels, "blind": blind, "questions": questions,
+        "mistakes": mistakes,
         "controls": None if controls is None else chosen_controls(controls), "guide": guide,
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}
@@ -176,20 +186,42 @@ def chosen_controls(text: str) -> tuple[str, ...]:
     return names
 
 
+def show_stages(pooled: "PooledResult", console: PlainConsole) -> None:
+    """Say what each further board was worth."""
+    beside = any(stage.difference is not None for stage in pooled.stages)
+    if not beside:
+        return
+    found = table("after boards", "labels", "annotator F1", "random boards", "difference", "95% interval")
+    for stage in pooled.stages:
+        if stage.random_boards is None or stage.difference is None:
+            continue
+        row(
+            found,
+            stage.boards,
+            f"{stage.labels:.0f}",
+            f"{stage.f1.value:.3f}",
+            f"{stage.random_boards.value:.3f}",
+            f"{stage.difference.value:+.3f}",
+            f"{stage.difference.ci95[0]:+.3f} to {stage.difference.ci95[1]:+.3f}",
+        )
+    console.print(found)
+
+
 def show(result: "SimulateResult", console: PlainConsole, run: Path) -> None:
     """Say what was found."""
     console.say()
     owners = table(
         "owner", "in", "annotator F1", "classifier F1", "95% interval", *result.pooled.controls,
         "labels", "boards", "stopped by",
-        title=f"{amount(len(result.owners), 'owner')} ({result.variant}), F1 on "
-        f"{amount(result.held_out, 'picture')} drawn apart",
+        title=f"{amount(len({owner.rule for owner in result.owners}), 'owner')} ({result.variant}), F1 on "
+        f"{amount(result.held_out, 'picture')} drawn apart"
+        + (f", in each of {result.worlds} worlds" if result.worlds > 1 else ""),
         words=("owner", "stopped by"),
     )  # fmt: skip
     for owner in result.owners:
         row(
             owners,
-            owner.rule,
+            owner.rule if result.worlds == 1 else f"{owner.rule} {owner.seed}",
             f"{100 * owner.prevalence:.0f}%",
             f"{owner.f1:.3f}",
             f"{owner.student_f1:.3f}",
@@ -227,6 +259,7 @@ def show(result: "SimulateResult", console: PlainConsole, run: Path) -> None:
                 f"{gap.p:.2g}",
             )
         console.print(tests)
+    show_stages(pooled, console)
     if pooled.kappa_owner_annotator is not None and pooled.kappa_from_instructions is not None:
         console.say(
             f"Kappa with the owner: the annotator {pooled.kappa_owner_annotator:.3f}, one that was given the "

@@ -3,7 +3,6 @@
 It knows nothing of conversations, builds or pictures.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -24,10 +23,21 @@ class ControlScore(Record):
     auprc: float
 
 
+class AtStage(Record):
+    """How far a conversation is before its first board, or after one."""
+
+    labels: int
+    """Given so far outside of the blind test."""
+    f1: float
+    """Of the annotator, by the definition at hand."""
+
+
 class OwnerResult(Record):
-    """One simulated owner."""
+    """One simulated owner in one world."""
 
     rule: str
+    seed: int = 0
+    """Of the world."""
     difficulty: str
     prevalence: float
     """Share of the held-out pictures that are in, by the rule, as they are weighted."""
@@ -55,6 +65,8 @@ class OwnerResult(Record):
     clauses: tuple[str, ...]
     """The definition in the end, a line a clause."""
     controls: dict[str, ControlScore]
+    stages: dict[str, tuple[AtStage, ...]] = Field(default_factory=dict)
+    """"conversation" and, where it was had, "random_boards": before the first board and after each."""
 
 
 class Pooled(Record):
@@ -70,6 +82,20 @@ class Comparison(Pooled):
     p: float
     """Two-sided, sign flips over owners."""
     owners: int
+
+
+class PooledStage(Record):
+    """All owners after so many boards; a conversation that ended earlier stays as it was."""
+
+    boards: int
+    labels: float
+    """Given so far outside of the blind test, on average."""
+    f1: Pooled
+    """Of the annotator."""
+    random_boards: Pooled | None = None
+    """The same, where boards were drawn at random."""
+    difference: Comparison | None = None
+    """The first minus the second, over owners that have both."""
 
 
 class PooledResult(Record):
@@ -89,6 +115,7 @@ class PooledResult(Record):
     controls: dict[str, Pooled]
     differences: dict[str, Comparison]
     """Control → the classifier's F1 minus its own."""
+    stages: tuple[PooledStage, ...] = ()
 
 
 class SimulateResult(Record):
@@ -99,6 +126,7 @@ class SimulateResult(Record):
     )
     variant: str
     seed: int
+    worlds: int = 1
     pool: int
     held_out: int
     guide: str
@@ -123,6 +151,22 @@ class Measured(Record):
         return round(float(low), 4), round(float(high), 4)
 
 
+class Stages(Record):
+    """The annotator's F1 through one conversation."""
+
+    labels: tuple[int, ...]
+    """Before the first board and after each."""
+    place: tuple[int, ...]
+    """For each of those, which of `scores` it is."""
+    scores: tuple[Measured, ...]
+    """Of each definition there was, once."""
+
+    def after(self, boards: int) -> tuple[int, Measured]:
+        """Labels and score after so many boards, or at the end where there were fewer."""
+        last = min(boards, len(self.place) - 1)
+        return self.labels[last], self.scores[self.place[last]]
+
+
 class OwnerRun(Record):
     """One owner's result with all that pooling needs: what a worker hands back."""
 
@@ -130,6 +174,7 @@ class OwnerRun(Record):
     teacher: Measured
     student: Measured
     controls: dict[str, Measured]
+    stages: dict[str, Stages] = Field(default_factory=dict)
 
 
 def measured(truth: Floats, calls: Floats, *, seed: int, weights: Floats | None = None) -> Measured:
@@ -138,61 +183,3 @@ def measured(truth: Floats, calls: Floats, *, seed: int, weights: Floats | None 
     value = float(agreement.f1(truth, calls, weights[None])[0])
     made = agreement.replicates(agreement.f1, truth, calls, weights=weights, seed=seed)
     return Measured(value=value, replicates=tuple(made.tolist()))
-
-
-def pooled_over(measurements: Sequence[Measured]) -> Pooled:
-    """The mean over owners."""
-    found = agreement.pooled([m.value for m in measurements], [np.array(m.replicates) for m in measurements])
-    return Pooled(value=round(found.value, 4), ci95=(round(found.low, 4), round(found.high, 4)))
-
-
-def gap_over(first: Sequence[Measured], second: Sequence[Measured]) -> Comparison:
-    """The mean paired difference over owners, first minus second."""
-    found = agreement.pooled_difference(
-        [m.value for m in first],
-        [m.value for m in second],
-        [np.array(m.replicates) for m in first],
-        [np.array(m.replicates) for m in second],
-    )
-    return Comparison(
-        value=round(found.value, 4),
-        ci95=(round(found.low, 4), round(found.high, 4)),
-        p=float(f"{found.p:.3g}"),
-        owners=len(first),
-    )
-
-
-def pooled_result(runs: Sequence[OwnerRun]) -> PooledResult:
-    """Pool owners; one whom a control could not serve is left out of its comparison."""
-    owners = [run.result for run in runs]
-    teachers, students = [run.teacher for run in runs], [run.student for run in runs]
-    names = dict.fromkeys(name for run in runs for name in run.controls)
-    gap = gap_over(teachers, students)
-    return PooledResult(
-        f1=pooled_over(teachers),
-        student_f1=pooled_over(students),
-        teacher_gap=Pooled(value=gap.value, ci95=gap.ci95),
-        kappa_owner_annotator=mean_of([owner.kappa_owner_annotator for owner in owners]),
-        kappa_from_instructions=mean_of([owner.kappa_from_instructions for owner in owners]),
-        self_kappa=mean_of([owner.self_kappa for owner in owners]),
-        labels_used=float(np.mean([owner.labels_used for owner in owners])),
-        questions=float(np.mean([owner.questions for owner in owners])),
-        vlm_calls=float(np.mean([owner.vlm_calls for owner in owners])),
-        boards=float(np.mean([owner.boards for owner in owners])),
-        controls={
-            name: pooled_over([run.controls[name] for run in runs if name in run.controls]) for name in names
-        },
-        differences={
-            name: gap_over(
-                [run.student for run in runs if name in run.controls],
-                [run.controls[name] for run in runs if name in run.controls],
-            )
-            for name in names
-        },
-    )
-
-
-def mean_of(values: Sequence[float | None]) -> float | None:
-    """The mean of what is known."""
-    known = [value for value in values if value is not None]
-    return round(float(np.mean(known)), 4) if known else None

@@ -30,6 +30,9 @@ class SimulateOptions(Record):
     """The owners' faults, or "rare": exact owners whose concepts hold for few pictures."""
     seed: int = 0
     """Decides pictures, draws and faults."""
+    worlds: int = Field(default=1, ge=1, le=100)
+    """Flocks that each owner talks about, one after the other, remembering nothing; drawn with the seeds from
+    `seed` on."""
     pool: int = Field(default=3000, ge=200, le=50_000)
     """Pictures that the conversation and the build may use."""
     held_out: int = Field(default=600, ge=50, le=20_000)
@@ -47,3 +50,12 @@ class SimulateOptions(Record):
     guide: GuideBy = "in-process"
     """Whether the guide is asked in the same process, or over HTTP as any language model: the answers are the
     same, and over HTTP they take much longer."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of each world."""
+        return tuple(range(self.seed, self.seed + self.worlds))
+
+    def in_world(self, seed: int) -> "SimulateOptions":
+        """The same in one world alone."""
+        return self.model_copy(update={"seed": seed, "worlds": 1})

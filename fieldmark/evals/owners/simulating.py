@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +21,20 @@ from fieldmark.evals.aviary.guide import Guide
 from fieldmark.evals.aviary.guide_direct import DirectGuide
 from fieldmark.evals.aviary.guide_server import GuideServer
 from fieldmark.evals.aviary.guide_sight import Sight, SightSettings
+from fieldmark.evals.owners.pooling import RANDOM, TALK, pooled_result
 from fieldmark.evals.owners.rarity import RARE_SHARE, thinned, weights_for
 from fieldmark.evals.owners.results import (
+    AtStage,
     ControlScore,
     Measured,
     OwnerResult,
     OwnerRun,
     SimulateResult,
+    Stages,
     measured,
-    pooled_result,
 )
 from fieldmark.evals.owners.rules import RULE_BY_KEY, RULES, Rule
-from fieldmark.evals.owners.settings import Control, SimulateOptions
+from fieldmark.evals.owners.settings import SimulateOptions
 from fieldmark.evals.owners.simulated import SimulatedOwner
 from fieldmark.evals.owners.trials import (
     Bench,
@@ -43,7 +46,7 @@ from fieldmark.evals.owners.trials import (
     talk_and_build,
 )
 from fieldmark.evals.owners.world import OwnersWorld, draw_world
-from fieldmark.records import Concept, Limits
+from fieldmark.records import Concept, Definition, Limits
 from fieldmark.tools import agreement
 from fieldmark.tools.concept_changes import repeats
 from fieldmark.tools.encoder import Encoder
@@ -178,26 +181,51 @@ async def one_owner(rule: Rule, bench: Bench) -> OwnerRun:
         bench = replace(bench, world=with_few(rule, bench.world, seed=options.seed))
         weights = weights_for(truth, share=RARE_SHARE)
     trial = await talk_and_build(
-        rule, owner_of(rule, bench), talk(options), bench, name="conversation", read=True
+        rule, owner_of(rule, bench), talk(options), bench, name=TALK, read=True, follow=True
     )
-    found = await controls_of(rule, trial.concept, bench)
+    found, random = await controls_of(rule, trial.concept, bench)
     own = {name: measured(truth, judged.calls, seed=seed, weights=weights) for name, judged in found.items()}
+    talks = {TALK: trial} if random is None else {TALK: trial, RANDOM: random}
+    stages = {name: followed(truth, each, seed=seed, weights=weights) for name, each in talks.items()}
     if trial.teacher is None:
         raise RuntimeError("the annotator was not asked about the held-out pictures")
     teacher = measured(truth, trial.teacher.calls, seed=seed, weights=weights)
     student = measured(truth, trial.student.calls, seed=seed, weights=weights)
     scores = {name: control_score(truth, found[name], one, weights) for name, one in own.items()}
-    result = owner_result(rule, trial, truth, weights, teacher, student, scores)
-    return OwnerRun(result=result, teacher=teacher, student=student, controls=own)
+    result = owner_result(rule, trial, truth, weights, teacher, student, scores).model_copy(
+        update={"seed": options.seed, "stages": {name: told(each) for name, each in stages.items()}}
+    )
+    return OwnerRun(result=result, teacher=teacher, student=student, controls=own, stages=stages)
+
+
+def followed(truth: Floats, trial: Trial, *, seed: int, weights: Floats) -> Stages:
+    """The annotator's F1 through a conversation; each definition is measured once."""
+    scores: dict[Definition, Measured] = {}
+    for stage, judged in trial.followed:
+        if stage.definition not in scores:
+            scores[stage.definition] = measured(truth, judged.calls, seed=seed, weights=weights)
+    places = {definition: place for place, definition in enumerate(scores)}
+    return Stages(
+        labels=tuple(stage.labels for stage, _ in trial.followed),
+        place=tuple(places[stage.definition] for stage, _ in trial.followed),
+        scores=tuple(scores.values()),
+    )
+
+
+def told(stages: Stages) -> tuple[AtStage, ...]:
+    """The stages as they are told."""
+    rows = [stages.after(boards) for boards in range(len(stages.place))]
+    return tuple(AtStage(labels=labels, f1=round(score.value, 4)) for labels, score in rows)
 
 
 def simulated(options: SimulateOptions, runs: Sequence[OwnerRun], *, seconds: float) -> SimulateResult:
     """Put the owners' runs together, in the order of the rules."""
     places = {rule.key: place for place, rule in enumerate(RULES)}
-    ordered = sorted(runs, key=lambda run: places[run.result.rule])
+    ordered = sorted(runs, key=lambda run: (places[run.result.rule], run.result.seed))
     return SimulateResult(
         variant=options.variant,
         seed=options.seed,
+        worlds=options.worlds,
         pool=options.pool,
         held_out=options.held_out,
         guide=options.guide,
@@ -251,32 +279,41 @@ def truth_of(rule: Rule, world: OwnersWorld) -> Floats:
     return np.array([float(rule.inside(world.scene.of(i.content_hash))) for i in world.held_out.images])
 
 
-async def controls_of(rule: Rule, concept: Concept, bench: Bench) -> dict[str, Judged]:
-    """What each control says of the held-out pictures; one that cannot be had is left out."""
+async def controls_of(rule: Rule, concept: Concept, bench: Bench) -> tuple[dict[str, Judged], Trial | None]:
+    """What each control says of the held-out pictures, and the conversation over random boards, if there was.
+
+    A control that cannot be had is left out.
+    """
     found: dict[str, Judged] = {}
+    random: Trial | None = None
     for name in bench.options.controls:
-        judged = await _control(name, rule, concept, bench)
-        if judged is not None:
-            found[name] = judged
-    return found
+        match name:
+            case "name_only":
+                found[name] = by_name(concept, bench)
+            case "same_labels_head":
+                judged = by_labels(concept, bench)
+                found |= {} if judged is None else {name: judged}
+            case _:
+                trial = await _another(name, rule, bench)
+                found |= {name: trial.student} if trial.taught else {}
+                random = trial if name == RANDOM else random
+    return found, random
 
 
-async def _control(name: Control, rule: Rule, concept: Concept, bench: Bench) -> Judged | None:
-    options = bench.options
+async def _another(
+    name: Literal["static_prompt", "random_boards", "no_conversation"], rule: Rule, bench: Bench
+) -> Trial:
+    """The same concept under another condition."""
     match name:
-        case "name_only":
-            return by_name(concept, bench)
-        case "same_labels_head":
-            return by_labels(concept, bench)
         case "static_prompt":
-            trial = await from_static_prompt(rule, bench)
-            return trial.student if trial.taught else None
+            return await from_static_prompt(rule, bench)
         case "random_boards":
-            condition = talk(options, kind="random")
+            condition = talk(bench.options, kind="random")
         case "no_conversation":
-            condition = talk(options, conversation=False, blind=0)
-    trial = await talk_and_build(rule, owner_of(rule, bench), condition, bench, name=name)
-    return trial.student if trial.taught else None
+            condition = talk(bench.options, conversation=False, blind=0)
+    return await talk_and_build(
+        rule, owner_of(rule, bench), condition, bench, name=name, follow=name == RANDOM
+    )
 
 
 def control_score(truth: Floats, judged: Judged, one: Measured, weights: Floats) -> ControlScore:

@@ -4,7 +4,7 @@ It knows nothing of other concepts, of statistics or of how results are told.
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from fieldmark.agents.define_options import DefineOptions
 from fieldmark.agents.define_running import converse
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import InputError
+from fieldmark.evals.owners.following import Stage, stages
 from fieldmark.evals.owners.rules import Rule
 from fieldmark.evals.owners.settings import SimulateOptions
 from fieldmark.evals.owners.simulated import SimulatedOwner
@@ -81,7 +82,9 @@ class Trial:
         boards: How many boards there were.
         labels: Labels that the owner gave, repeats and the blind test included.
         questions: Questions that the owner answered.
-        calls: Questions to the models asked anew.
+        calls: Questions to the models asked anew, for the conversation and the classifier.
+        followed: What the annotator says by the definition of each stage of the conversation; empty where it
+            was not followed.
     """
 
     concept: Concept
@@ -94,6 +97,7 @@ class Trial:
     labels: int
     questions: int
     calls: int
+    followed: tuple[tuple[Stage, Judged], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +133,7 @@ async def talk_and_build(
     *,
     name: str,
     read: bool = False,
+    follow: bool = False,
 ) -> Trial:
     """Talk with an owner under some condition, build the classifier, and judge the held-out pictures.
 
@@ -139,6 +144,7 @@ async def talk_and_build(
         bench: What all trials share.
         name: Of the condition.
         read: Also have the annotator judge the held-out pictures, and another one by the instructions alone.
+        follow: Also have it judge them by the definition as it was after each board.
     """
     folder = fresh_folder(bench, name, rule)
     folder.save(Concept(name=rule.name, purpose=rule.purpose, seed=bench.options.seed))
@@ -157,7 +163,7 @@ async def talk_and_build(
         report=bench.report,
     )
     sitting = await converse(talk, owner)
-    return await built(
+    trial = await built(
         folder,
         annotator,
         bench,
@@ -167,6 +173,14 @@ async def talk_and_build(
         asked=asked,
         read=read,
     )
+    if not follow:
+        return trial
+    held_out = bench.world.held_out.images
+    passed = [
+        (stage, judged_by(await annotator.judge(held_out, stage.definition)))
+        for stage in stages(trial.concept)
+    ]
+    return replace(trial, followed=tuple(passed))
 
 
 async def from_static_prompt(rule: Rule, bench: Bench) -> Trial:
@@ -235,6 +249,7 @@ async def built(
         p, _ = head.probabilities(bench.world.held_out.vectors)
         calls = (p >= head.threshold).double().numpy()
         student = Judged(p.double().numpy(), calls, np.ones(len(p), dtype=np.bool_))
+    spent = bench.llm.calls - asked  # what measuring asks is not the owner's to pay
     held_out = bench.world.held_out.images
     teacher = reader = None
     if read:
@@ -254,7 +269,7 @@ async def built(
         boards=sum(decision.kind == "board" for decision in concept.decisions),
         labels=labels,
         questions=questions,
-        calls=bench.llm.calls - asked,
+        calls=spent,
     )
 
 

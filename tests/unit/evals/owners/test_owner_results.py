@@ -1,16 +1,18 @@
 import numpy as np
 import pytest
 
+from fieldmark.evals.owners.pooling import pooled_result
 from fieldmark.evals.owners.results import (
     ControlScore,
+    Measured,
     OwnerResult,
     OwnerRun,
+    Stages,
     measured,
-    pooled_result,
 )
 
 
-def run(rule, seed, *, teacher=0.95, student=0.9, control=0.7, served=True):
+def run(rule, seed, *, teacher=0.95, student=0.9, control=0.7, served=True, stages=None):
     chance = np.random.default_rng(seed)
     truth = (chance.random(400) < 0.3).astype(float)
 
@@ -23,6 +25,7 @@ def run(rule, seed, *, teacher=0.95, student=0.9, control=0.7, served=True):
     }
     result = OwnerResult(
         rule=rule,
+        seed=seed,
         difficulty="plain",
         prevalence=0.3,
         f1=found["t"].value,
@@ -47,6 +50,15 @@ def run(rule, seed, *, teacher=0.95, student=0.9, control=0.7, served=True):
         teacher=found["t"],
         student=found["s"],
         controls={"name_only": found["c"]} if served else {},
+        stages=stages or {},
+    )
+
+
+def stages(labels, place, *values):
+    return Stages(
+        labels=labels,
+        place=place,
+        scores=tuple(Measured(value=v, replicates=(v - 0.1, v + 0.1)) for v in values),
     )
 
 
@@ -70,6 +82,65 @@ def test_an_owner_whom_a_control_could_not_serve_is_left_out_of_its_comparison()
     assert pooled.differences["name_only"].owners == 2
 
 
+def test_an_owner_in_another_world_is_no_further_owner():
+    """Hand-made: a and b differ by 0.2 and 0.4 in one world, by 0.4 and 0.6 in the other."""
+    runs = [run(rule, seed) for rule in ("a", "b") for seed in (0, 1)]
+    gaps = {("a", 0): 0.2, ("a", 1): 0.4, ("b", 0): 0.4, ("b", 1): 0.6}
+
+    def scored(value):
+        return Measured(value=value, replicates=(value,) * 1000)
+
+    runs = [
+        one.model_copy(
+            update={
+                "student": scored(0.9),
+                "controls": {"name_only": scored(0.9 - gaps[one.result.rule, one.result.seed])},
+            }
+        )
+        for one in runs
+    ]
+    gap = pooled_result(runs).differences["name_only"]
+    assert gap.owners == 2
+    assert gap.value == pytest.approx(0.4)
+    # Two owners, whose means are 0.3 and 0.5: no resample lies beyond, and there are four sign patterns.
+    assert gap.ci95 == (pytest.approx(0.3), pytest.approx(0.5))
+    assert gap.p == pytest.approx(0.5)
+
+
+def test_conversations_are_compared_stage_by_stage():
+    """A conversation that ended stays as it was; one without random boards counts for its own mean alone."""
+    runs = [
+        run("a", 0, stages={
+            "conversation": stages((0, 5, 10), (0, 1, 1), 0.4, 0.8),
+            "random_boards": stages((0, 5), (0, 0), 0.4),
+        }),
+        run("b", 0, stages={
+            "conversation": stages((0, 7), (0, 1), 0.2, 0.6),
+            "random_boards": stages((0, 7, 14), (0, 0, 1), 0.2, 0.5),
+        }),
+        run("c", 0, stages={"conversation": stages((0,), (0,), 0.9)}),
+        run("d", 0),
+    ]  # fmt: skip
+    start, first, second = pooled_result(runs).stages
+    assert (start.boards, start.labels, start.f1.value) == (0, 0, 0.5)
+    assert start.difference is not None
+    assert (start.difference.value, start.difference.owners) == (0, 2)
+    assert (first.labels, first.f1.value) == (4, pytest.approx((0.8 + 0.6 + 0.9) / 3, abs=1e-4))
+    assert first.random_boards is not None
+    assert first.random_boards.value == pytest.approx(0.3)
+    assert first.difference is not None
+    assert first.difference.value == pytest.approx(0.4)
+    assert second.labels == pytest.approx((10 + 7 + 0) / 3, abs=0.05)
+    assert second.difference is not None
+    assert second.difference.value == pytest.approx(((0.8 - 0.4) + (0.6 - 0.5)) / 2)
+
+
+def test_without_random_boards_there_is_nothing_beside_a_stage():
+    (only,) = pooled_result([run("c", 0, stages={"conversation": stages((0,), (0,), 0.9)})]).stages
+    assert only.random_boards is None
+    assert only.difference is None
+
+
 def test_runs_go_between_processes_as_json():
-    one = run("a", 3)
+    one = run("a", 3, stages={"conversation": stages((0, 5), (0, 1), 0.1, 0.2)})
     assert OwnerRun.model_validate_json(one.model_dump_json()) == one
