@@ -4,8 +4,8 @@ Knows nothing about models or methods; nothing but the class folder tells what a
 """
 
 import json
-import os
 import random
+import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -128,8 +128,7 @@ def render_dataset(
     if is_complete(out, settings):
         return planned
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
     part.mkdir()
     try:
         marks = {species.name: dict(species.marks) for species in book}
@@ -144,9 +143,7 @@ def render_dataset(
         truth = {"book": json.loads(book_to_json(book)), "images": [asdict(image) for image in planned]}
         (part / TRUTH_FILE).write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
         (part / MARKER_FILE).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
+        put_in_place(part, out, settings)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return planned
@@ -184,6 +181,21 @@ def is_complete(out: Path, settings: dict[str, object]) -> bool:
             hint="Give another folder, or remove that one.",
         )
     return True
+
+
+def put_in_place(part: Path, out: Path, settings: dict[str, object]) -> None:
+    """Rename a complete data set to its place; where another process was quicker, its own stays.
+
+    Raises:
+        InputError: Something else has come to lie there meanwhile.
+    """
+    try:
+        if out.exists():
+            out.rmdir()
+        part.rename(out)
+    except OSError:
+        if not is_complete(out, settings):
+            raise
 
 
 def open_image(folder: Path, truth: ImageTruth) -> Image.Image:

@@ -4,8 +4,8 @@ Knows nothing about species books, models or questions; a file's name tells noth
 """
 
 import json
-import os
 import random
+import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ import PIL
 
 from fieldmark.errors import InputError
 from fieldmark.evals.aviary.attributes import HABITATS, KIND_BY_NOUN, LIGHT_SHARES, LIGHTS, NOUNS
-from fieldmark.evals.aviary.dataset import MARKER_FILE, TRUTH_FILE, is_complete
+from fieldmark.evals.aviary.dataset import MARKER_FILE, TRUTH_FILE, is_complete, put_in_place
 from fieldmark.evals.aviary.render_files import FileTask, render_files
 from fieldmark.evals.aviary.species import random_marks
 
@@ -122,8 +122,7 @@ def render_flock(
     if is_complete(out, settings):
         return planned
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
     part.mkdir()
     try:
         render_files(
@@ -137,9 +136,7 @@ def render_flock(
         truth = {"flock": [asdict(each) for each in planned]}
         (part / TRUTH_FILE).write_text(json.dumps(truth) + "\n", encoding="utf-8")
         (part / MARKER_FILE).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
+        put_in_place(part, out, settings)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return planned

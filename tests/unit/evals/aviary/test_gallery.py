@@ -104,3 +104,28 @@ def test_data_sets_of_species_and_flocks_go_together(flock, gallery, tmp_path):
     with pytest.raises(InputError, match="no complete aviary data set"):
         Gallery.of_folders([tmp_path])
     assert json.loads((flock / "aviary.json").read_text())["kind"] == "flock"
+
+
+def test_a_flock_that_another_process_drew_meanwhile_is_taken_and_something_else_is_not(tmp_path):
+    out = tmp_path / "birds"
+    begun = False
+
+    def another(done, of):
+        nonlocal begun
+        if not begun:
+            begun = True
+            render_flock(out, 6, seed=1, workers=1)  # done before this one is
+
+    render_flock(out, 6, seed=1, workers=1, progress=another)
+    assert [path.name for path in tmp_path.iterdir()] == ["birds"]
+    assert len(read_flock(out)) == 6
+
+    other = tmp_path / "other"
+
+    def in_the_way(done, of):
+        other.mkdir(exist_ok=True)
+        (other / "notes.txt").write_text("mine", encoding="utf-8")
+
+    with pytest.raises(InputError, match="no aviary data set"):
+        render_flock(other, 6, seed=1, workers=1, progress=in_the_way)
+    assert (other / "notes.txt").read_text(encoding="utf-8") == "mine"
