@@ -1,6 +1,6 @@
-"""Labels images with a vision-language model, clause by clause or by an instruction document.
+"""Labels images with a vision-language model clause by clause, and has it argue about them.
 
-It knows nothing of graphs or owners; of all tools it alone knows prompts.
+It knows nothing of graphs or owners; of all tools it and `annotate_document` alone know prompts.
 """
 
 from collections import Counter
@@ -16,8 +16,6 @@ from fieldmark.prompts.argue import ask_argue
 from fieldmark.prompts.gap import ask_gap
 from fieldmark.prompts.judge import PROMPT_ID as JUDGE
 from fieldmark.prompts.judge import Judgement, ask_judge
-from fieldmark.prompts.judge_by_document import PROMPT_ID as BY_DOCUMENT
-from fieldmark.prompts.judge_by_document import DocumentLabel, ask_judge_by_document
 from fieldmark.prompts.loader import load
 from fieldmark.prompts.settle import ask_settle
 from fieldmark.records import (
@@ -37,8 +35,6 @@ from fieldmark.tools.image_messages import ImageMessages
 from fieldmark.tools.images import ImageFile
 from fieldmark.tools.llm import LanguageModel
 from fieldmark.tools.verdict_store import StoredVerdict, VerdictStore
-
-__all__ = ["Debate", "DocumentAnnotator", "VlmAnnotator"]
 
 AT_ONCE = 16
 """Images under way at a time; the language model may allow fewer calls."""
@@ -95,7 +91,7 @@ class VlmAnnotator:
         self._asker = ImageAsker(llm, images)
         self._store = store
         self._at_once = at_once
-        self._identity = _identity(model, JUDGE, Judgement, self._asker.images)
+        self._identity = annotator_identity(model, JUDGE, Judgement, self._asker.images)
 
     @property
     def identity(self) -> str:
@@ -302,104 +298,10 @@ class VlmAnnotator:
         return Debate(
             image.content_hash,
             "abstain" if said.side == "cannot_tell" else said.side,
-            _probability(said.side == "in", said.confidence) if said.side != "cannot_tell" else None,
+            probability(said.side == "in", said.confidence) if said.side != "cannot_tell" else None,
             for_in,
             for_out,
             said.rationale,
-        )
-
-
-class DocumentAnnotator:
-    """Labels images by an instruction document alone: whoever reads it knows nothing else.
-
-    Use it within one event loop.
-
-    Args:
-        llm: The vision-language model.
-        document: The whole text of the document.
-        model: What its answers depend on: `await ChatModel.identify()`.
-        store: Where labels are kept.
-        images: Makes images ready to be sent.
-        at_once: The most images under way at a time.
-    """
-
-    def __init__(
-        self,
-        llm: LanguageModel,
-        document: str,
-        *,
-        model: str,
-        store: VerdictStore,
-        images: ImageMessages | None = None,
-        at_once: int = AT_ONCE,
-    ) -> None:
-        self._asker = ImageAsker(llm, images)
-        self._document = document
-        self._store = store
-        self._at_once = at_once
-        self._identity = _identity(model, BY_DOCUMENT, DocumentLabel, self._asker.images)
-
-    @property
-    def identity(self) -> str:
-        """Model and endpoint, question, and how images are sent; the document is no part of it."""
-        return self._identity
-
-    @property
-    def calls(self) -> int:
-        """Questions asked anew so far."""
-        return self._asker.calls
-
-    @property
-    def failures(self) -> dict[str, int]:
-        """Questions without a usable answer so far, by reason."""
-        return dict(self._asker.failures)
-
-    async def judge(
-        self, images: Sequence[ImageFile], *, progress: AnnotationProgress | None = None
-    ) -> tuple[Verdict, ...]:
-        """Label images by the document.
-
-        Args:
-            images: N files that were found.
-            progress: Told how many of the distinct images are labelled.
-
-        Returns:
-            N verdicts, in order, without clauses. The model's own "unsure" is the call "abstain" with a
-            rationale; one without is an image that could not be judged.
-
-        Raises:
-            InputError: The document is blank.
-            EndpointError: See `VlmAnnotator.judge`.
-            LimitReached: See `VlmAnnotator.judge`.
-            CacheError: See `VlmAnnotator.judge`.
-        """
-        distinct = {image.content_hash: image for image in images}
-        verdicts = await through(
-            list(distinct.values()), self._label, at_once=self._at_once, progress=progress
-        )
-        by_hash = dict(zip(distinct, verdicts, strict=True))
-        return tuple(by_hash[image.content_hash] for image in images)
-
-    async def _label(self, image: ImageFile) -> Verdict:
-        stored = self._store.get(image=image.content_hash, text=self._document, annotator=self._identity)
-        if stored is None:
-            said = await self._asker.ask(image, lambda part: ask_judge_by_document(part, self._document))
-            if isinstance(said, str):
-                return Verdict(image=image.content_hash, call=said, annotator=self._identity)
-            unsure = said.label == "unsure"
-            stored = StoredVerdict(
-                finding="abstain" if unsure else "yes" if said.label == "in" else "no",
-                p=None if unsure else _probability(said.label == "in", said.confidence),
-                rationale=said.rationale,
-            )
-            self._store.put(stored, image=image.content_hash, text=self._document, annotator=self._identity)
-        calls: dict[str, Call] = {"yes": "in", "no": "out", "abstain": "abstain"}
-        return Verdict(
-            image=image.content_hash,
-            call=calls[stored.finding],
-            p=stored.p,
-            rationale=stored.rationale,
-            annotator=self._identity,
         )
 
 
@@ -417,18 +319,21 @@ def _told(said: Judgement, asked: Sequence[Clause]) -> dict[str, StoredVerdict]:
         untold = finding.finding == "cannot_tell"
         told[clause.text] = StoredVerdict(
             finding="abstain" if finding.finding == "cannot_tell" else finding.finding,
-            p=None if untold else _probability(finding.finding == "yes", finding.confidence),
+            p=None if untold else probability(finding.finding == "yes", finding.confidence),
             seen=said.seen,
             rationale=said.rationale,
         )
     return told
 
 
-def _probability(holds: bool, confidence: int) -> float:
+def probability(holds: bool, confidence: int) -> float:
     """The probability that something holds, from how sure the model is of its finding."""
     return (confidence if holds else 100 - confidence) / 100
 
 
-def _identity(model: str, prompt_id: str, answer_model: type[BaseModel], images: ImageMessages) -> str:
+def annotator_identity(
+    model: str, prompt_id: str, answer_model: type[BaseModel], images: ImageMessages
+) -> str:
+    """What an annotator's verdicts depend on: model, question, form of the answer, how images are sent."""
     question = content_key([load(prompt_id).sha256, strict_schema(answer_model)])
     return f"{model}/{prompt_id}/{question[:16]}/{images.identity}"

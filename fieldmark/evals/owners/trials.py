@@ -29,7 +29,8 @@ from fieldmark.evals.owners.simulated import SimulatedOwner
 from fieldmark.evals.owners.world import OwnersWorld
 from fieldmark.records import Clause, Concept, Definition, Verdict
 from fieldmark.tools.agreement import best_threshold
-from fieldmark.tools.annotate import DocumentAnnotator, VlmAnnotator
+from fieldmark.tools.annotate import VlmAnnotator
+from fieldmark.tools.annotate_document import DocumentAnnotator
 from fieldmark.tools.concept_changes import blind_labels, dev_labels, with_version
 from fieldmark.tools.concept_folder import ConceptFolder, slug_of
 from fieldmark.tools.encoder import Encoder

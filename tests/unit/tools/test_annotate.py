@@ -10,7 +10,8 @@ import pytest
 from fieldmark.cache.bytestore import MemoryByteStore, open_byte_store
 from fieldmark.errors import CacheError, EndpointError, InputError, LimitReached, QuestionFailed
 from fieldmark.records import Definition, Limits, Verdict
-from fieldmark.tools.annotate import DocumentAnnotator, VlmAnnotator
+from fieldmark.tools.annotate import VlmAnnotator
+from fieldmark.tools.annotate_document import DocumentAnnotator
 from fieldmark.tools.image_messages import ImageMessages
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.verdict_store import VerdictStore
