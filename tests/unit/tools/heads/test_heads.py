@@ -147,6 +147,20 @@ def test_calibration_looks_at_what_was_drawn_by_chance():
     assert torch.equal(calibration_weight(replace(examples, stands_for=few)), examples.weight)
 
 
+def test_a_label_that_counts_much_in_fitting_stands_for_no_more_images_than_any_other():
+    examples = made(400, seed=6)
+    weight = torch.full((400,), 0.5)
+    weight[:3] = 50.0
+    stands_for = torch.full((400,), 7.0)
+    stands_for[300:] = 0.0
+    found = calibration_weight(replace(examples, weight=weight, stands_for=stands_for))
+    assert found[:3].tolist() == [7.0] * 3
+    assert found[3:300].tolist() == [3.5] * 297
+    assert not found[300:].any()
+    nothing_drawn = calibration_weight(replace(examples, weight=weight, stands_for=torch.zeros(400)))
+    assert nothing_drawn.tolist() == [1.0] * 3 + [0.5] * 397
+
+
 def test_texts_teach_what_few_examples_cannot():
     chance = torch.Generator().manual_seed(2)
     examples = replace(made(40, seed=3, width=96), clauses=torch.zeros(40, 0))
