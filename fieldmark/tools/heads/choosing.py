@@ -132,9 +132,9 @@ def choose_head(
 def calibration_weight(examples: Examples) -> Tensor:
     """What each example counts in calibration `[N]`: what it stands for, where enough were drawn by chance.
 
-    Mined images are likelier "in" than the pool's: probabilities fitted to them would be too high. However much
-    an example counts in fitting, here it counts for no more than what it stands for: a few labels of the owner,
-    on images that were shown for being hard, would decide the threshold of the whole pool.
+    Mined images are likelier "in" than the pool's: probabilities fitted to them would be too high. However
+    much an example counts in fitting, here it counts for no more than what it stands for: a few labels of the
+    owner, on images that were shown for being hard, would decide the threshold of the whole pool.
     """
     trust = examples.weight.clamp(max=1.0)
     drawn = trust * examples.stands_for
