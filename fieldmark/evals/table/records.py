@@ -117,6 +117,7 @@ class Row(Record):
     p_holm: float | None = None
     """The same, adjusted for all rows of the setting."""
     mcnemar_p: float | None = None
+    """Exact, over images, of the first seed alone."""
     control_difference: float | None = None
     """Top-1 minus that of the random-words control, on the same images."""
     control_difference_ci95: CI | None = None

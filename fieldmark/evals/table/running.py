@@ -85,15 +85,16 @@ async def run_methods(task: Evaluation) -> list[MethodRun]:
         task.report("method", {"number": number, "of": len(planned), "name": method.title, "seed": seed})
         identity = identity_of(method, seed, truth, task)
         name = f"{method.key}-{seed}"
-        found = _kept(inside, name, identity) or task.earlier(identity)
+        lacking = sorted(method.needs - offers)
+        if lacking and not bounds(method, task.test, lacking):
+            # Before anything kept is looked for: what may not run here has no figures here.
+            found = _left_out(method, seed, identity, task.test, lacking)
+        else:
+            found = _kept(inside, name, identity) or task.earlier(identity)
         if found is None:
-            lacking = sorted(method.needs - offers)
-            if lacking and not bounds(method, task.test, lacking):
-                found = _left_out(method, seed, identity, task.test, lacking)
-            else:
-                # By identity: a graph must not go on from a checkpoint of another version, data or model.
-                work = RunFolder(inside.path / "work" / f"{name}-{identity[:12]}")
-                found = await _measured(method, seed, identity, task, work)
+            # By identity: a graph must not go on from a checkpoint of another version, data or model.
+            work = RunFolder(inside.path / "work" / f"{name}-{identity[:12]}")
+            found = await _measured(method, seed, identity, task, work)
         inside.write(f"{name}.json", found)
         task.done.append(found)
     return task.done
@@ -227,6 +228,7 @@ def record_of(test: TestSet) -> TestRecord:
     digest = content_key(
         {
             "classes": list(test.classes),
+            "names_given": test.names_given,
             "noun": test.noun,
             "images": named(test.images),
             "train": named(test.train),

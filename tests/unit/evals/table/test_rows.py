@@ -80,6 +80,17 @@ def test_seeds_are_averaged_and_their_spread_told():
     assert row.difference == -0.25
 
 
+def test_mcnemar_is_of_the_first_seed():
+    base = run("base", (1, 1, 1, 0, 1, 1))  # right: the last three
+    level, wrong = run("drawn", base.predicted), run("drawn", (1, 1, 1, 1, 0, 0), seed=1)
+    for runs in ([level, wrong], [wrong, level]):
+        found = rows([base, *runs], method("base"), method("drawn", seeded=True))
+        assert found["drawn"].mcnemar_p == 1.0  # right in one of two seeds is not wrong
+    # Every label right in seed 0, and three images against none: 2 * (1/2)^3.
+    found = rows([base, run("drawn", TRUTH.labels), wrong], method("base"), method("drawn", seeded=True))
+    assert (found["drawn"].difference, found["drawn"].mcnemar_p) == (0.0, 0.25)
+
+
 def test_left_out_and_failed_methods_have_a_row_and_no_figure():
     gone = run("gone", (), outcome="left_out", reason="needs labels")
     failed = run("failed", (), outcome="failed", reason="broke")

@@ -149,6 +149,26 @@ async def test_earlier_runs_are_taken_over_by_identity(tmp_path, folder):
     assert [run.method for run in setting_runs(other)[0].runs] == ["one", "two"]
 
 
+async def test_a_run_with_the_names_is_not_taken_over_where_they_are_kept_secret(tmp_path, folder):
+    named, free = Counting("named", needs={Need.NAMES}), Counting("free")
+    await run_methods(task(folder, named, free))
+    other = RunFolder.create(tmp_path, kind="eval", options={})
+    withheld = replace(TEST, names_given=False)
+    runs = await run_methods(task(other, named, free, test=withheld, earlier=earlier_in(tmp_path)))
+    assert [run.outcome for run in runs] == ["left_out", "done"]
+    assert free.calls == 2
+
+
+async def test_what_may_not_run_here_is_not_taken_over_either(folder):
+    few = Counting("few", needs=(Need.LABELS,))
+
+    def anything(identity):
+        raise AssertionError("nobody is to ask")
+
+    (run,) = await run_methods(task(folder, few, earlier=anything))
+    assert run.outcome == "left_out"
+
+
 async def test_runs_are_joined_and_those_on_other_images_refused(tmp_path, folder):
     one, two = Counting(), Counting("two", column=1)
     await run_methods(task(folder, one))
@@ -222,8 +242,9 @@ def test_the_hash_of_the_data_is_of_all_that_methods_may_use():
         replace(TEST, noun="bird"), replace(TEST, images=IMAGES[:-1]), replace(TEST, train=IMAGES[:1]),
         replace(TEST, pool=IMAGES[:1]), replace(TEST, parents=dict.fromkeys(TEST.classes, "x")),
         replace(TEST, templates=("a {}",)), replace(TEST, concept="x"), replace(TEST, observed=("x",)),
+        replace(TEST, names_given=False),
     ]  # fmt: skip
-    assert len({base, *(record_of(test).data_hash for test in changed)}) == 9
+    assert len({base, *(record_of(test).data_hash for test in changed)}) == 10
 
 
 @pytest.mark.parametrize(
