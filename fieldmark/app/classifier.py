@@ -38,6 +38,7 @@ from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Limits, PromptBook, RunManifest, Usage
 from fieldmark.settings import read_settings
+from fieldmark.tools.given_paths import as_text
 from fieldmark.tools.images import Found, ImageFile
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
@@ -326,8 +327,8 @@ class Classifier:
     ) -> dict[str, JsonValue]:
         paths = [images] if isinstance(images, str | Path) else list(images)
         return {
-            "images": [str(path) for path in paths],
-            "folder": str(Path.cwd()),
+            "images": [as_text(path) for path in paths],
+            "folder": as_text(Path.cwd()),
             "classes": list(self.classes),
             "clip": chosen.clip,
             "llm": chosen.llm,

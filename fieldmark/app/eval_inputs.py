@@ -14,6 +14,7 @@ from fieldmark.errors import InputError
 from fieldmark.evals.table.test_set import Factor, TestSet
 from fieldmark.tools.datasets.data_set import DataSet
 from fieldmark.tools.datasets.reading import read_test_set
+from fieldmark.tools.given_paths import is_there
 from fieldmark.tools.images import ImageFile
 
 SETTING = "test"
@@ -51,12 +52,12 @@ class OwnData:
     def name(self) -> str:
         """What the table calls the data: a path by its last part, wherever it lies."""
         path = Path(self.source)
-        return path.resolve().name if path.exists() else self.source
+        return path.resolve().name if is_there(path) else self.source
 
     def stated(self) -> dict[str, JsonValue]:
         """As a run keeps it: paths by their full names, so that it can be resumed from any folder."""
         places = {name: getattr(self, name) for name in ("root", "images", "pool", "captions", "tree")}
-        source = str(Path(self.source).resolve()) if Path(self.source).exists() else self.source
+        source = str(Path(self.source).resolve()) if is_there(self.source) else self.source
         return {
             "source": source,
             "domain": self.domain,

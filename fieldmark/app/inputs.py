@@ -10,6 +10,7 @@ from pathlib import Path
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import ClassNamesError, NoImagesError
 from fieldmark.tools.book_files import read_book as read_book
+from fieldmark.tools.given_paths import is_there
 from fieldmark.tools.images import Found, ImageFile, find_images
 
 MOST_CLASSES = 10_000
@@ -56,7 +57,7 @@ def find_given(paths: Sequence[Path | str] | Path | str, *, labelled: bool = Fal
         NoImagesError: There are none, or nothing is there at all.
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
-    if given and not any(Path(path).exists() for path in given):
+    if given and not any(is_there(path) for path in given):
         named = ", ".join(repr(str(path)) for path in given[:3]) + (", …" if len(given) > 3 else "")
         raise NoImagesError(
             f"{named} {'does' if len(given) == 1 else 'do'} not exist.", hint="Name image files and folders."
@@ -77,7 +78,7 @@ def read_class_names(text: str) -> list[str]:
         ClassNamesError: The file cannot be read, or it is a folder.
     """
     path = Path(text)
-    is_path = 0 < len(text) < 1024 and "\n" not in text
+    is_path = bool(text) and is_there(path)
     if is_path and path.is_dir() and "," not in text:
         inside = path / "classes.txt"
         raise ClassNamesError(
@@ -86,7 +87,7 @@ def read_class_names(text: str) -> list[str]:
         )
     if is_path and path.is_file():
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ClassNamesError(f"Class names cannot be read from {text!r}: {error}.") from error
         return [line.strip() for line in lines if line.strip()]

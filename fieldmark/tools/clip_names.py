@@ -16,6 +16,7 @@ from open_clip.pretrained import get_pretrained_cfg
 
 from fieldmark.errors import ModelError
 from fieldmark.tools.clip_weights import CONFIG_NAME, ModelSource, describe_tokenizer, read_config
+from fieldmark.tools.given_paths import is_there
 
 _HUB = "hf-hub:"
 _RANDOM = "random"
@@ -58,7 +59,7 @@ def find_named_model(spec: str) -> ModelSource:
         # open_clip only warns when a tag was trained with the other activation; here the tag decides.
         if tag_cfg.get("quick_gelu"):
             model_cfg["quick_gelu"] = True
-    elif Path(tag).is_file():
+    elif is_there(tag) and Path(tag).is_file():
         weights = Path(tag).resolve()
     else:
         tags = open_clip.list_pretrained_tags_by_model(architecture)

@@ -19,6 +19,7 @@ from fieldmark.cache.bytestore import ByteStore
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import ModelError
 from fieldmark.records import Record
+from fieldmark.tools.given_paths import is_there
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ def find_model(spec: str, *, metadata: ByteStore | None = None) -> ModelSource:
     if spec == "aviary":
         return _from_folder(BUNDLED / "aviary", spec)
     # Before any other reading: a folder may well be named like a model.
-    if Path(spec).is_dir():
+    if is_there(spec) and Path(spec).is_dir():
         return _from_folder(Path(spec), spec)
     key = content_key({"spec": spec, "open_clip": importlib.metadata.version("open_clip_torch")})
     remembered = _recall(metadata, key, ModelSource, _SOURCE_SCHEMA)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from fieldmark.errors import NoImagesError
 from fieldmark.records import Skipped
+from fieldmark.tools.given_paths import as_text, is_text, is_there
 from fieldmark.tools.image_decoding import (
     MAX_PIXELS,
     UnusableImageError,
@@ -80,7 +81,7 @@ def find_images(
 
     Folders are walked in the order of names; hidden files and folders are passed over, links are followed,
     and no folder is visited twice. In folders only files with a suffix of a known image format count; a file
-    given by name is always tried.
+    given by name is always tried. A file whose path is no valid UTF-8 is skipped.
 
     Args:
         paths: Files and folders.
@@ -170,7 +171,7 @@ class _Walk:
     def files(self, given: Sequence[Path | str]) -> Iterator[Path]:
         for each in given:
             path = Path(each)
-            if path.is_dir():
+            if is_there(path) and path.is_dir():
                 yield from self._inside(path)
             elif self._is_new(path):
                 yield path
@@ -204,7 +205,7 @@ class _Walk:
             reason = "vanished meanwhile"
         else:
             reason = f"cannot be opened ({error.strerror or error})"
-        self.skipped.append(Skipped(path=str(path), reason=reason))
+        self.skipped.append(Skipped(path=as_text(path), reason=reason))
 
     def _is_new(self, path: Path) -> bool:
         absolute = os.path.normpath(path.absolute())
@@ -215,6 +216,10 @@ class _Walk:
 
 
 def _check(path: Path, *, labels_from_folders: bool, max_pixels: int) -> ImageFile | Skipped:
+    absolute = Path(os.path.normpath(path.absolute()))
+    # What a run writes is UTF-8, and a name that is none would end it when all its work is done.
+    if not is_text(absolute if labels_from_folders else path):
+        return Skipped(path=as_text(path), reason="its name is no valid text (UTF-8)")
     try:
         # Without blocking: a pipe named like a picture must not hold up the search.
         with os.fdopen(
@@ -222,26 +227,26 @@ def _check(path: Path, *, labels_from_folders: bool, max_pixels: int) -> ImageFi
         ) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                return Skipped(path=str(path), reason="not a regular file")
+                return Skipped(path=as_text(path), reason="not a regular file")
             if status.st_size == 0:
-                return Skipped(path=str(path), reason="empty file")
+                return Skipped(path=as_text(path), reason="empty file")
             open_header(file, path=path, max_pixels=max_pixels)
             file.seek(0)
             content_hash = hashlib.file_digest(file, "sha256").hexdigest()
     except UnusableImageError as error:
-        return Skipped(path=str(path), reason=error.reason)
+        return Skipped(path=as_text(path), reason=error.reason)
     except FileNotFoundError:
-        return Skipped(path=str(path), reason="no such file or folder")
+        return Skipped(path=as_text(path), reason="no such file or folder")
     except OSError as error:
-        return Skipped(path=str(path), reason=f"cannot be read ({error.strerror or error})")
-    label = Path(os.path.normpath(path.absolute())).parent.name if labels_from_folders else None
+        return Skipped(path=as_text(path), reason=f"cannot be read ({error.strerror or error})")
+    label = absolute.parent.name if labels_from_folders else None
     return ImageFile(path=path, content_hash=content_hash, label=label)
 
 
 def _no_images(given: Sequence[Path | str], skipped: Sequence[Skipped], other_files: int) -> NoImagesError:
     if not given:
         return NoImagesError("No image files or folders were given.", hint="Name at least one.")
-    where = ", ".join(str(each) for each in given[:3]) + (", …" if len(given) > 3 else "")
+    where = ", ".join(as_text(each) for each in given[:3]) + (", …" if len(given) > 3 else "")
     if skipped:
         reasons = "; ".join(f"{each.path}: {each.reason}" for each in skipped[:3])
         more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""

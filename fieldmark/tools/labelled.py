@@ -13,6 +13,7 @@ from random import Random
 
 from fieldmark.errors import ClassNamesError, InputError, NoImagesError
 from fieldmark.records import Skipped
+from fieldmark.tools.given_paths import is_there
 from fieldmark.tools.images import ImageFile, find_images, image_files
 
 SPLITS = ("train", "val", "test")
@@ -72,12 +73,12 @@ def read_rows(path: Path, *, images: Path | None = None) -> tuple[Rows, tuple[st
     Raises:
         InputError: It cannot be read.
     """
-    if path.is_dir():
+    if is_there(path) and path.is_dir():
         rows = _folder(path)
         empty = _without_images(path, rows)
         note = f"Folders without images, which are no classes: {few(empty)}."
         return rows, (note,) if empty else ()
-    if path.is_file():
+    if is_there(path) and path.is_file():
         return _listed(path, images or path.parent), ()
     raise InputError(f"There is no folder or file {str(path)!r} with labelled images.")
 

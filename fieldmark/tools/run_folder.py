@@ -18,6 +18,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import RunError
 from fieldmark.records import Prediction, PromptBook, RunConfig, RunManifest
+from fieldmark.tools.given_paths import is_there
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -85,7 +86,7 @@ class RunFolder:
             RunError: There is no such run.
         """
         for path in (parent / run_id, Path(run_id)):
-            if (path / "config.json").is_file():
+            if is_there(path / "config.json"):
                 return cls(path)
         known = sorted((p.parent.name for p in parent.glob("*/config.json")), reverse=True)[:5]
         raise RunError(
@@ -126,7 +127,8 @@ class RunFolder:
         line = json.dumps(
             {"time": now(), "at": round(time.monotonic(), 3), "event": name, **fields}, ensure_ascii=False
         )
-        with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
+        # What is no valid text (a file's name may be) is written as JSON escapes it.
+        with (self.path / "events.jsonl").open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(line + "\n")
 
     def write_predictions(self, predictions: Iterable[Prediction]) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import sqlite3
 import time
@@ -417,6 +418,17 @@ def test_one_image_only(place: Path, pictures: Path) -> None:
     (only,) = found
     assert only.label == "crane"
     assert only.runner_up == "finch"  # the look-alike, that one question told it from
+
+
+def test_a_file_whose_name_is_no_valid_text_is_skipped_and_the_rest_is_predicted(
+    place: Path, pictures: Path
+) -> None:
+    bad = Path(os.fsdecode(os.fsencode(pictures) + b"/caf\xe9.png"))
+    shutil.copy(pictures / "4-1.png", bad)
+    with FaultyEndpoint([truly]) as endpoint:
+        found = classifier(place, endpoint, options=options()).resolve([pictures / "4-1.png", bad])
+    assert [each.label for each in found] == ["crane"]
+    assert [Path(each.path).name for each in found.skipped] == [r"caf\udce9.png"]
 
 
 def test_no_image_leaves_no_run_behind(place: Path, tmp_path: Path) -> None:

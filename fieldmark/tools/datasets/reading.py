@@ -19,6 +19,7 @@ from fieldmark.tools.datasets.listing import Listing, first_seen
 from fieldmark.tools.datasets.published import find_layout, read_published, where_to_put
 from fieldmark.tools.datasets.shards import is_shard_folder, read_shards
 from fieldmark.tools.datasets.unpacked import PictureFolder, open_picture_folder
+from fieldmark.tools.given_paths import is_there
 from fieldmark.tools.labelled import read_rows
 
 
@@ -111,7 +112,7 @@ def _listing(
     source: str, *, images: Path | None, known: Domain | None, train: bool, pictures: PictureFolder | None
 ) -> Listing:
     path = Path(source)
-    if not source.startswith(PREFIX) and not _is_there(path):
+    if not source.startswith(PREFIX) and not is_there(path):
         raise _nothing_there(source)
     if source.startswith(PREFIX) or is_shard_folder(path):
         if pictures is None:
@@ -128,13 +129,6 @@ def _listing(
             return split_listing(value, path, images or path.parent)
     rows, notes = read_rows(path, images=images)
     return Listing(rows=rows, classes=first_seen(rows), source=repr(source), fixed=False, notes=notes)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name that no file can have
-        return False
 
 
 def _nothing_there(source: str) -> InputError:

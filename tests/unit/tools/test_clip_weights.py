@@ -141,6 +141,12 @@ def test_a_tag_that_was_fetched_with_its_own_preprocessing_and_activation(
     assert encoder.identity != plain.identity
 
 
+def test_a_name_that_no_file_can_have_is_an_unknown_name(tiny_architecture):
+    for spec in ("x" * 300, f"{tiny_architecture}:{'x' * 300}"):
+        with pytest.raises(ModelError):
+            find_model(spec)
+
+
 def test_a_file_as_weights(tiny_architecture, tiny_folder, stores):
     by_name = open_encoder(f"{tiny_architecture}:{tiny_folder / WEIGHTS}", vectors=stores, device="cpu")
     by_folder = open_encoder(str(tiny_folder), vectors=stores, device="cpu")

@@ -46,6 +46,34 @@ def test_a_folder_is_walked_in_the_order_of_names_and_hidden_things_are_passed_o
     assert find_images([str(tmp_path)]) == found
 
 
+def test_a_name_that_is_no_valid_text_is_skipped_and_can_be_shown(tmp_path):
+    save(tmp_path / "good.png")
+    bad = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    save(bad)
+    found = find_images([tmp_path, bad])
+    assert names(found) == ["good.png"]
+    assert reasons(found) == {r"caf\udce9.png": "its name is no valid text (UTF-8)"}
+    with pytest.raises(NoImagesError) as caught:
+        find_images([bad])
+    assert r"caf\udce9.png" in str(caught.value)
+    str(caught.value).encode()  # nor does the message itself fail
+
+
+def test_a_folder_that_is_no_valid_text_is_no_label(tmp_path, monkeypatch):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    save(folder / "a.png")
+    monkeypatch.chdir(folder)
+    assert names(find_images("a.png")) == ["a.png"]
+    with pytest.raises(NoImagesError, match="no valid text"):
+        find_images("a.png", labels_from_folders=True)
+
+
+def test_a_name_that_no_file_can_have_is_skipped_with_the_reason(tmp_path):
+    save(tmp_path / "good.png")
+    found = find_images([tmp_path, "x" * 300])
+    assert [each.reason for each in found.skipped] == ["cannot be read (File name too long)"]
+
+
 def test_the_hash_is_that_of_the_bytes(tmp_path):
     path = save(tmp_path / "a.png")
     (image,) = find_images(path).images

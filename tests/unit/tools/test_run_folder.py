@@ -105,6 +105,17 @@ def test_a_run_without_predictions_has_none_to_read(tmp_path: Path) -> None:
         list(RunFolder(tmp_path).read_predictions())
 
 
+def test_an_event_may_hold_a_file_name_that_is_no_valid_text(tmp_path: Path) -> None:
+    RunFolder(tmp_path).event("skipped", path="caf\udce9.png", label=NAME)
+    event = json.loads((tmp_path / "events.jsonl").read_text(encoding="utf-8"))
+    assert (event["path"], event["label"]) == ("caf\udce9.png", NAME)
+
+
+def test_an_id_that_no_folder_can_have_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run"):
+        RunFolder.open(tmp_path, "x" * 300)
+
+
 def test_events_are_lines_in_order(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.event("planned", round=1, label=NAME)

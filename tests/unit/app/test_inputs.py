@@ -1,0 +1,39 @@
+"""What users give as class names and paths."""
+
+from pathlib import Path
+
+import pytest
+
+from fieldmark.app.eval_inputs import OwnData
+from fieldmark.app.inputs import find_given, read_class_names
+from fieldmark.errors import ClassNamesError, NoImagesError
+
+LONG = tuple(f"warbler number {n}" for n in range(40))
+"""Joined, they are longer than the name of a file may be (255 bytes)."""
+
+
+@pytest.mark.parametrize("count", [2, 20, 40])
+def test_a_list_of_names_may_be_longer_than_a_file_name(count: int) -> None:
+    assert read_class_names(", ".join(LONG[:count])) == list(LONG[:count])
+
+
+def test_a_file_of_names_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("wren\nrobin\n\n", encoding="utf-8-sig")
+    assert read_class_names(str(tmp_path / "classes.txt")) == ["wren", "robin"]
+
+
+def test_a_file_that_is_not_there_and_a_folder_are_told() -> None:
+    with pytest.raises(ClassNamesError, match="no file"):
+        read_class_names("/nowhere/" + "x" * 300 + ".txt")
+    with pytest.raises(ClassNamesError, match="is a folder"):
+        read_class_names(".")
+
+
+def test_images_at_a_path_that_cannot_be_do_not_exist() -> None:
+    with pytest.raises(NoImagesError, match="not exist"):
+        find_given("x" * 300)
+
+
+def test_data_may_be_named_by_what_no_file_can_be_named() -> None:
+    own = OwnData(source="x" * 300)
+    assert own.name == own.stated()["source"] == "x" * 300
