@@ -37,12 +37,17 @@ def now() -> str:
 
 
 def with_blind_test(concept: Concept, pool: Pool, encoder: Encoder, *, count: int) -> Concept:
-    """The concept with its blind test drawn; unchanged where it has one, or where none is wanted.
+    """The concept with its blind test drawn, once and for all; unchanged where that was done, or is too late.
 
-    Drawn by the cosine with the concept's bare name, before anything else has been looked at.
+    Drawn by the cosine with the concept's bare name, before anything else has been looked at: once something
+    was said of the concept it is too late. Where none is wanted, or the pool is too small, it is empty.
     """
+    begun = concept.labels or concept.decisions or concept.versions
+    if concept.blind_drawn or concept.blind or begun:
+        return concept
+    concept = concept.model_copy(update={"blind_drawn": True})
     count = min(count, int(len(pool) * MOST_BLIND_SHARE))
-    if concept.blind or count < len(STRATA):
+    if count < len(STRATA):
         return concept
     name = encoder.encode_texts([f"a photo of a {concept.name}"])
     drawn = draw_stratified(pool.vectors @ name[0], count, seed=concept.seed)

@@ -128,6 +128,8 @@ class Concept(Record):
     """In the order given; of several for one image all are kept."""
     blind: dict[str, float] = Field(default_factory=dict)
     """Images of the locked test: content hash → weight (inverse of the chance to be drawn)."""
+    blind_drawn: bool = False
+    """Whether the locked test was drawn: one without images stays without them."""
     blind_looks: tuple[int, ...] = ()
     """Numbers of the versions that were measured on it; each once."""
 

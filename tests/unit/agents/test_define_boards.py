@@ -104,7 +104,8 @@ def test_uncertain_images_are_doubted_first_and_some_certain_ones_too() -> None:
 
 def test_mined_images_are_new_and_unlike_the_blind_test(tmp_path: Path) -> None:
     at = scene(tmp_path)
-    concept = with_blind_test(with_definition(at), at.context.pool, at.context.encoder, count=20)
+    at.context.folder.save(with_blind_test(at.concept, at.context.pool, at.context.encoder, count=20))
+    concept = with_definition(at)
     known = at.context.pool.images[0]
     label = Label(image=known.content_hash, value="in", split="dev", at="t")
     concept = concept.model_copy(update={"labels": (label,)})
