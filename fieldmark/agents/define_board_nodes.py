@@ -66,7 +66,7 @@ async def board(state: DefineState, runtime: Context) -> Update:
     )
     if laid is None:
         return {"stop_reason": "no_images"}
-    left = options.repeats - sum(label.repeat for label in concept.labels)
+    left = max(0, options.repeats - sum(label.repeat for label in concept.labels))
     back = boards.returning(concept, left, number=number, count=options.repeats_a_board)
     images = [*laid.images, *(image for image in back if image not in laid.images)]
     chance(concept, "order", number, len(concept.labels)).shuffle(images)

@@ -270,7 +270,7 @@ def returning(concept: Concept, options_left: int, *, number: int, count: int) -
     known = [image for image in dev_labels(concept) if image not in came_back | last]
     chance(concept, "repeats", number).shuffle(known)
     known.sort(key=lambda image: image in seen)
-    return tuple(known[: min(count, options_left)])
+    return tuple(known[: max(0, min(count, options_left))])
 
 
 def _board(

@@ -133,6 +133,7 @@ def test_images_come_back_once_and_not_from_the_last_board() -> None:
     assert set(back) == {"i1", "i2", "i3", "i4", "i8", "i9"}
     assert returning(concept, 1, number=3, count=9) == back[:1]
     assert returning(concept, 0, number=3, count=9) == ()
+    assert returning(concept, -2, number=3, count=9) == (), "more came back than there should"
 
 
 def test_revised_clauses_keep_their_ids_and_new_ones_get_new_ones(tmp_path: Path) -> None:
