@@ -93,7 +93,7 @@ async def labelled(state: DefineState, runtime: Context) -> Update:
     missing = unanswered(payload, heard.reply)
     if missing and state.again:
         said = (*said, *(ImageLabel(image=image, value="unsure", reason="no answer") for image in missing))
-    context.folder.save(with_dev_labels(context.concept, said, at=heard.at))
+    context.folder.save(with_dev_labels(context.concept, said, at=heard.at, unannounced=True))
     if missing and not state.again:
         return ask_again(payload.model_copy(update={"images": missing}))
     return {"again": False, "leaving": state.leaving or heard.reply.stop}

@@ -46,3 +46,7 @@ class Drafts:
         """Keep the labels given so far to these images."""
         draft = Draft(of=content_key(list(images)), labels=tuple(labels))
         write_whole(self._path, (draft.model_dump_json(indent=1).encode("utf-8"),))
+
+    def clear(self) -> None:
+        """Forget them, once the answer that they became is kept: shown again, the images are asked anew."""
+        self._path.unlink(missing_ok=True)

@@ -74,8 +74,18 @@ def revealed_images(concept: Concept) -> set[str]:
     return {image for decision in concept.decisions if decision.kind == "board" for image in decision.images}
 
 
-def with_dev_labels(concept: Concept, said: Sequence[ImageLabel], *, at: str) -> Concept:
-    """The concept with labels outside of the blind test, each marked as repeat or primed where it is one."""
+def with_dev_labels(
+    concept: Concept, said: Sequence[ImageLabel], *, at: str, unannounced: bool = False
+) -> Concept:
+    """The concept with labels outside of the blind test, each marked as repeat or primed where it is one.
+
+    Args:
+        concept: The concept.
+        said: The labels.
+        at: When they were given.
+        unannounced: Whether a board showed the images: one that comes back there without notice is a repeat,
+            while a label that the owner puts right knowingly says nothing of how consistent they are.
+    """
     before = latest_labels([label for label in concept.labels if label.split == "dev" and label.at < at])
     seen = revealed_images(concept)
     return with_labels(
@@ -87,7 +97,7 @@ def with_dev_labels(concept: Concept, said: Sequence[ImageLabel], *, at: str) ->
                 split="dev",
                 reason=label.reason.strip(),
                 primed=label.image in seen,
-                repeat=label.image in before,
+                repeat=unannounced and label.image in before,
                 at=at,
             )
             for label in said

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from fieldmark.agents.define import DefineState, build_graph
 from fieldmark.agents.define_context import DefineContext
+from fieldmark.agents.define_drafts import Drafts
 from fieldmark.agents.define_progress import labels_given
 from fieldmark.agents.define_recording import check_reply
 from fieldmark.agents.define_scope import OpenScope
@@ -188,6 +189,7 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         path = self.context.folder.path / HEARD
         heard = Heard(turn=payload.turn, reply=reply, at=moment(read_heard(path)))
         write_whole(path, (heard.model_dump_json(indent=1).encode("utf-8"),))
+        Drafts(self.context.folder.path).clear()
         return await self._go(resume(heard))
 
     async def state(self) -> DefineState:

@@ -4,10 +4,13 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from fieldmark.agents.define_drafts import Drafts
 from fieldmark.agents.define_labelling import label_images
 from fieldmark.agents.define_options import DefineOptions
 from fieldmark.agents.define_running import Sitting, converse
 from fieldmark.agents.define_scope import with_blind_test
+from fieldmark.records.conversation import BoardToLabel, ImageLabel
+from fieldmark.tools.concept_changes import repeats
 from tests.graph.define_world import SMALL, Scene, scene
 
 
@@ -40,3 +43,32 @@ def test_no_blind_test_is_drawn_from_images_that_may_be_labelled(tmp_path: Path)
     asyncio.run(label_images(at.context.folder, [at.context.pool.images[0].content_hash], at.owner))
     talk(at)
     assert at.concept.blind == {}
+
+
+def test_labels_of_named_images_that_are_given_again_are_no_repeats(tmp_path: Path) -> None:
+    at = scene(tmp_path)
+    images = free_images(at)[:2]
+    for _ in range(2):
+        asyncio.run(label_images(at.context.folder, images, at.owner))
+    assert [label.image for label in at.concept.labels] == images * 2
+    assert repeats(at.concept) == []
+
+
+def test_a_draft_is_gone_once_its_answer_is_kept(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(questions=0))
+    drafts = Drafts(at.context.folder.path)
+    images, real = free_images(at)[:2], at.owner.answer
+
+    async def drafting(payload: Any) -> Any:
+        if isinstance(payload, BoardToLabel):
+            assert drafts.load(payload.images) == ()
+            drafts.save(payload.images, [ImageLabel(image=payload.images[0], value="in")])
+        return await real(payload)
+
+    at.owner.answer = drafting  # type: ignore[method-assign]
+    asyncio.run(label_images(at.context.folder, images, at.owner))
+    assert drafts.load(images) == ()
+    talk(at, one_board=True)
+    boards = [payload for payload in at.owner.told if isinstance(payload, BoardToLabel)]
+    assert len(boards) == 2
+    assert drafts.load(boards[-1].images) == ()
