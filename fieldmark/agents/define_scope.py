@@ -14,7 +14,7 @@ from fieldmark.records import Clause, ClauseRole, Concept, Decision, Definition,
 from fieldmark.tools.concept_changes import with_version
 from fieldmark.tools.drawing import STRATA, draw_stratified
 from fieldmark.tools.encoder import Encoder
-from fieldmark.tools.mining import distinct_rows
+from fieldmark.tools.mining import distinct_rows, rows_apart
 from fieldmark.tools.pool import Pool
 
 logger = logging.getLogger(__name__)
@@ -131,17 +131,17 @@ def answers(concept: Concept) -> list[tuple[str, str]]:
 
 
 def images_for(question: OpenScope, concept: Concept, context: DefineContext) -> tuple[str, ...]:
-    """Images that show what a question is about, no two alike; none of the blind test."""
-    count = context.options.question_images
-    free = set(context.free_rows(concept))
+    """Images that show what a question is about, no two alike; none of the blind test, nor like one of it."""
+    count, pool = context.options.question_images, context.pool
+    free = set(rows_apart(pool.vectors, context.free_rows(concept), pool.rows(list(concept.blind))))
     if not count or not free:
         return ()
     vector = context.encoder.encode_texts([question.about])
-    without = [row for row in range(len(context.pool)) if row not in free]
-    rows = context.pool.search(vector, 4 * count, without=without).rows[0].tolist()
-    rows = [row for row in rows if context.pool.images[row].path.is_file()]
-    kept = distinct_rows(context.pool.vectors[rows])[:count] if rows else []
-    return tuple(context.pool.images[rows[at]].content_hash for at in kept)
+    without = [row for row in range(len(pool)) if row not in free]
+    rows = pool.search(vector, 4 * count, without=without).rows[0].tolist()
+    rows = [row for row in rows if pool.images[row].path.is_file()]
+    kept = distinct_rows(pool.vectors[rows])[:count] if rows else []
+    return tuple(pool.images[rows[at]].content_hash for at in kept)
 
 
 def asked_already(decisions: Sequence[Decision]) -> set[str]:

@@ -15,10 +15,11 @@ from fieldmark.agents.define_boards import (
     together,
     turned,
 )
-from fieldmark.agents.define_scope import clause_ids, revised, with_blind_test
+from fieldmark.agents.define_scope import OpenScope, clause_ids, images_for, revised, with_blind_test
 from fieldmark.agents.define_scores import clause_verdicts
 from fieldmark.records import Call, Clause, Concept, Decision, Definition, Label, Verdict, Version
 from fieldmark.tools.mining import NEAR_DUPLICATE
+from fieldmark.tools.pool import Pool
 from tests.graph.define_world import RED, TAIL, Scene, scene
 
 DEFINITION = Definition(clauses=(Clause(id="c1", role="necessary", text=f"The bird has {RED}."),))
@@ -118,6 +119,20 @@ def test_mined_images_are_new_and_unlike_the_blind_test(tmp_path: Path) -> None:
     assert float(likeness.max()) < NEAR_DUPLICATE
 
 
+def test_images_of_a_question_are_unlike_the_blind_test(tmp_path: Path) -> None:
+    at = scene(tmp_path)
+    question = OpenScope(question="May it have a white crest?", about="birds with a white crest")
+    first, second = images_for(question, at.concept, at.context)[:2]
+    pool = at.context.pool
+    vectors = pool.vectors.clone()
+    vectors[pool.row_of[second]] = vectors[pool.row_of[first]]
+    at.context.pool = Pool(pool.images, vectors)
+    concept = at.concept.model_copy(update={"blind": {first: 1.0}})
+    shown = images_for(question, concept, at.context)
+    assert shown
+    assert not {first, second} & set(shown)
+
+
 def test_images_come_back_once_and_not_from_the_last_board() -> None:
     labels = [Label(image=f"i{n}", value="in", split="dev", at="t") for n in range(10)]
     labels += [Label(image="i0", value="in", split="dev", repeat=True, at="u")]
@@ -158,8 +173,6 @@ def test_revised_clauses_keep_their_ids_and_new_ones_get_new_ones(tmp_path: Path
 
 def test_a_small_pool_gives_half_of_it_to_the_blind_test_at_most(tmp_path: Path) -> None:
     at = scene(tmp_path)
-    from fieldmark.tools.pool import Pool
-
     few = Pool(at.context.pool.images[:12], at.context.pool.vectors[:12])
     concept = with_blind_test(at.concept, few, at.context.encoder, count=100)
     assert len(concept.blind) == 6
