@@ -20,6 +20,7 @@ from fieldmark.records import Concept, Verdict
 from fieldmark.records.building import BuildResult, Judge, Measurement, Score
 from fieldmark.tools import agreement
 from fieldmark.tools.concept_changes import blind_labels, dev_labels, repeats
+from fieldmark.tools.concept_folder import ConceptFolder
 from fieldmark.tools.heads.choosing import choose_head
 from fieldmark.tools.heads.export import load_head
 from fieldmark.tools.heads.training import Examples
@@ -50,6 +51,7 @@ async def measure(context: BuildContext) -> Measurement:
     concept = context.concept
     measured = read_measurement(context.out)
     if measured is not None:
+        note_look(context.folder, context.version)
         return measured
     built = check_before_look(concept, context.version, context.out)
     if built.identity != context.identity:
@@ -87,11 +89,19 @@ async def measure(context: BuildContext) -> Measurement:
         mcnemar_version=None if before is None else before.version,
         calls=dict(zip(hashes, calls.tolist(), strict=True)),
     )
-    # Nobody has seen anything yet; from here on the look counts.
-    context.folder.save(concept.model_copy(update={"blind_looks": (*concept.blind_looks, context.version)}))
+    # Nobody has seen anything yet; from here on the look counts. Its result goes first: where the disk is full
+    # nothing was looked at, and a result whose look was not noted has it noted when it is read.
     write_whole(context.out / MEASUREMENT, (result.model_dump_json(indent=1).encode("utf-8"),))
+    note_look(context.folder, context.version)
     write_card(context, built, result)
     return result
+
+
+def note_look(folder: ConceptFolder, version: int) -> None:
+    """Note in a concept, held by this process, that the test was looked at for a version; once."""
+    concept = folder.load()
+    if version not in concept.blind_looks:
+        folder.save(concept.model_copy(update={"blind_looks": (*concept.blind_looks, version)}))
 
 
 def read_measurement(out: Path) -> Measurement | None:

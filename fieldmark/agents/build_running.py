@@ -11,6 +11,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.build import BuildState, build_graph
 from fieldmark.agents.build_context import BuildContext
+from fieldmark.agents.build_measure import MEASUREMENT
 from fieldmark.agents.build_writing import read_built
 from fieldmark.errors import InputError, RunError
 from fieldmark.records.building import BuildResult
@@ -53,7 +54,8 @@ async def run_build(context: BuildContext) -> BuildResult:
         result = whole_build(context.out, name) if done else None
         if result is not None:
             return result
-        if context.version in concept.blind_looks:
+        looked = context.version in concept.blind_looks or (context.out / MEASUREMENT).exists()
+        if looked:
             raise RunError(
                 f"Version {context.version} of {concept.name!r} was measured on the blind test.",
                 hint="Build the next version: a board or an edit makes one.",

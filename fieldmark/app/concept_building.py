@@ -12,7 +12,7 @@ from typing import Self
 from pydantic import ValidationError
 
 from fieldmark.agents.build_context import BuildContext
-from fieldmark.agents.build_measure import check_before_look, measure, read_measurement
+from fieldmark.agents.build_measure import check_before_look, measure, note_look, read_measurement
 from fieldmark.agents.build_options import BuildOptions
 from fieldmark.agents.build_running import run_build
 from fieldmark.agents.build_sampling import free_rows
@@ -140,10 +140,17 @@ class ConceptBuilder:
     def measured(self) -> Measurement | None:
         """How this version was measured; None before it was. Reading it is no look at the blind test.
 
+        Where the process ended between the result and the note that there was a look, it is noted now.
+
         Raises:
-            RunError: What was written down of it is damaged.
+            RunError: What was written down of it is damaged, or the look is to be noted while another process
+                works on the concept.
         """
-        return read_measurement(self.out)
+        found = read_measurement(self.out)
+        if found is not None and self.version not in self.concept.blind_looks:
+            with self.folder.writing():
+                note_look(self.folder, self.version)
+        return found
 
     def build(self) -> BuildResult:
         """See `abuild`; not for a running event loop."""

@@ -2,14 +2,16 @@ import json
 
 import pytest
 
-from fieldmark.agents import build
+from fieldmark.agents import build, build_measure
 from fieldmark.agents.build_context import BuildContext
 from fieldmark.agents.build_measure import MEASUREMENT, measure
 from fieldmark.agents.build_options import BuildOptions
 from fieldmark.agents.build_running import run_build
 from fieldmark.agents.build_sampling import free_rows
+from fieldmark.cache.folders import write_whole
 from fieldmark.errors import EndpointError, InputError, RunError
 from fieldmark.records import Clause, Costs, Definition, Label
+from fieldmark.tools import concept_folder
 from fieldmark.tools.annotate import Debate
 from fieldmark.tools.concept_changes import with_labels, with_version
 from fieldmark.tools.drawing import draw_stratified
@@ -187,6 +189,30 @@ async def test_an_annotator_that_is_gone_costs_no_look(tmp_path):
     with pytest.raises(EndpointError):
         await measure(context)
     assert context.concept.blind_looks == ()
+
+
+@pytest.mark.parametrize("lost", ["measurement.json", "concept.json"])
+async def test_a_disk_that_is_full_costs_no_look(tmp_path, lost, monkeypatch):
+    context, _ = setting(tmp_path)
+    await run_build(context)
+
+    def full(path, *parts):
+        if path.name == lost:
+            raise OSError("no space left")
+        write_whole(path, *parts)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(build_measure, "write_whole", full)
+        disk.setattr(concept_folder, "write_whole", full)
+        with pytest.raises((OSError, RunError)):
+            await measure(context)
+    assert context.concept.blind_looks == ()
+    if lost == "concept.json":
+        changed = setting(tmp_path, options=SMALL.model_copy(update={"seed": 5}))[0]
+        with pytest.raises(RunError, match="measured on the blind test"):
+            await run_build(changed)
+    assert (await measure(context)).images == 60
+    assert context.concept.blind_looks == (1,)
 
 
 async def test_versions_are_compared_on_the_same_images(tmp_path):

@@ -5,6 +5,7 @@ from fieldmark.app.concept_building import ConceptBuilder
 from fieldmark.app.concept_tools import ConceptSetup, write_setup
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Clause, Concept, Definition
+from fieldmark.records.building import Judge, Measurement, Score
 from fieldmark.tools.concept_changes import with_version
 from fieldmark.tools.concept_folder import ConceptFolder
 
@@ -36,6 +37,22 @@ def test_a_version_that_is_not_there(tmp_path, versions, asked, says):
     concept(tmp_path, versions)
     with pytest.raises(InputError, match=says):
         ConceptBuilder.open("x", home=tmp_path, version=asked)
+
+
+def test_a_result_whose_look_was_not_noted_has_it_noted_when_it_is_read(tmp_path):
+    folder = concept(tmp_path, 1)
+    builder = ConceptBuilder.open("x", home=tmp_path)
+    builder.out.mkdir(parents=True)
+    score = Score(value=None)
+    judge = Judge(
+        name="classifier", f1=score, auprc=score, recall_at_precision_90=score, kappa=score, judged=1
+    )
+    result = Measurement(
+        concept="x", version=1, at="t", images=1, positives=1, judges=(judge,), self_kappa=score, calls={}
+    )
+    (builder.out / "measurement.json").write_text(result.model_dump_json())
+    assert builder.measured == result
+    assert folder.load().blind_looks == (1,)
 
 
 async def test_nothing_is_measured_or_exported_before_it_is_built(tmp_path):
