@@ -27,9 +27,14 @@ async def refine(state: DefineState, runtime: Context) -> Update:
 
 
 async def weigh(state: DefineState, runtime: Context) -> Update:
-    """Let the candidates compete with the definition in force; the best one is offered, if it wins."""
+    """Let the candidates compete with the definition in force; the best one is offered, if it wins.
+
+    With few labels none competes, not even the removal of a clause that nobody proposed.
+    """
     context = runtime.context
     concept = context.concept
+    if len(dev_labels(concept)) < edits.LEAST_LABELS:
+        return {"candidates": ()}
     if state.offers >= context.options.offers or state.leaving:
         return {"candidates": ()}
     left = edits.still_possible(state.candidates, concept.definition)

@@ -9,9 +9,10 @@ from fieldmark.agents.define_labelling import label_images
 from fieldmark.agents.define_options import DefineOptions
 from fieldmark.agents.define_running import Sitting, converse
 from fieldmark.agents.define_scope import with_blind_test
+from fieldmark.records import Clause, Definition
 from fieldmark.records.conversation import BoardToLabel, ImageLabel
-from fieldmark.tools.concept_changes import repeats
-from tests.graph.define_world import SMALL, Scene, scene
+from fieldmark.tools.concept_changes import dev_labels, repeats, with_version
+from tests.graph.define_world import RED, SMALL, Scene, scene
 
 
 def talk(at: Scene, **given: Any) -> Sitting:
@@ -72,3 +73,18 @@ def test_a_draft_is_gone_once_its_answer_is_kept(tmp_path: Path) -> None:
     boards = [payload for payload in at.owner.told if isinstance(payload, BoardToLabel)]
     assert len(boards) == 2
     assert drafts.load(boards[-1].images) == ()
+
+
+def test_no_edit_is_offered_before_there_are_ten_labels(tmp_path: Path) -> None:
+    wrong = Clause(id="c2", role="necessary", text="The bird has a blue wing.")
+    clauses = (Clause(id="c1", role="necessary", text=f"The bird has {RED}."), wrong)
+    for before, offered in ((4, False), (5, True)):
+        at = scene(tmp_path / str(before), options(questions=0, boards=1, repeats=0))
+        folder, shows = at.context.folder, at.owner.world.shows
+        free = free_images(at)
+        told = [i for i in free if at.owner.says(i) == "in" and not shows(at.owner.files[i], "a blue wing")]
+        folder.save(with_version(folder.load(), Definition(clauses=clauses), why="test", at="t"))
+        asyncio.run(label_images(folder, told[:before], at.owner))
+        talk(at, one_board=True)
+        assert len(dev_labels(at.concept)) == before + 5
+        assert ("offer" in at.owner.kinds()) == offered
