@@ -130,11 +130,13 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         in force meanwhile, the conversation begins anew with that.
 
         Args:
-            anew: Begin a further conversation where the last one is over.
+            anew: Begin a further conversation where the last one is over, or but for its blind test.
 
         Returns:
             The question that waits; None where the conversation is over.
         """
+        if anew:
+            await self._leave_the_blind_test()
         state, ahead = await self._earlier()
         concept = self.context.concept
         start: DefineState | None = None
@@ -197,6 +199,17 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         state, _ = await self._earlier()
         return state or DefineState()
 
+    async def _leave_the_blind_test(self) -> None:
+        """End a conversation that only lacks blind labels; the test waits, an answer that was given counts."""
+        payload = await self.pending()
+        heard = read_heard(self.context.folder.path / HEARD)
+        if isinstance(payload, BlindBatch) and heard and heard.turn == payload.turn:
+            payload = await self._go(resume(heard))
+        if isinstance(payload, BlindBatch):
+            later = {"payload": None, "heard": None, "again": False, "later": True}
+            await self._graph.aupdate_state(self._config, later, as_node="tested")
+            await self._go(None)
+
     async def _earlier(self) -> tuple[DefineState | None, bool]:
         found = await self._graph.aget_state(self._config)
         # Not `found.next`: a kill between a node's last write and the next checkpoint leaves it empty.
@@ -216,7 +229,7 @@ async def converse(
         context: Tools and data.
         owner: Who answers.
         one_board: Leave once a board is done with, before the next one or the blind test.
-        anew: Begin a further conversation where the last one is over.
+        anew: Begin a further conversation where the last one is over, or but for its blind test.
 
     Returns:
         How it ended. Every answer is in the concept's folder before the next question is asked.

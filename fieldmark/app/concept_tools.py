@@ -93,11 +93,19 @@ def open_folder(name: str, *, home: Path | None = None) -> ConceptFolder:
         folder = ConceptFolder(root / slug_of(name))
         if folder.exists:
             return folder
-    known = [each.load().name for each in concept_folders(root)]
+    known = list(filter(None, map(_name_of, concept_folders(root))))
     raise InputError(
         f"There is no concept {name!r}.",
         hint=f"There are: {', '.join(known[:8])}." if known else "Make one with `fieldmark concept new`.",
     )
+
+
+def _name_of(folder: ConceptFolder) -> str | None:
+    """What a concept is called; None where its record is damaged, which is told to whoever opens it."""
+    try:
+        return folder.load().name
+    except InputError:
+        return None
 
 
 def write_setup(folder: ConceptFolder, setup: ConceptSetup) -> None:

@@ -32,8 +32,14 @@ def slug_of(name: str) -> str:
     Names that differ in case or spaces alone are one name.
 
     Raises:
-        InputError: The name is blank.
+        InputError: The name is blank, or not text that can be written down.
     """
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(
+            f"The concept's name {name!r} is no well-formed text.", hint="Give the name in UTF-8."
+        ) from None
     key = " ".join(name.casefold().split())
     if not key:
         raise InputError("A concept needs a name.", hint='For example "healthy dish".')
@@ -41,7 +47,7 @@ def slug_of(name: str) -> str:
     slug = _SLUG.sub("-", plain).strip("-")[:60].strip("-")
     if slug.replace("-", " ") == key:
         return slug
-    mark = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    mark = sha256(key.encode("utf-8")).hexdigest()[:8]
     return f"{slug}-{mark}" if slug else mark
 
 

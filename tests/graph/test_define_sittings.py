@@ -10,8 +10,8 @@ from fieldmark.agents.define_options import DefineOptions
 from fieldmark.agents.define_running import Sitting, converse
 from fieldmark.agents.define_scope import with_blind_test
 from fieldmark.records import Clause, Definition
-from fieldmark.records.conversation import BoardToLabel, ImageLabel
-from fieldmark.tools.concept_changes import dev_labels, repeats, with_version
+from fieldmark.records.conversation import BlindBatch, BoardToLabel, ImageLabel
+from fieldmark.tools.concept_changes import blind_labels, dev_labels, repeats, with_version
 from tests.graph.define_world import RED, SMALL, Scene, scene
 
 
@@ -88,3 +88,17 @@ def test_no_edit_is_offered_before_there_are_ten_labels(tmp_path: Path) -> None:
         talk(at, one_board=True)
         assert len(dev_labels(at.concept)) == before + 5
         assert ("offer" in at.owner.kinds()) == offered
+
+
+def test_a_board_is_shown_though_the_blind_test_waits(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(questions=0, boards=1))
+    at.owner.leave_at = ["blind"]
+    left = talk(at)
+    assert isinstance(left.pending, BlindBatch)
+    again = scene(tmp_path, options(questions=0, boards=1))
+    sitting = talk(again, one_board=True, anew=True)
+    assert again.owner.kinds()[:2] == ["board", "reveal"]
+    assert isinstance(sitting.pending, BlindBatch)
+    assert [d.answer for d in again.concept.decisions if d.kind == "stop"] == ["boards"]
+    assert len(dev_labels(again.concept)) == 10
+    assert blind_labels(again.concept) == {}

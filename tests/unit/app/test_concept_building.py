@@ -55,6 +55,15 @@ def test_a_result_whose_look_was_not_noted_has_it_noted_when_it_is_read(tmp_path
     assert folder.load().blind_looks == (1,)
 
 
+def test_a_damaged_concept_is_passed_over_where_all_are_named(tmp_path):
+    folder = concept(tmp_path, 1)
+    damaged = ConceptFolder(folder.path.with_name("damaged"))
+    (damaged.path / "concept.json").write_text("{")
+    with pytest.raises(InputError, match="no concept 'y'") as told:
+        ConceptBuilder.open("y", home=tmp_path)
+    assert told.value.hint == "There are: x."
+
+
 async def test_nothing_is_measured_or_exported_before_it_is_built(tmp_path):
     concept(tmp_path, 1)
     builder = ConceptBuilder.open("x", home=tmp_path)

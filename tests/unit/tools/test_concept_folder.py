@@ -59,3 +59,5 @@ def test_slugs_are_plain_and_never_collide():
     assert all(Path(slug_of(name)).name == slug_of(name) for name in names)
     with pytest.raises(InputError):
         slug_of("  ")
+    with pytest.raises(InputError, match="no well-formed text"):
+        slug_of("caf\udce9")
