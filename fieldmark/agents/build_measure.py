@@ -89,7 +89,7 @@ async def measure(context: BuildContext) -> Measurement:
         mcnemar_version=None if before is None else before.version,
         calls=dict(zip(hashes, calls.tolist(), strict=True)),
     )
-    # Nobody has seen anything yet; from here on the look counts. Its result goes first: where the disk is full
+    # Nobody has seen anything yet; from here on the look counts. Its result goes first: on a full disk
     # nothing was looked at, and a result whose look was not noted has it noted when it is read.
     write_whole(context.out / MEASUREMENT, (result.model_dump_json(indent=1).encode("utf-8"),))
     note_look(context.folder, context.version)

@@ -200,7 +200,7 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         return state or DefineState()
 
     async def _leave_the_blind_test(self) -> None:
-        """End a conversation that only lacks blind labels; the test waits, an answer that was given counts."""
+        """End a conversation that only lacks blind labels; the test waits, and what was answered counts."""
         payload = await self.pending()
         heard = read_heard(self.context.folder.path / HEARD)
         if isinstance(payload, BlindBatch) and heard and heard.turn == payload.turn:
