@@ -120,7 +120,11 @@ def find_model(spec: str, *, metadata: ByteStore | None = None) -> ModelSource:
     # Before any other reading: a folder may well be named like a model.
     if is_there(spec) and Path(spec).is_dir():
         return _from_folder(Path(spec), spec)
-    key = content_key({"spec": spec, "open_clip": importlib.metadata.version("open_clip_torch")})
+    # A file's name leads elsewhere from each folder.
+    tag = spec.partition(":")[2]
+    file = str(Path(tag).resolve()) if tag and is_there(tag) else None
+    version = importlib.metadata.version("open_clip_torch")
+    key = content_key({"spec": spec, "file": file, "open_clip": version})
     remembered = _recall(metadata, key, ModelSource, _SOURCE_SCHEMA)
     if remembered is not None and _still_there(remembered):
         return remembered

@@ -155,6 +155,21 @@ def test_a_file_as_weights(tiny_architecture, tiny_folder, stores):
     assert torch.equal(by_name.encode_texts(["a red bird"]), by_folder.encode_texts(["a red bird"]))
 
 
+def test_a_file_is_looked_for_in_the_folder_that_one_is_in(
+    tiny_architecture, tiny_folder, tmp_path, monkeypatch
+):
+    metadata, spec = MemoryByteStore(), f"{tiny_architecture}:w.safetensors"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        shutil.copy(tiny_folder / WEIGHTS, tmp_path / name / "w.safetensors")
+        monkeypatch.chdir(tmp_path / name)
+        found = find_model(spec, metadata=metadata)
+        assert found.weights == str((tmp_path / name / "w.safetensors").resolve())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match="no weights named"):
+        find_model(spec, metadata=metadata)
+
+
 def test_a_hub_model_that_was_fetched(tiny_folder, empty_hub, stores):
     files = {name: tiny_folder / name for name in ("open_clip_config.json", WEIGHTS)}
     put_into_hub(empty_hub, "me/tiny", files)
