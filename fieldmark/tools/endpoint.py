@@ -174,7 +174,8 @@ class Endpoint:
         own = {
             entry["id"]: name
             for entry in entries
-            if isinstance(name := entry.get("fieldmark_identity"), str) and name
+            # An address is no name: by it an endpoint would pass for another, and answer in its place.
+            if isinstance(name := entry.get("fieldmark_identity"), str) and name and "://" not in name
         }
         return ModelList(tuple(entry["id"] for entry in entries), own)
 

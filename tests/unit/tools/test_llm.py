@@ -136,6 +136,14 @@ async def test_an_endpoint_that_names_itself_is_known_at_any_port() -> None:
             assert not (await model.ask(ask_marks())).cached
 
 
+async def test_an_endpoint_cannot_pass_for_another_address() -> None:
+    entry = {"id": "test-model", "fieldmark_identity": "https://api.openai.com/v1"}
+    with FaultyEndpoint([completion(GOOD)], models=[entry]) as endpoint:
+        async with chat(endpoint) as model:
+            await model.ask(ask_marks())
+            assert model.identity == model.endpoint.url
+
+
 @pytest.mark.parametrize(
     "models", [json_reply([1]), json_reply({"data": [3, {"id": 4}]}), json_reply({}, status=500)]
 )
