@@ -63,7 +63,8 @@ def kappa(first: Floats, second: Floats, weights: Floats) -> Floats:
         yes = (weights @ first / total) * (weights @ second / total)
         no = (1 - weights @ first / total) * (1 - weights @ second / total)
         chance = yes + no
-        return np.where(chance < 1, (seen - chance) / (1 - chance), np.nan)
+        # Sums of fractional weights miss 1 by their rounding, which divided by itself is any number.
+        return np.where(1 - chance > 1e-12, (seen - chance) / (1 - chance), np.nan)
 
 
 def average_precision(truth: Floats, scores: Floats, weights: Floats) -> Floats:

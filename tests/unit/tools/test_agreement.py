@@ -38,6 +38,11 @@ def test_what_is_undefined_is_not_a_number():
     assert np.isnan(ag.estimate(ag.f1, none, SAID).low)
 
 
+def test_kappa_of_two_constant_judges_is_not_a_number_whatever_the_weights():
+    weights = np.random.default_rng(0).random((200, 6))
+    assert np.isnan(ag.kappa(np.ones(6), np.ones(6), weights)).all()
+
+
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     chance = np.random.default_rng(3)
     many = 200_000
