@@ -176,7 +176,8 @@ def read_captions(
         raise InputError("Captions belong to a pool of images.", hint="Name its folder with --pool.")
     written: dict[Path, str] = {}
     try:
-        for line in path.read_text(encoding="utf-8").splitlines():
+        # splitlines() would also split at the exotic line ends that a caption may hold.
+        for line in path.read_text(encoding="utf-8").split("\n"):
             if line.strip():
                 row = json.loads(line)
                 written[(folder / str(row["image"])).resolve()] = str(row["caption"])

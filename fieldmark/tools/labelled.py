@@ -4,6 +4,7 @@ It knows nothing of models, prompts or what the images are used for.
 """
 
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -220,7 +221,7 @@ def _listed(path: Path, root: Path) -> Rows:
         if path.suffix == ".json":
             return split_rows(json.loads(text), root)
         if path.suffix == ".csv":
-            rows = list(csv.DictReader(text.splitlines()))
+            rows = list(csv.DictReader(io.StringIO(text, newline="")))
         else:
             rows = [json.loads(line) for line in text.split("\n") if line.strip()]
         return _table(rows, root)
@@ -269,6 +270,6 @@ def _cell(row: Mapping[str, str], names: Sequence[str]) -> str:
     if not isinstance(row, Mapping):  # a line of JSON may be anything
         raise TypeError("a line is no object")
     for name in names:
-        if row.get(name):
+        if row.get(name) not in (None, ""):  # the class may well be the number 0
             return str(row[name])
     raise ValueError(f"a row has no {names[0]}")

@@ -1,12 +1,14 @@
 """What users give as class names and paths."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from fieldmark.app.eval_inputs import OwnData
+from fieldmark.app.eval_inputs import OwnData, read_captions
 from fieldmark.app.inputs import find_given, read_class_names
 from fieldmark.errors import ClassNamesError, NoImagesError
+from fieldmark.tools.images import ImageFile
 
 LONG = tuple(f"warbler number {n}" for n in range(40))
 """Joined, they are longer than the name of a file may be (255 bytes)."""
@@ -37,3 +39,12 @@ def test_images_at_a_path_that_cannot_be_do_not_exist() -> None:
 def test_data_may_be_named_by_what_no_file_can_be_named() -> None:
     own = OwnData(source="x" * 300)
     assert own.name == own.stated()["source"] == "x" * 300
+
+
+def test_a_caption_may_hold_exotic_line_ends(tmp_path: Path) -> None:
+    said = "a wren\u2028on a\u0085twig"
+    (tmp_path / "c.jsonl").write_text(
+        json.dumps({"image": "a.png", "caption": said}, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    pool = (ImageFile(path=tmp_path / "a.png", content_hash="x"),)
+    assert read_captions(tmp_path / "c.jsonl", tmp_path, pool) == (pool, (said,))

@@ -100,6 +100,26 @@ def test_lists(folder: Path, tmp_path: Path) -> None:
         assert names(found, "test") == ["wren/4.png", "finch/4.png"]
 
 
+def test_a_class_may_be_the_number_0(folder: Path, tmp_path: Path) -> None:
+    rows = [
+        {"path": f"birds/{n}/{k}.png", "label": c} for c, n in enumerate(("wren", "finch")) for k in (0, 1)
+    ]
+    lines = tmp_path / "list.jsonl"
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read_labelled(lines, shots=1, seed=0).classes == ("0", "1")
+    lines.write_text('{"path": "birds/wren/0.png", "label": ""}')
+    with pytest.raises(InputError, match="no label"):
+        read_labelled(lines, shots=1, seed=0)
+
+
+def test_exotic_line_ends_are_part_of_a_name(folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text(
+        "path,label\nbirds/wren/0.png,a\u2028b\r\nbirds/finch/0.png,c\u0085d\n", encoding="utf-8", newline=""
+    )
+    assert read_labelled(table, shots=1, seed=0).classes == ("a\u2028b", "c\u0085d")
+
+
 def test_split_files_of_coop_and_proapo(folder: Path, tmp_path: Path) -> None:
     coop = tmp_path / "split_zhou_Birds.json"
     split = {
