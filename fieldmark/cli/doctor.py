@@ -153,8 +153,9 @@ def language_model(settings: "Settings") -> Iterator[Finding]:
     import asyncio
 
     from fieldmark.app import open_llm
+    from fieldmark.app.stores import OPENAI
     from fieldmark.cache.bytestore import MemoryByteStore
-    from fieldmark.tools.endpoint import ModelList
+    from fieldmark.tools.endpoint import ModelList, normal_url
     from fieldmark.tools.probe import EndpointReport, probe
 
     async def look() -> "EndpointReport | ModelList | None":
@@ -173,12 +174,13 @@ def language_model(settings: "Settings") -> Iterator[Finding]:
         )
         return
     found = asyncio.run(look())
+    address = normal_url(settings.base_url or OPENAI)  # without a password that may be in it
     if isinstance(found, ModelList) and settings.llm in found.identities:
-        says = f"{settings.llm} at {settings.base_url}: a script that knows its own classes alone"
+        says = f"{settings.llm} at {address}: a script that knows its own classes alone"
         yield Finding("language model", "ok", says)
         return
     if not isinstance(found, EndpointReport):
-        where = f"the endpoint {settings.base_url} is set, and no model is named"
+        where = f"the endpoint {address} is set, and no model is named"
         if found is None:
             yield Finding(
                 "language model", "broken", f"{where}; it lists none", "Start it, or correct OPENAI_BASE_URL."

@@ -76,6 +76,16 @@ def test_a_script_is_called_a_script(command_line: CommandLine) -> None:
     )
 
 
+@pytest.mark.parametrize("llm", ["guide", ""])
+def test_a_password_in_the_address_is_not_shown(command_line: CommandLine, llm: str) -> None:
+    with FaultyEndpoint(models=[{"id": "guide", "fieldmark_identity": "guide/1"}]) as endpoint:
+        url = endpoint.base_url.replace("://", "://me:hunter2@")
+        more = {"FIELDMARK_LLM": llm} if llm else {}
+        outcome = configured(command_line, OPENAI_BASE_URL=url, **more).invoke("doctor", "--json")
+    assert endpoint.base_url in checks(outcome)["language model"][1]
+    assert "hunter2" not in outcome.err + str(outcome.json)
+
+
 def test_what_was_set_and_is_not_there_is_broken(command_line: CommandLine) -> None:
     place = configured(command_line, FIELDMARK_CLIP="ViT-B-32:no-such-tag", FIELDMARK_DEVICE="toaster")
     outcome = place.invoke("doctor", "--json")
