@@ -193,9 +193,9 @@ class Evaluator:
             report=self.report,
         )
         tasks: list[Evaluation] = []
-        usage = Usage()
+        usage, calls = Usage(), 0
         for setting in settings_named(self.options.settings):
-            task, spent = await run_setting(
+            task, spent, called = await run_setting(
                 setting,
                 world,
                 methods,
@@ -203,13 +203,14 @@ class Evaluator:
                 encoder=encoder,
                 answers=stores.answers,
                 folder=run,
-                limits=left_of(self.limits, usage),
+                limits=left_of(self.limits, calls),
                 mistakes=self.mistakes,
                 earlier=before,
                 report=self.report,
             )
             tasks.append(task)
             usage += spent
+            calls += called
         return tasks, usage
 
     def _result(
@@ -326,11 +327,11 @@ class Evaluator:
             ) from error
 
 
-def left_of(limits: Limits, spent: Usage) -> Limits:
+def left_of(limits: Limits, calls: int) -> Limits:
     """What is left of the limit on calls, which is of the whole run: each setting has a guide of its own."""
     if limits.max_calls is None:
         return limits
-    return limits.model_copy(update={"max_calls": max(0, limits.max_calls - spent.requests)})
+    return limits.model_copy(update={"max_calls": max(0, limits.max_calls - calls)})
 
 
 def own_data(data: str, left: dict[str, Any]) -> OwnData | None:

@@ -31,7 +31,7 @@ async def run_setting(
     mistakes: float,
     earlier: Earlier,
     report: Report,
-) -> tuple[Evaluation, Usage]:
+) -> tuple[Evaluation, Usage, int]:
     """Draw a setting, start its guide and run the methods.
 
     Args:
@@ -48,7 +48,7 @@ async def run_setting(
         report: Shows progress.
 
     Returns:
-        What was run, and what was asked.
+        What was run, what was asked, and in how many calls: a question asked again makes several.
     """
     report("setting", {"name": setting})
     test, book = SETTINGS[setting](world)  # the guide's book may hold more than the classes
@@ -72,4 +72,4 @@ async def run_setting(
                 report=report,
             )
             await run_methods(task)
-            return task, llm.usage
+            return task, llm.usage, llm.calls
