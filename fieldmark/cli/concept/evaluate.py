@@ -109,7 +109,8 @@ def show(measured: "Measurement", *, looked_now: bool, json: bool) -> None:
     console.print(figures)
     console.say("Weighted to the pool, with 95% intervals.")
     if measured.self_kappa.value is None:
-        console.say("You against yourself (the ceiling): unknown, as no image came back.")
+        why = "no image came back, or you said the same of all that did"
+        console.say(f"You against yourself (the ceiling): unknown, as {why}.")
     else:
         console.say(f"You against yourself (the ceiling): kappa {said(measured.self_kappa)}.")
     if measured.mcnemar_p is not None:

@@ -358,11 +358,16 @@ def owner_result(
         questions=trial.questions,
         vlm_calls=trial.calls,
         boards=trial.boards,
-        edits=sum(d.kind == "edit" and d.edit is not None for d in trial.concept.decisions),
+        edits=accepted_edits(trial.concept),
         stop_reason=trial.stop_reason,
         clauses=tuple(f"{clause.role}: {clause.text}" for clause in definition.active),
         controls=dict(controls),
     )
+
+
+def accepted_edits(concept: Concept) -> int:
+    """Edits that were made; those that the owner turned down stand among the decisions too."""
+    return sum(d.kind == "edit" and d.answer.startswith("accepted") for d in concept.decisions)
 
 
 def number(value: float) -> float | None:

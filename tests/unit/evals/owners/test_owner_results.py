@@ -10,6 +10,8 @@ from fieldmark.evals.owners.results import (
     Stages,
     measured,
 )
+from fieldmark.evals.owners.simulating import accepted_edits
+from fieldmark.records import Clause, Concept, Decision, Edit
 
 
 def run(rule, seed, *, teacher=0.95, student=0.9, control=0.7, served=True, stages=None):
@@ -75,6 +77,13 @@ def test_pooling_is_the_mean_over_owners_with_paired_differences():
     assert pooled.teacher_gap.value > 0
     assert pooled.kappa_from_instructions is None
     assert pooled.kappa_owner_annotator == 0.8
+
+
+def test_edits_that_were_turned_down_are_not_counted():
+    edit = Edit(kind="drop", clause=Clause(id="c1", role="necessary", text="It is red."))
+    answers = ("accepted", "declined", "accepted: yes", "declined: no, accepted is another")
+    decisions = [Decision(kind="edit", question="", answer=said, edit=edit, at="t") for said in answers]
+    assert accepted_edits(Concept(name="x", decisions=tuple(decisions))) == 2
 
 
 def test_an_owner_whom_a_control_could_not_serve_is_left_out_of_its_comparison():
