@@ -11,8 +11,8 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.build import BuildState, build_graph
 from fieldmark.agents.build_context import BuildContext
-from fieldmark.agents.build_measure import MEASUREMENT
-from fieldmark.agents.build_writing import read_built
+from fieldmark.agents.build_measure import MEASUREMENT, read_measurement
+from fieldmark.agents.build_writing import read_built, write_card
 from fieldmark.errors import InputError, RunError
 from fieldmark.records.building import BuildResult
 from fieldmark.tools.heads.export import verify_export
@@ -30,8 +30,8 @@ async def run_build(context: BuildContext) -> BuildResult:
     about new images alone.
 
     Raises:
-        RunError: There is no such version, or it was measured on the blind test: a classifier must not be
-            built again to do better on it.
+        RunError: There is no such version, or it was measured on the blind test and something changed since:
+            a classifier must not be built again to do better on it.
         InputError: There is too little to learn from.
         EndpointError: The annotator cannot be asked; what it said is kept.
         LimitReached: A limit was reached; go on with a higher one.
@@ -54,23 +54,35 @@ async def run_build(context: BuildContext) -> BuildResult:
         result = whole_build(context.out, name) if done else None
         if result is not None:
             return result
-        looked = context.version in concept.blind_looks or (context.out / MEASUREMENT).exists()
-        if looked:
+        measured = context.version in concept.blind_looks or (context.out / MEASUREMENT).exists()
+        # Whose files alone are damaged is made again as it was: nothing of it was chosen by the test.
+        if measured and not built_of(context.out, name):
             raise RunError(
                 f"Version {context.version} of {concept.name!r} was measured on the blind test.",
-                hint="Build the next version: a board or an edit makes one.",
+                hint="Build the next version: an edit that you accept makes one.",
             )
         if done:
             await saver.adelete_thread(name)
         start: Any = None if earlier.values and not done else BuildState()
         await graph.ainvoke(start, config, context=context, durability="sync")
     result = whole_build(context.out, name)
+    if result is not None and (known := read_measurement(context.out)) is not None:
+        write_card(context, result, known)
     if result is None:
         raise RunError(
             f"The classifier in {context.out} is not what was just built.",
             hint="Look whether something else writes there, and run the same command again.",
         )
     return result
+
+
+def built_of(out: Path, identity: str) -> bool:
+    """Whether a folder's build was of just this, whatever became of its files."""
+    try:
+        built = read_built(out)
+    except RunError:
+        return False
+    return built is not None and built.identity == identity
 
 
 def whole_build(out: Path, identity: str) -> BuildResult | None:

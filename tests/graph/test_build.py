@@ -191,6 +191,22 @@ async def test_an_annotator_that_is_gone_costs_no_look(tmp_path):
     assert context.concept.blind_looks == ()
 
 
+async def test_a_measured_classifier_whose_files_are_damaged_is_made_again(tmp_path):
+    context, _ = setting(tmp_path)
+    await run_build(context)
+    measured = await measure(context)
+    weights = (context.out / "head.safetensors").read_bytes()
+    (context.out / "head.onnx").unlink()
+    with pytest.raises(RunError, match="measured on the blind test"):
+        await run_build(setting(tmp_path, options=SMALL.model_copy(update={"seed": 5}))[0])
+    await run_build(context)
+    assert (context.out / "head.safetensors").read_bytes() == weights
+    assert (context.out / "head.onnx").exists()
+    assert "Measured once" in (context.out / "README.md").read_text()
+    assert await measure(context) == measured
+    assert context.concept.blind_looks == (1,)
+
+
 @pytest.mark.parametrize("lost", ["measurement.json", "concept.json"])
 async def test_a_disk_that_is_full_costs_no_look(tmp_path, lost, monkeypatch):
     context, _ = setting(tmp_path)
