@@ -4,7 +4,7 @@ They know nothing of edits or of when a conversation ends.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from fieldmark.agents import define_boards as boards
 from fieldmark.agents.define_context import DefineContext, chance
@@ -140,12 +140,16 @@ async def tested(state: DefineState, runtime: Context) -> Update:
     if not isinstance(heard.reply, LabelReply):
         raise RunError("A blind batch was answered with something else.")
     said, missing = heard.reply.labels, unanswered(payload, heard.reply)
+    # Whoever says nothing of a whole batch has no labels at hand: the test waits, and nothing is unsure.
+    later = heard.reply.later or heard.reply.stop or not said
+    if later:
+        missing = ()
     if missing and state.again:
         said = (*said, *(ImageLabel(image=image, value="unsure", reason="no answer") for image in missing))
     context.folder.save(with_blind_labels(context.concept, said, at=heard.at))
     if missing and not state.again:
         return ask_again(payload.model_copy(update={"images": missing}))
-    return {"again": False, "later": heard.reply.later or heard.reply.stop}
+    return {"again": False, "later": later}
 
 
 def unverified(state: DefineState, concept: Concept) -> Definition | None:
@@ -178,19 +182,23 @@ def revealed_image(verdict: Verdict, owner: LabelValue) -> RevealedImage:
     )
 
 
-def next_batch(concept: Concept, images: Sequence[ImageFile], *, size: int) -> BlindBatch | None:
+def next_batch(
+    concept: Concept, images: Sequence[ImageFile], *, size: int, without: Collection[str] = ()
+) -> BlindBatch | None:
     """The next images of the blind test without a label whose files are there; None where there is none.
 
     Args:
         concept: The concept.
         images: The pool.
         size: How many at a time.
+        without: Images that are not to be shown, as they were passed over a moment ago.
     """
     known = blind_labels(concept)
     left = [i for i in images if i.content_hash in concept.blind and i.content_hash not in known]
     # A fixed order that tells nothing: neither the strata nor the folders come one after the other.
     left.sort(key=lambda image: content_key([concept.seed, image.content_hash]))
     left = [image.content_hash for image in left if image.path.is_file()]
-    if not left:
+    batch = [image for image in left if image not in without][:size]
+    if not batch:
         return None
-    return BlindBatch(turn=new_turn(), images=tuple(left[:size]), done=len(known), of=len(known) + len(left))
+    return BlindBatch(turn=new_turn(), images=tuple(batch), done=len(known), of=len(known) + len(left))

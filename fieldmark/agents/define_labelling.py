@@ -6,7 +6,7 @@ It knows nothing of models, boards or edits.
 from collections.abc import Sequence
 
 from fieldmark.agents.define_drafts import Drafts
-from fieldmark.agents.define_recording import check_reply, unanswered, with_blind_labels, with_dev_labels
+from fieldmark.agents.define_recording import check_reply, with_blind_labels, with_dev_labels
 from fieldmark.agents.define_running import Owner, OwnerLeft
 from fieldmark.agents.define_scope import now
 from fieldmark.agents.define_state import new_turn
@@ -53,4 +53,4 @@ async def _label(folder: ConceptFolder, payload: BlindBatch | BoardToLabel, owne
     note = with_blind_labels if isinstance(payload, BlindBatch) else with_dev_labels
     folder.save(note(folder.load(), reply.labels, at=now()))
     Drafts(folder.path).clear()
-    return bool(reply.labels) and not (reply.stop or reply.later or unanswered(payload, reply))
+    return not (reply.stop or reply.later)

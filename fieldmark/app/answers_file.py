@@ -87,7 +87,6 @@ class AnswersFile:
                     labels=tuple(
                         ImageLabel(image=image, value=line.label) for image, line in labels if line.label
                     ),
-                    later=isinstance(payload, BlindBatch) and not labels,
                 )
             case Reveal():
                 lines = [(image.image, self._said.get(image.image)) for image in payload.disagreements]

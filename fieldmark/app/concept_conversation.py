@@ -211,7 +211,9 @@ class ConceptConversation:
         """
         with self.folder.writing():
             images = self.folder.load_pool()
-            while batch := next_batch(self.concept, images, size=self.options.blind_batch):
+            size, shown = self.options.blind_batch, set[str]()
+            while batch := next_batch(self.concept, images, size=size, without=shown):
+                shown |= set(batch.images)
                 if not run_to_end(label_images(self.folder, batch, owner)):
                     break
             left = next_batch(self.concept, images, size=1)

@@ -72,7 +72,7 @@ def test_what_no_line_answers_stays_open(tmp_path: Path) -> None:
     assert isinstance(reply, LabelReply)
     assert [label.image[:1] for label in reply.labels] == ["a", "b"], "a name stands for all files of it"
     assert say(owner, ScopeQuestion(turn="2", question="?")) == ScopeReply()
-    assert say(owner, BlindBatch(turn="3", images=("c" * 64,), done=0, of=1)) == LabelReply(later=True)
+    assert say(owner, BlindBatch(turn="3", images=("c" * 64,), done=0, of=1)) == LabelReply()
     edit = Edit(kind="add", clause=Clause(id="c1", role="negative", text="x"))
     offer = EditOffer(turn="4", edit=edit, diff=(), flips=(), f1_before=None, f1_after=None)
     assert say(owner, offer) == OfferReply(accept=False)
