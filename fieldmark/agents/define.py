@@ -46,8 +46,18 @@ async def blind(state: DefineState) -> Update:
 # ---------------------------------------------------------------- routers
 
 
-def route_set_aside(state: DefineState, runtime: Context) -> Literal["draft", "mine", "board", "test"]:
-    """Draft what has no definition yet; go on with boards where there is one."""
+def route_set_aside(
+    state: DefineState, runtime: Context
+) -> Literal["draft", "revise", "verdicts", "mine", "board", "test"]:
+    """Draft what has no definition yet; go on with boards where there is one.
+
+    Where a limit came between an answer and what follows from it, that is next: clauses are still to be
+    revised by it, or the verdicts on its board to be shown.
+    """
+    if state.due == "revise" and state.version:
+        return "revise"
+    if state.due == "verdicts" and state.board is not None:
+        return "verdicts"
     return "draft" if not state.version else _to_board(state, runtime)
 
 
@@ -139,7 +149,8 @@ def build_graph(checkpointer: Any = None) -> DefineGraph:
         graph.add_node(asking.__name__, within_limits(asking))
 
     graph.add_edge(START, "set_aside")
-    graph.add_conditional_edges("set_aside", route_set_aside, ["draft", "mine", "board", "test"])
+    after_start = ["draft", "revise", "verdicts", "mine", "board", "test"]
+    graph.add_conditional_edges("set_aside", route_set_aside, after_start)
     graph.add_conditional_edges("draft", route_draft, ["question", "mine", "board", "test"])
     graph.add_edge("question", "ask")
     graph.add_edge("ask", "answered")

@@ -77,6 +77,8 @@ class DefineState(BaseModel):
     later: bool = False
     """Whether the rest of the blind test waits for another day."""
     stop_reason: DefineStop | None = None
+    due: str = ""
+    """The node that a limit stopped, so that what the owner said before it is not passed over."""
 
 
 Context = Runtime[DefineContext]
@@ -95,16 +97,18 @@ class Node(Protocol):
 
 def within_limits(node: Node) -> Node:
     """Let a node that asks models end the conversation where a limit does; what was answered is kept."""
+    name = getattr(node, "__name__", "")
 
     async def bounded(state: DefineState, runtime: Context) -> Update:
         before = runtime.context.annotator.calls
+        due = ""
         try:
             update = await node(state, runtime)
         except LimitReached as error:
             runtime.context.report("limit", {"reason": error.message})
-            update = {"stop_reason": "calls"}
+            update, due = {"stop_reason": "calls"}, name
         spent = state.spent + runtime.context.annotator.calls - before
-        return {"spent": spent} | update
+        return {"spent": spent, "due": due} | update
 
     return bounded
 

@@ -9,10 +9,11 @@ from fieldmark.agents.define_labelling import label_images
 from fieldmark.agents.define_options import DefineOptions
 from fieldmark.agents.define_running import Sitting, converse
 from fieldmark.agents.define_scope import with_blind_test
+from fieldmark.errors import LimitReached
 from fieldmark.records import Clause, Definition
-from fieldmark.records.conversation import BlindBatch, BoardToLabel, ImageLabel
+from fieldmark.records.conversation import BlindBatch, BoardToLabel, ImageLabel, Reveal
 from fieldmark.tools.concept_changes import blind_labels, dev_labels, repeats, with_version
-from tests.graph.define_world import RED, SMALL, Scene, scene
+from tests.graph.define_world import CREST, RED, SMALL, Scene, scene
 
 
 def talk(at: Scene, **given: Any) -> Sitting:
@@ -102,3 +103,40 @@ def test_a_board_is_shown_though_the_blind_test_waits(tmp_path: Path) -> None:
     assert [d.answer for d in again.concept.decisions if d.kind == "stop"] == ["boards"]
     assert len(dev_labels(again.concept)) == 10
     assert blind_labels(again.concept) == {}
+
+
+def test_an_answer_that_a_limit_came_upon_revises_the_clauses_later(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(questions=3))
+    scopes = iter([None, LimitReached("no more")])
+    at.analyst.fault = lambda q: next(scopes, None) if q.prompt_id == "scope.v1" else None
+    assert talk(at).state.stop_reason == "calls"
+    assert at.owner.kinds().count("scope") == 1
+    assert ("negative", CREST) not in at.texts
+    again = scene(tmp_path, options(questions=3))
+    talk(again, one_board=True)
+    assert ("negative", CREST) in again.texts
+    # The two questions that were still open come before the first board.
+    assert again.owner.kinds()[:3] == ["scope", "scope", "board"]
+
+
+def test_verdicts_that_a_limit_came_upon_are_shown_later(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(questions=0))
+    real, judge = at.owner.answer, at.annotator.judge
+
+    async def stopped(*_: Any, **__: Any) -> Any:
+        raise LimitReached("no more")
+
+    async def answer(payload: Any) -> Any:
+        if isinstance(payload, BoardToLabel):
+            at.annotator.judge = stopped  # type: ignore[method-assign]
+        return await real(payload)
+
+    at.owner.answer = answer  # type: ignore[method-assign]
+    assert talk(at).state.stop_reason == "calls"
+    (board,) = [payload for payload in at.owner.told if isinstance(payload, BoardToLabel)]
+    at.annotator.judge = judge  # type: ignore[method-assign]
+    again = scene(tmp_path, options(questions=0))
+    talk(again, one_board=True)
+    shown = again.owner.told[0]
+    assert isinstance(shown, Reveal)
+    assert {image.image for image in shown.images} == set(board.images)
