@@ -29,6 +29,13 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
         except KeyboardInterrupt:
             _unwind(runner.get_loop())
             raise
+        except Exception as error:
+            # A library that is cancelled amid its own clean-up may raise something else (anyio does, now and
+            # then). The runner counts interrupts, and tells of them only where the work ends as cancelled.
+            if not getattr(runner, "_interrupt_count", 0):
+                raise
+            _unwind(runner.get_loop())
+            raise KeyboardInterrupt from error
 
 
 def _unwind(loop: asyncio.AbstractEventLoop) -> None:

@@ -101,3 +101,23 @@ async def test_a_running_loop_is_told_to_wait_instead():
 
     with pytest.raises(InputError, match="await aseven"):
         run_here(seven(), "seven")
+
+
+def test_an_interrupt_is_an_interrupt_whatever_the_cancelled_work_raises() -> None:
+    async def work() -> None:
+        asyncio.get_running_loop().call_later(0.02, signal.raise_signal, signal.SIGINT)
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            raise RuntimeError("not the current scope") from None
+
+    with pytest.raises(KeyboardInterrupt):
+        run_to_end(work())
+
+
+def test_a_fault_without_an_interrupt_stays_what_it_is() -> None:
+    async def work() -> None:
+        raise RuntimeError("a fault")
+
+    with pytest.raises(RuntimeError, match="a fault"):
+        run_to_end(work())
