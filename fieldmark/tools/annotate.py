@@ -26,7 +26,7 @@ from fieldmark.records import (
     Finding,
     Verdict,
 )
-from fieldmark.tools.annotating import through
+from fieldmark.tools.annotating import through, through_distinct
 from fieldmark.tools.annotator import AnnotationProgress
 from fieldmark.tools.answers import strict_schema
 from fieldmark.tools.clause_tree import call_of
@@ -136,10 +136,7 @@ class VlmAnnotator:
         async def judge_one(image: ImageFile) -> Verdict:
             return await self._judge(image, definition)
 
-        distinct = {image.content_hash: image for image in images}
-        verdicts = await through(list(distinct.values()), judge_one, at_once=self._at_once, progress=progress)
-        by_hash = dict(zip(distinct, verdicts, strict=True))
-        return tuple(by_hash[image.content_hash] for image in images)
+        return await through_distinct(images, judge_one, at_once=self._at_once, progress=progress)
 
     async def gaps(
         self,

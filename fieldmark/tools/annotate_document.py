@@ -9,7 +9,7 @@ from fieldmark.prompts.judge_by_document import PROMPT_ID as BY_DOCUMENT
 from fieldmark.prompts.judge_by_document import DocumentLabel, ask_judge_by_document
 from fieldmark.records import Call, Verdict
 from fieldmark.tools.annotate import AT_ONCE, annotator_identity, probability
-from fieldmark.tools.annotating import through
+from fieldmark.tools.annotating import through_distinct
 from fieldmark.tools.annotator import AnnotationProgress
 from fieldmark.tools.image_asker import ImageAsker
 from fieldmark.tools.image_messages import ImageMessages
@@ -82,12 +82,7 @@ class DocumentAnnotator:
             LimitReached: See `VlmAnnotator.judge`.
             CacheError: See `VlmAnnotator.judge`.
         """
-        distinct = {image.content_hash: image for image in images}
-        verdicts = await through(
-            list(distinct.values()), self._label, at_once=self._at_once, progress=progress
-        )
-        by_hash = dict(zip(distinct, verdicts, strict=True))
-        return tuple(by_hash[image.content_hash] for image in images)
+        return await through_distinct(images, self._label, at_once=self._at_once, progress=progress)
 
     async def _label(self, image: ImageFile) -> Verdict:
         stored = self._store.get(image=image.content_hash, text=self._document, annotator=self._identity)

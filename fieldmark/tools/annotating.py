@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from fieldmark.tools.annotator import AnnotationProgress
+from fieldmark.tools.images import ImageFile
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -60,3 +61,17 @@ async def through(
     if stopped:
         raise stopped[0]
     return [results[index] for index in range(len(items))]
+
+
+async def through_distinct(
+    images: Sequence[ImageFile],
+    work: Callable[[ImageFile], Awaitable[B]],
+    *,
+    at_once: int,
+    progress: AnnotationProgress | None = None,
+) -> tuple[B, ...]:
+    """The same with images, those of equal content once; what came of each of the N, in order."""
+    distinct = {image.content_hash: image for image in images}
+    found = await through(list(distinct.values()), work, at_once=at_once, progress=progress)
+    by_hash = dict(zip(distinct, found, strict=True))
+    return tuple(by_hash[image.content_hash] for image in images)

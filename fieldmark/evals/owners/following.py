@@ -29,12 +29,12 @@ def stages(concept: Concept) -> tuple[Stage, ...]:
     as if she had not.
     """
     ends = [decision.at for decision in concept.decisions if decision.kind == "board"]
+    given = [label.at for label in concept.labels if counts(label)]
     found: list[Stage] = []
     for number in range(len(ends) + 1):
         following = ends[number] if number < len(ends) else None
         versions = [v for v in concept.versions if following is None or v.at <= following]
-        given = [label for label in concept.labels if counts(label)]
         if versions:
-            labels = sum(label.at <= ends[number - 1] for label in given) if number else 0
+            labels = sum(at <= ends[number - 1] for at in given) if number else 0
             found.append(Stage(labels, versions[-1].definition))
     return tuple(found)

@@ -176,12 +176,13 @@ async def talk_and_build(
     )
     if not follow:
         return trial
-    held_out = bench.world.held_out.images
-    passed = [
-        (stage, judged_by(await annotator.judge(held_out, stage.definition)))
-        for stage in stages(trial.concept)
-    ]
-    return replace(trial, followed=tuple(passed))
+    passed = stages(trial.concept)
+    said: dict[Definition, Judged] = {}
+    for stage in passed:  # few boards change the definition
+        if stage.definition not in said:
+            verdicts = await annotator.judge(bench.world.held_out.images, stage.definition)
+            said[stage.definition] = judged_by(verdicts)
+    return replace(trial, followed=tuple((stage, said[stage.definition]) for stage in passed))
 
 
 async def from_static_prompt(rule: Rule, bench: Bench) -> Trial:
