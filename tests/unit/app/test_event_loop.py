@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -103,6 +104,15 @@ async def test_a_running_loop_is_told_to_wait_instead():
         run_here(seven(), "seven")
 
 
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """A process that was started in the background ignores Ctrl-C; here it is heard wherever tests run."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening")
 def test_an_interrupt_is_an_interrupt_whatever_the_cancelled_work_raises() -> None:
     async def work() -> None:
         asyncio.get_running_loop().call_later(0.02, signal.raise_signal, signal.SIGINT)
