@@ -15,9 +15,9 @@ from fieldmark.records import Concept, Definition, Verdict
 from fieldmark.tools.annotator import AnnotationProgress, Annotator
 from fieldmark.tools.concept_changes import dev_labels
 from fieldmark.tools.concept_folder import ConceptFolder
+from fieldmark.tools.counting_model import CountingModel
 from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.images import ImageFile
-from fieldmark.tools.llm import LanguageModel
 from fieldmark.tools.pool import Pool
 
 
@@ -62,10 +62,15 @@ class DefineContext:
     encoder: Encoder
     annotator: Annotator
     gap_finder: GapFinder | None = None
-    llm: LanguageModel | None = None
+    llm: CountingModel | None = None
     arrays: ArrayStore
     options: DefineOptions = field(default_factory=DefineOptions)
     report: Report = say_nothing
+
+    @property
+    def asked(self) -> int:
+        """Questions to the models that had to be asked so far in this sitting."""
+        return self.annotator.calls + (self.llm.calls if self.llm else 0)
 
     @property
     def concept(self) -> Concept:

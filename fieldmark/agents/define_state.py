@@ -100,14 +100,14 @@ def within_limits(node: Node) -> Node:
     name = getattr(node, "__name__", "")
 
     async def bounded(state: DefineState, runtime: Context) -> Update:
-        before = runtime.context.annotator.calls
+        before = runtime.context.asked
         due = ""
         try:
             update = await node(state, runtime)
         except LimitReached as error:
             runtime.context.report("limit", {"reason": error.message})
             update, due = {"stop_reason": "calls"}, name
-        spent = state.spent + runtime.context.annotator.calls - before
+        spent = state.spent + runtime.context.asked - before
         return {"spent": spent, "due": due} | update
 
     return bounded

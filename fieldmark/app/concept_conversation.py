@@ -34,6 +34,7 @@ from fieldmark.records.conversation import Progress
 from fieldmark.settings import read_settings
 from fieldmark.tools.concept_changes import DefinitionChange, difference, rolled_back
 from fieldmark.tools.concept_folder import ConceptFolder, slug_of
+from fieldmark.tools.counting_model import CountingModel
 from fieldmark.tools.images import ImageFile
 
 
@@ -193,7 +194,7 @@ class ConceptConversation:
                 encoder=tools.encoder,
                 annotator=tools.annotator,
                 gap_finder=tools.vlm,
-                llm=tools.llm,
+                llm=CountingModel(tools.llm) if tools.llm else None,
                 arrays=tools.arrays,
                 options=self.options,
                 report=self.report,

@@ -4,7 +4,7 @@ It knows nothing of questions, endpoints or caches.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from fieldmark.errors import LimitReached, SettingsError
@@ -67,13 +67,21 @@ class Reservation:
         self.settle(self._estimate, reported=False)
 
 
+@dataclass
+class _Purse:
+    """The budgets that are held against limits together, and the news that a call of one of them is over."""
+
+    budgets: "list[Budget]" = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Budget:
     """Counts what was spent and refuses what would pass a limit.
 
     Args:
         limits: The most that may be spent on calls, tokens and cost.
         price: Price per million tokens; `None` leaves the cost unknown.
-        beside: The budget of another model, whose spending counts against these limits as well.
+        beside: The budget of another model: what either spends or reserves counts against the limits of both.
 
     Raises:
         SettingsError: If there is a limit on cost and no price to hold it against.
@@ -87,13 +95,13 @@ class Budget:
             )
         self._limits = limits
         self._price = price
-        self._beside = beside
         self._spent = Tokens()
         self._reserved = Tokens()
         self._calls = 0
         self._calls_open = 0
         self._unreported = 0
-        self._changed = asyncio.Event()
+        self._purse = beside._purse if beside else _Purse()
+        self._purse.budgets.append(self)
 
     @property
     def calls(self) -> int:
@@ -119,37 +127,41 @@ class Budget:
         Raises:
             LimitReached: If the call would pass a limit whatever the calls under way turn out to use.
         """
-        limits = self._limits
+        most = self._limits.max_calls
         while True:
-            if limits.max_calls is not None and self._all_calls + 1 > limits.max_calls:
-                raise self._reached(f"{limits.max_calls:,} calls", "calls")
-            over = self._over(_add(self._spent, estimate))
+            if most is not None and self._all_calls + 1 > most:
+                raise self._reached(f"{most:,} calls", "calls")
+            tokens, cost = self._all(under_way=False)
+            tokens, cost = tokens + estimate.total, cost + self._cost(estimate)
+            over = self._over(tokens, cost)
             if over is not None:
                 raise self._reached(*over)
-            if self._over(_add(_add(self._spent, self._reserved), estimate)) is None:
+            open_tokens, open_cost = self._all(under_way=True)
+            if self._over(tokens + open_tokens, cost + open_cost) is None:
                 break
-            await self._changed.wait()
+            await self._purse.changed.wait()
         self._reserved = _add(self._reserved, estimate)
         self._calls_open += 1
         return Reservation(self, estimate)
 
     @property
     def _all_calls(self) -> int:
-        return self.calls + (self._beside.calls if self._beside else 0)
+        return sum(budget.calls for budget in self._purse.budgets)
 
-    def _over(self, tokens: Tokens) -> tuple[str, str] | None:
-        limits, beside = self._limits, self._beside
-        elsewhere = (beside._spent.total, beside._cost(beside._spent)) if beside else (0, 0.0)
-        if limits.max_tokens is not None and tokens.total + elsewhere[0] > limits.max_tokens:
+    def _all(self, *, under_way: bool) -> tuple[int, float]:
+        held = [(b, b._reserved if under_way else b._spent) for b in self._purse.budgets]
+        return sum(tokens.total for _, tokens in held), sum(b._cost(tokens) for b, tokens in held)
+
+    def _over(self, tokens: int, cost: float) -> tuple[str, str] | None:
+        limits = self._limits
+        if limits.max_tokens is not None and tokens > limits.max_tokens:
             return f"{limits.max_tokens:,} tokens", "tokens"
-        if limits.max_cost is not None and self._cost(tokens) + elsewhere[1] > limits.max_cost:
+        if limits.max_cost is not None and cost > limits.max_cost:
             return f"a cost of {limits.max_cost:g}", "cost"
         return None
 
     def _reached(self, limit: str, what: str) -> LimitReached:
-        both = [self, self._beside] if self._beside else [self]
-        tokens = sum(budget._spent.total for budget in both)
-        spent = sum(budget._cost(budget._spent) for budget in both)
+        tokens, spent = self._all(under_way=False)
         cost = "" if self._price is None else f", cost {spent:.4g}"
         return LimitReached(
             f"The next language-model call could pass the limit of {limit} "
@@ -171,7 +183,7 @@ class Budget:
             self._calls += 1
             self._spent = _add(self._spent, used)
             self._unreported += not reported
-        changed, self._changed = self._changed, asyncio.Event()
+        changed, self._purse.changed = self._purse.changed, asyncio.Event()
         changed.set()
 
 

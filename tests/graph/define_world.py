@@ -33,6 +33,7 @@ from fieldmark.records.conversation import (
 from fieldmark.tools.annotator import AnnotationProgress
 from fieldmark.tools.clause_tree import call_of
 from fieldmark.tools.concept_folder import ConceptFolder
+from fieldmark.tools.counting_model import CountingModel
 from fieldmark.tools.images import ImageFile
 from fieldmark.tools.llm import Answer
 from fieldmark.tools.pool import open_pool
@@ -317,7 +318,7 @@ def scene(folder: Path, options: DefineOptions = SMALL, **given: Any) -> Scene:
         "encoder": encoder,
         "annotator": annotator,
         "gap_finder": annotator,
-        "llm": analyst,
+        "llm": CountingModel(analyst),
         "arrays": ArrayStore(folder / "arrays"),
         "options": options,
     }

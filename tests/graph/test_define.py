@@ -269,6 +269,13 @@ def test_budgets_end_it_and_say_which(tmp_path: Path) -> None:
     assert talk(scene(tmp_path / "calls", options(calls=1))).state.stop_reason == "calls"
 
 
+def test_questions_to_either_model_are_counted(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(boards=2))
+    state = talk(at).state
+    assert at.analyst.asked
+    assert state.spent == len(at.analyst.asked) + at.annotator.calls
+
+
 def test_a_limit_of_the_language_model_ends_it_with_everything_kept(tmp_path: Path) -> None:
     at = scene(tmp_path)
     at.analyst.fault = lambda q: LimitReached("no more") if q.prompt_id == "refine.v1" else None

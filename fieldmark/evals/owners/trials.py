@@ -33,6 +33,7 @@ from fieldmark.tools.annotate import VlmAnnotator
 from fieldmark.tools.annotate_document import DocumentAnnotator
 from fieldmark.tools.concept_changes import blind_labels, dev_labels, with_version
 from fieldmark.tools.concept_folder import ConceptFolder, slug_of
+from fieldmark.tools.counting_model import CountingModel
 from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.heads.choosing import choose_head
 from fieldmark.tools.heads.export import load_head
@@ -158,7 +159,7 @@ async def talk_and_build(
         encoder=bench.encoder,
         annotator=annotator,
         gap_finder=annotator,
-        llm=bench.llm,
+        llm=CountingModel(bench.llm),
         arrays=ArrayStore(folder.path / "arrays"),
         options=condition,
         report=bench.report,

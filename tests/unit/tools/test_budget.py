@@ -100,3 +100,29 @@ async def test_two_budgets_share_the_limits_of_one() -> None:
             await beside.reserve(Tokens(3, 0))
         assert (beside.calls, beside.usage.prompt_tokens) == (0, 0)
     (await Budget(Limits(max_calls=2, max_tokens=11), price, beside=first).reserve(Tokens(3, 0))).release()
+
+
+async def test_what_is_spent_beside_a_budget_counts_against_its_own_limits() -> None:
+    first = Budget(Limits(max_calls=2))
+    beside = Budget(Limits(max_calls=2), beside=first)
+    (await beside.reserve(Tokens(1, 1))).settle(Tokens(1, 1), reported=True)
+    open_one = await first.reserve(Tokens(1, 1))
+    for budget in (first, beside):
+        with pytest.raises(LimitReached, match="so far: 2 calls"):
+            await budget.reserve(Tokens(1, 1))
+    open_one.release()
+    (await beside.reserve(Tokens(1, 1))).release()
+    assert (first.calls, beside.calls) == (0, 1)
+
+
+async def test_a_call_waits_for_those_under_way_beside_it() -> None:
+    first = Budget(Limits(max_tokens=100))
+    beside = Budget(Limits(max_tokens=100), beside=first)
+    under_way = await first.reserve(Tokens(30, 30))
+    waiting = asyncio.create_task(beside.reserve(Tokens(30, 30)))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    under_way.settle(Tokens(10, 10), reported=True)
+    (await asyncio.wait_for(waiting, 5)).settle(Tokens(30, 30), reported=True)
+    with pytest.raises(LimitReached, match="so far: 2 calls, 80 tokens"):
+        await first.reserve(Tokens(20, 1))
