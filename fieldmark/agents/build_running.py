@@ -12,7 +12,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from fieldmark.agents.build import BuildState, build_graph
 from fieldmark.agents.build_context import BuildContext
 from fieldmark.agents.build_measure import MEASUREMENT, read_measurement
-from fieldmark.agents.build_writing import read_built, write_card
+from fieldmark.agents.build_writing import built_of, read_built, write_card
 from fieldmark.errors import InputError, RunError
 from fieldmark.records.building import BuildResult
 from fieldmark.tools.heads.export import verify_export
@@ -74,15 +74,6 @@ async def run_build(context: BuildContext) -> BuildResult:
             hint="Look whether something else writes there, and run the same command again.",
         )
     return result
-
-
-def built_of(out: Path, identity: str) -> bool:
-    """Whether a folder's build was of just this, whatever became of its files."""
-    try:
-        built = read_built(out)
-    except RunError:
-        return False
-    return built is not None and built.identity == identity
 
 
 def whole_build(out: Path, identity: str) -> BuildResult | None:

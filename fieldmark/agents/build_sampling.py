@@ -106,8 +106,9 @@ def examples_of(
 ) -> tuple[Examples, Tensor]:
     """Examples out of verdicts, debates and the owner's labels.
 
-    Images of which nothing can be told are left out. A label of the owner outside of the blind test stands in
-    the place of the annotator's verdict, which nothing overwrites: both are kept where they belong.
+    Images of which nothing can be told are left out, and so are labels of near-copies of blind images: who
+    learned from them would be tested on what it knows. A label of the owner outside of the blind test stands
+    in the place of the annotator's verdict, which nothing overwrites: both are kept where they belong.
 
     Args:
         sample: The images.
@@ -123,14 +124,15 @@ def examples_of(
     definition = context.definition
     labels = {image: label for image, label in dev_labels(concept).items() if label.value != "unsure"}
     by_hash = {verdict.image: verdict for verdict in verdicts}
-    stands_for = len(free_rows(concept, pool)) / max(1, len(sample.drawn))
+    free = set(free_rows(concept, pool))
+    stands_for = len(free) / max(1, len(sample.drawn))
     drawn = set(sample.drawn)
     hashes: list[str] = []
     rows: list[tuple[float, float, float]] = []
     clauses: list[list[float]] = []
     for image in dict.fromkeys((*sample.images, *labels)):
         told = _told(by_hash.get(image), labels.get(image), settled.get(image), owner_weight)
-        if told is None or image not in pool.row_of:
+        if told is None or pool.row_of.get(image) not in free:
             continue
         hashes.append(image)
         rows.append((*told, stands_for if image in drawn else 0.0))

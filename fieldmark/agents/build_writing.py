@@ -42,6 +42,9 @@ def write_classifier(
 ) -> BuildResult:
     """Write everything of a classifier into its folder; `build.json` comes last and marks it whole.
 
+    One that tells of this very build stays meanwhile: a measured version whose files were damaged may be made
+    again only while it says that nothing else is made.
+
     Args:
         fitted: The chosen head.
         sample: The images it was fitted to.
@@ -51,7 +54,8 @@ def write_classifier(
         context: The build.
     """
     concept, out = context.concept, context.out
-    (out / BUILD).unlink(missing_ok=True)
+    if not built_of(out, context.identity):
+        (out / BUILD).unlink(missing_ok=True)
     export_head(out, fitted.head, concept=concept.name, version=context.version, encoder=context.encoder)
     labels = dev_labels(concept)
     shown = write_exemplars(exemplar_hashes(labels), context)
@@ -103,6 +107,15 @@ def read_built(out: Path) -> BuildResult | None:
         raise RunError(
             f"{out / BUILD} is damaged.", hint="Build it again: `fieldmark concept build`."
         ) from error
+
+
+def built_of(out: Path, identity: str) -> bool:
+    """Whether a folder's build was of just this, whatever became of its files."""
+    try:
+        built = read_built(out)
+    except RunError:
+        return False
+    return built is not None and built.identity == identity
 
 
 def write_card(context: BuildContext, built: BuildResult, measured: Measurement | None) -> None:

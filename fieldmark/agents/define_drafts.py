@@ -1,4 +1,4 @@
-"""Keeps labels that were given before a whole board or batch was done, so that leaving loses none.
+"""Keeps what was typed before a whole board, batch or reveal was done, so that leaving loses nothing.
 
 It knows nothing of who labels, or of the concept's record.
 """
@@ -11,17 +11,19 @@ from pydantic import ValidationError
 from fieldmark.cache.folders import write_whole
 from fieldmark.cache.keys import content_key
 from fieldmark.records import Record
-from fieldmark.records.conversation import ImageLabel
+from fieldmark.records.conversation import ImageLabel, Response
 
 DRAFT = "draft.json"
 
 
 class Draft(Record):
-    """Labels of one board or batch that is under way."""
+    """Labels of one board or batch that is under way, or responses to a reveal."""
 
     of: str
     """Hash of the images that were shown together."""
     labels: tuple[ImageLabel, ...] = ()
+    responses: tuple[Response | None, ...] = ()
+    """Responses to disagreements, in order; None where nothing was said."""
 
 
 class Drafts:
@@ -36,17 +38,31 @@ class Drafts:
 
     def load(self, images: Sequence[str]) -> tuple[ImageLabel, ...]:
         """The labels given so far to these images; none where others were shown last."""
-        try:
-            draft = Draft.model_validate_json(self._path.read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return ()
-        return draft.labels if draft.of == content_key(list(images)) else ()
+        return self._read(images).labels
 
     def save(self, images: Sequence[str], labels: Sequence[ImageLabel]) -> None:
         """Keep the labels given so far to these images."""
-        draft = Draft(of=content_key(list(images)), labels=tuple(labels))
-        write_whole(self._path, (draft.model_dump_json(indent=1).encode("utf-8"),))
+        self._write(Draft(of=content_key(list(images)), labels=tuple(labels)))
+
+    def load_responses(self, images: Sequence[str]) -> tuple[Response | None, ...]:
+        """What was said so far where these images were revealed; none where others were shown last."""
+        return self._read(images).responses
+
+    def save_responses(self, images: Sequence[str], responses: Sequence[Response | None]) -> None:
+        """Keep what was said so far where these images were revealed."""
+        self._write(Draft(of=content_key(list(images)), responses=tuple(responses)))
 
     def clear(self) -> None:
         """Forget them, once the answer that they became is kept: shown again, the images are asked anew."""
         self._path.unlink(missing_ok=True)
+
+    def _read(self, images: Sequence[str]) -> Draft:
+        none = Draft(of=content_key(list(images)))
+        try:
+            draft = Draft.model_validate_json(self._path.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return none
+        return draft if draft.of == none.of else none
+
+    def _write(self, draft: Draft) -> None:
+        write_whole(self._path, (draft.model_dump_json(indent=1).encode("utf-8"),))

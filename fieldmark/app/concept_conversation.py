@@ -3,6 +3,7 @@
 It knows nothing of terminals or web pages: whoever answers is an `Owner`.
 """
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,11 +103,8 @@ class ConceptConversation:
         settings = read_settings()
         options = options or DefineOptions()
         path = concept_home(home) / slug_of(name)
-        if path.exists() and ConceptFolder(path).exists:
-            raise InputError(
-                f"There is a concept {name!r} already.",
-                hint=f"Go on with it: fieldmark concept chat {name!r}. Or choose another name.",
-            )
+        if path.exists():
+            _refuse_another(ConceptFolder(path), name)
         found = find_given(pool)
         setup = ConceptSetup(clip=clip or settings.clip, llm=llm, vlm=vlm, base_url=base_url)
         with open_stores(home) as stores:
@@ -116,6 +114,7 @@ class ConceptConversation:
             concept = with_blind_test(concept, encoded, encoder, count=options.blind)
         folder = ConceptFolder(path)
         with folder.writing():
+            _refuse_another(folder, name)  # somebody may have made it while the images were encoded
             folder.save_pool(encoded.images)
             write_setup(folder, setup)
             folder.save(concept)
@@ -281,3 +280,11 @@ class ConceptConversation:
                     hint=f"It has versions 1 to {len(concept.versions)}.",
                 )
         return difference(concept.versions[before - 1].definition, concept.versions[after - 1].definition)
+
+
+def _refuse_another(folder: ConceptFolder, name: str) -> None:
+    if folder.exists:
+        raise InputError(
+            f"There is a concept {name!r} already.",
+            hint=f"Go on with it: fieldmark concept chat {shlex.quote(name)}. Or choose another name.",
+        )

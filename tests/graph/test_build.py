@@ -1,13 +1,15 @@
 import json
+from unittest.mock import Mock
 
 import pytest
+import torch
 
-from fieldmark.agents import build, build_measure
+from fieldmark.agents import build, build_measure, build_writing
 from fieldmark.agents.build_context import BuildContext
 from fieldmark.agents.build_measure import MEASUREMENT, measure
 from fieldmark.agents.build_options import BuildOptions
 from fieldmark.agents.build_running import run_build
-from fieldmark.agents.build_sampling import free_rows
+from fieldmark.agents.build_sampling import Sample, examples_of, free_rows
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import EndpointError, InputError, RunError
 from fieldmark.records import Clause, Costs, Definition, Label
@@ -103,6 +105,25 @@ async def test_blind_images_never_come_near_the_build(tmp_path):
     )
 
 
+async def test_nothing_is_learned_from_near_copies_of_blind_images(tmp_path):
+    context, made = setting(tmp_path)
+    concept, pool = context.concept, context.pool
+    free = set(free_rows(concept, pool))
+    copies = [
+        image.content_hash
+        for row, image in enumerate(pool.images)
+        if row not in free and image.content_hash not in concept.blind
+    ]
+    apart = [pool.images[row].content_hash for row in sorted(free)]
+    assert copies
+    assert apart
+    labels = [Label(image=i, value=made.owner.says(i), split="dev", at="t") for i in (*copies, *apart)]
+    context.folder.save(with_labels(concept.model_copy(update={"labels": ()}), labels))
+    examples, by_owner = examples_of(Sample(), (), {}, context, owner_weight=2.0)
+    assert torch.equal(examples.vectors, pool.vectors[pool.rows(apart)])
+    assert by_owner.all()
+
+
 async def test_a_finished_build_is_not_built_again_and_a_changed_one_asks_about_new_images_alone(tmp_path):
     context, made = setting(tmp_path)
     first = await run_build(context)
@@ -142,12 +163,12 @@ async def test_a_build_that_was_stopped_goes_on_where_it_was(tmp_path):
 async def test_what_cannot_be_told_is_left_out_and_not_taken_for_out(tmp_path):
     made = scene(tmp_path / "look")
     shown = [i.content_hash for i in made.context.pool.images if made.owner.world.shows(i, RED)]
-    context, _ = setting(tmp_path, refused=shown[:60], options=SMALL.model_copy(update={"rounds": 0}))
+    context, _ = setting(tmp_path, refused=shown[:40], options=SMALL.model_copy(update={"rounds": 0}))
     result = await run_build(context)
     assert result.untold > 0
     head, _ = load_head(context.out, context.encoder)
-    p, _ = head.probabilities(context.pool.vectors[context.pool.rows(shown[:60])])
-    wanted = [made.owner.world.shows(made.owner.files[i], CREST) is False for i in shown[:60]]
+    p, _ = head.probabilities(context.pool.vectors[context.pool.rows(shown[:40])])
+    wanted = [made.owner.world.shows(made.owner.files[i], CREST) is False for i in shown[:40]]
     right = [(float(each) >= head.threshold) == want for each, want in zip(p, wanted, strict=True)]
     assert sum(right) / len(right) > 0.6  # taken for out, those without a crest would all be wrong
 
@@ -205,6 +226,19 @@ async def test_a_measured_classifier_whose_files_are_damaged_is_made_again(tmp_p
     assert "Measured once" in (context.out / "README.md").read_text()
     assert await measure(context) == measured
     assert context.concept.blind_looks == (1,)
+
+
+async def test_a_kill_while_a_measured_classifier_is_made_again(tmp_path, monkeypatch):
+    context, _ = setting(tmp_path)
+    await run_build(context)
+    measured = await measure(context)
+    (context.out / "head.onnx").unlink()
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(build_writing, "export_head", Mock(side_effect=RuntimeError("killed")))
+        await run_build(context)
+    await run_build(setting(tmp_path)[0])
+    assert (context.out / "head.onnx").exists()
+    assert await measure(context) == measured
 
 
 @pytest.mark.parametrize("lost", ["measurement.json", "concept.json"])

@@ -178,26 +178,28 @@ class TerminalOwner:
         texts = {clause.id: f"{clause.role}: {clause.text}" for clause in payload.clauses}
         for place, image in enumerate(payload.images, 1):
             self._say_verdict(place, image, texts)
-        responses: list[Response] = []
-        for place, image in enumerate(payload.images, 1):
-            if not image.disagrees:
-                continue
+        return self._responses(payload)
+
+    def _responses(self, payload: Reveal) -> RevealReply:
+        """Read a word on each disagreement; what was said stays if the person leaves."""
+        shown = [image.image for image in payload.images]
+        disputed = [(place, image) for place, image in enumerate(payload.images, 1) if image.disagrees]
+        given = list(self._drafts.load_responses(shown))
+        stop = False
+        while len(given) < len(disputed) and not stop:
+            place, image = disputed[len(given)]
             said = self._read(
                 f"Image {place}: why {image.owner}? In your words; 1, 2 or 3 changes your label, "
-                "w says the model misread it, Enter leaves it: "
+                "w says the model misread it, Enter leaves it, u undoes: "
             )
-            key, _, rest = said.partition(" ")
-            if said == STOP:
-                return RevealReply(responses=tuple(responses), stop=True)
-            if key in LABELS:
-                responses.append(
-                    Response(image=image.image, kind="relabel", value=LABELS[key], reason=rest.strip())
-                )
-            elif key in MISREAD:
-                responses.append(Response(image=image.image, kind="model_wrong", reason=rest.strip()))
-            elif said:
-                responses.append(Response(image=image.image, kind="reason", reason=said))
-        return RevealReply(responses=tuple(responses))
+            if said in UNDO:
+                given = given[:-1]
+            elif said == STOP:
+                stop = True
+            else:
+                given.append(_response(image.image, said))
+            self._drafts.save_responses(shown, given)
+        return RevealReply(responses=tuple(each for each in given if each), stop=stop)
 
     def _say_verdict(self, place: int, image: RevealedImage, texts: Mapping[str, str]) -> None:
         sure = "" if image.p is None else f" ({100 * image.p:.0f}% in)"
@@ -253,3 +255,13 @@ class TerminalOwner:
 
     def _say(self, text: str = "", style: str = "") -> None:
         self._console.say(text, style)
+
+
+def _response(image: str, said: str) -> Response | None:
+    """What a line says of a disagreement; None where it is blank."""
+    key, _, rest = said.partition(" ")
+    if key in LABELS:
+        return Response(image=image, kind="relabel", value=LABELS[key], reason=rest.strip())
+    if key in MISREAD:
+        return Response(image=image, kind="model_wrong", reason=rest.strip())
+    return Response(image=image, kind="reason", reason=said) if said else None

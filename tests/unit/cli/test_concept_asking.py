@@ -160,6 +160,28 @@ def test_the_model_may_be_wrong_and_silence_is_an_answer(desk: Desk) -> None:
     assert reply == RevealReply(responses=(Response(image=desk.names[1], kind="model_wrong"),))
 
 
+def test_whoever_leaves_amid_a_reveal_finds_the_words_again(desk: Desk) -> None:
+    with pytest.raises(OwnerLeft):
+        desk.type(reveal(desk.names), "it has a crest", "q")
+    first = Response(image=desk.names[1], kind="reason", reason="it has a crest")
+    second = Response(image=desk.names[2], kind="model_wrong")
+    assert desk.type(reveal(desk.names), "w") == RevealReply(responses=(first, second))
+
+
+def test_undo_and_stop_amid_a_reveal(desk: Desk) -> None:
+    reply = desk.type(reveal(desk.names), "a slip", "u", "it has a crest", "stop")
+    said = Response(image=desk.names[1], kind="reason", reason="it has a crest")
+    assert reply == RevealReply(responses=(said,), stop=True)
+
+
+def test_words_of_a_reveal_are_no_labels_of_the_board(desk: Desk) -> None:
+    with pytest.raises(OwnerLeft):
+        desk.type(reveal(desk.names), "", "q")
+    assert desk.type(board(desk.names), "1", "2", "3") == LabelReply(
+        labels=desk.labels("in", "out", "unsure")
+    )
+
+
 def test_an_edit_is_accepted_or_not(desk: Desk) -> None:
     offer = EditOffer(
         turn="t",
