@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fieldmark.agents.build_context import BuildContext
+from fieldmark.agents.build_sampling import taught_labels
 from fieldmark.agents.build_writing import read_built, write_card
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept, Verdict
 from fieldmark.records.building import BuildResult, Judge, Measurement, Score
 from fieldmark.tools import agreement
-from fieldmark.tools.concept_changes import blind_labels, dev_labels, repeats
+from fieldmark.tools.concept_changes import blind_labels, repeats
 from fieldmark.tools.concept_folder import ConceptFolder
 from fieldmark.tools.heads.choosing import choose_head
 from fieldmark.tools.heads.export import load_head
@@ -219,11 +220,10 @@ def by_own_labels(context: BuildContext, truth: Floats, rows: Tensor, weights: F
 
 
 def dev_rows(context: BuildContext) -> tuple[Tensor, Floats]:
-    """Rows of the pool that the owner labelled outside of the blind test, and their labels, 1 for in."""
-    labels = {i: label for i, label in dev_labels(context.concept).items() if label.value != "unsure"}
-    hashes = [image for image in labels if image in context.pool.row_of]
-    values = np.array([float(labels[image].value == "in") for image in hashes])
-    return torch.tensor(context.pool.rows(hashes), dtype=torch.int64), values
+    """Rows of the pool with a label that may be learned from, and these labels, 1 for in."""
+    labels = taught_labels(context.concept, context.pool)
+    values = np.array([float(label.value == "in") for label in labels.values()])
+    return torch.tensor(context.pool.rows(list(labels)), dtype=torch.int64), values
 
 
 def self_kappa(concept: Concept) -> Score:

@@ -46,6 +46,20 @@ def free_rows(concept: Concept, pool: Pool) -> list[int]:
     return rows_apart(pool.vectors, rows, pool.rows(list(concept.blind)))
 
 
+def taught_labels(concept: Concept, pool: Pool) -> dict[str, Label]:
+    """The owner's plain labels that may be learned from, by content hash.
+
+    Neither those of blind images nor of near-copies of one: who learned from them would be tested on what it
+    knows.
+    """
+    free = set(free_rows(concept, pool))
+    return {
+        image: label
+        for image, label in dev_labels(concept).items()
+        if label.value != "unsure" and pool.row_of.get(image) in free
+    }
+
+
 async def first_sample(context: BuildContext) -> Sample:
     """Images drawn by chance, and images that queries for the concept and its near misses find."""
     concept, options, pool = context.concept, context.options, context.pool
@@ -106,9 +120,8 @@ def examples_of(
 ) -> tuple[Examples, Tensor]:
     """Examples out of verdicts, debates and the owner's labels.
 
-    Images of which nothing can be told are left out, and so are labels of near-copies of blind images: who
-    learned from them would be tested on what it knows. A label of the owner outside of the blind test stands
-    in the place of the annotator's verdict, which nothing overwrites: both are kept where they belong.
+    Images of which nothing can be told are left out. A label of the owner outside of the blind test stands in
+    the place of the annotator's verdict, which nothing overwrites: both are kept where they belong.
 
     Args:
         sample: The images.
@@ -122,17 +135,16 @@ def examples_of(
     """
     concept, pool = context.concept, context.pool
     definition = context.definition
-    labels = {image: label for image, label in dev_labels(concept).items() if label.value != "unsure"}
+    labels = taught_labels(concept, pool)
     by_hash = {verdict.image: verdict for verdict in verdicts}
-    free = set(free_rows(concept, pool))
-    stands_for = len(free) / max(1, len(sample.drawn))
+    stands_for = len(free_rows(concept, pool)) / max(1, len(sample.drawn))
     drawn = set(sample.drawn)
     hashes: list[str] = []
     rows: list[tuple[float, float, float]] = []
     clauses: list[list[float]] = []
     for image in dict.fromkeys((*sample.images, *labels)):
         told = _told(by_hash.get(image), labels.get(image), settled.get(image), owner_weight)
-        if told is None or pool.row_of.get(image) not in free:
+        if told is None or image not in pool.row_of:
             continue
         hashes.append(image)
         rows.append((*told, stands_for if image in drawn else 0.0))

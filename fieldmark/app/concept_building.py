@@ -15,7 +15,7 @@ from fieldmark.agents.build_context import BuildContext
 from fieldmark.agents.build_measure import check_before_look, measure, note_look, read_measurement
 from fieldmark.agents.build_options import BuildOptions
 from fieldmark.agents.build_running import run_build
-from fieldmark.agents.build_sampling import free_rows
+from fieldmark.agents.build_sampling import taught_labels
 from fieldmark.agents.build_writing import read_built
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.app.concept_exporting import Exported, export_folder
@@ -23,6 +23,7 @@ from fieldmark.app.concept_tools import (
     NO_VLM,
     ConceptSetup,
     ConceptTools,
+    clip_reference,
     open_folder,
     open_tools,
     read_setup,
@@ -33,9 +34,8 @@ from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept, Limits, Record
 from fieldmark.records.building import BuildResult, Measurement
 from fieldmark.settings import read_settings
-from fieldmark.tools.annotate_clip import LEAST_REFERENCE, ClipAnnotator, Labelled
+from fieldmark.tools.annotate_clip import ClipAnnotator, Labelled
 from fieldmark.tools.annotator import Annotator
-from fieldmark.tools.concept_changes import dev_labels
 from fieldmark.tools.concept_folder import ConceptFolder
 from fieldmark.tools.heads.export import HeadConfig, read_config
 from fieldmark.tools.model_card import model_card
@@ -305,15 +305,11 @@ def _settled(setup: ConceptSetup) -> ConceptSetup:
 def _calibrated(tools: ConceptTools, concept: Concept) -> Annotator:
     """CLIP as annotator, fitted to the owner's labels; the blind test has no part in it."""
     pool = tools.pool
-    free = free_rows(concept, pool)
-    reference = pool.vectors[free] if len(free) >= LEAST_REFERENCE else pool.vectors
-    labels = {image: label for image, label in dev_labels(concept).items() if label.value != "unsure"}
     dev = [
         Labelled(pool.images[pool.row_of[image]], label.value == "in")
-        for image, label in sorted(labels.items())
-        if image in pool.row_of
+        for image, label in sorted(taught_labels(concept, pool).items())
     ]
-    return ClipAnnotator(tools.encoder, reference, dev=dev)
+    return ClipAnnotator(tools.encoder, clip_reference(concept, pool), dev=dev)
 
 
 def _notes(tools: ConceptTools, setup: ConceptSetup) -> tuple[str, ...]:

@@ -93,11 +93,12 @@ class ConceptClassifier:
         def tell(done: int, of: int) -> None:
             self._report("encoded", {"done": done, "of": of})
 
-        before = len(self._encoder.failures)
         encoded = self._encoder.encode_images(found.images, progress=tell)
         rows = encoded.ok.nonzero()[:, 0].tolist()
         p, clauses = self._head.probabilities(encoded.vectors[encoded.ok])
-        skipped: tuple[Skipped, ...] = (*found.skipped, *self._encoder.failures[before:])
+        broken = {image.path for image, ok in zip(found.images, encoded.ok.tolist(), strict=True) if not ok}
+        unread = (each for each in self._encoder.failures if each.path in broken)
+        skipped: tuple[Skipped, ...] = (*found.skipped, *unread)
         return ConceptPredictions(
             concept=self.config.concept,
             version=self.config.version,

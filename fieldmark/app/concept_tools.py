@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
+from torch import Tensor
 
+from fieldmark.agents.build_sampling import free_rows
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.app.stores import Stores, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, NoImagesError, RunError
-from fieldmark.records import Limits, Record
+from fieldmark.records import Concept, Limits, Record
 from fieldmark.settings import read_settings
 from fieldmark.tools.annotate import VlmAnnotator
 from fieldmark.tools.annotate_clip import LEAST_REFERENCE, ClipAnnotator
@@ -191,6 +193,12 @@ def encoded_pool(images: Sequence[ImageFile], encoder: Encoder, report: Report =
     return open_pool(images, encoder, progress=lambda done, of: report("encoded", {"done": done, "of": of}))
 
 
+def clip_reference(concept: Concept, pool: Pool) -> Tensor:
+    """What CLIP's scores are compared with `[R, D]`: the pool without the blind test."""
+    free = free_rows(concept, pool)
+    return pool.vectors[free] if len(free) >= LEAST_REFERENCE else pool.vectors
+
+
 async def _with_words(
     folder: ConceptFolder, stores: Stores, encoder: Encoder, pool: Pool, llm: ChatModel, vlm: ChatModel
 ) -> ConceptTools:
@@ -215,7 +223,7 @@ def _without_words(
             f"{LEAST_REFERENCE}.",
             hint="Make the concept anew with more images, or have a vision-language model judge them: --vlm.",
         )
-    annotator = ClipAnnotator(encoder, pool.vectors)
+    annotator = ClipAnnotator(encoder, clip_reference(folder.load(), pool))
     return ConceptTools(
         folder=folder, stores=stores, encoder=encoder, pool=pool, llm=llm, annotator=annotator
     )

@@ -3,7 +3,7 @@
 It knows nothing of who asks, of vectors or of language models. Plain JSON; nothing in it is ever overwritten.
 """
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -126,12 +126,22 @@ class Concept(Record):
     decisions: tuple[Decision, ...] = ()
     labels: tuple[Label, ...] = ()
     """In the order given; of several for one image all are kept."""
-    blind: dict[str, float] = Field(default_factory=dict)
+    blind: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     """Images of the locked test: content hash → weight (inverse of the chance to be drawn)."""
     blind_drawn: bool = False
     """Whether the locked test was drawn: one without images stays without them."""
     blind_looks: tuple[int, ...] = ()
     """Numbers of the versions that were measured on it; each once."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if [version.number for version in self.versions] != list(range(1, len(self.versions) + 1)):
+            raise ValueError("versions must be numbered 1, 2, 3, …")
+        if not 0 <= self.current <= len(self.versions):
+            raise ValueError(f"version {self.current} is in force, and there are {len(self.versions)}")
+        if any(not 1 <= look <= len(self.versions) for look in self.blind_looks):
+            raise ValueError("a version was measured that is not there")
+        return self
 
     @property
     def definition(self) -> Definition:

@@ -3,9 +3,9 @@
 It knows nothing of graphs, files, terminals or web pages. Images are content hashes throughout.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from fieldmark.records._base import Record
 from fieldmark.records.annotation import Call, ClauseVerdict
@@ -159,8 +159,14 @@ class Response(Record):
     kind: Literal["relabel", "reason", "model_wrong"]
     """The label was wrong; the label is right, and why; the annotator misread the image."""
     value: LabelValue | None = None
-    """The right label, with "relabel"."""
+    """The right label, with "relabel" and with nothing else."""
     reason: str = ""
+
+    @model_validator(mode="after")
+    def _says_what_is_right(self) -> Self:
+        if (self.kind == "relabel") != (self.value is not None):
+            raise ValueError('the right label comes with "relabel", and with nothing else')
+        return self
 
 
 class RevealReply(Said):

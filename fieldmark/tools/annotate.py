@@ -230,11 +230,14 @@ class VlmAnnotator:
             else:
                 known[clause.text] = stored
         failed: Finding = "abstain"
-        for left in reversed(range(TRIES)):
+        for sample in range(TRIES):
             if not open_still:
                 break
             asked = tuple(open_still)
-            said = await self._asker.ask(image, lambda part, asked=asked: ask_judge(part, asked))
+            # Another sample each time: the same question would have the same answer, out of the cache.
+            said = await self._asker.ask(
+                image, lambda part, asked=asked, sample=sample: ask_judge(part, asked, sample=sample)
+            )
             if isinstance(said, str):
                 failed = said
                 break
@@ -243,7 +246,7 @@ class VlmAnnotator:
                 self._store.put(verdict, image=image.content_hash, text=text, annotator=self._identity)
             known |= told
             open_still = [clause for clause in open_still if clause.text not in known]
-            if open_still and not left:
+            if open_still and sample == TRIES - 1:
                 self._asker.failures["incomplete"] += 1
         return self._verdict(image, definition, known, failed)
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ValidationError
 from fieldmark import records
 from fieldmark.records import (
     Candidate,
+    Concept,
+    Definition,
     EncoderUsage,
     Limits,
     Origin,
@@ -19,6 +21,7 @@ from fieldmark.records import (
     Record,
     Usage,
 )
+from fieldmark.records.conversation import Response
 
 ALL = [
     value for _, value in inspect.getmembers(records, inspect.isclass) if issubclass(value, BaseModel)
@@ -105,3 +108,33 @@ def test_a_prediction_has_one_of_three_statuses() -> None:
         assert Prediction.model_validate(values | {"status": status}).truth is None
     with pytest.raises(ValidationError, match="status"):
         Prediction.model_validate(values | {"status": "maybe"})
+
+
+def whole_concept(**changed: object) -> dict[str, object]:
+    version = {"number": 1, "definition": {}, "why": "drafted", "at": "2026-01-01T00:00:00+00:00"}
+    return {"name": "ruddy", "versions": [version], "current": 1} | changed
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"current": 2},
+        {"current": -1},
+        {"versions": []},
+        {"blind_looks": [2]},
+        {"blind": {"a": 0.0}},
+        {"blind": {"a": float("inf")}},
+        {"versions": [whole_concept()["versions"][0] | {"number": 2}]},  # type: ignore[index]
+    ],
+)
+def test_a_concept_that_speaks_of_versions_that_are_not_there_is_none(changed: dict[str, object]) -> None:
+    assert Concept.model_validate(whole_concept()).definition == Definition()
+    with pytest.raises(ValidationError):
+        Concept.model_validate(whole_concept(**changed))
+
+
+def test_the_right_label_comes_with_relabel_and_with_nothing_else() -> None:
+    assert Response(image="a", kind="relabel", value="in").value == "in"
+    for kind, value in (("relabel", None), ("reason", "in"), ("model_wrong", "out")):
+        with pytest.raises(ValidationError):
+            Response.model_validate({"image": "a", "kind": kind, "value": value})

@@ -56,6 +56,10 @@ def test_three_lines_are_enough(exported, pictures, tmp_path):
             assert one.decided_by == (bird if bird.probability < 1 - red.probability else red)
     again = ConceptClassifier(exported, home=tmp_path / "home")
     assert again.predict([pictures / "0.png"]).predictions == found.predictions[:1]
+    for _ in range(2):  # a file that was found broken before is named again
+        told = again.predict([pictures / "0.png", pictures / "broken.jpg"]).skipped
+        assert [Path(skipped.path).name for skipped in told] == ["broken.jpg"]
+    assert again.predict([pictures / "0.png"]).skipped == ()
     again.close()
 
 

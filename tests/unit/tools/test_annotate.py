@@ -194,6 +194,20 @@ async def test_clauses_that_an_answer_leaves_out_are_asked_for_once_more(tmp_pat
     assert (verdict.call, eyes.failures) == ("in", {})
 
 
+async def test_nonsense_out_of_the_cache_is_asked_about_once_more_and_no_more(tmp_path: Path) -> None:
+    images = draw(tmp_path / "p", ["red"])
+    samples: list[int] = []
+
+    def forgetful(data: Any, said: dict[str, Any]) -> dict[str, Any]:
+        (finding,) = said["findings"]
+        return {**said, "findings": [{**finding, "clause": "c9"}]} if len(llm.asked) == 1 else said
+
+    llm = SeeingModel(told=forgetful)
+    assert calls(await annotator(llm).judge(images, RED)) == ["in"]
+    samples = [question.sample for question in llm.asked]
+    assert samples == [0, 1]
+
+
 @pytest.mark.parametrize("wrong", ["stranger", "contradiction"])
 async def test_nonsense_within_the_form_is_no_verdict(tmp_path: Path, wrong: str) -> None:
     images = draw(tmp_path / "p", ["red"])
