@@ -13,14 +13,24 @@ from fieldmark.tools.search.candidates import Candidate
 class Acceptance(Protocol):
     """Chooses the parents of the next generation; never raises, and never returns nothing for something."""
 
+    @property
+    def keep(self) -> int:
+        """How many it may keep: of those just scored it is shown no more, the best by `standing`."""
+        ...
+
     def __call__(self, survivors: Sequence[Candidate], scored: Iterable[Candidate]) -> tuple[Candidate, ...]:
         """The next parents, fittest first, out of the earlier ones and those just scored."""
         ...
 
 
+def standing(fitness: float, size: int, key: int) -> tuple[float, int, int]:
+    """Sorts the fittest first; among equals the smaller book, then the lower key."""
+    return -fitness, size, key
+
+
 @dataclass(frozen=True)
 class Fittest:
-    """Keeps the fittest of everything ever scored; among equals the smaller book, then the lower key.
+    """Keeps the fittest of everything ever scored, by `standing`.
 
     Attributes:
         keep: How many.
@@ -30,7 +40,9 @@ class Fittest:
 
     def __call__(self, survivors: Sequence[Candidate], scored: Iterable[Candidate]) -> tuple[Candidate, ...]:
         """See `Acceptance`."""
-        ranked = sorted((*survivors, *scored), key=lambda each: (-each.fitness, len(each.parts), each.key))
+        ranked = sorted(
+            (*survivors, *scored), key=lambda each: standing(each.fitness, len(each.parts), each.key)
+        )
         return tuple(ranked[: self.keep])
 
 

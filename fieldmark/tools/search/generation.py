@@ -5,12 +5,13 @@ It knows nothing of what parts stand for, of files or of graphs.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from random import Random
 from typing import NamedTuple
 
 import numpy as np
 
-from fieldmark.tools.search.acceptance import Acceptance, Fittest
+from fieldmark.tools.search.acceptance import Acceptance, Fittest, standing
 from fieldmark.tools.search.algebra import Arena
 from fieldmark.tools.search.candidates import Candidate, Edit, Menu
 from fieldmark.tools.search.changes import Changes
@@ -125,14 +126,25 @@ def evolve(
         return Generation(tuple(parents), ())
     fresh = [edits[place] for place in places]
     scored = _score(arena, parents, fresh, changes.chosen(places), keys[places].tolist(), fitness)
-    # Parts are spelled out for those alone that may survive.
-    keep = min(len(fresh), max(8, 2 * len(parents)))
-    best = sorted(range(len(scored)), key=lambda place: -scored[place].fitness)[:keep]
-    promising = [
-        Candidate(fresh[at].applied(parents[fresh[at].parent].parts), scored[at].key, scored[at].fitness)
-        for at in best
+    accept = acceptance or Fittest()
+    return Generation(accept(parents, _promising(parents, fresh, scored, accept.keep)), scored)
+
+
+def _promising(
+    parents: Sequence[Candidate], edits: Sequence[Edit], scored: Sequence[Scored], keep: int
+) -> list[Candidate]:
+    """The `keep` best; parts are spelled out for those alone."""
+    sizes = [len(parent.parts) for parent in parents]
+
+    def rank(at: int) -> tuple[float, int, int]:
+        edit = edits[at]
+        size = sizes[edit.parent] + len(edit.added) - len(edit.removed)
+        return standing(scored[at].fitness, size, scored[at].key)
+
+    return [
+        Candidate(edits[at].applied(parents[edits[at].parent].parts), scored[at].key, scored[at].fitness)
+        for at in nsmallest(keep, range(len(scored)), key=rank)
     ]
-    return Generation((acceptance or Fittest())(parents, promising), scored)
 
 
 def proposals(

@@ -1,6 +1,7 @@
 """Fitness by hand-computed cases, who survives, starting subsets, groups, and a generation that improves."""
 
 import math
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from fieldmark.tools.search.acceptance import Fittest, improves
 from fieldmark.tools.search.algebra import Arena, Outcomes, Parts
-from fieldmark.tools.search.candidates import Candidate, Menu, part_key
+from fieldmark.tools.search.candidates import Candidate, Edit, Menu, part_key
 from fieldmark.tools.search.fitness import (
     AccuracyFitness,
     EntropyFitness,
@@ -16,6 +17,7 @@ from fieldmark.tools.search.fitness import (
     fitness_named,
 )
 from fieldmark.tools.search.generation import evolve, search_seed
+from fieldmark.tools.search.operators import Operator
 from fieldmark.tools.search.sampling import confused_groups, group_size, promise_groups, random_subsets
 
 OUTCOMES = Outcomes(
@@ -134,3 +136,37 @@ def test_generations_improve_and_score_nothing_twice() -> None:
     assert {0, 1, 2, 3, 4} <= set(survivors[0].parts)  # the good unit of every class was found
     whole = arena.outcomes(arena.parents([survivors[0]]))
     assert survivors[0].fitness == pytest.approx(float(EntropyFitness()(whole)[0]), abs=1e-8)
+
+
+def listed(edits: Sequence[Edit]) -> Operator:
+    """An operator that proposes these edits and nothing else."""
+    return lambda parents, menu, chance: iter(edits)
+
+
+def survivors_of_ties(edits: Sequence[Edit], keep: int) -> tuple[Candidate, ...]:
+    """Who survives a generation in which every candidate is right about the only image."""
+    unit = torch.tensor([[1.0, 0.0]] * 40 + [[0.0, 1.0]], dtype=torch.float64)
+    columns = torch.tensor([0] * 40 + [1])
+    arena = Arena(
+        torch.tensor([[1.0, 0.0]], dtype=torch.float64), torch.tensor([0]),
+        parts=Parts(unit[:, None], columns[:, None]), moving=range(2), scale=10.0, classes=2,
+    )  # fmt: skip
+    menu = Menu((tuple(range(40)), (40,)), [part_key(str(part)) for part in range(41)])
+    parent = Candidate((0, 1, 40), menu.key((0, 1, 40)), 0.0)
+    return evolve(
+        arena, menu, (parent,), seen=set(), chance=search_seed(0), fitness=AccuracyFitness(),
+        operators=(listed(edits),), acceptance=Fittest(keep),
+    ).survivors  # fmt: skip
+
+
+def test_as_many_survive_as_acceptance_keeps_however_few_the_parents() -> None:
+    larger = [Edit(0, (part,), (), "add") for part in range(2, 21)]
+    assert len(survivors_of_ties(larger, keep=20)) == 20
+
+
+def test_among_equals_the_smaller_book_survives_whenever_it_was_proposed() -> None:
+    larger = [Edit(0, (part,), (), "add") for part in range(2, 21)]
+    smaller = [Edit(0, (part,), (0, 1), "swap") for part in range(21, 30)]
+    kept = survivors_of_ties([*larger, *smaller], keep=4)
+    assert [len(book.parts) for book in kept] == [2, 2, 2, 2]
+    assert [book.key for book in kept] == sorted(book.key for book in kept)
