@@ -5,10 +5,14 @@ It knows nothing of methods or of what is decided by probabilities.
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from fieldmark.errors import InputError
 from fieldmark.tools.calibration import fit_temperature
 from fieldmark.tools.scoring.candidates import class_probabilities
+from fieldmark.tools.search.folds import draw_folds
+from fieldmark.tools.search.generation import search_seed
 
 
 @dataclass(frozen=True)
@@ -30,18 +34,27 @@ class Calibrated:
         return class_probabilities(scores, self.temperature)
 
 
-def calibrate(scores: Tensor, labels: Tensor) -> Calibrated:
-    """Fit a temperature on every second labelled image, and keep the others.
+def calibrate(scores: Tensor, labels: Tensor, *, seed: int) -> Calibrated:
+    """Fit a temperature on half the labelled images of each class, drawn by chance, and keep the others.
 
     A conformal threshold holds what it promises only where the images that set it had no other part in the
-    probabilities. Images come class by class, so that both halves hold the same share of each.
+    probabilities, and where every class is among them as it is among the images to come.
 
     Args:
         scores: Scores of the labelled images `[S, C]`.
         labels: Their true classes `[S]` int64.
+        seed: Decides which half.
 
     Raises:
-        InputError: There is no labelled image.
+        InputError: There is no labelled image, or a class has one alone.
     """
-    temperature = fit_temperature(scores[::2], labels[::2]).value
-    return Calibrated(temperature, class_probabilities(scores[1::2], temperature), labels[1::2])
+    if bool((torch.bincount(labels) == 1).any()):
+        raise InputError(
+            "Conformal candidates need two labelled images of each class: one for the temperature, one for "
+            "the threshold.",
+            hint="Give --shots 2 or more.",
+        )
+    half = draw_folds(labels, 2, search_seed(seed, "calibrate"))
+    fit, kept = half == 0, half == 1
+    temperature = fit_temperature(scores[fit], labels[fit]).value
+    return Calibrated(temperature, class_probabilities(scores[kept], temperature), labels[kept])

@@ -4,6 +4,7 @@ It knows nothing of how pairs are asked about.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -68,7 +69,8 @@ def within_a_margin(bench: Bench) -> Tensor:
 
 def conformal(bench: Bench) -> Tensor:
     """Classes that labelled images do not rule out `[N, C]` bool; an image may be left with none."""
-    labelled = calibrate(first_scores(bench, bench.train_vectors), bench.train_labels)
+    first = first_scores(bench, bench.train_vectors)
+    labelled = calibrate(first, bench.train_labels, seed=bench.seed)
     rule = Conformal.calibrate(labelled.held_out, labelled.labels, alpha=ALPHA)
     return _all_within(rule, labelled.probabilities(first_scores(bench, bench.vectors)))
 
@@ -92,12 +94,12 @@ _NEEDS = frozenset({Need.NAMES, Need.LLM})
 PAIRS = "asks about every pair of classes that some image may be: up to C(C - 1) / 2 questions"
 
 
-def _method(key: str, title: str, run: Run, *, transductive: bool = False, labels: bool = False) -> Method:
+def _method(key: str, title: str, run: Run, *, transductive: bool = False) -> Method:
     return Method(
         key=key,
         title=title,
         source="Esfandiarpoor & Bach 2024",
-        needs=_NEEDS | {Need.LABELS} if labels else _NEEDS,
+        needs=_NEEDS,
         run=run,
         transductive=transductive,
         scale=PAIRS,
@@ -109,6 +111,11 @@ METHODS = (
     _method(
         "fudd-margin", "FuDD, classes within a margin", by_differences(within_a_margin), transductive=True
     ),
-    _method("fudd-conformal", "FuDD, conformal candidates", by_differences(conformal), labels=True),
+    replace(
+        _method("fudd-conformal", "FuDD, conformal candidates", by_differences(conformal)),
+        needs=_NEEDS | {Need.LABELS},
+        seeded=True,
+        version="2",
+    ),
     _method("fudd-all", f"FuDD, all classes by the pairs of the {K} best", by_all_differences),
 )

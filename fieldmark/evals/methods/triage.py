@@ -24,7 +24,7 @@ def by_sets(rule: type[Conformal] | type[RegularisedConformal]) -> Run:
 
     async def run(bench: Bench) -> Scored:
         scores, train = await described(bench)
-        labelled = calibrate(train, bench.train_labels)
+        labelled = calibrate(train, bench.train_labels, seed=bench.seed)
         kept = rule.calibrate(labelled.held_out, labelled.labels, alpha=ALPHA)
         probabilities = labelled.probabilities(scores)
         return Scored(
@@ -73,6 +73,8 @@ METHODS = (
         source="Vovk et al. 2005",
         needs=_NEEDS,
         run=by_sets(Conformal),
+        seeded=True,
+        version="2",
     ),
     Method(
         key="raps",
@@ -80,6 +82,8 @@ METHODS = (
         source="Angelopoulos et al. 2021",
         needs=_NEEDS,
         run=by_sets(RegularisedConformal),
+        seeded=True,
+        version="2",
     ),
     Method(
         key="evidential",

@@ -17,16 +17,41 @@ TEST, TRAIN = (
 )
 
 
-def test_one_half_sets_the_temperature_and_the_other_is_kept() -> None:
-    scores = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(10) % 3
-    made = calibrate(scores, labels)
-    assert made.temperature == fit_temperature(scores[[0, 2, 4, 6, 8]], labels[[0, 2, 4, 6, 8]]).value
-    assert made.labels.tolist() == [1, 0, 2, 1, 0]
-    assert torch.allclose(made.held_out, (scores[[1, 3, 5, 7, 9]] / made.temperature).softmax(1))
-    assert torch.equal(made.probabilities(scores)[1::2], made.held_out)
+def labelled_scores(shots: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scores of six classes' images that say something of them, class by class, as labelled images come."""
+    labels = torch.arange(6).repeat_interleave(shots)
+    noise = torch.randn(len(labels), 6, generator=torch.Generator().manual_seed(0))
+    return noise + torch.nn.functional.one_hot(labels, 6), labels
+
+
+@pytest.mark.parametrize("shots", [2, 3, 4, 5])
+def test_one_half_of_every_class_sets_the_temperature_and_the_other_is_kept(shots: int) -> None:
+    scores, labels = labelled_scores(shots)
+    made = calibrate(scores, labels, seed=0)
+    kept = made.labels.bincount(minlength=6)
+    assert set(kept.tolist()) <= {shots // 2, -(-shots // 2)}
+    assert int(kept.sum()) == len(labels) // 2
+    # Which images were kept shows in their probabilities; the others, and they alone, set the temperature.
+    same = torch.isclose(made.probabilities(scores)[:, None], made.held_out[None], atol=1e-6).all(2)
+    held = same.any(1)
+    assert int(held.sum()) == len(made.labels)
+    assert torch.equal(labels[held], made.labels)
+    assert made.temperature == fit_temperature(scores[~held], labels[~held]).value
+
+
+def test_which_half_is_kept_is_drawn_by_the_seed() -> None:
+    scores, labels = labelled_scores(4)
+    first, again, other = (calibrate(scores, labels, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first.held_out, again.held_out)
+    assert not torch.equal(first.held_out, other.held_out)
+
+
+def test_one_image_a_class_cannot_be_halved() -> None:
+    scores, labels = torch.randn(3, 3), torch.arange(3)
+    with pytest.raises(InputError, match=r"two labelled images of each class.*--shots 2"):
+        calibrate(scores, labels, seed=0)
     with pytest.raises(InputError):
-        calibrate(scores[:0], labels[:0])
+        calibrate(scores[:0], labels[:0], seed=0)
 
 
 @pytest.mark.parametrize("key", ["conformal", "raps"])
