@@ -31,7 +31,7 @@ from fieldmark.evals.table.running import Earlier, Evaluation, run_methods
 from fieldmark.evals.table.test_set import TestSet
 from fieldmark.records import Limits, Usage
 from fieldmark.settings import read_settings
-from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.encoder import Encoder, scoring_identity
 from fieldmark.tools.endpoint import normal_url
 from fieldmark.tools.run_folder import RunFolder
 
@@ -255,9 +255,9 @@ class Evaluator:
     def _folder(self, encoder: Encoder, chosen: Chosen) -> RunFolder:
         if self.earlier is not None:
             run = self.earlier
-            if run.config.options.get("encoder") != encoder.identity:
+            if run.config.options.get("encoder") != scoring_identity(encoder):
                 raise RunError(
-                    f"The CLIP model is not the one that run {run.run_id} was started with.",
+                    f"The CLIP model or its reference pool is not that of run {run.run_id}.",
                     hint="Start a new run with --skip-done: what fits is taken over.",
                 )
         else:
@@ -279,7 +279,7 @@ class Evaluator:
             # In normal form, which holds no password.
             "base_url": normal_url(chosen.base_url) if self.own and chosen.base_url else None,
             "limits": self.limits.model_dump(mode="json"),
-            "encoder": encoder.identity,
+            "encoder": scoring_identity(encoder),
         }
 
     @classmethod

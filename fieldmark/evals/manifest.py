@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from fieldmark.cache.keys import content_key
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import RunManifest, Skipped, Usage
-from fieldmark.tools.clip import Encoder
+from fieldmark.tools.encoder import Encoder, scoring_identity
 from fieldmark.tools.images import ImageFile
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder, now
@@ -75,6 +75,7 @@ def write_manifest(
         encoder={
             "name": encoder.name,
             "identity": encoder.identity,
+            "scoring_identity": scoring_identity(encoder),
             "logit_scale": encoder.logit_scale,
             "random_weights": encoder.random_weights,
         },

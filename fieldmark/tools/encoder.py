@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from fieldmark.cache.keys import content_key
+from fieldmark.cache.keys import content_key, digest
 from fieldmark.records import EncoderUsage, Skipped
 from fieldmark.tools.images import ImageFile
 
@@ -145,3 +145,14 @@ class Encoder(Protocol):
             ModelError: The model cannot be loaded or run.
         """
         ...
+
+
+def scoring_identity(encoder: Encoder) -> str:
+    """SHA-256 over all of an encoder that scores may depend on: its vectors, and its reference pool if any.
+
+    The pool is no part of `Encoder.identity`: another pool leaves every stored vector as it is.
+    """
+    if encoder.reference is None:
+        return encoder.identity
+    pool = encoder.reference.contiguous().numpy()
+    return content_key({"encoder": encoder.identity, "reference": [list(pool.shape), digest(pool.tobytes())]})

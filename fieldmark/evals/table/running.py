@@ -19,7 +19,7 @@ from fieldmark.evals.table.records import BOUND, MethodRun, TestRecord
 from fieldmark.evals.table.scored import run_record
 from fieldmark.evals.table.test_set import TestSet
 from fieldmark.prompts.loader import prompt_hashes
-from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.encoder import Encoder, scoring_identity
 from fieldmark.tools.images import ImageFile
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
@@ -113,7 +113,7 @@ def identity_of(method: Method, seed: int, truth: TestRecord, task: Evaluation) 
             "method": [method.key, method.version],
             "seed": seed,
             "data": truth.data_hash,
-            "encoder": task.encoder.identity,
+            "encoder": scoring_identity(task.encoder),
             "llm": [task.llm.identity, task.llm.model] if asks and task.llm is not None else None,
             "prompts": prompt_hashes() if asks else None,
         }

@@ -97,6 +97,14 @@ async def test_other_data_another_version_or_encoder_is_measured_anew(folder):
     assert one.calls == 4
 
 
+async def test_another_reference_pool_is_measured_anew(folder):
+    one, encoder = Counting(), FakeEncoder(WORLD)
+    for pool in (None, torch.eye(3), torch.eye(3), torch.eye(3).flip(0), torch.eye(3).reshape(1, 9)):
+        encoder.reference = pool
+        await run_methods(task(folder, one, encoder=encoder))
+    assert one.calls == 4
+
+
 async def test_a_changed_method_finds_nothing_that_its_former_self_left(folder):
     class Leaving(Counting):
         async def run(self, bench):
