@@ -18,6 +18,7 @@ from fieldmark.tools.own_code import names_own_code
 from fieldmark.tools.run_folder import RunFolder
 
 JOINED = "eval-table"
+MANY_MODELS = "The runs asked different language models: rows of methods that ask may differ for that reason."
 
 
 def join_runs(runs: Sequence[str], *, baseline: str, out: Path, report: Report = say_nothing) -> EvalResult:
@@ -45,6 +46,7 @@ def join_runs(runs: Sequence[str], *, baseline: str, out: Path, report: Report =
     report("table", {})
     made = RunFolder.create(out, kind=JOINED, options={"runs": [str(folder.path) for folder in folders]})
     finished = [folder.read(RESULT, EvalResult) for folder in folders if (folder.path / RESULT).is_file()]
+    asked = list(dict.fromkeys(each.llm for each in finished if each.llm))
     result = EvalResult(
         data=", ".join(dict.fromkeys(each.truth.data for each in together)),
         settings=tuple(dict.fromkeys(each.truth.setting for each in together)),
@@ -54,13 +56,16 @@ def join_runs(runs: Sequence[str], *, baseline: str, out: Path, report: Report =
         baseline=baseline,
         control=CONTROL,
         clip=", ".join(dict.fromkeys(each.clip for each in finished)) or "unknown",
-        llm=next((each.llm for each in finished), None),
+        llm=", ".join(asked) or None,
         seeds=max(each.seeds for each in options),
         shots=max(each.shots for each in options),
         images_encoded=sum(each.images_encoded for each in finished),
         texts_encoded=sum(each.texts_encoded for each in finished),
         seconds=round(time.perf_counter() - began, 3),
-        notes=tuple(dict.fromkeys(note for each in finished for note in each.notes)),
+        notes=(
+            *((MANY_MODELS,) if len(asked) > 1 else ()),
+            *dict.fromkeys(note for each in finished for note in each.notes),
+        ),
         run=str(made.path),
     )
     made.write(RESULT, result)

@@ -20,7 +20,7 @@ from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.aviary.settings import AviaryWorld, settings_named
 from fieldmark.evals.demo import NOTE
-from fieldmark.evals.manifest import write_manifest
+from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.evals.methods.method import Method
 from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.aviary import run_setting
@@ -115,7 +115,7 @@ class Evaluator:
                 run,
                 encoder,
                 images=[image for task in tasks for image in task.test.images],
-                language_model={"model": result.llm},
+                language_model=asked_of(tasks),
                 usage=usage,
                 stop_reason="measured",
                 counts={"methods": len(methods), "settings": len(tasks), "rows": len(result.rows)},
@@ -325,6 +325,16 @@ class Evaluator:
                 f"The configuration of run {run.run_id} cannot be read.",
                 hint="Another version of Fieldmark wrote it: start a new run with --skip-done.",
             ) from error
+
+
+def asked_of(tasks: Sequence[Evaluation]) -> dict[str, JsonValue]:
+    """The language model as the manifest names it; each setting of the aviary has a guide of its own."""
+    described = {task.test.setting: describe_model(task.llm) for task in tasks}
+    last = described[tasks[-1].test.setting]
+    if len(described) == 1:
+        return last
+    identities: dict[str, JsonValue] = {setting: own.get("identity") for setting, own in described.items()}
+    return {**last, "identity": identities}
 
 
 def left_of(limits: Limits, calls: int) -> Limits:

@@ -28,6 +28,10 @@ def test_a_table_with_everything_a_script_wants(command_line: CommandLine) -> No
     assert "DCLIP, mean of cosines" in (run / "report.html").read_text(encoding="utf-8")
     assert (run / "table.md").is_file()
     assert f"Report: {done.json['run']}" in done.err
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["language_model"]["model"] == done.json["llm"]
+    assert len(manifest["encoder"]["scoring_identity"]) == len(manifest["encoder"]["identity"]) == 64
+    assert manifest["language_model"]["identity"]
 
     again = command_line.invoke(*FEW, "--json", "--no-report")
     assert not list((command_line.folder / again.json["run"]).glob("report.*"))

@@ -62,13 +62,16 @@ def joined(folders: Sequence[RunFolder]) -> list[SettingRuns]:
     Where two have the same method and seed, the one of the later folder counts.
 
     Raises:
-        InputError: There is nothing to join, or two folders hold different images under one setting.
+        InputError: There is nothing to join, or two folders hold different images under one setting, or were
+            measured on it with different encoders.
     """
     together: dict[tuple[str, str], SettingRuns] = {}
+    first: dict[tuple[str, str], RunFolder] = {}
     for folder in folders:
         for each in setting_runs(folder):
             name = (each.truth.data, each.truth.setting)
             known = together.setdefault(name, SettingRuns(each.truth))
+            check_same_encoder(first.setdefault(name, folder), folder)
             if known.truth.data_hash != each.truth.data_hash:
                 raise InputError(
                     f"{folder.path} has other images, classes or shots of {name[0]} ({name[1]}) than the "
@@ -83,6 +86,25 @@ def joined(folders: Sequence[RunFolder]) -> list[SettingRuns]:
             hint="Name folders that `fieldmark eval` made.",
         )
     return list(together.values())
+
+
+def check_same_encoder(one: RunFolder, other: RunFolder) -> None:
+    """Refuse to put rows of different encoders side by side, as if the methods had made the difference.
+
+    Raises:
+        InputError: The two were measured with different CLIP models.
+    """
+    models = [(run.config.options.get("clip"), run.config.options.get("encoder")) for run in (one, other)]
+    (name, identity), (other_name, other_identity) = models
+    if identity == other_identity:
+        return
+    told = f"{other_name}, not {name}"
+    if name == other_name:
+        told = f"{name} both, but of other weights, precision, reference pool or version"
+    raise InputError(
+        f"{other.path} was measured with another CLIP model than {one.path} ({told}).",
+        hint="Join runs with one model, or make a table of each.",
+    )
 
 
 def table_rows(

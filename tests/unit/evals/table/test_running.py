@@ -195,6 +195,21 @@ async def test_runs_are_joined_and_those_on_other_images_refused(tmp_path, folde
         joined([RunFolder.create(tmp_path, kind="eval", options={})])
 
 
+async def test_runs_with_another_encoder_are_not_put_side_by_side(tmp_path):
+    one, two = Counting(), Counting("two")
+    small, large, other_weights = (
+        RunFolder.create(tmp_path, kind="eval", options={"clip": clip, "encoder": encoder})
+        for clip, encoder in (("ViT-B-32:x", "1"), ("ViT-L-14:x", "2"), ("ViT-B-32:x", "3"))
+    )
+    for folder, method in ((small, one), (large, two), (other_weights, two)):
+        await run_methods(task(folder, method))
+    with pytest.raises(InputError, match=r"ViT-L-14:x, not ViT-B-32:x.*one model"):
+        joined([small, large])
+    with pytest.raises(InputError, match=r"ViT-B-32:x both, but of other weights"):
+        joined([small, other_weights])
+    assert len(joined([small, small])) == 1
+
+
 async def test_a_damaged_file_is_measured_anew(folder):
     one = Counting()
     await run_methods(task(folder, one))
