@@ -22,9 +22,17 @@ class Usage(Record):
     unreported: int = 0
     """Fresh answers whose endpoint reported no token usage (counted by estimate)."""
     cost: float | None = None
+    """Of all of it; `None` where that of some call is unknown, and where nothing was asked."""
+
+    @property
+    def of_unknown_cost(self) -> bool:
+        """Whether something was asked and nobody knows at what cost; answers from the cache cost nothing."""
+        return self.cost is None and any((self.requests, self.prompt_tokens, self.completion_tokens))
 
     def __add__(self, other: "Usage") -> "Usage":
-        cost = None if self.cost is None and other.cost is None else (self.cost or 0.0) + (other.cost or 0.0)
+        known = [each.cost for each in (self, other) if each.cost is not None]
+        unknown = self.of_unknown_cost or other.of_unknown_cost
+        cost = None if unknown or not known else sum(known)
         return Usage(
             requests=self.requests + other.requests,
             cached=self.cached + other.cached,

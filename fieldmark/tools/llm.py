@@ -151,7 +151,10 @@ class ChatModel:
     @property
     def usage(self) -> Usage:
         """What was spent so far, fresh and cached apart."""
-        return self._counts + self._budget.usage
+        asked = self._counts
+        return self._budget.usage.model_copy(
+            update={"requests": asked.requests, "cached": asked.cached, "failed": asked.failed}
+        )
 
     @property
     def calls(self) -> int:

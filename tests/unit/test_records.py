@@ -73,8 +73,19 @@ def test_use_adds_up_and_an_unknown_price_stays_unknown() -> None:
         requests=2, cached=4, failed=6, prompt_tokens=8, completion_tokens=10, unreported=12
     )
     assert (one + one).cost is None
-    assert (one + Usage(cost=0.5)).cost == 0.5
+    for asked in (one, Usage(requests=1), Usage(prompt_tokens=1), Usage(completion_tokens=1)):
+        assert (asked + Usage(cost=0.5)).cost is (Usage(cost=0.5) + asked).cost is None
+        # Unknown for good: what is added later cannot make it known.
+        assert (asked + Usage(cost=0.5) + Usage(requests=2, cost=0.25)).cost is None
     assert (Usage(cost=0.25) + Usage(cost=0.5)).cost == 0.75
+
+
+def test_where_nothing_was_asked_nothing_is_added_to_a_cost() -> None:
+    paid = Usage(requests=1, prompt_tokens=4, cost=0.5)
+    assert paid + Usage() == Usage() + paid == paid
+    assert Usage() + Usage() == Usage()
+    assert (paid + Usage(cached=7)).cost == 0.5  # an answer from the cache costs nothing
+    assert (Usage(cost=0.0) + Usage()).cost == 0.0
 
 
 def test_encoding_adds_up_but_distinct_things_do_not() -> None:
