@@ -34,7 +34,7 @@ class Prompt(Record):
     class_name: str
     text: str
     origin: Origin
-    weight: float = 1.0
+    weight: float = Field(default=1.0, allow_inf_nan=False)
     """Its part in the class's prototype; of no account where cosines are averaged."""
 
 

@@ -4,7 +4,6 @@ It knows nothing of other projects' formats.
 """
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -77,8 +76,7 @@ def book_of(value: Any, path: Path) -> PromptBook:
         path: Where it came from, for messages.
 
     Raises:
-        InputError: It is no prompt book, lists a class twice, has a weight that is no number, or a text that
-            cannot be written.
+        InputError: It is no prompt book, lists a class twice, or has a text that cannot be written.
     """
     try:
         book = PromptBook.model_validate(value)
@@ -102,8 +100,6 @@ def book_of(value: Any, path: Path) -> PromptBook:
         origin = prompt.origin
         for text in (prompt.text, origin.question, origin.model, origin.attribute):
             check_text(text or "", path, f"prompt {place}")
-        if not math.isfinite(prompt.weight):
-            refuse(path, f"gives prompt {place} the weight {prompt.weight}", hint="Give it a plain number.")
     return book
 
 

@@ -1,6 +1,7 @@
 """The records that cross a border: frozen, strict, plain JSON."""
 
 import inspect
+import math
 from typing import Any
 
 import pytest
@@ -65,6 +66,12 @@ def test_a_book_refuses_prompts_for_strangers_and_other_formats() -> None:
         )
     with pytest.raises(ValidationError, match="format"):
         PromptBook.model_validate({"format": "fieldmark.book/9", "classes": ["a"]})
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf, -math.inf])
+def test_a_weight_is_a_plain_number(weight: float) -> None:
+    with pytest.raises(ValidationError, match="finite number"):
+        Prompt(class_name="gull", text="x", origin=Origin(kind="book"), weight=weight)
 
 
 def test_use_adds_up_and_an_unknown_price_stays_unknown() -> None:

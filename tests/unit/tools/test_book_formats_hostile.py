@@ -203,8 +203,14 @@ def test_a_pair_file_needs_one_class_list(tmp_path: Path) -> None:
         ),
         ({**BOOK, "noun": "\udfff"}, "half a character in the noun"),
         ({**BOOK, "noun": ""}, "has a blank for the noun"),
-        ({**BOOK, "prompts": [{**PROMPT, "weight": float("nan")}]}, "gives prompt 0 the weight nan"),
-        ({**BOOK, "prompts": [{**PROMPT, "weight": float("inf")}]}, "gives prompt 0 the weight inf"),
+        (
+            {**BOOK, "prompts": [{**PROMPT, "weight": float("nan")}]},
+            "prompts.0.weight: Input should be a finite",
+        ),
+        (
+            {**BOOK, "prompts": [{**PROMPT, "weight": float("inf")}]},
+            "prompts.0.weight: Input should be a finite",
+        ),
         ({**BOOK, "prompts": [{**PROMPT, "origin": {"kind": "rumour"}}]}, "prompts.0.origin.kind"),
     ],
 )
