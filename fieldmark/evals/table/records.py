@@ -128,11 +128,13 @@ class Row(Record):
     spread: float | None = None
     """Standard deviation of top-1 over seeds, where there are several."""
     llm_requests: int = 0
-    llm_fresh: int = 0
+    """Questions, tokens and texts are of one seed, the one that needed most, whoever paid for them."""
     llm_failed: int = 0
     prompt_tokens: int | None = 0
     completion_tokens: int | None = 0
     texts: int = 0
+    llm_fresh: int = 0
+    """What was asked and encoded in this run, and how long it took, is of all seeds together."""
     texts_encoded: int = 0
     images_encoded: int = 0
     seconds: float = 0.0

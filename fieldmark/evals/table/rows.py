@@ -125,6 +125,8 @@ def _row(
         fields |= _sets(done, truth, labels)
     first = own[0]
     costs = [run.cost for run in own]
+    # Seeds ask mostly the same, which is paid for once: what is needed is what the costliest of them needs.
+    needed = max(costs, key=lambda cost: (cost.llm_requests + cost.llm_failed, cost.texts))
     return Row(
         method=method.key,
         title=method.title,
@@ -135,12 +137,12 @@ def _row(
         reason=next((run.reason for run in own if run.reason), ""),
         images=len(labels),
         seeds=tuple(run.seed for run in done) if method.seeded else (),
-        llm_requests=max(cost.llm_requests for cost in costs),
+        llm_requests=needed.llm_requests,
         llm_fresh=sum(cost.llm_fresh for cost in costs),
-        llm_failed=max(cost.llm_failed for cost in costs),
-        prompt_tokens=costs[0].prompt_tokens,
-        completion_tokens=costs[0].completion_tokens,
-        texts=max(cost.texts for cost in costs),
+        llm_failed=needed.llm_failed,
+        prompt_tokens=needed.prompt_tokens,
+        completion_tokens=needed.completion_tokens,
+        texts=needed.texts,
         texts_encoded=sum(run.texts_encoded for run in own),
         images_encoded=sum(run.images_encoded for run in own),
         seconds=round(sum(run.seconds for run in own), 3),

@@ -118,6 +118,17 @@ def test_cost_is_what_a_method_needs_and_what_was_paid():
     assert row.completion_tokens == 7
 
 
+def test_needs_are_of_the_seed_that_needed_most_and_what_was_paid_is_of_all():
+    few = Cost(llm_requests=3, llm_fresh=3, prompt_tokens=30, completion_tokens=3, texts=90)
+    most = Cost(llm_requests=4, llm_fresh=1, prompt_tokens=400, completion_tokens=44, llm_failed=1, texts=8)
+    for seeds in ((few, most), (most, few)):
+        runs = [run("drawn", TRUTH.labels, seed=at, cost=cost) for at, cost in enumerate(seeds)]
+        row = rows([run("base", TRUTH.labels), *runs], method("base"), method("drawn", seeded=True))["drawn"]
+        needed = (row.llm_requests, row.llm_failed, row.prompt_tokens, row.completion_tokens, row.texts)
+        assert needed == (4, 1, 400, 44, 8)
+        assert row.llm_fresh == 4
+
+
 def test_without_the_baseline_nothing_is_paired():
     row = rows([run("base", TRUTH.labels)], method("base"), baseline="other")["base"]
     assert row.difference is None
