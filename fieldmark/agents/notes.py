@@ -77,6 +77,12 @@ class Notebook(Record):
         """Every vote of every note."""
         return tuple(vote for note in self.notes for vote in note.votes)
 
+    @property
+    def complaint(self) -> str:
+        """Why the first question failed, where questions were asked and none was answered; else empty."""
+        answered = any(note.failure is None for note in self.notes)
+        return "" if answered or not self.notes else self.notes[0].reason
+
     def with_notes(self, more: tuple[Note, ...]) -> "Notebook":
         """This notebook with `more` at its end."""
         return Notebook(notes=self.notes + more)

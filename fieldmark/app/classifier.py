@@ -15,6 +15,7 @@ from fieldmark.agents.asking import may_pass
 from fieldmark.agents.context import Report, ResolveContext, say_nothing
 from fieldmark.agents.estimating import Estimate, first_look, most_follow_ups
 from fieldmark.agents.options import ResolveOptions
+from fieldmark.agents.rescoring import load_notebook
 from fieldmark.agents.running import run_resolve
 from fieldmark.app.checks import check_book, check_calibration, check_loop
 from fieldmark.app.event_loop import run_here
@@ -43,6 +44,7 @@ from fieldmark.tools.images import Found, ImageFile
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
 
+UNANSWERED = "No question was answered: see what the endpoint can do with `fieldmark doctor`."
 Images = Sequence[Path | str] | Path | str
 
 
@@ -181,14 +183,19 @@ class Classifier:
                     with suppress(OSError):
                         conclude("failed" if isinstance(error, Exception) else "interrupted", {})
                     raise
+                reason = state.stop_reason or "no_progress"
+                complaint = load_notebook(state.notebook, context).complaint
+                if complaint and reason not in ("budget", "endpoint"):
+                    reason = "unanswered"
+                    notes.append(f"{UNANSWERED} The first complaint: {complaint}")
                 asked_vlm = vlm is not None and (vlm.usage.requests > 0 or vlm.usage.cached > 0)
-                as_it_was = stopped and stopped.stop_reason == state.stop_reason and not asked_vlm
+                as_it_was = stopped and stopped.stop_reason == reason and not asked_vlm
                 if stopped and as_it_was and not encoder.usage.distinct_texts:
                     return Resolution(tuple(run.read_predictions()), stopped, run.path)
                 predictions = tuple(run.read_predictions())
                 last = state.history[-1]
                 manifest = conclude(
-                    state.stop_reason or "no_progress",
+                    reason,
                     {
                         "resolved": last.resolved,
                         "open": last.open,

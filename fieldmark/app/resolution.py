@@ -65,7 +65,9 @@ class Resolution(Sequence[Prediction]):
     def usable(self) -> bool:
         """Whether anything came of it: not every image was rejected, nor every question left unanswered."""
         asked = self.manifest.usage
-        unanswered = asked.failed > 0 and asked.failed == asked.requests and not asked.cached
+        unanswered = self.manifest.stop_reason == "unanswered" or (
+            asked.failed > 0 and asked.failed == asked.requests and not asked.cached
+        )
         return not unanswered and any(p.status != "rejected" for p in self.predictions)
 
     @property

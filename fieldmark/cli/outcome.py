@@ -21,6 +21,7 @@ REASONS = {
     "max_rounds": "the rounds that were allowed are used up",
     "budget": "a limit was reached",
     "endpoint": "the language model could not be asked any more",
+    "unanswered": "no question was answered",
 }
 
 

@@ -16,7 +16,7 @@ from fieldmark.evals.aviary.dataset import read_truth, render_dataset
 from fieldmark.evals.aviary.guide import Guide
 from fieldmark.evals.aviary.species import species_book
 from tests.command_line import CommandLine, Outcome, guide_script
-from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion
+from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion, error, json_reply
 from tests.graph.world import data_of
 
 MODEL = "guide"
@@ -262,6 +262,30 @@ def test_nothing_usable_is_told_apart(command_line: CommandLine, birds: Path) ->
         outcome = place.invoke(*classes(birds), "--max-rounds", 0)
     assert outcome.code == 1, outcome.err
     assert "without a usable answer" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("reply", "complaint"),
+    [
+        (error(400, "only purple models may ask"), "only purple models may ask"),
+        (json_reply({"choices": []}), "the response has no message"),
+    ],
+)
+def test_where_no_question_is_answered_the_first_complaint_is_told(
+    command_line: CommandLine, birds: Path, reply: Reply, complaint: str
+) -> None:
+    with FaultyEndpoint([reply], models=[{"id": MODEL}]) as endpoint:
+        place = at(endpoint, command_line)
+        outcome = place.invoke(*classes(birds), "--noun", "bird", "--json")
+        [run] = (command_line.folder / "runs").iterdir()
+        again = place.invoke("classify", "--resume", run.name, "--no-report", "--json")
+    assert outcome.code == again.code == 1, outcome.err
+    assert outcome.json["stop_reason"] == again.json["stop_reason"] == "unanswered"
+    [note] = outcome.json["notes"]
+    assert again.json["notes"] == [note]
+    assert complaint in note and "fieldmark doctor" in note
+    assert ": no question was answered." in outcome.err
+    assert note in outcome.err
 
 
 def test_open_images_are_shown_to_a_vision_language_model(

@@ -16,6 +16,7 @@ STOP_REASONS = {
     "max_rounds": "it had asked for as many rounds as it was allowed to",
     "budget": "a limit on calls, tokens or cost was reached; the run can be resumed with a higher one",
     "endpoint": "the language model could no longer be reached; the run can be resumed",
+    "unanswered": "none of its questions was answered",
 }
 STATUSES = {
     "resolved": "one class is left",
