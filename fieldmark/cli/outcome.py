@@ -6,7 +6,7 @@ It knows nothing of options or of how a run is made.
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from fieldmark.cli.terminal import PlainConsole, amount, row, share, table
+from fieldmark.cli.terminal import PlainConsole, amount, one_line, row, share, table
 
 if TYPE_CHECKING:
     from fieldmark.agents.estimating import Estimate
@@ -120,7 +120,7 @@ def name_some(console: PlainConsole, title: str, lines: list[str]) -> None:
     if lines:
         console.say(f"{title}:")
         for line in lines[:SHOWN]:
-            console.say(f"  {line}")
+            console.say(f"  {one_line(line)}")
         if len(lines) > SHOWN:
             console.say(f"  and {len(lines) - SHOWN:,} more")
 

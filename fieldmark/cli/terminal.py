@@ -1,16 +1,19 @@
 """Writes to the terminal: words, tables, one JSON object.
 
-It knows nothing of what is said. Nothing that comes from outside is read as markup.
+It knows nothing of what is said. Nothing that comes from outside is read as markup, or
+commands the terminal.
 """
 
 import json
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -19,10 +22,24 @@ if TYPE_CHECKING:
 
 _WIDTH_ELSEWHERE = 110
 """Columns where no terminal says how wide it is: tables in a file shall not be squeezed into 80."""
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What moves the cursor, colours or rings, turns the direction of writing, or is no character at all."""
 
 
 class PlainConsole(Console):
-    """A console that reads no markup, leaves long lines alone, and lets a closed pipe be heard of."""
+    """A console that reads no markup, leaves long lines alone, and lets a closed pipe be heard of.
+
+    Control characters of file names, answers and messages are spelled out, whatever prints them; line ends
+    and tabs stay.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Lay something out; what rich itself tells the terminal is no text and stays."""
+        for segment in super().render(renderable, options):
+            if segment.control or not _COMMANDS.search(segment.text):
+                yield segment
+            else:
+                yield Segment(without_commands(segment.text), segment.style)
 
     def on_broken_pipe(self) -> None:
         """Leave it to `guarding`, which ends quietly."""
@@ -30,7 +47,7 @@ class PlainConsole(Console):
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line as it is."""
-        self.print(Text(text, style=style), soft_wrap=True)
+        self.print(plain(text, style), soft_wrap=True)
 
 
 def errors() -> PlainConsole:
@@ -51,15 +68,15 @@ def _console(*, stderr: bool) -> PlainConsole:
 
 def table(*columns: str, title: str = "", words: Sequence[str] = ()) -> Table:
     """An empty table; the columns in `words` hold words, the others numbers."""
-    made = Table(title=title or None, title_justify="left", title_style="bold")
+    made = Table(title=plain(title) if title else None, title_justify="left", title_style="bold")
     for column in columns:
-        made.add_column(Text(column), justify="left" if column in words else "right")
+        made.add_column(plain(column), justify="left" if column in words else "right")
     return made
 
 
 def row(made: Table, *cells: object, style: str = "") -> None:
     """Add a row of plain texts."""
-    made.add_row(*(Text(str(cell)) for cell in cells), style=style)
+    made.add_row(*(plain(str(cell)) for cell in cells), style=style)
 
 
 def print_json(value: "BaseModel | dict[str, Any]") -> None:
@@ -91,7 +108,7 @@ def ask(question: str, *, option: str) -> None:
 def confirmed(question: str) -> bool:
     """Ask for a yes or a no; Ctrl-C is neither, and ends the command as anywhere else."""
     try:
-        return typer.confirm(question, err=True)
+        return typer.confirm(without_commands(question), err=True)
     except typer.Abort:
         raise KeyboardInterrupt from None
 
@@ -114,6 +131,16 @@ def amount(count: int, thing: str, plural: str = "") -> str:
 def one_line(text: str) -> str:
     """A text whose line breaks and other signs that cannot be shown are spelled out."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def without_commands(text: str) -> str:
+    """A text whose control characters are spelled out, but for line ends and tabs."""
+    return _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def plain(text: str, style: str = "") -> Text:
+    """A text as it is printed; spelled out before anything is laid out, so that tables have room for it."""
+    return Text(without_commands(text), style=style)
 
 
 def size(count: int) -> str:

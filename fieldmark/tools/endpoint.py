@@ -285,17 +285,24 @@ class Endpoint:
 
 
 def _complaint(response: Any) -> str:
-    """The words of an error response: its message where it is JSON, else the start of its text."""
+    """The words of an error response: its message where it is JSON, else the start of its text; one line.
+
+    They end up in messages, notes and reports: what is no printable character has no business there.
+    """
     text = response.text
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
-        return " ".join(text.split())[:300]
+        return _one_line(text)[:300]
     error = data.get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
-        return str(error)[:1000]
+        return _one_line(str(error))[:1000]
     named = [str(error[name]) for name in ("message", "detail", "param", "code") if error.get(name)]
-    return " | ".join(named)[:1000] or str(error)[:1000]
+    return _one_line(" | ".join(named) or str(error))[:1000]
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in text).split())
 
 
 def _read(response: Any, hide: Callable[[str], str]) -> Completion:

@@ -71,6 +71,11 @@ def test_counts_reason_and_spending_in_words(capsys: pytest.CaptureFixture[str])
     assert "resume" not in out
 
 
+def test_a_file_is_one_line_whatever_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    out = said(resolution(prediction("e\x1b[31mvil\nname.png")), capsys)
+    assert "  e\\x1b[31mvil\\nname.png: [b]a[/b] 50.0%" in out
+
+
 def test_no_rounds_are_not_used_up(capsys: pytest.CaptureFixture[str]) -> None:
     made = resolution(prediction("a"), stop="max_rounds")
     none = made.manifest.model_copy(update={"counts": {"rounds": 0}})

@@ -23,6 +23,22 @@ def test_text_from_outside_is_printed_as_it_is(text: str, capsys: pytest.Capture
     assert out.count(text) == 3
 
 
+def test_control_characters_from_outside_command_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "e\x1b[31mvil\x1b]0;title\x07 \x9b2J\u202e\x00.jpg"
+    spelled = "e\\x1b[31mvil\\x1b]0;title"
+    words(json=False).say(f"{hostile}\n\ttwo")
+    errors().say(hostile)
+    made = table("file", words=("file",), title=hostile)
+    row(made, hostile)
+    words(json=False).print(made)
+    captured = capsys.readouterr()
+    assert captured.out.count(spelled) == 3
+    assert captured.err.startswith(spelled)
+    for sign in "\x1b\x07\x9b\u202e\x00":
+        assert sign not in captured.out + captured.err
+    assert f"{spelled}\\x07 \\x9b2J\\u202e\\x00.jpg\n        two\n" in captured.out
+
+
 def test_long_lines_are_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
     line = "a sentence that goes on and on " * 20
     errors().say(line)

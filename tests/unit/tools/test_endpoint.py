@@ -116,6 +116,11 @@ async def test_a_bad_endpoint_is_a_report_and_soon(reply: Reply, words: str) -> 
     assert report.lines()[-1].startswith("problem: ")
 
 
+async def test_what_an_endpoint_complains_of_is_one_printable_line() -> None:
+    report, _ = await report_on(error(400, "no\x1b[31m\nred\x1b]0;title\x07 models"))
+    assert "It says: no\ufffd[31m red\ufffd]0;title\ufffd models" in report.problem
+
+
 async def test_an_endpoint_that_is_down_is_a_report() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
