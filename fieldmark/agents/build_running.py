@@ -13,6 +13,7 @@ from fieldmark.agents.build import BuildState, build_graph
 from fieldmark.agents.build_context import BuildContext
 from fieldmark.agents.build_measure import MEASUREMENT, read_measurement
 from fieldmark.agents.build_writing import built_of, read_built, write_card
+from fieldmark.agents.checkpoints import open_checkpoint
 from fieldmark.errors import InputError, RunError
 from fieldmark.records.building import BuildResult
 from fieldmark.tools.heads.export import verify_export
@@ -43,7 +44,8 @@ async def run_build(context: BuildContext) -> BuildResult:
             hint="Talk about it first: `fieldmark concept chat`.",
         )
     name = context.identity
-    async with AsyncSqliteSaver.from_conn_string(str(context.folder.path / CHECKPOINT)) as saver:
+    path = context.folder.path / CHECKPOINT
+    async with open_checkpoint(path, AsyncSqliteSaver, holds=(BuildState,)) as saver:
         graph = build_graph(saver)
         config: RunnableConfig = {
             "configurable": {"thread_id": name},

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
 from pydantic import ValidationError
 
+from fieldmark.agents.checkpoints import open_checkpoint
 from fieldmark.agents.define import DefineState, build_graph
 from fieldmark.agents.define_context import DefineContext
 from fieldmark.agents.define_drafts import Drafts
@@ -112,9 +112,8 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
 
     async def __aenter__(self) -> Self:
         saver = await self._closing.enter_async_context(
-            AsyncSqliteSaver.from_conn_string(str(self.context.folder.checkpoint))
+            open_checkpoint(self.context.folder.checkpoint, AsyncSqliteSaver, holds=HELD_TYPES)
         )
-        saver.serde = JsonPlusSerializer(allowed_msgpack_modules=HELD_TYPES)
         self._saver = saver
         self._graph = build_graph(saver)
         return self

@@ -5,12 +5,13 @@ It knows nothing of settings, commands or what the run is for.
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from fieldmark.agents.checkpoints import open_checkpoint
 from fieldmark.agents.optimize import build_graph
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_state import OptimizeState
@@ -34,8 +35,9 @@ async def run_optimize(context: OptimizeContext) -> OptimizeState:
     Raises:
         InputError: Some class has fewer usable training images than there are to be folds.
     """
-    async with _AfterTheRest.from_conn_string(str(context.run.path / CHECKPOINT)) as saver, _ending(context):
-        cast("_AfterTheRest", saver).later = context.later
+    path = context.run.path / CHECKPOINT
+    async with open_checkpoint(path, _AfterTheRest, holds=(OptimizeState,)) as saver, _ending(context):
+        saver.later = context.later
         # Nothing is lost by a kill; a power cut may lose the last checkpoints, not what they name.
         await saver.conn.execute("PRAGMA synchronous = NORMAL")
         graph = build_graph(saver)

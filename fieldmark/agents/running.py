@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from fieldmark.agents.checkpoints import open_checkpoint
 from fieldmark.agents.context import ResolveContext
 from fieldmark.agents.notes import Note, QuestionSpec, RoundSummary
 from fieldmark.agents.rescoring import load_notebook
@@ -17,7 +17,7 @@ from fieldmark.agents.resolve import RECURSION_LIMIT, Batch, ResolveState, build
 
 CHECKPOINT = "checkpoint.sqlite"
 HELD_TYPES = (Batch, Note, QuestionSpec, ResolveState, RoundSummary)
-"""The only types made from a checkpoint: LangGraph's default would call whatever a tampered file names."""
+"""The only types made from a checkpoint."""
 
 
 async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> ResolveState:
@@ -36,8 +36,8 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
     Returns:
         The last state.
     """
-    async with AsyncSqliteSaver.from_conn_string(str(context.run.path / CHECKPOINT)) as saver:
-        saver.serde = JsonPlusSerializer(allowed_msgpack_modules=HELD_TYPES)
+    path = context.run.path / CHECKPOINT
+    async with open_checkpoint(path, AsyncSqliteSaver, holds=HELD_TYPES) as saver:
         graph = build_graph(saver)
         config: RunnableConfig = {"configurable": {"thread_id": thread}, "recursion_limit": RECURSION_LIMIT}
         earlier = await graph.aget_state(config)

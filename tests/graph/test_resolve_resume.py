@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
-import ormsgpack
 import pytest
 from pydantic import ValidationError
 
@@ -22,6 +21,7 @@ from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, error
 from tests.graph import crash
 from tests.graph.crash import AT_ONCE, QUESTIONS, go, truly
 from tests.graph.running import Ran
+from tests.graph.tampering import plant_call
 
 QUICK = {"retry-after-ms": "1"}
 
@@ -280,18 +280,9 @@ def test_an_endpoint_too_busy_for_every_question_stops_the_run(tmp_path: Path, w
 def test_a_tampered_checkpoint_calls_nothing(tmp_path: Path) -> None:
     """Whoever can write the file could name any function with its argument, were any type let in."""
     proof = tmp_path / "called"
-    call = ormsgpack.packb(("os", "mkdir", str(proof)))
     with FaultyEndpoint([truly]) as endpoint:
         resume(tmp_path, endpoint, most=18)
-        with sqlite3.connect(tmp_path / "run" / "checkpoint.sqlite") as database:
-            rows = database.execute("select rowid, checkpoint from checkpoints").fetchall()
-            for row, blob in rows:
-                held = ormsgpack.unpackb(blob, ext_hook=ormsgpack.Ext)
-                held["channel_values"]["temperature"] = ormsgpack.Ext(0, call)
-                database.execute(
-                    "update checkpoints set checkpoint = ? where rowid = ?", (ormsgpack.packb(held), row)
-                )
-        database.close()
+        plant_call(tmp_path / "run" / "checkpoint.sqlite", "temperature", proof=proof)
         with pytest.raises(ValidationError):
             resume(tmp_path, endpoint)
     assert not proof.exists()
