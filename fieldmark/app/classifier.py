@@ -115,21 +115,23 @@ class Classifier:
 
         Args:
             images: Files and folders.
-            resume: Id of an earlier run to go on with, in the same `out`. It keeps its models, whatever the
-                environment says by now; those named here win.
+            resume: Id of an earlier run to go on with, in the same `out`, of the same images, classes, noun,
+                book and options. It keeps its models, whatever the environment says by now; those named
+                here win.
 
         Returns:
             The predictions, with the run's manifest and folder.
 
         Raises:
             NoImagesError: No usable image.
+            RunError: The run to go on with is not there, or was started with something else.
             EndpointError: The language model could not be asked anything at all.
             FieldmarkError: Anything else that was wrong; its message says what to do.
         """
         found, calibration = self._find(images)
         earlier = RunFolder.open(self.out, resume) if resume else None
         if earlier:
-            check_unchanged(earlier, self._hashes(found, calibration))
+            check_unchanged(earlier, {**self._hashes(found, calibration), **self._deciding()})
         chosen = self._chosen(earlier)
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
@@ -329,6 +331,15 @@ class Classifier:
     def _hashes(self, found: Found, calibration: Sequence[ImageFile]) -> dict[str, JsonValue]:
         return {"images_hash": images_hash(found.images), "calibration_hash": images_hash(calibration)}
 
+    def _deciding(self) -> dict[str, JsonValue]:
+        """The arguments that decide what a run answers, as its configuration holds them."""
+        return {
+            "classes": list(self.classes),
+            "noun": self.noun,
+            "book": self.book.model_dump(mode="json") if self.book else None,
+            "options": self.options.model_dump(mode="json"),
+        }
+
     def _config(
         self, images: Images, chosen: Chosen, llm: ChatModel | None, vlm: ChatModel | None
     ) -> dict[str, JsonValue]:
@@ -336,16 +347,13 @@ class Classifier:
         return {
             "images": [as_text(path) for path in paths],
             "folder": as_text(Path.cwd()),
-            "classes": list(self.classes),
+            **self._deciding(),
             "clip": chosen.clip,
             "llm": chosen.llm,
             # In normal form, which holds no password.
             "base_url": llm.endpoint.url if llm else None,
             "vlm": self.vlm,
             "vlm_base_url": vlm.endpoint.url if vlm else None,
-            "noun": self.noun,
-            "book": self.book.model_dump(mode="json") if self.book else None,
-            "options": self.options.model_dump(mode="json"),
             "limits": self.limits.model_dump(mode="json"),
             "cache": self.cache,
             "calibration": str(Path(self.calibration).resolve()) if self.calibration else None,

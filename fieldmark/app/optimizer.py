@@ -261,7 +261,7 @@ class Optimizer:
     def _folder(
         self, found: LabelledImages | None, given: GivenTexts, encoder: Encoder, chosen: Chosen
     ) -> RunFolder:
-        """The run's folder: a new one, or the earlier one if images, texts and encoder are the same."""
+        """The run's folder: a new one, or the earlier one if all that decides its result is the same."""
         kept = content_key([image.content_hash for image in (*found.train, *found.test)]) if found else None
         now: dict[str, JsonValue] = {
             "images_hash": kept,
@@ -269,7 +269,7 @@ class Optimizer:
             "encoder": encoder.identity,
         }
         if self.earlier is not None:
-            check_unchanged(self.earlier, now)
+            check_unchanged(self.earlier, self._config(chosen) | now)
             run = self.earlier
         else:
             run = RunFolder.create(self.out, kind=KIND, options=self._config(chosen) | now)

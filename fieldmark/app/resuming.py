@@ -38,6 +38,8 @@ UNCHANGED = {
     ),
 }
 """What must be the same when a run is resumed, and what is said where it is not."""
+DECIDING = ("classes", "noun", "book", "options")
+"""The arguments that decide what a run answers: with others it would be another run."""
 
 
 class Settled(Record):
@@ -97,15 +99,22 @@ def choose(
 
 
 def check_unchanged(run: RunFolder, now: Mapping[str, JsonValue]) -> None:
-    """Refuse to go on with other images, calibration images, descriptions or encoder.
+    """Refuse to go on with other images, calibration images, descriptions, encoder, or arguments that decide.
 
     Raises:
-        RunError: Something changed.
+        RunError: Something changed; it says what.
     """
     kept = run.config.options
     for name, (message, hint) in UNCHANGED.items():
         if name in now and kept.get(name) != now[name]:
             raise RunError(message.format(run=run.run_id), hint=hint)
+    for name in DECIDING:
+        if name in now and (changed := _changed(name, kept.get(name), now[name])):
+            raise RunError(
+                f"Run {run.run_id} was started with {changed}.",
+                hint="Give what it was started with, as `from_run` does; or start a new run: what was paid "
+                "for comes from the cache.",
+            )
 
 
 def arguments_of(run: RunFolder) -> tuple[dict[str, Any], list[str]]:
@@ -139,6 +148,31 @@ def arguments_of(run: RunFolder) -> tuple[dict[str, Any], list[str]]:
 def earlier_manifest(run: RunFolder) -> RunManifest | None:
     """The manifest of a run that stopped before; None where it is new or was killed."""
     return run.read("manifest.json", RunManifest) if (run.path / "manifest.json").is_file() else None
+
+
+def _changed(name: str, kept: Any, now: Any) -> str:
+    """In what an argument differs from what a run was started with; empty where it does not."""
+    if kept == now:
+        return ""
+    match name:
+        case "classes":
+            parts = [
+                f"{word}: {', '.join(map(repr, names[:3]))}{' and others' if len(names) > 3 else ''}"
+                for word, names in (
+                    ("missing now", [each for each in kept if each not in set(now)]),
+                    ("not there then", [each for each in now if each not in set(kept)]),
+                )
+                if names
+            ]
+            return f"other classes ({'; '.join(parts) or 'they come in another order'})"
+        case "options":
+            # One that the version that wrote the run did not have yet is no change.
+            others = [option for option in now if option in kept and kept[option] != now[option]]
+            return f"other options ({', '.join(others)})" if others else ""
+        case "book":
+            return "another prompt book" if kept else "no prompt book"
+        case _:
+            return f"the {name} {kept!r}" if kept else f"no {name}"
 
 
 def _text(value: JsonValue) -> str | None:

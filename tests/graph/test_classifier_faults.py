@@ -25,7 +25,7 @@ from fieldmark.errors import (
     RunError,
     SettingsError,
 )
-from fieldmark.records import Limits, PromptBook
+from fieldmark.records import Limits, Origin, Prompt, PromptBook
 from fieldmark.tools.scoring.candidates import conformal_quantile
 from tests.faulty_endpoint import (
     FaultyEndpoint,
@@ -45,6 +45,12 @@ KEY = "sk-secret-of-the-tests"
 SAME = [{"id": MODEL, "fieldmark_identity": "one and the same"}]
 """What names the endpoint, whatever its port: only so can two of them share answers."""
 AT_ONCE = {"retry-after-ms": "1"}
+BOOK = PromptBook(
+    classes=WORLD.names,
+    prompts=tuple(
+        Prompt(class_name=name, text=f"a {name}", origin=Origin(kind="template")) for name in WORLD.names
+    ),
+)
 
 
 @pytest.fixture
@@ -463,6 +469,39 @@ def test_other_images_are_no_resumption(place: Path, pictures: Path) -> None:
         (pictures / "0-0.png").unlink()
         with pytest.raises(RunError, match="not those"):
             classifier(place, endpoint).resolve(pictures, resume=stopped.run.name)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"classes": ["x", "y", "z"]}, r"other classes \(missing now: .*; not there then: 'x', 'y', 'z'\)"),
+        ({"classes": WORLD.names[::-1]}, "they come in another order"),
+        ({"options": options(max_rounds=0, tau=0.5, k=3)}, r"other options \(k, tau\)"),
+        ({"noun": "fish"}, "the noun 'bird'"),
+        ({"book": BOOK}, "no prompt book"),
+    ],
+)
+def test_what_decides_the_answers_is_no_resumption(
+    place: Path, pictures: Path, changed: dict[str, Any], says: str
+) -> None:
+    with FaultyEndpoint([truly]) as endpoint:
+        stopped = classifier(place, endpoint, limits=Limits(max_calls=2)).resolve(pictures)
+        asked = endpoint.asked
+        with pytest.raises(RunError, match=says) as caught:
+            classifier(place, endpoint, **changed).resolve(pictures, resume=stopped.run.name)
+        assert endpoint.asked == asked
+    assert caught.value.hint
+    assert stopped.run.name in str(caught.value)
+
+
+def test_an_option_of_a_later_version_is_no_change(place: Path, pictures: Path) -> None:
+    with FaultyEndpoint([truly]) as endpoint:
+        stopped = classifier(place, endpoint, limits=Limits(max_calls=2)).resolve(pictures)
+        config = json.loads((stopped.run / "config.json").read_text())
+        del config["options"]["options"]["patience"]
+        (stopped.run / "config.json").write_text(json.dumps(config))
+        found = classifier(place, endpoint).resolve(pictures, resume=stopped.run.name)
+    assert found.manifest.stop_reason == "max_rounds"
 
 
 def test_the_environment_has_no_say_in_a_resumed_run(
