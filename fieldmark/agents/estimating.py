@@ -64,7 +64,7 @@ async def first_look(
     questions: list[Question] = []
     known = noun
     if noun is None:
-        question = ask_noun(tuple(classes)[:50])
+        question = ask_noun(classes)
         questions.append(question)
         if await llm.peek(question):
             known = (await llm.ask(question)).value.noun  # from the cache, as was just seen

@@ -11,7 +11,6 @@ from typing import Any, Literal, Self
 
 from pydantic import JsonValue
 
-from fieldmark.agents.asking import may_pass
 from fieldmark.agents.context import Report, ResolveContext, say_nothing
 from fieldmark.agents.estimating import Estimate, first_look, most_follow_ups
 from fieldmark.agents.options import ResolveOptions
@@ -20,10 +19,10 @@ from fieldmark.agents.running import run_resolve
 from fieldmark.app.checks import check_book, check_calibration, check_loop
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import check_classes, find_given, images_hash
+from fieldmark.app.noun import settle_noun
 from fieldmark.app.resolution import Resolution, shown_counts
 from fieldmark.app.resuming import (
     RESUMED,
-    SETTLED,
     Chosen,
     Settled,
     arguments_of,
@@ -34,9 +33,8 @@ from fieldmark.app.resuming import (
 from fieldmark.app.stores import Stores, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
-from fieldmark.errors import LimitReached, QuestionFailed, SettingsError
+from fieldmark.errors import SettingsError
 from fieldmark.evals.manifest import describe_model, write_manifest
-from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Limits, PromptBook, RunManifest, Usage
 from fieldmark.settings import read_settings
 from fieldmark.tools.given_paths import as_text
@@ -283,26 +281,14 @@ class Classifier:
             yield vlm
 
     async def _noun(self, llm: ChatModel | None, run: RunFolder) -> Settled:
-        """The generic noun: as given, from the book, asked, or "object".
-
-        What was asked is settled for the run: another noun after a resume would ask everything anew. What
-        could not be asked is open still, where another day may bring an answer.
-        """
-        given = self.noun or (self.book.noun if self.book else None)
-        if given is not None or llm is None:
-            return Settled(noun=given or self.options.noun)
-        if (run.path / SETTLED).is_file():
-            return run.read(SETTLED, Settled)
-        try:
-            settled = Settled(noun=(await llm.ask(ask_noun(tuple(self.classes)[:50]))).value.noun)
-        except (QuestionFailed, LimitReached) as error:
-            self.report("noun", {"failed": str(error)})
-            note = f"Which noun fits all classes was not answered; {self.options.noun!r} was taken."
-            settled = Settled(noun=self.options.noun, note=note)
-            if isinstance(error, LimitReached) or may_pass(error.reason):
-                return settled
-        run.write(SETTLED, settled)
-        return settled
+        return await settle_noun(
+            tuple(self.classes),
+            given=self.noun or (self.book.noun if self.book else None),
+            plain=self.options.noun,
+            llm=llm,
+            run=run,
+            report=self.report,
+        )
 
     def _started_options(self) -> ResolveOptions:
         if self.book is not None and self.options.start == "descriptors":

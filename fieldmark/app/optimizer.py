@@ -10,20 +10,19 @@ from typing import Any, Self
 
 from pydantic import JsonValue, ValidationError
 
-from fieldmark.agents.asking import may_pass
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.agents.optimize_options import OptimizeOptions
 from fieldmark.agents.optimize_search import RANDOM_BY
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import check_classes, read_book, read_class_names
+from fieldmark.app.noun import settle_noun
 from fieldmark.app.optimize_inputs import read_inputs, read_texts
-from fieldmark.app.resuming import SETTLED, UNCHANGED, Chosen, Settled, check_unchanged, choose
+from fieldmark.app.resuming import UNCHANGED, Chosen, Settled, check_unchanged, choose
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.cache.keys import content_key
-from fieldmark.errors import InputError, QuestionFailed, RunError
+from fieldmark.errors import InputError, RunError
 from fieldmark.evals.optimize_demo import AviarySettings, aviary_classes, optimize_aviary
 from fieldmark.evals.optimizing import OptimizeResult, Optimizing, optimize
-from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Limits, PromptBook
 from fieldmark.settings import read_settings
 from fieldmark.tools.descriptions import GivenTexts
@@ -235,28 +234,14 @@ class Optimizer:
         return result
 
     async def _noun(self, classes: Sequence[str], llm: ChatModel | None, run: RunFolder) -> Settled:
-        """The generic noun: as given, from the book, asked, or "object"; settled once for the whole run.
-
-        Raises:
-            LimitReached: A limit kept the question back.
-            QuestionFailed: The endpoint gave no answer, which another day may bring. Another noun after a
-                resume would be another search, so that there is none yet.
-        """
-        given = self.noun or (self.book.noun if self.book else None)
-        if given is not None or llm is None:
-            return Settled(noun=given or self.options.noun)
-        if (run.path / SETTLED).is_file():
-            return run.read(SETTLED, Settled)
-        try:
-            settled = Settled(noun=(await llm.ask(ask_noun(tuple(classes[:50])))).value.noun)
-        except QuestionFailed as error:
-            if may_pass(error.reason):
-                raise
-            self.report("noun", {"failed": str(error)})
-            note = f"Which noun fits all classes was not answered; {self.options.noun!r} was taken."
-            settled = Settled(noun=self.options.noun, note=note)
-        run.write(SETTLED, settled)
-        return settled
+        return await settle_noun(
+            classes,
+            given=self.noun or (self.book.noun if self.book else None),
+            plain=self.options.noun,
+            llm=llm,
+            run=run,
+            report=self.report,
+        )
 
     def _folder(
         self, found: LabelledImages | None, given: GivenTexts, encoder: Encoder, chosen: Chosen

@@ -21,7 +21,9 @@ from fieldmark.errors import (
     ClassNamesError,
     EndpointError,
     InputError,
+    LimitReached,
     NoImagesError,
+    QuestionFailed,
     RunError,
     SettingsError,
 )
@@ -270,7 +272,8 @@ def test_without_a_noun_it_goes_on_with_a_plain_one(place: Path, pictures: Path)
     assert {p.label for p in found} == set(WORLD.names)
 
 
-def test_a_noun_that_a_busy_endpoint_did_not_answer_is_asked_again(place: Path, pictures: Path) -> None:
+def test_a_run_does_not_begin_without_a_noun_that_another_day_may_bring(place: Path, pictures: Path) -> None:
+    """Begun with a plain noun and gone on with another, it would mix answers to two sets of questions."""
     busy = True
 
     def answer(request: Received) -> Reply:
@@ -280,14 +283,39 @@ def test_a_noun_that_a_busy_endpoint_did_not_answer_is_asked_again(place: Path, 
 
     with FaultyEndpoint([answer], models=SAME) as endpoint:
         given: dict[str, Any] = {"noun": None, "options": options(noun="object", max_rounds=0)}
-        stopped = classifier(place, endpoint, limits=Limits(max_calls=3), **given).resolve(pictures)
-        assert stopped.manifest.stop_reason == "budget"
-        assert any("'object' was taken" in note for note in stopped.manifest.notes)
+        with pytest.raises(QuestionFailed, match="503"):
+            classifier(place, endpoint, **given).resolve(pictures)
+        (folder,) = place.iterdir()
+        with pytest.raises(LimitReached):
+            classifier(place, endpoint, limits=Limits(max_calls=0), **given).resolve(
+                pictures, resume=folder.name
+            )
         busy = False
-        found = classifier(place, endpoint, **given).resolve(pictures, resume=stopped.run.name)
-    book = PromptBook.model_validate_json((found.run / "book.json").read_bytes())
-    assert book.noun == "bird"
+        found = classifier(place, endpoint, **given).resolve(pictures, resume=folder.name)
+        said = [data_of(request.text).get("noun", "none yet") for request in endpoint.chats]
+    assert set(said) == {"none yet", "bird"}
+    assert found.manifest.stop_reason == "max_rounds"
     assert found.manifest.notes == ()
+
+
+def test_all_classes_have_a_say_in_the_noun_and_the_estimate_asks_the_same(
+    place: Path, pictures: Path
+) -> None:
+    names = [f"bird {number:03}" for number in range(150)]
+
+    def answer(request: Received) -> Reply:
+        return completion('{"noun": "bird"}')
+
+    with FaultyEndpoint([answer], models=SAME) as endpoint:
+        given: dict[str, Any] = {"classes": names, "noun": None, "options": options(start="names")}
+        asking = classifier(place, endpoint, limits=Limits(max_calls=1), **given)
+        assert asking.estimate(pictures).noun is None
+        asking.resolve(pictures)
+        (request,) = endpoint.chats
+        assert asking.estimate(pictures).noun == "bird"
+    shown = data_of(request.text)["classes"]
+    assert names[0] in shown
+    assert set(names[140:]) & set(shown)
 
 
 def test_a_useless_noun_is_settled_and_noted(place: Path, pictures: Path) -> None:

@@ -1,0 +1,54 @@
+"""Settles the generic noun of a run: as given, from the book, as asked, or a plain one.
+
+It knows nothing of what the noun is used for.
+"""
+
+from collections.abc import Sequence
+
+from fieldmark.agents.asking import may_pass
+from fieldmark.agents.context import Report
+from fieldmark.app.resuming import SETTLED, Settled
+from fieldmark.errors import QuestionFailed
+from fieldmark.prompts.noun import ask_noun
+from fieldmark.tools.llm import ChatModel
+from fieldmark.tools.run_folder import RunFolder
+
+
+async def settle_noun(
+    classes: Sequence[str],
+    *,
+    given: str | None,
+    plain: str,
+    llm: ChatModel | None,
+    run: RunFolder,
+    report: Report,
+) -> Settled:
+    """The generic noun, settled once for the whole run, in whose folder it is kept.
+
+    Args:
+        classes: The class names.
+        given: The noun where it needs no asking.
+        plain: The noun where nobody can be asked, or the answer is of no use.
+        llm: Whom to ask; None asks nobody.
+        run: The run.
+        report: Told where the answer was of no use.
+
+    Raises:
+        LimitReached: A limit kept the question back.
+        QuestionFailed: The endpoint gave no answer, which another day may bring. Another noun after a
+            resume would ask and search anew, so that there is none yet.
+    """
+    if given is not None or llm is None:
+        return Settled(noun=given or plain)
+    if (run.path / SETTLED).is_file():
+        return run.read(SETTLED, Settled)
+    try:
+        settled = Settled(noun=(await llm.ask(ask_noun(classes))).value.noun)
+    except QuestionFailed as error:
+        if may_pass(error.reason):
+            raise
+        report("noun", {"failed": str(error)})
+        note = f"Which noun fits all classes was not answered; {plain!r} was taken."
+        settled = Settled(noun=plain, note=note)
+    run.write(SETTLED, settled)
+    return settled
