@@ -4,6 +4,7 @@ It knows nothing of prices, files on disk or the wording of questions; tools do 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise, takewhile
 from typing import Annotated, Any, Literal
 
 import torch
@@ -68,8 +69,6 @@ class ResolveState(BaseModel):
     """Answers of the fan-out under way."""
     round: int = 0
     """Rounds of follow-up questions done."""
-    stalled: int = 0
-    """Rounds in a row that changed no candidate."""
     history: tuple[RoundSummary, ...] = ()
     halted: Literal["budget", "endpoint"] | None = None
     """Why questions of the last fan-out could not be asked; cleared when a run is resumed."""
@@ -172,17 +171,14 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
     )
     context.report("triaged", summary.model_dump())
     context.run.event("triaged", **summary.model_dump())
-    before = state.history[-1] if state.history else None
-    same = before is not None and before.candidates == summary.candidates
-    stalled = state.stalled + 1 if same else 0
+    history = (*state.history, summary)
     return {
         "candidates": result.candidates_hash,
         "admitted": state.admitted if state.round else result.candidates_hash,
         "earlier": state.candidates,
-        "history": (*state.history, summary),
-        "stalled": stalled,
+        "history": history,
         "shows": context.vlm is not None,
-        "stop_reason": stop_reason(summary, state=state, stalled=stalled, options=context.options),
+        "stop_reason": stop_reason(history, state=state, options=context.options),
     }
 
 
@@ -327,9 +323,10 @@ def halted(notes: Sequence[Note]) -> Literal["budget", "endpoint"] | None:
 
 
 def stop_reason(
-    summary: RoundSummary, *, state: ResolveState, stalled: int, options: ResolveOptions
+    history: Sequence[RoundSummary], *, state: ResolveState, options: ResolveOptions
 ) -> StopReason | None:
     """Why the loop ends here, in words an outsider can read; None while it should go on."""
+    summary = history[-1]
     # Where half the classes were described, an image that only these are left for is not resolved.
     if state.halted and (summary.open or not state.round):
         return state.halted
@@ -337,9 +334,15 @@ def stop_reason(
         return "resolved"
     if state.round >= options.max_rounds:
         return "max_rounds"
-    if stalled >= options.patience:
+    if stalled_rounds(history) >= options.patience:
         return "no_progress"
     return None
+
+
+def stalled_rounds(history: Sequence[RoundSummary]) -> int:
+    """How many of the last rounds in a row changed no candidate."""
+    latest_first = pairwise(summary.candidates for summary in reversed(history))
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], latest_first))
 
 
 # ---------------------------------------------------------------- routers

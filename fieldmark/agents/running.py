@@ -94,7 +94,6 @@ def last_round_again(state: ResolveState) -> dict[str, Any]:
         "candidates": state.earlier,
         "history": state.history[:-1],
         "round": state.round - 1,
-        "stalled": max(0, state.stalled - 1),
         "halted": None,
         "stop_reason": None,
     }

@@ -17,8 +17,10 @@ from fieldmark.agents.resolve import (
     route_plan,
     route_triage,
     settled,
+    stalled_rounds,
     stop_reason,
 )
+from fieldmark.agents.running import last_round_again
 
 SPECS = tuple(QuestionSpec(kind="describe", classes=(name,)) for name in ("finch", "heron", "gull"))
 
@@ -50,8 +52,27 @@ def summary(**given: int) -> RoundSummary:
 )
 def test_why_the_loop_ends(given: Any, state: Any, stalled: int, reason: str | None) -> None:
     chosen = ResolveOptions(max_rounds=3, patience=2)
-    found = stop_reason(summary(**given), state=ResolveState(**state), stalled=stalled, options=chosen)
+    history = [summary(**given)] * (stalled + 1)
+    found = stop_reason(history, state=ResolveState(**state), options=chosen)
     assert found == reason
+
+
+@pytest.mark.parametrize(
+    ("candidates", "stalled"), [([9], 0), ([9, 9], 1), ([9, 9, 4], 0), ([9, 4, 4, 4], 2), ([4, 9, 9, 4], 0)]
+)
+def test_how_long_nothing_has_changed(candidates: list[int], stalled: int) -> None:
+    assert stalled_rounds([summary(candidates=each) for each in candidates]) == stalled
+
+
+def test_a_round_that_is_begun_again_takes_its_own_count_of_candidates_back() -> None:
+    """Cut short, it may have lost a candidate after a round that lost none: that one counts again."""
+    rounds = tuple(summary(round=number, candidates=left) for number, left in enumerate([9, 9, 4]))
+    again = last_round_again(ResolveState(round=2, history=rounds, halted="budget", stop_reason="budget"))
+    state = ResolveState.model_validate(again)
+    assert stalled_rounds(state.history) == 1
+    chosen = ResolveOptions(max_rounds=9, patience=2)
+    ended = (*state.history, summary(round=2, candidates=9))
+    assert stop_reason(ended, state=state, options=chosen) == "no_progress"
 
 
 @pytest.mark.parametrize(
