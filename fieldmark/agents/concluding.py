@@ -34,6 +34,7 @@ class Outcome:
         first: Class probabilities of the first look `[N, C]`.
         scores: The last class scores `[N, C]`.
         candidates: The classes left `[N, C]` bool.
+        scored_within: Hash of the classes that the scores were made within `[N, C]` bool.
         temperature: What the scores are divided by.
         rounds: Rounds of follow-up questions.
     """
@@ -42,6 +43,7 @@ class Outcome:
     first: Tensor
     scores: Tensor
     candidates: Tensor
+    scored_within: str
     temperature: float
     rounds: int
 
@@ -68,7 +70,7 @@ def table_of(outcome: Outcome, context: ResolveContext) -> Table | None:
     """The field guide that decided, scored; None where another rule did, or the first look alone."""
     if not outcome.rounds or context.options.rule == "fudd":
         return None
-    return tabulated(outcome.notebook, outcome.first, outcome.candidates, context)
+    return tabulated(outcome.notebook, outcome.first, outcome.scored_within, context)
 
 
 def predict(outcome: Outcome, context: ResolveContext) -> list[Prediction]:

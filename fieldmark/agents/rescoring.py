@@ -48,15 +48,13 @@ class Table:
         return dense.scatter_reduce_(1, columns.clamp(min=0), self.result.scores, "amax")
 
 
-def rescore(
-    notebook: str, first: Tensor, candidates: Tensor, context: ResolveContext
-) -> tuple[Tensor, float]:
+def rescore(notebook: str, first: Tensor, within: str, context: ResolveContext) -> tuple[Tensor, float]:
     """Class scores `[N, C]` by everything known, and the temperature that belongs to them.
 
     Args:
         notebook: Hash of all answers so far.
         first: Class probabilities of the first look `[N, C]`.
-        candidates: Which classes each image may still be `[N, C]` bool.
+        within: Hash of the classes that each image may still be `[N, C]` bool.
         context: The run.
 
     Returns:
@@ -64,9 +62,9 @@ def rescore(
         table rule's scores are log-odds; FuDD's are cosines and are spread over rivals.
     """
     if context.options.rule == "fudd":
-        scores = fudd(load_notebook(notebook, context), candidates, context)
+        scores = fudd(load_notebook(notebook, context), load_array(within, context), context)
         return scores, spread_temperature(scores)
-    table = tabulated(notebook, first, candidates, context)
+    table = tabulated(notebook, first, within, context)
     if table is None:
         return first.clamp(min=1e-12).log(), 1.0
     return table.scores(first), context.options.table_temperature
@@ -77,20 +75,33 @@ def load_notebook(notebook: str, context: ResolveContext) -> Notebook:
     return Notebook.model_validate(context.arrays.get_json(notebook)) if notebook else Notebook()
 
 
-def tabulated(notebook: str, first: Tensor, candidates: Tensor, context: ResolveContext) -> Table | None:
+def load_array(name: str, context: ResolveContext) -> Tensor:
+    """An array that the state names by its hash."""
+    return torch.from_numpy(context.arrays.get(name))
+
+
+def tabulated(notebook: str, first: Tensor, within: str, context: ResolveContext) -> Table | None:
     """The table that the answers make, scored; None without any vote.
 
     Triage, planning and the conclusion look at the same table: the last one is remembered.
+
+    Args:
+        notebook: Hash of all answers so far.
+        first: Class probabilities of the first look `[N, C]`.
+        within: Hash of the candidates from before these answers `[N, C]` bool. Not those that they led to:
+            a table too large to score whole would come out otherwise, and what a run looked at before it was
+            interrupted would not be what it looks at after.
+        context: The run.
     """
-    key = f"table {notebook}"
+    key = f"table {notebook} {within}"
     if key not in context.memo:
         context.memo.clear()
-        context.memo[key] = _tabulate(load_notebook(notebook, context), first, candidates, context)
+        context.memo[key] = _tabulate(load_notebook(notebook, context), first, within, context)
     found = context.memo[key]
     return found if isinstance(found, Table) else None
 
 
-def _tabulate(notebook: Notebook, first: Tensor, candidates: Tensor, context: ResolveContext) -> Table | None:
+def _tabulate(notebook: Notebook, first: Tensor, within: str, context: ResolveContext) -> Table | None:
     guide = guide_of(notebook, context)
     if guide is None:
         return None
@@ -98,7 +109,7 @@ def _tabulate(notebook: Notebook, first: Tensor, candidates: Tensor, context: Re
     result = table_rule(
         value_cosines(guide, context.vectors, encode),
         guide.counts,
-        _columns(first, candidates, guide),
+        _columns(first, load_array(within, context), guide),
         table_options(context),
         name_scores=name_scores(context),
         reference=None if reference is None else value_cosines(guide, reference, encode),
@@ -231,15 +242,26 @@ def plan_view(
     candidates: Tensor,
     temperature: float,
     context: ResolveContext,
+    *,
+    scored_within: str,
 ) -> PlanView:
     """What the planner may look at: how much each open image is still each class, and the table's gaps.
 
     Calibration images count like the others: a loop that spent its questions on the others alone would not
     treat both alike, and conformal coverage would be lost.
+
+    Args:
+        notebook: Hash of all answers so far.
+        first: Class probabilities of the first look `[N, C]`.
+        scores: The latest class scores `[N, C]`.
+        candidates: The classes left `[N, C]` bool.
+        temperature: What the scores are divided by.
+        context: The run.
+        scored_within: Hash of the candidates that the scores were made within.
     """
     still_open = candidates.sum(1) > 1
     weights = class_probabilities(scores, temperature, within=candidates)[still_open]
-    table = tabulated(notebook, first, candidates, context)
+    table = tabulated(notebook, first, scored_within, context)
     columns: tuple[str, ...] = ()
     columns_hash = ""
     counts = doubt = torch.zeros(len(context.classes), 0)

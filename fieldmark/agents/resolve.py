@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from itertools import pairwise, takewhile
 from typing import Annotated, Any, Literal
 
-import torch
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
 
 from fieldmark.agents import rescoring, triaging
 from fieldmark.agents.asking import ask
@@ -24,6 +22,7 @@ from fieldmark.agents.looking import KEPT_BACK, load_looks, look_at, undecided
 from fieldmark.agents.notes import Looks, Note, Notebook, QuestionSpec, RoundSummary
 from fieldmark.agents.options import ResolveOptions
 from fieldmark.agents.planning import GroupPlanner, PairPlanner, Planner, TablePlanner
+from fieldmark.agents.rescoring import load_array
 from fieldmark.errors import EndpointError, NoImagesError
 from fieldmark.records import PromptBook, StopReason
 from fieldmark.tools.scoring.candidates import class_probabilities
@@ -57,7 +56,7 @@ class ResolveState(BaseModel):
     candidates: str = ""
     """Hash of the candidates `[N, C]` bool: which classes each image may still be."""
     earlier: str = ""
-    """Hash of the candidates of the round before."""
+    """Hash of the candidates of the round before: those that the scores were made within."""
     admitted: str = ""
     """Hash of the first look's candidates: no later round admits a class that it ruled out."""
     notebook: str = ""
@@ -145,9 +144,7 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
     """Recompute candidates within the earlier ones, and say whether the loop is done."""
     context = runtime.context
     table = (
-        rescoring.tabulated(
-            state.notebook, load_array(state.first, context), load_array(state.candidates, context), context
-        )
+        rescoring.tabulated(state.notebook, load_array(state.first, context), state.candidates, context)
         if state.round and context.options.rule != "fudd"
         else None
     )
@@ -192,6 +189,7 @@ async def plan(state: ResolveState, runtime: Context) -> Update:
         load_array(state.candidates, context),
         state.temperature,
         context,
+        scored_within=state.earlier,
     )
     specs = planner_of(context).plan(view)
     context.report("planned", {"round": state.round + 1, "questions": len(specs)})
@@ -206,7 +204,7 @@ async def rescore(state: ResolveState, runtime: Context) -> Update:
     notebook = rescoring.load_notebook(state.notebook, context).with_notes(fresh)
     notebook_hash = context.arrays.put_json(notebook.model_dump(mode="json"))
     scores, temperature = rescoring.rescore(
-        notebook_hash, load_array(state.first, context), load_array(state.candidates, context), context
+        notebook_hash, load_array(state.first, context), state.candidates, context
     )
     return {
         "notebook": notebook_hash,
@@ -276,14 +274,10 @@ def outcome_of(state: ResolveState, context: ResolveContext) -> Outcome:
         first=load_array(state.first, context),
         scores=load_array(state.scores, context),
         candidates=load_array(state.candidates, context),
+        scored_within=state.earlier,
         temperature=state.temperature,
         rounds=state.round,
     )
-
-
-def load_array(name: str, context: ResolveContext) -> Tensor:
-    """An array that the state names by its hash."""
-    return torch.from_numpy(context.arrays.get(name))
 
 
 def in_plan_order(notes: Sequence[Note], planned: Sequence[QuestionSpec]) -> tuple[Note, ...]:
