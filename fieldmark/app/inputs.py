@@ -87,7 +87,8 @@ def read_class_names(text: str) -> list[str]:
         )
     if is_path and path.is_file():
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            # splitlines() would also split at the exotic line ends that a class name may hold.
+            lines = path.read_text(encoding="utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ClassNamesError(f"Class names cannot be read from {text!r}: {error}.") from error
         return [line.strip() for line in lines if line.strip()]

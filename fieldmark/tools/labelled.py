@@ -14,7 +14,7 @@ from random import Random
 
 from fieldmark.errors import ClassNamesError, InputError, NoImagesError
 from fieldmark.records import Skipped
-from fieldmark.tools.given_paths import is_there
+from fieldmark.tools.given_paths import as_text, is_text, is_there
 from fieldmark.tools.images import ImageFile, find_images, image_files
 
 SPLITS = ("train", "val", "test")
@@ -209,6 +209,11 @@ def class_folders(path: Path, classes: Sequence[str] = ()) -> list[tuple[Path, s
     for folder in (each for each in inside if each.is_dir() and not each.name.startswith(".")):
         if classes and folder.name not in classes:
             continue
+        if not is_text(folder.name):
+            raise InputError(
+                f"The class folder {as_text(folder)!r} has a name that is no well-formed text.",
+                hint="Rename it in UTF-8: it is the name of a class.",
+            )
         pairs += [(file, folder.name) for file in image_files(folder)]
     if not pairs:
         raise NoImagesError(f"No image in the class folders of {path}.", hint="Give one folder a class.")
@@ -225,7 +230,7 @@ def _listed(path: Path, root: Path) -> Rows:
         else:
             rows = [json.loads(line) for line in text.split("\n") if line.strip()]
         return _table(rows, root)
-    except (OSError, LookupError, RecursionError, TypeError, ValueError) as error:
+    except (OSError, LookupError, RecursionError, TypeError, ValueError, csv.Error) as error:
         raise InputError(
             f"{str(path)!r} cannot be read as a list of labelled images: {error}.",
             hint="A CSV or JSONL list needs the columns path and label; a JSON file must be a split file.",

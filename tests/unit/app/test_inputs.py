@@ -48,3 +48,9 @@ def test_a_caption_may_hold_exotic_line_ends(tmp_path: Path) -> None:
     )
     pool = (ImageFile(path=tmp_path / "a.png", content_hash="x"),)
     assert read_captions(tmp_path / "c.jsonl", tmp_path, pool) == (pool, (said,))
+
+
+def test_a_class_name_in_a_file_may_hold_exotic_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "classes.txt"
+    path.write_bytes("wren\u2028brown\r\nfinch\r\n\r\n".encode())
+    assert read_class_names(str(path)) == ["wren\u2028brown", "finch"]

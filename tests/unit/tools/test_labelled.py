@@ -1,6 +1,7 @@
 """Labelled images out of folders, lists and split files; shots, repeats, strangers and missing images."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,17 @@ def test_nothing_there(tmp_path: Path) -> None:
     draw(tmp_path / "finch" / "0.png", 1)
     with pytest.raises(ClassNamesError, match="at least two"):
         read_labelled(tmp_path, shots=1, seed=0)
+
+
+def test_a_class_folder_whose_name_is_no_text_is_refused(folder: Path) -> None:
+    other = folder / os.fsdecode(b"gr\xfcn")
+    draw(other / "0.png", 99)
+    with pytest.raises(InputError, match=r"gr\\udcfcn.*well-formed"):
+        read_labelled(folder, shots=2, seed=0)
+
+
+def test_a_cell_of_a_megabyte_is_no_traceback(folder: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "list.csv"
+    listed.write_text("path,label\n" + "a" * 200_000 + ",finch\n")
+    with pytest.raises(InputError, match="labelled images"):
+        read_labelled(listed, shots=1, seed=0)
