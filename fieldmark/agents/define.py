@@ -13,7 +13,7 @@ from fieldmark.agents.define_context import DefineContext
 from fieldmark.agents.define_edit_nodes import decided, finish, refine, triage, weigh
 from fieldmark.agents.define_scope_nodes import answered, draft, question, revise, set_aside
 from fieldmark.agents.define_state import Context, DefineGraph, DefineState, Update, hear, within_limits
-from fieldmark.records.conversation import BlindBatch, EditOffer
+from fieldmark.records.conversation import BlindBatch, EditOffer, ScopeReply
 
 # ---------------------------------------------------------------- interrupts: nothing but the question
 
@@ -68,11 +68,14 @@ def route_draft(state: DefineState, runtime: Context) -> Literal["question", "mi
     return _to_board(state, runtime)
 
 
-def route_answered(state: DefineState) -> Literal["ask", "triage", "revise"]:
-    """Ask an unanswered question again; else take the answer in."""
-    if state.again:
-        return "ask"
-    return "triage" if state.leaving else "revise"
+def route_answered(
+    state: DefineState, runtime: Context
+) -> Literal["triage", "revise", "question", "mine", "board", "test"]:
+    """Take an answer in; nothing follows from a question that was skipped."""
+    if state.leaving:
+        return "triage"
+    reply = state.heard.reply if state.heard else None
+    return "revise" if isinstance(reply, ScopeReply) and reply.answer.strip() else route_draft(state, runtime)
 
 
 def route_board(state: DefineState) -> Literal["label", "test"]:
@@ -154,8 +157,9 @@ def build_graph(checkpointer: Any = None) -> DefineGraph:
     graph.add_conditional_edges("draft", route_draft, ["question", "mine", "board", "test"])
     graph.add_edge("question", "ask")
     graph.add_edge("ask", "answered")
-    graph.add_conditional_edges("answered", route_answered, ["ask", "triage", "revise"])
-    graph.add_conditional_edges("revise", route_draft, ["question", "mine", "board", "test"])
+    onward = ["question", "mine", "board", "test"]
+    graph.add_conditional_edges("answered", route_answered, ["triage", "revise", *onward])
+    graph.add_conditional_edges("revise", route_draft, onward)
     graph.add_conditional_edges("mine", or_test("judge"), ["judge", "test"])
     graph.add_conditional_edges("judge", or_test("board"), ["board", "test"])
     graph.add_conditional_edges("board", route_board, ["label", "test"])

@@ -52,17 +52,25 @@ class Drafts:
         """Keep what was said so far where these images were revealed."""
         self._write(Draft(of=content_key(list(images)), responses=tuple(responses)))
 
+    @property
+    def count(self) -> int:
+        """Labels of the board or batch under way, whichever it is."""
+        draft = self._kept()
+        return len(draft.labels) if draft else 0
+
     def clear(self) -> None:
         """Forget them, once the answer that they became is kept: shown again, the images are asked anew."""
         self._path.unlink(missing_ok=True)
 
     def _read(self, images: Sequence[str]) -> Draft:
-        none = Draft(of=content_key(list(images)))
+        draft, of = self._kept(), content_key(list(images))
+        return draft if draft and draft.of == of else Draft(of=of)
+
+    def _kept(self) -> Draft | None:
         try:
-            draft = Draft.model_validate_json(self._path.read_bytes())
+            return Draft.model_validate_json(self._path.read_bytes())
         except (FileNotFoundError, ValidationError):
-            return none
-        return draft if draft.of == none.of else none
+            return None
 
     def _write(self, draft: Draft) -> None:
         write_whole(self._path, (draft.model_dump_json(indent=1).encode("utf-8"),))

@@ -26,7 +26,6 @@ from fieldmark.tools.concept_changes import dev_labels, latest_labels, with_deci
 
 MISREAD = "the model misread this image"
 """The reason noted where the owner says that the annotator, not the definition, is wrong."""
-NO_ANSWER = "no answer"
 FITTING = {
     ScopeQuestion: ScopeReply,
     BoardToLabel: LabelReply,
@@ -60,12 +59,10 @@ def check_reply(payload: Payload, reply: Reply) -> None:
 
 
 def unanswered(payload: Payload, reply: Reply) -> tuple[str, ...]:
-    """Images of a board or a batch that the answer passes over; a scope question itself as one empty name."""
+    """Images of a board or a batch that the answer passes over."""
     if isinstance(payload, BoardToLabel | BlindBatch) and isinstance(reply, LabelReply):
         labelled = {label.image for label in reply.labels}
         return () if reply.stop or reply.later else tuple(i for i in payload.images if i not in labelled)
-    if isinstance(payload, ScopeQuestion) and isinstance(reply, ScopeReply):
-        return () if reply.stop or reply.answer.strip() else ("",)
     return ()
 
 
@@ -119,11 +116,14 @@ def with_blind_labels(concept: Concept, said: Sequence[ImageLabel], *, at: str) 
 
 
 def with_scope_answer(concept: Concept, payload: ScopeQuestion, heard: Heard) -> Concept:
-    """The concept with an answer to a question about it, and the labels given with it."""
+    """The concept with an answer to a question about it, and the labels given with it.
+
+    An empty answer is noted as such: the question was put, and does not come back.
+    """
     if not isinstance(heard.reply, ScopeReply):
         return concept
     concept = with_dev_labels(concept, heard.reply.labels, at=heard.at)
-    answer = heard.reply.answer.strip() or NO_ANSWER
+    answer = heard.reply.answer.strip()
     return with_decision(
         concept,
         Decision(kind="scope", question=payload.question, images=payload.images, answer=answer, at=heard.at),

@@ -264,8 +264,10 @@ def moved_on(state: DefineState, concept: Concept) -> bool:
 
 
 def stopped_short(state: DefineState, context: DefineContext) -> bool:
-    """Whether a limit of one sitting ended the conversation, not one of the conversation itself."""
+    """Whether a limit of one sitting ended the conversation, or a want of images that is over."""
     most = context.options.calls
+    if state.stop_reason == "no_images":
+        return any(context.pool.images[row].path.is_file() for row in context.free_rows(context.concept))
     return state.stop_reason == "calls" and (most is None or state.spent < most)
 
 

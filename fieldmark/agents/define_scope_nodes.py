@@ -4,8 +4,8 @@ They know nothing of boards or edits.
 """
 
 from fieldmark.agents import define_scope as scope
-from fieldmark.agents.define_recording import unanswered, with_scope_answer
-from fieldmark.agents.define_state import Context, DefineState, Update, ask_again, expected, new_turn, put
+from fieldmark.agents.define_recording import with_scope_answer
+from fieldmark.agents.define_state import Context, DefineState, Update, expected, new_turn, put
 from fieldmark.records.conversation import ScopeQuestion
 
 
@@ -52,12 +52,10 @@ async def question(state: DefineState, runtime: Context) -> Update:
 
 
 async def answered(state: DefineState, runtime: Context) -> Update:
-    """Note the answer; an empty one is asked for once more."""
+    """Note the answer; an empty one says that the owner skips the question."""
     payload, heard = expected(state, ScopeQuestion)
-    if unanswered(payload, heard.reply) and not state.again:
-        return ask_again(payload)
     runtime.context.folder.save(with_scope_answer(runtime.context.concept, payload, heard))
-    return {"again": False, "leaving": heard.reply.stop}
+    return {"leaving": heard.reply.stop}
 
 
 async def revise(state: DefineState, runtime: Context) -> Update:

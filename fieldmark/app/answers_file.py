@@ -61,6 +61,9 @@ class AnswersFile:
     Args:
         lines: The lines.
         images: The pool, by content hash.
+
+    Attributes:
+        skipped: Questions that no line answers, in order.
     """
 
     def __init__(self, lines: list[AnswerLine], images: Mapping[str, ImageFile]) -> None:
@@ -68,6 +71,7 @@ class AnswersFile:
         self._accepts = any(line.offers == "accept" for line in lines)
         self._said: dict[str, AnswerLine] = {}
         self._images = images
+        self.skipped: list[str] = []
         by_name: dict[str, list[str]] = {}
         for name, image in images.items():
             by_name.setdefault(image.path.name, []).append(name)
@@ -102,7 +106,10 @@ class AnswersFile:
 
     def _answer(self, question: str) -> str:
         fitting = [q for q in self._questions if (q.question or "").casefold() in question.casefold()]
-        return max(fitting, key=lambda q: len(q.question or "")).answer if fitting else ""
+        if not fitting:
+            self.skipped.append(question)
+            return ""
+        return max(fitting, key=lambda q: len(q.question or "")).answer
 
 
 def read_answers(path: Path, images: Mapping[str, ImageFile]) -> AnswersFile:

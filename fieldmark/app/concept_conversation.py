@@ -30,7 +30,7 @@ from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.inputs import find_given
 from fieldmark.app.stores import open_stores
 from fieldmark.errors import InputError
-from fieldmark.records import Concept, Costs, Definition, Limits
+from fieldmark.records import Concept, Costs, Definition, Limits, Skipped
 from fieldmark.records.conversation import Progress
 from fieldmark.settings import read_settings
 from fieldmark.tools.concept_changes import DefinitionChange, difference, rolled_back
@@ -51,6 +51,7 @@ class ConceptConversation:
         limits: The most that one sitting may spend.
         home: Where answers and vectors are kept; the settings' where not given.
         report: Called with progress events.
+        skipped: Files that could not be taken in, with the reason; known where the concept was just made.
     """
 
     folder: ConceptFolder
@@ -60,6 +61,7 @@ class ConceptConversation:
     limits: Limits = field(default_factory=Limits)
     home: Path | None = None
     report: Report = say_nothing
+    skipped: tuple[Skipped, ...] = ()
 
     @classmethod
     def new(
@@ -104,21 +106,22 @@ class ConceptConversation:
         options = options or DefineOptions()
         path = concept_home(home) / slug_of(name)
         if path.exists():
-            _refuse_another(ConceptFolder(path), name)
+            _refuse_another(ConceptFolder(path))
         found = find_given(pool)
         setup = ConceptSetup(clip=clip or settings.clip, llm=llm, vlm=vlm, base_url=base_url)
         with open_stores(home) as stores:
             encoder = stores.encoder(setup.clip, device=settings.device)
             encoded = encoded_pool(found.images, encoder, report)
+            skipped = (*found.skipped, *encoder.failures)
             concept = Concept(name=name.strip(), purpose=about.strip(), costs=costs or Costs(), seed=seed)
             concept = with_blind_test(concept, encoded, encoder, count=options.blind)
         folder = ConceptFolder(path)
         with folder.writing():
-            _refuse_another(folder, name)  # somebody may have made it while the images were encoded
+            _refuse_another(folder)  # somebody may have made it while the images were encoded
             folder.save_pool(encoded.images)
             write_setup(folder, setup)
             folder.save(concept)
-        return cls(folder=folder, setup=setup, options=options, home=home, report=report)
+        return cls(folder=folder, setup=setup, options=options, home=home, report=report, skipped=skipped)
 
     @classmethod
     def open(
@@ -282,9 +285,10 @@ class ConceptConversation:
         return difference(concept.versions[before - 1].definition, concept.versions[after - 1].definition)
 
 
-def _refuse_another(folder: ConceptFolder, name: str) -> None:
+def _refuse_another(folder: ConceptFolder) -> None:
     if folder.exists:
+        made = folder.load().name
         raise InputError(
-            f"There is a concept {name!r} already.",
-            hint=f"Go on with it: fieldmark concept chat {shlex.quote(name)}. Or choose another name.",
+            f"There is a concept {made!r} already.",
+            hint=f"Go on with it: fieldmark concept chat {shlex.quote(made)}. Or choose another name.",
         )

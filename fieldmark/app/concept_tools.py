@@ -24,6 +24,7 @@ from fieldmark.tools.annotate_clip import LEAST_REFERENCE, ClipAnnotator
 from fieldmark.tools.annotator import Annotator
 from fieldmark.tools.concept_folder import ConceptFolder, concept_folders, slug_of
 from fieldmark.tools.encoder import Encoder
+from fieldmark.tools.given_paths import as_text
 from fieldmark.tools.images import ImageFile
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.pool import Pool, open_pool
@@ -185,10 +186,18 @@ def encoded_pool(images: Sequence[ImageFile], encoder: Encoder, report: Report =
     """A pool of images, encoded where they have no vector yet.
 
     Raises:
-        NoImagesError: Not one can be read.
+        NoImagesError: Not one is there, or can be read.
     """
     if not images:
         raise NoImagesError("The pool of the concept holds no image.", hint="Make the concept anew.")
+    gone = [image.path for image in images if not image.path.is_file()]
+    if len(gone) == len(images):
+        raise NoImagesError(
+            f"None of the pool's {len(images):,} images is there any more, such as {str(gone[0])!r}.",
+            hint="Put the folder back where it was when the concept was made; nothing was changed.",
+        )
+    if gone:
+        report("gone", {"gone": len(gone), "of": len(images), "first": as_text(gone[0])})
     report("encoding", {"images": len(images), "texts": 0})
     return open_pool(images, encoder, progress=lambda done, of: report("encoded", {"done": done, "of": of}))
 

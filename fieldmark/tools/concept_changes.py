@@ -89,13 +89,20 @@ def new_clause_id(definition: Definition) -> str:
 
 
 def difference(before: Definition, after: Definition) -> DefinitionChange:
-    """What changed among the active clauses."""
-    old = {clause.id: clause for clause in before.active}
-    new = {clause.id: clause for clause in after.active}
+    """What changed among the active clauses; one that was dropped and said anew stayed as it was."""
+    said = {(clause.role, clause.text): clause for clause in before.active}
+    pairs = [(said.get((clause.role, clause.text)), clause) for clause in after.active]
+    stayed = {old.id for old, _ in pairs if old is not None}
+    gone = {clause.id: clause for clause in before.active if clause.id not in stayed}
+    pairs = [(gone.pop(clause.id, None) if old is None else old, clause) for old, clause in pairs]
     return DefinitionChange(
-        added=tuple(clause for name, clause in new.items() if name not in old),
-        dropped=tuple(clause for name, clause in old.items() if name not in new),
-        changed=tuple((old[name], new[name]) for name in new if name in old and old[name] != new[name]),
+        added=tuple(clause for old, clause in pairs if old is None),
+        dropped=tuple(gone.values()),
+        changed=tuple(
+            (old, clause)
+            for old, clause in pairs
+            if old is not None and old != clause.model_copy(update={"id": old.id})
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -156,11 +157,50 @@ def test_labels_outside_of_the_conversation(line: CommandLine, birds: Path, answ
     assert "is not in the pool" in refused.err
 
 
+def test_a_file_without_answers_changes_nothing_and_says_what_it_skipped(
+    line: CommandLine, birds: Path, answers: Path
+) -> None:
+    new(line, birds)
+    labels = line.folder / "labels.jsonl"
+    rows = answers.read_text(encoding="utf-8").splitlines(keepends=True)
+    labels.write_text("".join(row for row in rows if '"label"' in row), encoding="utf-8")
+    done = line.invoke("concept", "chat", "Hawks", "--answers", labels, "--boards", 0, *MODELS)
+    assert done.code == 0, done.err
+    assert "Must it be perched?" in done.err.split("without a line in the file")[1]
+    shown = line.invoke("concept", "show", "Hawks", "--json").json
+    (version,) = shown["concept"]["versions"]
+    assert [clause["text"] for clause in version["definition"]["clauses"]] == ["The bird has a hooked bill."]
+
+
+def test_what_a_pool_lacks_is_said(line: CommandLine, birds: Path, answers: Path) -> None:
+    pool = line.folder / "pool"
+    shutil.copytree(birds, pool)
+    (pool / "broken\n.jpg").write_bytes(b"no picture")
+    made = line.invoke("concept", "new", "Hawks", "--pool", pool, "--clip", "aviary", "--blind", 5000)
+    assert made.code == 0
+    assert "The blind test was to have 5,000 images: at most half of the pool goes there." in made.out
+    assert "broken\\n.jpg" in made.out
+    before = line.invoke("concept", "show", "Hawks", "--json").json
+    pool.rename(line.folder / "elsewhere")
+    gone = line.invoke("concept", "chat", "Hawks", "--answers", answers, *MODELS)
+    assert (gone.code, "images is there any more" in gone.err) == (2, True), gone.err
+    assert line.invoke("concept", "show", "Hawks", "--json").json == before
+    (line.folder / "elsewhere").rename(pool)
+    some = sorted(pool.rglob("*.jpg"))[-3:]
+    for path in some:
+        path.unlink()
+    done = line.invoke("concept", "chat", "Hawks", "--answers", answers, "--boards", 1, *MODELS)
+    assert done.code == 0, done.err
+    assert "images are not there any more" in done.err
+
+
 def test_wrong_input_is_said_in_a_sentence(line: CommandLine, birds: Path, answers: Path) -> None:
     assert "There is no concept 'nothing'" in line.invoke("concept", "show", "nothing").err
     new(line, birds)
     again = line.invoke("concept", "new", "hawks", "--pool", birds, "--clip", "aviary")
-    assert (again.code, "already" in again.err) == (2, True)
+    assert (again.code, "concept 'Hawks' already" in again.err) == (2, True)
+    both = line.invoke("concept", "label", "Hawks", birds, "--blind")
+    assert (both.code, "do not go together" in both.err) == (2, True)
     nobody = line.invoke("concept", "chat", "Hawks")
     assert (nobody.code, "no terminal" in nobody.err) == (2, True)
     blank = line.invoke("concept", "new", " ", "--pool", birds, "--clip", "aviary")

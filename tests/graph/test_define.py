@@ -230,15 +230,18 @@ def test_the_owner_ends_it(tmp_path: Path) -> None:
     assert len(dev_labels(at.concept)) == 5, "what was labelled on the last board counts"
 
 
-def test_an_empty_answer_is_asked_for_once_more(tmp_path: Path) -> None:
-    at = scene(tmp_path, options(questions=1, boards=1))
+def test_a_question_that_is_skipped_changes_nothing_and_the_next_one_follows(tmp_path: Path) -> None:
+    at = scene(tmp_path, options(questions=2, boards=0))
     at.owner.empty = 1
-    talk(at)
+    drafts = talk(at)
     first, second = at.owner.told[:2]
     assert isinstance(first, ScopeQuestion)
     assert isinstance(second, ScopeQuestion)
-    assert first.question == second.question
-    assert ("negative", CREST) in at.texts
+    assert first.question != second.question
+    assert [d.answer for d in at.concept.decisions if d.question == first.question] == [""]
+    put = [question.prompt_id for question in at.analyst.asked]
+    assert put.count("scope.v1") == 2, "the draft, and one answer"
+    assert drafts.pending is None
 
 
 def test_a_board_that_stays_unanswered_is_taken_as_unsure(tmp_path: Path) -> None:
@@ -259,7 +262,7 @@ def test_questions_that_stay_unanswered_do_not_come_back(tmp_path: Path) -> None
     at.owner.empty = 99
     talk(at)
     asked = [p.question for p in at.owner.told if isinstance(p, ScopeQuestion)]
-    assert Counter(asked) == {asked[0]: 2, asked[-1]: 2}
+    assert Counter(asked) == {asked[0]: 1, asked[-1]: 1}
     assert at.texts == {("necessary", RED)}
 
 

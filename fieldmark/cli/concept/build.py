@@ -99,7 +99,8 @@ def show(result: "BuildResult", builder: "ConceptBuilder", *, json: bool) -> Non
         f"{amount(result.owner_labels, 'label')} of yours."
     )
     if result.untold:
-        console.say(f"{amount(result.untold, 'image')} could not be judged and were left out.")
+        were = "was" if result.untold == 1 else "were"
+        console.say(f"{amount(result.untold, 'image')} could not be judged and {were} left out.")
     if result.debated:
         console.say(
             f"{amount(result.debated, 'image')} argued about, {amount(result.overturned, 'verdict')} changed."

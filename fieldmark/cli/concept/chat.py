@@ -11,7 +11,8 @@ import typer
 
 from fieldmark.cli.concept.telling import Telling
 from fieldmark.cli.guarding import InterruptedRun
-from fieldmark.cli.terminal import leave, print_json, words
+from fieldmark.cli.outcome import name_some
+from fieldmark.cli.terminal import errors, leave, one_line, print_json, words
 from fieldmark.errors import LimitReached
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def _talk(
 
     with Telling("Loading") as progress:
         from fieldmark.agents.define_options import DefineOptions
+        from fieldmark.app.answers_file import AnswersFile
         from fieldmark.app.concept_conversation import ConceptConversation
         from fieldmark.records import Limits
 
@@ -128,6 +130,9 @@ def _talk(
             hint = f"Go on with: fieldmark concept chat {shlex.quote(name)}"
             raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
     say_outcome(conversation, sitting, json=json)
+    if isinstance(owner, AnswersFile):
+        skipped = [one_line(each) for each in owner.skipped]
+        name_some(errors(), "Questions without a line in the file", skipped)
     if sitting.state.stop_reason == "calls":
         leave(LimitReached.exit_code)
 

@@ -26,8 +26,11 @@ def label(
     json: Json = False,
 ) -> None:
     """Label images as in, out or unsure. No verdict is shown; scores are measured on the blind test."""
-    if blind == bool(images):
+    if blind and images:
+        raise InputError("Images and --blind do not go together.", hint="Give one of them.")
+    if not blind and not images:
         raise InputError("Say what to label.", hint="Give --blind, or images of the pool.")
+    from fieldmark.agents.define_drafts import Drafts
     from fieldmark.app.concept_conversation import ConceptConversation
     from fieldmark.cli.concept.asking import owner_for
     from fieldmark.tools.concept_changes import blind_labels
@@ -53,4 +56,9 @@ def label(
             }
         )
     left = f" The blind test lacks {missing}." if missing else " The blind test is complete."
-    words(json=json).say(f"{amount(given, 'label')} noted.{left if blind else ''}")
+    if not concept.blind:
+        left = " This concept has no blind test."
+    console = words(json=json)
+    console.say(f"{amount(given, 'label')} noted.{left if blind else ''}")
+    if drafted := Drafts(conversation.folder.path).count:
+        console.say(f"{amount(drafted, 'label')} more kept for when you go on with the same images.")

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from fieldmark.cli.concept.telling import Telling
-from fieldmark.cli.terminal import amount, print_json, words
+from fieldmark.cli.outcome import name_some
+from fieldmark.cli.terminal import amount, one_line, print_json, words
 
 
 def new(
@@ -72,6 +73,7 @@ def new(
                 "folder": str(made.folder.path),
                 "images": images,
                 "blind": len(concept.blind),
+                "skipped": [skipped.model_dump(mode="json") for skipped in made.skipped],
             }
         )
     console = words(json=json)
@@ -79,4 +81,8 @@ def new(
         f"{concept.name}: {amount(images, 'image')}, {amount(len(concept.blind), 'image')} of them for the "
         f"blind test. In {made.folder.path}"
     )
+    if len(concept.blind) < blind:
+        why = "at most half of the pool goes there" if concept.blind else "the pool is too small for one"
+        console.say(f"The blind test was to have {amount(blind, 'image')}: {why}.")
+    name_some(console, "Skipped", [f"{one_line(each.path)}: {each.reason}" for each in made.skipped])
     console.say(f"Talk about it: fieldmark concept chat {shlex.quote(concept.name)}")

@@ -6,7 +6,7 @@ It knows the events that they report, and nothing of what they do.
 from typing import Any
 
 from fieldmark.cli.progress import Progress
-from fieldmark.cli.terminal import amount
+from fieldmark.cli.terminal import amount, one_line
 
 
 class Telling(Progress):
@@ -29,6 +29,12 @@ class Telling(Progress):
 
     def _on_failed(self, fields: dict[str, Any]) -> None:
         self.failures[str(fields["reason"])] += 1
+
+    def _on_gone(self, fields: dict[str, Any]) -> None:
+        self.line(
+            f"warning: {fields['gone']:,} of the pool's {fields['of']:,} images are not there any more, such "
+            f"as {one_line(fields['first'])}; they are passed over."
+        )
 
     def _on_drafted(self, fields: dict[str, Any]) -> None:
         if fields["by_name"]:

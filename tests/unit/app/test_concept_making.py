@@ -39,4 +39,5 @@ def test_who_comes_second_takes_nothing_from_the_first(
     with pytest.raises(InputError, match="already") as told:
         make("the second")
     assert made[0].concept.purpose == "the first"
+    assert made[0].skipped == ()
     assert """fieldmark concept chat 'Ruddy'"'"'s'""" in str(told.value.hint)

@@ -78,3 +78,13 @@ def test_difference():
     assert change.dropped == (CAP,)
     assert change.changed == ((STRIPES, agreed),)
     assert change.added == ()
+
+
+def test_a_clause_that_is_dropped_and_said_anew_did_not_change():
+    gone = STRIPES.model_copy(update={"state": "dropped"})
+    anew = STRIPES.model_copy(update={"id": "c9"})
+    before, after = Definition(clauses=(STRIPES, CAP)), Definition(clauses=(gone, CAP, anew))
+    assert changes.difference(before, after) == changes.DefinitionChange(added=(), dropped=(), changed=())
+    reworded = STRIPES.model_copy(update={"text": "It has broad stripes."})
+    change = changes.difference(before, Definition(clauses=(reworded, CAP)))
+    assert change.changed == ((STRIPES, reworded),)

@@ -158,7 +158,7 @@ def test_nothing_there(tmp_path: Path) -> None:
 def test_a_class_folder_whose_name_is_no_text_is_refused(folder: Path) -> None:
     other = folder / os.fsdecode(b"gr\xfcn")
     draw(other / "0.png", 99)
-    with pytest.raises(InputError, match=r"gr\\udcfcn.*well-formed"):
+    with pytest.raises(InputError, match=r"gr.*udcfcn.*well-formed"):
         read_labelled(folder, shots=2, seed=0)
 
 
