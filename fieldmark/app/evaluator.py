@@ -5,7 +5,7 @@ It knows nothing of commands and terminals, or of how any method scores.
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -14,13 +14,14 @@ from pydantic import JsonValue, ValidationError
 
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.app.eval_inputs import OwnData, own_test_set
+from fieldmark.app.eval_recording import asked_of, spent_by, stop_reason_of
 from fieldmark.app.event_loop import run_here
-from fieldmark.app.resuming import Chosen, choose
+from fieldmark.app.resuming import RESUMED, Chosen, choose, earlier_manifest
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.aviary.settings import AviaryWorld, settings_named
 from fieldmark.evals.demo import NOTE
-from fieldmark.evals.manifest import describe_model, write_manifest
+from fieldmark.evals.manifest import write_manifest
 from fieldmark.evals.methods.method import Method
 from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.aviary import run_setting
@@ -29,7 +30,7 @@ from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
 from fieldmark.evals.table.running import Earlier, Evaluation, run_methods
 from fieldmark.evals.table.test_set import TestSet
-from fieldmark.records import Limits, Usage
+from fieldmark.records import Limits
 from fieldmark.settings import read_settings
 from fieldmark.tools.encoder import Encoder, scoring_identity
 from fieldmark.tools.endpoint import normal_url
@@ -104,24 +105,39 @@ class Evaluator:
             test = self._own_test_set(stores) if self.own else None
             encoder = stores.encoder(chosen.clip, device=chosen.device)
             run = self._folder(encoder, chosen)
-            before = earlier_in(self.out) if self.skip_done else lambda identity: None
-            if test is None:
-                tasks, usage = await self._aviary(methods, stores, encoder, run, before)
-            else:
-                tasks, usage = await self._measure(test, methods, stores, encoder, run, before, chosen)
-            result = self._result(tasks, methods, run, seconds=time.perf_counter() - began)
-            run.write(RESULT, result)
-            write_manifest(
-                run,
-                encoder,
-                images=[image for task in tasks for image in task.test.images],
-                language_model=asked_of(tasks),
-                usage=usage,
-                stop_reason="measured",
-                counts={"methods": len(methods), "settings": len(tasks), "rows": len(result.rows)},
-                seed=self.options.seed,
-                notes=result.notes,
-            )
+            stopped = earlier_manifest(run) if self.earlier else None
+            killed = self.earlier is not None and (stopped is None or RESUMED in stopped.notes)
+            tasks: list[Evaluation] = []
+
+            def conclude(stop_reason: str, counts: dict[str, int], notes: Sequence[str] = ()) -> None:
+                write_manifest(
+                    run,
+                    encoder,
+                    images=[image for task in tasks for image in task.test.images],
+                    language_model=asked_of(tasks),
+                    usage=spent_by(tasks),
+                    stop_reason=stop_reason,
+                    counts=counts,
+                    seed=self.options.seed,
+                    notes=(*((RESUMED,) if killed else ()), *notes),
+                    earlier=stopped,
+                )
+
+            try:
+                before = earlier_in(self.out) if self.skip_done else lambda identity: None
+                if test is None:
+                    await self._aviary(methods, stores, encoder, run, before, tasks)
+                else:
+                    await self._measure(test, methods, stores, encoder, run, before, chosen, tasks)
+                result = self._result(tasks, methods, run, seconds=time.perf_counter() - began)
+                run.write(RESULT, result)
+            except BaseException as error:
+                # What was spent counts when the run is resumed. The first fault is the one to be told.
+                with suppress(OSError):
+                    conclude(stop_reason_of(error), {})
+                raise
+            counts = {"methods": len(methods), "settings": len(tasks), "rows": len(result.rows)}
+            conclude("measured", counts, result.notes)
         return result
 
     def _chosen(self) -> Chosen:
@@ -156,7 +172,8 @@ class Evaluator:
         run: RunFolder,
         before: Earlier,
         chosen: Chosen,
-    ) -> tuple[list[Evaluation], Usage]:
+        tasks: list[Evaluation],
+    ) -> None:
         async with AsyncExitStack() as stack:
             llm = None
             if chosen.llm is not None:
@@ -173,8 +190,8 @@ class Evaluator:
                 earlier=before,
                 report=self.report,
             )
+            tasks.append(task)
             await run_methods(task)
-            return [task], llm.usage if llm else Usage()
 
     async def _aviary(
         self,
@@ -183,7 +200,8 @@ class Evaluator:
         encoder: Encoder,
         run: RunFolder,
         before: Earlier,
-    ) -> tuple[list[Evaluation], Usage]:
+        tasks: list[Evaluation],
+    ) -> None:
         world = AviaryWorld(
             seed=self.options.seed,
             species=self.species,
@@ -192,10 +210,8 @@ class Evaluator:
             pictures=stores.aviary,
             report=self.report,
         )
-        tasks: list[Evaluation] = []
-        usage, calls = Usage(), 0
         for setting in settings_named(self.options.settings):
-            task, spent, called = await run_setting(
+            await run_setting(
                 setting,
                 world,
                 methods,
@@ -203,15 +219,12 @@ class Evaluator:
                 encoder=encoder,
                 answers=stores.answers,
                 folder=run,
-                limits=left_of(self.limits, calls),
+                limits=left_of(self.limits, sum(task.llm.calls for task in tasks if task.llm)),
                 mistakes=self.mistakes,
                 earlier=before,
                 report=self.report,
+                began=tasks.append,
             )
-            tasks.append(task)
-            usage += spent
-            calls += called
-        return tasks, usage
 
     def _result(
         self,
@@ -325,16 +338,6 @@ class Evaluator:
                 f"The configuration of run {run.run_id} cannot be read.",
                 hint="Another version of Fieldmark wrote it: start a new run with --skip-done.",
             ) from error
-
-
-def asked_of(tasks: Sequence[Evaluation]) -> dict[str, JsonValue]:
-    """The language model as the manifest names it; each setting of the aviary has a guide of its own."""
-    described = {task.test.setting: describe_model(task.llm) for task in tasks}
-    last = described[tasks[-1].test.setting]
-    if len(described) == 1:
-        return last
-    identities: dict[str, JsonValue] = {setting: own.get("identity") for setting, own in described.items()}
-    return {**last, "identity": identities}
 
 
 def left_of(limits: Limits, calls: int) -> Limits:

@@ -51,10 +51,21 @@ def test_resume_skip_done_and_join(command_line: CommandLine) -> None:
     measured = {path.name for path in (run / "methods" / "new").glob("*.json")}
     assert "clip-0.json" in measured
     assert "dclip-0.json" not in measured
+    first = json.loads((run / "manifest.json").read_text())
+    assert (first["stop_reason"], first["usage"]["requests"]) == ("budget", 2)
     resumed = command_line.invoke("eval", "--resume", run.name, "--max-calls", "100", "--json")
     assert resumed.code == 0, resumed.err
     dclip = next(row for row in resumed.json["rows"] if row["method"] == "dclip")
     assert (dclip["llm_requests"], dclip["llm_fresh"]) == (6, 4)  # two were answered before
+    whole = json.loads((run / "manifest.json").read_text())
+    assert (whole["stop_reason"], whole["usage"]["requests"]) == ("measured", 6)  # both processes
+    for kind in ("images_encoded", "texts_encoded"):
+        assert whole["encoder_usage"][kind] >= first["encoder_usage"][kind] > 0
+    assert not [note for note in whole["notes"] if "killed" in note]
+    (run / "manifest.json").unlink()  # as a kill would leave it
+    command_line.invoke("eval", "--resume", run.name)
+    killed = json.loads((run / "manifest.json").read_text())
+    assert "what the killed process spent is not counted" in " ".join(killed["notes"])
 
     skipped = command_line.invoke(*FEW, "--skip-done", "--json")
     row = next(row for row in skipped.json["rows"] if row["method"] == "dclip")

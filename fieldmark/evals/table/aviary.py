@@ -3,6 +3,8 @@
 It knows nothing of statistics or of how a table looks.
 """
 
+from collections.abc import Callable
+
 from fieldmark.agents.context import Report
 from fieldmark.cache.bytestore import ByteStore
 from fieldmark.evals.aviary.guide import Guide
@@ -12,7 +14,7 @@ from fieldmark.evals.aviary.settings import SETTINGS, AviaryWorld
 from fieldmark.evals.methods.method import Method
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.running import Earlier, Evaluation, run_methods
-from fieldmark.records import Limits, Usage
+from fieldmark.records import Limits
 from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
@@ -31,7 +33,8 @@ async def run_setting(
     mistakes: float,
     earlier: Earlier,
     report: Report,
-) -> tuple[Evaluation, Usage, int]:
+    began: Callable[[Evaluation], None] = lambda task: None,
+) -> Evaluation:
     """Draw a setting, start its guide and run the methods.
 
     Args:
@@ -46,9 +49,10 @@ async def run_setting(
         mistakes: Share of wrong statements in the guide's answers.
         earlier: Where runs that need not be repeated are found.
         report: Shows progress.
+        began: Given what is run before anything is asked: what it spends is known then, however it ends.
 
     Returns:
-        What was run, what was asked, and in how many calls: a question asked again makes several.
+        What was run.
     """
     report("setting", {"name": setting})
     test, book = SETTINGS[setting](world)  # the guide's book may hold more than the classes
@@ -71,5 +75,6 @@ async def run_setting(
                 earlier=earlier,
                 report=report,
             )
+            began(task)
             await run_methods(task)
-            return task, llm.usage, llm.calls
+            return task

@@ -1,9 +1,11 @@
 """The limit on calls is of a whole evaluation, whatever number of settings it has."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from fieldmark.app import evaluator
+from fieldmark.app.eval_recording import spent_by
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.records import Limits, Usage
 
@@ -13,9 +15,9 @@ async def test_a_question_asked_again_counts_as_often_as_it_was_asked(
 ) -> None:
     left: list[int | None] = []
 
-    async def one_question_in_three_calls(*args: Any, limits: Limits, **more: Any) -> Any:
+    async def one_question_in_three_calls(*args: Any, limits: Limits, began: Any, **more: Any) -> None:
         left.append(limits.max_calls)
-        return None, Usage(requests=1), 3
+        began(SimpleNamespace(llm=SimpleNamespace(calls=3, usage=Usage(requests=1))))
 
     monkeypatch.setattr(evaluator, "run_setting", one_question_in_three_calls)
     monkeypatch.setattr(evaluator, "AviaryWorld", lambda **fields: None)
@@ -23,6 +25,7 @@ async def test_a_question_asked_again_counts_as_often_as_it_was_asked(
     task = evaluator.Evaluator(options=options, out=tmp_path, limits=Limits(max_calls=5))
     stores: Any = type("Stores", (), {"aviary": tmp_path, "answers": None})
     nothing: Any = None
-    _, usage = await task._aviary((), stores, nothing, nothing, nothing)
+    tasks: list[Any] = []
+    await task._aviary((), stores, nothing, nothing, nothing, tasks)
     assert left == [5, 2, 0]
-    assert usage.requests == 3
+    assert spent_by(tasks).requests == 3

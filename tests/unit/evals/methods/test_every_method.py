@@ -30,7 +30,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MethodRun]:
     torch.set_num_threads(1)  # so small a model only loses by sharing out
     with open_stores(home) as stores:
         world = AviaryWorld(seed=5, species=SPECIES, images=IMAGES, shots=4, pool=2, pictures=stores.aviary)
-        task, *_ = asyncio.run(
+        task = asyncio.run(
             run_setting(
                 "new",
                 world,
