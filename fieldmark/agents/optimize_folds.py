@@ -75,7 +75,12 @@ class SearchLength(Record):
 
 
 class Folds(Record):
-    """What cross-validation found; `folds` in `optimize.json`."""
+    """What cross-validation found; `folds` in `optimize.json`.
+
+    Held out are the images of sampling and class search. The templates were chosen before, by all training
+    images: to choose them anew in each fold would be to encode the pool anew. The start is not written
+    in them, every other choice is, so that they speak a little too well of leaving the start.
+    """
 
     folds: int
     fold_candidates: int
