@@ -137,6 +137,11 @@ def say_meaning(result: "DemoResult", console: PlainConsole) -> None:
         "As many images chosen by the confidence of the first look: "
         f"{share(resolved.top1_at_equal_coverage_first_step)} right."
     )
+    if (gap := resolved.at_equal_coverage) is not None:
+        console.say(
+            f"Resolved minus those: {100 * gap.difference:+.1f} points "
+            f"({100 * gap.ci95[0]:+.1f} to {100 * gap.ci95[1]:+.1f}, p {gap.p:.2g})."
+        )
     console.say(
         f"Open images: {result.ambiguous.before:,} after the first look, {result.ambiguous.after:,} after "
         f"{amount(result.ambiguous.rounds, 'round')} of follow-up questions."

@@ -29,7 +29,13 @@ from fieldmark.tools.clip import Encoder
 from fieldmark.tools.images import find_images
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
-from fieldmark.tools.statistics import bootstrap_mean, paired_difference, pooled_clusters
+from fieldmark.tools.statistics import (
+    PairedDifference,
+    bootstrap_mean,
+    chosen_difference,
+    paired_difference,
+    pooled_clusters,
+)
 
 NOTE = (
     "The guide that answers here is a script that knows the aviary's species and makes a set share of "
@@ -57,6 +63,14 @@ class PairedScore(Record):
     p: float
 
 
+class Gap(Record):
+    """How much more often one side is right than the other, with classes resampled."""
+
+    difference: float
+    ci95: CI
+    p: float
+
+
 class Resolved(Record):
     """Whether being resolved means something."""
 
@@ -65,6 +79,8 @@ class Resolved(Record):
     open_top1: float | None
     top1_at_equal_coverage_first_step: float | None
     """Top-1 of as many images, chosen by the confidence of the first look, with its labels."""
+    at_equal_coverage: Gap | None = None
+    """The first of these minus the last; None where nothing was resolved."""
 
 
 class Ambiguous(Record):
@@ -321,18 +337,33 @@ def pooled_result(
 
 
 def meaning_of_resolved(climbs: Sequence[Climb]) -> Resolved:
-    """Top-1 of resolved and of open images apart, and of as many images chosen by the first look."""
+    """Top-1 of resolved and of open images apart, and against as many images chosen by the first look."""
     right = np.concatenate([climb.right("resolve") for climb in climbs])
     first_right = np.concatenate([climb.right("descriptors") for climb in climbs])
     predictions = [p for climb in climbs for p in climb.predictions]
     resolved = np.array([p.status == "resolved" for p in predictions])
     confidence = np.array([p.first_confidence or 0.0 for p in predictions])
-    chosen = np.argsort(-confidence, kind="stable")[: int(resolved.sum())]
+    count = int(resolved.sum())
+    chosen = np.zeros(len(resolved), dtype=np.bool_)
+    chosen[np.argsort(-confidence, kind="stable")[:count]] = True
+    gap = None
+    if count:
+        clusters = pooled_clusters([climb.world.truth for climb in climbs])
+        gap = _gap(
+            chosen_difference(right, first_right, clusters, first_chosen=resolved, second_chosen=chosen)
+        )
     return Resolved(
-        count=int(resolved.sum()),
+        count=count,
         top1=_mean(right[resolved]),
         open_top1=_mean(right[~resolved]),
         top1_at_equal_coverage_first_step=_mean(first_right[chosen]),
+        at_equal_coverage=gap,
+    )
+
+
+def _gap(found: PairedDifference) -> Gap:
+    return Gap(
+        difference=_round(found.mean), ci95=(_round(found.low), _round(found.high)), p=float(f"{found.p:.3g}")
     )
 
 

@@ -37,6 +37,11 @@ def test_a_cold_and_a_warm_demo(command_line: CommandLine) -> None:
     assert "12 images of 4 new species" in cold.err
     assert "resolve minus everything" in cold.err
     assert "95% interval" in cold.err
+    gap = value["resolved"]["at_equal_coverage"]
+    assert gap["ci95"][0] <= gap["difference"] <= gap["ci95"][1]
+    told = f"{100 * gap['difference']:+.1f} points"
+    assert told in cold.err
+    assert told in (run / "report.html").read_text(encoding="utf-8")
     assert "Rung: the resolve loop …" in cold.lines
     assert "Traceback" not in cold.err and "arning" not in cold.err
 

@@ -52,11 +52,22 @@ def test_resolved_is_compared_with_as_many_of_the_surest_first_looks(climb: Clim
     assert (meaning.count, meaning.top1) == (20, 1.0)
     assert meaning.open_top1 == round(4 / 28, 4)
     assert meaning.top1_at_equal_coverage_first_step == 0.5
+    gap = meaning.at_equal_coverage
+    assert gap is not None and gap.difference == 0.5
+    assert 0 < gap.ci95[0] < 0.5 < gap.ci95[1] < 1
+    assert gap.p < 0.05
+
+
+def test_where_the_surest_first_looks_are_as_often_right_the_gap_says_so(climb: Climb) -> None:
+    gap = meaning_of_resolved([with_status(climb, 20, right=10, first_right=10)]).at_equal_coverage
+    assert gap is not None
+    assert (gap.difference, gap.ci95, gap.p) == (0.0, (0.0, 0.0), 1.0)
 
 
 def test_nothing_resolved_has_no_accuracy_rather_than_a_bad_one(climb: Climb) -> None:
     meaning = meaning_of_resolved([with_status(climb, 0, right=24, first_right=10)])
     assert (meaning.count, meaning.top1, meaning.top1_at_equal_coverage_first_step) == (0, None, None)
+    assert meaning.at_equal_coverage is None
     assert meaning.open_top1 == 0.5
 
 
