@@ -17,8 +17,9 @@ from fieldmark.agents.build_sampling import Sample, examples_of, first_sample, n
 from fieldmark.agents.build_writing import write_classifier
 from fieldmark.records import Verdict
 from fieldmark.tools.clause_prompts import captions_of
-from fieldmark.tools.heads.choosing import RECIPES, Fitted, choose_head, simplest_within_noise
+from fieldmark.tools.heads.choosing import RECIPES, Fitted, choose_head
 from fieldmark.tools.heads.training import Examples, Recipe
+from fieldmark.tools.simplest import choose_simplest
 
 DISAGREES = 0.5
 """How far classifier and annotator must be apart, in probability of "in", before an image is debated."""
@@ -160,7 +161,7 @@ def fitted_head(state: BuildState, context: BuildContext, *, recipes: Sequence[R
     weights = sorted(context.options.owner_weights)
     if len(weights) > 1:
         tried = [agreement_with_owner(*fitted(weight, RECIPES[:1])) for weight in weights]
-        weights = [weights[simplest_within_noise(tried)]]
+        weights = [weights[choose_simplest(tried).chosen]]
     return fitted(weights[0], recipes)[0]
 
 

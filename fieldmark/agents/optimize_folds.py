@@ -16,8 +16,9 @@ from fieldmark.agents.optimize_pool import Pool
 from fieldmark.records import Record
 from fieldmark.tools.search.acceptance import improves
 from fieldmark.tools.search.candidates import Candidate
-from fieldmark.tools.search.folds import choose_simplest, draw_folds
+from fieldmark.tools.search.folds import draw_folds
 from fieldmark.tools.search.generation import search_seed
+from fieldmark.tools.simplest import choose_simplest
 
 Stage = Literal["start", "sampled", "searched"]
 LADDER = (0.0, 0.03, 0.1)

@@ -16,6 +16,7 @@ from fieldmark.records import Costs, Definition
 from fieldmark.tools.agreement import average_precision, best_threshold
 from fieldmark.tools.heads.network import Head, Route, concept_logits
 from fieldmark.tools.heads.training import HIDDEN, Examples, Recipe, check, fit
+from fieldmark.tools.simplest import choose_simplest
 
 RECIPES = (Recipe(0, 1e-1), Recipe(0, 1e-2), Recipe(0, 1e-3), Recipe(HIDDEN, 1e-3))
 """What competes, the simplest first."""
@@ -105,7 +106,7 @@ def choose_head(
         for r, recipe in enumerate(recipes)
         for w, route in enumerate(routes)
     ]
-    best = simplest_within_noise([contender.precision for contender in contenders])
+    best = choose_simplest([contender.precision for contender in contenders]).chosen
     chosen = contenders[best]
     scores = raw.reshape(len(contenders), -1)[best]
     share = calibration_weight(examples)
@@ -142,19 +143,6 @@ def calibration_weight(examples: Examples) -> Tensor:
     outside = (examples.target < 0.5) & (drawn > 0)
     enough = min(int(inside.sum()), int(outside.sum())) >= LEAST_DRAWN
     return drawn if enough else trust
-
-
-def simplest_within_noise(scores: Sequence[Sequence[float]]) -> int:
-    """Place of the first of several that falls short of the best by at most one standard error.
-
-    Args:
-        scores: For each contender, the simplest first, one score a fold; higher is better.
-    """
-    table = np.asarray(scores, dtype=np.float64)
-    best = int(table.mean(1).argmax())
-    gaps = table[best] - table
-    error = gaps.std(1, ddof=1) / gaps.shape[1] ** 0.5 if gaps.shape[1] > 1 else np.zeros(len(gaps))
-    return int((gaps.mean(1) <= error + 1e-12).argmax())
 
 
 def stratified_folds(target: Tensor, folds: int, seed: int) -> Tensor:

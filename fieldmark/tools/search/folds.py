@@ -1,35 +1,15 @@
-"""Folds of labelled images, and the choice that scores on held-out folds justify.
+"""Folds of labelled images, every class dealt out evenly.
 
 It knows nothing of searches, prompts or files.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import Random
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fieldmark.errors import InputError
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Which of several options held-out scores speak for.
-
-    Attributes:
-        best: Place of the option with the best mean score.
-        chosen: Place of the simplest option that is within noise of it.
-        shortfalls: For each option, how much it scores less than the best, mean over the folds.
-        errors: Standard error of each shortfall over the folds.
-    """
-
-    best: int
-    chosen: int
-    shortfalls: tuple[float, ...]
-    errors: tuple[float, ...]
 
 
 def check_folds(labels: Sequence[str], folds: int) -> None:
@@ -76,24 +56,3 @@ def draw_folds(labels: Tensor, folds: int, chance: Random) -> Tensor:
         fold[places] = (torch.arange(len(places)) + dealt) % folds
         dealt += len(places)
     return fold
-
-
-def choose_simplest(scores: ArrayLike) -> Chosen:
-    """The simplest option that scores within one standard error of the best.
-
-    The error is that of the difference, fold by fold: that some folds are harder for every option is no noise
-    between two of them.
-
-    Source: Breiman et al. 1984, section 3.4.3 (the one-standard-error rule), with paired differences.
-
-    Args:
-        scores: Held-out score of every option in every fold `[O, K]`, the simplest option first, K ≥ 2;
-            higher is better.
-    """
-    table = np.asarray(scores, dtype=np.float64)
-    best = int(table.mean(1).argmax())
-    less = table[best] - table
-    shortfalls = less.mean(1)
-    errors = less.std(1, ddof=1) / np.sqrt(table.shape[1])
-    chosen = int(np.flatnonzero(shortfalls <= errors)[0])
-    return Chosen(best, chosen, tuple(shortfalls.tolist()), tuple(errors.tolist()))

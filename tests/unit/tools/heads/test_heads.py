@@ -10,7 +10,6 @@ from fieldmark.tools.heads.choosing import (
     calibration_weight,
     choose_head,
     platt,
-    simplest_within_noise,
     stratified_folds,
 )
 from fieldmark.tools.heads.network import Head, Layer, Network
@@ -96,12 +95,6 @@ def test_weights_count():
     )
     scores = fit(twice, Recipe(0, 1e-3))(examples.vectors)[:, 0]
     assert float(((scores > 0) == (examples.target > 0.5)).float().mean()) > 0.75
-
-
-def test_the_simpler_wins_within_noise():
-    assert simplest_within_noise([[0.7, 0.9, 0.8], [0.75, 0.85, 0.82]]) == 0
-    assert simplest_within_noise([[0.7, 0.7, 0.7], [0.8, 0.81, 0.8], [0.81, 0.81, 0.8]]) == 1
-    assert simplest_within_noise([[0.5]]) == 0
 
 
 def test_folds_hold_both_kinds():
