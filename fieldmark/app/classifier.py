@@ -70,6 +70,7 @@ class Classifier:
         device: "auto", "cpu", "cuda", "mps"; the settings' where not given.
         home: Where answers and vectors are kept; the settings' where not given.
         out: Where run folders go.
+        page: Whether the run is to have a report. None is written here, but a resumed run keeps the choice.
         report: Called with progress events.
     """
 
@@ -90,6 +91,7 @@ class Classifier:
     device: str | None = None
     home: Path | None = None
     out: Path = Path("runs")
+    page: bool = True
     report: Report = say_nothing
 
     def __post_init__(self) -> None:
@@ -344,6 +346,7 @@ class Classifier:
             "cache": self.cache,
             "calibration": str(Path(self.calibration).resolve()) if self.calibration else None,
             "device": chosen.device,
+            "page": self.page,
         }
 
     @classmethod

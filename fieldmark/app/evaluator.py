@@ -62,6 +62,7 @@ class Evaluator:
         skip_done: Take what earlier runs in `out` measured of the very same.
         home: Where answers and vectors are kept; the settings' where not given.
         out: Where run folders go.
+        page: Whether the run is to have a report. None is written here, but a resumed run keeps the choice.
         report: Called with progress events.
         earlier: The run to go on with; see `from_run`.
     """
@@ -79,6 +80,7 @@ class Evaluator:
     skip_done: bool = False
     home: Path | None = None
     out: Path = Path("runs")
+    page: bool = True
     report: Report = say_nothing
     earlier: RunFolder | None = None
 
@@ -293,6 +295,7 @@ class Evaluator:
             "base_url": normal_url(chosen.base_url) if self.own and chosen.base_url else None,
             "limits": self.limits.model_dump(mode="json"),
             "encoder": scoring_identity(encoder),
+            "page": self.page,
         }
 
     @classmethod

@@ -63,6 +63,7 @@ class Optimizer:
         limits: The most that may be spent on the language model.
         home: Where answers and vectors are kept; the settings' where not given.
         out: Where run folders go.
+        page: Whether the run is to have a report. None is written here, but a resumed run keeps the choice.
         report: Called with progress events.
         earlier: The run to go on with; see `from_run`.
     """
@@ -84,6 +85,7 @@ class Optimizer:
     limits: Limits = field(default_factory=Limits)
     home: Path | None = None
     out: Path = Path("runs")
+    page: bool = True
     report: Report = say_nothing
     earlier: RunFolder | None = None
 
@@ -281,6 +283,7 @@ class Optimizer:
             "ceiling": self.ceiling,
             "limits": self.limits.model_dump(mode="json"),
             "descriptions": [str(path.resolve()) for path in self.descriptions],
+            "page": self.page,
         }
 
     @classmethod

@@ -157,8 +157,14 @@ def classify(
         ),
     ] = None,
     report: Annotated[
-        bool, typer.Option(help="Write report.html into the run's folder.", rich_help_panel=_RUN)
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--report/--no-report",
+            help="Write report.html into the run's folder. \\[default: report]",
+            show_default=False,
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=_RUN)
     ] = False,
@@ -191,6 +197,7 @@ def classify(
                 classes, book, loop=given(**loop), limits=limits, out=out, **given(**fixed), **asking
             )
             images = [str(path) for path in paths or ()]
+        classifier.page = classifier.page if report is None else report
         progress.classes = len(classifier.classes)
         classifier.report = progress
         if dry_run:
@@ -200,7 +207,7 @@ def classify(
             if json:
                 print_json(estimate)
             return
-        resolution = run(classifier, images, resume=resume, progress=progress, report=report)
+        resolution = run(classifier, images, resume=resume, progress=progress)
     show(resolution, words(json=json), failures=progress.failures, again=again(resolution.run))
     if json:
         print_json(as_json(resolution))
@@ -298,12 +305,12 @@ def refuse_with_resume(options: dict[str, Any]) -> None:
 
 
 def run(
-    classifier: "Classifier", images: list[str], *, resume: str | None, progress: Progress, report: bool
+    classifier: "Classifier", images: list[str], *, resume: str | None, progress: Progress
 ) -> "Resolution":
     """Classify, and write the report; Ctrl-C leaves a run to be resumed."""
     try:
         resolution = classifier.resolve(images, resume=resume)
-        if report:
+        if classifier.page:
             from fieldmark.evals.report import write_classify_report
             from fieldmark.tools.run_folder import RunFolder
 

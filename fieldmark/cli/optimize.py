@@ -166,8 +166,14 @@ def optimize(
         typer.Option(help="Also search with the test images shown, for a bound.", rich_help_panel=_RUN),
     ] = False,
     report: Annotated[
-        bool, typer.Option(help="Write report.html into the run's folder.", rich_help_panel=_RUN)
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--report/--no-report",
+            help="Write report.html into the run's folder. \\[default: report]",
+            show_default=False,
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=_RUN)] = Path(
         "runs"
     ),
@@ -220,6 +226,7 @@ def optimize(
             optimizer = Optimizer.from_options(given, out=out)
         if max_calls is not None:
             optimizer.limits = Limits(max_calls=max_calls)
+        optimizer.page = optimizer.page if report is None else report
         optimizer.report = progress
         try:
             result = optimizer.run()
@@ -228,7 +235,7 @@ def optimize(
                 raise
             hint = f"Go on with: {again(progress.run)}"
             raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
-        if report:
+        if optimizer.page:
             from fieldmark.evals.report import write_optimize_report
             from fieldmark.tools.run_folder import RunFolder
 

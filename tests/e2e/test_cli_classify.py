@@ -231,10 +231,13 @@ def test_a_limit_stops_and_a_higher_one_goes_on(
     assert f"Go on with a higher limit: fieldmark classify --resume {run.name} --max-calls" in stopped.out
     assert endpoint.asked == 1 + SPECIES
 
-    resumed = place.invoke("classify", "--resume", run.name, "--max-calls", 500, "--no-report", "--json")
+    resumed = place.invoke("classify", "--resume", run.name, "--max-calls", 500, "--json")
     assert resumed.code == 0, resumed.err
     assert resumed.json["usage"]["requests"] == endpoint.asked  # of both processes
     assert max(questions(endpoint).values()) == 1
+    assert not (run / "report.html").exists()
+    assert place.invoke("classify", "--resume", run.name, "--report").code == 0
+    assert (run / "report.html").is_file()
 
 
 def test_an_endpoint_that_goes_away_can_be_waited_for(

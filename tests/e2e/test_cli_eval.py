@@ -79,6 +79,16 @@ def test_resume_skip_done_and_join(command_line: CommandLine) -> None:
     assert "DCLIP, max of cosines" in page.read_text(encoding="utf-8")
 
 
+def test_a_resumed_run_has_no_report_where_none_was_wanted(command_line: CommandLine) -> None:
+    done = command_line.invoke("eval", "--data", "aviary", "--methods", "clip", *SMALL, "--no-report")
+    assert done.code == 0, done.err
+    (run,) = (command_line.folder / "runs").iterdir()
+    assert command_line.invoke("eval", "--resume", run.name).code == 0
+    assert not (run / "report.html").exists()
+    assert command_line.invoke("eval", "--resume", run.name, "--report").code == 0
+    assert (run / "report.html").is_file()
+
+
 def test_a_limit_is_of_the_whole_run(command_line: CommandLine) -> None:
     both = ("eval", "--data", "aviary", "--settings", "new,known", "--methods", "dclip", *SMALL)
     stopped = command_line.invoke(*both, "--max-calls", "8")  # six for one, two for the other

@@ -149,9 +149,14 @@ def measure(
         ),
     ] = False,
     report: Annotated[
-        bool,
-        typer.Option(help="Write report.html and table.md into the run's folder.", rich_help_panel=_RUN),
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--report/--no-report",
+            help="Write report.html and table.md into the run's folder. \\[default: report]",
+            show_default=False,
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=_RUN)] = Path(
         "runs"
     ),
@@ -198,6 +203,7 @@ def measure(
         )
         if max_calls is not None:
             evaluator.limits = Limits(max_calls=max_calls)
+        evaluator.page = evaluator.page if report is None else report
         evaluator.report = progress
         try:
             result = evaluator.run()
@@ -206,7 +212,7 @@ def measure(
                 raise
             hint = f"Go on with: {again(progress.run)}"
             raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
-        if report:
+        if evaluator.page:
             write_report(result, progress)
     show(result, words(json=json))
     if json:
