@@ -30,7 +30,7 @@ class ResolveOptions(Record):
     """What follow-up questions look like: a planned field guide, rival groups, or FuDD's pairs."""
     candidates: CandidateRuleName = "margin"
     k: int = Field(default=10, ge=1)
-    """The most candidates that top-k keeps."""
+    """The most candidates that top-k keeps; by any rule, the most that a prediction lists."""
     rivals: float = Field(default=20.0, gt=1)
     """The first look's temperature spreads an image's probability over this many classes on average."""
     table_temperature: float = Field(default=1.0, gt=0)

@@ -312,6 +312,9 @@ class Evaluator:
         except ValidationError as error:
             first = error.errors()[0]
             raise InputError(f"--{first['loc'][0]} cannot be {first['input']}: {first['msg']}.") from None
+        for name in ("methods", "settings"):
+            if name in chosen and not chosen[name]:
+                raise InputError(f"--{name} names none.", hint=f"Name some, or leave --{name} out.")
         methods_named((*options.methods, options.baseline))
         own = own_data(options.data, left)
         check_fitting(options, own, left)

@@ -88,7 +88,12 @@ def classify(
     ] = None,
     k: Annotated[
         int | None,
-        typer.Option(min=1, help="Candidates that topk keeps.", show_default="10", rich_help_panel=_LOOP),
+        typer.Option(
+            min=1,
+            help="Candidates that topk keeps; the most that are listed of any image.",
+            show_default="10",
+            rich_help_panel=_LOOP,
+        ),
     ] = None,
     tau: Annotated[
         float | None,
@@ -228,6 +233,7 @@ def new(
     from fieldmark.app import Classifier
     from fieldmark.records import Limits
 
+    refuse_idle(loop, book=book, limits=limits, shown="vlm" in others)
     names, prompts = read_classes(classes, book)
     return Classifier(
         classes=names, book=prompts, options=loop_options(loop), limits=Limits(**limits), **others
@@ -285,6 +291,45 @@ def loop_options(chosen: dict[str, Any]) -> "ResolveOptions":
         name = "--" + ".".join(str(part) for part in first["loc"]).replace("_", "-")
         says = first["msg"].removeprefix("Value error, ").rstrip(".")
         raise InputError(f"{name} cannot be {first['input']}: {says[:1].lower()}{says[1:]}.") from None
+
+
+def refuse_idle(
+    loop: dict[str, Any],
+    *,
+    book: Path | None = None,
+    limits: dict[str, Any] | None = None,
+    shown: bool = False,
+) -> None:
+    """Refuse options that the others leave no use for, rather than pass them over.
+
+    Args:
+        loop: The loop's options that were given.
+        book: The prompt book that was given.
+        limits: The limits that were given.
+        shown: Whether open images are shown to a vision-language model.
+
+    Raises:
+        InputError: One has no effect.
+    """
+    rule = loop.get("candidates", "margin")
+    for name, its_rule in (("tau", "margin"), ("alpha", "conformal")):
+        if name in loop and rule != its_rule:
+            raise InputError(
+                f"--{name} is of no use to {rule} candidates.",
+                hint=f"Leave it out, or choose --candidates {its_rule}.",
+            )
+    if book is not None and loop.get("start") in ("names", "descriptors"):
+        raise InputError(
+            f"A run that starts from {loop['start']} uses none of a book's prompts.",
+            hint="Leave --start out to start from the book; or leave the book out, and give --classes.",
+        )
+    first_is_free = book is not None or loop.get("start") == "names"
+    if limits and not shown and first_is_free and loop.get("max_rounds") == 0:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in limits)
+        raise InputError(
+            f"Nothing is asked in this run, so that {named} can limit nothing.",
+            hint="Leave that out, or allow rounds with --max-rounds.",
+        )
 
 
 def refuse_with_resume(options: dict[str, Any]) -> None:

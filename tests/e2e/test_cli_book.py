@@ -217,12 +217,13 @@ def test_another_projects_file_is_not_taken_for_a_book(place: CommandLine) -> No
     assert "fieldmark book import" in outcome.err
 
 
-def test_bare_names_leave_a_book_aside(place: CommandLine) -> None:
+@pytest.mark.parametrize("start", ["names", "descriptors"])
+def test_a_book_that_would_not_be_used_is_refused(place: CommandLine, start: str) -> None:
     assert place.invoke("book", "import", "birds.json").code == 0
-    outcome = place.invoke(
-        "classify", "pictures", "--book", "book.json", "--classes", "a,b", "--start", "names", *LOOK
-    )
-    assert outcome.code == 0, outcome.err
+    outcome = place.invoke("classify", "pictures", "--book", "book.json", "--start", start, *LOOK)
+    assert outcome.code == 2
+    assert f"starts from {start} uses none of a book's prompts" in outcome.err
+    assert not Path(place.folder / "runs").exists()
 
 
 def test_books_need_no_model_library(place: CommandLine) -> None:

@@ -105,6 +105,8 @@ def test_what_cannot_be_is_a_sentence(command_line: CommandLine) -> None:
         (("eval", "--data", "nowhere"), "nowhere"),
         (("eval", "--data", "aviary", "--methods", "clop"), "no method 'clop'"),
         (("eval", "--data", "aviary", "--settings", "moon"), "no setting 'moon'"),
+        (("eval", "--data", "aviary", "--methods", ""), "--methods names none."),
+        (("eval", "--data", "aviary", "--settings", ","), "--settings names none."),
         (("eval", "--data", "aviary", "--baseline", "clop"), "no method 'clop'"),
         (("eval", "--data", "aviary", "--methods", "none.py:METHOD"), "could not be loaded"),
         (("eval", "--resume", "none"), "no run 'none'"),

@@ -50,6 +50,12 @@ def place(command_line: CommandLine) -> CommandLine:
         (("pictures", "--classes", "a,b", "--llm", "m", "--clip", "no-such-model:x"), "no-such-model"),
         (("pictures", "--classes", "a,b", *ASK_NOTHING, "--device", "toaster"), '"toaster" is no device.'),
         (("pictures", "--classes", "a,b", *ASK_NOTHING, "--tau", "0"), "--tau cannot be 0"),
+        (("pictures", "--classes", "a,b", *ASK_NOTHING, "--alpha", "0.3"), "--alpha is of no use to margin"),
+        (
+            ("pictures", "--classes", "a,b", *ASK_NOTHING, "--tau", "0.3", "--candidates", "topk"),
+            "--tau is of no use to topk",
+        ),
+        (("pictures", "--classes", "a,b", *ASK_NOTHING, "--max-cost", "1"), "--max-cost can limit nothing"),
         (("pictures", "--classes", "a,b", "--start", "book"), "starts from a prompt book needs one"),
         (("pictures", "--classes", "a,b", "--no-cache", "--refresh"), "exclude each other"),
         (("pictures", "--classes", "a,b", "--llm", "m", "--max-cost", "1"), "needs the model's price"),

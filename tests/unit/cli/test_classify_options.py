@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import pytest
 
 from fieldmark.agents.options import ResolveOptions
-from fieldmark.cli.classify import again, classify, given, loop_options, read_classes, refuse_with_resume
+from fieldmark.cli.classify import (
+    again,
+    classify,
+    given,
+    loop_options,
+    read_classes,
+    refuse_idle,
+    refuse_with_resume,
+)
 from fieldmark.errors import ClassNamesError, InputError
 from fieldmark.records import PromptBook
 
@@ -75,6 +83,14 @@ def test_a_folder_is_no_file_of_class_names(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("a\nb")
     with pytest.raises(ClassNamesError, match=r"is a folder.* Give '.*classes\.txt'\.$"):
         read_classes(str(tmp_path), None)
+
+
+def test_options_with_an_effect_are_not_refused() -> None:
+    refuse_idle({"tau": 0.1, "k": 3})
+    refuse_idle({"alpha": 0.3, "candidates": "conformal"})
+    refuse_idle({"start": "book"}, book=Path("b.json"), limits={"max_calls": 3})
+    refuse_idle({"start": "names", "max_rounds": 0}, limits={"max_calls": 3}, shown=True)
+    refuse_idle({"max_rounds": 0}, limits={"max_calls": 3})
 
 
 def test_what_a_run_has_settled_is_refused() -> None:
