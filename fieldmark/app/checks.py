@@ -44,16 +44,21 @@ def check_loop(options: ResolveOptions, *, has_book: bool, calibrated: bool) -> 
 
 
 def check_book(book: PromptBook, classes: Sequence[str]) -> None:
-    """Refuse a prompt book of other classes, or with weights that cannot be used.
+    """Refuse a prompt book of other classes, without a prompt, or with weights that cannot be used.
 
     Raises:
         ClassNamesError: It lists others, or these in another order.
-        InputError: Its weights make no mean.
+        InputError: It has no prompt, or its weights make no mean.
     """
     if book.classes != tuple(classes):
         raise ClassNamesError(
             f"The prompt book does not fit the classes: {_misfit(book.classes, classes)}.",
             hint="Leave --classes out to take them from the book (in Python, classes=book.classes).",
+        )
+    if not book.prompts:
+        raise InputError(
+            "The prompt book has no prompt for any class.",
+            hint="Start from names (--start names, without the book), or give another book.",
         )
     check_weights(book)
 

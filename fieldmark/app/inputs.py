@@ -21,7 +21,7 @@ def check_classes(names: Sequence[str]) -> tuple[str, ...]:
 
     Raises:
         ClassNamesError: One text instead of names, a name that is no text, fewer than two, more than
-            `MOST_CLASSES`, a blank or a repeated name.
+            `MOST_CLASSES`, a blank or a repeated name, one name in two spellings (case, spaces, underscores).
     """
     if isinstance(names, str | bytes):
         raise ClassNamesError(
@@ -42,11 +42,18 @@ def check_classes(names: Sequence[str]) -> tuple[str, ...]:
         raise ClassNamesError(f"{len(names)} class names; at most {MOST_CLASSES} work.")
     if any(not name.strip() for name in names):
         raise ClassNamesError("A class name is blank.", hint="Remove the empty entry.")
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for name in names:
-        if name in seen:
-            raise ClassNamesError(f"The class {name!r} is listed twice.", hint="Remove one of them.")
-        seen.add(name)
+        spelling = " ".join(name.replace("_", " ").split()).casefold()
+        if spelling in seen:
+            other = seen[spelling]
+            raise ClassNamesError(
+                f"The class {name!r} is listed twice."
+                if other == name
+                else f"The classes {other!r} and {name!r} are one name in two spellings.",
+                hint="Remove one of them.",
+            )
+        seen[spelling] = name
     return tuple(names)
 
 
@@ -74,6 +81,8 @@ def images_hash(images: Sequence[ImageFile]) -> str:
 def read_class_names(text: str) -> list[str]:
     """Class names from a file with one name a line, or from a comma-separated list.
 
+    Lines of a file that are blank, or a comment ("# …"), are passed over.
+
     Raises:
         ClassNamesError: The file cannot be read, or it is a folder.
     """
@@ -91,7 +100,8 @@ def read_class_names(text: str) -> list[str]:
             lines = path.read_text(encoding="utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ClassNamesError(f"Class names cannot be read from {text!r}: {error}.") from error
-        return [line.strip() for line in lines if line.strip()]
+        # "#1 hit" may be a name; "# of 2026" is none.
+        return [name for name in map(str.strip, lines) if name and not (name + " ").startswith("# ")]
     if re.search(r"[\\/]|\.txt$", text) and "," not in text:
         raise ClassNamesError(f"There is no file {text!r} with class names.")
     return [name.strip() for name in text.split(",")]

@@ -57,6 +57,7 @@ LOSSES = {
     "fields": "fields left out, which a book has no place for",
     "pairs": "pairs left out, which have no sentence",
     "blank": "blank texts, kept as they are",
+    "bare": "classes without a text, which are compared by their name alone",
 }
 """What can be lost, or must be said, on the way from one format to another; keys of every count."""
 
@@ -114,7 +115,7 @@ def import_book(
         class_names: FuDD's class list; else the one beside the file.
 
     Raises:
-        InputError: The file cannot be read, has another shape, or its format cannot be told.
+        InputError: The file cannot be read, has another shape, has no prompt, or its format cannot be told.
     """
     value = read_json(path)
     chosen = format or detect_format(value, path)
@@ -134,6 +135,10 @@ def import_book(
         ]
         if blank := sum(not text.strip() for own in texts.values() for text in own):
             lost = {"blank": blank}
+        if bare := len(set(classes) - {prompt.class_name for prompt in prompts}):
+            lost["bare"] = bare
+    if not prompts:
+        refuse(path, "has no text for any class", hint="Is it the right file?")
     book = PromptBook(classes=classes, noun=noun or NOUN, prompts=tuple(prompts), pooling=POOLING[chosen])
     return Imported(book, chosen, lost)
 

@@ -211,6 +211,25 @@ def test_a_book_of_other_classes_is_refused_before_anything_is_done(
     assert not Path(place.folder / "runs").exists()
 
 
+def test_a_file_without_a_text_makes_no_book(place: CommandLine) -> None:
+    (place.folder / "none.json").write_text('{"a": [], "b": []}')
+    made = place.invoke("book", "import", "none.json", "--format", "cupl")
+    assert (made.code, made.out) == (2, "")
+    assert "'none.json' has no text for any class." in made.err
+    assert not (place.folder / "book.json").exists()
+    (place.folder / "some.json").write_text('{"a": ["a photo of a round one."], "b": []}')
+    made = place.invoke("book", "import", "some.json", "--format", "cupl")
+    assert made.code == 0
+    assert made.lines == ["warning: classes without a text, which are compared by their name alone: 1"]
+
+
+def test_a_book_without_a_prompt_is_no_start(place: CommandLine) -> None:
+    (place.folder / "book.json").write_text('{"format": "fieldmark.book/1", "classes": ["a", "b"]}')
+    outcome = place.invoke("classify", "pictures", "--book", "book.json", *LOOK)
+    assert outcome.code == 2
+    assert "The prompt book has no prompt for any class." in outcome.err
+
+
 def test_another_projects_file_is_not_taken_for_a_book(place: CommandLine) -> None:
     outcome = place.invoke("classify", "pictures", "--book", "birds.json", *LOOK)
     assert outcome.code == 2

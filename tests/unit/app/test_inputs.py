@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fieldmark.app.eval_inputs import OwnData, read_captions
-from fieldmark.app.inputs import find_given, read_class_names
+from fieldmark.app.inputs import check_classes, find_given, read_class_names
 from fieldmark.errors import ClassNamesError, NoImagesError
 from fieldmark.tools.images import ImageFile
 
@@ -22,6 +22,28 @@ def test_a_list_of_names_may_be_longer_than_a_file_name(count: int) -> None:
 def test_a_file_of_names_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("wren\nrobin\n\n", encoding="utf-8-sig")
     assert read_class_names(str(tmp_path / "classes.txt")) == ["wren", "robin"]
+
+
+def test_a_file_of_names_may_have_comments(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("# birds of 2026\nwren\n#\n  # more\n#1 hit\nC#\n")
+    assert read_class_names(str(tmp_path / "classes.txt")) == ["wren", "#1 hit", "C#"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("A", "a"), ("ozmawex hawk", "Ozmawex_hawk"), ("wren ", "wren"), ("sea  gull", "sea gull")],
+)
+def test_two_spellings_of_one_name_are_no_rivals(one: str, other: str) -> None:
+    with pytest.raises(ClassNamesError, match=f"'{one}' and '{other}' are one name in two spellings"):
+        check_classes([one, "heron", other])
+    assert check_classes([one, "heron"]) == (one, "heron")
+
+
+def test_a_name_that_is_listed_twice_is_told_so() -> None:
+    with pytest.raises(ClassNamesError, match="'wren' is listed twice"):
+        check_classes(["wren", "heron", "".join(["wr", "en"])])
+    with pytest.raises(ClassNamesError, match="'wren' is listed twice"):
+        check_classes(["wren", "wren"])
 
 
 def test_a_file_that_is_not_there_and_a_folder_are_told() -> None:

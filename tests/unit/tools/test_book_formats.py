@@ -284,7 +284,7 @@ def test_what_could_be_several_formats_is_not_guessed(tmp_path: Path, value: Any
         import_book(path)
     assert str(path) in told.value.message
     assert "--format dclip" in told.value.hint
-    assert import_book(path, format="cupl").book.classes == tuple(value)
+    assert import_book(path, format="dclip").book.classes == tuple(value)
 
 
 def test_changes_between_books() -> None:

@@ -171,7 +171,7 @@ def test_class_lists(tmp_path: Path, names: str, says: str) -> None:
 
 def test_a_pair_file_needs_one_class_list(tmp_path: Path) -> None:
     path = tmp_path / "pairs.json"
-    path.write_text(json.dumps({"0_1": entry(0, 1)}))
+    path.write_text(json.dumps({"0_1": entry(0, 1, {"attr_type": "x", "prompt_pair": ["a", "b"]})}))
     error = refused(path)
     assert "no class list lies beside it" in error.message
     assert "--class-names" in error.hint
