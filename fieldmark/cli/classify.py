@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fieldmark.cli.guarding import InterruptedRun
+from fieldmark.cli.guarding import resumable
 from fieldmark.cli.outcome import as_json, show, show_estimate
 from fieldmark.cli.progress import Progress
 from fieldmark.cli.terminal import leave, print_json, words
@@ -353,7 +353,7 @@ def run(
     classifier: "Classifier", images: list[str], *, resume: str | None, progress: Progress
 ) -> "Resolution":
     """Classify, and write the report; Ctrl-C leaves a run to be resumed."""
-    try:
+    with resumable(progress, again):
         resolution = classifier.resolve(images, resume=resume)
         if classifier.page:
             from fieldmark.evals.report import write_classify_report
@@ -361,11 +361,6 @@ def run(
 
             progress.stage("Writing the report")
             write_classify_report(RunFolder(resolution.run), resolution.manifest)
-    except KeyboardInterrupt:
-        if progress.run is None:
-            raise
-        hint = f"Go on with: {again(progress.run)}"
-        raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
     return resolution
 
 

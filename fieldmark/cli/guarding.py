@@ -7,15 +7,17 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from fieldmark.cli.progress import Progress
 from fieldmark.cli.terminal import errors
-from fieldmark.errors import FieldmarkError
+from fieldmark.errors import FieldmarkError, LimitReached
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
@@ -63,6 +65,32 @@ def guarded(*, debug: bool) -> Iterator[None]:
             errors().print_exception()
         _say(f"{str(error).rstrip('.')}.", "" if debug else "With --debug you see where it came from.")
         raise typer.Exit(BROKEN) from None
+
+
+@contextmanager
+def resumable(progress: Progress, again: Callable[[Path], str]) -> Iterator[None]:
+    """Have what stops a run short end with the command that goes on with it.
+
+    Args:
+        progress: Knows the run's folder, once there is one.
+        again: The command, by that folder.
+
+    Raises:
+        InterruptedRun: After Ctrl-C.
+        LimitReached: After a limit.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if progress.run is None:
+            raise
+        hint = f"Go on with: {again(progress.run)}"
+        raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
+    except LimitReached as error:
+        if progress.run is None:
+            raise
+        hint = f"What was answered is kept. Go on with a higher limit: {again(progress.run)} --max-calls …"
+        raise LimitReached(error.message, hint=hint) from None
 
 
 def faults_of_the_disk() -> tuple[type[Exception], ...]:

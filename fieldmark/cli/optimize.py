@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fieldmark.cli.guarding import InterruptedRun
+from fieldmark.cli.guarding import resumable
 from fieldmark.cli.progress import Progress
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
 from fieldmark.errors import InputError
@@ -228,13 +228,8 @@ def optimize(
             optimizer.limits = Limits(max_calls=max_calls)
         optimizer.page = optimizer.page if report is None else report
         optimizer.report = progress
-        try:
+        with resumable(progress, again):
             result = optimizer.run()
-        except KeyboardInterrupt:
-            if progress.run is None:
-                raise
-            hint = f"Go on with: {again(progress.run)}"
-            raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
         if optimizer.page:
             from fieldmark.evals.report import write_optimize_report
             from fieldmark.tools.run_folder import RunFolder

@@ -46,8 +46,8 @@ def test_a_table_with_everything_a_script_wants(command_line: CommandLine) -> No
 def test_resume_skip_done_and_join(command_line: CommandLine) -> None:
     stopped = command_line.invoke(*FEW, "--max-calls", "2")
     assert stopped.code == 3, stopped.err
-    assert "--resume" in stopped.err
     (run,) = (command_line.folder / "runs").iterdir()
+    assert f"Go on with a higher limit: fieldmark eval --resume {run.name} --max-calls …" in stopped.err
     measured = {path.name for path in (run / "methods" / "new").glob("*.json")}
     assert "clip-0.json" in measured
     assert "dclip-0.json" not in measured

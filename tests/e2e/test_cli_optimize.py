@@ -262,6 +262,8 @@ def test_a_limit_stops_the_aviary_too(tmp_path: Path) -> None:
     stopped = run(*given, "--max-calls", 3, code=3)
     assert stopped.stdout == ""
     (folder,) = (tmp_path / "runs").iterdir()
+    again = f"fieldmark optimize --resume {folder.name} --out {folder.parent}"
+    assert f"Go on with a higher limit: {again} --max-calls …" in stopped.stderr
     assert json.loads(run("--resume", folder, "--max-calls", 99, "--json").stdout)["questions"] > 0
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fieldmark.cli.guarding import InterruptedRun
+from fieldmark.cli.guarding import resumable
 from fieldmark.cli.methods_table.telling import show, write_report
 from fieldmark.cli.optimize import split_words
 from fieldmark.cli.progress import Progress
@@ -205,13 +205,8 @@ def measure(
             evaluator.limits = Limits(max_calls=max_calls)
         evaluator.page = evaluator.page if report is None else report
         evaluator.report = progress
-        try:
+        with resumable(progress, again):
             result = evaluator.run()
-        except KeyboardInterrupt:
-            if progress.run is None:
-                raise
-            hint = f"Go on with: {again(progress.run)}"
-            raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
         if evaluator.page:
             write_report(result, progress)
     show(result, words(json=json))
