@@ -42,6 +42,7 @@ from fieldmark.tools.images import Found, ImageFile
 from fieldmark.tools.llm import ChatModel
 from fieldmark.tools.run_folder import RunFolder
 
+KIND = "classify"
 UNANSWERED = "No question was answered: see what the endpoint can do with `fieldmark doctor`."
 Images = Sequence[Path | str] | Path | str
 
@@ -129,7 +130,7 @@ class Classifier:
             FieldmarkError: Anything else that was wrong; its message says what to do.
         """
         found, calibration = self._find(images)
-        earlier = RunFolder.open(self.out, resume) if resume else None
+        earlier = RunFolder.open(self.out, resume, kind=KIND) if resume else None
         if earlier:
             check_unchanged(earlier, {**self._hashes(found, calibration), **self._deciding()})
         chosen = self._chosen(earlier)
@@ -141,7 +142,7 @@ class Classifier:
                     check_unchanged(earlier, now)
                 # Only now: whatever is missing is told before a folder is made for a run that cannot be.
                 run = earlier or RunFolder.create(
-                    self.out, kind="classify", options={**self._config(images, chosen, llm, vlm), **now}
+                    self.out, kind=KIND, options={**self._config(images, chosen, llm, vlm), **now}
                 )
                 self.report("run", {"id": run.run_id, "path": str(run.path)})
                 stopped = earlier_manifest(run)
@@ -358,7 +359,7 @@ class Classifier:
             out: Where run folders are.
             changed: Arguments that differ from then, e.g. `limits`.
         """
-        run = RunFolder.open(out, run_id)
+        run = RunFolder.open(out, run_id, kind=KIND)
         kept, images = arguments_of(run)
         return cls(**{**kept, "out": run.path.parent, **changed}), images
 

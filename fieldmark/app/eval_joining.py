@@ -35,7 +35,7 @@ def join_runs(runs: Sequence[str], *, baseline: str, out: Path, report: Report =
         InputError: They do not fit together.
     """
     began = time.perf_counter()
-    folders = [RunFolder.open(out, run_id) for run_id in runs]
+    folders = [RunFolder.open(out, run_id, kind=KIND) for run_id in runs]
     for folder in folders:
         if folder.config.kind != KIND:
             raise RunError(f"Run {folder.run_id} is no evaluation but {folder.config.kind!r}.")

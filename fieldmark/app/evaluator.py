@@ -328,7 +328,7 @@ class Evaluator:
         Raises:
             RunError: There is no such run, it is no evaluation, or its configuration cannot be read.
         """
-        run = RunFolder.open(out, run_id)
+        run = RunFolder.open(out, run_id, kind=KIND)
         if run.config.kind != KIND:
             raise RunError(f"Run {run_id} is no evaluation but {run.config.kind!r}.")
         kept: dict[str, Any] = {

@@ -325,7 +325,7 @@ class Optimizer:
         Raises:
             RunError: There is no such run, it is no prompt search, or its configuration cannot be read.
         """
-        run = RunFolder.open(out, run_id)
+        run = RunFolder.open(out, run_id, kind=KIND)
         if run.config.kind != KIND:
             raise RunError(f"Run {run_id} is no prompt search but {run.config.kind!r}.")
         kept: dict[str, Any] = {

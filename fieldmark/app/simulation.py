@@ -48,7 +48,7 @@ def earlier_simulation(run_id: str, out: Path) -> tuple[SimulateOptions, RunFold
     Raises:
         RunError: There is none of this id, it is of another kind, or its options cannot be read.
     """
-    folder = RunFolder.open(out, run_id)
+    folder = RunFolder.open(out, run_id, kind=KIND)
     config = folder.config
     if config.kind != KIND:
         raise RunError(

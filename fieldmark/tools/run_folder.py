@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -79,8 +80,13 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, parent: Path, run_id: str) -> "RunFolder":
+    def open(cls, parent: Path, run_id: str, *, kind: str | None = None) -> "RunFolder":
         """Open an earlier run by its id, or by a path to its folder.
+
+        Args:
+            parent: Where runs are.
+            run_id: The id, or the path.
+            kind: The kind that is asked for: where the run is not there, the latest of these are named.
 
         Raises:
             RunError: There is no such run.
@@ -88,10 +94,14 @@ class RunFolder:
         for path in (parent / run_id, Path(run_id)):
             if is_there(path / "config.json"):
                 return cls(path)
-        known = sorted((p.parent.name for p in parent.glob("*/config.json")), reverse=True)[:5]
+        there = sorted((path.parent for path in parent.glob("*/config.json")), reverse=True)
+        known = list(islice((path.name for path in there if kind in (None, _kind_of(path))), 5))
+        of_it = f" of {kind}" if kind else ""
         raise RunError(
             f"There is no run {run_id!r} in {str(parent)!r}.",
-            hint=f"The latest runs there: {', '.join(known)}." if known else "No run is there yet.",
+            hint=f"The latest runs{of_it} there: {', '.join(known)}."
+            if known
+            else f"No run{of_it} is there yet.",
         )
 
     @property
@@ -177,3 +187,11 @@ class RunFolder:
     def write_manifest(self, manifest: RunManifest) -> Path:
         """Write `manifest.json`; the last thing a run does."""
         return self.write("manifest.json", manifest)
+
+
+def _kind_of(folder: Path) -> str | None:
+    """What kind of run a folder is of; None where its configuration cannot be read."""
+    try:
+        return RunFolder(folder).config.kind
+    except RunError:
+        return None

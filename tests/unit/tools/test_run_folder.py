@@ -61,6 +61,17 @@ def test_an_unknown_run_names_the_latest(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         RunFolder.open(tmp_path, "nothing")
     assert caught.value.hint == "The latest runs there: run-6, run-5, run-4, run-3, run-2."
+    with pytest.raises(RunError) as caught:
+        RunFolder.open(tmp_path, "nothing", kind="eval")
+    assert caught.value.hint == "No run of eval is there yet."
+    (tmp_path / "run-1" / "config.json").write_text("{")
+    for number in (0, 3):
+        RunFolder(tmp_path / f"run-{number}").write(
+            "config.json", RunConfig(kind="eval", run_id=f"run-{number}", created="", options={})
+        )
+    with pytest.raises(RunError) as caught:
+        RunFolder.open(tmp_path, "nothing", kind="eval")
+    assert caught.value.hint == "The latest runs of eval there: run-3, run-0."
 
 
 def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
