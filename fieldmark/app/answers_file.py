@@ -31,6 +31,8 @@ from fieldmark.tools.images import ImageFile
 LEAST_HASH = 8
 """So many digits of a content hash name an image."""
 
+_FORM = 'A line is an object, such as {"image": "wren/0001.jpg", "label": "in"}.'
+
 
 class AnswerLine(Record):
     """One line of an answers file: what to say of an image, to a question, or to all edits."""
@@ -121,19 +123,28 @@ def read_answers(path: Path, images: Mapping[str, ImageFile]) -> AnswersFile:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The answers cannot be read from {str(path)!r}: {error}.") from error
+        says = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InputError(f"The answers cannot be read from {str(path)!r}: {says}.", hint=_FORM) from error
     found: list[AnswerLine] = []
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
                 found.append(AnswerLine.model_validate_json(line))
             except ValidationError as error:
-                said = error.errors(include_input=False, include_url=False)[0]["msg"]
                 raise InputError(
-                    f"Line {number} of {str(path)!r} is no answer: {said}.",
-                    hint='For example {"image": "wren/0001.jpg", "label": "in"}.',
+                    f"Line {number} of {str(path)!r} is no answer: {_complaint(error)}.", hint=_FORM
                 ) from None
     return AnswersFile(found, images)
+
+
+def _complaint(error: ValidationError) -> str:
+    """What is wrong with a line, with the key where it is one key that is."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    key = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        return f"it has the key {key!r}, and there are {', '.join(AnswerLine.model_fields)}"
+    says = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{key}: {says}" if key else says
 
 
 def _named(given: str, by_name: Mapping[str, list[str]], images: Mapping[str, ImageFile]) -> list[str]:

@@ -97,5 +97,12 @@ def test_a_line_that_says_nothing_is_named(tmp_path: Path, line: str) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"none\.jsonl': No such file or directory\. A line is an object"):
         read_answers(tmp_path / "none.jsonl", IMAGES)
+
+
+def test_a_key_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the key 'imag', and there are image, label, reason, question"):
+        answers(tmp_path, '{"imag": "1.jpg", "label": "in"}')
+    with pytest.raises(InputError, match="no answer: label: Input should be"):
+        answers(tmp_path, '{"image": "1.jpg", "label": "maybe"}')
