@@ -27,7 +27,7 @@ async def encoding_ahead(
 ) -> T:
     """Ask, and encode in a thread meanwhile; wait for both.
 
-    Where asking fails or is cancelled, encoding stops after the batch that it is at, and is waited for: the
+    Where asking fails, or the whole is cancelled, encoding stops after the batch that it is at, and is waited for: the
     stores that it writes to outlive it.
 
     Args:
@@ -57,10 +57,10 @@ async def encoding_ahead(
     try:
         answered = await asking
         asked = time.perf_counter()
+        encoded = await asyncio.shield(encoding)
     except BaseException:
         stop.set()
         await asyncio.wait([encoding])
         raise
-    encoded = await asyncio.shield(encoding)
     clock[AT_ONCE] = clock.get(AT_ONCE, 0.0) + min(asked, encoded) - began
     return answered

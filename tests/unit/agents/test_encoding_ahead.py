@@ -48,21 +48,24 @@ def test_encoding_stops_where_asking_fails() -> None:
     assert 0 < done < 100_000
 
 
-def test_encoding_is_over_when_a_cancelled_run_ends() -> None:
+@pytest.mark.parametrize("asking", [60, 0])
+def test_encoding_is_over_when_a_cancelled_run_ends(asking: int) -> None:
+    """Also where all was answered, and encoding alone goes on."""
     began, ended = threading.Event(), threading.Event()
 
     def encode(progress: Progress) -> None:
         began.set()
         try:
-            while True:
+            for _ in range(3_000):  # an end, for a thread that nobody stops
                 progress(0, 1)
                 threading.Event().wait(0.001)
         finally:
             ended.set()
 
     async def go() -> bool:
-        run = asyncio.ensure_future(encoding_ahead(asyncio.sleep(60), encode, {}))
+        run = asyncio.ensure_future(encoding_ahead(asyncio.sleep(asking), encode, {}))
         await asyncio.to_thread(began.wait, 10)
+        await asyncio.sleep(0.01)
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run
