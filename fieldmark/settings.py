@@ -23,6 +23,10 @@ class Settings(BaseSettings):
     """The encoder used where none is named (`FIELDMARK_CLIP`)."""
     llm: str | None = None
     """The language model used where none is named (`FIELDMARK_LLM`)."""
+    llm_concurrency: int = Field(default=16, ge=1)
+    """The most calls at a time, of either model (`FIELDMARK_LLM_CONCURRENCY`)."""
+    llm_timeout: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    """The most seconds that an answer may take, of either model (`FIELDMARK_LLM_TIMEOUT`)."""
     device: str = "auto"
     price_prompt: float | None = Field(default=None, ge=0)
     """Price per million prompt tokens; unknown unless set."""

@@ -4,6 +4,7 @@ It knows nothing of why a question was planned or what is made of the note.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 from pydantic import BaseModel
@@ -27,7 +28,8 @@ from fieldmark.prompts.synonyms import ask_synonyms
 from fieldmark.prompts.tabulate import TabulateAttribute, ask_tabulate
 from fieldmark.prompts.task_questions import ask_task_questions
 from fieldmark.records import Question, Vote
-from fieldmark.tools.llm import LanguageModel
+from fieldmark.tools.annotating import through
+from fieldmark.tools.llm import LanguageModel, concurrency_of
 from fieldmark.tools.prompt_texts import class_text
 
 VALUES_SHOWN = 12
@@ -55,7 +57,7 @@ class AskingContext(Protocol):
 
     @property
     def slots(self) -> asyncio.Semaphore:
-        """Lets so many questions pass at a time."""
+        """Lets as many questions pass at a time as the model takes."""
         ...
 
     @property
@@ -108,6 +110,15 @@ def question_of(spec: QuestionSpec, context: AskingContext) -> Question[BaseMode
         case "family":
             question = ask_family(spec.classes, noun=noun, sample=spec.sample)
     return question
+
+
+async def ask_all(specs: Sequence[QuestionSpec], context: AskingContext) -> list[Note]:
+    """Ask several planned questions, in any order; the notes come back in that of the questions.
+
+    What is no failure of a question, a full disk say, ends the asking: no other is asked, and those under way
+    are finished first, as they are paid for.
+    """
+    return await through(specs, lambda spec: ask(spec, context), at_once=concurrency_of(context.llm))
 
 
 async def ask(spec: QuestionSpec, context: AskingContext) -> Note:

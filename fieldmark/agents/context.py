@@ -15,7 +15,7 @@ from fieldmark.cache.arrays import ArrayStore
 from fieldmark.records import PromptBook
 from fieldmark.tools.clip import Encoded, Encoder
 from fieldmark.tools.images import ImageFile
-from fieldmark.tools.llm import LanguageModel
+from fieldmark.tools.llm import LanguageModel, concurrency_of
 from fieldmark.tools.run_folder import RunFolder
 
 Report = Callable[[str, Mapping[str, object]], None]
@@ -42,8 +42,8 @@ class ResolveContext:
         book: Prompts given by the user, if any.
         calibration: Labelled images for conformal candidates, if any; they pass through the same loop.
         report: Shows progress.
-        slots: Lets so many questions pass at a time; here, as LangGraph's own limit would hold checkpoint
-            writes up.
+        slots: Lets as many questions pass at a time as the model takes; here, as LangGraph's own limit would
+            hold checkpoint writes up.
     """
 
     classes: tuple[str, ...]
@@ -57,11 +57,14 @@ class ResolveContext:
     book: PromptBook | None = None
     calibration: tuple[ImageFile, ...] = ()
     report: Report = say_nothing
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16), repr=False)
+    slots: asyncio.Semaphore = field(init=False, repr=False)
     endpoint_down: str = ""
     """Why the endpoint cannot be asked any more in this process; empty while it can."""
     memo: dict[str, object] = field(default_factory=dict)
     """What was computed from stored arrays and would be computed again: read-through, never the only copy."""
+
+    def __post_init__(self) -> None:
+        self.slots = asyncio.Semaphore(concurrency_of(self.llm))
 
     @cached_property
     def _encoded(self) -> Encoded:

@@ -27,8 +27,8 @@ async def encoding_ahead(
 ) -> T:
     """Ask, and encode in a thread meanwhile; wait for both.
 
-    Where asking fails, or the whole is cancelled, encoding stops after the batch that it is at, and is waited for: the
-    stores that it writes to outlive it.
+    Where asking fails, or the whole is cancelled, encoding stops after the batch that it is at, and is waited
+    for: the stores that it writes to outlive it.
 
     Args:
         asking: What asks.

@@ -20,7 +20,7 @@ from fieldmark.records import PromptBook
 from fieldmark.tools.descriptions import GivenTexts
 from fieldmark.tools.encoder import Encoded, Encoder
 from fieldmark.tools.images import ImageFile
-from fieldmark.tools.llm import LanguageModel
+from fieldmark.tools.llm import LanguageModel, concurrency_of
 from fieldmark.tools.run_folder import RunFolder
 from fieldmark.tools.search.operators import OPERATORS, Operator
 
@@ -45,7 +45,7 @@ class OptimizeContext:
         endpoint_down: Why the endpoint cannot be asked any more; empty while it can.
         memo: What was computed from stored values and would be computed again.
         clock: Seconds by what they were spent on.
-        slots: Lets so many questions pass at a time.
+        slots: Lets as many questions pass at a time as the model takes.
         later: Writes what a generation leaves while the next one is under way.
     """
 
@@ -64,8 +64,11 @@ class OptimizeContext:
     endpoint_down: str = ""
     memo: dict[str, object] = field(default_factory=dict)
     clock: dict[str, float] = field(default_factory=dict)
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16), repr=False)
+    slots: asyncio.Semaphore = field(init=False, repr=False)
     later: Later = field(default_factory=Later, repr=False)
+
+    def __post_init__(self) -> None:
+        self.slots = asyncio.Semaphore(concurrency_of(self.llm))
 
     @cached_property
     def _train(self) -> Encoded:

@@ -3,7 +3,6 @@
 It knows nothing of units, fitness or of how the search goes on. Everything is asked before the search begins.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
@@ -11,7 +10,7 @@ from random import Random
 import torch
 from torch import Tensor
 
-from fieldmark.agents.asking import ask
+from fieldmark.agents.asking import ask_all
 from fieldmark.agents.notes import Note, Notebook, QuestionSpec
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_pool import start_book
@@ -143,7 +142,7 @@ async def _answers(specs: Sequence[QuestionSpec], context: OptimizeContext) -> t
         LimitReached: A limit kept questions back; those answered are cached, and the run can be resumed.
         EndpointError: The endpoint cannot be asked, or answered none of several.
     """
-    notes = await asyncio.gather(*(ask(spec, context) for spec in specs))
+    notes = await ask_all(specs, context)
     vital = [note for note in notes if note.spec.kind != "domain_words"]
     failures = [note.failure for note in vital]
     if "limit" in failures:

@@ -3,7 +3,6 @@
 It knows nothing of nodes, of how edits are scored or of test images.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
@@ -12,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from fieldmark.agents.asking import ask
+from fieldmark.agents.asking import ask_all
 from fieldmark.agents.notes import Note, QuestionSpec
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_pool import Pool, Unit, marked_unit
@@ -115,7 +114,7 @@ async def reflect_on(
     if earlier.ended:
         return pool, vectors, earlier.model_copy(update={"suggestions": ()})
     specs = _questions(book, pool, vectors, earlier, context)
-    notes = await asyncio.gather(*(ask(spec, context) for spec in specs))
+    notes = await ask_all(specs, context)
     ends = [note.reason for note in notes if note.failure in ("limit", "endpoint")]
     put = [note for note in notes if note.failure not in ("limit", "endpoint")]
     dropped = Counter(earlier.dropped)

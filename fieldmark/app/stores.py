@@ -87,7 +87,6 @@ def open_llm(
     api_key: str | None = None,
     limits: Limits | None = None,
     cache: Literal["use", "refresh", "off"] = "use",
-    concurrency: int = 16,
 ) -> "ChatModel":
     """A language model; what is not given comes from the settings."""
     from fieldmark.tools.llm import ChatModel
@@ -102,7 +101,8 @@ def open_llm(
         price=price_of(settings),
         use_cache=cache != "off",
         refresh=cache == "refresh",
-        concurrency=concurrency,
+        concurrency=settings.llm_concurrency,
+        timeout_s=settings.llm_timeout,
     )
 
 
@@ -152,6 +152,8 @@ def open_vlm(
         beside=beside,
         use_cache=cache != "off",
         refresh=cache == "refresh",
+        concurrency=settings.llm_concurrency,
+        timeout_s=settings.llm_timeout,
     )
 
 

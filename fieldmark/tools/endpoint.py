@@ -253,7 +253,7 @@ class Endpoint:
             )
         hint = "Wait and resume: what was answered is kept." if status == 429 or status >= 500 else ""
         if status == 429:
-            hint = "Lower the concurrency, or wait and resume: what was answered is kept."
+            hint = "Lower FIELDMARK_LLM_CONCURRENCY, or wait and resume: what was answered is kept."
         return QuestionFailed(
             f"{self.name} answered HTTP {status}.{said}", reason=f"http_{status}", hint=hint
         )
@@ -275,12 +275,12 @@ class Endpoint:
             raise QuestionFailed(
                 f"{self.name} gave no complete answer in time.",
                 reason="timeout",
-                hint="Raise the language-model timeout, or lower its concurrency.",
+                hint="Raise FIELDMARK_LLM_TIMEOUT (seconds), or lower FIELDMARK_LLM_CONCURRENCY.",
             ) from None
         raise QuestionFailed(
             f"The connection to {self.name} broke before the answer was complete.",
             reason="connection",
-            hint="Look at the server's log; lower the concurrency if it is overloaded.",
+            hint="Look at the server's log; lower FIELDMARK_LLM_CONCURRENCY if it is overloaded.",
         ) from None
 
 

@@ -54,6 +54,17 @@ class LanguageModel(Protocol):
         ...
 
 
+CONCURRENCY = 16
+"""The most calls at a time where nothing else is said."""
+TIMEOUT_S = 60.0
+"""The most seconds for one HTTP try where nothing else is said."""
+
+
+def concurrency_of(model: LanguageModel | None) -> int:
+    """How many questions a model takes at a time, where it says so; more need not wait for it at once."""
+    return getattr(model, "concurrency", CONCURRENCY)
+
+
 class ChatModel:
     """A language model behind an OpenAI-compatible endpoint, with a cache, limits and bounded concurrency.
 
@@ -90,11 +101,11 @@ class ChatModel:
         api_key: str | None,
         store: "ByteStore",
         identity: str | None = None,
-        concurrency: int = 16,
+        concurrency: int = CONCURRENCY,
         limits: Limits | None = None,
         price: Price | None = None,
         beside: "ChatModel | None" = None,
-        timeout_s: float = 60.0,
+        timeout_s: float = TIMEOUT_S,
         max_retries: int = 2,
         answer_retries: int = 2,
         use_cache: bool = True,
@@ -108,6 +119,7 @@ class ChatModel:
                 hint="Correct the language-model settings.",
             )
         self.model = model
+        self.concurrency = concurrency
         self.endpoint = Endpoint(
             model,
             base_url,

@@ -6,8 +6,14 @@ from pathlib import Path
 import pytest
 
 import fieldmark
-from fieldmark.errors import SettingsError
+from fieldmark.app import open_llm
+from fieldmark.app.stores import open_vlm
+from fieldmark.cache.bytestore import MemoryByteStore
+from fieldmark.errors import QuestionFailed, SettingsError
+from fieldmark.prompts.noun import ask_noun
 from fieldmark.settings import read_settings
+from fieldmark.tools.llm import CONCURRENCY, TIMEOUT_S, concurrency_of
+from tests.faulty_endpoint import FaultyEndpoint, Reply
 
 
 def test_without_an_environment_there_are_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,6 +24,7 @@ def test_without_an_environment_there_are_defaults(monkeypatch: pytest.MonkeyPat
     assert settings.llm is settings.base_url is settings.api_key is None
     assert settings.price_prompt is settings.price_completion is None
     assert settings.device == "auto"
+    assert (settings.llm_concurrency, settings.llm_timeout) == (CONCURRENCY, TIMEOUT_S)
 
 
 def test_the_environment_is_read_anew_each_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -47,6 +54,24 @@ def test_the_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read_settings()
     assert "sk-one" not in repr(settings)
     assert "sk-one" not in settings.model_dump_json()
+
+
+async def test_a_slow_model_is_given_time_and_a_small_server_is_not_overrun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FIELDMARK_LLM_CONCURRENCY", "2")
+    monkeypatch.setenv("FIELDMARK_LLM_TIMEOUT", "0.2")
+    with FaultyEndpoint([Reply(200, b"{}", delay_s=5.0)]) as endpoint:
+        url, store = endpoint.base_url, MemoryByteStore()
+        async with (
+            open_llm("m", store, base_url=url) as llm,
+            open_vlm("v", store, beside=llm, llm=(url, None)) as vlm,
+        ):
+            for model in (llm, vlm):
+                assert concurrency_of(model) == 2
+                with pytest.raises(QuestionFailed) as caught:
+                    await model.ask(ask_noun(["heron"]))
+                assert caught.value.reason == "timeout"
 
 
 @pytest.mark.parametrize("value", ["cheap", "-1"])

@@ -18,7 +18,7 @@ from fieldmark.evals.methods.counting import Cost, CountedEncoder, CountedModel
 from fieldmark.evals.table.test_set import Factor, TestSet
 from fieldmark.tools.encoder import Encoder
 from fieldmark.tools.images import ImageFile
-from fieldmark.tools.llm import LanguageModel
+from fieldmark.tools.llm import LanguageModel, concurrency_of
 from fieldmark.tools.run_folder import RunFolder
 
 
@@ -41,7 +41,7 @@ class Bench:
         run: A folder for this method alone, where graphs keep their checkpoint.
         seed: Decides whatever a method draws.
         report: Shows progress.
-        slots: Lets so many questions pass at a time.
+        slots: Lets as many questions pass at a time as the model takes.
         endpoint_down: Why the endpoint cannot be asked any more; empty while it can.
         notes: What a reader must know of how the method went; a method may add to it.
     """
@@ -53,9 +53,12 @@ class Bench:
     run: RunFolder
     seed: int = 0
     report: Report = say_nothing
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16), repr=False)
+    slots: asyncio.Semaphore = field(init=False, repr=False)
     endpoint_down: str = ""
     notes: list[str] = field(default_factory=list[str])
+
+    def __post_init__(self) -> None:
+        self.slots = asyncio.Semaphore(concurrency_of(self.llm))
 
     @classmethod
     def of(

@@ -15,7 +15,7 @@ from fieldmark.tools.adapters.adapted import tower_encoder
 from fieldmark.tools.encoder import Encoded, Encoder, Features, Progress
 from fieldmark.tools.images import ImageFile
 from fieldmark.tools.last_layers import LastLayers
-from fieldmark.tools.llm import Answer, LanguageModel
+from fieldmark.tools.llm import Answer, LanguageModel, concurrency_of
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -55,6 +55,11 @@ class CountedModel:
     def model(self) -> str:
         """The model's name, where it has one."""
         return str(getattr(self._inner, "model", ""))
+
+    @property
+    def concurrency(self) -> int:
+        """How many questions the model takes at a time."""
+        return concurrency_of(self._inner)
 
     async def ask(self, question: Question[T]) -> Answer[T]:
         """See `LanguageModel`."""

@@ -3,13 +3,12 @@
 It knows nothing of scoring.
 """
 
-import asyncio
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from fieldmark.agents.asking import ask, captions
+from fieldmark.agents.asking import ask_all, captions
 from fieldmark.agents.notes import Note, QuestionSpec
 from fieldmark.errors import EndpointError, LimitReached
 from fieldmark.evals.methods.bench import Bench
@@ -27,7 +26,7 @@ async def answers(specs: Sequence[QuestionSpec], bench: Bench) -> list[Note]:
         EndpointError: The language model cannot be asked at all, or answered none of several questions.
         LimitReached: A limit kept a question back.
     """
-    notes = await asyncio.gather(*(ask(spec, bench) for spec in specs))
+    notes = await ask_all(specs, bench)
     for note in notes:
         if note.failure == "limit":
             raise LimitReached(note.reason, hint="Go on with --resume and a higher limit.")
@@ -38,7 +37,7 @@ async def answers(specs: Sequence[QuestionSpec], bench: Bench) -> list[Note]:
     failed = sum(note.failure is not None for note in notes)
     if failed:
         bench.notes.append(f"{failed} of {len(notes)} questions brought no usable answer")
-    return list(notes)
+    return notes
 
 
 async def descriptors(

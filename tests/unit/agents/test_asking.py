@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fieldmark.agents.asking import VALUES_SHOWN, ask, captions, question_of
+from fieldmark.agents.asking import VALUES_SHOWN, ask, ask_all, captions, question_of
 from fieldmark.agents.notes import Columns, QuestionSpec
 from fieldmark.errors import CacheError, EndpointError, LimitReached, QuestionFailed
 from fieldmark.records import ContextFactor, ContextValue, Family, Vote
@@ -138,13 +138,16 @@ def test_any_other_error_is_no_outcome(tmp_path: Path) -> None:
 
 def test_a_dead_endpoint_is_tried_once_a_slot_however_many_questions_wait(tmp_path: Path) -> None:
     class Slow(FakeModel):
+        concurrency = 16
+
         async def ask(self, question: Any) -> Any:
             self.asked.append(question)
             await asyncio.sleep(0.02)
             raise EndpointError("It is gone.")
 
     model = Slow(WORLD)
-    context = make_context(tmp_path, WORLD, llm=model, slots=asyncio.Semaphore(3))
+    model.concurrency = 3
+    context = make_context(tmp_path, WORLD, llm=model)
 
     async def fan_out() -> list[Any]:
         specs = [QuestionSpec(kind="describe", classes=(name,)) for name in WORLD.names]
@@ -154,6 +157,34 @@ def test_a_dead_endpoint_is_tried_once_a_slot_however_many_questions_wait(tmp_pa
     assert [note.failure for note in found] == ["endpoint"] * 16
     assert len(model.asked) == 3
     assert context.endpoint_down == "It is gone."
+
+
+def test_nothing_more_is_asked_once_the_disk_is_full(tmp_path: Path) -> None:
+    """It is no outcome of the question that met it, and each further answer would be paid for and lost."""
+
+    def full(question: Any) -> Exception | None:
+        return CacheError("The disk is full.") if len(model.asked) == 20 else None
+
+    model = FakeModel(WORLD, fault=full)
+    specs = [
+        QuestionSpec(kind="describe", classes=(name,), sample=n) for n in range(9) for name in WORLD.names
+    ]
+
+    async def ask_on() -> None:
+        with pytest.raises(CacheError):
+            await ask_all(specs, make_context(tmp_path, WORLD, llm=model))
+        asked = len(model.asked)
+        await asyncio.sleep(0.01)
+        assert len(model.asked) == asked <= 20 + 16
+
+    asyncio.run(ask_on())
+
+
+def test_notes_come_back_in_the_order_of_their_questions(tmp_path: Path) -> None:
+    specs = [QuestionSpec(kind="describe", classes=(name,)) for name in WORLD.names]
+    context = make_context(tmp_path, WORLD, llm=FakeModel(WORLD))
+    assert [note.spec for note in asyncio.run(ask_all(specs, context))] == specs
+    assert asyncio.run(ask_all((), context)) == []
 
 
 def test_answers_about_others_are_left_out(tmp_path: Path) -> None:
