@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from fieldmark.agents.notes import Note, QuestionSpec
 from fieldmark.prompts.contexts import Contexts, contexts_of
+from fieldmark.prompts.describe import PROMPT_ID as DESCRIBE
 from fieldmark.prompts.describe import Descriptors
 from fieldmark.prompts.domain_words import DomainWords
 from fieldmark.prompts.family import Families, families_of
@@ -67,7 +68,7 @@ def note_of(
 
 
 def _prompts(value: Descriptors, name: str, model: str | None) -> tuple[Prompt, ...]:
-    origin = Origin(kind="descriptor", question="describe.v1", model=model)
+    origin = Origin(kind="descriptor", question=DESCRIBE, model=model)
     return tuple(
         Prompt(class_name=name, text=descriptor_text(name, mark), origin=origin) for mark in value.descriptors
     )

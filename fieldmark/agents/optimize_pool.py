@@ -9,6 +9,8 @@ from functools import cached_property
 from pydantic import Field
 
 from fieldmark.agents.notes import Notebook
+from fieldmark.prompts.differentiate_group import PROMPT_ID as DIFFERENTIATE_GROUP
+from fieldmark.prompts.synonyms import PROMPT_ID as SYNONYMS
 from fieldmark.records import Origin, Prompt, PromptBook, Record
 from fieldmark.tools.descriptions import GivenTexts, Words
 from fieldmark.tools.prompt_texts import class_text, descriptor_text
@@ -255,7 +257,7 @@ def _other_words(notebook: Notebook) -> dict[str, Words]:
     found: dict[str, Words] = {}
     for note in notebook.notes:
         if note.spec.kind == "synonyms":
-            origin = Origin(kind="name", question="synonyms.v1")
+            origin = Origin(kind="name", question=SYNONYMS)
             found[note.spec.classes[0]] = tuple((word, origin) for word in note.words)
     return found
 
@@ -274,7 +276,7 @@ def _marks(notebook: Notebook) -> dict[str, dict[str, tuple[str, Origin]]]:
     found: dict[str, dict[str, tuple[str, Origin]]] = {}
     for note in notebook.notes:
         for vote in note.votes:
-            origin = Origin(kind="differential", question="differentiate_group.v1", attribute=vote.attribute)
+            origin = Origin(kind="differential", question=DIFFERENTIATE_GROUP, attribute=vote.attribute)
             found.setdefault(vote.class_name, {}).setdefault(vote.value, ("contrast", origin))
     for note in notebook.notes:
         for prompt, mark in zip(note.prompts, marks_in(note.prompts), strict=True):
