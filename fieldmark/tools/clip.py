@@ -368,7 +368,7 @@ class ClipEncoder:
         if rows.shape != (len(keys), store.width) or not np.isfinite(rows).all():
             raise ModelError(
                 f"{self.name} gives vectors that are not finite, or not {store.width} long.",
-                hint="Its weights are damaged, or its precision is too low: try --precision fp32.",
+                hint="Its weights are damaged, or half precision is too low: try FIELDMARK_DEVICE=cpu.",
             )
         store.put_many(keys, rows)
 

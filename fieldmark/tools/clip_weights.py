@@ -336,12 +336,6 @@ def _torch_scale(path: Path) -> float | None:
     return None
 
 
-def _first_scale(model_cfg: Mapping[str, JsonValue]) -> float:
-    """The logit scale of an untrained model."""
-    log_scale = model_cfg.get("init_logit_scale", math.log(1 / 0.07))
-    return math.exp(log_scale) if isinstance(log_scale, int | float) else 1 / 0.07
-
-
 def _exp(log_scale: float, path: Path) -> float:
     scale = math.exp(min(log_scale, 700.0)) if math.isfinite(log_scale) else math.inf
     if not 0 < scale < 1e6:

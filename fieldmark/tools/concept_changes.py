@@ -79,15 +79,6 @@ def edited(definition: Definition, edit: Edit) -> Definition:
     return Definition(clauses=tuple(clauses.values()))
 
 
-def new_clause_id(definition: Definition) -> str:
-    """An id that no clause of the definition ever had ("c1", "c2" and so on)."""
-    taken = {clause.id for clause in definition.clauses}
-    number = len(taken) + 1
-    while f"c{number}" in taken:
-        number += 1
-    return f"c{number}"
-
-
 def difference(before: Definition, after: Definition) -> DefinitionChange:
     """What changed among the active clauses; one that was dropped and said anew stayed as it was."""
     said = {(clause.role, clause.text): clause for clause in before.active}

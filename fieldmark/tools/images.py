@@ -222,9 +222,7 @@ def _check(path: Path, *, labels_from_folders: bool, max_pixels: int) -> ImageFi
         return Skipped(path=as_text(path), reason="its name is no valid text (UTF-8)")
     try:
         # Without blocking: a pipe named like a picture must not hold up the search.
-        with os.fdopen(
-            os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
-        ) as file:
+        with os.fdopen(os.open(path, _OPEN_FLAGS), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return Skipped(path=as_text(path), reason="not a regular file")
