@@ -59,7 +59,6 @@ class BuildContext:
         options: The choices of the build.
         report: Shows progress.
         notes: What readers of the classifier must know, beside what the build itself finds.
-        memo: What was computed from stored values and would be computed again.
     """
 
     folder: ConceptFolder
@@ -74,7 +73,6 @@ class BuildContext:
     options: BuildOptions = field(default_factory=BuildOptions)
     report: Report = say_nothing
     notes: tuple[str, ...] = ()
-    memo: dict[str, object] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:

@@ -4,8 +4,6 @@ It knows nothing of who writes or answers them, of endpoints or of scoring.
 """
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from fieldmark.errors import InputError
 
@@ -16,16 +14,8 @@ GENERIC_QUESTIONS: tuple[str, ...] = (
     "By which visible features would you recognise the class {class}?",
     "How would you describe the look of the class {class} to somebody who has never seen one?",
 )
-"""Three questions that fit classes of every kind (Pratt et al. 2023, CuPL base, asks three such)."""
-QUESTIONS_BY_NOUN: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "bird": (
-        "Which colours does the plumage of the class {class} show?",
-        "What do the head and the bill of the class {class} look like?",
-        "What do the wings, the tail and the legs of the class {class} look like?",
-    ),
-})  # fmt: skip
-"""Questions made for one kind of data set, by its noun (CuPL full asks such beside, or in the place of, the
-generic ones); others are given by the caller, or written by a model (`task_questions.v1`)."""
+"""Three questions that fit classes of every kind (Pratt et al. 2023, CuPL base, asks three such); others come
+with a data set, or are written by a model (`task_questions.v1`)."""
 
 _LOOSE_PLACE = re.compile(r"\{+\s*class(?:[ _]?name)?\s*\}+", re.IGNORECASE)
 

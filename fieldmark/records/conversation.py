@@ -231,5 +231,3 @@ class Heard(Record):
 
 PAYLOADS: TypeAdapter[Payload] = TypeAdapter(Annotated[Payload, Field(discriminator="kind")])
 """Reads a payload back from plain JSON."""
-REPLIES: TypeAdapter[Reply] = TypeAdapter(Annotated[Reply, Field(discriminator="kind")])
-"""Reads a reply back from plain JSON."""

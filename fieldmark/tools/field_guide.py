@@ -66,11 +66,6 @@ class FieldGuide:
     counts: Tensor
     mask: Tensor
 
-    def attribute_index(self, name: str) -> int | None:
-        """Column of an attribute by any name that was merged into it; None where nobody named it."""
-        wanted = normal_name(name)
-        return next((t for t, names in enumerate(self.attribute_names) if wanted in names), None)
-
     def prompts(self) -> list[str]:
         """All distinct texts that `value_cosines` compares with images, in table order."""
         phrases = [phrase for row in self.texts for value in row for phrase, _ in value]

@@ -16,7 +16,6 @@ from fieldmark.evals.aviary.conditions import (
     Condition,
     Is,
     Not,
-    atoms,
     features_of,
     holds,
     present,
@@ -225,14 +224,3 @@ RULES: tuple[Rule, ...] = (
 """All rules, the plain ones first."""
 
 RULE_BY_KEY: Mapping[str, Rule] = {rule.key: rule for rule in RULES}
-
-
-def wanted_values(rule: Rule) -> tuple[tuple[str, frozenset[str]], ...]:
-    """The conditions on single features that a rule is made of, for reports: feature and values."""
-    match rule.decision:
-        case Tree(condition):
-            return tuple(dict.fromkeys((found.key, found.values) for found, _ in atoms(condition)))
-        case Mix(weights, _):
-            return tuple((condition.key, condition.values) for condition, _ in weights)
-        case _:
-            return tuple((key, frozenset(BRIGHT)) for key in sorted(rule.decision.features))

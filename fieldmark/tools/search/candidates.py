@@ -97,11 +97,6 @@ class Menu:
         """The key of a multiset of parts."""
         return sum(self.keys[part] for part in parts) & _KEY_BITS
 
-    def edited_key(self, key: int, edit: Edit) -> int:
-        """The key after an edit, without looking at what the edit leaves alone."""
-        of = self.keys.__getitem__
-        return (key + sum(map(of, edit.added)) - sum(map(of, edit.removed))) & _KEY_BITS
-
     @cached_property
     def key_array(self) -> npt.NDArray[np.uint64]:
         """`keys` as an array, whose sums wrap around as keys do."""

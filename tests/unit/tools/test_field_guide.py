@@ -64,7 +64,6 @@ def test_names_and_values_merge_and_votes_are_counted():
     ]
     assert guide.counts.dtype == torch.float32
     assert bool(guide.mask.all())
-    assert [guide.attribute_index(name) for name in ("BEAK colors", "Wing", "tail")] == [0, 1, None]
 
 
 def test_order_of_votes_does_not_matter():

@@ -18,7 +18,7 @@ from fieldmark.evals.aviary.guide_method_answers import OTHER_TASK_QUESTIONS, TA
 from fieldmark.evals.aviary.guide_server import GuideServer
 from fieldmark.evals.aviary.guide_words import keys_asked
 from fieldmark.evals.aviary.species import species_book
-from fieldmark.prompts.class_questions import GENERIC_QUESTIONS, QUESTIONS_BY_NOUN, has_one_place
+from fieldmark.prompts.class_questions import GENERIC_QUESTIONS, has_one_place
 from fieldmark.prompts.contexts import ask_contexts, contexts_of
 from fieldmark.prompts.family import ask_family, families_of
 from fieldmark.prompts.portray import ask_portray
@@ -26,6 +26,7 @@ from fieldmark.prompts.subclasses import ask_subclasses, subclasses_of
 from fieldmark.prompts.task_questions import ask_task_questions, questions_of
 from fieldmark.records import Message
 from fieldmark.tools.llm import ChatModel
+from tests.unit.evals.aviary.bird_questions import BIRD_QUESTIONS
 
 BOOK = species_book(1)
 NEW = [species for species in BOOK if not species.known]
@@ -104,7 +105,7 @@ def test_a_question_about_parts_is_answered_by_their_marks(truthful):
     special = Counter(
         key in truthful.beliefs.of(species.name).typical
         for species in NEW
-        for question in QUESTIONS_BY_NOUN["bird"]
+        for question in BIRD_QUESTIONS
         for key in told(portrait(truthful, species, question))
     )
     assert 0 < special[False] < 0.15 * special[True]
@@ -118,7 +119,7 @@ def test_words_of_the_name_are_no_part_of_the_question(truthful):
     assert keys_asked("What of its Crown and wings?") == ("wing", "cap", "wing_bar")
     assert keys_asked("Which colours are seen?") == ("body", "wing", "belly")
     assert not any(keys_asked(question) for question in GENERIC_QUESTIONS)
-    covered = {key for question in QUESTIONS_BY_NOUN["bird"] for key in keys_asked(question)}
+    covered = {key for question in BIRD_QUESTIONS for key in keys_asked(question)}
     assert covered == set(KEYS) - {"neck", "collar", "size"}
 
 
@@ -248,7 +249,7 @@ def test_empty_names_over_the_wire_do_no_harm(guide):
 NAMES = tuple(species.name for species in NEW[:6])
 PLANNED = (
     QuestionSpec(kind="portray", classes=NAMES[:1], text=GENERIC_QUESTIONS[0]),
-    QuestionSpec(kind="portray", classes=NAMES[:1], text=QUESTIONS_BY_NOUN["bird"][1], sample=1),
+    QuestionSpec(kind="portray", classes=NAMES[:1], text=BIRD_QUESTIONS[1], sample=1),
     QuestionSpec(kind="portray", classes=(HOSTILE,), text=TASK_QUESTIONS[2]),
     QuestionSpec(kind="task_questions", classes=NAMES, text="birds of a pond"),
     QuestionSpec(kind="subclasses", classes=NAMES[:1]),

@@ -10,7 +10,7 @@ from pathlib import Path
 from fieldmark.evals.aviary.attributes import ATTRIBUTES
 from fieldmark.evals.aviary.guide import GUIDE_VERSION, Guide
 from fieldmark.evals.aviary.species import species_book
-from fieldmark.prompts.class_questions import GENERIC_QUESTIONS, QUESTIONS_BY_NOUN
+from fieldmark.prompts.class_questions import GENERIC_QUESTIONS
 from fieldmark.prompts.contexts import ask_contexts
 from fieldmark.prompts.describe import ask_describe
 from fieldmark.prompts.differentiate import ask_differentiate
@@ -29,6 +29,7 @@ from fieldmark.prompts.synonyms import ask_synonyms
 from fieldmark.prompts.tabulate import TabulateAttribute, ask_tabulate
 from fieldmark.prompts.task_questions import ask_task_questions
 from fieldmark.records import Clause
+from tests.unit.evals.aviary.bird_questions import BIRD_QUESTIONS
 
 BOOK = species_book(1)
 NAMES = [species.name for species in BOOK]
@@ -59,7 +60,7 @@ def questions():
         yield ask_describe(first, **more)
         yield ask_synonyms(first, **more)
         yield ask_portray(first, GENERIC_QUESTIONS[place % 3], **more)
-        yield ask_portray(first, QUESTIONS_BY_NOUN["bird"][place % 3], **more)
+        yield ask_portray(first, BIRD_QUESTIONS[place % 3], **more)
         yield ask_differentiate(first, second, **more)
         yield ask_differentiate_group([first, second, third], **more)
         yield ask_differentiate_again([first, second], ["body colour", "crest"], **more)

@@ -20,7 +20,7 @@ EDITS = [
 
 def test_keys_are_those_of_the_edits_one_by_one() -> None:
     keys = Changes.of(EDITS).keys(MENU, [parent.key for parent in PARENTS])
-    assert keys.tolist() == [MENU.edited_key(PARENTS[edit.parent].key, edit) for edit in EDITS]
+    assert keys.tolist() == [MENU.key(edit.applied(PARENTS[edit.parent].parts)) for edit in EDITS]
 
 
 def test_some_of_the_edits_are_laid_out_as_they_would_be_alone() -> None:
