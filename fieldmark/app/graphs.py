@@ -3,7 +3,7 @@
 They know nothing of models or runs: the tooling brings its own checkpointer.
 """
 
-from fieldmark.agents import define, define_state, optimize, resolve
+from fieldmark.agents import build, define, define_state, optimize, resolve
 
 
 def resolve_graph() -> resolve.ResolveGraph:
@@ -14,6 +14,11 @@ def resolve_graph() -> resolve.ResolveGraph:
 def optimize_graph() -> optimize.OptimizeGraph:
     """The graph of the prompt search."""
     return optimize.build_graph()
+
+
+def build_graph() -> build.BuildGraph:
+    """The making of a concept's classifier."""
+    return build.build_graph()
 
 
 def define_graph() -> define_state.DefineGraph:
