@@ -193,19 +193,19 @@ class TablePlanner:
             name = view.classes[c]
             wanted = [view.columns[t] for t in cells[c].nonzero()[:, 0].tolist()]
             wanted = [attribute for attribute in wanted if opinions.get((name, attribute), 0) < most]
-            if float(need[c]) < self.image_floor:
+            if not wanted or float(need[c]) < self.image_floor:
                 continue
-            specs += [
+            specs.append(
                 QuestionSpec(
                     kind="tabulate",
                     classes=(name,),
-                    attributes=tuple(wanted[at : at + MOST_CELLS]),
+                    # What is left over is asked in the next round: no round asks about a class twice.
+                    attributes=tuple(wanted[:MOST_CELLS]),
                     columns=view.columns_hash,
                     sample=rows.get(name, 0),
                     need=float(need[c]),
                 )
-                for at in range(0, len(wanted), MOST_CELLS)
-            ]
+            )
         return tuple(specs)
 
 
