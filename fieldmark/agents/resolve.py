@@ -17,6 +17,7 @@ from fieldmark.agents import rescoring, triaging
 from fieldmark.agents.asking import ask
 from fieldmark.agents.concluding import Outcome, conclude
 from fieldmark.agents.context import ResolveContext
+from fieldmark.agents.fan_out import halted, in_plan_order, kept_back, settled
 from fieldmark.agents.first_look import first_book, first_scores
 from fieldmark.agents.looking import KEPT_BACK, load_looks, look_at, undecided
 from fieldmark.agents.notes import Looks, Note, Notebook, QuestionSpec, RoundSummary
@@ -280,40 +281,10 @@ def outcome_of(state: ResolveState, context: ResolveContext) -> Outcome:
     )
 
 
-def in_plan_order(notes: Sequence[Note], planned: Sequence[QuestionSpec]) -> tuple[Note, ...]:
-    """Order answers as they were planned, however they arrived, so that every rerun sees the same."""
-    place = {spec.key: index for index, spec in enumerate(planned)}
-    return tuple(sorted(notes, key=lambda note: place.get(note.spec.key, len(place))))
-
-
 def planner_of(context: ResolveContext) -> Planner:
     """The planner that the options name."""
     planners: dict[str, Planner] = {"table": TablePlanner(), "groups": GroupPlanner(), "pairs": PairPlanner()}
     return planners[context.options.ask]
-
-
-def settled(notes: Sequence[Note]) -> tuple[Note, ...]:
-    """The notes of questions that are done with: answered, or failed for good.
-
-    What a limit or a dead endpoint kept back stays askable, and with it what the endpoint left unanswered
-    while it was dying. An endpoint that fails a question now and then does not stop the others.
-    """
-    open_still = ("limit", "endpoint", "unanswered") if halted(notes) else ()
-    return tuple(note for note in notes if note.failure not in open_still)
-
-
-def kept_back(notes: Sequence[Note], planned: Sequence[QuestionSpec]) -> tuple[QuestionSpec, ...]:
-    """The questions of a fan-out that were not asked, as they were planned."""
-    asked = {note.spec.key for note in settled(notes)}
-    return tuple(spec for spec in planned if spec.key not in asked)
-
-
-def halted(notes: Sequence[Note]) -> Literal["budget", "endpoint"] | None:
-    """What kept questions of a fan-out back, if anything; an endpoint that answers none of several does."""
-    failures = {note.failure for note in notes}
-    if "limit" in failures:
-        return "budget"
-    return "endpoint" if "endpoint" in failures or (failures == {"unanswered"} and len(notes) > 1) else None
 
 
 def stop_reason(

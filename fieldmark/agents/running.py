@@ -11,9 +11,10 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.checkpoints import open_checkpoint
 from fieldmark.agents.context import ResolveContext
+from fieldmark.agents.fan_out import halted, settled
 from fieldmark.agents.notes import Note, QuestionSpec, RoundSummary
 from fieldmark.agents.rescoring import load_notebook
-from fieldmark.agents.resolve import RECURSION_LIMIT, Batch, ResolveState, build_graph, halted, settled
+from fieldmark.agents.resolve import RECURSION_LIMIT, Batch, ResolveState, build_graph
 
 CHECKPOINT = "checkpoint.sqlite"
 HELD_TYPES = (Batch, Note, QuestionSpec, ResolveState, RoundSummary)

@@ -5,18 +5,15 @@ from typing import Any
 import pytest
 
 from fieldmark.agents.asking import may_pass
+from fieldmark.agents.fan_out import halted, in_plan_order, kept_back, settled
 from fieldmark.agents.notes import Note, Notebook, QuestionSpec, RoundSummary
 from fieldmark.agents.options import ResolveOptions
 from fieldmark.agents.resolve import (
     MOST_SENDS,
     ResolveState,
     collect,
-    halted,
-    in_plan_order,
-    kept_back,
     route_plan,
     route_triage,
-    settled,
     stalled_rounds,
     stop_reason,
 )
