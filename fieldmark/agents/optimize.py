@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 from fieldmark.agents import optimize_reflecting as reflecting
 from fieldmark.agents import optimize_search as search
 from fieldmark.agents.encoding_ahead import encoding_ahead
-from fieldmark.agents.optimize_concluding import measure_and_write
+from fieldmark.agents.optimize_concluding import Ended, measure_and_write
 from fieldmark.agents.optimize_context import OptimizeContext
 from fieldmark.agents.optimize_folds import found_in_folds, get_curves, put_curves, settled
 from fieldmark.agents.optimize_folds import search_fold as search_without
@@ -226,20 +226,21 @@ async def measure(state: OptimizeState, runtime: Context) -> Update:
     context = runtime.context
     pool, vectors = opened_pool(state.pool, context)
     await context.later.settled()
-    measure_and_write(
+    ended = Ended(
         start=get_candidates(context, state.start)[0],
         best=get_candidates(context, state.book)[0],
         pool=pool,
         vectors=vectors,
-        counts={"generations": state.generations, "candidates": state.candidates},
+        generations=state.generations,
+        candidates=state.candidates,
         templates=state.templates,
         curve_size=state.curve_size,
         folds=found_in_folds(state.folds, context),
-        context=context,
         reflections=(state.reflected, reflecting.load_reflections(state.reflections, context))
         if reflecting.reflects(context)
         else None,
     )
+    measure_and_write(ended, context)
     return {"stop_reason": "searched"}
 
 

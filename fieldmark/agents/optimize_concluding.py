@@ -6,6 +6,7 @@ It knows nothing of how the search got there.
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -105,114 +106,128 @@ class Found(Record):
     """What reflecting did; None where it was not asked for."""
 
 
-def measure_and_write(
-    *,
-    start: Candidate,
-    best: Candidate,
-    pool: Pool,
-    vectors: Tensor,
-    counts: dict[str, int],
-    templates: Sequence[str],
-    curve_size: int,
-    folds: Folds | None,
-    context: OptimizeContext,
-    reflections: tuple[int, Reflections] | None = None,
-) -> Found:
-    """Measure the start and the best book on the test images, and write everything.
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What a search ended with.
 
-    Args:
-        start: The book that the search started from.
+    Attributes:
+        start: The book that it started from.
         best: The fittest book.
         pool: All units.
         vectors: Their vectors `[U, D]`.
-        counts: "generations" and "candidates".
+        generations: Generations done.
+        candidates: Candidates scored.
         templates: The templates of the units.
         curve_size: Bytes of the curve that the last checkpoint knew of.
         folds: What cross-validation found.
-        context: The run.
-        reflections: Passes that were reflected on before, and what came of it.
+        reflections: Passes that were reflected on before, and what came of it; None where none was to be.
     """
-    test = context.encoder.encode_images(context.test) if context.test else None
-    labels = context.label_indices(context.test)[test.ok] if test is not None else None
-    images = test.vectors[test.ok].to(torch.float64) if test is not None else None
 
-    def predicted(book: Candidate, among: Tensor) -> Tensor:
-        return (among @ class_matrix(book.parts, pool, vectors).T).argmax(1)
+    start: Candidate
+    best: Candidate
+    pool: Pool
+    vectors: Tensor
+    generations: int
+    candidates: int
+    templates: Sequence[str]
+    curve_size: int
+    folds: Folds | None
+    reflections: tuple[int, Reflections] | None = None
 
-    def scored(book: Candidate) -> tuple[BookScore, np.ndarray | None, Tensor | None]:
-        train = float((predicted(book, context.vectors) == context.labels).double().mean())
-        prompts = len(pool.book(book.parts, "").prompts)
-        if images is None or labels is None or not len(labels):
-            score = BookScore(
-                train_top1=round(train, 4),
-                test_top1=None,
-                ci95=None,
-                fitness=book.fitness,
-                prompts=prompts,
-            )
-            return score, None, None
-        labelled = predicted(book, images)
-        right = (labelled == labels).numpy()
-        mean = bootstrap_mean(right, labels.numpy())
-        score = BookScore(
-            train_top1=round(train, 4),
-            test_top1=round(mean.mean, 4),
-            ci95=(round(mean.low, 4), round(mean.high, 4)),
-            fitness=book.fitness,
-            prompts=prompts,
-        )
-        return score, right, labelled
+    def labelled(self, book: Candidate, images: Tensor) -> Tensor:
+        """The class that a book gives each image `[N]`."""
+        return (images @ class_matrix(book.parts, self.pool, self.vectors).T).argmax(1)
 
-    first, first_right, before = scored(start)
-    last, last_right, after = scored(best)
-    gain = None
-    if first_right is not None and last_right is not None and labels is not None:
-        gap = paired_difference(last_right, first_right, labels.numpy())
-        gain = Gain(
-            difference=round(gap.mean, 4),
-            ci95=(round(gap.low, 4), round(gap.high, 4)),
-            p=float(f"{gap.p:.3g}"),
-        )
-    curve = _curve(images, labels, pool, vectors, size=curve_size, context=context)
-    confused = _confusions(before, after, labels, pool)
+
+@dataclass(frozen=True)
+class Measured:
+    """How a book does, and what it says of each of the N test images; None where there are none."""
+
+    score: BookScore
+    right: np.ndarray | None = None
+    labelled: Tensor | None = None
+
+
+def measure_and_write(ended: Ended, context: OptimizeContext) -> Found:
+    """Measure the start and the best book on the test images, and write everything."""
+    images, labels = usable_test_images(context)
+    start, best = (measured(book, images, labels, ended, context) for book in (ended.start, ended.best))
+    confused = _confusions(start.labelled, best.labelled, labels, ended.pool)
     rarer = sorted((c for c in confused if c[3] < c[2]), key=lambda c: c[3] - c[2])
     more_frequent = sorted((c for c in confused if c[3] > c[2]), key=lambda c: c[2] - c[3])
-    noun = context.options.noun
-    written = pool.book(best.parts, noun)
     found = Found(
-        start=first,
-        best=last,
-        gain=gain,
-        kept_start=not improves(best, start),
-        templates=tuple(templates),
-        generations=counts["generations"],
-        candidates=counts["candidates"],
-        curve=tuple(curve),
-        folds=folds,
-        changes=_changes(start, best, pool),
-        by_class=_by_class(first_right, last_right, labels, pool),
+        start=start.score,
+        best=best.score,
+        gain=gain_of(start, best, labels),
+        kept_start=not improves(ended.best, ended.start),
+        templates=tuple(ended.templates),
+        generations=ended.generations,
+        candidates=ended.candidates,
+        curve=tuple(
+            _curve(images, labels, ended.pool, ended.vectors, size=ended.curve_size, context=context)
+        ),
+        folds=ended.folds,
+        changes=_changes(ended.start, ended.best, ended.pool),
+        by_class=_by_class(start.right, best.right, labels, ended.pool),
         vanished=tuple(rarer[:MOST_CONFUSIONS]),
         appeared=tuple(more_frequent[:MOST_CONFUSIONS]),
         rarer=len(rarer),
         more_frequent=len(more_frequent),
-        reflect=None
-        if reflections is None
-        else ablate(
-            reflections[1],
-            best.parts,
-            pool,
-            vectors,
-            passes=reflections[0],
-            images=images,
-            labels=labels,
-        ),
+        reflect=_reflected(ended, images, labels),
     )
-    context.run.write("start_book.json", pool.book(start.parts, noun))
-    context.run.write_book(written)
-    matrix = class_matrix(best.parts, pool, vectors).to(torch.float32).contiguous()
+    write_found(found, ended, context)
+    return found
+
+
+def usable_test_images(context: OptimizeContext) -> tuple[Tensor | None, Tensor | None]:
+    """Vectors `[N, D]` float64 and classes `[N]` of the usable test images; None where there are none."""
+    if not context.test:
+        return None, None
+    test = context.encoder.encode_images(context.test)
+    return test.vectors[test.ok].to(torch.float64), context.label_indices(context.test)[test.ok]
+
+
+def measured(
+    book: Candidate, images: Tensor | None, labels: Tensor | None, ended: Ended, context: OptimizeContext
+) -> Measured:
+    """How a book does on the training images, and on the test images where there are any."""
+    score = BookScore(
+        train_top1=round(float((ended.labelled(book, context.vectors) == context.labels).double().mean()), 4),
+        test_top1=None,
+        ci95=None,
+        fitness=book.fitness,
+        prompts=len(ended.pool.book(book.parts, "").prompts),
+    )
+    if images is None or labels is None or not len(labels):
+        return Measured(score)
+    labelled = ended.labelled(book, images)
+    right = (labelled == labels).numpy()
+    mean = bootstrap_mean(right, labels.numpy())
+    on_test = {"test_top1": round(mean.mean, 4), "ci95": (round(mean.low, 4), round(mean.high, 4))}
+    return Measured(score.model_copy(update=on_test), right, labelled)
+
+
+def gain_of(start: Measured, best: Measured, labels: Tensor | None) -> Gain | None:
+    """The paired test of the two on the test images; None where there are none."""
+    if start.right is None or best.right is None or labels is None:
+        return None
+    gap = paired_difference(best.right, start.right, labels.numpy())
+    return Gain(
+        difference=round(gap.mean, 4),
+        ci95=(round(gap.low, 4), round(gap.high, 4)),
+        p=float(f"{gap.p:.3g}"),
+    )
+
+
+def write_found(found: Found, ended: Ended, context: OptimizeContext) -> None:
+    """Write both books, the class matrix of the best one, and the figures."""
+    noun = context.options.noun
+    context.run.write("start_book.json", ended.pool.book(ended.start.parts, noun))
+    context.run.write_book(ended.pool.book(ended.best.parts, noun))
+    matrix = class_matrix(ended.best.parts, ended.pool, ended.vectors).to(torch.float32).contiguous()
     about = {
         "format": "fieldmark.class_matrix/1",
-        "classes": list(pool.classes),
+        "classes": list(ended.pool.classes),
         "encoder": context.encoder.identity,
         "logit_scale": context.encoder.logit_scale,
     }
@@ -221,7 +236,21 @@ def measure_and_write(
     write_whole(context.run.path / MATRIX, (save({"class_vectors": matrix}, metadata=metadata),))
     context.run.write(RESULT, found)
     context.run.event("finished", stop_reason="searched")
-    return found
+
+
+def _reflected(ended: Ended, images: Tensor | None, labels: Tensor | None) -> Reflected | None:
+    if ended.reflections is None:
+        return None
+    passes, reflections = ended.reflections
+    return ablate(
+        reflections,
+        ended.best.parts,
+        ended.pool,
+        ended.vectors,
+        passes=passes,
+        images=images,
+        labels=labels,
+    )
 
 
 def _curve(
