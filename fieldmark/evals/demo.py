@@ -4,12 +4,14 @@ It knows nothing of terminals or of how the report looks.
 """
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
 from fieldmark.agents.context import Report
@@ -43,6 +45,7 @@ NOTE = (
 )
 PAIRED = (*(("resolve", rung) for rung in RUNGS if rung != "resolve"), ("descriptors", "names"))
 CI = tuple[float, float]
+Right = NDArray[np.bool_]
 
 
 class RungScore(Record):
@@ -278,28 +281,6 @@ def pooled_result(
     """Pool the worlds: intervals and tests resample species across all books."""
     clusters = pooled_clusters([climb.world.truth for climb in climbs])
     right = {rung: np.concatenate([climb.right(rung) for climb in climbs]) for rung in RUNGS}
-    scores: list[RungScore] = []
-    for rung in RUNGS:
-        mean = bootstrap_mean(right[rung], clusters)
-        scores.append(
-            RungScore(name=rung, top1=_round(mean.mean), ci95=(_round(mean.low), _round(mean.high)))
-        )
-    paired: list[PairedScore] = []
-    for a, b in PAIRED:
-        gap = paired_difference(right[a], right[b], clusters)
-        paired.append(
-            PairedScore(
-                a=a,
-                b=b,
-                difference=_round(gap.mean),
-                ci95=(_round(gap.low), _round(gap.high)),
-                p=float(f"{gap.p:.3g}"),
-            )
-        )
-    reasons: dict[str, int] = {}
-    for climb in climbs:
-        reason = climb.state.stop_reason or "no_progress"
-        reasons[reason] = reasons.get(reason, 0) + 1
     used = encoder.usage
     return DemoResult(
         seed=settings.seed,
@@ -307,15 +288,10 @@ def pooled_result(
         mistakes=settings.mistakes,
         images=len(clusters),
         classes=sum(len(climb.world.classes) for climb in climbs),
-        ladder=tuple(scores),
-        paired=tuple(paired),
+        ladder=tuple(_rung_score(rung, right[rung], clusters) for rung in RUNGS),
+        paired=tuple(_paired_score(a, b, right, clusters) for a, b in PAIRED),
         resolved=meaning_of_resolved(climbs),
-        ambiguous=Ambiguous(
-            before=sum(climb.state.history[0].open for climb in climbs),
-            after=sum(climb.state.history[-1].open for climb in climbs),
-            rounds=max(climb.state.round for climb in climbs),
-            stop_reasons=reasons,
-        ),
+        ambiguous=_ambiguous(climbs),
         questions={rung: sum(climb.questions[rung] for climb in climbs) for rung in RUNGS},
         llm=LlmCount(
             requests=usage.requests,
@@ -364,6 +340,25 @@ def meaning_of_resolved(climbs: Sequence[Climb]) -> Resolved:
 def _gap(found: PairedDifference) -> Gap:
     return Gap(
         difference=_round(found.mean), ci95=(_round(found.low), _round(found.high)), p=float(f"{found.p:.3g}")
+    )
+
+
+def _rung_score(name: str, right: Right, clusters: NDArray[np.int64]) -> RungScore:
+    mean = bootstrap_mean(right, clusters)
+    return RungScore(name=name, top1=_round(mean.mean), ci95=(_round(mean.low), _round(mean.high)))
+
+
+def _paired_score(a: str, b: str, right: dict[str, Right], clusters: NDArray[np.int64]) -> PairedScore:
+    gap = _gap(paired_difference(right[a], right[b], clusters))
+    return PairedScore(a=a, b=b, difference=gap.difference, ci95=gap.ci95, p=gap.p)
+
+
+def _ambiguous(climbs: Sequence[Climb]) -> Ambiguous:
+    return Ambiguous(
+        before=sum(climb.state.history[0].open for climb in climbs),
+        after=sum(climb.state.history[-1].open for climb in climbs),
+        rounds=max(climb.state.round for climb in climbs),
+        stop_reasons=dict(Counter(climb.state.stop_reason or "no_progress" for climb in climbs)),
     )
 
 

@@ -4,6 +4,7 @@ It knows nothing of commands, settings or where the images came from.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,6 +23,7 @@ from fieldmark.agents.optimize_history import get_candidates
 from fieldmark.agents.optimize_options import OptimizeOptions
 from fieldmark.agents.optimize_pool import Pool
 from fieldmark.agents.optimize_running import run_optimize
+from fieldmark.agents.optimize_state import OptimizeState
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.evals.optimize_ceiling import pool_ceiling
@@ -173,24 +175,8 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
     usage = task.llm.usage if task.llm is not None else Usage()
     encode = used.seconds - before
     asked = model.seconds if model is not None else 0.0
-    random = [encoder.name for encoder in task.also if encoder.random_weights]
-    warnings = (f"{name} has RANDOM weights: its figures mean nothing." for name in random)
     failed, lost = unanswered(load_notebook(state.notebook, context))
-    notes = (*task.images.notes, *task.given.notes, *lost, *task.notes, *warnings)
-    if lost_images := task.encoder.failures:
-        first = lost_images[0]
-        notes += (f"{len(lost_images)} image(s) could not be encoded, such as {first.path}: {first.reason}.",)
-    if REFLECT in task.options.operators and task.llm is None:
-        notes += ("No language model: nothing was reflected on.",)
-    if found.reflect is not None and found.reflect.ended:
-        answered = f"Reflecting ended after {found.reflect.questions} questions"
-        notes += (f"{answered}: {found.reflect.ended}",)
-    bound = None
-    if task.ceiling and task.images.test:
-        task.report("ceiling", {})
-        pool = Pool.model_validate(context.arrays.get_json(state.pool))
-        best = get_candidates(context, state.book)[0]
-        bound = round(pool_ceiling(pool, best.parts, context), 4)
+    notes = notes_of(task, found, lost)
     result = OptimizeResult(
         data=task.data,
         classes=len(task.images.classes),
@@ -203,7 +189,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         gain=found.gain,
         kept_start=found.kept_start,
         templates=found.templates,
-        ceiling=bound,
+        ceiling=ceiling_of(state, task, context),
         also=tuple(on_other(encoder, task) for encoder in task.also if task.images.test),
         reflect=found.reflect,
         generations=found.generations,
@@ -227,6 +213,55 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         run=str(task.run.path),
     )
     task.run.write("result.json", result)
+    manifest_of(task, found, usage, stop_reason=state.stop_reason or "searched", failed=failed, notes=notes)
+    return result, found
+
+
+def notes_of(task: Optimizing, found: Found, lost: Sequence[str]) -> tuple[str, ...]:
+    """What a reader must know.
+
+    Args:
+        task: The search.
+        found: What it found.
+        lost: What is to be said of questions without an answer.
+    """
+    random = [encoder.name for encoder in task.also if encoder.random_weights]
+    warnings = (f"{name} has RANDOM weights: its figures mean nothing." for name in random)
+    notes = (*task.images.notes, *task.given.notes, *lost, *task.notes, *warnings)
+    if lost_images := task.encoder.failures:
+        first = lost_images[0]
+        notes += (f"{len(lost_images)} image(s) could not be encoded, such as {first.path}: {first.reason}.",)
+    if REFLECT in task.options.operators and task.llm is None:
+        notes += ("No language model: nothing was reflected on.",)
+    if found.reflect is not None and found.reflect.ended:
+        answered = f"Reflecting ended after {found.reflect.questions} questions"
+        notes += (f"{answered}: {found.reflect.ended}",)
+    return notes
+
+
+def ceiling_of(state: OptimizeState, task: Optimizing, context: OptimizeContext) -> float | None:
+    """What the same pool reaches with the test images shown, where that was asked for."""
+    if not (task.ceiling and task.images.test):
+        return None
+    task.report("ceiling", {})
+    pool = Pool.model_validate(context.arrays.get_json(state.pool))
+    best = get_candidates(context, state.book)[0]
+    return round(pool_ceiling(pool, best.parts, context), 4)
+
+
+def manifest_of(
+    task: Optimizing, found: Found, usage: Usage, *, stop_reason: str, failed: int, notes: Sequence[str]
+) -> None:
+    """Write the manifest; what earlier processes of the run spent is added.
+
+    Args:
+        task: The search.
+        found: What it found.
+        usage: What this process spent on the language model.
+        stop_reason: Why it stopped.
+        failed: Questions without an answer.
+        notes: See `notes_of`.
+    """
     stopped = (task.run.path / "manifest.json").is_file()
     earlier = task.run.read("manifest.json", RunManifest) if task.resumed and stopped else None
     uncounted = task.resumed and (earlier is None or RESUMED in earlier.notes)
@@ -236,7 +271,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         images=(*task.images.train, *task.images.test),
         language_model=describe_model(task.llm),
         usage=usage,
-        stop_reason=state.stop_reason or "searched",
+        stop_reason=stop_reason,
         counts={
             "classes": len(task.images.classes),
             "train": len(task.images.train),
@@ -251,7 +286,6 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         notes=(*looked(task), *((RESUMED,) if uncounted else ()), *notes),
         earlier=earlier,
     )
-    return result, found
 
 
 def looked(task: Optimizing) -> tuple[str, ...]:
