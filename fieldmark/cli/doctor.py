@@ -195,7 +195,7 @@ def language_model(settings: "Settings") -> Iterator[Finding]:
         says = (
             found.problem if where in found.problem else f"{where}: {found.problem or 'it gives no answer'}"
         )
-        yield Finding("language model", "broken", says, "" if found.problem else "Look at the server's log.")
+        yield Finding("language model", "broken", says, found.fix or "Look at the server's log.")
         return
     took = f", first answer after {found.latency_s:.1f} s" if found.latency_s is not None else ""
     yield Finding("language model", "ok", f"{where} answers{took}")

@@ -117,6 +117,7 @@ class Endpoint:
                 "The API key holds characters that no key has.", hint="Copy OPENAI_API_KEY again."
             )
         if base_url is not None:
+            base_url = base_url.strip()
             normal_url(base_url)
         self.model = model
         self._key = key
@@ -209,7 +210,8 @@ class Endpoint:
         try:
             raw = await client.chat.completions.with_raw_response.create(**cast("Any", body))
         except APIStatusError as error:
-            raise HttpStatusError(error.status_code, self.hide(_complaint(error.response))) from None
+            complaint = self.hide(_complaint(error.response) + _redirected(error.response))
+            raise HttpStatusError(error.status_code, complaint) from None
         except APIConnectionError as error:
             self._raise_unreachable(error, isinstance(error, APITimeoutError))
         except (OpenAIError, httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -266,7 +268,17 @@ class Endpoint:
         import httpx2
 
         cause = error.__cause__
+        if isinstance(cause, httpx2.TooManyRedirects):
+            raise EndpointError(
+                f"{self.name} redirects in a circle.", hint="Correct OPENAI_BASE_URL, or the server."
+            ) from None
         if isinstance(cause, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol)):
+            there = _place(cause.request.url)
+            if not there.startswith(self.url):
+                raise EndpointError(
+                    f"{self.name} redirects to {there}, and there is no connection to that.",
+                    hint="Set OPENAI_BASE_URL to where the language model is.",
+                ) from None
             raise EndpointError(
                 f"No connection to the language model {self.name}.",
                 hint="Start the server, or correct OPENAI_BASE_URL.",
@@ -301,6 +313,19 @@ def _complaint(response: Any) -> str:
     return _one_line(" | ".join(named) or str(error))[:1000]
 
 
+def _place(url: Any) -> str:
+    """Where a request went, as messages name it: without what a base URL does not have."""
+    try:
+        return normal_url(str(url)).removesuffix("/chat/completions")
+    except SettingsError:  # another protocol
+        return f"{url.scheme}://{url.host}"
+
+
+def _redirected(response: Any) -> str:
+    """A remark on where a response came from, if not from where the request was sent; else empty."""
+    return f" (it redirects to {_place(response.url)})" if response.history else ""
+
+
 def _one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in text).split())
 
@@ -313,7 +338,8 @@ def _read(response: Any, hide: Callable[[str], str]) -> Completion:
     except (ValueError, RecursionError):
         page = text.lstrip()[:1] == "<" or "html" in response.headers.get("content-type", "")
         what = "a web page instead of JSON" if page else "a body that is no JSON"
-        return Completion("", None, BadAnswerError("not_json", f"the endpoint sent {what}"))
+        says = f"the endpoint sent {what}{_redirected(response)}"
+        return Completion("", None, BadAnswerError("not_json", says))
     if not isinstance(data, dict):
         return Completion(
             "", None, BadAnswerError("not_json", "the endpoint sent JSON that is no chat completion")

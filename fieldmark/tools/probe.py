@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from fieldmark.errors import EndpointError, FieldmarkError
+from fieldmark.errors import EndpointError, FieldmarkError, QuestionFailed
 from fieldmark.records import ImagePart, Message, Question
 from fieldmark.tools.answers import BadAnswerError, read_answer
 from fieldmark.tools.dialect import Dialect, ResponseFormat
@@ -55,6 +55,7 @@ class EndpointReport:
         images: Whether it sees images in messages.
         latency_s: Seconds of the first call that was answered.
         problem: What stands in the way, in words; empty where nothing does.
+        fix: What to do about it.
     """
 
     model: str
@@ -67,6 +68,7 @@ class EndpointReport:
     images: Support = "not tried"
     latency_s: float | None = None
     problem: str = ""
+    fix: str = ""
 
     @property
     def model_listed(self) -> bool | None:
@@ -77,7 +79,7 @@ class EndpointReport:
         """The report in words, a fact a line."""
         lines = [f"language model: {self.model} at {self.url}"]
         if not self.reachable:
-            return [*lines, f"reachable: no. {self.problem}"]
+            return [*lines, f"reachable: no. {self.problem} {self.fix}".rstrip()]
         lines.append("reachable: yes")
         if self.served is None:
             lines.append("models listed: no")
@@ -91,7 +93,7 @@ class EndpointReport:
             f"JSON mode: {self.json_object}",
             f"sees images: {self.images}",
         ]
-        return [*lines, f"problem: {self.problem}"] if self.problem else lines
+        return [*lines, f"problem: {self.problem} {self.fix}".rstrip()] if self.problem else lines
 
 
 @dataclass
@@ -100,6 +102,7 @@ class _Findings:
     answers: bool = False
     latency_s: float | None = None
     problem: str = ""
+    fix: str = ""
     support: dict[str, Support] = field(default_factory=dict[str, Support])
 
 
@@ -143,6 +146,7 @@ async def probe(model: ChatModel, *, timeout_s: float = 15.0) -> EndpointReport:
         images=found.support.get("images", "not tried"),
         latency_s=found.latency_s,
         problem=found.problem,
+        fix=found.fix,
     )
 
 
@@ -173,19 +177,20 @@ async def _try(
             # A refusal that is not about the format or the picture would meet every question.
             if wanted is None and not found.answers and name != "images":
                 failure = endpoint.failure(refused)
-                found.problem = str(failure)
+                found.problem, found.fix = failure.message, _fix(failure)
             return
         except FieldmarkError as error:
             found.reachable = found.reachable or not isinstance(error, EndpointError)
             found.support[name] = "unclear"
-            found.problem = str(error)
+            found.problem, found.fix = error.message, _fix(error)
             return
         found.reachable = True
         seconds = time.monotonic() - started
         found.support[name] = "unclear"
         if completion.fault is not None:
             if completion.fault.reason == "not_json":
-                found.problem = f"{completion.fault.detail}; check that the base URL ends in /v1."
+                found.problem = f"{completion.fault.detail}."
+                found.fix = "Check that the base URL ends in /v1."
             return
         found.answers = True
         found.latency_s = seconds if found.latency_s is None else found.latency_s
@@ -199,6 +204,15 @@ async def _try(
         else:
             found.support[name] = "yes" if bare else "no"
         return
+
+
+def _fix(failure: FieldmarkError) -> str:
+    """What to do about it now; hints on a failed question are for runs, which keep what was answered."""
+    if not isinstance(failure, QuestionFailed):
+        return failure.hint
+    if failure.reason == "http_429":
+        return "Wait a little, and look again."
+    return "Look at the server's log: no question can be answered like this."
 
 
 def _question(text: str, answer_model: type[T], *, images: tuple[ImagePart, ...] = ()) -> Question[T]:

@@ -44,7 +44,12 @@ def test_a_good_endpoint(command_line: CommandLine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "says"), [(error(401, "bad key"), "OPENAI_API_KEY"), (completion(None), "gives no answer")]
+    ("reply", "says"),
+    [
+        (error(401, "bad key"), "OPENAI_API_KEY"),
+        (completion(None), "gives no answer"),
+        (error(500), "server's log"),
+    ],
 )
 def test_a_bad_endpoint_is_broken(command_line: CommandLine, reply: Any, says: str) -> None:
     with FaultyEndpoint([reply]) as endpoint:
@@ -54,6 +59,7 @@ def test_a_bad_endpoint_is_broken(command_line: CommandLine, reply: Any, says: s
     state, said = checks(outcome)["language model"]
     assert state == "broken"
     assert says in said
+    assert "  → " in outcome.err and "resume" not in outcome.err
 
 
 def test_an_endpoint_without_a_model_name(command_line: CommandLine) -> None:

@@ -114,6 +114,33 @@ async def test_a_bad_endpoint_is_a_report_and_soon(reply: Reply, words: str) -> 
     assert not report.answers
     assert endpoint.asked == 1
     assert report.lines()[-1].startswith("problem: ")
+    assert report.fix and "resume" not in report.fix
+
+
+def redirect(url: str, status: int = 307) -> Reply:
+    return Reply(status, b"", {"location": url})
+
+
+async def test_an_endpoint_that_redirects_is_told_to_redirect() -> None:
+    nowhere = "http://127.0.0.1:9/v1"
+    report, endpoint = await report_on(redirect(f"{nowhere}/chat/completions?key=hunter2"))
+    assert f"at {endpoint.base_url} redirects to {nowhere}, and there is no connection" in report.problem
+    assert "OPENAI_BASE_URL" in report.fix and "Start" not in report.fix
+    with FaultyEndpoint() as other:
+        page = other.base_url.removesuffix("/v1") + "/welcome"
+        report, _ = await report_on(redirect(page, 302))
+    assert f"HTTP 404). It says: no such page (it redirects to {page})" in report.problem
+    report, _ = await report_on(redirect("ftp://elsewhere/v1"))
+    assert "redirects to ftp://elsewhere, and there is no connection" in report.problem
+    report, endpoint = await report_on(lambda request: redirect(request.path))
+    assert "redirects in a circle" in report.problem
+
+
+async def test_blanks_around_a_base_url_do_no_harm() -> None:
+    with FaultyEndpoint([sees]) as endpoint:
+        async with chat(f"  {endpoint.base_url}\n") as model:
+            assert model.endpoint.url == endpoint.base_url
+            assert (await probe(model)).answers
 
 
 async def test_what_an_endpoint_complains_of_is_one_printable_line() -> None:
