@@ -132,7 +132,8 @@ class Classifier:
         found, calibration = self._find(images)
         earlier = RunFolder.open(self.out, resume, kind=KIND) if resume else None
         if earlier:
-            check_unchanged(earlier, {**self._hashes(found, calibration), **self._deciding()})
+            now = {**self._hashes(found, calibration), **self._deciding()}
+            check_unchanged(earlier, now, images=found.images)
         chosen = self._chosen(earlier)
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:

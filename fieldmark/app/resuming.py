@@ -3,7 +3,7 @@
 It knows nothing of graphs, and of models only their names and identities.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from fieldmark.errors import RunError
 from fieldmark.records import Limits, PromptBook, Record, RunManifest
 from fieldmark.settings import Settings
 from fieldmark.tools.endpoint import normal_url
+from fieldmark.tools.images import ImageFile
 from fieldmark.tools.run_folder import RunFolder
 
 SETTLED = "settled.json"
@@ -98,8 +99,15 @@ def choose(
     )
 
 
-def check_unchanged(run: RunFolder, now: Mapping[str, JsonValue]) -> None:
+def check_unchanged(
+    run: RunFolder, now: Mapping[str, JsonValue], *, images: Sequence[ImageFile] = ()
+) -> None:
     """Refuse to go on with other images, calibration images, descriptions, encoder, or arguments that decide.
+
+    Args:
+        run: The run.
+        now: What it would go on with, as its configuration holds it.
+        images: The images of a classification, to tell which of them are others.
 
     Raises:
         RunError: Something changed; it says what.
@@ -107,7 +115,8 @@ def check_unchanged(run: RunFolder, now: Mapping[str, JsonValue]) -> None:
     kept = run.config.options
     for name, (message, hint) in UNCHANGED.items():
         if name in now and kept.get(name) != now[name]:
-            raise RunError(message.format(run=run.run_id), hint=hint)
+            which = _other_images(run, images) if name == "images_hash" and images else ""
+            raise RunError(message.format(run=run.run_id).rstrip(".") + f"{which}.", hint=hint)
     for name in DECIDING:
         if name in now and (changed := _changed(name, kept.get(name), now[name])):
             raise RunError(
@@ -115,6 +124,22 @@ def check_unchanged(run: RunFolder, now: Mapping[str, JsonValue]) -> None:
                 hint="Give what it was started with, as `from_run` does; or start a new run: what was paid "
                 "for comes from the cache.",
             )
+
+
+def _other_images(run: RunFolder, images: Sequence[ImageFile]) -> str:
+    """How many images are new, gone or changed, and the first of each; empty where the run names none yet."""
+    if not (run.path / "predictions.jsonl").is_file():
+        return ""
+    folder = Path(_text(run.config.options.get("folder")) or "")
+    before = {str(folder / each.image): each.image_hash for each in run.read_predictions()}
+    now = {str(Path.cwd() / each.path): each.content_hash for each in images}
+    found = {
+        "new": [path for path in now if path not in before],
+        "gone": [path for path in before if path not in now],
+        "changed": [path for path, name in now.items() if before.get(path, name) != name],
+    }
+    told = [f"{len(paths):,} {what}, such as {paths[0]!r}" for what, paths in found.items() if paths]
+    return f": {'; '.join(told)}" if told else ""
 
 
 def arguments_of(run: RunFolder) -> tuple[dict[str, Any], list[str]]:

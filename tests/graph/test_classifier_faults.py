@@ -426,6 +426,22 @@ def names_only(place: Path, **given: Any) -> Classifier:
     return Classifier(**(values | given))
 
 
+def test_images_that_are_others_on_resume_are_named(tmp_path: Path) -> None:
+    folder = draw(tmp_path / "pictures", [(0, 0), (1, 0), (2, 0)])
+    run = names_only(tmp_path / "runs").resolve(folder).run
+    (folder / "0-0.png").unlink()
+    shutil.copy(folder / "2-0.png", folder / "1-0.png")
+    for new in ("new", "newer"):
+        shutil.copy(folder / "2-0.png", folder / f"{new}.png")
+    with pytest.raises(RunError) as caught:
+        names_only(tmp_path / "runs").resolve(folder, resume=run.name)
+    assert caught.value.message == (
+        f"The images are not those that run {run.name} was started with: "
+        f"2 new, such as {str(folder / 'new.png')!r}; 1 gone, such as {str(folder / '0-0.png')!r}; "
+        f"1 changed, such as {str(folder / '1-0.png')!r}."
+    )
+
+
 def test_copies_of_an_image_are_encoded_once_and_predicted_each(tmp_path: Path) -> None:
     folder = draw(tmp_path / "pictures", [(0, 0), (1, 0)])
     for copy in (1, 2):
