@@ -34,6 +34,7 @@ from fieldmark.app.stores import Stores, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
 from fieldmark.errors import SettingsError
+from fieldmark.evals.aviary.scripted import scripted_notes
 from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.records import Limits, PromptBook, RunManifest, Usage
 from fieldmark.settings import read_settings
@@ -147,6 +148,7 @@ class Classifier:
                 )
                 self.report("run", {"id": run.run_id, "path": str(run.path)})
                 stopped = earlier_manifest(run)
+                scripted = scripted_notes(llm.model if llm else None, self.vlm)
                 notes = [RESUMED] if _killed_once(earlier, stopped) else []
 
                 def conclude(stop_reason: str, counts: dict[str, int]) -> RunManifest:
@@ -162,7 +164,7 @@ class Classifier:
                         counts=counts,
                         skipped=found.skipped,
                         earlier=stopped,
-                        notes=tuple(notes),
+                        notes=(*notes, *scripted),
                     )
 
                 try:

@@ -19,8 +19,8 @@ from fieldmark.app.event_loop import run_here
 from fieldmark.app.resuming import RESUMED, Chosen, choose, earlier_manifest
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.errors import InputError, RunError
+from fieldmark.evals.aviary.scripted import NOTE, scripted_notes
 from fieldmark.evals.aviary.settings import AviaryWorld, settings_named
-from fieldmark.evals.demo import NOTE
 from fieldmark.evals.manifest import write_manifest
 from fieldmark.evals.methods.method import Method
 from fieldmark.evals.methods.registry import methods_named
@@ -261,7 +261,7 @@ class Evaluator:
             texts_encoded=used.texts_encoded,
             seconds=round(seconds, 3),
             notes=(
-                *(() if self.own else (NOTE,)),
+                *(scripted_notes(tasks[-1].llm.model if tasks[-1].llm else None) if self.own else (NOTE,)),
                 *dict.fromkeys(note for task in tasks for note in task.test.notes),
             ),
             run=str(run.path),

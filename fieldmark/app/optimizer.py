@@ -21,6 +21,7 @@ from fieldmark.app.resuming import UNCHANGED, Chosen, Settled, check_unchanged, 
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, RunError
+from fieldmark.evals.aviary.scripted import scripted_notes
 from fieldmark.evals.optimize_demo import AviarySettings, aviary_classes, optimize_aviary
 from fieldmark.evals.optimizing import OptimizeResult, Optimizing, optimize
 from fieldmark.records import Limits, PromptBook
@@ -229,7 +230,10 @@ class Optimizer:
                 resumed=self.earlier is not None,
                 also=others,
                 ceiling=self.ceiling,
-                notes=tuple(filter(None, (noun.note, said))),
+                notes=(
+                    *filter(None, (noun.note, said)),
+                    *scripted_notes(llm.model if llm else None),
+                ),
                 report=self.report,
             )
         )

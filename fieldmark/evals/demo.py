@@ -21,6 +21,7 @@ from fieldmark.evals.aviary.dataset import render_dataset
 from fieldmark.evals.aviary.guide import Guide
 from fieldmark.evals.aviary.guide_beliefs import GuideSettings
 from fieldmark.evals.aviary.guide_server import GuideServer
+from fieldmark.evals.aviary.scripted import NOTE
 from fieldmark.evals.aviary.species import Species, species_book, world_hash
 from fieldmark.evals.ladder import RUNGS, Climb, Ladder, World, inner
 from fieldmark.evals.manifest import describe_model, write_manifest
@@ -39,10 +40,6 @@ from fieldmark.tools.statistics import (
     pooled_clusters,
 )
 
-NOTE = (
-    "The guide that answers here is a script that knows the aviary's species and makes a set share of "
-    "mistakes. It is not a language model."
-)
 PAIRED = (*(("resolve", rung) for rung in RUNGS if rung != "resolve"), ("descriptors", "names"))
 CI = tuple[float, float]
 Right = NDArray[np.bool_]

@@ -15,8 +15,8 @@ from fieldmark.evals.aviary.dataset import render_dataset
 from fieldmark.evals.aviary.guide import Guide
 from fieldmark.evals.aviary.guide_beliefs import GuideSettings
 from fieldmark.evals.aviary.guide_server import GuideServer
+from fieldmark.evals.aviary.scripted import NOTE
 from fieldmark.evals.aviary.species import Species, species_book, world_hash
-from fieldmark.evals.demo import NOTE
 from fieldmark.evals.optimizing import OptimizeResult, Optimizing, optimize
 from fieldmark.records import Limits, PromptBook
 from fieldmark.tools.descriptions import GivenTexts

@@ -14,6 +14,7 @@ import pytest
 
 from fieldmark.evals.aviary.dataset import read_truth, render_dataset
 from fieldmark.evals.aviary.guide import Guide
+from fieldmark.evals.aviary.scripted import NOTE
 from fieldmark.evals.aviary.species import species_book
 from tests.command_line import CommandLine, Outcome, guide_script
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion, error, json_reply
@@ -88,9 +89,10 @@ def test_from_drawing_to_predictions_by_the_printed_instructions(command_line: C
     assert outcome.code == 0, outcome.err
     assert "Predictions: runs/" in outcome.out
     assert "Report: runs/" in outcome.out
+    assert outcome.out.count(NOTE) == 1
     run = next((command_line.folder / "runs").iterdir())
     assert len((run / "predictions.csv").read_text().splitlines()) == 7
-    assert (run / "report.html").stat().st_size > 1000
+    assert NOTE.split(". ")[1] in (run / "report.html").read_text(encoding="utf-8")
     assert server.returncode == 0
     assert "questions answered." in err
 

@@ -2,6 +2,9 @@
 
 import json
 
+from fieldmark.evals.aviary.dataset import read_truth
+from fieldmark.evals.aviary.guide import Guide
+from fieldmark.evals.aviary.guide_server import GuideServer
 from tests.command_line import CommandLine
 
 SMALL = ("--species", "6", "--per-class", "3", "--shots", "2")
@@ -125,6 +128,22 @@ def test_the_methods_are_listed(command_line: CommandLine) -> None:
     assert len(keys) == len(set(keys))
     assert keys[0] == "clip"
     assert json.dumps(listed.json)
+
+
+def test_the_guide_as_an_endpoint_is_called_a_script(command_line: CommandLine) -> None:
+    drawn = command_line.invoke("aviary", "render", "birds", "--species", "3", "--images", "2")
+    assert drawn.code == 0, drawn.err
+    species = read_truth(command_line.folder / "birds")[0]
+    own = ("eval", "--data", "birds", "--clip", "aviary", "--noun", "bird", "--shots", "0")
+    with GuideServer(Guide(species)) as server:
+        asked = ("--llm", server.model, "--base-url", server.base_url, "--methods", "dclip")
+        done = command_line.invoke(*own, *asked)
+    assert done.code == 0, done.err
+    assert "It is not a language model." in done.out
+    (run,) = (command_line.folder / "runs").iterdir()
+    assert "It is not a language model." in (run / "report.html").read_text(encoding="utf-8")
+    without = command_line.invoke(*own, "--methods", "clip")
+    assert without.code == 0 and "It is not a language model." not in without.out
 
 
 def test_data_of_ones_own_without_a_language_model(command_line: CommandLine) -> None:

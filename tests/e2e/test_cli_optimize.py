@@ -296,6 +296,7 @@ def test_reflecting_asks_between_passes_and_says_what_it_was_worth(birds: Path, 
     assert 0 < done["questions"] <= 8
     assert said["questions"] > done["questions"]
     assert "Reflecting: 1 question before 1 pass, 0 failed" in printed
+    assert "It is not a language model." in printed and printed.count("It is not") == 1
     rows = [json.loads(line) for line in (Path(said["run"]) / "history.jsonl").open()]
     by = [row["edit"]["by"] for row in rows if row["edit"]]
     assert by.count("reflect") == done["edits_scored"] > 0
