@@ -228,7 +228,8 @@ class Progress:
         self.line(f"Setting: {fields['name']}")
 
     def _on_method(self, fields: dict[str, Any]) -> None:
-        self.stage(f"Measuring {fields['number']} of {fields['of']}: {fields['name']}")
+        doing = {"taken_over": "Taking over", "left_out": "Leaving out"}.get(fields["doing"], "Measuring")
+        self.stage(f"{doing} {fields['number']} of {fields['of']}: {fields['key']} ({fields['name']})")
 
     def _on_table(self, fields: dict[str, Any]) -> None:
         self.stage("Putting the table together")

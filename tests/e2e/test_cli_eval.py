@@ -73,6 +73,8 @@ def test_resume_skip_done_and_join(command_line: CommandLine) -> None:
     skipped = command_line.invoke(*FEW, "--skip-done", "--json")
     row = next(row for row in skipped.json["rows"] if row["method"] == "dclip")
     assert row["seconds"] == dclip["seconds"]  # taken over, not measured
+    assert "Taking over 1 of " in skipped.err and ": dclip (" in skipped.err
+    assert "Measuring" not in skipped.err
 
     other = command_line.invoke("eval", "--data", "aviary", "--methods", "dclip-max", *SMALL, "--json")
     joined = command_line.invoke("eval", "join", run.name, other.json["run"], "--json")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _AROUND = 3
 """Columns of the terminal that a column takes beside its text; the frame takes one more."""
-_TITLE = 36
-"""The longest title of a method that is shown; beyond it, methods go by their short names."""
+_TITLE = "title"
+"""Stands beside the name that `--methods` takes only where every figure has its room."""
 _NONE = "–"
 
 
@@ -90,14 +90,10 @@ def show_table(result: "EvalResult", title: str, rows: Sequence["Row"], console:
     """One table; what does not fit is named below it."""
     columns = columns_for(rows, result)
     kept = fitting(columns, rows, console.width)
-    if len(kept) < len(columns) or any(len(each.title) > _TITLE for each in rows):
-        # The short names leave room for figures.
-        columns = [replace(columns[0], cell=lambda each: each.method), *columns[1:]]
-        kept = fitting(columns, rows, console.width)
     made = table(
         *(column.head for column in kept),
         title=f"{title}: {amount(rows[0].images, 'image')}, {amount(len(rows), 'method')}",
-        words=("method",),
+        words=("method", _TITLE),
     )
     for column in made.columns:
         column.no_wrap = True
@@ -105,7 +101,7 @@ def show_table(result: "EvalResult", title: str, rows: Sequence["Row"], console:
         marked = each.method in (result.baseline, result.control)
         row(made, *(column.cell(each) for column in kept), style="bold" if marked else "")
     console.print(made)
-    lacking = [column.head for column in columns if column not in kept]
+    lacking = [column.head for column in columns if column not in kept and column.head != _TITLE]
     if lacking:
         console.say(f"Wider terminals also show: {', '.join(lacking)}.")
 
@@ -124,7 +120,8 @@ def columns_for(rows: Sequence["Row"], result: "EvalResult") -> list[Column]:
         return points(each.control_difference, each.against_control)
 
     every: list[tuple[str | None, Column]] = [
-        (None, Column("method", 99, lambda each: each.title)),
+        (None, Column("method", 99, lambda each: each.method)),
+        (None, Column(_TITLE, 0, lambda each: each.title)),
         ("top1", Column("top-1", 99, top1)),
         ("difference", Column(f"vs {result.baseline}", 90, against_baseline)),
         ("control_difference", Column("vs control", 80, against_control)),

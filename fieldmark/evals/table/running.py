@@ -82,7 +82,7 @@ async def run_methods(task: Evaluation) -> list[MethodRun]:
     planned = list(tasks(task.methods, task.options))
     offers = task.test.offers(llm=task.llm is not None)
     for number, (method, seed) in enumerate(planned, start=1):
-        task.report("method", {"number": number, "of": len(planned), "name": method.title, "seed": seed})
+        told = {"number": number, "of": len(planned), "name": method.title, "key": method.key, "seed": seed}
         identity = identity_of(method, seed, truth, task)
         name = f"{method.key}-{seed}"
         lacking = sorted(method.needs - offers)
@@ -91,6 +91,8 @@ async def run_methods(task: Evaluation) -> list[MethodRun]:
             found = _left_out(method, seed, identity, task.test, lacking)
         else:
             found = _kept(inside, name, identity) or task.earlier(identity)
+        doing = "measured" if found is None else "left_out" if found.outcome == "left_out" else "taken_over"
+        task.report("method", {**told, "doing": doing})
         if found is None:
             # By identity: a graph must not go on from a checkpoint of another version, data or model.
             work = RunFolder(inside.path / "work" / f"{name}-{identity[:12]}")
