@@ -38,6 +38,7 @@ from fieldmark.evals.aviary.scripted import scripted_notes
 from fieldmark.evals.manifest import describe_model, write_manifest
 from fieldmark.records import Limits, PromptBook, RunManifest, Usage
 from fieldmark.settings import read_settings
+from fieldmark.tools.encoder import scoring_identity
 from fieldmark.tools.given_paths import as_text
 from fieldmark.tools.images import Found, ImageFile
 from fieldmark.tools.llm import ChatModel
@@ -139,7 +140,7 @@ class Classifier:
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
                 encoder = stores.encoder(chosen.clip, device=chosen.device)
-                now = {**self._hashes(found, calibration), "encoder": encoder.identity}
+                now = {**self._hashes(found, calibration), "encoder": scoring_identity(encoder)}
                 if earlier:
                     check_unchanged(earlier, now)
                 # Only now: whatever is missing is told before a folder is made for a run that cannot be.

@@ -20,7 +20,6 @@ from fieldmark.agents.build_writing import read_built
 from fieldmark.agents.context import Report, say_nothing
 from fieldmark.app.concept_exporting import Exported, export_folder
 from fieldmark.app.concept_tools import (
-    NO_VLM,
     ConceptSetup,
     ConceptTools,
     clip_reference,
@@ -31,9 +30,9 @@ from fieldmark.app.concept_tools import (
 from fieldmark.app.event_loop import run_here
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, RunError
+from fieldmark.evals.aviary.scripted import scripted_notes
 from fieldmark.records import Concept, Limits, Record
 from fieldmark.records.building import BuildResult, Measurement
-from fieldmark.settings import read_settings
 from fieldmark.tools.annotate_clip import ClipAnnotator, Labelled
 from fieldmark.tools.annotator import Annotator
 from fieldmark.tools.concept_folder import ConceptFolder
@@ -168,7 +167,7 @@ class ConceptBuilder:
         """
         async with self._tools() as tools:
             self.out.mkdir(parents=True, exist_ok=True)
-            kept = BuildSettings(setup=_settled(self.setup), options=self.options)
+            kept = BuildSettings(setup=self.setup.settled(), options=self.options)
             write_whole(self.out / SETTINGS, (kept.model_dump_json(indent=1).encode("utf-8"),))
             return await run_build(self._context(tools))
 
@@ -272,7 +271,7 @@ class ConceptBuilder:
             arrays=tools.arrays,
             options=self.options,
             report=self.report,
-            notes=_notes(tools, _settled(self.setup)),
+            notes=_notes(tools, self.setup.settled()),
         )
 
 
@@ -296,12 +295,6 @@ def _existing(concept: Concept, version: int | None) -> int:
     return number
 
 
-def _settled(setup: ConceptSetup) -> ConceptSetup:
-    """A setup in which the settings have no say any more in who judges."""
-    llm = setup.llm or read_settings().llm
-    return setup.model_copy(update={"llm": llm, "vlm": setup.vlm or llm or NO_VLM})
-
-
 def _calibrated(tools: ConceptTools, concept: Concept) -> Annotator:
     """CLIP as annotator, fitted to the owner's labels; the blind test has no part in it."""
     pool = tools.pool
@@ -314,10 +307,13 @@ def _calibrated(tools: ConceptTools, concept: Concept) -> Annotator:
 
 def _notes(tools: ConceptTools, setup: ConceptSetup) -> tuple[str, ...]:
     """Who judged the images, for whoever reads the card."""
+    scripted = scripted_notes(setup.llm, setup.vlm)
     if tools.vlm is not None:
-        return (f"Its training images were judged by `{setup.vlm}`, a vision-language model.",)
+        judge = "" if scripted_notes(setup.vlm) else ", a vision-language model"
+        return (f"Its training images were judged by `{setup.vlm}`{judge}.", *scripted)
     return (
         f"Its training images were judged by CLIP alone (`{tools.encoder.name}`), which compares them with "
         "captions of the clauses: no vision-language model saw them, nothing was argued about, and the "
         "pictures of instructions.md have no description.",
+        *scripted,
     )

@@ -51,6 +51,11 @@ class ConceptSetup(Record):
             update={"llm": llm or self.llm, "vlm": vlm or self.vlm, "base_url": base_url or self.base_url}
         )
 
+    def settled(self) -> "ConceptSetup":
+        """The setup in which the settings have no say any more in who drafts and who judges."""
+        llm = self.llm or read_settings().llm
+        return self.model_copy(update={"llm": llm, "vlm": self.vlm or llm or NO_VLM})
+
 
 @dataclass(kw_only=True)
 class ConceptTools:

@@ -172,6 +172,19 @@ def test_a_file_without_answers_changes_nothing_and_says_what_it_skipped(
     assert [clause["text"] for clause in version["definition"]["clauses"]] == ["The bird has a hooked bill."]
 
 
+def test_what_the_scripted_guide_said_is_said_to_be_a_scripts(
+    line: CommandLine, birds: Path, answers: Path
+) -> None:
+    new(line, birds)
+    guide = ("--llm", "aviary-guide (scripted)", "--vlm", "none")
+    done = line.invoke("concept", "chat", "Hawks", "--answers", answers, "--boards", 0, *guide)
+    assert (done.code, "It is not a language model" in done.out) == (0, True), done.err
+    told = line.invoke("concept", "chat", "Hawks", "--answers", answers, *guide, "--json").json
+    assert "It is not a language model" in told["notes"][0]
+    other = line.invoke("concept", "chat", "Hawks", "--answers", answers, *MODELS, "--json").json
+    assert other["notes"] == []
+
+
 def test_what_a_pool_lacks_is_said(line: CommandLine, birds: Path, answers: Path) -> None:
     pool = line.folder / "pool"
     shutil.copytree(birds, pool)

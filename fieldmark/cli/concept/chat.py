@@ -139,9 +139,11 @@ def _talk(
 
 def say_outcome(conversation: "ConceptConversation", sitting: "Sitting", *, json: bool) -> None:
     """Say how a sitting ended."""
+    from fieldmark.evals.aviary.scripted import scripted_notes
     from fieldmark.tools.concept_changes import blind_labels, dev_labels
 
-    concept = conversation.concept
+    concept, setup = conversation.concept, conversation.setup.settled()
+    notes = scripted_notes(setup.llm, setup.vlm)
     missing = len(concept.blind) - len(blind_labels(concept))
     over = sitting.pending is None
     if json:
@@ -154,6 +156,7 @@ def say_outcome(conversation: "ConceptConversation", sitting: "Sitting", *, json
             "labels": len(dev_labels(concept)),
             "blind_missing": missing,
             "failures": sitting.state.failures,
+            "notes": notes,
         }
         print_json(said)
     console = words(json=json)
@@ -170,3 +173,5 @@ def say_outcome(conversation: "ConceptConversation", sitting: "Sitting", *, json
         console.say(f"Of the blind test {missing} have no label: fieldmark concept label {shown} --blind")
     if sitting.state.failures:
         console.say(f"{sitting.state.failures} questions to the language model got no usable answer.", "bold")
+    for note in notes:
+        console.say(note)
