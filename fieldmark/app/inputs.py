@@ -12,6 +12,7 @@ from fieldmark.errors import ClassNamesError, NoImagesError
 from fieldmark.tools.book_files import read_book as read_book
 from fieldmark.tools.given_paths import is_there
 from fieldmark.tools.images import Found, ImageFile, find_images
+from fieldmark.tools.plain_names import plain_name
 
 MOST_CLASSES = 10_000
 
@@ -44,7 +45,7 @@ def check_classes(names: Sequence[str]) -> tuple[str, ...]:
         raise ClassNamesError("A class name is blank.", hint="Remove the empty entry.")
     seen: dict[str, str] = {}
     for name in names:
-        spelling = " ".join(name.replace("_", " ").split()).casefold()
+        spelling = plain_name(name)
         if spelling in seen:
             other = seen[spelling]
             raise ClassNamesError(

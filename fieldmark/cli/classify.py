@@ -13,6 +13,7 @@ import typer
 from fieldmark.cli.guarding import resumable
 from fieldmark.cli.outcome import as_json, show, show_estimate
 from fieldmark.cli.progress import Progress
+from fieldmark.cli.run_options import RUN, Out, Report
 from fieldmark.cli.terminal import leave, print_json, words
 from fieldmark.errors import InputError
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 DONE, NOTHING_USABLE, STOPPED = 0, 1, 3
 _LOOP = "The loop"
 _SPENDING = "Spending"
-_RUN = "The run"
 
 
 def classify(
@@ -147,31 +147,21 @@ def classify(
     ] = False,
     device: Annotated[
         str | None,
-        typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto", rich_help_panel=_RUN),
+        typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto", rich_help_panel=RUN),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=_RUN)] = Path(
-        "runs"
-    ),
+    out: Out = Path("runs"),
     resume: Annotated[
         str | None,
         typer.Option(
             help="Go on with an earlier run; of the other options only limits and the endpoint may change.",
             show_default=False,
             metavar="RUN",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN,
         ),
     ] = None,
-    report: Annotated[
-        bool | None,
-        typer.Option(
-            "--report/--no-report",
-            help="Write report.html into the run's folder. \\[default: report]",
-            show_default=False,
-            rich_help_panel=_RUN,
-        ),
-    ] = None,
+    report: Report = None,
     json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=_RUN)
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=RUN)
     ] = False,
 ) -> None:
     """Label images with look-alike classes: resolve each, or leave it open and say between what.

@@ -11,6 +11,7 @@ import typer
 
 from fieldmark.cli.guarding import resumable
 from fieldmark.cli.progress import Progress
+from fieldmark.cli.run_options import RUN, Out, Report
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
 from fieldmark.errors import InputError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_EDITS = 10
 """The most edits by reflection that are listed; `optimize.json` has all."""
-_DATA, _SEARCH, _MODELS, _RUN = "The data", "The search", "The models", "The run"
+_DATA, _SEARCH, _MODELS = "The data", "The search", "The models"
 
 
 def optimize(
@@ -163,25 +164,15 @@ def optimize(
     ] = None,
     ceiling: Annotated[
         bool,
-        typer.Option(help="Also search with the test images shown, for a bound.", rich_help_panel=_RUN),
+        typer.Option(help="Also search with the test images shown, for a bound.", rich_help_panel=RUN),
     ] = False,
-    report: Annotated[
-        bool | None,
-        typer.Option(
-            "--report/--no-report",
-            help="Write report.html into the run's folder. \\[default: report]",
-            show_default=False,
-            rich_help_panel=_RUN,
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=_RUN)] = Path(
-        "runs"
-    ),
+    report: Report = None,
+    out: Out = Path("runs"),
     json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=_RUN)
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=RUN)
     ] = False,
     resume: Annotated[
-        str | None, typer.Option(help="Id of an earlier run to go on with.", rich_help_panel=_RUN)
+        str | None, typer.Option(help="Id of an earlier run to go on with.", rich_help_panel=RUN)
     ] = None,
 ) -> None:
     """Search the text prompts that classify best, by a few labelled images a class.

@@ -26,6 +26,7 @@ from fieldmark.tools.book_files import (
 )
 from fieldmark.tools.book_pairs import looks_like_pairs, pairs_of_book, prompts_of_pairs
 from fieldmark.tools.descriptor_prompts import descriptor_prompt
+from fieldmark.tools.plain_names import plain_name
 from fieldmark.tools.prompt_texts import class_text, with_article
 
 BookFormat: TypeAlias = Literal["book", "dclip", "cupl", "synonyms", "chils", "fudd"]
@@ -223,7 +224,7 @@ def detect_format(value: Any, path: Path) -> BookFormat:
         words = sum(len(text.split()) for text in texts) / len(texts)
         ended = sum(text.rstrip().endswith((".", "!", "?")) for text in texts) / len(texts)
         full = [(name, own) for name, own in lists.items() if own]
-        with_own_name = sum(_plain(name) in map(_plain, own) for name, own in full) / len(full)
+        with_own_name = sum(plain_name(name) in map(plain_name, own) for name, own in full) / len(full)
         if ended >= 0.8 and words >= _SENTENCE_WORDS:
             return "cupl"
         if with_own_name >= 0.5:
@@ -236,10 +237,6 @@ def detect_format(value: Any, path: Path) -> BookFormat:
         f"The format of {str(path)!r} cannot be told: its texts could be descriptors, sentences or names.",
         hint="Say which with --format dclip, cupl, synonyms or chils.",
     )
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.replace("_", " ").split()).casefold()
 
 
 def _prompts(name: str, own: Sequence[str], chosen: BookFormat, path: Path, *, after: str) -> list[Prompt]:

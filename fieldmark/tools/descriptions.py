@@ -12,6 +12,7 @@ from fieldmark.errors import InputError
 from fieldmark.records import Origin, Prompt
 from fieldmark.tools.book_files import ClassTexts, class_texts, read_json
 from fieldmark.tools.book_formats import BookFormat, import_book
+from fieldmark.tools.plain_names import plain_name
 
 NAMED = 5
 """The most names that a message or note lists."""
@@ -125,10 +126,10 @@ def matched(theirs: Sequence[str], classes: Sequence[str], path: Path, *, only_t
     known = set(classes)
     by_plain: dict[str, list[str]] = {}
     for name in classes:
-        by_plain.setdefault(_plain(name), []).append(name)
+        by_plain.setdefault(plain_name(name), []).append(name)
     names: dict[str, str] = {}
     for name in theirs:
-        alike = [name] if name in known else by_plain.get(_plain(name), [])
+        alike = [name] if name in known else by_plain.get(plain_name(name), [])
         if len(alike) == 1:
             names[name] = alike[0]
     strangers = [name for name in theirs if name not in names]
@@ -152,7 +153,3 @@ def listed(names: Sequence[str]) -> str:
 
 def _clash(names: Mapping[str, str]) -> bool:
     return len(set(names.values())) < len(names)
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.replace("_", " ").split()).casefold()

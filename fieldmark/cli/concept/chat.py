@@ -12,7 +12,7 @@ import typer
 from fieldmark.cli.concept.telling import Telling
 from fieldmark.cli.guarding import InterruptedRun
 from fieldmark.cli.outcome import name_some
-from fieldmark.cli.terminal import errors, leave, one_line, print_json, words
+from fieldmark.cli.terminal import errors, leave, print_json, words
 from fieldmark.errors import LimitReached
 
 if TYPE_CHECKING:
@@ -131,8 +131,7 @@ def _talk(
             raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
     say_outcome(conversation, sitting, json=json)
     if isinstance(owner, AnswersFile):
-        skipped = [one_line(each) for each in owner.skipped]
-        name_some(errors(), "Questions without a line in the file", skipped)
+        name_some(errors(), "Questions without a line in the file", owner.skipped)
     if sitting.state.stop_reason == "calls":
         leave(LimitReached.exit_code)
 

@@ -11,7 +11,7 @@ import typer
 
 from fieldmark.cli.concept.telling import Telling
 from fieldmark.cli.outcome import name_some
-from fieldmark.cli.terminal import amount, one_line, print_json, words
+from fieldmark.cli.terminal import amount, print_json, words
 
 
 def new(
@@ -84,5 +84,5 @@ def new(
     if len(concept.blind) < blind:
         why = "at most half of the pool goes there" if concept.blind else "the pool is too small for one"
         console.say(f"The blind test was to have {amount(blind, 'image')}: {why}.")
-    name_some(console, "Skipped", [f"{one_line(each.path)}: {each.reason}" for each in made.skipped])
+    name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in made.skipped])
     console.say(f"Talk about it: fieldmark concept chat {shlex.quote(concept.name)}")

@@ -69,4 +69,4 @@ def summarise(found: "ConceptPredictions") -> None:
         f"{found.concept}, version {found.version}: {amount(len(found.predictions), 'image')}, "
         f"{inside:,} in, {len(found.predictions) - inside:,} out (in from {found.threshold:.3f})."
     )
-    name_some(console, "Skipped", [f"{one_line(each.path)}: {each.reason}" for each in found.skipped])
+    name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in found.skipped])

@@ -11,13 +11,14 @@ import typer
 
 from fieldmark.cli.guarding import InterruptedRun
 from fieldmark.cli.progress import Progress
+from fieldmark.cli.run_options import RUN, Out
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, table, words
 from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
     from fieldmark.evals.owners.results import PooledResult, SimulateResult
 
-_WHO, _HOW, _RUN = "Who", "How", "The run"
+_WHO, _HOW = "Who", "How"
 CONTROL_WORDS = {
     "name_only": "the concept's name alone",
     "static_prompt": "one long clause, no conversation",
@@ -105,18 +106,16 @@ def simulate(
     ] = None,
     workers: Annotated[
         int,
-        typer.Option(min=1, max=64, help="Processes that owners are shared out to.", rich_help_panel=_RUN),
+        typer.Option(min=1, max=64, help="Processes that owners are shared out to.", rich_help_panel=RUN),
     ] = 2,
-    out: Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=_RUN)] = Path(
-        "runs"
-    ),
+    out: Out = Path("runs"),
     json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=_RUN)
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=RUN)
     ] = False,
     resume: Annotated[
         str | None,
         typer.Option(
-            help="Id of an earlier run to go on with: owners that are done stay so.", rich_help_panel=_RUN
+            help="Id of an earlier run to go on with: owners that are done stay so.", rich_help_panel=RUN
         ),
     ] = None,
 ) -> None:

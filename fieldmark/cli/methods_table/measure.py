@@ -13,10 +13,11 @@ from fieldmark.cli.guarding import resumable
 from fieldmark.cli.methods_table.telling import show, write_report
 from fieldmark.cli.optimize import split_words
 from fieldmark.cli.progress import Progress
+from fieldmark.cli.run_options import RUN, Out, Report
 from fieldmark.cli.terminal import print_json, words
 from fieldmark.errors import InputError
 
-_DATA, _METHODS, _RUN = "The data", "The methods", "The run"
+_DATA, _METHODS = "The data", "The methods"
 
 
 def measure(
@@ -145,26 +146,16 @@ def measure(
         typer.Option(
             "--skip-done",
             help="Take what earlier runs in --out measured of the very same.",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN,
         ),
     ] = False,
-    report: Annotated[
-        bool | None,
-        typer.Option(
-            "--report/--no-report",
-            help="Write report.html and table.md into the run's folder. \\[default: report]",
-            show_default=False,
-            rich_help_panel=_RUN,
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=_RUN)] = Path(
-        "runs"
-    ),
+    report: Report = None,
+    out: Out = Path("runs"),
     json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=_RUN)
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=RUN)
     ] = False,
     resume: Annotated[
-        str | None, typer.Option(help="Id of an earlier run to go on with.", rich_help_panel=_RUN)
+        str | None, typer.Option(help="Id of an earlier run to go on with.", rich_help_panel=RUN)
     ] = None,
 ) -> None:
     """Measure methods on one data set, in one table.

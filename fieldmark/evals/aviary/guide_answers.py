@@ -10,8 +10,9 @@ from typing import Any
 
 from fieldmark.evals.aviary.attributes import BUILD_KEYS, KEYS, KIND_BY_NOUN, NONE
 from fieldmark.evals.aviary.grammar import with_article
-from fieldmark.evals.aviary.guide_beliefs import Beliefs, Impression, chance, plain_name
+from fieldmark.evals.aviary.guide_beliefs import Beliefs, Impression, chance
 from fieldmark.evals.aviary.guide_words import key_named, name_of, understood, wording, wording_seen
+from fieldmark.tools.plain_names import plain_name
 
 MOST_MARKS = 6
 MOST_PAIR_ATTRIBUTES = 5

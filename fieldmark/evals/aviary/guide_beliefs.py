@@ -14,6 +14,7 @@ from typing import Literal
 from fieldmark.errors import InputError
 from fieldmark.evals.aviary.attributes import ATTRIBUTE_BY_KEY, BUILD_KEYS, KEYS, KIND_BY_NOUN, NONE
 from fieldmark.evals.aviary.species import Species, random_marks, world_hash
+from fieldmark.tools.plain_names import plain_name
 
 MistakeKind = Literal["family", "persistent"]
 _KNOWN_FAMILY = "known"
@@ -94,11 +95,6 @@ class Impression:
 def chance(*parts: object) -> random.Random:
     """A source of chance that depends on nothing but `parts`: the same in every process."""
     return random.Random(int.from_bytes(_digest(*parts)[:8], "big"))
-
-
-def plain_name(name: str) -> str:
-    """A name without regard to case, spaces and underscores."""
-    return " ".join(name.replace("_", " ").casefold().split())
 
 
 class Beliefs:

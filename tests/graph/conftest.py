@@ -1,0 +1,21 @@
+"""Where the classifier's tests find pictures and leave runs."""
+
+from pathlib import Path
+
+import pytest
+
+from fieldmark.app import Stores
+from tests.graph.classifying import WORLD, draw
+from tests.graph.world import FakeEncoder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    return draw(tmp_path / "pictures", [(number, copy) for number in range(6) for copy in range(2)])
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where runs go; the encoder is the made-up one."""
+    monkeypatch.setattr(Stores, "encoder", lambda stores, spec, *, device: FakeEncoder(WORLD))
+    return tmp_path / "runs"
