@@ -18,20 +18,20 @@ import torch
 from torch import Tensor
 
 from fieldmark.app import open_stores
-from fieldmark.evals.aviary.attributes import KEYS
-from fieldmark.evals.aviary.dataset import render_dataset
-from fieldmark.evals.aviary.grammar import describing, joined
-from fieldmark.evals.aviary.guide_beliefs import Beliefs, GuideSettings
-from fieldmark.evals.aviary.guide_words import wording
-from fieldmark.evals.aviary.species import Species, known_species, species_book
-from fieldmark.tools.accuracy import top_k_right
-from fieldmark.tools.adapters.bags import Bags, make_bags
-from fieldmark.tools.adapters.linear import tune_linear
-from fieldmark.tools.adapters.low_rank import LowRankAdapter, tune_low_rank
-from fieldmark.tools.adapters.tuning import Recipe
-from fieldmark.tools.clip import ClipEncoder
-from fieldmark.tools.images import find_images
-from fieldmark.tools.statistics import holm_column, paired_difference, pooled_clusters
+from fieldmark.aviary.guide.beliefs import Beliefs, GuideSettings
+from fieldmark.aviary.guide.words import wording
+from fieldmark.aviary.world.attributes import KEYS
+from fieldmark.aviary.world.dataset import render_dataset
+from fieldmark.aviary.world.grammar import describing, joined
+from fieldmark.aviary.world.species import Species, known_species, species_book
+from fieldmark.evals.metrics.accuracy import top_k_right
+from fieldmark.tools.clip.adapters.bags import Bags, make_bags
+from fieldmark.tools.clip.adapters.linear import tune_linear
+from fieldmark.tools.clip.adapters.low_rank import LowRankAdapter, tune_low_rank
+from fieldmark.tools.clip.adapters.tuning import Recipe
+from fieldmark.tools.clip.clip import ClipEncoder
+from fieldmark.tools.images.files import find_images
+from fieldmark.tools.statistics.intervals import holm_column, paired_difference, pooled_clusters
 
 MISTAKES = (0.0, 0.15)
 SENTENCES = 8

@@ -14,14 +14,14 @@ from pathlib import Path
 import torch
 
 from fieldmark.app import open_stores
-from fieldmark.evals.aviary.attributes import ATTRIBUTES, HABITATS, LIGHT_SHARES, LIGHTS, NOUNS
-from fieldmark.evals.aviary.grammar import value_phrases
-from fieldmark.evals.aviary.render import render
-from fieldmark.evals.aviary.species import random_marks
+from fieldmark.aviary.world.attributes import ATTRIBUTES, HABITATS, LIGHT_SHARES, LIGHTS, NOUNS
+from fieldmark.aviary.world.grammar import value_phrases
+from fieldmark.aviary.world.render import render
+from fieldmark.aviary.world.species import random_marks
 from fieldmark.records import Clause, Definition
-from fieldmark.tools.annotate_clip import ClipAnnotator, Labelled
-from fieldmark.tools.clause_prompts import clause_prompts
-from fieldmark.tools.images import ImageFile, find_images
+from fieldmark.tools.annotate.clause_prompts import clause_prompts
+from fieldmark.tools.annotate.clip import ClipAnnotator, Labelled
+from fieldmark.tools.images.files import ImageFile, find_images
 
 LABELS = 60
 

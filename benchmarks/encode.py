@@ -24,9 +24,9 @@ import torch
 from PIL import Image
 
 from fieldmark.cache.vectorstore import open_vector_store
-from fieldmark.tools.clip import ClipEncoder, open_encoder
-from fieldmark.tools.image_decoding import decode_bytes
-from fieldmark.tools.images import find_images
+from fieldmark.tools.clip.clip import ClipEncoder, open_encoder
+from fieldmark.tools.images.decode import decode_bytes
+from fieldmark.tools.images.files import find_images
 
 TEXT = "photo bird crimson belly long forked tail short pale bill dark wing bars at dawn with a red cap"
 

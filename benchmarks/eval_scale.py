@@ -35,7 +35,7 @@ class RandomEncoder:
         self.known: dict[tuple, torch.Tensor] = {}
 
     def encode_images(self, images, *, progress=None):
-        from fieldmark.tools.encoder import Encoded
+        from fieldmark.tools.clip.encoder import Encoded
 
         key = (images[0].content_hash, len(images)) if images else ()
         if key not in self.known:
@@ -54,9 +54,9 @@ class RandomEncoder:
 
 def test_set(given):
     """A test set of images that do not exist, with everything that any method may need."""
-    from fieldmark.evals.aviary.settings import CONTEXTS, QUESTIONS, TEMPLATES
+    from fieldmark.evals.table.aviary_settings import CONTEXTS, QUESTIONS, TEMPLATES
     from fieldmark.evals.table.test_set import TestSet
-    from fieldmark.tools.images import ImageFile
+    from fieldmark.tools.images.files import ImageFile
 
     nouns = ("heron", "finch", "hawk", "duck", "crow")
     names = tuple(f"kind {number} {nouns[number % len(nouns)]}" for number in range(given.classes))
@@ -88,12 +88,12 @@ def test_set(given):
 
 def measure(given) -> None:
     """One method, in this process."""
+    from fieldmark.aviary.guide.direct import DirectGuide
+    from fieldmark.aviary.guide.guide import Guide
     from fieldmark.errors import FieldmarkError
-    from fieldmark.evals.aviary.guide import Guide
-    from fieldmark.evals.aviary.guide_direct import DirectGuide
-    from fieldmark.evals.methods.bench import Bench
     from fieldmark.evals.methods.registry import methods_named
-    from fieldmark.tools.run_folder import RunFolder
+    from fieldmark.evals.table.bench import Bench
+    from fieldmark.tools.runs.folder import RunFolder
 
     (method,) = methods_named([given.methods])
     torch.set_num_threads(given.threads)

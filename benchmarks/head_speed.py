@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from fieldmark.records import Clause, Definition
-from fieldmark.tools.heads.network import Head, Layer, Network, Route
-from fieldmark.tools.heads.onnx_graph import onnx_model
-from fieldmark.tools.heads.training import HIDDEN
+from fieldmark.tools.concepts.heads.network import Head, Layer, Network, Route
+from fieldmark.tools.concepts.heads.onnx_graph import onnx_model
+from fieldmark.tools.concepts.heads.train import HIDDEN
 
 
 def made_head(width: int, hidden: int, route: Route, clauses: int) -> Head:

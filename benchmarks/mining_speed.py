@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from fieldmark.tools.drawing import draw_stratified
-from fieldmark.tools.images import ImageFile
-from fieldmark.tools.mining import distinct_rows, diverse_rows, groups_by_meaning
-from fieldmark.tools.pool import Pool
+from fieldmark.tools.concepts.mining import distinct_rows, diverse_rows, groups_by_meaning
+from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.concepts.stratified_sample import draw_stratified
+from fieldmark.tools.images.files import ImageFile
 
 
 def main() -> None:

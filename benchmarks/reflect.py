@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from fieldmark.agents.context import say_nothing
-from fieldmark.agents.optimize_options import OptimizeOptions
+from fieldmark.agents.optimize.options import OptimizeOptions
+from fieldmark.agents.optimize.search_run import OptimizeResult
+from fieldmark.agents.resolve.context import say_nothing
 from fieldmark.app.stores import Stores, open_stores
 from fieldmark.cache.bytestore import open_byte_store
-from fieldmark.evals.optimize_demo import AviarySettings, optimize_aviary
-from fieldmark.evals.optimizing import OptimizeResult
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.evals.demo.optimize import AviarySettings, optimize_aviary
+from fieldmark.tools.runs.folder import RunFolder
 
 MOST_DEALS = 16
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from fieldmark.agents.optimize_history import Journal, history_lines
+from fieldmark.agents.optimize.history import Journal, history_lines
 from fieldmark.cache.later import Later
 from fieldmark.tools.search.algebra import Arena, Parts
 from fieldmark.tools.search.candidates import Candidate, Menu, part_key

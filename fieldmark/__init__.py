@@ -7,10 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fieldmark.agents.build_options import BuildOptions
-    from fieldmark.agents.define_options import DefineOptions
-    from fieldmark.agents.optimize_options import OptimizeOptions
-    from fieldmark.agents.options import ResolveOptions
+    from fieldmark.agents.build.options import BuildOptions
+    from fieldmark.agents.define.options import DefineOptions
+    from fieldmark.agents.optimize.options import OptimizeOptions
+    from fieldmark.agents.optimize.search_run import OptimizeResult
+    from fieldmark.agents.resolve.options import ResolveOptions
     from fieldmark.app import (
         Classifier,
         ConceptBuilder,
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
         Optimizer,
         Resolution,
     )
-    from fieldmark.app.evaluator import Evaluator
+    from fieldmark.app.evaluate.evaluator import Evaluator
     from fieldmark.errors import FieldmarkError
-    from fieldmark.evals.optimizing import OptimizeResult
     from fieldmark.evals.table.options import EvalOptions
     from fieldmark.evals.table.records import EvalResult
     from fieldmark.records import Limits, Prediction, Prompt, PromptBook, RunManifest, Usage
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "BuildOptions": "fieldmark.agents.build_options",
+    "BuildOptions": "fieldmark.agents.build.options",
     "Classifier": "fieldmark.app.classifier",
-    "ConceptBuilder": "fieldmark.app.concept_building",
-    "ConceptClassifier": "fieldmark.app.concept_classifier",
-    "ConceptConversation": "fieldmark.app.concept_conversation",
-    "DefineOptions": "fieldmark.agents.define_options",
+    "ConceptBuilder": "fieldmark.app.concepts.builder",
+    "ConceptClassifier": "fieldmark.app.concepts.classifier",
+    "ConceptConversation": "fieldmark.app.concepts.conversation",
+    "DefineOptions": "fieldmark.agents.define.options",
     "EvalOptions": "fieldmark.evals.table.options",
     "EvalResult": "fieldmark.evals.table.records",
-    "Evaluator": "fieldmark.app.evaluator",
+    "Evaluator": "fieldmark.app.evaluate.evaluator",
     "FieldmarkError": "fieldmark.errors",
     "Limits": "fieldmark.records",
-    "OptimizeOptions": "fieldmark.agents.optimize_options",
-    "OptimizeResult": "fieldmark.evals.optimizing",
+    "OptimizeOptions": "fieldmark.agents.optimize.options",
+    "OptimizeResult": "fieldmark.agents.optimize.search_run",
     "Optimizer": "fieldmark.app.optimizer",
     "Prediction": "fieldmark.records",
     "Prompt": "fieldmark.records",
     "PromptBook": "fieldmark.records",
     "Resolution": "fieldmark.app.resolution",
-    "ResolveOptions": "fieldmark.agents.options",
+    "ResolveOptions": "fieldmark.agents.resolve.options",
     "RunManifest": "fieldmark.records",
     "Usage": "fieldmark.records",
 }

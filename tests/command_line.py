@@ -15,8 +15,8 @@ from typing import Any
 from typer.testing import CliRunner
 
 import fieldmark
+from fieldmark.aviary.guide.guide import Guide
 from fieldmark.cli import build
-from fieldmark.evals.aviary.guide import Guide
 from fieldmark.records import Message
 from tests.faulty_endpoint import Received, Reply, completion
 

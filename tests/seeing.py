@@ -17,8 +17,8 @@ from PIL import Image
 
 from fieldmark.cache.keys import content_key
 from fieldmark.records import Clause, Definition, Question
-from fieldmark.tools.images import ImageFile, find_images
-from fieldmark.tools.llm import Answer
+from fieldmark.tools.images.files import ImageFile, find_images
+from fieldmark.tools.llm.chat import Answer
 from tests.faulty_endpoint import Received, Reply, completion
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 50, 220), "grey": (128, 128, 128)}

@@ -7,26 +7,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fieldmark.agents.optimize_options import OptimizeOptions
+    from fieldmark.agents.optimize.options import OptimizeOptions
+    from fieldmark.agents.optimize.search_run import OptimizeResult
     from fieldmark.app.classifier import Classifier
-    from fieldmark.app.concept_building import ConceptBuilder
-    from fieldmark.app.concept_classifier import ConceptClassifier
-    from fieldmark.app.concept_conversation import ConceptConversation
+    from fieldmark.app.concepts.builder import ConceptBuilder
+    from fieldmark.app.concepts.classifier import ConceptClassifier
+    from fieldmark.app.concepts.conversation import ConceptConversation
     from fieldmark.app.graphs import resolve_graph
     from fieldmark.app.inputs import check_classes, read_book, read_class_names
     from fieldmark.app.optimizer import Optimizer
     from fieldmark.app.resolution import Resolution
     from fieldmark.app.stores import Stores, open_llm, open_stores
-    from fieldmark.evals.optimizing import OptimizeResult
     from fieldmark.settings import read_settings
 
 _HOME = {
     "Classifier": "fieldmark.app.classifier",
-    "ConceptBuilder": "fieldmark.app.concept_building",
-    "ConceptClassifier": "fieldmark.app.concept_classifier",
-    "ConceptConversation": "fieldmark.app.concept_conversation",
-    "OptimizeOptions": "fieldmark.agents.optimize_options",
-    "OptimizeResult": "fieldmark.evals.optimizing",
+    "ConceptBuilder": "fieldmark.app.concepts.builder",
+    "ConceptClassifier": "fieldmark.app.concepts.classifier",
+    "ConceptConversation": "fieldmark.app.concepts.conversation",
+    "OptimizeOptions": "fieldmark.agents.optimize.options",
+    "OptimizeResult": "fieldmark.agents.optimize.search_run",
     "Optimizer": "fieldmark.app.optimizer",
     "Resolution": "fieldmark.app.resolution",
     "Stores": "fieldmark.app.stores",

@@ -6,10 +6,10 @@ It knows nothing of stores or models, only of what was given.
 import math
 from collections.abc import Sequence
 
-from fieldmark.agents.options import ResolveOptions
+from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.errors import ClassNamesError, InputError
 from fieldmark.records import PromptBook
-from fieldmark.tools.images import ImageFile
+from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.scoring.books import check_weights
 
 

@@ -11,11 +11,11 @@ from typing import Any, Literal, Self
 
 from pydantic import JsonValue
 
-from fieldmark.agents.context import Report, ResolveContext, say_nothing
-from fieldmark.agents.estimating import Estimate, first_look, most_follow_ups
-from fieldmark.agents.options import ResolveOptions
-from fieldmark.agents.rescoring import load_notebook
-from fieldmark.agents.running import run_resolve
+from fieldmark.agents.resolve.context import Report, ResolveContext, say_nothing
+from fieldmark.agents.resolve.estimate import Estimate, first_look, most_follow_ups
+from fieldmark.agents.resolve.options import ResolveOptions
+from fieldmark.agents.resolve.rescoring import load_notebook
+from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.app.checks import check_book, check_calibration, check_loop
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import check_classes, find_given, images_hash
@@ -31,18 +31,19 @@ from fieldmark.app.resuming import (
     earlier_manifest,
 )
 from fieldmark.app.stores import Stores, open_llm, open_stores, open_vlm
+from fieldmark.aviary.guide.scripted import scripted_notes
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
 from fieldmark.errors import SettingsError
-from fieldmark.evals.aviary.scripted import scripted_notes
-from fieldmark.evals.manifest import describe_model, write_manifest
+from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits, PromptBook, RunManifest, Usage
 from fieldmark.settings import read_settings
-from fieldmark.tools.encoder import scoring_identity
-from fieldmark.tools.given_paths import as_text
-from fieldmark.tools.images import Found, ImageFile
-from fieldmark.tools.llm import ChatModel
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.clip.encoder import scoring_identity
+from fieldmark.tools.images.files import Found, ImageFile
+from fieldmark.tools.images.given_paths import as_text
+from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.manifest import describe_model, write_manifest
 
 KIND = "classify"
 UNANSWERED = "No question was answered: see what the endpoint can do with `fieldmark doctor`."
@@ -158,6 +159,7 @@ class Classifier:
                         encoder,
                         images=found.images,
                         language_model=describe_model(llm),
+                        prompts=prompt_hashes(),
                         usage=llm.usage if llm else Usage(),
                         vision_model=describe_model(vlm) if vlm else {},
                         vision_usage=vlm.usage if vlm else Usage(),

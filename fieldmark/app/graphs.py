@@ -3,7 +3,11 @@
 They know nothing of models or runs: the tooling brings its own checkpointer.
 """
 
-from fieldmark.agents import build, define, define_state, optimize, resolve
+from fieldmark.agents.build import graph as build
+from fieldmark.agents.define import graph as define
+from fieldmark.agents.define import state as define_state
+from fieldmark.agents.optimize import graph as optimize
+from fieldmark.agents.resolve import graph as resolve
 
 
 def resolve_graph() -> resolve.ResolveGraph:

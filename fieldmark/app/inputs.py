@@ -9,10 +9,10 @@ from pathlib import Path
 
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import ClassNamesError, NoImagesError
-from fieldmark.tools.book_files import read_book as read_book
-from fieldmark.tools.given_paths import is_there
-from fieldmark.tools.images import Found, ImageFile, find_images
-from fieldmark.tools.plain_names import plain_name
+from fieldmark.tools.books.files import read_book as read_book
+from fieldmark.tools.images.files import Found, ImageFile, find_images
+from fieldmark.tools.images.given_paths import is_there
+from fieldmark.tools.scoring.plain_names import plain_name
 
 MOST_CLASSES = 10_000
 

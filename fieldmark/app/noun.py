@@ -5,13 +5,13 @@ It knows nothing of what the noun is used for.
 
 from collections.abc import Sequence
 
-from fieldmark.agents.asking import may_pass
-from fieldmark.agents.context import Report
+from fieldmark.agents.resolve.context import Report
+from fieldmark.agents.shared.ask import may_pass
 from fieldmark.app.resuming import SETTLED, Settled
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.noun import ask_noun
-from fieldmark.tools.llm import ChatModel
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.folder import RunFolder
 
 
 async def settle_noun(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from fieldmark.errors import InputError
 from fieldmark.records import PromptBook
-from fieldmark.tools.descriptions import GivenTexts, read_descriptions
-from fieldmark.tools.labelled import LabelledImages, read_labelled
-from fieldmark.tools.proapo import is_proapo_folder, read_proapo_folder
+from fieldmark.tools.books.descriptions import GivenTexts, read_descriptions
+from fieldmark.tools.datasets.labelled import LabelledImages, read_labelled
+from fieldmark.tools.datasets.proapo import is_proapo_folder, read_proapo_folder
 
 
 def read_inputs(

@@ -10,28 +10,28 @@ from typing import Any, Self
 
 from pydantic import JsonValue, ValidationError
 
-from fieldmark.agents.context import Report, say_nothing
-from fieldmark.agents.optimize_options import OptimizeOptions
-from fieldmark.agents.optimize_search import RANDOM_BY
+from fieldmark.agents.optimize.options import OptimizeOptions
+from fieldmark.agents.optimize.search import RANDOM_BY
+from fieldmark.agents.optimize.search_run import OptimizeResult, Optimizing, optimize
+from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import check_classes, read_book, read_class_names
 from fieldmark.app.noun import settle_noun
 from fieldmark.app.optimize_inputs import read_inputs, read_texts
 from fieldmark.app.resuming import UNCHANGED, Chosen, Settled, check_unchanged, choose
 from fieldmark.app.stores import Stores, open_llm, open_stores
+from fieldmark.aviary.guide.scripted import scripted_notes
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, RunError
-from fieldmark.evals.aviary.scripted import scripted_notes
-from fieldmark.evals.optimize_demo import AviarySettings, aviary_classes, optimize_aviary
-from fieldmark.evals.optimizing import OptimizeResult, Optimizing, optimize
+from fieldmark.evals.demo.optimize import AviarySettings, aviary_classes, optimize_aviary
 from fieldmark.records import Limits, PromptBook
 from fieldmark.settings import read_settings
-from fieldmark.tools.descriptions import GivenTexts
-from fieldmark.tools.encoder import Encoder
-from fieldmark.tools.endpoint import normal_url
-from fieldmark.tools.labelled import LabelledImages
-from fieldmark.tools.llm import ChatModel
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.books.descriptions import GivenTexts
+from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.datasets.labelled import LabelledImages
+from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.llm.endpoint import normal_url
+from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.named import operators_named
 

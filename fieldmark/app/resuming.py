@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from fieldmark.agents.options import ResolveOptions
+from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.errors import RunError
 from fieldmark.records import Limits, PromptBook, Record, RunManifest
 from fieldmark.settings import Settings
-from fieldmark.tools.endpoint import normal_url
-from fieldmark.tools.images import ImageFile
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.endpoint import normal_url
+from fieldmark.tools.runs.folder import RunFolder
 
 SETTLED = "settled.json"
 RESUMED = "Resumed after a kill: what the killed process spent is not counted."

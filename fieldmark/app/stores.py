@@ -17,8 +17,8 @@ from fieldmark.settings import Settings, read_settings
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from fieldmark.tools.clip import ClipEncoder
-    from fieldmark.tools.llm import ChatModel
+    from fieldmark.tools.clip.clip import ClipEncoder
+    from fieldmark.tools.llm.chat import ChatModel
 
 
 OPENAI = "https://api.openai.com/v1"
@@ -66,7 +66,7 @@ class Stores(AbstractContextManager["Stores"]):
 
     def encoder(self, spec: str, *, device: str = "auto") -> "ClipEncoder":
         """Open a CLIP model whose vectors are kept here."""
-        from fieldmark.tools.clip import open_encoder
+        from fieldmark.tools.clip.clip import open_encoder
 
         return open_encoder(spec, vectors=self.vectors, metadata=self.answers, device=device)
 
@@ -89,7 +89,7 @@ def open_llm(
     cache: Literal["use", "refresh", "off"] = "use",
 ) -> "ChatModel":
     """A language model; what is not given comes from the settings."""
-    from fieldmark.tools.llm import ChatModel
+    from fieldmark.tools.llm.chat import ChatModel
 
     settings = read_settings()
     return ChatModel(
@@ -130,8 +130,8 @@ def open_vlm(
         limits: The most that may be spent on both models together.
         cache: "use" it, "refresh" every answer, or leave it "off".
     """
-    from fieldmark.tools.endpoint import normal_url
-    from fieldmark.tools.llm import ChatModel
+    from fieldmark.tools.llm.chat import ChatModel
+    from fieldmark.tools.llm.endpoint import normal_url
 
     settings = read_settings()
     llm_url, llm_key = llm[0] or settings.base_url, llm[1] or _secret(settings.api_key)

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from fieldmark import __version__
-from fieldmark.cli import aviary, book, cache, classify, concept, demo, doctor, methods_table, optimize, vllm
-from fieldmark.cli.guarding import GuardedCommands
+from fieldmark.cli import aviary, book, cache, classify, concept, demo, doctor, optimize, vllm
+from fieldmark.cli import eval as methods_table
+from fieldmark.cli.exit_codes import GuardedCommands
 
 
 def main() -> None:

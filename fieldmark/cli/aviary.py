@@ -17,8 +17,8 @@ from fieldmark.cli.terminal import amount, errors, print_json, words
 from fieldmark.errors import FieldmarkError, InputError
 
 if TYPE_CHECKING:
-    from fieldmark.evals.aviary.guide_sight import Sight
-    from fieldmark.evals.aviary.species import Species
+    from fieldmark.aviary.guide.sight import Sight
+    from fieldmark.aviary.world.species import Species
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
@@ -55,8 +55,8 @@ def render(
     if flock:
         draw_flock(out, flock, seed=seed, json=json)
         return
-    from fieldmark.evals.aviary.dataset import CLASSES_FILE, render_dataset
-    from fieldmark.evals.aviary.species import species_book, world_hash
+    from fieldmark.aviary.world.dataset import CLASSES_FILE, render_dataset
+    from fieldmark.aviary.world.species import species_book, world_hash
 
     book = species_book(seed, new=species, known=known)
     with Progress("Drawing pictures") as progress:
@@ -90,7 +90,7 @@ def render(
 
 def draw_flock(out: Path, count: int, *, seed: int, json: bool) -> None:
     """Draw birds of no species, for ideas that are none."""
-    from fieldmark.evals.aviary.flock import render_flock
+    from fieldmark.aviary.world.flock import render_flock
 
     with Progress("Drawing pictures") as progress:
         render_flock(
@@ -132,10 +132,10 @@ def guide(
     json: Json = False,
 ) -> None:
     """Serve the scripted guide (no language model) as an OpenAI-compatible endpoint until Ctrl-C."""
-    from fieldmark.evals.aviary.guide import Guide
-    from fieldmark.evals.aviary.guide_beliefs import GuideSettings
-    from fieldmark.evals.aviary.guide_server import GuideServer
-    from fieldmark.evals.aviary.species import species_book
+    from fieldmark.aviary.guide.beliefs import GuideSettings
+    from fieldmark.aviary.guide.guide import Guide
+    from fieldmark.aviary.guide.server import GuideServer
+    from fieldmark.aviary.world.species import species_book
 
     book = read_species(data) if data is not None else species_book(book_seed, new=species, known=known)
     sight = sight_of(pictures or [])
@@ -173,8 +173,8 @@ def sight_of(pictures: "Sequence[Path]") -> "Sight | None":
     """
     if not pictures:
         return None
-    from fieldmark.evals.aviary.gallery import Gallery
-    from fieldmark.evals.aviary.guide_sight import Sight, SightSettings
+    from fieldmark.aviary.guide.gallery import Gallery
+    from fieldmark.aviary.guide.sight import Sight, SightSettings
 
     try:
         gallery = Gallery.of_folders(pictures)
@@ -192,7 +192,7 @@ def read_species(data: Path) -> "Sequence[Species]":
     Raises:
         InputError: It is none.
     """
-    from fieldmark.evals.aviary.dataset import read_truth
+    from fieldmark.aviary.world.dataset import read_truth
 
     try:
         return read_truth(data)[0]

@@ -14,8 +14,8 @@ from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
     from fieldmark.records import PromptBook
-    from fieldmark.tools.book_changes import BookChanges
-    from fieldmark.tools.book_files import Count
+    from fieldmark.tools.books.changes import BookChanges
+    from fieldmark.tools.books.files import Count
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 After = Annotated[
@@ -60,8 +60,8 @@ def import_(
     json: Json = False,
 ) -> None:
     """Make a prompt book of another project's file. Classes keep its order."""
-    from fieldmark.tools.book_files import write_book
-    from fieldmark.tools.book_formats import import_book
+    from fieldmark.tools.books.files import write_book
+    from fieldmark.tools.books.formats import import_book
 
     refuse_existing([out], force=force)
     made = import_book(file, format=format, noun=noun, after=after, class_names=class_names)
@@ -97,8 +97,8 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a prompt book in another project's format; says what that cannot hold."""
-    from fieldmark.tools.book_files import read_book
-    from fieldmark.tools.book_formats import class_names_beside, export_book, write_exported
+    from fieldmark.tools.books.files import read_book
+    from fieldmark.tools.books.formats import class_names_beside, export_book, write_exported
 
     refuse_existing([out, class_names_beside(out)] if format == "fudd" else [out], force=force)
     made = export_book(read_book(book), format, after=after)
@@ -119,7 +119,7 @@ def export(
 
 def show(book: Book, json: Json = False) -> None:
     """Count what a prompt book holds: classes, prompts of each, where they came from."""
-    from fieldmark.tools.book_files import read_book
+    from fieldmark.tools.books.files import read_book
 
     held = read_book(book)
     origins: dict[str, Counter[str]] = {name: Counter() for name in held.classes}
@@ -170,8 +170,8 @@ def diff(
     json: Json = False,
 ) -> None:
     """Say what changed from one prompt book to another, class by class. Exit code 0 either way."""
-    from fieldmark.tools.book_changes import changes
-    from fieldmark.tools.book_files import read_book
+    from fieldmark.tools.books.changes import changes
+    from fieldmark.tools.books.files import read_book
 
     found = changes(read_book(before), read_book(after))
     if json:
@@ -217,7 +217,7 @@ def say_changes(found: "BookChanges") -> None:
 
 def say_losses(lost: "Count") -> None:
     """Warn of what a format could not hold, a line for each kind."""
-    from fieldmark.tools.book_formats import LOSSES
+    from fieldmark.tools.books.formats import LOSSES
 
     for kind, count in lost.items():
         errors().say(f"warning: {LOSSES[kind]}: {count:,}", "yellow")

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fieldmark.cli.guarding import resumable
-from fieldmark.cli.outcome import as_json, show, show_estimate
+from fieldmark.cli.classify_output import as_json, show, show_estimate
+from fieldmark.cli.exit_codes import resumable
 from fieldmark.cli.progress import Progress
 from fieldmark.cli.run_options import RUN, Out, Report
 from fieldmark.cli.terminal import leave, print_json, words
 from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
-    from fieldmark.agents.options import ResolveOptions
+    from fieldmark.agents.resolve.options import ResolveOptions
     from fieldmark.app import Classifier, Resolution
     from fieldmark.records import PromptBook
 
@@ -272,7 +272,7 @@ def loop_options(chosen: dict[str, Any]) -> "ResolveOptions":
     """
     from pydantic import ValidationError
 
-    from fieldmark.agents.options import ResolveOptions
+    from fieldmark.agents.resolve.options import ResolveOptions
 
     try:
         return ResolveOptions.model_validate(chosen)
@@ -347,7 +347,7 @@ def run(
         resolution = classifier.resolve(images, resume=resume)
         if classifier.page:
             from fieldmark.evals.report import write_classify_report
-            from fieldmark.tools.run_folder import RunFolder
+            from fieldmark.tools.runs.folder import RunFolder
 
             progress.stage("Writing the report")
             write_classify_report(RunFolder(resolution.run), resolution.manifest)

@@ -12,7 +12,7 @@ from fieldmark.cli.progress import RUNGS, Progress
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
 
 if TYPE_CHECKING:
-    from fieldmark.evals.demo import DemoResult
+    from fieldmark.evals.demo.demo import DemoResult
 
 
 def demo(
@@ -38,8 +38,8 @@ def demo(
     with Progress("Loading") as progress:
         from fieldmark.app import open_stores
         from fieldmark.app.event_loop import run_to_end
-        from fieldmark.evals.demo import DemoSettings, run_demo
-        from fieldmark.tools.run_folder import RunFolder
+        from fieldmark.evals.demo.demo import DemoSettings, run_demo
+        from fieldmark.tools.runs.folder import RunFolder
 
         settings = DemoSettings(
             seed=seed,

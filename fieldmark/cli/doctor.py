@@ -96,7 +96,7 @@ def carefully(title: str, look: "Look", settings: "Settings") -> list[Finding]:
 
 def python() -> Iterator[Finding]:
     """Python and the packages."""
-    from fieldmark.evals.manifest import versions
+    from fieldmark.tools.runs.manifest import versions
 
     found = versions()
     yield Finding("fieldmark", "ok", f"{__version__}, Python {found['python']} ({sys.executable})")
@@ -112,7 +112,7 @@ def device(settings: "Settings") -> Iterator[Finding]:
     """Where networks would run."""
     import torch
 
-    from fieldmark.tools.clip_devices import choose_device
+    from fieldmark.tools.clip.devices import choose_device
 
     chosen = choose_device(settings.device)
     if chosen.type == "cuda":
@@ -126,7 +126,7 @@ def device(settings: "Settings") -> Iterator[Finding]:
 def bundled(settings: "Settings") -> Iterator[Finding]:
     """Whether the bundled model loads and encodes."""
     from fieldmark.cache.vectorstore import MemoryVectorStore
-    from fieldmark.tools.clip import open_encoder
+    from fieldmark.tools.clip.clip import open_encoder
 
     encoder = open_encoder("aviary", vectors=lambda _, width: MemoryVectorStore(width=width), device="cpu")
     encoder.encode_texts(["a photo of a bird"])
@@ -135,7 +135,7 @@ def bundled(settings: "Settings") -> Iterator[Finding]:
 
 def configured(settings: "Settings") -> Iterator[Finding]:
     """Whether the CLIP model that would be used is here."""
-    from fieldmark.tools.clip_weights import find_model, read_weights
+    from fieldmark.tools.clip.weights import find_model, read_weights
 
     wanted = "clip" in settings.model_fields_set
     try:
@@ -155,8 +155,8 @@ def language_model(settings: "Settings") -> Iterator[Finding]:
     from fieldmark.app import open_llm
     from fieldmark.app.stores import OPENAI
     from fieldmark.cache.bytestore import MemoryByteStore
-    from fieldmark.tools.endpoint import ModelList, normal_url
-    from fieldmark.tools.probe import EndpointReport, probe
+    from fieldmark.tools.llm.endpoint import ModelList, normal_url
+    from fieldmark.tools.llm.probe import EndpointReport, probe
 
     async def look() -> "EndpointReport | ModelList | None":
         # Without a name the endpoint can still be asked what it serves.

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fieldmark.cli.guarding import resumable
+from fieldmark.cli.exit_codes import resumable
 from fieldmark.cli.progress import Progress
 from fieldmark.cli.run_options import RUN, Out, Report
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
 from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
-    from fieldmark.agents.optimize_folds import SearchLength
-    from fieldmark.evals.optimizing import BookScore, OptimizeResult, Reflected
+    from fieldmark.agents.optimize.folds import SearchLength
+    from fieldmark.agents.optimize.search_run import BookScore, OptimizeResult, Reflected
 
 MOST_EDITS = 10
 """The most edits by reflection that are listed; `optimize.json` has all."""
@@ -223,7 +223,7 @@ def optimize(
             result = optimizer.run()
         if optimizer.page:
             from fieldmark.evals.report import write_optimize_report
-            from fieldmark.tools.run_folder import RunFolder
+            from fieldmark.tools.runs.folder import RunFolder
 
             progress.stage("Writing the report")
             write_optimize_report(RunFolder(Path(result.run)))

@@ -13,7 +13,7 @@ from fieldmark.cli.terminal import errors, leave, words
 from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
-    from fieldmark.tools.vllm import Server
+    from fieldmark.tools.llm.vllm import Server
 
 
 def vllm(
@@ -40,7 +40,7 @@ def vllm(
 
     fieldmark vllm Qwen/Qwen3-8B --command "fieldmark classify photos --classes a,b,c" -- --max-model-len 8192
     """
-    from fieldmark.tools.vllm import LOCAL_KEY, run_vllm
+    from fieldmark.tools.llm.vllm import LOCAL_KEY, run_vllm
 
     try:
         wanted = shlex.split(command) if command is not None else None

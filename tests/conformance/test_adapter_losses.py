@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from fieldmark.tools.adapters.losses import bags_loss, texts_loss
+from fieldmark.tools.clip.adapters.losses import bags_loss, texts_loss
 
 
 def softmax_log(row, at):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fieldmark.tools.plain_words import PLAIN_CHARACTERS, PLAIN_WORDS
+from fieldmark.tools.scoring.plain_words import PLAIN_CHARACTERS, PLAIN_WORDS
 from fieldmark.tools.scoring.waffle import SEEDS, waffle_descriptors, waffle_prompts, waffle_scores
 
 NAMES = ["great_grey owl", "wren", "barn owl"]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.evals.aviary.dataset import render_dataset
-from fieldmark.evals.aviary.species import species_book
+from fieldmark.aviary.world.dataset import render_dataset
+from fieldmark.aviary.world.species import species_book
 from tests.command_line import CommandLine
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion
 from tests.graph.world import data_of

@@ -18,10 +18,10 @@ import typer
 from PIL import Image
 
 from fieldmark.app.stores import open_stores
-from fieldmark.evals.aviary.dataset import render_dataset
-from fieldmark.evals.aviary.species import species_book
-from fieldmark.tools.heads.export import load_head
-from fieldmark.tools.images import find_images
+from fieldmark.aviary.world.dataset import render_dataset
+from fieldmark.aviary.world.species import species_book
+from fieldmark.tools.concepts.heads.export import load_head
+from fieldmark.tools.images.files import find_images
 from tests.command_line import CommandLine
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion
 from tests.seeing import data_of, hash_of

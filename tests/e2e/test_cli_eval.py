@@ -2,9 +2,9 @@
 
 import json
 
-from fieldmark.evals.aviary.dataset import read_truth
-from fieldmark.evals.aviary.guide import Guide
-from fieldmark.evals.aviary.guide_server import GuideServer
+from fieldmark.aviary.guide.guide import Guide
+from fieldmark.aviary.guide.server import GuideServer
+from fieldmark.aviary.world.dataset import read_truth
 from tests.command_line import CommandLine
 
 SMALL = ("--species", "6", "--per-class", "3", "--shots", "2")

@@ -18,14 +18,14 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import fieldmark
+from fieldmark.aviary.guide.beliefs import GuideSettings
+from fieldmark.aviary.guide.guide import Guide
+from fieldmark.aviary.guide.server import GuideServer
+from fieldmark.aviary.world.dataset import render_dataset
+from fieldmark.aviary.world.species import species_book
 from fieldmark.cli import build
-from fieldmark.evals.aviary.dataset import render_dataset
-from fieldmark.evals.aviary.guide import Guide
-from fieldmark.evals.aviary.guide_beliefs import GuideSettings
-from fieldmark.evals.aviary.guide_server import GuideServer
-from fieldmark.evals.aviary.species import species_book
-from fieldmark.tools.book_files import read_book
-from fieldmark.tools.labelled import read_labelled
+from fieldmark.tools.books.files import read_book
+from fieldmark.tools.datasets.labelled import read_labelled
 from tests.command_line import CommandLine
 from tests.unit.tools.conftest import TINY_CONFIG
 

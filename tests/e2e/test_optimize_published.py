@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fieldmark.agents.optimize_options import OptimizeOptions
+from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.app.optimizer import Optimizer
 from fieldmark.errors import RunError
 from fieldmark.records import Origin, Prompt, PromptBook

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from fieldmark.agents import resolve
-from fieldmark.agents.context import ResolveContext
-from fieldmark.agents.notes import QuestionSpec
-from fieldmark.agents.planning import Planner, PlanView
-from fieldmark.agents.rescoring import load_notebook
-from fieldmark.agents.running import run_resolve
+from fieldmark.agents.resolve import graph as resolve
+from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.planning import Planner, PlanView
+from fieldmark.agents.resolve.rescoring import load_notebook
+from fieldmark.agents.resolve.run import run_resolve
+from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import open_byte_store
 from fieldmark.records import Limits, PromptBook
-from fieldmark.tools.llm import ChatModel
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.folder import RunFolder
 from tests.faulty_endpoint import Received, Reply, completion
 from tests.graph.running import Ran, options
 from tests.graph.world import FakeEncoder, World, data_of

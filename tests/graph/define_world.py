@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fieldmark.agents.define_context import DefineContext
-from fieldmark.agents.define_options import DefineOptions
-from fieldmark.agents.define_running import OwnerLeft
+from fieldmark.agents.define.context import DefineContext
+from fieldmark.agents.define.options import DefineOptions
+from fieldmark.agents.define.run import OwnerLeft
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.keys import content_key
 from fieldmark.records import ClauseVerdict, Concept, Definition, LabelValue, Question, Verdict
@@ -30,13 +30,13 @@ from fieldmark.records.conversation import (
     ScopeQuestion,
     ScopeReply,
 )
-from fieldmark.tools.annotator import AnnotationProgress
-from fieldmark.tools.clause_tree import call_of
-from fieldmark.tools.concept_folder import ConceptFolder
-from fieldmark.tools.counting_model import CountingModel
-from fieldmark.tools.images import ImageFile
-from fieldmark.tools.llm import Answer
-from fieldmark.tools.pool import open_pool
+from fieldmark.tools.annotate.annotator import AnnotationProgress
+from fieldmark.tools.annotate.clause_tree import call_of
+from fieldmark.tools.concepts.folder import ConceptFolder
+from fieldmark.tools.concepts.pool import open_pool
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.chat import Answer
+from fieldmark.tools.llm.counting import CountingModel
 from tests.graph.world import PARTS, PHRASES, FakeEncoder, World, asked_about
 
 RED = "a red belly"

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldmark.agents.context import ResolveContext
-from fieldmark.agents.notes import Notebook
-from fieldmark.agents.options import ResolveOptions
-from fieldmark.agents.rescoring import load_notebook
-from fieldmark.agents.resolve import ResolveState
-from fieldmark.agents.running import run_resolve
+from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.graph import ResolveState
+from fieldmark.agents.resolve.options import ResolveOptions
+from fieldmark.agents.resolve.rescoring import load_notebook
+from fieldmark.agents.resolve.run import run_resolve
+from fieldmark.agents.shared.notes import Notebook
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.records import Prediction
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.world import FakeEncoder, FakeModel, World
 
 OPTIONS = ResolveOptions(

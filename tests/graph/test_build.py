@@ -4,21 +4,23 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from fieldmark.agents import build, build_measure, build_writing
-from fieldmark.agents.build_context import BuildContext
-from fieldmark.agents.build_measure import MEASUREMENT, measure
-from fieldmark.agents.build_options import BuildOptions
-from fieldmark.agents.build_running import run_build
-from fieldmark.agents.build_sampling import Sample, examples_of, free_rows
+from fieldmark.agents.build import graph as build
+from fieldmark.agents.build import measure as build_measure
+from fieldmark.agents.build import write as build_writing
+from fieldmark.agents.build.context import BuildContext
+from fieldmark.agents.build.measure import MEASUREMENT, measure
+from fieldmark.agents.build.options import BuildOptions
+from fieldmark.agents.build.run import run_build
+from fieldmark.agents.build.sample import Sample, examples_of, free_rows
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import EndpointError, InputError, RunError
 from fieldmark.records import Clause, Costs, Definition, Label
-from fieldmark.tools import concept_folder
-from fieldmark.tools.annotate import Debate
-from fieldmark.tools.concept_changes import with_labels, with_version
-from fieldmark.tools.drawing import draw_stratified
-from fieldmark.tools.heads.choosing import choose_head
-from fieldmark.tools.heads.export import load_head
+from fieldmark.tools.annotate.vlm import Debate
+from fieldmark.tools.concepts import folder as concept_folder
+from fieldmark.tools.concepts.changes import with_labels, with_version
+from fieldmark.tools.concepts.heads.choose import choose_head
+from fieldmark.tools.concepts.heads.export import load_head
+from fieldmark.tools.concepts.stratified_sample import draw_stratified
 from tests.graph.define_world import CREST, RED, scene
 
 SMALL = BuildOptions(annotate=120, rounds=2, debates=6)

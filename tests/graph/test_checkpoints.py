@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from fieldmark.agents import build_running, optimize_running
-from fieldmark.agents.build_running import run_build
-from fieldmark.agents.define_running import Conversation
+from fieldmark.agents.build import run as build_running
+from fieldmark.agents.build.run import run_build
+from fieldmark.agents.define.run import Conversation
+from fieldmark.agents.optimize import run as optimize_running
 from tests.graph.define_world import scene
 from tests.graph.tampering import plant_call
 from tests.graph.test_build import setting

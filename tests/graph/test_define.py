@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from fieldmark.agents import define_running
-from fieldmark.agents.define import build_graph
-from fieldmark.agents.define_options import DefineOptions
-from fieldmark.agents.define_running import Conversation, Sitting, converse
+from fieldmark.agents.define import run as define_running
+from fieldmark.agents.define.graph import build_graph
+from fieldmark.agents.define.options import DefineOptions
+from fieldmark.agents.define.run import Conversation, Sitting, converse
 from fieldmark.errors import EndpointError, InputError, LimitReached, QuestionFailed, RunError
 from fieldmark.records import Concept
 from fieldmark.records.conversation import (
@@ -25,7 +25,7 @@ from fieldmark.records.conversation import (
     Reveal,
     ScopeQuestion,
 )
-from fieldmark.tools.concept_changes import blind_labels, dev_labels, repeats, rolled_back
+from fieldmark.tools.concepts.changes import blind_labels, dev_labels, repeats, rolled_back
 from tests.graph.define_world import CREST, RED, SMALL, TAIL, Scene, scene
 from tests.graph.world import FakeEncoder
 
@@ -173,7 +173,7 @@ def kill_every_other_time(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
 def test_a_kill_after_anything_was_written_loses_and_doubles_nothing(
     tmp_path: Path, moment: str, whole: tuple[Scene, Sitting], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fieldmark.tools.concept_folder import ConceptFolder
+    from fieldmark.tools.concepts.folder import ConceptFolder
 
     scene(tmp_path)  # the concept is there
     owner, name = (ConceptFolder, "save") if moment == "concept written" else (define_running, "write_whole")
@@ -360,7 +360,7 @@ def test_pictures_that_vanish_are_not_shown(tmp_path: Path) -> None:
 
 def test_a_small_pool_runs_out(tmp_path: Path) -> None:
     at = scene(tmp_path)
-    from fieldmark.tools.pool import open_pool
+    from fieldmark.tools.concepts.pool import open_pool
 
     images = at.context.pool.images[:20]
     at.context.pool = open_pool(images, FakeEncoder(at.annotator.world))

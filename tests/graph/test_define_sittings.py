@@ -4,15 +4,15 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from fieldmark.agents.define_drafts import Drafts
-from fieldmark.agents.define_labelling import label_images
-from fieldmark.agents.define_options import DefineOptions
-from fieldmark.agents.define_running import Sitting, converse
-from fieldmark.agents.define_scope import with_blind_test
+from fieldmark.agents.define.drafts import Drafts
+from fieldmark.agents.define.labelling import label_images
+from fieldmark.agents.define.options import DefineOptions
+from fieldmark.agents.define.run import Sitting, converse
+from fieldmark.agents.define.scope import with_blind_test
 from fieldmark.errors import LimitReached
 from fieldmark.records import Clause, Definition
 from fieldmark.records.conversation import BlindBatch, BoardToLabel, ImageLabel, Reveal
-from fieldmark.tools.concept_changes import blind_labels, dev_labels, repeats, with_version
+from fieldmark.tools.concepts.changes import blind_labels, dev_labels, repeats, with_version
 from tests.graph.define_world import CREST, RED, SMALL, Scene, scene
 
 

@@ -15,8 +15,8 @@ from PIL import Image
 from fieldmark.app import Classifier, Resolution, Stores
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed, SettingsError
 from fieldmark.records import Limits, Prediction, Question
-from fieldmark.tools.images import ImageFile, find_images
-from fieldmark.tools.llm import Answer
+from fieldmark.tools.images.files import ImageFile, find_images
+from fieldmark.tools.llm.chat import Answer
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion, error
 from tests.graph.running import Events, Ran, make_context, options, run
 from tests.graph.test_resolve_order import names

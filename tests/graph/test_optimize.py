@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from fieldmark.agents.optimize_concluding import RESULT, Found
-from fieldmark.agents.optimize_context import OptimizeContext
-from fieldmark.agents.optimize_gathering import load_notebook, unanswered
-from fieldmark.agents.optimize_options import OptimizeOptions
-from fieldmark.agents.optimize_running import run_optimize
+from fieldmark.agents.optimize.context import OptimizeContext
+from fieldmark.agents.optimize.finish import RESULT, Found
+from fieldmark.agents.optimize.gather import load_notebook, unanswered
+from fieldmark.agents.optimize.options import OptimizeOptions
+from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook
-from fieldmark.tools.descriptions import GivenTexts
-from fieldmark.tools.encoder import Encoded
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.books.descriptions import GivenTexts
+from fieldmark.tools.clip.encoder import Encoded
+from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.world import FakeEncoder, FakeModel, World
 
 SMALL = OptimizeOptions(noun="bird", descriptor_samples=1, template_generations=1, generations=2, passes=2)

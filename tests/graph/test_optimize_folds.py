@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 import torch
 
-from fieldmark.agents import optimize_folds, optimize_search
-from fieldmark.agents.optimize_concluding import Found
-from fieldmark.agents.optimize_context import OptimizeContext
-from fieldmark.agents.optimize_folds import held_out_curve, search_fold
-from fieldmark.agents.optimize_history import HISTORY
-from fieldmark.agents.optimize_pool import Pool
-from fieldmark.agents.optimize_running import run_optimize
+from fieldmark.agents.optimize import folds as optimize_folds
+from fieldmark.agents.optimize import search as optimize_search
+from fieldmark.agents.optimize.context import OptimizeContext
+from fieldmark.agents.optimize.finish import Found
+from fieldmark.agents.optimize.folds import held_out_curve, search_fold
+from fieldmark.agents.optimize.history import HISTORY
+from fieldmark.agents.optimize.pool import Pool
+from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.errors import InputError
-from fieldmark.tools.images import ImageFile
+from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.search.folds import draw_folds
 from fieldmark.tools.search.generation import search_seed
 from tests.graph.test_optimize import SMALL, Killed, Watched, context_on, raw, search

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from fieldmark.agents.optimize_concluding import Found
-from fieldmark.agents.optimize_context import OptimizeContext
-from fieldmark.agents.optimize_pool import Pool
-from fieldmark.agents.optimize_running import run_optimize
+from fieldmark.agents.optimize.context import OptimizeContext
+from fieldmark.agents.optimize.finish import Found
+from fieldmark.agents.optimize.pool import Pool
+from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook, Question
-from fieldmark.tools.descriptions import GivenTexts
-from fieldmark.tools.llm import Answer
+from fieldmark.tools.books.descriptions import GivenTexts
+from fieldmark.tools.llm.chat import Answer
 from tests.graph.test_optimize import SMALL, Killed, context_on, raw, search
 from tests.graph.world import FakeModel, World, asked_about
 

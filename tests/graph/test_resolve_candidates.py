@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from fieldmark.agents import resolve
-from fieldmark.agents.notes import QuestionSpec
-from fieldmark.agents.planning import PlanView
+from fieldmark.agents.resolve import graph as resolve
+from fieldmark.agents.resolve.planning import PlanView
+from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.errors import InputError
 from fieldmark.records import PromptBook
 from tests.graph.running import Events, Ran, make_context, options, run

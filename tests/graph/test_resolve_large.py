@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.agents import rescoring
+from fieldmark.agents.resolve import rescoring
 from tests.graph.running import Ran, make_context, options, run
 from tests.graph.world import FakeEncoder, World
 
@@ -69,7 +69,7 @@ def test_what_is_concluded_after_a_kill_is_the_same(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("fieldmark.agents.resolve.conclude", die)
+        patch.setattr("fieldmark.agents.resolve.graph.conclude", die)
         with pytest.raises(Killed):
             go(tmp_path)
     assert go(tmp_path).raw == whole.raw

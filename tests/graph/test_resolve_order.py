@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from fieldmark.agents import resolve
-from fieldmark.agents.context import ResolveContext
-from fieldmark.agents.notes import Note, Notebook, QuestionSpec
-from fieldmark.agents.planning import PlanView
-from fieldmark.agents.resolve import MOST_SENDS, ResolveState, build_graph
+from fieldmark.agents.resolve import graph as resolve
+from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.graph import MOST_SENDS, ResolveState, build_graph
+from fieldmark.agents.resolve.planning import PlanView
+from fieldmark.agents.shared.notes import Note, Notebook, QuestionSpec
 from fieldmark.errors import EndpointError, InputError, LimitReached, NoImagesError, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook
 from fieldmark.tools.scoring.books import book_scores

@@ -16,9 +16,9 @@ import torch
 
 from fieldmark.cache.keys import content_key
 from fieldmark.records import EncoderUsage, Question, Skipped
-from fieldmark.tools.encoder import Encoded, Progress
-from fieldmark.tools.images import ImageFile
-from fieldmark.tools.llm import Answer
+from fieldmark.tools.clip.encoder import Encoded, Progress
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.chat import Answer
 
 COLOURS = ("red", "blue", "green", "white")
 SHOWN_BY = {"belly": (0,), "bill": (1,), "tail": (1, 2), "crest": (0, 1, 3), "wing": (1, 2, 4), "leg": (1, 3)}

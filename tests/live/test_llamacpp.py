@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from fieldmark.cache.bytestore import ByteStore, open_byte_store
 from fieldmark.records import Limits, Message, Question
-from fieldmark.tools.llm import ChatModel
+from fieldmark.tools.llm.chat import ChatModel
 from tests.graph.running import Ran, make_context, options, run_async
 from tests.graph.world import World
 

@@ -12,7 +12,7 @@ from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import QuestionFailed, SettingsError
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.settings import read_settings
-from fieldmark.tools.llm import CONCURRENCY, TIMEOUT_S, concurrency_of
+from fieldmark.tools.llm.chat import CONCURRENCY, TIMEOUT_S, concurrency_of
 from tests.faulty_endpoint import FaultyEndpoint, Reply
 
 
@@ -91,7 +91,7 @@ def test_nobody_else_reads_the_environment() -> None:
     assert readers <= {
         "cli/guarding.py",
         "cli/terminal.py",
-        "evals/aviary/render_files.py",
+        "aviary/world/render_files.py",
         "settings.py",
         "tools/vllm.py",
     }

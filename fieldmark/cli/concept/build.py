@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldmark.cli.concept.chat import BaseUrl, Json, Llm, Name, Vlm
-from fieldmark.cli.concept.telling import Telling
-from fieldmark.cli.guarding import InterruptedRun
+from fieldmark.cli.concept.progress import Telling
+from fieldmark.cli.exit_codes import InterruptedRun
 from fieldmark.cli.terminal import amount, print_json, words
 from fieldmark.errors import EndpointError, LimitReached
 
 if TYPE_CHECKING:
-    from fieldmark.app.concept_building import ConceptBuilder
+    from fieldmark.app.concepts.builder import ConceptBuilder
     from fieldmark.records.building import BuildResult
 
 Version = Annotated[int | None, typer.Option(min=1, help="Version of the definition. Else the one in force.")]
@@ -50,8 +50,8 @@ def build(
     Ctrl-C. After 3 and 130, and once a model answers again, the same command goes on.
     """
     with Telling("Loading") as progress:
-        from fieldmark.agents.build_options import BuildOptions
-        from fieldmark.app.concept_building import ConceptBuilder
+        from fieldmark.agents.build.options import BuildOptions
+        from fieldmark.app.concepts.builder import ConceptBuilder
         from fieldmark.records import Limits
 
         builder = ConceptBuilder.open(

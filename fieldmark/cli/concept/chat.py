@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldmark.cli.concept.telling import Telling
-from fieldmark.cli.guarding import InterruptedRun
-from fieldmark.cli.outcome import name_some
+from fieldmark.cli.classify_output import name_some
+from fieldmark.cli.concept.progress import Telling
+from fieldmark.cli.exit_codes import InterruptedRun
 from fieldmark.cli.terminal import errors, leave, print_json, words
 from fieldmark.errors import LimitReached
 
 if TYPE_CHECKING:
-    from fieldmark.agents.define_running import Sitting
-    from fieldmark.app.concept_conversation import ConceptConversation
+    from fieldmark.agents.define.run import Sitting
+    from fieldmark.app.concepts.conversation import ConceptConversation
 
 Name = Annotated[str, typer.Argument(help="The concept.", show_default=False)]
 Answers = Annotated[
@@ -106,12 +106,12 @@ def _talk(
     max_calls: int | None,
     json: bool,
 ) -> None:
-    from fieldmark.cli.concept.asking import owner_for
+    from fieldmark.cli.concept.owner import owner_for
 
     with Telling("Loading") as progress:
-        from fieldmark.agents.define_options import DefineOptions
-        from fieldmark.app.answers_file import AnswersFile
-        from fieldmark.app.concept_conversation import ConceptConversation
+        from fieldmark.agents.define.options import DefineOptions
+        from fieldmark.app.concepts.answers_file import AnswersFile
+        from fieldmark.app.concepts.conversation import ConceptConversation
         from fieldmark.records import Limits
 
         conversation = ConceptConversation.open(
@@ -138,8 +138,8 @@ def _talk(
 
 def say_outcome(conversation: "ConceptConversation", sitting: "Sitting", *, json: bool) -> None:
     """Say how a sitting ended."""
-    from fieldmark.evals.aviary.scripted import scripted_notes
-    from fieldmark.tools.concept_changes import blind_labels, dev_labels
+    from fieldmark.aviary.guide.scripted import scripted_notes
+    from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 
     concept, setup = conversation.concept, conversation.setup.settled()
     notes = scripted_notes(setup.llm, setup.vlm)

@@ -11,11 +11,11 @@ import typer
 
 from fieldmark.cli.concept.build import GO_ON, Version, going_on
 from fieldmark.cli.concept.chat import BaseUrl, Json, Name
-from fieldmark.cli.concept.telling import Telling
+from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.terminal import amount, confirmed, errors, print_json, row, table, words
 
 if TYPE_CHECKING:
-    from fieldmark.app.concept_building import ConceptBuilder
+    from fieldmark.app.concepts.builder import ConceptBuilder
     from fieldmark.records.building import Measurement, Score
 
 JUDGES = {
@@ -42,7 +42,7 @@ def evaluate(
     answers; 3 a limit; 130 Ctrl-C. After 2, 3 and 130 the test was not looked at.
     """
     with Telling("Loading") as progress:
-        from fieldmark.app.concept_building import ConceptBuilder
+        from fieldmark.app.concepts.builder import ConceptBuilder
         from fieldmark.records import Limits
 
         builder = ConceptBuilder.open(
@@ -73,7 +73,7 @@ def evaluate(
 
 def announce(builder: "ConceptBuilder") -> None:
     """Say that this is the one look, and at what."""
-    from fieldmark.tools.concept_changes import blind_labels
+    from fieldmark.tools.concepts.changes import blind_labels
 
     concept = builder.concept
     labels = blind_labels(concept)

@@ -27,7 +27,7 @@ def export(
     Every file is read back and checked. `concept predict` and three lines of Python use the folder; neither
     needs a language model.
     """
-    from fieldmark.app.concept_building import ConceptBuilder
+    from fieldmark.app.concepts.builder import ConceptBuilder
 
     builder = ConceptBuilder.open(name, version=version)
     exported = builder.export(out)

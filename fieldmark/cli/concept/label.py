@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fieldmark.cli.concept.chat import Answers, Json, Name
-from fieldmark.cli.concept.telling import Telling
+from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.terminal import amount, print_json, words
 from fieldmark.errors import InputError
 
@@ -30,10 +30,10 @@ def label(
         raise InputError("Images and --blind do not go together.", hint="Give one of them.")
     if not blind and not images:
         raise InputError("Say what to label.", hint="Give --blind, or images of the pool.")
-    from fieldmark.agents.define_drafts import Drafts
-    from fieldmark.app.concept_conversation import ConceptConversation
-    from fieldmark.cli.concept.asking import owner_for
-    from fieldmark.tools.concept_changes import blind_labels
+    from fieldmark.agents.define.drafts import Drafts
+    from fieldmark.app.concepts.conversation import ConceptConversation
+    from fieldmark.cli.concept.owner import owner_for
+    from fieldmark.tools.concepts.changes import blind_labels
 
     conversation = ConceptConversation.open(name)
     before = len(conversation.concept.labels)

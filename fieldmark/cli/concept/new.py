@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from fieldmark.cli.concept.telling import Telling
-from fieldmark.cli.outcome import name_some
+from fieldmark.cli.classify_output import name_some
+from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.terminal import amount, print_json, words
 
 
@@ -47,8 +47,8 @@ def new(
 ) -> None:
     """Make a concept: take in its images and set the blind test aside. Asks no language model."""
     with Telling("Reading images") as progress:
-        from fieldmark.agents.define_options import DefineOptions
-        from fieldmark.app.concept_conversation import ConceptConversation
+        from fieldmark.agents.define.options import DefineOptions
+        from fieldmark.app.concepts.conversation import ConceptConversation
         from fieldmark.records import Costs
 
         made = ConceptConversation.new(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldmark.cli.classify_output import name_some
 from fieldmark.cli.concept.chat import Json
-from fieldmark.cli.concept.telling import Telling
-from fieldmark.cli.outcome import name_some
+from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.terminal import amount, errors, one_line, print_json, words
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def predict(
 
         raise InputError(f"--only cannot be {only!r}.", hint='It is "in" or "out".')
     with Telling("Loading") as progress:
-        from fieldmark.app.concept_classifier import ConceptClassifier
+        from fieldmark.app.concepts.classifier import ConceptClassifier
 
         with ConceptClassifier(export, clip=clip, device=device, report=progress) as classifier:
             found = classifier.predict(list(paths))

@@ -24,8 +24,8 @@ ROLES = {
 
 def show(name: Name, json: Json = False) -> None:
     """Show a concept: its clauses, its history, and how far the conversation is."""
-    from fieldmark.app.concept_conversation import ConceptConversation
-    from fieldmark.tools.concept_changes import blind_labels, dev_labels
+    from fieldmark.app.concepts.conversation import ConceptConversation
+    from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 
     conversation = ConceptConversation.open(name)
     concept, progress = conversation.concept, conversation.progress
@@ -62,7 +62,7 @@ def diff(
     json: Json = False,
 ) -> None:
     """Say what changed from one version to another."""
-    from fieldmark.app.concept_conversation import ConceptConversation
+    from fieldmark.app.concepts.conversation import ConceptConversation
 
     change = ConceptConversation.open(name).diff(before, after)
     if json:
@@ -84,7 +84,7 @@ def rollback(
     json: Json = False,
 ) -> None:
     """Put an earlier version in force. Nothing is removed: later versions can be gone back to as well."""
-    from fieldmark.app.concept_conversation import ConceptConversation
+    from fieldmark.app.concepts.conversation import ConceptConversation
 
     definition = ConceptConversation.open(name).rollback(version)
     if json:

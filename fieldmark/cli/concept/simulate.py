@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fieldmark.cli.guarding import InterruptedRun
+from fieldmark.cli.exit_codes import InterruptedRun
 from fieldmark.cli.progress import Progress
 from fieldmark.cli.run_options import RUN, Out
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, table, words
@@ -141,7 +141,7 @@ def simulate(
             hint="Leave that out, or start a new run.",
         )
     with Progress("Loading") as progress:
-        from fieldmark.app.simulation import earlier_simulation, new_simulation, run_simulation
+        from fieldmark.app.concepts.simulation import earlier_simulation, new_simulation, run_simulation
 
         options, run = (
             new_simulation({"owners": ("all",), **given}, out)

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.knowledge import descriptors
-from fieldmark.evals.methods.method import Method, Need, Run, Scored
-from fieldmark.tools.adapters.bags import Bags, make_bags
-from fieldmark.tools.adapters.linear import tune_linear
-from fieldmark.tools.adapters.low_rank import tune_low_rank
-from fieldmark.tools.adapters.tuning import Recipe
-from fieldmark.tools.prompt_texts import class_text, descriptor_text
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Run, Scored
+from fieldmark.tools.books.wording import class_text, descriptor_text
+from fieldmark.tools.clip.adapters.bags import Bags, make_bags
+from fieldmark.tools.clip.adapters.linear import tune_linear
+from fieldmark.tools.clip.adapters.low_rank import tune_low_rank
+from fieldmark.tools.clip.adapters.tuning import Recipe
 from fieldmark.tools.scoring.prototype import class_prototypes
 
 MATCHED = 5

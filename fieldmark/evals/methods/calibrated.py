@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
-from fieldmark.tools.calibration import fit_temperature
+from fieldmark.evals.metrics.calibration import fit_temperature
 from fieldmark.tools.scoring.candidates import class_probabilities
 from fieldmark.tools.search.folds import draw_folds
 from fieldmark.tools.search.generation import search_seed

@@ -5,10 +5,10 @@ It knows nothing of labelled images or of who wrote the captions.
 
 from torch import Tensor
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.class_vectors import descriptor_vectors, name_vectors
-from fieldmark.evals.methods.method import Method, Need, Scored
 from fieldmark.evals.methods.sus_x import pool_support
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.tools.scoring.caps_adapter import caps_adapter_scores
 
 

@@ -3,9 +3,9 @@
 It knows nothing of how weights are found.
 """
 
-from fieldmark.evals.methods.bench import Bench
-from fieldmark.evals.methods.method import Method, Need, Scored
 from fieldmark.evals.methods.zpe import SCALE, pool_of, weighed
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.tools.scoring.carprt import carprt_weights
 from fieldmark.tools.scoring.prompt_grid import encode_grid
 

@@ -5,8 +5,8 @@ It knows nothing of classes.
 
 import numpy as np
 
-from fieldmark.evals.methods.bench import Bench
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.tools.scoring.cased import CasedOptions, CasedResult, cased
 
 _SOURCE = "Conti et al. 2023"

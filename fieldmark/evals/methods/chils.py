@@ -3,12 +3,12 @@
 It knows nothing of how kinds are weighed.
 """
 
-from fieldmark.agents.notes import QuestionSpec
-from fieldmark.evals.methods.bench import Bench
+from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.evals.methods.knowledge import answers
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.tools.books.templates import PLAIN, fill_phrase
 from fieldmark.tools.scoring.chils import chils_scores, subclass_names
-from fieldmark.tools.templates import PLAIN, fill_phrase
 
 
 async def by_kinds(bench: Bench) -> Scored:

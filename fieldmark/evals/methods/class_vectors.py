@@ -5,11 +5,11 @@ It knows nothing of images or of who wrote the descriptors.
 
 from torch import Tensor
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.knowledge import descriptors
+from fieldmark.evals.table.bench import Bench
+from fieldmark.tools.books.templates import PLAIN, fill_phrase
 from fieldmark.tools.scoring.dclip import descriptor_prompts
 from fieldmark.tools.scoring.prototype import class_prototypes
-from fieldmark.tools.templates import PLAIN, fill_phrase
 
 
 def name_vectors(bench: Bench) -> Tensor:

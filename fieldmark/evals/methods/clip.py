@@ -5,10 +5,10 @@ It knows nothing of what a language model might say.
 
 from collections.abc import Sequence
 
-from fieldmark.evals.methods.bench import Bench
-from fieldmark.evals.methods.method import Method, Need, Run, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Run, Scored
+from fieldmark.tools.books.templates import IMAGENET_7, IMAGENET_80, PLAIN, fill, fill_phrase
 from fieldmark.tools.scoring.prototype import ensemble_scores
-from fieldmark.tools.templates import IMAGENET_7, IMAGENET_80, PLAIN, fill, fill_phrase
 
 _SOURCE = "Radford et al. 2021"
 

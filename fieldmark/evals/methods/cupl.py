@@ -3,12 +3,12 @@
 It knows nothing of who writes the questions of a domain.
 """
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.clip import by_texts
 from fieldmark.evals.methods.knowledge import or_plain, portraits
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.prompts.class_questions import GENERIC_QUESTIONS, PLACE
-from fieldmark.tools.templates import IMAGENET_80, fill
+from fieldmark.tools.books.templates import IMAGENET_80, fill
 
 _SOURCE = "Pratt et al. 2023"
 

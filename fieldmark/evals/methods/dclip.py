@@ -3,9 +3,9 @@
 It knows nothing of who wrote the descriptors.
 """
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.knowledge import descriptors
-from fieldmark.evals.methods.method import Method, Need, Run, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Run, Scored
 from fieldmark.tools.scoring.dclip import Pool, descriptor_prompts, mean_cosine_scores
 
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.calibrated import calibrate
 from fieldmark.evals.methods.knowledge import pair_captions, pairs_within
-from fieldmark.evals.methods.method import Method, Need, Run, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Run, Scored
+from fieldmark.tools.books.templates import fill
 from fieldmark.tools.scoring.candidates import (
     CandidateRule,
     Conformal,
@@ -23,7 +24,6 @@ from fieldmark.tools.scoring.candidates import (
 )
 from fieldmark.tools.scoring.fudd import fudd_scores, fudd_scores_within
 from fieldmark.tools.scoring.prototype import ensemble_scores
-from fieldmark.tools.templates import fill
 
 FIRST = "A photo of a {}."
 """The authors' first step, capital and all."""

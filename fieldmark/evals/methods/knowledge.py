@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fieldmark.agents.asking import ask_all, captions
-from fieldmark.agents.notes import Note, QuestionSpec
+from fieldmark.agents.shared.ask import ask_all, captions
+from fieldmark.agents.shared.notes import Note, QuestionSpec
 from fieldmark.errors import EndpointError, LimitReached
-from fieldmark.evals.methods.bench import Bench
-from fieldmark.tools.templates import PLAIN, fill_phrase
+from fieldmark.evals.table.bench import Bench
+from fieldmark.tools.books.templates import PLAIN, fill_phrase
 
 Pair = tuple[int, int]
 

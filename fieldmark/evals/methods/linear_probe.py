@@ -3,8 +3,8 @@
 It knows nothing of class names.
 """
 
-from fieldmark.evals.methods.bench import Bench
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.tools.scoring.fitting import Support
 from fieldmark.tools.scoring.linear_probe import fit_linear_probe
 

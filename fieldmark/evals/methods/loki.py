@@ -6,9 +6,9 @@ It knows nothing of where a tree comes from.
 import torch
 from torch import Tensor
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.class_vectors import name_vectors
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.tools.scoring.loki import loki_scores, text_distances, tree_distances
 
 _SOURCE = "Roberts et al. 2023"

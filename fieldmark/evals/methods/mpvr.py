@@ -3,11 +3,11 @@
 It knows nothing of how either is worded.
 """
 
-from fieldmark.agents.notes import QuestionSpec
-from fieldmark.evals.methods.bench import Bench
+from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.evals.methods.clip import by_texts
 from fieldmark.evals.methods.knowledge import answers, or_plain, portraits
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.prompts.class_questions import GENERIC_QUESTIONS
 
 

@@ -6,12 +6,12 @@ It knows nothing of how an image's context is inferred.
 from collections.abc import Sequence
 from math import prod
 
-from fieldmark.agents.notes import QuestionSpec
-from fieldmark.evals.methods.bench import Bench
+from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.evals.methods.knowledge import answers
-from fieldmark.evals.methods.method import Method, Need, Run, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Run, Scored
 from fieldmark.evals.table.test_set import Factor
-from fieldmark.tools.prompt_texts import with_article
+from fieldmark.tools.books.wording import with_article
 from fieldmark.tools.scoring.perception import Factors, context_texts, perception_scores
 
 MOST_CONTEXTS = 64

@@ -5,11 +5,11 @@ It knows nothing of how the search goes on. The search is shown no test image.
 
 import torch
 
-from fieldmark.agents.optimize_context import OptimizeContext
-from fieldmark.agents.optimize_options import OptimizeOptions
-from fieldmark.agents.optimize_running import run_optimize
-from fieldmark.evals.methods.bench import Bench
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.agents.optimize.context import OptimizeContext
+from fieldmark.agents.optimize.options import OptimizeOptions
+from fieldmark.agents.optimize.run import run_optimize
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.records import PromptBook
 from fieldmark.tools.scoring.books import book_scores
 

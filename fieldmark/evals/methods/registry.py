@@ -35,8 +35,8 @@ from fieldmark.evals.methods import (
     waffle,
     zpe,
 )
-from fieldmark.evals.methods.method import Method
-from fieldmark.tools.own_code import names_own_code, own_code
+from fieldmark.evals.table.method import Method
+from fieldmark.tools.search.own_code import names_own_code, own_code
 
 METHODS: tuple[Method, ...] = (
     *clip.METHODS,
@@ -109,7 +109,7 @@ def _own(name: str) -> Method:
     found = own_code(name)
     if not isinstance(found, Method):
         raise InputError(
-            f"{name!r} is no method.", hint="Give it the type fieldmark.evals.methods.method.Method."
+            f"{name!r} is no method.", hint="Give it the type fieldmark.evals.table.method.Method."
         )
     if found.key in BY_KEY:
         raise InputError(f"{name!r} has the key {found.key!r}, which ships.", hint="Give it another key.")

@@ -5,16 +5,16 @@ It knows nothing of how the loop asks, scores or stops.
 
 import torch
 
-from fieldmark.agents.context import ResolveContext
-from fieldmark.agents.options import ResolveOptions
-from fieldmark.agents.running import run_resolve
+from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.options import ResolveOptions
+from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.errors import EndpointError, LimitReached
-from fieldmark.evals.ladder import World, everything
-from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.demo.ladder import World, everything
 from fieldmark.evals.methods.clip import by_texts
 from fieldmark.evals.methods.fudd import PAIRS, k_best
 from fieldmark.evals.methods.knowledge import pair_notes, pairs_within
-from fieldmark.evals.methods.method import Method, Need, Run, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Run, Scored
 from fieldmark.tools.scoring.candidates import class_probabilities
 
 _SOURCE = "Fieldmark"

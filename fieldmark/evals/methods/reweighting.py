@@ -3,10 +3,10 @@
 It knows nothing of who wrote the descriptions.
 """
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.cupl import own_questions
 from fieldmark.evals.methods.knowledge import or_plain, portraits
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.tools.scoring.reweighting import reweighted_scores
 
 

@@ -5,9 +5,9 @@ It knows nothing of captions or labelled images.
 
 from torch import Tensor
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.class_vectors import descriptor_vectors, name_vectors
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.tools.scoring.fitting import Support
 from fieldmark.tools.scoring.sus_x import nearest_support, tip_x_scores
 

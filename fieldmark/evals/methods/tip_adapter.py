@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.class_vectors import name_vectors
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.tools.scoring.fitting import Support, held_out_shots
 from fieldmark.tools.scoring.tip_adapter import tip_adapter_scores
 

@@ -6,9 +6,9 @@ It knows nothing of labelled images.
 import torch
 from torch import Tensor
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.class_vectors import descriptor_vectors, name_vectors
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.tools.scoring.transclip import transclip_scores
 
 _SCALE = "three float32 tables of images × classes: 600,000 images of 1,000 classes"

@@ -6,11 +6,11 @@ It knows nothing of how a set or an opinion is made. All three rank classes as D
 import torch
 from torch import Tensor
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.calibrated import calibrate
 from fieldmark.evals.methods.knowledge import descriptors
-from fieldmark.evals.methods.method import Method, Need, Run, Scored
-from fieldmark.tools.heads.choosing import platt
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Run, Scored
+from fieldmark.tools.concepts.heads.choose import platt
 from fieldmark.tools.scoring.candidates import Conformal, RegularisedConformal
 from fieldmark.tools.scoring.dclip import descriptor_prompts, mean_cosine_scores
 from fieldmark.tools.scoring.evidential import opinions

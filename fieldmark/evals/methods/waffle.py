@@ -5,9 +5,9 @@ It knows nothing of how the random descriptors are drawn.
 
 from collections.abc import Mapping, Sequence
 
-from fieldmark.evals.methods.bench import Bench
 from fieldmark.evals.methods.knowledge import descriptors
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.tools.scoring.waffle import waffle_scores
 
 _SOURCE = "Roth et al. 2023"

@@ -7,11 +7,11 @@ from itertools import product
 
 from torch import Tensor
 
-from fieldmark.evals.methods.bench import Bench
-from fieldmark.evals.methods.method import Method, Need, Run, Scored
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, Need, Run, Scored
+from fieldmark.tools.books.templates import fill, library
 from fieldmark.tools.scoring.prompt_grid import encode_grid, grid_scores
 from fieldmark.tools.scoring.zpe import prompt_scores, prompt_weights
-from fieldmark.tools.templates import fill, library
 
 OTHER_DOMAINS = ("x-ray", "satellite photo", "floor plan")
 """Kinds of pictures of which few tasks have more than one."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from fieldmark.records import Record
-from fieldmark.tools import agreement
+from fieldmark.tools.statistics import agreement
 
 Floats = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from fieldmark.evals.aviary.attributes import NONE
-from fieldmark.evals.aviary.conditions import (
+from fieldmark.aviary.world.attributes import NONE
+from fieldmark.aviary.world.conditions import (
     HABITAT,
     LIGHT,
     AllOf,

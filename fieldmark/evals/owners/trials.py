@@ -12,35 +12,35 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fieldmark.agents.build_context import BuildContext
-from fieldmark.agents.build_options import BuildOptions
-from fieldmark.agents.build_running import run_build
-from fieldmark.agents.build_writing import INSTRUCTIONS
-from fieldmark.agents.context import Report
-from fieldmark.agents.define_context import DefineContext
-from fieldmark.agents.define_options import DefineOptions
-from fieldmark.agents.define_running import converse
+from fieldmark.agents.build.context import BuildContext
+from fieldmark.agents.build.options import BuildOptions
+from fieldmark.agents.build.run import run_build
+from fieldmark.agents.build.write import INSTRUCTIONS
+from fieldmark.agents.define.context import DefineContext
+from fieldmark.agents.define.options import DefineOptions
+from fieldmark.agents.define.run import converse
+from fieldmark.agents.resolve.context import Report
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import InputError
-from fieldmark.evals.owners.following import Stage, stages
+from fieldmark.evals.owners.document_annotator import DocumentAnnotator
+from fieldmark.evals.owners.options import SimulateOptions
+from fieldmark.evals.owners.owner import SimulatedOwner
 from fieldmark.evals.owners.rules import Rule
-from fieldmark.evals.owners.settings import SimulateOptions
-from fieldmark.evals.owners.simulated import SimulatedOwner
+from fieldmark.evals.owners.stages import Stage, stages
 from fieldmark.evals.owners.world import OwnersWorld
 from fieldmark.records import Clause, Concept, Definition, Verdict
-from fieldmark.tools.agreement import best_threshold
-from fieldmark.tools.annotate import VlmAnnotator
-from fieldmark.tools.annotate_document import DocumentAnnotator
-from fieldmark.tools.concept_changes import blind_labels, dev_labels, with_version
-from fieldmark.tools.concept_folder import ConceptFolder, slug_of
-from fieldmark.tools.counting_model import CountingModel
-from fieldmark.tools.encoder import Encoder
-from fieldmark.tools.heads.choosing import choose_head
-from fieldmark.tools.heads.export import load_head
-from fieldmark.tools.heads.training import Examples
-from fieldmark.tools.llm import LanguageModel
-from fieldmark.tools.run_folder import now
-from fieldmark.tools.verdict_store import VerdictStore
+from fieldmark.tools.annotate.verdict_store import VerdictStore
+from fieldmark.tools.annotate.vlm import VlmAnnotator
+from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.concepts.changes import blind_labels, dev_labels, with_version
+from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
+from fieldmark.tools.concepts.heads.choose import choose_head
+from fieldmark.tools.concepts.heads.export import load_head
+from fieldmark.tools.concepts.heads.train import Examples
+from fieldmark.tools.llm.chat import LanguageModel
+from fieldmark.tools.llm.counting import CountingModel
+from fieldmark.tools.runs.folder import now
+from fieldmark.tools.statistics.agreement import best_threshold
 
 Floats = NDArray[np.float64]
 MODELS = "models"

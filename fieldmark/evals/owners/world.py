@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldmark.agents.context import Report
-from fieldmark.evals.aviary.conditions import HABITAT, LIGHT
-from fieldmark.evals.aviary.flock import render_flock
+from fieldmark.agents.resolve.context import Report
+from fieldmark.aviary.world.conditions import HABITAT, LIGHT
+from fieldmark.aviary.world.flock import render_flock
+from fieldmark.evals.owners.owner import Scene
 from fieldmark.evals.owners.rules import Values
-from fieldmark.evals.owners.simulated import Scene
-from fieldmark.tools.encoder import Encoder
-from fieldmark.tools.images import find_images
-from fieldmark.tools.pool import Pool, open_pool
+from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.concepts.pool import Pool, open_pool
+from fieldmark.tools.images.files import find_images
 
 APART = 1_000_003
 """Added to the seed of the held-out flock."""

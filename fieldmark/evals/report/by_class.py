@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldmark.evals.methods.method import Need
-from fieldmark.evals.table.joining import SettingRuns
+from fieldmark.evals.table.join import SettingRuns
+from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.records import EvalResult, Row
 from fieldmark.evals.table.rows import measured_of
 

@@ -17,7 +17,7 @@ from fieldmark.evals.report.pictures import Pictures
 from fieldmark.evals.report.rounds import read_rounds
 from fieldmark.evals.report.sections import matrices, outcome, round_rows
 from fieldmark.records import Prediction, PromptBook, RunManifest
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 
 REPORT = "report.html"
 MOST_HANDED_OVER = 300

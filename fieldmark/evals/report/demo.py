@@ -9,8 +9,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from fieldmark.evals.demo import DemoResult, PairedScore, RungScore
-from fieldmark.evals.ladder import FUDD_K, Climb
+from fieldmark.evals.demo.demo import DemoResult, PairedScore, RungScore
+from fieldmark.evals.demo.ladder import FUDD_K, Climb
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.classify import REPORT
 from fieldmark.evals.report.confusion import confusions
@@ -20,7 +20,7 @@ from fieldmark.evals.report.pictures import Pictures
 from fieldmark.evals.report.rounds import pooled_rounds
 from fieldmark.evals.report.sections import TimePart, matrices, outcome, round_rows, time_parts
 from fieldmark.records import RunManifest
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 
 LOOP = "resolve"
 RUNG_WORDS = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from fieldmark.agents.optimize_folds import FoldCurve, Folds, HeldOutPoint, SearchLength
+from fieldmark.agents.optimize.folds import FoldCurve, Folds, HeldOutPoint, SearchLength
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.curves import Curve, stepped
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from fieldmark.agents.optimize_concluding import RESULT, BookScore, ClassScore, Found
-from fieldmark.agents.optimize_folds import Folds
-from fieldmark.evals.optimizing import TOUCHED_ONCE, OptimizeResult, OtherEncoder, Seconds
+from fieldmark.agents.optimize.finish import RESULT, BookScore, ClassScore, Found
+from fieldmark.agents.optimize.folds import Folds
+from fieldmark.agents.optimize.search_run import TOUCHED_ONCE, OptimizeResult, OtherEncoder, Seconds
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.classify import REPORT
 from fieldmark.evals.report.curves import Curve, stepped, whole_numbers
@@ -20,7 +20,7 @@ from fieldmark.evals.report.page import render, write_page
 from fieldmark.evals.report.prompt_changes import prompt_changes
 from fieldmark.evals.report.sections import TimePart, time_parts
 from fieldmark.records import PromptBook, RunManifest
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 
 SHOWN = 10
 """Classes, and confusions, that are shown at once."""

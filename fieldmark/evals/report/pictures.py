@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from fieldmark.records import Prediction
-from fieldmark.tools.images import ImageFile, UnusableImageError, decode
+from fieldmark.tools.images.files import ImageFile, UnusableImageError, decode
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ It knows nothing of markup; it reads two prompt books and the counts of right im
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fieldmark.agents.optimize_concluding import ClassScore
+from fieldmark.agents.optimize.finish import ClassScore
 from fieldmark.records import Origin, Prompt, PromptBook
 
 MOST_UNITS = 6

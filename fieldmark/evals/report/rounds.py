@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from fieldmark.agents.notes import RoundSummary
+from fieldmark.agents.shared.notes import RoundSummary
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from fieldmark.agents.notes import RoundSummary
+from fieldmark.agents.shared.notes import RoundSummary
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.confusion import Confusions
 from fieldmark.records import Prediction

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from fieldmark.evals.methods.method import Need
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.by_class import ByClass, by_class
 from fieldmark.evals.report.classify import REPORT
@@ -18,12 +17,13 @@ from fieldmark.evals.report.scatter import Spot, frontier, scatter
 from fieldmark.evals.report.table_columns import MARKS, Cell, Column, columns_for, macro_is_top1, marks_of
 from fieldmark.evals.report.table_markdown import markdown
 from fieldmark.evals.report.trust import Trust, trust_of
-from fieldmark.evals.table.arranging import Missing, missing, tables
-from fieldmark.evals.table.joining import SettingRuns
+from fieldmark.evals.table.arrange import Missing, missing, tables
+from fieldmark.evals.table.join import SettingRuns
+from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.published import PUBLISHED, PublishedFigure
 from fieldmark.evals.table.records import ALPHA, EvalResult, Row, TestRecord
 from fieldmark.records import RunManifest
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 
 MARKDOWN = "table.md"
 SHOWN_TRUST = 12

@@ -6,8 +6,8 @@ It knows nothing of markup or of how any figure was computed.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fieldmark.evals.methods.method import Need
 from fieldmark.evals.report import words
+from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.records import CI, EvalResult, Row, Verdict
 
 NONE = "–"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from fieldmark.evals.report import words
 from fieldmark.evals.report.table_columns import MARKS, columns_for, macro_is_top1, marks_of
-from fieldmark.evals.table.arranging import missing, tables
+from fieldmark.evals.table.arrange import missing, tables
 from fieldmark.evals.table.records import EvalResult, Row
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")

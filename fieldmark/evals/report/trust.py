@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from fieldmark.evals.metrics.accuracy import predictions_right
+from fieldmark.evals.metrics.calibration import Reliability, reliability
 from fieldmark.evals.report.figures import tag
 from fieldmark.evals.report.words import clean
-from fieldmark.evals.table.joining import SettingRuns
+from fieldmark.evals.table.join import SettingRuns
 from fieldmark.evals.table.records import Row
-from fieldmark.tools.accuracy import predictions_right
-from fieldmark.tools.calibration import Reliability, reliability
 
 BINS = 10
 _SIDE = 120

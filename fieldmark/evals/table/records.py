@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fieldmark.evals.methods.counting import Cost
+from fieldmark.evals.table.counting import Cost
 from fieldmark.records import Record
 
 CI = tuple[float, float]

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldmark.evals.methods.method import Method
+from fieldmark.evals.metrics.accuracy import macro_accuracy, predictions_right, worst_group
+from fieldmark.evals.metrics.calibration import reliability
+from fieldmark.evals.metrics.graded_error import label_distances
+from fieldmark.evals.metrics.open_vocabulary import cluster_accuracy
+from fieldmark.evals.metrics.selection import candidate_sets
+from fieldmark.evals.table.method import Method
 from fieldmark.evals.table.records import CI, MethodRun, Row, TestRecord
-from fieldmark.tools.accuracy import macro_accuracy, predictions_right, worst_group
-from fieldmark.tools.calibration import reliability
-from fieldmark.tools.graded_error import label_distances
-from fieldmark.tools.open_vocabulary import cluster_accuracy
-from fieldmark.tools.selection import candidate_sets
-from fieldmark.tools.statistics import (
+from fieldmark.tools.statistics.intervals import (
     Interval,
     bootstrap_mean,
     holm_column,

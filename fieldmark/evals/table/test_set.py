@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldmark.errors import InputError
-from fieldmark.evals.methods.method import Need
-from fieldmark.tools.images import ImageFile
+from fieldmark.evals.table.method import Need
+from fieldmark.tools.images.files import ImageFile
 
 
 @dataclass(frozen=True)

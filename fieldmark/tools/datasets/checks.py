@@ -8,8 +8,8 @@ from dataclasses import replace
 from fieldmark.errors import ClassNamesError, InputError
 from fieldmark.tools.datasets.class_names import Spellings, spaced, standard_classes
 from fieldmark.tools.datasets.domain import Domain
+from fieldmark.tools.datasets.labelled import Rows, few
 from fieldmark.tools.datasets.listing import Listing
-from fieldmark.tools.labelled import Rows, few
 
 
 def checked(listing: Listing, domain: Domain, *, split: str | None, part: bool) -> Listing:

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from fieldmark.errors import InputError
+from fieldmark.tools.books.templates import IMAGENET_80
 from fieldmark.tools.datasets.domain import Domain
-from fieldmark.tools.templates import IMAGENET_80
 
 NAMED_TWICE = {"n04008634": "projectile", "n04356056": "dark sunglasses"}
 """ImageNet's list has "missile" and "sunglasses" twice; the second of each gets WordNet's other word."""

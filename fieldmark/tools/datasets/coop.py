@@ -9,9 +9,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from fieldmark.tools.book_files import check_text, clipped, kind_of, read_json, refuse
+from fieldmark.tools.books.files import check_text, clipped, kind_of, read_json, refuse
+from fieldmark.tools.datasets.labelled import SPLITS, Rows
 from fieldmark.tools.datasets.listing import Listing, inside
-from fieldmark.tools.labelled import SPLITS, Rows
 
 VALIDATION_SHOTS = 4
 """CoOp draws as many validation images a class as there are training images, and four at most."""

@@ -11,10 +11,10 @@ from fieldmark.errors import InputError, NoImagesError
 from fieldmark.records import Skipped
 from fieldmark.tools.datasets.coop import few_shots
 from fieldmark.tools.datasets.domain import Domain
+from fieldmark.tools.datasets.labelled import LabelledImages, drawn, few
 from fieldmark.tools.datasets.listing import Listing
 from fieldmark.tools.datasets.unpacked import PictureFolder, drop_damaged
-from fieldmark.tools.images import Found, ImageFile, find_images
-from fieldmark.tools.labelled import LabelledImages, drawn, few
+from fieldmark.tools.images.files import Found, ImageFile, find_images
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from fieldmark.errors import InputError
 from fieldmark.records import Record
-from fieldmark.tools.book_files import clipped
+from fieldmark.tools.books.files import clipped
 from fieldmark.tools.datasets.layouts import Layout
 
 Source: TypeAlias = Literal["from data", "imagenet", "imagenet-a", "imagenet-r"]

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from fieldmark.errors import InputError
-from fieldmark.tools.book_files import clipped
+from fieldmark.tools.books.files import clipped
+from fieldmark.tools.datasets.labelled import Rows
 from fieldmark.tools.datasets.listing import Listing
 from fieldmark.tools.datasets.unpacked import Kept, PictureFolder
-from fieldmark.tools.labelled import Rows
 
 PREFIX = "hf:"
 _LABEL_COLUMNS = ("label", "labels", "class", "fine_label")

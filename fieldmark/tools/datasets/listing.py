@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from fieldmark.errors import InputError
-from fieldmark.tools.labelled import Rows
+from fieldmark.tools.datasets.labelled import Rows
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 from fieldmark.errors import InputError
 from fieldmark.tools.datasets.coop import read_split_file
 from fieldmark.tools.datasets.domain import Domain
+from fieldmark.tools.datasets.labelled import Rows, class_folders
 from fieldmark.tools.datasets.layouts import BirdLists, ClassFolders, Layout, Lists, SplitFile, Table
 from fieldmark.tools.datasets.listing import Listing, first_seen
 from fieldmark.tools.datasets.shards import read_shards
 from fieldmark.tools.datasets.tables import read_table
 from fieldmark.tools.datasets.text_lists import read_bird_lists, read_lists
 from fieldmark.tools.datasets.unpacked import PictureFolder
-from fieldmark.tools.labelled import Rows, class_folders
 
 
 def find_layout(domain: Domain, root: Path) -> Layout:

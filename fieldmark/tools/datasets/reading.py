@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fieldmark.errors import InputError
-from fieldmark.tools.book_files import clipped, read_json
+from fieldmark.tools.books.files import clipped, read_json
 from fieldmark.tools.datasets.checks import checked
 from fieldmark.tools.datasets.class_names import standard_classes, standard_templates
 from fieldmark.tools.datasets.coop import is_split, split_listing
@@ -15,12 +15,12 @@ from fieldmark.tools.datasets.data_set import DataSet, assembled
 from fieldmark.tools.datasets.domain import Domain
 from fieldmark.tools.datasets.domain import domain as domain_of
 from fieldmark.tools.datasets.huggingface import PREFIX, read_rowset
+from fieldmark.tools.datasets.labelled import read_rows
 from fieldmark.tools.datasets.listing import Listing, first_seen
 from fieldmark.tools.datasets.published import find_layout, read_published, where_to_put
 from fieldmark.tools.datasets.shards import is_shard_folder, read_shards
 from fieldmark.tools.datasets.unpacked import PictureFolder, open_picture_folder
-from fieldmark.tools.given_paths import is_there
-from fieldmark.tools.labelled import read_rows
+from fieldmark.tools.images.given_paths import is_there
 
 
 def read_test_set(

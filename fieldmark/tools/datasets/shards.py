@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from fieldmark.errors import InputError
-from fieldmark.tools.book_files import clipped, refuse
+from fieldmark.tools.books.files import clipped, refuse
 from fieldmark.tools.datasets.class_names import told_apart
+from fieldmark.tools.datasets.labelled import Rows, few
 from fieldmark.tools.datasets.listing import Listing
 from fieldmark.tools.datasets.text_lists import text_lines
 from fieldmark.tools.datasets.unpacked import Kept, PictureFolder
-from fieldmark.tools.labelled import Rows, few
 
 CLASS_NAMES, TEMPLATES, KIND = "classnames.txt", "zeroshot_classification_templates.txt", "dataset_type.txt"
 MOST_BYTES = 256 * 1024 * 1024

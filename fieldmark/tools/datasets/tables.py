@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from fieldmark.errors import InputError
-from fieldmark.tools.book_files import clipped, refuse
+from fieldmark.tools.books.files import clipped, refuse
+from fieldmark.tools.datasets.labelled import Rows
 from fieldmark.tools.datasets.layouts import Table
 from fieldmark.tools.datasets.listing import Listing, inside
-from fieldmark.tools.labelled import Rows
 
 
 def read_table(layout: Table, root: Path) -> Listing:

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 from fieldmark.errors import InputError
-from fieldmark.tools.book_files import clipped, refuse
+from fieldmark.tools.books.files import clipped, refuse
+from fieldmark.tools.datasets.labelled import Rows
 from fieldmark.tools.datasets.layouts import BirdLists, Lists
 from fieldmark.tools.datasets.listing import Listing, first_seen, inside
-from fieldmark.tools.labelled import Rows
 
 
 def read_lists(layout: Lists, root: Path, *, train: bool) -> Listing:

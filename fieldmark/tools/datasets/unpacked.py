@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from fieldmark.cache.folders import PRIVATE_FILE, TEMPORARY_SUFFIX, private_folder, write_whole
 from fieldmark.errors import CacheError
 from fieldmark.records import Record, Skipped
-from fieldmark.tools.images import ImageFile
+from fieldmark.tools.images.files import ImageFile
 
 _SUFFIXES = {"jpg": ".jpg", "jpeg": ".jpg", "png": ".png", "webp": ".webp"}
 _FORMAT = "fieldmark.unpacked/1"

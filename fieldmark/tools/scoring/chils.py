@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
+from fieldmark.tools.books.templates import fill
 from fieldmark.tools.scoring.prototype import class_prototypes
 from fieldmark.tools.scoring.vectors import Encode, image_steps
-from fieldmark.tools.templates import fill
 
 
 def subclass_names(names: Sequence[str], subclasses: Mapping[str, Sequence[str]]) -> list[list[str]]:

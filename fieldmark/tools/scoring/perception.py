@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
+from fieldmark.tools.books.templates import fill
 from fieldmark.tools.scoring.vectors import Encode, encode_groups, image_steps, mean_vectors, unit
-from fieldmark.tools.templates import fill
 
 Factors = Mapping[str, Mapping[str, Sequence[str]]]
 """Factor ("background") to value ("water") to phrases for it ("on water", "in a lake"); "" says nothing."""

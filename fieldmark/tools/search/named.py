@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import cast
 
 from fieldmark.errors import InputError
-from fieldmark.tools.own_code import names_own_code, own_code
 from fieldmark.tools.search.operators import Add, Crossover, Mutate, Operator, Remove, Replace
+from fieldmark.tools.search.own_code import names_own_code, own_code
 from fieldmark.tools.search.reflect import REFLECT
 
 SHIPPED: Mapping[str, type[Operator]] = MappingProxyType({

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.app.eval_inputs import OwnData, read_captions
+from fieldmark.app.evaluate.inputs import OwnData, read_captions
 from fieldmark.app.inputs import check_classes, find_given, read_class_names
 from fieldmark.errors import ClassNamesError, NoImagesError
-from fieldmark.tools.images import ImageFile
+from fieldmark.tools.images.files import ImageFile
 
 LONG = tuple(f"warbler number {n}" for n in range(40))
 """Joined, they are longer than the name of a file may be (255 bytes)."""

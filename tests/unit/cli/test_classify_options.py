@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pytest
 
-from fieldmark.agents.options import ResolveOptions
+from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.cli.classify import (
     again,
     classify,

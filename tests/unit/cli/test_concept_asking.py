@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fieldmark.agents.define_running import OwnerLeft
-from fieldmark.cli.concept.asking import TerminalOwner
+from fieldmark.agents.define.run import OwnerLeft
+from fieldmark.cli.concept.owner import TerminalOwner
 from fieldmark.cli.terminal import PlainConsole
 from fieldmark.records import Clause, ClauseVerdict, Edit
 from fieldmark.records.conversation import (
@@ -28,7 +28,7 @@ from fieldmark.records.conversation import (
     ScopeQuestion,
     ScopeReply,
 )
-from fieldmark.tools.images import find_images
+from fieldmark.tools.images.files import find_images
 
 
 class Desk:

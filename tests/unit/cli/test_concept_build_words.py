@@ -3,7 +3,7 @@ import pytest
 from fieldmark.cli.concept.build import going_on
 from fieldmark.cli.concept.evaluate import said, show
 from fieldmark.cli.concept.predict import in_words
-from fieldmark.cli.guarding import InterruptedRun
+from fieldmark.cli.exit_codes import InterruptedRun
 from fieldmark.cli.terminal import one_line
 from fieldmark.errors import EndpointError, InputError, LimitReached
 from fieldmark.records.building import Judge, Measurement, Score

@@ -112,7 +112,7 @@ def test_a_look_that_fails_is_a_finding(command_line: CommandLine, monkeypatch: 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the driver is too old")
 
-    monkeypatch.setattr("fieldmark.tools.clip_devices.choose_device", fail)
+    monkeypatch.setattr("fieldmark.tools.clip.devices.choose_device", fail)
     outcome = command_line.invoke("doctor", "--json")
     assert outcome.code == 1
     assert checks(outcome)["device"] == (

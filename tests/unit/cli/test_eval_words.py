@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.cli.methods_table.telling import show, top1
+from fieldmark.cli.eval.show import show, top1
 from fieldmark.cli.terminal import PlainConsole
 from fieldmark.evals.table.records import BOUND, EvalResult, Row
 

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from fieldmark import errors
-from fieldmark.cli.guarding import GuardedCommands, InterruptedRun
+from fieldmark.cli.exit_codes import GuardedCommands, InterruptedRun
 from tests.command_line import CommandLine
 
 
@@ -100,7 +100,7 @@ def test_a_reader_that_has_enough_is_no_error(command_line: CommandLine) -> None
         "from fieldmark.cli.terminal import words\nfor n in range(20000): words(json=False).say('a line')"
     )
     command = (
-        "import typer\nfrom fieldmark.cli.guarding import GuardedCommands\n"
+        "import typer\nfrom fieldmark.cli.exit_codes import GuardedCommands\n"
         "app = typer.Typer(cls=GuardedCommands)\n"
         "@app.callback()\ndef root(): ...\n"
         f"@app.command()\ndef work():\n    exec({program!r})\n"

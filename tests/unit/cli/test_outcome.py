@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from fieldmark.agents.estimating import Estimate, FirstLook
+from fieldmark.agents.resolve.estimate import Estimate, FirstLook
 from fieldmark.app import Resolution
-from fieldmark.cli.outcome import as_json, in_words, show, show_estimate
+from fieldmark.cli.classify_output import as_json, in_words, show, show_estimate
 from fieldmark.cli.terminal import words
 from fieldmark.records import Candidate, EncoderUsage, Prediction, RunManifest, Skipped, Usage
 

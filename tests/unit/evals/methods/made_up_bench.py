@@ -13,12 +13,12 @@ from typing import Any
 import torch
 
 from fieldmark.errors import QuestionFailed
-from fieldmark.evals.methods.bench import Bench
-from fieldmark.evals.methods.method import Scored
 from fieldmark.evals.methods.registry import BY_KEY
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Scored
 from fieldmark.evals.table.test_set import Factor, TestSet
 from fieldmark.records import Question
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.world import FakeEncoder, FakeModel, World
 
 WORLD = World(names=("finch", "heron", "gull", "owl", "crane", "robin"))

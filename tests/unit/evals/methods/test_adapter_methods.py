@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from fieldmark.errors import ModelError, QuestionFailed
-from fieldmark.evals.methods.bench import Bench
-from fieldmark.tools.encoder import Features
-from fieldmark.tools.images import ImageFile
-from fieldmark.tools.last_layers import LastLayers, Projection
+from fieldmark.evals.table.bench import Bench
+from fieldmark.tools.clip.encoder import Features
+from fieldmark.tools.clip.last_layers import LastLayers, Projection
+from fieldmark.tools.images.files import ImageFile
 from tests.graph.world import PARTS, WIDTH, FakeEncoder, FakeModel, World, asked_about
 from tests.unit.evals.methods.made_up_bench import Benches, scored_by, scores_by
 

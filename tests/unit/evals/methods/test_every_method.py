@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from fieldmark.app.stores import open_stores
-from fieldmark.evals.aviary.settings import AviaryWorld
-from fieldmark.evals.methods.method import Need
 from fieldmark.evals.methods.registry import METHODS
-from fieldmark.evals.table.aviary import run_setting
+from fieldmark.evals.table.aviary_run import run_setting
+from fieldmark.evals.table.aviary_settings import AviaryWorld
+from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.records import MethodRun
 from fieldmark.records import Limits
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 
 SPECIES, IMAGES = 6, 3
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fieldmark.evals.methods import fudd, knowledge
-from fieldmark.evals.methods.bench import Bench
+from fieldmark.evals.table.bench import Bench
 from tests.graph.world import FakeEncoder, FakeModel
 from tests.unit.evals.methods.made_up_bench import (
     WORLD,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fieldmark.evals.methods.zpe import ASIDES, THRESHOLD, pool_of
-from fieldmark.tools.templates import IMAGENET_80
+from fieldmark.tools.books.templates import IMAGENET_80
 from tests.unit.evals.methods.made_up_bench import Benches, scored_by, scores_by
 
 

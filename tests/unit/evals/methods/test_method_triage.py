@@ -7,7 +7,7 @@ import torch
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.calibrated import calibrate
-from fieldmark.tools.calibration import fit_temperature
+from fieldmark.evals.metrics.calibration import fit_temperature
 from tests.graph.world import FakeEncoder
 from tests.unit.evals.methods.made_up_bench import WORLD, Benches, scored_by, scores_by
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.app.evaluator import Evaluator
+from fieldmark.app.evaluate.evaluator import Evaluator
 from fieldmark.evals.table.records import Row
 
 METHODS = (

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fieldmark.evals.owners.pooling import pooled_result
+from fieldmark.evals.owners.aggregate import pooled_result
 from fieldmark.evals.owners.results import (
     ControlScore,
     Measured,
@@ -10,7 +10,7 @@ from fieldmark.evals.owners.results import (
     Stages,
     measured,
 )
-from fieldmark.evals.owners.simulating import accepted_edits
+from fieldmark.evals.owners.simulate import accepted_edits
 from fieldmark.records import Clause, Concept, Decision, Edit
 
 

@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
-from fieldmark.evals.owners.rarity import thinned, weights_for
+from fieldmark.evals.owners.prevalence import thinned, weights_for
 from fieldmark.evals.owners.results import measured
-from fieldmark.tools.images import ImageFile
-from fieldmark.tools.pool import Pool
+from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.images.files import ImageFile
 
 
 def pool_of(tmp_path, count):

@@ -1,9 +1,9 @@
 import pytest
 
+from fieldmark.aviary.language.understand import understand
+from fieldmark.aviary.world.conditions import VALUES
 from fieldmark.errors import InputError
-from fieldmark.evals.aviary.conditions import VALUES
-from fieldmark.evals.aviary.understanding import understand
-from fieldmark.evals.owners.explaining import (
+from fieldmark.evals.owners.explanations import (
     also_counted,
     choose_option,
     imagined,
@@ -14,7 +14,7 @@ from fieldmark.evals.owners.explaining import (
     turning,
 )
 from fieldmark.evals.owners.rules import RULE_BY_KEY, RULES
-from fieldmark.evals.owners.simulating import rules_named
+from fieldmark.evals.owners.simulate import rules_named
 
 OPTIONS = ("always needed", "only some of them count", "never", "it does not matter")
 

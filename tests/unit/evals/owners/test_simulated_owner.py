@@ -1,11 +1,11 @@
 import pytest
 
 from fieldmark.errors import InputError
-from fieldmark.evals.owners.explaining import imagined
+from fieldmark.evals.owners.explanations import imagined
+from fieldmark.evals.owners.options import SimulateOptions
+from fieldmark.evals.owners.owner import CHANGES_AFTER, VARIANTS, Scene, SimulatedOwner
 from fieldmark.evals.owners.rules import RULE_BY_KEY
-from fieldmark.evals.owners.settings import SimulateOptions
-from fieldmark.evals.owners.simulated import CHANGES_AFTER, VARIANTS, Scene, SimulatedOwner
-from fieldmark.evals.owners.simulating import following, rule_in_force
+from fieldmark.evals.owners.simulate import following, rule_in_force
 from fieldmark.records import Clause, Edit
 from fieldmark.records.conversation import (
     BlindBatch,
@@ -56,7 +56,7 @@ async def test_a_picture_that_comes_back_is_a_fresh_chance_to_slip():
 
 
 async def test_unsure_and_boundary_faults_fall_on_what_is_hard_to_call():
-    from fieldmark.evals.owners.explaining import near_boundary
+    from fieldmark.evals.owners.explanations import near_boundary
 
     for variant, fault in (("unsure", "unsure"), ("boundary", None)):
         found = await labels(SimulatedOwner(CROWNED, SCENE, variant=variant))

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from fieldmark.agents.notes import RoundSummary
+from fieldmark.agents.shared.notes import RoundSummary
 from fieldmark.records import EncoderUsage, Mark, Prediction, PromptBook, RunManifest, Skipped, Usage
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 
 Predict = Callable[..., Prediction]
 

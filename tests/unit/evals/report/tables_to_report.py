@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from fieldmark.evals.methods.clip import METHODS
-from fieldmark.evals.methods.counting import Cost
-from fieldmark.evals.methods.method import Method, Need
-from fieldmark.evals.table.joining import SettingRuns, table_rows
+from fieldmark.evals.table.counting import Cost
+from fieldmark.evals.table.join import SettingRuns, table_rows
+from fieldmark.evals.table.method import Method, Need
 from fieldmark.evals.table.records import EvalResult, MethodRun, TestRecord
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 
 CLASSES = ("wren", "crow")
 LABELS = (0, 0, 0, 0, 1, 1, 1, 1)

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.agents.notes import Notebook
-from fieldmark.agents.resolve import ResolveState
+from fieldmark.agents.resolve.graph import ResolveState
+from fieldmark.agents.shared.notes import Notebook
 from fieldmark.errors import RunError
-from fieldmark.evals.demo import (
+from fieldmark.evals.demo.demo import (
     Ambiguous,
     DemoResult,
     EncoderCount,
@@ -15,12 +15,12 @@ from fieldmark.evals.demo import (
     RungScore,
     Seconds,
 )
-from fieldmark.evals.ladder import RUNGS, Climb, World
+from fieldmark.evals.demo.ladder import RUNGS, Climb, World
+from fieldmark.evals.demo.robustness import Robustness
 from fieldmark.evals.report import write_demo_report
 from fieldmark.evals.report.demo import RUNG_WORDS
-from fieldmark.evals.robustness import Robustness
 from fieldmark.records import Prediction
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.evals.report.checked_page import CheckedPage
 from tests.unit.evals.report.runs_to_report import Predict, manifest_of, summary_of
 

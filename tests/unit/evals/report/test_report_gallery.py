@@ -1,7 +1,7 @@
 from fieldmark.evals.report.gallery import MOST_CANDIDATES, chosen, entry, gallery
 from fieldmark.evals.report.pictures import LONGEST_SIDE, Pictures, thumbnail
 from fieldmark.records import Mark, Prediction
-from fieldmark.tools.images import find_images
+from fieldmark.tools.images.files import find_images
 from tests.unit.evals.report.runs_to_report import Predict
 
 

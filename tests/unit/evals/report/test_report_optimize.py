@@ -3,18 +3,18 @@ from typing import Any
 
 import pytest
 
-from fieldmark.agents.optimize_ablation import Reflected, ReflectedEdit
-from fieldmark.agents.optimize_concluding import BookScore, ClassScore, CurvePoint, Found, Gain
-from fieldmark.agents.optimize_folds import FoldCurve, Folds, HeldOutPoint, SearchLength
+from fieldmark.agents.optimize.ablation import Reflected, ReflectedEdit
+from fieldmark.agents.optimize.finish import BookScore, ClassScore, CurvePoint, Found, Gain
+from fieldmark.agents.optimize.folds import FoldCurve, Folds, HeldOutPoint, SearchLength
+from fieldmark.agents.optimize.search_run import TOUCHED_ONCE, OptimizeResult, OtherEncoder, Seconds
 from fieldmark.errors import RunError
-from fieldmark.evals.optimizing import TOUCHED_ONCE, OptimizeResult, OtherEncoder, Seconds
 from fieldmark.evals.report import write_optimize_report
 from fieldmark.evals.report.curves import Curve, stepped, thinned, whole_numbers
 from fieldmark.evals.report.figures import Axis
 from fieldmark.evals.report.optimize import MOST_FOLDED, SHOWN
 from fieldmark.evals.report.prompt_changes import MOST_UNITS, prompt_changes, units_of
 from fieldmark.records import Origin, Prompt, PromptBook
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.evals.report.checked_page import CheckedPage
 from tests.unit.evals.report.runs_to_report import manifest_of
 from tests.unit.evals.report.test_report_classify import HOSTILE

@@ -7,7 +7,7 @@ import pytest
 
 from fieldmark.evals.report import write_table_report
 from fieldmark.evals.report.table_markdown import escaped
-from fieldmark.evals.table.joining import SettingRuns
+from fieldmark.evals.table.join import SettingRuns
 from tests.unit.evals.report.tables_to_report import (
     BASE,
     METHODS_HERE,

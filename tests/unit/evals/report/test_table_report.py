@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from fieldmark.errors import RunError
-from fieldmark.evals.methods.method import Method, Need
 from fieldmark.evals.report import write_table_report
 from fieldmark.evals.report.page import Script
 from fieldmark.evals.report.table import floor_note
-from fieldmark.evals.table.joining import SettingRuns, table_rows
+from fieldmark.evals.table.join import SettingRuns, table_rows
+from fieldmark.evals.table.method import Method, Need
 from fieldmark.evals.table.records import BOUND, EvalResult, MethodRun, Row
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.evals.report.checked_page import CheckedPage
 from tests.unit.evals.report.runs_to_report import manifest_of
 from tests.unit.evals.report.tables_to_report import (

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from fieldmark.agents.context import say_nothing
+from fieldmark.agents.resolve.context import say_nothing
 from fieldmark.errors import InputError
-from fieldmark.evals.methods.method import Need
-from fieldmark.evals.table.running import record_of, usable
+from fieldmark.evals.table.method import Need
+from fieldmark.evals.table.run import record_of, usable
 from fieldmark.evals.table.test_set import TestSet
 from tests.graph.world import FakeEncoder, World
 

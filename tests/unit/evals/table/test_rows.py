@@ -1,7 +1,7 @@
 """Rows of the table against small cases computed by hand."""
 
-from fieldmark.evals.methods.counting import Cost
-from fieldmark.evals.methods.method import Method, Need, Scored
+from fieldmark.evals.table.counting import Cost
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.evals.table.records import MethodRun, Row, TestRecord
 from fieldmark.evals.table.rows import rows_of
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from fieldmark.errors import EndpointError, InputError, NoImagesError, RunError
-from fieldmark.evals.methods.method import Method, Need, Scored
-from fieldmark.evals.table.joining import earlier_in, joined, setting_runs, table_rows
+from fieldmark.evals.table.join import earlier_in, joined, setting_runs, table_rows
+from fieldmark.evals.table.method import Method, Need, Scored
 from fieldmark.evals.table.options import EvalOptions
-from fieldmark.evals.table.running import Evaluation, record_of, run_methods
+from fieldmark.evals.table.run import Evaluation, record_of, run_methods
 from fieldmark.evals.table.test_set import TestSet
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.world import FakeEncoder, World
 
 WORLD = World()

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from fieldmark.errors import RunError
-from fieldmark.evals.table.joining import runs_behind
-from fieldmark.tools.run_folder import RunFolder
+from fieldmark.evals.table.join import runs_behind
+from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.evals.report.tables_to_report import run, truth
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from fieldmark.errors import InputError
 from fieldmark.tools.datasets.coop import few_shots, is_split, read_split_file
-from fieldmark.tools.labelled import Rows
+from fieldmark.tools.datasets.labelled import Rows
 
 RIGHT = {"train": [["a/0.png", 0, "a"], ["b/0.png", 1, "b"]], "val": [], "test": [["b/1.png", 1, "b"]]}
 

@@ -1,0 +1,114 @@
+"""What a build needs and a checkpoint never holds: models, pool, folder, options.
+
+It knows nothing of nodes or edges.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from fieldmark.agents.build.options import BuildOptions
+from fieldmark.agents.resolve.context import Report, say_nothing
+from fieldmark.cache.arrays import ArrayStore
+from fieldmark.cache.keys import content_key
+from fieldmark.records import Concept, Definition, Verdict
+from fieldmark.tools.annotate.vlm import Debate
+from fieldmark.tools.annotate.annotator import AnnotationProgress, Annotator
+from fieldmark.tools.concepts.changes import dev_labels
+from fieldmark.tools.concepts.folder import ConceptFolder
+from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.chat import LanguageModel
+from fieldmark.tools.concepts.pool import Pool
+
+
+class Debater(Protocol):
+    """Argues both sides of images that annotator and classifier disagree about, and has a judge decide.
+
+    Failure contract as of `Annotator`: an image that nobody can decide keeps the annotator's call.
+    """
+
+    async def debate(
+        self,
+        images: Sequence[ImageFile],
+        definition: Definition,
+        *,
+        concept: str,
+        purpose: str,
+        progress: AnnotationProgress | None = None,
+    ) -> tuple[Debate, ...]:
+        """One debate for each image, in order."""
+        ...
+
+
+@dataclass(kw_only=True)
+class BuildContext:
+    """Tools and data of one build.
+
+    Attributes:
+        folder: The concept's folder.
+        version: The version of the definition that the classifier is for.
+        out: Where the classifier goes.
+        pool: The concept's images and their vectors.
+        encoder: The CLIP encoder that made them.
+        annotator: Judges images clause by clause.
+        debater: Argues about disagreements; None where the annotator has no words.
+        llm: Writes the queries; None where clauses and name must do.
+        arrays: Where lists of images are kept, by content hash.
+        options: The choices of the build.
+        report: Shows progress.
+        notes: What readers of the classifier must know, beside what the build itself finds.
+    """
+
+    folder: ConceptFolder
+    version: int
+    out: Path
+    pool: Pool
+    encoder: Encoder
+    annotator: Annotator
+    debater: Debater | None = None
+    llm: LanguageModel | None = None
+    arrays: ArrayStore
+    options: BuildOptions = field(default_factory=BuildOptions)
+    report: Report = say_nothing
+    notes: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """Names a build by all that decides what comes of it."""
+        concept = self.concept
+        return content_key(
+            {
+                "version": self.version,
+                "definition": self.definition.model_dump(mode="json"),
+                "labels": {image: label.value for image, label in sorted(dev_labels(concept).items())},
+                "costs": concept.costs.model_dump(mode="json"),
+                "options": self.options.model_dump(mode="json"),
+                "annotator": self.annotator.identity,
+                "encoder": self.encoder.identity,
+                "pool": [image.content_hash for image in self.pool.images],
+            }
+        )
+
+    @property
+    def concept(self) -> Concept:
+        """The concept as it is now."""
+        return self.folder.load()
+
+    def files(self, hashes: Sequence[str]) -> tuple[ImageFile, ...]:
+        """Files of pictures of the pool, in order; those that are not in it are passed over."""
+        return tuple(self.pool.images[row] for row in self.pool.rows(hashes))
+
+    @property
+    def definition(self) -> Definition:
+        """The definition that the classifier is for."""
+        return self.concept.versions[self.version - 1].definition
+
+    async def judge(self, hashes: Sequence[str]) -> tuple[Verdict, ...]:
+        """Verdicts on pictures of the pool, from the annotator's store where they are known."""
+
+        def tell(done: int, of: int) -> None:
+            self.report("annotated", {"done": done, "of": of})
+
+        return await self.annotator.judge(self.files(hashes), self.definition, progress=tell)

@@ -1,0 +1,221 @@
+"""The build as a graph: mine, annotate, look where the classifier is unsure, debate, fit, write.
+
+It knows nothing of prices, commands or the wording of questions; tools do the work, nodes decide.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from fieldmark.agents.build.context import BuildContext
+from fieldmark.agents.build.sample import Sample, examples_of, first_sample, next_sample
+from fieldmark.agents.build.write import write_classifier
+from fieldmark.records import Verdict
+from fieldmark.tools.annotate.clause_prompts import captions_of
+from fieldmark.tools.concepts.heads.choose import RECIPES, Fitted, choose_head
+from fieldmark.tools.concepts.heads.train import Examples, Recipe
+from fieldmark.tools.statistics.one_standard_error import choose_simplest
+
+DISAGREES = 0.5
+"""How far classifier and annotator must be apart, in probability of "in", before an image is debated."""
+
+# ---------------------------------------------------------------- state
+
+
+class BuildState(BaseModel):
+    """What a checkpoint holds: hashes and counts; verdicts lie in their store, vectors in theirs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sample: str = ""
+    """Hash of the images chosen so far."""
+    verdicts: str = ""
+    """Hash of the annotator's verdicts on them: one that it refused is not asked for again in this build."""
+    round: int = 0
+    """Rounds of uncertain images done."""
+    settled: str = ""
+    """Hash of what debates came to."""
+    debated: int = 0
+    done: bool = False
+
+
+Context = Runtime[BuildContext]
+Update = dict[str, Any]
+BuildGraph = CompiledStateGraph[BuildState, BuildContext, BuildState, BuildState]
+
+# ---------------------------------------------------------------- nodes
+
+
+async def mine(state: BuildState, runtime: Context) -> Update:
+    """Choose the first images: some by chance, some by queries."""
+    sample = await first_sample(runtime.context)
+    return {"sample": runtime.context.arrays.put_json(sample.model_dump(mode="json"))}
+
+
+async def annotate(state: BuildState, runtime: Context) -> Update:
+    """Have every image that was chosen or labelled judged; each verdict is stored as it comes."""
+    context = runtime.context
+    known = read_verdicts(state, context)
+    labelled = [label.image for label in context.concept.labels if label.split == "dev"]
+    wanted = dict.fromkeys((*read_sample(state, context).images, *labelled))
+    judged = {verdict.image for verdict in known}
+    fresh = await context.judge([image for image in wanted if image not in judged])
+    return {"verdicts": context.arrays.put_json([v.model_dump(mode="json") for v in (*known, *fresh)])}
+
+
+async def look_where_unsure(state: BuildState, runtime: Context) -> Update:
+    """Fit the simplest head and add images that it is unsure about."""
+    context = runtime.context
+    sample = read_sample(state, context)
+    fitted = fitted_head(state, context, recipes=RECIPES[:1])
+    share = context.options.active / max(1, context.options.rounds)
+    count = round(share * min(context.options.annotate, len(context.pool)))
+    more = next_sample(sample, fitted.head, count, context)
+    context.report("active", {"round": state.round + 1, "images": len(more.active) - len(sample.active)})
+    return {"sample": context.arrays.put_json(more.model_dump(mode="json")), "round": state.round + 1}
+
+
+async def debate(state: BuildState, runtime: Context) -> Update:
+    """Argue about the images on which annotator and classifier disagree most."""
+    context = runtime.context
+    if context.debater is None or not context.options.debates:
+        return {"settled": context.arrays.put_json({})}
+    disputed = disagreements(fitted_head(state, context), read_verdicts(state, context), context)
+    context.report("debating", {"images": len(disputed)})
+    concept = context.concept
+
+    def tell(done: int, of: int) -> None:
+        context.report("debated", {"done": done, "of": of})
+
+    debates = await context.debater.debate(
+        context.files(disputed),
+        context.definition,
+        concept=concept.name,
+        purpose=concept.purpose,
+        progress=tell,
+    )
+    settled = {debate.image: debate.p for debate in debates if debate.p is not None}
+    return {"settled": context.arrays.put_json(dict(settled)), "debated": len(disputed)}
+
+
+async def fit(state: BuildState, runtime: Context) -> Update:
+    """Choose among heads, calibrate, and write the classifier."""
+    context = runtime.context
+    fitted, verdicts = fitted_head(state, context), read_verdicts(state, context)
+    settled: dict[str, float] = context.arrays.get_json(state.settled)  # pyright: ignore
+    by_hash = {verdict.image: verdict for verdict in verdicts}
+    overturned = sum(
+        (by_hash[image].call == "in") != (p >= 0.5) for image, p in settled.items() if image in by_hash
+    )
+    write_classifier(
+        fitted,
+        sample=read_sample(state, context),
+        verdicts=verdicts,
+        debated=state.debated,
+        overturned=overturned,
+        context=context,
+    )
+    return {"done": True}
+
+
+# ---------------------------------------------------------------- what nodes share
+
+
+def read_sample(state: BuildState, context: BuildContext) -> Sample:
+    """The images chosen so far."""
+    return Sample.model_validate(context.arrays.get_json(state.sample))
+
+
+def read_verdicts(state: BuildState, context: BuildContext) -> tuple[Verdict, ...]:
+    """The verdicts of this build so far."""
+    rows: list[Any] = context.arrays.get_json(state.verdicts) if state.verdicts else []  # pyright: ignore
+    return tuple(Verdict.model_validate(row) for row in rows)
+
+
+def fitted_head(state: BuildState, context: BuildContext, *, recipes: Sequence[Recipe] = RECIPES) -> Fitted:
+    """A head fitted to all that is known now: the same whenever and by whichever process it is asked for."""
+    concept = context.concept
+    settled: dict[str, float] = context.arrays.get_json(state.settled) if state.settled else {}  # pyright: ignore
+    sample, verdicts = read_sample(state, context), read_verdicts(state, context)
+    texts = context.encoder.encode_texts(captions_of(concept.name, context.definition))
+    costs = concept.costs
+
+    def fitted(weight: float, among: Sequence[Recipe]) -> tuple[Fitted, Examples, Tensor]:
+        examples, labelled = examples_of(sample, verdicts, settled, context, owner_weight=weight)
+        found = choose_head(
+            examples,
+            context.definition,
+            texts=texts,
+            # Equal costs are what a concept has before its owner said anything: then F1 sets the threshold.
+            costs=None if costs.false_positive == costs.false_negative else costs,
+            recipes=among,
+            seed=context.options.seed,
+        )
+        return found, examples, labelled
+
+    weights = sorted(context.options.owner_weights)
+    if len(weights) > 1:
+        tried = [agreement_with_owner(*fitted(weight, RECIPES[:1])) for weight in weights]
+        weights = [weights[choose_simplest(tried).chosen]]
+    return fitted(weights[0], recipes)[0]
+
+
+def agreement_with_owner(fitted: Fitted, examples: Examples, labelled: Tensor) -> list[float]:
+    """How right a head is of each image that the owner labelled, by networks that had not seen it `[L]`.
+
+    One minus the distance between probability and label: 1 is sure and right.
+    """
+    gap = (fitted.out_of_fold - examples.target).abs()[labelled]
+    return (1 - gap).tolist() or [0.0]
+
+
+def disagreements(fitted: Fitted, verdicts: tuple[Verdict, ...], context: BuildContext) -> list[str]:
+    """Images whose verdict and classifier are furthest apart, the furthest first; none the owner labelled."""
+    labelled = {label.image for label in context.concept.labels}
+    told = [v for v in verdicts if v.p is not None and v.call in ("in", "out") and v.image not in labelled]
+    told = [v for v in told if v.image in context.pool.row_of]
+    if not told:
+        return []
+    p, _ = fitted.head.probabilities(context.pool.vectors[context.pool.rows([v.image for v in told])])
+    gaps = {v.image: abs(float(own) - float(v.p or 0.0)) for v, own in zip(told, p, strict=True)}
+    ranked = sorted(gaps, key=lambda image: (-gaps[image], image))
+    return [image for image in ranked if gaps[image] >= DISAGREES][: context.options.debates]
+
+
+# ---------------------------------------------------------------- routers
+
+
+def route_annotated(state: BuildState, runtime: Context) -> Literal["look_where_unsure", "debate"]:
+    """Look where the classifier is unsure, as often as the options say."""
+    options = runtime.context.options
+    return "look_where_unsure" if options.active and state.round < options.rounds else "debate"
+
+
+# ---------------------------------------------------------------- edges
+
+
+def build_graph(checkpointer: Any = None) -> BuildGraph:
+    """Build the graph of the build; the only place where its edges appear.
+
+    Args:
+        checkpointer: A LangGraph checkpointer, or None to keep nothing.
+    """
+    graph = StateGraph(BuildState, context_schema=BuildContext)
+    graph.add_node("mine", mine)
+    graph.add_node("annotate", annotate)
+    graph.add_node("look_where_unsure", look_where_unsure)
+    graph.add_node("debate", debate)
+    graph.add_node("fit", fit)
+
+    graph.add_edge(START, "mine")
+    graph.add_edge("mine", "annotate")
+    graph.add_conditional_edges("annotate", route_annotated, ["look_where_unsure", "debate"])
+    graph.add_edge("look_where_unsure", "annotate")
+    graph.add_edge("debate", "fit")
+    graph.add_edge("fit", END)
+    return graph.compile(checkpointer=checkpointer, name="build")

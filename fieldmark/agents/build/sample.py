@@ -1,0 +1,187 @@
+"""Chooses the images of a build, and turns verdicts and the owner's labels into examples.
+
+It knows nothing of nodes, of models' questions or of how a head is fitted. Blind images never come near it.
+"""
+
+from collections.abc import Mapping, Sequence
+from random import Random
+
+import torch
+from torch import Tensor
+
+from fieldmark.agents.build.context import BuildContext
+from fieldmark.agents.define.queries import searches_for
+from fieldmark.records import Concept, Definition, Label, Record, Verdict
+from fieldmark.tools.concepts.changes import dev_labels
+from fieldmark.tools.concepts.heads.network import Head
+from fieldmark.tools.concepts.heads.train import Examples
+from fieldmark.tools.concepts.mining import distinct_rows, diverse_rows, rows_apart, uncertainty
+from fieldmark.tools.concepts.pool import Pool
+
+LEAST_TRUST = 0.1
+"""What the least certain verdict counts."""
+WIDER = 6
+"""The most uncertain images, so many times as are wanted, are what a diverse choice is made from."""
+
+
+class Sample(Record):
+    """The images of a build, in the order they were chosen."""
+
+    drawn: tuple[str, ...] = ()
+    """Content hashes of those drawn by chance."""
+    mined: tuple[str, ...] = ()
+    """Those found by a query."""
+    active: tuple[str, ...] = ()
+    """Those added because the classifier of the moment was unsure."""
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.drawn, *self.mined, *self.active)
+
+
+def free_rows(concept: Concept, pool: Pool) -> list[int]:
+    """Rows of the pool outside of the blind test, and not as good as the same as an image of it."""
+    rows = [row for row in range(len(pool)) if pool.images[row].content_hash not in concept.blind]
+    return rows_apart(pool.vectors, rows, pool.rows(list(concept.blind)))
+
+
+def taught_labels(concept: Concept, pool: Pool) -> dict[str, Label]:
+    """The owner's plain labels that may be learned from, by content hash.
+
+    Neither those of blind images nor of near-copies of one: who learned from them would be tested on what it
+    knows.
+    """
+    free = set(free_rows(concept, pool))
+    return {
+        image: label
+        for image, label in dev_labels(concept).items()
+        if label.value != "unsure" and pool.row_of.get(image) in free
+    }
+
+
+async def first_sample(context: BuildContext) -> Sample:
+    """Images drawn by chance, and images that queries for the concept and its near misses find."""
+    concept, options, pool = context.concept, context.options, context.pool
+    free = free_rows(concept, pool)
+    chance = Random(f"fieldmark build {options.seed} {context.version}")
+    wanted = min(options.annotate, len(free))
+    by_chance = min(len(free), max(1, round(wanted * options.by_chance)))
+    drawn = chance.sample(free, by_chance)
+    left = wanted - len(drawn) - round(wanted * options.active * bool(options.rounds))
+    taken = set(drawn) | (set(range(len(pool))) - set(free))
+    mined = await _mined(concept, context, max(0, left), taken)
+    return Sample(drawn=_hashes(drawn, pool), mined=_hashes(mined, pool))
+
+
+async def _mined(concept: Concept, context: BuildContext, count: int, taken: set[int]) -> list[int]:
+    """The nearest images of every query in turn, near-duplicates left out."""
+    if not count:
+        return []
+    searches = await searches_for(concept, context.definition, context.llm, context.report)
+    texts = searches.texts
+    vectors = context.encoder.encode_texts(texts)
+    each = -(-2 * count // len(texts))
+    hits = context.pool.search(vectors, each, without=sorted(taken))
+    ranked = list(dict.fromkeys(hits.rows.T.flatten().tolist()))
+    kept = [ranked[place] for place in distinct_rows(context.pool.vectors[ranked])]
+    return kept[:count]
+
+
+def next_sample(sample: Sample, head: Head, count: int, context: BuildContext) -> Sample:
+    """Add images that the head is unsure about and that differ from each other."""
+    pool, concept = context.pool, context.concept
+    known = set(pool.rows(sample.images))
+    rows = [row for row in free_rows(concept, pool) if row not in known]
+    if not rows or not count:
+        return sample
+    p, _ = head.probabilities(pool.vectors[rows])
+    doubt = uncertainty_around(p, head.threshold)
+    most = doubt.topk(min(len(rows), WIDER * count)).indices
+    chosen = diverse_rows(pool.vectors[torch.tensor(rows)[most]], count, worth=doubt[most] + 1e-3)
+    added = [rows[int(most[place])] for place in chosen]
+    return sample.model_copy(update={"active": (*sample.active, *_hashes(added, pool))})
+
+
+def uncertainty_around(p: torch.Tensor, threshold: float) -> torch.Tensor:
+    """How near probabilities are to where the decision turns: 1 there, 0 at 0 and at 1."""
+    centre = min(max(threshold, 1e-3), 1 - 1e-3)
+    below = p / centre / 2
+    return uncertainty(torch.where(p < centre, below, 1 - (1 - p) / (1 - centre) / 2))
+
+
+def examples_of(
+    sample: Sample,
+    verdicts: Sequence[Verdict],
+    settled: Mapping[str, float],
+    context: BuildContext,
+    *,
+    owner_weight: float,
+) -> tuple[Examples, Tensor]:
+    """Examples out of verdicts, debates and the owner's labels.
+
+    Images of which nothing can be told are left out. A label of the owner outside of the blind test stands in
+    the place of the annotator's verdict, which nothing overwrites: both are kept where they belong.
+
+    Args:
+        sample: The images.
+        verdicts: The annotator's verdicts, in any order.
+        settled: Probability of "in" of images that were debated.
+        context: The build.
+        owner_weight: What a label of the owner counts.
+
+    Returns:
+        The examples, and which of them the owner labelled `[N]` bool.
+    """
+    concept, pool = context.concept, context.pool
+    definition = context.definition
+    labels = taught_labels(concept, pool)
+    by_hash = {verdict.image: verdict for verdict in verdicts}
+    stands_for = len(free_rows(concept, pool)) / max(1, len(sample.drawn))
+    drawn = set(sample.drawn)
+    hashes: list[str] = []
+    rows: list[tuple[float, float, float]] = []
+    clauses: list[list[float]] = []
+    for image in dict.fromkeys((*sample.images, *labels)):
+        told = _told(by_hash.get(image), labels.get(image), settled.get(image), owner_weight)
+        if told is None or image not in pool.row_of:
+            continue
+        hashes.append(image)
+        rows.append((*told, stands_for if image in drawn else 0.0))
+        clauses.append(clause_row(by_hash.get(image), definition))
+    table = torch.tensor(rows, dtype=torch.float32).reshape(len(rows), 3)
+    examples = Examples(
+        vectors=pool.vectors[pool.rows(hashes)],
+        target=table[:, 0].contiguous(),
+        clauses=torch.tensor(clauses, dtype=torch.float32).reshape(len(rows), len(definition.active)),
+        weight=table[:, 1].contiguous(),
+        stands_for=table[:, 2].contiguous(),
+    )
+    return examples, torch.tensor([image in labels for image in hashes], dtype=torch.bool)
+
+
+def clause_row(verdict: Verdict | None, definition: Definition) -> list[float]:
+    """Probability of each active clause; NaN where it is not told."""
+    found = {each.clause: each for each in verdict.clauses} if verdict else {}
+    row: list[float] = []
+    for clause in definition.active:
+        told = found.get(clause.id)
+        p = None if told is None or told.finding in ("abstain", "refused") else told.p
+        row.append(float("nan") if p is None else p)
+    return row
+
+
+def _told(
+    verdict: Verdict | None, label: Label | None, settled: float | None, owner_weight: float
+) -> tuple[float, float] | None:
+    """Target and weight of one image; None where nothing can be told."""
+    if label is not None:
+        return float(label.value == "in"), owner_weight
+    p = settled if settled is not None else (verdict.p if verdict else None)
+    if p is None or verdict is None or (settled is None and verdict.call not in ("in", "out")):
+        return None
+    return float(p >= 0.5), max(LEAST_TRUST, abs(2 * p - 1))
+
+
+def _hashes(rows: Sequence[int], pool: Pool) -> tuple[str, ...]:
+    return tuple(pool.images[row].content_hash for row in rows)

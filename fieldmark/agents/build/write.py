@@ -1,0 +1,154 @@
+"""Writes a built classifier down: head, ONNX model, instructions with pictures, model card, figures.
+
+It knows nothing of how it was built or measured.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from fieldmark.agents.build.context import BuildContext
+from fieldmark.agents.build.sample import Sample
+from fieldmark.cache.folders import write_whole
+from fieldmark.errors import RunError
+from fieldmark.records import Verdict
+from fieldmark.records.building import BuildResult, ContenderScore, Measurement
+from fieldmark.tools.concepts.changes import dev_labels
+from fieldmark.tools.concepts.heads.choose import Fitted
+from fieldmark.tools.concepts.heads.export import export_head, read_config
+from fieldmark.tools.images.decode import UnusableImageError
+from fieldmark.tools.images.files import decode
+from fieldmark.tools.concepts.instructions import exemplar_hashes, instructions_of
+from fieldmark.tools.concepts.model_card import model_card
+from fieldmark.tools.runs.folder import now
+
+BUILD = "build.json"
+INSTRUCTIONS = "instructions.md"
+CARD = "README.md"
+EXEMPLARS = "exemplars"
+EDGE = 384
+"""Longest side of an exemplar, in pixels."""
+
+
+def write_classifier(
+    fitted: Fitted,
+    *,
+    sample: Sample,
+    verdicts: Sequence[Verdict],
+    debated: int,
+    overturned: int,
+    context: BuildContext,
+) -> BuildResult:
+    """Write everything of a classifier into its folder; `build.json` comes last and marks it whole.
+
+    One that tells of this very build stays meanwhile: a measured version whose files were damaged may be made
+    again only while it says that nothing else is made.
+
+    Args:
+        fitted: The chosen head.
+        sample: The images it was fitted to.
+        verdicts: The annotator's verdicts.
+        debated: Images that were argued about.
+        overturned: Verdicts that the debates changed.
+        context: The build.
+    """
+    concept, out = context.concept, context.out
+    if not built_of(out, context.identity):
+        (out / BUILD).unlink(missing_ok=True)
+    export_head(out, fitted.head, concept=concept.name, version=context.version, encoder=context.encoder)
+    labels = dev_labels(concept)
+    shown = write_exemplars(exemplar_hashes(labels), context)
+    described = {verdict.image: verdict.seen for verdict in verdicts if verdict.seen}
+    text = instructions_of(concept, context.definition, labels=labels, exemplars=shown, described=described)
+    write_whole(out / INSTRUCTIONS, (text.encode("utf-8"),))
+    told = sum(verdict.call in ("in", "out") for verdict in verdicts)
+    result = BuildResult(
+        concept=concept.name,
+        version=context.version,
+        at=now(),
+        kind=fitted.head.kind,
+        threshold=round(fitted.head.threshold, 6),
+        contenders=tuple(
+            ContenderScore(
+                kind=("mlp" if each.recipe.hidden else "linear") + (" tree" if each.route == "tree" else ""),
+                decay=each.recipe.decay,
+                average_precision=round(each.mean, 4),
+                chosen=each is fitted.chosen,
+            )
+            for each in fitted.contenders
+        ),
+        annotated=told,
+        untold=len(verdicts) - told,
+        owner_labels=sum(label.value != "unsure" for label in labels.values()),
+        active=len(sample.active),
+        debated=debated,
+        overturned=overturned,
+        calls=context.annotator.calls,
+        identity=context.identity,
+        notes=context.notes,
+    )
+    write_card(context, result, None)
+    write_whole(out / BUILD, (result.model_dump_json(indent=1).encode("utf-8"),))
+    return result
+
+
+def read_built(out: Path) -> BuildResult | None:
+    """What the build in a folder made; None before there is one.
+
+    Raises:
+        RunError: What was written down of it is damaged.
+    """
+    try:
+        return BuildResult.model_validate_json((out / BUILD).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{out / BUILD} is damaged.", hint="Build it again: `fieldmark concept build`."
+        ) from error
+
+
+def built_of(out: Path, identity: str) -> bool:
+    """Whether a folder's build was of just this, whatever became of its files."""
+    try:
+        built = read_built(out)
+    except RunError:
+        return False
+    return built is not None and built.identity == identity
+
+
+def write_card(context: BuildContext, built: BuildResult, measured: Measurement | None) -> None:
+    """Write the model card, again once the classifier was measured."""
+    text = model_card(context.concept, read_config(context.out), built, measured)
+    write_whole(context.out / CARD, (text.encode("utf-8"),))
+
+
+def write_exemplars(hashes: Sequence[str], context: BuildContext) -> dict[str, str]:
+    """Copy the pictures of a document, made small; one that cannot be read any more is left out.
+
+    Those of an earlier build are removed.
+
+    Returns:
+        Content hash → path relative to the folder.
+    """
+    folder = context.out / EXEMPLARS
+    for old in folder.glob("*.jpg"):
+        old.unlink()
+    written: dict[str, str] = {}
+    for image in context.files(hashes):
+        try:
+            picture = decode(image)
+        except UnusableImageError as error:
+            context.report("failed", {"kind": "exemplar", "reason": str(error)})
+            continue
+        picture.thumbnail((EDGE, EDGE), Image.Resampling.LANCZOS)
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{image.content_hash[:16]}.jpg"
+        _save(picture, folder / name)
+        written[image.content_hash] = f"{EXEMPLARS}/{name}"
+    return written
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    picture.convert("RGB").save(path, "JPEG", quality=90)

@@ -1,0 +1,1 @@
+"""The conversation about a concept as a graph with interrupts."""

@@ -1,0 +1,204 @@
+"""The nodes around boards and the blind test: find and judge images, lay them out, note the labels.
+
+They know nothing of edits or of when a conversation ends.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+
+from fieldmark.agents.define import boards
+from fieldmark.agents.define.context import DefineContext, chance
+from fieldmark.agents.define.record import unanswered, with_blind_labels, with_board, with_dev_labels
+from fieldmark.agents.define.scores import calls, clause_verdicts
+from fieldmark.agents.define.state import Context, DefineState, Update, ask_again, expected, new_turn, put
+from fieldmark.cache.keys import content_key
+from fieldmark.errors import RunError
+from fieldmark.records import Board, Concept, Definition, LabelValue, Verdict
+from fieldmark.records.conversation import (
+    BlindBatch,
+    BoardToLabel,
+    ImageLabel,
+    LabelReply,
+    Reveal,
+    RevealedImage,
+)
+from fieldmark.tools.concepts.changes import blind_labels, dev_labels
+from fieldmark.tools.images.files import ImageFile
+
+
+async def mine(state: DefineState, runtime: Context) -> Update:
+    """Find images worth a look for the definition in force."""
+    context = runtime.context
+    concept = context.concept
+    found, told = await boards.mine(concept, context, before=unverified(state, concept))
+    context.report("mined", {"images": len(found.images), "near_misses": len(found.near_miss)})
+    return {
+        "mined": context.arrays.put_json(found.model_dump(mode="json")),
+        "failures": state.failures + (not told),
+    }
+
+
+async def judge(state: DefineState, runtime: Context) -> Update:
+    """Have the annotator label what was mined; its verdicts stay in its store."""
+    context = runtime.context
+    files = context.files(mined(state, context).images)
+    context.report("judging", {"images": len(files)})
+    concept = context.concept
+    both = boards.together(concept.definition, unverified(state, concept))
+    found = clause_verdicts(await context.annotator.judge(files, both, progress=told(context)))
+    counts = Counter(calls(concept.definition, found).values())
+    context.report("judged", {"images": len(files), **counts})
+    return {}
+
+
+async def board(state: DefineState, runtime: Context) -> Update:
+    """Lay out a board, with some labelled images that come back unannounced."""
+    context = runtime.context
+    concept, options = context.concept, context.options
+    number = state.boards + 1
+    laid = await boards.lay_out(
+        mined(state, context),
+        concept,
+        context,
+        number=number,
+        asked=state.ambiguities,
+        before=unverified(state, concept),
+    )
+    if laid is None:
+        return {"stop_reason": "no_images"}
+    left = max(0, options.repeats - sum(label.repeat for label in concept.labels))
+    back = boards.returning(concept, left, number=number, count=options.repeats_a_board)
+    images = [*laid.images, *(image for image in back if image not in laid.images)]
+    chance(concept, "order", number, len(concept.labels)).shuffle(images)
+    context.report("board", {"number": number, "images": len(images)})
+    laid = laid.model_copy(update={"images": tuple(images)})
+    return put(BoardToLabel(turn=new_turn(), images=laid.images, number=number)) | {
+        "board": laid,
+        "boards": number,
+        "ambiguities": (*state.ambiguities, laid.ambiguity) if laid.ambiguity else state.ambiguities,
+        "unverified": 0,
+        "offers": 0,
+        "accepted": 0,
+        "candidates": (),
+    }
+
+
+async def labelled(state: DefineState, runtime: Context) -> Update:
+    """Note the labels; images passed over are shown once more, then taken as unsure."""
+    context = runtime.context
+    payload, heard = expected(state, BoardToLabel)
+    if not isinstance(heard.reply, LabelReply):
+        raise RunError("A board was answered with something else.")
+    said = heard.reply.labels
+    missing = unanswered(payload, heard.reply)
+    if missing and state.again:
+        said = (*said, *(ImageLabel(image=image, value="unsure", reason="no answer") for image in missing))
+    context.folder.save(with_dev_labels(context.concept, said, at=heard.at, unannounced=True))
+    if missing and not state.again:
+        return ask_again(payload.model_copy(update={"images": missing}))
+    return {"again": False, "leaving": state.leaving or heard.reply.stop}
+
+
+async def verdicts(state: DefineState, runtime: Context) -> Update:
+    """Have the board judged, to be shown beside the labels."""
+    context = runtime.context
+    laid, concept = state.board or Board(images=(), ambiguity=""), context.concept
+    labels = dev_labels(concept)
+    shown = [image for image in laid.images if image in labels]
+    found = await context.annotator.judge(context.files(shown), concept.definition)
+    return put(
+        Reveal(
+            turn=new_turn(),
+            number=state.boards,
+            ambiguity=laid.ambiguity,
+            images=tuple(revealed_image(verdict, labels[verdict.image].value) for verdict in found),
+            clauses=concept.definition.active,
+        )
+    )
+
+
+async def revealed(state: DefineState, runtime: Context) -> Update:
+    """Note what the owner says to the verdicts."""
+    payload, heard = expected(state, Reveal)
+    runtime.context.folder.save(with_board(runtime.context.concept, payload, heard))
+    return {"leaving": state.leaving or heard.reply.stop}
+
+
+async def test(state: DefineState, runtime: Context) -> Update:
+    """Take the next images of the blind test that have no label."""
+    context = runtime.context
+    asks = context.options.ask_blind and not state.later and state.stop_reason != "no_conversation"
+    images, size = context.pool.images, context.options.blind_batch
+    batch = next_batch(context.concept, images, size=size) if asks else None
+    return {"payload": None, "heard": None} if batch is None else put(batch)
+
+
+async def tested(state: DefineState, runtime: Context) -> Update:
+    """Note blind labels; images passed over are shown once more, then taken as unsure."""
+    context = runtime.context
+    payload, heard = expected(state, BlindBatch)
+    if not isinstance(heard.reply, LabelReply):
+        raise RunError("A blind batch was answered with something else.")
+    said, missing = heard.reply.labels, unanswered(payload, heard.reply)
+    # Whoever says nothing of a whole batch has no labels at hand: the test waits, and nothing is unsure.
+    later = heard.reply.later or heard.reply.stop or not said
+    if later:
+        missing = ()
+    if missing and state.again:
+        said = (*said, *(ImageLabel(image=image, value="unsure", reason="no answer") for image in missing))
+    context.folder.save(with_blind_labels(context.concept, said, at=heard.at))
+    if missing and not state.again:
+        return ask_again(payload.model_copy(update={"images": missing}))
+    return {"again": False, "later": later}
+
+
+def unverified(state: DefineState, concept: Concept) -> Definition | None:
+    """The definition before the edits that no board has put to the test yet; None where there are none."""
+    return concept.versions[state.unverified - 1].definition if state.unverified else None
+
+
+def mined(state: DefineState, context: DefineContext) -> boards.Mined:
+    """The images that the state names by their hash."""
+    return (
+        boards.Mined.model_validate(context.arrays.get_json(state.mined)) if state.mined else boards.Mined()
+    )
+
+
+def told(context: DefineContext) -> Callable[[int, int], None]:
+    """Shows how far the annotator is."""
+    return lambda done, of: context.report("judging", {"done": done, "of": of})
+
+
+def revealed_image(verdict: Verdict, owner: LabelValue) -> RevealedImage:
+    """A verdict beside the owner's label."""
+    return RevealedImage(
+        image=verdict.image,
+        owner=owner,
+        call=verdict.call,
+        p=verdict.p,
+        seen=verdict.seen,
+        rationale=verdict.rationale,
+        clauses=verdict.clauses,
+    )
+
+
+def next_batch(
+    concept: Concept, images: Sequence[ImageFile], *, size: int, without: Collection[str] = ()
+) -> BlindBatch | None:
+    """The next images of the blind test without a label whose files are there; None where there is none.
+
+    Args:
+        concept: The concept.
+        images: The pool.
+        size: How many at a time.
+        without: Images that are not to be shown, as they were passed over a moment ago.
+    """
+    known = blind_labels(concept)
+    left = [i for i in images if i.content_hash in concept.blind and i.content_hash not in known]
+    # A fixed order that tells nothing: neither the strata nor the folders come one after the other.
+    left.sort(key=lambda image: content_key([concept.seed, image.content_hash]))
+    left = [image.content_hash for image in left if image.path.is_file()]
+    batch = [image for image in left if image not in without][:size]
+    if not batch:
+        return None
+    return BlindBatch(turn=new_turn(), images=tuple(batch), done=len(known), of=len(known) + len(left))

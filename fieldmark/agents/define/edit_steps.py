@@ -1,0 +1,150 @@
+"""The nodes around edits: propose them, let them compete, note the decision, say whether all is done.
+
+They know nothing of boards or questions.
+"""
+
+from fieldmark.agents.define import edits
+from fieldmark.agents.define.context import DefineContext
+from fieldmark.agents.define.options import DefineOptions
+from fieldmark.agents.define.progress import labels_given, progress_of, read_progress, write_progress
+from fieldmark.agents.define.scope import now
+from fieldmark.agents.define.scores import Standing, calls, clause_verdicts, standing
+from fieldmark.agents.define.state import Context, DefineState, Update, expected, new_turn, put
+from fieldmark.errors import RunError
+from fieldmark.records import Concept, Decision
+from fieldmark.records.conversation import DefineStop, EditOffer, OfferReply
+from fieldmark.tools.concepts.changes import dev_labels, edited, with_decision, with_version
+
+
+async def refine(state: DefineState, runtime: Context) -> Update:
+    """Ask for edits that would mend what the owner and the annotator disagree on."""
+    context = runtime.context
+    concept = context.concept
+    found = await context.annotator.judge(context.files(list(dev_labels(concept))), concept.definition)
+    candidates, told = await edits.proposed(concept, found, context)
+    context.report("refined", {"candidates": len(candidates)})
+    return {"candidates": candidates, "failures": state.failures + (not told)}
+
+
+async def weigh(state: DefineState, runtime: Context) -> Update:
+    """Let the candidates compete with the definition in force; the best one is offered, if it wins.
+
+    With few labels none competes, not even the removal of a clause that nobody proposed.
+    """
+    context = runtime.context
+    concept = context.concept
+    if len(dev_labels(concept)) < edits.LEAST_LABELS:
+        return {"candidates": ()}
+    if state.offers >= context.options.offers or state.leaving:
+        return {"candidates": ()}
+    left = edits.still_possible(state.candidates, concept.definition)
+    tried = await edits.weigh(left, concept, context)
+    best = edits.best(tried, dev_labels(concept))
+    context.report("weighed", {"candidates": len(tried), "offered": best is not None})
+    if best is None:
+        return {"candidates": ()}
+    offer = EditOffer(
+        turn=new_turn(),
+        edit=best.edit,
+        diff=edits.diff_lines(concept.definition, best.edit),
+        flips=best.flips,
+        f1_before=best.f1.before,
+        f1_after=best.f1.after,
+    )
+    return put(offer) | {
+        "candidates": tuple(edit for edit in left if edit.clause.id != best.edit.clause.id),
+        "offers": state.offers + 1,
+    }
+
+
+async def decided(state: DefineState, runtime: Context) -> Update:
+    """Make the edit, or note that the owner does not want it."""
+    context = runtime.context
+    payload, heard = expected(state, EditOffer)
+    reply = heard.reply
+    if not isinstance(reply, OfferReply):
+        raise RunError("An offered edit was answered with something else.")
+    answer = "accepted" if reply.accept else "declined"
+    concept = with_decision(
+        context.concept,
+        Decision(
+            kind="edit",
+            question=payload.edit.why,
+            images=tuple(flip.image for flip in payload.flips),
+            answer=f"{answer}: {reply.reason.strip()}" if reply.reason.strip() else answer,
+            edit=payload.edit,
+            at=heard.at,
+        ),
+    )
+    if reply.accept and concept.current == state.version:
+        concept = with_version(
+            concept,
+            edited(concept.definition, payload.edit),
+            why=payload.edit.why or f"{payload.edit.kind} of a clause",
+            at=heard.at,
+            scores={} if payload.f1_after is None else {"dev_f1": payload.f1_after},
+        )
+    context.folder.save(concept)
+    return {
+        "heard": None,
+        "payload": None,
+        "version": concept.current,
+        "accepted": state.accepted + reply.accept,
+        "unverified": (state.unverified or state.version) if reply.accept else state.unverified,
+        "leaving": state.leaving or reply.stop,
+    }
+
+
+async def triage(state: DefineState, runtime: Context) -> Update:
+    """Say whether the conversation is done, and why."""
+    context = runtime.context
+    concept = context.concept
+    if state.leaving:
+        return {"stop_reason": "owner"}
+    quiet = 0 if state.accepted else state.quiet + 1
+    here = await standing_of(context)
+    reason = stop_reason(state, here, concept, quiet=quiet, options=context.options)
+    progress = progress_of(
+        state.model_copy(update={"quiet": quiet, "stop_reason": reason}), here, concept, context.options
+    )
+    write_progress(context.folder.path, progress)
+    context.report("standing", progress.model_dump(mode="json"))
+    return {"quiet": quiet, "stop_reason": reason}
+
+
+async def finish(state: DefineState, runtime: Context) -> Update:
+    """Note why the conversation ended."""
+    context = runtime.context
+    concept = context.concept
+    last = concept.decisions[-1] if concept.decisions else None
+    if state.stop_reason and not (last and last.kind == "stop"):
+        stopped = Decision(kind="stop", question="", answer=state.stop_reason, at=now())
+        context.folder.save(with_decision(concept, stopped))
+    earlier = read_progress(context.folder.path)
+    if earlier is not None:
+        write_progress(context.folder.path, earlier.model_copy(update={"stop_reason": state.stop_reason}))
+    context.report("finished", {"stop_reason": state.stop_reason})
+    return {}
+
+
+async def standing_of(context: DefineContext) -> Standing:
+    """Where the conversation stands by the labels so far."""
+    concept = context.concept
+    found = await context.annotator.judge(context.files(list(dev_labels(concept))), concept.definition)
+    return standing(concept, calls(concept.definition, clause_verdicts(found)))
+
+
+def stop_reason(
+    state: DefineState, now: Standing, concept: Concept, *, quiet: int, options: DefineOptions
+) -> DefineStop | None:
+    """Why the conversation ends here; None while it should go on."""
+    enough = now.owner.pairs >= options.agreement_labels
+    if quiet >= options.quiet_boards and enough and now.agrees:
+        return "agreement"
+    if state.boards >= options.boards:
+        return "boards"
+    if labels_given(concept) - state.labels_before >= options.labels:
+        return "labels"
+    if options.calls is not None and state.spent >= options.calls:
+        return "calls"
+    return None

@@ -1,0 +1,79 @@
+"""Keeps how far a conversation is beside the concept, for whoever wants to see it without asking models.
+
+It knows nothing of how any of it is computed.
+"""
+
+import math
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fieldmark.agents.define.options import DefineOptions
+from fieldmark.agents.define.scores import Standing
+from fieldmark.agents.define.state import DefineState
+from fieldmark.cache.folders import write_whole
+from fieldmark.errors import RunError
+from fieldmark.records import Concept, Label
+from fieldmark.records.conversation import Progress
+
+PROGRESS = "progress.json"
+
+
+def progress_of(state: DefineState, standing: Standing, concept: Concept, options: DefineOptions) -> Progress:
+    """What is worth knowing of a conversation after a board."""
+    return Progress(
+        boards=state.boards,
+        most_boards=options.boards,
+        quiet=state.quiet,
+        quiet_needed=options.quiet_boards,
+        labels=labels_given(concept) - state.labels_before,
+        most_labels=options.labels,
+        spent=state.spent,
+        most_calls=options.calls,
+        failures=state.failures,
+        f1=standing.f1,
+        kappa=_told(standing.owner.kappa),
+        kappa_error=_told(standing.owner.error),
+        kappa_labels=standing.owner.pairs,
+        self_kappa=_told(standing.itself.kappa),
+        self_kappa_error=_told(standing.itself.error),
+        repeats=standing.itself.pairs,
+        agrees=standing.agrees,
+        stop_reason=state.stop_reason,
+    )
+
+
+def labels_given(concept: Concept) -> int:
+    """Labels outside of the blind test, repeats included; those put right at a reveal do not count again."""
+    return sum(counts(label) for label in concept.labels)
+
+
+def counts(label: Label) -> bool:
+    """Whether a label counts towards the most there may be."""
+    return label.split == "dev" and (label.repeat or not label.primed)
+
+
+def write_progress(folder: Path, progress: Progress) -> None:
+    """Write it into the concept's folder.
+
+    Raises:
+        RunError: It could not be written.
+    """
+    try:
+        write_whole(folder / PROGRESS, (progress.model_dump_json(indent=1).encode("utf-8"),))
+    except OSError as error:
+        raise RunError(
+            f"{folder / PROGRESS} could not be written: {error}.", hint="Check the disk."
+        ) from error
+
+
+def read_progress(folder: Path) -> Progress | None:
+    """Read it back; None where there is none yet, or none that this version can read."""
+    try:
+        return Progress.model_validate_json((folder / PROGRESS).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def _told(value: float) -> float | None:
+    return None if math.isnan(value) else value

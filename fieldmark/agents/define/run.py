@@ -1,0 +1,304 @@
+"""Drives the define graph: hands its questions to an owner, keeps each answer before the graph goes on.
+
+It knows nothing of who the owner is: a person at a terminal, a web page, a script or a simulation.
+"""
+
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import Command
+from pydantic import ValidationError
+
+from fieldmark.agents.define.context import DefineContext
+from fieldmark.agents.define.drafts import Drafts
+from fieldmark.agents.define.graph import DefineState, build_graph
+from fieldmark.agents.define.progress import labels_given
+from fieldmark.agents.define.record import check_reply
+from fieldmark.agents.define.scope import OpenScope
+from fieldmark.agents.shared.checkpoints import open_checkpoint
+from fieldmark.cache.folders import write_whole
+from fieldmark.errors import FieldmarkError, RunError
+from fieldmark.records import Board, Clause, ClauseVerdict, Concept, Edit
+from fieldmark.records.conversation import (
+    PAYLOADS,
+    BlindBatch,
+    BoardToLabel,
+    EditOffer,
+    Flip,
+    Heard,
+    ImageLabel,
+    LabelReply,
+    OfferReply,
+    Payload,
+    Reply,
+    Response,
+    Reveal,
+    RevealedImage,
+    RevealReply,
+    ScopeQuestion,
+    ScopeReply,
+)
+from fieldmark.tools.concepts.changes import blind_labels
+
+THREAD = "define"
+HEARD = "heard.json"
+"""The latest answer, in the concept's folder: written before anything else happens to it."""
+STEPS_A_BOARD = 80
+HELD_TYPES = (
+    BlindBatch, Board, BoardToLabel, Clause, ClauseVerdict, DefineState, Edit, EditOffer, Flip, Heard,
+    ImageLabel, LabelReply, OfferReply, OpenScope, Response, Reveal, RevealReply, RevealedImage,
+    ScopeQuestion, ScopeReply,
+)  # fmt: skip
+"""The only types made from a checkpoint."""
+
+
+class OwnerLeft(FieldmarkError):
+    """The owner goes away now and comes back later; raised by an `Owner`, and handled by `converse`."""
+
+    exit_code = 0
+
+
+class Owner(Protocol):
+    """Whoever answers for a concept.
+
+    Failure contract: `OwnerLeft` ends the sitting, and the question is asked again in the next one. Any other
+    error is passed on, with everything answered so far kept. An answer about images that were not shown is an
+    `InputError`.
+    """
+
+    async def answer(self, payload: Payload) -> Reply:
+        """Answer one question.
+
+        `ScopeReply` to a `ScopeQuestion`, `LabelReply` to a `BoardToLabel` or a `BlindBatch`, `RevealReply`
+        to a `Reveal`, `OfferReply` to an `EditOffer`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """How a sitting ended.
+
+    Attributes:
+        state: Where the conversation is.
+        pending: The question that waits for an answer; None where the conversation is over.
+    """
+
+    state: DefineState
+    pending: Payload | None
+
+
+class Conversation(AbstractAsyncContextManager["Conversation"]):
+    """One conversation, question by question; for fronts that cannot wait for an answer in a loop.
+
+    Use it as an async context manager, by one process at a time (`ConceptFolder.writing`).
+
+    Args:
+        context: Tools and data; the checkpoint lies in the concept's folder.
+    """
+
+    def __init__(self, context: DefineContext) -> None:
+        self.context = context
+        self._closing = AsyncExitStack()
+        self._config: RunnableConfig = {
+            "configurable": {"thread_id": THREAD},
+            "recursion_limit": most_steps(context),
+        }
+
+    async def __aenter__(self) -> Self:
+        saver = await self._closing.enter_async_context(
+            open_checkpoint(self.context.folder.checkpoint, AsyncSqliteSaver, holds=HELD_TYPES)
+        )
+        self._saver = saver
+        self._graph = build_graph(saver)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._closing.aclose()
+
+    async def begin(self, *, anew: bool = False) -> Payload | None:
+        """Begin, or take up where an earlier process left off, up to the next question.
+
+        An answer that was given but not taken in before a kill is taken in now. A conversation that a limit
+        stopped goes on; one that is over is not begun again unless asked for. Where another version was put
+        in force meanwhile, the conversation begins anew with that.
+
+        Args:
+            anew: Begin a further conversation where the last one is over, or but for its blind test.
+
+        Returns:
+            The question that waits; None where the conversation is over.
+        """
+        if anew:
+            await self._leave_the_blind_test()
+        state, ahead = await self._earlier()
+        concept = self.context.concept
+        start: DefineState | None = None
+        if state is None:
+            start = DefineState()
+        elif not ahead and not anew and stopped_short(state, self.context):
+            await self._saver.adelete_thread(THREAD)
+            start = state.model_copy(
+                update={"payload": None, "heard": None, "again": False, "later": False, "stop_reason": None}
+            )
+        elif (not ahead and anew) or (ahead and moved_on(state, concept)):
+            await self._saver.adelete_thread(THREAD)
+            start = DefineState(
+                ambiguities=asked_about(concept),
+                asked=asked_count(concept),
+                labels_before=0 if ahead else labels_given(concept),
+            )
+        elif not ahead:
+            return None
+        payload = await self.pending() if start is None else None
+        if isinstance(payload, BlindBatch) and set(payload.images) & set(blind_labels(concept)):
+            # Labelled meanwhile, outside of the conversation: the next batch is laid out anew.
+            await self._graph.aupdate_state(
+                self._config, {"payload": None, "heard": None, "again": False}, as_node="tested"
+            )
+            payload = None
+        if payload is None:
+            return await self._go(start)
+        heard = read_heard(self.context.folder.path / HEARD)
+        return await self._go(resume(heard)) if heard and heard.turn == payload.turn else payload
+
+    async def pending(self) -> Payload | None:
+        """The question that waits for an answer, if any."""
+        found = await self._graph.aget_state(self._config)
+        waiting = [each.value for task in found.tasks for each in task.interrupts]
+        return PAYLOADS.validate_python(waiting[0]) if waiting else None
+
+    async def reply(self, reply: Reply) -> Payload | None:
+        """Take an answer to the question that waits, and go on to the next one.
+
+        Returns:
+            The next question; None where the conversation is over.
+
+        Raises:
+            InputError: The answer does not fit the question; nothing was noted.
+            RunError: No question waits.
+        """
+        payload = await self.pending()
+        if payload is None:
+            raise RunError("No question waits for an answer.")
+        check_reply(payload, reply)
+        path = self.context.folder.path / HEARD
+        heard = Heard(turn=payload.turn, reply=reply, at=moment(read_heard(path)))
+        write_whole(path, (heard.model_dump_json(indent=1).encode("utf-8"),))
+        Drafts(self.context.folder.path).clear()
+        return await self._go(resume(heard))
+
+    async def state(self) -> DefineState:
+        """Where the conversation is."""
+        state, _ = await self._earlier()
+        return state or DefineState()
+
+    async def _leave_the_blind_test(self) -> None:
+        """End a conversation that only lacks blind labels; the test waits, and what was answered counts."""
+        payload = await self.pending()
+        heard = read_heard(self.context.folder.path / HEARD)
+        if isinstance(payload, BlindBatch) and heard and heard.turn == payload.turn:
+            payload = await self._go(resume(heard))
+        if isinstance(payload, BlindBatch):
+            later = {"payload": None, "heard": None, "again": False, "later": True}
+            await self._graph.aupdate_state(self._config, later, as_node="tested")
+            await self._go(None)
+
+    async def _earlier(self) -> tuple[DefineState | None, bool]:
+        found = await self._graph.aget_state(self._config)
+        # Not `found.next`: a kill between a node's last write and the next checkpoint leaves it empty.
+        return (DefineState.model_validate(found.values) if found.values else None), bool(found.tasks)
+
+    async def _go(self, start: Any) -> Payload | None:
+        await self._graph.ainvoke(start, self._config, context=self.context, durability="sync")
+        return await self.pending()
+
+
+async def converse(
+    context: DefineContext, owner: Owner, *, one_board: bool = False, anew: bool = False
+) -> Sitting:
+    """Talk with an owner until the conversation is over or the owner leaves.
+
+    Args:
+        context: Tools and data.
+        owner: Who answers.
+        one_board: Leave once a board is done with, before the next one or the blind test.
+        anew: Begin a further conversation where the last one is over, or but for its blind test.
+
+    Returns:
+        How it ended. Every answer is in the concept's folder before the next question is asked.
+
+    Raises:
+        EndpointError: A model cannot be asked; the conversation goes on from here another time.
+    """
+    async with Conversation(context) as conversation:
+        payload = await conversation.begin(anew=anew)
+        boards = 0
+        while payload is not None:
+            boards += isinstance(payload, BoardToLabel)
+            if one_board and (isinstance(payload, BlindBatch) or boards > 1):
+                break
+            try:
+                reply = await owner.answer(payload)
+            except OwnerLeft:
+                break
+            payload = await conversation.reply(reply)
+        return Sitting(await conversation.state(), payload)
+
+
+def resume(heard: Heard) -> Command[Any]:
+    """What the graph is resumed with."""
+    return Command(resume=heard.model_dump(mode="json"))
+
+
+def moved_on(state: DefineState, concept: Concept) -> bool:
+    """Whether another version was put in force since the graph's last step."""
+    if isinstance(state.payload, BlindBatch) or not state.version:
+        return False
+    return bool(concept.decisions) and concept.decisions[-1].kind == "rollback"
+
+
+def stopped_short(state: DefineState, context: DefineContext) -> bool:
+    """Whether a limit of one sitting ended the conversation, or a want of images that is over."""
+    most = context.options.calls
+    if state.stop_reason == "no_images":
+        return any(context.pool.images[row].path.is_file() for row in context.free_rows(context.concept))
+    return state.stop_reason == "calls" and (most is None or state.spent < most)
+
+
+def asked_about(concept: Concept) -> tuple[str, ...]:
+    """What earlier boards were about."""
+    return tuple(dict.fromkeys(d.question for d in concept.decisions if d.kind == "board" and d.question))
+
+
+def asked_count(concept: Concept) -> int:
+    """Questions that were asked about the concept."""
+    return sum(decision.kind == "scope" for decision in concept.decisions)
+
+
+def read_heard(path: Path) -> Heard | None:
+    """The latest answer; None where there is none."""
+    try:
+        return Heard.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise RunError(f"{str(path)!r} cannot be read.", hint="Move it aside and go on.") from error
+
+
+def moment(last: Heard | None) -> str:
+    """The time of an answer, ISO 8601, UTC: always later than that of the answer before."""
+    now = datetime.now(UTC)
+    if last is not None:
+        now = max(now, datetime.fromisoformat(last.at) + timedelta(microseconds=1))
+    return now.isoformat(timespec="microseconds")
+
+
+def most_steps(context: DefineContext) -> int:
+    """A bound on the steps between two answers; the graph's loops count for themselves."""
+    return STEPS_A_BOARD + 4 * context.options.blind

@@ -1,0 +1,175 @@
+"""The start of a conversation: the blind test set aside, clauses drafted, questions asked and taken in.
+
+It knows nothing of boards, edits or of the graph's order.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from fieldmark.agents.define.context import DefineContext
+from fieldmark.errors import QuestionFailed
+from fieldmark.prompts.scope import Scope, ask_scope
+from fieldmark.records import Clause, ClauseRole, Concept, Decision, Definition, Record
+from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.concepts.changes import with_version
+from fieldmark.tools.concepts.mining import distinct_rows, rows_apart
+from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.concepts.stratified_sample import STRATA, draw_stratified
+
+logger = logging.getLogger(__name__)
+
+MOST_BLIND_SHARE = 0.5
+"""A small pool gives at most this share of its images to the blind test."""
+
+
+class OpenScope(Record):
+    """A question that is still to be asked."""
+
+    question: str
+    about: str
+    options: tuple[str, ...] = ()
+
+
+def now() -> str:
+    """The current time, ISO 8601, UTC, to the microsecond: two answers never have the same."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def with_blind_test(concept: Concept, pool: Pool, encoder: Encoder, *, count: int) -> Concept:
+    """The concept with its blind test drawn, once and for all; unchanged where that was done, or is too late.
+
+    Drawn by the cosine with the concept's bare name, before anything else has been looked at: once something
+    was said of the concept it is too late. Where none is wanted, or the pool is too small, it is empty.
+    """
+    begun = concept.labels or concept.decisions or concept.versions
+    if concept.blind_drawn or concept.blind or begun:
+        return concept
+    concept = concept.model_copy(update={"blind_drawn": True})
+    count = min(count, int(len(pool) * MOST_BLIND_SHARE))
+    if count < len(STRATA):
+        return concept
+    name = encoder.encode_texts([f"a photo of a {concept.name}"])
+    drawn = draw_stratified(pool.vectors @ name[0], count, seed=concept.seed)
+    weights = {pool.images[row].content_hash: weight for row, weight in drawn.items()}
+    return concept.model_copy(update={"blind": weights})
+
+
+async def drafted(
+    concept: Concept, version: int, context: DefineContext
+) -> tuple[Concept, tuple[OpenScope, ...], bool]:
+    """The concept with its first definition, the open questions, and whether the language model drafted it.
+
+    Where there is no language model, or it gives no usable answer, the name is the only clause.
+    """
+    found = await _scope(concept, version, context)
+    if found is None:
+        only = Clause(id="c1", role="necessary", text=f"The image shows: {concept.name}.")
+        clauses, why = (only,), "the name alone"
+    else:
+        clauses = revised(concept, [(each.role, each.text) for each in found.clauses], agreed=False)
+        why = "drafted from name and purpose"
+    return _with_new_version(concept, version, clauses, why), _open(found, concept), found is not None
+
+
+async def redrafted(
+    concept: Concept, version: int, context: DefineContext
+) -> tuple[Concept, tuple[OpenScope, ...] | None, bool]:
+    """The concept with its clauses revised by the latest answer, and what is still open.
+
+    Args:
+        concept: The concept.
+        version: The version that the answer was about; an answer taken in before a kill is not taken twice.
+        context: The conversation's tools.
+
+    Returns:
+        The concept; the open questions, None where they stay as they were; and whether an answer came.
+    """
+    found = await _scope(concept, version, context)
+    if found is None:
+        return concept, None, context.llm is None
+    clauses = revised(concept, [(each.role, each.text) for each in found.clauses], agreed=True)
+    return _with_new_version(concept, version, clauses, "revised by an answer"), _open(found, concept), True
+
+
+def _with_new_version(concept: Concept, before: int, clauses: tuple[Clause, ...], why: str) -> Concept:
+    if concept.current != before:
+        return concept
+    return with_version(concept, Definition(clauses=clauses), why=why, at=now())
+
+
+def revised(
+    concept: Concept, wanted: Sequence[tuple[ClauseRole, str]], *, agreed: bool
+) -> tuple[Clause, ...]:
+    """The clauses of a definition that holds just what is wanted: kept ones keep their ids, others go."""
+    old = {(clause.role, clause.text): clause for clause in concept.definition.active}
+    kept = {key for key in wanted if key in old}
+    clauses = [
+        clause
+        if (clause.role, clause.text) in kept or clause.state == "dropped"
+        else clause.model_copy(update={"state": "dropped"})
+        for clause in concept.definition.clauses
+    ]
+    fresh = [key for key in dict.fromkeys(wanted) if key not in old]
+    for name, (role, text) in zip(clause_ids(concept, len(fresh)), fresh, strict=True):
+        clauses.append(Clause(id=name, role=role, text=text, state="agreed" if agreed else "open"))
+    return tuple(clauses)
+
+
+def clause_ids(concept: Concept, count: int) -> list[str]:
+    """Ids that no clause of any version, and no clause that was ever offered, has."""
+    clauses = [clause for version in concept.versions for clause in version.definition.clauses]
+    clauses += [decision.edit.clause for decision in concept.decisions if decision.edit]
+    numbers = [int(c.id[1:]) for c in clauses if c.id[:1] == "c" and c.id[1:].isdecimal()]
+    first = max(numbers, default=0) + 1
+    return [f"c{number}" for number in range(first, first + count)]
+
+
+def answers(concept: Concept) -> list[tuple[str, str]]:
+    """All questions about the concept so far, with the answers."""
+    return [(d.question, d.answer) for d in concept.decisions if d.kind == "scope"]
+
+
+def images_for(question: OpenScope, concept: Concept, context: DefineContext) -> tuple[str, ...]:
+    """Images that show what a question is about, no two alike; none of the blind test, nor like one of it."""
+    count, pool = context.options.question_images, context.pool
+    free = set(rows_apart(pool.vectors, context.free_rows(concept), pool.rows(list(concept.blind))))
+    if not count or not free:
+        return ()
+    vector = context.encoder.encode_texts([question.about])
+    without = [row for row in range(len(pool)) if row not in free]
+    rows = pool.search(vector, 4 * count, without=without).rows[0].tolist()
+    rows = [row for row in rows if pool.images[row].path.is_file()]
+    kept = distinct_rows(pool.vectors[rows])[:count] if rows else []
+    return tuple(pool.images[rows[at]].content_hash for at in kept)
+
+
+def asked_already(decisions: Sequence[Decision]) -> set[str]:
+    """Questions that were put to the owner, in one spelling."""
+    return {_plain(decision.question) for decision in decisions if decision.kind == "scope"}
+
+
+async def _scope(concept: Concept, version: int, context: DefineContext) -> Scope | None:
+    if context.llm is None:
+        return None
+    clauses = concept.versions[version - 1].definition.active if version else ()
+    question = ask_scope(concept.name, purpose=concept.purpose, clauses=clauses, asked=answers(concept))
+    try:
+        return (await context.llm.ask(question)).value
+    except QuestionFailed as error:
+        logger.warning("The clauses could not be drafted (%s).", error.reason)
+        context.report("failed", {"kind": "scope", "reason": error.reason})
+        return None
+
+
+def _open(found: Scope | None, concept: Concept) -> tuple[OpenScope, ...]:
+    known = asked_already(concept.decisions)
+    return tuple(
+        OpenScope(question=each.question, about=each.about, options=tuple(dict.fromkeys(each.options)))
+        for each in (found.questions if found else ())
+        if _plain(each.question) not in known
+    )
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())

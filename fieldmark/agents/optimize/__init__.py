@@ -1,0 +1,1 @@
+"""The prompt search (ProAPO) as a graph."""

@@ -1,0 +1,294 @@
+"""The pool of a prompt search: what was answered, written out as units of every class.
+
+It knows nothing of vectors, of the search or of how answers were got.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from pydantic import Field
+
+from fieldmark.agents.shared.notes import Notebook
+from fieldmark.prompts.differentiate_group import PROMPT_ID as DIFFERENTIATE_GROUP
+from fieldmark.prompts.synonyms import PROMPT_ID as SYNONYMS
+from fieldmark.records import Origin, Prompt, PromptBook, Record
+from fieldmark.tools.books.descriptions import GivenTexts, Words
+from fieldmark.tools.books.templates import fill_phrase
+from fieldmark.tools.books.wording import class_text, descriptor_text
+from fieldmark.tools.search.candidates import part_key
+
+START = "start"
+GIVEN = "given"
+"""The word of units that stand as they were given: descriptions from files."""
+
+MARKS = (("bare",), ("descriptor",), ("contrast",), ("descriptor", "contrast"))
+"""What may be said of a class in a natural book."""
+
+
+class Unit(Record):
+    """A set of texts that goes into a class's prompts, or stays out, as one."""
+
+    class_index: int
+    synonym: str
+    """Which word stands for the class: "name", "noun", "head", "synonym 1" and so on; "start" or "given" for
+    texts taken as they are."""
+    mark: str
+    """What is said of it: "bare", "descriptor", "contrast", "reflected"; "start" or "given" as above."""
+    word: str = ""
+    """The word itself; empty for texts taken as they are."""
+    said: str = ""
+    """The mark itself; empty where it is a bare word."""
+    texts: tuple[str, ...]
+    origin: Origin
+
+
+class Pool(Record):
+    """All units, class by class."""
+
+    classes: tuple[str, ...]
+    units: tuple[Unit, ...]
+    start: tuple[int, ...]
+    """The units of the book that the search starts from."""
+    files: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    """The units of each file of descriptions; one unit may stand in several."""
+    alone: tuple[str, ...] = ()
+    """Which words stand without marks."""
+
+    @cached_property
+    def slots(self) -> tuple[tuple[int, ...], ...]:
+        """The units of each class."""
+        slots: list[list[int]] = [[] for _ in self.classes]
+        for place, unit in enumerate(self.units):
+            slots[unit.class_index].append(place)
+        return tuple(tuple(slot) for slot in slots)
+
+    @cached_property
+    def owners(self) -> tuple[int, ...]:
+        """The class of each unit."""
+        return tuple(unit.class_index for unit in self.units)
+
+    @cached_property
+    def keys(self) -> tuple[int, ...]:
+        """Key of each unit, by what it says: see `part_key`."""
+        return tuple(part_key("\x1f".join((self.classes[u.class_index], *u.texts))) for u in self.units)
+
+    def kinds(self) -> dict[str, list[list[int]]]:
+        """The natural choices of units: one word with one kind of mark, both kinds, a file, or everything."""
+        made: dict[str, list[list[int]]] = {}
+        synonyms = dict.fromkeys(unit.synonym for unit in self.units if unit.synonym not in (START, GIVEN))
+        for synonym in synonyms:
+            for marks in MARKS[:1] if synonym in self.alone else MARKS:
+                name = f"{synonym} {'+'.join(marks)}"
+                made[name] = [
+                    # Where a class has no such unit, its bare word stands in; without the word, its name.
+                    [u for u in slot if self._is(u, synonym, marks)]
+                    or [u for u in slot if self._is(u, synonym, ("bare",))]
+                    or [u for u in slot if self._is(u, "name", marks)]
+                    or [u for u in slot if self._is(u, "name", ("bare",))]
+                    for slot in self.slots
+                ]
+        for file, units in self.files.items():
+            own = set(units)
+            made[file] = [
+                [u for u in slot if u in own] or [u for u in slot if self._is(u, "name", ("bare",))]
+                for slot in self.slots
+            ]
+        made["everything"] = [list(slot) for slot in self.slots]
+        return made
+
+    def _is(self, place: int, synonym: str, marks: Sequence[str]) -> bool:
+        unit = self.units[place]
+        return unit.synonym == synonym and unit.mark in marks
+
+    def book(self, parts: Sequence[int], noun: str) -> PromptBook:
+        """The prompt book of a candidate; the texts of a unit share its weight."""
+        prompts = [
+            Prompt(
+                class_name=self.classes[unit.class_index],
+                text=text,
+                origin=unit.origin,
+                weight=1.0 / len(unit.texts),
+            )
+            for unit in (self.units[part] for part in parts)
+            for text in unit.texts
+        ]
+        return PromptBook(classes=self.classes, noun=noun, prompts=tuple(prompts), pooling="prototype")
+
+
+def build_pool(
+    classes: Sequence[str],
+    *,
+    notebook: Notebook,
+    templates: Sequence[str],
+    noun: str,
+    book: PromptBook | None = None,
+    given: GivenTexts | None = None,
+    synonyms: int = 0,
+    marked_synonyms: int = 0,
+) -> Pool:
+    """Write the answers out as units: every word for a class, bare and with every mark, in all templates.
+
+    Args:
+        classes: The class names.
+        notebook: Answers about each class and about groups.
+        templates: The templates that were found best; each text is written in all of them.
+        noun: The generic word.
+        book: A book to start from; without one the search starts from the first general answers.
+        given: Descriptions and other words for the classes; a description is a unit, to the letter.
+        synonyms: So many of a class's other words stand for it; the first ones that are new.
+        marked_synonyms: So many of those are also written with every mark: each costs as many texts as the
+            class's name.
+    """
+    given = given or GivenTexts()
+    others = _other_words(notebook) | dict(given.synonyms)
+    described: dict[str, list[Prompt]] = {}
+    for prompt in given.prompts:
+        described.setdefault(prompt.class_name, []).append(prompt)
+    marks = _marks(notebook)
+    first = _first_marks(notebook)
+    units: list[Unit] = []
+    place: dict[tuple[int, tuple[str, ...]], int] = {}
+    start: list[int] = []
+    files: dict[str, list[int]] = {}
+
+    def put(unit: Unit) -> int:
+        # The same texts are one unit, whoever said them.
+        where = place.setdefault((unit.class_index, unit.texts), len(units))
+        if where == len(units):
+            units.append(unit)
+        return where
+
+    alone = tuple(f"synonym {number}" for number in range(marked_synonyms + 1, synonyms + 1))
+    for c, name in enumerate(classes):
+        words = _words(name, noun, others.get(name, ()), most=synonyms)
+        for synonym, (word, source) in words.items():
+            texts = tuple(fill_phrase(template, word) for template in templates)
+            put(Unit(class_index=c, synonym=synonym, word=word, mark="bare", texts=texts, origin=source))
+            for mark, (kind, origin) in ({} if synonym in alone else marks.get(name, {})).items():
+                put(marked_unit(c, (synonym, word), (kind, mark), templates=templates, origin=origin))
+        for prompt in described.get(name, ()):
+            origin = prompt.origin
+            unit = put(Unit(class_index=c, synonym=GIVEN, mark=GIVEN, texts=(prompt.text,), origin=origin))
+            files.setdefault(origin.file or GIVEN, []).append(unit)
+        for prompt in _start_prompts(name, first.get(name, {}), book):
+            origin = prompt.origin
+            said = "" if origin.kind in ("name", "template") else marks_in([prompt])[0]
+            texts = (prompt.text,)
+            start.append(
+                put(Unit(class_index=c, synonym=START, mark=START, said=said, texts=texts, origin=origin))
+            )
+    return Pool(
+        classes=tuple(classes),
+        units=tuple(units),
+        start=tuple(sorted(set(start))),
+        files={name: tuple(own) for name, own in files.items()},
+        alone=alone,
+    )
+
+
+def marked_unit(
+    class_index: int,
+    word: tuple[str, str],
+    mark: tuple[str, str],
+    *,
+    templates: Sequence[str],
+    origin: Origin,
+) -> Unit:
+    """A word with a mark, in all templates.
+
+    Args:
+        class_index: The class.
+        word: Which word stands for it, and the word.
+        mark: The kind of mark, and the mark.
+        templates: What the text is written in.
+        origin: Where the mark came from.
+    """
+    texts = tuple(fill_phrase(template, f"{word[1]}, which has {mark[1]}") for template in templates)
+    return Unit(
+        class_index=class_index,
+        synonym=word[0],
+        word=word[1],
+        mark=mark[0],
+        said=mark[1],
+        texts=texts,
+        origin=origin,
+    )
+
+
+def start_book(classes: Sequence[str], notebook: Notebook, book: PromptBook | None, noun: str) -> PromptBook:
+    """The book that the search starts from: the given one, or the first general answers."""
+    first = _first_marks(notebook)
+    prompts = [p for name in classes for p in _start_prompts(name, first.get(name, {}), book)]
+    return PromptBook(classes=tuple(classes), noun=noun, prompts=tuple(prompts))
+
+
+def _start_prompts(name: str, first: dict[str, Origin], book: PromptBook | None) -> list[Prompt]:
+    if book is not None:
+        given = [prompt for prompt in book.prompts if prompt.class_name == name]
+    else:
+        given = [
+            Prompt(class_name=name, text=descriptor_text(name, mark), origin=origin)
+            for mark, origin in first.items()
+        ]
+    return given or [Prompt(class_name=name, text=class_text(name), origin=Origin(kind="name"))]
+
+
+def _words(name: str, noun: str, others: Words, *, most: int) -> dict[str, tuple[str, Origin]]:
+    """What may stand for a class: its name, the noun, the last word of a name of several, and other words."""
+    own = Origin(kind="name")
+    plain = name.replace("_", " ")
+    parts = plain.split()
+    words = {"name": (plain, own), "noun": (noun, own)}
+    if len(parts) > 1:
+        words["head"] = (parts[-1], own)
+    words = {key: (word, origin) for key, (word, origin) in words.items() if word.strip()}
+    said = {word.casefold() for word, _ in words.values()}
+    new: dict[str, tuple[str, Origin]] = {}
+    for word, origin in others:
+        if word.casefold() not in said:
+            new.setdefault(word.casefold(), (word, origin))
+    for number, other in enumerate(list(new.values())[:most], start=1):
+        words[f"synonym {number}"] = other
+    return words
+
+
+def _other_words(notebook: Notebook) -> dict[str, Words]:
+    """The words that were answered for each class, with where they came from."""
+    found: dict[str, Words] = {}
+    for note in notebook.notes:
+        if note.spec.kind == "synonyms":
+            origin = Origin(kind="name", question=SYNONYMS)
+            found[note.spec.classes[0]] = tuple((word, origin) for word in note.words)
+    return found
+
+
+def _first_marks(notebook: Notebook) -> dict[str, dict[str, Origin]]:
+    """The marks of the first general answer of each class."""
+    found: dict[str, dict[str, Origin]] = {}
+    for note in notebook.notes:
+        if note.spec.kind == "describe" and note.spec.sample == 0 and note.prompts:
+            found[note.spec.classes[0]] = dict.fromkeys(marks_in(note.prompts), note.prompts[0].origin)
+    return found
+
+
+def _marks(notebook: Notebook) -> dict[str, dict[str, tuple[str, Origin]]]:
+    """Every mark of every class with its kind; what set it apart from look-alikes counts as that."""
+    found: dict[str, dict[str, tuple[str, Origin]]] = {}
+    for note in notebook.notes:
+        for vote in note.votes:
+            origin = Origin(kind="differential", question=DIFFERENTIATE_GROUP, attribute=vote.attribute)
+            found.setdefault(vote.class_name, {}).setdefault(vote.value, ("contrast", origin))
+    for note in notebook.notes:
+        for prompt, mark in zip(note.prompts, marks_in(note.prompts), strict=True):
+            found.setdefault(prompt.class_name, {}).setdefault(mark, ("descriptor", prompt.origin))
+    return found
+
+
+def marks_in(prompts: Sequence[Prompt]) -> list[str]:
+    """The marks behind prompts that were made with `descriptor_text`."""
+    marks: list[str] = []
+    for prompt in prompts:
+        frame = descriptor_text(prompt.class_name, "\x00")
+        before, after = frame.split("\x00")
+        marks.append(prompt.text.removeprefix(before).removesuffix(after))
+    return marks

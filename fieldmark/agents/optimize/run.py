@@ -1,0 +1,105 @@
+"""Runs the prompt search with its checkpoint in the run folder, from the start or from where it stopped.
+
+It knows nothing of settings, commands or what the run is for.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from fieldmark.agents.optimize.context import OptimizeContext
+from fieldmark.agents.optimize.graph import build_graph
+from fieldmark.agents.optimize.state import OptimizeState
+from fieldmark.agents.shared.checkpoints import open_checkpoint
+from fieldmark.cache.later import Later
+from fieldmark.tools.search.folds import check_folds
+from fieldmark.tools.search.sampling import group_size
+
+CHECKPOINT = "checkpoint.sqlite"
+THREAD = "optimize"
+
+
+async def run_optimize(context: OptimizeContext) -> OptimizeState:
+    """Run the prompt search, or take it up where an earlier process left it.
+
+    A killed run goes on from its last checkpoint, one generation back at most; while it was still asking it
+    begins anew, and finds its answers in the cache. A finished run is returned as it is.
+
+    Args:
+        context: Tools and data; the checkpoint lies in its run folder.
+
+    Raises:
+        InputError: Some class has fewer usable training images than there are to be folds.
+    """
+    path = context.run.path / CHECKPOINT
+    async with open_checkpoint(path, _AfterTheRest, holds=(OptimizeState,)) as saver, _ending(context):
+        saver.later = context.later
+        # Nothing is lost by a kill; a power cut may lose the last checkpoints, not what they name.
+        await saver.conn.execute("PRAGMA synchronous = NORMAL")
+        graph = build_graph(saver)
+        config: RunnableConfig = {
+            "configurable": {"thread_id": THREAD},
+            "recursion_limit": most_steps(context),
+        }
+        earlier = await graph.aget_state(config)
+        start: OptimizeState | None = None
+        if not earlier.values:
+            start = OptimizeState()
+        else:
+            state = OptimizeState.model_validate(earlier.values)
+            if state.stop_reason:
+                return state
+            if not (state.generations or state.pool):
+                await saver.adelete_thread(THREAD)
+                start = OptimizeState()
+        if context.options.folds:
+            check_folds([str(image.label) for image in context.usable], context.options.folds)
+        values: dict[str, Any] = await graph.ainvoke(start, config, context=context)  # pyright: ignore
+        return OptimizeState.model_validate(values)
+
+
+class _AfterTheRest(AsyncSqliteSaver):
+    """Saves a checkpoint once everything that it names is on the disk."""
+
+    later: Later
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        await self.later.settled()
+        return await super().aput(config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        await self.later.settled()
+        await super().aput_writes(config, writes, task_id, task_path)
+
+
+@asynccontextmanager
+async def _ending(context: OptimizeContext) -> AsyncIterator[None]:
+    """Whatever ends the run, what was handed over is written."""
+    try:
+        yield
+    finally:
+        context.later.close()
+
+
+def most_steps(context: OptimizeContext) -> int:
+    """A bound on the steps of the graph; its loops count for themselves."""
+    options = context.options
+    groups = 2 * (-(-len(context.classes) // group_size(len(context.classes)))) + 2
+    once = 50 + options.folds + options.template_generations
+    return once + options.passes * (groups * max(1, options.generations) + 2)

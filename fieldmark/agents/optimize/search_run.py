@@ -1,0 +1,324 @@
+"""Runs a prompt search on labelled images, and says what came of it in one record.
+
+It knows nothing of commands, settings or where the images came from.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from fieldmark.agents.optimize.ablation import Reflected as Reflected
+from fieldmark.agents.optimize.ceiling import pool_ceiling
+from fieldmark.agents.optimize.context import OptimizeContext
+from fieldmark.agents.optimize.finish import RESULT, CurvePoint, Found, Gain
+from fieldmark.agents.optimize.finish import BookScore as BookScore
+from fieldmark.agents.optimize.folds import SearchLength
+from fieldmark.agents.optimize.gather import load_notebook, unanswered
+from fieldmark.agents.optimize.history import get_candidates
+from fieldmark.agents.optimize.options import OptimizeOptions
+from fieldmark.agents.optimize.pool import Pool
+from fieldmark.agents.optimize.run import run_optimize
+from fieldmark.agents.optimize.state import OptimizeState
+from fieldmark.agents.resolve.context import Report, say_nothing
+from fieldmark.agents.shared.encode_ahead import AT_ONCE
+from fieldmark.cache.arrays import ArrayStore
+from fieldmark.prompts.loader import prompt_hashes
+from fieldmark.records import PromptBook, Record, RunManifest, Usage
+from fieldmark.tools.books.descriptions import GivenTexts
+from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.datasets.labelled import LabelledImages
+from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.llm.timed import TimedModel
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.manifest import describe_model, write_manifest
+from fieldmark.tools.scoring.books import book_scores
+from fieldmark.tools.search.named import operators_named
+from fieldmark.tools.search.operators import OPERATORS
+from fieldmark.tools.search.reflect import REFLECT
+from fieldmark.tools.statistics.intervals import paired_difference
+
+TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
+NO_TEST = "There were no test images to look at."
+OTHERS_LOOKED = "The encoders of --also-clip looked at the test images then, too."
+RESUMED = "Resumed after a kill or a stop: what the process before spent is not counted."
+CEILING_LOOKED = "The ceiling comes from a second search, which was shown the test images; the book does not."
+
+
+class Seconds(Record):
+    """Where the time of this process went."""
+
+    total: float
+    encode: float
+    """Loading the encoder included."""
+    search: float
+    """Everything but encoding, asking and drawing pictures."""
+    llm: float = 0.0
+    """Questions were under way; what was encoded meanwhile counts in `encode` as well."""
+    render: float = 0.0
+    """Drawing the pictures of the embedded world; not part of `total`."""
+
+
+class OtherEncoder(Record):
+    """The same two books on another encoder, without searching again."""
+
+    clip: str
+    start_top1: float
+    best_top1: float
+    gain: Gain
+
+
+class OptimizeResult(Record):
+    """What `fieldmark optimize --json` prints."""
+
+    format: Literal["fieldmark.optimize/1"] = Field(
+        default="fieldmark.optimize/1", serialization_alias="schema"
+    )
+    data: str
+    classes: int
+    shots: int
+    seed: int
+    strategy: str
+    fitness: str
+    start: BookScore
+    best: BookScore
+    gain: Gain | None
+    kept_start: bool
+    templates: tuple[str, ...]
+    ceiling: float | None = None
+    """Test top-1 of a search over the same pool that is shown the test images; a bound, not a result."""
+    also: tuple[OtherEncoder, ...] = ()
+    reflect: Reflected | None = None
+    """What reflecting between passes did; None where it was not asked for."""
+    generations: int
+    candidates: int
+    folds: int = 0
+    chosen: SearchLength | None = None
+    """The simplest search within one standard error of the best by cross-validation; None without it."""
+    fold_candidates: int = 0
+    """Candidates scored in the folds; not among `candidates`."""
+    texts_encoded: int
+    distinct_texts: int
+    images_encoded: int
+    questions: int
+    """Questions asked anew in this process; the others came from the cache."""
+    seconds: Seconds
+    resumed: bool
+    notes: tuple[str, ...] = ()
+    run: str
+
+
+@dataclass(kw_only=True)
+class Optimizing:
+    """Everything a prompt search on labelled images takes.
+
+    Attributes:
+        data: What the images are called.
+        images: The images.
+        encoder: The CLIP encoder.
+        llm: The language model; None asks nothing.
+        run: The run's folder.
+        options: The choices of the search.
+        shots: Training images a class that were asked for.
+        book: A book to start from.
+        given: Descriptions and other words for the classes.
+        resumed: Whether the run was begun by an earlier process.
+        render: Seconds that drawing the pictures took.
+        notes: What a reader must know.
+        also: Other encoders to measure the book on.
+        ceiling: Also search with the test images shown, for a bound.
+        report: Shows progress.
+    """
+
+    data: str
+    images: LabelledImages
+    encoder: Encoder
+    llm: ChatModel | None
+    run: RunFolder
+    options: OptimizeOptions
+    shots: int
+    book: PromptBook | None = None
+    given: GivenTexts = field(default_factory=GivenTexts)
+    resumed: bool = False
+    render: float = 0.0
+    notes: tuple[str, ...] = ()
+    also: tuple[Encoder, ...] = ()
+    ceiling: bool = False
+    report: Report = say_nothing
+    began: float = field(default_factory=time.perf_counter)
+
+
+async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
+    """Run the search, or take it up again, and write the manifest."""
+    before = task.encoder.usage.seconds
+    model = TimedModel(task.llm) if task.llm is not None else None
+    context = OptimizeContext(
+        classes=task.images.classes,
+        train=task.images.train,
+        test=task.images.test,
+        encoder=task.encoder,
+        llm=model,
+        arrays=ArrayStore(task.run.path / "arrays"),
+        run=task.run,
+        options=task.options,
+        book=task.book,
+        given=task.given,
+        operators=(*OPERATORS, *operators_named(task.options.operators)),
+        report=task.report,
+    )
+    state = await run_optimize(context)
+    found = task.run.read(RESULT, Found)
+    total = time.perf_counter() - task.began
+    used = task.encoder.usage
+    usage = task.llm.usage if task.llm is not None else Usage()
+    encode = used.seconds - before
+    asked = model.seconds if model is not None else 0.0
+    failed, lost = unanswered(load_notebook(state.notebook, context))
+    notes = notes_of(task, found, lost)
+    result = OptimizeResult(
+        data=task.data,
+        classes=len(task.images.classes),
+        shots=task.shots,
+        seed=task.options.seed,
+        strategy=task.options.strategy,
+        fitness=task.options.fitness,
+        start=found.start,
+        best=found.best,
+        gain=found.gain,
+        kept_start=found.kept_start,
+        templates=found.templates,
+        ceiling=ceiling_of(state, task, context),
+        also=tuple(on_other(encoder, task) for encoder in task.also if task.images.test),
+        reflect=found.reflect,
+        generations=found.generations,
+        candidates=found.candidates,
+        folds=found.folds.folds if found.folds else 0,
+        chosen=found.folds.chosen if found.folds else None,
+        fold_candidates=found.folds.fold_candidates if found.folds else 0,
+        texts_encoded=used.texts_encoded,
+        distinct_texts=used.distinct_texts,
+        images_encoded=used.images_encoded,
+        questions=usage.requests,
+        seconds=Seconds(
+            total=round(total, 3),
+            encode=round(encode, 3),
+            search=round(max(0.0, total - encode - asked + context.clock.get(AT_ONCE, 0.0)), 3),
+            llm=round(asked, 3),
+            render=round(task.render, 3),
+        ),
+        resumed=task.resumed,
+        notes=notes,
+        run=str(task.run.path),
+    )
+    task.run.write("result.json", result)
+    manifest_of(task, found, usage, stop_reason=state.stop_reason or "searched", failed=failed, notes=notes)
+    return result, found
+
+
+def notes_of(task: Optimizing, found: Found, lost: Sequence[str]) -> tuple[str, ...]:
+    """What a reader must know.
+
+    Args:
+        task: The search.
+        found: What it found.
+        lost: What is to be said of questions without an answer.
+    """
+    random = [encoder.name for encoder in task.also if encoder.random_weights]
+    warnings = (f"{name} has RANDOM weights: its figures mean nothing." for name in random)
+    notes = (*task.images.notes, *task.given.notes, *lost, *task.notes, *warnings)
+    if lost_images := task.encoder.failures:
+        first = lost_images[0]
+        notes += (f"{len(lost_images)} image(s) could not be encoded, such as {first.path}: {first.reason}.",)
+    if REFLECT in task.options.operators and task.llm is None:
+        notes += ("No language model: nothing was reflected on.",)
+    if found.reflect is not None and found.reflect.ended:
+        answered = f"Reflecting ended after {found.reflect.questions} questions"
+        notes += (f"{answered}: {found.reflect.ended}",)
+    return notes
+
+
+def ceiling_of(state: OptimizeState, task: Optimizing, context: OptimizeContext) -> float | None:
+    """What the same pool reaches with the test images shown, where that was asked for."""
+    if not (task.ceiling and task.images.test):
+        return None
+    task.report("ceiling", {})
+    pool = Pool.model_validate(context.arrays.get_json(state.pool))
+    best = get_candidates(context, state.book)[0]
+    return round(pool_ceiling(pool, best.parts, context), 4)
+
+
+def manifest_of(
+    task: Optimizing, found: Found, usage: Usage, *, stop_reason: str, failed: int, notes: Sequence[str]
+) -> None:
+    """Write the manifest; what earlier processes of the run spent is added.
+
+    Args:
+        task: The search.
+        found: What it found.
+        usage: What this process spent on the language model.
+        stop_reason: Why it stopped.
+        failed: Questions without an answer.
+        notes: See `notes_of`.
+    """
+    stopped = (task.run.path / "manifest.json").is_file()
+    earlier = task.run.read("manifest.json", RunManifest) if task.resumed and stopped else None
+    uncounted = task.resumed and (earlier is None or RESUMED in earlier.notes)
+    write_manifest(
+        task.run,
+        task.encoder,
+        images=(*task.images.train, *task.images.test),
+        language_model=describe_model(task.llm),
+        prompts=prompt_hashes(),
+        usage=usage,
+        stop_reason=stop_reason,
+        counts={
+            "classes": len(task.images.classes),
+            "train": len(task.images.train),
+            "test": len(task.images.test),
+            "generations": found.generations,
+            "candidates": found.candidates,
+            **({"fold_candidates": found.folds.fold_candidates} if found.folds else {}),
+            "failed_questions": failed,
+        },
+        skipped=task.images.skipped,
+        seed=task.options.seed,
+        notes=(*looked(task), *((RESUMED,) if uncounted else ()), *notes),
+        earlier=earlier,
+    )
+
+
+def looked(task: Optimizing) -> tuple[str, ...]:
+    """When test images were looked at, for the manifest."""
+    if not task.images.test:
+        return (NO_TEST,)
+    others = (OTHERS_LOOKED,) if task.also else ()
+    return (TOUCHED_ONCE, *others, *((CEILING_LOOKED,) if task.ceiling else ()))
+
+
+def on_other(encoder: Encoder, task: Optimizing) -> OtherEncoder:
+    """Measure the start and the best book on another encoder."""
+    encoded = encoder.encode_images(task.images.test)
+    place = {name: number for number, name in enumerate(task.images.classes)}
+    labels = np.array([place[str(image.label)] for image in task.images.test])[encoded.ok.numpy()]
+    right: list[np.ndarray] = []
+    for name in ("start_book.json", "book.json"):
+        book = task.run.read(name, PromptBook)
+        scores = book_scores(book, encoded.vectors[encoded.ok], encoder.encode_texts)
+        right.append(scores.argmax(1).numpy() == labels)
+    gap = paired_difference(right[1], right[0], labels)
+    return OtherEncoder(
+        clip=encoder.name,
+        start_top1=round(float(right[0].mean()), 4),
+        best_top1=round(float(right[1].mean()), 4),
+        gain=Gain(
+            difference=round(gap.mean, 4),
+            ci95=(round(gap.low, 4), round(gap.high, 4)),
+            p=float(f"{gap.p:.3g}"),
+        ),
+    )
+
+
+__all__ = ["CurvePoint", "OptimizeResult", "Optimizing", "optimize"]

@@ -1,0 +1,90 @@
+"""What a resolve run needs and a checkpoint never holds: tools, images, stores, options.
+
+It knows nothing of nodes or edges.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from torch import Tensor
+
+from fieldmark.agents.resolve.options import ResolveOptions
+from fieldmark.cache.arrays import ArrayStore
+from fieldmark.records import PromptBook
+from fieldmark.tools.clip.clip import Encoded, Encoder
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
+from fieldmark.tools.runs.folder import RunFolder
+
+Report = Callable[[str, Mapping[str, object]], None]
+"""Called with the name of an event and its fields; shows progress, never decides anything."""
+
+
+def say_nothing(event: str, fields: Mapping[str, object]) -> None:
+    """A `Report` that drops every event."""
+
+
+@dataclass(kw_only=True)
+class ResolveContext:
+    """Tools and data of one run.
+
+    Attributes:
+        classes: The class names, in the order of the score columns.
+        images: The images, labels (if any) untouched by the loop.
+        encoder: The CLIP encoder.
+        llm: The language model; None where nothing may be asked.
+        vlm: The vision-language model that open images are shown to in the end; None for none.
+        arrays: Where scores, candidates and notebooks are kept, by content hash.
+        run: The run's folder.
+        options: The choices of the loop.
+        book: Prompts given by the user, if any.
+        calibration: Labelled images for conformal candidates, if any; they pass through the same loop.
+        report: Shows progress.
+        slots: Lets as many questions pass at a time as the model takes; here, as LangGraph's own limit would
+            hold checkpoint writes up.
+    """
+
+    classes: tuple[str, ...]
+    images: tuple[ImageFile, ...]
+    encoder: Encoder
+    llm: LanguageModel | None
+    arrays: ArrayStore
+    run: RunFolder
+    options: ResolveOptions = field(default_factory=ResolveOptions)
+    vlm: LanguageModel | None = None
+    book: PromptBook | None = None
+    calibration: tuple[ImageFile, ...] = ()
+    report: Report = say_nothing
+    slots: asyncio.Semaphore = field(init=False, repr=False)
+    endpoint_down: str = ""
+    """Why the endpoint cannot be asked any more in this process; empty while it can."""
+    memo: dict[str, object] = field(default_factory=dict)
+    """What was computed from stored arrays and would be computed again: read-through, never the only copy."""
+
+    def __post_init__(self) -> None:
+        self.slots = asyncio.Semaphore(concurrency_of(self.llm))
+
+    @cached_property
+    def _encoded(self) -> Encoded:
+        def tell(done: int, of: int) -> None:
+            self.report("encoded", {"done": done, "of": of})
+
+        return self.encoder.encode_images(self.images + self.calibration, progress=tell)
+
+    @cached_property
+    def usable(self) -> tuple[ImageFile, ...]:
+        """The images that have a vector; the others are named by the encoder's failures."""
+        return tuple(i for i, ok in zip(self.images, self._encoded.ok.tolist(), strict=False) if ok)
+
+    @cached_property
+    def usable_calibration(self) -> tuple[ImageFile, ...]:
+        """The calibration images that have a vector."""
+        ok = self._encoded.ok.tolist()[len(self.images) :]
+        return tuple(i for i, fine in zip(self.calibration, ok, strict=True) if fine)
+
+    @cached_property
+    def vectors(self) -> Tensor:
+        """Unit vectors `[N, D]` float32 of the usable images, then of the usable calibration images."""
+        return self._encoded.vectors[self._encoded.ok]

@@ -1,0 +1,192 @@
+"""Turns the state a run ended in into predictions and a prompt book, and writes both.
+
+It knows nothing of how the loop got there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.rescoring import Table, tabulated
+from fieldmark.agents.shared.notes import Look
+from fieldmark.records import Candidate, Mark, Origin, Prediction, Prompt, PromptBook, Status
+from fieldmark.tools.books.wording import descriptor_text
+from fieldmark.tools.scoring.candidates import class_probabilities
+from fieldmark.tools.scoring.contributions import Decision, decide
+from fieldmark.tools.scoring.field_guide import FieldGuide
+from fieldmark.tools.scoring.table import TableResult
+
+MARKS_SHOWN_FROM = 1e-7
+"""Attributes that add less than this say nothing of the decision and are left out."""
+NAME_MARK = "name"
+"""The attribute under which the class name's own contribution is listed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a run ended.
+
+    Attributes:
+        notebook: Hash of all answers.
+        first: Class probabilities of the first look `[N, C]`.
+        scores: The last class scores `[N, C]`.
+        candidates: The classes left `[N, C]` bool.
+        scored_within: Hash of the classes that the scores were made within `[N, C]` bool.
+        temperature: What the scores are divided by.
+        rounds: Rounds of follow-up questions.
+    """
+
+    notebook: str
+    first: Tensor
+    scores: Tensor
+    candidates: Tensor
+    scored_within: str
+    temperature: float
+    rounds: int
+
+
+def conclude(outcome: Outcome, context: ResolveContext, *, book: PromptBook, looks: Sequence[Look]) -> None:
+    """Write `predictions.jsonl`, `predictions.csv` and `book.json`.
+
+    Args:
+        outcome: Where the run ended.
+        context: The run.
+        book: The prompts of the first look.
+        looks: What a vision-language model made of open images.
+    """
+    by_image = {look.image: look for look in looks}
+    predictions = [
+        with_look(prediction, by_image.get(prediction.image_hash)) for prediction in predict(outcome, context)
+    ]
+    context.run.write_predictions(predictions)
+    table = table_of(outcome, context)
+    context.run.write_book(field_guide_book(table, context) if table else book)
+
+
+def table_of(outcome: Outcome, context: ResolveContext) -> Table | None:
+    """The field guide that decided, scored; None where another rule did, or the first look alone."""
+    if not outcome.rounds or context.options.rule == "fudd":
+        return None
+    return tabulated(outcome.notebook, outcome.first, outcome.scored_within, context)
+
+
+def predict(outcome: Outcome, context: ResolveContext) -> list[Prediction]:
+    """What the loop itself makes of each usable image, in order."""
+    first, scores, temperature, rounds = outcome.first, outcome.scores, outcome.temperature, outcome.rounds
+    count = len(context.usable)
+    left = outcome.candidates[:count]
+    # A rejected image has no candidate; its label is then the best of all classes, and its status says so.
+    within = left | ~left.any(1, keepdim=True)
+    # Shares among all classes: being the only one left is a status, not certainty.
+    probabilities = class_probabilities(scores[:count], temperature)
+    table = table_of(outcome, context)
+    decision = decide(table.result, _padded(within, table.result)) if table else None
+    order = probabilities.masked_fill(~within, -1.0).sort(dim=1, descending=True, stable=True)
+    label = decision.label[:count] if decision else order.indices[:, 0]
+    runner_up = decision.runner_up[:count] if decision else _second(order.indices, within)
+    best_first = first[:count].max(1)
+    sizes = left.sum(1).tolist()
+    predictions: list[Prediction] = []
+    for row, image in enumerate(context.usable):
+        keep = max(1, int(within[row].sum())) if sizes[row] else 1
+        shown = min(keep, context.options.k)
+        top = zip(order.indices[row, :shown].tolist(), order.values[row, :shown].tolist(), strict=True)
+        rival = int(runner_up[row])
+        predictions.append(
+            Prediction(
+                image=str(image.path),
+                image_hash=image.content_hash,
+                label=context.classes[int(label[row])],
+                confidence=min(1.0, float(probabilities[row, int(label[row])])),
+                calibrated=False,
+                status=_status(sizes[row]),
+                candidates=tuple(
+                    Candidate(class_name=context.classes[c], probability=min(1.0, p)) for c, p in top
+                ),
+                candidates_left=sizes[row],
+                rounds=rounds,
+                first_label=context.classes[int(best_first.indices[row])],
+                first_confidence=min(1.0, float(best_first.values[row])),
+                runner_up=context.classes[rival] if rival >= 0 else None,
+                margin=float(decision.margin[row]) if decision and rival >= 0 else None,
+                marks=marks_of(row, decision, table.guide) if decision and table and rival >= 0 else (),
+                truth=image.label,
+            )
+        )
+    return predictions
+
+
+def with_look(prediction: Prediction, look: Look | None) -> Prediction:
+    """A prediction with what the vision-language model made of the image; what the loop said stays."""
+    if look is None:
+        return prediction
+    return prediction.model_copy(
+        update={
+            "decided_by": "loop" if look.label is None else "vlm",
+            "vlm_label": look.label,
+            "vlm_confidence": look.confidence,
+            "vlm_rationale": look.rationale,
+            "vlm_failure": look.failure or "",
+        }
+    )
+
+
+def marks_of(row: int, decision: Decision, guide: FieldGuide) -> tuple[Mark, ...]:
+    """The attributes that decided one image, the weightiest first; they sum to its margin."""
+    values = decision.marks[row].tolist()
+    marks: list[Mark] = []
+    for t, contribution in enumerate(values):
+        if abs(contribution) < MARKS_SHOWN_FROM:
+            continue
+        if t >= len(guide.attributes):
+            marks.append(Mark(attribute=NAME_MARK, contribution=contribution))
+            continue
+        value = guide.values[t]
+        marks.append(
+            Mark(
+                attribute=guide.attributes[t],
+                contribution=contribution,
+                label_value=value[int(decision.label_value[row, t])],
+                runner_up_value=value[int(decision.runner_up_value[row, t])],
+                seen=value[int(decision.seen[row, t])],
+            )
+        )
+    return tuple(sorted(marks, key=lambda mark: -abs(mark.contribution)))
+
+
+def field_guide_book(table: Table, context: ResolveContext) -> PromptBook:
+    """The field guide as a prompt book: each class's likeliest value of every attribute it has votes for."""
+    noun, guide = context.options.noun, table.guide
+    belief, value = table.result.q.max(-1)
+    told = guide.counts.sum(-1) > 0
+    prompts = [
+        Prompt(
+            class_name=name,
+            text=descriptor_text(noun, guide.values[t][int(value[c, t])]),
+            origin=Origin(kind="field_guide", attribute=guide.attributes[t]),
+            weight=round(float(belief[c, t]), 6),
+        )
+        for c, name in enumerate(context.classes)
+        for t in told[c].nonzero()[:, 0].tolist()
+    ]
+    return PromptBook(classes=context.classes, noun=noun, prompts=tuple(prompts))
+
+
+def _status(left: int) -> Status:
+    return "resolved" if left == 1 else "open" if left else "rejected"
+
+
+def _second(ranked: Tensor, within: Tensor) -> Tensor:
+    """The second class of each row, -1 where only one is left."""
+    if ranked.shape[1] < 2:
+        return torch.full((len(ranked),), -1)
+    return ranked[:, 1].masked_fill(within.sum(1) < 2, -1)
+
+
+def _padded(within: Tensor, result: TableResult) -> Tensor:
+    """Calibration rows stand behind the images in the result; they may be anything."""
+    more = len(result.odds) - len(within)
+    return torch.cat([within, torch.ones(more, within.shape[1], dtype=torch.bool)])

@@ -1,0 +1,304 @@
+"""Scores all images by the answers so far: the table rule, naive Bayes on the same table, or FuDD's rule.
+
+It knows nothing of rounds, budgets or edges.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.planning import PlanView
+from fieldmark.agents.shared.notes import Columns, Note, Notebook
+from fieldmark.errors import InputError
+from fieldmark.tools.books.wording import class_text
+from fieldmark.tools.scoring.candidates import class_probabilities, spread_temperature
+from fieldmark.tools.scoring.field_guide import FieldGuide, build_field_guide, value_cosines
+from fieldmark.tools.scoring.fudd import PairTexts, fudd_scores_within
+from fieldmark.tools.scoring.table import TableOptions, TableResult, centred, table_rule
+
+DENSE_CELLS = 60_000_000
+"""Above this many image × class × attribute cells only each image's likeliest classes are scored."""
+SPARSE_CLASSES = 64
+INDUCTIVE = {"beta": 3.0, "eps": 0.05, "eta": 0.1}
+"""Constants of the table rule for one image alone. Caps that keep the correction loop from believing its
+own mistakes only blunt a single pass. Chosen on a species book that no reported figure comes from."""
+LEAST_NAME_WEIGHT = 0.3
+"""Weight of names that the encoder may never have seen."""
+TOLD_FROM = 0.5
+"""A class counts as described once answers give it values for this share of the attributes."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The field guide that the answers make, and what the table rule makes of it."""
+
+    guide: FieldGuide
+    result: TableResult
+
+    def scores(self, like: Tensor) -> Tensor:
+        """Class scores `[N, C]` float32, -inf where a class was not scored; shaped like `like`."""
+        columns = self.result.candidates
+        if columns is None:
+            return self.result.scores
+        # A missing candidate (-1) is written to column 0, where its -inf cannot displace a real score.
+        dense = torch.full_like(like, -torch.inf)
+        return dense.scatter_reduce_(1, columns.clamp(min=0), self.result.scores, "amax")
+
+
+def rescore(notebook: str, first: Tensor, within: str, context: ResolveContext) -> tuple[Tensor, float]:
+    """Class scores `[N, C]` by everything known, and the temperature that belongs to them.
+
+    Args:
+        notebook: Hash of all answers so far.
+        first: Class probabilities of the first look `[N, C]`.
+        within: Hash of the classes that each image may still be `[N, C]` bool.
+        context: The run.
+
+    Returns:
+        Scores, -inf where a class was not scored, and what to divide them by before the softmax. The
+        table rule's scores are log-odds; FuDD's are cosines and are spread over rivals.
+    """
+    if context.options.rule == "fudd":
+        scores = fudd(load_notebook(notebook, context), load_array(within, context), context)
+        return scores, spread_temperature(scores)
+    table = tabulated(notebook, first, within, context)
+    if table is None:
+        return first.clamp(min=1e-12).log(), 1.0
+    return table.scores(first), context.options.table_temperature
+
+
+def load_notebook(notebook: str, context: ResolveContext) -> Notebook:
+    """All answers so far, by their hash; empty for ""."""
+    return Notebook.model_validate(context.arrays.get_json(notebook)) if notebook else Notebook()
+
+
+def load_array(name: str, context: ResolveContext) -> Tensor:
+    """An array that the state names by its hash."""
+    return torch.from_numpy(context.arrays.get(name))
+
+
+def tabulated(notebook: str, first: Tensor, within: str, context: ResolveContext) -> Table | None:
+    """The table that the answers make, scored; None without any vote.
+
+    Triage, planning and the conclusion look at the same table: the last one is remembered.
+
+    Args:
+        notebook: Hash of all answers so far.
+        first: Class probabilities of the first look `[N, C]`.
+        within: Hash of the candidates from before these answers `[N, C]` bool. Not those that they led to:
+            a table too large to score whole would come out otherwise, and what a run looked at before it was
+            interrupted would not be what it looks at after.
+        context: The run.
+    """
+    key = f"table {notebook} {within}"
+    if key not in context.memo:
+        context.memo.clear()
+        context.memo[key] = _tabulate(load_notebook(notebook, context), first, within, context)
+    found = context.memo[key]
+    return found if isinstance(found, Table) else None
+
+
+def _tabulate(notebook: Notebook, first: Tensor, within: str, context: ResolveContext) -> Table | None:
+    guide = guide_of(notebook, context)
+    if guide is None:
+        return None
+    encode, reference = context.encoder.encode_texts, context.encoder.reference
+    result = table_rule(
+        value_cosines(guide, context.vectors, encode),
+        guide.counts,
+        _columns(first, load_array(within, context), guide),
+        table_options(context),
+        name_scores=name_scores(context),
+        reference=None if reference is None else value_cosines(guide, reference, encode),
+    )
+    return Table(guide, result)
+
+
+def guide_of(notebook: Notebook, context: ResolveContext) -> FieldGuide | None:
+    """The answers merged by meaning into a table of votes; None without any vote."""
+    if not notebook.votes:
+        return None
+    encode = context.encoder.encode_texts
+    guide = build_field_guide(
+        notebook.votes,
+        context.classes,
+        encode,
+        noun=context.options.noun,
+        prompted={vote.source for note in notebook.notes if note.spec.attributes for vote in note.votes},
+    )
+    return guide if guide.attributes else None
+
+
+def name_weight(cosines: Tensor, context: ResolveContext, *, pooled: bool = False) -> Tensor:
+    """How much the names' own score counts for each image `[N]`, or for the whole pool `[1]`.
+
+    Where the options say nothing it is the encoder's confidence in its best name: a name that it knows shall
+    not be outvoted by what somebody wrote about it. Confidence is that of the trained scale, which is about
+    how often zero-shot CLIP is right (Minderer et al. 2021, section 4).
+
+    Args:
+        cosines: Of images and names `[N, C]`.
+        context: The run.
+        pooled: Whether one weight, by the mean confidence, is to do for all images.
+    """
+    given = context.options.name_weight
+    if given is not None:
+        return cosines.new_full((len(cosines),), given)
+    sure = (context.encoder.logit_scale * cosines).softmax(dim=1).max(dim=1).values
+    return (sure.mean(dim=0, keepdim=True) if pooled else sure).clamp(min=LEAST_NAME_WEIGHT)
+
+
+def name_scores(context: ResolveContext) -> Tensor:
+    """CLIP's own log-odds of each class name `[N, C]`, centred over the pool and weighed for the whole of it.
+
+    They add to the table's.
+    """
+    names = context.encoder.encode_texts([class_text(name) for name in context.classes])
+    reference = context.encoder.reference
+    cosines = context.vectors @ names.T
+    found = centred(cosines, None if reference is None else reference @ names.T)
+    return context.encoder.logit_scale * name_weight(cosines, context, pooled=True)[:, None] * found
+
+
+def single_scores(notebook: Notebook, context: ResolveContext) -> Tensor:
+    """Class scores `[N, C]` with every image scored as if it came alone (the inductive form).
+
+    Raises:
+        InputError: There is no answer to score by, or the encoder ships no reference pool.
+    """
+    guide, reference = guide_of(notebook, context), context.encoder.reference
+    if guide is None or reference is None:
+        raise InputError("One image alone needs answers, and an encoder with a reference pool.")
+    encode = context.encoder.encode_texts
+    names = encode([class_text(name) for name in context.classes])
+    cosines = value_cosines(guide, context.vectors, encode)
+    pooled = value_cosines(guide, reference, encode)
+    own, theirs = context.vectors @ names.T, reference @ names.T
+    # Centred and scaled by the reference alone, no image sees another, however many are scored at once.
+    options = replace(
+        table_options(context),
+        name_weight=1.0,
+        rounds=0,
+        share="mean",
+        reference_weight=math.inf,
+        **INDUCTIVE,
+    )
+    scores = context.encoder.logit_scale * centred(own, theirs, reference_weight=math.inf)
+    scores *= name_weight(own, context)[:, None]
+    return table_rule(cosines, guide.counts, None, options, name_scores=scores, reference=pooled).scores
+
+
+def table_options(context: ResolveContext) -> TableOptions:
+    """The table rule's constants under the run's options."""
+    options = context.options
+    rounds = 0 if options.rule == "nb" else TableOptions().rounds
+    return TableOptions(rounds=rounds, share="pool", name_weight=1.0)
+
+
+def _columns(first: Tensor, candidates: Tensor, guide: FieldGuide) -> Tensor | None:
+    """Which classes to score: all where that fits into memory, else each image's likeliest candidates."""
+    if candidates.numel() * len(guide.attributes) <= DENSE_CELLS:
+        return None
+    likely = first.masked_fill(~candidates, -1.0).topk(min(SPARSE_CLASSES, first.shape[1]), dim=1)
+    return likely.indices.masked_fill(likely.values < 0, -1)
+
+
+def fudd(notebook: Notebook, candidates: Tensor, context: ResolveContext) -> Tensor:
+    """FuDD's own second step, each image within its own candidates.
+
+    Only a rival that is left brings its sentences up: one that was ruled out has nothing more to say.
+    """
+    return fudd_scores_within(
+        context.vectors,
+        context.encoder.encode_texts,
+        candidates,
+        pair_texts(notebook.notes, context.classes),
+        [class_text(name) for name in context.classes],
+    )
+
+
+def pair_texts(notes: tuple[Note, ...], classes: tuple[str, ...]) -> PairTexts:
+    """The captions of every answered pair, by class index."""
+    index = {name: place for place, name in enumerate(classes)}
+    pairs: dict[tuple[int, int], tuple[list[str], list[str]]] = {}
+    for note in notes:
+        if note.spec.kind == "pair" and note.votes:
+            first, second = note.spec.classes
+            sides = tuple(
+                [vote.caption for vote in note.votes if vote.class_name == name and vote.caption]
+                for name in (first, second)
+            )
+            pairs[index[first], index[second]] = (sides[0], sides[1])
+    return pairs
+
+
+def plan_view(
+    notebook: str,
+    first: Tensor,
+    scores: Tensor,
+    candidates: Tensor,
+    temperature: float,
+    context: ResolveContext,
+    *,
+    scored_within: str,
+) -> PlanView:
+    """What the planner may look at: how much each open image is still each class, and the table's gaps.
+
+    Calibration images count like the others: a loop that spent its questions on the others alone would not
+    treat both alike, and conformal coverage would be lost.
+
+    Args:
+        notebook: Hash of all answers so far.
+        first: Class probabilities of the first look `[N, C]`.
+        scores: The latest class scores `[N, C]`.
+        candidates: The classes left `[N, C]` bool.
+        temperature: What the scores are divided by.
+        context: The run.
+        scored_within: Hash of the candidates that the scores were made within.
+    """
+    still_open = candidates.sum(1) > 1
+    weights = class_probabilities(scores, temperature, within=candidates)[still_open]
+    table = tabulated(notebook, first, scored_within, context)
+    columns: tuple[str, ...] = ()
+    columns_hash = ""
+    counts = doubt = torch.zeros(len(context.classes), 0)
+    if table is not None:
+        columns = table.guide.attributes
+        seen = Columns(values=dict(zip(columns, table.guide.values, strict=True)))
+        columns_hash = context.arrays.put_json(seen.model_dump(mode="json"))
+        counts = table.guide.counts.sum(-1)
+        doubt = contradiction(table.guide.counts, table.result.q)
+    return PlanView(
+        classes=context.classes,
+        weights=weights,
+        columns=columns,
+        columns_hash=columns_hash,
+        counts=counts,
+        doubt=doubt,
+        notes=load_notebook(notebook, context).notes,
+        group_size=context.options.group_size,
+    )
+
+
+def untold_classes(table: Table) -> Tensor:
+    """Classes whose row of the table is mostly empty `[C]` bool."""
+    told = (table.guide.counts.sum(-1) > 0).float().mean(1)
+    return told < TOLD_FROM
+
+
+def contradiction(counts: Tensor, q: Tensor) -> Tensor:
+    """Total variation between what was voted and what the images make of it.
+
+    Args:
+        counts: Votes `[C, T, V]`.
+        q: The corrected table `[C, T, V]`.
+
+    Returns:
+        `[C, T]` float32 in 0..1; 0 where nobody voted.
+    """
+    total = counts.sum(-1, keepdim=True)
+    voted = counts / total.clamp(min=1)
+    return 0.5 * (voted - q).abs().sum(-1) * (total[..., 0] > 0)

@@ -1,0 +1,100 @@
+"""Runs the resolve graph with its checkpoint in the run folder, from the start or from where it stopped.
+
+It knows nothing of settings, commands or what the run is for.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.graph import RECURSION_LIMIT, Batch, ResolveState, build_graph
+from fieldmark.agents.resolve.rescoring import load_notebook
+from fieldmark.agents.shared.checkpoints import open_checkpoint
+from fieldmark.agents.shared.fan_out import halted, settled
+from fieldmark.agents.shared.notes import Note, QuestionSpec, RoundSummary
+
+CHECKPOINT = "checkpoint.sqlite"
+HELD_TYPES = (Batch, Note, QuestionSpec, ResolveState, RoundSummary)
+"""The only types made from a checkpoint."""
+
+
+async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> ResolveState:
+    """Run the resolve graph, or take it up where an earlier process left it.
+
+    A run that was killed goes on from its last checkpoint: at most the questions that were in flight
+    are asked again, and answered ones come from the checkpoint or the cache. A run that a limit or a
+    dead endpoint stopped begins its last round again and asks the questions that were kept back: it
+    ends as if it had never stopped. A finished run is returned as it is, unless there are open images that
+    a vision-language model was not shown yet.
+
+    Args:
+        context: Tools and data; the checkpoint lies in its run folder.
+        thread: Name of the run inside the checkpoint, for run folders that hold several.
+
+    Returns:
+        The last state.
+    """
+    path = context.run.path / CHECKPOINT
+    async with open_checkpoint(path, AsyncSqliteSaver, holds=HELD_TYPES) as saver:
+        graph = build_graph(saver)
+        config: RunnableConfig = {"configurable": {"thread_id": thread}, "recursion_limit": RECURSION_LIMIT}
+        earlier = await graph.aget_state(config)
+        # Not `earlier.next`: a kill between a node's last write and the next checkpoint leaves it empty.
+        ahead = [task.name for task in earlier.tasks]
+        start: ResolveState | None = None
+        if not earlier.values:
+            start = ResolveState()
+        else:
+            state = ResolveState.model_validate(earlier.values)
+            stopped_short = state.stop_reason in ("budget", "endpoint")
+            if not ahead and not stopped_short:
+                if not unseen_left(state, context):
+                    return state
+                await graph.aupdate_state(config, {"shows": True}, as_node="triage")
+            described = described_so_far(state, ahead, context)
+            if described is not None:
+                await saver.adelete_thread(thread)
+                start = ResolveState(notebook=described)
+            elif not ahead and stopped_short:
+                await graph.aupdate_state(config, last_round_again(state), as_node="plan")
+        # Each checkpoint before the next step: answers saved for a checkpoint that never came would be lost.
+        values: dict[str, Any] = await graph.ainvoke(start, config, context=context, durability="sync")  # pyright: ignore
+        return ResolveState.model_validate(values)
+
+
+def described_so_far(state: ResolveState, ahead: Sequence[str], context: ResolveContext) -> str | None:
+    """The notebook to begin again with where descriptions were kept back; None where none were.
+
+    Either the run stopped after a first look that was cut short, or it raised before that look, when
+    the endpoint described no class at all.
+    """
+    if state.round:
+        return None
+    if "encode" in ahead and halted(state.fresh):
+        known = load_notebook(state.notebook, context)
+        return context.arrays.put_json(known.with_notes(settled(state.fresh)).model_dump(mode="json"))
+    return state.notebook if state.stop_reason in ("budget", "endpoint") and not ahead else None
+
+
+def unseen_left(state: ResolveState, context: ResolveContext) -> bool:
+    """Whether a finished run has open images for a vision-language model, which it was not shown so far."""
+    if context.vlm is None:
+        return False
+    left_open = bool(state.history) and state.history[-1].open > 0
+    return state.looks_kept_back > 0 or (left_open and not state.looks)
+
+
+def last_round_again(state: ResolveState) -> dict[str, Any]:
+    """What takes a state back to before the round that was cut short, its answers kept, the rest planned."""
+    return {
+        "plan": state.kept_back,
+        "kept_back": (),
+        "candidates": state.earlier,
+        "history": state.history[:-1],
+        "round": state.round - 1,
+        "halted": None,
+        "stop_reason": None,
+    }

@@ -1,0 +1,129 @@
+"""Shows the images that the loop left open to a vision-language model, with candidates and disputed marks.
+
+It knows nothing of rounds or of how candidates came about; what is chosen here changes no status.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.finish import Outcome, predict, table_of
+from fieldmark.agents.resolve.rescoring import Table
+from fieldmark.agents.shared.notes import Look, LookFailure, Looks
+from fieldmark.errors import EndpointError, LimitReached
+from fieldmark.prompts.choose import DisputedMark, ask_choose, chosen
+from fieldmark.tools.annotate.concurrency import through
+from fieldmark.tools.annotate.image_asker import ImageAsker
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.chat import LanguageModel
+
+AT_ONCE = 16
+"""Images under way at a time."""
+MOST_MARKS = 8
+"""The most disputed marks shown with an image: the field guide's most voted attributes first."""
+KEPT_BACK = frozenset({"limit", "endpoint"})
+"""Failures that a resumed run asks about again."""
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """An image that the loop left open.
+
+    Attributes:
+        image: The file.
+        candidates: The likeliest classes left, best first.
+        marks: Attributes in which the field guide tells them apart.
+    """
+
+    image: ImageFile
+    candidates: tuple[str, ...]
+    marks: tuple[DisputedMark, ...]
+
+
+def undecided(outcome: Outcome, context: ResolveContext) -> tuple[Undecided, ...]:
+    """The images that are open, with what there is to choose from; resolved and rejected ones are not shown.
+
+    Args:
+        outcome: Where the loop ended.
+        context: The run.
+    """
+    table = table_of(outcome, context)
+    found: list[Undecided] = []
+    for image, prediction in zip(context.usable, predict(outcome, context), strict=True):
+        names = tuple(candidate.class_name for candidate in prediction.candidates)
+        if prediction.status == "open" and len(names) > 1:
+            found.append(Undecided(image, names, disputed_marks(names, table) if table else ()))
+    return tuple(found)
+
+
+def disputed_marks(names: Sequence[str], table: Table) -> tuple[DisputedMark, ...]:
+    """The attributes of which the field guide has different values for these classes.
+
+    Args:
+        names: Class names.
+        table: The field guide; a class without a vote on an attribute has no value there.
+    """
+    guide = table.guide
+    rows = [guide.classes.index(name) for name in names]
+    told = (guide.counts[rows].sum(-1) > 0).tolist()
+    likeliest = table.result.q[rows].argmax(-1).tolist()
+    marks: list[DisputedMark] = []
+    for t, attribute in enumerate(guide.attributes):
+        values = {name: guide.values[t][likeliest[row][t]] for row, name in enumerate(names) if told[row][t]}
+        if len(set(values.values())) > 1:
+            marks.append(DisputedMark(attribute, values))
+    return tuple(marks[:MOST_MARKS])
+
+
+async def look_at(
+    images: Sequence[Undecided], vlm: LanguageModel, context: ResolveContext
+) -> tuple[Look, ...]:
+    """Ask about each image which of its candidates it shows.
+
+    Nothing here ends a run: a refusal or a fault leaves the image open and is counted, and what a limit or a
+    dead endpoint keeps back can be asked when the run is resumed.
+
+    Args:
+        images: The open images.
+        vlm: The vision-language model.
+        context: The run.
+    """
+    asker = ImageAsker(vlm)
+    stopped: LookFailure | None = None
+
+    async def look(item: Undecided) -> Look:
+        nonlocal stopped
+        if stopped is not None:
+            return Look(image=item.image.content_hash, failure=stopped)
+        try:
+            return await _look(item, asker, context.options.noun)
+        except LimitReached:
+            stopped = "limit"
+        except EndpointError as error:
+            stopped = "endpoint"
+            context.report("looking_stopped", {"reason": error.message})
+        return Look(image=item.image.content_hash, failure=stopped)
+
+    def tell(done: int, of: int) -> None:
+        context.report("looked", {"done": done, "of": of})
+
+    return tuple(await through(images, look, at_once=AT_ONCE, progress=tell))
+
+
+async def _look(item: Undecided, asker: ImageAsker, noun: str) -> Look:
+    name = item.image.content_hash
+    said = await asker.ask(
+        item.image, lambda part: ask_choose(part, item.candidates, noun=noun, marks=item.marks)
+    )
+    if isinstance(said, str):
+        return Look(image=name, failure="refused" if said == "refused" else "unanswered")
+    try:
+        label = chosen(said, item.candidates)
+    except ValueError:
+        return Look(image=name, rationale=said.rationale, failure="stranger")
+    return Look(image=name, label=label, confidence=said.confidence / 100, rationale=said.rationale)
+
+
+def load_looks(looks: str, context: ResolveContext) -> tuple[Look, ...]:
+    """All looks so far, by their hash; none for ""."""
+    return Looks.model_validate(context.arrays.get_json(looks)).looks if looks else ()

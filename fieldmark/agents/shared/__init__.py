@@ -1,0 +1,1 @@
+"""What several graphs share: asking, notes, fan-out, checkpoints."""

@@ -1,0 +1,1 @@
+"""Concepts as a library or a command uses them."""

@@ -1,0 +1,159 @@
+"""An owner whose answers stand in a file, for scripts and tests.
+
+It knows nothing of graphs, models or terminals.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError, model_validator
+
+from fieldmark.errors import InputError
+from fieldmark.records import LabelValue, Record
+from fieldmark.records.conversation import (
+    BlindBatch,
+    BoardToLabel,
+    EditOffer,
+    ImageLabel,
+    LabelReply,
+    OfferReply,
+    Payload,
+    Reply,
+    Response,
+    Reveal,
+    RevealReply,
+    ScopeQuestion,
+    ScopeReply,
+)
+from fieldmark.tools.images.files import ImageFile
+
+LEAST_HASH = 8
+"""So many digits of a content hash name an image."""
+
+_FORM = 'A line is an object, such as {"image": "wren/0001.jpg", "label": "in"}.'
+
+
+class AnswerLine(Record):
+    """One line of an answers file: what to say of an image, to a question, or to all edits."""
+
+    image: str | None = None
+    """The end of its path, or the beginning of its content hash."""
+    label: LabelValue | None = None
+    reason: str = ""
+    """Said where the annotator disagrees with the label."""
+    question: str | None = None
+    """A part of the question; an empty one stands for all that no other line answers."""
+    answer: str = ""
+    offers: Literal["accept", "decline"] | None = None
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> "AnswerLine":
+        told = [self.image is not None, self.question is not None, self.offers is not None]
+        if sum(told) != 1 or (self.image is not None) != (self.label is not None):
+            raise ValueError('a line has "image" and "label", or "question" and "answer", or "offers"')
+        return self
+
+
+class AnswersFile:
+    """An `Owner` that answers by the lines of a file, in any order.
+
+    An image or question without a line stays unanswered; an edit is declined unless a line accepts edits.
+
+    Args:
+        lines: The lines.
+        images: The pool, by content hash.
+
+    Attributes:
+        skipped: Questions that no line answers, in order.
+    """
+
+    def __init__(self, lines: list[AnswerLine], images: Mapping[str, ImageFile]) -> None:
+        self._questions = [line for line in lines if line.question is not None]
+        self._accepts = any(line.offers == "accept" for line in lines)
+        self._said: dict[str, AnswerLine] = {}
+        self._images = images
+        self.skipped: list[str] = []
+        by_name: dict[str, list[str]] = {}
+        for name, image in images.items():
+            by_name.setdefault(image.path.name, []).append(name)
+        for line in lines:
+            if line.image is not None:
+                for name in _named(line.image, by_name, images):
+                    self._said[name] = line
+
+    async def answer(self, payload: Payload) -> Reply:
+        """Answer one question."""
+        match payload:
+            case ScopeQuestion():
+                return ScopeReply(answer=self._answer(payload.question))
+            case BoardToLabel() | BlindBatch():
+                labels = [(image, self._said[image]) for image in payload.images if image in self._said]
+                return LabelReply(
+                    labels=tuple(
+                        ImageLabel(image=image, value=line.label) for image, line in labels if line.label
+                    ),
+                )
+            case Reveal():
+                lines = [(image.image, self._said.get(image.image)) for image in payload.disagreements]
+                return RevealReply(
+                    responses=tuple(
+                        Response(image=image, kind="reason", reason=line.reason)
+                        for image, line in lines
+                        if line is not None and line.reason
+                    )
+                )
+            case EditOffer():
+                return OfferReply(accept=self._accepts)
+
+    def _answer(self, question: str) -> str:
+        fitting = [q for q in self._questions if (q.question or "").casefold() in question.casefold()]
+        if not fitting:
+            self.skipped.append(question)
+            return ""
+        return max(fitting, key=lambda q: len(q.question or "")).answer
+
+
+def read_answers(path: Path, images: Mapping[str, ImageFile]) -> AnswersFile:
+    """Read an answers file: one JSON object a line.
+
+    Raises:
+        InputError: It cannot be read, or a line is not well formed; the message says which.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        says = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InputError(f"The answers cannot be read from {str(path)!r}: {says}.", hint=_FORM) from error
+    found: list[AnswerLine] = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                found.append(AnswerLine.model_validate_json(line))
+            except ValidationError as error:
+                raise InputError(
+                    f"Line {number} of {str(path)!r} is no answer: {_complaint(error)}.", hint=_FORM
+                ) from None
+    return AnswersFile(found, images)
+
+
+def _complaint(error: ValidationError) -> str:
+    """What is wrong with a line, with the key where it is one key that is."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    key = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        return f"it has the key {key!r}, and there are {', '.join(AnswerLine.model_fields)}"
+    says = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{key}: {says}" if key else says
+
+
+def _named(given: str, by_name: Mapping[str, list[str]], images: Mapping[str, ImageFile]) -> list[str]:
+    parts = Path(given).parts
+    found = [
+        name
+        for name in by_name.get(parts[-1] if parts else "", [])
+        if images[name].path.parts[-len(parts) :] == parts
+    ]
+    if not found and len(given) >= LEAST_HASH:
+        found = [name for name in images if name.startswith(given)]
+    return found

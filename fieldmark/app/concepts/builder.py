@@ -1,0 +1,319 @@
+"""A concept's classifier as a library or a command makes it: build it, measure it once, export it.
+
+It knows nothing of commands and terminals, or of how a classifier is fitted.
+"""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+from pydantic import ValidationError
+
+from fieldmark.agents.build.context import BuildContext
+from fieldmark.agents.build.measure import check_before_look, measure, note_look, read_measurement
+from fieldmark.agents.build.options import BuildOptions
+from fieldmark.agents.build.run import run_build
+from fieldmark.agents.build.sample import taught_labels
+from fieldmark.agents.build.write import read_built
+from fieldmark.agents.resolve.context import Report, say_nothing
+from fieldmark.app.concepts.export import Exported, export_folder
+from fieldmark.app.concepts.tools import (
+    ConceptSetup,
+    ConceptTools,
+    clip_reference,
+    open_folder,
+    open_tools,
+    read_setup,
+)
+from fieldmark.app.event_loop import run_here
+from fieldmark.aviary.guide.scripted import scripted_notes
+from fieldmark.cache.folders import write_whole
+from fieldmark.errors import InputError, RunError
+from fieldmark.records import Concept, Limits, Record
+from fieldmark.records.building import BuildResult, Measurement
+from fieldmark.tools.annotate.annotator import Annotator
+from fieldmark.tools.annotate.clip import ClipAnnotator, Labelled
+from fieldmark.tools.concepts.folder import ConceptFolder
+from fieldmark.tools.concepts.heads.export import HeadConfig, read_config
+from fieldmark.tools.concepts.model_card import model_card
+
+MODELS = "models"
+SETTINGS = "settings.json"
+
+
+class BuildSettings(Record):
+    """The models and choices of a build; measuring takes the same."""
+
+    setup: ConceptSetup
+    options: BuildOptions
+
+
+@dataclass(kw_only=True)
+class ConceptBuilder:
+    """Makes, measures and exports the classifier of one version of a concept.
+
+    Args:
+        folder: The concept's folder; see `open`.
+        setup: Its models.
+        version: The version of the definition that the classifier is for.
+        api_key: The endpoint's key; the settings' where not given.
+        options: The choices of the build.
+        limits: The most that one build or one measurement may spend.
+        home: Where answers and vectors are kept; the settings' where not given.
+        report: Called with progress events.
+    """
+
+    folder: ConceptFolder
+    setup: ConceptSetup
+    version: int
+    api_key: str | None = field(default=None, repr=False)
+    options: BuildOptions = field(default_factory=BuildOptions)
+    limits: Limits = field(default_factory=Limits)
+    home: Path | None = None
+    report: Report = say_nothing
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        *,
+        version: int | None = None,
+        llm: str | None = None,
+        vlm: str | None = None,
+        base_url: str | None = None,
+        options: BuildOptions | None = None,
+        limits: Limits | None = None,
+        home: Path | None = None,
+        report: Report = say_nothing,
+    ) -> Self:
+        """A concept that was talked about; what is given wins over the models that it was made with.
+
+        Args:
+            name: What it is called.
+            version: A version of its definition; the one in force where not given.
+            llm: The language model, which writes queries.
+            vlm: The vision-language model that judges images: the language model where not given, "none" for
+                CLIP alone.
+            base_url: Their endpoint.
+            options: The choices of the build.
+            limits: The most that may be spent.
+            home: Where concepts, answers and vectors are kept.
+            report: Called with progress events.
+
+        Raises:
+            InputError: There is no such concept or version, or its setup cannot be read.
+        """
+        folder = open_folder(name, home=home)
+        return cls(
+            folder=folder,
+            setup=read_setup(folder).changed(llm=llm, vlm=vlm, base_url=base_url),
+            version=_existing(folder.load(), version),
+            options=options or BuildOptions(),
+            limits=limits or Limits(),
+            home=home,
+            report=report,
+        )
+
+    @property
+    def concept(self) -> Concept:
+        """The concept as it is now."""
+        return self.folder.load()
+
+    @property
+    def out(self) -> Path:
+        """Where this version's classifier lies."""
+        return self.folder.path / MODELS / f"v{self.version}"
+
+    @property
+    def built(self) -> BuildResult | None:
+        """What was built for this version; None before anything was.
+
+        Raises:
+            RunError: What was written down of it is damaged.
+        """
+        return read_built(self.out)
+
+    @property
+    def measured(self) -> Measurement | None:
+        """How this version was measured; None before it was. Reading it is no look at the blind test.
+
+        Where the process ended between the result and the note that there was a look, it is noted now.
+
+        Raises:
+            RunError: What was written down of it is damaged, or the look is to be noted while another process
+                works on the concept.
+        """
+        found = read_measurement(self.out)
+        if found is not None and self.version not in self.concept.blind_looks:
+            with self.folder.writing():
+                note_look(self.folder, self.version)
+        return found
+
+    def build(self) -> BuildResult:
+        """See `abuild`; not for a running event loop."""
+        return run_here(self.abuild(), "build")
+
+    async def abuild(self) -> BuildResult:
+        """Build the classifier, or go on with a build that was stopped; a finished one is not built again.
+
+        Raises:
+            RunError: Another process works on the concept, or this version was measured and something that
+                decides what comes of a build has changed since.
+            InputError: There is too little to learn from.
+            EndpointError: A model cannot be asked; what was judged is kept.
+            LimitReached: A limit was reached; what was judged is kept.
+        """
+        async with self._tools() as tools:
+            self.out.mkdir(parents=True, exist_ok=True)
+            kept = BuildSettings(setup=self.setup.settled(), options=self.options)
+            write_whole(self.out / SETTINGS, (kept.model_dump_json(indent=1).encode("utf-8"),))
+            return await run_build(self._context(tools))
+
+    def check_before_look(self) -> None:
+        """Say now, and without loading a model, why the blind test cannot be looked at.
+
+        Raises:
+            RunError: Nothing is built, or the test was looked at for this version and its result is gone.
+            InputError: Too few blind labels.
+        """
+        if self.measured is None:
+            check_before_look(self.concept, self.version, self.out)
+
+    def evaluate(self, *, base_url: str | None = None) -> Measurement:
+        """See `aevaluate`; not for a running event loop."""
+        return run_here(self.aevaluate(base_url=base_url), "evaluate")
+
+    async def aevaluate(self, *, base_url: str | None = None) -> Measurement:
+        """Measure the classifier on the blind test, once; what was measured before is read.
+
+        The models and options are those of its build. Beside it stand its annotator, the concept's name alone
+        and a head on the owner's labels alone.
+
+        Args:
+            base_url: The endpoint, where it is another by now.
+
+        Raises:
+            RunError: Nothing is built, or labels, costs, options or models changed since, or the test was
+                looked at for this version and its result is gone, or another process works on the concept.
+            InputError: Too few blind labels.
+            EndpointError: The annotator cannot be asked; the test was not looked at.
+            LimitReached: A limit was reached; the test was not looked at.
+        """
+        if (known := self.measured) is not None:
+            return known
+        self.check_before_look()
+        kept = self._kept()
+        setup = kept.setup.changed(llm=None, vlm=None, base_url=base_url)
+        as_built = replace(self, setup=setup, options=kept.options)
+        async with as_built._tools() as tools:
+            return await measure(as_built._context(tools))
+
+    def export(self, out: Path | str) -> Exported:
+        """Copy the classifier into a folder that stands alone, and check every file of the copy.
+
+        Args:
+            out: A folder that is not there, is empty, or holds an export of this concept, which is replaced.
+
+        Raises:
+            RunError: Nothing is built, or a file of it is damaged.
+            InputError: The folder holds something else, or cannot be written.
+        """
+        built = self.built
+        if built is None:
+            raise RunError(
+                f"Version {self.version} of {self.concept.name!r} has no classifier yet.",
+                hint="Run `fieldmark concept build` first.",
+            )
+        target = Path(out).resolve()
+        card = model_card(self.concept, self._config(), built, self.measured, folder=target.name or "FOLDER")
+        return export_folder(self.out, target, card=card)
+
+    async def aexport(self, out: Path | str) -> Exported:
+        """See `export`; for a running event loop."""
+        return await asyncio.to_thread(self.export, out)
+
+    def _config(self) -> HeadConfig:
+        try:
+            return read_config(self.out)
+        except InputError as error:
+            raise RunError(error.message, hint="Build it again: `fieldmark concept build`.") from error
+
+    def _kept(self) -> BuildSettings:
+        try:
+            return BuildSettings.model_validate_json((self.out / SETTINGS).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise RunError(
+                f"{self.out / SETTINGS} cannot be read.", hint="Build it again: `fieldmark concept build`."
+            ) from error
+
+    def _tools(self) -> AbstractAsyncContextManager[ConceptTools]:
+        return open_tools(
+            self.folder,
+            self.setup,
+            api_key=self.api_key,
+            limits=self.limits,
+            home=self.home,
+            report=self.report,
+        )
+
+    def _context(self, tools: ConceptTools) -> BuildContext:
+        return BuildContext(
+            folder=self.folder,
+            version=self.version,
+            out=self.out,
+            pool=tools.pool,
+            encoder=tools.encoder,
+            annotator=tools.vlm or _calibrated(tools, self.concept),
+            debater=tools.vlm,
+            llm=tools.llm,
+            arrays=tools.arrays,
+            options=self.options,
+            report=self.report,
+            notes=_notes(tools, self.setup.settled()),
+        )
+
+
+def _existing(concept: Concept, version: int | None) -> int:
+    """The number of a version that there is.
+
+    Raises:
+        InputError: There is none, or none of this number.
+    """
+    count = len(concept.versions)
+    if not count:
+        raise InputError(
+            f"Concept {concept.name!r} has no definition yet.",
+            hint="Talk about it first: `fieldmark concept chat`.",
+        )
+    number = concept.current if version is None else version
+    if not 1 <= number <= count:
+        raise InputError(
+            f"Concept {concept.name!r} has no version {number}.", hint=f"It has versions 1 to {count}."
+        )
+    return number
+
+
+def _calibrated(tools: ConceptTools, concept: Concept) -> Annotator:
+    """CLIP as annotator, fitted to the owner's labels; the blind test has no part in it."""
+    pool = tools.pool
+    dev = [
+        Labelled(pool.images[pool.row_of[image]], label.value == "in")
+        for image, label in sorted(taught_labels(concept, pool).items())
+    ]
+    return ClipAnnotator(tools.encoder, clip_reference(concept, pool), dev=dev)
+
+
+def _notes(tools: ConceptTools, setup: ConceptSetup) -> tuple[str, ...]:
+    """Who judged the images, for whoever reads the card."""
+    scripted = scripted_notes(setup.llm, setup.vlm)
+    if tools.vlm is not None:
+        judge = "" if scripted_notes(setup.vlm) else ", a vision-language model"
+        return (f"Its training images were judged by `{setup.vlm}`{judge}.", *scripted)
+    return (
+        f"Its training images were judged by CLIP alone (`{tools.encoder.name}`), which compares them with "
+        "captions of the clauses: no vision-language model saw them, nothing was argued about, and the "
+        "pictures of instructions.md have no description.",
+        *scripted,
+    )

@@ -1,0 +1,127 @@
+"""Uses an exported classifier of a concept: three lines of Python, no language model.
+
+It knows nothing of how the classifier was made, of commands or of terminals.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from torch import Tensor
+
+from fieldmark.agents.resolve.context import Report, say_nothing
+from fieldmark.app.inputs import find_given
+from fieldmark.app.stores import open_stores
+from fieldmark.records import Skipped
+from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction, ConceptPredictions
+from fieldmark.settings import read_settings
+from fieldmark.tools.concepts.heads.export import HeadConfig, load_head, read_config
+from fieldmark.tools.images.files import ImageFile
+
+
+class ConceptClassifier:
+    """An exported classifier, ready to use.
+
+    A context manager; leaving it closes the stores of vectors.
+
+    Args:
+        folder: What `fieldmark concept export` wrote.
+        clip: The CLIP model; the one it was made with where not given. Another one, or other weights or
+            preprocessing of the same, are refused.
+        device: "auto", "cpu", "cuda", "mps"; the settings' where not given.
+        home: Where vectors are kept; the settings' where not given.
+        report: Called with progress events.
+
+    Raises:
+        InputError: The folder holds no export, or a file of it is damaged.
+        ModelError: The CLIP model cannot be loaded, or is not the one it was made with.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        clip: str | None = None,
+        device: str | None = None,
+        home: Path | None = None,
+        report: Report = say_nothing,
+    ) -> None:
+        config = read_config(Path(folder))
+        self._closing = ExitStack()
+        self._report = report
+        try:
+            stores = self._closing.enter_context(open_stores(home))
+            self._encoder = stores.encoder(
+                clip or config.encoder.name, device=device or read_settings().device
+            )
+            self._head, self.config = load_head(Path(folder), self._encoder)
+        except BaseException:
+            self._closing.close()
+            raise
+
+    config: HeadConfig
+    """What it is: concept, version, clauses, threshold, encoder."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the stores."""
+        self._closing.close()
+
+    def predict(self, images: Iterable[Path | str] | Path | str) -> ConceptPredictions:
+        """Say of each image whether it is in or out.
+
+        Args:
+            images: Files and folders.
+
+        Returns:
+            One prediction for each usable image, in a fixed order; the others are named with the reason.
+
+        Raises:
+            NoImagesError: Not one is usable.
+        """
+        found = find_given([images] if isinstance(images, str | Path) else list(images))
+
+        def tell(done: int, of: int) -> None:
+            self._report("encoded", {"done": done, "of": of})
+
+        encoded = self._encoder.encode_images(found.images, progress=tell)
+        rows = encoded.ok.nonzero()[:, 0].tolist()
+        p, clauses = self._head.probabilities(encoded.vectors[encoded.ok])
+        broken = {image.path for image, ok in zip(found.images, encoded.ok.tolist(), strict=True) if not ok}
+        unread = (each for each in self._encoder.failures if each.path in broken)
+        skipped: tuple[Skipped, ...] = (*found.skipped, *unread)
+        return ConceptPredictions(
+            concept=self.config.concept,
+            version=self.config.version,
+            threshold=self.config.threshold,
+            encoder=self.config.encoder.name,
+            predictions=self._predictions([found.images[row] for row in rows], p, clauses),
+            skipped=skipped,
+        )
+
+    def _predictions(
+        self, images: Sequence[ImageFile], p: Tensor, clauses: Tensor
+    ) -> tuple[ConceptPrediction, ...]:
+        active = self.config.definition.active
+        return tuple(
+            ConceptPrediction(
+                image=str(image.path),
+                image_hash=image.content_hash,
+                label="in" if own >= self.config.threshold else "out",
+                probability=round(own, 6),
+                clauses=tuple(
+                    ClauseScore(clause=c.id, role=c.role, text=c.text, probability=round(each, 6))
+                    for c, each in zip(active, row, strict=True)
+                ),
+            )
+            for image, own, row in zip(images, p.tolist(), clauses.tolist(), strict=True)
+        )

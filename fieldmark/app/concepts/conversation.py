@@ -1,0 +1,294 @@
+"""A conversation about a concept as a library or a command uses it: make it, talk, label, roll back.
+
+It knows nothing of terminals or web pages: whoever answers is an `Owner`.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from fieldmark.agents.define.board_steps import next_batch
+from fieldmark.agents.define.context import DefineContext
+from fieldmark.agents.define.labelling import label_images
+from fieldmark.agents.define.options import DefineOptions
+from fieldmark.agents.define.progress import read_progress
+from fieldmark.agents.define.run import Owner, Sitting, converse
+from fieldmark.agents.define.scope import now, with_blind_test
+from fieldmark.agents.resolve.context import Report, say_nothing
+from fieldmark.app.concepts.tools import (
+    ConceptSetup,
+    concept_home,
+    encoded_pool,
+    open_folder,
+    open_tools,
+    read_setup,
+    write_setup,
+)
+from fieldmark.app.event_loop import run_to_end
+from fieldmark.app.inputs import find_given
+from fieldmark.app.stores import open_stores
+from fieldmark.errors import InputError
+from fieldmark.records import Concept, Costs, Definition, Limits, Skipped
+from fieldmark.records.conversation import Progress
+from fieldmark.settings import read_settings
+from fieldmark.tools.concepts.changes import DefinitionChange, difference, rolled_back
+from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.counting import CountingModel
+
+
+@dataclass(kw_only=True)
+class ConceptConversation:
+    """One concept, and the conversation that finds out what its owner means.
+
+    Args:
+        folder: The concept's folder; see `new` and `open`.
+        setup: Its models.
+        api_key: The endpoint's key; the settings' where not given.
+        options: The choices of the conversation.
+        limits: The most that one sitting may spend.
+        home: Where answers and vectors are kept; the settings' where not given.
+        report: Called with progress events.
+        skipped: Files that could not be taken in, with the reason; known where the concept was just made.
+    """
+
+    folder: ConceptFolder
+    setup: ConceptSetup
+    api_key: str | None = field(default=None, repr=False)
+    options: DefineOptions = field(default_factory=DefineOptions)
+    limits: Limits = field(default_factory=Limits)
+    home: Path | None = None
+    report: Report = say_nothing
+    skipped: tuple[Skipped, ...] = ()
+
+    @classmethod
+    def new(
+        cls,
+        name: str,
+        *,
+        pool: Sequence[Path | str] | Path | str,
+        about: str = "",
+        clip: str | None = None,
+        llm: str | None = None,
+        vlm: str | None = None,
+        base_url: str | None = None,
+        costs: Costs | None = None,
+        seed: int = 0,
+        options: DefineOptions | None = None,
+        home: Path | None = None,
+        report: Report = say_nothing,
+    ) -> Self:
+        """Make a concept: take its pool in, encode it, and draw the blind test before anything else.
+
+        Args:
+            name: What it is called.
+            pool: Files and folders of images, of what is in and of what is not.
+            about: What it is for and what it means, in the owner's words.
+            clip: The CLIP model; the settings' where not given.
+            llm: The language model; what the settings say at the time where not given.
+            vlm: The vision-language model that judges images: the language model where not given, "none" for
+                CLIP alone.
+            base_url: Their endpoint.
+            costs: What mistakes cost.
+            seed: Decides every draw of images.
+            options: Choices of the conversation, the size of the blind test among them.
+            home: Where concepts, answers and vectors are kept.
+            report: Called with progress events.
+
+        Raises:
+            InputError: The name is blank, or there is such a concept already.
+            NoImagesError: There is no usable image.
+            ModelError: The CLIP model cannot be loaded.
+        """
+        settings = read_settings()
+        options = options or DefineOptions()
+        path = concept_home(home) / slug_of(name)
+        if path.exists():
+            _refuse_another(ConceptFolder(path))
+        found = find_given(pool)
+        setup = ConceptSetup(clip=clip or settings.clip, llm=llm, vlm=vlm, base_url=base_url)
+        with open_stores(home) as stores:
+            encoder = stores.encoder(setup.clip, device=settings.device)
+            encoded = encoded_pool(found.images, encoder, report)
+            skipped = (*found.skipped, *encoder.failures)
+            concept = Concept(name=name.strip(), purpose=about.strip(), costs=costs or Costs(), seed=seed)
+            concept = with_blind_test(concept, encoded, encoder, count=options.blind)
+        folder = ConceptFolder(path)
+        with folder.writing():
+            _refuse_another(folder)  # somebody may have made it while the images were encoded
+            folder.save_pool(encoded.images)
+            write_setup(folder, setup)
+            folder.save(concept)
+        return cls(folder=folder, setup=setup, options=options, home=home, report=report, skipped=skipped)
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        *,
+        llm: str | None = None,
+        vlm: str | None = None,
+        base_url: str | None = None,
+        options: DefineOptions | None = None,
+        limits: Limits | None = None,
+        home: Path | None = None,
+        report: Report = say_nothing,
+    ) -> Self:
+        """A concept that was made before; what is given wins over the models that it was made with.
+
+        Raises:
+            InputError: There is no such concept, or its setup cannot be read.
+        """
+        folder = open_folder(name, home=home)
+        return cls(
+            folder=folder,
+            setup=read_setup(folder).changed(llm=llm, vlm=vlm, base_url=base_url),
+            options=options or DefineOptions(),
+            limits=limits or Limits(),
+            home=home,
+            report=report,
+        )
+
+    @property
+    def concept(self) -> Concept:
+        """The concept as it is now."""
+        return self.folder.load()
+
+    @property
+    def images(self) -> dict[str, ImageFile]:
+        """Images of the pool by content hash."""
+        return {image.content_hash: image for image in self.folder.load_pool()}
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the conversation was after its latest board; None before there was one."""
+        return read_progress(self.folder.path)
+
+    def chat(self, owner: Owner, *, one_board: bool = False, more: bool = False) -> Sitting:
+        """See `achat`; not for a running event loop."""
+        return run_to_end(self.achat(owner, one_board=one_board, more=more))
+
+    async def achat(self, owner: Owner, *, one_board: bool = False, more: bool = False) -> Sitting:
+        """Talk until the conversation is over or the owner leaves; goes on where it was left.
+
+        Args:
+            owner: Who answers.
+            one_board: Leave once one board is done with.
+            more: Begin a further conversation where the last one is over.
+
+        Raises:
+            RunError: Another process works on the concept.
+            EndpointError: A model cannot be asked; everything so far is kept.
+        """
+        async with open_tools(
+            self.folder,
+            self.setup,
+            api_key=self.api_key,
+            limits=self.limits,
+            home=self.home,
+            report=self.report,
+        ) as tools:
+            context = DefineContext(
+                folder=self.folder,
+                pool=tools.pool,
+                encoder=tools.encoder,
+                annotator=tools.annotator,
+                gap_finder=tools.vlm,
+                llm=CountingModel(tools.llm) if tools.llm else None,
+                arrays=tools.arrays,
+                options=self.options,
+                report=self.report,
+            )
+            return await converse(context, owner, one_board=one_board, anew=more)
+
+    def label_blind(self, owner: Owner) -> int:
+        """Have the blind test labelled, batch by batch, until it is done or the owner leaves.
+
+        Returns:
+            How many of its images have no label yet.
+
+        Raises:
+            RunError: Another process works on the concept.
+        """
+        with self.folder.writing():
+            images = self.folder.load_pool()
+            size, shown = self.options.blind_batch, set[str]()
+            while batch := next_batch(self.concept, images, size=size, without=shown):
+                shown |= set(batch.images)
+                if not run_to_end(label_images(self.folder, batch, owner)):
+                    break
+            left = next_batch(self.concept, images, size=1)
+            return left.of - left.done if left else 0
+
+    def label(self, images: Sequence[Path | str], owner: Owner) -> int:
+        """Have images of the pool labelled that the owner names.
+
+        Args:
+            images: Files and folders.
+            owner: Who labels.
+
+        Returns:
+            How many were labelled.
+
+        Raises:
+            InputError: An image is not in the pool, or belongs to the blind test.
+            RunError: Another process works on the concept.
+        """
+        with self.folder.writing():
+            concept, known = self.concept, self.images
+            found = [image.content_hash for image in find_given(images).images]
+            for image in find_given(images).images:
+                if image.content_hash not in known:
+                    raise InputError(
+                        f"{str(image.path)!r} is not in the pool of {concept.name!r}.",
+                        hint="Only images of the folder that the concept was made with can be labelled.",
+                    )
+            if taken := set(found) & set(concept.blind):
+                raise InputError(
+                    f"{str(known[min(taken)].path)!r} belongs to the blind test.",
+                    hint="Label the blind test as a whole: fieldmark concept label NAME --blind.",
+                )
+            before = len(concept.labels)
+            run_to_end(label_images(self.folder, tuple(dict.fromkeys(found)), owner))
+            return len(self.concept.labels) - before
+
+    def rollback(self, number: int) -> Definition:
+        """Put an earlier version in force; nothing is removed.
+
+        Returns:
+            The definition now in force.
+
+        Raises:
+            InputError: There is no such version.
+            RunError: Another process works on the concept.
+        """
+        with self.folder.writing():
+            concept = rolled_back(self.concept, number, at=now())
+            self.folder.save(concept)
+        return concept.definition
+
+    def diff(self, before: int, after: int) -> DefinitionChange:
+        """What changed from one version to another.
+
+        Raises:
+            InputError: There is no such version.
+        """
+        concept = self.concept
+        for number in (before, after):
+            if not 1 <= number <= len(concept.versions):
+                raise InputError(
+                    f"Concept {concept.name!r} has no version {number}.",
+                    hint=f"It has versions 1 to {len(concept.versions)}.",
+                )
+        return difference(concept.versions[before - 1].definition, concept.versions[after - 1].definition)
+
+
+def _refuse_another(folder: ConceptFolder) -> None:
+    if folder.exists:
+        made = folder.load().name
+        raise InputError(
+            f"There is a concept {made!r} already.",
+            hint=f"Go on with it: fieldmark concept chat {shlex.quote(made)}. Or choose another name.",
+        )

@@ -1,0 +1,153 @@
+"""Copies a classifier into a folder that stands alone, and checks the copy file by file.
+
+It knows nothing of concepts' histories or of how a classifier was made.
+"""
+
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from fieldmark.agents.build.write import CARD, EXEMPLARS, INSTRUCTIONS
+from fieldmark.errors import InputError, RunError
+from fieldmark.tools.concepts.heads.export import (
+    CONFIG,
+    ONNX,
+    WEIGHTS,
+    HeadConfig,
+    read_config,
+    verify_export,
+)
+
+EXEMPLAR = re.compile(r"[0-9a-f]{16}\.jpg")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        folder: Where.
+        config: What was exported.
+        files: Path relative to the folder → SHA-256.
+    """
+
+    folder: Path
+    config: HeadConfig
+    files: dict[str, str]
+
+
+def export_folder(source: Path, out: Path, *, card: str) -> Exported:
+    """Copy head, ONNX model, configuration, instructions and their pictures, and write the model card.
+
+    A new folder appears whole or not at all. In one that holds an export of the same concept the
+    configuration goes first: a copy that was cut short is refused by its hashes, and may be exported again.
+
+    Args:
+        source: The folder of a build.
+        out: A folder that is not there, is empty, or holds an export of the same concept.
+        card: The model card.
+
+    Raises:
+        RunError: A file of the build is missing or damaged.
+        InputError: `out` holds something else or cannot be written, or the copy is not what was written.
+    """
+    contents, config = _contents(source)
+    contents[CARD] = card.encode("utf-8")
+    _refuse_what_is_else(out, source, config)
+    staging = out.with_name(f".{out.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        for name, data in contents.items():
+            path = staging / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        _check(staging, contents)
+        if out.exists():
+            _replace(staging, out, list(contents))
+            _check(out, contents)
+        else:
+            staging.replace(out)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error}.", hint="Give another folder.") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return Exported(out, config, {name: sha256(data).hexdigest() for name, data in contents.items()})
+
+
+def _contents(source: Path) -> tuple[dict[str, bytes], HeadConfig]:
+    """The files of a build that are exported, the configuration first."""
+    try:
+        config = verify_export(source)
+        contents = {name: (source / name).read_bytes() for name in (CONFIG, WEIGHTS, ONNX, INSTRUCTIONS)}
+        for path in sorted((source / EXEMPLARS).glob("*.jpg")):
+            contents[f"{EXEMPLARS}/{path.name}"] = path.read_bytes()
+    except (InputError, OSError) as error:
+        said = error.message if isinstance(error, InputError) else f"A file of the build is gone: {error}."
+        raise RunError(said, hint="Build it again: `fieldmark concept build` makes it anew.") from error
+    return contents, config
+
+
+def _refuse_what_is_else(out: Path, source: Path, config: HeadConfig) -> None:
+    """Refuse a folder that something else lies in.
+
+    Raises:
+        InputError: It is one.
+    """
+    concept_folder = source.resolve().parents[1]
+    if out == concept_folder or concept_folder in out.parents:
+        raise InputError(
+            f"{out} belongs to the concept itself.", hint="Give a folder outside of where concepts are kept."
+        )
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise InputError(f"{out} is no folder.", hint="Give another name.")
+    try:
+        there = {path.name for path in out.iterdir()}
+    except OSError as error:
+        raise InputError(f"{out} cannot be read: {error}.", hint="Give another folder.") from error
+    if not there:
+        return
+    try:
+        earlier = read_config(out)
+    except InputError:
+        # One whose configuration was damaged may be replaced: what it was is seen by its other files.
+        if {CONFIG, WEIGHTS, ONNX} <= there:
+            return
+        raise InputError(
+            f"{out} is not empty and holds no exported classifier.", hint="Give a new or empty folder."
+        ) from None
+    if earlier.concept != config.concept:
+        raise InputError(
+            f"{out} holds the classifier of another concept, {earlier.concept!r}.",
+            hint="Give a folder of its own.",
+        )
+
+
+def _replace(staging: Path, out: Path, names: list[str]) -> None:
+    """Move files over those of an earlier export, and remove its pictures that are not shown any more."""
+    pictures = out / EXEMPLARS
+    if any(name.startswith(f"{EXEMPLARS}/") for name in names):
+        pictures.mkdir(exist_ok=True)
+    for name in names:
+        (staging / name).replace(out / name)
+    for path in pictures.glob("*.jpg"):
+        if EXEMPLAR.fullmatch(path.name) and f"{EXEMPLARS}/{path.name}" not in names:
+            path.unlink()
+
+
+def _check(folder: Path, contents: dict[str, bytes]) -> None:
+    """Read every file back.
+
+    Raises:
+        InputError: One is not what was written.
+    """
+    for name, data in contents.items():
+        if sha256((folder / name).read_bytes()).digest() != sha256(data).digest():
+            raise InputError(
+                f"{folder / name} is not what was written there.",
+                hint="Look after the disk, or give another.",
+            )
+    verify_export(folder)

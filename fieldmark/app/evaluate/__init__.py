@@ -1,0 +1,1 @@
+"""Evaluations of methods as a library or a command uses them."""

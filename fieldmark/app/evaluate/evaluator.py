@@ -1,0 +1,387 @@
+"""Puts an evaluation of methods together: reads settings, opens stores and models, runs or resumes.
+
+It knows nothing of commands and terminals, or of how any method scores.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import JsonValue, ValidationError
+
+from fieldmark.agents.resolve.context import Report, say_nothing
+from fieldmark.app.evaluate.inputs import OwnData, own_test_set
+from fieldmark.app.evaluate.record import asked_of, spent_by, stop_reason_of
+from fieldmark.app.event_loop import run_here
+from fieldmark.app.resuming import RESUMED, Chosen, choose, earlier_manifest
+from fieldmark.app.stores import Stores, open_llm, open_stores
+from fieldmark.aviary.guide.scripted import NOTE, scripted_notes
+from fieldmark.errors import InputError, RunError
+from fieldmark.evals.methods.registry import methods_named
+from fieldmark.evals.table.aviary_run import run_setting
+from fieldmark.evals.table.aviary_settings import AviaryWorld, settings_named
+from fieldmark.evals.table.join import earlier_in, setting_runs, table_rows
+from fieldmark.evals.table.method import Method
+from fieldmark.evals.table.options import CONTROL, EvalOptions
+from fieldmark.evals.table.records import EvalResult
+from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
+from fieldmark.evals.table.test_set import TestSet
+from fieldmark.prompts.loader import prompt_hashes
+from fieldmark.records import Limits
+from fieldmark.settings import read_settings
+from fieldmark.tools.clip.encoder import Encoder, scoring_identity
+from fieldmark.tools.llm.endpoint import normal_url
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.manifest import write_manifest
+
+AVIARY = "aviary"
+KIND = "eval"
+RESULT = "result.json"
+UNPACKED = "datasets"
+"""Folder, among what is kept, of pictures out of archives."""
+
+
+@dataclass(kw_only=True)
+class Evaluator:
+    """Measures methods on one data set under one protocol.
+
+    Args:
+        options: Data, settings, methods, seeds and shots.
+        own: Where one's own data lie; None for the aviary.
+        noun: The generic word for all of one's own classes; a published set has one.
+        species: Classes of the aviary.
+        images_per_class: Test images of each of them.
+        mistakes: Share of wrong statements in the aviary guide's answers.
+        clip: The CLIP model; the settings' where not given, the bundled one for the aviary.
+        llm: The language model, for one's own data; the settings' where not given; without one, methods that
+            ask are left out.
+        base_url: Its endpoint.
+        limits: The most that may be spent on the language model.
+        skip_done: Take what earlier runs in `out` measured of the very same.
+        home: Where answers and vectors are kept; the settings' where not given.
+        out: Where run folders go.
+        page: Whether the run is to have a report. None is written here, but a resumed run keeps the choice.
+        report: Called with progress events.
+        earlier: The run to go on with; see `from_run`.
+    """
+
+    options: EvalOptions
+    own: OwnData | None = None
+    noun: str | None = None
+    species: int = 80
+    images_per_class: int = 20
+    mistakes: float = 0.15
+    clip: str | None = None
+    llm: str | None = None
+    base_url: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    skip_done: bool = False
+    home: Path | None = None
+    out: Path = Path("runs")
+    page: bool = True
+    report: Report = say_nothing
+    earlier: RunFolder | None = None
+
+    def run(self) -> EvalResult:
+        """Measure, or go on measuring; see `arun`. Not to be called from a running event loop."""
+        return run_here(self.arun(), "run")
+
+    async def arun(self) -> EvalResult:
+        """Measure every method, or go on with those that are left, and make the table.
+
+        Returns:
+            The table; the folder that `run` names holds a file for each method and seed.
+
+        Raises:
+            InputError: What was given cannot be used.
+            ModelError: The CLIP model is unknown, missing or damaged.
+            EndpointError: The language model cannot be asked; what was measured is kept.
+            LimitReached: A limit stopped the run; `from_run` goes on with it.
+        """
+        began = time.perf_counter()
+        methods = methods_named(with_controls(self.options))
+        with open_stores(self.home) as stores:
+            chosen = self._chosen()
+            test = self._own_test_set(stores) if self.own else None
+            encoder = stores.encoder(chosen.clip, device=chosen.device)
+            run = self._folder(encoder, chosen)
+            stopped = earlier_manifest(run) if self.earlier else None
+            killed = self.earlier is not None and (stopped is None or RESUMED in stopped.notes)
+            tasks: list[Evaluation] = []
+
+            def conclude(stop_reason: str, counts: dict[str, int], notes: Sequence[str] = ()) -> None:
+                write_manifest(
+                    run,
+                    encoder,
+                    images=[image for task in tasks for image in task.test.images],
+                    language_model=asked_of(tasks),
+                    prompts=prompt_hashes(),
+                    usage=spent_by(tasks),
+                    stop_reason=stop_reason,
+                    counts=counts,
+                    seed=self.options.seed,
+                    notes=(*((RESUMED,) if killed else ()), *notes),
+                    earlier=stopped,
+                )
+
+            try:
+                before = earlier_in(self.out) if self.skip_done else lambda identity: None
+                if test is None:
+                    await self._aviary(methods, stores, encoder, run, before, tasks)
+                else:
+                    await self._measure(test, methods, stores, encoder, run, before, chosen, tasks)
+                result = self._result(tasks, methods, run, seconds=time.perf_counter() - began)
+                run.write(RESULT, result)
+            except BaseException as error:
+                # What was spent counts when the run is resumed. The first fault is the one to be told.
+                with suppress(OSError):
+                    conclude(stop_reason_of(error), {})
+                raise
+            counts = {"methods": len(methods), "settings": len(tasks), "rows": len(result.rows)}
+            conclude("measured", counts, result.notes)
+        return result
+
+    def _chosen(self) -> Chosen:
+        """The models; a run that is resumed keeps its own, whatever the environment says by now."""
+        kept = self.earlier.config.options if self.earlier else None
+        return choose(
+            read_settings(),
+            kept,
+            clip=self.clip or (None if self.own else AVIARY),
+            device=None,
+            llm=self.llm,
+            base_url=self.base_url,
+        )
+
+    def _own_test_set(self, stores: Stores) -> TestSet:
+        if self.own is None:
+            raise RunError("There are no data of one's own to read.")
+        return own_test_set(
+            self.own,
+            shots=self.options.shots,
+            seed=self.options.seed,
+            noun=self.noun,
+            cache=stores.home / UNPACKED,
+        )
+
+    async def _measure(
+        self,
+        test: TestSet,
+        methods: tuple[Method, ...],
+        stores: Stores,
+        encoder: Encoder,
+        run: RunFolder,
+        before: Earlier,
+        chosen: Chosen,
+        tasks: list[Evaluation],
+    ) -> None:
+        async with AsyncExitStack() as stack:
+            llm = None
+            if chosen.llm is not None:
+                model = open_llm(chosen.llm, stores.answers, base_url=chosen.base_url, limits=self.limits)
+                llm = await stack.enter_async_context(model)
+                await llm.identify()
+            task = Evaluation(
+                test=test,
+                methods=methods,
+                encoder=encoder,
+                llm=llm,
+                folder=run,
+                options=self.options,
+                earlier=before,
+                report=self.report,
+            )
+            tasks.append(task)
+            await run_methods(task)
+
+    async def _aviary(
+        self,
+        methods: tuple[Method, ...],
+        stores: Stores,
+        encoder: Encoder,
+        run: RunFolder,
+        before: Earlier,
+        tasks: list[Evaluation],
+    ) -> None:
+        world = AviaryWorld(
+            seed=self.options.seed,
+            species=self.species,
+            images=self.images_per_class,
+            shots=self.options.shots,
+            pictures=stores.aviary,
+            report=self.report,
+        )
+        for setting in settings_named(self.options.settings):
+            await run_setting(
+                setting,
+                world,
+                methods,
+                self.options,
+                encoder=encoder,
+                answers=stores.answers,
+                folder=run,
+                limits=left_of(self.limits, sum(task.llm.calls for task in tasks if task.llm)),
+                mistakes=self.mistakes,
+                earlier=before,
+                report=self.report,
+                began=tasks.append,
+            )
+
+    def _result(
+        self,
+        tasks: Sequence[Evaluation],
+        methods: Sequence[Method],
+        run: RunFolder,
+        *,
+        seconds: float,
+    ) -> EvalResult:
+        self.report("table", {})
+        kept = {each.truth.setting: each for each in setting_runs(run)}
+        settings = tuple(task.test.setting for task in tasks)
+        rows = table_rows(
+            [kept[setting] for setting in settings],
+            methods,
+            baseline=self.options.baseline,
+            control=CONTROL,
+            resamples=self.options.resamples,
+        )
+        used = tasks[-1].encoder.usage
+        return EvalResult(
+            data=tasks[0].test.data,
+            settings=settings,
+            rows=rows,
+            baseline=self.options.baseline,
+            control=CONTROL,
+            clip=tasks[-1].encoder.name,
+            llm=tasks[-1].llm.model if tasks[-1].llm else None,
+            seeds=self.options.seeds,
+            shots=self.options.shots,
+            images_encoded=used.images_encoded,
+            texts_encoded=used.texts_encoded,
+            seconds=round(seconds, 3),
+            notes=(
+                *(scripted_notes(tasks[-1].llm.model if tasks[-1].llm else None) if self.own else (NOTE,)),
+                *dict.fromkeys(note for task in tasks for note in task.test.notes),
+            ),
+            run=str(run.path),
+        )
+
+    def _folder(self, encoder: Encoder, chosen: Chosen) -> RunFolder:
+        if self.earlier is not None:
+            run = self.earlier
+            if run.config.options.get("encoder") != scoring_identity(encoder):
+                raise RunError(
+                    f"The CLIP model or its reference pool is not that of run {run.run_id}.",
+                    hint="Start a new run with --skip-done: what fits is taken over.",
+                )
+        else:
+            run = RunFolder.create(self.out, kind=KIND, options=self._config(encoder, chosen))
+        self.report("run", {"id": run.run_id, "path": str(run.path)})
+        return run
+
+    def _config(self, encoder: Encoder, chosen: Chosen) -> dict[str, JsonValue]:
+        return {
+            "options": self.options.model_dump(mode="json"),
+            "own": self.own.stated() if self.own else None,
+            "noun": self.noun,
+            "species": self.species,
+            "images_per_class": self.images_per_class,
+            "mistakes": self.mistakes,
+            "clip": chosen.clip,
+            "device": chosen.device,
+            "llm": chosen.llm if self.own else None,
+            # In normal form, which holds no password.
+            "base_url": normal_url(chosen.base_url) if self.own and chosen.base_url else None,
+            "limits": self.limits.model_dump(mode="json"),
+            "encoder": scoring_identity(encoder),
+            "page": self.page,
+        }
+
+    @classmethod
+    def from_options(cls, given: Mapping[str, Any], *, out: Path) -> Self:
+        """An evaluator from what a command line gave, by the names of the options.
+
+        Raises:
+            InputError: One of them cannot be used.
+        """
+        left = dict(given)
+        chosen = {name: left.pop(name) for name in tuple(left) if name in EvalOptions.model_fields}
+        try:
+            options = EvalOptions.model_validate(chosen)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"--{first['loc'][0]} cannot be {first['input']}: {first['msg']}.") from None
+        for name in ("methods", "settings"):
+            if name in chosen and not chosen[name]:
+                raise InputError(f"--{name} names none.", hint=f"Name some, or leave --{name} out.")
+        methods_named((*options.methods, options.baseline))
+        own = own_data(options.data, left)
+        check_fitting(options, own, left)
+        methods = tuple(str(Path(name).resolve()) if ".py:" in name else name for name in options.methods)
+        return cls(options=options.model_copy(update={"methods": methods}), own=own, out=out, **left)
+
+    @classmethod
+    def from_run(cls, run_id: str, *, out: Path) -> Self:
+        """The evaluator of an earlier run, to go on with it.
+
+        Raises:
+            RunError: There is no such run, it is no evaluation, or its configuration cannot be read.
+        """
+        run = RunFolder.open(out, run_id, kind=KIND)
+        if run.config.kind != KIND:
+            raise RunError(f"Run {run_id} is no evaluation but {run.config.kind!r}.")
+        kept: dict[str, Any] = {
+            name: value for name, value in run.config.options.items() if name not in ("encoder", "device")
+        }
+        try:
+            kept["own"] = OwnData.read(kept["own"]) if kept["own"] else None
+            kept["options"] = EvalOptions.model_validate(kept["options"])
+            kept["limits"] = Limits.model_validate(kept["limits"])
+            return cls(**kept, out=run.path.parent, earlier=run)
+        except (KeyError, TypeError, ValidationError) as error:
+            raise RunError(
+                f"The configuration of run {run.run_id} cannot be read.",
+                hint="Another version of Fieldmark wrote it: start a new run with --skip-done.",
+            ) from error
+
+
+def left_of(limits: Limits, calls: int) -> Limits:
+    """What is left of the limit on calls, which is of the whole run: each setting has a guide of its own."""
+    if limits.max_calls is None:
+        return limits
+    return limits.model_copy(update={"max_calls": max(0, limits.max_calls - calls)})
+
+
+def own_data(data: str, left: dict[str, Any]) -> OwnData | None:
+    """Where one's own data lie, taken out of what is left of the options; None for the aviary."""
+    if data == AVIARY:
+        return None
+    names = [name.name for name in fields(OwnData) if name.name in left]
+    return OwnData(source=data, **{name: left.pop(name) for name in names})
+
+
+def check_fitting(options: EvalOptions, own: OwnData | None, left: Mapping[str, Any]) -> None:
+    """Refuse what the data leave no use for, rather than pass it over.
+
+    Raises:
+        InputError: An option is for other data.
+    """
+    if own is None:
+        settings_named(options.settings)
+        unused = [*(name.name for name in fields(OwnData)), "noun", "llm", "base_url"]
+        why = "The aviary has images, names and a guide of its own."
+    else:
+        unused = ["species", "mistakes", "images_per_class"]
+        why = f"Data of your own ({own.source}) are measured as they are."
+        if options.settings:
+            raise InputError(why, hint="Leave --settings out: it is for the aviary.")
+    if given := [f"--{name.replace('_', '-')}" for name in unused if name in left]:
+        raise InputError(why, hint=f"Leave {', '.join(given)} out.")
+
+
+def with_controls(options: EvalOptions) -> tuple[str, ...]:
+    """The methods that were named, with the two that every table carries: baseline and random words."""
+    return (*options.methods, options.baseline, CONTROL)

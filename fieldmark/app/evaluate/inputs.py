@@ -1,0 +1,203 @@
+"""Reads one's own data for an evaluation: a test set, and what methods may use beside it.
+
+It knows nothing of models, methods or how anything is measured.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from fieldmark.app.inputs import find_given
+from fieldmark.errors import InputError
+from fieldmark.evals.table.test_set import Factor, TestSet
+from fieldmark.tools.datasets.data_set import DataSet
+from fieldmark.tools.datasets.reading import read_test_set
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.images.given_paths import is_there
+
+SETTING = "test"
+ANYTHING = "object"
+ROOT = "(everything)"
+NO_NOUN = f'No noun was given: where a method needs a generic word, it said "{ANYTHING}"; see --noun.'
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnData:
+    """Where one's own data lie.
+
+    Attributes:
+        source: What `read_test_set` reads: a folder, a list, a split file, shards, hf:NAME:SPLIT, or with
+            `root` the name of a published set.
+        root: The folder that published sets lie in.
+        images: Where the paths of a list or split file start.
+        domain: The published set that a folder, list or shards are to be.
+        part: Whether a part of the published set is meant.
+        pool: Folder of unlabelled images.
+        captions: JSONL of captions of the pool: {"image": "path in the pool", "caption": "…"}.
+        tree: JSON of child → parent over the classes.
+    """
+
+    source: str
+    root: Path | None = None
+    images: Path | None = None
+    domain: str | None = None
+    part: bool = False
+    pool: Path | None = None
+    captions: Path | None = None
+    tree: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What the table calls the data: a path by its last part, wherever it lies."""
+        path = Path(self.source)
+        return path.resolve().name if is_there(path) else self.source
+
+    def stated(self) -> dict[str, JsonValue]:
+        """As a run keeps it: paths by their full names, so that it can be resumed from any folder."""
+        places = {name: getattr(self, name) for name in ("root", "images", "pool", "captions", "tree")}
+        source = str(Path(self.source).resolve()) if is_there(self.source) else self.source
+        return {
+            "source": source,
+            "domain": self.domain,
+            "part": self.part,
+            **{name: str(path.resolve()) if path else None for name, path in places.items()},
+        }
+
+    @classmethod
+    def read(cls, stated: dict[str, JsonValue]) -> "OwnData":
+        """Back from what a run keeps."""
+        fields = dict(stated)
+        for name in ("root", "images", "pool", "captions", "tree"):
+            fields[name] = Path(str(fields[name])) if fields[name] else None  # pyright: ignore
+        return cls(**fields)  # pyright: ignore
+
+
+def own_test_set(own: OwnData, *, shots: int, seed: int, noun: str | None, cache: Path) -> TestSet:
+    """Read the data and put them into the form that methods are measured on.
+
+    Args:
+        own: Where they lie.
+        shots: Labelled images a class.
+        seed: Decides which.
+        noun: The generic word for all classes; the published set's, else "object", where not given.
+        cache: Where pictures that lie in archives are unpacked to, once.
+
+    Raises:
+        InputError: They cannot be read, or are not what they should be.
+        NoImagesError: There is no usable test image, or none in the pool.
+    """
+    found = read_test_set(
+        own.source,
+        shots=shots,
+        seed=seed,
+        root=own.root,
+        images=own.images,
+        domain=own.domain,
+        cache=cache,
+        part=own.part,
+    )
+    domain = found.domain
+    pool = find_given(own.pool).images if own.pool else ()
+    pool, captions = read_captions(own.captions, own.pool, pool) if own.captions else (pool, ())
+    return TestSet(
+        data=domain.id if domain else own.name,
+        setting=SETTING,
+        classes=found.classes,
+        noun=noun or (domain.noun if domain else ANYTHING),
+        images=found.test,
+        groups=found.groups,
+        train=found.train,
+        pool=pool,
+        captions=captions,
+        parents=read_tree(own.tree, found.classes) if own.tree else tree_of(found),
+        factors=factors_of(found),
+        templates=found.templates,
+        concept=domain.noun if domain else (noun or ""),
+        notes=(*found.notes, *skipped(found), *(() if noun or domain else (NO_NOUN,))),
+    )
+
+
+def factors_of(found: DataSet) -> tuple[Factor, ...]:
+    """The contexts that are known to vary in the published set."""
+    contexts = found.domain.contexts if found.domain else {}
+    return tuple(Factor(name, tuple(values.values())) for name, values in contexts.items())
+
+
+def tree_of(found: DataSet) -> dict[str, str]:
+    """The coarser classes of the published set as a tree; empty where it has none for every class."""
+    coarse = found.domain.superclasses if found.domain else {}
+    parents = {name: above for above, members in coarse.items() for name in members}
+    if set(found.classes) - set(parents):
+        return {}
+    return rooted(parents)
+
+
+def rooted(parents: dict[str, str]) -> dict[str, str]:
+    """The tree with one root: nodes that nothing is above are put under one of its own."""
+    tops = [above for above in dict.fromkeys(parents.values()) if above not in parents]
+    return parents if len(tops) < 2 else parents | dict.fromkeys(tops, ROOT)
+
+
+def read_tree(path: Path, classes: tuple[str, ...]) -> dict[str, str]:
+    """Child → parent from a JSON file.
+
+    Raises:
+        InputError: It cannot be read, is no such mapping, or lacks a class.
+    """
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"The tree cannot be read from {str(path)!r}: {error}.") from error
+    if not isinstance(tree, dict) or not all(isinstance(above, str) for above in tree.values()):
+        raise InputError(
+            f"{str(path)!r} is no tree.",
+            hint='Write a JSON object: {"wren": "songbird", "songbird": "bird"}.',
+        )
+    lacking = [name for name in classes if name not in tree]
+    if lacking:
+        raise InputError(
+            f"The tree lacks {lacking[0]!r} and {len(lacking) - 1} more of {len(classes)} classes.",
+            hint="Give each class a parent.",
+        )
+    return rooted(tree)
+
+
+def read_captions(
+    path: Path, folder: Path | None, pool: tuple[ImageFile, ...]
+) -> tuple[tuple[ImageFile, ...], tuple[str, ...]]:
+    """The captioned images of the pool, each with its caption; images without one are left out.
+
+    Raises:
+        InputError: There is no pool, the file cannot be read, or names no image of the pool.
+    """
+    if folder is None:
+        raise InputError("Captions belong to a pool of images.", hint="Name its folder with --pool.")
+    written: dict[Path, str] = {}
+    try:
+        # splitlines() would also split at the exotic line ends that a caption may hold.
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            if line.strip():
+                row = json.loads(line)
+                written[(folder / str(row["image"])).resolve()] = str(row["caption"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"Captions cannot be read from {str(path)!r}: {type(error).__name__}: {error}.",
+            hint='Write one JSON object a line: {"image": "a.jpg", "caption": "a photo of a wren"}.',
+        ) from error
+    kept = [(image, written[image.path.resolve()]) for image in pool if image.path.resolve() in written]
+    if not kept:
+        raise InputError(
+            f"No caption in {str(path)!r} is of an image in {str(folder)!r}.",
+            hint="Write paths relative to the pool's folder.",
+        )
+    return tuple(image for image, _ in kept), tuple(caption for _, caption in kept)
+
+
+def skipped(found: DataSet) -> tuple[str, ...]:
+    """How many files could not be used, and one of them by name."""
+    if not found.skipped:
+        return ()
+    first = found.skipped[0]
+    return (f"{len(found.skipped)} file(s) could not be used, such as {first.path}: {first.reason}.",)

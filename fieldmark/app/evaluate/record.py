@@ -1,0 +1,37 @@
+"""What an evaluation's manifest says of the language model, of what was spent on it and of why it stopped.
+
+It knows nothing of methods, encoders or files.
+"""
+
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+
+from fieldmark.errors import LimitReached
+from fieldmark.evals.table.run import Evaluation
+from fieldmark.records import Usage
+from fieldmark.tools.runs.manifest import describe_model
+
+
+def stop_reason_of(error: BaseException) -> str:
+    """Why a run stopped before its table was made, for the manifest."""
+    if isinstance(error, LimitReached):
+        return "budget"
+    return "failed" if isinstance(error, Exception) else "interrupted"
+
+
+def spent_by(tasks: Sequence[Evaluation]) -> Usage:
+    """What was spent on the language model in all settings."""
+    return sum((task.llm.usage for task in tasks if task.llm), Usage())
+
+
+def asked_of(tasks: Sequence[Evaluation]) -> dict[str, JsonValue]:
+    """The language model as the manifest names it; each setting of the aviary has a guide of its own."""
+    if not tasks:
+        return describe_model(None)
+    described = {task.test.setting: describe_model(task.llm) for task in tasks}
+    last = described[tasks[-1].test.setting]
+    if len(described) == 1:
+        return last
+    identities: dict[str, JsonValue] = {setting: own.get("identity") for setting, own in described.items()}
+    return {**last, "identity": identities}

@@ -1,0 +1,1 @@
+"""The scripted field guide: answers questions about the embedded world over HTTP."""

@@ -1,0 +1,65 @@
+"""Asks the scripted guide in the same process: what it answers over HTTP, without a server in between.
+
+It knows nothing of prices, limits or stores: what was answered is remembered as long as the object lives.
+"""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from fieldmark.aviary.guide.guide import MODEL_NAME, Guide, UnknownQuestionError
+from fieldmark.aviary.guide.picture_questions import DeclinedError
+from fieldmark.errors import QuestionFailed
+from fieldmark.records import Question
+from fieldmark.tools.llm.answer_store import Answer, answer_key
+from fieldmark.tools.llm.answers import read_answer, strict_schema
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class DirectGuide:
+    """A `LanguageModel` that is a guide in the same process.
+
+    Attributes:
+        guide: Who answers.
+        calls: Questions asked anew; each that fails counts again whenever it is asked.
+
+    Args:
+        guide: Who answers.
+    """
+
+    def __init__(self, guide: Guide) -> None:
+        self.guide = guide
+        self.calls = 0
+        self._known: dict[str, Answer[Any]] = {}
+
+    @property
+    def identity(self) -> str:
+        """Model and guide as one name: what its answers depend on beside the questions."""
+        return f"{MODEL_NAME}@{self.guide.identity}"
+
+    async def ask(self, question: Question[T]) -> Answer[T]:
+        """See `LanguageModel`.
+
+        Raises:
+            QuestionFailed: The guide declines ("refused"), or does not know the question ("http_400", as
+                its server would say).
+        """
+        key = answer_key(question, identity=self.guide.identity, model=MODEL_NAME)
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        self.calls += 1
+        schema = strict_schema(question.answer_model)
+        try:
+            text = self.guide.answer(question.messages, schema, question.sample)
+        except DeclinedError as error:
+            raise QuestionFailed(error.message, reason="refused") from error
+        except UnknownQuestionError as error:
+            raise QuestionFailed(error.message, reason="http_400") from error
+        value, _ = read_answer(text, question.answer_model)
+        answer = Answer(value=value, key=key, cached=False, prompt_tokens=None, completion_tokens=None)
+        self._known[key] = Answer(
+            value=value, key=key, cached=True, prompt_tokens=None, completion_tokens=None
+        )
+        return answer

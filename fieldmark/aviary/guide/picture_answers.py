@@ -1,0 +1,253 @@
+"""What the scripted guide answers to questions about one picture, from what it takes the picture to show.
+
+Knows nothing about how pictures or questions come in.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fieldmark.aviary.guide.beliefs import chance
+from fieldmark.aviary.guide.clauses import (
+    ReadClause,
+    called,
+    features_said,
+    read_clause,
+    read_document,
+    settled_by,
+    sureness,
+)
+from fieldmark.aviary.guide.sight import Glimpse
+from fieldmark.aviary.language.clause_words import birds_with
+from fieldmark.aviary.language.understand import understand
+from fieldmark.aviary.world.attributes import ATTRIBUTE_BY_KEY, NONE
+from fieldmark.aviary.world.conditions import (
+    FEATURES,
+    HABITAT,
+    LIGHT,
+    UNKNOWN_VALUE,
+    Is,
+    View,
+    atoms,
+    features_of,
+    holds,
+    probability,
+)
+
+CANNOT_SAY = "I cannot tell what this picture shows."
+MOST_GAPS = 3
+# How much a feature strikes the eye, where the mark is there.
+_STRIKING: Mapping[str, float] = {
+    "body": 1.0, "wing": 0.5, "belly": 0.5, "pattern": 0.8, "bill": 0.9, "bill_colour": 0.4, "crest": 1.0,
+    "tail": 0.6, "leg_colour": 0.4, "leg_length": 0.6, "neck": 0.6, "eye_ring": 0.3, "cap": 1.2, "collar":
+    0.7,
+    "wing_bar": 0.3, "size": 0.9, HABITAT: 1.2, LIGHT: 1.6,
+}  # fmt: skip
+_PLAIN_VALUES = frozenset({NONE, "day", "plain", "medium"})
+_PLAIN_SHARE = 0.25
+_CHANCE = 1.0
+
+
+def judge(glimpse: Glimpse | None, clauses: Sequence[ReadClause]) -> dict[str, Any]:
+    """Say of each clause whether it holds."""
+    if glimpse is None:
+        rows = [_finding(clause, None, 0.5) for clause in clauses]
+        return {"seen": CANNOT_SAY, "findings": rows, "rationale": CANNOT_SAY}
+    view = glimpse.view
+    rows: list[dict[str, Any]] = []
+    reasons: list[str] = []
+    for clause in clauses:
+        found = None if clause.condition is None else holds(clause.condition, view.values)
+        rows.append(_finding(clause, found, sureness(clause, view)))
+        if clause.condition is not None and found is not None and len(reasons) < 4:
+            reasons.append(_observed(view, features_of(clause.condition)))
+    told = "; ".join(dict.fromkeys(each for each in reasons if each))
+    return {"seen": glimpse.seen, "findings": rows, "rationale": f"I see {told}." if told else glimpse.seen}
+
+
+def gap(
+    glimpse: Glimpse | None, call: str, clauses: Sequence[ReadClause], *, concept: str, purpose: str
+) -> dict[str, Any]:
+    """Name what the owner may mind, if they disagree with the call; the likeliest first."""
+    if glimpse is None:
+        return {"gaps": [{"gap": "pictures in which nothing can be made out"}]}
+    values = glimpse.view.values
+    mentioned = features_said(clauses)
+    against = {key for clause in settled_by(clauses, values) for key in _blamed(clause, values)}
+    if call == "out" and not against:  # no positive clause holds
+        against = features_said([clause for clause in clauses if clause.role == "positive"])
+    wide = {
+        found.key
+        for clause in clauses
+        if clause.condition is not None
+        for found, _ in atoms(clause.condition)
+        if len(found.values) > 1
+    }
+    brought_up = understand(f"{concept}. {purpose}")
+    thought_of = features_of(brought_up.condition) if brought_up is not None else frozenset[str]()
+    scored: list[tuple[float, str]] = []
+    for key in FEATURES:
+        value = values[key]
+        if value == UNKNOWN_VALUE:
+            continue
+        score = _STRIKING[key] * (_PLAIN_SHARE if value in _PLAIN_VALUES else 1.0)
+        if call == "out":
+            score += 2.5 if key in against else 0.0
+        elif key in mentioned:
+            score = score + 1.0 if key in wide else score * 0.2
+        score += 0.6 if key in thought_of else 0.0
+        score += _CHANCE * chance("gap", glimpse.picture, key, call).random()
+        scored.append((score, key))
+    scored.sort(reverse=True)
+    best = [key for score, key in scored[:MOST_GAPS] if score > scored[0][0] - 1.5]
+    return {"gaps": [{"gap": birds_with(Is(key, frozenset({values[key]})))} for key in best] or [
+        {"gap": "birds of this look"}
+    ]}  # fmt: skip
+
+
+def argue(glimpse: Glimpse | None, side: str, clauses: Sequence[ReadClause]) -> dict[str, Any]:
+    """Argue that a picture is in, or out, from the clauses that can be read so."""
+    if glimpse is None:
+        return {"argument": CANNOT_SAY}
+    values, wants_in = glimpse.view.values, side == "in"
+    points: list[str] = []
+    for clause in clauses:
+        found = None if clause.condition is None else holds(clause.condition, values)
+        speaks_for = None if found is None else found is not (clause.role == "negative")
+        if clause.condition is None or speaks_for is not wants_in:
+            continue
+        points.append(f"{_observed(glimpse.view, features_of(clause.condition))}, and the definition says: "
+                      f"{clause.text.rstrip('.')}")  # fmt: skip
+    if not points:
+        open_ones = "no clause speaks clearly against it" if wants_in else "no clause clearly covers it"
+        points = [f"the picture shows {glimpse.seen[0].lower()}{glimpse.seen[1:].rstrip('.')}; {open_ones}"]
+    return {"argument": f"It is {side}: " + "; ".join(points[:3]) + "."}
+
+
+def settle(
+    glimpse: Glimpse | None, clauses: Sequence[ReadClause], *, for_in: str, for_out: str
+) -> dict[str, Any]:
+    """Decide between two arguments: by the clauses, or else by what the arguments get right."""
+    if glimpse is None:
+        return {"side": "cannot_tell", "confidence": 50, "rationale": CANNOT_SAY}
+    verdict, sure = called(clauses, glimpse.view)
+    if verdict is None:
+        right = [_share_right(text, glimpse.view) for text in (for_in, for_out)]
+        if abs(right[0] - right[1]) < 0.2:
+            return {"side": "cannot_tell", "confidence": 50, "rationale": "The definition leaves it open."}
+        verdict, sure = right[0] > right[1], 0.5 + abs(right[0] - right[1]) / 5
+    said = features_said(clauses)
+    return {
+        "side": "in" if verdict else "out",
+        "confidence": _percent(sure),
+        "rationale": f"I see {_observed(glimpse.view, said) or glimpse.seen}.",
+    }
+
+
+def judge_by_document(glimpse: Glimpse | None, document: str) -> dict[str, Any]:
+    """Label a picture by written instructions alone."""
+    if glimpse is None:
+        return {"label": "unsure", "confidence": 50, "rationale": CANNOT_SAY}
+    clauses = read_document(document)
+    verdict, sure = called(clauses, glimpse.view)
+    if verdict is None:
+        why = "The instructions leave it open." if clauses else "I find no rules in the instructions."
+        return {"label": "unsure", "confidence": 50, "rationale": why}
+    blamed = settled_by(clauses, glimpse.view.values)
+    keys = features_said(blamed or clauses)
+    return {
+        "label": "in" if verdict else "out",
+        "confidence": _percent(sure),
+        "rationale": f"I see {_observed(glimpse.view, keys) or glimpse.seen}.",
+    }
+
+
+def choose(
+    glimpse: Glimpse | None,
+    candidates: Sequence[str],
+    marks: Sequence[tuple[str, Mapping[str, str]]],
+    *,
+    noun: str = "bird",
+) -> dict[str, Any]:
+    """Choose the class whose marks fit the picture best; "none" where no mark can be told.
+
+    Args:
+        glimpse: What the picture is taken to show.
+        candidates: Class names.
+        marks: Attribute and the value each candidate is said to have.
+        noun: What the classes are, for the rationale.
+    """
+    if glimpse is None:
+        return {"choice": "none", "confidence": 0, "rationale": CANNOT_SAY}
+    fits = dict.fromkeys(candidates, 0.0)
+    told = 0
+    seen: list[str] = []
+    for attribute, values in marks:
+        read = {name: read_clause(_as_mark(attribute, value)) for name, value in values.items()}
+        known = {name: c.condition for name, c in read.items() if c.condition is not None and name in fits}
+        if not known:
+            continue
+        told += 1
+        for name, condition in known.items():
+            fits[name] += probability(condition, glimpse.view)
+        seen.append(_observed(glimpse.view, frozenset().union(*map(features_of, known.values()))))
+    order = sorted(candidates, key=lambda name: -fits[name])
+    if not told or (len(order) > 1 and fits[order[0]] - fits[order[1]] < 0.02 * told):
+        return {"choice": "none", "confidence": 30, "rationale": f"No mark tells these {noun}s apart here."}
+    lead = (fits[order[0]] - (fits[order[1]] if len(order) > 1 else 0.0)) / told
+    return {
+        "choice": order[0],
+        "confidence": min(round(100 * (0.5 + 0.5 * lead)), 99),
+        "rationale": f"I see {'; '.join(each for each in seen[:4] if each) or glimpse.seen}.",
+    }
+
+
+def _finding(clause: ReadClause, found: bool | None, sure: float) -> dict[str, Any]:
+    word = "cannot_tell" if found is None else ("yes" if found else "no")
+    return {"clause": clause.id, "finding": word, "confidence": _percent(sure)}
+
+
+def _percent(sure: float) -> int:
+    return min(max(round(100 * sure), 50), 99)
+
+
+def _observed(view: View, keys: frozenset[str]) -> str:
+    """What is seen of some features, in a few words."""
+    told = [
+        birds_with(Is(key, frozenset({view.values[key]}))).removeprefix("birds with ").removeprefix("birds ")
+        for key in FEATURES
+        if key in keys and view.values[key] != UNKNOWN_VALUE
+    ]
+    return ", ".join(told[:4])
+
+
+def _blamed(clause: ReadClause, values: Mapping[str, str]) -> frozenset[str]:
+    """The features through which a clause puts a picture out."""
+    if clause.condition is None:
+        return frozenset()
+    wrong = {
+        found.key
+        for found, negated in atoms(clause.condition)
+        if holds(found, values) is (negated is (clause.role == "necessary"))
+    }
+    return frozenset(wrong) or features_of(clause.condition)
+
+
+def _share_right(argument: str, view: View) -> float:
+    """Share of what an argument says of the picture that is so."""
+    understood = understand(argument)
+    if understood is None:
+        return 0.5
+    said = [(found, negated) for found, negated in atoms(understood.condition)]
+    right = sum(holds(found, view.values) is not negated for found, negated in said)
+    return right / len(said)
+
+
+def _as_mark(attribute: str, value: str) -> str:
+    """A value as a phrase that names its part: "red" of the attribute "cap colour" is a red cap."""
+    if understand(value) is not None and value.casefold() not in _BARE:
+        return value
+    part = attribute.casefold().removesuffix(" colour").removesuffix(" color").removesuffix(" shape")
+    return f"{value} {part.removesuffix(' length').removesuffix(' pattern')}"
+
+
+_BARE = frozenset(value for a in ATTRIBUTE_BY_KEY.values() if a.is_colour for value in a.values)

@@ -1,0 +1,124 @@
+"""Takes questions about one picture apart and has the scripted guide's sight answer them.
+
+Knows nothing about how questions come in over HTTP or about questions without a picture.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fieldmark.aviary.guide import picture_answers as looking
+from fieldmark.aviary.guide.clauses import ReadClause, read_clauses
+from fieldmark.aviary.guide.sight import Sight
+from fieldmark.errors import FieldmarkError, InputError
+from fieldmark.records import ImagePart
+from fieldmark.tools.images.decode import UnusableImageError
+
+PICTURE_FIELDS = frozenset({"findings", "gaps", "argument", "side", "label", "choice"})
+"""Fields of answers that tell which question about a picture is asked."""
+
+
+class DeclinedError(FieldmarkError):
+    """The guide declines to talk about a picture, as language models do now and then."""
+
+
+class BadPictureError(InputError):
+    """A picture that cannot be looked at, or data that do not fit the question about it."""
+
+
+def answer_about(
+    sight: Sight, images: Sequence[ImagePart], fields: frozenset[str], data: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Answer a question about one picture.
+
+    Args:
+        sight: The eyes.
+        images: The pictures of the question; there must be one.
+        fields: Fields of the answer that is asked for.
+        data: The data block of the question.
+
+    Returns:
+        The answer, a JSON value.
+
+    Raises:
+        DeclinedError: If the picture is one of those it declines to talk about.
+        BadPictureError: If there is not exactly one picture, it cannot be read, or the data do not fit.
+    """
+    if len(images) != 1:
+        raise BadPictureError(f"it needs exactly one picture, and shows {len(images)}")
+    try:
+        glimpse = sight.look(_bytes_of(images[0].data_url))
+    except UnusableImageError as error:
+        raise BadPictureError(f"its picture cannot be used ({error.reason})") from error
+    if glimpse is not None and glimpse.refused:
+        raise DeclinedError("I would rather not comment on this picture.")
+    if "findings" in fields:
+        return looking.judge(glimpse, _clauses(data))
+    if "gaps" in fields:
+        about = {"concept": _text(data, "concept"), "purpose": _text(data, "purpose")}
+        return looking.gap(glimpse, _side(data, "call"), _clauses(data), **about)
+    if "argument" in fields:
+        return looking.argue(glimpse, _side(data, "side"), _clauses(data))
+    if "side" in fields:
+        arguments = {"for_in": _text(data, "for_in"), "for_out": _text(data, "for_out")}
+        return looking.settle(glimpse, _clauses(data), **arguments)
+    if "label" in fields:
+        return looking.judge_by_document(glimpse, _text(data, "document"))
+    if "choice" in fields:
+        noun = data.get("noun")
+        return looking.choose(
+            glimpse, _candidates(data), _marks(data), noun=noun if isinstance(noun, str) else "bird"
+        )
+    raise BadPictureError("it shows a picture, but asks for nothing that is said of one")
+
+
+def _bytes_of(data_url: str) -> bytes:
+    head, comma, body = data_url.partition(",")
+    if not comma or not head.startswith("data:image/") or not head.endswith(";base64"):
+        raise BadPictureError("a picture must come as a data URL of the form data:image/...;base64,...")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadPictureError("the base64 of its picture is broken") from error
+
+
+def _clauses(data: Mapping[str, Any]) -> tuple[ReadClause, ...]:
+    found = read_clauses(data.get("clauses"))
+    if found is None:
+        raise BadPictureError("its data give no list of 'clauses'")
+    return found
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name, "")
+    if not isinstance(value, str):
+        raise BadPictureError(f"its data give no {name!r}")
+    return value
+
+
+def _side(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    if value not in ("in", "out"):
+        raise BadPictureError(f"its data give no {name!r} that is in or out")
+    return str(value)
+
+
+def _candidates(data: Mapping[str, Any]) -> list[str]:
+    names = data.get("candidates")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise BadPictureError("its data give no list of 'candidates'")
+    return list(names)
+
+
+def _marks(data: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
+    rows = data.get("marks")
+    if not isinstance(rows, list):
+        raise BadPictureError("its data give no list of 'marks'")
+    found: list[tuple[str, dict[str, str]]] = []
+    for row in rows:
+        values = row.get("values") if isinstance(row, dict) else None
+        if not isinstance(values, dict) or not isinstance(row.get("attribute"), str):
+            raise BadPictureError("a mark needs an 'attribute' and 'values'")
+        found.append((row["attribute"], {name: v for name, v in values.items() if isinstance(v, str)}))
+    return found

@@ -1,0 +1,1 @@
+"""How the scripted guide understands plain sentences about birds."""

@@ -1,0 +1,1 @@
+"""The embedded world: species, attributes, pictures."""

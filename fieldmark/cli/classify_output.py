@@ -1,0 +1,154 @@
+"""Says what came of a classification, or what one would ask: in words, or as one JSON object.
+
+It knows nothing of options or of how a run is made.
+"""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from fieldmark.cli.terminal import PlainConsole, amount, one_line, row, share, table
+
+if TYPE_CHECKING:
+    from fieldmark.agents.resolve.estimate import Estimate
+    from fieldmark.app import Resolution
+    from fieldmark.records import Prediction
+
+SHOWN = 5
+"""The most open images, and the most skipped files, that are named on the terminal."""
+REASONS = {
+    "resolved": "no image is left open",
+    "no_progress": "further questions changed nothing",
+    "max_rounds": "the rounds that were allowed are used up",
+    "budget": "a limit was reached",
+    "endpoint": "the language model could not be asked any more",
+    "unanswered": "no question was answered",
+}
+
+
+def as_json(resolution: "Resolution") -> dict[str, Any]:
+    """What `--json` prints."""
+    manifest = resolution.manifest
+    return {
+        "schema": "fieldmark.classify/1",
+        "run": str(resolution.run),
+        "stop_reason": manifest.stop_reason,
+        "counts": dict(manifest.counts),
+        "usage": manifest.usage.model_dump(mode="json"),
+        "vision_usage": manifest.vision_usage.model_dump(mode="json"),
+        "encoder_usage": manifest.encoder_usage.model_dump(mode="json"),
+        "images": [prediction.model_dump(mode="json") for prediction in resolution],
+        "skipped": [skipped.model_dump(mode="json") for skipped in resolution.skipped],
+        "notes": list(manifest.notes),
+    }
+
+
+def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[str], again: str) -> None:
+    """Say what came of it: counts, the first open images, what was left out, where everything is."""
+    manifest, folder = resolution.manifest, resolution.run
+    counts = manifest.counts
+    outcome = table("outcome", "images", words=("outcome",))
+    for status in ("resolved", "open", "rejected"):
+        row(outcome, status, f"{counts.get(status, 0):,}")
+    if resolution.skipped:
+        row(outcome, "skipped", f"{len(resolution.skipped):,}")
+    console.print(outcome)
+    reason = REASONS.get(manifest.stop_reason, manifest.stop_reason)
+    rounds = counts.get("rounds", 0)
+    if not rounds and manifest.stop_reason == "max_rounds":
+        console.say("Stopped after the first look: no follow-up rounds were allowed.")
+    else:
+        console.say(f"Stopped after {amount(rounds, 'round') if rounds else 'the first look'}: {reason}.")
+    console.say(spent(resolution, failures))
+    if said := shown_to_vlm(resolution):
+        console.say(said)
+    for note in manifest.notes:
+        console.say(note, "bold red")
+    name_some(console, "Open", [in_words(p) for p in resolution if p.status == "open"])
+    name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in resolution.skipped])
+    report = folder / "report.html"
+    console.say(f"Predictions: {folder / 'predictions.csv'}")
+    console.say(f"Report: {report}" if report.is_file() else f"Run: {folder}")
+    if manifest.stop_reason == "budget":
+        console.say(f"Go on with a higher limit: {again} --max-calls …")
+    elif manifest.stop_reason == "endpoint":
+        console.say(f"Go on with: {again}")
+    elif kept_back := counts.get("vlm_kept_back", 0):
+        console.say(f"Show the other {amount(kept_back, 'open image')} with: {again}")
+
+
+def spent(resolution: "Resolution", failures: Counter[str]) -> str:
+    """One line on what the language model was asked."""
+    usage = resolution.manifest.usage
+    said = f"Asked {amount(usage.requests, 'question')}, {usage.cached:,} answered from the cache"
+    if usage.failed:
+        why = ", ".join(f"{reason} {count}" for reason, count in failures.most_common(SHOWN))
+        said += f", {usage.failed:,} without a usable answer" + (f" ({why})" if why else "")
+    if usage.requests:
+        cost = "cost unknown" if usage.cost is None else f"cost {usage.cost:.4g}"
+        said += f"; {usage.prompt_tokens + usage.completion_tokens:,} tokens, {cost}"
+    return said + "."
+
+
+def shown_to_vlm(resolution: "Resolution") -> str:
+    """One line on what the vision-language model was shown; empty where it was shown nothing."""
+    counts, usage = resolution.manifest.counts, resolution.manifest.vision_usage
+    if "vlm_decided" not in counts:
+        return ""
+    model = resolution.manifest.vision_model.get("model")
+    shown = counts["vlm_decided"] + counts["vlm_none"] + counts["vlm_failed"]
+    said = f"Shown to {model}: {amount(shown, 'open image')}, {counts['vlm_decided']:,} decided"
+    if counts["vlm_none"]:
+        said += f", {counts['vlm_none']:,} none of the candidates"
+    if counts["vlm_failed"]:
+        said += f", {counts['vlm_failed']:,} without a usable answer"
+    if counts["vlm_kept_back"]:
+        said += f"; {counts['vlm_kept_back']:,} not shown yet"
+    cost = "cost unknown" if usage.cost is None else f"cost {usage.cost:.4g}"
+    return f"{said}; {usage.prompt_tokens + usage.completion_tokens:,} tokens, {cost}."
+
+
+def in_words(prediction: "Prediction") -> str:
+    """An open image and what it may be."""
+    left = ", ".join(f"{c.class_name} {share(c.probability)}" for c in prediction.candidates[:3])
+    more = prediction.candidates_left - min(3, len(prediction.candidates))
+    chosen = f"; chosen by the vision-language model: {prediction.vlm_label}" if prediction.vlm_label else ""
+    return f"{prediction.image}: {left}" + (f", {more} more" if more > 0 else "") + chosen
+
+
+def name_some(console: PlainConsole, title: str, lines: list[str]) -> None:
+    """Name the first few of many."""
+    if lines:
+        console.say(f"{title}:")
+        for line in lines[:SHOWN]:
+            console.say(f"  {one_line(line)}")
+        if len(lines) > SHOWN:
+            console.say(f"  and {len(lines) - SHOWN:,} more")
+
+
+def show_estimate(estimate: "Estimate", console: PlainConsole) -> None:
+    """Say what would be asked."""
+    first = estimate.first_look
+    console.say(f"{amount(estimate.images, 'image')}, {amount(estimate.classes, 'class', 'classes')}.")
+    name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in estimate.skipped])
+    if estimate.vlm is not None:
+        console.say(
+            f"Images that stay open are shown to {estimate.vlm}: "
+            f"never more than {amount(estimate.shown_most, 'image')}, one question each."
+        )
+    if estimate.model is None:
+        console.say(
+            "No language model: nothing else is asked."
+            if estimate.vlm
+            else "No language model: nothing is asked."
+        )
+        return
+    console.say(
+        f"First look: {amount(first.questions, 'question')} to {estimate.model}, "
+        f"{first.cached:,} in the cache, {first.to_ask:,} to ask, at most {first.tokens:,} tokens."
+    )
+    if estimate.noun is None:
+        console.say('The generic noun is among them; with another one than "object" the cache may know more.')
+    console.say(
+        f"Follow-up questions: as many as the images need, never more than {estimate.follow_up_most:,}."
+    )
+    console.say("Nothing was asked.")

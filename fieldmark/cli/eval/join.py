@@ -1,0 +1,34 @@
+"""`fieldmark eval join`: one table from several runs.
+
+It knows nothing of how rows are computed.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldmark.cli.eval.show import show, write_report
+from fieldmark.cli.progress import Progress
+from fieldmark.cli.terminal import print_json, words
+
+
+def join(
+    runs: Annotated[list[str], typer.Argument(help="Ids or folders of runs of `fieldmark eval`.")],
+    baseline: Annotated[str, typer.Option(help="The method the others are paired with.")] = "clip",
+    out: Annotated[
+        Path, typer.Option(help="Folder where the runs are, and where the joined one goes.")
+    ] = Path("runs"),
+    report: Annotated[bool, typer.Option(help="Write report.html and table.md into the new folder.")] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Put several runs into one table: other methods, seeds or settings of the same data."""
+    with Progress("Joining") as progress:
+        from fieldmark.app.evaluate.join import join_runs
+
+        result = join_runs(runs, baseline=baseline, out=out, report=progress)
+        if report:
+            write_report(result, progress)
+    show(result, words(json=json))
+    if json:
+        print_json(result)

@@ -1,0 +1,216 @@
+"""`fieldmark eval` itself: measures methods on a data set.
+
+It knows nothing of how a method scores, only what may be chosen and how the outcome is said.
+"""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fieldmark.cli.eval.show import show, write_report
+from fieldmark.cli.exit_codes import resumable
+from fieldmark.cli.optimize import split_words
+from fieldmark.cli.progress import Progress
+from fieldmark.cli.run_options import RUN, Out, Report
+from fieldmark.cli.terminal import print_json, words
+from fieldmark.errors import InputError
+
+_DATA, _METHODS = "The data", "The methods"
+
+
+def measure(
+    ctx: typer.Context,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="aviary, a folder with one folder a class, a CSV or JSONL list, a CoOp split file, "
+            "CLIP_benchmark's shards, hf:NAME:SPLIT, or with --root the name of a published set.",
+            show_default=False,
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(help="Folder of published sets, by their usual names.", rich_help_panel=_DATA),
+    ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(
+            help="Published set that --data is to be: classes, order and counts are checked.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    part: Annotated[
+        bool, typer.Option("--part", help="A part of the published set is meant.", rich_help_panel=_DATA)
+    ] = False,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Where the paths of a list or split file start.", rich_help_panel=_DATA),
+    ] = None,
+    pool: Annotated[
+        Path | None,
+        typer.Option(help="Folder of unlabelled images, for methods that use some.", rich_help_panel=_DATA),
+    ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            help='Captions of the pool, JSONL: {"image": "a.jpg", "caption": "…"}.', rich_help_panel=_DATA
+        ),
+    ] = None,
+    tree: Annotated[
+        Path | None,
+        typer.Option(help="Hierarchy of the classes, JSON of child to parent.", rich_help_panel=_DATA),
+    ] = None,
+    noun: Annotated[
+        str | None,
+        typer.Option(help='Generic word for all classes, such as "bird".', rich_help_panel=_DATA),
+    ] = None,
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            help="Settings of the aviary, a,b,c: new, known, habitat, taxonomy, vocabulary, or all. "
+            "\\[default: new]",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    shots: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=1000,
+            help="Labelled images a class, for methods that learn. \\[default: 4]",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    species: Annotated[
+        int | None,
+        typer.Option(min=6, max=200, help="Classes of the aviary. \\[default: 80]", rich_help_panel=_DATA),
+    ] = None,
+    per_class: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10_000, help="Test images of each aviary class. \\[default: 20]", rich_help_panel=_DATA
+        ),
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            help="Methods, a,b,c, as `fieldmark eval methods` lists them; fudd* for all that begin so; your "
+            "own as file.py:METHOD. "
+            "\\[default: all]",
+            rich_help_panel=_METHODS,
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="The method the others are paired with. \\[default: clip]", rich_help_panel=_METHODS
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            help="Runs of a method that draws something. \\[default: 2]",
+            rich_help_panel=_METHODS,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="The first seed; the aviary's too. \\[default: 0]", rich_help_panel=_METHODS),
+    ] = None,
+    clip: Annotated[
+        str | None,
+        typer.Option(
+            help="CLIP model. Else FIELDMARK_CLIP; aviary for the aviary.", rich_help_panel=_METHODS
+        ),
+    ] = None,
+    llm: Annotated[
+        str | None,
+        typer.Option(
+            help="Language model. Else FIELDMARK_LLM; without one, methods that ask are left out.",
+            rich_help_panel=_METHODS,
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Its endpoint. Else OPENAI_BASE_URL.", rich_help_panel=_METHODS)
+    ] = None,
+    max_calls: Annotated[
+        int | None, typer.Option(min=0, help="The most questions asked anew.", rich_help_panel=_METHODS)
+    ] = None,
+    skip_done: Annotated[
+        bool,
+        typer.Option(
+            "--skip-done",
+            help="Take what earlier runs in --out measured of the very same.",
+            rich_help_panel=RUN,
+        ),
+    ] = False,
+    report: Report = None,
+    out: Out = Path("runs"),
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=RUN)
+    ] = False,
+    resume: Annotated[
+        str | None, typer.Option(help="Id of an earlier run to go on with.", rich_help_panel=RUN)
+    ] = None,
+) -> None:
+    """Measure methods on one data set, in one table.
+
+    Exit codes: 0 done; 2 wrong input; 3 stopped by a limit; 130 Ctrl-C. A stopped run goes on with --resume.
+    """
+    chosen: dict[str, Any] = {
+        "data": data, "settings": split(settings), "shots": shots, "species": species,
+        "images_per_class": per_class,
+        "root": root, "domain": domain, "part": part or None, "images": images, "pool": pool,
+        "captions": captions, "tree": tree, "noun": noun, "llm": llm, "base_url": base_url,
+        "methods": split(methods), "baseline": baseline, "seeds": seeds, "seed": seed, "clip": clip,
+        "skip_done": skip_done or None,
+    }  # fmt: skip
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if ctx.invoked_subcommand is not None:
+        if given:
+            raise InputError(
+                f"`fieldmark eval {ctx.invoked_subcommand}` takes its options behind its name.",
+                hint=f"See fieldmark eval {ctx.invoked_subcommand} --help.",
+            )
+        return
+    if resume is not None and given:
+        fixed = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(f"A resumed run has its own {fixed}.", hint="Leave that out, or start a new run.")
+    if resume is None and data is None:
+        raise InputError("No data were given.", hint="Try: fieldmark eval --data aviary")
+    with Progress("Loading") as progress:
+        from fieldmark.app.evaluate.evaluator import Evaluator
+        from fieldmark.records import Limits
+
+        evaluator = (
+            Evaluator.from_run(resume, out=out)
+            if resume is not None
+            else Evaluator.from_options(given, out=out)
+        )
+        if max_calls is not None:
+            evaluator.limits = Limits(max_calls=max_calls)
+        evaluator.page = evaluator.page if report is None else report
+        evaluator.report = progress
+        with resumable(progress, again):
+            result = evaluator.run()
+        if evaluator.page:
+            write_report(result, progress)
+    show(result, words(json=json))
+    if json:
+        print_json(result)
+
+
+def split(given: str | None) -> tuple[str, ...] | None:
+    """The words of "a,b,c", each once."""
+    return None if given is None else split_words(given)
+
+
+def again(folder: Path) -> str:
+    """The command that goes on with a run."""
+    where = "" if folder.parent == Path("runs") else f" --out {shlex.quote(str(folder.parent))}"
+    return f"fieldmark eval --resume {shlex.quote(folder.name)}{where}"

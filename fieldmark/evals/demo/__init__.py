@@ -1,0 +1,1 @@
+"""The demo: a ladder of methods on freshly drawn worlds."""

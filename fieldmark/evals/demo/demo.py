@@ -1,0 +1,369 @@
+"""The demo: the ladder on freshly seeded worlds of the aviary, with intervals and paired tests.
+
+It knows nothing of terminals or of how the report looks.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, JsonValue
+
+from fieldmark.agents.resolve.context import Report
+from fieldmark.agents.resolve.options import ResolveOptions
+from fieldmark.aviary.guide.beliefs import GuideSettings
+from fieldmark.aviary.guide.guide import Guide
+from fieldmark.aviary.guide.scripted import NOTE
+from fieldmark.aviary.guide.server import GuideServer
+from fieldmark.aviary.world.dataset import render_dataset
+from fieldmark.aviary.world.species import Species, species_book, world_hash
+from fieldmark.cache.bytestore import ByteStore
+from fieldmark.evals.demo.ladder import RUNGS, Climb, Ladder, World, inner
+from fieldmark.evals.demo.robustness import Robustness, check_robustness
+from fieldmark.prompts.loader import prompt_hashes
+from fieldmark.records import Limits, Record, Usage
+from fieldmark.tools.clip.clip import Encoder
+from fieldmark.tools.images.files import find_images
+from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.llm.timed import TimedModel
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.manifest import describe_model, write_manifest
+from fieldmark.tools.statistics.intervals import (
+    PairedDifference,
+    bootstrap_mean,
+    chosen_difference,
+    paired_difference,
+    pooled_clusters,
+)
+
+PAIRED = (*(("resolve", rung) for rung in RUNGS if rung != "resolve"), ("descriptors", "names"))
+CI = tuple[float, float]
+Right = NDArray[np.bool_]
+
+
+class RungScore(Record):
+    """Accuracy of one rung."""
+
+    name: str
+    top1: float
+    ci95: CI
+
+
+class PairedScore(Record):
+    """Accuracy of rung a minus that of rung b on the same images."""
+
+    a: str
+    b: str
+    difference: float
+    ci95: CI
+    p: float
+
+
+class Gap(Record):
+    """How much more often one side is right than the other, with classes resampled."""
+
+    difference: float
+    ci95: CI
+    p: float
+
+
+class Resolved(Record):
+    """Whether being resolved means something."""
+
+    count: int
+    top1: float | None
+    open_top1: float | None
+    top1_at_equal_coverage_first_step: float | None
+    """Top-1 of as many images, chosen by the confidence of the first look, with its labels."""
+    at_equal_coverage: Gap | None = None
+    """The first of these minus the last; None where nothing was resolved."""
+
+
+class Ambiguous(Record):
+    """How much ambiguity the loop found and left."""
+
+    before: int
+    after: int
+    rounds: int
+    stop_reasons: dict[str, int]
+
+
+class LlmCount(Record):
+    """Language-model use."""
+
+    requests: int
+    cached: int
+    failed: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class EncoderCount(Record):
+    """Encoder use."""
+
+    images_encoded: int
+    texts_encoded: int
+    distinct_images: int
+    distinct_texts: int
+
+
+class Seconds(Record):
+    """Where the time went; `score` is everything but rendering, encoding and asking."""
+
+    total: float
+    render: float
+    encode: float
+    llm: float
+    score: float
+
+
+class DemoResult(Record):
+    """What `fieldmark demo --json` prints."""
+
+    format: Literal["fieldmark.demo/1"] = Field(default="fieldmark.demo/1", serialization_alias="schema")
+    note: str = NOTE
+    seed: int
+    books: int
+    mistakes: float
+    images: int
+    classes: int
+    ladder: tuple[RungScore, ...]
+    paired: tuple[PairedScore, ...]
+    resolved: Resolved
+    ambiguous: Ambiguous
+    questions: dict[str, int]
+    llm: LlmCount
+    encoder: EncoderCount
+    seconds: Seconds
+    robustness: Robustness | None = None
+    run: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings:
+    """What to show.
+
+    Attributes:
+        seed: Seed of the first species book.
+        books: How many books are pooled, seeded seed, seed + 1, …
+        species: New species a book.
+        images: Images a species.
+        mistakes: Share of wrong statements in the guide's answers.
+        robustness: Also measure a pool with a quarter of the classes, and one image at a time.
+        options: The resolve rung's options.
+    """
+
+    seed: int = 7
+    books: int = 1
+    species: int = 80
+    images: int = 20
+    mistakes: float = 0.15
+    robustness: bool = False
+    options: ResolveOptions = field(default_factory=ResolveOptions)
+
+
+async def run_demo(
+    settings: DemoSettings,
+    *,
+    encoder: Encoder,
+    answers: ByteStore,
+    pictures: Path,
+    run: RunFolder,
+    report: Report,
+) -> tuple[DemoResult, list[Climb]]:
+    """Render the worlds, start a guide for each, climb the ladder, pool and test.
+
+    Args:
+        settings: What to show.
+        encoder: The CLIP encoder.
+        answers: Where answers are kept.
+        pictures: Folder for rendered data sets; complete ones are reused.
+        run: The run's folder.
+        report: Shows progress.
+
+    Returns:
+        The result, and each world's climb (for the report).
+    """
+    began = time.perf_counter()
+    clock = {"render": 0.0, "llm": 0.0}
+    usage = Usage()
+    climbs: list[Climb] = []
+    checks: list[Robustness] = []
+    asked: dict[str, JsonValue] = {}
+    for number in range(settings.books):
+        seed = settings.seed + number
+        report("world", {"number": number + 1, "of": settings.books, "seed": seed})
+        book = species_book(seed, new=settings.species, known=0)
+        started = time.perf_counter()
+        world = render_world(book, pictures, seed=seed, images=settings.images, report=report)
+        clock["render"] += time.perf_counter() - started
+        folder = run if number == 0 else inner(run, f"book-{number + 1}")
+        with GuideServer(Guide(book, GuideSettings(mistakes=settings.mistakes))) as server:
+            async with ChatModel(
+                server.model,
+                base_url=server.base_url,
+                api_key=None,
+                store=answers,
+                identity=server.guide.identity,
+                limits=Limits(),
+            ) as chat:
+                model = TimedModel(chat)
+                ladder = Ladder(encoder=encoder, llm=model, options=settings.options, report=report)
+                climb = await ladder.climb(world, folder)
+                if settings.robustness:
+                    report("robustness", {})
+                    checks.append(await check_robustness(ladder, climb, seed=seed))
+                usage += chat.usage
+                clock["llm"] += model.seconds
+                asked = describe_model(chat)
+        climbs.append(climb)
+    total = time.perf_counter() - began
+    result = pooled_result(
+        climbs,
+        settings=settings,
+        usage=usage,
+        encoder=encoder,
+        seconds=Seconds(
+            total=round(total, 3),
+            render=round(clock["render"], 3),
+            encode=round(encoder.usage.seconds, 3),
+            llm=round(clock["llm"], 3),
+            score=round(total - clock["render"] - encoder.usage.seconds - clock["llm"], 3),
+        ),
+        robustness=Robustness.mean(checks) if checks else None,
+        run=run,
+    )
+    write_manifest(
+        run,
+        encoder,
+        images=[image for climb in climbs for image in climb.world.images],
+        language_model=asked,
+        prompts=prompt_hashes(),
+        usage=usage,
+        stop_reason=climbs[0].state.stop_reason or "no_progress",
+        counts={"images": result.images, "classes": result.classes, "books": settings.books},
+        seed=settings.seed,
+        notes=(NOTE,),
+    )
+    return result, climbs
+
+
+def render_world(book: Sequence[Species], pictures: Path, *, seed: int, images: int, report: Report) -> World:
+    """Render a book's pictures, or take the ones rendered before."""
+    folder = pictures / f"{world_hash(book)[:16]}-{seed}-{images}"
+    render_dataset(
+        folder,
+        book,
+        images_per_species=images,
+        seed=seed,
+        progress=lambda done, of: report("rendering", {"done": done, "of": of}),
+    )
+    found = find_images(folder, labels_from_folders=True)
+    return World(classes=tuple(species.name for species in book), noun="bird", images=found.images)
+
+
+def pooled_result(
+    climbs: Sequence[Climb],
+    *,
+    settings: DemoSettings,
+    usage: Usage,
+    encoder: Encoder,
+    seconds: Seconds,
+    robustness: Robustness | None,
+    run: RunFolder,
+) -> DemoResult:
+    """Pool the worlds: intervals and tests resample species across all books."""
+    clusters = pooled_clusters([climb.world.truth for climb in climbs])
+    right = {rung: np.concatenate([climb.right(rung) for climb in climbs]) for rung in RUNGS}
+    used = encoder.usage
+    return DemoResult(
+        seed=settings.seed,
+        books=settings.books,
+        mistakes=settings.mistakes,
+        images=len(clusters),
+        classes=sum(len(climb.world.classes) for climb in climbs),
+        ladder=tuple(_rung_score(rung, right[rung], clusters) for rung in RUNGS),
+        paired=tuple(_paired_score(a, b, right, clusters) for a, b in PAIRED),
+        resolved=meaning_of_resolved(climbs),
+        ambiguous=_ambiguous(climbs),
+        questions={rung: sum(climb.questions[rung] for climb in climbs) for rung in RUNGS},
+        llm=LlmCount(
+            requests=usage.requests,
+            cached=usage.cached,
+            failed=usage.failed,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+        ),
+        encoder=EncoderCount(
+            images_encoded=used.images_encoded,
+            texts_encoded=used.texts_encoded,
+            distinct_images=used.distinct_images,
+            distinct_texts=used.distinct_texts,
+        ),
+        seconds=seconds,
+        robustness=robustness,
+        run=str(run.path),
+    )
+
+
+def meaning_of_resolved(climbs: Sequence[Climb]) -> Resolved:
+    """Top-1 of resolved and of open images apart, and against as many images chosen by the first look."""
+    right = np.concatenate([climb.right("resolve") for climb in climbs])
+    first_right = np.concatenate([climb.right("descriptors") for climb in climbs])
+    predictions = [p for climb in climbs for p in climb.predictions]
+    resolved = np.array([p.status == "resolved" for p in predictions])
+    confidence = np.array([p.first_confidence or 0.0 for p in predictions])
+    count = int(resolved.sum())
+    chosen = np.zeros(len(resolved), dtype=np.bool_)
+    chosen[np.argsort(-confidence, kind="stable")[:count]] = True
+    gap = None
+    if count:
+        clusters = pooled_clusters([climb.world.truth for climb in climbs])
+        gap = _gap(
+            chosen_difference(right, first_right, clusters, first_chosen=resolved, second_chosen=chosen)
+        )
+    return Resolved(
+        count=count,
+        top1=_mean(right[resolved]),
+        open_top1=_mean(right[~resolved]),
+        top1_at_equal_coverage_first_step=_mean(first_right[chosen]),
+        at_equal_coverage=gap,
+    )
+
+
+def _gap(found: PairedDifference) -> Gap:
+    return Gap(
+        difference=_round(found.mean), ci95=(_round(found.low), _round(found.high)), p=float(f"{found.p:.3g}")
+    )
+
+
+def _rung_score(name: str, right: Right, clusters: NDArray[np.int64]) -> RungScore:
+    mean = bootstrap_mean(right, clusters)
+    return RungScore(name=name, top1=_round(mean.mean), ci95=(_round(mean.low), _round(mean.high)))
+
+
+def _paired_score(a: str, b: str, right: dict[str, Right], clusters: NDArray[np.int64]) -> PairedScore:
+    gap = _gap(paired_difference(right[a], right[b], clusters))
+    return PairedScore(a=a, b=b, difference=gap.difference, ci95=gap.ci95, p=gap.p)
+
+
+def _ambiguous(climbs: Sequence[Climb]) -> Ambiguous:
+    return Ambiguous(
+        before=sum(climb.state.history[0].open for climb in climbs),
+        after=sum(climb.state.history[-1].open for climb in climbs),
+        rounds=max(climb.state.round for climb in climbs),
+        stop_reasons=dict(Counter(climb.state.stop_reason or "no_progress" for climb in climbs)),
+    )
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return _round(float(values.mean())) if len(values) else None
+
+
+def _round(value: float) -> float:
+    return round(value, 4)

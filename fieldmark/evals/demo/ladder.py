@@ -1,0 +1,212 @@
+"""Climbs the ladder on one labelled world, from bare names to the resolve loop, on the same images.
+
+It knows nothing of the aviary, terminals or reports. Labels are read after a rung has decided, never before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fieldmark.agents.resolve.context import Report, ResolveContext
+from fieldmark.agents.resolve.graph import ResolveState
+from fieldmark.agents.resolve.options import ResolveOptions
+from fieldmark.agents.resolve.rescoring import load_notebook
+from fieldmark.agents.resolve.run import run_resolve
+from fieldmark.agents.shared.notes import Notebook
+from fieldmark.cache.arrays import ArrayStore
+from fieldmark.records import Prediction, Vote
+from fieldmark.tools.books.templates import IMAGENET_7, fill
+from fieldmark.tools.books.wording import class_text, descriptor_text
+from fieldmark.tools.clip.clip import Encoder
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.chat import LanguageModel
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.scoring.prototype import ensemble_scores
+
+RUNGS = ("names", "templates", "descriptors", "descriptors_more", "fudd", "everything", "resolve")
+FUDD_K = 10
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Labelled images of classes that nobody knows by name.
+
+    Attributes:
+        classes: Class names.
+        noun: The generic word for all of them.
+        images: The images, each with its label.
+    """
+
+    classes: tuple[str, ...]
+    noun: str
+    images: tuple[ImageFile, ...]
+
+    @property
+    def truth(self) -> Labels:
+        """The true class of each image `[N]`."""
+        index = {name: place for place, name in enumerate(self.classes)}
+        return np.array([index[str(image.label)] for image in self.images], dtype=np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Climb:
+    """What the ladder gave on one world.
+
+    Attributes:
+        world: The world.
+        labels: Predicted class per image for each rung, `[N]`.
+        questions: Questions that each rung needed in all.
+        predictions: The resolve loop's predictions.
+        state: Its last state.
+        notebook: Its answers.
+        fudd_notebook: The answers of the FuDD rung, which the "everything" rung lists.
+        run: Folder of the resolve run.
+    """
+
+    world: World
+    labels: dict[str, Labels]
+    questions: dict[str, int]
+    predictions: tuple[Prediction, ...]
+    state: ResolveState
+    notebook: Notebook
+    fudd_notebook: Notebook
+    run: RunFolder
+
+    def right(self, rung: str) -> NDArray[np.bool_]:
+        """Which images a rung labels correctly `[N]`."""
+        return self.labels[rung] == self.world.truth
+
+
+@dataclass(kw_only=True)
+class Ladder:
+    """The tools that every rung shares.
+
+    Attributes:
+        encoder: The CLIP encoder.
+        llm: The language model.
+        options: The resolve rung's options.
+        report: Shows progress.
+    """
+
+    encoder: Encoder
+    llm: LanguageModel
+    options: ResolveOptions = field(default_factory=ResolveOptions)
+    report: Report
+
+    async def climb(self, world: World, run: RunFolder) -> Climb:
+        """Run every rung.
+
+        Args:
+            world: The images.
+            run: Where the resolve rung's run goes; the others use folders inside.
+        """
+        labels: dict[str, Labels] = {}
+        questions: dict[str, int] = {rung: 0 for rung in RUNGS}  # noqa: C420  (wider than the literals)
+        options = self.options.model_copy(update={"noun": world.noun})
+
+        self.report("rung", {"name": "names"})
+        labels["names"] = self.by_prompts(world, [[class_text(name)] for name in world.classes])
+        labels["templates"] = self.by_prompts(world, [fill(IMAGENET_7, name) for name in world.classes])
+
+        self.report("rung", {"name": "resolve"})
+        state, predictions, notebook = await self.resolve(world, run, options)
+        labels["resolve"] = self._indices(world, [p.label for p in predictions])
+        labels["descriptors"] = self._indices(world, [str(p.first_label) for p in predictions])
+        questions["resolve"] = len(notebook.notes)
+        questions["descriptors"] = len(world.classes)
+
+        self.report("rung", {"name": "descriptors_more"})
+        # At least as many questions as the loop asked: what is left of a round of samples is not cut off.
+        samples = -(-questions["resolve"] // len(world.classes))
+        more = ResolveOptions(noun=world.noun, descriptor_samples=samples, max_rounds=0)
+        _, control, general = await self.resolve(world, inner(run, "descriptors_more"), more)
+        labels["descriptors_more"] = self._indices(world, [p.label for p in control])
+        questions["descriptors_more"] = len(general.notes)
+
+        self.report("rung", {"name": "fudd"})
+        _, rivals, pairs = await self.resolve(world, inner(run, "fudd"), fudd_options(world.noun))
+        labels["fudd"] = self._indices(world, [p.label for p in rivals])
+        questions["fudd"] = questions["everything"] = len(pairs.notes)
+
+        self.report("rung", {"name": "everything"})
+        labels["everything"] = self.by_prompts(world, everything(pairs.votes, world))
+        return Climb(
+            world=world,
+            labels=labels,
+            questions=questions,
+            predictions=predictions,
+            state=state,
+            notebook=notebook,
+            fudd_notebook=pairs,
+            run=run,
+        )
+
+    async def resolve(
+        self, world: World, run: RunFolder, options: ResolveOptions
+    ) -> tuple[ResolveState, tuple[Prediction, ...], Notebook]:
+        """Run the resolve graph on the world."""
+        context = self.context(world, run, options)
+        state = await run_resolve(context)
+        return state, tuple(run.read_predictions()), load_notebook(state.notebook, context)
+
+    def context(self, world: World, run: RunFolder, options: ResolveOptions) -> ResolveContext:
+        """The context of a run on the world."""
+        return ResolveContext(
+            classes=world.classes,
+            images=world.images,
+            encoder=self.encoder,
+            llm=self.llm,
+            arrays=ArrayStore(run.path / "arrays"),
+            run=run,
+            options=options,
+            report=self.report,
+        )
+
+    def scores(self, world: World, prompts: Sequence[Sequence[str]]) -> Tensor:
+        """Cosines `[N, C]` with the unit mean of each class's prompts."""
+        vectors = self.encoder.encode_images(world.images).vectors
+        return ensemble_scores(vectors, self.encoder.encode_texts, prompts)
+
+    def by_prompts(self, world: World, prompts: Sequence[Sequence[str]]) -> Labels:
+        """Label images by prompt ensembles."""
+        return self.scores(world, prompts).argmax(1).numpy()
+
+    @staticmethod
+    def _indices(world: World, names: Sequence[str]) -> Labels:
+        index = {name: place for place, name in enumerate(world.classes)}
+        return np.array([index[name] for name in names], dtype=np.int64)
+
+
+def fudd_options(noun: str) -> ResolveOptions:
+    """FuDD as its authors run it: names first, the ten best, every pair among them once."""
+    return ResolveOptions(
+        noun=noun, start="names", rule="fudd", ask="pairs", candidates="topk", k=FUDD_K, max_rounds=1
+    )
+
+
+def everything(votes: Sequence[Vote], world: World, *, named: bool = False) -> list[list[str]]:
+    """The equal-knowledge control: every mark that the answers gave a class, listed for all classes at once.
+
+    The control is meant to be as strong as it can be: where the encoder has never seen the names, the
+    generic noun stands in their place. A mark that several answers repeat is listed once, as FuDD does.
+
+    Args:
+        votes: The marks.
+        world: Its classes and noun.
+        named: Whether to list marks under the names all the same.
+    """
+    marks: dict[str, dict[str, None]] = {name: {} for name in world.classes}
+    for vote in votes:
+        subject = vote.class_name if named else world.noun
+        marks[vote.class_name].setdefault(descriptor_text(subject, vote.value))
+    return [list(own) or [class_text(name)] for name, own in marks.items()]
+
+
+def inner(run: RunFolder, name: str) -> RunFolder:
+    """A run's folder for one of its parts."""
+    return RunFolder(run.path / name)

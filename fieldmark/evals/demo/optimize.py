@@ -1,0 +1,159 @@
+"""A prompt search on the embedded world: new species, a guide that makes mistakes, drawn pictures.
+
+It knows nothing of commands or of how a book is searched.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fieldmark.agents.optimize.options import OptimizeOptions
+from fieldmark.agents.optimize.search_run import OptimizeResult, Optimizing, optimize
+from fieldmark.agents.resolve.context import Report
+from fieldmark.aviary.guide.beliefs import GuideSettings
+from fieldmark.aviary.guide.guide import Guide
+from fieldmark.aviary.guide.scripted import NOTE
+from fieldmark.aviary.guide.server import GuideServer
+from fieldmark.aviary.world.dataset import render_dataset
+from fieldmark.aviary.world.species import Species, species_book, world_hash
+from fieldmark.cache.bytestore import ByteStore
+from fieldmark.records import Limits, PromptBook
+from fieldmark.tools.books.descriptions import GivenTexts
+from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.datasets.labelled import LabelledImages
+from fieldmark.tools.images.files import ImageFile, find_images
+from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.folder import RunFolder
+
+TRAIN_SEED = 1_000_003
+"""Added to the seed of the training pictures: they are drawn apart from the test pictures."""
+MOST_SHOTS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class AviarySettings:
+    """The world of the search.
+
+    Attributes:
+        seed: Seed of the species book and of its pictures.
+        species: New species.
+        images: Test pictures of each.
+        shots: Training pictures of each, 1 to 16.
+        mistakes: Share of wrong statements in the guide's answers.
+    """
+
+    seed: int = 0
+    species: int = 80
+    images: int = 20
+    shots: int = 1
+    mistakes: float = 0.15
+
+
+def aviary_classes(settings: AviarySettings) -> tuple[str, ...]:
+    """The class names of a world."""
+    return tuple(species.name for species in species_book(settings.seed, new=settings.species, known=0))
+
+
+def aviary_images(
+    book: Sequence[Species], settings: AviarySettings, *, pictures: Path, report: Report
+) -> LabelledImages:
+    """Draw the training and the test pictures, each from seeds of its own, or take those drawn before."""
+    return LabelledImages(
+        classes=tuple(species.name for species in book),
+        train=_shots(_drawn(book, settings.seed + TRAIN_SEED, MOST_SHOTS, pictures, report), settings.shots),
+        test=_drawn(book, settings.seed, settings.images, pictures, report),
+    )
+
+
+def _drawn(
+    book: Sequence[Species], seed: int, images: int, pictures: Path, report: Report
+) -> tuple[ImageFile, ...]:
+    folder = pictures / f"{world_hash(book)[:16]}-{seed}-{images}"
+    render_dataset(
+        folder,
+        book,
+        images_per_species=images,
+        seed=seed,
+        progress=lambda done, of: report("rendering", {"done": done, "of": of}),
+    )
+    return find_images(folder, labels_from_folders=True).images
+
+
+def _shots(images: Sequence[ImageFile], shots: int) -> tuple[ImageFile, ...]:
+    counts: dict[str, int] = {}
+    kept: list[ImageFile] = []
+    for image in images:
+        name = str(image.label)
+        counts[name] = counts.get(name, 0) + 1
+        if counts[name] <= shots:
+            kept.append(image)
+    return tuple(kept)
+
+
+async def optimize_aviary(
+    settings: AviarySettings,
+    options: OptimizeOptions,
+    *,
+    encoder: Encoder,
+    answers: ByteStore,
+    pictures: Path,
+    run: RunFolder,
+    report: Report,
+    book: PromptBook | None = None,
+    given: GivenTexts | None = None,
+    resumed: bool = False,
+    also: tuple[Encoder, ...] = (),
+    ceiling: bool = False,
+    limits: Limits | None = None,
+) -> OptimizeResult:
+    """Draw the world, start the guide, and search.
+
+    Args:
+        settings: The world.
+        options: The choices of the search; the noun is "bird".
+        encoder: The CLIP encoder.
+        answers: Where answers are kept.
+        pictures: Folder for drawn data sets; complete ones are reused.
+        run: The run's folder.
+        report: Shows progress.
+        book: A book to start from instead of the guide's descriptors.
+        given: Descriptions and other words for the species.
+        resumed: Whether the run was begun by an earlier process.
+        also: Other encoders to measure the book on.
+        ceiling: Also search with the test images shown, for a bound.
+        limits: The most that may be asked of the guide.
+    """
+    species = species_book(settings.seed, new=settings.species, known=0)
+    began = time.perf_counter()
+    images = aviary_images(species, settings, pictures=pictures, report=report)
+    render = time.perf_counter() - began
+    with GuideServer(Guide(species, GuideSettings(mistakes=settings.mistakes))) as server:
+        async with ChatModel(
+            server.model,
+            base_url=server.base_url,
+            api_key=None,
+            store=answers,
+            identity=server.guide.identity,
+            limits=limits,
+        ) as llm:
+            result, _ = await optimize(
+                Optimizing(
+                    data="aviary",
+                    images=images,
+                    encoder=encoder,
+                    llm=llm,
+                    run=run,
+                    options=options.model_copy(update={"noun": "bird"}),
+                    shots=settings.shots,
+                    book=book,
+                    given=given or GivenTexts(),
+                    resumed=resumed,
+                    render=render,
+                    notes=(NOTE,),
+                    also=also,
+                    ceiling=ceiling,
+                    report=report,
+                )
+            )
+    return result

@@ -1,0 +1,1 @@
+"""Measures of predictions: accuracy, calibration, graded error, selection."""

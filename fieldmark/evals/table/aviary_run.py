@@ -1,0 +1,80 @@
+"""Runs methods on settings of the aviary, each with a scripted guide that knows its species.
+
+It knows nothing of statistics or of how a table looks.
+"""
+
+from collections.abc import Callable
+
+from fieldmark.agents.resolve.context import Report
+from fieldmark.aviary.guide.beliefs import GuideSettings
+from fieldmark.aviary.guide.guide import Guide
+from fieldmark.aviary.guide.server import GuideServer
+from fieldmark.cache.bytestore import ByteStore
+from fieldmark.evals.table.aviary_settings import SETTINGS, AviaryWorld
+from fieldmark.evals.table.method import Method
+from fieldmark.evals.table.options import EvalOptions
+from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
+from fieldmark.records import Limits
+from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.folder import RunFolder
+
+
+async def run_setting(
+    setting: str,
+    world: AviaryWorld,
+    methods: tuple[Method, ...],
+    options: EvalOptions,
+    *,
+    encoder: Encoder,
+    answers: ByteStore,
+    folder: RunFolder,
+    limits: Limits,
+    mistakes: float,
+    earlier: Earlier,
+    report: Report,
+    began: Callable[[Evaluation], None] = lambda task: None,
+) -> Evaluation:
+    """Draw a setting, start its guide and run the methods.
+
+    Args:
+        setting: Name of the setting.
+        world: What is drawn.
+        methods: What is run.
+        options: Seeds and shots.
+        encoder: The CLIP encoder.
+        answers: Where answers are kept.
+        folder: The run's folder.
+        limits: The most that may be asked of the guide.
+        mistakes: Share of wrong statements in the guide's answers.
+        earlier: Where runs that need not be repeated are found.
+        report: Shows progress.
+        began: Given what is run before anything is asked: what it spends is known then, however it ends.
+
+    Returns:
+        What was run.
+    """
+    report("setting", {"name": setting})
+    test, book = SETTINGS[setting](world)  # the guide's book may hold more than the classes
+    with GuideServer(Guide(book, GuideSettings(mistakes=mistakes))) as server:
+        async with ChatModel(
+            server.model,
+            base_url=server.base_url,
+            api_key=None,
+            store=answers,
+            identity=server.guide.identity,
+            limits=limits,
+        ) as llm:
+            task = Evaluation(
+                test=test,
+                methods=methods,
+                encoder=encoder,
+                llm=llm,
+                folder=folder,
+                options=options,
+                earlier=earlier,
+                report=report,
+            )
+            began(task)
+            await run_methods(task)
+            return task

@@ -1,0 +1,285 @@
+"""The aviary's five settings for comparing methods, each a test set with what methods may use beside it.
+
+It knows nothing of methods, encoders or the guide.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fieldmark.agents.resolve.context import Report, say_nothing
+from fieldmark.aviary.world.attributes import HABITATS, KIND_BY_NOUN, LIGHTS
+from fieldmark.aviary.world.dataset import ImageTruth, read_truth, render_dataset
+from fieldmark.aviary.world.grammar import caption, habitat_phrases, light_phrases
+from fieldmark.aviary.world.species import Species, known_species, species_book, world_hash
+from fieldmark.errors import InputError
+from fieldmark.evals.table.test_set import Factor, TestSet
+from fieldmark.tools.images.files import ImageFile, find_images
+
+NOUN = "bird"
+TEMPLATES = (
+    "a photo of a {}, a type of bird.",
+    "a picture of a {} outdoors.",
+    "a {}, a bird.",
+)
+QUESTIONS = (
+    "Which colours does the plumage of a {} show in a photo?",
+    "What do the head and the bill of a {} look like in a photo?",
+    "What do the wings, the tail and the legs of a {} look like in a photo?",
+)
+CONTEXTS = (
+    Factor("background", tuple(habitat_phrases(habitat) for habitat in HABITATS)),
+    Factor("light", tuple(light_phrases(light) for light in LIGHTS)),
+)
+_HARD = 2.5
+"""How hard pictures of known species are to see: at 1 every method would be right about all of them."""
+_TRAIN, _POOL, _BASE = 1_000_003, 2_000_003, 3_000_017
+"""Added to the seed of the training pictures, the pool and the pictures of base classes: each is drawn apart
+from the test pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AviaryWorld:
+    """What is drawn.
+
+    Attributes:
+        seed: Seed of the species and of their pictures.
+        species: Classes of a setting whose classes are species.
+        images: Test pictures of each.
+        shots: Labelled pictures of each.
+        pool: Unlabelled pictures of each.
+        base: Known species beside new ones, to learn on; at most three for every four new ones.
+        base_images: Labelled pictures of each of them.
+        pictures: Folder for drawn pictures; complete sets are reused.
+        report: Shows progress.
+    """
+
+    seed: int
+    species: int = 80
+    images: int = 20
+    shots: int = 4
+    pool: int = 10
+    base: int = 60
+    base_images: int = 12
+    pictures: Path
+    report: Report = say_nothing
+
+
+def new_species(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
+    """Species whose names say nothing to the model, in families of look-alikes.
+
+    Beside them stand species that the model knows, with labelled pictures: what is learned there may carry
+    over to the new ones. The guide knows both, and is as often wrong about either.
+    """
+    test, book = _of_species(world, "new", species_book(world.seed, new=world.species, known=0))
+    chance = random.Random(f"fieldmark aviary base {world.seed}")
+    others = tuple(chance.sample(known_species(), min(world.base, 3 * world.species // 4)))
+    began = time.perf_counter()
+    base, _ = _drawn(world, others, _BASE, world.base_images)
+    drawing = time.perf_counter() - began
+    return replace(test, base=base, render=test.render + drawing), (*book, *others)
+
+
+def known_birds(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
+    """Species that the model knows by name: what most public test sets are to CLIP."""
+    book = species_book(world.seed, new=0, known=world.species)
+    return _of_species(world, "known", book, difficulty=_HARD)
+
+
+def taxonomy(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
+    """New and known species in one tree: what the model knows by name, and what it knows by its place alone.
+
+    The observed classes are the known species. The names of the others say nothing to the model, but the tree
+    tells where they stand.
+    """
+    book = species_book(world.seed, new=world.species // 2, known=world.species - world.species // 2)
+    test, book = _of_species(world, "taxonomy", book)
+    return replace(test, observed=tuple(species.name for species in book if species.known)), book
+
+
+def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
+    """Kinds of birds as classes: the model saw each of them mostly in one habitat, the test does not.
+
+    Groups are kind × whether the bird is where its kind was mostly seen. Of the pictures that
+    the bundled model was trained on 60% of a kind showed its habitat; here half do, so that both groups are
+    measured well.
+    """
+    book = species_book(world.seed, new=world.species, known=0)
+    began = time.perf_counter()
+    images, truths = _drawn(world, book, 0, world.images, correlation=0.4)
+    train, _ = _drawn(world, book, _TRAIN, 2, correlation=0.6)
+    pool, seen = _drawn(world, book, _POOL, world.pool, correlation=0.6)
+    kinds = {species.name: species.noun for species in book}
+    nouns = tuple(dict.fromkeys(kinds.values()))
+    own = [truth.habitat == KIND_BY_NOUN[kinds[truth.species]].habitat for truth in truths]
+    places = [
+        kinds[t.species] + (" at home" if at else " elsewhere") for t, at in zip(truths, own, strict=True)
+    ]
+    test = TestSet(
+        data="aviary",
+        setting="habitat",
+        classes=nouns,
+        noun=NOUN,
+        images=_relabelled(images, kinds),
+        groups=tuple(places),
+        train=_first(_relabelled(train, kinds), world.shots),
+        pool=_relabelled(pool, kinds),
+        captions=_captions(seen, book),
+        parents=_above(nouns),
+        factors=CONTEXTS,
+        templates=TEMPLATES,
+        questions=QUESTIONS,
+        concept=NOUN,
+        render=time.perf_counter() - began,
+        notes=("Groups: each kind of bird in the habitat it was mostly seen in, and elsewhere.",),
+    )
+    return test, book
+
+
+def vocabulary_free(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
+    """Known species whose names no method is told: words are found in captions of other pictures.
+
+    No labelled pictures either: a label is a name.
+    """
+    test, book = known_birds(world)
+    note = "The class names are kept from the methods and used to measure alone."
+    return replace(test, setting="vocabulary", names_given=False, train=(), notes=(*test.notes, note)), book
+
+
+Setting = Callable[[AviaryWorld], tuple[TestSet, tuple[Species, ...]]]
+
+SETTINGS: dict[str, Setting] = {
+    "new": new_species,
+    "known": known_birds,
+    "habitat": habitat,
+    "taxonomy": taxonomy,
+    "vocabulary": vocabulary_free,
+}
+"""Name of each setting; the first one is what "aviary" means by itself."""
+
+
+def settings_named(names: Sequence[str]) -> tuple[str, ...]:
+    """Settings that a user named; "all" names all, nothing the first.
+
+    Raises:
+        InputError: One is unknown.
+    """
+    if "all" in names:
+        return tuple(SETTINGS)
+    for name in names:
+        if name not in SETTINGS:
+            raise InputError(
+                f"The aviary has no setting {name!r}.", hint=f"It has: all, {', '.join(SETTINGS)}."
+            )
+    return tuple(dict.fromkeys(names)) or (next(iter(SETTINGS)),)
+
+
+def _of_species(
+    world: AviaryWorld, setting: str, book: tuple[Species, ...], *, difficulty: float = 1.0
+) -> tuple[TestSet, tuple[Species, ...]]:
+    """A test set whose classes are species."""
+    began = time.perf_counter()
+    images, truths = _drawn(world, book, 0, world.images, difficulty=difficulty)
+    train: tuple[ImageFile, ...] = ()
+    if world.shots:
+        train, _ = _drawn(world, book, _TRAIN, world.shots, difficulty=difficulty)
+    pool, seen = _drawn(world, book, _POOL, world.pool, difficulty=difficulty)
+    test = TestSet(
+        data="aviary",
+        setting=setting,
+        classes=tuple(species.name for species in book),
+        noun=NOUN,
+        images=images,
+        groups=tuple(truth.habitat for truth in truths),
+        train=train,
+        pool=pool,
+        captions=_captions(seen, book),
+        parents=_tree(book),
+        factors=CONTEXTS,
+        templates=TEMPLATES,
+        questions=QUESTIONS,
+        concept=NOUN,
+        render=time.perf_counter() - began,
+        notes=("Groups: the habitats that the birds are seen in.",),
+    )
+    return test, book
+
+
+def _tree(book: Sequence[Species]) -> dict[str, str]:
+    """Species → family of look-alikes → kind → build → bird; known species have no family."""
+    parents = _above([species.noun for species in book])
+    for species in book:
+        if species.known:
+            parents[species.name] = species.noun
+        else:
+            parents[species.name] = species.family
+            parents[species.family] = species.noun
+    return parents
+
+
+def _above(nouns: Sequence[str]) -> dict[str, str]:
+    """Kind → build → bird."""
+    parents: dict[str, str] = {}
+    for noun in dict.fromkeys(nouns):
+        marks = KIND_BY_NOUN[noun].marks
+        small = "small birds" if marks["size"] == "small" else "stout birds"
+        parents[noun] = "long-legged birds" if marks["leg_length"] == "long" else small
+        parents[parents[noun]] = NOUN
+    return parents
+
+
+def _captions(truths: Sequence[ImageTruth], book: Sequence[Species]) -> tuple[str, ...]:
+    """What somebody wrote under each picture: a name that people know, else the kind, and a few marks."""
+    species = {each.name: each for each in book}
+    written: list[str] = []
+    for truth in truths:
+        own = species[truth.species]
+        rng = random.Random(f"fieldmark aviary pool caption {truth.seed}")
+        subject = own.name if own.known and rng.random() < 0.7 else own.noun
+        written.append(caption(own.marks, truth.habitat, truth.light, rng, subject=subject))
+    return tuple(written)
+
+
+def _drawn(
+    world: AviaryWorld,
+    book: tuple[Species, ...],
+    offset: int,
+    images: int,
+    *,
+    correlation: float = 0.0,
+    difficulty: float = 1.0,
+) -> tuple[tuple[ImageFile, ...], tuple[ImageTruth, ...]]:
+    """Pictures and the truth about each, in the order of the files."""
+    seed = world.seed + offset
+    name = f"{world_hash(book)[:16]}-{seed}-{images}" + (f"-{correlation}" if correlation else "")
+    name += f"-hard{difficulty:g}" if difficulty != 1 else ""
+    folder = world.pictures / name
+    render_dataset(
+        folder,
+        book,
+        images_per_species=images,
+        seed=seed,
+        habitat_correlation=correlation,
+        difficulty=difficulty,
+        progress=lambda done, of: world.report("rendering", {"done": done, "of": of}),
+    )
+    truths = {folder / truth.file: truth for truth in read_truth(folder)[1]}
+    found = find_images(folder, labels_from_folders=True).images
+    return found, tuple(truths[image.path] for image in found)
+
+
+def _relabelled(images: Sequence[ImageFile], labels: dict[str, str]) -> tuple[ImageFile, ...]:
+    return tuple(replace(image, label=labels[str(image.label)]) for image in images)
+
+
+def _first(images: Sequence[ImageFile], shots: int) -> tuple[ImageFile, ...]:
+    """The first images of each label."""
+    counts: dict[str | None, int] = {}
+    kept: list[ImageFile] = []
+    for image in images:
+        counts[image.label] = counts.get(image.label, 0) + 1
+        if counts[image.label] <= shots:
+            kept.append(image)
+    return tuple(kept)

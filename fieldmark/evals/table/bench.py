@@ -1,0 +1,199 @@
+"""What a method is given: the test images without their labels, the tools, and what the data set offers.
+
+It knows nothing of any method or of how a method is measured.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from fieldmark.agents.resolve.context import Report, say_nothing
+from fieldmark.cache.arrays import ArrayStore
+from fieldmark.errors import NoImagesError
+from fieldmark.evals.table.counting import Cost, CountedEncoder, CountedModel
+from fieldmark.evals.table.test_set import Factor, TestSet
+from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
+from fieldmark.tools.runs.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Noun:
+    """The one choice that asking needs: the generic word for all classes."""
+
+    noun: str
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """Tools and data for one method.
+
+    Attributes:
+        test: The test set. Methods go by the properties below, which hold no label of a test image.
+        encoder: The CLIP encoder, counted.
+        llm: The language model, counted; None where nothing may be asked.
+        arrays: Where graphs keep their arrays.
+        run: A folder for this method alone, where graphs keep their checkpoint.
+        seed: Decides whatever a method draws.
+        report: Shows progress.
+        slots: Lets as many questions pass at a time as the model takes.
+        endpoint_down: Why the endpoint cannot be asked any more; empty while it can.
+        notes: What a reader must know of how the method went; a method may add to it.
+    """
+
+    test: TestSet
+    encoder: CountedEncoder
+    llm: CountedModel | None
+    arrays: ArrayStore
+    run: RunFolder
+    seed: int = 0
+    report: Report = say_nothing
+    slots: asyncio.Semaphore = field(init=False, repr=False)
+    endpoint_down: str = ""
+    notes: list[str] = field(default_factory=list[str])
+
+    def __post_init__(self) -> None:
+        self.slots = asyncio.Semaphore(concurrency_of(self.llm))
+
+    @classmethod
+    def of(
+        cls,
+        test: TestSet,
+        *,
+        encoder: Encoder,
+        llm: LanguageModel | None,
+        run: RunFolder,
+        seed: int = 0,
+        report: Report = say_nothing,
+    ) -> "Bench":
+        """A bench with counters at zero."""
+        return cls(
+            test=test,
+            encoder=CountedEncoder(encoder),
+            llm=None if llm is None else CountedModel(llm),
+            arrays=ArrayStore(run.path / "arrays"),
+            run=run,
+            seed=seed,
+            report=report,
+        )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the score columns."""
+        return self.test.classes
+
+    @property
+    def options(self) -> Noun:
+        """See `AskingContext`."""
+        return Noun(self.test.noun)
+
+    @property
+    def noun(self) -> str:
+        """The generic word for all classes."""
+        return self.test.noun
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """Contexts that a user of this domain would name."""
+        return self.test.factors
+
+    @property
+    def parents(self) -> Mapping[str, str]:
+        """Child → parent."""
+        return self.test.parents
+
+    @property
+    def logit_scale(self) -> float:
+        """What the encoder multiplies cosines with."""
+        return float(self.encoder.logit_scale)
+
+    @cached_property
+    def images(self) -> tuple[ImageFile, ...]:
+        """The N test images, without their labels."""
+        return tuple(replace(image, label=None) for image in self.test.images)
+
+    @cached_property
+    def vectors(self) -> Tensor:
+        """Unit vectors of the test images `[N, D]` float32."""
+        return self._of(self.images, "test")
+
+    @cached_property
+    def train_vectors(self) -> Tensor:
+        """Unit vectors of the labelled images `[S, D]` float32."""
+        return self._of(self.test.train, "training")
+
+    @cached_property
+    def train_labels(self) -> Tensor:
+        """Class of each labelled image `[S]` int64."""
+        return torch.from_numpy(self.test.train_labels)
+
+    @cached_property
+    def pool_vectors(self) -> Tensor:
+        """Unit vectors of the unlabelled images `[P, D]` float32."""
+        return self._of(tuple(replace(image, label=None) for image in self.test.pool), "unlabelled")
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """A caption for each image of the pool."""
+        return self.test.captions
+
+    @property
+    def base_classes(self) -> tuple[str, ...]:
+        """Names of the B base classes, none of which is measured."""
+        return self.test.base_classes
+
+    @cached_property
+    def base_vectors(self) -> Tensor:
+        """Unit vectors of the images of base classes `[L, D]` float32."""
+        return self._of(self.test.base, "base")
+
+    @cached_property
+    def base_labels(self) -> Tensor:
+        """Base class of each such image `[L]` int64, its place in `base_classes`."""
+        return torch.from_numpy(self.test.base_labels)
+
+    def features(self, images: Sequence[ImageFile]) -> Tensor:
+        """What the image tower's last layers are given `[N, *encoder.last_layers.shape]` float16.
+
+        Args:
+            images: Test images, or others of the test set.
+
+        Raises:
+            ModelError: The encoder does not show its last layers.
+            NoImagesError: An image cannot be encoded any more.
+        """
+        seen = self.encoder.encode_features(images, progress=self._progress)
+        return self._whole(seen.rows, seen.ok, "given")
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Unit text vectors `[M, D]` float32."""
+        return self.encoder.encode_texts(texts)
+
+    def _of(self, images: tuple[ImageFile, ...], what: str) -> Tensor:
+        encoded = self.encoder.encode_images(images, progress=self._progress)
+        return self._whole(encoded.vectors, encoded.ok, what)
+
+    def _whole(self, rows: Tensor, ok: Tensor, what: str) -> Tensor:
+        if not bool(ok.all()):
+            raise NoImagesError(
+                f"{int((~ok).sum())} of {len(ok)} {what} images could not be encoded.",
+                hint="`fieldmark eval` leaves such images out before it begins; run it again.",
+            )
+        return rows
+
+    def _progress(self, done: int, of: int) -> None:
+        self.report("encoded", {"done": done, "of": of})
+
+    @property
+    def cost(self) -> Cost:
+        """What was used so far. Test images are everybody's, and are not counted."""
+        asked = self.llm.cost if self.llm is not None else Cost()
+        own = {image.content_hash for image in self.test.images}
+        return asked.model_copy(
+            update={"texts": len(self.encoder.texts), "images": len(self.encoder.images - own)}
+        )

@@ -1,0 +1,143 @@
+"""Counts what a method used: questions, tokens and texts, each distinct one once, cached or not.
+
+It knows nothing of methods, and changes neither answers nor vectors.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import torch
+from pydantic import BaseModel
+
+from fieldmark.errors import QuestionFailed
+from fieldmark.records import EncoderUsage, Question, Record, Skipped
+from fieldmark.tools.clip.adapters.adapted import tower_encoder
+from fieldmark.tools.clip.encoder import Encoded, Encoder, Features, Progress
+from fieldmark.tools.clip.last_layers import LastLayers
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.chat import Answer, LanguageModel, concurrency_of
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class Cost(Record):
+    """What a method needs, whoever paid for it first.
+
+    A cache makes the second of two methods that ask the same look free. So needs are counted apart from what
+    was paid for in this run.
+    """
+
+    llm_requests: int = 0
+    """Distinct questions whose answers it used."""
+    llm_fresh: int = 0
+    """Those of them that were asked now and not found in the cache."""
+    prompt_tokens: int | None = 0
+    """Tokens of these questions, as reported when they were asked; None where one was not reported."""
+    completion_tokens: int | None = 0
+    """Tokens of their answers; None where one was not reported."""
+    llm_failed: int = 0
+    """Questions that brought no usable answer."""
+    texts: int = 0
+    """Distinct texts it compared with images."""
+    images: int = 0
+    """Distinct images beyond the test images: labelled ones, of other classes too, and pools."""
+
+
+class CountedModel:
+    """A language model that remembers what was asked through it."""
+
+    def __init__(self, inner: LanguageModel) -> None:
+        self._inner = inner
+        self._answers: dict[str, Answer[Any]] = {}
+        self._failed = 0
+
+    @property
+    def model(self) -> str:
+        """The model's name, where it has one."""
+        return str(getattr(self._inner, "model", ""))
+
+    @property
+    def concurrency(self) -> int:
+        """How many questions the model takes at a time."""
+        return concurrency_of(self._inner)
+
+    async def ask(self, question: Question[T]) -> Answer[T]:
+        """See `LanguageModel`."""
+        try:
+            answer = await self._inner.ask(question)
+        except QuestionFailed:
+            self._failed += 1
+            raise
+        self._answers.setdefault(answer.key, answer)
+        return answer
+
+    @property
+    def cost(self) -> Cost:
+        """What was asked so far."""
+        counted = tuple(self._answers.values())
+        return Cost(
+            llm_requests=len(counted),
+            llm_fresh=sum(not answer.cached for answer in counted),
+            prompt_tokens=_sum(answer.prompt_tokens for answer in counted),
+            completion_tokens=_sum(answer.completion_tokens for answer in counted),
+            llm_failed=self._failed,
+        )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """The sum, unknown where a part is."""
+    known = list(counts)
+    return None if None in known else sum(count for count in known if count is not None)
+
+
+class CountedEncoder:
+    """An encoder that remembers which texts and images went through it; everything else is the encoder's."""
+
+    # Named for the type checker alone: `__getattr__` finds them in the encoder.
+    name: str
+    identity: str
+    width: int
+    context_length: int
+    logit_scale: float
+    random_weights: bool
+    reference: torch.Tensor | None
+    usage: EncoderUsage
+    failures: tuple[Skipped, ...]
+
+    def __init__(self, inner: Encoder) -> None:
+        self._inner = inner
+        self.texts: set[str] = set()
+        self.images: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever is not about counting."""
+        return getattr(self._inner, name)
+
+    def encode_images(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Encoded:
+        """See `Encoder`."""
+        self.images.update(image.content_hash for image in images)
+        return self._inner.encode_images(images, progress=progress)
+
+    @property
+    def last_layers(self) -> LastLayers:
+        """See `TowerEncoder`.
+
+        Raises:
+            ModelError: The encoder does not show them.
+        """
+        return tower_encoder(self._inner).last_layers
+
+    def encode_features(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Features:
+        """See `TowerEncoder`.
+
+        Raises:
+            ModelError: The encoder does not show its last layers.
+        """
+        tower = tower_encoder(self._inner)
+        self.images.update(image.content_hash for image in images)
+        return tower.encode_features(images, progress=progress)
+
+    def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> torch.Tensor:
+        """See `Encoder`."""
+        self.texts.update(texts)
+        return self._inner.encode_texts(texts, progress=progress)

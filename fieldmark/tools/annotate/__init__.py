@@ -1,0 +1,1 @@
+"""Annotators label images for the owner of a concept, clause by clause."""

@@ -1,0 +1,92 @@
+"""Asks a language model about one image at a time, and counts what became of it.
+
+It knows no prompt; a question that fails is an outcome here, not an error.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel
+
+from fieldmark.errors import EndpointError, QuestionFailed
+from fieldmark.records import ImagePart, Question
+from fieldmark.tools.images.decode import UnusableImageError
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.chat import LanguageModel
+from fieldmark.tools.llm.image_messages import ImageMessages
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=BaseModel)
+Unanswered = Literal["refused", "abstain"]
+
+HOPELESS = 8
+"""So many questions without any answer at all, and the model is taken to see no images."""
+_REFUSALS = frozenset({"refused", "filtered"})
+
+
+class ImageAsker:
+    """Shows images to a vision-language model.
+
+    Attributes:
+        images: Makes images ready to be sent.
+        calls: Questions asked anew so far.
+        failures: Questions without a usable answer so far, by reason; "unreadable" where an image could not
+            be shown.
+
+    Args:
+        llm: The vision-language model.
+        images: Makes images ready to be sent.
+    """
+
+    def __init__(self, llm: LanguageModel, images: ImageMessages | None = None) -> None:
+        self.images = images or ImageMessages()
+        self.calls = 0
+        self.failures: Counter[str] = Counter()
+        self._llm = llm
+        self._answered = False
+
+    async def ask(self, image: ImageFile, question: Callable[[ImagePart], Question[T]]) -> T | Unanswered:
+        """Ask about one image.
+
+        Args:
+            image: A file that was found.
+            question: Renders the question with the image in it.
+
+        Returns:
+            The answer; "refused" where the model refuses, "abstain" where there is none for another reason.
+
+        Raises:
+            EndpointError: No question can be answered, or not one of the first `HOPELESS` was.
+            LimitReached: Before a call that would pass a limit.
+        """
+        try:
+            part = await self.images.part(image)
+        except UnusableImageError as error:
+            logger.warning("%s: not shown to the model: %s.", error.path, error.reason)
+            self.failures["unreadable"] += 1
+            return "abstain"
+        try:
+            answer = await self._llm.ask(question(part))
+        except QuestionFailed as error:
+            self.calls += 1
+            self.failures[error.reason] += 1
+            logger.info("%s: %s", image.path, error.message)
+            if error.reason in _REFUSALS:
+                self._answered = True
+                return "refused"
+            self._give_up_on_the_blind(error)
+            return "abstain"
+        self._answered = True
+        self.calls += not answer.cached
+        return answer.value
+
+    def _give_up_on_the_blind(self, error: QuestionFailed) -> None:
+        failed = self.failures.total() - self.failures["unreadable"]
+        if not self._answered and failed >= HOPELESS:
+            raise EndpointError(
+                f"The model answered none of {failed} questions about images: {error.message}",
+                hint="`fieldmark doctor` tells whether it sees images.",
+            ) from error

@@ -1,0 +1,339 @@
+"""Labels images with a vision-language model clause by clause, and has it argue about them.
+
+It knows nothing of graphs or owners; of all tools it and `annotate_document` alone know prompts.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel
+
+from fieldmark.cache.keys import content_key
+from fieldmark.errors import InputError
+from fieldmark.prompts.argue import ask_argue
+from fieldmark.prompts.gap import ask_gap
+from fieldmark.prompts.judge import PROMPT_ID as JUDGE
+from fieldmark.prompts.judge import Judgement, ask_judge
+from fieldmark.prompts.loader import load
+from fieldmark.prompts.settle import ask_settle
+from fieldmark.records import (
+    Call,
+    Clause,
+    ClauseVerdict,
+    Definition,
+    Finding,
+    Verdict,
+)
+from fieldmark.tools.annotate.annotator import AnnotationProgress
+from fieldmark.tools.annotate.clause_tree import call_of
+from fieldmark.tools.annotate.concurrency import through, through_distinct
+from fieldmark.tools.annotate.image_asker import ImageAsker
+from fieldmark.tools.annotate.verdict_store import StoredVerdict, VerdictStore
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.answers import strict_schema
+from fieldmark.tools.llm.chat import LanguageModel
+from fieldmark.tools.llm.image_messages import ImageMessages
+
+AT_ONCE = 16
+"""Images under way at a time; the language model may allow fewer calls."""
+TRIES = 2
+"""How often an image is asked about where an answer leaves clauses out."""
+
+
+@dataclass(frozen=True)
+class Debate:
+    """What came of arguing both sides of one image.
+
+    Attributes:
+        image: Content hash.
+        call: Who was right; "abstain" or "refused" where nobody can tell.
+        p: Probability of "in"; None where it cannot be told.
+        for_in: The argument for "in".
+        for_out: The argument for "out".
+        rationale: What decided it.
+    """
+
+    image: str
+    call: Call
+    p: float | None = None
+    for_in: str = ""
+    for_out: str = ""
+    rationale: str = ""
+
+
+class VlmAnnotator:
+    """An `Annotator` that shows images to a vision-language model, each clause of each image once ever.
+
+    One question an image holds all clauses whose verdict is not stored. What the model says is stored the
+    moment it arrives; a refusal, a fault or a file that cannot be read never is.
+
+    Use it within one event loop.
+
+    Args:
+        llm: The vision-language model.
+        model: What its answers depend on: `await ChatModel.identify()`.
+        store: Where verdicts are kept.
+        images: Makes images ready to be sent.
+        at_once: The most images under way at a time.
+    """
+
+    def __init__(
+        self,
+        llm: LanguageModel,
+        *,
+        model: str,
+        store: VerdictStore,
+        images: ImageMessages | None = None,
+        at_once: int = AT_ONCE,
+    ) -> None:
+        self._asker = ImageAsker(llm, images)
+        self._store = store
+        self._at_once = at_once
+        self._identity = annotator_identity(model, JUDGE, Judgement, self._asker.images)
+
+    @property
+    def identity(self) -> str:
+        """Model and endpoint, question, and how images are sent."""
+        return self._identity
+
+    @property
+    def calls(self) -> int:
+        """Questions asked anew so far."""
+        return self._asker.calls
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """Questions without a usable answer so far, by reason; "unreadable" and "incomplete" among them."""
+        return dict(self._asker.failures)
+
+    async def judge(
+        self,
+        images: Sequence[ImageFile],
+        definition: Definition,
+        *,
+        progress: AnnotationProgress | None = None,
+    ) -> tuple[Verdict, ...]:
+        """Judge images by the active clauses of a definition; see `Annotator`.
+
+        Images of equal content are judged once.
+
+        Args:
+            images: N files that were found.
+            definition: The clauses. Without an active one nothing is asked, and every call is "abstain".
+            progress: Told how many of the distinct images are judged.
+
+        Returns:
+            N verdicts, in order.
+
+        Raises:
+            EndpointError: No question can be answered, or the model seems to see no images.
+            LimitReached: Before a call that would pass a limit.
+            CacheError: A verdict cannot be stored or read.
+        """
+
+        async def judge_one(image: ImageFile) -> Verdict:
+            return await self._judge(image, definition)
+
+        return await through_distinct(images, judge_one, at_once=self._at_once, progress=progress)
+
+    async def gaps(
+        self,
+        images: Sequence[ImageFile],
+        verdicts: Sequence[Verdict],
+        *,
+        concept: str,
+        purpose: str,
+        definition: Definition,
+        progress: AnnotationProgress | None = None,
+    ) -> tuple[tuple[str, ...], ...]:
+        """Ask of each image what the definition leaves unclear, if its owner disagreed with the call.
+
+        Args:
+            images: N files that were judged.
+            verdicts: Their verdicts, in the same order.
+            concept: The concept's name.
+            purpose: What it is for.
+            definition: The clauses they were judged by.
+            progress: Told how many images are done.
+
+        Returns:
+            For each image one to three short noun phrases, the likeliest first; none where it has no call
+            ("abstain" or "refused"), or where there was no usable answer.
+
+        Raises:
+            InputError: Images and verdicts are not of one number.
+            EndpointError: See `judge`.
+            LimitReached: See `judge`.
+        """
+        if len(images) != len(verdicts):
+            raise InputError(f"There are {len(images)} images and {len(verdicts)} verdicts.")
+
+        async def gaps_of(judged: tuple[ImageFile, Verdict]) -> tuple[str, ...]:
+            image, verdict = judged
+            call = verdict.call
+            if call != "in" and call != "out":
+                return ()
+            said = await self._asker.ask(
+                image,
+                lambda part: ask_gap(
+                    part, definition, concept=concept, purpose=purpose, call=call, seen=verdict.seen
+                ),
+            )
+            return () if isinstance(said, str) else tuple(gap.gap for gap in said.gaps)
+
+        judged = list(zip(images, verdicts, strict=True))
+        return tuple(await through(judged, gaps_of, at_once=self._at_once, progress=progress))
+
+    async def debate(
+        self,
+        images: Sequence[ImageFile],
+        definition: Definition,
+        *,
+        concept: str,
+        purpose: str,
+        progress: AnnotationProgress | None = None,
+    ) -> tuple[Debate, ...]:
+        """Have both sides of each image argued, and then decided: three questions an image.
+
+        Source: the debate of VHD11K (2024), with two sides and one judge.
+
+        Args:
+            images: N files that were found.
+            definition: The clauses.
+            concept: The concept's name.
+            purpose: What it is for.
+            progress: Told how many images are done.
+
+        Returns:
+            N debates, in order.
+
+        Raises:
+            EndpointError: See `judge`.
+            LimitReached: See `judge`.
+        """
+
+        async def debate_one(image: ImageFile) -> Debate:
+            return await self._debate(image, definition, concept, purpose)
+
+        return tuple(await through(images, debate_one, at_once=self._at_once, progress=progress))
+
+    async def _judge(self, image: ImageFile, definition: Definition) -> Verdict:
+        known: dict[str, StoredVerdict] = {}
+        open_still: list[Clause] = []
+        for clause in {clause.text: clause for clause in reversed(definition.active)}.values():
+            place = {"image": image.content_hash, "text": clause.text, "annotator": self._identity}
+            stored = self._store.get(**place)
+            if stored is None:
+                open_still.insert(0, clause)  # the first of those with one text, in the definition's order
+            else:
+                known[clause.text] = stored
+        failed: Finding = "abstain"
+        for sample in range(TRIES):
+            if not open_still:
+                break
+            asked = tuple(open_still)
+            # Another sample each time: the same question would have the same answer, out of the cache.
+            said = await self._asker.ask(
+                image, lambda part, asked=asked, sample=sample: ask_judge(part, asked, sample=sample)
+            )
+            if isinstance(said, str):
+                failed = said
+                break
+            told = _told(said, asked)
+            for text, verdict in told.items():
+                self._store.put(verdict, image=image.content_hash, text=text, annotator=self._identity)
+            known |= told
+            open_still = [clause for clause in open_still if clause.text not in known]
+            if open_still and sample == TRIES - 1:
+                self._asker.failures["incomplete"] += 1
+        return self._verdict(image, definition, known, failed)
+
+    def _verdict(
+        self, image: ImageFile, definition: Definition, known: dict[str, StoredVerdict], failed: Finding
+    ) -> Verdict:
+        clauses = tuple(
+            ClauseVerdict(clause=clause.id, finding=said.finding, p=said.p)
+            if (said := known.get(clause.text)) is not None
+            else ClauseVerdict(clause=clause.id, finding=failed)
+            for clause in definition.active
+        )
+        call, p = call_of(definition, clauses)
+        said = [known[clause.text] for clause in definition.active if clause.text in known]
+        seen = Counter(verdict.seen for verdict in said if verdict.seen).most_common(1)
+        rationale = dict.fromkeys(verdict.rationale for verdict in said if verdict.rationale)
+        return Verdict(
+            image=image.content_hash,
+            call=call,
+            p=p,
+            clauses=clauses,
+            seen=seen[0][0] if seen else "",
+            rationale=" ".join(rationale),
+            annotator=self._identity,
+        )
+
+    async def _debate(self, image: ImageFile, definition: Definition, concept: str, purpose: str) -> Debate:
+        arguments: list[str] = []
+        sides: tuple[Literal["in", "out"], ...] = ("in", "out")
+        for side in sides:
+            argued = await self._asker.ask(
+                image,
+                lambda part, side=side: ask_argue(
+                    part, definition, concept=concept, purpose=purpose, side=side
+                ),
+            )
+            if isinstance(argued, str):
+                return Debate(image.content_hash, argued)
+            arguments.append(argued.argument)
+        for_in, for_out = arguments
+        said = await self._asker.ask(
+            image,
+            lambda part: ask_settle(
+                part, definition, concept=concept, purpose=purpose, for_in=for_in, for_out=for_out
+            ),
+        )
+        if isinstance(said, str):
+            return Debate(image.content_hash, said, for_in=for_in, for_out=for_out)
+        return Debate(
+            image.content_hash,
+            "abstain" if said.side == "cannot_tell" else said.side,
+            probability(said.side == "in", said.confidence) if said.side != "cannot_tell" else None,
+            for_in,
+            for_out,
+            said.rationale,
+        )
+
+
+def _told(said: Judgement, asked: Sequence[Clause]) -> dict[str, StoredVerdict]:
+    """What an answer says of the clauses that it was asked about, by their text.
+
+    A clause with two findings that differ is left out, as one that was not answered.
+    """
+    told: dict[str, StoredVerdict] = {}
+    for clause in asked:
+        found = [finding for finding in said.findings if finding.clause.strip() == clause.id]
+        if len({finding.finding for finding in found}) != 1:
+            continue
+        finding = min(found, key=lambda each: each.confidence)
+        untold = finding.finding == "cannot_tell"
+        told[clause.text] = StoredVerdict(
+            finding="abstain" if finding.finding == "cannot_tell" else finding.finding,
+            p=None if untold else probability(finding.finding == "yes", finding.confidence),
+            seen=said.seen,
+            rationale=said.rationale,
+        )
+    return told
+
+
+def probability(holds: bool, confidence: int) -> float:
+    """The probability that something holds, from how sure the model is of its finding."""
+    return (confidence if holds else 100 - confidence) / 100
+
+
+def annotator_identity(
+    model: str, prompt_id: str, answer_model: type[BaseModel], images: ImageMessages
+) -> str:
+    """What an annotator's verdicts depend on: model, question, form of the answer, how images are sent."""
+    question = content_key([load(prompt_id).sha256, strict_schema(answer_model)])
+    return f"{model}/{prompt_id}/{question[:16]}/{images.identity}"

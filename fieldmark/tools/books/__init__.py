@@ -1,0 +1,1 @@
+"""Prompt books: file formats, pairs, changes, templates, wording."""

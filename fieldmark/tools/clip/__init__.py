@@ -1,0 +1,1 @@
+"""CLIP encoders: weights, network, devices, adapters."""

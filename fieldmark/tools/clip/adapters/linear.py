@@ -1,0 +1,114 @@
+"""A linear map on frozen image vectors, tuned to descriptions from doing nothing on.
+
+It knows nothing of encoders: vectors go in, vectors come out.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fieldmark.cache.keys import content_key, digest
+from fieldmark.errors import InputError
+from fieldmark.tools.clip.adapters.bags import Bags, check_images
+from fieldmark.tools.clip.adapters.tuning import Recipe, tune
+from fieldmark.tools.scoring.vectors import unit
+
+RECIPE = Recipe()
+
+
+@dataclass(frozen=True)
+class LinearAdapter:
+    """`unit(f + change @ f)` for a unit vector f.
+
+    Attributes:
+        change: `[D, D]` float32; zeros do nothing.
+        losses: The loss of each step of its tuning.
+    """
+
+    change: Tensor
+    losses: tuple[float, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what it does."""
+        return content_key(
+            {"adapter": "linear", "change": digest(self.change.contiguous().numpy().tobytes())}
+        )
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return len(self.change)
+
+    def weakened(self, share: float) -> "LinearAdapter":
+        """A part of the change: 0 does nothing, 1 is the whole.
+
+        What is tuned on some classes often serves others best in part. Source: Wortsman et al. 2022.
+        """
+        return LinearAdapter(self.change * share, self.losses)
+
+    def __call__(self, vectors: Tensor) -> Tensor:
+        """Adapt image vectors.
+
+        Args:
+            vectors: Unit vectors `[N, D]`; a row of zeros stays one.
+
+        Returns:
+            Unit vectors `[N, D]` float32; those given, to the bit, where the change is zero.
+
+        Raises:
+            InputError: They have another length.
+        """
+        if vectors.ndim != 2 or vectors.shape[1] != self.width:
+            raise InputError(
+                f"Vectors {tuple(vectors.shape)} for an adapter of width {self.width}.",
+                hint="Give vectors of the encoder that it was tuned for.",
+            )
+        if not bool(self.change.any()):
+            return vectors
+        return unit(vectors + vectors @ self.change.T)
+
+
+def tune_linear(
+    vectors: Tensor,
+    labels: Tensor,
+    bags: Bags,
+    *,
+    scale: float,
+    recipe: Recipe = RECIPE,
+    seed: int = 0,
+) -> LinearAdapter:
+    """Tune a linear map so that images come near to the texts of their classes.
+
+    Args:
+        vectors: Image vectors `[N, D]` float32.
+        labels: Their classes `[N]` int64.
+        bags: The texts of each class.
+        scale: What cosines are multiplied with: the encoder's `logit_scale`.
+        recipe: How.
+        seed: Decides which images a step sees.
+
+    Raises:
+        InputError: Vectors, labels and texts do not fit, or a number is not finite.
+    """
+    check_images(vectors, labels, bags)
+    rows = unit(vectors)
+    change = torch.zeros(rows.shape[1], rows.shape[1], requires_grad=True)
+
+    def vectors_of(images: Tensor) -> Tensor:
+        own = rows[images]
+        return unit(own + own @ change.T)
+
+    losses = tune(
+        [change],
+        vectors_of,
+        lambda: change.square().sum(),
+        untuned=rows,
+        labels=labels,
+        bags=bags,
+        scale=scale,
+        recipe=recipe,
+        seed=seed,
+    )
+    return LinearAdapter(change.detach(), losses)

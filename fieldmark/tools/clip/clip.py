@@ -1,0 +1,407 @@
+"""Encodes images and texts with a CLIP model, each distinct one once, ever, per model and precision.
+
+It knows nothing of classes, prompts or scores.
+"""
+
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from fieldmark.cache.bytestore import ByteStore
+from fieldmark.cache.keys import content_key
+from fieldmark.cache.vectorstore import VectorStore
+from fieldmark.errors import ModelError, NoImagesError
+from fieldmark.records import EncoderUsage, Skipped
+from fieldmark.tools.clip.batches import BatchSize, in_batches, prepared_ahead
+from fieldmark.tools.clip.devices import Precision, choose_device, choose_precision, free_memory
+from fieldmark.tools.clip.encoder import Encoded, Encoder, Features, Progress, image_key, unit_rows
+from fieldmark.tools.clip.reference import read_reference
+from fieldmark.tools.clip.texts import mended
+from fieldmark.tools.clip.weights import ModelSource, WeightsFacts, find_model, model_identity, read_weights
+from fieldmark.tools.images.decode import LARGEST_DECODED, UnusableImageError, decode_bytes, quiet_about_size
+from fieldmark.tools.images.files import ImageFile, read_unchanged
+
+if TYPE_CHECKING:
+    from fieldmark.tools.clip.last_layers import LastLayers
+    from fieldmark.tools.clip.network import Network
+
+__all__ = ["ClipEncoder", "Encoded", "Encoder", "open_encoder"]
+
+logger = logging.getLogger(__name__)
+
+
+def open_encoder(
+    spec: str,
+    *,
+    vectors: Callable[[str, int], VectorStore],
+    metadata: ByteStore | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | Literal["auto"] = "auto",
+    workers: int | Literal["auto"] = "auto",
+) -> "ClipEncoder":
+    """Open a CLIP model; its network is built when the first vector must be computed.
+
+    Args:
+        spec: "aviary", a model folder, "MODEL:PRETRAINED", "hf-hub:OWNER/NAME", or "MODEL:random".
+        vectors: Opens the vector store for a model's identity and vector length.
+        metadata: Remembers where models lie and the hashes of large weights, so that a later run need neither
+            import open_clip nor read gigabytes to know that everything is stored.
+        device: "auto" (CUDA, else MPS, else CPU) or a torch device.
+        precision: "auto" (bfloat16 on CUDA, else float32), "fp32", "bf16" or "fp16".
+        batch_size: Inputs per batch; "auto" grows it on CUDA while it fits. Halved where memory runs out.
+        workers: Threads that read and decode images; "auto" is one per CPU core, 16 at most.
+
+    Returns:
+        The encoder.
+
+    Raises:
+        ModelError: Unknown model, weights that are missing, damaged or pickled, or no such device.
+    """
+    chosen_device = choose_device(device)
+    chosen_precision = choose_precision(precision, chosen_device)
+    source = find_model(spec, metadata=metadata)
+    facts = read_weights(source, metadata=metadata)
+    return ClipEncoder(
+        source,
+        facts,
+        vectors=vectors,
+        device=chosen_device,
+        precision=chosen_precision,
+        batch_size=None if batch_size == "auto" else _at_least_one(batch_size, "batch size"),
+        workers=min(16, os.cpu_count() or 1)
+        if workers == "auto"
+        else _at_least_one(workers, "number of workers"),
+    )
+
+
+class ClipEncoder:
+    """An `Encoder` over open_clip, from `open_encoder`. Threads may share it; one at a time encodes.
+
+    Attributes:
+        source: Where everything of the model lies.
+        device: Where it runs.
+        precision: "fp32", "bf16" or "fp16".
+        identity: See `Encoder`.
+    """
+
+    def __init__(
+        self,
+        source: ModelSource,
+        facts: WeightsFacts,
+        *,
+        vectors: Callable[[str, int], VectorStore],
+        device: torch.device,
+        precision: Precision,
+        batch_size: int | None,
+        workers: int,
+    ) -> None:
+        self.source = source
+        self.device = device
+        self.precision: Precision = precision
+        self.identity = model_identity(source, facts, precision=precision)
+        self._facts = facts
+        self._open_vectors = vectors
+        self._workers = workers
+        large = device.type == "cuda"
+        self._image_batch = BatchSize(batch_size or 64, most=1024 if large and not batch_size else None)
+        self._text_batch = BatchSize(batch_size or 256, most=4096 if large and not batch_size else None)
+        self._lock = threading.RLock()
+        self._store: VectorStore | None = None
+        self._network: Network | None = None
+        self._reference: torch.Tensor | None = None
+        self._images_encoded = self._texts_encoded = 0
+        self._seen_images: set[str] = set()
+        self._seen_texts: set[str] = set()
+        self._long_texts: set[str] = set()
+        self._failures: dict[str, Skipped] = {}
+        self._seconds = 0.0
+        if self.random_weights:
+            logger.warning(
+                "%s has random weights: nothing that it says of an image means anything.", self.name
+            )
+
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+        return self.source.spec
+
+    @property
+    def width(self) -> int:
+        """D, the length of a vector."""
+        return self.source.width
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of a text, its start and end included."""
+        return self.source.context_length
+
+    @property
+    def logit_scale(self) -> float:
+        """What cosines are multiplied with; builds the network only where the weights file lacks it."""
+        return self._facts.logit_scale if self._facts.logit_scale is not None else self._loaded().logit_scale
+
+    @property
+    def random_weights(self) -> bool:
+        """Whether the weights are random."""
+        return self.source.random_seed is not None
+
+    @property
+    def reference(self) -> torch.Tensor | None:
+        """float32 `[R, D]` unit vectors of the images in the model folder's reference.safetensors, if any."""
+        if self._reference is None and self.source.folder is not None:
+            path = Path(self.source.folder) / "reference.safetensors"
+            if path.is_file():
+                self._reference = read_reference(path, width=self.width)
+        return self._reference
+
+    @property
+    def usage(self) -> EncoderUsage:
+        """What was encoded so far; seconds are those spent in this object, loading included."""
+        return EncoderUsage(
+            images_encoded=self._images_encoded,
+            texts_encoded=self._texts_encoded,
+            distinct_images=len(self._seen_images),
+            distinct_texts=len(self._seen_texts),
+            texts_too_long=len(self._long_texts),
+            seconds=self._seconds,
+        )
+
+    @property
+    def failures(self) -> tuple[Skipped, ...]:
+        """Image files that could not be encoded so far, with the reason."""
+        return tuple(self._failures.values())
+
+    def encode_images(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Encoded:
+        """See `Encoder`."""
+        with self._lock, self._timed():
+            rows, found, order = self._image_rows(
+                images, self._vectors(), lambda batch: self._loaded().images(batch), progress
+            )
+            return Encoded(vectors=unit_rows(rows)[order], ok=torch.from_numpy(found[order]))
+
+    @property
+    def last_layers(self) -> "LastLayers":
+        """What the image tower does to the features of `encode_features`; builds the network."""
+        return self._loaded().last_layers
+
+    def encode_features(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Features:
+        """What the image tower's last layers are given, computed once per image, ever, as vectors are.
+
+        Args:
+            images: N files that were found.
+            progress: Told how far the images without stored features are.
+
+        Returns:
+            Features for `last_layers`. They are large where the tower ends in an attention pool.
+
+        Raises:
+            NoImagesError: Not one of the images could be read.
+            ModelError: The model cannot be loaded or run, or its tower ends in a way that is not known.
+        """
+        with self._lock, self._timed():
+            shape = self.last_layers.shape
+            identity = content_key({"features": 1, "encoder": self.identity})
+            rows, found, order = self._image_rows(
+                images,
+                self._open_vectors(identity, math.prod(shape)),
+                lambda batch: self._loaded().features(batch),
+                progress,
+            )
+            return Features(torch.from_numpy(rows)[order].unflatten(1, shape), torch.from_numpy(found[order]))
+
+    def _image_rows(
+        self,
+        images: Sequence[ImageFile],
+        store: VectorStore,
+        forward: Callable[[Sequence[torch.Tensor]], torch.Tensor],
+        progress: Progress | None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Stored rows of distinct images, which are there, and the row of each image asked for."""
+        files: dict[str, list[ImageFile]] = {}
+        for image in images:
+            files.setdefault(image.content_hash, []).append(image)
+        self._seen_images.update(files)
+        keys = {content_hash: image_key(content_hash) for content_hash in files}
+        rows, found = store.get_many(list(keys.values()))
+        missing = [at for at, there in enumerate(found) if not there]
+        if missing:
+            hashes = list(files)
+            self._encode_images([files[hashes[at]] for at in missing], store, forward, progress)
+            rows[missing], found[missing] = store.get_many([keys[hashes[at]] for at in missing])
+        place = {content_hash: at for at, content_hash in enumerate(files)}
+        order = np.array([place[image.content_hash] for image in images], dtype=np.int64)
+        if len(images) and not found.any():
+            reasons = "; ".join(f"{each.path}: {each.reason}" for each in self.failures[:3])
+            raise NoImagesError(
+                f"Not one of {len(images)} images could be read ({reasons}).", hint="Check the files."
+            )
+        return rows, found, order
+
+    def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> torch.Tensor:
+        """See `Encoder`. Halves of surrogate pairs, which no tokenizer reads, become U+FFFD."""
+        with self._lock, self._timed():
+            whole = [mended(text) for text in texts]
+            place = {text: at for at, text in enumerate(dict.fromkeys(whole))}
+            distinct = list(place)
+            self._seen_texts.update(distinct)
+            store = self._vectors()
+            rows, found = store.get_many([_text_key(text) for text in distinct])
+            missing = [at for at, there in enumerate(found) if not there]
+            if missing:
+                # Texts that were too long are stored under keys of their own, so that a run that finds all
+                # of its texts stored can still count them.
+                long_keys = [_text_key(distinct[at], shortened=True) for at in missing]
+                rows[missing], found[missing] = store.get_many(long_keys)
+                self._long_texts.update(distinct[at] for at in missing if found[at])
+                missing = [at for at in missing if not found[at]]
+            if missing:
+                long = self._encode_texts([distinct[at] for at in missing], progress)
+                keys = [_text_key(distinct[at], shortened=distinct[at] in long) for at in missing]
+                rows[missing], found[missing] = store.get_many(keys)
+            if not found.all():
+                raise ModelError(
+                    "The vector store lost rows that were just stored.", hint="Check the cache folder."
+                )
+            return unit_rows(rows)[[place[text] for text in whole]]
+
+    def _encode_images(
+        self,
+        groups: Sequence[Sequence[ImageFile]],
+        store: VectorStore,
+        forward: Callable[[Sequence[torch.Tensor]], torch.Tensor],
+        progress: Progress | None,
+    ) -> None:
+        network = self._loaded()
+
+        def prepare(files: Sequence[ImageFile]) -> tuple[str, torch.Tensor | None, list[Skipped]]:
+            # Files of the same content stand in for each other.
+            failed: list[Skipped] = []
+            for file in files:
+                try:
+                    picture = decode_bytes(read_unchanged(file), path=file.path, max_pixels=LARGEST_DECODED)
+                    return image_key(file.content_hash), network.prepare_image(picture), []
+                except UnusableImageError as error:
+                    failed.append(Skipped(path=str(file.path), reason=error.reason))
+            return "", None, failed
+
+        def usable() -> Iterator[tuple[str, torch.Tensor]]:
+            ahead = prepared_ahead(
+                groups,
+                prepare,
+                workers=self._workers,
+                ahead=lambda: 2 * self._image_batch.size + self._workers,
+            )
+            for key, prepared, failed in ahead:
+                self._failures.update((each.path, each) for each in failed)
+                if prepared is not None:
+                    yield key, prepared
+
+        with quiet_about_size():
+            self._images_encoded += self._run(
+                usable(), forward, self._image_batch, store, total=len(groups), progress=progress
+            )
+
+    def _encode_texts(self, texts: Sequence[str], progress: Progress | None) -> set[str]:
+        """Encode and store; returns which texts were too long."""
+        network = self._loaded()
+        read = [(text, network.tokens.read(text)) for text in texts]
+        long = {text for text, tokenized in read if tokenized.shortened_to is not None}
+        if long:
+            self._long_texts.update(long)
+            example = next(text for text in texts if text in long)
+            logger.warning(
+                '%d text(s) are longer than the %d tokens that %s reads and were shortened, such as "%s".',
+                len(long), self.context_length, self.name, example[:80] + "…" * (len(example) > 80),
+            )  # fmt: skip
+        # Alike lengths share a batch, as a batch is as long as its longest text; the longest come first.
+        read.sort(key=lambda each: -int(torch.count_nonzero(each[1].tokens)))
+        rows = ((_text_key(text, shortened=text in long), tokenized.tokens) for text, tokenized in read)
+        self._texts_encoded += self._run(
+            rows, network.texts, self._text_batch, self._vectors(), total=len(texts), progress=progress
+        )
+        return long
+
+    def _run(
+        self,
+        inputs: Iterable[tuple[str, torch.Tensor]],
+        forward: Callable[[Sequence[torch.Tensor]], torch.Tensor],
+        batch_size: BatchSize,
+        store: VectorStore,
+        *,
+        total: int,
+        progress: Progress | None,
+    ) -> int:
+        """Encode keyed inputs and store each batch as it comes; returns their number."""
+        done = 0
+        waiting: tuple[list[str], torch.Tensor] | None = None
+        batches = in_batches(
+            inputs,
+            lambda batch: forward([each for _, each in batch]),
+            batch_size,
+            free_memory=lambda: free_memory(self.device),
+        )
+        for batch, vectors in batches:
+            # One batch behind: while a GPU computes this one, the one before is fetched and stored.
+            if waiting is not None:
+                self._keep(store, *waiting)
+            waiting = [key for key, _ in batch], vectors
+            done += len(batch)
+            if progress is not None:
+                progress(done, total)
+        if waiting is not None:
+            self._keep(store, *waiting)
+        return done
+
+    def _keep(self, store: VectorStore, keys: list[str], vectors: torch.Tensor) -> None:
+        with np.errstate(over="ignore"):
+            rows = vectors.cpu().numpy().astype(np.float16)
+        if rows.shape != (len(keys), store.width) or not np.isfinite(rows).all():
+            raise ModelError(
+                f"{self.name} gives vectors that are not finite, or not {store.width} long.",
+                hint="Its weights are damaged, or half precision is too low: try FIELDMARK_DEVICE=cpu.",
+            )
+        store.put_many(keys, rows)
+
+    def _vectors(self) -> VectorStore:
+        if self._store is None:
+            store = self._open_vectors(self.identity, self.width)
+            if store.width != self.width:
+                raise ModelError(f"The vector store holds rows of {store.width} for a model of {self.width}.")
+            self._store = store
+        return self._store
+
+    def _loaded(self) -> "Network":
+        with self._lock:
+            if self._network is None:
+                from fieldmark.tools.clip.network import Network  # imports open_clip, which takes seconds
+
+                self._network = Network(self.source, device=self.device, precision=self.precision)
+            return self._network
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds += time.perf_counter() - started
+
+
+def _text_key(text: str, *, shortened: bool = False) -> str:
+    return content_key({"text-shortened" if shortened else "text": text})
+
+
+def _at_least_one(value: int, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ModelError(f"The {what} must be at least 1, not {value!r}.", hint='Leave it at "auto".')
+    return value

@@ -1,0 +1,167 @@
+"""Looks up built-in open_clip models and hub repositories among what was fetched to this machine before.
+
+It imports open_clip, which takes seconds; it knows nothing of networks or vectors and fetches nothing.
+"""
+
+import difflib
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, NoReturn
+
+import open_clip
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
+from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+from open_clip.pretrained import get_pretrained_cfg
+
+from fieldmark.errors import ModelError
+from fieldmark.tools.clip.weights import CONFIG_NAME, ModelSource, describe_tokenizer, read_config
+from fieldmark.tools.images.given_paths import is_there
+
+_HUB = "hf-hub:"
+_RANDOM = "random"
+_PREPROCESS = ("mean", "std", "interpolation", "resize_mode", "fill_color", "mode")
+
+
+def find_named_model(spec: str) -> ModelSource:
+    """Find "MODEL:PRETRAINED", "MODEL:random" or "hf-hub:OWNER/NAME".
+
+    Raises:
+        ModelError: Unknown, with near matches; or not on this machine, with the command that fetches it.
+    """
+    if spec.startswith(_HUB):
+        return _from_hub(spec)
+    architecture, _, tag = spec.partition(":")
+    architecture = architecture.replace("/", "-")
+    model_cfg: Any = open_clip.get_model_config(architecture)
+    if model_cfg is None:
+        _unknown_model(spec, architecture)
+    model_cfg = deepcopy(model_cfg)
+    if not tag:
+        tags = open_clip.list_pretrained_tags_by_model(architecture)
+        raise ModelError(
+            f'"{spec}" names no weights.',
+            hint=f'Give one of its tags, as "{architecture}:{tags[0] if tags else "TAG"}" ({_listed(tags)}).',
+        )
+    name, _, seed = tag.partition("=")
+    if name == _RANDOM:
+        return _random(spec, architecture, model_cfg, seed)
+    tag_cfg = get_pretrained_cfg(architecture, tag)
+    if tag_cfg:
+        weights = _fetched(tag_cfg)
+        if weights is None:
+            raise ModelError(
+                f'The weights of "{spec}" are not on this machine.',
+                hint="Fetch them once, where there is a network: "
+                f"python -c \"import open_clip; open_clip.create_model_and_transforms('{architecture}', "
+                f"pretrained='{tag}')\"",
+            )
+        # open_clip only warns when a tag was trained with the other activation; here the tag decides.
+        if tag_cfg.get("quick_gelu"):
+            model_cfg["quick_gelu"] = True
+    elif is_there(tag) and Path(tag).is_file():
+        weights = Path(tag).resolve()
+    else:
+        tags = open_clip.list_pretrained_tags_by_model(architecture)
+        near = difflib.get_close_matches(tag, tags, n=5, cutoff=0.3) or tags
+        raise ModelError(
+            f'"{architecture}" has no weights named "{tag}".',
+            hint=f"Its tags: {_listed(near)}." if tags else 'It has no tags; give a file: "MODEL:FILE".',
+        )
+    return ModelSource(
+        spec=spec,
+        architecture=architecture,
+        weights=str(weights),
+        model_cfg=model_cfg,
+        preprocess_cfg={
+            # open_clip keeps tuples here, which are lists in JSON.
+            key: list(tag_cfg[key]) if isinstance(tag_cfg[key], tuple) else tag_cfg[key]
+            for key in _PREPROCESS
+            if tag_cfg.get(key) is not None
+        },
+        tokenizer=describe_tokenizer(model_cfg, folder=None, name=architecture),
+    )
+
+
+def _random(spec: str, architecture: str, model_cfg: dict[str, Any], seed: str) -> ModelSource:
+    if seed and not seed.isdecimal():
+        raise ModelError(
+            f'"{seed}" is no seed.', hint=f'Write "{architecture}:random" or "{architecture}:random=7".'
+        )
+    return ModelSource(
+        spec=spec,
+        architecture=architecture,
+        random_seed=int(seed or 0),
+        model_cfg=model_cfg,
+        preprocess_cfg={},
+        tokenizer=describe_tokenizer(model_cfg, folder=None, name=architecture),
+    )
+
+
+def _from_hub(spec: str) -> ModelSource:
+    repository = spec.removeprefix(_HUB)
+    try:
+        config = _cached(repository, CONFIG_NAME)
+        weights = _cached(repository, HF_SAFE_WEIGHTS_NAME) or _cached(repository, HF_WEIGHTS_NAME)
+    except HFValidationError as error:
+        raise ModelError(
+            f'"{repository}" is no repository name.', hint='Write "hf-hub:OWNER/NAME".'
+        ) from error
+    if config is None or weights is None:
+        raise ModelError(
+            f'The model "{spec}" is not on this machine.',
+            hint=f"Fetch it once, where there is a network: hf download {repository}",
+        )
+    model_cfg, preprocess_cfg = read_config(config)
+    # Its folder in the hub's cache is a model folder like any other, but for a tokenizer of the hub's.
+    hub_tokenizer = bool(model_cfg["text_cfg"].get("hf_tokenizer_name"))
+    return ModelSource(
+        spec=spec,
+        hub=repository if hub_tokenizer else None,
+        folder=str(config.parent),
+        weights=str(weights),
+        model_cfg=model_cfg,
+        preprocess_cfg=preprocess_cfg,
+        tokenizer=describe_tokenizer(model_cfg, folder=None if hub_tokenizer else config.parent, name=""),
+    )
+
+
+def _fetched(tag_cfg: dict[str, Any]) -> Path | None:
+    """The weights of a tag where open_clip would have put them, safetensors first; `None` if not there."""
+    if tag_cfg.get("file"):
+        return Path(tag_cfg["file"])
+    if tag_cfg.get("hf_hub"):
+        repository, _, file = tag_cfg["hf_hub"].rpartition("/")
+        file = file or HF_WEIGHTS_NAME
+        safe = (
+            HF_SAFE_WEIGHTS_NAME if file == HF_WEIGHTS_NAME else str(Path(file).with_suffix(".safetensors"))
+        )
+        return _cached(repository, safe) or _cached(repository, file)
+    if tag_cfg.get("url"):
+        path = Path.home() / ".cache" / "clip" / tag_cfg["url"].rpartition("/")[2]
+        return path if path.is_file() else None
+    return None
+
+
+def _cached(repository: str, file: str) -> Path | None:
+    found = try_to_load_from_cache(repository, file)
+    return Path(found) if isinstance(found, str) else None
+
+
+def _unknown_model(spec: str, architecture: str) -> NoReturn:
+    known = open_clip.list_models()
+    by_lower = {name.lower(): name for name in known}
+    near = [
+        by_lower[name] for name in difflib.get_close_matches(architecture.lower(), by_lower, n=5, cutoff=0.5)
+    ]
+    hint = f"Did you mean {_listed(near)}? " if near else ""
+    raise ModelError(
+        f'"{spec}" is neither a model that open_clip knows nor a folder.',
+        hint=f'{hint}Give "MODEL:TAG", "hf-hub:OWNER/NAME", a model folder, or "aviary".',
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return (
+        ", ".join(names[:8]) + (f", and {len(names) - 8} more" if len(names) > 8 else "") if names else "none"
+    )

@@ -1,0 +1,226 @@
+"""Builds a CLIP network from what was found of it and runs it on batches of pixels or tokens.
+
+It knows nothing of files, stores or batch sizes.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import open_clip
+import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
+from torchvision.transforms import Compose, Normalize
+
+from fieldmark.errors import ModelError
+from fieldmark.tools.clip.devices import Precision
+from fieldmark.tools.clip.last_layers import LastLayers, read_last_layers, without_last_layers
+from fieldmark.tools.clip.texts import Tokens
+from fieldmark.tools.clip.weights import ModelSource, bpe_file
+
+logger = logging.getLogger(__name__)
+
+_AUTOCAST: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Network:
+    """A CLIP network on its device, with its own preprocessing and tokenizer.
+
+    Attributes:
+        width: Length of a vector.
+        logit_scale: Exponential of its learned scale.
+    """
+
+    def __init__(self, source: ModelSource, *, device: torch.device, precision: Precision) -> None:
+        self.device = device
+        self._autocast_type = _AUTOCAST.get(precision)
+        self._model = _build(source).eval().requires_grad_(False).to(device)
+        if device.type != "mps":
+            # Convolutions are faster this way round; for transformers it changes nothing.
+            self._model.visual.to(memory_format=torch.channels_last)
+        self.width = source.width
+        self.logit_scale = float(self._model.logit_scale.detach().float().exp().reshape(-1)[0])
+        self.tokens = Tokens(_tokenizer(source), context_length=source.context_length)
+        self._shape_image, mean, std = _split_preprocessing(self._model)
+        self._mean, self._std = mean.to(device), std.to(device)
+        self._short_texts = _reads_left_to_right(self._model)
+
+    def prepare_image(self, image: Image.Image) -> torch.Tensor:
+        """Resize and crop one RGB image as the model wants it. Safe to call from many threads.
+
+        Returns:
+            uint8 `[H, W, 3]`, or float32 `[3, H, W]` for a preprocessing that ends in an unusual way.
+        """
+        shaped = self._shape_image(image)
+        if isinstance(shaped, torch.Tensor):
+            return shaped
+        return torch.from_numpy(np.array(shaped.convert("RGB")))
+
+    def images(self, prepared: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Encode prepared images.
+
+        Args:
+            prepared: B results of `prepare_image`.
+
+        Returns:
+            float32 `[B, width]` unit vectors on the device, possibly still being computed.
+        """
+        batch = self._pixels(prepared)
+        with torch.inference_mode(), self._autocast():
+            return _unit(self._model.encode_image(batch))
+
+    @property
+    def last_layers(self) -> LastLayers:
+        """The image tower's last layers.
+
+        Raises:
+            ModelError: They are none that is known.
+        """
+        return read_last_layers(self._model.visual)
+
+    def features(self, prepared: Sequence[torch.Tensor]) -> torch.Tensor:
+        """What `last_layers` are given for prepared images, float32 `[B, F]`, each image's in one row.
+
+        Raises:
+            ModelError: As `last_layers`.
+        """
+        tower = without_last_layers(self._model.visual)
+        batch = self._pixels(prepared)
+        with torch.inference_mode(), self._autocast():
+            return tower(batch).float().flatten(1)
+
+    def _pixels(self, prepared: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Prepared images as the network takes them, on the device."""
+        batch = torch.stack(list(prepared))
+        if self.device.type == "cuda":
+            batch = batch.pin_memory()
+        batch = batch.to(self.device, non_blocking=True)
+        if batch.dtype == torch.uint8:
+            # The arithmetic of ToTensor and Normalize, for the whole batch on the device: a quarter of the
+            # bytes to carry. A permuted [B, H, W, C] is channels-last already.
+            batch = batch.permute(0, 3, 1, 2).float().div_(255)
+            batch = batch.sub_(self._mean).div_(self._std)
+        return batch
+
+    def texts(self, tokens: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Encode token rows.
+
+        Args:
+            tokens: B int64 rows `[context_length]`.
+
+        Returns:
+            float32 `[B, width]` unit vectors on the device, possibly still being computed.
+        """
+        batch = torch.stack(list(tokens))
+        if self._short_texts:
+            # The end of a text is its largest token; zeros do not tell it, as "!" has the number 0 too.
+            batch = batch[:, : int(batch.argmax(dim=1).max()) + 1]
+        batch = batch.to(self.device)
+        with torch.inference_mode(), self._autocast():
+            return _unit(self._encode_short(batch) if self._short_texts else self._model.encode_text(batch))
+
+    def _encode_short(self, tokens: torch.Tensor) -> torch.Tensor:
+        """`CLIP.encode_text` for the first L positions: under a causal mask none looks at those behind it."""
+        model, length = self._model, tokens.shape[1]
+        x = model.token_embedding(tokens) + model.positional_embedding[:length]
+        x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
+        x = x[torch.arange(len(x), device=x.device), tokens.argmax(dim=-1)]
+        projection = model.text_projection
+        if projection is None:
+            return x
+        return projection(x) if isinstance(projection, torch.nn.Linear) else x @ projection
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self._autocast_type is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self._autocast_type)
+
+
+def _build(source: ModelSource) -> Any:
+    try:
+        if source.random_seed is not None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(source.random_seed)
+                return open_clip.create_model(
+                    source.architecture, pretrained=None, pretrained_text=False, pretrained_image=False
+                )
+        if source.folder is not None:
+            return open_clip.create_model(
+                f"local-dir:{source.folder}", require_pretrained=True, weights_only=True
+            )
+        return open_clip.create_model(
+            source.architecture,
+            pretrained=source.weights,
+            force_quick_gelu=bool(source.model_cfg.get("quick_gelu")),
+            force_preprocess_cfg=cast("dict[str, Any]", source.preprocess_cfg),
+            require_pretrained=True,
+            weights_only=True,
+        )
+    # open_clip lets through whatever torch, safetensors or its own constructors raise on unfitting files.
+    except Exception as error:
+        raise ModelError(
+            f'The network of "{source.spec}" cannot be built from its files ({_short(error)}).',
+            hint="Check that configuration and weights belong together, or fetch them again.",
+        ) from error
+
+
+def _tokenizer(source: ModelSource) -> Any:
+    try:
+        if source.hub is not None:
+            return open_clip.get_tokenizer(f"hf-hub:{source.hub}")
+        if source.folder is None:
+            return open_clip.get_tokenizer(source.architecture)
+        text_cfg = cast("dict[str, Any]", source.model_cfg["text_cfg"])
+        if text_cfg.get("hf_tokenizer_name") or not text_cfg.get("tokenizer_kwargs", {}).get("bpe_path"):
+            return open_clip.get_tokenizer(f"local-dir:{source.folder}")
+        # open_clip would look for the file from the working directory.
+        merges = bpe_file(text_cfg, Path(source.folder))
+        return open_clip.get_tokenizer(f"local-dir:{source.folder}", bpe_path=str(merges))
+    except ModelError:
+        raise
+    except Exception as error:  # tokenizers of other libraries raise whatever they like
+        name = f"hf-hub:{source.hub}" if source.hub else source.architecture or f"local-dir:{source.folder}"
+        raise ModelError(
+            f'The tokenizer of "{source.spec}" cannot be loaded ({_short(error)}).',
+            hint="Fetch it once, where there is a network: "
+            f"python -c \"import open_clip; open_clip.get_tokenizer('{name}')\"",
+        ) from error
+
+
+def _split_preprocessing(model: Any) -> tuple[Callable[[Image.Image], Any], torch.Tensor, torch.Tensor]:
+    """Split off the last steps (to float, normalise), which are done for a whole batch at once."""
+    preprocess = cast(
+        "Compose", image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
+    )
+    steps = list(preprocess.transforms)
+    names = [type(step).__name__ for step in steps[-3:]]
+    if names != ["MaybeConvertMode", "MaybeToTensor", "Normalize"]:
+        logger.info("This preprocessing ends in %s and is done image by image.", names)
+        return preprocess, torch.zeros(0), torch.zeros(0)
+    normalize = cast("Normalize", steps[-1])
+    mean, std = (
+        torch.tensor(values, dtype=torch.float32).reshape(1, 3, 1, 1)
+        for values in (normalize.mean, normalize.std)
+    )
+    return Compose(steps[:-3]), mean, std
+
+
+def _reads_left_to_right(model: Any) -> bool:
+    """Whether positions behind the end of a text can be left out without changing its vector."""
+    return (
+        type(model) is open_clip.CLIP
+        and isinstance(getattr(model, "attn_mask", None), torch.Tensor)
+        and model.text_pool_type == "argmax"
+    )
+
+
+def _unit(vectors: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.normalize(vectors.float(), dim=-1)
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

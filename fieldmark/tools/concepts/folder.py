@@ -1,0 +1,166 @@
+"""A concept's folder: the record written whole at each change, its pool, and a lock for whoever writes.
+
+It knows nothing of graphs, models or of what a change means.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fieldmark.cache.folders import private_folder, write_whole
+from fieldmark.errors import InputError, RunError
+from fieldmark.records import Concept
+from fieldmark.tools.images.files import ImageFile
+
+RECORD = "concept.json"
+POOL = "pool.json"
+LOCK = "lock"
+CHECKPOINT = "checkpoint.sqlite"
+_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+def slug_of(name: str) -> str:
+    """A folder name for a concept's name: plain ASCII; what cannot be spelled in it is told by a hash.
+
+    Names that differ in case or spaces alone are one name.
+
+    Raises:
+        InputError: The name is blank, or not text that can be written down.
+    """
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(
+            f"The concept's name {name!r} is no well-formed text.", hint="Give the name in UTF-8."
+        ) from None
+    key = " ".join(name.casefold().split())
+    if not key:
+        raise InputError("A concept needs a name.", hint='For example "healthy dish".')
+    plain = unicodedata.normalize("NFKD", key).encode("ascii", "ignore").decode()
+    slug = _SLUG.sub("-", plain).strip("-")[:60].strip("-")
+    if slug.replace("-", " ") == key:
+        return slug
+    mark = sha256(key.encode("utf-8")).hexdigest()[:8]
+    return f"{slug}-{mark}" if slug else mark
+
+
+class ConceptFolder:
+    """One concept's folder.
+
+    Args:
+        path: The folder; it is made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = private_folder(path)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the conversation's checkpoint lies."""
+        return self.path / CHECKPOINT
+
+    @property
+    def exists(self) -> bool:
+        """Whether a concept was saved here."""
+        return (self.path / RECORD).is_file()
+
+    def load(self) -> Concept:
+        """Read the record.
+
+        Raises:
+            InputError: There is none, or it is no concept; the message says where it goes wrong.
+        """
+        try:
+            return Concept.model_validate(self._read(RECORD))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InputError(
+                f"{self.path / RECORD} is no concept: {where}: {first['msg']}.",
+                hint="Undo the last change made by hand.",
+            ) from None
+
+    def save(self, concept: Concept) -> None:
+        """Write the record whole: a reader finds the one before or this one, never a part.
+
+        Raises:
+            RunError: It could not be written.
+        """
+        self._write(RECORD, concept.model_dump_json(indent=1))
+
+    def load_pool(self) -> tuple[ImageFile, ...]:
+        """The images of the pool, as they were when it was made.
+
+        Raises:
+            InputError: There is no pool, or it is not well formed.
+        """
+        rows = self._read(POOL)
+        try:
+            return tuple(ImageFile(Path(row["path"]), str(row["hash"])) for row in rows)
+        except (TypeError, KeyError) as error:
+            raise self._not_well_formed(POOL) from error
+
+    def save_pool(self, images: Sequence[ImageFile]) -> None:
+        """Write down which images the pool holds: absolute path and content hash of each."""
+        rows = [{"path": str(image.path.resolve()), "hash": image.content_hash} for image in images]
+        self._write(POOL, json.dumps(rows, indent=0))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the folder alone; the lock goes with the process, however it ends.
+
+        Raises:
+            RunError: Somebody else holds it.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunError(
+                f"Another process is working on the concept in {self.path}.",
+                hint="Finish that conversation first; nothing of it is lost when it ends.",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _read(self, name: str) -> Any:
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(
+                f"There is no concept in {self.path}.", hint="Make one with `fieldmark concept new`."
+            ) from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._not_well_formed(name) from error
+
+    def _write(self, name: str, text: str) -> None:
+        try:
+            write_whole(self.path / name, (text.encode("utf-8"),))
+        except OSError as error:
+            raise RunError(
+                f"{self.path / name} could not be written: {error}.", hint="Check the disk, then go on."
+            ) from error
+
+    def _not_well_formed(self, name: str) -> InputError:
+        return InputError(
+            f"{self.path / name} is not well formed.", hint="Restore it from a copy; nothing was changed."
+        )
+
+
+def concept_folders(root: Path) -> list[ConceptFolder]:
+    """The concepts under a folder, by name of their folders."""
+    if not root.is_dir():
+        return []
+    return [ConceptFolder(path) for path in sorted(root.iterdir()) if (path / RECORD).is_file()]

@@ -1,0 +1,242 @@
+"""A head in a folder of its own: weights, ONNX model, and what must fit before it may be used.
+
+It knows nothing of concepts' histories, of encoders' insides or of who labels. Nothing it reads is executed.
+"""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from fieldmark.cache.folders import write_whole
+from fieldmark.errors import InputError, ModelError
+from fieldmark.records import Definition, Record
+from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.concepts.heads.network import Head, Layer, Network, Route
+from fieldmark.tools.concepts.heads.onnx_graph import onnx_model
+
+CONFIG = "config.json"
+WEIGHTS = "head.safetensors"
+ONNX = "head.onnx"
+MOST_BYTES = 1 << 28
+"""The largest file that is read: a head is a few hundred kilobytes."""
+
+
+class EncoderStamp(Record):
+    """The encoder whose vectors a head takes."""
+
+    name: str
+    """What the user called it."""
+    identity: str
+    """SHA-256 over weights, preprocessing, tokenizer and precision: all that determines a vector."""
+    width: int
+
+
+class HeadConfig(Record):
+    """What an exported head is, and what it needs; `config.json`."""
+
+    format: Literal["fieldmark.head/1"] = "fieldmark.head/1"
+    concept: str
+    version: int
+    """Version of the concept's definition that it was made for."""
+    encoder: EncoderStamp
+    kind: str
+    route: Route
+    definition: Definition
+    slope: float
+    intercept: float
+    threshold: float = Field(ge=0, le=1)
+    files: dict[str, str]
+    """File name → SHA-256 of the weights and the ONNX model."""
+
+
+def export_head(folder: Path, head: Head, *, concept: str, version: int, encoder: Encoder) -> HeadConfig:
+    """Write `head.safetensors`, `head.onnx` and, last, `config.json` into a folder.
+
+    Args:
+        folder: The folder; made where it is missing.
+        head: The head.
+        concept: Name of the concept.
+        version: Version of its definition.
+        encoder: The encoder whose vectors it was fitted on.
+
+    Raises:
+        ModelError: The head does not fit the encoder.
+        InputError: The folder cannot be written.
+    """
+    if head.network.width != encoder.width:
+        raise ModelError(
+            f"A head of width {head.network.width} does not belong to {encoder.name}, whose vectors have "
+            f"{encoder.width} numbers.",
+            hint="Fit it on that encoder's vectors.",
+        )
+    contents = {
+        WEIGHTS: save_tensors(_tensors(head.network)),
+        ONNX: onnx_model(head).SerializeToString(),
+    }
+    config = HeadConfig(
+        concept=concept,
+        version=version,
+        encoder=EncoderStamp(name=encoder.name, identity=encoder.identity, width=encoder.width),
+        kind=head.kind,
+        route=head.route,
+        definition=head.definition,
+        slope=head.slope,
+        intercept=head.intercept,
+        threshold=head.threshold,
+        files={name: sha256(data).hexdigest() for name, data in contents.items()},
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in contents.items():
+            write_whole(folder / name, (data,))
+        write_whole(folder / CONFIG, (config.model_dump_json(indent=1).encode(),))
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error}.", hint="Give another folder.") from error
+    return config
+
+
+def read_config(folder: Path) -> HeadConfig:
+    """Read what an exported head is.
+
+    Raises:
+        InputError: The folder holds no export, or its configuration is damaged.
+    """
+    path = folder / CONFIG
+    try:
+        return HeadConfig.model_validate(json.loads(_bytes(path)))
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder} holds no exported classifier: {CONFIG} is missing.",
+            hint="Give the folder that `fieldmark concept export` wrote.",
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path} is damaged: {_first_words(error)}.", hint="Export the classifier again."
+        ) from None
+
+
+def load_head(folder: Path, encoder: Encoder) -> tuple[Head, HeadConfig]:
+    """Load an exported head for use with an encoder.
+
+    Raises:
+        InputError: The folder holds no export, or a file of it is damaged.
+        ModelError: It was made with another encoder, or another preprocessing of the same.
+    """
+    config = read_config(folder)
+    check_encoder(config, encoder)
+    data = _verified(folder, config, WEIGHTS)
+    try:
+        tensors = load_tensors(data)
+        head = Head(
+            _network(tensors, clauses=len(config.definition.active), width=config.encoder.width),
+            config.route,
+            config.definition,
+            slope=config.slope,
+            intercept=config.intercept,
+            threshold=config.threshold,
+        )
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise _damaged(folder / WEIGHTS, _first_words(error)) from None
+    return head, config
+
+
+def check_encoder(config: HeadConfig, encoder: Encoder) -> None:
+    """Refuse an encoder that gives other vectors than those the head was fitted on.
+
+    Raises:
+        ModelError: Its weights, preprocessing or precision differ.
+    """
+    made = config.encoder
+    if encoder.identity == made.identity:
+        return
+    what = (
+        f"{encoder.name} with other weights, preprocessing or precision"
+        if encoder.name == made.name
+        else f"{encoder.name}"
+    )
+    raise ModelError(
+        f"The classifier of {config.concept!r} was made with {made.name} ({made.identity[:12]}), "
+        f"not with {what} ({encoder.identity[:12]}).",
+        hint=f"Use --clip {made.name} as it was, or build the classifier again on this encoder.",
+    )
+
+
+def verify_export(folder: Path) -> HeadConfig:
+    """Check weights and ONNX model of an export against their hashes.
+
+    Raises:
+        InputError: The folder holds no export, or a file of it is missing or damaged.
+    """
+    config = read_config(folder)
+    for name in (WEIGHTS, ONNX):
+        _verified(folder, config, name)
+    return config
+
+
+def verified_onnx(folder: Path) -> bytes:
+    """The ONNX model of an export, checked against its hash.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    return _verified(folder, read_config(folder), ONNX)
+
+
+def _tensors(network: Network) -> dict[str, Tensor]:
+    layers = {"output": network.output} | ({"hidden": network.hidden} if network.hidden else {})
+    return {
+        f"{name}.{part}": getattr(layer, part).to(torch.float32).contiguous()
+        for name, layer in layers.items()
+        for part in ("weight", "bias")
+    }
+
+
+def _network(tensors: dict[str, Tensor], *, clauses: int, width: int) -> Network:
+    def layer(name: str) -> Layer:
+        weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+        if weight.ndim != 2 or bias.shape != weight.shape[:1] or not bool(torch.isfinite(weight).all()):
+            raise ValueError(f"the layer {name!r} has an impossible shape or numbers")
+        return Layer(weight.to(torch.float32), bias.to(torch.float32))
+
+    network = Network(layer("output"), layer("hidden") if "hidden.weight" in tensors else None)
+    outputs, inputs = network.output.weight.shape
+    joined = network.hidden is None or network.hidden.weight.shape[0] == inputs
+    if outputs != clauses + 1 or network.width != width or not joined:
+        raise ValueError("its layers do not fit the configuration")
+    return network
+
+
+def _verified(folder: Path, config: HeadConfig, name: str) -> bytes:
+    path = folder / name
+    try:
+        data = _bytes(path)
+    except OSError as error:
+        raise _damaged(path, _first_words(error)) from None
+    if sha256(data).hexdigest() != config.files.get(name):
+        raise _damaged(path, "its content is not what was exported")
+    return data
+
+
+def _bytes(path: Path) -> bytes:
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
+    return path.read_bytes()
+
+
+def _damaged(path: Path, why: str) -> InputError:
+    return InputError(f"{path} is damaged: {why}.", hint="Export the classifier again.")
+
+
+def _first_words(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first: Any = error.errors()[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

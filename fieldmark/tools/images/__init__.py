@@ -1,0 +1,1 @@
+"""Image files: found, decoded, laid out on contact sheets."""

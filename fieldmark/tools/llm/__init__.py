@@ -1,0 +1,1 @@
+"""The language model tool: client, endpoint, dialect, answers, budget, probe, vLLM launcher."""

@@ -1,0 +1,197 @@
+"""The folder a run leaves behind: configuration, events, predictions, book, manifest.
+
+It knows nothing of graphs, models or reports; it writes records and reads them back.
+"""
+
+import csv
+import io
+import json
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from fieldmark.cache.folders import write_whole
+from fieldmark.errors import RunError
+from fieldmark.records import Prediction, PromptBook, RunConfig, RunManifest
+from fieldmark.tools.images.given_paths import is_there
+
+T = TypeVar("T", bound=BaseModel)
+
+_CSV_FIELDS = (
+    "image",
+    "label",
+    "confidence",
+    "calibrated",
+    "status",
+    "candidates",
+    "rounds",
+    "runner_up",
+    "margin",
+    "decided_by",
+    "decision",
+    "vlm_confidence",
+)
+
+
+def new_run_id(kind: str) -> str:
+    """A run id that sorts by time and does not collide: "20260102-030405-classify-1a2b"."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{stamp}-{kind}-{secrets.token_hex(2)}"
+
+
+def now() -> str:
+    """The current time, ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class RunFolder:
+    """One run's folder under `runs/`.
+
+    Args:
+        path: The folder itself; it is created.
+
+    Raises:
+        RunError: The folder cannot be created or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"The run folder {str(path)!r} cannot be created: {error.strerror}.",
+                hint="Choose another with --out.",
+            ) from error
+
+    @classmethod
+    def create(cls, parent: Path, *, kind: str, options: dict[str, JsonValue]) -> "RunFolder":
+        """Make a new run folder and write its `config.json` before anything else."""
+        run_id = new_run_id(kind)
+        folder = cls(parent / run_id)
+        config = RunConfig(kind=kind, run_id=run_id, created=now(), options=options)
+        folder.write("config.json", config)
+        return folder
+
+    @classmethod
+    def open(cls, parent: Path, run_id: str, *, kind: str | None = None) -> "RunFolder":
+        """Open an earlier run by its id, or by a path to its folder.
+
+        Args:
+            parent: Where runs are.
+            run_id: The id, or the path.
+            kind: The kind that is asked for: where the run is not there, the latest of these are named.
+
+        Raises:
+            RunError: There is no such run.
+        """
+        for path in (parent / run_id, Path(run_id)):
+            if is_there(path / "config.json"):
+                return cls(path)
+        there = sorted((path.parent for path in parent.glob("*/config.json")), reverse=True)
+        known = list(islice((path.name for path in there if kind in (None, _kind_of(path))), 5))
+        of_it = f" of {kind}" if kind else ""
+        raise RunError(
+            f"There is no run {run_id!r} in {str(parent)!r}.",
+            hint=f"The latest runs{of_it} there: {', '.join(known)}."
+            if known
+            else f"No run{of_it} is there yet.",
+        )
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration the run was started with."""
+        return self.read("config.json", RunConfig)
+
+    def write(self, name: str, record: BaseModel) -> Path:
+        """Write one record as indented JSON, atomically."""
+        path = self.path / name
+        write_whole(path, ((record.model_dump_json(indent=2) + "\n").encode(),))
+        return path
+
+    def read(self, name: str, model: type[T]) -> T:
+        """Read one record back.
+
+        Raises:
+            RunError: The file is missing or is no such record.
+        """
+        path = self.path / name
+        try:
+            return model.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise RunError(f"{str(path)!r} cannot be read: {str(error).splitlines()[0]}.") from error
+
+    def event(self, name: str, **fields: JsonValue) -> None:
+        """Append one line to `events.jsonl`."""
+        line = json.dumps(
+            {"time": now(), "at": round(time.monotonic(), 3), "event": name, **fields}, ensure_ascii=False
+        )
+        # What is no valid text (a file's name may be) is written as JSON escapes it.
+        with (self.path / "events.jsonl").open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(line + "\n")
+
+    def write_predictions(self, predictions: Iterable[Prediction]) -> None:
+        """Write `predictions.jsonl` and `predictions.csv`."""
+        rows = list(predictions)
+        lines = "".join(p.model_dump_json() + "\n" for p in rows)
+        write_whole(self.path / "predictions.jsonl", (lines.encode(),))
+        text = io.StringIO(newline="")
+        table = csv.writer(text)
+        table.writerow(_CSV_FIELDS)
+        for p in rows:
+            left = "|".join(c.class_name for c in p.candidates)
+            table.writerow(
+                [
+                    p.image,
+                    p.label,
+                    f"{p.confidence:.6f}",
+                    p.calibrated,
+                    p.status,
+                    left,
+                    p.rounds,
+                    p.runner_up,
+                    p.margin,
+                    p.decided_by,
+                    p.decision,
+                    p.vlm_confidence,
+                ]
+            )
+        write_whole(self.path / "predictions.csv", (text.getvalue().encode(),))
+
+    def read_predictions(self) -> Iterator[Prediction]:
+        """The predictions of a finished run, in order."""
+        path = self.path / "predictions.jsonl"
+        try:
+            # splitlines() would also split at the exotic line ends that a class name may hold.
+            lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+        except OSError as error:
+            raise RunError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+        for line in filter(None, lines):
+            yield Prediction.model_validate_json(line)
+
+    def write_book(self, book: PromptBook) -> Path:
+        """Write `book.json`, the portable result."""
+        return self.write("book.json", book)
+
+    def write_manifest(self, manifest: RunManifest) -> Path:
+        """Write `manifest.json`; the last thing a run does."""
+        return self.write("manifest.json", manifest)
+
+
+def _kind_of(folder: Path) -> str | None:
+    """What kind of run a folder is of; None where its configuration cannot be read."""
+    try:
+        return RunFolder(folder).config.kind
+    except RunError:
+        return None

@@ -1,0 +1,84 @@
+"""What a run would ask, told before it asks."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fieldmark.agents.resolve.estimate import first_look, most_follow_ups
+from fieldmark.cache.bytestore import MemoryByteStore
+from fieldmark.prompts.describe import ask_describe
+from fieldmark.prompts.noun import ask_noun
+from fieldmark.tools.llm.chat import ChatModel
+from tests.faulty_endpoint import FaultyEndpoint, completion
+from tests.graph.running import make_context, options, run
+from tests.graph.world import FakeModel, World
+
+NAMES = ("finch", "heron", "gull")
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [{"ask": "table"}, {"ask": "groups"}, {"ask": "pairs"}, {"ask": "table", "max_rounds": 0},
+     {"ask": "pairs", "rule": "fudd", "candidates": "topk", "k": 4}, {"ask": "table", "start": "names"}],
+)  # fmt: skip
+def test_no_run_asks_more_than_was_foretold(tmp_path: Path, chosen: dict[str, Any]) -> None:
+    world = World(splits=1)
+    model = FakeModel(world)
+    wanted = options(**({"tau": 0.001, "max_rounds": 4} | chosen))
+    run(make_context(tmp_path, world, llm=model, options=wanted))
+    followed = sum(question.prompt_id != "describe.v1" for question in model.asked)
+    assert followed <= most_follow_ups(16, wanted, images=32)
+    assert (followed > 0) == (wanted.max_rounds > 0)
+
+
+def test_pairs_are_no_more_than_there_are() -> None:
+    wanted = options(ask="pairs", candidates="topk", k=10)
+    assert most_follow_ups(4, wanted, images=1000) == 6
+    assert most_follow_ups(100, wanted, images=1) == 45
+
+
+def chat(endpoint: FaultyEndpoint, store: MemoryByteStore) -> ChatModel:
+    return ChatModel("test-model", base_url=endpoint.base_url, api_key=None, store=store, identity="same")
+
+
+def test_the_first_look_counts_what_is_cached_apart_and_asks_nothing() -> None:
+    store = MemoryByteStore()
+
+    async def look(endpoint: FaultyEndpoint, noun: str | None, samples: int = 1) -> Any:
+        async with chat(endpoint, store) as model:
+            wanted = options(noun="object", descriptor_samples=samples)
+            return await first_look(NAMES, noun=noun, options=wanted, llm=model), model.estimate(
+                ask_describe("finch", noun="bird")
+            )
+
+    async def answer_some(endpoint: FaultyEndpoint) -> None:
+        async with chat(endpoint, store) as model:
+            await model.ask(ask_describe("finch", noun="bird"))
+
+    async def answer_noun(endpoint: FaultyEndpoint) -> None:
+        async with chat(endpoint, store) as model:
+            await model.ask(ask_noun(NAMES))
+
+    with FaultyEndpoint(
+        [completion('{"descriptors": ["a red belly"]}'), completion('{"noun": "bird"}')]
+    ) as endpoint:
+        (counts, noun), one = asyncio.run(look(endpoint, "bird"))
+        assert (counts.questions, counts.cached, counts.to_ask, noun) == (3, 0, 3, "bird")
+        assert counts.tokens == pytest.approx(3 * one, abs=6)
+        assert endpoint.asked == 0
+        asyncio.run(answer_some(endpoint))
+        (counts, noun), _ = asyncio.run(look(endpoint, "bird", samples=2))
+        assert (counts.questions, counts.cached, counts.to_ask, noun) == (6, 1, 5, "bird")
+        (counts, noun), _ = asyncio.run(look(endpoint, None))
+        assert (counts.questions, counts.cached, counts.to_ask, noun) == (4, 0, 4, None)
+        asyncio.run(answer_noun(endpoint))
+        (counts, noun), _ = asyncio.run(look(endpoint, None))
+        assert (counts.questions, counts.cached, counts.to_ask, noun) == (4, 2, 2, "bird")
+        assert endpoint.asked == 2
+
+
+def test_without_a_model_nothing_is_asked() -> None:
+    counts, noun = asyncio.run(first_look(NAMES, noun=None, options=options(), llm=None))
+    assert (counts.questions, counts.to_ask, noun) == (0, 0, None)

@@ -1,0 +1,108 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from fieldmark.app.concepts.answers_file import AnswersFile, read_answers
+from fieldmark.errors import InputError
+from fieldmark.records import Clause, Edit
+from fieldmark.records.conversation import (
+    BlindBatch,
+    BoardToLabel,
+    EditOffer,
+    LabelReply,
+    OfferReply,
+    Payload,
+    Reveal,
+    RevealedImage,
+    RevealReply,
+    ScopeQuestion,
+    ScopeReply,
+)
+from fieldmark.tools.images.files import ImageFile
+
+IMAGES = {
+    "a" * 64: ImageFile(Path("/pool/wren/1.jpg"), "a" * 64),
+    "b" * 64: ImageFile(Path("/pool/robin/1.jpg"), "b" * 64),
+    "c" * 64: ImageFile(Path("/pool/robin/2.jpg"), "c" * 64),
+}
+LINES = """
+{"image": "wren/1.jpg", "label": "in"}
+{"image": "robin/1.jpg", "label": "out", "reason": "it has a red breast"}
+{"image": "cccccccc", "label": "unsure"}
+
+{"question": "CREST", "answer": "never"}
+{"question": "", "answer": "it does not matter"}
+{"offers": "accept"}
+"""
+
+
+def answers(tmp_path: Path, text: str = LINES) -> AnswersFile:
+    path = tmp_path / "answers.jsonl"
+    path.write_text(text, encoding="utf-8")
+    return read_answers(path, IMAGES)
+
+
+def say(owner: AnswersFile, payload: Payload) -> object:
+    return asyncio.run(owner.answer(payload))
+
+
+def test_lines_answer_whatever_is_asked(tmp_path: Path) -> None:
+    owner = answers(tmp_path)
+    reply = say(owner, BoardToLabel(turn="1", images=tuple(IMAGES)))
+    assert isinstance(reply, LabelReply)
+    assert [label.value for label in reply.labels] == ["in", "out", "unsure"]
+    asked = say(owner, ScopeQuestion(turn="2", question="May it have a crest?"))
+    assert asked == ScopeReply(answer="never")
+    assert say(owner, ScopeQuestion(turn="3", question="At night?")) == ScopeReply(
+        answer="it does not matter"
+    )
+    edit = Edit(kind="add", clause=Clause(id="c1", role="negative", text="x"))
+    offer = EditOffer(turn="4", edit=edit, diff=(), flips=(), f1_before=None, f1_after=None)
+    assert say(owner, offer) == OfferReply(accept=True)
+    shown = tuple(RevealedImage(image=i, owner="out", call="in") for i in IMAGES)
+    said = say(owner, Reveal(turn="5", number=1, ambiguity="", images=shown, clauses=()))
+    assert isinstance(said, RevealReply)
+    assert [(r.image[:1], r.reason) for r in said.responses] == [("b", "it has a red breast")]
+
+
+def test_what_no_line_answers_stays_open(tmp_path: Path) -> None:
+    owner = answers(tmp_path, '{"image": "1.jpg", "label": "in"}')
+    reply = say(owner, BoardToLabel(turn="1", images=tuple(IMAGES)))
+    assert isinstance(reply, LabelReply)
+    assert [label.image[:1] for label in reply.labels] == ["a", "b"], "a name stands for all files of it"
+    assert say(owner, ScopeQuestion(turn="2", question="?")) == ScopeReply()
+    assert say(owner, BlindBatch(turn="3", images=("c" * 64,), done=0, of=1)) == LabelReply()
+    edit = Edit(kind="add", clause=Clause(id="c1", role="negative", text="x"))
+    offer = EditOffer(turn="4", edit=edit, diff=(), flips=(), f1_before=None, f1_after=None)
+    assert say(owner, offer) == OfferReply(accept=False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        '{"image": "a.jpg"}',
+        '{"label": "in"}',
+        '{"image": "a", "label": "maybe"}',
+        '{"offers": "all"}',
+        '{"question": "a", "offers": "accept"}',
+        '{"colour": 1}',
+    ],
+)
+def test_a_line_that_says_nothing_is_named(tmp_path: Path, line: str) -> None:
+    with pytest.raises(InputError, match="Line 2 of"):
+        answers(tmp_path, '{"offers": "accept"}\n' + line)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.jsonl': No such file or directory\. A line is an object"):
+        read_answers(tmp_path / "none.jsonl", IMAGES)
+
+
+def test_a_key_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the key 'imag', and there are image, label, reason, question"):
+        answers(tmp_path, '{"imag": "1.jpg", "label": "in"}')
+    with pytest.raises(InputError, match="no answer: label: Input should be"):
+        answers(tmp_path, '{"image": "1.jpg", "label": "maybe"}')

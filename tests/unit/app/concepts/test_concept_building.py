@@ -1,0 +1,79 @@
+import pytest
+
+from fieldmark.agents.build.options import BuildOptions
+from fieldmark.app.concepts.builder import ConceptBuilder
+from fieldmark.app.concepts.tools import ConceptSetup, write_setup
+from fieldmark.errors import InputError, RunError
+from fieldmark.records import Clause, Concept, Definition
+from fieldmark.records.building import Judge, Measurement, Score
+from fieldmark.tools.concepts.changes import with_version
+from fieldmark.tools.concepts.folder import ConceptFolder
+
+
+def concept(home, versions):
+    """A concept with so many versions, and nothing else."""
+    made = Concept(name="x")
+    for number in range(versions):
+        clause = Clause(id=f"c{number}", role="necessary", text=f"It is {number}.")
+        made = with_version(made, Definition(clauses=(clause,)), why="test", at="t")
+    folder = ConceptFolder(home / "concepts" / "x")
+    folder.save(made)
+    write_setup(folder, ConceptSetup(clip="aviary"))
+    return folder
+
+
+def test_the_version_in_force_is_taken_unless_another_is_named(tmp_path):
+    folder = concept(tmp_path, 2)
+    builder = ConceptBuilder.open("x", home=tmp_path, vlm="none", options=BuildOptions(annotate=10))
+    assert (builder.version, builder.setup.vlm, builder.options.annotate) == (2, "none", 10)
+    assert builder.out == folder.path / "models" / "v2"
+    assert ConceptBuilder.open("x", home=tmp_path, version=1).version == 1
+    folder.save(folder.load().model_copy(update={"current": 1}))
+    assert ConceptBuilder.open("x", home=tmp_path).version == 1
+
+
+@pytest.mark.parametrize(("versions", "asked", "says"), [(0, None, "no definition"), (2, 3, "no version 3")])
+def test_a_version_that_is_not_there(tmp_path, versions, asked, says):
+    concept(tmp_path, versions)
+    with pytest.raises(InputError, match=says):
+        ConceptBuilder.open("x", home=tmp_path, version=asked)
+
+
+def test_a_result_whose_look_was_not_noted_has_it_noted_when_it_is_read(tmp_path):
+    folder = concept(tmp_path, 1)
+    builder = ConceptBuilder.open("x", home=tmp_path)
+    builder.out.mkdir(parents=True)
+    score = Score(value=None)
+    judge = Judge(
+        name="classifier", f1=score, auprc=score, recall_at_precision_90=score, kappa=score, judged=1
+    )
+    result = Measurement(
+        concept="x", version=1, at="t", images=1, positives=1, judges=(judge,), self_kappa=score, calls={}
+    )
+    (builder.out / "measurement.json").write_text(result.model_dump_json())
+    assert builder.measured == result
+    assert folder.load().blind_looks == (1,)
+
+
+def test_a_damaged_concept_is_passed_over_where_all_are_named(tmp_path):
+    folder = concept(tmp_path, 1)
+    damaged = ConceptFolder(folder.path.with_name("damaged"))
+    (damaged.path / "concept.json").write_text("{")
+    with pytest.raises(InputError, match="no concept 'y'") as told:
+        ConceptBuilder.open("y", home=tmp_path)
+    assert told.value.hint == "There are: x."
+
+
+async def test_nothing_is_measured_or_exported_before_it_is_built(tmp_path):
+    concept(tmp_path, 1)
+    builder = ConceptBuilder.open("x", home=tmp_path)
+    assert (builder.built, builder.measured) == (None, None)
+    for work in (builder.aevaluate(), builder.aexport(tmp_path / "out")):
+        with pytest.raises(RunError, match="no classifier yet"):
+            await work
+    with pytest.raises(InputError, match="await abuild"):
+        builder.build()
+    builder.out.mkdir(parents=True)
+    (builder.out / "build.json").write_text("{")
+    with pytest.raises(RunError, match="is damaged"):
+        await builder.aexport(tmp_path / "out")

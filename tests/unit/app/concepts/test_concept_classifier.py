@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from fieldmark import ConceptClassifier
+from fieldmark.app.stores import open_stores
+from fieldmark.errors import InputError, ModelError, NoImagesError
+from fieldmark.records import Clause, Definition
+from fieldmark.tools.concepts.heads.export import export_head
+from fieldmark.tools.concepts.heads.network import Head, Layer, Network
+
+TREE = Definition(
+    clauses=(
+        Clause(id="a", role="necessary", text="It is a bird."),
+        Clause(id="x", role="negative", text="It is red."),
+    )
+)
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """A head of the bundled encoder, with made-up weights."""
+    with open_stores(tmp_path / "home") as stores:
+        encoder = stores.encoder("aviary", device="cpu")
+        chance = torch.Generator().manual_seed(0)
+        layer = Layer(torch.randn(3, encoder.width, generator=chance) * 4, torch.zeros(3))
+        head = Head(Network(layer), "tree", TREE, threshold=0.4)
+        export_head(tmp_path / "export", head, concept="x", version=2, encoder=encoder)
+    return tmp_path / "export"
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, colour in enumerate(("red", "green", "blue", "white")):
+        Image.new("RGB", (64, 64), colour).save(folder / f"{number}.png")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    return folder
+
+
+def test_three_lines_are_enough(exported, pictures, tmp_path):
+    with ConceptClassifier(exported, home=tmp_path / "home") as classifier:
+        found = classifier.predict(pictures)
+    assert [Path(p.image).name for p in found.predictions] == ["0.png", "1.png", "2.png", "3.png"]
+    assert found.version == 2
+    assert [Path(skipped.path).name for skipped in found.skipped] == ["broken.jpg"]
+    for one in found.predictions:
+        assert one.label == ("in" if one.probability >= 0.4 else "out")
+        bird, red = one.clauses
+        assert one.probability == pytest.approx(bird.probability * (1 - red.probability), abs=1e-3)
+        assert one.decided_by in one.clauses
+        if one.label == "out":
+            assert one.decided_by == (bird if bird.probability < 1 - red.probability else red)
+    again = ConceptClassifier(exported, home=tmp_path / "home")
+    assert again.predict([pictures / "0.png"]).predictions == found.predictions[:1]
+    for _ in range(2):  # a file that was found broken before is named again
+        told = again.predict([pictures / "0.png", pictures / "broken.jpg"]).skipped
+        assert [Path(skipped.path).name for skipped in told] == ["broken.jpg"]
+    assert again.predict([pictures / "0.png"]).skipped == ()
+    again.close()
+
+
+def test_another_encoder_is_refused(exported, tmp_path):
+    with pytest.raises(ModelError, match="was made with aviary"):
+        ConceptClassifier(exported, clip="RN50:random", home=tmp_path / "home")
+
+
+def test_a_folder_that_is_no_export_and_images_that_are_none(exported, tmp_path):
+    with pytest.raises(InputError, match="no exported classifier"):
+        ConceptClassifier(tmp_path, home=tmp_path / "home")
+    (tmp_path / "empty").mkdir()
+    with ConceptClassifier(exported, home=tmp_path / "home") as classifier, pytest.raises(NoImagesError):
+        classifier.predict(tmp_path / "empty")

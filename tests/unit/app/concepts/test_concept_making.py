@@ -1,0 +1,43 @@
+"""Two who make the same concept at once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from fieldmark.app.concepts import conversation as concept_conversation
+from fieldmark.app.concepts.conversation import ConceptConversation
+from fieldmark.errors import InputError
+from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.images.files import ImageFile
+
+
+def test_who_comes_second_takes_nothing_from_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for shade in range(6):
+        Image.new("RGB", (8, 8), (40 * shade, 0, 0)).save(pictures / f"{shade}.png")
+    made: list[ConceptConversation] = []
+
+    def make(about: str) -> ConceptConversation:
+        return ConceptConversation.new(
+            "Ruddy's", pool=pictures, about=about, clip="aviary", home=tmp_path / "home"
+        )
+
+    real = concept_conversation.encoded_pool
+
+    def slowly(images: Sequence[ImageFile], *more: Any) -> Pool:
+        monkeypatch.setattr(concept_conversation, "encoded_pool", real)
+        made.append(make("the first"))
+        return real(images, *more)
+
+    monkeypatch.setattr(concept_conversation, "encoded_pool", slowly)
+    with pytest.raises(InputError, match="already") as told:
+        make("the second")
+    assert made[0].concept.purpose == "the first"
+    assert made[0].skipped == ()
+    assert """fieldmark concept chat 'Ruddy'"'"'s'""" in str(told.value.hint)

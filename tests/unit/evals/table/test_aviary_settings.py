@@ -1,0 +1,78 @@
+"""The aviary's settings: what each offers to methods, and what it keeps from them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fieldmark.aviary.world.species import Species
+from fieldmark.evals.table.aviary_settings import SETTINGS, AviaryWorld
+from fieldmark.evals.table.method import Need
+from fieldmark.evals.table.run import record_of
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> AviaryWorld:
+    """A few species, one picture of each."""
+    pictures: Path = tmp_path_factory.mktemp("pictures")
+    return AviaryWorld(seed=0, species=12, images=1, shots=1, pool=1, pictures=pictures)
+
+
+def test_the_observed_species_of_the_taxonomy_are_those_known_by_name(world: AviaryWorld) -> None:
+    test, book = SETTINGS["taxonomy"](world)
+    assert test.observed == tuple(species.name for species in book if species.known)
+    assert len(test.observed) == 6
+    noun = {species.name: species.noun for species in book}
+    family = {species.name: species.family for species in book}
+    known = {species.name for species in book if species.known}
+    for row, first in enumerate(test.classes):
+        for column, second in enumerate(test.classes):
+            # A new species hangs one edge lower than a known one.
+            low = (first not in known) + (second not in known)
+            steps = record_of(test).distances[row][column]
+            if first == second:
+                assert steps == 0
+            elif family[first] == family[second] != "known":
+                assert steps == 2
+            elif noun[first] == noun[second]:
+                assert steps == 2 + low
+            else:
+                assert steps in (4 + low, 6 + low)
+
+
+def test_kinds_of_one_build_are_nearer(world: AviaryWorld) -> None:
+    test, _ = SETTINGS["habitat"](world)
+    parents = test.parents
+    distances = record_of(test).distances
+    for row, first in enumerate(test.classes):
+        for column, second in enumerate(test.classes):
+            same = parents[first] == parents[second]
+            assert distances[row][column] == (0 if first == second else 2 if same else 4)
+    assert len({parents[name] for name in test.classes}) > 1
+
+
+def test_without_a_vocabulary_there_is_neither_name_nor_label(world: AviaryWorld) -> None:
+    test, _ = SETTINGS["vocabulary"](world)
+    assert test.offers(llm=True) == {Need.POOL, Need.CAPTIONS, Need.TREE}
+    assert any(name in caption for name in test.classes for caption in test.captions)
+
+
+def test_beside_new_species_stand_known_ones_to_learn_on(world: AviaryWorld) -> None:
+    test, book = SETTINGS["new"](replace(world, base_images=2))
+    species = {each.name: each for each in book}
+    assert len(test.base_classes) == 9
+    assert len(test.base) == 18
+    assert all(species[name].known for name in test.base_classes)
+    assert not any(species[name].known for name in test.classes)
+    # The guide knows all; the columns are those of the new species alone, in their order.
+    assert tuple(species) == (*test.classes, *species_of(book, known=True))
+    assert set(test.base_classes) == set(species_of(book, known=True))
+    shown = {image.content_hash for image in (*test.images, *test.train, *test.pool)}
+    assert not shown & {image.content_hash for image in test.base}
+    for setting in ("known", "taxonomy", "habitat", "vocabulary"):
+        assert not SETTINGS[setting](world)[0].base
+
+
+def species_of(book: Sequence[Species], *, known: bool) -> tuple[str, ...]:
+    return tuple(each.name for each in book if each.known == known)
