@@ -1,7 +1,4 @@
-"""Reproduces the bundled model on a CPU: `python -m aviary_training --out DIR`.
-
-Knows the order of the steps and nothing about how any of them works.
-"""
+"""Reproduces the bundled model on a CPU: `python -m aviary_training --out DIR`."""
 
 import argparse
 import random

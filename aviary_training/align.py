@@ -1,7 +1,4 @@
-"""Aligns text with images: first the text tower alone on fixed image vectors, then both towers.
-
-Knows nothing about rendering or files of the export.
-"""
+"""Aligns text with images: first the text tower alone on fixed image vectors, then both towers."""
 
 import math
 import random

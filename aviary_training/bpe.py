@@ -1,7 +1,4 @@
-"""Learns byte-pair merges from captions, in the file format of open_clip's `SimpleTokenizer`.
-
-Knows nothing about what the captions say.
-"""
+"""Learns byte-pair merges from captions, in the file format of open_clip's `SimpleTokenizer`."""
 
 import gzip
 import re

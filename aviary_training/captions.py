@@ -1,7 +1,4 @@
-"""Captions the model is trained on: which marks they mention, what they call the bird, contrast sets.
-
-Knows nothing about pixels; made-up names never contain a syllable reserved for new species.
-"""
+"""Captions the model is trained on: which marks they mention, what they call the bird, contrast sets."""
 
 import random
 from collections.abc import Mapping, Sequence

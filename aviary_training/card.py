@@ -1,7 +1,4 @@
-"""Writes the model card of the aviary model from what was measured.
-
-Knows nothing about models; every figure comes in as an argument.
-"""
+"""Writes the model card of the aviary model from what was measured."""
 
 from pathlib import Path
 from string import Template

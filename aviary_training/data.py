@@ -1,7 +1,4 @@
-"""Training images of the aviary: what is drawn, how often, and the arrays they are kept in.
-
-Knows nothing about models; new species of a book never occur here, only known and random birds.
-"""
+"""Training images of the aviary: what is drawn, how often, and the arrays they are kept in."""
 
 import io
 import multiprocessing

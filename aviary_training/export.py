@@ -1,7 +1,4 @@
-"""Writes a trained model as a folder that stock open_clip loads: config, float16 weights, merges.
-
-Knows nothing about how the model was trained.
-"""
+"""Writes a trained model as a folder that stock open_clip loads: config, float16 weights, merges."""
 
 import json
 import shutil

@@ -1,7 +1,4 @@
-"""Measures an exported model on fresh renders: attributes, kinds, names, habitats, zero-shot.
-
-Knows nothing about training; it loads the export exactly as any user of open_clip would.
-"""
+"""Measures an exported model on fresh renders: attributes, kinds, names, habitats, zero-shot."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

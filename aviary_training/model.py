@@ -1,7 +1,4 @@
-"""The shape of the bundled model and how it is fed while training: open_clip's own `CLIP`, small.
-
-Knows nothing about birds or losses.
-"""
+"""The shape of the bundled model and how it is fed while training: open_clip's own `CLIP`, small."""
 
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,4 @@
-"""Warms up the vision tower by supervised attribute classification, before any text is seen.
-
-Knows nothing about captions; contrastive learning from scratch does not start within CPU minutes.
-"""
+"""Warms up the vision tower by supervised attribute classification, before any text is seen."""
 
 import math
 import time

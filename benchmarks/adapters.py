@@ -28,7 +28,7 @@ from fieldmark.evals.metrics.accuracy import top_k_right
 from fieldmark.tools.clip.adapters.bags import Bags, make_bags
 from fieldmark.tools.clip.adapters.linear import tune_linear
 from fieldmark.tools.clip.adapters.low_rank import LowRankAdapter, tune_low_rank
-from fieldmark.tools.clip.adapters.tuning import Recipe
+from fieldmark.tools.clip.adapters.tuning import AdapterRecipe
 from fieldmark.tools.clip.clip import ClipEncoder
 from fieldmark.tools.images.files import find_images
 from fieldmark.tools.statistics.intervals import holm_column, paired_difference, pooled_clusters
@@ -87,9 +87,9 @@ def tuned(train: Seen, bags: Bags, encoder: ClipEncoder):
     scale = encoder.logit_scale
     layers = encoder.last_layers
     ways = {
-        "linear, all texts (AdaptCLIPZS)": Recipe(),
-        "linear, 5 matched texts (GIST)": Recipe(matched=5),
-        "linear, class means of bags": Recipe(loss="bags"),
+        "linear, all texts (AdaptCLIPZS)": AdapterRecipe(),
+        "linear, 5 matched texts (GIST)": AdapterRecipe(matched=5),
+        "linear, class means of bags": AdapterRecipe(loss="bags"),
     }
     for name, recipe in ways.items():
         begun = time.perf_counter()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from fieldmark.records import Clause, Definition
-from fieldmark.tools.concepts.heads.network import Head, Layer, Network, Route
+from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer, Route
 from fieldmark.tools.concepts.heads.onnx_graph import onnx_model
 from fieldmark.tools.concepts.heads.train import HIDDEN
 
@@ -23,7 +23,7 @@ def made_head(width: int, hidden: int, route: Route, clauses: int) -> Head:
     def layer(out: int, size: int) -> Layer:
         return Layer(torch.randn(out, size) / size**0.5, torch.zeros(out))
 
-    network = Network(layer(clauses + 1, hidden or width), layer(hidden, width) if hidden else None)
+    network = HeadNetwork(layer(clauses + 1, hidden or width), layer(hidden, width) if hidden else None)
     return Head(network, route, definition)
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/help_time.py [RUNS]
 
-It is to take at most twice as long. Knows nothing of commands.
+It is to take at most twice as long.
 """
 
 import statistics

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from fieldmark.tools.concepts.mining import distinct_rows, diverse_rows, groups_by_meaning
-from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.concepts.stratified_sample import draw_stratified
 from fieldmark.tools.images.files import ImageFile
 
@@ -27,7 +27,7 @@ def main() -> None:
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     made = torch.Generator().manual_seed(0)
     vectors = torch.nn.functional.normalize(torch.randn(given.size, given.width, generator=made), dim=1)
-    pool = Pool(tuple(ImageFile(Path(f"{n}.jpg"), f"{n:064x}") for n in range(given.size)), vectors)
+    pool = ImagePool(tuple(ImageFile(Path(f"{n}.jpg"), f"{n:064x}") for n in range(given.size)), vectors)
     queries = torch.randn(given.queries, given.width, generator=made)
     texts = torch.nn.functional.normalize(torch.randn(200, given.width, generator=made), dim=1)
 

@@ -16,10 +16,10 @@ from scipy import stats
 
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.search_run import OptimizeResult
-from fieldmark.agents.resolve.context import say_nothing
 from fieldmark.app.stores import Stores, open_stores
 from fieldmark.cache.bytestore import open_byte_store
 from fieldmark.evals.demo.optimize import AviarySettings, optimize_aviary
+from fieldmark.tools.runs.events import say_nothing
 from fieldmark.tools.runs.folder import RunFolder
 
 MOST_DEALS = 16

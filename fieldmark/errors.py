@@ -1,7 +1,4 @@
-"""The typed errors of Fieldmark: each says what went wrong and what to do next.
-
-It knows nothing of where errors are raised or shown.
-"""
+"""The typed errors of Fieldmark: each says what went wrong and what to do next."""
 
 
 class FieldmarkError(Exception):

@@ -1,7 +1,4 @@
-"""Reads the environment: the only place that does, used by `fieldmark.app` alone.
-
-It knows nothing of what the settings are used for.
-"""
+"""Reads the environment: the only place that does, used by `fieldmark.app` alone."""
 
 from pathlib import Path
 

@@ -1,7 +1,4 @@
-"""Runs the command line as a person would: in a process of its own, or in this one where that is enough.
-
-It knows nothing of any command.
-"""
+"""Runs the command line as a person would: in a process of its own, or in this one where that is enough."""
 
 import json
 import os

@@ -1,7 +1,5 @@
 """An OpenAI-compatible server on loopback that answers by script, faults included, and records all requests.
 
-It knows nothing of Fieldmark: it serves raw HTTP, and any client can be tested against it.
-
     with FaultyEndpoint([error(500), completion('{"marks": []}')]) as endpoint:
         ...  # endpoint.base_url, endpoint.asked, endpoint.chats
 

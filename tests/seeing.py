@@ -1,7 +1,7 @@
 """A vision-language model for tests: it really looks at the picture it is sent, and knows colours alone.
 
-It knows nothing of what any test expects. A clause, a document or a candidate that names a colour holds for a
-picture of that colour; one that says "hidden" cannot be told.
+A clause, a document or a candidate that names a colour holds for a picture of that colour; one that says
+"hidden" cannot be told.
 """
 
 import base64

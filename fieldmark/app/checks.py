@@ -1,7 +1,4 @@
-"""What must hold before anything is asked: options that fit together, a fitting book, enough calibration.
-
-It knows nothing of stores or models, only of what was given.
-"""
+"""What must hold before anything is asked: options that fit together, a fitting book, enough calibration."""
 
 import math
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""The classifier: opens stores and models, runs the resolve graph on images, and resumes runs.
-
-It knows nothing of commands and terminals; the graphs know nothing of it.
-"""
+"""The classifier: opens stores and models, runs the resolve graph on images, and resumes runs."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -11,8 +8,8 @@ from typing import Any, Literal, Self
 
 from pydantic import JsonValue
 
-from fieldmark.agents.resolve.context import Report, ResolveContext, say_nothing
-from fieldmark.agents.resolve.estimate import Estimate, first_look, most_follow_ups
+from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.estimate import CallEstimate, first_look, most_follow_ups
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
@@ -23,7 +20,7 @@ from fieldmark.app.noun import settle_noun
 from fieldmark.app.resolution import Resolution, shown_counts
 from fieldmark.app.resuming import (
     RESUMED,
-    Chosen,
+    ChosenModels,
     Settled,
     arguments_of,
     check_unchanged,
@@ -39,9 +36,10 @@ from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits, PromptBook, RunManifest, Usage
 from fieldmark.settings import read_settings
 from fieldmark.tools.clip.encoder import scoring_identity
-from fieldmark.tools.images.files import Found, ImageFile
+from fieldmark.tools.images.files import FoundImages, ImageFile
 from fieldmark.tools.images.given_paths import as_text
 from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 
@@ -216,11 +214,11 @@ class Classifier:
                 )
         return Resolution(predictions, manifest, run.path)
 
-    def estimate(self, images: Images) -> Estimate:
+    def estimate(self, images: Images) -> CallEstimate:
         """What classifying these images would ask; see `aestimate`. Not for a running event loop."""
         return run_here(self.aestimate(images), "estimate")
 
-    async def aestimate(self, images: Images) -> Estimate:
+    async def aestimate(self, images: Images) -> CallEstimate:
         """What classifying these images would ask; asks nothing and leaves no run behind.
 
         Raises:
@@ -233,7 +231,7 @@ class Classifier:
                 stores.encoder(chosen.clip, device=chosen.device)  # is it there? No network is built
                 noun = self.noun or (self.book.noun if self.book else None)
                 counts, known = await first_look(self.classes, noun=noun, options=options, llm=llm)
-        return Estimate(
+        return CallEstimate(
             images=len(found.images),
             classes=len(self.classes),
             model=llm.model if llm else None,
@@ -246,7 +244,7 @@ class Classifier:
         )
 
     @asynccontextmanager
-    async def _model(self, stores: Stores, chosen: Chosen) -> AsyncIterator[ChatModel | None]:
+    async def _model(self, stores: Stores, chosen: ChosenModels) -> AsyncIterator[ChatModel | None]:
         answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
         options = self._started_options()
         asks = options.start == "descriptors" or options.max_rounds > 0
@@ -271,7 +269,7 @@ class Classifier:
 
     @asynccontextmanager
     async def _vlm(
-        self, stores: Stores, chosen: Chosen, llm: ChatModel | None
+        self, stores: Stores, chosen: ChosenModels, llm: ChatModel | None
     ) -> AsyncIterator[ChatModel | None]:
         if self.vlm is None:
             yield None
@@ -304,7 +302,7 @@ class Classifier:
             return self.options.model_copy(update={"start": "book"})
         return self.options
 
-    def _find(self, images: Images) -> tuple[Found, tuple[ImageFile, ...]]:
+    def _find(self, images: Images) -> tuple[FoundImages, tuple[ImageFile, ...]]:
         """The images, and the calibration images with their labels, checked."""
         found = find_given(images)
         if self.calibration is None:
@@ -313,7 +311,7 @@ class Classifier:
         check_calibration(calibration, found.images, classes=self.classes, options=self.options)
         return found, calibration
 
-    def _chosen(self, earlier: RunFolder | None) -> Chosen:
+    def _chosen(self, earlier: RunFolder | None) -> ChosenModels:
         return choose(
             read_settings(),
             earlier.config.options if earlier else None,
@@ -323,7 +321,7 @@ class Classifier:
             base_url=self.base_url,
         )
 
-    def _hashes(self, found: Found, calibration: Sequence[ImageFile]) -> dict[str, JsonValue]:
+    def _hashes(self, found: FoundImages, calibration: Sequence[ImageFile]) -> dict[str, JsonValue]:
         return {"images_hash": images_hash(found.images), "calibration_hash": images_hash(calibration)}
 
     def _deciding(self) -> dict[str, JsonValue]:
@@ -336,7 +334,7 @@ class Classifier:
         }
 
     def _config(
-        self, images: Images, chosen: Chosen, llm: ChatModel | None, vlm: ChatModel | None
+        self, images: Images, chosen: ChosenModels, llm: ChatModel | None, vlm: ChatModel | None
     ) -> dict[str, JsonValue]:
         paths = [images] if isinstance(images, str | Path) else list(images)
         return {

@@ -1,7 +1,4 @@
-"""Runs asynchronous work to its end for callers that are not asynchronous themselves.
-
-It knows nothing of what the work is.
-"""
+"""Runs asynchronous work to its end for callers that are not asynchronous themselves."""
 
 import asyncio
 from collections.abc import Coroutine

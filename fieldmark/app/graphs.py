@@ -1,7 +1,4 @@
-"""Factories of the graphs for LangGraph's own tooling (`langgraph.json`).
-
-They know nothing of models or runs: the tooling brings its own checkpointer.
-"""
+"""Factories of the graphs for LangGraph's own tooling (`langgraph.json`)."""
 
 from fieldmark.agents.build import graph as build
 from fieldmark.agents.define import graph as define

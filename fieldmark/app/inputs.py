@@ -1,7 +1,4 @@
-"""Reads and checks what a user gives: class names, prompt books, images.
-
-It knows nothing of models, runs or settings.
-"""
+"""Reads and checks what a user gives: class names, prompt books, images."""
 
 import re
 from collections.abc import Sequence
@@ -10,9 +7,9 @@ from pathlib import Path
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import ClassNamesError, NoImagesError
 from fieldmark.tools.books.files import read_book as read_book
-from fieldmark.tools.images.files import Found, ImageFile, find_images
+from fieldmark.tools.books.plain_names import plain_name
+from fieldmark.tools.images.files import FoundImages, ImageFile, find_images
 from fieldmark.tools.images.given_paths import is_there
-from fieldmark.tools.scoring.plain_names import plain_name
 
 MOST_CLASSES = 10_000
 
@@ -58,7 +55,7 @@ def check_classes(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def find_given(paths: Sequence[Path | str] | Path | str, *, labelled: bool = False) -> Found:
+def find_given(paths: Sequence[Path | str] | Path | str, *, labelled: bool = False) -> FoundImages:
     """The usable images under the given paths, with their folders' names as labels where asked for.
 
     Raises:

@@ -1,16 +1,13 @@
-"""Settles the generic noun of a run: as given, from the book, as asked, or a plain one.
-
-It knows nothing of what the noun is used for.
-"""
+"""Settles the generic noun of a run: as given, from the book, as asked, or a plain one."""
 
 from collections.abc import Sequence
 
-from fieldmark.agents.resolve.context import Report
 from fieldmark.agents.shared.ask import may_pass
 from fieldmark.app.resuming import SETTLED, Settled
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.events import Report
 from fieldmark.tools.runs.folder import RunFolder
 
 

@@ -1,7 +1,4 @@
-"""Reads what a prompt search is given: labelled images, and texts about their classes.
-
-It knows nothing of models, settings or of how a search runs.
-"""
+"""Reads what a prompt search is given: labelled images, and texts about their classes."""
 
 from collections.abc import Sequence
 from pathlib import Path

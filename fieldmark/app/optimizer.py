@@ -1,7 +1,4 @@
-"""Puts a prompt search together: reads settings, opens stores and models, finds the images, runs or resumes.
-
-It knows nothing of commands and terminals, or of how a book is searched.
-"""
+"""Puts a prompt search together: settings, stores, models and images; runs or resumes it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +10,11 @@ from pydantic import JsonValue, ValidationError
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.search import RANDOM_BY
 from fieldmark.agents.optimize.search_run import OptimizeResult, Optimizing, optimize
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import check_classes, read_book, read_class_names
 from fieldmark.app.noun import settle_noun
 from fieldmark.app.optimize_inputs import read_inputs, read_texts
-from fieldmark.app.resuming import UNCHANGED, Chosen, Settled, check_unchanged, choose
+from fieldmark.app.resuming import UNCHANGED, ChosenModels, Settled, check_unchanged, choose
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.aviary.guide.scripted import scripted_notes
 from fieldmark.cache.keys import content_key
@@ -31,6 +27,7 @@ from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.endpoint import normal_url
+from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.named import operators_named
@@ -164,7 +161,7 @@ class Optimizer:
             limits=self.limits,
         )
 
-    def _chosen(self, *, clip: str | None = None) -> Chosen:
+    def _chosen(self, *, clip: str | None = None) -> ChosenModels:
         """The models; a run that is resumed keeps its own, whatever the environment says by now."""
         kept = self.earlier.config.options if self.earlier else None
         return choose(
@@ -176,7 +173,7 @@ class Optimizer:
             base_url=None if kept and kept.get("base_url") == self.base_url else self.base_url,
         )
 
-    def _others(self, stores: Stores, chosen: Chosen) -> tuple[Encoder, ...]:
+    def _others(self, stores: Stores, chosen: ChosenModels) -> tuple[Encoder, ...]:
         """The encoders to measure on, each tried now: no fault shall be found after the search."""
         others = tuple(stores.encoder(clip, device=chosen.device) for clip in self.also_clip)
         for encoder in others:
@@ -250,7 +247,7 @@ class Optimizer:
         )
 
     def _folder(
-        self, found: LabelledImages | None, given: GivenTexts, encoder: Encoder, chosen: Chosen
+        self, found: LabelledImages | None, given: GivenTexts, encoder: Encoder, chosen: ChosenModels
     ) -> RunFolder:
         """The run's folder: a new one, or the earlier one if all that decides its result is the same."""
         kept = content_key([image.content_hash for image in (*found.train, *found.test)]) if found else None
@@ -267,7 +264,7 @@ class Optimizer:
         self.report("run", {"id": run.run_id, "path": str(run.path)})
         return run
 
-    def _config(self, chosen: Chosen) -> dict[str, JsonValue]:
+    def _config(self, chosen: ChosenModels) -> dict[str, JsonValue]:
         own = self.data != AVIARY
         return {
             "data": str(Path(self.data).resolve()) if own else AVIARY,

@@ -1,7 +1,4 @@
-"""What a classification gives back: predictions, the manifest, and why.
-
-It knows nothing of how any of it came about.
-"""
+"""What a classification gives back: predictions, the manifest, and why."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

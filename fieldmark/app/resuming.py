@@ -1,7 +1,4 @@
-"""What a run keeps of how it was started, and what of it a resumption must find unchanged.
-
-It knows nothing of graphs, and of models only their names and identities.
-"""
+"""What a run keeps of how it was started, and what of it a resumption must find unchanged."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +49,7 @@ class Settled(Record):
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenModels:
     """The models of one run, by name: what was given, else what the run has, else the settings'."""
 
     clip: str
@@ -69,7 +66,7 @@ def choose(
     device: str | None,
     llm: str | None,
     base_url: str | None,
-) -> Chosen:
+) -> ChosenModels:
     """Settle which models a run uses; the environment has no say in a run that is resumed.
 
     Args:
@@ -81,7 +78,7 @@ def choose(
         base_url: The endpoint, where given.
     """
     if kept is None:
-        return Chosen(
+        return ChosenModels(
             clip or settings.clip,
             device or settings.device,
             llm or settings.llm,
@@ -91,7 +88,7 @@ def choose(
     # What is kept lacks the user and password that the same address may need.
     if url and settings.base_url and url == normal_url(settings.base_url):
         url = settings.base_url
-    return Chosen(
+    return ChosenModels(
         clip or _text(kept.get("clip")) or settings.clip,
         device or _text(kept.get("device")) or settings.device,
         llm or _text(kept.get("llm")),

@@ -1,6 +1,6 @@
 """Opens what is kept between runs, and the models that use it, as the settings say.
 
-It imports no model before one is opened: commands about the cache stay light. It knows nothing of graphs.
+It imports no model before one is opened: commands about the cache stay light.
 """
 
 import shutil

@@ -1,4 +1,1 @@
-"""The aviary: a small embedded world of drawn birds in which every method can be measured.
-
-Knows nothing about agents, language models or the network; importing it loads nothing.
-"""
+"""The aviary: a small embedded world of drawn birds in which every method can be measured."""

@@ -1,7 +1,4 @@
-"""How the stores here open an SQLite file and write to it in transactions.
-
-It knows nothing of any table.
-"""
+"""How the stores here open an SQLite file and write to it in transactions."""
 
 import sqlite3
 import time

@@ -1,6 +1,6 @@
 """Keeps whole arrays and JSON values under the hash of their content, one file each.
 
-It knows nothing of what they hold. A file whose content no longer has its hash is an error, never data.
+A file whose content no longer has its hash is an error, never data.
 """
 
 import json

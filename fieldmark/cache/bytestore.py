@@ -1,6 +1,6 @@
 """Keeps bytes by key, each with a schema tag and a checksum; a value that does not fit is a miss.
 
-It knows nothing of what the bytes mean. Nothing read back is ever unpickled or run.
+Nothing read back is ever unpickled or run.
 """
 
 import logging

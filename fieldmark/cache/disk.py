@@ -1,6 +1,6 @@
 """The form in which diskcache keeps entries here: text keys, bytes values, in the row, nothing else.
 
-It knows nothing of what the bytes mean. Anything else found in a row is refused, never unpickled.
+Anything else found in a row is refused, never unpickled.
 """
 
 import sqlite3

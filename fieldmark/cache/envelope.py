@@ -1,6 +1,6 @@
 """Wraps a stored value with its key, schema tag and checksum, so that a wrong one is noticed.
 
-It knows nothing of where values are stored. The checksum finds damage and mix-ups; it is no signature.
+The checksum finds damage and mix-ups; it is no signature.
 """
 
 import hashlib

@@ -1,7 +1,4 @@
-"""Folders that only their owner can enter, and files that appear in them whole or not at all.
-
-It knows nothing of what is kept in them.
-"""
+"""Folders that only their owner can enter, and files that appear in them whole or not at all."""
 
 import os
 import secrets

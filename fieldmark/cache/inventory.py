@@ -1,7 +1,4 @@
-"""Finds the vector stores that lie in a folder, each with the width it was made with.
-
-It knows nothing of which model a store belongs to.
-"""
+"""Finds the vector stores that lie in a folder, each with the width it was made with."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Keys of stored values: SHA-256 of canonical JSON, or of plain bytes.
-
-It knows nothing of what is keyed or where it is stored.
-"""
+"""Keys of stored values: SHA-256 of canonical JSON, or of plain bytes."""
 
 import hashlib
 import json

@@ -1,7 +1,4 @@
-"""Does the disk's work in a thread of its own, in order, so that whoever computes need not wait for it.
-
-It knows nothing of what is written.
-"""
+"""Does the disk's work in a thread of its own, in order, so that whoever computes need not wait for it."""
 
 import asyncio
 import threading

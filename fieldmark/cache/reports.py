@@ -1,7 +1,4 @@
-"""What a store says of itself: how much it holds, and which of its entries cannot be used.
-
-It knows nothing of how any store keeps its entries.
-"""
+"""What a store says of itself: how much it holds, and which of its entries cannot be used."""
 
 from pydantic import Field
 

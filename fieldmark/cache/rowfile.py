@@ -1,7 +1,4 @@
-"""A file of fixed-width float16 rows, read through a memory map, each row checked against a CRC-32.
-
-It knows nothing of which rows are in use: an index elsewhere says where each key's row lies.
-"""
+"""A file of fixed-width float16 rows, read through a memory map, each row checked against a CRC-32."""
 
 import mmap
 import os

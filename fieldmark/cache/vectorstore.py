@@ -1,7 +1,4 @@
-"""Keeps fixed-width float16 rows by key, append-only; a row that was torn or changed is a miss.
-
-It knows nothing of models, texts or images: a row is what was put.
-"""
+"""Keeps fixed-width float16 rows by key, append-only; a row that was torn or changed is a miss."""
 
 import logging
 import os

@@ -1,7 +1,4 @@
-"""The command line: one small file a command, put together here.
-
-It knows nothing of how anything is done; importing it loads no model, no network and no graph.
-"""
+"""The command line: one small file a command, put together here."""
 
 import signal
 from typing import Annotated

@@ -1,7 +1,4 @@
-"""`fieldmark aviary`: pictures and the scripted guide of the embedded world, to try things by hand.
-
-It knows nothing of how birds are drawn or questions answered.
-"""
+"""`fieldmark aviary`: pictures and the scripted guide of the embedded world, to try things by hand."""
 
 import shlex
 import signal
@@ -12,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import amount, errors, print_json, words
 from fieldmark.errors import FieldmarkError, InputError
 
@@ -59,7 +56,7 @@ def render(
     from fieldmark.aviary.world.species import species_book, world_hash
 
     book = species_book(seed, new=species, known=known)
-    with Progress("Drawing pictures") as progress:
+    with TerminalProgress("Drawing pictures") as progress:
         drawn = render_dataset(
             out,
             book,
@@ -92,7 +89,7 @@ def draw_flock(out: Path, count: int, *, seed: int, json: bool) -> None:
     """Draw birds of no species, for ideas that are none."""
     from fieldmark.aviary.world.flock import render_flock
 
-    with Progress("Drawing pictures") as progress:
+    with TerminalProgress("Drawing pictures") as progress:
         render_flock(
             out,
             count,

@@ -1,7 +1,4 @@
-"""`fieldmark book`: prompt books of other projects in and out, what one holds, what changed between two.
-
-It knows nothing of any format but its name.
-"""
+"""`fieldmark book`: prompt books of other projects in and out, what one holds, what changed between two."""
 
 from collections import Counter
 from pathlib import Path

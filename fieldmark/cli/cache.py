@@ -1,14 +1,11 @@
-"""`fieldmark cache`: what is kept between runs: how much, whether it is sound, and away with it.
-
-It knows the kinds of things that are kept, and nothing of what is in them.
-"""
+"""`fieldmark cache`: what is kept between runs: how much, whether it is sound, and away with it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import amount, ask, leave, print_json, row, size, table, words
 
 if TYPE_CHECKING:
@@ -78,7 +75,7 @@ def verify(json: Json = False) -> None:
     """
     from fieldmark.app import open_stores
 
-    with open_stores() as stores, Progress("Checking") as progress:
+    with open_stores() as stores, TerminalProgress("Checking") as progress:
         checks: list[dict[str, object]] = []
         bad = 0
         for kind, name, store in opened(stores):

@@ -1,7 +1,4 @@
-"""`fieldmark classify`: tells look-alike classes apart in the user's own images.
-
-It knows nothing of how an image is decided, only what may be chosen and how the outcome is said.
-"""
+"""`fieldmark classify`: tells look-alike classes apart in the user's own images."""
 
 import shlex
 from collections.abc import Sequence
@@ -12,7 +9,7 @@ import typer
 
 from fieldmark.cli.classify_output import as_json, show, show_estimate
 from fieldmark.cli.exit_codes import resumable
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import RUN, Out, Report
 from fieldmark.cli.terminal import leave, print_json, words
 from fieldmark.errors import InputError
@@ -183,7 +180,7 @@ def classify(
         vlm_base_url=vlm_base_url,
         cache="off" if no_cache else "refresh" if refresh else None,
     )
-    with Progress("Loading") as progress:
+    with TerminalProgress("Loading") as progress:
         if resume is not None:
             refuse_with_resume({**fixed, **loop, "paths": paths, "classes": classes, "book": book})
             classifier, images = earlier(resume, out, limits=limits, changed=asking)
@@ -340,7 +337,7 @@ def refuse_with_resume(options: dict[str, Any]) -> None:
 
 
 def run(
-    classifier: "Classifier", images: list[str], *, resume: str | None, progress: Progress
+    classifier: "Classifier", images: list[str], *, resume: str | None, progress: TerminalProgress
 ) -> "Resolution":
     """Classify, and write the report; Ctrl-C leaves a run to be resumed."""
     with resumable(progress, again):

@@ -1,7 +1,4 @@
-"""Says what came of a classification, or what one would ask: in words, or as one JSON object.
-
-It knows nothing of options or of how a run is made.
-"""
+"""Says what came of a classification, or what one would ask: in words, or as one JSON object."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -9,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from fieldmark.cli.terminal import PlainConsole, amount, one_line, row, share, table
 
 if TYPE_CHECKING:
-    from fieldmark.agents.resolve.estimate import Estimate
+    from fieldmark.agents.resolve.estimate import CallEstimate
     from fieldmark.app import Resolution
     from fieldmark.records import Prediction
 
@@ -125,7 +122,7 @@ def name_some(console: PlainConsole, title: str, lines: list[str]) -> None:
             console.say(f"  and {len(lines) - SHOWN:,} more")
 
 
-def show_estimate(estimate: "Estimate", console: PlainConsole) -> None:
+def show_estimate(estimate: "CallEstimate", console: PlainConsole) -> None:
     """Say what would be asked."""
     first = estimate.first_look
     console.say(f"{amount(estimate.images, 'image')}, {amount(estimate.classes, 'class', 'classes')}.")

@@ -1,14 +1,11 @@
-"""`fieldmark demo`: the whole system on the embedded world, with nothing to download and nobody to pay.
-
-It knows nothing of how the ladder is climbed, only how its result is said.
-"""
+"""`fieldmark demo`: the whole system on the embedded world, with nothing to download and nobody to pay."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldmark.cli.progress import RUNGS, Progress
+from fieldmark.cli.progress import RUNGS, TerminalProgress
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
 
 if TYPE_CHECKING:
@@ -35,7 +32,7 @@ def demo(
     Works offline and without a key: the pictures are drawn, the CLIP model is bundled, and the questions
     are answered by a script (not a language model) that makes a set share of mistakes.
     """
-    with Progress("Loading") as progress:
+    with TerminalProgress("Loading") as progress:
         from fieldmark.app import open_stores
         from fieldmark.app.event_loop import run_to_end
         from fieldmark.evals.demo.demo import DemoSettings, run_demo

@@ -14,7 +14,7 @@ import typer
 from rich.text import Text
 
 from fieldmark import __version__
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import amount, leave, print_json, size, words
 from fieldmark.errors import FieldmarkError
 
@@ -53,7 +53,7 @@ def doctor(
 ) -> None:
     """Check Python, torch, the models, the endpoint and the cache; exit code 1 if one of them is broken."""
     findings: list[Finding] = []
-    with Progress("Looking") as progress:
+    with TerminalProgress("Looking") as progress:
         from fieldmark.app import read_settings
 
         findings += python()

@@ -1,7 +1,4 @@
-"""Turns whatever ends a command early into one sentence and an exit code, and keeps libraries quiet.
-
-It knows nothing of any command.
-"""
+"""Turns whatever ends a command early into one sentence and an exit code, and keeps libraries quiet."""
 
 import logging
 import os
@@ -15,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import errors
 from fieldmark.errors import FieldmarkError, LimitReached
 
@@ -68,7 +65,7 @@ def guarded(*, debug: bool) -> Iterator[None]:
 
 
 @contextmanager
-def resumable(progress: Progress, again: Callable[[Path], str]) -> Iterator[None]:
+def resumable(progress: TerminalProgress, again: Callable[[Path], str]) -> Iterator[None]:
     """Have what stops a run short end with the command that goes on with it.
 
     Args:

@@ -1,7 +1,4 @@
-"""`fieldmark optimize`: finds the prompts that classify best, from a few labelled images a class.
-
-It knows nothing of how a book is searched, only what may be chosen and how the outcome is said.
-"""
+"""`fieldmark optimize`: finds the prompts that classify best, from a few labelled images a class."""
 
 import shlex
 from pathlib import Path
@@ -10,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fieldmark.cli.exit_codes import resumable
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import RUN, Out, Report
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
 from fieldmark.errors import InputError
@@ -208,7 +205,7 @@ def optimize(
         raise InputError(
             "No labelled images were given.", hint="Try --data aviary, or give a folder with --data."
         )
-    with Progress("Loading") as progress:
+    with TerminalProgress("Loading") as progress:
         from fieldmark.records import Limits
 
         if resume is not None:

@@ -1,7 +1,4 @@
-"""Shows how far a run is: a bar on a terminal, a few plain lines elsewhere; both on stderr.
-
-It knows the events that runs report, and nothing of runs.
-"""
+"""Shows how far a run is: a bar on a terminal, a few plain lines elsewhere; both on stderr."""
 
 import time
 from collections import Counter
@@ -26,7 +23,7 @@ RUNGS = {
 """What each rung of the ladder is, in words."""
 
 
-class Progress:
+class TerminalProgress:
     """Takes a run's events, as its `report`.
 
     Attributes:

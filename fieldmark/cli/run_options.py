@@ -1,7 +1,4 @@
-"""Options that every command which makes a run has.
-
-It knows nothing of what is run.
-"""
+"""Options that every command which makes a run has."""
 
 from pathlib import Path
 from typing import Annotated

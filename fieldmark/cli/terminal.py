@@ -1,7 +1,6 @@
 """Writes to the terminal: words, tables, one JSON object.
 
-It knows nothing of what is said. Nothing that comes from outside is read as markup, or
-commands the terminal.
+Nothing that comes from outside is read as markup, or commands the terminal.
 """
 
 import json

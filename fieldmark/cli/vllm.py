@@ -1,14 +1,11 @@
-"""`fieldmark vllm`: serves a local language model while a command runs, or until Ctrl-C.
-
-It knows nothing of vLLM but its arguments.
-"""
+"""`fieldmark vllm`: serves a local language model while a command runs, or until Ctrl-C."""
 
 import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import errors, leave, words
 from fieldmark.errors import InputError
 
@@ -51,7 +48,7 @@ def vllm(
     if wanted == []:
         raise InputError("--command is empty.", hint="Leave it out to serve until Ctrl-C.")
     console = errors()
-    progress = Progress(f"Starting {model}")
+    progress = TerminalProgress(f"Starting {model}")
 
     def ready(server: "Server") -> None:
         progress.stop()

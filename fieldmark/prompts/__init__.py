@@ -1,4 +1,1 @@
-"""Every question asked of a language model: its text (a Markdown file) beside its answer model.
-
-It knows nothing of endpoints, caches, images or graphs.
-"""
+"""Every question asked of a language model: its text (a Markdown file) beside its answer model."""

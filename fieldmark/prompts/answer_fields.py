@@ -1,7 +1,4 @@
-"""The kinds of text that answers are made of, tidied and limited, and what every answer model shares.
-
-It knows nothing of any single question.
-"""
+"""The kinds of text that answers are made of, tidied and limited, and what every answer model shares."""
 
 import logging
 import re

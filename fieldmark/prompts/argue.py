@@ -1,7 +1,4 @@
-"""The request to argue one side of whether an image belongs to a concept, and its answer.
-
-It knows nothing of who decides, of endpoints or of where arguments go.
-"""
+"""The request to argue one side of whether an image belongs to a concept, and its answer."""
 
 from typing import Annotated, Literal
 

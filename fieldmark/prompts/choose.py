@@ -1,7 +1,4 @@
-"""The question which of a few classes an image shows, and its answer.
-
-It knows nothing of how the image came to be undecided, of endpoints or of what is made of the choice.
-"""
+"""The question which of a few classes an image shows, and its answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Questions about a class that its photos answer, with a place for the class name.
-
-It knows nothing of who writes or answers them, of endpoints or of scoring.
-"""
+"""Questions about a class that its photos answer, with a place for the class name."""
 
 import re
 

@@ -1,7 +1,4 @@
-"""How a concept's clauses are written into the data of a question.
-
-It knows nothing of what any question asks.
-"""
+"""How a concept's clauses are written into the data of a question."""
 
 from collections.abc import Sequence
 

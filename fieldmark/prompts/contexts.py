@@ -1,7 +1,4 @@
-"""The question for what varies from photo to photo, whatever the class, and what is read out of its answer.
-
-It knows nothing of endpoints or of how classes are scored within a context.
-"""
+"""The question for what varies between photos of any class, and what is read out of its answer."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

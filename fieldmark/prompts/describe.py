@@ -1,7 +1,4 @@
-"""The question for the visible marks of one class, and its answer.
-
-It knows nothing of other classes, of endpoints or of how marks are scored.
-"""
+"""The question for the visible marks of one class, and its answer."""
 
 from typing import Annotated
 

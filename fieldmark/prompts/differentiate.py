@@ -1,7 +1,4 @@
-"""The question for the attributes that set two classes apart, and its answer.
-
-It knows nothing of groups, of endpoints or of how differences are scored.
-"""
+"""The question for the attributes that set two classes apart, and its answer."""
 
 from typing import Annotated
 

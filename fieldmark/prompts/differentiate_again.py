@@ -1,7 +1,4 @@
-"""The follow-up question to a group that the attributes tried so far did not separate.
-
-It knows nothing of why they did not, of endpoints or of scoring.
-"""
+"""The follow-up question to a group that the attributes tried so far did not separate."""
 
 from collections.abc import Sequence
 

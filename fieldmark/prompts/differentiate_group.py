@@ -1,7 +1,4 @@
-"""The question for the attributes that split a group of look-alikes, and its answer.
-
-It knows nothing of how groups are formed, of endpoints or of scoring.
-"""
+"""The question for the attributes that split a group of look-alikes, and its answer."""
 
 from collections.abc import Sequence
 from typing import Annotated

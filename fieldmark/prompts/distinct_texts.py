@@ -1,7 +1,4 @@
-"""Reads a list of texts of an answer: each once, and only those that are of use.
-
-It knows nothing of any single question.
-"""
+"""Reads a list of texts of an answer: each once, and only those that are of use."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,4 @@
-"""The question for the words that say what the images of a task are, and its answer.
-
-It knows nothing of templates, which the words are put into, or of endpoints.
-"""
+"""The question for the words that say what the images of a task are, and its answer."""
 
 from collections.abc import Sequence
 from typing import Annotated

@@ -1,7 +1,4 @@
-"""The question which families a task's classes form, and what is read out of its answer.
-
-It knows nothing of endpoints, of distances or of what a tree is used for.
-"""
+"""The question which families a task's classes form, and what is read out of its answer."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""The question what a definition leaves unclear about an image, and its answer.
-
-It knows nothing of boards, of endpoints or of how gaps are grouped.
-"""
+"""The question what a definition leaves unclear about an image, and its answer."""
 
 from typing import Annotated, Literal
 

@@ -1,7 +1,4 @@
-"""The question which clauses hold for an image, and its answer.
-
-It knows nothing of how clauses combine into a concept, of endpoints or of where verdicts are kept.
-"""
+"""The question which clauses hold for an image, and its answer."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal

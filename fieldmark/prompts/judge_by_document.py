@@ -1,7 +1,4 @@
-"""The question how an image is to be labelled by an instruction document alone, and its answer.
-
-It knows nothing of concepts, of endpoints or of how the document came about.
-"""
+"""The question how an image is to be labelled by an instruction document alone, and its answer."""
 
 from typing import Annotated, Literal
 

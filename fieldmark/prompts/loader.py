@@ -1,7 +1,4 @@
-"""Prompt files: read from the package, filled in strictly, hashed for the run's manifest.
-
-It knows nothing of what any prompt asks, of answer models or of endpoints.
-"""
+"""Prompt files: read from the package, filled in strictly, hashed for the run's manifest."""
 
 import hashlib
 import json

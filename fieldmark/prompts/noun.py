@@ -1,7 +1,4 @@
-"""The question for the generic word that fits all classes, and its answer.
-
-It knows nothing of what the word is used for, or of endpoints.
-"""
+"""The question for the generic word that fits all classes, and its answer."""
 
 import re
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""The question that has one question about a class answered in sentences about its photos, and its answer.
-
-It knows nothing of where the question came from, of endpoints or of how sentences are scored.
-"""
+"""The question that has one question about a class answered in sentences about its photos, and its answer."""
 
 from typing import Annotated
 

@@ -1,7 +1,4 @@
-"""The question for search queries that find a concept's images and those that come close, and its answer.
-
-It knows nothing of pools, of how is searched or of endpoints.
-"""
+"""The question for search queries that find a concept's images and those that come close, and its answer."""
 
 from collections.abc import Sequence
 from typing import Annotated

@@ -1,7 +1,4 @@
-"""The question for edits that make a definition agree with its owner, and its answer.
-
-It knows nothing of how edits are tried, of images' files or of endpoints.
-"""
+"""The question for edits that make a definition agree with its owner, and its answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,4 @@
-"""The question how descriptions of confused classes should be changed, and what is read out of its answer.
-
-It knows nothing of how confusions are counted, of endpoints or of what is made of an edit.
-"""
+"""The question how descriptions of confused classes should be changed, and what is read out of its answer."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""The question that drafts or revises a concept's clauses and lists what is still open, and its answer.
-
-It knows nothing of images, of who answers the open questions or of endpoints.
-"""
+"""The question that drafts or revises a concept's clauses and lists what is still open, and its answer."""
 
 from collections.abc import Sequence
 from typing import Annotated

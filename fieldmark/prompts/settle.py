@@ -1,7 +1,4 @@
-"""The question who is right after both sides were argued, and its answer.
-
-It knows nothing of who argued, of endpoints or of what is made of the decision.
-"""
+"""The question who is right after both sides were argued, and its answer."""
 
 from typing import Annotated, Literal
 

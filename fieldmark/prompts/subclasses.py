@@ -1,7 +1,4 @@
-"""The question for the kinds that a class has, and its answer.
-
-It knows nothing of other classes, of endpoints or of how kinds are scored.
-"""
+"""The question for the kinds that a class has, and its answer."""
 
 from typing import Annotated
 

@@ -1,7 +1,4 @@
-"""The question for other words that a caption would use for a class, and its answer.
-
-It knows nothing of other classes, of endpoints or of how the words are tried.
-"""
+"""The question for other words that a caption would use for a class, and its answer."""
 
 from typing import Annotated
 

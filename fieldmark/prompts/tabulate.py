@@ -1,7 +1,4 @@
-"""The question for one row of the class × attribute table, and its answer.
-
-It knows nothing of other rows, of endpoints or of how attributes were found.
-"""
+"""The question for one row of the class × attribute table, and its answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

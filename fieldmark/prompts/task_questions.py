@@ -1,7 +1,4 @@
-"""The question which questions a task's classes should be portrayed by, and its answer.
-
-It knows nothing of who answers the questions, of endpoints or of scoring.
-"""
+"""The question which questions a task's classes should be portrayed by, and its answer."""
 
 from collections.abc import Sequence
 from typing import Annotated, Self

@@ -1,7 +1,4 @@
-"""Reads votes for the class × attribute table out of answers.
-
-It knows nothing of how votes are merged, counted or scored.
-"""
+"""Reads votes for the class × attribute table out of answers."""
 
 import unicodedata
 from collections import Counter

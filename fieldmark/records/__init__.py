@@ -9,12 +9,12 @@ from fieldmark.records.concepts import (
     Costs,
     Decision,
     Definition,
-    Edit,
+    DefinitionEdit,
     Label,
     LabelValue,
     Version,
 )
-from fieldmark.records.predictions import Candidate, Mark, Prediction, Skipped, Status, StopReason
+from fieldmark.records.predictions import CandidateClass, Mark, Prediction, Skipped, Status, StopReason
 from fieldmark.records.prompts import Origin, OriginKind, Pooling, Prompt, PromptBook
 from fieldmark.records.questions import (
     ContextFactor,
@@ -32,7 +32,7 @@ from fieldmark.records.usage import EncoderUsage, Limits, Price, Usage
 __all__ = [
     "Board",
     "Call",
-    "Candidate",
+    "CandidateClass",
     "Clause",
     "ClauseRole",
     "ClauseVerdict",
@@ -42,7 +42,7 @@ __all__ = [
     "Costs",
     "Decision",
     "Definition",
-    "Edit",
+    "DefinitionEdit",
     "EncoderUsage",
     "Family",
     "Finding",

@@ -1,7 +1,4 @@
-"""The base of all records: frozen, strict about unknown fields, plain JSON.
-
-It knows nothing of any single record.
-"""
+"""The base of all records: frozen, strict about unknown fields, plain JSON."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -1,7 +1,4 @@
-"""What an annotator says of an image, clause by clause, and the boards that owners are shown.
-
-It knows nothing of who annotates or of how boards are chosen.
-"""
+"""What an annotator says of an image, clause by clause, and the boards that owners are shown."""
 
 from typing import Literal
 

@@ -1,7 +1,4 @@
-"""What comes of building and measuring a concept's classifier.
-
-It knows nothing of heads, encoders or how anything was measured.
-"""
+"""What comes of building and measuring a concept's classifier."""
 
 from typing import Literal
 

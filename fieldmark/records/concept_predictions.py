@@ -1,7 +1,4 @@
-"""What a concept's classifier says of images.
-
-It knows nothing of heads or encoders.
-"""
+"""What a concept's classifier says of images."""
 
 from typing import Literal
 

@@ -1,6 +1,6 @@
 """A subjective concept as its owner defined it: clauses, decisions, labels and versions.
 
-It knows nothing of who asks, of vectors or of language models. Plain JSON; nothing in it is ever overwritten.
+Plain JSON; nothing in it is ever overwritten.
 """
 
 from typing import Annotated, Literal, Self
@@ -74,7 +74,7 @@ class Label(Record):
     """ISO 8601, UTC."""
 
 
-class Edit(Record):
+class DefinitionEdit(Record):
     """A change of a definition."""
 
     kind: Literal["add", "reword", "drop", "agree"]
@@ -93,7 +93,7 @@ class Decision(Record):
     images: tuple[str, ...] = ()
     """Content hashes of the images that were shown."""
     answer: str
-    edit: Edit | None = None
+    edit: DefinitionEdit | None = None
     """The edit it made, if any."""
     at: str
 

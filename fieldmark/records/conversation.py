@@ -1,6 +1,6 @@
 """What a conversation about a concept shows its owner, and what the owner says: the same for every front.
 
-It knows nothing of graphs, files, terminals or web pages. Images are content hashes throughout.
+Images are content hashes throughout.
 """
 
 from typing import Annotated, Literal, Self
@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from fieldmark.records._base import Record
 from fieldmark.records.annotation import Call, ClauseVerdict
-from fieldmark.records.concepts import Clause, Edit, LabelValue
+from fieldmark.records.concepts import Clause, DefinitionEdit, LabelValue
 
 DefineStop = Literal["agreement", "boards", "labels", "calls", "owner", "no_images", "no_conversation"]
 """Why a conversation ended."""
@@ -26,14 +26,14 @@ class ImageLabel(Record):
 # ---------------------------------------------------------------- what is shown
 
 
-class Shown(Record):
+class QuestionPayload(Record):
     """What every payload has."""
 
     turn: str
     """Names this question for good: an answer that was given to it is never asked for again."""
 
 
-class ScopeQuestion(Shown):
+class ScopeQuestion(QuestionPayload):
     """A question about the concept, with images found for it."""
 
     kind: Literal["scope"] = "scope"
@@ -46,7 +46,7 @@ class ScopeQuestion(Shown):
     """The most questions there may be."""
 
 
-class BoardToLabel(Shown):
+class BoardToLabel(QuestionPayload):
     """Images to label as in, out or unsure; nothing here says what is unclear about them."""
 
     kind: Literal["board"] = "board"
@@ -72,7 +72,7 @@ class RevealedImage(Record):
         return {self.owner, self.call} == {"in", "out"}
 
 
-class Reveal(Shown):
+class Reveal(QuestionPayload):
     """The verdicts on a board just labelled, and what its images share."""
 
     kind: Literal["reveal"] = "reveal"
@@ -98,11 +98,11 @@ class Flip(Record):
     after: Call
 
 
-class EditOffer(Shown):
+class EditOffer(QuestionPayload):
     """An edit of the definition, to accept or not."""
 
     kind: Literal["offer"] = "offer"
-    edit: Edit
+    edit: DefinitionEdit
     diff: tuple[str, ...]
     """Lines that begin with "+ ", "- " or "  "."""
     flips: tuple[Flip, ...]
@@ -111,7 +111,7 @@ class EditOffer(Shown):
     """F1 against the owner's labels outside of the blind test; None where none of them is "in"."""
 
 
-class BlindBatch(Shown):
+class BlindBatch(QuestionPayload):
     """Images of the blind test, to label without any verdict in sight."""
 
     kind: Literal["blind"] = "blind"
@@ -188,7 +188,7 @@ Reply = ScopeReply | LabelReply | RevealReply | OfferReply
 """Whatever the owner may answer."""
 
 
-class Progress(Record):
+class ConversationProgress(Record):
     """How far a conversation is towards its end, as of its latest board."""
 
     boards: int = 0

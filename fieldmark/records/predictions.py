@@ -1,7 +1,4 @@
-"""What a run says of one image: label, candidates left, status, and the marks that decided.
-
-It knows nothing of how any of it was computed.
-"""
+"""What a run says of one image: label, candidates left, status, and the marks that decided."""
 
 from typing import Literal
 
@@ -13,7 +10,7 @@ Status = Literal["resolved", "open", "rejected"]
 StopReason = Literal["resolved", "no_progress", "max_rounds", "budget", "endpoint"]
 
 
-class Candidate(Record):
+class CandidateClass(Record):
     """A class that an image may still be."""
 
     class_name: str
@@ -47,7 +44,7 @@ class Prediction(Record):
     calibrated: bool = False
     """True only where labelled calibration images set the scale of the confidence."""
     status: Status
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[CandidateClass, ...]
     """The likeliest classes left, best first (the best one alone where none is left)."""
     candidates_left: int = Field(ge=0)
     """How many classes are left; 1 means resolved, 0 rejected."""

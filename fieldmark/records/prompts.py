@@ -1,7 +1,4 @@
-"""Prompts and prompt books: the texts compared with images, and where each came from.
-
-It knows nothing of how texts are made, encoded or scored.
-"""
+"""Prompts and prompt books: the texts compared with images, and where each came from."""
 
 from typing import Literal
 

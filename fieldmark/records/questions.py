@@ -1,7 +1,4 @@
-"""What is asked of a language model, and the votes read out of its answers.
-
-It knows nothing of endpoints, caches or the wording of any question.
-"""
+"""What is asked of a language model, and the votes read out of its answers."""
 
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar

@@ -1,7 +1,4 @@
-"""What a run leaves behind for the record: its configuration and its manifest.
-
-It knows nothing of folders or files.
-"""
+"""What a run leaves behind for the record: its configuration and its manifest."""
 
 from typing import Literal
 

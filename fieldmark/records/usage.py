@@ -1,7 +1,4 @@
-"""Counters and limits of what a run spends: language-model calls, tokens, encodings.
-
-It knows nothing of who counts or who stops.
-"""
+"""Counters and limits of what a run spends: language-model calls, tokens, encodings."""
 
 from pydantic import Field
 

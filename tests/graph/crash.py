@@ -1,7 +1,4 @@
-"""A run on the made-up world at a real endpoint, that can be made to kill itself at any named moment.
-
-It knows nothing of what is expected of it.
-"""
+"""A run on the made-up world at a real endpoint, that can be made to kill itself at any named moment."""
 
 import asyncio
 import json

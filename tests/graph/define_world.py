@@ -1,7 +1,4 @@
-"""A concept in the made-up world: an annotator that sees, an analyst that listens, an owner with a rule.
-
-It knows nothing of what any test expects.
-"""
+"""A concept in the made-up world: an annotator that sees, an analyst that listens, an owner with a rule."""
 
 import json
 from collections.abc import Callable, Sequence

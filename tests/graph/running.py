@@ -1,7 +1,4 @@
-"""Runs the resolve graph on the made-up world.
-
-It knows nothing of what any test expects.
-"""
+"""Runs the resolve graph on the made-up world."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fieldmark.agents.resolve.context import ResolveContext
-from fieldmark.agents.resolve.graph import ResolveState
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
+from fieldmark.agents.resolve.state import ResolveState
 from fieldmark.agents.shared.notes import Notebook
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.records import Prediction

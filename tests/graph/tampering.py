@@ -1,7 +1,4 @@
-"""Plants a call in a checkpoint, as whoever can write the file could.
-
-It knows nothing of which graph the checkpoint is of.
-"""
+"""Plants a call in a checkpoint, as whoever can write the file could."""
 
 import sqlite3
 from contextlib import closing

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fieldmark.agents.optimize.context import OptimizeContext
-from fieldmark.agents.optimize.finish import RESULT, Found
+from fieldmark.agents.optimize.finish import RESULT, SearchResult
 from fieldmark.agents.optimize.gather import load_notebook, unanswered
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.run import run_optimize
@@ -61,9 +61,9 @@ def context_on(folder: Path, world: World, **given: Any) -> OptimizeContext:
     return OptimizeContext(**(values | given))
 
 
-def search(context: OptimizeContext) -> Found:
+def search(context: OptimizeContext) -> SearchResult:
     asyncio.run(run_optimize(context))
-    return context.run.read(RESULT, Found)
+    return context.run.read(RESULT, SearchResult)
 
 
 def raw(folder: Path) -> tuple[bytes, ...]:
@@ -72,12 +72,12 @@ def raw(folder: Path) -> tuple[bytes, ...]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[OptimizeContext, Found]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[OptimizeContext, SearchResult]:
     context = context_on(tmp_path_factory.mktemp("whole"), World())
     return context, search(context)
 
 
-def test_it_finds_a_better_book(whole: tuple[OptimizeContext, Found]) -> None:
+def test_it_finds_a_better_book(whole: tuple[OptimizeContext, SearchResult]) -> None:
     context, found = whole
     assert not found.kept_start
     assert found.best.fitness > found.start.fitness
@@ -92,7 +92,7 @@ def test_it_finds_a_better_book(whole: tuple[OptimizeContext, Found]) -> None:
 
 
 def test_every_candidate_stands_in_the_history_once_with_a_parent_that_is_known(
-    whole: tuple[OptimizeContext, Found],
+    whole: tuple[OptimizeContext, SearchResult],
 ) -> None:
     context, found = whole
     rows = [json.loads(line) for line in (context.run.path / "history.jsonl").read_text().splitlines()]
@@ -109,7 +109,7 @@ def test_every_candidate_stands_in_the_history_once_with_a_parent_that_is_known(
 
 
 def test_everything_is_asked_before_the_search_and_test_images_are_touched_last(
-    whole: tuple[OptimizeContext, Found],
+    whole: tuple[OptimizeContext, SearchResult],
 ) -> None:
     context, _ = whole
     model, encoder = context.llm, context.encoder
@@ -128,7 +128,7 @@ def test_everything_is_asked_before_the_search_and_test_images_are_touched_last(
 
 @pytest.mark.parametrize("fatal", [1, 2, 4, 9])
 def test_a_killed_search_ends_in_the_same_bytes(
-    whole: tuple[OptimizeContext, Found], tmp_path: Path, fatal: int
+    whole: tuple[OptimizeContext, SearchResult], tmp_path: Path, fatal: int
 ) -> None:
     seen = 0
 
@@ -146,7 +146,7 @@ def test_a_killed_search_ends_in_the_same_bytes(
     assert bool(model.asked) == (fatal == 1)
 
 
-def test_a_finished_search_is_not_done_again(whole: tuple[OptimizeContext, Found]) -> None:
+def test_a_finished_search_is_not_done_again(whole: tuple[OptimizeContext, SearchResult]) -> None:
     context, _ = whole
     before = raw(context.run.path)
     encoder = Watched(World())
@@ -157,7 +157,7 @@ def test_a_finished_search_is_not_done_again(whole: tuple[OptimizeContext, Found
 
 
 def test_the_random_control_scores_at_least_as_many_and_finds_less(
-    whole: tuple[OptimizeContext, Found], tmp_path: Path
+    whole: tuple[OptimizeContext, SearchResult], tmp_path: Path
 ) -> None:
     options = SMALL.model_copy(update={"strategy": "random"})
     found = search(context_on(tmp_path, World(), options=options))
@@ -266,7 +266,7 @@ def test_the_search_does_without_other_names_but_not_without_all_answers(tmp_pat
         search(context_on(tmp_path / "none", World(), llm=FakeModel(World(), fault=lambda q: busy)))
 
 
-def test_domain_words_and_other_names_are_tried(whole: tuple[OptimizeContext, Found]) -> None:
+def test_domain_words_and_other_names_are_tried(whole: tuple[OptimizeContext, SearchResult]) -> None:
     context, _ = whole
     said = context.encoder.texts_seen  # pyright: ignore
     assert "animal: a photo of a finch." in said
@@ -288,7 +288,7 @@ def test_any_number_of_classes(tmp_path: Path, count: int) -> None:
     ("error", "kind"), [(LimitReached("enough"), LimitReached), (EndpointError("gone"), EndpointError)]
 )
 def test_what_stops_the_asking_stops_the_run_and_it_can_go_on(
-    whole: tuple[OptimizeContext, Found], tmp_path: Path, error: Exception, kind: type[Exception]
+    whole: tuple[OptimizeContext, SearchResult], tmp_path: Path, error: Exception, kind: type[Exception]
 ) -> None:
     stop = FakeModel(World(), fault=lambda question: error if question.prompt_id != "describe.v1" else None)
     with pytest.raises(kind):

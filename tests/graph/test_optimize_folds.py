@@ -13,10 +13,10 @@ import torch
 from fieldmark.agents.optimize import folds as optimize_folds
 from fieldmark.agents.optimize import search as optimize_search
 from fieldmark.agents.optimize.context import OptimizeContext
-from fieldmark.agents.optimize.finish import Found
+from fieldmark.agents.optimize.finish import SearchResult
 from fieldmark.agents.optimize.folds import held_out_curve, search_fold
 from fieldmark.agents.optimize.history import HISTORY
-from fieldmark.agents.optimize.pool import Pool
+from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.errors import InputError
 from fieldmark.tools.images.files import ImageFile
@@ -37,22 +37,22 @@ def folded(folder: Path, **given: Any) -> OptimizeContext:
     return context_on(folder, world, **({"train": train, "options": FOLDED} | given))
 
 
-def pool_of(context: OptimizeContext) -> Pool:
+def pool_of(context: OptimizeContext) -> PromptPool:
     """A pool as a finished run left it."""
     for file in sorted((context.run.path / "arrays").rglob("*.json")):
         data = json.loads(file.read_bytes())
         if isinstance(data, dict) and "units" in data:
-            return Pool.model_validate(data)
+            return PromptPool.model_validate(data)
     raise FileNotFoundError("no pool")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[OptimizeContext, Found]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[OptimizeContext, SearchResult]:
     context = folded(tmp_path_factory.mktemp("folded"))
     return context, search(context)
 
 
-def test_curves_of_every_fold_and_the_choice_are_written(whole: tuple[OptimizeContext, Found]) -> None:
+def test_curves_of_every_fold_and_the_choice_are_written(whole: tuple[OptimizeContext, SearchResult]) -> None:
     context, found = whole
     folds = found.folds
     assert folds is not None
@@ -72,7 +72,7 @@ def test_curves_of_every_fold_and_the_choice_are_written(whole: tuple[OptimizeCo
     assert max(row["fitness"] for row in later) == found.best.fitness
 
 
-def test_test_images_are_touched_last_with_folds_too(whole: tuple[OptimizeContext, Found]) -> None:
+def test_test_images_are_touched_last_with_folds_too(whole: tuple[OptimizeContext, SearchResult]) -> None:
     encoder = whole[0].encoder
     assert isinstance(encoder, Watched)
     tested = [any(int(name[:-4].split("-")[1]) < 100 for name in names) for names in encoder.labelled]
@@ -83,7 +83,7 @@ def test_test_images_are_touched_last_with_folds_too(whole: tuple[OptimizeContex
 
 @pytest.mark.parametrize("fatal", [1, 2, 4, 6])
 def test_a_search_killed_in_a_fold_ends_in_the_same_bytes(
-    whole: tuple[OptimizeContext, Found], tmp_path: Path, fatal: int
+    whole: tuple[OptimizeContext, SearchResult], tmp_path: Path, fatal: int
 ) -> None:
     begun: list[object] = []
 
@@ -130,7 +130,9 @@ class Disguised(Watched):
         return direction("elsewhere") if image.path.name in self.disguised else super()._image(image)
 
 
-def test_a_fold_is_not_seen_by_its_search(whole: tuple[OptimizeContext, Found], tmp_path: Path) -> None:
+def test_a_fold_is_not_seen_by_its_search(
+    whole: tuple[OptimizeContext, SearchResult], tmp_path: Path
+) -> None:
     context, _ = whole
     pool = pool_of(context)
     vectors = optimize_search.unit_vectors(pool.units, context)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fieldmark.agents.optimize.context import OptimizeContext
-from fieldmark.agents.optimize.finish import Found
-from fieldmark.agents.optimize.pool import Pool
+from fieldmark.agents.optimize.finish import SearchResult
+from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
@@ -47,13 +47,13 @@ def reflected(model: FakeModel) -> list[Question[Any]]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[OptimizeContext, Found]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[OptimizeContext, SearchResult]:
     context = reflecting(tmp_path_factory.mktemp("whole"))
     return context, search(context)
 
 
 def test_it_asks_about_confused_classes_and_searches_the_answers(
-    whole: tuple[OptimizeContext, Found], tmp_path: Path
+    whole: tuple[OptimizeContext, SearchResult], tmp_path: Path
 ) -> None:
     context, found = whole
     assert isinstance(context.llm, FakeModel)
@@ -74,7 +74,7 @@ def test_it_asks_about_confused_classes_and_searches_the_answers(
 
 
 def test_what_is_shown_are_the_confusions_of_training_images_and_present_marks(
-    whole: tuple[OptimizeContext, Found],
+    whole: tuple[OptimizeContext, SearchResult],
 ) -> None:
     context, _ = whole
     assert isinstance(context.llm, FakeModel)
@@ -95,14 +95,14 @@ def test_descriptions_and_bare_words_stay_as_they_are(tmp_path: Path) -> None:
     text = Prompt(class_name="owl", text="Brown.", origin=Origin(kind="descriptor", file="a.json"))
     context = reflecting(tmp_path, given=GivenTexts((text,)))
     state = asyncio.run(run_optimize(context))
-    pool = Pool.model_validate(context.arrays.get_json(state.pool))
+    pool = PromptPool.model_validate(context.arrays.get_json(state.pool))
     assert [pool.units[unit].texts for unit in pool.files["a.json"]] == [("Brown.",)]
     reflected_on = {unit.synonym for unit in pool.units if unit.mark == "reflected"}
     assert reflected_on == {"name", "noun"}
     assert {"synonym 1", "synonym 2"} <= {unit.synonym for unit in pool.units if unit.mark == "bare"}
 
 
-def test_accepted_edits_are_measured_by_leaving_them_out(whole: tuple[OptimizeContext, Found]) -> None:
+def test_accepted_edits_are_measured_by_leaving_them_out(whole: tuple[OptimizeContext, SearchResult]) -> None:
     context, found = whole
     done = found.reflect
     assert done is not None
@@ -129,7 +129,7 @@ def test_accepted_edits_are_measured_by_leaving_them_out(whole: tuple[OptimizeCo
     [("reflected", 1), ("reflected", 2), ("answered", 18), ("generation", 8), ("generation", 13)],
 )
 def test_a_killed_search_asks_nothing_twice_and_ends_in_the_same_bytes(
-    whole: tuple[OptimizeContext, Found], tmp_path: Path, event: str, on: int
+    whole: tuple[OptimizeContext, SearchResult], tmp_path: Path, event: str, on: int
 ) -> None:
     left = on
 

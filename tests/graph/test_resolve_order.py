@@ -9,8 +9,9 @@ import torch
 
 from fieldmark.agents.resolve import graph as resolve
 from fieldmark.agents.resolve.context import ResolveContext
-from fieldmark.agents.resolve.graph import MOST_SENDS, ResolveState, build_graph
+from fieldmark.agents.resolve.graph import MOST_SENDS, build_graph
 from fieldmark.agents.resolve.planning import PlanView
+from fieldmark.agents.resolve.state import ResolveState
 from fieldmark.agents.shared.notes import Note, Notebook, QuestionSpec
 from fieldmark.errors import EndpointError, InputError, LimitReached, NoImagesError, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook

@@ -1,7 +1,7 @@
 """A small made-up world: vectors in which every value is a direction, and answers that are true.
 
-It knows nothing of graphs. What a class looks like follows from its number: those of equal remainder by
-four are look-alikes with one belly, told apart by every other part.
+What a class looks like follows from its number: those of equal remainder by four are look-alikes with one
+belly, told apart by every other part.
 """
 
 import hashlib

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from fieldmark import records
 from fieldmark.records import (
-    Candidate,
+    CandidateClass,
     Concept,
     Definition,
     EncoderUsage,
@@ -109,7 +109,7 @@ def test_encoding_adds_up_but_distinct_things_do_not() -> None:
         (Limits, {"max_calls": -1}),
         (Limits, {"max_cost": -0.1}),
         (Price, {"prompt": -1.0, "completion": 0.0}),
-        (Candidate, {"class_name": "a", "probability": 1.1}),
+        (CandidateClass, {"class_name": "a", "probability": 1.1}),
     ],
 )
 def test_numbers_out_of_range_are_refused(kind: type[BaseModel], wrong: dict[str, Any]) -> None:

@@ -1,7 +1,4 @@
-"""What a build needs and a checkpoint never holds: models, pool, folder, options.
-
-It knows nothing of nodes or edges.
-"""
+"""What a build needs and a checkpoint never holds: models, pool, folder, options."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fieldmark.agents.build.options import BuildOptions
-from fieldmark.agents.resolve.context import Report, say_nothing
+from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.keys import content_key
 from fieldmark.records import Concept, Definition, Verdict
@@ -20,7 +17,7 @@ from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
-from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.concepts.pool import ImagePool
 
 
 class Debater(Protocol):
@@ -64,7 +61,7 @@ class BuildContext:
     folder: ConceptFolder
     version: int
     out: Path
-    pool: Pool
+    pool: ImagePool
     encoder: Encoder
     annotator: Annotator
     debater: Debater | None = None

@@ -1,7 +1,4 @@
-"""The build as a graph: mine, annotate, look where the classifier is unsure, debate, fit, write.
-
-It knows nothing of prices, commands or the wording of questions; tools do the work, nodes decide.
-"""
+"""The build as a graph: mine, annotate, look where the classifier is unsure, debate, fit, write."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -14,35 +11,16 @@ from torch import Tensor
 
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.sample import Sample, examples_of, first_sample, next_sample
+from fieldmark.agents.build.state import BuildState
 from fieldmark.agents.build.write import write_classifier
 from fieldmark.records import Verdict
 from fieldmark.tools.annotate.clause_prompts import captions_of
 from fieldmark.tools.concepts.heads.choose import RECIPES, Fitted, choose_head
-from fieldmark.tools.concepts.heads.train import Examples, Recipe
+from fieldmark.tools.concepts.heads.train import Examples, HeadRecipe
 from fieldmark.tools.statistics.one_standard_error import choose_simplest
 
 DISAGREES = 0.5
 """How far classifier and annotator must be apart, in probability of "in", before an image is debated."""
-
-# ---------------------------------------------------------------- state
-
-
-class BuildState(BaseModel):
-    """What a checkpoint holds: hashes and counts; verdicts lie in their store, vectors in theirs."""
-
-    model_config = ConfigDict(frozen=True)
-
-    sample: str = ""
-    """Hash of the images chosen so far."""
-    verdicts: str = ""
-    """Hash of the annotator's verdicts on them: one that it refused is not asked for again in this build."""
-    round: int = 0
-    """Rounds of uncertain images done."""
-    settled: str = ""
-    """Hash of what debates came to."""
-    debated: int = 0
-    done: bool = False
-
 
 Context = Runtime[BuildContext]
 Update = dict[str, Any]
@@ -137,7 +115,7 @@ def read_verdicts(state: BuildState, context: BuildContext) -> tuple[Verdict, ..
     return tuple(Verdict.model_validate(row) for row in rows)
 
 
-def fitted_head(state: BuildState, context: BuildContext, *, recipes: Sequence[Recipe] = RECIPES) -> Fitted:
+def fitted_head(state: BuildState, context: BuildContext, *, recipes: Sequence[HeadRecipe] = RECIPES) -> Fitted:
     """A head fitted to all that is known now: the same whenever and by whichever process it is asked for."""
     concept = context.concept
     settled: dict[str, float] = context.arrays.get_json(state.settled) if state.settled else {}  # pyright: ignore
@@ -145,7 +123,7 @@ def fitted_head(state: BuildState, context: BuildContext, *, recipes: Sequence[R
     texts = context.encoder.encode_texts(captions_of(concept.name, context.definition))
     costs = concept.costs
 
-    def fitted(weight: float, among: Sequence[Recipe]) -> tuple[Fitted, Examples, Tensor]:
+    def fitted(weight: float, among: Sequence[HeadRecipe]) -> tuple[Fitted, Examples, Tensor]:
         examples, labelled = examples_of(sample, verdicts, settled, context, owner_weight=weight)
         found = choose_head(
             examples,

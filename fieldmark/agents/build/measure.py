@@ -1,7 +1,4 @@
-"""Measures a classifier on the owner's blind test, once a version, beside what it must be compared with.
-
-It knows nothing of how the classifier was built; nothing is chosen by what it finds.
-"""
+"""Measures a classifier on the owner's blind test, once a version, beside what it must be compared with."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Runs a build with its checkpoint in the concept's folder, from the start or from where it stopped.
-
-It knows nothing of settings, commands or what the classifier is for.
-"""
+"""Runs a build with its checkpoint in the concept's folder, from the start or from where it stopped."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +6,8 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from fieldmark.agents.build.graph import BuildState, build_graph
+from fieldmark.agents.build.graph import build_graph
+from fieldmark.agents.build.state import BuildState
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.measure import MEASUREMENT, read_measurement
 from fieldmark.agents.build.write import built_of, read_built, write_card

@@ -1,6 +1,6 @@
 """Chooses the images of a build, and turns verdicts and the owner's labels into examples.
 
-It knows nothing of nodes, of models' questions or of how a head is fitted. Blind images never come near it.
+Blind images never come near it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.heads.network import Head
 from fieldmark.tools.concepts.heads.train import Examples
 from fieldmark.tools.concepts.mining import distinct_rows, diverse_rows, rows_apart, uncertainty
-from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.concepts.pool import ImagePool
 
 LEAST_TRUST = 0.1
 """What the least certain verdict counts."""
@@ -40,13 +40,13 @@ class Sample(Record):
         return (*self.drawn, *self.mined, *self.active)
 
 
-def free_rows(concept: Concept, pool: Pool) -> list[int]:
+def free_rows(concept: Concept, pool: ImagePool) -> list[int]:
     """Rows of the pool outside of the blind test, and not as good as the same as an image of it."""
     rows = [row for row in range(len(pool)) if pool.images[row].content_hash not in concept.blind]
     return rows_apart(pool.vectors, rows, pool.rows(list(concept.blind)))
 
 
-def taught_labels(concept: Concept, pool: Pool) -> dict[str, Label]:
+def taught_labels(concept: Concept, pool: ImagePool) -> dict[str, Label]:
     """The owner's plain labels that may be learned from, by content hash.
 
     Neither those of blind images nor of near-copies of one: who learned from them would be tested on what it
@@ -183,5 +183,5 @@ def _told(
     return float(p >= 0.5), max(LEAST_TRUST, abs(2 * p - 1))
 
 
-def _hashes(rows: Sequence[int], pool: Pool) -> tuple[str, ...]:
+def _hashes(rows: Sequence[int], pool: ImagePool) -> tuple[str, ...]:
     return tuple(pool.images[row].content_hash for row in rows)

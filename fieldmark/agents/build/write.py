@@ -1,7 +1,4 @@
-"""Writes a built classifier down: head, ONNX model, instructions with pictures, model card, figures.
-
-It knows nothing of how it was built or measured.
-"""
+"""Writes a built classifier down: head, ONNX model, instructions with pictures, model card, figures."""
 
 from collections.abc import Sequence
 from pathlib import Path

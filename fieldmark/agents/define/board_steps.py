@@ -1,7 +1,4 @@
-"""The nodes around boards and the blind test: find and judge images, lay them out, note the labels.
-
-They know nothing of edits or of when a conversation ends.
-"""
+"""The nodes around boards and the blind test: find and judge images, lay them out, note the labels."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence

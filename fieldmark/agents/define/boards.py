@@ -1,7 +1,4 @@
-"""Finds images worth a look, asks what the definition leaves unclear about them, and lays out a board.
-
-It knows nothing of owners, edits or of the graph's order.
-"""
+"""Finds images worth a look, asks what the definition leaves unclear about them, and lays out a board."""
 
 import itertools
 from collections.abc import Mapping, Sequence

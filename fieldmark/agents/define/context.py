@@ -1,7 +1,4 @@
-"""What a conversation about a concept needs and a checkpoint never holds: models, pool, folder, options.
-
-It knows nothing of nodes or edges.
-"""
+"""What a conversation about a concept needs and a checkpoint never holds: models, pool, folder, options."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,16 +6,16 @@ from random import Random
 from typing import Protocol
 
 from fieldmark.agents.define.options import DefineOptions
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.records import Concept, Definition, Verdict
 from fieldmark.tools.annotate.annotator import AnnotationProgress, Annotator
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.folder import ConceptFolder
-from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.counting import CountingModel
+from fieldmark.tools.runs.events import Report, say_nothing
 
 
 class GapFinder(Protocol):
@@ -58,7 +55,7 @@ class DefineContext:
     """
 
     folder: ConceptFolder
-    pool: Pool
+    pool: ImagePool
     encoder: Encoder
     annotator: Annotator
     gap_finder: GapFinder | None = None

@@ -1,7 +1,4 @@
-"""Finds images on which the annotator and a quick classifier of the owner's own labels disagree.
-
-It knows nothing of boards, questions or edits.
-"""
+"""Finds images on which the annotator and a quick classifier of the owner's own labels disagree."""
 
 from collections.abc import Sequence
 
@@ -11,12 +8,12 @@ from fieldmark.agents.define.context import DefineContext
 from fieldmark.records import Concept, Verdict
 from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.heads.network import Head
-from fieldmark.tools.concepts.heads.train import Examples, Recipe, fit
+from fieldmark.tools.concepts.heads.train import Examples, HeadRecipe, fit
 from fieldmark.tools.concepts.mining import distinct_rows
 
 LEAST_LABELS = 3
 """Labels of each kind that the quick classifier needs."""
-QUICK = Recipe(0, 1e-1)
+QUICK = HeadRecipe(0, 1e-1)
 """How it is fitted: to few labels, so held back."""
 LOOKED_AT = 30
 """Images that it takes for in most surely, and that the annotator is asked about."""

@@ -1,7 +1,4 @@
-"""Keeps what was typed before a whole board, batch or reveal was done, so that leaving loses nothing.
-
-It knows nothing of who labels, or of the concept's record.
-"""
+"""Keeps what was typed before a whole board, batch or reveal was done, so that leaving loses nothing."""
 
 from collections.abc import Sequence
 from pathlib import Path

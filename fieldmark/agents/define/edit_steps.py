@@ -1,7 +1,4 @@
-"""The nodes around edits: propose them, let them compete, note the decision, say whether all is done.
-
-They know nothing of boards or questions.
-"""
+"""The nodes around edits: propose them, let them compete, note the decision, say whether all is done."""
 
 from fieldmark.agents.define import edits
 from fieldmark.agents.define.context import DefineContext

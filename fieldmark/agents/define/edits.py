@@ -1,7 +1,4 @@
-"""Proposes edits of a definition and lets them compete with it on the owner's labels.
-
-It knows nothing of boards, of how an edit is offered or of the graph's order.
-"""
+"""Proposes edits of a definition and lets them compete with it on the owner's labels."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,7 +10,7 @@ from fieldmark.agents.define.scope import answers, clause_ids
 from fieldmark.agents.define.scores import F1Change, calls, clause_verdicts, f1_change
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.refine import MAX_EDITS, ProposedEdit, RefineExample, ask_refine
-from fieldmark.records import Call, Clause, ClauseVerdict, Concept, Definition, Edit, Label, Verdict
+from fieldmark.records import Call, Clause, ClauseVerdict, Concept, Definition, DefinitionEdit, Label, Verdict
 from fieldmark.records.conversation import Flip
 from fieldmark.tools.concepts.changes import dev_labels, edited
 
@@ -51,7 +48,7 @@ class Weighed:
         called: What the definition with the edit makes of the labelled images.
     """
 
-    edit: Edit
+    edit: DefinitionEdit
     flips: tuple[Flip, ...]
     fixes: int
     breaks: int
@@ -75,7 +72,7 @@ class Weighed:
 
 async def proposed(
     concept: Concept, verdicts: Sequence[Verdict], context: DefineContext
-) -> tuple[tuple[Edit, ...], bool]:
+) -> tuple[tuple[DefinitionEdit, ...], bool]:
     """Candidate edits from the language model, and whether it answered.
 
     Args:
@@ -129,24 +126,24 @@ def wrong(owner: str, call: str) -> bool:
     return {owner, call} == {"in", "out"}
 
 
-def usable(found: Sequence[ProposedEdit], concept: Concept) -> tuple[Edit, ...]:
+def usable(found: Sequence[ProposedEdit], concept: Concept) -> tuple[DefinitionEdit, ...]:
     """The proposals that can be made, each once; what the owner turned down before is not offered again."""
     active = {clause.id: clause for clause in concept.definition.active}
     texts = {(clause.role, _plain(clause.text)) for clause in active.values()}
     declined = turned_down(concept)
-    edits: dict[tuple[str, ...], Edit] = {}
+    edits: dict[tuple[str, ...], DefinitionEdit] = {}
     for each, name in zip(found, clause_ids(concept, len(found)), strict=True):
         old = active.get(each.clause)
-        edit: Edit | None = None
+        edit: DefinitionEdit | None = None
         if each.kind == "drop":
             if old is not None and len(active) > 1:
-                edit = Edit(kind="drop", clause=old, why=each.why)
+                edit = DefinitionEdit(kind="drop", clause=old, why=each.why)
         elif each.text and (each.role or old) and (each.kind == "add" or old):
             role = each.role or (old.role if old else "necessary")
             clause = Clause(id=name, role=role, text=each.text, state="agreed")
             if (role, _plain(each.text)) not in texts:
                 replaces = old.id if each.kind == "reword" and old else None
-                edit = Edit(kind=each.kind, clause=clause, replaces=replaces, why=each.why)
+                edit = DefinitionEdit(kind=each.kind, clause=clause, replaces=replaces, why=each.why)
         if edit is not None and _key(edit) not in declined:
             edits.setdefault(_key(edit), edit)
     return tuple(edits.values())
@@ -169,7 +166,7 @@ def turned_down(concept: Concept) -> set[tuple[str, ...]]:
     }
 
 
-async def weigh(edits: Sequence[Edit], concept: Concept, context: DefineContext) -> list[Weighed]:
+async def weigh(edits: Sequence[DefinitionEdit], concept: Concept, context: DefineContext) -> list[Weighed]:
     """Try edits on the labelled images; the new clauses of all of them are judged in one look at an image."""
     labels = dev_labels(concept)
     files = context.files(list(labels))
@@ -183,7 +180,7 @@ async def weigh(edits: Sequence[Edit], concept: Concept, context: DefineContext)
 
 
 def weighed(
-    edit: Edit,
+    edit: DefinitionEdit,
     definition: Definition,
     labels: Mapping[str, Label],
     verdicts: Mapping[str, Sequence[ClauseVerdict]],
@@ -207,7 +204,7 @@ def weighed(
     )
 
 
-def variants(edits: Sequence[Edit], concept: Concept) -> list[Edit]:
+def variants(edits: Sequence[DefinitionEdit], concept: Concept) -> list[DefinitionEdit]:
     """The edits, and what follows from them without another look at any image.
 
     A new clause may as well take the place of one that is there, any clause may be one too many, and one that
@@ -226,7 +223,7 @@ def variants(edits: Sequence[Edit], concept: Concept) -> list[Edit]:
     taken = {edit.clause.id for edit in edits}
     ids = [name for name in clause_ids(concept, len(taken) + MAX_EDITS + len(back)) if name not in taken]
     returning = [
-        Edit(kind="add", clause=clause.model_copy(update={"id": name, "state": "agreed"}), why=BACK)
+        DefinitionEdit(kind="add", clause=clause.model_copy(update={"id": name, "state": "agreed"}), why=BACK)
         for clause, name in zip(back, ids, strict=False)
     ]
     found = [*edits, *returning]
@@ -237,12 +234,14 @@ def variants(edits: Sequence[Edit], concept: Concept) -> list[Edit]:
     if len(active) > 1:
         dropped = {edit.clause.id for edit in edits if edit.kind == "drop"}
         found += [
-            Edit(kind="drop", clause=clause, why=TOO_MUCH) for clause in active if clause.id not in dropped
+            DefinitionEdit(kind="drop", clause=clause, why=TOO_MUCH)
+            for clause in active
+            if clause.id not in dropped
         ]
     return found
 
 
-def still_possible(edits: Sequence[Edit], definition: Definition) -> list[Edit]:
+def still_possible(edits: Sequence[DefinitionEdit], definition: Definition) -> list[DefinitionEdit]:
     """The edits that another one, made meanwhile, has not made pointless."""
     active = {clause.id for clause in definition.active}
     known = {clause.id for clause in definition.clauses}
@@ -276,7 +275,7 @@ def best(candidates: Sequence[Weighed], labels: Mapping[str, Label]) -> Weighed 
     return min((each for each in acceptable if not behind(each)), key=lambda each: COMPLEXITY[each.edit.kind])
 
 
-def diff_lines(definition: Definition, edit: Edit) -> tuple[str, ...]:
+def diff_lines(definition: Definition, edit: DefinitionEdit) -> tuple[str, ...]:
     """The definition after an edit, line by line: "- " what goes, "+ " what comes, two spaces what stays."""
     gone = {edit.replaces} if edit.kind == "reword" else {edit.clause.id} if edit.kind == "drop" else set()
     lines = [
@@ -287,7 +286,7 @@ def diff_lines(definition: Definition, edit: Edit) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _key(edit: Edit) -> tuple[str, ...]:
+def _key(edit: DefinitionEdit) -> tuple[str, ...]:
     if edit.kind == "drop":
         return ("drop", edit.clause.id)
     return (edit.kind, edit.replaces or "", edit.clause.role, _plain(edit.clause.text))

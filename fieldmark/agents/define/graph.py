@@ -1,7 +1,4 @@
-"""The define graph: draft clauses, ask about them, show boards of borderline images, mend the definition.
-
-It knows nothing of terminals or web pages: it stops at an interrupt wherever the owner is needed.
-"""
+"""The define graph: draft clauses, ask about them, show boards of borderline images, mend the definition."""
 
 from collections.abc import Callable
 from typing import Any, Literal

@@ -1,7 +1,4 @@
-"""Has images labelled outside of the graph: the blind test at a time of the owner's choice, or named images.
-
-It knows nothing of models, boards or edits.
-"""
+"""Has images labelled outside of the graph: the blind test at any time, or images given by name."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,4 @@
-"""The choices of a conversation about a concept.
-
-It knows nothing of models, images or of what the choices do.
-"""
+"""The choices of a conversation about a concept."""
 
 from typing import Literal
 

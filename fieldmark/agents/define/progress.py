@@ -1,7 +1,4 @@
-"""Keeps how far a conversation is beside the concept, for whoever wants to see it without asking models.
-
-It knows nothing of how any of it is computed.
-"""
+"""Keeps how far a conversation is beside the concept, for whoever wants to see it without asking models."""
 
 import math
 from pathlib import Path
@@ -14,14 +11,16 @@ from fieldmark.agents.define.state import DefineState
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import RunError
 from fieldmark.records import Concept, Label
-from fieldmark.records.conversation import Progress
+from fieldmark.records.conversation import ConversationProgress
 
 PROGRESS = "progress.json"
 
 
-def progress_of(state: DefineState, standing: Standing, concept: Concept, options: DefineOptions) -> Progress:
+def progress_of(
+    state: DefineState, standing: Standing, concept: Concept, options: DefineOptions
+) -> ConversationProgress:
     """What is worth knowing of a conversation after a board."""
-    return Progress(
+    return ConversationProgress(
         boards=state.boards,
         most_boards=options.boards,
         quiet=state.quiet,
@@ -53,7 +52,7 @@ def counts(label: Label) -> bool:
     return label.split == "dev" and (label.repeat or not label.primed)
 
 
-def write_progress(folder: Path, progress: Progress) -> None:
+def write_progress(folder: Path, progress: ConversationProgress) -> None:
     """Write it into the concept's folder.
 
     Raises:
@@ -67,10 +66,10 @@ def write_progress(folder: Path, progress: Progress) -> None:
         ) from error
 
 
-def read_progress(folder: Path) -> Progress | None:
+def read_progress(folder: Path) -> ConversationProgress | None:
     """Read it back; None where there is none yet, or none that this version can read."""
     try:
-        return Progress.model_validate_json((folder / PROGRESS).read_bytes())
+        return ConversationProgress.model_validate_json((folder / PROGRESS).read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 

@@ -1,16 +1,13 @@
-"""The texts that a concept's images and its near misses are searched by.
-
-It knows nothing of pools, boards or builds.
-"""
+"""The texts that a concept's images and its near misses are searched by."""
 
 import logging
 from dataclasses import dataclass
 
-from fieldmark.agents.resolve.context import Report
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.queries import ask_queries
 from fieldmark.records import Concept, Definition
 from fieldmark.tools.llm.chat import LanguageModel
+from fieldmark.tools.runs.events import Report
 
 logger = logging.getLogger(__name__)
 

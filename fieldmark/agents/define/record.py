@@ -1,7 +1,4 @@
-"""Takes what the owner said into the concept's record, once however often it is replayed.
-
-It knows nothing of who asks, of models or of what comes next.
-"""
+"""Takes what the owner said into the concept's record, once however often it is replayed."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,4 @@
-"""Drives the define graph: hands its questions to an owner, keeps each answer before the graph goes on.
-
-It knows nothing of who the owner is: a person at a terminal, a web page, a script or a simulation.
-"""
+"""Drives the define graph: hands its questions to an owner, keeps each answer before the graph goes on."""
 
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
@@ -23,7 +20,7 @@ from fieldmark.agents.define.scope import OpenScope
 from fieldmark.agents.shared.checkpoints import open_checkpoint
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import FieldmarkError, RunError
-from fieldmark.records import Board, Clause, ClauseVerdict, Concept, Edit
+from fieldmark.records import Board, Clause, ClauseVerdict, Concept, DefinitionEdit
 from fieldmark.records.conversation import (
     PAYLOADS,
     BlindBatch,
@@ -50,8 +47,8 @@ HEARD = "heard.json"
 """The latest answer, in the concept's folder: written before anything else happens to it."""
 STEPS_A_BOARD = 80
 HELD_TYPES = (
-    BlindBatch, Board, BoardToLabel, Clause, ClauseVerdict, DefineState, Edit, EditOffer, Flip, Heard,
-    ImageLabel, LabelReply, OfferReply, OpenScope, Response, Reveal, RevealReply, RevealedImage,
+    BlindBatch, Board, BoardToLabel, Clause, ClauseVerdict, DefineState, DefinitionEdit, EditOffer, Flip,
+    Heard, ImageLabel, LabelReply, OfferReply, OpenScope, Response, Reveal, RevealReply, RevealedImage,
     ScopeQuestion, ScopeReply,
 )  # fmt: skip
 """The only types made from a checkpoint."""

@@ -1,7 +1,4 @@
-"""The start of a conversation: the blind test set aside, clauses drafted, questions asked and taken in.
-
-It knows nothing of boards, edits or of the graph's order.
-"""
+"""The start of a conversation: the blind test set aside, clauses drafted, questions asked and taken in."""
 
 import logging
 from collections.abc import Sequence
@@ -14,7 +11,7 @@ from fieldmark.records import Clause, ClauseRole, Concept, Decision, Definition,
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import with_version
 from fieldmark.tools.concepts.mining import distinct_rows, rows_apart
-from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.concepts.stratified_sample import STRATA, draw_stratified
 
 logger = logging.getLogger(__name__)
@@ -36,7 +33,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def with_blind_test(concept: Concept, pool: Pool, encoder: Encoder, *, count: int) -> Concept:
+def with_blind_test(concept: Concept, pool: ImagePool, encoder: Encoder, *, count: int) -> Concept:
     """The concept with its blind test drawn, once and for all; unchanged where that was done, or is too late.
 
     Drawn by the cosine with the concept's bare name, before anything else has been looked at: once something

@@ -1,7 +1,4 @@
-"""The nodes of a conversation's start: the blind test set aside, clauses drafted, questions about them.
-
-They know nothing of boards or edits.
-"""
+"""The nodes of a conversation's start: the blind test set aside, clauses drafted, questions about them."""
 
 from fieldmark.agents.define import scope
 from fieldmark.agents.define.record import with_scope_answer

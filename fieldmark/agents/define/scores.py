@@ -1,7 +1,4 @@
-"""How well a definition agrees with its owner's labels, and how well the owner agrees with themself.
-
-It knows nothing of boards, edits or of when a conversation ends.
-"""
+"""How well a definition agrees with its owner's labels, and how well the owner agrees with themself."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""How far a conversation about a concept is, and what every node does with questions and answers.
-
-It knows nothing of what is asked or of the graph's order.
-"""
+"""How far a conversation about a concept is, and what every node does with questions and answers."""
 
 import secrets
 from typing import Annotated, Any, Protocol, TypeVar
@@ -15,7 +12,7 @@ from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.record import check_reply
 from fieldmark.agents.define.scope import OpenScope
 from fieldmark.errors import LimitReached, RunError
-from fieldmark.records import Board, Edit
+from fieldmark.records import Board, DefinitionEdit
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
@@ -56,7 +53,7 @@ class DefineState(BaseModel):
     """Boards laid out."""
     ambiguities: tuple[str, ...] = ()
     """What they were about."""
-    candidates: tuple[Edit, ...] = ()
+    candidates: tuple[DefinitionEdit, ...] = ()
     """Edits that may still be offered after this board."""
     offers: int = 0
     """Edits offered after this board."""

@@ -1,6 +1,6 @@
 """What reflecting was worth: the best book with and without the units it brought, on the test images.
 
-It knows nothing of how the units came to be. Nothing is chosen by what is measured here.
+Nothing is chosen by what is measured here.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pydantic import Field
 from torch import Tensor
 
-from fieldmark.agents.optimize.pool import Pool, Unit
+from fieldmark.agents.optimize.pool import PromptPool, Unit
 from fieldmark.agents.optimize.reflect import REFLECTED, Reflections
 from fieldmark.agents.optimize.search import class_matrix
 from fieldmark.records import Record
@@ -63,7 +63,7 @@ class Reflected(Record):
 def ablate(
     reflections: Reflections,
     best: Sequence[int],
-    pool: Pool,
+    pool: PromptPool,
     vectors: Tensor,
     *,
     passes: int,
@@ -137,7 +137,7 @@ def ablate(
     )
 
 
-def _marks(units: Sequence[int], pool: Pool) -> tuple[str, ...]:
+def _marks(units: Sequence[int], pool: PromptPool) -> tuple[str, ...]:
     return tuple(_told(pool.units[number]) for number in units)
 
 

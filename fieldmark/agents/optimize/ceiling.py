@@ -1,6 +1,6 @@
 """The ceiling of a pool: how well its units can do for a search that is shown the test images.
 
-It knows nothing of commands. What it finds is a bound to print beside a result, never a result.
+What it finds is a bound to print beside a result, never a result.
 """
 
 from dataclasses import replace
@@ -9,7 +9,7 @@ import torch
 
 from fieldmark.agents.optimize import search
 from fieldmark.agents.optimize.context import OptimizeContext
-from fieldmark.agents.optimize.pool import Pool
+from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.tools.search.candidates import Candidate
 from fieldmark.tools.search.fitness import top
 
@@ -17,7 +17,7 @@ PASSES = 2
 GENERATIONS = 12
 
 
-def pool_ceiling(pool: Pool, best: tuple[int, ...], context: OptimizeContext) -> float:
+def pool_ceiling(pool: PromptPool, best: tuple[int, ...], context: OptimizeContext) -> float:
     """Test top-1 of the best book that a search finds which knows the truth about the test images.
 
     Args:

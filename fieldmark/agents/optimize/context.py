@@ -1,7 +1,4 @@
-"""What a prompt search needs and a checkpoint never holds: tools, images, stores, options.
-
-It knows nothing of nodes or edges.
-"""
+"""What a prompt search needs and a checkpoint never holds: tools, images, stores, options."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -12,7 +9,6 @@ import torch
 from torch import Tensor
 
 from fieldmark.agents.optimize.options import OptimizeOptions
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.later import Later
 from fieldmark.errors import NoImagesError
@@ -21,6 +17,7 @@ from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoded, Encoder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
+from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.search.operators import OPERATORS, Operator
 

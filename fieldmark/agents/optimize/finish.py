@@ -1,7 +1,4 @@
-"""Ends a prompt search: looks at the test images once, and writes the book, its class matrix and the figures.
-
-It knows nothing of how the search got there.
-"""
+"""Ends a prompt search: measures on the test images once, and writes book, class matrix and figures."""
 
 import json
 from collections import Counter
@@ -19,7 +16,7 @@ from fieldmark.agents.optimize.ablation import Reflected, ablate
 from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.folds import Folds
 from fieldmark.agents.optimize.history import CURVE
-from fieldmark.agents.optimize.pool import Pool
+from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.agents.optimize.reflect import Reflections
 from fieldmark.agents.optimize.search import class_matrix
 from fieldmark.cache.folders import write_whole
@@ -76,7 +73,7 @@ Confusion = tuple[str, str, int, int]
 """True class, what it was taken for, and how many test images at the start and in the end."""
 
 
-class Found(Record):
+class SearchResult(Record):
     """What a prompt search found; `optimize.json` in the run's folder."""
 
     format: Literal["fieldmark.optimized/1"] = "fieldmark.optimized/1"
@@ -125,7 +122,7 @@ class Ended:
 
     start: Candidate
     best: Candidate
-    pool: Pool
+    pool: PromptPool
     vectors: Tensor
     generations: int
     candidates: int
@@ -140,7 +137,7 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Measured:
+class BookMeasurement:
     """How a book does, and what it says of each of the N test images; None where there are none."""
 
     score: BookScore
@@ -148,14 +145,14 @@ class Measured:
     labelled: Tensor | None = None
 
 
-def measure_and_write(ended: Ended, context: OptimizeContext) -> Found:
+def measure_and_write(ended: Ended, context: OptimizeContext) -> SearchResult:
     """Measure the start and the best book on the test images, and write everything."""
     images, labels = usable_test_images(context)
     start, best = (measured(book, images, labels, ended, context) for book in (ended.start, ended.best))
     confused = _confusions(start.labelled, best.labelled, labels, ended.pool)
     rarer = sorted((c for c in confused if c[3] < c[2]), key=lambda c: c[3] - c[2])
     more_frequent = sorted((c for c in confused if c[3] > c[2]), key=lambda c: c[2] - c[3])
-    found = Found(
+    found = SearchResult(
         start=start.score,
         best=best.score,
         gain=gain_of(start, best, labels),
@@ -189,7 +186,7 @@ def usable_test_images(context: OptimizeContext) -> tuple[Tensor | None, Tensor 
 
 def measured(
     book: Candidate, images: Tensor | None, labels: Tensor | None, ended: Ended, context: OptimizeContext
-) -> Measured:
+) -> BookMeasurement:
     """How a book does on the training images, and on the test images where there are any."""
     score = BookScore(
         train_top1=round(float((ended.labelled(book, context.vectors) == context.labels).double().mean()), 4),
@@ -199,15 +196,15 @@ def measured(
         prompts=len(ended.pool.book(book.parts, "").prompts),
     )
     if images is None or labels is None or not len(labels):
-        return Measured(score)
+        return BookMeasurement(score)
     labelled = ended.labelled(book, images)
     right = (labelled == labels).numpy()
     mean = bootstrap_mean(right, labels.numpy())
     on_test = {"test_top1": round(mean.mean, 4), "ci95": (round(mean.low, 4), round(mean.high, 4))}
-    return Measured(score.model_copy(update=on_test), right, labelled)
+    return BookMeasurement(score.model_copy(update=on_test), right, labelled)
 
 
-def gain_of(start: Measured, best: Measured, labels: Tensor | None) -> Gain | None:
+def gain_of(start: BookMeasurement, best: BookMeasurement, labels: Tensor | None) -> Gain | None:
     """The paired test of the two on the test images; None where there are none."""
     if start.right is None or best.right is None or labels is None:
         return None
@@ -219,7 +216,7 @@ def gain_of(start: Measured, best: Measured, labels: Tensor | None) -> Gain | No
     )
 
 
-def write_found(found: Found, ended: Ended, context: OptimizeContext) -> None:
+def write_found(found: SearchResult, ended: Ended, context: OptimizeContext) -> None:
     """Write both books, the class matrix of the best one, and the figures."""
     noun = context.options.noun
     context.run.write("start_book.json", ended.pool.book(ended.start.parts, noun))
@@ -256,7 +253,7 @@ def _reflected(ended: Ended, images: Tensor | None, labels: Tensor | None) -> Re
 def _curve(
     images: Tensor | None,
     labels: Tensor | None,
-    pool: Pool,
+    pool: PromptPool,
     vectors: Tensor,
     *,
     size: int,
@@ -304,7 +301,7 @@ def _top1(scores: Tensor, labels: Tensor) -> float:
 
 
 def _changes(
-    start: Candidate, best: Candidate, pool: Pool
+    start: Candidate, best: Candidate, pool: PromptPool
 ) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
     before, after = set(start.parts), set(best.parts)
     changes: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
@@ -318,7 +315,7 @@ def _changes(
 
 
 def _by_class(
-    first: np.ndarray | None, last: np.ndarray | None, labels: Tensor | None, pool: Pool
+    first: np.ndarray | None, last: np.ndarray | None, labels: Tensor | None, pool: PromptPool
 ) -> dict[str, ClassScore]:
     if first is None or last is None or labels is None:
         return {}
@@ -335,7 +332,7 @@ def _by_class(
 
 
 def _confusions(
-    before: Tensor | None, after: Tensor | None, labels: Tensor | None, pool: Pool
+    before: Tensor | None, after: Tensor | None, labels: Tensor | None, pool: PromptPool
 ) -> list[Confusion]:
     """Every confusion there is, in the order of the classes."""
     if before is None or after is None or labels is None:

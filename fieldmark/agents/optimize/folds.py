@@ -1,7 +1,4 @@
-"""Cross-validation of a prompt search: how long to search, and how long books may get.
-
-It knows nothing of nodes or checkpoints, and never sees a test image.
-"""
+"""Cross-validation of a prompt search: how long to search, and how long books may get."""
 
 import asyncio
 from typing import Literal
@@ -12,7 +9,7 @@ from torch import Tensor
 from fieldmark.agents.optimize import search
 from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.options import OptimizeOptions
-from fieldmark.agents.optimize.pool import Pool
+from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.records import Record
 from fieldmark.tools.search.acceptance import improves
 from fieldmark.tools.search.candidates import Candidate
@@ -105,7 +102,7 @@ def penalties(options: OptimizeOptions, classes: int) -> tuple[float, ...]:
 
 
 async def search_fold(
-    number: int, pool: Pool, vectors: Tensor, *, generation: int, context: OptimizeContext
+    number: int, pool: PromptPool, vectors: Tensor, *, generation: int, context: OptimizeContext
 ) -> list[FoldCurve]:
     """Search without the images of one fold, once a penalty, and score what is found on that fold.
 
@@ -145,7 +142,7 @@ async def search_fold(
 
 
 async def held_out_curve(
-    part: OptimizeContext, held: OptimizeContext, pool: Pool, vectors: Tensor, *, generation: int
+    part: OptimizeContext, held: OptimizeContext, pool: PromptPool, vectors: Tensor, *, generation: int
 ) -> tuple[tuple[HeldOutPoint, ...], int]:
     """The books of one search after sampling and after every pass, scored on held-out images too.
 

@@ -1,6 +1,6 @@
 """Gathers what a prompt search is made of: answers about each class, then about groups of look-alikes.
 
-It knows nothing of units, fitness or of how the search goes on. Everything is asked before the search begins.
+Everything is asked before the search begins.
 """
 
 from collections import Counter

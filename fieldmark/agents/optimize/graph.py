@@ -1,7 +1,4 @@
-"""The prompt search as a graph: gather, search templates, sample books and groups, search classes, measure.
-
-It knows nothing of prices, commands or the wording of questions; tools do the work, nodes decide.
-"""
+"""The prompt search as a graph: gather, search templates, sample starts and groups, search, measure."""
 
 from functools import partial
 from typing import Any, Literal

@@ -1,7 +1,4 @@
-"""The history of a search: one line for every candidate ever scored, safe against a kill between two lines.
-
-It knows nothing of what candidates are made of or of the graph.
-"""
+"""The history of a search: one line for each scored candidate, safe against a kill between two lines."""
 
 import json
 import os
@@ -17,7 +14,7 @@ from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.cache.later import Later
 from fieldmark.errors import RunError
 from fieldmark.tools.search.candidates import Candidate
-from fieldmark.tools.search.generation import Scored
+from fieldmark.tools.search.generation import ScoredCandidate
 
 HISTORY = "history.jsonl"
 CURVE = "generations.jsonl"
@@ -65,7 +62,12 @@ def _write_from(path: Path, start: int, data: bytes) -> None:
 
 
 def history_lines(
-    scored: Sequence[Scored], *, stage: str, generation: int, names: Sequence[int] | None, around: int = 0
+    scored: Sequence[ScoredCandidate],
+    *,
+    stage: str,
+    generation: int,
+    names: Sequence[int] | None,
+    around: int = 0,
 ) -> Iterator[str]:
     """The lines of what a generation scored, as `json.dumps` writes them.
 

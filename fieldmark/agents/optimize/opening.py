@@ -1,14 +1,11 @@
-"""What nodes work on, opened from what the state names: templates, pool, group; kept while the process lives.
-
-It knows nothing of how any of them is searched.
-"""
+"""Loads templates, pool and group from the hashes in the state; memoised per process."""
 
 from torch import Tensor
 
 from fieldmark.agents.optimize import search
 from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.gather import domain_words, load_notebook
-from fieldmark.agents.optimize.pool import Pool
+from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.agents.optimize.state import OptimizeState
 from fieldmark.tools.search.candidates import Candidate
 
@@ -23,11 +20,11 @@ def opened_templates(state: OptimizeState, context: OptimizeContext) -> search.T
     return kept
 
 
-def opened_pool(name: str, context: OptimizeContext) -> tuple[Pool, Tensor]:
+def opened_pool(name: str, context: OptimizeContext) -> tuple[PromptPool, Tensor]:
     """The pool and its unit vectors."""
     kept = context.memo.get("pool")
     if not isinstance(kept, tuple) or kept[0] != name:
-        pool = Pool.model_validate(context.arrays.get_json(name))
+        pool = PromptPool.model_validate(context.arrays.get_json(name))
         kept = (name, pool, search.unit_vectors(pool.units, context))
         context.memo["pool"] = kept
     return kept[1], kept[2]
@@ -37,10 +34,10 @@ def opened_group(
     state: OptimizeState,
     classes: list[int],
     book: Candidate,
-    pool: Pool,
+    pool: PromptPool,
     vectors: Tensor,
     context: OptimizeContext,
-) -> search.Group:
+) -> search.ClassGroup:
     """The group's arena: the book around it stands still until the group is done.
 
     Generations of one group all start from the book as it was when the group was opened, which the book's

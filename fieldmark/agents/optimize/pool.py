@@ -1,7 +1,4 @@
-"""The pool of a prompt search: what was answered, written out as units of every class.
-
-It knows nothing of vectors, of the search or of how answers were got.
-"""
+"""The pool of a prompt search: what was answered, written out as units of every class."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -42,7 +39,7 @@ class Unit(Record):
     origin: Origin
 
 
-class Pool(Record):
+class PromptPool(Record):
     """All units, class by class."""
 
     classes: tuple[str, ...]
@@ -125,7 +122,7 @@ def build_pool(
     given: GivenTexts | None = None,
     synonyms: int = 0,
     marked_synonyms: int = 0,
-) -> Pool:
+) -> PromptPool:
     """Write the answers out as units: every word for a class, bare and with every mark, in all templates.
 
     Args:
@@ -177,7 +174,7 @@ def build_pool(
             start.append(
                 put(Unit(class_index=c, synonym=START, mark=START, said=said, texts=texts, origin=origin))
             )
-    return Pool(
+    return PromptPool(
         classes=tuple(classes),
         units=tuple(units),
         start=tuple(sorted(set(start))),

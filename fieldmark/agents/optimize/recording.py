@@ -1,7 +1,4 @@
-"""What every node that scored candidates leaves: lines in the history and the curve, counts, progress.
-
-It knows nothing of how candidates were made, or of the graph's order.
-"""
+"""What every node that scored candidates leaves: lines in the history and the curve, counts, progress."""
 
 import json
 from typing import Any
@@ -20,12 +17,12 @@ from fieldmark.agents.optimize.history import (
 )
 from fieldmark.agents.optimize.state import OptimizeState
 from fieldmark.tools.search.candidates import Candidate
-from fieldmark.tools.search.generation import Scored
+from fieldmark.tools.search.generation import ScoredCandidate
 
 
 def recorded(
     state: OptimizeState,
-    scored: tuple[Scored, ...],
+    scored: tuple[ScoredCandidate, ...],
     context: OptimizeContext,
     *,
     stage: str,

@@ -1,7 +1,4 @@
-"""Reflects between two passes: asks about confused classes, and turns the answers into units and suggestions.
-
-It knows nothing of nodes, of how edits are scored or of test images.
-"""
+"""Reflects between two passes: asks about confused classes; answers become units and suggestions."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,15 +9,15 @@ from pydantic import Field
 from torch import Tensor
 
 from fieldmark.agents.optimize.context import OptimizeContext
-from fieldmark.agents.optimize.pool import Pool, Unit, marked_unit
-from fieldmark.agents.optimize.search import Group, class_matrix, unit_vectors
+from fieldmark.agents.optimize.pool import PromptPool, Unit, marked_unit
+from fieldmark.agents.optimize.search import ClassGroup, class_matrix, unit_vectors
 from fieldmark.agents.shared.ask import ask_all
 from fieldmark.agents.shared.notes import Note, QuestionSpec
 from fieldmark.prompts.reflect import PROMPT_ID, ConfusedGroup, Confusion, Described
 from fieldmark.records import MarkEdit, Origin, Record
 from fieldmark.tools.search.candidates import Candidate
 from fieldmark.tools.search.confusions import Confusions, confused_sets, count_confusions
-from fieldmark.tools.search.generation import Scored
+from fieldmark.tools.search.generation import ScoredCandidate
 from fieldmark.tools.search.reflect import REFLECT, Reflect, Suggested
 
 REFLECTED = "reflected"
@@ -89,13 +86,13 @@ def store_reflections(reflections: Reflections, context: OptimizeContext) -> str
 
 async def reflect_on(
     book: Candidate,
-    pool: Pool,
+    pool: PromptPool,
     vectors: Tensor,
     *,
     templates: Sequence[str],
     earlier: Reflections,
     context: OptimizeContext,
-) -> tuple[Pool, Tensor, Reflections]:
+) -> tuple[PromptPool, Tensor, Reflections]:
     """Ask about the most confused classes of a book, and add what is answered to the pool.
 
     A question that fails is counted. A limit, or an endpoint that is gone, ends reflecting, not the search.
@@ -122,7 +119,7 @@ async def reflect_on(
         dropped.update(note.dropped)
     units, suggestions = _written(put, pool, templates, context)
     # Made anew rather than copied: a copy would keep the slots and keys of the smaller pool.
-    grown = Pool(
+    grown = PromptPool(
         classes=pool.classes,
         units=(*pool.units, *units),
         start=pool.start,
@@ -153,7 +150,7 @@ async def reflect_on(
     return grown, torch.cat([vectors, new]), reflections
 
 
-def reflect_operator(group: Group, suggestions: Sequence[Suggestion]) -> tuple[Reflect, ...]:
+def reflect_operator(group: ClassGroup, suggestions: Sequence[Suggestion]) -> tuple[Reflect, ...]:
     """The operator that tries what was suggested for the classes of a group; none where nothing was."""
     numbers = {unit: number for number, unit in enumerate(group.names)}
     suggested = tuple(
@@ -169,10 +166,10 @@ def reflect_operator(group: Group, suggestions: Sequence[Suggestion]) -> tuple[R
 
 def with_outcome(
     reflections: Reflections,
-    scored: Sequence[Scored],
+    scored: Sequence[ScoredCandidate],
     survivors: Sequence[Candidate],
     *,
-    group: Group,
+    group: ClassGroup,
     generation: int,
 ) -> Reflections:
     """Count the edits by reflection of a generation, and keep those that survived it."""
@@ -196,7 +193,7 @@ def with_outcome(
 
 
 def _questions(
-    book: Candidate, pool: Pool, vectors: Tensor, earlier: Reflections, context: OptimizeContext
+    book: Candidate, pool: PromptPool, vectors: Tensor, earlier: Reflections, context: OptimizeContext
 ) -> list[QuestionSpec]:
     """The questions of a pass: the most confused groups first, none that was asked before."""
     logits = context.encoder.logit_scale * (context.vectors @ class_matrix(book.parts, pool, vectors).T)
@@ -220,7 +217,7 @@ def _questions(
 
 def shown(
     members: Sequence[int],
-    pool: Pool,
+    pool: PromptPool,
     said: Sequence[Sequence[str] | dict[str, None]],
     confusions: Confusions,
 ) -> ConfusedGroup:
@@ -252,7 +249,7 @@ def shown(
 
 
 def _written(
-    notes: Sequence[Note], pool: Pool, templates: Sequence[str], context: OptimizeContext
+    notes: Sequence[Note], pool: PromptPool, templates: Sequence[str], context: OptimizeContext
 ) -> tuple[list[Unit], tuple[Suggestion, ...]]:
     """Write edits out as units that the pool does not have yet, and as suggestions of all that they name."""
     index = {name: c for c, name in enumerate(pool.classes)}
@@ -284,6 +281,6 @@ def _is_bare(unit: Unit) -> bool:
     return bool(unit.word) and not unit.said
 
 
-def _saying(edit: MarkEdit, pool: Pool, class_index: int) -> tuple[int, ...]:
+def _saying(edit: MarkEdit, pool: PromptPool, class_index: int) -> tuple[int, ...]:
     """The units that say what an edit drops."""
     return tuple(unit for unit in pool.slots[class_index] if pool.units[unit].said in edit.drop)

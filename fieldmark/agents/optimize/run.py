@@ -1,7 +1,4 @@
-"""Runs the prompt search with its checkpoint in the run folder, from the start or from where it stopped.
-
-It knows nothing of settings, commands or what the run is for.
-"""
+"""Runs the prompt search with its checkpoint in the run folder, from the start or from where it stopped."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

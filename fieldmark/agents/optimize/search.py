@@ -1,7 +1,4 @@
-"""The steps of a prompt search on one run's data: templates, starting points, groups, generations.
-
-It knows nothing of nodes, checkpoints or of how the pool came to be.
-"""
+"""The steps of a prompt search on one run's data: templates, starting points, groups, generations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +7,14 @@ import torch
 from torch import Tensor
 
 from fieldmark.agents.optimize.context import OptimizeContext
-from fieldmark.agents.optimize.pool import Pool, Unit
+from fieldmark.agents.optimize.pool import PromptPool, Unit
 from fieldmark.tools.books.templates import IMAGENET_7, PLAIN, fill_phrase, library
 from fieldmark.tools.clip.encoder import Progress
 from fieldmark.tools.search.acceptance import Acceptance, Fittest
 from fieldmark.tools.search.algebra import Arena, Parts, read_outcomes
 from fieldmark.tools.search.candidates import Candidate, Edit, Menu, part_key
 from fieldmark.tools.search.fitness import Fitness, fitness_named, top
-from fieldmark.tools.search.generation import Generation, Scored, evolve, score_edits, search_seed
+from fieldmark.tools.search.generation import Generation, ScoredCandidate, evolve, score_edits, search_seed
 from fieldmark.tools.search.operators import Mutate, Operator
 from fieldmark.tools.search.sampling import (
     confused_groups,
@@ -51,7 +48,7 @@ class Templates:
 
 
 @dataclass(frozen=True)
-class Group:
+class ClassGroup:
     """Some classes, ready to be searched while the others stand still.
 
     Attributes:
@@ -142,7 +139,7 @@ def open_templates(context: OptimizeContext, domain_words: Sequence[str] = ()) -
 
 def first_templates(
     templates: Templates, context: OptimizeContext
-) -> tuple[tuple[Candidate, ...], tuple[Scored, ...]]:
+) -> tuple[tuple[Candidate, ...], tuple[ScoredCandidate, ...]]:
     """Score every template alone and start from the fittest; the plain one is always scored.
 
     Those that lose three images more than the plain template at one shot (in proportion at more) are dropped.
@@ -172,7 +169,7 @@ def unit_vectors(units: Sequence[Unit], context: OptimizeContext) -> Tensor:
     return sums / sizes[:, None]
 
 
-def class_sums(parts: Sequence[int], pool: Pool, vectors: Tensor) -> Tensor:
+def class_sums(parts: Sequence[int], pool: PromptPool, vectors: Tensor) -> Tensor:
     """Sum of the unit vectors of each class `[C, D]` float64, from nothing."""
     chosen = torch.tensor(list(parts), dtype=torch.int64)
     owner = torch.tensor([pool.owners[part] for part in parts], dtype=torch.int64)
@@ -182,14 +179,14 @@ def class_sums(parts: Sequence[int], pool: Pool, vectors: Tensor) -> Tensor:
     return torch.nn.functional.embedding_bag(chosen[order], vectors, starts, mode="sum")
 
 
-def class_matrix(parts: Sequence[int], pool: Pool, vectors: Tensor) -> Tensor:
+def class_matrix(parts: Sequence[int], pool: PromptPool, vectors: Tensor) -> Tensor:
     """The unit class vectors of a book `[C, D]` float64."""
     return torch.nn.functional.normalize(class_sums(parts, pool, vectors), dim=1)
 
 
 def open_group(
-    classes: Sequence[int], book: Sequence[int], pool: Pool, vectors: Tensor, context: OptimizeContext
-) -> Group:
+    classes: Sequence[int], book: Sequence[int], pool: PromptPool, vectors: Tensor, context: OptimizeContext
+) -> ClassGroup:
     """Make some classes ready to be searched around a book."""
     names = tuple(unit for c in classes for unit in pool.slots[c])
     inside = set(names)
@@ -216,25 +213,25 @@ def open_group(
         most=context.options.most_units,
     )
     around = sum(pool.keys[part] for part in still) & ((1 << 64) - 1)
-    return Group(arena, menu, names, around, still)
+    return ClassGroup(arena, menu, names, around, still)
 
 
-def inner_candidate(group: Group, book: Candidate) -> Candidate:
+def inner_candidate(group: ClassGroup, book: Candidate) -> Candidate:
     """The part of a book that moves in a group."""
     numbers = {unit: number for number, unit in enumerate(group.names)}
     parts = tuple(sorted(numbers[part] for part in book.parts if part in numbers))
     return Candidate(parts, group.menu.key(parts), book.fitness)
 
 
-def whole_candidate(group: Group, inner: Candidate) -> Candidate:
+def whole_candidate(group: ClassGroup, inner: Candidate) -> Candidate:
     """The whole book of a group's candidate."""
     parts = tuple(sorted((*group.still, *(group.names[part] for part in inner.parts))))
     return Candidate(parts, (inner.key + group.around) & ((1 << 64) - 1), inner.fitness)
 
 
 def first_books(
-    pool: Pool, vectors: Tensor, context: OptimizeContext
-) -> tuple[Candidate, Candidate, tuple[Scored, ...]]:
+    pool: PromptPool, vectors: Tensor, context: OptimizeContext
+) -> tuple[Candidate, Candidate, tuple[ScoredCandidate, ...]]:
     """Prompt sampling: the start, every natural choice of units, and random subsets of the best choice.
 
     Returns:
@@ -259,12 +256,12 @@ def first_books(
 
 
 def score_books(
-    named: Mapping[str, Sequence[int]], pool: Pool, vectors: Tensor, context: OptimizeContext
-) -> tuple[list[Candidate], list[Scored]]:
+    named: Mapping[str, Sequence[int]], pool: PromptPool, vectors: Tensor, context: OptimizeContext
+) -> tuple[list[Candidate], list[ScoredCandidate]]:
     """Score whole books one at a time: they are few, and each changes every class."""
     fitness, scale = fitness_of(context), context.encoder.logit_scale
     books: list[Candidate] = []
-    scored: list[Scored] = []
+    scored: list[ScoredCandidate] = []
     for name, units in named.items():
         parts = tuple(sorted(units))
         logits = scale * (context.vectors @ class_matrix(parts, pool, vectors).T)
@@ -273,12 +270,12 @@ def score_books(
         value = float(fitness(outcome)[0])
         key = sum(pool.keys[part] for part in parts) & ((1 << 64) - 1)
         books.append(Candidate(parts, key, value))
-        scored.append(Scored(key, None, Edit(0, parts, (), name), value, float(top(outcome, 1)[0])))
+        scored.append(ScoredCandidate(key, None, Edit(0, parts, (), name), value, float(top(outcome, 1)[0])))
     return books, scored
 
 
 def next_groups(
-    book: Candidate, pool: Pool, vectors: Tensor, number: int, context: OptimizeContext
+    book: Candidate, pool: PromptPool, vectors: Tensor, number: int, context: OptimizeContext
 ) -> tuple[tuple[int, ...], ...]:
     """Group sampling: in the first pass the classes that promise most, then all, cut by confusion."""
     classes = len(pool.classes)
@@ -295,7 +292,7 @@ def next_groups(
     return tuple(groups)
 
 
-def promise(logits: Tensor, pool: Pool, vectors: Tensor, context: OptimizeContext) -> list[float]:
+def promise(logits: Tensor, pool: PromptPool, vectors: Tensor, context: OptimizeContext) -> list[float]:
     """How much better each class's images do by the book than by its bare words, in nats per image."""
     bare = [unit for slot in pool.slots for unit in slot if pool.units[unit].mark == "bare"]
     plain = context.encoder.logit_scale * (context.vectors @ class_matrix(bare, pool, vectors).T)
@@ -307,7 +304,7 @@ def promise(logits: Tensor, pool: Pool, vectors: Tensor, context: OptimizeContex
 
 
 def class_generation(
-    group: Group,
+    group: ClassGroup,
     parents: Sequence[Candidate],
     *,
     seen: set[int],

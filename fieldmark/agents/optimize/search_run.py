@@ -1,7 +1,4 @@
-"""Runs a prompt search on labelled images, and says what came of it in one record.
-
-It knows nothing of commands, settings or where the images came from.
-"""
+"""Runs a prompt search on labelled images, and says what came of it in one record."""
 
 import time
 from collections.abc import Sequence
@@ -14,16 +11,15 @@ from pydantic import Field
 from fieldmark.agents.optimize.ablation import Reflected as Reflected
 from fieldmark.agents.optimize.ceiling import pool_ceiling
 from fieldmark.agents.optimize.context import OptimizeContext
-from fieldmark.agents.optimize.finish import RESULT, CurvePoint, Found, Gain
+from fieldmark.agents.optimize.finish import RESULT, CurvePoint, Gain, SearchResult
 from fieldmark.agents.optimize.finish import BookScore as BookScore
 from fieldmark.agents.optimize.folds import SearchLength
 from fieldmark.agents.optimize.gather import load_notebook, unanswered
 from fieldmark.agents.optimize.history import get_candidates
 from fieldmark.agents.optimize.options import OptimizeOptions
-from fieldmark.agents.optimize.pool import Pool
+from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.agents.optimize.state import OptimizeState
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.agents.shared.encode_ahead import AT_ONCE
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.prompts.loader import prompt_hashes
@@ -33,6 +29,7 @@ from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.timed import TimedModel
+from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.scoring.books import book_scores
@@ -48,7 +45,7 @@ RESUMED = "Resumed after a kill or a stop: what the process before spent is not 
 CEILING_LOOKED = "The ceiling comes from a second search, which was shown the test images; the book does not."
 
 
-class Seconds(Record):
+class SearchSeconds(Record):
     """Where the time of this process went."""
 
     total: float
@@ -105,7 +102,7 @@ class OptimizeResult(Record):
     images_encoded: int
     questions: int
     """Questions asked anew in this process; the others came from the cache."""
-    seconds: Seconds
+    seconds: SearchSeconds
     resumed: bool
     notes: tuple[str, ...] = ()
     run: str
@@ -151,7 +148,7 @@ class Optimizing:
     began: float = field(default_factory=time.perf_counter)
 
 
-async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
+async def optimize(task: Optimizing) -> tuple[OptimizeResult, SearchResult]:
     """Run the search, or take it up again, and write the manifest."""
     before = task.encoder.usage.seconds
     model = TimedModel(task.llm) if task.llm is not None else None
@@ -170,7 +167,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         report=task.report,
     )
     state = await run_optimize(context)
-    found = task.run.read(RESULT, Found)
+    found = task.run.read(RESULT, SearchResult)
     total = time.perf_counter() - task.began
     used = task.encoder.usage
     usage = task.llm.usage if task.llm is not None else Usage()
@@ -202,7 +199,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
         distinct_texts=used.distinct_texts,
         images_encoded=used.images_encoded,
         questions=usage.requests,
-        seconds=Seconds(
+        seconds=SearchSeconds(
             total=round(total, 3),
             encode=round(encode, 3),
             search=round(max(0.0, total - encode - asked + context.clock.get(AT_ONCE, 0.0)), 3),
@@ -218,7 +215,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, Found]:
     return result, found
 
 
-def notes_of(task: Optimizing, found: Found, lost: Sequence[str]) -> tuple[str, ...]:
+def notes_of(task: Optimizing, found: SearchResult, lost: Sequence[str]) -> tuple[str, ...]:
     """What a reader must know.
 
     Args:
@@ -245,13 +242,19 @@ def ceiling_of(state: OptimizeState, task: Optimizing, context: OptimizeContext)
     if not (task.ceiling and task.images.test):
         return None
     task.report("ceiling", {})
-    pool = Pool.model_validate(context.arrays.get_json(state.pool))
+    pool = PromptPool.model_validate(context.arrays.get_json(state.pool))
     best = get_candidates(context, state.book)[0]
     return round(pool_ceiling(pool, best.parts, context), 4)
 
 
 def manifest_of(
-    task: Optimizing, found: Found, usage: Usage, *, stop_reason: str, failed: int, notes: Sequence[str]
+    task: Optimizing,
+    found: SearchResult,
+    usage: Usage,
+    *,
+    stop_reason: str,
+    failed: int,
+    notes: Sequence[str],
 ) -> None:
     """Write the manifest; what earlier processes of the run spent is added.
 

@@ -1,7 +1,4 @@
-"""How far a prompt search is: what its checkpoints hold.
-
-It knows nothing of nodes, or of what lies behind a hash.
-"""
+"""How far a prompt search is: what its checkpoints hold."""
 
 from typing import Literal
 

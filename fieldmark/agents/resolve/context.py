@@ -1,10 +1,6 @@
-"""What a resolve run needs and a checkpoint never holds: tools, images, stores, options.
-
-It knows nothing of nodes or edges.
-"""
+"""What a resolve run needs and a checkpoint never holds: tools, images, stores, options."""
 
 import asyncio
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,14 +12,8 @@ from fieldmark.records import PromptBook
 from fieldmark.tools.clip.clip import Encoded, Encoder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
+from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
-
-Report = Callable[[str, Mapping[str, object]], None]
-"""Called with the name of an event and its fields; shows progress, never decides anything."""
-
-
-def say_nothing(event: str, fields: Mapping[str, object]) -> None:
-    """A `Report` that drops every event."""
 
 
 @dataclass(kw_only=True)

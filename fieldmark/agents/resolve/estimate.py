@@ -1,7 +1,4 @@
-"""Says what a run would ask before it asks: the first look exactly, the follow-up questions as a bound.
-
-It knows nothing of images, prices or limits, and asks nothing.
-"""
+"""Says what a run would ask before it asks: the first look exactly, the follow-up questions as a bound."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -25,7 +22,7 @@ class FirstLook(Record):
     """What the questions still to ask may use at most: bytes / 3 and the whole length of each answer."""
 
 
-class Estimate(Record):
+class CallEstimate(Record):
     """What `fieldmark classify --dry-run` prints."""
 
     format: Literal["fieldmark.estimate/1"] = Field(

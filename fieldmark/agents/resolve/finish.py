@@ -1,7 +1,4 @@
-"""Turns the state a run ended in into predictions and a prompt book, and writes both.
-
-It knows nothing of how the loop got there.
-"""
+"""Turns the state a run ended in into predictions and a prompt book, and writes both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +7,12 @@ import torch
 from torch import Tensor
 
 from fieldmark.agents.resolve.context import ResolveContext
-from fieldmark.agents.resolve.rescoring import Table, tabulated
+from fieldmark.agents.resolve.rescoring import ScoredTable, tabulated
 from fieldmark.agents.shared.notes import Look
-from fieldmark.records import Candidate, Mark, Origin, Prediction, Prompt, PromptBook, Status
+from fieldmark.records import CandidateClass, Mark, Origin, Prediction, Prompt, PromptBook, Status
 from fieldmark.tools.books.wording import descriptor_text
 from fieldmark.tools.scoring.candidates import class_probabilities
-from fieldmark.tools.scoring.contributions import Decision, decide
+from fieldmark.tools.scoring.contributions import Explanation, decide
 from fieldmark.tools.scoring.field_guide import FieldGuide
 from fieldmark.tools.scoring.table import TableResult
 
@@ -26,7 +23,7 @@ NAME_MARK = "name"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """Where a run ended.
 
     Attributes:
@@ -48,7 +45,9 @@ class Outcome:
     rounds: int
 
 
-def conclude(outcome: Outcome, context: ResolveContext, *, book: PromptBook, looks: Sequence[Look]) -> None:
+def conclude(
+    outcome: RunOutcome, context: ResolveContext, *, book: PromptBook, looks: Sequence[Look]
+) -> None:
     """Write `predictions.jsonl`, `predictions.csv` and `book.json`.
 
     Args:
@@ -66,14 +65,14 @@ def conclude(outcome: Outcome, context: ResolveContext, *, book: PromptBook, loo
     context.run.write_book(field_guide_book(table, context) if table else book)
 
 
-def table_of(outcome: Outcome, context: ResolveContext) -> Table | None:
+def table_of(outcome: RunOutcome, context: ResolveContext) -> ScoredTable | None:
     """The field guide that decided, scored; None where another rule did, or the first look alone."""
     if not outcome.rounds or context.options.rule == "fudd":
         return None
     return tabulated(outcome.notebook, outcome.first, outcome.scored_within, context)
 
 
-def predict(outcome: Outcome, context: ResolveContext) -> list[Prediction]:
+def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
     """What the loop itself makes of each usable image, in order."""
     first, scores, temperature, rounds = outcome.first, outcome.scores, outcome.temperature, outcome.rounds
     count = len(context.usable)
@@ -104,7 +103,7 @@ def predict(outcome: Outcome, context: ResolveContext) -> list[Prediction]:
                 calibrated=False,
                 status=_status(sizes[row]),
                 candidates=tuple(
-                    Candidate(class_name=context.classes[c], probability=min(1.0, p)) for c, p in top
+                    CandidateClass(class_name=context.classes[c], probability=min(1.0, p)) for c, p in top
                 ),
                 candidates_left=sizes[row],
                 rounds=rounds,
@@ -134,7 +133,7 @@ def with_look(prediction: Prediction, look: Look | None) -> Prediction:
     )
 
 
-def marks_of(row: int, decision: Decision, guide: FieldGuide) -> tuple[Mark, ...]:
+def marks_of(row: int, decision: Explanation, guide: FieldGuide) -> tuple[Mark, ...]:
     """The attributes that decided one image, the weightiest first; they sum to its margin."""
     values = decision.marks[row].tolist()
     marks: list[Mark] = []
@@ -157,7 +156,7 @@ def marks_of(row: int, decision: Decision, guide: FieldGuide) -> tuple[Mark, ...
     return tuple(sorted(marks, key=lambda mark: -abs(mark.contribution)))
 
 
-def field_guide_book(table: Table, context: ResolveContext) -> PromptBook:
+def field_guide_book(table: ScoredTable, context: ResolveContext) -> PromptBook:
     """The field guide as a prompt book: each class's likeliest value of every attribute it has votes for."""
     noun, guide = context.options.noun, table.guide
     belief, value = table.result.q.max(-1)

@@ -1,7 +1,4 @@
-"""The first look: a prompt book out of descriptors, names or the user's own, and its class scores.
-
-It knows nothing of follow-up questions or of graphs.
-"""
+"""The first look: a prompt book out of descriptors, names or the user's own, and its class scores."""
 
 from torch import Tensor
 

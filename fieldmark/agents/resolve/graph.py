@@ -1,30 +1,27 @@
-"""The resolve graph: describe, encode, score, triage, then ask about what is still confused, until it is not.
-
-It knows nothing of prices, files on disk or the wording of questions; tools do the work, nodes decide.
-"""
+"""The resolve graph: describe, encode, score, triage, then ask about what is still confused."""
 
 from collections.abc import Sequence
 from itertools import pairwise, takewhile
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
-from pydantic import BaseModel, ConfigDict
 
 from fieldmark.agents.resolve import rescoring
 from fieldmark.agents.resolve import triage as triaging
 from fieldmark.agents.resolve.context import ResolveContext
-from fieldmark.agents.resolve.finish import Outcome, conclude
+from fieldmark.agents.resolve.finish import RunOutcome, conclude
 from fieldmark.agents.resolve.first_look import first_book, first_scores
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.planning import GroupPlanner, PairPlanner, Planner, TablePlanner
 from fieldmark.agents.resolve.rescoring import load_array
+from fieldmark.agents.resolve.state import Batch, ResolveState
 from fieldmark.agents.resolve.vlm_fallback import KEPT_BACK, load_looks, look_at, undecided
 from fieldmark.agents.shared.ask import ask
 from fieldmark.agents.shared.fan_out import halted, in_plan_order, kept_back, settled
-from fieldmark.agents.shared.notes import Looks, Note, Notebook, QuestionSpec, RoundSummary
+from fieldmark.agents.shared.notes import Looks, Notebook, QuestionSpec, RoundSummary
 from fieldmark.errors import EndpointError, NoImagesError
 from fieldmark.records import PromptBook, StopReason
 from fieldmark.tools.scoring.candidates import class_probabilities
@@ -33,61 +30,6 @@ MOST_SENDS = 400
 """Fan-outs beyond this are sent in batches: a step of thousands of tasks bloats the checkpoint."""
 RECURSION_LIMIT = 200
 """Graph steps; the loop counts its own passes, this only guards against a fault in the graph itself."""
-
-
-# ---------------------------------------------------------------- state
-
-
-def collect(old: list[Note], new: list[Note] | None) -> list[Note]:
-    """Append what a fan-out brings; `None` empties the list once its notes are in the notebook."""
-    return [] if new is None else old + new
-
-
-class ResolveState(BaseModel):
-    """What a checkpoint holds: names, hashes, counts and small records; never arrays or clients."""
-
-    model_config = ConfigDict(frozen=True)
-
-    book: str = ""
-    """Hash of the prompt book of the first look."""
-    first: str = ""
-    """Hash of the first look's class probabilities `[N, C]`."""
-    scores: str = ""
-    """Hash of the latest class scores `[N, C]`."""
-    temperature: float = 1.0
-    candidates: str = ""
-    """Hash of the candidates `[N, C]` bool: which classes each image may still be."""
-    earlier: str = ""
-    """Hash of the candidates of the round before: those that the scores were made within."""
-    admitted: str = ""
-    """Hash of the first look's candidates: no later round admits a class that it ruled out."""
-    notebook: str = ""
-    """Hash of all answers so far."""
-    plan: tuple[QuestionSpec, ...] = ()
-    kept_back: tuple[QuestionSpec, ...] = ()
-    """Questions of the last round that a limit or a dead endpoint kept back; a resumed run asks them."""
-    fresh: Annotated[list[Note], collect] = []
-    """Answers of the fan-out under way."""
-    round: int = 0
-    """Rounds of follow-up questions done."""
-    history: tuple[RoundSummary, ...] = ()
-    halted: Literal["budget", "endpoint"] | None = None
-    """Why questions of the last fan-out could not be asked; cleared when a run is resumed."""
-    stop_reason: StopReason | None = None
-    shows: bool = False
-    """Whether open images are shown to a vision-language model in the end."""
-    looks: str = ""
-    """Hash of what the vision-language model made of the open images; "" where it was shown none."""
-    looks_kept_back: int = 0
-    """Open images that a limit or a dead endpoint kept from it; a resumed run shows them."""
-
-
-class Batch(BaseModel):
-    """The questions that one task of a fan-out asks."""
-
-    model_config = ConfigDict(frozen=True)
-
-    specs: tuple[QuestionSpec, ...]
 
 
 Context = Runtime[ResolveContext]
@@ -269,9 +211,9 @@ def describe_specs(context: ResolveContext) -> tuple[QuestionSpec, ...]:
     )
 
 
-def outcome_of(state: ResolveState, context: ResolveContext) -> Outcome:
+def outcome_of(state: ResolveState, context: ResolveContext) -> RunOutcome:
     """Where the loop ended."""
-    return Outcome(
+    return RunOutcome(
         notebook=state.notebook,
         first=load_array(state.first, context),
         scores=load_array(state.scores, context),

@@ -1,7 +1,4 @@
-"""The choices of the resolve loop, as one record.
-
-It knows nothing of how any choice is carried out.
-"""
+"""The choices of the resolve loop, as one record."""
 
 from typing import Literal
 

@@ -1,7 +1,4 @@
-"""Chooses the next follow-up questions: those that help the most open images per call.
-
-It knows nothing of language models, prompts or graphs: class indices and tensors in, planned questions out.
-"""
+"""Chooses the next follow-up questions: those that help the most open images per call."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Scores all images by the answers so far: the table rule, naive Bayes on the same table, or FuDD's rule.
-
-It knows nothing of rounds, budgets or edges.
-"""
+"""Scores all images by the answers so far: the table rule, naive Bayes on the same table, or FuDD's rule."""
 
 import math
 from dataclasses import dataclass, replace
@@ -32,7 +29,7 @@ TOLD_FROM = 0.5
 
 
 @dataclass(frozen=True)
-class Table:
+class ScoredTable:
     """The field guide that the answers make, and what the table rule makes of it."""
 
     guide: FieldGuide
@@ -80,7 +77,7 @@ def load_array(name: str, context: ResolveContext) -> Tensor:
     return torch.from_numpy(context.arrays.get(name))
 
 
-def tabulated(notebook: str, first: Tensor, within: str, context: ResolveContext) -> Table | None:
+def tabulated(notebook: str, first: Tensor, within: str, context: ResolveContext) -> ScoredTable | None:
     """The table that the answers make, scored; None without any vote.
 
     Triage, planning and the conclusion look at the same table: the last one is remembered.
@@ -98,10 +95,10 @@ def tabulated(notebook: str, first: Tensor, within: str, context: ResolveContext
         context.memo.clear()
         context.memo[key] = _tabulate(load_notebook(notebook, context), first, within, context)
     found = context.memo[key]
-    return found if isinstance(found, Table) else None
+    return found if isinstance(found, ScoredTable) else None
 
 
-def _tabulate(notebook: Notebook, first: Tensor, within: str, context: ResolveContext) -> Table | None:
+def _tabulate(notebook: Notebook, first: Tensor, within: str, context: ResolveContext) -> ScoredTable | None:
     guide = guide_of(notebook, context)
     if guide is None:
         return None
@@ -114,7 +111,7 @@ def _tabulate(notebook: Notebook, first: Tensor, within: str, context: ResolveCo
         name_scores=name_scores(context),
         reference=None if reference is None else value_cosines(guide, reference, encode),
     )
-    return Table(guide, result)
+    return ScoredTable(guide, result)
 
 
 def guide_of(notebook: Notebook, context: ResolveContext) -> FieldGuide | None:
@@ -283,7 +280,7 @@ def plan_view(
     )
 
 
-def untold_classes(table: Table) -> Tensor:
+def untold_classes(table: ScoredTable) -> Tensor:
     """Classes whose row of the table is mostly empty `[C]` bool."""
     told = (table.guide.counts.sum(-1) > 0).float().mean(1)
     return told < TOLD_FROM

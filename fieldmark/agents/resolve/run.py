@@ -1,7 +1,4 @@
-"""Runs the resolve graph with its checkpoint in the run folder, from the start or from where it stopped.
-
-It knows nothing of settings, commands or what the run is for.
-"""
+"""Runs the resolve graph with its checkpoint in the run folder, from the start or from where it stopped."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +7,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.resolve.context import ResolveContext
-from fieldmark.agents.resolve.graph import RECURSION_LIMIT, Batch, ResolveState, build_graph
+from fieldmark.agents.resolve.graph import RECURSION_LIMIT, build_graph
 from fieldmark.agents.resolve.rescoring import load_notebook
+from fieldmark.agents.resolve.state import Batch, ResolveState
 from fieldmark.agents.shared.checkpoints import open_checkpoint
 from fieldmark.agents.shared.fan_out import halted, settled
 from fieldmark.agents.shared.notes import Note, QuestionSpec, RoundSummary

@@ -1,7 +1,4 @@
-"""Which classes each image may still be, round by round: each within the round before, but for winners.
-
-It knows nothing of how scores came about or what is asked next.
-"""
+"""Candidate classes per image. Each round only narrows, except for contested winners."""
 
 from dataclasses import dataclass
 

@@ -1,14 +1,11 @@
-"""Shows the images that the loop left open to a vision-language model, with candidates and disputed marks.
-
-It knows nothing of rounds or of how candidates came about; what is chosen here changes no status.
-"""
+"""Shows the images that the loop left open to a vision-language model, with candidates and disputed marks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fieldmark.agents.resolve.context import ResolveContext
-from fieldmark.agents.resolve.finish import Outcome, predict, table_of
-from fieldmark.agents.resolve.rescoring import Table
+from fieldmark.agents.resolve.finish import RunOutcome, predict, table_of
+from fieldmark.agents.resolve.rescoring import ScoredTable
 from fieldmark.agents.shared.notes import Look, LookFailure, Looks
 from fieldmark.errors import EndpointError, LimitReached
 from fieldmark.prompts.choose import DisputedMark, ask_choose, chosen
@@ -40,7 +37,7 @@ class Undecided:
     marks: tuple[DisputedMark, ...]
 
 
-def undecided(outcome: Outcome, context: ResolveContext) -> tuple[Undecided, ...]:
+def undecided(outcome: RunOutcome, context: ResolveContext) -> tuple[Undecided, ...]:
     """The images that are open, with what there is to choose from; resolved and rejected ones are not shown.
 
     Args:
@@ -56,7 +53,7 @@ def undecided(outcome: Outcome, context: ResolveContext) -> tuple[Undecided, ...
     return tuple(found)
 
 
-def disputed_marks(names: Sequence[str], table: Table) -> tuple[DisputedMark, ...]:
+def disputed_marks(names: Sequence[str], table: ScoredTable) -> tuple[DisputedMark, ...]:
     """The attributes of which the field guide has different values for these classes.
 
     Args:

@@ -1,7 +1,4 @@
-"""Turns a planned question into a real one, asks it, and has the answer noted.
-
-It knows nothing of why a question was planned or what is made of the note.
-"""
+"""Turns a planned question into a real one, asks it, and has the answer noted."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +6,6 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
-from fieldmark.agents.resolve.context import Report
 from fieldmark.agents.shared.notes import Columns, FailureKind, Note, QuestionSpec
 from fieldmark.agents.shared.noting import note_of
 from fieldmark.cache.arrays import ArrayStore
@@ -31,6 +27,7 @@ from fieldmark.records import Question, Vote
 from fieldmark.tools.annotate.concurrency import through
 from fieldmark.tools.books.wording import class_text
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
+from fieldmark.tools.runs.events import Report
 
 VALUES_SHOWN = 12
 """The most values per attribute that a tabulate question offers for reuse."""

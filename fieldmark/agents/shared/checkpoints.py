@@ -1,7 +1,4 @@
-"""Opens a graph's checkpoint, and makes nothing from it but the types that the graph holds.
-
-It knows nothing of graphs and their states.
-"""
+"""Opens a graph's checkpoint, and makes nothing from it but the types that the graph holds."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

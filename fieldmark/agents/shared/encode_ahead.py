@@ -1,7 +1,4 @@
-"""Encodes, while questions are under way, what does not depend on their answers.
-
-It knows nothing of what is asked or encoded.
-"""
+"""Encodes, while questions are under way, what does not depend on their answers."""
 
 import asyncio
 import threading

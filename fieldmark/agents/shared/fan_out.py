@@ -1,7 +1,4 @@
-"""What came back of questions that were asked side by side: in which order, done with or kept back, and why.
-
-It knows nothing of which graph asked them.
-"""
+"""Results of questions asked side by side: their order, which are settled or kept back, and why."""
 
 from collections.abc import Sequence
 from typing import Literal

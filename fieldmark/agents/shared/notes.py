@@ -1,7 +1,4 @@
-"""Small records that the graphs pass between their nodes.
-
-It knows nothing of nodes; every record here may be held by a checkpoint.
-"""
+"""Small records that the graphs pass between their nodes."""
 
 from typing import Literal
 

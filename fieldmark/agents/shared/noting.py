@@ -1,7 +1,4 @@
-"""Reads the answer to a planned question into the note of it.
-
-It knows nothing of how questions are asked or of what is made of the note.
-"""
+"""Reads the answer to a planned question into the note of it."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -1,7 +1,4 @@
-"""An owner whose answers stand in a file, for scripts and tests.
-
-It knows nothing of graphs, models or terminals.
-"""
+"""An owner whose answers stand in a file, for scripts and tests."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""A concept's classifier as a library or a command makes it: build it, measure it once, export it.
-
-It knows nothing of commands and terminals, or of how a classifier is fitted.
-"""
+"""A concept's classifier as a library or a command makes it: build it, measure it once, export it."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
@@ -17,8 +14,7 @@ from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
 from fieldmark.agents.build.sample import taught_labels
 from fieldmark.agents.build.write import read_built
-from fieldmark.agents.resolve.context import Report, say_nothing
-from fieldmark.app.concepts.export import Exported, export_folder
+from fieldmark.app.concepts.export import ExportedClassifier, export_folder
 from fieldmark.app.concepts.tools import (
     ConceptSetup,
     ConceptTools,
@@ -38,6 +34,7 @@ from fieldmark.tools.annotate.clip import ClipAnnotator, Labelled
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.export import HeadConfig, read_config
 from fieldmark.tools.concepts.model_card import model_card
+from fieldmark.tools.runs.events import Report, say_nothing
 
 MODELS = "models"
 SETTINGS = "settings.json"
@@ -210,7 +207,7 @@ class ConceptBuilder:
         async with as_built._tools() as tools:
             return await measure(as_built._context(tools))
 
-    def export(self, out: Path | str) -> Exported:
+    def export(self, out: Path | str) -> ExportedClassifier:
         """Copy the classifier into a folder that stands alone, and check every file of the copy.
 
         Args:
@@ -230,7 +227,7 @@ class ConceptBuilder:
         card = model_card(self.concept, self._config(), built, self.measured, folder=target.name or "FOLDER")
         return export_folder(self.out, target, card=card)
 
-    async def aexport(self, out: Path | str) -> Exported:
+    async def aexport(self, out: Path | str) -> ExportedClassifier:
         """See `export`; for a running event loop."""
         return await asyncio.to_thread(self.export, out)
 

@@ -1,7 +1,4 @@
-"""Uses an exported classifier of a concept: three lines of Python, no language model.
-
-It knows nothing of how the classifier was made, of commands or of terminals.
-"""
+"""Uses an exported classifier of a concept: three lines of Python, no language model."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -11,7 +8,6 @@ from typing import Self
 
 from torch import Tensor
 
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.app.inputs import find_given
 from fieldmark.app.stores import open_stores
 from fieldmark.records import Skipped
@@ -19,6 +15,7 @@ from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction
 from fieldmark.settings import read_settings
 from fieldmark.tools.concepts.heads.export import HeadConfig, load_head, read_config
 from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.runs.events import Report, say_nothing
 
 
 class ConceptClassifier:

@@ -1,7 +1,4 @@
-"""A conversation about a concept as a library or a command uses it: make it, talk, label, roll back.
-
-It knows nothing of terminals or web pages: whoever answers is an `Owner`.
-"""
+"""A conversation about a concept as a library or a command uses it: make it, talk, label, roll back."""
 
 import shlex
 from collections.abc import Sequence
@@ -16,7 +13,6 @@ from fieldmark.agents.define.options import DefineOptions
 from fieldmark.agents.define.progress import read_progress
 from fieldmark.agents.define.run import Owner, Sitting, converse
 from fieldmark.agents.define.scope import now, with_blind_test
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.app.concepts.tools import (
     ConceptSetup,
     concept_home,
@@ -31,12 +27,13 @@ from fieldmark.app.inputs import find_given
 from fieldmark.app.stores import open_stores
 from fieldmark.errors import InputError
 from fieldmark.records import Concept, Costs, Definition, Limits, Skipped
-from fieldmark.records.conversation import Progress
+from fieldmark.records.conversation import ConversationProgress
 from fieldmark.settings import read_settings
 from fieldmark.tools.concepts.changes import DefinitionChange, difference, rolled_back
 from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.counting import CountingModel
+from fieldmark.tools.runs.events import Report, say_nothing
 
 
 @dataclass(kw_only=True)
@@ -162,7 +159,7 @@ class ConceptConversation:
         return {image.content_hash: image for image in self.folder.load_pool()}
 
     @property
-    def progress(self) -> Progress | None:
+    def progress(self) -> ConversationProgress | None:
         """How far the conversation was after its latest board; None before there was one."""
         return read_progress(self.folder.path)
 

@@ -1,7 +1,4 @@
-"""Copies a classifier into a folder that stands alone, and checks the copy file by file.
-
-It knows nothing of concepts' histories or of how a classifier was made.
-"""
+"""Copies a classifier into a folder that stands alone, and checks the copy file by file."""
 
 import re
 import secrets
@@ -25,7 +22,7 @@ EXEMPLAR = re.compile(r"[0-9a-f]{16}\.jpg")
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedClassifier:
     """What an export wrote.
 
     Attributes:
@@ -39,7 +36,7 @@ class Exported:
     files: dict[str, str]
 
 
-def export_folder(source: Path, out: Path, *, card: str) -> Exported:
+def export_folder(source: Path, out: Path, *, card: str) -> ExportedClassifier:
     """Copy head, ONNX model, configuration, instructions and their pictures, and write the model card.
 
     A new folder appears whole or not at all. In one that holds an export of the same concept the
@@ -73,7 +70,9 @@ def export_folder(source: Path, out: Path, *, card: str) -> Exported:
         raise InputError(f"{out} cannot be written: {error}.", hint="Give another folder.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return Exported(out, config, {name: sha256(data).hexdigest() for name, data in contents.items()})
+    return ExportedClassifier(
+        out, config, {name: sha256(data).hexdigest() for name, data in contents.items()}
+    )
 
 
 def _contents(source: Path) -> tuple[dict[str, bytes], HeadConfig]:

@@ -1,7 +1,4 @@
-"""Runs a simulation of owners: opens stores and encoder, and shares the owners out among processes.
-
-It knows nothing of rules, conversations or statistics.
-"""
+"""Runs a simulation of owners: opens stores and encoder, and shares the owners out among processes."""
 
 import multiprocessing
 import time
@@ -13,7 +10,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.stores import Stores, open_stores
 from fieldmark.errors import RunError
@@ -21,6 +17,7 @@ from fieldmark.evals.owners.options import SimulateOptions
 from fieldmark.evals.owners.results import OwnerRun, SimulateResult
 from fieldmark.evals.owners.rules import RULE_BY_KEY
 from fieldmark.evals.owners.simulate import Simulation, rules_named, simulate, simulated
+from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
 
 KIND = "simulate"

@@ -1,7 +1,4 @@
-"""Opens what work on a concept needs: its folder, pool, encoder, language model and annotator.
-
-It knows nothing of conversations, builds or commands.
-"""
+"""Opens what work on a concept needs: its folder, pool, encoder, language model and annotator."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +9,6 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from fieldmark.agents.build.sample import free_rows
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.app.stores import Stores, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.folders import write_whole
@@ -25,10 +21,11 @@ from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.folder import ConceptFolder, concept_folders, slug_of
-from fieldmark.tools.concepts.pool import Pool, open_pool
+from fieldmark.tools.concepts.pool import ImagePool, open_pool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.images.given_paths import as_text
 from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.events import Report, say_nothing
 
 SETUP = "setup.json"
 NO_VLM = "none"
@@ -75,7 +72,7 @@ class ConceptTools:
     folder: ConceptFolder
     stores: Stores
     encoder: Encoder
-    pool: Pool
+    pool: ImagePool
     llm: ChatModel | None
     annotator: Annotator
     vlm: VlmAnnotator | None = None
@@ -187,7 +184,7 @@ async def open_tools(
                 yield await _with_words(folder, stores, encoder, pool, llm, vlm)
 
 
-def encoded_pool(images: Sequence[ImageFile], encoder: Encoder, report: Report = say_nothing) -> Pool:
+def encoded_pool(images: Sequence[ImageFile], encoder: Encoder, report: Report = say_nothing) -> ImagePool:
     """A pool of images, encoded where they have no vector yet.
 
     Raises:
@@ -207,14 +204,14 @@ def encoded_pool(images: Sequence[ImageFile], encoder: Encoder, report: Report =
     return open_pool(images, encoder, progress=lambda done, of: report("encoded", {"done": done, "of": of}))
 
 
-def clip_reference(concept: Concept, pool: Pool) -> Tensor:
+def clip_reference(concept: Concept, pool: ImagePool) -> Tensor:
     """What CLIP's scores are compared with `[R, D]`: the pool without the blind test."""
     free = free_rows(concept, pool)
     return pool.vectors[free] if len(free) >= LEAST_REFERENCE else pool.vectors
 
 
 async def _with_words(
-    folder: ConceptFolder, stores: Stores, encoder: Encoder, pool: Pool, llm: ChatModel, vlm: ChatModel
+    folder: ConceptFolder, stores: Stores, encoder: Encoder, pool: ImagePool, llm: ChatModel, vlm: ChatModel
 ) -> ConceptTools:
     annotator = VlmAnnotator(vlm, model=await vlm.identify(), store=VerdictStore(stores.answers))
     return ConceptTools(
@@ -229,7 +226,7 @@ async def _with_words(
 
 
 def _without_words(
-    folder: ConceptFolder, stores: Stores, encoder: Encoder, pool: Pool, llm: ChatModel | None
+    folder: ConceptFolder, stores: Stores, encoder: Encoder, pool: ImagePool, llm: ChatModel | None
 ) -> ConceptTools:
     if len(pool) < LEAST_REFERENCE:
         raise InputError(

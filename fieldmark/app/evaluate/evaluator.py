@@ -1,7 +1,4 @@
-"""Puts an evaluation of methods together: reads settings, opens stores and models, runs or resumes.
-
-It knows nothing of commands and terminals, or of how any method scores.
-"""
+"""Puts an evaluation of methods together: reads settings, opens stores and models, runs or resumes."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,11 +9,10 @@ from typing import Any, Self
 
 from pydantic import JsonValue, ValidationError
 
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.app.evaluate.inputs import OwnData, own_test_set
 from fieldmark.app.evaluate.record import asked_of, spent_by, stop_reason_of
 from fieldmark.app.event_loop import run_here
-from fieldmark.app.resuming import RESUMED, Chosen, choose, earlier_manifest
+from fieldmark.app.resuming import RESUMED, ChosenModels, choose, earlier_manifest
 from fieldmark.app.stores import Stores, open_llm, open_stores
 from fieldmark.aviary.guide.scripted import NOTE, scripted_notes
 from fieldmark.errors import InputError, RunError
@@ -34,6 +30,7 @@ from fieldmark.records import Limits
 from fieldmark.settings import read_settings
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.llm.endpoint import normal_url
+from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import write_manifest
 
@@ -144,7 +141,7 @@ class Evaluator:
             conclude("measured", counts, result.notes)
         return result
 
-    def _chosen(self) -> Chosen:
+    def _chosen(self) -> ChosenModels:
         """The models; a run that is resumed keeps its own, whatever the environment says by now."""
         kept = self.earlier.config.options if self.earlier else None
         return choose(
@@ -175,7 +172,7 @@ class Evaluator:
         encoder: Encoder,
         run: RunFolder,
         before: Earlier,
-        chosen: Chosen,
+        chosen: ChosenModels,
         tasks: list[Evaluation],
     ) -> None:
         async with AsyncExitStack() as stack:
@@ -269,7 +266,7 @@ class Evaluator:
             run=str(run.path),
         )
 
-    def _folder(self, encoder: Encoder, chosen: Chosen) -> RunFolder:
+    def _folder(self, encoder: Encoder, chosen: ChosenModels) -> RunFolder:
         if self.earlier is not None:
             run = self.earlier
             if run.config.options.get("encoder") != scoring_identity(encoder):
@@ -282,7 +279,7 @@ class Evaluator:
         self.report("run", {"id": run.run_id, "path": str(run.path)})
         return run
 
-    def _config(self, encoder: Encoder, chosen: Chosen) -> dict[str, JsonValue]:
+    def _config(self, encoder: Encoder, chosen: ChosenModels) -> dict[str, JsonValue]:
         return {
             "options": self.options.model_dump(mode="json"),
             "own": self.own.stated() if self.own else None,

@@ -1,7 +1,4 @@
-"""Reads one's own data for an evaluation: a test set, and what methods may use beside it.
-
-It knows nothing of models, methods or how anything is measured.
-"""
+"""Reads one's own data for an evaluation: a test set, and what methods may use beside it."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +8,7 @@ from pydantic import JsonValue
 
 from fieldmark.app.inputs import find_given
 from fieldmark.errors import InputError
-from fieldmark.evals.table.test_set import Factor, TestSet
+from fieldmark.evals.table.test_set import ImageFactor, TestSet
 from fieldmark.tools.datasets.data_set import DataSet
 from fieldmark.tools.datasets.reading import read_test_set
 from fieldmark.tools.images.files import ImageFile
@@ -119,10 +116,10 @@ def own_test_set(own: OwnData, *, shots: int, seed: int, noun: str | None, cache
     )
 
 
-def factors_of(found: DataSet) -> tuple[Factor, ...]:
+def factors_of(found: DataSet) -> tuple[ImageFactor, ...]:
     """The contexts that are known to vary in the published set."""
     contexts = found.domain.contexts if found.domain else {}
-    return tuple(Factor(name, tuple(values.values())) for name, values in contexts.items())
+    return tuple(ImageFactor(name, tuple(values.values())) for name, values in contexts.items())
 
 
 def tree_of(found: DataSet) -> dict[str, str]:

@@ -1,19 +1,16 @@
-"""Puts several evaluations into one table, in a folder of its own.
-
-It knows nothing of commands, or of how rows are computed.
-"""
+"""Puts several evaluations into one table, in a folder of its own."""
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.app.evaluate.evaluator import KIND, RESULT
 from fieldmark.errors import RunError
 from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.join import joined, table_rows
 from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
+from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.search.own_code import names_own_code
 

@@ -1,7 +1,4 @@
-"""What an evaluation's manifest says of the language model, of what was spent on it and of why it stopped.
-
-It knows nothing of methods, encoders or files.
-"""
+"""What an evaluation's manifest says of the language model, of what was spent on it and of why it stopped."""
 
 from collections.abc import Sequence
 

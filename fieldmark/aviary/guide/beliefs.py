@@ -1,7 +1,4 @@
-"""What the scripted guide holds to be true of each species, and where it is wrong.
-
-Knows nothing about questions, wording, images or servers.
-"""
+"""What the scripted guide holds to be true of each species, and where it is wrong."""
 
 import hashlib
 import random
@@ -14,7 +11,7 @@ from typing import Literal
 from fieldmark.aviary.world.attributes import ATTRIBUTE_BY_KEY, BUILD_KEYS, KEYS, KIND_BY_NOUN, NONE
 from fieldmark.aviary.world.species import Species, random_marks, world_hash
 from fieldmark.errors import InputError
-from fieldmark.tools.scoring.plain_names import plain_name
+from fieldmark.tools.books.plain_names import plain_name
 
 MistakeKind = Literal["family", "persistent"]
 _KNOWN_FAMILY = "known"

@@ -1,7 +1,4 @@
-"""A definition as the scripted guide reads it: clauses with roles, what they ask, and what follows from them.
-
-Knows nothing about pictures, questions or servers.
-"""
+"""A definition as the scripted guide reads it: clauses with roles, their conditions and consequences."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Takes questions about a definition apart, and has the scripted guide answer them from the words alone.
-
-Knows nothing about how definitions are drafted or mended, about pictures or about HTTP.
-"""
+"""Takes questions about a definition apart, and has the scripted guide answer them from the words alone."""
 
 import json
 from collections.abc import Mapping

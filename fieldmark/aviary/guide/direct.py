@@ -1,7 +1,4 @@
-"""Asks the scripted guide in the same process: what it answers over HTTP, without a server in between.
-
-It knows nothing of prices, limits or stores: what was answered is remembered as long as the object lives.
-"""
+"""Asks the scripted guide in the same process: what it answers over HTTP, without a server in between."""
 
 from typing import Any, TypeVar
 

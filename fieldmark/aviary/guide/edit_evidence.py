@@ -1,7 +1,4 @@
-"""The labelled examples of a question about edits as a table, and what an edit does to their calls.
-
-Knows nothing about which changes are proposed.
-"""
+"""The labelled examples of a question about edits as a table, and what an edit does to their calls."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

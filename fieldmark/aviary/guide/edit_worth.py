@@ -1,7 +1,4 @@
-"""How much an edit is worth to the scripted guide: its right calls, less what makes it unlikely to be meant.
-
-Knows nothing about how edits are found.
-"""
+"""What an edit is worth to the scripted guide: its right calls, less what makes it implausible."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Knows pictures again from their bytes, and what each of them shows: how the scripted guide "sees".
-
-Knows nothing about questions, mistakes or how pictures arrive.
-"""
+"""Knows pictures again from their bytes, and what each of them shows: how the scripted guide "sees"."""
 
 import hashlib
 import io
@@ -34,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PictureFacts:
     """What one known picture shows."""
 
     content_hash: str
@@ -54,7 +51,7 @@ class Gallery:
         thumbnails: `[N, 16, 16, 3]` uint8, in the same order.
     """
 
-    def __init__(self, shown: Sequence[Shown], thumbnails: np.ndarray) -> None:
+    def __init__(self, shown: Sequence[PictureFacts], thumbnails: np.ndarray) -> None:
         self._shown = tuple(shown)
         self._by_hash = {each.content_hash: number for number, each in enumerate(self._shown)}
         self._looks = _normal(thumbnails.reshape(len(self._shown), _EDGE * _EDGE * 3))
@@ -79,16 +76,16 @@ class Gallery:
         Raises:
             InputError: If one is neither.
         """
-        shown: list[Shown] = []
+        shown: list[PictureFacts] = []
         thumbnails = [np.zeros((0, _EDGE, _EDGE, 3), np.uint8)]
         for folder in map(Path, folders):
             truth = _truth_of(folder)
             hashes, looks = _thumbnails(folder, list(truth))
-            shown += [Shown(name, values) for name, values in zip(hashes, truth.values(), strict=True)]
+            shown += [PictureFacts(name, values) for name, values in zip(hashes, truth.values(), strict=True)]
             thumbnails.append(looks)
         return cls(shown, np.concatenate(thumbnails))
 
-    def look(self, data: bytes) -> Shown | None:
+    def look(self, data: bytes) -> PictureFacts | None:
         """Know a picture again.
 
         Args:

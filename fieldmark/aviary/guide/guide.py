@@ -1,7 +1,4 @@
-"""The scripted field guide: answers Fieldmark's questions about the aviary's birds, and about their pictures.
-
-It is no language model and no vision model, and knows nothing about HTTP or the code that asks.
-"""
+"""The scripted field guide answers questions about the aviary's birds and about their pictures."""
 
 import hashlib
 import json

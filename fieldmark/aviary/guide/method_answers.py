@@ -1,7 +1,4 @@
-"""What the scripted guide answers to the questions that published methods ask, from its beliefs.
-
-Knows nothing about how a question came in, about images or about servers.
-"""
+"""What the scripted guide answers to the questions that published methods ask, from its beliefs."""
 
 import random
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,4 @@
-"""What the scripted guide answers to questions about one picture, from what it takes the picture to show.
-
-Knows nothing about how pictures or questions come in.
-"""
+"""What the scripted guide answers to questions about one picture, from what it takes the picture to show."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

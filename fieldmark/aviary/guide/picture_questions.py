@@ -1,7 +1,4 @@
-"""Takes questions about one picture apart and has the scripted guide's sight answer them.
-
-Knows nothing about how questions come in over HTTP or about questions without a picture.
-"""
+"""Takes questions about one picture apart and has the scripted guide's sight answer them."""
 
 import base64
 import binascii

@@ -1,7 +1,4 @@
-"""Says of results, by the name of the model behind them, that the aviary's scripted guide gave the answers.
-
-It knows nothing of the guide but its name.
-"""
+"""Names the notes that results carry where the scripted guide gave the answers."""
 
 from fieldmark.aviary.guide.guide import MODEL_NAME
 

@@ -1,7 +1,4 @@
-"""Serves the scripted guide on loopback as an OpenAI-compatible endpoint, in a thread or as a process.
-
-Knows nothing about birds or about how questions are answered.
-"""
+"""Serves the scripted guide on loopback as an OpenAI-compatible endpoint, in a thread or as a process."""
 
 import argparse
 import json

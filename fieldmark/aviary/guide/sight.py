@@ -1,6 +1,6 @@
 """How the scripted guide perceives the pictures it knows: mostly rightly, and always the same way.
 
-It is no vision model: it knows pictures again and is told what they show. Knows nothing about questions.
+It is no vision model: it knows pictures again and is told what they show.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 
 from fieldmark.aviary.guide.beliefs import chance
-from fieldmark.aviary.guide.gallery import Gallery, Shown
+from fieldmark.aviary.guide.gallery import Gallery, PictureFacts
 from fieldmark.aviary.language.clause_words import bird_described
 from fieldmark.aviary.world.attributes import ATTRIBUTE_BY_KEY, LIGHT_SHARES, LIGHTS, NONE
 from fieldmark.aviary.world.conditions import FEATURES, HABITAT, LIGHT, UNKNOWN_VALUE, VALUES, View
@@ -120,7 +120,7 @@ class Sight:
         shown = self.gallery.look(data)
         return None if shown is None else self._perceive(shown)
 
-    def _perceive(self, shown: Shown) -> Glimpse:
+    def _perceive(self, shown: PictureFacts) -> Glimpse:
         values: dict[str, str] = {}
         certainty: dict[str, float] = {}
         for key in FEATURES:

@@ -1,7 +1,4 @@
-"""How the scripted guide names attributes and understands names, and how it words values.
-
-Knows nothing about species, beliefs, questions or servers.
-"""
+"""How the scripted guide names attributes and understands names, and how it words values."""
 
 import random
 import re

@@ -1,6 +1,6 @@
 """What vague words about birds make most readers think of: "dangerous", "elegant", "drab".
 
-A small lexicon of guesses, as any reader has them. Knows nothing of what an owner means by a word.
+A small lexicon of guesses, as any reader has them.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Puts conditions and birds into plain sentences: clauses, noun phrases and descriptions.
 
-Every sentence it makes is understood by `understanding`. Knows nothing about pictures or questions.
+Every sentence it makes is understood by `understanding`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Puts adjectives and parts together: "a red or orange cap", "long yellow legs", "large and brown".
-
-Knows nothing about how words are found or how conditions are joined.
-"""
+"""Puts adjectives and parts together: "a red or orange cap", "long yellow legs", "large and brown"."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Joins the conditions of a sentence by its "and", "or", commas and negations.
-
-Knows nothing about words or what the conditions are about.
-"""
+"""Joins the conditions of a sentence by its "and", "or", commas and negations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

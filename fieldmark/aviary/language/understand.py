@@ -1,7 +1,4 @@
-"""Understands plain sentences about a bird: finds in them the conditions on marks, habitat and light.
-
-A small parser of our own for the aviary's words; it knows nothing about pictures or questions.
-"""
+"""Understands plain sentences about a bird: finds in them the conditions on marks, habitat and light."""
 
 import re
 from collections.abc import Mapping, Sequence

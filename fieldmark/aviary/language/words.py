@@ -1,7 +1,4 @@
-"""The words that the scripted guide understands in a sentence about a bird, and what each stands for.
-
-Knows nothing about sentences: which words belong together is decided elsewhere.
-"""
+"""The words that the scripted guide understands in a sentence about a bird, and what each stands for."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""The marks a bird of the aviary can have, the ten kinds of bird, and where birds are seen.
-
-Knows nothing about how marks are drawn, worded or learned.
-"""
+"""The marks a bird of the aviary can have, the ten kinds of bird, and where birds are seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""What a sentence asks of a bird: conditions on its marks, habitat and light, and whether they hold.
-
-Knows nothing about words, pictures or questions.
-"""
+"""What a sentence asks of a bird: conditions on its marks, habitat and light, and whether they hold."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Lays rendered birds out on a sheet, one species a row with its name, for documents and reports.
-
-Knows nothing about data sets on disk or models.
-"""
+"""Lays rendered birds out on a sheet, one species a row with its name, for documents and reports."""
 
 import random
 from collections.abc import Sequence

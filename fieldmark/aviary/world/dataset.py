@@ -1,7 +1,4 @@
-"""Writes a species book as an ordinary image folder, with the truth about every image beside it.
-
-Knows nothing about models or methods; nothing but the class folder tells what an image shows.
-"""
+"""Writes a species book as an ordinary image folder, with the truth about every image beside it."""
 
 import json
 import random

@@ -1,7 +1,4 @@
-"""Draws a flock: pictures of freely mixed birds in one flat folder, with the truth about each beside them.
-
-Knows nothing about species books, models or questions; a file's name tells nothing of what it shows.
-"""
+"""Draws a flock: pictures of freely mixed birds in one flat folder, with the truth about each beside them."""
 
 import json
 import random

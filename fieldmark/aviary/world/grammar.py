@@ -1,7 +1,4 @@
-"""How the aviary's marks, habitats and lights are put into English: phrases and training captions.
-
-Knows nothing about images, models or tokenizers.
-"""
+"""How the aviary's marks, habitats and lights are put into English: phrases and training captions."""
 
 import random
 from collections.abc import Mapping, Sequence

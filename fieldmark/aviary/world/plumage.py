@@ -1,7 +1,4 @@
-"""Draws one bird from its marks, part by part, and the relief that gives it volume.
-
-Knows nothing about habitats, light or files.
-"""
+"""Draws one bird from its marks, part by part, and the relief that gives it volume."""
 
 import colorsys
 import math

@@ -1,7 +1,4 @@
-"""Renders one photograph-like picture of a bird from its marks, a habitat, a light and a seed.
-
-Knows nothing about species, captions, files or models.
-"""
+"""Renders one photograph-like picture of a bird from its marks, a habitat, a light and a seed."""
 
 import random
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""Renders many pictures to files, in this process or in several that are started for it.
-
-Knows nothing about species or data sets.
-"""
+"""Renders many pictures to files, in this process or in several that are started for it."""
 
 import json
 import os

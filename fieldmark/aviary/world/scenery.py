@@ -1,7 +1,4 @@
-"""Draws the places where birds are seen: a soft background, the ground, a perch, a twig in the way.
-
-Knows nothing about birds.
-"""
+"""Draws the places where birds are seen: a soft background, the ground, a perch, a twig in the way."""
 
 import math
 import random
@@ -19,7 +16,7 @@ _BACKDROP = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class PaintedScene:
     """A painted background and what is needed to put a bird into it."""
 
     image: Image.Image
@@ -36,7 +33,7 @@ def shaded(colour: RGB, factor: float) -> RGB:
     return r, g, b
 
 
-def paint_scene(habitat: str, rng: random.Random, width: int) -> Scene:
+def paint_scene(habitat: str, rng: random.Random, width: int) -> PaintedScene:
     """Paint a habitat.
 
     Args:
@@ -56,10 +53,12 @@ def paint_scene(habitat: str, rng: random.Random, width: int) -> Scene:
     draw = ImageDraw.Draw(image)
     if habitat in _NEAR:
         _NEAR[habitat](draw, rng, horizon, width)
-    return Scene(image, horizon, habitat in _PERCHED)
+    return PaintedScene(image, horizon, habitat in _PERCHED)
 
 
-def paint_footing(scene: Scene, habitat: str, rng: random.Random, x: float, y: float, span: float) -> None:
+def paint_footing(
+    scene: PaintedScene, habitat: str, rng: random.Random, x: float, y: float, span: float
+) -> None:
     """Paint what the bird's feet are on: a branch, a wire, ripples or a soft shadow.
 
     Args:

@@ -1,7 +1,4 @@
-"""Species of the aviary: names, look-alike families, the roster of known ones, and their JSON form.
-
-Knows nothing about images, captions or models.
-"""
+"""Species of the aviary: names, look-alike families, the roster of known ones, and their JSON form."""
 
 import hashlib
 import json

@@ -1,7 +1,4 @@
-"""`fieldmark concept`: from a conversation to a small classifier; one small file a few commands.
-
-It knows nothing of how anything is done; importing it loads no model, no network and no graph.
-"""
+"""`fieldmark concept`: from a conversation to a small classifier; one small file a few commands."""
 
 import typer
 

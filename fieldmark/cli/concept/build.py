@@ -1,7 +1,4 @@
-"""`fieldmark concept build`: has a concept's classifier built.
-
-It knows nothing of how one is built, only what may be chosen and how the outcome is said.
-"""
+"""`fieldmark concept build`: has a concept's classifier built."""
 
 import shlex
 from collections.abc import Iterator

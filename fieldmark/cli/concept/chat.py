@@ -1,7 +1,4 @@
-"""`fieldmark concept chat` and `board`: the conversation at a terminal, or with answers from a file.
-
-They know nothing of what is asked or when; they open the conversation and say how the sitting ended.
-"""
+"""`fieldmark concept chat` and `board`: the conversation at a terminal, or with answers from a file."""
 
 import shlex
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""`fieldmark concept evaluate`: measures a concept's classifier on the blind test, once a version.
-
-It knows nothing of how anything is measured; it says beforehand what a look costs, and shows the figures.
-"""
+"""`fieldmark concept evaluate`: measures a concept's classifier on the blind test, once a version."""
 
 import shlex
 import sys

@@ -1,7 +1,4 @@
-"""`fieldmark concept export`: copies a concept's classifier into a folder that stands alone.
-
-It knows nothing of what the folder holds.
-"""
+"""`fieldmark concept export`: copies a concept's classifier into a folder that stands alone."""
 
 import shlex
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""`fieldmark concept label`: labels the blind test, or images that are named.
-
-It knows nothing of what labels are for.
-"""
+"""`fieldmark concept label`: labels the blind test, or images that are named."""
 
 from pathlib import Path
 from typing import Annotated

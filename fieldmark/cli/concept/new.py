@@ -1,7 +1,4 @@
-"""`fieldmark concept new`: makes a concept from a name, a pool of images and a few words.
-
-It knows nothing of pools or models, only what may be chosen and how the outcome is said.
-"""
+"""`fieldmark concept new`: makes a concept from a name, a pool of images and a few words."""
 
 import shlex
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""`fieldmark concept predict`: uses an exported classifier on images; no language model.
-
-It knows nothing of heads or vectors, only what may be chosen and how the outcome is said.
-"""
+"""`fieldmark concept predict`: uses an exported classifier on images; no language model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -1,15 +1,12 @@
-"""Shows what a conversation or a build is doing while nobody is asked; keeps quiet while somebody types.
-
-It knows the events that they report, and nothing of what they do.
-"""
+"""Shows what a conversation or a build is doing while nobody is asked; keeps quiet while somebody types."""
 
 from typing import Any
 
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import amount, one_line
 
 
-class Telling(Progress):
+class Telling(TerminalProgress):
     """Takes the events of a conversation or a build, as its `report`."""
 
     def pause(self) -> None:

@@ -1,7 +1,4 @@
-"""`fieldmark concept show`, `diff` and `rollback`: the definition, its history, and going back.
-
-They ask no model, and know nothing of how a definition came about.
-"""
+"""`fieldmark concept show`, `diff` and `rollback`: the definition, its history, and going back."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +10,7 @@ from fieldmark.cli.terminal import amount, print_json, row, table, words
 if TYPE_CHECKING:
     from fieldmark.cli.terminal import PlainConsole
     from fieldmark.records import Concept, Definition
-    from fieldmark.records.conversation import Progress
+    from fieldmark.records.conversation import ConversationProgress
 
 ROLES = {
     "necessary": "All of these must hold",
@@ -131,7 +128,7 @@ def say_history(console: "PlainConsole", concept: "Concept") -> None:
     console.print(made)
 
 
-def say_progress(console: "PlainConsole", progress: "Progress") -> None:
+def say_progress(console: "PlainConsole", progress: "ConversationProgress") -> None:
     """Say how far the conversation is towards its end."""
     calls = "" if progress.most_calls is None else f" of {progress.most_calls:,}"
     console.say(

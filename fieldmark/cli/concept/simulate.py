@@ -1,7 +1,4 @@
-"""`fieldmark concept simulate`: owners with hidden rules, talked to and measured against controls.
-
-It knows nothing of how owners answer, only what may be chosen and how the outcome is said.
-"""
+"""`fieldmark concept simulate`: owners with hidden rules, talked to and measured against controls."""
 
 import shlex
 from pathlib import Path
@@ -10,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fieldmark.cli.exit_codes import InterruptedRun
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import RUN, Out
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, table, words
 from fieldmark.errors import InputError
@@ -140,7 +137,7 @@ def simulate(
             f"{named} cannot be given with --resume: the run keeps its own.",
             hint="Leave that out, or start a new run.",
         )
-    with Progress("Loading") as progress:
+    with TerminalProgress("Loading") as progress:
         from fieldmark.app.concepts.simulation import earlier_simulation, new_simulation, run_simulation
 
         options, run = (

@@ -1,7 +1,4 @@
-"""`fieldmark eval`: every method of the field in one table; the list of methods; joining several runs.
-
-It knows nothing of how anything is done; importing it loads no model, no network and no graph.
-"""
+"""`fieldmark eval`: every method of the field in one table; the list of methods; joining several runs."""
 
 import typer
 

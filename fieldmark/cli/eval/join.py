@@ -1,7 +1,4 @@
-"""`fieldmark eval join`: one table from several runs.
-
-It knows nothing of how rows are computed.
-"""
+"""`fieldmark eval join`: one table from several runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fieldmark.cli.eval.show import show, write_report
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import print_json, words
 
 
@@ -23,7 +20,7 @@ def join(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Put several runs into one table: other methods, seeds or settings of the same data."""
-    with Progress("Joining") as progress:
+    with TerminalProgress("Joining") as progress:
         from fieldmark.app.evaluate.join import join_runs
 
         result = join_runs(runs, baseline=baseline, out=out, report=progress)

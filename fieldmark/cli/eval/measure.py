@@ -1,7 +1,4 @@
-"""`fieldmark eval` itself: measures methods on a data set.
-
-It knows nothing of how a method scores, only what may be chosen and how the outcome is said.
-"""
+"""`fieldmark eval` itself: measures methods on a data set."""
 
 import shlex
 from pathlib import Path
@@ -12,7 +9,7 @@ import typer
 from fieldmark.cli.eval.show import show, write_report
 from fieldmark.cli.exit_codes import resumable
 from fieldmark.cli.optimize import split_words
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import RUN, Out, Report
 from fieldmark.cli.terminal import print_json, words
 from fieldmark.errors import InputError
@@ -183,7 +180,7 @@ def measure(
         raise InputError(f"A resumed run has its own {fixed}.", hint="Leave that out, or start a new run.")
     if resume is None and data is None:
         raise InputError("No data were given.", hint="Try: fieldmark eval --data aviary")
-    with Progress("Loading") as progress:
+    with TerminalProgress("Loading") as progress:
         from fieldmark.app.evaluate.evaluator import Evaluator
         from fieldmark.records import Limits
 

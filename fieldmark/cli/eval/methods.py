@@ -1,7 +1,4 @@
-"""`fieldmark eval methods`: lists the methods, and what each needs.
-
-It knows nothing of how any of them scores.
-"""
+"""`fieldmark eval methods`: lists the methods, and what each needs."""
 
 from typing import Annotated
 

@@ -1,14 +1,11 @@
-"""How a table of methods is said in a terminal.
-
-It knows nothing of how it came about.
-"""
+"""How a table of methods is said in a terminal."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import PlainConsole, amount, row, share, table
 
 if TYPE_CHECKING:
@@ -22,7 +19,7 @@ _NONE = "–"
 
 
 @dataclass(frozen=True)
-class Column:
+class TerminalColumn:
     """One column of the table.
 
     Attributes:
@@ -36,7 +33,7 @@ class Column:
     cell: "Callable[[Row], str]"
 
 
-def write_report(result: "EvalResult", progress: Progress) -> None:
+def write_report(result: "EvalResult", progress: TerminalProgress) -> None:
     """Write the page and the Markdown table of a run into its folder."""
     from fieldmark.evals.report import write_table_report
     from fieldmark.evals.table.join import runs_behind
@@ -106,7 +103,7 @@ def show_table(result: "EvalResult", title: str, rows: Sequence["Row"], console:
         console.say(f"Wider terminals also show: {', '.join(lacking)}.")
 
 
-def columns_for(rows: Sequence["Row"], result: "EvalResult") -> list[Column]:
+def columns_for(rows: Sequence["Row"], result: "EvalResult") -> list[TerminalColumn]:
     """The columns that any of the rows fills; the first is the method."""
 
     def against_baseline(each: "Row") -> str:
@@ -119,24 +116,27 @@ def columns_for(rows: Sequence["Row"], result: "EvalResult") -> list[Column]:
             return "control"
         return points(each.control_difference, each.against_control)
 
-    every: list[tuple[str | None, Column]] = [
-        (None, Column("method", 99, lambda each: each.method)),
-        (None, Column(_TITLE, 0, lambda each: each.title)),
-        ("top1", Column("top-1", 99, top1)),
-        ("difference", Column(f"vs {result.baseline}", 90, against_baseline)),
-        ("control_difference", Column("vs control", 80, against_control)),
-        ("worst_group", Column("worst", 50, lambda each: percent(each.worst_group))),
-        ("ece", Column("ECE", 40, lambda each: figure(each.ece, 3))),
-        ("set_size", Column("set", 60, lambda each: figure(each.set_size, 1))),
-        ("coverage", Column("cover", 60, lambda each: percent(each.coverage))),
-        ("tree_distance", Column("steps", 60, lambda each: figure(each.tree_distance, 2))),
-        ("cluster_accuracy", Column("cluster", 85, lambda each: percent(each.cluster_accuracy))),
-        ("semantic_similarity", Column("similar", 84, lambda each: percent(each.semantic_similarity))),
-        (None, Column("asked", 70, lambda each: f"{each.llm_requests:,}")),
-        (None, Column("texts", 45, lambda each: f"{each.texts:,}")),
-        (None, Column("s", 30, lambda each: f"{each.seconds:.1f}")),
+    every: list[tuple[str | None, TerminalColumn]] = [
+        (None, TerminalColumn("method", 99, lambda each: each.method)),
+        (None, TerminalColumn(_TITLE, 0, lambda each: each.title)),
+        ("top1", TerminalColumn("top-1", 99, top1)),
+        ("difference", TerminalColumn(f"vs {result.baseline}", 90, against_baseline)),
+        ("control_difference", TerminalColumn("vs control", 80, against_control)),
+        ("worst_group", TerminalColumn("worst", 50, lambda each: percent(each.worst_group))),
+        ("ece", TerminalColumn("ECE", 40, lambda each: figure(each.ece, 3))),
+        ("set_size", TerminalColumn("set", 60, lambda each: figure(each.set_size, 1))),
+        ("coverage", TerminalColumn("cover", 60, lambda each: percent(each.coverage))),
+        ("tree_distance", TerminalColumn("steps", 60, lambda each: figure(each.tree_distance, 2))),
+        ("cluster_accuracy", TerminalColumn("cluster", 85, lambda each: percent(each.cluster_accuracy))),
+        (
+            "semantic_similarity",
+            TerminalColumn("similar", 84, lambda each: percent(each.semantic_similarity)),
+        ),
+        (None, TerminalColumn("asked", 70, lambda each: f"{each.llm_requests:,}")),
+        (None, TerminalColumn("texts", 45, lambda each: f"{each.texts:,}")),
+        (None, TerminalColumn("s", 30, lambda each: f"{each.seconds:.1f}")),
     ]
-    made: list[Column] = []
+    made: list[TerminalColumn] = []
     for field, column in every:
         filled = len(rows) if field is None else sum(getattr(each, field) is not None for each in rows)
         if filled:
@@ -145,7 +145,7 @@ def columns_for(rows: Sequence["Row"], result: "EvalResult") -> list[Column]:
     return made
 
 
-def fitting(columns: Sequence[Column], rows: Sequence["Row"], width: int) -> list[Column]:
+def fitting(columns: Sequence[TerminalColumn], rows: Sequence["Row"], width: int) -> list[TerminalColumn]:
     """The columns that fit into so many columns of the terminal, without the least needed ones."""
     sizes = {
         column.head: max(len(column.head), *(len(column.cell(each)) for each in rows)) for column in columns

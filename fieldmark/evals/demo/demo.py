@@ -1,7 +1,4 @@
-"""The demo: the ladder on freshly seeded worlds of the aviary, with intervals and paired tests.
-
-It knows nothing of terminals or of how the report looks.
-"""
+"""The demo: the ladder on freshly seeded worlds of the aviary, with intervals and paired tests."""
 
 import time
 from collections import Counter
@@ -14,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
-from fieldmark.agents.resolve.context import Report
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
@@ -31,6 +27,7 @@ from fieldmark.tools.clip.clip import Encoder
 from fieldmark.tools.images.files import find_images
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.timed import TimedModel
+from fieldmark.tools.runs.events import Report
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.statistics.intervals import (
@@ -64,7 +61,7 @@ class PairedScore(Record):
     p: float
 
 
-class Gap(Record):
+class AccuracyGap(Record):
     """How much more often one side is right than the other, with classes resampled."""
 
     difference: float
@@ -80,7 +77,7 @@ class Resolved(Record):
     open_top1: float | None
     top1_at_equal_coverage_first_step: float | None
     """Top-1 of as many images, chosen by the confidence of the first look, with its labels."""
-    at_equal_coverage: Gap | None = None
+    at_equal_coverage: AccuracyGap | None = None
     """The first of these minus the last; None where nothing was resolved."""
 
 
@@ -112,7 +109,7 @@ class EncoderCount(Record):
     distinct_texts: int
 
 
-class Seconds(Record):
+class DemoSeconds(Record):
     """Where the time went; `score` is everything but rendering, encoding and asking."""
 
     total: float
@@ -139,7 +136,7 @@ class DemoResult(Record):
     questions: dict[str, int]
     llm: LlmCount
     encoder: EncoderCount
-    seconds: Seconds
+    seconds: DemoSeconds
     robustness: Robustness | None = None
     run: str
 
@@ -228,7 +225,7 @@ async def run_demo(
         settings=settings,
         usage=usage,
         encoder=encoder,
-        seconds=Seconds(
+        seconds=DemoSeconds(
             total=round(total, 3),
             render=round(clock["render"], 3),
             encode=round(encoder.usage.seconds, 3),
@@ -273,7 +270,7 @@ def pooled_result(
     settings: DemoSettings,
     usage: Usage,
     encoder: Encoder,
-    seconds: Seconds,
+    seconds: DemoSeconds,
     robustness: Robustness | None,
     run: RunFolder,
 ) -> DemoResult:
@@ -336,8 +333,8 @@ def meaning_of_resolved(climbs: Sequence[Climb]) -> Resolved:
     )
 
 
-def _gap(found: PairedDifference) -> Gap:
-    return Gap(
+def _gap(found: PairedDifference) -> AccuracyGap:
+    return AccuracyGap(
         difference=_round(found.mean), ci95=(_round(found.low), _round(found.high)), p=float(f"{found.p:.3g}")
     )
 

@@ -1,6 +1,6 @@
 """Climbs the ladder on one labelled world, from bare names to the resolve loop, on the same images.
 
-It knows nothing of the aviary, terminals or reports. Labels are read after a rung has decided, never before.
+Labels are read after a rung has decided, never before.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fieldmark.agents.resolve.context import Report, ResolveContext
-from fieldmark.agents.resolve.graph import ResolveState
+from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
+from fieldmark.agents.resolve.state import ResolveState
 from fieldmark.agents.shared.notes import Notebook
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.records import Prediction, Vote
@@ -23,6 +23,7 @@ from fieldmark.tools.books.wording import class_text, descriptor_text
 from fieldmark.tools.clip.clip import Encoder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
+from fieldmark.tools.runs.events import Report
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.scoring.prototype import ensemble_scores
 

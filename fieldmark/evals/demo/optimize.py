@@ -1,7 +1,4 @@
-"""A prompt search on the embedded world: new species, a guide that makes mistakes, drawn pictures.
-
-It knows nothing of commands or of how a book is searched.
-"""
+"""A prompt search on the embedded world: new species, a guide that makes mistakes, drawn pictures."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +7,6 @@ from pathlib import Path
 
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.search_run import OptimizeResult, Optimizing, optimize
-from fieldmark.agents.resolve.context import Report
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
 from fieldmark.aviary.guide.scripted import NOTE
@@ -24,6 +20,7 @@ from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.images.files import ImageFile, find_images
 from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.events import Report
 from fieldmark.tools.runs.folder import RunFolder
 
 TRAIN_SEED = 1_000_003

@@ -1,7 +1,4 @@
-"""Does the loop hold where its pool does not help it: few classes present, or one image at a time?
-
-It knows nothing of how the ladder's other rungs work.
-"""
+"""Does the loop hold where its pool does not help it: few classes present, or one image at a time?"""
 
 from collections.abc import Sequence
 

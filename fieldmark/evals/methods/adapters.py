@@ -1,7 +1,4 @@
-"""Image vectors tuned to descriptions of base classes, measured on classes that they were not tuned for.
-
-It knows nothing of who wrote the descriptors or of what the base classes are.
-"""
+"""Image vectors tuned to descriptions of base classes, measured on classes that they were not tuned for."""
 
 from collections.abc import Sequence
 
@@ -10,12 +7,12 @@ from torch import Tensor
 
 from fieldmark.evals.methods.knowledge import descriptors
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Run, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need, Run
 from fieldmark.tools.books.wording import class_text, descriptor_text
 from fieldmark.tools.clip.adapters.bags import Bags, make_bags
 from fieldmark.tools.clip.adapters.linear import tune_linear
 from fieldmark.tools.clip.adapters.low_rank import tune_low_rank
-from fieldmark.tools.clip.adapters.tuning import Recipe
+from fieldmark.tools.clip.adapters.tuning import AdapterRecipe
 from fieldmark.tools.scoring.prototype import class_prototypes
 
 MATCHED = 5
@@ -24,15 +21,15 @@ _STEP = 1024
 """Test images whose features are held at a time."""
 
 
-async def frozen(bench: Bench) -> Scored:
+async def frozen(bench: Bench) -> MethodScores:
     """What every adapter here is compared with: the same texts and score, the image vectors as they are."""
     return scored(bench.vectors, await class_words(bench), bench)
 
 
-def by_linear(recipe: Recipe) -> Run:
+def by_linear(recipe: AdapterRecipe) -> Run:
     """A linear map on image vectors, tuned by a recipe."""
 
-    async def run(bench: Bench) -> Scored:
+    async def run(bench: Bench) -> MethodScores:
         words = await class_words(bench)
         adapter = tune_linear(
             bench.base_vectors,
@@ -47,7 +44,7 @@ def by_linear(recipe: Recipe) -> Run:
     return run
 
 
-async def by_low_rank(bench: Bench) -> Scored:
+async def by_low_rank(bench: Bench) -> MethodScores:
     """Low-rank changes to the image tower's last layers, tuned as the linear map is."""
     features = bench.features(bench.test.base)
     words = await class_words(bench)
@@ -90,10 +87,10 @@ async def noun_texts(classes: Sequence[str], bench: Bench) -> list[list[str]]:
     ]
 
 
-def scored(vectors: Tensor, words: Tensor, bench: Bench, *, losses: Sequence[float] = ()) -> Scored:
+def scored(vectors: Tensor, words: Tensor, bench: Bench, *, losses: Sequence[float] = ()) -> MethodScores:
     """Scaled cosines of images and classes, with the loss before the first and the last step."""
     told = {"first loss": losses[0], "last loss": losses[-1]} if losses else {}
-    return Scored(scores=bench.logit_scale * (vectors @ words.T), diagnostics=told)
+    return MethodScores(scores=bench.logit_scale * (vectors @ words.T), diagnostics=told)
 
 
 _ADAPTS = frozenset({Need.NAMES, Need.LLM, Need.BASE})
@@ -111,7 +108,7 @@ METHODS = (
         title="AdaptCLIPZS, linear map",
         source="Saha et al. 2024",
         needs=_ADAPTS,
-        run=by_linear(Recipe()),
+        run=by_linear(AdapterRecipe()),
         seeded=True,
     ),
     Method(
@@ -119,7 +116,7 @@ METHODS = (
         title=f"GIST, linear map, {MATCHED} matched texts",
         source="Lewis et al. 2023",
         needs=_ADAPTS,
-        run=by_linear(Recipe(matched=MATCHED)),
+        run=by_linear(AdapterRecipe(matched=MATCHED)),
         seeded=True,
     ),
     Method(

@@ -1,7 +1,4 @@
-"""Probabilities that labelled images calibrate, and labelled images that had no part in it.
-
-It knows nothing of methods or of what is decided by probabilities.
-"""
+"""Probabilities that labelled images calibrate, and labelled images that had no part in it."""
 
 from dataclasses import dataclass
 

@@ -1,28 +1,25 @@
-"""CapS-Adapter: support images found in a pool by the class texts, and their captions beside them.
-
-It knows nothing of labelled images or of who wrote the captions.
-"""
+"""CapS-Adapter: support images found in a pool by the class texts, and their captions beside them."""
 
 from torch import Tensor
 
 from fieldmark.evals.methods.class_vectors import descriptor_vectors, name_vectors
 from fieldmark.evals.methods.sus_x import pool_support
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.tools.scoring.caps_adapter import caps_adapter_scores
 
 
-async def by_names(bench: Bench) -> Scored:
+async def by_names(bench: Bench) -> MethodScores:
     """From the plain template."""
     return by_captions(bench, name_vectors(bench))
 
 
-async def by_descriptors(bench: Bench) -> Scored:
+async def by_descriptors(bench: Bench) -> MethodScores:
     """From descriptors, for classes whose names say nothing to the model."""
     return by_captions(bench, await descriptor_vectors(bench))
 
 
-def by_captions(bench: Bench, words: Tensor) -> Scored:
+def by_captions(bench: Bench, words: Tensor) -> MethodScores:
     """Score by text, images and captions.
 
     The authors let a model caption a few labelled images and draw the support images from these captions;
@@ -39,7 +36,7 @@ def by_captions(bench: Bench, words: Tensor) -> Scored:
     scores = caps_adapter_scores(
         bench.vectors, words, support=support, captions=captions, logit_scale=bench.logit_scale
     )
-    return Scored(scores=scores)
+    return MethodScores(scores=scores)
 
 
 _SOURCE = "Wang et al. 2024"

@@ -1,38 +1,37 @@
-"""CaSED: a word for each image from the captions nearest to it, no class names given; and two controls.
-
-It knows nothing of classes.
-"""
+"""CaSED: a word for each image from the captions nearest to it, no class names given; and two controls."""
 
 import numpy as np
 
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.tools.scoring.cased import CasedOptions, CasedResult, cased
 
 _SOURCE = "Conti et al. 2023"
 
 
-async def by_captions(bench: Bench) -> Scored:
+async def by_captions(bench: Bench) -> MethodScores:
     """The likeliest word of the ten nearest captions, with the authors' constants.
 
     Candidates are single words, as the authors': of "a crested heron" the words "crested" and "heron". A
     name of two words can be met by one that stands for it alone: cluster accuracy counts that as right,
     semantic IoU as half.
     """
-    return Scored(names=tuple(words(bench).predicted))
+    return MethodScores(names=tuple(words(bench).predicted))
 
 
-async def by_nearest_caption(bench: Bench) -> Scored:
+async def by_nearest_caption(bench: Bench) -> MethodScores:
     """Control: the likeliest word of the one nearest caption."""
-    return Scored(names=tuple(words(bench, CasedOptions(captions=1, least_count=1)).predicted))
+    return MethodScores(names=tuple(words(bench, CasedOptions(captions=1, least_count=1)).predicted))
 
 
-async def by_chance(bench: Bench) -> Scored:
+async def by_chance(bench: Bench) -> MethodScores:
     """Control: any one of the words that CaSED chooses from."""
     found = words(bench)
     starts = found.starts.numpy()
     draws = np.random.default_rng(bench.seed).integers(np.diff(starts))
-    return Scored(names=tuple(found.vocabulary[word] for word in found.words.numpy()[starts[:-1] + draws]))
+    return MethodScores(
+        names=tuple(found.vocabulary[word] for word in found.words.numpy()[starts[:-1] + draws])
+    )
 
 
 def words(bench: Bench, options: CasedOptions | None = None) -> CasedResult:

@@ -1,17 +1,14 @@
-"""CHiLS: a class is found by the likeliest of its kinds, which a language model names.
-
-It knows nothing of how kinds are weighed.
-"""
+"""CHiLS: a class is found by the likeliest of its kinds, which a language model names."""
 
 from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.evals.methods.knowledge import answers
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.tools.books.templates import PLAIN, fill_phrase
 from fieldmark.tools.scoring.chils import chils_scores, subclass_names
 
 
-async def by_kinds(bench: Bench) -> Scored:
+async def by_kinds(bench: Bench) -> MethodScores:
     """Each class by its kinds, itself among them; a class whose kinds are not known stands for itself."""
     specs = [QuestionSpec(kind="subclasses", classes=(name,)) for name in bench.classes]
     notes = await answers(specs, bench)
@@ -27,7 +24,7 @@ async def by_kinds(bench: Bench) -> Scored:
         [[[fill_phrase(PLAIN, kind)] for kind in own] for own in sets],
         logit_scale=bench.logit_scale,
     )
-    return Scored(scores=scores)
+    return MethodScores(scores=scores)
 
 
 METHODS = (

@@ -1,7 +1,4 @@
-"""Class vectors that methods on images start from: of the plain template, and of descriptors.
-
-It knows nothing of images or of who wrote the descriptors.
-"""
+"""Class vectors that methods on images start from: of the plain template, and of descriptors."""
 
 from torch import Tensor
 

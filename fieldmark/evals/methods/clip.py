@@ -1,19 +1,16 @@
-"""CLIP with class names alone: one template, and ensembles over seven, eighty and the domain's own.
-
-It knows nothing of what a language model might say.
-"""
+"""CLIP with class names alone: one template, and ensembles over seven, eighty and the domain's own."""
 
 from collections.abc import Sequence
 
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Run, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need, Run
 from fieldmark.tools.books.templates import IMAGENET_7, IMAGENET_80, PLAIN, fill, fill_phrase
 from fieldmark.tools.scoring.prototype import ensemble_scores
 
 _SOURCE = "Radford et al. 2021"
 
 
-async def by_name(bench: Bench) -> Scored:
+async def by_name(bench: Bench) -> MethodScores:
     """The plain template, "a" or "an" as the name asks for."""
     return by_texts(bench, [[fill_phrase(PLAIN, name)] for name in bench.classes])
 
@@ -21,13 +18,13 @@ async def by_name(bench: Bench) -> Scored:
 def by_templates(templates: Sequence[str]) -> Run:
     """An ensemble over given templates."""
 
-    async def run(bench: Bench) -> Scored:
+    async def run(bench: Bench) -> MethodScores:
         return by_texts(bench, [fill(templates, name) for name in bench.classes])
 
     return run
 
 
-async def by_own_templates(bench: Bench) -> Scored:
+async def by_own_templates(bench: Bench) -> MethodScores:
     """An ensemble over the templates of the domain."""
     templates = bench.test.templates
     if not templates:
@@ -35,10 +32,10 @@ async def by_own_templates(bench: Bench) -> Scored:
     return await by_templates(templates or (PLAIN,))(bench)
 
 
-def by_texts(bench: Bench, texts: Sequence[Sequence[str]]) -> Scored:
+def by_texts(bench: Bench, texts: Sequence[Sequence[str]]) -> MethodScores:
     """Score by the unit mean of each class's texts, times the encoder's own scale."""
     scores = ensemble_scores(bench.vectors, bench.encode, texts, logit_scale=bench.logit_scale)
-    return Scored(scores=scores)
+    return MethodScores(scores=scores)
 
 
 _NAMES = frozenset({Need.NAMES})

@@ -1,29 +1,26 @@
-"""CuPL: a class is what a language model says its photos show, asked generic or the domain's questions.
-
-It knows nothing of who writes the questions of a domain.
-"""
+"""CuPL: a class is what a language model says its photos show, asked generic or the domain's questions."""
 
 from fieldmark.evals.methods.clip import by_texts
 from fieldmark.evals.methods.knowledge import or_plain, portraits
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.prompts.class_questions import GENERIC_QUESTIONS, PLACE
 from fieldmark.tools.books.templates import IMAGENET_80, fill
 
 _SOURCE = "Pratt et al. 2023"
 
 
-async def by_generic_questions(bench: Bench) -> Scored:
+async def by_generic_questions(bench: Bench) -> MethodScores:
     """Base: three questions that fit classes of every kind."""
     return by_texts(bench, or_plain(await portraits(GENERIC_QUESTIONS, bench), bench))
 
 
-async def by_own_questions(bench: Bench) -> Scored:
+async def by_own_questions(bench: Bench) -> MethodScores:
     """Full: the questions of the domain."""
     return by_texts(bench, or_plain(await portraits(own_questions(bench), bench), bench))
 
 
-async def with_templates(bench: Bench) -> Scored:
+async def with_templates(bench: Bench) -> MethodScores:
     """Sentences and templates in one list, each text counting the same."""
     sentences = await portraits(own_questions(bench), bench)
     templates = bench.test.templates or IMAGENET_80

@@ -1,22 +1,19 @@
-"""Classification by description: DCLIP with its three ways to pool.
-
-It knows nothing of who wrote the descriptors.
-"""
+"""Classification by description: DCLIP with its three ways to pool."""
 
 from fieldmark.evals.methods.knowledge import descriptors
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Run, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need, Run
 from fieldmark.tools.scoring.dclip import Pool, descriptor_prompts, mean_cosine_scores
 
 
 def by_descriptors(pool: Pool) -> Run:
     """Pool the cosines with each class's descriptors."""
 
-    async def run(bench: Bench) -> Scored:
+    async def run(bench: Bench) -> MethodScores:
         marks = await descriptors(bench)
         prompts = descriptor_prompts(dict(zip(bench.classes, marks, strict=True)))
         scores = mean_cosine_scores(bench.vectors, bench.encode, list(prompts.values()), pool=pool)
-        return Scored(scores=bench.logit_scale * scores)
+        return MethodScores(scores=bench.logit_scale * scores)
 
     return run
 

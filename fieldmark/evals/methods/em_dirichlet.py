@@ -1,18 +1,15 @@
-"""EM-Dirichlet: all test images clustered together by what the text classifier says of them.
-
-It knows nothing of labelled images or of image vectors.
-"""
+"""EM-Dirichlet: all test images clustered together by what the text classifier says of them."""
 
 from torch import Tensor
 
 from fieldmark.evals.methods.class_vectors import descriptor_vectors, name_vectors
 from fieldmark.evals.methods.transclip import log_shares
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.tools.scoring.em_dirichlet import EmDirichletOptions, em_dirichlet_scores
 
 
-async def by_names(bench: Bench) -> Scored:
+async def by_names(bench: Bench) -> MethodScores:
     """From the plain template, with the authors' constants.
 
     Their λ is for tasks of 75 images from 5 of many classes. Where every class has images, as in most test
@@ -21,14 +18,14 @@ async def by_names(bench: Bench) -> Scored:
     return together(bench, name_vectors(bench), EmDirichletOptions())
 
 
-async def by_descriptors(bench: Bench) -> Scored:
+async def by_descriptors(bench: Bench) -> MethodScores:
     """From descriptor prototypes, with λ = 0: no pull towards few clusters. All else is the authors'."""
     return together(bench, await descriptor_vectors(bench), EmDirichletOptions(partition_weight=0.0))
 
 
-def together(bench: Bench, words: Tensor, options: EmDirichletOptions) -> Scored:
+def together(bench: Bench, words: Tensor, options: EmDirichletOptions) -> MethodScores:
     """Logarithms of the memberships, so that their softmax is the memberships."""
-    return Scored(scores=log_shares(em_dirichlet_scores(bench.vectors, words, options=options)))
+    return MethodScores(scores=log_shares(em_dirichlet_scores(bench.vectors, words, options=options)))
 
 
 _SOURCE = "Martin et al. 2024"

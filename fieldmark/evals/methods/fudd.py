@@ -1,7 +1,4 @@
-"""FuDD: classes that an image may be, compared by what sets each two apart; four ways to choose them.
-
-It knows nothing of how pairs are asked about.
-"""
+"""FuDD: classes that an image may be, compared by what sets each two apart; four ways to choose them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +9,7 @@ from torch import Tensor
 from fieldmark.evals.methods.calibrated import calibrate
 from fieldmark.evals.methods.knowledge import pair_captions, pairs_within
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Run, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need, Run
 from fieldmark.tools.books.templates import fill
 from fieldmark.tools.scoring.candidates import (
     CandidateRule,
@@ -35,22 +32,22 @@ ALPHA = 0.1
 def by_differences(candidates_of: Callable[[Bench], Tensor]) -> Run:
     """Choose candidates by the first step, ask about every pair of them, score within them."""
 
-    async def run(bench: Bench) -> Scored:
+    async def run(bench: Bench) -> MethodScores:
         candidates = candidates_of(bench)
         captions = await pair_captions(pairs_within(candidates), bench)
         scores = fudd_scores_within(bench.vectors, bench.encode, candidates, captions, first_texts(bench))
-        return Scored(scores=bench.logit_scale * scores, candidates=candidates)
+        return MethodScores(scores=bench.logit_scale * scores, candidates=candidates)
 
     return run
 
 
-async def by_all_differences(bench: Bench) -> Scored:
+async def by_all_differences(bench: Bench) -> MethodScores:
     """K = C: every class against all others, by all that was asked about the pairs of the k best."""
     captions = await pair_captions(pairs_within(k_best(bench)), bench)
     first = first_scores(bench, bench.vectors)
     classes = len(bench.classes)
     scores = fudd_scores(bench.vectors, bench.encode, first, captions, first_texts(bench), k=classes)
-    return Scored(scores=bench.logit_scale * scores)
+    return MethodScores(scores=bench.logit_scale * scores)
 
 
 def k_best(bench: Bench) -> Tensor:

@@ -1,7 +1,4 @@
-"""What methods ask a language model about the classes, through the graphs' own questions and their cache.
-
-It knows nothing of scoring.
-"""
+"""What methods ask a language model about the classes, through the graphs' own questions and their cache."""
 
 from collections.abc import Sequence
 

@@ -1,14 +1,11 @@
-"""Loki: labels by how near they lie to all that an image may be, observed or not; and what it must beat.
-
-It knows nothing of where a tree comes from.
-"""
+"""Loki: labels by how near they lie to all that an image may be, observed or not; and what it must beat."""
 
 import torch
 from torch import Tensor
 
 from fieldmark.evals.methods.class_vectors import name_vectors
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.tools.scoring.loki import loki_scores, text_distances, tree_distances
 
 _SOURCE = "Roberts et al. 2023"
@@ -20,7 +17,7 @@ def observed(bench: Bench) -> list[int]:
     return [column for column, name in enumerate(bench.classes) if name in own]
 
 
-async def by_tree(bench: Bench) -> Scored:
+async def by_tree(bench: Bench) -> MethodScores:
     """By steps in the tree.
 
     Where all classes are leaves of one depth, none that was not observed lies nearer to everything than its
@@ -33,13 +30,13 @@ async def by_tree(bench: Bench) -> Scored:
     return by_distances(bench, name_vectors(bench), tree_distances(bench.parents, bench.classes, known))
 
 
-async def by_texts(bench: Bench) -> Scored:
+async def by_texts(bench: Bench) -> MethodScores:
     """By how far apart the class texts are, where there is no tree."""
     words = name_vectors(bench)
     return by_distances(bench, words, text_distances(words, words[observed(bench)]))
 
 
-def by_distances(bench: Bench, words: Tensor, distances: Tensor) -> Scored:
+def by_distances(bench: Bench, words: Tensor, distances: Tensor) -> MethodScores:
     """The class with the least expected squared distance.
 
     Args:
@@ -50,16 +47,16 @@ def by_distances(bench: Bench, words: Tensor, distances: Tensor) -> Scored:
     scores = loki_scores(
         bench.vectors, words[observed(bench)], distances=distances, logit_scale=bench.logit_scale
     )
-    return Scored(scores=scores, notes=("scores are expected squared distances: its ECE says nothing",))
+    return MethodScores(scores=scores, notes=("scores are expected squared distances: its ECE says nothing",))
 
 
-async def by_base(bench: Bench) -> Scored:
+async def by_base(bench: Bench) -> MethodScores:
     """The base model alone: its classifier over the classes it knows; the others are out of the running."""
     columns = observed(bench)
     words = name_vectors(bench)[columns]
     scores = torch.full((len(bench.images), len(bench.classes)), -torch.inf)
     scores[:, columns] = bench.logit_scale * (bench.vectors @ words.T)
-    return Scored(scores=scores)
+    return MethodScores(scores=scores)
 
 
 METHODS = (

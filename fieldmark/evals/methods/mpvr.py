@@ -1,17 +1,14 @@
-"""MPVR: a language model first writes the questions for the task, then answers them class by class.
-
-It knows nothing of how either is worded.
-"""
+"""MPVR: a language model first writes the questions for the task, then answers them class by class."""
 
 from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.evals.methods.clip import by_texts
 from fieldmark.evals.methods.knowledge import answers, or_plain, portraits
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.prompts.class_questions import GENERIC_QUESTIONS
 
 
-async def by_written_questions(bench: Bench) -> Scored:
+async def by_written_questions(bench: Bench) -> MethodScores:
     """Portray every class by the questions that the language model wrote."""
     (note,) = await answers([QuestionSpec(kind="task_questions", classes=bench.classes)], bench)
     if not note.words:

@@ -1,7 +1,4 @@
-"""PerceptionCLIP: what surrounds the object is inferred first, then the object given its surroundings.
-
-It knows nothing of how an image's context is inferred.
-"""
+"""PerceptionCLIP: what surrounds the object is inferred first, then the object given its surroundings."""
 
 from collections.abc import Sequence
 from math import prod
@@ -9,8 +6,8 @@ from math import prod
 from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.evals.methods.knowledge import answers
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Run, Scored
-from fieldmark.evals.table.test_set import Factor
+from fieldmark.evals.table.method import Method, MethodScores, Need, Run
+from fieldmark.evals.table.test_set import ImageFactor
 from fieldmark.tools.books.wording import with_article
 from fieldmark.tools.scoring.perception import Factors, context_texts, perception_scores
 
@@ -23,7 +20,7 @@ MOST_TEXTS = 256
 def by_contexts(*, with_class: bool) -> Run:
     """Infer each image's context with the classes taking part, or from the context alone."""
 
-    async def run(bench: Bench) -> Scored:
+    async def run(bench: Bench) -> MethodScores:
         # "a" or "an" goes with the name, as in every other prompt.
         texts = context_texts(
             [with_article(name) for name in bench.classes],
@@ -34,24 +31,24 @@ def by_contexts(*, with_class: bool) -> Run:
         scores = perception_scores(
             bench.vectors, bench.encode, texts, logit_scale=bench.logit_scale, with_class=with_class
         )
-        return Scored(scores=scores, diagnostics={"contexts": float(len(texts.contexts))})
+        return MethodScores(scores=scores, diagnostics={"contexts": float(len(texts.contexts))})
 
     return run
 
 
-async def contexts(bench: Bench) -> tuple[Factor, ...]:
+async def contexts(bench: Bench) -> tuple[ImageFactor, ...]:
     """The contexts that a user of the domain named, else those that a language model names; perhaps none."""
     if bench.factors or bench.llm is None:
         return bench.factors
     (note,) = await answers([QuestionSpec(kind="contexts", classes=bench.classes)], bench)
     return tuple(
-        Factor(factor.name, tuple(value.phrases for value in factor.values)) for factor in note.contexts
+        ImageFactor(factor.name, tuple(value.phrases for value in factor.values)) for factor in note.contexts
     )
 
 
-def within_reach(factors: Sequence[Factor], bench: Bench) -> tuple[Factor, ...]:
+def within_reach(factors: Sequence[ImageFactor], bench: Bench) -> tuple[ImageFactor, ...]:
     """As many factors, in order, and phrases as their combinations allow; a note names those left out."""
-    kept: list[Factor] = []
+    kept: list[ImageFactor] = []
     for factor in factors:
         if prod(len(each.values) for each in (*kept, factor)) <= MOST_CONTEXTS:
             kept.append(factor)
@@ -62,15 +59,15 @@ def within_reach(factors: Sequence[Factor], bench: Bench) -> tuple[Factor, ...]:
     phrases = max((len(value) for factor in kept for value in factor.values), default=1)
     while phrases > 1 and _texts(kept, phrases) > MOST_TEXTS:
         phrases -= 1
-    return tuple(Factor(each.name, tuple(value[:phrases] for value in each.values)) for each in kept)
+    return tuple(ImageFactor(each.name, tuple(value[:phrases] for value in each.values)) for each in kept)
 
 
-def phrased(factors: Sequence[Factor]) -> Factors:
+def phrased(factors: Sequence[ImageFactor]) -> Factors:
     """Factor to value to phrases; a value is known by its first phrase."""
     return {factor.name: {value[0]: value for value in factor.values} for factor in factors}
 
 
-def _texts(factors: Sequence[Factor], phrases: int) -> int:
+def _texts(factors: Sequence[ImageFactor], phrases: int) -> int:
     """How many texts a class has if each value keeps so many phrases."""
     return prod(sum(min(phrases, len(value)) for value in factor.values) for factor in factors)
 

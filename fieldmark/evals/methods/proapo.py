@@ -1,6 +1,6 @@
 """ProAPO: a prompt book that evolves on a few labelled images, then scores the test images.
 
-It knows nothing of how the search goes on. The search is shown no test image.
+The search is shown no test image.
 """
 
 import torch
@@ -9,7 +9,7 @@ from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.records import PromptBook
 from fieldmark.tools.scoring.books import book_scores
 
@@ -17,7 +17,7 @@ SHOTS = 4
 """Labelled images a class that the search goes by, at most: it is made for so few."""
 
 
-async def by_evolved_book(bench: Bench) -> Scored:
+async def by_evolved_book(bench: Bench) -> MethodScores:
     """Search once over all groups of classes, and score by the fittest book."""
     context = OptimizeContext(
         classes=bench.classes,
@@ -33,7 +33,7 @@ async def by_evolved_book(bench: Bench) -> Scored:
     await run_optimize(context)
     book = bench.run.read("book.json", PromptBook)
     scores = book_scores(book, bench.vectors, bench.encode)
-    return Scored(scores=bench.logit_scale * scores, diagnostics={"prompts": float(len(book.prompts))})
+    return MethodScores(scores=bench.logit_scale * scores, diagnostics={"prompts": float(len(book.prompts))})
 
 
 def first_shots(labels: torch.Tensor, shots: int = SHOTS) -> torch.Tensor:

@@ -1,7 +1,4 @@
-"""The one list of all methods, and how a user's words choose among them.
-
-It knows nothing of how any of them scores.
-"""
+"""The one list of all methods, and how a user's words choose among them."""
 
 import hashlib
 import inspect

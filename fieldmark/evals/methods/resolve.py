@@ -1,7 +1,4 @@
-"""Fieldmark's own: the resolve loop, and the control that lists all that differential questions brought up.
-
-It knows nothing of how the loop asks, scores or stops.
-"""
+"""Fieldmark's own: the resolve loop, and the control that lists everything that was asked."""
 
 import torch
 
@@ -14,13 +11,13 @@ from fieldmark.evals.methods.clip import by_texts
 from fieldmark.evals.methods.fudd import PAIRS, k_best
 from fieldmark.evals.methods.knowledge import pair_notes, pairs_within
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Run, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need, Run
 from fieldmark.tools.scoring.candidates import class_probabilities
 
 _SOURCE = "Fieldmark"
 
 
-async def by_resolving(bench: Bench) -> Scored:
+async def by_resolving(bench: Bench) -> MethodScores:
     """Ask until every image is resolved, or nothing is left that would help.
 
     Raises:
@@ -47,7 +44,7 @@ async def by_resolving(bench: Bench) -> Scored:
     scores = torch.from_numpy(context.arrays.get(state.scores))
     candidates = torch.from_numpy(context.arrays.get(state.candidates))
     sizes = candidates.sum(1)
-    return Scored(
+    return MethodScores(
         scores=candidates_first(scores / state.temperature, candidates),
         probabilities=class_probabilities(scores, state.temperature),
         candidates=candidates,
@@ -79,7 +76,7 @@ def by_everything(*, named: bool) -> Run:
     A rule that asks the same questions has to beat this to be worth its name.
     """
 
-    async def run(bench: Bench) -> Scored:
+    async def run(bench: Bench) -> MethodScores:
         notes = await pair_notes(pairs_within(k_best(bench)), bench)
         votes = [vote for note in notes for vote in note.votes]
         world = World(classes=bench.classes, noun=bench.noun, images=bench.images)

@@ -1,13 +1,10 @@
-"""SuS-X: support images found in a pool by the class texts, then compared by TIP-X; no label, no training.
-
-It knows nothing of captions or labelled images.
-"""
+"""SuS-X: support images found in a pool by the class texts, then compared by TIP-X; no label, no training."""
 
 from torch import Tensor
 
 from fieldmark.evals.methods.class_vectors import descriptor_vectors, name_vectors
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.tools.scoring.fitting import Support
 from fieldmark.tools.scoring.sus_x import nearest_support, tip_x_scores
 
@@ -26,17 +23,17 @@ def pool_support(bench: Bench, words: Tensor) -> Support:
     return nearest_support(bench.pool_vectors, words, per_class=max(1, min(MOST_PER_CLASS, share)))
 
 
-async def by_names(bench: Bench) -> Scored:
+async def by_names(bench: Bench) -> MethodScores:
     """From the plain template."""
     return by_support(bench, name_vectors(bench))
 
 
-async def by_descriptors(bench: Bench) -> Scored:
+async def by_descriptors(bench: Bench) -> MethodScores:
     """From descriptors, as the authors look for support images by what a language model says of a class."""
     return by_support(bench, await descriptor_vectors(bench))
 
 
-def by_support(bench: Bench, words: Tensor) -> Scored:
+def by_support(bench: Bench, words: Tensor) -> MethodScores:
     """Score by text, images and signatures.
 
     The authors choose α, β, γ and the number of support images on validation images. Without labels there is
@@ -48,7 +45,7 @@ def by_support(bench: Bench, words: Tensor) -> Scored:
     """
     support = pool_support(bench, words)
     scores = tip_x_scores(bench.vectors, words, support=support, logit_scale=bench.logit_scale)
-    return Scored(scores=scores)
+    return MethodScores(scores=scores)
 
 
 # Transductive by a hair: TIP-X scales one term by its extremes over all test images.

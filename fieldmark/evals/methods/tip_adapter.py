@@ -1,7 +1,4 @@
-"""Tip-Adapter: a cache of the labelled shots beside the text classifier, nothing trained.
-
-It knows nothing of other ways to learn from shots.
-"""
+"""Tip-Adapter: a cache of the labelled shots beside the text classifier, nothing trained."""
 
 from collections.abc import Iterator
 
@@ -10,7 +7,7 @@ from torch import Tensor
 
 from fieldmark.evals.methods.class_vectors import name_vectors
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.tools.scoring.fitting import Support, held_out_shots
 from fieldmark.tools.scoring.tip_adapter import tip_adapter_scores
 
@@ -21,7 +18,7 @@ BETAS = tuple(0.1 + 6.9 * step / 29 for step in range(30))
 """The authors' ranges of search, with 30 values of β instead of their 200."""
 
 
-async def by_cache(bench: Bench) -> Scored:
+async def by_cache(bench: Bench) -> MethodScores:
     """Score by text and cache, α and β chosen on held-out shots.
 
     The authors choose both on the validation images of each data set. Here every fourth shot of a class is
@@ -33,7 +30,7 @@ async def by_cache(bench: Bench) -> Scored:
     scores = tip_adapter_scores(
         bench.vectors, words, support=support, logit_scale=bench.logit_scale, alpha=alpha, beta=beta
     )
-    return Scored(scores=scores, diagnostics={"alpha": alpha, "beta": beta})
+    return MethodScores(scores=scores, diagnostics={"alpha": alpha, "beta": beta})
 
 
 def chosen(words: Tensor, support: Support, *, logit_scale: float) -> tuple[float, float]:

@@ -1,32 +1,31 @@
-"""TransCLIP: all test images labelled together, from the text classifier of names or of descriptors.
-
-It knows nothing of labelled images.
-"""
+"""TransCLIP: all test images labelled together, from the text classifier of names or of descriptors."""
 
 import torch
 from torch import Tensor
 
 from fieldmark.evals.methods.class_vectors import descriptor_vectors, name_vectors
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.tools.scoring.transclip import transclip_scores
 
 _SCALE = "three float32 tables of images × classes: 600,000 images of 1,000 classes"
 
 
-async def by_names(bench: Bench) -> Scored:
+async def by_names(bench: Bench) -> MethodScores:
     """From the plain template, the authors' constants: nothing is tuned."""
     return together(bench, name_vectors(bench))
 
 
-async def by_descriptors(bench: Bench) -> Scored:
+async def by_descriptors(bench: Bench) -> MethodScores:
     """From descriptor prototypes: where names say nothing, so do the assignments that begin with them."""
     return together(bench, await descriptor_vectors(bench))
 
 
-def together(bench: Bench, words: Tensor) -> Scored:
+def together(bench: Bench, words: Tensor) -> MethodScores:
     """Logarithms of the assignments, so that their softmax is the assignments."""
-    return Scored(scores=log_shares(transclip_scores(bench.vectors, words, logit_scale=bench.logit_scale)))
+    return MethodScores(
+        scores=log_shares(transclip_scores(bench.vectors, words, logit_scale=bench.logit_scale))
+    )
 
 
 def log_shares(shares: Tensor) -> Tensor:

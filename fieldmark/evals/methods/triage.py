@@ -1,6 +1,6 @@
 """What descriptors leave open, for people who triage: conformal sets, and confusion against ignorance.
 
-It knows nothing of how a set or an opinion is made. All three rank classes as DCLIP does.
+All three rank classes as DCLIP does.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from fieldmark.evals.methods.calibrated import calibrate
 from fieldmark.evals.methods.knowledge import descriptors
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Run, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need, Run
 from fieldmark.tools.concepts.heads.choose import platt
 from fieldmark.tools.scoring.candidates import Conformal, RegularisedConformal
 from fieldmark.tools.scoring.dclip import descriptor_prompts, mean_cosine_scores
@@ -22,12 +22,12 @@ ALPHA = 0.1
 def by_sets(rule: type[Conformal] | type[RegularisedConformal]) -> Run:
     """Sets of classes that hold the true one for 90% of images, by what labelled images show."""
 
-    async def run(bench: Bench) -> Scored:
+    async def run(bench: Bench) -> MethodScores:
         scores, train = await described(bench)
         labelled = calibrate(train, bench.train_labels, seed=bench.seed)
         kept = rule.calibrate(labelled.held_out, labelled.labels, alpha=ALPHA)
         probabilities = labelled.probabilities(scores)
-        return Scored(
+        return MethodScores(
             scores=scores / labelled.temperature,
             probabilities=probabilities,
             candidates=kept(probabilities, torch.ones_like(probabilities, dtype=torch.bool)),
@@ -37,13 +37,13 @@ def by_sets(rule: type[Conformal] | type[RegularisedConformal]) -> Run:
     return run
 
 
-async def by_opinions(bench: Bench) -> Scored:
+async def by_opinions(bench: Bench) -> MethodScores:
     """Mean mass on no class (ignorance) and on several at once (confusion)."""
     scores, train = await described(bench)
     own = torch.nn.functional.one_hot(bench.train_labels, len(bench.classes)).flatten()
     slope, intercept = platt(train.flatten(), own, torch.ones(train.numel()))
     opinion = opinions((slope * scores + intercept).sigmoid())
-    return Scored(
+    return MethodScores(
         scores=scores,
         diagnostics={
             "ignorance": float(opinion.ignorance.mean()),

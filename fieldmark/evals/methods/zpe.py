@@ -1,14 +1,11 @@
-"""ZPE and the plain mean: a pool of templates, many of them bad, weighed by how sure they make the model.
-
-It knows nothing of how weights are found.
-"""
+"""ZPE and the plain mean: a pool of templates, many of them bad, weighed by how sure they make the model."""
 
 from itertools import product
 
 from torch import Tensor
 
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Run, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need, Run
 from fieldmark.tools.books.templates import fill, library
 from fieldmark.tools.scoring.prompt_grid import encode_grid, grid_scores
 from fieldmark.tools.scoring.zpe import prompt_scores, prompt_weights
@@ -45,7 +42,7 @@ def pool_of(bench: Bench) -> list[list[str]]:
 def by_weighed_templates(*, select: bool) -> Run:
     """Weigh the pool's templates; with `select`, only those that stand out."""
 
-    async def run(bench: Bench) -> Scored:
+    async def run(bench: Bench) -> MethodScores:
         grid = encode_grid(pool_of(bench), bench.encode)
         found = prompt_scores(bench.vectors, grid, logit_scale=bench.logit_scale)
         weights = prompt_weights(found, threshold=THRESHOLD if select else None)[:, None]
@@ -54,13 +51,13 @@ def by_weighed_templates(*, select: bool) -> Run:
     return run
 
 
-async def by_all_alike(bench: Bench) -> Scored:
+async def by_all_alike(bench: Bench) -> MethodScores:
     """The mean of the same logits, every template counting the same."""
     grid = encode_grid(pool_of(bench), bench.encode)
     return weighed(bench, grid, grid.new_full((len(grid), 1), 1 / len(grid)))
 
 
-def weighed(bench: Bench, grid: Tensor, weights: Tensor) -> Scored:
+def weighed(bench: Bench, grid: Tensor, weights: Tensor) -> MethodScores:
     """Score by weighed templates; a figure tells how much weight the bad third of the pool got.
 
     Args:
@@ -68,7 +65,7 @@ def weighed(bench: Bench, grid: Tensor, weights: Tensor) -> Scored:
         grid: Vectors of the pool `[P, C, D]`.
         weights: Weight of each template `[P, 1]`, or of each template and class `[P, C]`.
     """
-    return Scored(
+    return MethodScores(
         scores=grid_scores(bench.vectors, grid, weights, logit_scale=bench.logit_scale),
         diagnostics={"bad_templates": float(weights[-len(ASIDES) :].sum(0).mean())},
     )

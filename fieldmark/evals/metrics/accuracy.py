@@ -1,7 +1,4 @@
-"""Which images are right, at top-1 or top-k, and how accuracy lies over classes and groups.
-
-It knows nothing of methods, probabilities or reports.
-"""
+"""Which images are right, at top-1 or top-k, and how accuracy lies over classes and groups."""
 
 from dataclasses import dataclass
 

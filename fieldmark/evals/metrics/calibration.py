@@ -1,7 +1,4 @@
-"""How far confidence can be trusted: probabilities from scores, reliability bins, calibration error.
-
-It knows nothing of methods, images or reports.
-"""
+"""How far confidence can be trusted: probabilities from scores, reliability bins, calibration error."""
 
 import math
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""How far off wrong labels are, by a distance between labels such as the path length in a tree.
-
-It knows nothing of where distances come from.
-"""
+"""How far off wrong labels are, by a distance between labels such as the path length in a tree."""
 
 from dataclasses import dataclass
 

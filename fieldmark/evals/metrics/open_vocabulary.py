@@ -1,7 +1,4 @@
-"""How well free words name images: agreement of clusters, of words, and of meaning.
-
-It knows nothing of where the words come from or of any text encoder.
-"""
+"""How well free words name images: agreement of clusters, of words, and of meaning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""What a method gains by leaving images open: candidate sets, and accuracy of the images it is surest of.
-
-It knows nothing of how candidates or confidences are made.
-"""
+"""What a method gains by leaving images open: candidate sets, and accuracy of the images it is surest of."""
 
 import math
 from dataclasses import dataclass

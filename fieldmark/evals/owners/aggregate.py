@@ -1,7 +1,4 @@
-"""Pools simulated owners: means over owners, paired differences from controls, conversations by stage.
-
-It knows nothing of conversations, builds or pictures.
-"""
+"""Pools simulated owners: means over owners, paired differences from controls, conversations by stage."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +6,7 @@ import numpy as np
 
 from fieldmark.evals.owners.results import (
     Comparison,
-    Measured,
+    HeldOutF1,
     OwnerRun,
     Pooled,
     PooledResult,
@@ -18,16 +15,16 @@ from fieldmark.evals.owners.results import (
 from fieldmark.tools.statistics import agreement
 
 TALK, RANDOM = "conversation", "random_boards"
-Pair = tuple[Measured, Measured]
+Pair = tuple[HeldOutF1, HeldOutF1]
 
 
-def pooled_over(measurements: Sequence[Measured]) -> Pooled:
+def pooled_over(measurements: Sequence[HeldOutF1]) -> Pooled:
     """The mean over owners."""
     found = agreement.pooled([m.value for m in measurements], [np.array(m.replicates) for m in measurements])
     return Pooled(value=round(found.value, 4), ci95=(round(found.low, 4), round(found.high, 4)))
 
 
-def gap_over(first: Sequence[Measured], second: Sequence[Measured]) -> Comparison:
+def gap_over(first: Sequence[HeldOutF1], second: Sequence[HeldOutF1]) -> Comparison:
     """The mean paired difference over owners, first minus second."""
     found = agreement.pooled_difference(
         [m.value for m in first],
@@ -58,10 +55,10 @@ def by_owner(runs: Sequence[OwnerRun], found: Callable[[OwnerRun], Pair | None])
     )
 
 
-def averaged(scores: Sequence[Measured]) -> Measured:
+def averaged(scores: Sequence[HeldOutF1]) -> HeldOutF1:
     """The mean of scores on different pictures, replicate by replicate."""
     replicates = np.mean([score.replicates for score in scores], axis=0)
-    return Measured(value=float(np.mean([s.value for s in scores])), replicates=tuple(replicates.tolist()))
+    return HeldOutF1(value=float(np.mean([s.value for s in scores])), replicates=tuple(replicates.tolist()))
 
 
 def pooled_stages(runs: Sequence[OwnerRun]) -> tuple[PooledStage, ...]:
@@ -72,7 +69,7 @@ def pooled_stages(runs: Sequence[OwnerRun]) -> tuple[PooledStage, ...]:
 
 
 def _after(boards: int, runs: Sequence[OwnerRun]) -> PooledStage:
-    def scores(run: OwnerRun, name: str) -> Measured | None:
+    def scores(run: OwnerRun, name: str) -> HeldOutF1 | None:
         return run.stages[name].after(boards)[1] if name in run.stages else None
 
     def both(run: OwnerRun) -> Pair | None:

@@ -1,7 +1,4 @@
-"""Labels images with a vision-language model by an instruction document alone.
-
-It knows nothing of clauses, graphs or owners.
-"""
+"""Labels images with a vision-language model by an instruction document alone."""
 
 from collections.abc import Sequence
 

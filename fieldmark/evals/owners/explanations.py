@@ -1,7 +1,4 @@
-"""What an owner would say of a picture or in answer to a question, worked out from the hidden rule by code.
-
-It knows nothing of payloads, labels' noise or of who asks.
-"""
+"""What an owner would say of a picture or answer to a question, derived from the hidden rule."""
 
 import itertools
 import random

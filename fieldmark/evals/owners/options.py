@@ -1,7 +1,4 @@
-"""The choices of a simulation of owners, as one record.
-
-It knows nothing of how any choice is carried out.
-"""
+"""The choices of a simulation of owners, as one record."""
 
 from typing import Literal
 

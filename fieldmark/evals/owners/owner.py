@@ -1,8 +1,4 @@
-"""Somebody who answers and labels by a hidden rule, with the faults that people have.
-
-It knows nothing of graphs or of how clauses and verdicts are made: it sees what an owner sees, and the truth
-about each picture in the place of eyes.
-"""
+"""Somebody who answers and labels by a hidden rule, with the faults that people have."""
 
 import random
 from collections.abc import Mapping
@@ -53,7 +49,7 @@ CHANGES_AFTER = 30
 
 
 @dataclass(frozen=True)
-class Scene:
+class PictureTruth:
     """The truth about the pictures that an owner may be shown.
 
     Attributes:
@@ -88,7 +84,7 @@ class SimulatedOwner:
     def __init__(
         self,
         rule: Rule,
-        scene: Scene,
+        scene: PictureTruth,
         *,
         variant: Variant = "exact",
         later: Rule | None = None,

@@ -1,7 +1,4 @@
-"""Makes a concept rare: thins a pool, and weighs held-out pictures to the same share.
-
-It knows nothing of rules, owners or how anything is measured.
-"""
+"""Makes a concept rare: thins a pool, and weighs held-out pictures to the same share."""
 
 from collections.abc import Sequence
 from random import Random
@@ -11,13 +8,13 @@ import torch
 from numpy.typing import NDArray
 
 from fieldmark.errors import InputError
-from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.concepts.pool import ImagePool
 
 RARE_SHARE = 0.03
 """Share of the pictures that are in, where a concept is rare."""
 
 
-def thinned(pool: Pool, inside: Sequence[bool], *, share: float, seed: int) -> Pool:
+def thinned(pool: ImagePool, inside: Sequence[bool], *, share: float, seed: int) -> ImagePool:
     """A pool in which a share of the pictures is in: all that are out stay, and so many of the others.
 
     Args:
@@ -38,7 +35,7 @@ def thinned(pool: Pool, inside: Sequence[bool], *, share: float, seed: int) -> P
         )
     stay = set(Random(f"fieldmark rare {seed}").sample(rows_in, wanted))
     kept = [row for row, is_in in enumerate(inside) if not is_in or row in stay]
-    return Pool(tuple(pool.images[row] for row in kept), pool.vectors[torch.tensor(kept)])
+    return ImagePool(tuple(pool.images[row] for row in kept), pool.vectors[torch.tensor(kept)])
 
 
 def weights_for(truth: NDArray[np.float64], *, share: float) -> NDArray[np.float64]:

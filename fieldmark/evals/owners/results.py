@@ -1,7 +1,4 @@
-"""What a simulation found, as records, and how it is pooled over concepts.
-
-It knows nothing of conversations, builds or pictures.
-"""
+"""What a simulation found, as records, and how it is pooled over concepts."""
 
 from typing import Literal
 
@@ -137,7 +134,7 @@ class SimulateResult(Record):
     notes: tuple[str, ...] = ()
 
 
-class Measured(Record):
+class HeldOutF1(Record):
     """F1 on one owner's held-out pictures, with its bootstrap replicates."""
 
     value: float
@@ -158,10 +155,10 @@ class Stages(Record):
     """Before the first board and after each."""
     place: tuple[int, ...]
     """For each of those, which of `scores` it is."""
-    scores: tuple[Measured, ...]
+    scores: tuple[HeldOutF1, ...]
     """Of each definition there was, once."""
 
-    def after(self, boards: int) -> tuple[int, Measured]:
+    def after(self, boards: int) -> tuple[int, HeldOutF1]:
         """Labels and score after so many boards, or at the end where there were fewer."""
         last = min(boards, len(self.place) - 1)
         return self.labels[last], self.scores[self.place[last]]
@@ -171,15 +168,15 @@ class OwnerRun(Record):
     """One owner's result with all that pooling needs: what a worker hands back."""
 
     result: OwnerResult
-    teacher: Measured
-    student: Measured
-    controls: dict[str, Measured]
+    teacher: HeldOutF1
+    student: HeldOutF1
+    controls: dict[str, HeldOutF1]
     stages: dict[str, Stages] = Field(default_factory=dict)
 
 
-def measured(truth: Floats, calls: Floats, *, seed: int, weights: Floats | None = None) -> Measured:
+def measured(truth: Floats, calls: Floats, *, seed: int, weights: Floats | None = None) -> HeldOutF1:
     """F1 of calls, with replicates that are paired across everything measured with the same seed."""
     weights = np.ones(len(truth)) if weights is None else weights
     value = float(agreement.f1(truth, calls, weights[None])[0])
     made = agreement.replicates(agreement.f1, truth, calls, weights=weights, seed=seed)
-    return Measured(value=value, replicates=tuple(made.tolist()))
+    return HeldOutF1(value=value, replicates=tuple(made.tolist()))

@@ -1,6 +1,6 @@
 """Fifteen hidden rules over the aviary, from plain to thorny, each with the words its owner has for it.
 
-They know nothing of images, labels or questions. A rule decides on what a picture truly shows.
+A rule decides on what a picture truly shows.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ COLD = ("blue", "teal", "green", "purple")
 SOBER = ("brown", "grey", "black", "white")
 
 
-class Decision(Protocol):
+class Membership(Protocol):
     """What is in and what is out."""
 
     @property
@@ -56,11 +56,11 @@ class Tree:
 
     @property
     def features(self) -> frozenset[str]:
-        """See `Decision`."""
+        """See `Membership`."""
         return features_of(self.condition)
 
     def inside(self, values: Values) -> bool:
-        """See `Decision`."""
+        """See `Membership`."""
         return holds(self.condition, values) is True
 
 
@@ -78,11 +78,11 @@ class Mix:
 
     @property
     def features(self) -> frozenset[str]:
-        """See `Decision`."""
+        """See `Membership`."""
         return frozenset(condition.key for condition, _ in self.weights)
 
     def inside(self, values: Values) -> bool:
-        """See `Decision`."""
+        """See `Membership`."""
         return sum(weight for condition, weight in self.weights if holds(condition, values)) >= self.bar
 
 
@@ -100,11 +100,11 @@ class Colours:
 
     @property
     def features(self) -> frozenset[str]:
-        """See `Decision`."""
+        """See `Membership`."""
         return frozenset(self.keys)
 
     def inside(self, values: Values) -> bool:
-        """See `Decision`."""
+        """See `Membership`."""
         return len({values[key] for key in self.keys} & set(BRIGHT)) >= self.least
 
 
@@ -124,7 +124,7 @@ class Rule:
     name: str
     purpose: str
     difficulty: Difficulty
-    decision: Decision
+    decision: Membership
 
     def inside(self, values: Values) -> bool:
         """Whether a picture with these features is in."""

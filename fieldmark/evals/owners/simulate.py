@@ -1,7 +1,4 @@
-"""Simulates owners: each talks over a concept, gets a classifier, and is held against controls.
-
-It knows nothing of commands or settings of the machine.
-"""
+"""Simulates owners: each talks over a concept, gets a classifier, and is held against controls."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldmark.agents.define.options import DefineOptions
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.aviary.guide.direct import DirectGuide
 from fieldmark.aviary.guide.gallery import Gallery
 from fieldmark.aviary.guide.guide import Guide
@@ -28,7 +24,7 @@ from fieldmark.evals.owners.prevalence import RARE_SHARE, thinned, weights_for
 from fieldmark.evals.owners.results import (
     AtStage,
     ControlScore,
-    Measured,
+    HeldOutF1,
     OwnerResult,
     OwnerRun,
     SimulateResult,
@@ -37,9 +33,9 @@ from fieldmark.evals.owners.results import (
 )
 from fieldmark.evals.owners.rules import RULE_BY_KEY, RULES, Rule
 from fieldmark.evals.owners.trials import (
-    Bench,
     Judged,
     Trial,
+    TrialSetup,
     by_labels,
     by_name,
     from_static_prompt,
@@ -51,6 +47,7 @@ from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import repeats
 from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.statistics import agreement
 
 Floats = NDArray[np.float64]
@@ -135,7 +132,7 @@ async def simulate(
     )
     guide = Guide((), sight=sight)
     direct = DirectGuide(guide)
-    bench = Bench(
+    bench = TrialSetup(
         world=world,
         encoder=task.encoder,
         llm=direct,
@@ -160,18 +157,18 @@ async def simulate(
             return [await _kept(rule, over_http, keep) for rule in rules]
 
 
-def remembering_nothing(bench: Bench, guide: Guide) -> Bench:
+def remembering_nothing(bench: TrialSetup, guide: Guide) -> TrialSetup:
     """The bench for another owner, whose counts do not hang on who came before."""
     return replace(bench, llm=DirectGuide(guide), verdicts=VerdictStore(MemoryByteStore()))
 
 
-async def _kept(rule: Rule, bench: Bench, keep: Callable[[OwnerRun], None]) -> OwnerRun:
+async def _kept(rule: Rule, bench: TrialSetup, keep: Callable[[OwnerRun], None]) -> OwnerRun:
     run = await one_owner(rule, bench)
     keep(run)
     return run
 
 
-async def one_owner(rule: Rule, bench: Bench) -> OwnerRun:
+async def one_owner(rule: Rule, bench: TrialSetup) -> OwnerRun:
     """One owner: the conversation, the classifier, the controls."""
     options = bench.options
     seed = RULES.index(rule)
@@ -200,7 +197,7 @@ async def one_owner(rule: Rule, bench: Bench) -> OwnerRun:
 
 def followed(truth: Floats, trial: Trial, *, seed: int, weights: Floats) -> Stages:
     """The annotator's F1 through a conversation; each definition is measured once."""
-    scores: dict[Definition, Measured] = {}
+    scores: dict[Definition, HeldOutF1] = {}
     for stage, judged in trial.followed:
         if stage.definition not in scores:
             scores[stage.definition] = measured(truth, judged.calls, seed=seed, weights=weights)
@@ -250,7 +247,7 @@ def talk(options: SimulateOptions, **changed: object) -> DefineOptions:
     )
 
 
-def owner_of(rule: Rule, bench: Bench) -> SimulatedOwner:
+def owner_of(rule: Rule, bench: TrialSetup) -> SimulatedOwner:
     """A fresh owner: every condition talks to somebody who remembers nothing."""
     options = bench.options
     later = following(rule) if options.variant == "midway" else None
@@ -279,7 +276,9 @@ def truth_of(rule: Rule, world: OwnersWorld) -> Floats:
     return np.array([float(rule.inside(world.scene.of(i.content_hash))) for i in world.held_out.images])
 
 
-async def controls_of(rule: Rule, concept: Concept, bench: Bench) -> tuple[dict[str, Judged], Trial | None]:
+async def controls_of(
+    rule: Rule, concept: Concept, bench: TrialSetup
+) -> tuple[dict[str, Judged], Trial | None]:
     """What each control says of the held-out pictures, and the conversation over random boards, if there was.
 
     A control that cannot be had is left out.
@@ -301,7 +300,7 @@ async def controls_of(rule: Rule, concept: Concept, bench: Bench) -> tuple[dict[
 
 
 async def _another(
-    name: Literal["static_prompt", "random_boards", "no_conversation"], rule: Rule, bench: Bench
+    name: Literal["static_prompt", "random_boards", "no_conversation"], rule: Rule, bench: TrialSetup
 ) -> Trial:
     """The same concept under another condition."""
     match name:
@@ -316,7 +315,7 @@ async def _another(
     )
 
 
-def control_score(truth: Floats, judged: Judged, one: Measured, weights: Floats) -> ControlScore:
+def control_score(truth: Floats, judged: Judged, one: HeldOutF1, weights: Floats) -> ControlScore:
     """A control as it is told."""
     auprc = float(agreement.average_precision(truth, judged.scores, weights[None])[0])
     return ControlScore(f1=round(one.value, 4), ci95=one.interval, auprc=round(auprc, 4))
@@ -327,8 +326,8 @@ def owner_result(
     trial: Trial,
     truth: Floats,
     weights: Floats,
-    teacher: Measured,
-    student: Measured,
+    teacher: HeldOutF1,
+    student: HeldOutF1,
     controls: Mapping[str, ControlScore],
 ) -> OwnerResult:
     """One owner as told."""

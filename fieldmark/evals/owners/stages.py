@@ -1,7 +1,4 @@
-"""The stages of a conversation: what the definition was before the first board, and after each.
-
-It knows nothing of who judges pictures by it or of how that is measured.
-"""
+"""The stages of a conversation: what the definition was before the first board, and after each."""
 
 from dataclasses import dataclass
 

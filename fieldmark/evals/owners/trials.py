@@ -1,7 +1,4 @@
-"""One concept under one condition: talk with its simulated owner, build, and judge the held-out pictures.
-
-It knows nothing of other concepts, of statistics or of how results are told.
-"""
+"""One concept under one condition: talk with its simulated owner, build, and judge the held-out pictures."""
 
 import shutil
 from dataclasses import dataclass, replace
@@ -19,7 +16,6 @@ from fieldmark.agents.build.write import INSTRUCTIONS
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.options import DefineOptions
 from fieldmark.agents.define.run import converse
-from fieldmark.agents.resolve.context import Report
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import InputError
 from fieldmark.evals.owners.document_annotator import DocumentAnnotator
@@ -39,6 +35,7 @@ from fieldmark.tools.concepts.heads.export import load_head
 from fieldmark.tools.concepts.heads.train import Examples
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.counting import CountingModel
+from fieldmark.tools.runs.events import Report
 from fieldmark.tools.runs.folder import now
 from fieldmark.tools.statistics.agreement import best_threshold
 
@@ -103,7 +100,7 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
+class TrialSetup:
     """What all trials share.
 
     Attributes:
@@ -131,7 +128,7 @@ async def talk_and_build(
     rule: Rule,
     owner: SimulatedOwner,
     condition: DefineOptions,
-    bench: Bench,
+    bench: TrialSetup,
     *,
     name: str,
     read: bool = False,
@@ -186,7 +183,7 @@ async def talk_and_build(
     return replace(trial, followed=tuple((stage, said[stage.definition]) for stage in passed))
 
 
-async def from_static_prompt(rule: Rule, bench: Bench) -> Trial:
+async def from_static_prompt(rule: Rule, bench: TrialSetup) -> Trial:
     """Build from one long clause: all that the owner said before looking at pictures."""
     folder = fresh_folder(bench, "static_prompt", rule)
     concept = Concept(name=rule.name, purpose=rule.purpose, seed=bench.options.seed)
@@ -206,7 +203,7 @@ async def from_static_prompt(rule: Rule, bench: Bench) -> Trial:
     )
 
 
-def fresh_folder(bench: Bench, condition: str, rule: Rule) -> ConceptFolder:
+def fresh_folder(bench: TrialSetup, condition: str, rule: Rule) -> ConceptFolder:
     """An empty folder for a concept under some condition; what a killed simulation left of it goes."""
     path = bench.home / condition / slug_of(rule.name)
     if path.exists():
@@ -217,7 +214,7 @@ def fresh_folder(bench: Bench, condition: str, rule: Rule) -> ConceptFolder:
 async def built(
     folder: ConceptFolder,
     annotator: VlmAnnotator,
-    bench: Bench,
+    bench: TrialSetup,
     *,
     stop_reason: str,
     labels: int,
@@ -290,7 +287,7 @@ def judged_by(verdicts: tuple[Verdict, ...]) -> Judged:
     )
 
 
-def by_name(concept: Concept, bench: Bench) -> Judged:
+def by_name(concept: Concept, bench: TrialSetup) -> Judged:
     """The concept's name alone, its threshold set by F1 on everything that the owner labelled."""
     vector = bench.encoder.encode_texts([f"a photo of {concept.name}"])[0]
     rows, values = labelled(concept, bench)
@@ -299,7 +296,7 @@ def by_name(concept: Concept, bench: Bench) -> Judged:
     return Judged(scores, (scores >= threshold).astype(np.float64), np.ones(len(scores), dtype=np.bool_))
 
 
-def by_labels(concept: Concept, bench: Bench) -> Judged | None:
+def by_labels(concept: Concept, bench: TrialSetup) -> Judged | None:
     """A head fitted to all that the owner labelled, the blind test too; None with too little to learn."""
     rows, values = labelled(concept, bench)
     if min(values.sum(), (1 - values).sum()) < 2:
@@ -313,7 +310,7 @@ def by_labels(concept: Concept, bench: Bench) -> Judged | None:
     return Judged(p.double().numpy(), calls, np.ones(len(calls), dtype=np.bool_))
 
 
-def labelled(concept: Concept, bench: Bench) -> tuple[torch.Tensor, Floats]:
+def labelled(concept: Concept, bench: TrialSetup) -> tuple[torch.Tensor, Floats]:
     """Rows of the pool that the owner labelled in or out, blind ones too, and the labels."""
     labels = {**blind_labels(concept), **dev_labels(concept)}
     told = {image: label for image, label in labels.items() if label.value != "unsure"}

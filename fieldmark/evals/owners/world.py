@@ -1,20 +1,17 @@
-"""The pictures of a simulation: one flock to talk about and learn from, one drawn apart to measure on.
-
-It knows nothing of rules, owners or concepts.
-"""
+"""The pictures of a simulation: one flock to talk about and learn from, one drawn apart to measure on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldmark.agents.resolve.context import Report
 from fieldmark.aviary.world.conditions import HABITAT, LIGHT
 from fieldmark.aviary.world.flock import render_flock
-from fieldmark.evals.owners.owner import Scene
+from fieldmark.evals.owners.owner import PictureTruth
 from fieldmark.evals.owners.rules import Values
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.concepts.pool import Pool, open_pool
+from fieldmark.tools.concepts.pool import ImagePool, open_pool
 from fieldmark.tools.images.files import find_images
+from fieldmark.tools.runs.events import Report
 
 APART = 1_000_003
 """Added to the seed of the held-out flock."""
@@ -31,9 +28,9 @@ class OwnersWorld:
         folders: Where the pictures lie.
     """
 
-    pool: Pool
-    held_out: Pool
-    scene: Scene
+    pool: ImagePool
+    held_out: ImagePool
+    scene: PictureTruth
     folders: tuple[Path, Path]
 
 
@@ -62,7 +59,7 @@ def draw_world(
 
     folders = (pictures / f"kinds-{seed}-{pool}", pictures / f"kinds-{seed + APART}-{held_out}")
     shown: dict[str, Values] = {}
-    pools: list[Pool] = []
+    pools: list[ImagePool] = []
     for folder, count, own in zip(folders, (pool, held_out), (seed, seed + APART), strict=True):
         truth = {
             each.file: each
@@ -74,4 +71,4 @@ def draw_world(
             found = truth[image.path.name]
             values: Mapping[str, str] = {**found.marks, HABITAT: found.habitat, LIGHT: found.light}
             shown[image.content_hash] = values
-    return OwnersWorld(pools[0], pools[1], Scene(shown), folders)
+    return OwnersWorld(pools[0], pools[1], PictureTruth(shown), folders)

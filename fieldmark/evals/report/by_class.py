@@ -1,7 +1,4 @@
-"""Tells where methods fail: the baseline's worst classes and groups, and how a few others do there.
-
-It knows nothing of markup.
-"""
+"""Tells where methods fail: the baseline's worst classes and groups, and how a few others do there."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Chosen:
+class MethodByClass:
     """A method that is shown class by class.
 
     Attributes:
@@ -74,7 +71,7 @@ class ByClass:
         whole: All test images, to compare with.
     """
 
-    chosen: tuple[Chosen, ...]
+    chosen: tuple[MethodByClass, ...]
     classes: tuple[Line, ...]
     groups: tuple[Line, ...]
     all_classes: int
@@ -101,7 +98,7 @@ def by_class(setting: SettingRuns, rows: Sequence[Row], result: EvalResult) -> B
     )
 
 
-def chosen_methods(rows: Sequence[Row], result: EvalResult) -> list[Chosen]:
+def chosen_methods(rows: Sequence[Row], result: EvalResult) -> list[MethodByClass]:
     """The baseline, the control and the best of each kind; none where the baseline has no accuracy."""
     known = {row.method: row for row in rows if row.top1 is not None}
     if result.baseline not in known:
@@ -114,11 +111,11 @@ def chosen_methods(rows: Sequence[Row], result: EvalResult) -> list[Chosen]:
         ("best transductive", lambda row: row.transductive and Need.LABELS.value not in row.needs),
         ("best with labels", lambda row: Need.LABELS.value in row.needs),
     ]
-    found: dict[str, Chosen] = {}
+    found: dict[str, MethodByClass] = {}
     for why, fits in kinds:
         best = max((row for row in known.values() if fits(row)), key=lambda row: row.top1 or 0, default=None)
         if best is not None and best.method not in found:
-            found[best.method] = Chosen(best.title, why, best.method)
+            found[best.method] = MethodByClass(best.title, why, best.method)
     return list(found.values())
 
 

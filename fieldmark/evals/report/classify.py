@@ -1,7 +1,4 @@
-"""Writes the report of a classification: what was resolved and why, and what is handed over.
-
-It knows nothing of how any of it was computed; it reads the run folder alone.
-"""
+"""Writes the report of a classification: what was resolved and why, and what is handed over."""
 
 import os
 from collections.abc import Sequence

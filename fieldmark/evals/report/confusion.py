@@ -1,7 +1,4 @@
-"""Counts which classes were taken for which, at the first look and at the end.
-
-It knows nothing of pages or of how a matrix is drawn.
-"""
+"""Counts which classes were taken for which, at the first look and at the end."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -31,7 +28,7 @@ class TakenFor:
 
 
 @dataclass(frozen=True)
-class Confusions:
+class ConfusedClasses:
     """The most confused classes.
 
     Attributes:
@@ -62,7 +59,7 @@ class Change:
 
 def confusions(
     predictions: Sequence[Prediction], *, most_classes: int = MOST_CLASSES, most_pairs: int = MOST_PAIRS
-) -> Confusions | None:
+) -> ConfusedClasses | None:
     """Count confusions; None where no truth is known or nothing was ever confused."""
     first: Counter[tuple[str, str]] = Counter()
     final: Counter[tuple[str, str]] = Counter()
@@ -78,7 +75,7 @@ def confusions(
     for a, b in wrong:
         either_way[min(a, b), max(a, b)] += first[a, b] + final[a, b]
     classes = _side_by_side(sorted(either_way, key=lambda pair: (-either_way[pair], pair)), most_classes)
-    return Confusions(
+    return ConfusedClasses(
         classes=classes,
         first=_counts(first, classes),
         final=_counts(final, classes),

@@ -1,7 +1,4 @@
-"""Draws how numbers change from one generation to the next, as stepped curves in inline SVG.
-
-It knows nothing of runs; colours come from the page's style sheet by class name.
-"""
+"""Draws how numbers change from one generation to the next, as stepped curves in inline SVG."""
 
 import math
 from collections.abc import Sequence

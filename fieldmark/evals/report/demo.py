@@ -1,7 +1,4 @@
-"""Writes the demo's report: the ladder, what each question bought, and pictures that can be checked by eye.
-
-It knows nothing of how the demo is run.
-"""
+"""Writes the demo's report: the ladder, what each question bought, and pictures to check by eye."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Draws the report's figures as inline SVG: intervals, stacked and signed bars, matrices.
 
-It knows nothing of runs; numbers and names go in, markup comes out. Colours come from the page's style sheet
-by class name, and positions are percentages, so that a figure is as wide as its place.
+Colours come from the page's style sheet by class name, and positions are percentages, so that a figure is as
+wide as its place.
 """
 
 import math

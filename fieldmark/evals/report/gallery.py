@@ -1,6 +1,6 @@
 """Chooses the images a report shows, and lays out what is said of each.
 
-It knows nothing of markup. The choice is by file hash, never by how good an example is.
+The choice is by file hash, never by how good an example is.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.pictures import Pictures
-from fieldmark.records import Candidate, Mark, Prediction
+from fieldmark.records import CandidateClass, Mark, Prediction
 
 SHOWN = 3
 """Entries of a group that are shown at once."""
@@ -46,12 +46,12 @@ class MarkRow:
 class CandidateRow:
     """One candidate of an entry, with its bar."""
 
-    candidate: Candidate
+    candidate: CandidateClass
     bar: Markup
 
 
 @dataclass(frozen=True)
-class Entry:
+class GalleryEntry:
     """One image as the report shows it.
 
     Attributes:
@@ -80,7 +80,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Group:
+class GalleryGroup:
     """A group of entries.
 
     Attributes:
@@ -94,11 +94,11 @@ class Group:
     title: str
     note: str
     count: int
-    shown: tuple[Entry, ...] = field(default=())
-    folded: tuple[Entry, ...] = field(default=())
+    shown: tuple[GalleryEntry, ...] = field(default=())
+    folded: tuple[GalleryEntry, ...] = field(default=())
 
 
-def gallery(predictions: Sequence[Prediction], pictures: Pictures) -> tuple[Group, ...]:
+def gallery(predictions: Sequence[Prediction], pictures: Pictures) -> tuple[GalleryGroup, ...]:
     """The groups of images worth looking at; empty groups are left out.
 
     Args:
@@ -107,14 +107,14 @@ def gallery(predictions: Sequence[Prediction], pictures: Pictures) -> tuple[Grou
     """
     known = any(p.truth is not None for p in predictions)
     rules = _WITH_TRUTH if known else _WITHOUT_TRUTH
-    groups: list[Group] = []
+    groups: list[GalleryGroup] = []
     for title, note, test in rules:
         members = [p for p in predictions if test(p)]
         if not members:
             continue
         entries = [entry(p, pictures) for p in chosen(members, SHOWN + FOLDED)]
         groups.append(
-            Group(
+            GalleryGroup(
                 title=title,
                 note=note,
                 count=len(members),
@@ -138,7 +138,7 @@ def chosen(predictions: Sequence[Prediction], most: int) -> list[Prediction]:
     return [ordered[index] for index in ranked[:most]]
 
 
-def entry(p: Prediction, pictures: Pictures) -> Entry:
+def entry(p: Prediction, pictures: Pictures) -> GalleryEntry:
     """Lay out one image."""
     by_weight = sorted(p.marks, key=lambda mark: -abs(mark.contribution))
     largest = max((abs(mark.contribution) for mark in by_weight), default=0.0)
@@ -148,7 +148,7 @@ def entry(p: Prediction, pictures: Pictures) -> Entry:
         listed, others = by_weight, []
     rest = sum(mark.contribution for mark in others)
     candidates = p.candidates[:MOST_CANDIDATES]
-    return Entry(
+    return GalleryEntry(
         prediction=p,
         picture=pictures.of(p),
         file="/".join(PurePath(p.image).parts[-2:]),

@@ -1,7 +1,4 @@
-"""What held-out folds said of how long to search: a curve over the search, and every choice in one row.
-
-It knows nothing of markup beyond the figures it makes, or of how folds are searched.
-"""
+"""What held-out folds said of how long to search: a curve over the search, and every choice in one row."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Writes the report of a prompt search: how it went, what it changed, and what that is worth on test images.
-
-It knows nothing of how any of it was computed; it reads the run folder alone.
-"""
+"""Writes the report of a prompt search: its course, its changes, and their worth on test images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +6,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from fieldmark.agents.optimize.finish import RESULT, BookScore, ClassScore, Found
+from fieldmark.agents.optimize.finish import RESULT, BookScore, ClassScore, SearchResult
 from fieldmark.agents.optimize.folds import Folds
-from fieldmark.agents.optimize.search_run import TOUCHED_ONCE, OptimizeResult, OtherEncoder, Seconds
+from fieldmark.agents.optimize.search_run import TOUCHED_ONCE, OptimizeResult, OtherEncoder, SearchSeconds
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.classify import REPORT
 from fieldmark.evals.report.curves import Curve, stepped, whole_numbers
@@ -83,7 +80,7 @@ def write_optimize_report(run: RunFolder) -> Path:
         RunError: A file of the run is missing or broken, or the report cannot be written.
     """
     result = run.read("result.json", OptimizeResult)
-    found = run.read(RESULT, Found)
+    found = run.read(RESULT, SearchResult)
     manifest = run.read("manifest.json", RunManifest)
     axis = figures.Axis.around(
         [end for score in (found.start, found.best) for end in score.ci95 or ()] + [result.ceiling or 0.1]
@@ -146,7 +143,7 @@ def bounded_choices(folds: Folds) -> Bounded:
     return Bounded(first, rest[:MOST_FOLDED], len(rows))
 
 
-def book_rows(found: Found, axis: figures.Axis) -> list[BookRow]:
+def book_rows(found: SearchResult, axis: figures.Axis) -> list[BookRow]:
     """The start and the best book, each with its dot and interval."""
     return [
         BookRow(
@@ -161,7 +158,7 @@ def book_rows(found: Found, axis: figures.Axis) -> list[BookRow]:
     ]
 
 
-def class_rows(found: Found) -> list[ClassRow]:
+def class_rows(found: SearchResult) -> list[ClassRow]:
     """The classes with test images, the largest gains first."""
     rows: list[ClassRow] = []
     for name, score in found.by_class.items():
@@ -170,7 +167,7 @@ def class_rows(found: Found) -> list[ClassRow]:
     return sorted(rows, key=lambda row: -row.difference)
 
 
-def fitness_curve(found: Found) -> Markup | None:
+def fitness_curve(found: SearchResult) -> Markup | None:
     """Fitness of the fittest book after each generation; None where there was no generation."""
     points = [(0.0, found.start.fitness), *((float(p.generation), p.fitness) for p in found.curve)]
     if not found.curve:
@@ -183,7 +180,7 @@ def fitness_curve(found: Found) -> Markup | None:
     )
 
 
-def top1_curve(found: Found, ceiling: float | None) -> Markup | None:
+def top1_curve(found: SearchResult, ceiling: float | None) -> Markup | None:
     """Training and test top-1 of the same books; None where there was no generation."""
     if not found.curve:
         return None
@@ -204,7 +201,7 @@ def top1_curve(found: Found, ceiling: float | None) -> Markup | None:
     )
 
 
-def parts_of(seconds: Seconds) -> list[TimePart]:
+def parts_of(seconds: SearchSeconds) -> list[TimePart]:
     """Where the time went, as one bar cut in four."""
     named = (
         ("Drawing the pictures", seconds.render),

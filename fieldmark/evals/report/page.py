@@ -1,7 +1,4 @@
-"""Renders a page from its template and writes it whole; every value is escaped on its way into the page.
-
-It knows nothing of what a page says.
-"""
+"""Renders a page from its template and writes it whole; every value is escaped on its way into the page."""
 
 import base64
 import hashlib

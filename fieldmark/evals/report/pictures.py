@@ -1,7 +1,4 @@
-"""Turns image files into small pictures that stand inside a page, as data URLs.
-
-It knows nothing of pages or of why a picture is shown.
-"""
+"""Turns image files into small pictures that stand inside a page, as data URLs."""
 
 import base64
 import io

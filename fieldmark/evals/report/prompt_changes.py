@@ -1,7 +1,4 @@
-"""What a prompt search changed in the prompts of each class, unit by unit, and where each text came from.
-
-It knows nothing of markup; it reads two prompt books and the counts of right images.
-"""
+"""What a prompt search changed in the prompts of each class, unit by unit, and where each text came from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Reads from a run folder how many images were resolved after each round.
-
-It knows nothing of pages or figures.
-"""
+"""Reads from a run folder how many images were resolved after each round."""
 
 import json
 import logging

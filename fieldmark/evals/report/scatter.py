@@ -1,7 +1,4 @@
-"""Draws accuracy against cost: a spot a method, the cost on a logarithmic axis that has a place for 0.
-
-It knows nothing of runs; colours come from the page's style sheet by class name.
-"""
+"""Draws accuracy against cost: a spot a method, the cost on a logarithmic axis that has a place for 0."""
 
 import math
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""The sections that several reports have: what came out, round by round, what was taken for what, the time.
-
-It knows nothing of markup beyond the figures it puts into its rows.
-"""
+"""The sections that several reports share: outcome, rounds, confusions, time."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,12 +8,12 @@ from markupsafe import Markup
 
 from fieldmark.agents.shared.notes import RoundSummary
 from fieldmark.evals.report import figures
-from fieldmark.evals.report.confusion import Confusions
+from fieldmark.evals.report.confusion import ConfusedClasses
 from fieldmark.records import Prediction
 
 
 @dataclass(frozen=True)
-class Outcome:
+class OutcomeCounts:
     """What came of all images, in counts; those of right labels are None where no truth is known."""
 
     images: int
@@ -52,14 +49,14 @@ class TimePart:
     bar: Markup
 
 
-def outcome(predictions: Sequence[Prediction]) -> Outcome:
+def outcome(predictions: Sequence[Prediction]) -> OutcomeCounts:
     """Count what came of all images."""
     told = [p for p in predictions if p.truth is not None]
     first = [p.first_label == p.truth for p in told]
     final = [p.label == p.truth for p in told]
     both = list(zip(first, final, strict=True))
     statuses = [p.status for p in predictions]
-    return Outcome(
+    return OutcomeCounts(
         images=len(predictions),
         resolved=statuses.count("resolved"),
         open=statuses.count("open"),
@@ -94,7 +91,7 @@ def round_rows(rounds: Sequence[RoundSummary]) -> list[RoundRow]:
     return rows
 
 
-def matrices(found: Confusions | None) -> tuple[Markup, ...]:
+def matrices(found: ConfusedClasses | None) -> tuple[Markup, ...]:
     """The confusion matrices of the first look and of the end."""
     if found is None:
         return ()

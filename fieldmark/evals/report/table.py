@@ -1,7 +1,4 @@
-"""Writes the report of an evaluation: all methods in one table, accuracy per cost, trust, who fails where.
-
-It knows nothing of how methods are run or rows computed; it reads the result and the runs behind it.
-"""
+"""Writes the report of an evaluation: all methods in one table, accuracy per cost, trust, who fails where."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +11,14 @@ from fieldmark.evals.report.by_class import ByClass, by_class
 from fieldmark.evals.report.classify import REPORT
 from fieldmark.evals.report.page import Script, render, write_page
 from fieldmark.evals.report.scatter import Spot, frontier, scatter
-from fieldmark.evals.report.table_columns import MARKS, Cell, Column, columns_for, macro_is_top1, marks_of
+from fieldmark.evals.report.table_columns import (
+    MARKS,
+    Cell,
+    TableColumn,
+    columns_for,
+    macro_is_top1,
+    marks_of,
+)
 from fieldmark.evals.report.table_markdown import markdown
 from fieldmark.evals.report.trust import Trust, trust_of
 from fieldmark.evals.table.arrange import Missing, missing, tables
@@ -62,7 +66,7 @@ class MethodTable:
     """
 
     rows: tuple[MethodRow, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     ticks: Markup | None
 
 
@@ -229,7 +233,7 @@ def kind_of(row: Row, result: EvalResult) -> str:
 
 
 def _method_row(
-    row: Row, result: EvalResult, columns: Sequence[Column], axis: figures.Axis, control: float | None
+    row: Row, result: EvalResult, columns: Sequence[TableColumn], axis: figures.Axis, control: float | None
 ) -> MethodRow:
     plot = Markup("")
     if row.top1 is not None:

@@ -1,7 +1,4 @@
-"""What the columns of a table of methods hold, for the page and for Markdown alike.
-
-It knows nothing of markup or of how any figure was computed.
-"""
+"""What the columns of a table of methods hold, for the page and for Markdown alike."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,7 +38,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """One column.
 
     Attributes:
@@ -64,7 +61,7 @@ def marks_of(row: Row, result: EvalResult) -> tuple[str, ...]:
     return tuple(word for word, there in found if there)
 
 
-def columns_for(rows: Sequence[Row], result: EvalResult) -> list[Column]:
+def columns_for(rows: Sequence[Row], result: EvalResult) -> list[TableColumn]:
     """The columns that any of the rows fills, in order.
 
     Args:
@@ -73,29 +70,35 @@ def columns_for(rows: Sequence[Row], result: EvalResult) -> list[Column]:
     """
     asked = any(row.llm_requests for row in rows)
     against = "sign flips of whole classes, adjusted by Holm for all rows"
-    every: list[tuple[bool, Column]] = [
-        (_any(rows, "top1"), Column("Top-1", "with its 95% interval; classes are resampled", _top1)),
+    every: list[tuple[bool, TableColumn]] = [
+        (_any(rows, "top1"), TableColumn("Top-1", "with its 95% interval; classes are resampled", _top1)),
         (
             _any(rows, "difference"),
-            Column(
+            TableColumn(
                 f"Against {result.baseline}", f"points of top-1 on the same images; p: {against}", _baseline
             ),
         ),
         (
             _any(rows, "control_difference"),
-            Column("Against control", f"the same against {result.control}", _control),
+            TableColumn("Against control", f"the same against {result.control}", _control),
         ),
-        (_any(rows, "top5"), Column("Top-5", "", lambda row: _share(row.top5))),
-        (not _macro_is_top1(rows), Column("Macro", "mean over classes", lambda row: _share(row.macro))),
-        (_any(rows, "worst_group"), Column("Worst group", "top-1 of the worst one, and its name", _worst)),
-        (_any(rows, "ece"), Column("ECE", "calibration error of the predicted class", _figure("ece", 3))),
+        (_any(rows, "top5"), TableColumn("Top-5", "", lambda row: _share(row.top5))),
+        (not _macro_is_top1(rows), TableColumn("Macro", "mean over classes", lambda row: _share(row.macro))),
+        (
+            _any(rows, "worst_group"),
+            TableColumn("Worst group", "top-1 of the worst one, and its name", _worst),
+        ),
+        (
+            _any(rows, "ece"),
+            TableColumn("ECE", "calibration error of the predicted class", _figure("ece", 3)),
+        ),
         (
             _any(rows, "set_size"),
-            Column("Sets", "classes left an image; how many sets have the true class", _sets),
+            TableColumn("Sets", "classes left an image; how many sets have the true class", _sets),
         ),
         (
             _any(rows, "tree_distance"),
-            Column(
+            TableColumn(
                 "Tree distance",
                 "steps from the predicted to the true class; mean square with 95% interval",
                 _tree,
@@ -103,23 +106,23 @@ def columns_for(rows: Sequence[Row], result: EvalResult) -> list[Column]:
         ),
         (
             _any(rows, "cluster_accuracy"),
-            Column("Cluster accuracy", "words matched one to one with classes; 95% interval", _cluster),
+            TableColumn("Cluster accuracy", "words matched one to one with classes; 95% interval", _cluster),
         ),
         (
             _any(rows, "semantic_similarity"),
-            Column("Similarity", "of the word and the true name", _shares("semantic_similarity")),
+            TableColumn("Similarity", "of the word and the true name", _shares("semantic_similarity")),
         ),
-        (_any(rows, "semantic_iou"), Column("Word IoU", "", _shares("semantic_iou"))),
+        (_any(rows, "semantic_iou"), TableColumn("Word IoU", "", _shares("semantic_iou"))),
         (
             asked,
-            Column("Questions", "that the method needs, whoever asked first", _questions),
+            TableColumn("Questions", "that the method needs, whoever asked first", _questions),
         ),
         (
             asked,
-            Column("Tokens", "of these questions and their answers; – where not reported", _tokens),
+            TableColumn("Tokens", "of these questions and their answers; – where not reported", _tokens),
         ),
-        (True, Column("Texts", "compared with images", lambda row: _count(row.texts))),
-        (True, Column("Time", "test images encoded before; all seeds", _seconds)),
+        (True, TableColumn("Texts", "compared with images", lambda row: _count(row.texts))),
+        (True, TableColumn("Time", "test images encoded before; all seeds", _seconds)),
     ]
     return [column for there, column in every if there]
 

@@ -1,7 +1,4 @@
-"""Writes the tables of an evaluation as Markdown, to be pasted elsewhere.
-
-It knows nothing of pages or figures.
-"""
+"""Writes the tables of an evaluation as Markdown, to be pasted elsewhere."""
 
 import re
 from collections.abc import Sequence

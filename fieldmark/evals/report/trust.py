@@ -1,7 +1,4 @@
-"""Draws how far the confidence of each method can be trusted: small reliability diagrams.
-
-It knows nothing of how confidence came about.
-"""
+"""Draws how far the confidence of each method can be trusted: small reliability diagrams."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

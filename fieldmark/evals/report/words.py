@@ -1,7 +1,4 @@
-"""Says numbers, times and reasons the way a reader says them.
-
-It knows nothing of pages, pictures or runs.
-"""
+"""Says numbers, times and reasons the way a reader says them."""
 
 import unicodedata
 from datetime import datetime

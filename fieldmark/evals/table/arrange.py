@@ -1,7 +1,4 @@
-"""Says which rows of a setting stand in one table, and which methods are missing in it and why.
-
-It knows nothing of how a table looks.
-"""
+"""Says which rows of a setting stand in one table, and which methods are missing in it and why."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,11 +1,7 @@
-"""Runs methods on settings of the aviary, each with a scripted guide that knows its species.
-
-It knows nothing of statistics or of how a table looks.
-"""
+"""Runs methods on settings of the aviary, each with a scripted guide that knows its species."""
 
 from collections.abc import Callable
 
-from fieldmark.agents.resolve.context import Report
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
 from fieldmark.aviary.guide.server import GuideServer
@@ -17,6 +13,7 @@ from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
 from fieldmark.records import Limits
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.events import Report
 from fieldmark.tools.runs.folder import RunFolder
 
 

@@ -1,7 +1,4 @@
-"""The aviary's five settings for comparing methods, each a test set with what methods may use beside it.
-
-It knows nothing of methods, encoders or the guide.
-"""
+"""The aviary's five settings for comparing methods, each a test set with what methods may use beside it."""
 
 import random
 import time
@@ -9,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.aviary.world.attributes import HABITATS, KIND_BY_NOUN, LIGHTS
 from fieldmark.aviary.world.dataset import ImageTruth, read_truth, render_dataset
 from fieldmark.aviary.world.grammar import caption, habitat_phrases, light_phrases
 from fieldmark.aviary.world.species import Species, known_species, species_book, world_hash
 from fieldmark.errors import InputError
-from fieldmark.evals.table.test_set import Factor, TestSet
+from fieldmark.evals.table.test_set import ImageFactor, TestSet
 from fieldmark.tools.images.files import ImageFile, find_images
+from fieldmark.tools.runs.events import Report, say_nothing
 
 NOUN = "bird"
 TEMPLATES = (
@@ -30,8 +27,8 @@ QUESTIONS = (
     "What do the wings, the tail and the legs of a {} look like in a photo?",
 )
 CONTEXTS = (
-    Factor("background", tuple(habitat_phrases(habitat) for habitat in HABITATS)),
-    Factor("light", tuple(light_phrases(light) for light in LIGHTS)),
+    ImageFactor("background", tuple(habitat_phrases(habitat) for habitat in HABITATS)),
+    ImageFactor("light", tuple(light_phrases(light) for light in LIGHTS)),
 )
 _HARD = 2.5
 """How hard pictures of known species are to see: at 1 every method would be right about all of them."""

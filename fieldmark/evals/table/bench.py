@@ -1,7 +1,4 @@
-"""What a method is given: the test images without their labels, the tools, and what the data set offers.
-
-It knows nothing of any method or of how a method is measured.
-"""
+"""What a method is given: the test images without their labels, the tools, and what the data set offers."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,19 +8,19 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import NoImagesError
 from fieldmark.evals.table.counting import Cost, CountedEncoder, CountedModel
-from fieldmark.evals.table.test_set import Factor, TestSet
+from fieldmark.evals.table.test_set import ImageFactor, TestSet
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
+from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
-class Noun:
+class NounChoice:
     """The one choice that asking needs: the generic word for all classes."""
 
     noun: str
@@ -88,9 +85,9 @@ class Bench:
         return self.test.classes
 
     @property
-    def options(self) -> Noun:
+    def options(self) -> NounChoice:
         """See `AskingContext`."""
-        return Noun(self.test.noun)
+        return NounChoice(self.test.noun)
 
     @property
     def noun(self) -> str:
@@ -98,7 +95,7 @@ class Bench:
         return self.test.noun
 
     @property
-    def factors(self) -> tuple[Factor, ...]:
+    def factors(self) -> tuple[ImageFactor, ...]:
         """Contexts that a user of this domain would name."""
         return self.test.factors
 

@@ -1,7 +1,4 @@
-"""Counts what a method used: questions, tokens and texts, each distinct one once, cached or not.
-
-It knows nothing of methods, and changes neither answers nor vectors.
-"""
+"""Counts what a method used: questions, tokens and texts, each distinct one once, cached or not."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar

@@ -1,7 +1,4 @@
-"""Reads what runs left behind, and joins several of them into the rows of one table.
-
-It knows nothing of methods at work or of how a table looks.
-"""
+"""Reads what runs left behind, and joins several of them into the rows of one table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,4 @@
-"""What a method is: its name, where it comes from, what it needs, and the function that scores.
-
-It knows nothing of any method, of data sets or of statistics.
-"""
+"""What a method is: its name, where it comes from, what it needs, and the function that scores."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -34,7 +31,7 @@ class Need(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class MethodScores:
     """What a method says of the N test images.
 
     Attributes:
@@ -56,7 +53,7 @@ class Scored:
     notes: tuple[str, ...] = ()
 
 
-Run = Callable[["Bench"], Awaitable[Scored]]
+Run = Callable[["Bench"], Awaitable[MethodScores]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,4 @@
-"""The choices of an evaluation, as one record.
-
-It knows nothing of how any choice is carried out.
-"""
+"""The choices of an evaluation, as one record."""
 
 from pydantic import Field
 

@@ -1,7 +1,4 @@
-"""Figures that papers print, to be read beside ours: none of them was measured here.
-
-It knows nothing of runs or reports.
-"""
+"""Figures that papers print, to be read beside ours: none of them was measured here."""
 
 from fieldmark.records import Record
 

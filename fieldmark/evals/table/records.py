@@ -1,7 +1,4 @@
-"""What the table of methods is made of: one record for each method, seed and setting, and the rows they give.
-
-It knows nothing of methods, of statistics or of files.
-"""
+"""Records of the table of methods: one for each method, seed and setting, and the rows they give."""
 
 from typing import Literal
 

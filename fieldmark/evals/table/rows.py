@@ -1,7 +1,4 @@
-"""Makes the rows of a table from the runs on one setting: accuracies with intervals, paired tests, cost.
-
-It knows nothing of methods at work, of files or of how a table looks.
-"""
+"""Makes the rows of a table from the runs on one setting: accuracies with intervals, paired tests, cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +26,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Measured:
+class MethodMeasurement:
     """One method on a setting, over its seeds.
 
     Attributes:
@@ -91,7 +88,7 @@ def rows_of(
     ]
 
 
-def measured_of(method: str, runs: Sequence[MethodRun], labels: NDArray[np.int64]) -> Measured:
+def measured_of(method: str, runs: Sequence[MethodRun], labels: NDArray[np.int64]) -> MethodMeasurement:
     """One method on a setting, over its seeds.
 
     Args:
@@ -101,12 +98,12 @@ def measured_of(method: str, runs: Sequence[MethodRun], labels: NDArray[np.int64
     """
     done = tuple(run for run in runs if run.method == method and run.outcome == "done")
     rights = [predictions_right(np.array(r.predicted), labels) for r in done if r.predicted]
-    return Measured(done, np.mean(rights, axis=0) if rights else np.zeros(0))
+    return MethodMeasurement(done, np.mean(rights, axis=0) if rights else np.zeros(0))
 
 
 def _row(
     method: Method,
-    measured: Measured,
+    measured: MethodMeasurement,
     runs: Sequence[MethodRun],
     truth: TestRecord,
     labels: NDArray[np.int64],
@@ -155,7 +152,7 @@ def _row(
 
 
 def _accuracies(
-    measured: Measured, truth: TestRecord, labels: NDArray[np.int64], *, resamples: int, seed: int
+    measured: MethodMeasurement, truth: TestRecord, labels: NDArray[np.int64], *, resamples: int, seed: int
 ) -> dict[str, object]:
     right, runs = measured.right, measured.runs
     mean = bootstrap_mean(right, labels, resamples=resamples, seed=seed)

@@ -1,7 +1,4 @@
-"""Runs methods on a test set, one file a method and seed, each written the moment it is done.
-
-It knows nothing of commands, of statistics over runs or of how a table looks.
-"""
+"""Runs methods on a test set, one file a method and seed, each written the moment it is done."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,11 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from fieldmark.agents.resolve.context import Report, say_nothing
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import EndpointError, FieldmarkError, LimitReached, NoImagesError, RunError
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.records import BOUND, MethodRun, TestRecord
 from fieldmark.evals.table.score import run_record
@@ -22,6 +18,7 @@ from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.scoring.loki import tree_distances
 
@@ -138,7 +135,7 @@ async def _measured(
     except (EndpointError, LimitReached):
         raise
     except (FieldmarkError, torch.OutOfMemoryError, MemoryError) as error:
-        scored, reason = Scored(), str(error) or type(error).__name__
+        scored, reason = MethodScores(), str(error) or type(error).__name__
     seconds = time.perf_counter() - began
     used = task.encoder.usage
     return run_record(

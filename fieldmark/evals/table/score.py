@@ -1,7 +1,4 @@
-"""Turns what a method said into the record of its run, held against the truth for the first time.
-
-It knows nothing of other methods or of intervals.
-"""
+"""Turns what a method said into the record of its run, held against the truth for the first time."""
 
 import torch
 from torch import Tensor
@@ -10,14 +7,14 @@ from fieldmark.errors import ModelError
 from fieldmark.evals.metrics.accuracy import label_ranks
 from fieldmark.evals.metrics.open_vocabulary import cluster_accuracy, semantic_iou, semantic_similarity
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Scored
+from fieldmark.evals.table.method import MethodScores
 from fieldmark.evals.table.records import MethodRun
 
 FIVE = 5
 
 
 def run_record(
-    scored: Scored,
+    scored: MethodScores,
     bench: Bench,
     *,
     method: str,
@@ -82,7 +79,7 @@ def run_record(
     )
 
 
-def confidence(scored: Scored, predicted: Tensor) -> Tensor:
+def confidence(scored: MethodScores, predicted: Tensor) -> Tensor:
     """What the method believes of the class it predicts `[N]`: its own probabilities, else the softmax."""
     if scored.scores is None:
         return torch.zeros(len(predicted))

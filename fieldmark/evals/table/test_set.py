@@ -1,7 +1,4 @@
-"""A test set as the table of methods sees it: classes, images, and whatever else a method may need.
-
-It knows nothing of where it comes from, of encoders or of methods.
-"""
+"""A test set as the table of methods sees it: classes, images, and whatever else a method may need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +12,7 @@ from fieldmark.tools.images.files import ImageFile
 
 
 @dataclass(frozen=True)
-class Factor:
+class ImageFactor:
     """Something about a photo that is not the class, such as its background.
 
     Attributes:
@@ -68,7 +65,7 @@ class TestSet:
     base: tuple[ImageFile, ...] = ()
     parents: Mapping[str, str] = field(default_factory=dict[str, str])
     observed: tuple[str, ...] = ()
-    factors: tuple[Factor, ...] = ()
+    factors: tuple[ImageFactor, ...] = ()
     templates: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     concept: str = ""

@@ -1,7 +1,4 @@
-"""What anything that labels images by a definition looks like from outside.
-
-It knows nothing of models, prompts or endpoints.
-"""
+"""What anything that labels images by a definition looks like from outside."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol

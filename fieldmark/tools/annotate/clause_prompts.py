@@ -1,7 +1,4 @@
-"""The wording in which a clause is compared with images: a photo caption, and its contrary where it denies.
-
-It knows nothing of vectors or of how captions are scored.
-"""
+"""The captions that a clause is compared with images by: its claim, and the contrary where it denies."""
 
 import re
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Combines what is said of a definition's clauses into what is said of the concept.
-
-It knows nothing of images, annotators or how a clause was judged.
-"""
+"""Combines what is said of a definition's clauses into what is said of the concept."""
 
 from collections.abc import Mapping, Sequence
 

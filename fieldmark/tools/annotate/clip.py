@@ -1,7 +1,4 @@
-"""Labels images clause by clause with a CLIP encoder alone: no language model, nothing to pay.
-
-It knows nothing of prompts for language models, endpoints or owners' conversations.
-"""
+"""Labels images clause by clause with a CLIP encoder alone: no language model, nothing to pay."""
 
 import logging
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Works through many images a few at a time, and keeps what is done when something stops it.
-
-It knows nothing of what is done with an image.
-"""
+"""Works through many images a few at a time, and keeps what is done when something stops it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,7 +1,4 @@
-"""Keeps what an annotator said of an image and a clause, so that it is never asked, nor paid for, again.
-
-It knows nothing of language models, prompts or how clauses combine.
-"""
+"""Keeps what an annotator said of an image and a clause, so that it is never asked, nor paid for, again."""
 
 import logging
 from typing import TYPE_CHECKING, Literal

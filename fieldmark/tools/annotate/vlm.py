@@ -1,7 +1,4 @@
-"""Labels images with a vision-language model clause by clause, and has it argue about them.
-
-It knows nothing of graphs or owners; of all tools it and `annotate_document` alone know prompts.
-"""
+"""Labels images with a vision-language model clause by clause, and has it argue about them."""
 
 from collections import Counter
 from collections.abc import Sequence

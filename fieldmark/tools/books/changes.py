@@ -1,7 +1,4 @@
-"""What changed from one prompt book to another, class by class.
-
-It knows nothing of files or of how a change is shown.
-"""
+"""What changed from one prompt book to another, class by class."""
 
 from collections import Counter, defaultdict
 from typing import Literal

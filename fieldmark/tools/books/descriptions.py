@@ -1,7 +1,4 @@
-"""Texts that a user has about given classes: descriptions from files of any known format, other words.
-
-It knows nothing of images or of how the texts are tried.
-"""
+"""Texts that a user has about given classes: descriptions from files of any known format, other words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +9,7 @@ from fieldmark.errors import InputError
 from fieldmark.records import Origin, Prompt
 from fieldmark.tools.books.files import ClassTexts, class_texts, read_json
 from fieldmark.tools.books.formats import BookFormat, import_book
-from fieldmark.tools.scoring.plain_names import plain_name
+from fieldmark.tools.books.plain_names import plain_name
 
 NAMED = 5
 """The most names that a message or note lists."""

@@ -1,7 +1,4 @@
-"""DCLIP's wording: a class name and a descriptor, joined as the authors do.
-
-It knows nothing of tensors, of files or of how prompts are scored.
-"""
+"""DCLIP's wording: a class name and a descriptor, joined as the authors do."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,4 @@
-"""Reads JSON files from elsewhere without trusting them, and reads and writes our own `book.json`.
-
-It knows nothing of other projects' formats.
-"""
+"""Reads JSON files from elsewhere without trusting them, and reads and writes our own `book.json`."""
 
 import json
 import os

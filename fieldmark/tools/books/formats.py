@@ -1,7 +1,4 @@
-"""Turns other projects' prompt files into prompt books and books into such files, and counts what is lost.
-
-It knows nothing of how prompts are scored; a book's texts are the published ones, to the letter.
-"""
+"""Turns other projects' prompt files into prompt books and books into such files, and counts what is lost."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,8 +23,8 @@ from fieldmark.tools.books.files import (
     write_json,
 )
 from fieldmark.tools.books.pairs import looks_like_pairs, pairs_of_book, prompts_of_pairs
+from fieldmark.tools.books.plain_names import plain_name
 from fieldmark.tools.books.wording import class_text, with_article
-from fieldmark.tools.scoring.plain_names import plain_name
 
 BookFormat: TypeAlias = Literal["book", "dclip", "cupl", "synonyms", "chils", "fudd"]
 """book: our own. dclip: class to descriptors. cupl: class to sentences (also ProAPO's descriptions).
@@ -69,7 +66,7 @@ _ENOUGH_NAMES = 40
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedBook:
     """A book made of a file.
 
     Attributes:
@@ -84,7 +81,7 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedBook:
     """A book in another format.
 
     Attributes:
@@ -105,7 +102,7 @@ def import_book(
     noun: str | None = None,
     after: str = "",
     class_names: Path | None = None,
-) -> Imported:
+) -> ImportedBook:
     """Read a prompt file as a book; classes keep the file's order.
 
     Args:
@@ -124,7 +121,7 @@ def import_book(
         raise InputError("The noun is blank or unreadable.", hint='Give a word such as "bird".')
     if chosen == "book":
         book = book_of(value, path)
-        return Imported(book.model_copy(update={"noun": noun or book.noun}), chosen)
+        return ImportedBook(book.model_copy(update={"noun": noun or book.noun}), chosen)
     if chosen == "fudd":
         classes = _classes_beside(path, class_names)
         prompts, lost = prompts_of_pairs(value, classes, path)
@@ -141,10 +138,10 @@ def import_book(
     if not prompts:
         refuse(path, "has no text for any class", hint="Is it the right file?")
     book = PromptBook(classes=classes, noun=noun or NOUN, prompts=tuple(prompts), pooling=POOLING[chosen])
-    return Imported(book, chosen, lost)
+    return ImportedBook(book, chosen, lost)
 
 
-def export_book(book: PromptBook, format: WritableFormat, *, after: str = "") -> Exported:  # noqa: A002
+def export_book(book: PromptBook, format: WritableFormat, *, after: str = "") -> ExportedBook:  # noqa: A002
     """A book in another project's format.
 
     Args:
@@ -172,10 +169,10 @@ def export_book(book: PromptBook, format: WritableFormat, *, after: str = "") ->
             hint="cupl holds any text.",
         )
     own = Counter(noun=int(book.noun != NOUN), pooling=int(book.pooling != POOLING[format]))
-    return Exported(value, names, {**+own, **lost})
+    return ExportedBook(value, names, {**+own, **lost})
 
 
-def write_exported(exported: Exported, path: Path) -> tuple[Path, ...]:
+def write_exported(exported: ExportedBook, path: Path) -> tuple[Path, ...]:
     """Write a book in another format, its class list beside it where there is one.
 
     Returns:

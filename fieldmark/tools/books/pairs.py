@@ -1,7 +1,4 @@
-"""FuDD's pair files: which sentences tell two classes apart, and the same as prompts of a book.
-
-It knows nothing of files or of other formats.
-"""
+"""FuDD's pair files: which sentences tell two classes apart, and the same as prompts of a book."""
 
 import re
 from collections import Counter, defaultdict

@@ -1,7 +1,7 @@
 """Prompt templates of the field, with `{}` where the class name goes.
 
-It knows nothing of encoders or scoring. Source: Radford et al. 2021 (CLIP): the eighty that its authors
-wrote for ImageNet, and the seven they selected by forward selection ("Prompt_Engineering_for_ImageNet").
+Source: Radford et al. 2021 (CLIP): the eighty that its authors wrote for ImageNet, and the seven they
+selected by forward selection ("Prompt_Engineering_for_ImageNet").
 """
 
 from collections.abc import Sequence

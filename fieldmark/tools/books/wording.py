@@ -1,7 +1,4 @@
-"""The wording of prompts that are compared with images: names, descriptors, values.
-
-It knows nothing of where names or marks come from, or of any published method's own wording.
-"""
+"""The wording of prompts that are compared with images: names, descriptors, values."""
 
 _VOWELS = frozenset("aeiou")
 

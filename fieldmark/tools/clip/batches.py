@@ -1,7 +1,4 @@
-"""Prepares items ahead in threads and runs them through a network in batches as large as fit.
-
-It knows nothing of images, texts or networks.
-"""
+"""Prepares items ahead in threads and runs them through a network in batches as large as fit."""
 
 import logging
 from collections import deque

@@ -1,7 +1,4 @@
-"""Encodes images and texts with a CLIP model, each distinct one once, ever, per model and precision.
-
-It knows nothing of classes, prompts or scores.
-"""
+"""Encodes images and texts with a CLIP model, each distinct one once, ever, per model and precision."""
 
 import logging
 import math
@@ -32,7 +29,7 @@ from fieldmark.tools.images.files import ImageFile, read_unchanged
 
 if TYPE_CHECKING:
     from fieldmark.tools.clip.last_layers import LastLayers
-    from fieldmark.tools.clip.network import Network
+    from fieldmark.tools.clip.network import ClipNetwork
 
 __all__ = ["ClipEncoder", "Encoded", "Encoder", "open_encoder"]
 
@@ -117,7 +114,7 @@ class ClipEncoder:
         self._text_batch = BatchSize(batch_size or 256, most=4096 if large and not batch_size else None)
         self._lock = threading.RLock()
         self._store: VectorStore | None = None
-        self._network: Network | None = None
+        self._network: ClipNetwork | None = None
         self._reference: torch.Tensor | None = None
         self._images_encoded = self._texts_encoded = 0
         self._seen_images: set[str] = set()
@@ -380,12 +377,12 @@ class ClipEncoder:
             self._store = store
         return self._store
 
-    def _loaded(self) -> "Network":
+    def _loaded(self) -> "ClipNetwork":
         with self._lock:
             if self._network is None:
-                from fieldmark.tools.clip.network import Network  # imports open_clip, which takes seconds
+                from fieldmark.tools.clip.network import ClipNetwork  # imports open_clip, which takes seconds
 
-                self._network = Network(self.source, device=self.device, precision=self.precision)
+                self._network = ClipNetwork(self.source, device=self.device, precision=self.precision)
             return self._network
 
     @contextmanager

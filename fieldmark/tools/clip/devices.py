@@ -1,7 +1,4 @@
-"""Chooses the device and the precision that a network runs in.
-
-It knows nothing of models.
-"""
+"""Chooses the device and the precision that a network runs in."""
 
 from typing import Literal
 

@@ -1,7 +1,4 @@
-"""What anything that puts images and texts into one vector space looks like from outside.
-
-It knows nothing of any model, file format or store.
-"""
+"""What anything that puts images and texts into one vector space looks like from outside."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

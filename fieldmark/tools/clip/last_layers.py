@@ -1,7 +1,4 @@
-"""The last layers of an image tower as plain tensors, which small changes to their matrices can be added to.
-
-It knows nothing of images, of the layers before, or of how a change is found.
-"""
+"""The last layers of an image tower as plain tensors, so that small weight changes can be added."""
 
 import copy
 import math

@@ -1,7 +1,4 @@
-"""Looks up built-in open_clip models and hub repositories among what was fetched to this machine before.
-
-It imports open_clip, which takes seconds; it knows nothing of networks or vectors and fetches nothing.
-"""
+"""Looks up built-in open_clip models and hub repositories among what was fetched to this machine before."""
 
 import difflib
 from copy import deepcopy

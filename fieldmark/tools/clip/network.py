@@ -1,7 +1,4 @@
-"""Builds a CLIP network from what was found of it and runs it on batches of pixels or tokens.
-
-It knows nothing of files, stores or batch sizes.
-"""
+"""Builds a CLIP network from what was found of it and runs it on batches of pixels or tokens."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -19,7 +16,7 @@ from torchvision.transforms import Compose, Normalize
 from fieldmark.errors import ModelError
 from fieldmark.tools.clip.devices import Precision
 from fieldmark.tools.clip.last_layers import LastLayers, read_last_layers, without_last_layers
-from fieldmark.tools.clip.texts import Tokens
+from fieldmark.tools.clip.texts import ClipTokenizer
 from fieldmark.tools.clip.weights import ModelSource, bpe_file
 
 logger = logging.getLogger(__name__)
@@ -27,7 +24,7 @@ logger = logging.getLogger(__name__)
 _AUTOCAST: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class Network:
+class ClipNetwork:
     """A CLIP network on its device, with its own preprocessing and tokenizer.
 
     Attributes:
@@ -44,7 +41,7 @@ class Network:
             self._model.visual.to(memory_format=torch.channels_last)
         self.width = source.width
         self.logit_scale = float(self._model.logit_scale.detach().float().exp().reshape(-1)[0])
-        self.tokens = Tokens(_tokenizer(source), context_length=source.context_length)
+        self.tokens = ClipTokenizer(_tokenizer(source), context_length=source.context_length)
         self._shape_image, mean, std = _split_preprocessing(self._model)
         self._mean, self._std = mean.to(device), std.to(device)
         self._short_texts = _reads_left_to_right(self._model)

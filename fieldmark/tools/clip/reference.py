@@ -1,7 +1,4 @@
-"""Reads the vectors of a reference pool of images that a model folder may bring along.
-
-It knows nothing of what the pool is used for.
-"""
+"""Reads the vectors of a reference pool of images that a model folder may bring along."""
 
 from pathlib import Path
 

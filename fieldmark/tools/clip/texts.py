@@ -1,7 +1,4 @@
-"""Turns texts into tokens, and shortens by rule those that are longer than the model reads.
-
-It knows nothing of networks, vectors or stores.
-"""
+"""Turns texts into tokens, and shortens by rule those that are longer than the model reads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +29,7 @@ def mended(text: str) -> str:
     return text
 
 
-class Tokens:
+class ClipTokenizer:
     """A model's tokenizer, which counts before it cuts.
 
     Attributes:

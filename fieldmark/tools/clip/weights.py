@@ -1,7 +1,4 @@
-"""Finds a CLIP model's weights, configuration and tokenizer on this machine, and names their identity.
-
-It knows nothing of networks, vectors or images; it never fetches anything and never unpickles.
-"""
+"""Finds a CLIP model's weights, configuration and tokenizer on this machine, and names their identity."""
 
 import hashlib
 import importlib.metadata

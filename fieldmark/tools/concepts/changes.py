@@ -1,12 +1,9 @@
-"""Changes of a concept, each giving a new record: nothing that was said is ever overwritten.
-
-It knows nothing of files, of who asks or of how a change came about.
-"""
+"""Changes of a concept, each giving a new record: nothing that was said is ever overwritten."""
 
 from collections.abc import Mapping, Sequence
 
 from fieldmark.errors import InputError
-from fieldmark.records import Clause, Concept, Decision, Definition, Edit, Label, Record, Version
+from fieldmark.records import Clause, Concept, Decision, Definition, DefinitionEdit, Label, Record, Version
 
 
 class DefinitionChange(Record):
@@ -58,7 +55,7 @@ def rolled_back(concept: Concept, number: int, *, at: str) -> Concept:
     return with_decision(concept.model_copy(update={"current": number}), decision)
 
 
-def edited(definition: Definition, edit: Edit) -> Definition:
+def edited(definition: Definition, edit: DefinitionEdit) -> Definition:
     """The definition after an edit.
 
     Raises:

@@ -1,7 +1,4 @@
-"""A concept's folder: the record written whole at each change, its pool, and a lock for whoever writes.
-
-It knows nothing of graphs, models or of what a change means.
-"""
+"""A concept's folder: the record written whole at each change, its pool, and a lock for whoever writes."""
 
 import json
 import re

@@ -1,7 +1,4 @@
-"""Writes a concept down as labelling instructions: a document that somebody else can label by.
-
-It knows nothing of annotators, classifiers or files; nothing in it comes from the blind test.
-"""
+"""Writes a concept down as labelling instructions: a document that somebody else can label by."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,4 @@
-"""Chooses images worth looking at: no near-duplicates, far apart from each other, uncertain.
-
-It knows nothing of concepts, annotators or of what the images show.
-"""
+"""Chooses images worth looking at: no near-duplicates, far apart from each other, uncertain."""
 
 from collections.abc import Sequence
 

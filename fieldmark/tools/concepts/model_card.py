@@ -1,7 +1,4 @@
-"""Writes the model card of a concept's classifier: what it is, how it was made and does, where it ends.
-
-It knows nothing of graphs or files; every number in it was handed to it.
-"""
+"""Writes the model card of a concept's classifier: what it is, how it was made and does, where it ends."""
 
 import shlex
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""A concept's pool: its images with their vectors, and exact search over all of them.
-
-It knows nothing of concepts, queries' wording or labels.
-"""
+"""A concept's pool: its images with their vectors, and exact search over all of them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -32,7 +29,7 @@ class Hits:
 
 
 @dataclass(frozen=True)
-class Pool:
+class ImagePool:
     """Images and their vectors, row by row; each picture stands once.
 
     Attributes:
@@ -87,7 +84,9 @@ class Pool:
         return Hits(scores, rows)
 
 
-def open_pool(images: Sequence[ImageFile], encoder: Encoder, *, progress: Progress | None = None) -> Pool:
+def open_pool(
+    images: Sequence[ImageFile], encoder: Encoder, *, progress: Progress | None = None
+) -> ImagePool:
     """Encode images that have no stored vector yet; those that cannot be encoded stay out.
 
     The encoder's `failures` names them. Of several files with the same content the first one stands.
@@ -103,4 +102,4 @@ def open_pool(images: Sequence[ImageFile], encoder: Encoder, *, progress: Progre
     distinct = list({image.content_hash: image for image in reversed(images)}.values())[::-1]
     encoded = encoder.encode_images(distinct, progress=progress)
     kept = encoded.ok.nonzero().flatten().tolist()
-    return Pool(tuple(distinct[row] for row in kept), encoded.vectors[encoded.ok])
+    return ImagePool(tuple(distinct[row] for row in kept), encoded.vectors[encoded.ok])

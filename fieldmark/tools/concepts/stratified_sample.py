@@ -1,7 +1,4 @@
-"""Draws the images of a blind test: more of the likely ones, with weights that undo that.
-
-It knows nothing of concepts or labels, and sees nothing but one score an image.
-"""
+"""Draws the images of a blind test: more of the likely ones, with weights that undo that."""
 
 from random import Random
 

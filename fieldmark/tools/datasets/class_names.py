@@ -1,7 +1,7 @@
 """Class names as data spell them, led back to the standard ones; and standard lists that packages bring.
 
-It knows nothing of images. Names are the same where they have the same words, whatever the order and case:
-"2012 Audi TTS Coupe" is "Audi TTS Coupe 2012", and "indoor apse" is "apse_indoor".
+Names are the same where they have the same words, whatever the order and case: "2012 Audi TTS Coupe" is
+"Audi TTS Coupe 2012", and "indoor apse" is "apse_indoor".
 """
 
 import re

@@ -1,7 +1,7 @@
 """CoOp's few-shot protocol: its split files, and the images that it draws for a seed.
 
-It knows nothing of single data sets. Source: Zhou et al. 2022, "Learning to Prompt for Vision-Language
-Models", and the code beside it: `random.seed(SEED)`, then `random.sample` class by class, training first.
+Source: Zhou et al. 2022, "Learning to Prompt for Vision-Language Models", and the code beside it:
+`random.seed(SEED)`, then `random.sample` class by class, training first.
 """
 
 from collections.abc import Sequence

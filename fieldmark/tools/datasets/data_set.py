@@ -1,7 +1,4 @@
-"""A data set that is ready for use: the few training images are drawn, every image file is there and hashed.
-
-It knows nothing of file formats, models or what the images are used for.
-"""
+"""A data set ready for use: few-shot images drawn, every image file found and hashed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +11,7 @@ from fieldmark.tools.datasets.domain import Domain
 from fieldmark.tools.datasets.labelled import LabelledImages, drawn, few
 from fieldmark.tools.datasets.listing import Listing
 from fieldmark.tools.datasets.unpacked import PictureFolder, drop_damaged
-from fieldmark.tools.images.files import Found, ImageFile, find_images
+from fieldmark.tools.images.files import FoundImages, ImageFile, find_images
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ def _of_ones_own(listing: Listing, counts: dict[str, int], *, shots: int, seed: 
     )
 
 
-def _images(rows: Sequence[tuple[Path, str]], found: Found) -> tuple[ImageFile, ...]:
+def _images(rows: Sequence[tuple[Path, str]], found: FoundImages) -> tuple[ImageFile, ...]:
     by_path = {image.path: image for image in found.images}
     return tuple(
         ImageFile(path=image.path, content_hash=image.content_hash, label=label)
@@ -119,7 +116,7 @@ def _images(rows: Sequence[tuple[Path, str]], found: Found) -> tuple[ImageFile, 
 
 
 def _skipped(
-    found: Found, test: Sequence[tuple[Path, str]], listing: Listing, *, part: bool
+    found: FoundImages, test: Sequence[tuple[Path, str]], listing: Listing, *, part: bool
 ) -> tuple[Skipped, ...]:
     tested = {str(path) for path, _ in test}
     lost = [each for each in found.skipped if each.path in tested]

@@ -1,7 +1,4 @@
-"""What is known of a published data set: classes, templates, counts, and where its files are put.
-
-It knows nothing of the files of this machine, and never guesses a class name.
-"""
+"""What is known of a published data set: classes, templates, counts, and where its files are put."""
 
 import re
 from collections import Counter

@@ -1,6 +1,6 @@
 """Reads what the library `datasets` opens: a set saved to disk, a folder, or one fetched from the hub before.
 
-It knows nothing of single data sets. It fetches nothing: what is not on this machine is an error saying how.
+It fetches nothing: what is not on this machine is an error saying how.
 """
 
 from collections.abc import Callable, Iterator, Mapping

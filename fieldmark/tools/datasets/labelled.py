@@ -1,7 +1,4 @@
-"""Labelled images for training and test, from folders, lists or split files; the few shots are drawn by seed.
-
-It knows nothing of models, prompts or what the images are used for.
-"""
+"""Labelled images for training and test, from folders, lists or split files; shots drawn by seed."""
 
 import csv
 import io

@@ -1,7 +1,4 @@
-"""The shapes in which published data sets lie on disk, as records: which folder, which list, which columns.
-
-It opens no file and knows nothing of classes.
-"""
+"""How published data sets lie on disk, as records: which folder, which list, which columns."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -117,7 +114,7 @@ class BirdLists(_Layout):
         return f"{self.folder}/images.txt and the other lists, with the images under {self.folder}/images"
 
 
-class Table(_Layout):
+class CsvLayout(_Layout):
     """A CSV file with a row an image.
 
     Attributes:
@@ -174,5 +171,5 @@ class Shards(_Layout):
 
 
 Layout: TypeAlias = Annotated[
-    SplitFile | ClassFolders | Lists | BirdLists | Table | Shards, Field(discriminator="kind")
+    SplitFile | ClassFolders | Lists | BirdLists | CsvLayout | Shards, Field(discriminator="kind")
 ]

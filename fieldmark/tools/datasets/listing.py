@@ -1,7 +1,4 @@
-"""What a data set on disk lists, before any image is opened: paths with classes, by split.
-
-It knows nothing of file formats or of published sets.
-"""
+"""What a data set on disk lists, before any image is opened: paths with classes, by split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

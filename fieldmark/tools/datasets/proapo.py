@@ -1,6 +1,6 @@
 """Reads a whole dataset folder of the ProAPO repository: classes, few-shot images, descriptions, synonyms.
 
-It knows nothing of models or of how a search uses what it reads. Source: Qu et al. 2025, `data/dataset/*`.
+Source: Qu et al. 2025, `data/dataset/*`.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""Finds a published set under a root folder, by its usual folder names, and lists its images.
-
-It knows nothing of what the images are used for.
-"""
+"""Finds a published set under a root folder, by its usual folder names, and lists its images."""
 
 from pathlib import Path
 
@@ -9,7 +6,7 @@ from fieldmark.errors import InputError
 from fieldmark.tools.datasets.coop import read_split_file
 from fieldmark.tools.datasets.domain import Domain
 from fieldmark.tools.datasets.labelled import Rows, class_folders
-from fieldmark.tools.datasets.layouts import BirdLists, ClassFolders, Layout, Lists, SplitFile, Table
+from fieldmark.tools.datasets.layouts import BirdLists, ClassFolders, CsvLayout, Layout, Lists, SplitFile
 from fieldmark.tools.datasets.listing import Listing, first_seen
 from fieldmark.tools.datasets.shards import read_shards
 from fieldmark.tools.datasets.tables import read_table
@@ -60,7 +57,7 @@ def read_published(
         return read_lists(layout, root, train=train)
     if isinstance(layout, BirdLists):
         return read_bird_lists(layout, root)
-    if isinstance(layout, Table):
+    if isinstance(layout, CsvLayout):
         return read_table(layout, root)
     if pictures is None:
         raise InputError(

@@ -1,7 +1,4 @@
-"""Reads a test set: a published one by name, a folder, a list, a split file, shards, or hf:NAME:SPLIT.
-
-It knows nothing of models, prompts or scores, and fetches nothing.
-"""
+"""Reads a test set: a published one by name, a folder, a list, a split file, shards, or hf:NAME:SPLIT."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Reads tar shards in CLIP_benchmark's layout: pictures, labels by number, class names and templates.
 
-It knows nothing of single data sets. Nothing in an archive chooses where a file is written: pictures are kept
-by content. Source: LAION's CLIP_benchmark, `webdataset_builder.py`.
+Nothing in an archive chooses where a file is written: pictures are kept by content. Source: LAION's
+CLIP_benchmark, `webdataset_builder.py`.
 """
 
 import tarfile

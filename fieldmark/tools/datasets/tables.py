@@ -1,7 +1,4 @@
-"""Reads data sets whose list is a CSV file with columns for path, class, split and perhaps group.
-
-It knows nothing of single data sets but their columns.
-"""
+"""Reads data sets whose list is a CSV file with columns for path, class, split and perhaps group."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -11,11 +8,11 @@ from typing import NoReturn
 from fieldmark.errors import InputError
 from fieldmark.tools.books.files import clipped, refuse
 from fieldmark.tools.datasets.labelled import Rows
-from fieldmark.tools.datasets.layouts import Table
+from fieldmark.tools.datasets.layouts import CsvLayout
 from fieldmark.tools.datasets.listing import Listing, inside
 
 
-def read_table(layout: Table, root: Path) -> Listing:
+def read_table(layout: CsvLayout, root: Path) -> Listing:
     """Images from a CSV file.
 
     Args:
@@ -92,7 +89,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         raise InputError(f"{str(path)!r} is no CSV file: {error}.", hint="Is it the right file?") from error
 
 
-def _class_names(layout: Table, folder: Path) -> Mapping[str, str]:
+def _class_names(layout: CsvLayout, folder: Path) -> Mapping[str, str]:
     """What the column of the class may hold, with the class that it means."""
     if isinstance(layout.labels, dict):
         return layout.labels
@@ -109,7 +106,7 @@ def _class_names(layout: Table, folder: Path) -> Mapping[str, str]:
     return names
 
 
-def _parts(layout: Table, folder: Path) -> Mapping[str, str] | None:
+def _parts(layout: CsvLayout, folder: Path) -> Mapping[str, str] | None:
     if layout.parts_file is None:
         return None
     table = read_csv(folder / layout.parts_file, [layout.path, layout.part])

@@ -1,7 +1,4 @@
-"""Readers of the text lists that data sets come with: one image a line, or several lists joined by number.
-
-It knows nothing of single data sets but the shape of their lists.
-"""
+"""Readers of the text lists that data sets come with: one image a line, or several lists joined by number."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Keeps pictures that lie inside other files as files of their own, named by their content, each once.
 
-It knows nothing of archives or data sets. An index says which pictures a source has. It is written last: work
-that was cut short is done again, and work that was finished never is.
+An index says which pictures a source has. It is written last: work that was cut short is done again, and
+work that was finished never is.
 """
 
 import hashlib

@@ -1,7 +1,4 @@
-"""Lays images out on one numbered sheet, for a person to look at.
-
-It knows nothing of concepts, labels or of who looks.
-"""
+"""Lays images out on one numbered sheet, for a person to look at."""
 
 import math
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Turns the bytes of one image file into an upright RGB picture, or says why it cannot.
-
-It knows nothing of folders, labels, models or caches.
-"""
+"""Turns the bytes of one image file into an upright RGB picture, or says why it cannot."""
 
 import io
 import logging

@@ -1,7 +1,4 @@
-"""Finds the image files under given paths and says by name which cannot be used, and why.
-
-It knows nothing of models, vectors or caches.
-"""
+"""Finds the image files under given paths and says by name which cannot be used, and why."""
 
 import hashlib
 import os
@@ -29,7 +26,7 @@ from fieldmark.tools.images.given_paths import as_text, is_text, is_there
 
 __all__ = [
     "MAX_PIXELS",
-    "Found",
+    "FoundImages",
     "ImageFile",
     "UnusableImageError",
     "decode",
@@ -57,7 +54,7 @@ class ImageFile:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundImages:
     """What a search for images found.
 
     Attributes:
@@ -76,7 +73,7 @@ def find_images(
     *,
     labels_from_folders: bool = False,
     max_pixels: int = MAX_PIXELS,
-) -> Found:
+) -> FoundImages:
     """Find images: hash each file and check its header; pictures are decoded only when they are encoded.
 
     Folders are walked in the order of names; hidden files and folders are passed over, links are followed,
@@ -105,7 +102,7 @@ def find_images(
     skipped = (*walk.skipped, *(each for each in checked if isinstance(each, Skipped)))
     if not images:
         raise _no_images(given, skipped, walk.other_files)
-    return Found(images=images, skipped=skipped, other_files=walk.other_files)
+    return FoundImages(images=images, skipped=skipped, other_files=walk.other_files)
 
 
 def image_files(folder: Path) -> tuple[Path, ...]:

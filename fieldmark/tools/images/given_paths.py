@@ -1,7 +1,4 @@
-"""Asks whether there is anything at a path that somebody gave, and writes a path as text that can be stored.
-
-It knows nothing of what lies there, of images, models or runs.
-"""
+"""Checks paths that a user gave, and writes a path as text that can be stored."""
 
 from pathlib import Path
 

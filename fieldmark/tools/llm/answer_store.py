@@ -1,7 +1,4 @@
-"""Keeps validated answers in a byte store and reads them back, checked against their answer model.
-
-It knows nothing of endpoints; whether an answer deserves to be kept is decided before.
-"""
+"""Keeps validated answers in a byte store and reads them back, checked against their answer model."""
 
 import json
 import logging

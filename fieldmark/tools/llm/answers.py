@@ -1,7 +1,4 @@
-"""The JSON schema sent with a question, and the reading of what came back into the answer model.
-
-It knows nothing of endpoints, money or caches.
-"""
+"""The JSON schema sent with a question, and the reading of what came back into the answer model."""
 
 import json
 import re

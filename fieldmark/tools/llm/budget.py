@@ -1,7 +1,4 @@
-"""Keeps language-model spending within limits: reserves an estimate before a call, settles on its use after.
-
-It knows nothing of questions, endpoints or caches.
-"""
+"""Keeps language-model spending within limits: reserves an estimate, settles on the reported use."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -17,7 +14,7 @@ IMAGE_TOKENS = 1_500
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenCount:
     """Tokens of one call: what was sent and what came back."""
 
     prompt: int = 0
@@ -41,12 +38,12 @@ class Reservation:
     out) counts as having used its whole estimate, since the endpoint may have done the work.
     """
 
-    def __init__(self, budget: "Budget", estimate: Tokens) -> None:
+    def __init__(self, budget: "Budget", estimate: TokenCount) -> None:
         self._budget = budget
         self._estimate = estimate
         self._open = True
 
-    def settle(self, used: Tokens, *, reported: bool) -> None:
+    def settle(self, used: TokenCount, *, reported: bool) -> None:
         """Replaces the estimate by the use; `reported` is False where the use is itself an estimate."""
         if self._open:
             self._open = False
@@ -95,8 +92,8 @@ class Budget:
             )
         self._limits = limits
         self._price = price
-        self._spent = Tokens()
-        self._reserved = Tokens()
+        self._spent = TokenCount()
+        self._reserved = TokenCount()
         self._calls = 0
         self._calls_open = 0
         self._unreported = 0
@@ -118,7 +115,7 @@ class Budget:
             cost=None if self._price is None else self._cost(self._spent),
         )
 
-    async def reserve(self, estimate: Tokens) -> Reservation:
+    async def reserve(self, estimate: TokenCount) -> Reservation:
         """Keeps room for a call that may use up to `estimate`.
 
         Where the limit would be passed only if every call under way used all of its own estimate, it waits
@@ -169,13 +166,13 @@ class Budget:
             hint=f"All answers so far are kept; raise the limit on {what} and resume.",
         )
 
-    def _cost(self, tokens: Tokens) -> float:
+    def _cost(self, tokens: TokenCount) -> float:
         if self._price is None:
             return 0.0
         return (tokens.prompt * self._price.prompt + tokens.completion * self._price.completion) / 1e6
 
-    def _close(self, estimate: Tokens, used: Tokens | None, *, reported: bool) -> None:
-        self._reserved = Tokens(
+    def _close(self, estimate: TokenCount, used: TokenCount | None, *, reported: bool) -> None:
+        self._reserved = TokenCount(
             self._reserved.prompt - estimate.prompt, self._reserved.completion - estimate.completion
         )
         self._calls_open -= 1
@@ -187,5 +184,5 @@ class Budget:
         changed.set()
 
 
-def _add(first: Tokens, second: Tokens) -> Tokens:
-    return Tokens(first.prompt + second.prompt, first.completion + second.completion)
+def _add(first: TokenCount, second: TokenCount) -> TokenCount:
+    return TokenCount(first.prompt + second.prompt, first.completion + second.completion)

@@ -17,7 +17,7 @@ from fieldmark.errors import EndpointError, QuestionFailed, SettingsError
 from fieldmark.records import Limits, Price, Question, Usage
 from fieldmark.tools.llm.answer_store import Answer, AnswerStore, answer_key
 from fieldmark.tools.llm.answers import BadAnswerError, read_answer
-from fieldmark.tools.llm.budget import IMAGE_TOKENS, Budget, Tokens, tokens_of
+from fieldmark.tools.llm.budget import IMAGE_TOKENS, Budget, TokenCount, tokens_of
 from fieldmark.tools.llm.dialect import Dialect, ResponseFormat
 from fieldmark.tools.llm.endpoint import Completion, Endpoint, HttpStatusError, ModelList
 
@@ -343,14 +343,14 @@ class ChatModel:
                     if form is not None:
                         reservation.release()  # turned away unread: no call
                         continue
-                    reservation.settle(Tokens(), reported=True)
+                    reservation.settle(TokenCount(), reported=True)
                     raise self.endpoint.failure(refused, served=self._served) from None
                 except EndpointError:
-                    reservation.settle(Tokens(), reported=True)
+                    reservation.settle(TokenCount(), reported=True)
                     raise
                 used = completion.used
                 reservation.settle(
-                    used or Tokens(room.prompt, tokens_of(completion.text)), reported=used is not None
+                    used or TokenCount(room.prompt, tokens_of(completion.text)), reported=used is not None
                 )
                 return completion, used_form
 
@@ -375,7 +375,7 @@ class _Flight:
     waiting: int = 0
 
 
-def _room(body: dict[str, Any], question: Question[Any]) -> Tokens:
+def _room(body: dict[str, Any], question: Question[Any]) -> TokenCount:
     """The tokens one call may use: an estimate of what is sent, and the answer's maximum."""
     images = sum(len(message.images) for message in question.messages)
     texts: list[str] = []
@@ -384,7 +384,7 @@ def _room(body: dict[str, Any], question: Question[Any]) -> Tokens:
         texts += (
             [content] if isinstance(content, str) else [part["text"] for part in content if "text" in part]
         )
-    return Tokens(sum(tokens_of(text) for text in texts) + images * IMAGE_TOKENS, question.max_tokens)
+    return TokenCount(sum(tokens_of(text) for text in texts) + images * IMAGE_TOKENS, question.max_tokens)
 
 
 def _note(bad: BadAnswerError) -> str:

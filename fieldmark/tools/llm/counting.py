@@ -1,7 +1,4 @@
-"""Counts the questions that a language model had to be asked anew.
-
-It knows nothing of why they are counted.
-"""
+"""Counts the questions that a language model had to be asked anew."""
 
 from typing import TypeVar
 

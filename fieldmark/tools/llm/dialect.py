@@ -1,7 +1,4 @@
-"""How a question is worded as an HTTP request body, and what an endpoint turned out not to understand.
-
-It knows nothing of sending, of cache keys or of limits.
-"""
+"""How a question is worded as an HTTP request body, and what an endpoint turned out not to understand."""
 
 import json
 import logging

@@ -1,7 +1,4 @@
-"""One OpenAI-compatible endpoint: sends a request body, and turns all that can go wrong into typed errors.
-
-It knows nothing of questions, answer models, caches or limits.
-"""
+"""One OpenAI-compatible endpoint: sends a request body, and turns all that can go wrong into typed errors."""
 
 import json
 import logging
@@ -12,7 +9,7 @@ from urllib.parse import urlsplit
 
 from fieldmark.errors import EndpointError, FieldmarkError, QuestionFailed, SettingsError
 from fieldmark.tools.llm.answers import BadAnswerError
-from fieldmark.tools.llm.budget import Tokens
+from fieldmark.tools.llm.budget import TokenCount
 
 if TYPE_CHECKING:
     import httpx2
@@ -31,7 +28,7 @@ class Completion:
     """One HTTP answer: its text, or what made it unusable, and the tokens it used where it says so."""
 
     text: str
-    used: Tokens | None
+    used: TokenCount | None
     fault: BadAnswerError | None = None
 
 
@@ -374,7 +371,7 @@ def _read(response: Any, hide: Callable[[str], str]) -> Completion:
     return Completion(words, used)
 
 
-def _used(usage: Any) -> Tokens | None:
+def _used(usage: Any) -> TokenCount | None:
     """Token use as reported, or `None` where it is missing or makes no sense."""
     if not isinstance(usage, dict):
         return None
@@ -382,4 +379,4 @@ def _used(usage: Any) -> Tokens | None:
     for count in (prompt, completion):
         if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 2**53:
             return None
-    return Tokens(cast("int", prompt), cast("int", completion))
+    return TokenCount(cast("int", prompt), cast("int", completion))

@@ -1,6 +1,6 @@
 """An HTTP client whose timeout bounds a whole try, so that an endpoint cannot hold a call by dripping bytes.
 
-It knows nothing of language models. Import it late: it loads the HTTP stack.
+Import it late: it loads the HTTP stack.
 """
 
 import asyncio

@@ -1,7 +1,4 @@
-"""Turns image files into data URLs that a vision-language model can be sent, small and always the same.
-
-It knows nothing of questions, endpoints or caches.
-"""
+"""Turns image files into data URLs that a vision-language model can be sent, small and always the same."""
 
 import asyncio
 import base64
@@ -26,7 +23,7 @@ _PLAIN_MODES = frozenset({"RGB", "L"})
 
 
 @dataclass(frozen=True)
-class Shown:
+class SentImage:
     """An image as it is sent.
 
     Attributes:
@@ -43,7 +40,7 @@ class Shown:
         return ImagePart(data_url=f"data:{self.media_type};base64,{base64.b64encode(self.data).decode()}")
 
 
-def show(image: ImageFile, *, longest: int = LONGEST_SIDE) -> Shown:
+def show(image: ImageFile, *, longest: int = LONGEST_SIDE) -> SentImage:
     """Make an image ready to be sent.
 
     A JPEG or PNG that is small enough goes as its own bytes, so that whoever has the file can recognise it
@@ -66,14 +63,14 @@ def show(image: ImageFile, *, longest: int = LONGEST_SIDE) -> Shown:
     if max(picture.size) <= longest:
         with open_header(io.BytesIO(data), path=image.path) as header:
             if _goes_as_it_is(header):
-                return Shown(_KINDS[str(header.format)], data)
+                return SentImage(_KINDS[str(header.format)], data)
     else:
         scale = longest / max(picture.size)
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
         picture = picture.resize(size, Image.Resampling.LANCZOS)
     written = io.BytesIO()
     picture.save(written, "JPEG", quality=QUALITY, subsampling="4:4:4", optimize=False, progressive=False)
-    return Shown("image/jpeg", written.getvalue())
+    return SentImage("image/jpeg", written.getvalue())
 
 
 class ImageMessages:
@@ -88,7 +85,7 @@ class ImageMessages:
     """
 
     def __init__(
-        self, *, longest: int = LONGEST_SIDE, at_once: int = AT_ONCE, how: Callable[..., Shown] = show
+        self, *, longest: int = LONGEST_SIDE, at_once: int = AT_ONCE, how: Callable[..., SentImage] = show
     ) -> None:
         self.longest = longest
         self._slots = asyncio.Semaphore(at_once)

@@ -1,7 +1,4 @@
-"""Finds out, in a few short calls, what a language-model endpoint can do, and says it in words.
-
-It knows nothing of caches, limits or any real question, and raises nothing for a bad endpoint.
-"""
+"""Finds out, in a few short calls, what a language-model endpoint can do, and says it in words."""
 
 import base64
 import io

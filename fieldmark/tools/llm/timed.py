@@ -1,7 +1,4 @@
-"""Measures how long a language model was being asked, whatever ran in parallel.
-
-It knows nothing of questions or answers.
-"""
+"""Measures how long a language model was being asked, whatever ran in parallel."""
 
 import time
 from typing import TypeVar

@@ -1,7 +1,4 @@
-"""Starts a local vLLM server as a process of its own, waits until it is healthy, and stops it again.
-
-It knows nothing of questions and never imports vllm; the server is spoken to over HTTP only.
-"""
+"""Starts a local vLLM server as a process of its own, waits until it is healthy, and stops it again."""
 
 import contextlib
 import http.client

@@ -1,7 +1,4 @@
-"""The folder a run leaves behind: configuration, events, predictions, book, manifest.
-
-It knows nothing of graphs, models or reports; it writes records and reads them back.
-"""
+"""The folder a run leaves behind: configuration, events, predictions, book, manifest."""
 
 import csv
 import io

@@ -1,7 +1,4 @@
-"""Writes a run's manifest: what was run, with what, what it cost and why it stopped.
-
-It knows nothing of what the run found.
-"""
+"""Writes a run's manifest: what was run, with what, what it cost and why it stopped."""
 
 import platform
 from collections.abc import Iterable, Mapping

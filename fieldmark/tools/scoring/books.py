@@ -1,7 +1,4 @@
-"""Class scores of a prompt book, by the pooling rule that the book names.
-
-It knows nothing of where books come from or what is done with scores.
-"""
+"""Class scores of a prompt book, by the pooling rule that the book names."""
 
 from torch import Tensor
 

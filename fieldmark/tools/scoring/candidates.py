@@ -1,7 +1,4 @@
-"""Which classes an image may still be: margin, top-k and conformal rules, each nested in what was left.
-
-It knows nothing of how probabilities are made or of what is asked about the candidates.
-"""
+"""Which classes an image may still be: margin, top-k and conformal rules, each nested in what was left."""
 
 import math
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""CapS-Adapter: a cache of support images and of their captions, mixed.
-
-It knows nothing of who wrote the captions or drew the images.
-"""
+"""CapS-Adapter: a cache of support images and of their captions, mixed."""
 
 from typing import Literal
 

@@ -1,7 +1,4 @@
-"""The captions nearest to each image, without near-duplicates, and their mean.
-
-It knows nothing of what the captions say.
-"""
+"""The captions nearest to each image, without near-duplicates, and their mean."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,4 @@
-"""The words of a caption that may name what an image shows: cleaned, singular, no words about pictures.
-
-It knows nothing of images, vectors or how often a word occurs.
-"""
+"""The words of a caption that may name what an image shows: cleaned, singular, no words about pictures."""
 
 import re
 from collections.abc import Callable, Sequence

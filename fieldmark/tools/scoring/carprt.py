@@ -1,7 +1,4 @@
-"""CARPRT: templates weighed for each class by how well they fit the images taken for that class.
-
-It knows nothing of what the templates say or where images come from.
-"""
+"""CARPRT: templates weighed for each class by how well they fit the images taken for that class."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,4 @@
-"""CaSED: names images without a list of classes, by words from the captions nearest to each.
-
-It knows nothing of where captions come from or how words are tagged.
-"""
+"""CaSED: names images without a list of classes, by words from the captions nearest to each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""CHiLS: a class is found by the likeliest of its sub-classes, weighed by the class itself.
-
-It knows nothing of who named the sub-classes.
-"""
+"""CHiLS: a class is found by the likeliest of its sub-classes, weighed by the class itself."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,4 @@
-"""Which attributes decided between an image's label and its runner-up, exactly.
-
-It knows nothing of attribute names or of how results are shown.
-"""
+"""Which attributes decided between an image's label and its runner-up, exactly."""
 
 from dataclasses import dataclass
 
@@ -12,7 +9,7 @@ from fieldmark.tools.scoring.table import TableResult
 
 
 @dataclass(frozen=True)
-class Decision:
+class Explanation:
     """Label, runner-up and what each attribute added between them.
 
     Attributes:
@@ -36,7 +33,7 @@ class Decision:
     seen: Tensor
 
 
-def decide(result: TableResult, within: Tensor | None = None) -> Decision:
+def decide(result: TableResult, within: Tensor | None = None) -> Explanation:
     """Find label and runner-up of every image and split the margin over the attributes.
 
     Args:
@@ -61,7 +58,7 @@ def decide(result: TableResult, within: Tensor | None = None) -> Decision:
     two = (runner_up >= 0)[:, None]
     marks = (parts[:, 0] - parts[:, 1]) * two
     values = result.q.argmax(-1)
-    return Decision(
+    return Explanation(
         label=label,
         runner_up=runner_up,
         margin=marks.to(torch.float64).sum(-1),

@@ -1,7 +1,4 @@
-"""Classification by description: a class scores the mean cosine of the image with its descriptors.
-
-It knows nothing of who wrote the descriptors.
-"""
+"""Classification by description: a class scores the mean cosine of the image with its descriptors."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -1,7 +1,4 @@
-"""EM-Dirichlet: all images labelled together, as a mixture of Dirichlet laws over their text predictions.
-
-It knows nothing of labelled images or of the vectors behind the predictions.
-"""
+"""EM-Dirichlet: all images labelled together, as a mixture of Dirichlet laws over their text predictions."""
 
 import math
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Confusion and ignorance: is an image torn between known classes, or like none of them?
 
-It knows nothing of where plausibilities come from. A diagnostic: it ranks no classes.
+A diagnostic: it ranks no classes.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""A field guide: votes merged by meaning into a class × attribute → value table with counts.
-
-It knows nothing of who voted, of models or of files; text vectors come from a callable.
-"""
+"""A field guide: votes merged by meaning into a class × attribute → value table with counts."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence

@@ -1,7 +1,4 @@
-"""Checks that image, class and support vectors fit each other; says which support is held out.
-
-It knows nothing of what is computed from them.
-"""
+"""Checks that image, class and support vectors fit each other; says which support is held out."""
 
 from dataclasses import dataclass
 

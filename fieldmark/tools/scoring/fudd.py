@@ -1,7 +1,4 @@
-"""FuDD: class texts chosen per image, from the differences between the classes it may be.
-
-It knows nothing of who described the differences or how they are stored.
-"""
+"""FuDD: class texts chosen per image, from the differences between the classes it may be."""
 
 from collections.abc import Mapping, Sequence
 

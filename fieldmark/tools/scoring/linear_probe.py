@@ -1,7 +1,4 @@
-"""A linear probe: multinomial logistic regression on a few labelled image vectors.
-
-It knows nothing of texts or class names.
-"""
+"""A linear probe: multinomial logistic regression on a few labelled image vectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

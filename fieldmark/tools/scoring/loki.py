@@ -1,7 +1,4 @@
-"""Loki: predictions that know how far apart labels are, among them labels that were never observed.
-
-It knows nothing of where the tree of labels comes from.
-"""
+"""Loki: predictions that know how far apart labels are, among them labels that were never observed."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,4 @@
-"""Merge names and phrases that mean the same: by spelling, then by average-linkage on centred vectors.
-
-It knows nothing of votes, classes or images.
-"""
+"""Merge names and phrases that mean the same: by spelling, then by average-linkage on centred vectors."""
 
 import re
 from collections.abc import Collection, Sequence

@@ -1,7 +1,4 @@
-"""Nearest rows among vectors, found block by block, and sums over them: a sparse symmetric graph.
-
-It knows nothing of classes or of what is summed.
-"""
+"""Nearest rows among vectors, found block by block, and sums over them: a sparse symmetric graph."""
 
 from dataclasses import dataclass
 

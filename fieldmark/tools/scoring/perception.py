@@ -1,7 +1,4 @@
-"""PerceptionCLIP: first what surrounds the object, then what the object is, given its surroundings.
-
-It knows nothing of who named the surroundings or of what is done with scores.
-"""
+"""PerceptionCLIP: first what surrounds the object, then what the object is, given its surroundings."""
 
 import itertools
 from collections.abc import Mapping, Sequence

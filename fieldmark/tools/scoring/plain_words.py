@@ -1,6 +1,6 @@
 """Common English words and characters, to make up descriptions that say nothing.
 
-It knows nothing of how they are put together. The words were written down for this purpose.
+The words were written down for this purpose.
 """
 
 PLAIN_WORDS: tuple[str, ...] = (

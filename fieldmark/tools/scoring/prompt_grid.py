@@ -1,7 +1,4 @@
-"""A grid of texts, one per template and class: its vectors, and class scores from weights.
-
-It knows nothing of how weights are found.
-"""
+"""A grid of texts, one per template and class: its vectors, and class scores from weights."""
 
 from collections.abc import Sequence
 

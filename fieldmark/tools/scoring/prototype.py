@@ -1,7 +1,4 @@
-"""Class prototypes: the unit mean of a class's text vectors (prompt ensembling), and cosines with them.
-
-It knows nothing of where prompts come from or what is done with scores.
-"""
+"""Class prototypes: the unit mean of a class's text vectors (prompt ensembling), and cosines with them."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,4 @@
-"""RAM++'s reweighting, nothing trained: a class's descriptions weighed anew for each image by their fit.
-
-It knows nothing of who wrote the descriptions.
-"""
+"""RAM++'s reweighting, nothing trained: a class's descriptions weighed anew for each image by their fit."""
 
 from collections.abc import Sequence
 

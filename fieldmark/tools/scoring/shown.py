@@ -1,7 +1,4 @@
-"""What images show of each attribute: cosines centred, scaled and matched to the shares of a table.
-
-It knows nothing of classes, votes or scores.
-"""
+"""What images show of each attribute: cosines centred, scaled and matched to the shares of a table."""
 
 from dataclasses import dataclass
 
@@ -15,7 +12,7 @@ _SHARE_STEPS = 15
 
 
 @dataclass(frozen=True)
-class Shown:
+class AttributeEvidence:
     """What the images show, for one state of the table.
 
     Attributes:
@@ -78,12 +75,12 @@ class ShownValues:
         self._odds = _relative_odds(self._z) if self._own else None
         self._odds_reference = None if self._z_reference is None else _relative_odds(self._z_reference)
 
-    def look(self, shares: Tensor, q: Tensor) -> "Shown":
+    def look(self, shares: Tensor, q: Tensor) -> "AttributeEvidence":
         """What the images show, given class shares [C] and the table [C, T, V]."""
         pi = torch.einsum("c,ctv->tv", shares, q).clamp(min=1e-4)
         seen = self._seen(pi.log())
         logs = (self._eps + (1 - self._eps) * seen / pi).log() * self._used
-        return Shown(pi=pi, seen=seen, logs=logs, odds=logs.exp() * self._used)
+        return AttributeEvidence(pi=pi, seen=seen, logs=logs, odds=logs.exp() * self._used)
 
     def _seen(self, log_pi: Tensor) -> Tensor:
         """softmax_v(z + b) [N, T, V], with b such that the pool's value shares are exp(log_pi)."""

@@ -1,7 +1,4 @@
-"""SuS-X: support images chosen for the class names from an unlabelled pool, compared by text signatures.
-
-It knows nothing of labels, captions or how its constants are chosen.
-"""
+"""SuS-X: support images chosen for the class names from an unlabelled pool, compared by text signatures."""
 
 import math
 from collections.abc import Callable, Sequence

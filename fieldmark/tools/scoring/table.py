@@ -1,7 +1,4 @@
-"""The table rule: read answers as a class × attribute → value table that unlabelled images correct.
-
-It knows nothing of votes, texts or models: cosines and counts in, scores with exact contributions out.
-"""
+"""The table rule: read answers as a class × attribute → value table that unlabelled images correct."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
-from fieldmark.tools.scoring.shown import NEVER, Shown, ShownValues, centred
+from fieldmark.tools.scoring.shown import NEVER, AttributeEvidence, ShownValues, centred
 from fieldmark.tools.scoring.vectors import image_steps
 
 __all__ = ["TableOptions", "TableResult", "centred", "table_rule"]
@@ -266,7 +263,7 @@ def _first_belief(counts: Tensor, used: Tensor, eta: float) -> Tensor:
 
 
 def _score(
-    view: Shown,
+    view: AttributeEvidence,
     q: Tensor,
     names: Tensor | None,
     candidates: Tensor | None,
@@ -279,7 +276,7 @@ def _score(
 
 
 def _score_all(
-    view: Shown, q: Tensor, names: Tensor | None, mask: Tensor | None, evidence: _Evidence | None
+    view: AttributeEvidence, q: Tensor, names: Tensor | None, mask: Tensor | None, evidence: _Evidence | None
 ) -> Tensor:
     """L [N, C] over all classes, -inf outside the mask."""
     odds, logs = view.odds, view.logs
@@ -306,7 +303,7 @@ def _score_all(
 
 
 def _score_some(
-    view: Shown, q: Tensor, names: Tensor | None, columns: Tensor, evidence: _Evidence | None
+    view: AttributeEvidence, q: Tensor, names: Tensor | None, columns: Tensor, evidence: _Evidence | None
 ) -> Tensor:
     """L [N, k] over each image's candidates, -inf where one is missing."""
     odds, logs = view.odds, view.logs

@@ -1,7 +1,4 @@
-"""Tip-Adapter without training: a cache of labelled images corrects the text classifier.
-
-It knows nothing of where the labelled images come from, nor how its constants are chosen.
-"""
+"""Tip-Adapter without training: a cache of labelled images corrects the text classifier."""
 
 import torch
 from torch import Tensor

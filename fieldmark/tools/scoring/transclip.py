@@ -1,7 +1,4 @@
-"""TransCLIP-ZS: all images labelled together, by a Gaussian mixture, their neighbours and the texts.
-
-It knows nothing of labelled images: nothing is tuned.
-"""
+"""TransCLIP-ZS: all images labelled together, by a Gaussian mixture, their neighbours and the texts."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,4 @@
-"""Unit vectors of texts, each distinct text encoded once, and how many images fit in one step.
-
-It knows nothing of models, files, prompts or scores.
-"""
+"""Unit vectors of texts, each distinct text encoded once, and how many images fit in one step."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""WaffleCLIP: DCLIP with random words and characters for descriptors, the control for every description.
-
-It knows nothing of the classes but their names, nor of what words mean.
-"""
+"""WaffleCLIP: DCLIP with random words and characters for descriptors, the control for every description."""
 
 import math
 import random

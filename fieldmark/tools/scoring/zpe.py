@@ -1,7 +1,4 @@
-"""ZPE: templates weighed by how sure they make the model of unlabelled images, their biases taken out.
-
-It knows nothing of what the templates say or where images come from.
-"""
+"""ZPE: templates weighed by how sure they make the model of unlabelled images, their biases taken out."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,1 @@
-"""Search over sets of prompts: candidates, operators, fitness, sampling, acceptance.
-
-It knows nothing of models or graphs.
-"""
+"""Search over sets of prompts: candidates, operators, fitness, sampling, acceptance."""

@@ -1,7 +1,4 @@
-"""Which candidates survive a generation.
-
-It knows nothing of how candidates are made or scored.
-"""
+"""Which candidates survive a generation."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

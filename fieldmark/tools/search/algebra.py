@@ -1,7 +1,4 @@
-"""Scores candidates by what an edit changes: one vector added or taken away, a few columns of the logits.
-
-It knows nothing of texts, of where units come from or of what makes one candidate better than another.
-"""
+"""Scores candidates by what an edit changes: one vector added or taken away, a few columns of the logits."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,4 @@
-"""What a search moves: sets of parts, what they may be made of, and single edits of them.
-
-It knows nothing of vectors, images or fitness.
-"""
+"""What a search moves: sets of parts, what they may be made of, and single edits of them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,4 @@
-"""Edits laid end to end as arrays, so that keys and scores of a generation are computed all at once.
-
-It knows nothing of vectors, images or how edits came to be.
-"""
+"""Edits laid end to end as arrays, so that keys and scores of a generation are computed all at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

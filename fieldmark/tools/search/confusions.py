@@ -1,7 +1,4 @@
-"""Which classes a book takes for one another on the training images, most confused first.
-
-It knows nothing of texts, language models or of what is done about a confusion.
-"""
+"""Which classes a book takes for one another on the training images, most confused first."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,4 @@
-"""What makes one candidate fitter than another on the training images.
-
-It knows nothing of prompts, vectors or how candidates are found.
-"""
+"""What makes one candidate fitter than another on the training images."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,7 +1,4 @@
-"""Folds of labelled images, every class dealt out evenly.
-
-It knows nothing of searches, prompts or files.
-"""
+"""Folds of labelled images, every class dealt out evenly."""
 
 from collections.abc import Sequence
 from random import Random

@@ -1,7 +1,4 @@
-"""One generation: propose, drop what was scored before, score the rest in batches, choose the survivors.
-
-It knows nothing of what parts stand for, of files or of graphs.
-"""
+"""One generation: propose, drop what was scored before, score the rest in batches, choose the survivors."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +16,7 @@ from fieldmark.tools.search.fitness import Fitness, top
 from fieldmark.tools.search.operators import OPERATORS, Operator
 
 
-class Scored(NamedTuple):
+class ScoredCandidate(NamedTuple):
     """One candidate that was scored.
 
     Attributes:
@@ -47,7 +44,7 @@ class Generation:
     """
 
     survivors: tuple[Candidate, ...]
-    scored: tuple[Scored, ...]
+    scored: tuple[ScoredCandidate, ...]
 
 
 def search_seed(*parts: object) -> Random:
@@ -57,7 +54,7 @@ def search_seed(*parts: object) -> Random:
 
 def score_edits(
     arena: Arena, menu: Menu, parents: Sequence[Candidate], edits: Sequence[Edit], fitness: Fitness
-) -> tuple[Scored, ...]:
+) -> tuple[ScoredCandidate, ...]:
     """Score edits in batches, without choosing among them."""
     changes = Changes.of(edits)
     keys = changes.keys(menu, [parent.key for parent in parents]).tolist()
@@ -71,7 +68,7 @@ def _score(
     changes: Changes,
     keys: Sequence[int],
     fitness: Fitness,
-) -> tuple[Scored, ...]:
+) -> tuple[ScoredCandidate, ...]:
     before = [parent.key for parent in parents]
     values: list[float] = []
     right: list[float] = []
@@ -79,7 +76,7 @@ def _score(
         values += fitness(outcomes).tolist()
         right += top(outcomes, 1).tolist()
     return tuple(
-        Scored(key, before[edit.parent], edit, value, hit)
+        ScoredCandidate(key, before[edit.parent], edit, value, hit)
         for key, edit, value, hit in zip(keys, edits, values, right, strict=True)
     )
 
@@ -131,7 +128,7 @@ def evolve(
 
 
 def _promising(
-    parents: Sequence[Candidate], edits: Sequence[Edit], scored: Sequence[Scored], keep: int
+    parents: Sequence[Candidate], edits: Sequence[Edit], scored: Sequence[ScoredCandidate], keep: int
 ) -> list[Candidate]:
     """The `keep` best; parts are spelled out for those alone."""
     sizes = [len(parent.parts) for parent in parents]

@@ -1,7 +1,4 @@
-"""Finds operators by name: those that ship, and anybody's, as `module:Class` or `path/to/file.py:Class`.
-
-It knows nothing of what an operator does.
-"""
+"""Finds operators by name: those that ship, and anybody's, as `module:Class` or `path/to/file.py:Class`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType

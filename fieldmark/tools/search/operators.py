@@ -1,6 +1,6 @@
 """The edits a generation tries: add, remove, replace, mutate, cross over.
 
-It knows nothing of fitness or vectors. A new operator is a frozen class with one method.
+A new operator is a frozen class with one method.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,6 +1,6 @@
 """Loads a user's own code by name: `module:name`, or `path/to/file.py:name`.
 
-It knows nothing of what the code is for. Loading it runs it.
+Loading it runs it.
 """
 
 import importlib

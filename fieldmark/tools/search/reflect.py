@@ -1,7 +1,4 @@
-"""The edits that an answer about confused classes suggests: new parts, beside or in place of criticised ones.
-
-It knows nothing of texts, of who suggested what or of whether a suggestion is any good.
-"""
+"""The edits that an answer about confused classes suggests: new parts, added or in place of others."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

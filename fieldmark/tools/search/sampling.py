@@ -1,7 +1,4 @@
-"""Starting points of the class-specific search, and the groups of classes that it works on in turn.
-
-It knows nothing of texts, language models or files.
-"""
+"""Starting points of the class-specific search, and the groups of classes that it works on in turn."""
 
 import math
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """How well yes-or-no judgements agree: F1, average precision, recall at a precision, kappa, intervals.
 
-It knows nothing of who judged, of concepts or of images. Every metric takes weights, one row of them for
-each bootstrap replicate, so that a thousand replicates are one call.
+Every metric takes weights, one row of them for each bootstrap replicate, so that a thousand replicates are
+one call.
 """
 
 from collections.abc import Callable, Sequence

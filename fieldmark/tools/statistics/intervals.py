@@ -1,7 +1,4 @@
-"""Intervals and paired tests for accuracies of images, alone or in the classes they come in.
-
-It knows nothing of methods, models or reports.
-"""
+"""Intervals and paired tests for accuracies of images, alone or in the classes they come in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

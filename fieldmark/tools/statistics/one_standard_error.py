@@ -1,7 +1,4 @@
-"""The choice that scores on held-out folds justify: the simplest option that is within noise of the best.
-
-It knows nothing of what the options are or how they were scored.
-"""
+"""The choice that scores on held-out folds justify: the simplest option that is within noise of the best."""
 
 from dataclasses import dataclass
 
@@ -13,7 +10,7 @@ TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SimplestChoice:
     """Which of several options held-out scores speak for.
 
     Attributes:
@@ -29,7 +26,7 @@ class Chosen:
     errors: tuple[float, ...]
 
 
-def choose_simplest(scores: ArrayLike) -> Chosen:
+def choose_simplest(scores: ArrayLike) -> SimplestChoice:
     """The simplest option that scores within one standard error of the best.
 
     The error is that of the difference, fold by fold: that some folds are harder for every option is no noise
@@ -48,4 +45,4 @@ def choose_simplest(scores: ArrayLike) -> Chosen:
     folds = table.shape[1]
     errors = less.std(1, ddof=1) / np.sqrt(folds) if folds > 1 else np.zeros(len(less))
     chosen = int((shortfalls <= errors + TINY).argmax())
-    return Chosen(best, chosen, tuple(shortfalls.tolist()), tuple(errors.tolist()))
+    return SimplestChoice(best, chosen, tuple(shortfalls.tolist()), tuple(errors.tolist()))

@@ -1,7 +1,4 @@
-"""Questions about birds, as a data set of birds would bring them along.
-
-It knows nothing of who answers.
-"""
+"""Questions about birds, as a data set of birds would bring them along."""
 
 BIRD_QUESTIONS = (
     "Which colours does the plumage of the class {class} show?",

@@ -10,7 +10,7 @@ from openai import BadRequestError, OpenAI
 from PIL import Image
 
 from fieldmark.aviary.guide.clauses import read_document
-from fieldmark.aviary.guide.gallery import Gallery, Shown
+from fieldmark.aviary.guide.gallery import Gallery, PictureFacts
 from fieldmark.aviary.guide.guide import Guide, UnknownQuestionError
 from fieldmark.aviary.guide.server import GuideServer
 from fieldmark.aviary.guide.sight import SMALL_PARTS, Sight, SightSettings
@@ -63,7 +63,7 @@ def clear(gallery):
 def imagined(count):
     """A gallery of birds that were never drawn: for counting what is perceived."""
     shown = [
-        Shown(f"{number:064x}", t.marks | {HABITAT: t.habitat, LIGHT: t.light})
+        PictureFacts(f"{number:064x}", t.marks | {HABITAT: t.habitat, LIGHT: t.light})
         for number, t in enumerate(plan_flock(count, seed=2))
     ]
     return shown, Gallery(shown, np.zeros((count, 16, 16, 3), np.uint8))

@@ -11,7 +11,7 @@ from PIL import Image
 from fieldmark.agents.define.run import OwnerLeft
 from fieldmark.cli.concept.owner import TerminalOwner
 from fieldmark.cli.terminal import PlainConsole
-from fieldmark.records import Clause, ClauseVerdict, Edit
+from fieldmark.records import Clause, ClauseVerdict, DefinitionEdit
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
@@ -185,7 +185,9 @@ def test_words_of_a_reveal_are_no_labels_of_the_board(desk: Desk) -> None:
 def test_an_edit_is_accepted_or_not(desk: Desk) -> None:
     offer = EditOffer(
         turn="t",
-        edit=Edit(kind="add", clause=Clause(id="c2", role="negative", text="A crest."), why="crests"),
+        edit=DefinitionEdit(
+            kind="add", clause=Clause(id="c2", role="negative", text="A crest."), why="crests"
+        ),
         diff=("  necessary: Red.", "+ negative: A crest."),
         flips=(Flip(image=desk.names[0], owner="out", before="in", after="out"),),
         f1_before=0.5,

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from fieldmark.agents.resolve.estimate import Estimate, FirstLook
+from fieldmark.agents.resolve.estimate import CallEstimate, FirstLook
 from fieldmark.app import Resolution
 from fieldmark.cli.classify_output import as_json, in_words, show, show_estimate
 from fieldmark.cli.terminal import words
-from fieldmark.records import Candidate, EncoderUsage, Prediction, RunManifest, Skipped, Usage
+from fieldmark.records import CandidateClass, EncoderUsage, Prediction, RunManifest, Skipped, Usage
 
 
 def prediction(name: str, status: Any = "open", left: int = 4) -> Prediction:
@@ -22,8 +22,8 @@ def prediction(name: str, status: Any = "open", left: int = 4) -> Prediction:
         confidence=0.5,
         status=status,
         candidates=(
-            Candidate(class_name="[b]a[/b]", probability=0.5),
-            Candidate(class_name="b", probability=0.25),
+            CandidateClass(class_name="[b]a[/b]", probability=0.5),
+            CandidateClass(class_name="b", probability=0.25),
         ),
         candidates_left=left,
         rounds=1,
@@ -166,7 +166,7 @@ def test_usable_or_not() -> None:
 
 def test_an_estimate_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     look = FirstLook(questions=9, cached=4, to_ask=5, tokens=12_000)
-    estimate = Estimate(images=3, classes=8, model="m", noun=None, first_look=look, follow_up_most=50)
+    estimate = CallEstimate(images=3, classes=8, model="m", noun=None, first_look=look, follow_up_most=50)
     show_estimate(estimate, words(json=False))
     out = capsys.readouterr().out
     assert "First look: 9 questions to m, 4 in the cache, 5 to ask, at most 12,000 tokens." in out

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fieldmark.cli.progress import Progress
+from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import PlainConsole
 
 TRIAGED = {
@@ -30,7 +30,7 @@ RUN: list[tuple[str, dict[str, Any]]] = [
 
 
 def test_lines_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress("Loading") as progress:
+    with TerminalProgress("Loading") as progress:
         for event, fields in RUN:
             progress(event, fields)
     captured = capsys.readouterr()
@@ -47,7 +47,7 @@ def test_lines_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_fold_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress("Loading") as progress:
+    with TerminalProgress("Loading") as progress:
         for number in (1, 2):
             for search in (1, 2, 3):
                 progress("fold", {"number": number, "of": 2, "search": search, "searches": 3})
@@ -55,7 +55,7 @@ def test_a_fold_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_of_a_ladder_only_the_loop_tells_its_rounds(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress("Loading") as progress:
+    with TerminalProgress("Loading") as progress:
         progress("world", {"number": 1, "of": 1, "seed": 7})
         for done in (25, 50):
             progress("rendering", {"done": done, "of": 50})
@@ -74,7 +74,7 @@ def test_of_a_ladder_only_the_loop_tells_its_rounds(capsys: pytest.CaptureFixtur
 
 
 def test_an_unknown_event_and_an_unknown_rung_are_no_accident(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress("Loading") as progress:
+    with TerminalProgress("Loading") as progress:
         progress("unheard_of", {"x": 1})
         progress("rung", {"name": "[bold]new[/]"})
     assert capsys.readouterr().err.splitlines() == ["Rung: [bold]new[/] …"]
@@ -84,7 +84,7 @@ def test_a_terminal_gets_a_bar_with_counts_that_is_gone_at_the_end(monkeypatch: 
     screen = io.StringIO()
     console = PlainConsole(file=screen, force_terminal=True, width=100, markup=False)
     monkeypatch.setattr("fieldmark.cli.progress.errors", lambda: console)
-    with Progress("Loading") as progress:
+    with TerminalProgress("Loading") as progress:
         progress.classes = 9
         for event, fields in RUN:
             progress(event, fields)

@@ -1,7 +1,4 @@
-"""An encoder whose image vectors pass through an adapter; texts stay as they are.
-
-It knows nothing of how the adapter was tuned.
-"""
+"""An encoder whose image vectors pass through an adapter; texts stay as they are."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast

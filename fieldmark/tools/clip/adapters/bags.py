@@ -1,7 +1,4 @@
-"""The texts of each class as one bag, and which of its class's texts each image shows.
-
-It knows nothing of where the texts come from or of what is tuned on them.
-"""
+"""The texts of each class as one bag, and which of its class's texts each image shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """An adapter as one safetensors file, which says what encoder it belongs to.
 
-It knows nothing of how adapters are tuned or used. Nothing it reads is executed.
+Nothing it reads is executed.
 """
 
 from pathlib import Path

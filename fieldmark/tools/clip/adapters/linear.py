@@ -1,7 +1,4 @@
-"""A linear map on frozen image vectors, tuned to descriptions from doing nothing on.
-
-It knows nothing of encoders: vectors go in, vectors come out.
-"""
+"""A linear map on frozen image vectors, tuned to descriptions from doing nothing on."""
 
 from dataclasses import dataclass
 
@@ -11,10 +8,10 @@ from torch import Tensor
 from fieldmark.cache.keys import content_key, digest
 from fieldmark.errors import InputError
 from fieldmark.tools.clip.adapters.bags import Bags, check_images
-from fieldmark.tools.clip.adapters.tuning import Recipe, tune
+from fieldmark.tools.clip.adapters.tuning import AdapterRecipe, tune
 from fieldmark.tools.scoring.vectors import unit
 
-RECIPE = Recipe()
+RECIPE = AdapterRecipe()
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def tune_linear(
     bags: Bags,
     *,
     scale: float,
-    recipe: Recipe = RECIPE,
+    recipe: AdapterRecipe = RECIPE,
     seed: int = 0,
 ) -> LinearAdapter:
     """Tune a linear map so that images come near to the texts of their classes.

@@ -1,7 +1,4 @@
-"""How well a batch of image vectors fits the bags of texts of its classes: two losses.
-
-It knows nothing of what makes the vectors or of how the loss is brought down.
-"""
+"""How well a batch of image vectors fits the bags of texts of its classes: two losses."""
 
 import torch
 from torch import Tensor

@@ -1,7 +1,4 @@
-"""Low-rank changes (LoRA) to the last layers of an image tower, tuned to descriptions.
-
-It knows nothing of images or encoders: features go in, vectors come out.
-"""
+"""Low-rank changes (LoRA) to the last layers of an image tower, tuned to descriptions."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,11 +10,11 @@ from torch import Tensor
 from fieldmark.cache.keys import content_key, digest
 from fieldmark.errors import InputError
 from fieldmark.tools.clip.adapters.bags import Bags, check_images
-from fieldmark.tools.clip.adapters.tuning import Recipe, tune
+from fieldmark.tools.clip.adapters.tuning import AdapterRecipe, tune
 from fieldmark.tools.clip.last_layers import Changes, LastLayers
 from fieldmark.tools.scoring.vectors import image_steps, unit
 
-RECIPE = Recipe()
+RECIPE = AdapterRecipe()
 RANK = 8
 _KEPT = 1 << 27
 """Numbers of half-done images that are kept while tuning (512 MiB); beyond, they are done anew each step."""
@@ -88,7 +85,7 @@ def tune_low_rank(
     scale: float,
     matrices: Sequence[str] | None = None,
     rank: int = RANK,
-    recipe: Recipe = RECIPE,
+    recipe: AdapterRecipe = RECIPE,
     seed: int = 0,
 ) -> LowRankAdapter:
     """Tune low-rank changes so that images come near to the texts of their classes.

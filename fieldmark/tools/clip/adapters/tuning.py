@@ -1,7 +1,4 @@
-"""Brings a loss on bags of texts down by small steps, the same ones whenever the seed is the same.
-
-It knows nothing of what the parameters are or of how they make vectors.
-"""
+"""Brings a loss on bags of texts down by small steps, the same ones whenever the seed is the same."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -19,7 +16,7 @@ Loss = Literal["texts", "bags"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class AdapterRecipe:
     """How an adapter is tuned.
 
     Attributes:
@@ -62,7 +59,7 @@ def tune(
     labels: Tensor,
     bags: Bags,
     scale: float,
-    recipe: Recipe,
+    recipe: AdapterRecipe,
     seed: int,
 ) -> tuple[float, ...]:
     """Tune parameters in place.

@@ -1,7 +1,4 @@
-"""Chooses among heads by cross-validation, calibrates the chosen one and sets its threshold.
-
-It knows nothing of owners, blind tests or files: what reports a result must never choose it.
-"""
+"""Chooses among heads by cross-validation, calibrates the chosen one and sets its threshold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +11,11 @@ from torch.nn import functional
 
 from fieldmark.records import Costs, Definition
 from fieldmark.tools.concepts.heads.network import Head, Route, concept_logits
-from fieldmark.tools.concepts.heads.train import HIDDEN, Examples, Recipe, check, fit
+from fieldmark.tools.concepts.heads.train import HIDDEN, Examples, HeadRecipe, check, fit
 from fieldmark.tools.statistics.agreement import average_precision, best_threshold
 from fieldmark.tools.statistics.one_standard_error import choose_simplest
 
-RECIPES = (Recipe(0, 1e-1), Recipe(0, 1e-2), Recipe(0, 1e-3), Recipe(HIDDEN, 1e-3))
+RECIPES = (HeadRecipe(0, 1e-1), HeadRecipe(0, 1e-2), HeadRecipe(0, 1e-3), HeadRecipe(HIDDEN, 1e-3))
 """What competes, the simplest first."""
 FOLDS = 4
 LEAST_DRAWN = 10
@@ -35,7 +32,7 @@ class Contender:
         precision: Average precision against the annotations, one number a fold.
     """
 
-    recipe: Recipe
+    recipe: HeadRecipe
     route: Route
     precision: tuple[float, ...]
 
@@ -68,7 +65,7 @@ def choose_head(
     *,
     texts: Tensor | None = None,
     costs: Costs | None = None,
-    recipes: Sequence[Recipe] = RECIPES,
+    recipes: Sequence[HeadRecipe] = RECIPES,
     folds: int = FOLDS,
     seed: int = 0,
 ) -> Fitted:

@@ -1,6 +1,6 @@
 """A head in a folder of its own: weights, ONNX model, and what must fit before it may be used.
 
-It knows nothing of concepts' histories, of encoders' insides or of who labels. Nothing it reads is executed.
+Nothing it reads is executed.
 """
 
 import json
@@ -19,7 +19,7 @@ from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, ModelError
 from fieldmark.records import Definition, Record
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.concepts.heads.network import Head, Layer, Network, Route
+from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer, Route
 from fieldmark.tools.concepts.heads.onnx_graph import onnx_model
 
 CONFIG = "config.json"
@@ -190,7 +190,7 @@ def verified_onnx(folder: Path) -> bytes:
     return _verified(folder, read_config(folder), ONNX)
 
 
-def _tensors(network: Network) -> dict[str, Tensor]:
+def _tensors(network: HeadNetwork) -> dict[str, Tensor]:
     layers = {"output": network.output} | ({"hidden": network.hidden} if network.hidden else {})
     return {
         f"{name}.{part}": getattr(layer, part).to(torch.float32).contiguous()
@@ -199,14 +199,14 @@ def _tensors(network: Network) -> dict[str, Tensor]:
     }
 
 
-def _network(tensors: dict[str, Tensor], *, clauses: int, width: int) -> Network:
+def _network(tensors: dict[str, Tensor], *, clauses: int, width: int) -> HeadNetwork:
     def layer(name: str) -> Layer:
         weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
         if weight.ndim != 2 or bias.shape != weight.shape[:1] or not bool(torch.isfinite(weight).all()):
             raise ValueError(f"the layer {name!r} has an impossible shape or numbers")
         return Layer(weight.to(torch.float32), bias.to(torch.float32))
 
-    network = Network(layer("output"), layer("hidden") if "hidden.weight" in tensors else None)
+    network = HeadNetwork(layer("output"), layer("hidden") if "hidden.weight" in tensors else None)
     outputs, inputs = network.output.weight.shape
     joined = network.hidden is None or network.hidden.weight.shape[0] == inputs
     if outputs != clauses + 1 or network.width != width or not joined:

@@ -1,7 +1,4 @@
-"""The network of a head: a linear layer or two, an output for each clause and one for the concept.
-
-It knows nothing of how it is fitted, of files or of where vectors come from.
-"""
+"""The network of a head: a linear layer or two, an output for each clause and one for the concept."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,7 +37,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Network:
+class HeadNetwork:
     """Unit vectors → one logit a clause, and one for the concept.
 
     Attributes:
@@ -74,7 +71,7 @@ class Head:
         threshold: An image is in from this probability on.
     """
 
-    network: Network
+    network: HeadNetwork
     route: Route
     definition: Definition
     slope: float = 1.0

@@ -1,7 +1,4 @@
-"""Writes a head as an ONNX model: the same operations in the same order, nothing traced.
-
-It knows nothing of files, encoders or of how the head was fitted.
-"""
+"""Writes a head as an ONNX model: the same operations in the same order, nothing traced."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,7 +1,4 @@
-"""Fits the network of a head to annotated vectors: logistic regression, or a small multilayer perceptron.
-
-It knows nothing of how one of several is chosen, of calibration or of who annotated.
-"""
+"""Fits the network of a head to annotated vectors: logistic regression, or a small multilayer perceptron."""
 
 from dataclasses import dataclass, replace
 
@@ -12,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fieldmark.errors import InputError
-from fieldmark.tools.concepts.heads.network import Layer, Network
+from fieldmark.tools.concepts.heads.network import HeadNetwork, Layer
 
 HIDDEN = 16
 """Units of the hidden layer."""
@@ -62,7 +59,7 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class HeadRecipe:
     """How a network is fitted.
 
     Attributes:
@@ -90,7 +87,7 @@ def check(examples: Examples) -> None:
         raise InputError("A vector holds numbers that are not finite.", hint="Encode the images again.")
 
 
-def fit(examples: Examples, recipe: Recipe, *, texts: Tensor | None = None, seed: int = 0) -> Network:
+def fit(examples: Examples, recipe: HeadRecipe, *, texts: Tensor | None = None, seed: int = 0) -> HeadNetwork:
     """Fit a network by weighted cross-entropy, the concept and its clauses at once.
 
     "In" and "out" weigh the same in total, whatever their numbers. Targets may be soft.
@@ -118,7 +115,7 @@ def fit(examples: Examples, recipe: Recipe, *, texts: Tensor | None = None, seed
     width = examples.vectors.shape[1]
     weight = (first.weight[:, :width] + first.weight[:, width:] @ along) / scale
     folded = Layer(weight, first.bias - weight @ mean)
-    return replace(network, hidden=folded) if network.hidden else Network(folded)
+    return replace(network, hidden=folded) if network.hidden else HeadNetwork(folded)
 
 
 def _directions(inputs: Tensor, texts: Tensor | None) -> Tensor:
@@ -150,7 +147,7 @@ class _Loss:
         return (self.weights * each).sum()
 
 
-def _logistic(examples: Examples, recipe: Recipe, loss: _Loss) -> Network:
+def _logistic(examples: Examples, recipe: HeadRecipe, loss: _Loss) -> HeadNetwork:
     """Fit the one minimum there is; in numpy, as so small a problem is mostly overhead with tensors."""
     from scipy.optimize import minimize  # takes a moment, and most who come here only load a head
     from scipy.special import expit
@@ -172,10 +169,10 @@ def _logistic(examples: Examples, recipe: Recipe, loss: _Loss) -> Network:
     options = {"maxiter": ITERATIONS, "maxcor": MEMORY, "ftol": 1e-9, "gtol": 1e-6}
     found = minimize(value, start, jac=True, method="L-BFGS-B", options=options)
     table = torch.from_numpy(found.x.reshape(outputs, width + 1)).float()
-    return Network(Layer(table[:, :width].contiguous(), table[:, width].contiguous()))
+    return HeadNetwork(Layer(table[:, :width].contiguous(), table[:, width].contiguous()))
 
 
-def _perceptron(examples: Examples, recipe: Recipe, loss: _Loss, seed: int) -> Network:
+def _perceptron(examples: Examples, recipe: HeadRecipe, loss: _Loss, seed: int) -> HeadNetwork:
     width, outputs = examples.vectors.shape[1], examples.clauses.shape[1] + 1
     chance = torch.Generator().manual_seed(seed)
     start = torch.randn(recipe.hidden, width, generator=chance) * (2 / width) ** 0.5
@@ -194,4 +191,4 @@ def _perceptron(examples: Examples, recipe: Recipe, loss: _Loss, seed: int) -> N
         value.backward()
         optimiser.step()
         schedule.step()
-    return Network(Layer(c.detach(), d.detach()), Layer(a.detach(), b.detach()))
+    return HeadNetwork(Layer(c.detach(), d.detach()), Layer(a.detach(), b.detach()))

@@ -19,7 +19,7 @@ from fieldmark.agents.define.scope import OpenScope, clause_ids, images_for, rev
 from fieldmark.agents.define.scores import clause_verdicts
 from fieldmark.records import Call, Clause, Concept, Decision, Definition, Label, Verdict, Version
 from fieldmark.tools.concepts.mining import NEAR_DUPLICATE
-from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.concepts.pool import ImagePool
 from tests.graph.define_world import RED, TAIL, Scene, scene
 
 DEFINITION = Definition(clauses=(Clause(id="c1", role="necessary", text=f"The bird has {RED}."),))
@@ -126,7 +126,7 @@ def test_images_of_a_question_are_unlike_the_blind_test(tmp_path: Path) -> None:
     pool = at.context.pool
     vectors = pool.vectors.clone()
     vectors[pool.row_of[second]] = vectors[pool.row_of[first]]
-    at.context.pool = Pool(pool.images, vectors)
+    at.context.pool = ImagePool(pool.images, vectors)
     concept = at.concept.model_copy(update={"blind": {first: 1.0}})
     shown = images_for(question, concept, at.context)
     assert shown
@@ -173,9 +173,9 @@ def test_revised_clauses_keep_their_ids_and_new_ones_get_new_ones(tmp_path: Path
 
 def test_a_small_pool_gives_half_of_it_to_the_blind_test_at_most(tmp_path: Path) -> None:
     at = scene(tmp_path)
-    few = Pool(at.context.pool.images[:12], at.context.pool.vectors[:12])
+    few = ImagePool(at.context.pool.images[:12], at.context.pool.vectors[:12])
     concept = with_blind_test(at.concept, few, at.context.encoder, count=100)
     assert len(concept.blind) == 6
     assert with_blind_test(concept, few, at.context.encoder, count=100) is concept
-    tiny = Pool(few.images[:4], few.vectors[:4])
+    tiny = ImagePool(few.images[:4], few.vectors[:4])
     assert with_blind_test(at.concept, tiny, at.context.encoder, count=100).blind == {}

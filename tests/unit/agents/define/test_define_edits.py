@@ -26,7 +26,7 @@ from fieldmark.records import (
     Concept,
     Decision,
     Definition,
-    Edit,
+    DefinitionEdit,
     Label,
     Verdict,
     Version,
@@ -37,12 +37,12 @@ RED = Clause(id="c1", role="necessary", text="The bird has a red belly.")
 CREST = Clause(id="c2", role="negative", text="The bird has a crest.")
 DEFINITION = Definition(clauses=(RED, CREST))
 CONCEPT = Concept(name="x", versions=(Version(number=1, definition=DEFINITION, why="", at="t"),), current=1)
-ADD = Edit(kind="add", clause=Clause(id="c3", role="negative", text="The bird has a long tail."))
+ADD = DefinitionEdit(kind="add", clause=Clause(id="c3", role="negative", text="The bird has a long tail."))
 
 
 def tried(kind: str, gain: float, error: float, *, fixes: int = 1, text: str = "x") -> Weighed:
     clause = Clause(id="c9", role="negative", text=text)
-    edit = Edit.model_validate({"kind": kind, "clause": clause, "replaces": None})
+    edit = DefinitionEdit.model_validate({"kind": kind, "clause": clause, "replaces": None})
     return Weighed(edit, (), fixes, 0, F1Change(0.5, 0.5 + gain, error))
 
 
@@ -68,7 +68,7 @@ def test_what_may_be_offered(kind: str, gain: float, error: float, offered: bool
 def labelled(called: str) -> Weighed:
     """An edit after which five images are called as told: i(n) or o(ut), all of them truly in."""
     calls: dict[str, Call] = {str(n): "in" if letter == "i" else "out" for n, letter in enumerate(called)}
-    edit = Edit(kind="add", clause=Clause(id="c9", role="negative", text=called))
+    edit = DefinitionEdit(kind="add", clause=Clause(id="c9", role="negative", text=called))
     change = f1_change(FIVE, dict.fromkeys(FIVE, "out"), calls)
     return Weighed(edit, (), called.count("i"), 0, change, calls)
 
@@ -82,7 +82,7 @@ def test_the_largest_gain_wins_and_within_noise_the_simplest_and_then_the_first(
     assert best([far, other, most], FIVE) is most, "one label is a standard error"
     assert best([other, alike], FIVE) is other
     assert best([alike, other], FIVE) is alike, "none is ahead of the other: the first one proposed"
-    shorter = replace(other, edit=Edit(kind="drop", clause=CREST))
+    shorter = replace(other, edit=DefinitionEdit(kind="drop", clause=CREST))
     assert best([alike, shorter], FIVE) is shorter
     assert best([], FIVE) is None
     assert best([tried("add", 0.0, 0.1)], FIVE) is None
@@ -130,8 +130,8 @@ def test_what_follows_from_edits_is_tried_as_well() -> None:
 
 
 def test_an_edit_that_another_one_made_pointless_is_left_out() -> None:
-    reword = Edit(kind="reword", clause=Clause(id="c7", role="negative", text="x"), replaces="c2")
-    drop = Edit(kind="drop", clause=CREST)
+    reword = DefinitionEdit(kind="reword", clause=Clause(id="c7", role="negative", text="x"), replaces="c2")
+    drop = DefinitionEdit(kind="drop", clause=CREST)
     without = edited(DEFINITION, drop)
     assert still_possible([ADD, reword, drop], DEFINITION) == [ADD, reword, drop]
     assert still_possible([ADD, reword, drop], without) == [ADD]
@@ -244,11 +244,13 @@ def test_wrong_calls_with_a_reason_are_shown_first() -> None:
 
 
 def test_a_diff_says_what_goes_comes_and_stays() -> None:
-    reword = Edit(kind="reword", clause=Clause(id="c3", role="negative", text="A tall crest."), replaces="c2")
+    reword = DefinitionEdit(
+        kind="reword", clause=Clause(id="c3", role="negative", text="A tall crest."), replaces="c2"
+    )
     assert diff_lines(DEFINITION, reword) == (
         "  necessary: The bird has a red belly.",
         "- negative: The bird has a crest.",
         "+ negative: A tall crest.",
     )
-    drop = Edit(kind="drop", clause=CREST)
+    drop = DefinitionEdit(kind="drop", clause=CREST)
     assert diff_lines(DEFINITION, drop)[-1] == "- negative: The bird has a crest."

@@ -1,6 +1,6 @@
 """The pool of units: what words and descriptions become, once each, and the natural books."""
 
-from fieldmark.agents.optimize.pool import GIVEN, Pool, build_pool
+from fieldmark.agents.optimize.pool import GIVEN, PromptPool, build_pool
 from fieldmark.agents.shared.notes import Note, Notebook, QuestionSpec
 from fieldmark.records import Origin, Prompt
 from fieldmark.tools.books.descriptions import GivenTexts
@@ -31,7 +31,7 @@ def notebook(**words: tuple[str, ...]) -> Notebook:
     return Notebook(notes=(*marks, *named))
 
 
-def pool(notes: Notebook, synonyms: int = 1, marked: int = 2, given: GivenTexts | None = None) -> Pool:
+def pool(notes: Notebook, synonyms: int = 1, marked: int = 2, given: GivenTexts | None = None) -> PromptPool:
     return build_pool(
         CLASSES,
         notebook=notes,
@@ -43,7 +43,7 @@ def pool(notes: Notebook, synonyms: int = 1, marked: int = 2, given: GivenTexts 
     )
 
 
-def texts(made: Pool, c: int, synonym: str) -> list[str]:
+def texts(made: PromptPool, c: int, synonym: str) -> list[str]:
     return [
         text for unit in made.units if (unit.class_index, unit.synonym) == (c, synonym) for text in unit.texts
     ]

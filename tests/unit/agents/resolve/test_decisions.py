@@ -4,17 +4,10 @@ from typing import Any
 
 import pytest
 
-from fieldmark.agents.resolve.graph import (
-    MOST_SENDS,
-    ResolveState,
-    collect,
-    route_plan,
-    route_triage,
-    stalled_rounds,
-    stop_reason,
-)
+from fieldmark.agents.resolve.graph import MOST_SENDS, route_plan, route_triage, stalled_rounds, stop_reason
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.run import last_round_again
+from fieldmark.agents.resolve.state import ResolveState, collect
 from fieldmark.agents.shared.ask import may_pass
 from fieldmark.agents.shared.fan_out import halted, in_plan_order, kept_back, settled
 from fieldmark.agents.shared.notes import Note, Notebook, QuestionSpec, RoundSummary

@@ -5,7 +5,7 @@ import pytest
 
 from fieldmark.app.concepts.answers_file import AnswersFile, read_answers
 from fieldmark.errors import InputError
-from fieldmark.records import Clause, Edit
+from fieldmark.records import Clause, DefinitionEdit
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
@@ -57,7 +57,7 @@ def test_lines_answer_whatever_is_asked(tmp_path: Path) -> None:
     assert say(owner, ScopeQuestion(turn="3", question="At night?")) == ScopeReply(
         answer="it does not matter"
     )
-    edit = Edit(kind="add", clause=Clause(id="c1", role="negative", text="x"))
+    edit = DefinitionEdit(kind="add", clause=Clause(id="c1", role="negative", text="x"))
     offer = EditOffer(turn="4", edit=edit, diff=(), flips=(), f1_before=None, f1_after=None)
     assert say(owner, offer) == OfferReply(accept=True)
     shown = tuple(RevealedImage(image=i, owner="out", call="in") for i in IMAGES)
@@ -73,7 +73,7 @@ def test_what_no_line_answers_stays_open(tmp_path: Path) -> None:
     assert [label.image[:1] for label in reply.labels] == ["a", "b"], "a name stands for all files of it"
     assert say(owner, ScopeQuestion(turn="2", question="?")) == ScopeReply()
     assert say(owner, BlindBatch(turn="3", images=("c" * 64,), done=0, of=1)) == LabelReply()
-    edit = Edit(kind="add", clause=Clause(id="c1", role="negative", text="x"))
+    edit = DefinitionEdit(kind="add", clause=Clause(id="c1", role="negative", text="x"))
     offer = EditOffer(turn="4", edit=edit, diff=(), flips=(), f1_before=None, f1_after=None)
     assert say(owner, offer) == OfferReply(accept=False)
 

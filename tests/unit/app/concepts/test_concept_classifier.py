@@ -9,7 +9,7 @@ from fieldmark.app.stores import open_stores
 from fieldmark.errors import InputError, ModelError, NoImagesError
 from fieldmark.records import Clause, Definition
 from fieldmark.tools.concepts.heads.export import export_head
-from fieldmark.tools.concepts.heads.network import Head, Layer, Network
+from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer
 
 TREE = Definition(
     clauses=(
@@ -26,7 +26,7 @@ def exported(tmp_path):
         encoder = stores.encoder("aviary", device="cpu")
         chance = torch.Generator().manual_seed(0)
         layer = Layer(torch.randn(3, encoder.width, generator=chance) * 4, torch.zeros(3))
-        head = Head(Network(layer), "tree", TREE, threshold=0.4)
+        head = Head(HeadNetwork(layer), "tree", TREE, threshold=0.4)
         export_head(tmp_path / "export", head, concept="x", version=2, encoder=encoder)
     return tmp_path / "export"
 

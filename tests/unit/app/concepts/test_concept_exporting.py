@@ -7,7 +7,7 @@ from fieldmark.app.concepts.export import export_folder
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Clause, Definition
 from fieldmark.tools.concepts.heads.export import export_head, verify_export
-from fieldmark.tools.concepts.heads.network import Head, Layer, Network
+from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer
 
 TREE = Definition(clauses=(Clause(id="a", role="necessary", text="It is a bird."),))
 PICTURE = f"{'a' * 16}.jpg"
@@ -21,7 +21,7 @@ def built(folder, seed=0):
     """A build's folder, as `write_classifier` leaves it."""
     source = folder / "concepts" / "x" / "models" / "v1"
     chance = torch.Generator().manual_seed(seed)
-    head = Head(Network(Layer(torch.randn(2, 4, generator=chance), torch.zeros(2))), "tree", TREE)
+    head = Head(HeadNetwork(Layer(torch.randn(2, 4, generator=chance), torch.zeros(2))), "tree", TREE)
     export_head(source, head, concept="x", version=1, encoder=FakeEncoder())
     (source / "instructions.md").write_text("# How")
     (source / "exemplars").mkdir(exist_ok=True)

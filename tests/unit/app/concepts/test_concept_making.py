@@ -10,7 +10,7 @@ from PIL import Image
 from fieldmark.app.concepts import conversation as concept_conversation
 from fieldmark.app.concepts.conversation import ConceptConversation
 from fieldmark.errors import InputError
-from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.images.files import ImageFile
 
 
@@ -30,7 +30,7 @@ def test_who_comes_second_takes_nothing_from_the_first(
 
     real = concept_conversation.encoded_pool
 
-    def slowly(images: Sequence[ImageFile], *more: Any) -> Pool:
+    def slowly(images: Sequence[ImageFile], *more: Any) -> ImagePool:
         monkeypatch.setattr(concept_conversation, "encoded_pool", real)
         made.append(make("the first"))
         return real(images, *more)

@@ -11,8 +11,8 @@ from fieldmark.aviary.world.species import species_book
 from fieldmark.evals.demo.demo import (
     NOTE,
     DemoResult,
+    DemoSeconds,
     DemoSettings,
-    Seconds,
     meaning_of_resolved,
     pooled_result,
     render_world,
@@ -76,7 +76,7 @@ def test_books_are_pooled_and_tested_in_pairs(climb: Climb) -> None:
         with_status(climb, 20, right=48, first_right=12),
         with_status(climb, 20, right=24, first_right=12),
     ]
-    seconds = Seconds(total=1.0, render=0.1, encode=0.2, llm=0.3, score=0.4)
+    seconds = DemoSeconds(total=1.0, render=0.1, encode=0.2, llm=0.3, score=0.4)
     result = pooled_result(
         climbs,
         settings=DemoSettings(seed=1, books=2),

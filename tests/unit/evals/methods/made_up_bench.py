@@ -1,7 +1,4 @@
-"""A bench on the made-up world, for methods that are to be held to the texts they should build.
-
-It knows nothing of any method.
-"""
+"""A bench on the made-up world, for methods that are to be held to the texts they should build."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,8 +12,8 @@ import torch
 from fieldmark.errors import QuestionFailed
 from fieldmark.evals.methods.registry import BY_KEY
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Scored
-from fieldmark.evals.table.test_set import Factor, TestSet
+from fieldmark.evals.table.method import MethodScores
+from fieldmark.evals.table.test_set import ImageFactor, TestSet
 from fieldmark.records import Question
 from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.world import FakeEncoder, FakeModel, World
@@ -30,8 +27,8 @@ TEST = TestSet(
     images=tuple(WORLD.image(number, copy, labelled=True) for number in range(6) for copy in range(3)),
     train=tuple(WORLD.image(number, copy, labelled=True) for number in range(6) for copy in (10, 11, 12, 13)),
     factors=(
-        Factor("light", (("at dawn", "in the morning"), ("at night",))),
-        Factor("place", (("at sea",), ("on land",))),
+        ImageFactor("light", (("at dawn", "in the morning"), ("at night",))),
+        ImageFactor("place", (("at sea",), ("on land",))),
     ),
     templates=("a {}, a bird.", "a bird: {}."),
     questions=("What does a {} look like?",),
@@ -67,10 +64,10 @@ class Benches:
         )
 
 
-def scored_by(key: str, bench: Bench) -> Scored:
+def scored_by(key: str, bench: Bench) -> MethodScores:
     """What the method of this key says."""
 
-    async def run() -> Scored:
+    async def run() -> MethodScores:
         return await BY_KEY[key].run(bench)
 
     return asyncio.run(run())

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fieldmark.evals.methods.perception import MOST_CONTEXTS, MOST_TEXTS, within_reach
-from fieldmark.evals.table.test_set import Factor
+from fieldmark.evals.table.test_set import ImageFactor
 from tests.graph.world import FakeModel
 from tests.unit.evals.methods.made_up_bench import WORLD, Benches, by_hand, refusing, scored_by, scores_by
 
@@ -58,8 +58,10 @@ def test_without_any_context_names_are_left(make_bench: Benches) -> None:
 def test_factors_multiply_and_are_kept_within_reach(make_bench: Benches) -> None:
     bench = make_bench()
 
-    def factor(name: str, values: int, phrases: int) -> Factor:
-        return Factor(name, tuple(tuple(f"{name} {v} {p}" for p in range(phrases)) for v in range(values)))
+    def factor(name: str, values: int, phrases: int) -> ImageFactor:
+        return ImageFactor(
+            name, tuple(tuple(f"{name} {v} {p}" for p in range(phrases)) for v in range(values))
+        )
 
     given = (factor("place", 8, 3), factor("light", 6, 3), factor("pose", 8, 1), factor("age", 1, 1))
     kept = within_reach(given, bench)

@@ -4,14 +4,14 @@ import pytest
 from fieldmark.evals.owners.aggregate import pooled_result
 from fieldmark.evals.owners.results import (
     ControlScore,
-    Measured,
+    HeldOutF1,
     OwnerResult,
     OwnerRun,
     Stages,
     measured,
 )
 from fieldmark.evals.owners.simulate import accepted_edits
-from fieldmark.records import Clause, Concept, Decision, Edit
+from fieldmark.records import Clause, Concept, Decision, DefinitionEdit
 
 
 def run(rule, seed, *, teacher=0.95, student=0.9, control=0.7, served=True, stages=None):
@@ -60,7 +60,7 @@ def stages(labels, place, *values):
     return Stages(
         labels=labels,
         place=place,
-        scores=tuple(Measured(value=v, replicates=(v - 0.1, v + 0.1)) for v in values),
+        scores=tuple(HeldOutF1(value=v, replicates=(v - 0.1, v + 0.1)) for v in values),
     )
 
 
@@ -80,7 +80,7 @@ def test_pooling_is_the_mean_over_owners_with_paired_differences():
 
 
 def test_edits_that_were_turned_down_are_not_counted():
-    edit = Edit(kind="drop", clause=Clause(id="c1", role="necessary", text="It is red."))
+    edit = DefinitionEdit(kind="drop", clause=Clause(id="c1", role="necessary", text="It is red."))
     answers = ("accepted", "declined", "accepted: yes", "declined: no, accepted is another")
     decisions = [Decision(kind="edit", question="", answer=said, edit=edit, at="t") for said in answers]
     assert accepted_edits(Concept(name="x", decisions=tuple(decisions))) == 2
@@ -97,7 +97,7 @@ def test_an_owner_in_another_world_is_no_further_owner():
     gaps = {("a", 0): 0.2, ("a", 1): 0.4, ("b", 0): 0.4, ("b", 1): 0.6}
 
     def scored(value):
-        return Measured(value=value, replicates=(value,) * 1000)
+        return HeldOutF1(value=value, replicates=(value,) * 1000)
 
     runs = [
         one.model_copy(

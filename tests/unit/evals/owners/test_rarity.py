@@ -5,13 +5,13 @@ import torch
 from fieldmark.errors import InputError
 from fieldmark.evals.owners.prevalence import thinned, weights_for
 from fieldmark.evals.owners.results import measured
-from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.images.files import ImageFile
 
 
 def pool_of(tmp_path, count):
     images = tuple(ImageFile(path=tmp_path / f"{n}.png", content_hash=f"{n:064x}") for n in range(count))
-    return Pool(images, torch.eye(count))
+    return ImagePool(images, torch.eye(count))
 
 
 def test_a_thinned_pool_keeps_all_that_is_out_and_the_share_that_is_in(tmp_path):

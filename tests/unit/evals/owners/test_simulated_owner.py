@@ -3,10 +3,10 @@ import pytest
 from fieldmark.errors import InputError
 from fieldmark.evals.owners.explanations import imagined
 from fieldmark.evals.owners.options import SimulateOptions
-from fieldmark.evals.owners.owner import CHANGES_AFTER, VARIANTS, Scene, SimulatedOwner
+from fieldmark.evals.owners.owner import CHANGES_AFTER, VARIANTS, PictureTruth, SimulatedOwner
 from fieldmark.evals.owners.rules import RULE_BY_KEY
 from fieldmark.evals.owners.simulate import following, rule_in_force
-from fieldmark.records import Clause, Edit
+from fieldmark.records import Clause, DefinitionEdit
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
@@ -18,7 +18,7 @@ from fieldmark.records.conversation import (
 )
 
 CROWNED = RULE_BY_KEY["crowned"]
-SCENE = Scene({str(number): bird for number, bird in enumerate(imagined()[:400])})
+SCENE = PictureTruth({str(number): bird for number, bird in enumerate(imagined()[:400])})
 IMAGES = tuple(SCENE.shown)
 RED = Clause(id="c9", role="negative", text="The bird has a black cap.")
 
@@ -97,7 +97,7 @@ async def test_edits_are_read_and_judged_by_what_they_mean():
     before = "  necessary: The bird has a cap or has a crest."
     offer = EditOffer(
         turn="t",
-        edit=Edit(kind="add", clause=RED),
+        edit=DefinitionEdit(kind="add", clause=RED),
         diff=(before, "+ negative: The bird has a black cap."),
         flips=(),
         f1_before=0.5,

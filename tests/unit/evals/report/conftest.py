@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fieldmark.records import Candidate, Prediction
+from fieldmark.records import CandidateClass, Prediction
 from tests.unit.evals.report.runs_to_report import MARKS, Predict
 
 
@@ -29,7 +29,7 @@ def predict(tmp_path: Path) -> Predict:
             "label": label,
             "confidence": 0.9,
             "status": "resolved",
-            "candidates": (Candidate(class_name=label, probability=1.0),),
+            "candidates": (CandidateClass(class_name=label, probability=1.0),),
             "candidates_left": 1,
             "rounds": 2,
             "first_label": first,
@@ -48,7 +48,7 @@ def open_prediction(predict: Predict) -> Predict:
     """Makes predictions of images that are left open."""
 
     def make(*names: str, **more: object) -> Prediction:
-        candidates = tuple(Candidate(class_name=name, probability=1 / len(names)) for name in names)
+        candidates = tuple(CandidateClass(class_name=name, probability=1 / len(names)) for name in names)
         values = {"status": "open", "candidates": candidates, "candidates_left": len(names)}
         return predict(names[0], names[0], **(values | more))
 

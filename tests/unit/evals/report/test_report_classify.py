@@ -13,7 +13,7 @@ from fieldmark.evals.report.classify import common_folder, handed_over
 from fieldmark.evals.report.gallery import FOLDED, SHOWN
 from fieldmark.evals.report.rounds import pooled_rounds, read_rounds
 from fieldmark.evals.report.words import STOP_REASONS
-from fieldmark.records import Candidate, Mark, Origin, Prediction, Prompt, PromptBook
+from fieldmark.records import CandidateClass, Mark, Origin, Prediction, Prompt, PromptBook
 from tests.unit.evals.report.checked_page import CheckedPage
 from tests.unit.evals.report.runs_to_report import Predict, finished_run, manifest_of, skipped, summary_of
 
@@ -272,7 +272,7 @@ def test_rejected_images_are_shown_and_counted(tmp_path: Path, predict: Predict)
         "b",
         status="rejected",
         candidates_left=0,
-        candidates=(Candidate(class_name="a", probability=0.3),),
+        candidates=(CandidateClass(class_name="a", probability=0.3),),
     )
     page = page_of(finished_run(tmp_path, [rejected], classes=("a", "b")))
     assert "0 of 1 image was resolved to a single class; 1 fits none." in page.text

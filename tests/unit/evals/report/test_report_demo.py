@@ -2,18 +2,18 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.agents.resolve.graph import ResolveState
+from fieldmark.agents.resolve.state import ResolveState
 from fieldmark.agents.shared.notes import Notebook
 from fieldmark.errors import RunError
 from fieldmark.evals.demo.demo import (
     Ambiguous,
     DemoResult,
+    DemoSeconds,
     EncoderCount,
     LlmCount,
     PairedScore,
     Resolved,
     RungScore,
-    Seconds,
 )
 from fieldmark.evals.demo.ladder import RUNGS, Climb, World
 from fieldmark.evals.demo.robustness import Robustness
@@ -45,7 +45,7 @@ def result_of(run: RunFolder, **more: object) -> DemoResult:
         "questions": {rung: 11 * n for n, rung in enumerate(RUNGS)},
         "llm": LlmCount(requests=1234, cached=5, failed=1, prompt_tokens=9, completion_tokens=8),
         "encoder": EncoderCount(images_encoded=4, texts_encoded=6, distinct_images=4, distinct_texts=7),
-        "seconds": Seconds(total=10, render=2, encode=3, llm=4, score=1),
+        "seconds": DemoSeconds(total=10, render=2, encode=3, llm=4, score=1),
         "run": str(run.path),
     }
     return DemoResult.model_validate(values | more)

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from fieldmark.agents.optimize.ablation import Reflected, ReflectedEdit
-from fieldmark.agents.optimize.finish import BookScore, ClassScore, CurvePoint, Found, Gain
+from fieldmark.agents.optimize.finish import BookScore, ClassScore, CurvePoint, Gain, SearchResult
 from fieldmark.agents.optimize.folds import FoldCurve, Folds, HeldOutPoint, SearchLength
-from fieldmark.agents.optimize.search_run import TOUCHED_ONCE, OptimizeResult, OtherEncoder, Seconds
+from fieldmark.agents.optimize.search_run import TOUCHED_ONCE, OptimizeResult, OtherEncoder, SearchSeconds
 from fieldmark.errors import RunError
 from fieldmark.evals.report import write_optimize_report
 from fieldmark.evals.report.curves import Curve, stepped, thinned, whole_numbers
@@ -72,7 +72,7 @@ def run_of(parent: Path, *, classes: tuple[str, ...] = ("wren", "crow"), **more:
         "reflect": None,
     }
     found |= {name: value for name, value in more.items() if name in found}
-    run.write("optimize.json", Found.model_validate(both | found))
+    run.write("optimize.json", SearchResult.model_validate(both | found))
     result = {
         "data": "photos",
         "classes": len(classes),
@@ -84,7 +84,7 @@ def run_of(parent: Path, *, classes: tuple[str, ...] = ("wren", "crow"), **more:
         "distinct_texts": 6,
         "images_encoded": 7,
         "questions": 8,
-        "seconds": Seconds(total=10, encode=6, search=3, llm=1),
+        "seconds": SearchSeconds(total=10, encode=6, search=3, llm=1),
         "resumed": False,
         "run": str(run.path),
     }

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from fieldmark.agents.resolve.context import say_nothing
 from fieldmark.errors import InputError
 from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.run import record_of, usable
 from fieldmark.evals.table.test_set import TestSet
+from fieldmark.tools.runs.events import say_nothing
 from tests.graph.world import FakeEncoder, World
 
 WORLD = World()

@@ -1,7 +1,7 @@
 """Rows of the table against small cases computed by hand."""
 
 from fieldmark.evals.table.counting import Cost
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.evals.table.records import MethodRun, Row, TestRecord
 from fieldmark.evals.table.rows import rows_of
 
@@ -16,8 +16,8 @@ TRUTH = TestRecord(
 )
 
 
-async def nothing(bench) -> Scored:
-    return Scored()
+async def nothing(bench) -> MethodScores:
+    return MethodScores()
 
 
 def method(key: str, **more) -> Method:

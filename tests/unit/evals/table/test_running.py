@@ -7,7 +7,7 @@ import torch
 
 from fieldmark.errors import EndpointError, InputError, NoImagesError, RunError
 from fieldmark.evals.table.join import earlier_in, joined, setting_runs, table_rows
-from fieldmark.evals.table.method import Method, Need, Scored
+from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.run import Evaluation, record_of, run_methods
 from fieldmark.evals.table.test_set import TestSet
@@ -38,7 +38,7 @@ class Counting:
         bench.encode(["a", "b", "b"])
         scores = torch.zeros(len(bench.vectors), len(bench.classes))
         scores[:, (self.column + bench.seed) % len(bench.classes)] = 1
-        return Scored(scores=scores)
+        return MethodScores(scores=scores)
 
 
 def task(folder, *methods, **more):

@@ -11,7 +11,7 @@ from fieldmark.records import Origin, Prompt, PromptBook
 from fieldmark.tools.books import pairs as book_pairs
 from fieldmark.tools.books.changes import BookChanges, ClassChange, changes
 from fieldmark.tools.books.files import read_book, write_book
-from fieldmark.tools.books.formats import Imported, export_book, import_book, write_exported
+from fieldmark.tools.books.formats import ImportedBook, export_book, import_book, write_exported
 
 DESCRIPTORS = {
     "zebra_finch": [
@@ -244,7 +244,7 @@ def test_our_own_book_there_and_back(tmp_path: Path) -> None:
     book = field_guide()
     write_book(book, tmp_path / "book.json")
     assert read_book(tmp_path / "book.json") == book
-    assert import_book(tmp_path / "book.json") == Imported(book, "book")
+    assert import_book(tmp_path / "book.json") == ImportedBook(book, "book")
     assert import_book(tmp_path / "book.json", noun="corvid").book.noun == "corvid"
     for noun in ("", " ", "\ud800", "a\nb"):
         with pytest.raises(InputError, match="noun is blank"):

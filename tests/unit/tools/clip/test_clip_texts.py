@@ -4,7 +4,7 @@ import open_clip
 import pytest
 import torch
 
-from fieldmark.tools.clip.texts import Tokens
+from fieldmark.tools.clip.texts import ClipTokenizer
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +13,7 @@ def tokenizer():
 
 
 def test_a_text_that_fits_is_tokenized_as_by_the_library(tokenizer):
-    tokens = Tokens(tokenizer, context_length=77)
+    tokens = ClipTokenizer(tokenizer, context_length=77)
     for text in ("", "a red bird", "Ünï — 🦜 {x} it's", "a &amp; b", "  spaced   out "):
         read = tokens.read(text)
         assert read.shortened_to is None
@@ -22,7 +22,7 @@ def test_a_text_that_fits_is_tokenized_as_by_the_library(tokenizer):
 
 
 def test_exactly_as_many_tokens_as_fit_are_not_shortened(tokenizer):
-    tokens = Tokens(tokenizer, context_length=8)
+    tokens = ClipTokenizer(tokenizer, context_length=8)
     assert tokens.read("one two three four five six").shortened_to is None
     assert tokens.read("one two three four five six seven").shortened_to == "one two three four five six"
 
@@ -37,13 +37,13 @@ def test_exactly_as_many_tokens_as_fit_are_not_shortened(tokenizer):
     ],
 )
 def test_whole_words_are_kept_without_loose_punctuation(tokenizer, text, kept):
-    tokens = Tokens(tokenizer, context_length=8)
+    tokens = ClipTokenizer(tokenizer, context_length=8)
     assert tokens.read(text).shortened_to == kept
     assert tokens.count(kept) <= 8
 
 
 def test_a_single_endless_word_is_cut_by_characters(tokenizer):
-    tokens = Tokens(tokenizer, context_length=8)
+    tokens = ClipTokenizer(tokenizer, context_length=8)
     read = tokens.read("x1y2z3" * 50)
     assert read.shortened_to and read.shortened_to == ("x1y2z3" * 50)[: len(read.shortened_to)]
     assert tokens.count(read.shortened_to) <= 8
@@ -78,6 +78,6 @@ class HuggingFaceLike:
 def test_tokenizers_of_the_hub_are_counted_before_they_cut(mode, kept):
     tokenizer = HuggingFaceLike()
     tokenizer.tokenizer_mode = mode
-    tokens = Tokens(tokenizer, context_length=6)
+    tokens = ClipTokenizer(tokenizer, context_length=6)
     assert tokens.read("one two three").shortened_to is None
     assert tokens.read("one two three four five").shortened_to == kept

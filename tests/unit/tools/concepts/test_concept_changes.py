@@ -1,7 +1,7 @@
 import pytest
 
 from fieldmark.errors import InputError
-from fieldmark.records import Clause, Concept, Decision, Definition, Edit, Label
+from fieldmark.records import Clause, Concept, Decision, Definition, DefinitionEdit, Label
 from fieldmark.tools.concepts import changes
 
 STRIPES = Clause(id="c1", role="necessary", text="It has stripes.")
@@ -48,22 +48,22 @@ def test_versions_are_never_overwritten_and_rolling_back_chooses_one():
 
 def test_edits():
     definition = Definition(clauses=(STRIPES,))
-    definition = changes.edited(definition, Edit(kind="add", clause=CAP))
+    definition = changes.edited(definition, DefinitionEdit(kind="add", clause=CAP))
     bars = Clause(id="c3", role="necessary", text="It has stripes or bars.")
-    definition = changes.edited(definition, Edit(kind="reword", clause=bars, replaces="c1"))
+    definition = changes.edited(definition, DefinitionEdit(kind="reword", clause=bars, replaces="c1"))
     assert [clause.id for clause in definition.active] == ["c2", "c3"]
     assert definition.clauses[0].state == "dropped"
-    definition = changes.edited(definition, Edit(kind="drop", clause=CAP))
-    definition = changes.edited(definition, Edit(kind="agree", clause=bars))
+    definition = changes.edited(definition, DefinitionEdit(kind="drop", clause=CAP))
+    definition = changes.edited(definition, DefinitionEdit(kind="agree", clause=bars))
     assert [clause.state for clause in definition.clauses] == ["dropped", "dropped", "agreed"]
 
 
 @pytest.mark.parametrize(
     "edit",
     [
-        Edit(kind="drop", clause=CAP),
-        Edit(kind="add", clause=STRIPES),
-        Edit(kind="reword", clause=CAP, replaces="nobody"),
+        DefinitionEdit(kind="drop", clause=CAP),
+        DefinitionEdit(kind="add", clause=STRIPES),
+        DefinitionEdit(kind="reword", clause=CAP, replaces="nobody"),
     ],
 )
 def test_edits_of_clauses_that_are_not_there_are_refused(edit):

@@ -5,7 +5,7 @@ import torch
 
 from fieldmark.errors import InputError
 from fieldmark.tools.concepts import pool as pools
-from fieldmark.tools.concepts.pool import Pool
+from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.images.files import ImageFile
 
 
@@ -13,7 +13,7 @@ def made_pool(count, width=8, seed=0):
     vectors = torch.nn.functional.normalize(
         torch.randn(count, width, generator=torch.manual_seed(seed)), dim=1
     )
-    return Pool(tuple(ImageFile(Path(f"{n}.png"), f"hash{n}") for n in range(count)), vectors)
+    return ImagePool(tuple(ImageFile(Path(f"{n}.png"), f"hash{n}") for n in range(count)), vectors)
 
 
 @pytest.mark.parametrize("block", [3, 7, 1000])

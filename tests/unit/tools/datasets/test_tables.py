@@ -7,7 +7,7 @@ import pytest
 
 from fieldmark.errors import InputError
 from fieldmark.tools.datasets.domain import domain
-from fieldmark.tools.datasets.layouts import Table
+from fieldmark.tools.datasets.layouts import CsvLayout
 from fieldmark.tools.datasets.listing import Listing
 from fieldmark.tools.datasets.tables import read_table
 
@@ -17,8 +17,8 @@ WATERBIRDS = (
 )
 
 
-def table(name: str) -> Table:
-    return next(each for each in domain(name).layouts if isinstance(each, Table))
+def table(name: str) -> CsvLayout:
+    return next(each for each in domain(name).layouts if isinstance(each, CsvLayout))
 
 
 def read(root: Path, name: str, **files: str) -> Listing:

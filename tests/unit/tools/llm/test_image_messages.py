@@ -11,7 +11,7 @@ from PIL import Image
 from fieldmark.errors import InputError
 from fieldmark.tools.images.decode import UnusableImageError
 from fieldmark.tools.images.files import ImageFile, find_images
-from fieldmark.tools.llm.image_messages import ImageMessages, Shown, show
+from fieldmark.tools.llm.image_messages import ImageMessages, SentImage, show
 
 
 def found(path: Path) -> ImageFile:
@@ -25,7 +25,7 @@ def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
     return Image.fromarray(pixels if depth > 1 else pixels[:, :, 0])
 
 
-def opened(shown: Shown) -> Image.Image:
+def opened(shown: SentImage) -> Image.Image:
     return Image.open(io.BytesIO(shown.data))
 
 
@@ -118,7 +118,7 @@ async def test_images_are_decoded_in_threads_and_few_at_a_time() -> None:
     lock = threading.Lock()
     release = threading.Event()
 
-    def slow(image: object, *, longest: int) -> Shown:
+    def slow(image: object, *, longest: int) -> SentImage:
         nonlocal at_once, most
         with lock:
             at_once += 1
@@ -127,7 +127,7 @@ async def test_images_are_decoded_in_threads_and_few_at_a_time() -> None:
         release.wait(5)
         with lock:
             at_once -= 1
-        return Shown("image/png", b"x")
+        return SentImage("image/png", b"x")
 
     messages = ImageMessages(at_once=3, how=slow)
     tasks = [asyncio.create_task(messages.part(None)) for _ in range(9)]  # pyright: ignore[reportArgumentType]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fieldmark.errors import RunError
-from fieldmark.records import Candidate, Mark, Prediction, PromptBook, RunConfig
+from fieldmark.records import CandidateClass, Mark, Prediction, PromptBook, RunConfig
 from fieldmark.tools.runs.folder import RunFolder, new_run_id
 
 NAME = 'a "b", c\n| d\u2028 🦜'
@@ -21,7 +21,10 @@ def prediction(image: str = "x.png", label: str = NAME) -> Prediction:
         label=label,
         confidence=0.123456789,
         status="open",
-        candidates=(Candidate(class_name=label, probability=0.5), Candidate(class_name="y", probability=0.4)),
+        candidates=(
+            CandidateClass(class_name=label, probability=0.5),
+            CandidateClass(class_name="y", probability=0.4),
+        ),
         candidates_left=2,
         rounds=1,
         runner_up="y",

@@ -6,11 +6,11 @@ import torch
 from fieldmark.errors import InputError
 from fieldmark.tools.clip.adapters import low_rank
 from fieldmark.tools.clip.adapters.low_rank import last_vectors, tune_low_rank
-from fieldmark.tools.clip.adapters.tuning import Recipe
+from fieldmark.tools.clip.adapters.tuning import AdapterRecipe
 from fieldmark.tools.clip.last_layers import AttentionPool, Projection
 from tests.unit.tools.clip.adapters.conftest import top1
 
-LONG = Recipe(steps=400, rate=0.02, decay=1e-5)
+LONG = AdapterRecipe(steps=400, rate=0.02, decay=1e-5)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_planted_change_is_found_and_holds_for_new_classes(planted, turned):
 def test_no_steps_are_the_untouched_layers_to_the_bit(pool, turned, matrices):
     features = torch.randn(500, 8, 2, 2, generator=torch.Generator().manual_seed(5)).half()
     adapter = tune_low_rank(
-        pool, features, turned.labels, turned.bags, scale=20, matrices=matrices, recipe=Recipe(steps=0)
+        pool, features, turned.labels, turned.bags, scale=20, matrices=matrices, recipe=AdapterRecipe(steps=0)
     )
     assert torch.equal(adapter(features), last_vectors(pool, features))
     assert list(adapter.changes) == (matrices or ["query", "key", "value", "output"])
@@ -67,7 +67,13 @@ def test_no_steps_are_the_untouched_layers_to_the_bit(pool, turned, matrices):
 def test_every_matrix_of_a_pool_learns(pool, turned):
     features = torch.randn(500, 8, 2, 2, generator=torch.Generator().manual_seed(5))
     adapter = tune_low_rank(
-        pool, features, turned.labels, turned.bags, scale=20, rank=2, recipe=Recipe(steps=40, rate=0.01)
+        pool,
+        features,
+        turned.labels,
+        turned.bags,
+        scale=20,
+        rank=2,
+        recipe=AdapterRecipe(steps=40, rate=0.01),
     )
     assert all(bool(up.any()) for _, up in adapter.changes.values())
     assert sum(adapter.losses[-5:]) < sum(adapter.losses[:5])
@@ -77,7 +83,7 @@ def test_a_seed_gives_the_same_bits_and_another_seed_others(planted, turned):
     layers, features, _ = planted
 
     def made(seed):
-        recipe = Recipe(steps=4, batch=50)
+        recipe = AdapterRecipe(steps=4, batch=50)
         return tune_low_rank(
             layers, features, turned.labels, turned.bags, scale=20, rank=3, recipe=recipe, seed=seed
         )
@@ -90,7 +96,7 @@ def test_a_seed_gives_the_same_bits_and_another_seed_others(planted, turned):
 
 def test_images_that_are_too_many_to_keep_half_done_give_the_same(planted, turned, monkeypatch):
     layers, features, new = planted
-    recipe = Recipe(steps=20)
+    recipe = AdapterRecipe(steps=20)
     kept = tune_low_rank(layers, features, turned.labels, turned.bags, scale=20, recipe=recipe)
     monkeypatch.setattr(low_rank, "_KEPT", 1)
     anew = tune_low_rank(layers, features, turned.labels, turned.bags, scale=20, recipe=recipe)

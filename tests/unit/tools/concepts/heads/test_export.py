@@ -14,7 +14,7 @@ from fieldmark.tools.concepts.heads.export import (
     read_config,
     verified_onnx,
 )
-from fieldmark.tools.concepts.heads.network import Head, Layer, Network
+from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer
 
 CLAUSES = (
     Clause(id="a", role="necessary", text="a"),
@@ -38,7 +38,7 @@ def made_head(hidden, route, clauses=CLAUSES, width=12):
     def layer(out, size):
         return Layer(torch.randn(out, size, generator=chance), torch.randn(out, generator=chance))
 
-    network = Network(layer(outputs, hidden or width), layer(hidden, width) if hidden else None)
+    network = HeadNetwork(layer(outputs, hidden or width), layer(hidden, width) if hidden else None)
     return Head(network, route, definition, slope=1.3, intercept=-0.4, threshold=0.37)
 
 

@@ -12,8 +12,8 @@ from fieldmark.tools.concepts.heads.choose import (
     platt,
     stratified_folds,
 )
-from fieldmark.tools.concepts.heads.network import Head, Layer, Network
-from fieldmark.tools.concepts.heads.train import Examples, Recipe, fit
+from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer
+from fieldmark.tools.concepts.heads.train import Examples, HeadRecipe, fit
 
 BOTH = Definition(
     clauses=(
@@ -41,7 +41,7 @@ def test_a_linear_head_finds_a_line_and_vectors_need_no_preparation():
         target=examples.clauses[:, 0],
         clauses=examples.clauses[:, :0],
     )
-    scores = fit(line, Recipe(0, 1e-3))(line.vectors)[:, 0]
+    scores = fit(line, HeadRecipe(0, 1e-3))(line.vectors)[:, 0]
     assert float(((scores > 0) == (line.target > 0.5)).float().mean()) > 0.97
 
 
@@ -93,7 +93,7 @@ def test_weights_count():
         torch.cat([torch.full((300,), 10.0), torch.full((300,), 0.1)]),
         torch.ones(600),
     )
-    scores = fit(twice, Recipe(0, 1e-3))(examples.vectors)[:, 0]
+    scores = fit(twice, HeadRecipe(0, 1e-3))(examples.vectors)[:, 0]
     assert float(((scores > 0) == (examples.target > 0.5)).float().mean()) > 0.75
 
 
@@ -123,7 +123,7 @@ def test_scoring_in_blocks_changes_nothing(monkeypatch):
 
 
 def test_vectors_of_another_width_are_refused():
-    head = Head(Network(Layer(torch.zeros(1, 4), torch.zeros(1))), "direct", Definition())
+    head = Head(HeadNetwork(Layer(torch.zeros(1, 4), torch.zeros(1))), "direct", Definition())
     with pytest.raises(ModelError, match="width 4"):
         head.probabilities(torch.zeros(2, 5))
 
@@ -163,7 +163,7 @@ def test_texts_teach_what_few_examples_cannot():
     directions += 0.05 * torch.randn(2, 96, generator=chance)
 
     def right(target, texts, hidden=0):
-        found = fit(replace(examples, target=target(examples)), Recipe(hidden, 0.1), texts=texts)(
+        found = fit(replace(examples, target=target(examples)), HeadRecipe(hidden, 0.1), texts=texts)(
             fresh.vectors
         )
         return float(((found[:, -1] > 0) == (target(fresh) > 0.5)).float().mean())

@@ -1,7 +1,4 @@
-"""One spelling for a class name, whatever its case, spaces and underscores.
-
-It knows nothing of where names come from, or of who compares them.
-"""
+"""One spelling for a class name, whatever its case, spaces and underscores."""
 
 
 def plain_name(name: str) -> str:

@@ -1,0 +1,60 @@
+"""How far a resolve run is: what its checkpoints hold."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from fieldmark.agents.shared.notes import Note, QuestionSpec, RoundSummary
+from fieldmark.records import StopReason
+
+
+def collect(old: list[Note], new: list[Note] | None) -> list[Note]:
+    """Append what a fan-out brings; `None` empties the list once its notes are in the notebook."""
+    return [] if new is None else old + new
+
+
+class ResolveState(BaseModel):
+    """What a checkpoint holds: names, hashes, counts and small records; never arrays or clients."""
+
+    model_config = ConfigDict(frozen=True)
+
+    book: str = ""
+    """Hash of the prompt book of the first look."""
+    first: str = ""
+    """Hash of the first look's class probabilities `[N, C]`."""
+    scores: str = ""
+    """Hash of the latest class scores `[N, C]`."""
+    temperature: float = 1.0
+    candidates: str = ""
+    """Hash of the candidates `[N, C]` bool: which classes each image may still be."""
+    earlier: str = ""
+    """Hash of the candidates of the round before: those that the scores were made within."""
+    admitted: str = ""
+    """Hash of the first look's candidates: no later round admits a class that it ruled out."""
+    notebook: str = ""
+    """Hash of all answers so far."""
+    plan: tuple[QuestionSpec, ...] = ()
+    kept_back: tuple[QuestionSpec, ...] = ()
+    """Questions of the last round that a limit or a dead endpoint kept back; a resumed run asks them."""
+    fresh: Annotated[list[Note], collect] = []
+    """Answers of the fan-out under way."""
+    round: int = 0
+    """Rounds of follow-up questions done."""
+    history: tuple[RoundSummary, ...] = ()
+    halted: Literal["budget", "endpoint"] | None = None
+    """Why questions of the last fan-out could not be asked; cleared when a run is resumed."""
+    stop_reason: StopReason | None = None
+    shows: bool = False
+    """Whether open images are shown to a vision-language model in the end."""
+    looks: str = ""
+    """Hash of what the vision-language model made of the open images; "" where it was shown none."""
+    looks_kept_back: int = 0
+    """Open images that a limit or a dead endpoint kept from it; a resumed run shows them."""
+
+
+class Batch(BaseModel):
+    """The questions that one task of a fan-out asks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    specs: tuple[QuestionSpec, ...]
