@@ -1,0 +1,1 @@
+"""Builds the classifier of a concept as a graph: mine, annotate, train, refine, measure."""
