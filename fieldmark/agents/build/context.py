@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Protocol
 
 from fieldmark.agents.build.options import BuildOptions
-from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.keys import content_key
 from fieldmark.records import Concept, Definition, Verdict
-from fieldmark.tools.annotate.vlm import Debate
 from fieldmark.tools.annotate.annotator import AnnotationProgress, Annotator
+from fieldmark.tools.annotate.vlm import Debate
+from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.folder import ConceptFolder
-from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
-from fieldmark.tools.concepts.pool import ImagePool
+from fieldmark.tools.runs.events import Report, say_nothing
 
 
 class Debater(Protocol):

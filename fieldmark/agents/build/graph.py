@@ -6,7 +6,6 @@ from typing import Any, Literal
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from fieldmark.agents.build.context import BuildContext
@@ -115,7 +114,9 @@ def read_verdicts(state: BuildState, context: BuildContext) -> tuple[Verdict, ..
     return tuple(Verdict.model_validate(row) for row in rows)
 
 
-def fitted_head(state: BuildState, context: BuildContext, *, recipes: Sequence[HeadRecipe] = RECIPES) -> Fitted:
+def fitted_head(
+    state: BuildState, context: BuildContext, *, recipes: Sequence[HeadRecipe] = RECIPES
+) -> Fitted:
     """A head fitted to all that is known now: the same whenever and by whichever process it is asked for."""
     concept = context.concept
     settled: dict[str, float] = context.arrays.get_json(state.settled) if state.settled else {}  # pyright: ignore

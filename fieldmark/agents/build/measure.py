@@ -16,13 +16,13 @@ from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept, Verdict
 from fieldmark.records.building import BuildResult, Judge, Measurement, Score
-from fieldmark.tools.statistics import agreement
 from fieldmark.tools.concepts.changes import blind_labels, repeats
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.choose import choose_head
 from fieldmark.tools.concepts.heads.export import load_head
 from fieldmark.tools.concepts.heads.train import Examples
 from fieldmark.tools.runs.folder import now
+from fieldmark.tools.statistics import agreement
 from fieldmark.tools.statistics.intervals import mcnemar
 
 MEASUREMENT = "measurement.json"

@@ -6,10 +6,10 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from fieldmark.agents.build.graph import build_graph
-from fieldmark.agents.build.state import BuildState
 from fieldmark.agents.build.context import BuildContext
+from fieldmark.agents.build.graph import build_graph
 from fieldmark.agents.build.measure import MEASUREMENT, read_measurement
+from fieldmark.agents.build.state import BuildState
 from fieldmark.agents.build.write import built_of, read_built, write_card
 from fieldmark.agents.shared.checkpoints import open_checkpoint
 from fieldmark.errors import InputError, RunError

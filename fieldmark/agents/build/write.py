@@ -14,10 +14,10 @@ from fieldmark.records.building import BuildResult, ContenderScore, Measurement
 from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.heads.choose import Fitted
 from fieldmark.tools.concepts.heads.export import export_head, read_config
-from fieldmark.tools.images.decode import UnusableImageError
-from fieldmark.tools.images.files import decode
 from fieldmark.tools.concepts.instructions import exemplar_hashes, instructions_of
 from fieldmark.tools.concepts.model_card import model_card
+from fieldmark.tools.images.decode import UnusableImageError
+from fieldmark.tools.images.files import decode
 from fieldmark.tools.runs.folder import now
 
 BUILD = "build.json"
