@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
+import torch
+
+from fieldmark.cache.vectorstore import VectorStore
 from fieldmark.errors import ModelError
 
 logger = logging.getLogger(__name__)
@@ -43,7 +47,7 @@ class BatchSize:
         if items <= 1:
             raise ModelError(
                 "The device has not enough memory for a single input.",
-                hint="Free its memory, take a smaller model, or another device (--device cpu).",
+                hint="Free its memory, take a smaller model, or another device (cpu).",
             )
         self.size = self._most = max(1, items // 2)
         logger.warning("Out of memory with a batch of %d; going on with %d.", items, self.size)
@@ -104,6 +108,62 @@ def in_batches(
             yield _next_batch(waiting, forward, batch_size, free_memory)
     while waiting:
         yield _next_batch(waiting, forward, batch_size, free_memory)
+
+
+def store_in_batches(
+    inputs: Iterable[tuple[str, torch.Tensor]],
+    forward: Callable[[Sequence[torch.Tensor]], torch.Tensor],
+    batch_size: BatchSize,
+    store: VectorStore,
+    *,
+    free_memory: Callable[[], None],
+    progress: Callable[[int], None] | None,
+    name: str,
+) -> int:
+    """Run keyed inputs through a network and store each batch of vectors as it comes, as float16.
+
+    Args:
+        inputs: Keys of the store, with one network input each.
+        forward: Takes a batch of inputs and returns vectors `[B, D]`.
+        batch_size: Grows and shrinks with what fits.
+        store: Takes the vectors; its width is D.
+        free_memory: Called after memory ran out.
+        progress: Called after each batch with the number of inputs done.
+        name: The model's name, for the error.
+
+    Returns:
+        The number of inputs.
+
+    Raises:
+        ModelError: A single input does not fit, or vectors are not finite or not as wide as the store.
+    """
+    done = 0
+    waiting: tuple[list[str], torch.Tensor] | None = None
+    batches = in_batches(
+        inputs, lambda batch: forward([each for _, each in batch]), batch_size, free_memory=free_memory
+    )
+    for batch, vectors in batches:
+        # One batch behind: while a GPU computes this one, the one before is fetched and stored.
+        if waiting is not None:
+            _put(store, *waiting, name)
+        waiting = [key for key, _ in batch], vectors
+        done += len(batch)
+        if progress is not None:
+            progress(done)
+    if waiting is not None:
+        _put(store, *waiting, name)
+    return done
+
+
+def _put(store: VectorStore, keys: list[str], vectors: torch.Tensor, name: str) -> None:
+    with np.errstate(over="ignore"):
+        rows = vectors.cpu().numpy().astype(np.float16)
+    if rows.shape != (len(keys), store.width) or not np.isfinite(rows).all():
+        raise ModelError(
+            f"{name} gives vectors that are not finite, or not {store.width} long.",
+            hint="Its weights are damaged, or half precision is too low: try FIELDMARK_DEVICE=cpu.",
+        )
+    store.put_many(keys, rows)
 
 
 def _next_batch(

@@ -18,12 +18,18 @@ from fieldmark.cache.keys import content_key
 from fieldmark.cache.vectorstore import VectorStore
 from fieldmark.errors import ModelError, NoImagesError
 from fieldmark.records import EncoderUsage, Skipped
-from fieldmark.tools.clip.batches import BatchSize, in_batches, prepared_ahead
+from fieldmark.tools.clip.batches import BatchSize, prepared_ahead, store_in_batches
 from fieldmark.tools.clip.devices import Precision, choose_device, choose_precision, free_memory
 from fieldmark.tools.clip.encoder import Encoded, Encoder, Features, Progress, image_key, unit_rows
-from fieldmark.tools.clip.reference import read_reference
+from fieldmark.tools.clip.model_source import ModelSource
 from fieldmark.tools.clip.texts import mended
-from fieldmark.tools.clip.weights import ModelSource, WeightsFacts, find_model, model_identity, read_weights
+from fieldmark.tools.clip.weights import (
+    WeightsFacts,
+    find_model,
+    model_identity,
+    read_reference,
+    read_weights,
+)
 from fieldmark.tools.images.decode import LARGEST_DECODED, UnusableImageError, decode_bytes, quiet_about_size
 from fieldmark.tools.images.files import ImageFile, read_unchanged
 
@@ -338,36 +344,15 @@ class ClipEncoder:
         total: int,
         progress: Progress | None,
     ) -> int:
-        """Encode keyed inputs and store each batch as it comes; returns their number."""
-        done = 0
-        waiting: tuple[list[str], torch.Tensor] | None = None
-        batches = in_batches(
+        return store_in_batches(
             inputs,
-            lambda batch: forward([each for _, each in batch]),
+            forward,
             batch_size,
+            store,
             free_memory=lambda: free_memory(self.device),
+            progress=(lambda done: progress(done, total)) if progress is not None else None,
+            name=self.name,
         )
-        for batch, vectors in batches:
-            # One batch behind: while a GPU computes this one, the one before is fetched and stored.
-            if waiting is not None:
-                self._keep(store, *waiting)
-            waiting = [key for key, _ in batch], vectors
-            done += len(batch)
-            if progress is not None:
-                progress(done, total)
-        if waiting is not None:
-            self._keep(store, *waiting)
-        return done
-
-    def _keep(self, store: VectorStore, keys: list[str], vectors: torch.Tensor) -> None:
-        with np.errstate(over="ignore"):
-            rows = vectors.cpu().numpy().astype(np.float16)
-        if rows.shape != (len(keys), store.width) or not np.isfinite(rows).all():
-            raise ModelError(
-                f"{self.name} gives vectors that are not finite, or not {store.width} long.",
-                hint="Its weights are damaged, or half precision is too low: try FIELDMARK_DEVICE=cpu.",
-            )
-        store.put_many(keys, rows)
 
     def _vectors(self) -> VectorStore:
         if self._store is None:

@@ -12,7 +12,7 @@ from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from open_clip.pretrained import get_pretrained_cfg
 
 from fieldmark.errors import ModelError
-from fieldmark.tools.clip.weights import CONFIG_NAME, ModelSource, describe_tokenizer, read_config
+from fieldmark.tools.clip.model_source import CONFIG_NAME, ModelSource, describe_tokenizer, read_config
 from fieldmark.tools.images.given_paths import is_there
 
 _HUB = "hf-hub:"

@@ -16,8 +16,8 @@ from torchvision.transforms import Compose, Normalize
 from fieldmark.errors import ModelError
 from fieldmark.tools.clip.devices import Precision
 from fieldmark.tools.clip.last_layers import LastLayers, read_last_layers, without_last_layers
+from fieldmark.tools.clip.model_source import ModelSource, bpe_file
 from fieldmark.tools.clip.texts import ClipTokenizer
-from fieldmark.tools.clip.weights import ModelSource, bpe_file
 
 logger = logging.getLogger(__name__)
 

@@ -1,22 +1,28 @@
-"""Finds a CLIP model's weights, configuration and tokenizer on this machine, and names their identity."""
+"""Finds a CLIP model on this machine, reads its weights file, and computes the model's identity."""
 
-import hashlib
 import importlib.metadata
-import importlib.util
-import json
 import logging
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from fieldmark.cache.bytestore import ByteStore
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import ModelError
 from fieldmark.records import Record
+from fieldmark.tools.clip.model_source import (
+    CONFIG_NAME,
+    ModelSource,
+    describe_tokenizer,
+    file_sha256,
+    read_config,
+)
 from fieldmark.tools.images.given_paths import is_there
+
+if TYPE_CHECKING:
+    import torch
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +30,11 @@ PIPELINE = "fieldmark.vectors/1"
 """Raised whenever our own part of the way from a file to a vector changes what comes out."""
 
 BUNDLED = Path(__file__).parent / "bundled"
-CONFIG_NAME = "open_clip_config.json"
 
 _SOURCE_SCHEMA = "fieldmark.encoder/1"
 _WEIGHTS_SCHEMA = "fieldmark.weights/1"
 # Smaller files are hashed each time they are opened; of larger ones path, size and time are trusted.
 _HASH_AGAIN_BELOW = 64 * 2**20
-_DEFAULT_CONTEXT = 77
 _R = TypeVar("_R", bound=Record)
 # open_clip's own order of preference: the file that is hashed must be the file that is loaded.
 _WEIGHT_NAMES = (
@@ -43,49 +47,10 @@ _WEIGHT_NAMES = (
     "pytorch_model.pth",
     "model.pth",
 )
-_TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
-
-
-class ModelSource(Record):
-    """Where everything of one model lies, and what of it is known without building the network.
-
-    Attributes:
-        spec: What the user asked for.
-        architecture: The built-in open_clip name, or "" where the configuration came with the weights.
-        folder: The folder with configuration and weights, where there is one (also in the hub's cache).
-        hub: The repository of an `hf-hub:` model whose tokenizer is one of the hub's.
-        weights: The weights file; `None` only for random weights.
-        random_seed: Seed of random weights; `None` for real ones.
-        model_cfg: open_clip's model configuration, as the network is built from it.
-        preprocess_cfg: What differs from open_clip's default preprocessing.
-        tokenizer: What determines the tokens, as far as it can be told without loading it.
-    """
-
-    spec: str
-    architecture: str = ""
-    folder: str | None = None
-    hub: str | None = None
-    weights: str | None = None
-    random_seed: int | None = None
-    model_cfg: dict[str, JsonValue]
-    preprocess_cfg: dict[str, JsonValue]
-    tokenizer: dict[str, JsonValue]
-
-    @property
-    def width(self) -> int:
-        """Length of a vector."""
-        return _whole(self.model_cfg.get("embed_dim"), "embed_dim", self.spec)
-
-    @property
-    def context_length(self) -> int:
-        """Tokens of a text, its start and end included."""
-        text_cfg = self.model_cfg.get("text_cfg")
-        length = text_cfg.get("context_length", _DEFAULT_CONTEXT) if isinstance(text_cfg, dict) else None
-        return _whole(length, "text_cfg.context_length", self.spec)
 
 
 class WeightsFacts(Record):
-    """What is told of a weights file by reading it.
+    """What is read from a weights file.
 
     Attributes:
         sha256: Hash of the file.
@@ -184,76 +149,30 @@ def model_identity(source: ModelSource, facts: WeightsFacts, *, precision: str) 
     )
 
 
-def describe_tokenizer(
-    model_cfg: Mapping[str, Any], *, folder: Path | None, name: str
-) -> dict[str, JsonValue]:
-    """Tell what determines a model's tokens, for its identity.
+def read_reference(path: Path, *, width: int) -> "torch.Tensor":
+    """Read the image vectors of a reference pool that a model folder may bring along.
 
     Args:
-        model_cfg: open_clip's model configuration.
-        folder: The model's folder, where it is one.
-        name: The name of the model or its repository, which decides for some families.
-    """
-    text_cfg = model_cfg["text_cfg"]
-    told: dict[str, JsonValue] = {
-        "kwargs": text_cfg.get("tokenizer_kwargs", {}),
-        "mode": text_cfg.get("tokenizer_mode"),
-    }
-    if text_cfg.get("hf_tokenizer_name"):
-        if folder is None:
-            return told | {"hf": text_cfg["hf_tokenizer_name"]}
-        files = sorted(
-            {path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern) if path.is_file()}
-        )
-        told["files"] = {path.name: _sha256(path) for path in files}
-        return told
-    if folder is None and "siglip" in name.lower():
-        return told | {"siglip": name.lower()}
-    return told | {"bpe": _sha256(bpe_file(text_cfg, folder))}
+        path: A safetensors file with `image_vectors` `[R, width]`.
+        width: Length of the model's vectors.
 
-
-def bpe_file(text_cfg: Mapping[str, Any], folder: Path | None) -> Path:
-    """The merges of open_clip's own tokenizer: those beside the model, or those that come with open_clip."""
-    named = text_cfg.get("tokenizer_kwargs", {}).get("bpe_path")
-    if named and folder is not None:
-        path = folder / named
-    else:
-        # Finding a package does not import it.
-        package = importlib.util.find_spec("open_clip")
-        if package is None or package.origin is None:
-            raise ModelError("open_clip is not installed.", hint="Install it: pip install open_clip_torch")
-        path = Path(package.origin).parent / "bpe_simple_vocab_16e6.txt.gz"
-    if not path.is_file():
-        raise ModelError(f"The tokenizer file {path} is missing.", hint="Restore it beside the weights.")
-    return path
-
-
-def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read an open_clip configuration file: the model's part and the preprocessing's.
+    Returns:
+        float32 `[R, width]`, brought to unit length.
 
     Raises:
-        ModelError: Missing, no JSON, or without the parts that a model needs.
+        ModelError: Damaged, or vectors of another model.
     """
+    import torch
+    from safetensors import SafetensorError, safe_open
+
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(
-            f"{path.parent} is no model folder: it has no {CONFIG_NAME}.",
-            hint=f"A model folder holds {CONFIG_NAME} and open_clip_model.safetensors.",
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read as JSON ({error}).", hint="Fetch it again.") from error
-    model_cfg = config.get("model_cfg") if isinstance(config, dict) else None
-    if not isinstance(model_cfg, dict) or not all(
-        isinstance(model_cfg.get(part), dict) for part in ("text_cfg", "vision_cfg")
-    ):
-        raise ModelError(
-            f'{path} lacks "model_cfg" with its "text_cfg" and "vision_cfg".', hint="Fetch it again."
-        )
-    preprocess_cfg = config.get("preprocess_cfg") or {}
-    if not isinstance(preprocess_cfg, dict):
-        raise ModelError(f'"preprocess_cfg" in {path} is no object.', hint="Fetch it again.")
-    return model_cfg, preprocess_cfg
+        with safe_open(path, framework="pt") as tensors:
+            vectors = tensors.get_tensor("image_vectors").float()
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} cannot be read ({error}).", hint="Restore it, or remove it.") from error
+    if vectors.ndim != 2 or vectors.shape[1] != width or not torch.isfinite(vectors).all():
+        raise ModelError(f"{path} does not hold vectors of length {width}.", hint="Restore it, or remove it.")
+    return torch.nn.functional.normalize(vectors, dim=-1)
 
 
 def _from_folder(folder: Path, spec: str) -> ModelSource:
@@ -293,7 +212,7 @@ def _still_there(source: ModelSource) -> bool:
 
 def _facts(path: Path) -> WeightsFacts:
     scale = _safetensors_scale(path) if path.suffix == ".safetensors" else _torch_scale(path)
-    return WeightsFacts(sha256=_sha256(path), logit_scale=scale)
+    return WeightsFacts(sha256=file_sha256(path), logit_scale=scale)
 
 
 def _safetensors_scale(path: Path) -> float | None:
@@ -338,19 +257,6 @@ def _exp(log_scale: float, path: Path) -> float:
     if not 0 < scale < 1e6:
         raise ModelError(f"The weights {path} have a logit scale of {scale:g}.", hint="Fetch them again.")
     return scale
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _whole(value: object, name: str, spec: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ModelError(
-            f'The configuration of "{spec}" has no usable {name} ({value!r}).', hint="Fetch it again."
-        )
-    return value
 
 
 def _recall(metadata: ByteStore | None, key: str, kind: type[_R], schema: str) -> _R | None:
