@@ -134,7 +134,7 @@ def main(given) -> None:
             line = f"mistakes {mistakes:4.0%}  {name:33} {100 * found.mean():5.1f}"
             if gap is not None:
                 ends = f"[{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
-                line += f"  {100 * gap.mean:+5.1f} {ends:14} p {p:.3f}  {seconds:5.1f} s"
+                line += f"  {100 * gap.value:+5.1f} {ends:14} p {p:.3f}  {seconds:5.1f} s"
             print(line)
 
 

@@ -173,7 +173,7 @@ def score(metric: agreement.Metric, truth: Floats, said: Floats, weights: Floats
     found = agreement.estimate(metric, truth, said, weights=weights)
     if math.isnan(found.value):
         return Score(value=None)
-    return Score(value=round(found.value, 4), ci95=(round(found.low, 4), round(found.high, 4)))
+    return Score(value=round(found.value, 4), ci95=found.ci95)
 
 
 def annotators(truth: Floats, verdicts: Sequence[Verdict], weights: Floats) -> Judge:

@@ -24,6 +24,7 @@ from fieldmark.records import Record
 from fieldmark.tools.search.acceptance import improves
 from fieldmark.tools.search.candidates import Candidate
 from fieldmark.tools.statistics.intervals import bootstrap_mean, paired_difference
+from fieldmark.tools.statistics.resample import Gain
 
 RESULT = "optimize.json"
 MATRIX = "class_matrix.safetensors"
@@ -50,14 +51,6 @@ class CurvePoint(Record):
     fitness: float
     train_top1: float
     test_top1: float | None
-
-
-class Gain(Record):
-    """Test accuracy of the best book minus that of the start, on the same images."""
-
-    difference: float
-    ci95: tuple[float, float]
-    p: float
 
 
 class ClassScore(Record):
@@ -200,7 +193,7 @@ def measured(
     labelled = ended.labelled(book, images)
     right = (labelled == labels).numpy()
     mean = bootstrap_mean(right, labels.numpy())
-    on_test = {"test_top1": round(mean.mean, 4), "ci95": (round(mean.low, 4), round(mean.high, 4))}
+    on_test = {"test_top1": round(mean.value, 4), "ci95": mean.ci95}
     return BookMeasurement(score.model_copy(update=on_test), right, labelled)
 
 
@@ -208,12 +201,7 @@ def gain_of(start: BookMeasurement, best: BookMeasurement, labels: Tensor | None
     """The paired test of the two on the test images; None where there are none."""
     if start.right is None or best.right is None or labels is None:
         return None
-    gap = paired_difference(best.right, start.right, labels.numpy())
-    return Gain(
-        difference=round(gap.mean, 4),
-        ci95=(round(gap.low, 4), round(gap.high, 4)),
-        p=float(f"{gap.p:.3g}"),
-    )
+    return Gain.of(paired_difference(best.right, start.right, labels.numpy()))
 
 
 def write_found(found: SearchResult, ended: Ended, context: OptimizeContext) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field
 from fieldmark.agents.optimize.ablation import Reflected as Reflected
 from fieldmark.agents.optimize.ceiling import pool_ceiling
 from fieldmark.agents.optimize.context import OptimizeContext
-from fieldmark.agents.optimize.finish import RESULT, CurvePoint, Gain, SearchResult
+from fieldmark.agents.optimize.finish import RESULT, CurvePoint, SearchResult
 from fieldmark.agents.optimize.finish import BookScore as BookScore
 from fieldmark.agents.optimize.folds import SearchLength
 from fieldmark.agents.optimize.gather import load_notebook, unanswered
@@ -37,6 +37,7 @@ from fieldmark.tools.search.named import operators_named
 from fieldmark.tools.search.operators import OPERATORS
 from fieldmark.tools.search.reflect import REFLECT
 from fieldmark.tools.statistics.intervals import paired_difference
+from fieldmark.tools.statistics.resample import Gain
 
 TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
 NO_TEST = "There were no test images to look at."
@@ -311,16 +312,11 @@ def on_other(encoder: Encoder, task: Optimizing) -> OtherEncoder:
         book = task.run.read(name, PromptBook)
         scores = book_scores(book, encoded.vectors[encoded.ok], encoder.encode_texts)
         right.append(scores.argmax(1).numpy() == labels)
-    gap = paired_difference(right[1], right[0], labels)
     return OtherEncoder(
         clip=encoder.name,
         start_top1=round(float(right[0].mean()), 4),
         best_top1=round(float(right[1].mean()), 4),
-        gain=Gain(
-            difference=round(gap.mean, 4),
-            ci95=(round(gap.low, 4), round(gap.high, 4)),
-            p=float(f"{gap.p:.3g}"),
-        ),
+        gain=Gain.of(paired_difference(right[1], right[0], labels)),
     )
 
 

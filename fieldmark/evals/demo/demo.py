@@ -31,12 +31,12 @@ from fieldmark.tools.runs.events import Report
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.statistics.intervals import (
-    PairedDifference,
     bootstrap_mean,
     chosen_difference,
     paired_difference,
     pooled_clusters,
 )
+from fieldmark.tools.statistics.resample import Gain
 
 PAIRED = (*(("resolve", rung) for rung in RUNGS if rung != "resolve"), ("descriptors", "names"))
 CI = tuple[float, float]
@@ -61,14 +61,6 @@ class PairedScore(Record):
     p: float
 
 
-class AccuracyGap(Record):
-    """How much more often one side is right than the other, with classes resampled."""
-
-    difference: float
-    ci95: CI
-    p: float
-
-
 class Resolved(Record):
     """Whether being resolved means something."""
 
@@ -77,7 +69,7 @@ class Resolved(Record):
     open_top1: float | None
     top1_at_equal_coverage_first_step: float | None
     """Top-1 of as many images, chosen by the confidence of the first look, with its labels."""
-    at_equal_coverage: AccuracyGap | None = None
+    at_equal_coverage: Gain | None = None
     """The first of these minus the last; None where nothing was resolved."""
 
 
@@ -321,7 +313,7 @@ def meaning_of_resolved(climbs: Sequence[Climb]) -> Resolved:
     gap = None
     if count:
         clusters = pooled_clusters([climb.world.truth for climb in climbs])
-        gap = _gap(
+        gap = Gain.of(
             chosen_difference(right, first_right, clusters, first_chosen=resolved, second_chosen=chosen)
         )
     return Resolved(
@@ -333,19 +325,13 @@ def meaning_of_resolved(climbs: Sequence[Climb]) -> Resolved:
     )
 
 
-def _gap(found: PairedDifference) -> AccuracyGap:
-    return AccuracyGap(
-        difference=_round(found.mean), ci95=(_round(found.low), _round(found.high)), p=float(f"{found.p:.3g}")
-    )
-
-
 def _rung_score(name: str, right: Right, clusters: NDArray[np.int64]) -> RungScore:
     mean = bootstrap_mean(right, clusters)
-    return RungScore(name=name, top1=_round(mean.mean), ci95=(_round(mean.low), _round(mean.high)))
+    return RungScore(name=name, top1=_round(mean.value), ci95=mean.ci95)
 
 
 def _paired_score(a: str, b: str, right: dict[str, Right], clusters: NDArray[np.int64]) -> PairedScore:
-    gap = _gap(paired_difference(right[a], right[b], clusters))
+    gap = Gain.of(paired_difference(right[a], right[b], clusters))
     return PairedScore(a=a, b=b, difference=gap.difference, ci95=gap.ci95, p=gap.p)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fieldmark.errors import InputError
-from fieldmark.tools.statistics.intervals import Interval, bootstrap_mean
+from fieldmark.tools.statistics.intervals import bootstrap_mean
+from fieldmark.tools.statistics.resample import Interval
 
 _STEP = 1 << 23  # elements of the largest temporary
 
@@ -156,7 +157,7 @@ def macro_accuracy(
 ) -> Interval:
     """Mean over the classes that occur of their accuracies, each class counting the same.
 
-    The interval resamples classes; `images` and `clusters` are both the number of classes.
+    The interval resamples classes.
 
     Args:
         right: Whether each image is right [N] bool.

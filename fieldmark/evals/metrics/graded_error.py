@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fieldmark.errors import InputError
 from fieldmark.evals.metrics.accuracy import class_numbers
-from fieldmark.tools.statistics.intervals import Interval, bootstrap_mean
+from fieldmark.tools.statistics.intervals import bootstrap_mean
+from fieldmark.tools.statistics.resample import Interval
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ Pair = tuple[HeldOutF1, HeldOutF1]
 def pooled_over(measurements: Sequence[HeldOutF1]) -> Pooled:
     """The mean over owners."""
     found = agreement.pooled([m.value for m in measurements], [np.array(m.replicates) for m in measurements])
-    return Pooled(value=round(found.value, 4), ci95=(round(found.low, 4), round(found.high, 4)))
+    return Pooled(value=round(found.value, 4), ci95=found.ci95)
 
 
 def gap_over(first: Sequence[HeldOutF1], second: Sequence[HeldOutF1]) -> Comparison:
@@ -34,8 +34,8 @@ def gap_over(first: Sequence[HeldOutF1], second: Sequence[HeldOutF1]) -> Compari
     )
     return Comparison(
         value=round(found.value, 4),
-        ci95=(round(found.low, 4), round(found.high, 4)),
-        p=float(f"{found.p:.3g}"),
+        ci95=found.ci95,
+        p=found.printed_p,
         owners=len(first),
     )
 

@@ -3,13 +3,11 @@
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from fieldmark.records import Record
 from fieldmark.tools.statistics import agreement
-
-Floats = NDArray[np.float64]
+from fieldmark.tools.statistics.resample import Floats, Interval, ends
 
 
 class ControlScore(Record):
@@ -142,10 +140,9 @@ class HeldOutF1(Record):
     replicates: tuple[float, ...]
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """95%."""
-        low, high = np.nanpercentile(self.replicates, [2.5, 97.5])
-        return round(float(low), 4), round(float(high), 4)
+    def ci95(self) -> tuple[float, float]:
+        """Both ends of the 95% interval, to four digits."""
+        return Interval(self.value, *ends(self.replicates)).ci95
 
 
 class Stages(Record):

@@ -318,7 +318,7 @@ async def _another(
 def control_score(truth: Floats, judged: Judged, one: HeldOutF1, weights: Floats) -> ControlScore:
     """A control as it is told."""
     auprc = float(agreement.average_precision(truth, judged.scores, weights[None])[0])
-    return ControlScore(f1=round(one.value, 4), ci95=one.interval, auprc=round(auprc, 4))
+    return ControlScore(f1=round(one.value, 4), ci95=one.ci95, auprc=round(auprc, 4))
 
 
 def owner_result(
@@ -340,9 +340,9 @@ def owner_result(
         difficulty=rule.difficulty,
         prevalence=round(float(np.average(truth, weights=weights)), 4),
         f1=round(teacher.value, 4),
-        ci95=teacher.interval,
+        ci95=teacher.ci95,
         student_f1=round(student.value, 4),
-        student_ci95=student.interval,
+        student_ci95=student.ci95,
         auprc=round(float(agreement.average_precision(truth, trial.student.scores, rows)[0]), 4),
         kappa_owner_annotator=(
             None if trial.teacher is None else number(agreement.kappa(truth, trial.teacher.calls, rows)[0])

@@ -12,9 +12,8 @@ from fieldmark.evals.metrics.graded_error import label_distances
 from fieldmark.evals.metrics.open_vocabulary import cluster_accuracy
 from fieldmark.evals.metrics.selection import candidate_sets
 from fieldmark.evals.table.method import Method
-from fieldmark.evals.table.records import CI, MethodRun, Row, TestRecord
+from fieldmark.evals.table.records import MethodRun, Row, TestRecord
 from fieldmark.tools.statistics.intervals import (
-    Interval,
     bootstrap_mean,
     holm_column,
     mcnemar,
@@ -162,12 +161,12 @@ def _accuracies(
     worst = [worst_group(hit, groups, resamples=200) for hit in hits]
     spread = over_seeds([hit.mean() for hit in hits])
     fields: dict[str, object] = {
-        "top1": _fraction(mean.mean),
-        "ci95": _ci(mean),
-        "ci95_images": _ci(alone),
+        "top1": _fraction(mean.value),
+        "ci95": mean.ci95,
+        "ci95_images": alone.ci95,
         "top5": _mean([float(np.mean(run.among_five)) for run in runs]),
-        "macro": _mean([macro_accuracy(hit, labels, resamples=200).mean for hit in hits]),
-        "worst_group": _mean([each.accuracy.mean for each in worst]),
+        "macro": _mean([macro_accuracy(hit, labels, resamples=200).value for hit in hits]),
+        "worst_group": _mean([each.accuracy.value for each in worst]),
         "worst_group_name": str(worst[0].name),
         "ece": _mean([reliability(run.confidence, hit).error for run, hit in zip(runs, hits, strict=True)]),
         "spread": None if spread.deviation is None else _fraction(spread.deviation),
@@ -178,8 +177,8 @@ def _accuracies(
         squares = bootstrap_mean((steps**2).mean(axis=0), labels, resamples=resamples, seed=seed)
         fields |= {
             "tree_distance": _fraction(float(steps.mean())),
-            "tree_distance_squared": _fraction(squares.mean),
-            "tree_distance_squared_ci95": _ci(squares),
+            "tree_distance_squared": _fraction(squares.value),
+            "tree_distance_squared_ci95": squares.ci95,
         }
     return fields
 
@@ -202,7 +201,7 @@ def _words(
     names = [truth.classes[label] for label in labels]
     right = np.mean([cluster_accuracy(run.names, names).right for run in runs], axis=0)
     means = {name: _mean([run.open_vocabulary[name] for run in runs]) for name in runs[0].open_vocabulary}
-    return {**means, "cluster_ci95": _ci(bootstrap_mean(right, labels, resamples=resamples, seed=seed))}
+    return {**means, "cluster_ci95": bootstrap_mean(right, labels, resamples=resamples, seed=seed).ci95}
 
 
 def _sets(runs: Sequence[MethodRun], truth: TestRecord, labels: NDArray[np.int64]) -> dict[str, object]:
@@ -213,8 +212,8 @@ def _sets(runs: Sequence[MethodRun], truth: TestRecord, labels: NDArray[np.int64
             sets[image, list(own)] = True
         found.append(candidate_sets(sets, labels, labels, resamples=200))
     return {
-        "set_size": _mean([each.size.mean for each in found]),
-        "coverage": _mean([each.coverage.mean for each in found]),
+        "set_size": _mean([each.size.value for each in found]),
+        "coverage": _mean([each.coverage.value for each in found]),
     }
 
 
@@ -223,9 +222,9 @@ def _against_baseline(
 ) -> dict[str, object]:
     gap = paired_difference(right, base, labels, resamples=resamples, seed=seed)
     return {
-        "difference": _fraction(gap.mean),
-        "difference_ci95": _ci(gap),
-        "p_vs_baseline": _p(gap.p),
+        "difference": _fraction(gap.value),
+        "difference_ci95": gap.ci95,
+        "p_vs_baseline": gap.printed_p,
     }
 
 
@@ -241,9 +240,9 @@ def _against_control(
 ) -> dict[str, object]:
     gap = paired_difference(right, control, labels, resamples=resamples, seed=seed)
     return {
-        "control_difference": _fraction(gap.mean),
-        "control_difference_ci95": _ci(gap),
-        "p_vs_control": _p(gap.p),
+        "control_difference": _fraction(gap.value),
+        "control_difference_ci95": gap.ci95,
+        "p_vs_control": gap.printed_p,
     }
 
 
@@ -262,7 +261,3 @@ def _fraction(value: float) -> float:
 
 def _p(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.3g}")
-
-
-def _ci(interval: Interval) -> CI:
-    return _fraction(interval.low), _fraction(interval.high)

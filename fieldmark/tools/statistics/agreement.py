@@ -5,45 +5,27 @@ one call.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fieldmark.errors import InputError
+from fieldmark.tools.statistics.resample import (
+    Floats,
+    Interval,
+    PairedDifference,
+    bootstrap,
+    bootstrap_of_means,
+    ends,
+    sign_flip_p,
+)
 
-Floats = NDArray[np.float64]
 Metric = Callable[[Floats, Floats, Floats], Floats]
 """Truth 0 or 1 `[N]`, prediction or score `[N]`, weights `[R, N]` → values `[R]`; NaN where undefined."""
 
 RESAMPLES = 1000
-_MOST = 1 << 23  # elements of the largest temporary
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its 95% bootstrap interval; all three NaN where the value is undefined.
-
-    Attributes:
-        value: From all items.
-        low: 2.5th percentile of the replicates.
-        high: 97.5th percentile.
-    """
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class PairedEstimate(Estimate):
-    """A mean paired difference over data sets, with a two-sided p.
-
-    Attributes:
-        p: From the exact sign-flip test over data sets; never 0.
-    """
-
-    p: float
+EXACT = 1 << 16
+"""Sign flips over data sets: all of them for up to 16 data sets."""
 
 
 def f1(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
@@ -59,12 +41,12 @@ def kappa(first: Floats, second: Floats, weights: Floats) -> Floats:
     """Cohen's kappa (1960); NaN where chance alone would agree always."""
     total = weights.sum(-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        seen = weights @ (first == second).astype(np.float64) / total
+        agreed = weights @ (first == second).astype(np.float64) / total
         yes = (weights @ first / total) * (weights @ second / total)
         no = (1 - weights @ first / total) * (1 - weights @ second / total)
-        chance = yes + no
+        expected = yes + no
         # Sums of fractional weights miss 1 by their rounding, which divided by itself is any number.
-        return np.where(1 - chance > 1e-12, (seen - chance) / (1 - chance), np.nan)
+        return np.where(1 - expected > 1e-12, (agreed - expected) / (1 - expected), np.nan)
 
 
 def average_precision(truth: Floats, scores: Floats, weights: Floats) -> Floats:
@@ -130,7 +112,7 @@ def estimate(
     weights: ArrayLike | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> Estimate:
+) -> Interval:
     """A metric with its 95% interval, by resampling items with their weights.
 
     Args:
@@ -147,10 +129,9 @@ def estimate(
     y, s, w = _flat(truth, predicted, weights)
     value = float(metric(y, s, w[None])[0])
     if np.isnan(value):
-        return Estimate(value, value, value)
+        return Interval(value, value, value)
     made = replicates(metric, y, s, weights=w, resamples=resamples, seed=seed)
-    low, high = np.nanpercentile(made, [2.5, 97.5])
-    return Estimate(value, float(low), float(high))
+    return Interval(value, *ends(made))
 
 
 def replicates(
@@ -164,18 +145,10 @@ def replicates(
 ) -> Floats:
     """Values of a metric over bootstrap replicates `[R]`; the same seed and N resample the same items."""
     y, s, w = _flat(truth, predicted, weights)
-    chance = np.random.default_rng(seed)
-    step = max(1, _MOST // len(y))
-    parts = [
-        metric(
-            y, s, chance.multinomial(len(y), np.full(len(y), 1 / len(y)), size=min(step, resamples - at)) * w
-        )
-        for at in range(0, resamples, step)
-    ]
-    return np.concatenate(parts)
+    return bootstrap(lambda drawn: metric(y, s, drawn * w), len(y), resamples=resamples, seed=seed)
 
 
-def pooled(values: Sequence[float], resampled: Sequence[Floats], *, seed: int = 0) -> Estimate:
+def pooled(values: Sequence[float], resampled: Sequence[Floats], *, seed: int = 0) -> Interval:
     """The mean over data sets, with an interval from resampling data sets, and items within each.
 
     Args:
@@ -183,9 +156,8 @@ def pooled(values: Sequence[float], resampled: Sequence[Floats], *, seed: int = 
         resampled: Its replicates on each, `[R]`.
         seed: Decides which data sets are drawn.
     """
-    drawn = _drawn_means(np.stack(list(resampled)), seed)
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return Estimate(float(np.mean(values)), float(low), float(high))
+    means = bootstrap_of_means(np.stack(list(resampled)), seed=seed)
+    return Interval(float(np.mean(values)), *ends(means))
 
 
 def pooled_difference(
@@ -195,41 +167,12 @@ def pooled_difference(
     resampled_second: Sequence[Floats],
     *,
     seed: int = 0,
-) -> PairedEstimate:
+) -> PairedDifference:
     """Mean of first minus second over data sets; both were measured on the same items with the same seeds."""
     gaps = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    drawn = _drawn_means(np.stack(list(resampled_first)) - np.stack(list(resampled_second)), seed)
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return PairedEstimate(float(gaps.mean()), float(low), float(high), p=sign_flip_p(gaps))
-
-
-def sign_flip_p(gaps: ArrayLike, *, most: int = 1 << 16, seed: int = 0) -> float:
-    """Two-sided p of the sign-flip test that differences are centred on 0: exact up to 16 of them."""
-    values = np.asarray(gaps, dtype=np.float64)
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return 1.0
-    if 1 << len(values) <= most:
-        bits = np.arange(1 << len(values))[:, None] >> np.arange(len(values))[None]
-        signs = 1.0 - 2.0 * (bits & 1)
-        means = np.abs(signs @ values)
-        return float((means >= abs(values.sum()) - 1e-12).mean())
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(most, len(values)))
-    hits = (np.abs(signs @ values) >= abs(values.sum()) - 1e-12).sum()
-    return float((hits + 1) / (most + 1))
-
-
-def _drawn_means(made: Floats, seed: int) -> Floats:
-    sets, count = made.shape
-    chance = np.random.default_rng(seed)
-    which = chance.integers(sets, size=(count, sets))
-    drawn = made[which, np.arange(count)[:, None]]
-    there = ~np.isnan(drawn)
-    # A resample in which every data set is undefined has no mean; percentiles leave it out.
-    means = np.full(count, np.nan)
-    return np.divide(
-        np.where(there, drawn, 0.0).sum(axis=1), there.sum(axis=1), out=means, where=there.any(axis=1)
-    )
+    drawn = np.stack(list(resampled_first)) - np.stack(list(resampled_second))
+    means = bootstrap_of_means(drawn, seed=seed)
+    return PairedDifference(float(gaps.mean()), *ends(means), p=sign_flip_p(gaps, flips=EXACT))
 
 
 def _curve(truth: Floats, scores: Floats, weights: Floats) -> tuple[Floats, Floats]:

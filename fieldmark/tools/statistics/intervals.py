@@ -2,44 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fieldmark.errors import InputError
-
-_STEP = 1 << 23  # elements of the largest temporary
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean with its bootstrap interval.
-
-    Attributes:
-        mean: The mean over images.
-        low: Lower end.
-        high: Upper end.
-        images: How many images it is the mean of.
-        clusters: How many classes were resampled; as many as images where each stands for itself.
-    """
-
-    mean: float
-    low: float
-    high: float
-    images: int
-    clusters: int
-
-
-@dataclass(frozen=True)
-class PairedDifference(Interval):
-    """Mean difference of two methods on the same images, with a two-sided p.
-
-    Attributes:
-        p: From the sign-flip test over clusters; never 0.
-    """
-
-    p: float
+from fieldmark.tools.statistics.resample import (
+    Floats,
+    Interval,
+    PairedDifference,
+    bootstrap,
+    ends,
+    sign_flip_p,
+)
 
 
 @dataclass(frozen=True)
@@ -106,8 +81,8 @@ def bootstrap_mean(
     """
     sums, sizes = _cluster_sums(values, clusters, chosen)
     draws = _resampled(np.stack([sums, sizes]), resamples, seed, alike=clusters is None)
-    low, high = _ends(_ratio(draws[0], draws[1]), level)
-    return Interval(float(sums.sum() / sizes.sum()), low, high, int(sizes.sum()), len(sums))
+    low, high = ends(_ratio(draws[0], draws[1]), level)
+    return Interval(float(sums.sum() / sizes.sum()), low, high)
 
 
 def paired_difference(
@@ -122,9 +97,7 @@ def paired_difference(
     """Mean of first - second on the same images: cluster bootstrap interval and sign-flip p.
 
     The p is that of a permutation test: under the null hypothesis the two methods are exchangeable
-    within each class, so the sign of each class's summed difference is a coin flip. p = (1 + b) / (1 + B)
-    with b the flips that reach the observed difference, so it is never 0; with few enough classes that
-    all 2^G flips fit in B, they are enumerated and p is exact.
+    within each class, so the sign of each class's summed difference is a coin flip. See `sign_flip_p`.
 
     Args:
         first: One number per image [N].
@@ -140,9 +113,9 @@ def paired_difference(
     gap = _numbers(first) - _numbers(second, like=first)
     sums, sizes = _cluster_sums(gap, clusters, None)
     draws = _resampled(np.stack([sums, sizes]), resamples, seed, alike=clusters is None)
-    low, high = _ends(_ratio(draws[0], draws[1]), level)
-    p = _sign_flip_p(sums, resamples, seed)
-    return PairedDifference(float(sums.sum() / sizes.sum()), low, high, int(sizes.sum()), len(sums), p)
+    low, high = ends(_ratio(draws[0], draws[1]), level)
+    p = sign_flip_p(sums, flips=resamples, seed=seed)
+    return PairedDifference(float(sums.sum() / sizes.sum()), low, high, p)
 
 
 def chosen_difference(
@@ -172,9 +145,6 @@ def chosen_difference(
         level: Coverage of the interval.
         seed: Seed of the resampling.
 
-    Returns:
-        The difference; `images` is the number of the first side's chosen images.
-
     Raises:
         InputError: If shapes do not fit or a side chose no image.
     """
@@ -184,11 +154,11 @@ def chosen_difference(
     draws = _resampled(sides, resamples, seed, alike=clusters is None)
     gaps = _ratio(draws[0], draws[1]) - _ratio(draws[2], draws[3])
     gaps = gaps[~np.isnan(gaps)]
-    low, high = _ends(gaps, level)
+    low, high = ends(gaps, level)
     mean = first_sums.sum() / first_sizes.sum() - second_sums.sum() / second_sizes.sum()
     far = min((gaps <= 0).sum(), (gaps >= 0).sum())
     p = min(1.0, 2 * (1 + far) / (1 + len(gaps)))
-    return PairedDifference(float(mean), low, high, int(first_sizes.sum()), len(first_sums), float(p))
+    return PairedDifference(float(mean), low, high, float(p))
 
 
 def mcnemar(first_right: ArrayLike, second_right: ArrayLike) -> McNemar:
@@ -271,7 +241,7 @@ def pooled_clusters(data_sets: Sequence[ArrayLike]) -> NDArray[np.int64]:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
-def _numbers(values: ArrayLike, *, like: ArrayLike | None = None) -> NDArray[np.float64]:
+def _numbers(values: ArrayLike, *, like: ArrayLike | None = None) -> Floats:
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.ndim != 1 or (like is not None and numbers.shape != np.shape(like)):
         raise InputError(f"Values {numbers.shape} do not fit.", hint="Give one number per image.")
@@ -282,7 +252,7 @@ def _numbers(values: ArrayLike, *, like: ArrayLike | None = None) -> NDArray[np.
 
 def _cluster_sums(
     values: ArrayLike, clusters: ArrayLike | None, chosen: ArrayLike | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Floats, Floats]:
     """Sum of the chosen values and number of chosen images, per cluster."""
     numbers = _numbers(values)
     if clusters is None:
@@ -302,62 +272,20 @@ def _cluster_sums(
     return sums[0], sums[1]
 
 
-def _resampled(sums: NDArray[np.float64], resamples: int, seed: int, *, alike: bool) -> NDArray[np.float64]:
+def _resampled(sums: Floats, resamples: int, seed: int, *, alike: bool) -> Floats:
     """Totals [rows, B] over clusters drawn with replacement, the same draws for every row [rows, G].
 
-    Where clusters may be `alike`, equal columns are drawn as one with their joint chance: the same
+    Where clusters may be `alike`, equal columns are drawn as one with their joint probability: the same
     distribution, and 50,000 images that are right or wrong are two columns.
     """
-    if resamples < 1:
-        raise InputError(f"{resamples} resamples.", hint="Use at least one; 10,000 is usual.")
     clusters = sums.shape[1]
-    if not alike and clusters * resamples <= _STEP:
-        return sums @ _even_draws(clusters, resamples, seed).T
-    rng = np.random.default_rng(seed)
-    shares = np.full(clusters, 1 / clusters)
+    shares = None
     if alike:
         sums, counts = np.unique(sums, axis=1, return_counts=True)
         shares = counts / clusters
-    step = max(1, _STEP // len(shares))
-    parts = [
-        sums @ rng.multinomial(clusters, shares, size=min(step, resamples - start)).T
-        for start in range(0, resamples, step)
-    ]
-    return np.concatenate(parts, axis=1)
+    return bootstrap(lambda drawn: sums @ drawn.T, clusters, shares=shares, resamples=resamples, seed=seed)
 
 
-@lru_cache(maxsize=2)
-def _even_draws(clusters: int, resamples: int, seed: int) -> NDArray[np.float64]:
-    """How often each cluster is drawn in each resample [B, G]; a table's every row asks for the same."""
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
-    drawn.setflags(write=False)
-    return drawn
-
-
-def _ratio(sums: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ratio(sums: Floats, sizes: Floats) -> Floats:
     """Means of resamples; a resample without a chosen image has none and is left out as NaN."""
     return np.divide(sums, sizes, out=np.full_like(sums, np.nan), where=sizes > 0)
-
-
-def _ends(means: NDArray[np.float64], level: float) -> tuple[float, float]:
-    if not 0 < level < 1:
-        raise InputError(f"Level {level}.", hint="Use a level between 0 and 1, such as 0.95.")
-    low, high = np.nanquantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def _sign_flip_p(sums: NDArray[np.float64], resamples: int, seed: int) -> float:
-    size = len(sums)
-    # A flip ties with the data where rounding says it is a hair less.
-    reached = abs(sums.sum()) * (1 - 1e-12) - 1e-12
-    if size < 63 and 2**size <= resamples:
-        flips = 1.0 - 2.0 * ((np.arange(2**size)[:, None] >> np.arange(size)) & 1)
-        return float((np.abs(flips @ sums) >= reached).mean())
-    rng = np.random.default_rng(seed + 1)
-    step = max(1, _STEP // size)
-    hits = 0
-    for start in range(0, resamples, step):
-        flips = 1.0 - 2.0 * rng.integers(0, 2, size=(min(step, resamples - start), size))
-        hits += int((np.abs(flips @ sums) >= reached).sum())
-    return (1 + hits) / (1 + resamples)

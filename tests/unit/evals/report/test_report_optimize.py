@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from fieldmark.agents.optimize.ablation import Reflected, ReflectedEdit
-from fieldmark.agents.optimize.finish import BookScore, ClassScore, CurvePoint, Gain, SearchResult
+from fieldmark.agents.optimize.finish import BookScore, ClassScore, CurvePoint, SearchResult
 from fieldmark.agents.optimize.folds import FoldCurve, Folds, HeldOutPoint, SearchLength
 from fieldmark.agents.optimize.search_run import TOUCHED_ONCE, OptimizeResult, OtherEncoder, SearchSeconds
 from fieldmark.errors import RunError
@@ -15,6 +15,7 @@ from fieldmark.evals.report.optimize import MOST_FOLDED, SHOWN
 from fieldmark.evals.report.prompt_changes import MOST_UNITS, prompt_changes, units_of
 from fieldmark.records import Origin, Prompt, PromptBook
 from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.statistics.resample import Gain
 from tests.unit.evals.report.checked_page import CheckedPage
 from tests.unit.evals.report.runs_to_report import manifest_of
 from tests.unit.evals.report.test_report_classify import HOSTILE
