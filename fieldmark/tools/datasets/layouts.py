@@ -39,7 +39,7 @@ class SplitFile(_Layout):
         return self.file
 
     @property
-    def told(self) -> str:
+    def stated(self) -> str:
         """Where things are put, in words."""
         return f"{self.folder}/{self.file}, with the images under {self.folder}/{self.images}".rstrip("/")
 
@@ -64,28 +64,52 @@ class ClassFolders(_Layout):
         return self.test
 
     @property
-    def told(self) -> str:
+    def stated(self) -> str:
         """Where things are put, in words."""
         return f"one folder a class under {self.folder}/{self.test}".rstrip("/")
 
 
+class TorchvisionSet(_Layout):
+    """A set that torchvision reads, where torchvision puts it.
+
+    Attributes:
+        name: The class in `torchvision.datasets`.
+        splits: What torchvision calls each split.
+        options: Other arguments of the class.
+        root: The folder that the class is given, under the root.
+        marker: The file whose presence says that this layout is there, in the folder.
+        images: Where the images lie, in the folder.
+    """
+
+    kind: Literal["torchvision"] = "torchvision"
+    name: str
+    splits: dict[SplitName, str]
+    options: dict[str, bool] = Field(default_factory=dict)
+    root: str = ""
+    marker: str
+    images: str
+
+    @property
+    def stated(self) -> str:
+        """Where things are put, in words."""
+        return f"{self.folder}/{self.marker}, with the images under {self.folder}/{self.images}"
+
+
 class Lists(_Layout):
-    """A text file a split, with one image a line.
+    """A text file a split, with the name of an image and its class in each line.
 
     Attributes:
         files: The file of each split, in the folder.
         images: Where its paths start, in the folder.
         suffix: What the lines leave off the file names.
-        label: Whether the class is the rest of the line, its number, or the image's folder.
-        classes: A file with a class a line, in order (with "number": `NAME NUMBER` a line).
+        classes: A file with a class a line, in order.
     """
 
     kind: Literal["lists"] = "lists"
     files: dict[SplitName, str]
-    images: str = ""
-    suffix: str = ""
-    label: Literal["rest", "number", "folder"]
-    classes: str | None = None
+    images: str
+    suffix: str
+    classes: str
 
     @property
     def marker(self) -> str:
@@ -93,9 +117,9 @@ class Lists(_Layout):
         return self.files["test"]
 
     @property
-    def told(self) -> str:
+    def stated(self) -> str:
         """Where things are put, in words."""
-        return f"{self.folder}/{self.marker}, with the images under {self.folder}/{self.images}".rstrip("/")
+        return f"{self.folder}/{self.marker}, with the images under {self.folder}/{self.images}"
 
 
 class BirdLists(_Layout):
@@ -109,7 +133,7 @@ class BirdLists(_Layout):
         return "images.txt"
 
     @property
-    def told(self) -> str:
+    def stated(self) -> str:
         """Where things are put, in words."""
         return f"{self.folder}/images.txt and the other lists, with the images under {self.folder}/images"
 
@@ -149,7 +173,7 @@ class CsvLayout(_Layout):
         return self.file
 
     @property
-    def told(self) -> str:
+    def stated(self) -> str:
         """Where things are put, in words."""
         return f"{self.folder}/{self.file}, with the images under {self.folder}/{self.images}".rstrip("/")
 
@@ -165,11 +189,12 @@ class Shards(_Layout):
         return "test/nshards.txt"
 
     @property
-    def told(self) -> str:
+    def stated(self) -> str:
         """Where things are put, in words."""
         return f"CLIP_benchmark's shards: {self.folder}/classnames.txt and {self.folder}/test/0.tar"
 
 
 Layout: TypeAlias = Annotated[
-    SplitFile | ClassFolders | Lists | BirdLists | CsvLayout | Shards, Field(discriminator="kind")
+    SplitFile | ClassFolders | TorchvisionSet | Lists | BirdLists | CsvLayout | Shards,
+    Field(discriminator="kind"),
 ]

@@ -6,11 +6,20 @@ from fieldmark.errors import InputError
 from fieldmark.tools.datasets.coop import read_split_file
 from fieldmark.tools.datasets.domain import Domain
 from fieldmark.tools.datasets.labelled import Rows, class_folders
-from fieldmark.tools.datasets.layouts import BirdLists, ClassFolders, CsvLayout, Layout, Lists, SplitFile
+from fieldmark.tools.datasets.layouts import (
+    BirdLists,
+    ClassFolders,
+    CsvLayout,
+    Layout,
+    Lists,
+    SplitFile,
+    TorchvisionSet,
+)
 from fieldmark.tools.datasets.listing import Listing, first_seen
 from fieldmark.tools.datasets.shards import read_shards
 from fieldmark.tools.datasets.tables import read_table
 from fieldmark.tools.datasets.text_lists import read_bird_lists, read_lists
+from fieldmark.tools.datasets.torchvision_sets import read_torchvision
 from fieldmark.tools.datasets.unpacked import PictureFolder
 
 
@@ -30,7 +39,7 @@ def where_to_put(domain: Domain) -> str:
     """Where a set's files go, in one sentence."""
     if not domain.layouts:
         return f"{domain.title} has no usual folder: name its own folder, list or shards."
-    return "Put there " + "; or ".join(layout.told for layout in domain.layouts) + "."
+    return "Put there " + "; or ".join(layout.stated for layout in domain.layouts) + "."
 
 
 def read_published(
@@ -53,6 +62,8 @@ def read_published(
         return read_split_file(folder / layout.file, folder / layout.images)
     if isinstance(layout, ClassFolders):
         return _class_folders(layout, root, train=train)
+    if isinstance(layout, TorchvisionSet):
+        return read_torchvision(layout, root, train=train)
     if isinstance(layout, Lists):
         return read_lists(layout, root, train=train)
     if isinstance(layout, BirdLists):

@@ -1,20 +1,19 @@
-"""Readers of the text lists that data sets come with: one image a line, or several lists joined by number."""
+"""Reads the text lists of FGVC Aircraft (one image a line) and CUB-200-2011 (four lists joined by number)."""
 
-import re
 from pathlib import Path
 
 from fieldmark.errors import InputError
 from fieldmark.tools.books.files import clipped, refuse
 from fieldmark.tools.datasets.labelled import Rows
 from fieldmark.tools.datasets.layouts import BirdLists, Lists
-from fieldmark.tools.datasets.listing import Listing, first_seen, inside
+from fieldmark.tools.datasets.listing import Listing, inside
 
 
 def read_lists(layout: Lists, root: Path, *, train: bool) -> Listing:
     """Images from one text file a split.
 
     Args:
-        layout: Which files, and what a line holds.
+        layout: Which files.
         root: Where the set's folder is.
         train: Whether the training and validation lists are wanted, too.
 
@@ -22,12 +21,9 @@ def read_lists(layout: Lists, root: Path, *, train: bool) -> Listing:
         InputError: A list is missing, or has a line that is not understood.
     """
     folder = root / layout.folder
-    classes: tuple[str, ...] = ()
-    if layout.classes is not None:
-        listed = text_lines(folder / layout.classes)
-        classes = _numbered_classes(folder / layout.classes, listed) if layout.label == "number" else listed
-        if len(set(classes)) < len(classes):
-            refuse(folder / layout.classes, "has a class twice")
+    classes = text_lines(folder / layout.classes)
+    if len(set(classes)) < len(classes):
+        refuse(folder / layout.classes, "has a class twice")
     rows: Rows = {}
     for split, name in layout.files.items():
         if split != "test" and not train:
@@ -35,15 +31,17 @@ def read_lists(layout: Lists, root: Path, *, train: bool) -> Listing:
         path = folder / name
         pairs = rows.setdefault(split, [])
         for number, line in enumerate(text_lines(path), start=1):
-            image, label = _image_and_label(layout, line, classes, path, number)
-            place = inside(folder / layout.images, image + layout.suffix, source=repr(str(path)))
-            pairs.append((place, label))
-    return Listing(
-        rows=rows,
-        classes=classes or tuple(sorted(first_seen(rows))),
-        source=repr(str(folder / layout.marker)),
-        ordered=bool(classes),
-    )
+            image, _, label = line.partition(" ")
+            label = label.strip()
+            if label not in classes:
+                refuse(
+                    path,
+                    f"has in line {number} the class {clipped(label)!r}, which is not in {layout.classes}",
+                )
+            pairs.append(
+                (inside(folder / layout.images, image + layout.suffix, source=repr(str(path))), label)
+            )
+    return Listing(rows=rows, classes=classes, source=repr(str(folder / layout.marker)), ordered=True)
 
 
 def read_bird_lists(layout: BirdLists, root: Path) -> Listing:
@@ -93,30 +91,6 @@ def text_lines(path: Path) -> tuple[str, ...]:
     return tuple(stripped for line in text.split("\n") if (stripped := line.strip()))
 
 
-def _image_and_label(
-    layout: Lists, line: str, classes: tuple[str, ...], path: Path, number: int
-) -> tuple[str, str]:
-    if layout.label == "folder":
-        folder, slash, _ = line.rpartition("/")
-        if not slash or not folder:
-            refuse(path, f"has in line {number} {clipped(line)!r}, not FOLDER/FILE")
-        return line, folder
-    image, _, label = line.partition(" ")
-    label = label.strip()
-    if layout.label == "number":
-        if not (label.isascii() and label.isdecimal() and int(label) < len(classes)):
-            refuse(
-                path, f"has in line {number} the label {clipped(label)!r}; there are {len(classes)} classes"
-            )
-        # Places365 begins its paths with a slash that means the folder of the images.
-        return image.lstrip("/"), classes[int(label)]
-    if classes and label not in classes:
-        refuse(
-            path, f"has in line {number} the class {clipped(label)!r}, which {layout.classes} does not list"
-        )
-    return image, label
-
-
 def _numbered(path: Path) -> dict[str, str]:
     values: dict[str, str] = {}
     for line in text_lines(path):
@@ -127,14 +101,3 @@ def _numbered(path: Path) -> dict[str, str]:
             refuse(path, f"has the number {number} twice")
         values[number] = value.strip()
     return values
-
-
-def _numbered_classes(path: Path, listed: tuple[str, ...]) -> tuple[str, ...]:
-    names: list[str] = []
-    for place, line in enumerate(listed):
-        name, _, number = line.rpartition(" ")
-        if number != str(place) or not name.strip():
-            refuse(path, f"has {clipped(line)!r} in line {place + 1}, not a class and the number {place}")
-        # Places365 writes "/a/arrival_gate/outdoor": under the first letter, the particular behind.
-        names.append(re.sub(r"^/[a-z]/", "", name.strip()).replace("/", " "))
-    return tuple(names)

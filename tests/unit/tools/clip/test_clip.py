@@ -29,7 +29,9 @@ def never_built(monkeypatch):
     """From here on a test fails where a network is built."""
 
     def forbid():
-        monkeypatch.setattr(clip_network.ClipNetwork, "__init__", lambda *_, **__: pytest.fail("network built"))
+        monkeypatch.setattr(
+            clip_network.ClipNetwork, "__init__", lambda *_, **__: pytest.fail("network built")
+        )
 
     return forbid
 

@@ -48,7 +48,7 @@ def test_one_is_whole(name: str) -> None:
     assert all(template.count("{}") == 1 for template in templates)
     assert known.splits
     assert known.layouts
-    assert all(layout.told in where_to_put(known) for layout in known.layouts)
+    assert all(layout.stated in where_to_put(known) for layout in known.layouts)
     assert Domain.model_validate_json(known.model_dump_json()) == known
 
 

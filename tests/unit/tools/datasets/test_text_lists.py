@@ -1,7 +1,6 @@
-"""Text lists: a file a split, numbered classes, and the four lists of CUB-200-2011."""
+"""Text lists: a file a split, and the four lists of CUB-200-2011."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,13 +10,20 @@ from fieldmark.tools.datasets.listing import Listing
 from fieldmark.tools.datasets.text_lists import read_bird_lists, read_lists, text_lines
 
 
-def lists(tmp_path: Path, layout: dict[str, Any], files: dict[str, str], *, train: bool = False) -> Listing:
+def lists(tmp_path: Path, files: dict[str, str], *, train: bool = False) -> Listing:
     for name, text in files.items():
         path = tmp_path / "set" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    given: dict[str, Any] = {"split": "s", "folder": "set", "files": {"test": "test.txt"}, "images": "images"}
-    return read_lists(Lists.model_validate(given | layout), tmp_path, train=train)
+    layout = Lists(
+        split="s",
+        folder="set",
+        files={"train": "train.txt", "test": "test.txt"},
+        images="images",
+        suffix=".jpg",
+        classes="variants.txt",
+    )
+    return read_lists(layout, tmp_path, train=train)
 
 
 def names(found: Listing, part: str, tmp_path: Path) -> list[tuple[str, str]]:
@@ -26,63 +32,32 @@ def names(found: Listing, part: str, tmp_path: Path) -> list[tuple[str, str]]:
 
 
 def test_the_class_is_the_rest_of_the_line(tmp_path: Path) -> None:
-    layout = {
-        "label": "rest",
-        "suffix": ".jpg",
-        "classes": "variants.txt",
-        "files": {"train": "train.txt", "test": "test.txt"},
-    }
     files = {
         "variants.txt": "707-320\nF-16A/B\n",
         "test.txt": "002 F-16A/B\r\n\n001 707-320\n",
         "train.txt": "3 707-320",
     }
-    found = lists(tmp_path, layout, files)
+    found = lists(tmp_path, files)
     assert found.classes == ("707-320", "F-16A/B")
     assert found.ordered
     assert names(found, "test", tmp_path) == [("002.jpg", "F-16A/B"), ("001.jpg", "707-320")]
     assert "train" not in found.rows
-    assert names(lists(tmp_path, layout, files, train=True), "train", tmp_path) == [("3.jpg", "707-320")]
-
-
-def test_the_class_is_the_folder(tmp_path: Path) -> None:
-    found = lists(tmp_path, {"label": "folder", "suffix": ".jpg"}, {"test.txt": "pizza/7\napple_pie/1\n"})
-    assert found.classes == ("apple_pie", "pizza")
-    assert not found.ordered
-    assert names(found, "test", tmp_path) == [("pizza/7.jpg", "pizza"), ("apple_pie/1.jpg", "apple_pie")]
-
-
-def test_the_class_is_a_number(tmp_path: Path) -> None:
-    files = {"names.txt": "/a/airfield 0\n/a/arrival_gate/outdoor 1\n", "test.txt": "/v_1.jpg 1\nv_2.jpg 0\n"}
-    found = lists(tmp_path, {"label": "number", "classes": "names.txt"}, files)
-    assert found.classes == ("airfield", "arrival_gate outdoor")
-    assert names(found, "test", tmp_path) == [("v_1.jpg", "arrival_gate outdoor"), ("v_2.jpg", "airfield")]
+    assert names(lists(tmp_path, files, train=True), "train", tmp_path) == [("3.jpg", "707-320")]
 
 
 @pytest.mark.parametrize(
-    ("layout", "files", "says"),
+    ("files", "says"),
     [
-        ({"label": "rest"}, {}, "test.txt' cannot be read"),
-        ({"label": "folder"}, {"test.txt": "pizza.jpg"}, "in line 1 'pizza.jpg', not FOLDER/FILE"),
-        ({"label": "folder"}, {"test.txt": "a/1\n../b/2"}, "lies outside of"),
-        ({"label": "folder"}, {"test.txt": "/etc/passwd"}, "lies outside of"),
-        ({"label": "rest", "classes": "c"}, {"c": "a\nb", "test.txt": "1 a\n2 d"}, "line 2 the class 'd'"),
-        ({"label": "rest", "classes": "c"}, {"c": "a\na", "test.txt": "1 a"}, "has a class twice"),
-        ({"label": "number", "classes": "c"}, {"c": "a 0\nb 1", "test.txt": "x 2"}, "line 1 the label '2'"),
-        ({"label": "number", "classes": "c"}, {"c": "a 0\nb 1", "test.txt": "x -1"}, "line 1 the label '-1'"),
-        ({"label": "number", "classes": "c"}, {"c": "a 0\nb 1", "test.txt": "x"}, "line 1 the label ''"),
-        (
-            {"label": "number", "classes": "c"},
-            {"c": "a 1\nb 0", "test.txt": "x 0"},
-            "not a class and the number 0",
-        ),
+        ({"variants.txt": "a"}, "test.txt' cannot be read"),
+        ({"variants.txt": "a\nb", "test.txt": "1 a\n../2 b"}, "lies outside of"),
+        ({"variants.txt": "a\nb", "test.txt": "/etc/passwd a"}, "lies outside of"),
+        ({"variants.txt": "a\nb", "test.txt": "1 a\n2 d"}, "line 2 the class 'd'"),
+        ({"variants.txt": "a\na", "test.txt": "1 a"}, "has a class twice"),
     ],
 )
-def test_lists_that_do_not_fit(
-    tmp_path: Path, layout: dict[str, Any], files: dict[str, str], says: str
-) -> None:
+def test_lists_that_do_not_fit(tmp_path: Path, files: dict[str, str], says: str) -> None:
     with pytest.raises(InputError) as told:
-        lists(tmp_path, layout, files)
+        lists(tmp_path, files)
     assert says in told.value.message
 
 
