@@ -34,7 +34,7 @@ from fieldmark.tools.concepts.pool import open_pool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import Answer
 from fieldmark.tools.llm.counting import CountingModel
-from tests.graph.world import PARTS, PHRASES, FakeEncoder, World, asked_about
+from tests.graph.world import PARTS, PHRASES, FakeEncoder, World, data_of
 
 RED = "a red belly"
 """What the concept's name says."""
@@ -170,7 +170,7 @@ class Analyst:
         self.asked.append(question)
         if (error := self.fault(question)) is not None:
             raise error
-        data = asked_about(question)
+        data = data_of(question)
         said = getattr(self, question.prompt_id.split(".")[0])(data)
         return Answer(
             value=question.answer_model.model_validate(said),

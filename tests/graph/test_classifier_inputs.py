@@ -37,7 +37,7 @@ from tests.graph.classifying import (
     truly,
 )
 from tests.graph.running import make_context, options, run
-from tests.graph.world import FakeEncoder, FakeModel, World, asked_about, data_of
+from tests.graph.world import FakeEncoder, FakeModel, World, data_of
 
 # ---------------------------------------------------------------- classes
 
@@ -103,7 +103,7 @@ def test_a_thousand_classes(tmp_path: Path) -> None:
     began = time.monotonic()
     ran = run(make_context(tmp_path, world, images=images, llm=model, options=options(max_rounds=2)))
     assert time.monotonic() - began < 60
-    described = [asked_about(q)["class"] for q in model.asked if q.prompt_id == "describe.v1"]
+    described = [data_of(q)["class"] for q in model.asked if q.prompt_id == "describe.v1"]
     assert sorted(described) == sorted(world.names)
     assert ran.state.stop_reason in ("resolved", "no_progress", "max_rounds")
     first = [p.first_label == world.truth(image) for p, image in zip(ran.predictions, images, strict=True)]

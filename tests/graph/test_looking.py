@@ -20,7 +20,7 @@ from fieldmark.tools.llm.chat import Answer
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion, error
 from tests.graph.running import Events, Ran, make_context, options, run
 from tests.graph.test_resolve_order import names
-from tests.graph.world import FakeEncoder, FakeModel, World, asked_about, data_of, number_of
+from tests.graph.world import FakeEncoder, FakeModel, World, data_of, number_of
 from tests.seeing import hash_of
 
 WORLD = World(names=("finch", "heron", "gull", "wren", "crane", "robin"))
@@ -57,7 +57,7 @@ class Seer:
         (part,) = question.messages[-1].images
         said = choice_of(self.images, part.data_url)
         if self.says is not None:
-            said = self.says(asked_about(question), str(said["choice"]))
+            said = self.says(data_of(question), str(said["choice"]))
         value = question.answer_model.model_validate(said)
         return Answer(value=value, key="k", cached=False, prompt_tokens=1, completion_tokens=1)
 
@@ -98,7 +98,7 @@ def test_candidates_and_disputed_marks_go_with_the_image(
     assert ran.state.round > 0
     assert len(vlm.asked) == 12  # top-k resolves nothing by itself
     for question in vlm.asked:
-        data = asked_about(question)
+        data = data_of(question)
         assert len(data["candidates"]) == 3 and data["noun"] == "bird"
         assert 0 < len(data["marks"]) <= 8
         for mark in data["marks"]:
@@ -154,7 +154,7 @@ def test_no_choice_leaves_the_image_open(
 def test_a_refusal_or_a_fault_leaves_that_image_open(
     tmp_path: Path, images: tuple[ImageFile, ...], fault: Exception, failure: str
 ) -> None:
-    vlm = Seer(images, lambda q: fault if "finch" in asked_about(q)["candidates"] else None)
+    vlm = Seer(images, lambda q: fault if "finch" in data_of(q)["candidates"] else None)
     ran = looked(tmp_path, images, vlm)
     for p in ran.predictions:
         if p.status == "open":

@@ -23,7 +23,7 @@ from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.search.folds import draw_folds
 from fieldmark.tools.search.generation import search_seed
 from tests.graph.test_optimize import SMALL, Killed, Watched, context_on, raw, search
-from tests.graph.world import FakeModel, World, direction
+from tests.graph.world import FakeModel, World
 
 SHOTS = 4
 FOLDED = SMALL.model_copy(update={"folds": 2})
@@ -126,8 +126,10 @@ class Disguised(Watched):
 
     disguised: frozenset[str] = frozenset()
 
-    def _image(self, image: ImageFile) -> torch.Tensor:
-        return direction("elsewhere") if image.path.name in self.disguised else super()._image(image)
+    def image_vector(self, image: ImageFile) -> torch.Tensor:
+        return (
+            self.direction("elsewhere") if image.path.name in self.disguised else super().image_vector(image)
+        )
 
 
 def test_a_fold_is_not_seen_by_its_search(

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,18 @@ from fieldmark.records import Origin, Prompt, PromptBook, Question
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.llm.chat import Answer
 from tests.graph.test_optimize import SMALL, Killed, context_on, raw, search
-from tests.graph.world import FakeModel, World, asked_about
+from tests.graph.world import FakeModel, World, data_of
 
 OPTIONS = SMALL.model_copy(update={"contrasts": 0, "passes": 3, "operators": ("reflect",), "reflections": 3})
 REFLECT = "reflect.v1"
 
 
-@dataclass
 class Remembering(FakeModel):
     """A model behind a cache that outlives the process: only what is asked anew is written down."""
 
-    known: dict[str, Answer[Any]] = field(default_factory=dict)
+    def __init__(self, world: World, **given: Any) -> None:
+        super().__init__(world, **given)
+        self.known: dict[str, Answer[Any]] = {}
 
     async def ask(self, question: Question[Any]) -> Answer[Any]:
         key = content_key([question.prompt_id, question.messages[-1].content, question.sample])
@@ -79,7 +79,7 @@ def test_what_is_shown_are_the_confusions_of_training_images_and_present_marks(
     context, _ = whole
     assert isinstance(context.llm, FakeModel)
     for question in reflected(context.llm):
-        data = asked_about(question)
+        data = data_of(question)
         names = [row["class"] for row in data["classes"]]
         assert tuple(names) == question.about
         assert 2 <= len(names) <= 4

@@ -14,7 +14,7 @@ from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.errors import InputError
 from fieldmark.records import PromptBook
 from tests.graph.running import Events, Ran, make_context, options, run
-from tests.graph.world import FakeEncoder, FakeModel, World, asked_about
+from tests.graph.world import FakeEncoder, FakeModel, World, data_of
 
 WORLD = World()
 RULES = {
@@ -174,8 +174,8 @@ def test_an_image_like_nothing_known_is_rejected(tmp_path: Path) -> None:
     """An image that shows nothing at all, where calibration images are all clear."""
 
     class Stranger(FakeEncoder):
-        def _image(self, image: Any) -> torch.Tensor:
-            vector = super()._image(image)
+        def image_vector(self, image: Any) -> torch.Tensor:
+            vector = super().image_vector(image)
             if image.path.stem == "5-0":
                 vector[:-1] = 0
             return vector / vector.norm()
@@ -226,7 +226,7 @@ def test_calibration_images_are_asked_about_like_the_others(tmp_path: Path) -> N
         llm=model,
     )
     run(context)
-    asked = {name for q in model.asked if "group" in q.prompt_id for name in asked_about(q)["classes"]}
+    asked = {name for q in model.asked if "group" in q.prompt_id for name in data_of(q)["classes"]}
     assert asked == set(WORLD.names)
 
 

@@ -17,7 +17,7 @@ from fieldmark.errors import EndpointError, InputError, LimitReached, NoImagesEr
 from fieldmark.records import Origin, Prompt, PromptBook
 from fieldmark.tools.scoring.books import book_scores
 from tests.graph.running import Events, make_context, options, run
-from tests.graph.world import FakeEncoder, FakeModel, World, asked_about
+from tests.graph.world import FakeEncoder, FakeModel, World, data_of
 
 WORLD = World()
 FIRST_LOOK = ["encode", "score", "triage"]
@@ -117,7 +117,7 @@ def test_a_book_that_lists_the_classes_otherwise_is_refused(tmp_path: Path) -> N
 def test_several_samples_are_asked_apart_and_a_repeated_mark_counts_once(tmp_path: Path) -> None:
     model = FakeModel(WORLD)
     ran = run(make_context(tmp_path, WORLD, llm=model, options=options(descriptor_samples=3, max_rounds=0)))
-    samples = [(asked_about(q)["class"], q.sample) for q in model.asked]
+    samples = [(data_of(q)["class"], q.sample) for q in model.asked]
     assert sorted(samples) == sorted((name, n) for name in WORLD.names for n in range(3))
     book = ran.context.run.read("book.json", PromptBook)
     assert [len(book.texts(name)) for name in WORLD.names] == [1] * 16
@@ -131,7 +131,7 @@ def test_more_questions_than_a_step_may_hold_are_sent_in_batches(tmp_path: Path)
     )
     (node, sends), *_ = steps(context)
     assert (node, sends) == ("describe", (MOST_SENDS + 50) / 2)
-    assert len({asked_about(q)["class"] for q in model.asked}) == len(model.asked) == MOST_SENDS + 50
+    assert len({data_of(q)["class"] for q in model.asked}) == len(model.asked) == MOST_SENDS + 50
 
 
 # ---------------------------------------------------------------- stop reasons
@@ -262,7 +262,7 @@ def test_half_a_first_look_is_not_called_resolved(tmp_path: Path) -> None:
 
 def test_a_failed_question_is_a_counted_outcome_and_the_rest_goes_on(tmp_path: Path) -> None:
     def fault(question: Any) -> Exception | None:
-        if asked_about(question).get("class") == "heron":
+        if data_of(question).get("class") == "heron":
             return QuestionFailed("It refused.", reason="refused")
         return None
 
@@ -300,7 +300,7 @@ def test_progress_is_told_in_order(tmp_path: Path) -> None:
     events = Events()
     run(make_context(tmp_path, WORLD, report=events))
     told = list(dict.fromkeys(name for name, _ in events.all))
-    assert told == ["answered", "encoding", "triaged", "planned"]
+    assert told == ["answered", "encoding", "encoded", "triaged", "planned"]
     assert [fields["round"] for fields in events.named("triaged")] == [0, 1]
     assert events.named("planned") == [{"round": 1, "questions": 4}]
 

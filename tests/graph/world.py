@@ -5,20 +5,18 @@ belly, told apart by every other part.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from fieldmark.cache.keys import content_key
-from fieldmark.records import EncoderUsage, Question, Skipped
-from fieldmark.tools.clip.encoder import Encoded, Progress
+from fieldmark.records import Question
+from fieldmark.testing import HashingEncoder, ScriptedModel, data_of
+from fieldmark.testing.scripted_model import Reply
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.llm.chat import Answer
 
 COLOURS = ("red", "blue", "green", "white")
 SHOWN_BY = {"belly": (0,), "bill": (1,), "tail": (1, 2), "crest": (0, 1, 3), "wing": (1, 2, 4), "leg": (1, 3)}
@@ -157,121 +155,66 @@ def number_of(image: ImageFile) -> int:
     return int(image.path.stem.split("-")[0])
 
 
-def data_of(text: str) -> dict[str, Any]:
-    """The data block of a rendered question."""
-    start = text.rindex("<data>\n") + len("<data>\n")
-    return json.loads(text[start : text.index("\n</data>", start)])
-
-
-def asked_about(question: Question[Any]) -> dict[str, Any]:
-    return data_of(question.messages[-1].content)
-
-
-class FakeEncoder:
+class FakeEncoder(HashingEncoder):
     """Vectors by hand: an image shows its class's values, a text says the values that it names.
 
     Args:
         world: Who shows what.
-        gone: Names of image files that cannot be read any more.
+        gone: Names of image files that cannot be read any more; no other file is there, and all can be read.
         noise: Length of what is peculiar to each image, against 1 for each value.
     """
 
-    name = "made-up"
     identity = "0" * 64
     width = WIDTH
-    context_length = 77
-    logit_scale = 20.0
-    random_weights = False
-    reference: torch.Tensor | None = None
 
     def __init__(self, world: World, *, gone: Sequence[str] = (), noise: float = 0.3) -> None:
+        super().__init__(width=WIDTH, noise=noise, name="made-up")
         self.world = world
         self.gone = frozenset(gone)
-        self.noise = noise
-        self.failures: tuple[Skipped, ...] = ()
-        self.images_seen: set[str] = set()
-        self.texts_seen: set[str] = set()
 
-    @property
-    def usage(self) -> EncoderUsage:
-        return EncoderUsage(distinct_images=len(self.images_seen), distinct_texts=len(self.texts_seen))
+    def unreadable(self, image: ImageFile) -> str:
+        return "vanished" if image.path.name in self.gone else ""
 
-    def encode_images(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Encoded:
-        ok = torch.tensor([image.path.name not in self.gone for image in images], dtype=torch.bool)
-        self.failures = tuple(
-            Skipped(path=str(image.path), reason="vanished")
-            for image, fine in zip(images, ok.tolist(), strict=True)
-            if not fine
-        )
-        vectors = torch.zeros(len(images), WIDTH)
-        for row, image in enumerate(images):
-            if ok[row]:
-                vectors[row] = self._image(image)
-                self.images_seen.add(image.content_hash)
-        return Encoded(vectors, ok)
-
-    def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> torch.Tensor:
-        self.texts_seen.update(texts)
-        return torch.stack([self._text(text) for text in texts]) if texts else torch.zeros(0, WIDTH)
-
-    def _image(self, image: ImageFile) -> torch.Tensor:
+    def image_vector(self, image: ImageFile) -> torch.Tensor:
         name = self.world.truth(image)
-        vector = direction(image.path.stem) * self.noise
+        vector = self.direction(image.path.stem) * self.noise
         for part in PARTS:
             vector[PHRASES.index(self.world.value(name, part))] += 1
         vector[-1] += 1
-        return vector / vector.norm()
+        return vector
 
-    def _text(self, text: str) -> torch.Tensor:
-        vector = direction(text) * 0.05
+    def text_vector(self, text: str) -> torch.Tensor:
+        vector = self.direction(text) * 0.05
         for place, phrase in enumerate(PHRASES):
             vector[place] += phrase in text
         vector[-1] += 1
-        return vector / vector.norm()
-
-
-def direction(name: str) -> torch.Tensor:
-    """A unit vector that belongs to a name, `[WIDTH]` float32."""
-    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:6])
-    vector = torch.randn(WIDTH, generator=torch.Generator().manual_seed(seed))
-    return vector / vector.norm()
+        return vector
 
 
 Fault = Callable[[Question[Any]], Exception | None]
 
 
-@dataclass
-class FakeModel:
+class FakeModel(ScriptedModel):
     """A language model that answers truly from a world, and remembers what it was asked.
 
-    Attributes:
+    Args:
         world: What is true.
         fault: What to raise instead of answering, if anything.
         told: Answers other than the true ones: (question, true answer) → answer.
-        asked: The questions so far.
     """
 
-    world: World
-    fault: Fault | None = None
-    told: Callable[[Question[Any], dict[str, Any]], dict[str, Any]] | None = None
-    asked: list[Question[Any]] = field(default_factory=list)
+    def __init__(
+        self,
+        world: World,
+        fault: Fault | None = None,
+        told: Callable[[Question[Any], dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(self._said)
+        self.world, self.fault, self.told = world, fault, told
 
-    async def ask(self, question: Question[Any]) -> Answer[Any]:
-        self.asked.append(question)
+    def _said(self, question: Question[Any]) -> Reply:
         if self.fault is not None and (error := self.fault(question)) is not None:
-            raise error
-        data = asked_about(question)
+            return error
+        data = data_of(question)
         said = self.world.named(question.prompt_id, data) or self.world.answer(data)
-        if self.told is not None:
-            said = self.told(question, said)
-        return Answer(
-            value=question.answer_model.model_validate(said),
-            key=content_key([question.prompt_id, question.messages[-1].content, question.sample]),
-            cached=False,
-            prompt_tokens=1,
-            completion_tokens=1,
-        )
-
-    def kinds(self) -> list[str]:
-        """The kinds of questions asked, each once, in the order of first use."""
-        return list(dict.fromkeys(question.prompt_id for question in self.asked))
+        return said if self.told is None else self.told(question, said)

@@ -11,7 +11,7 @@ from fieldmark.agents.shared.notes import Columns, QuestionSpec
 from fieldmark.errors import CacheError, EndpointError, LimitReached, QuestionFailed
 from fieldmark.records import ContextFactor, ContextValue, Family, Vote
 from tests.graph.running import Events, make_context
-from tests.graph.world import FakeModel, World, asked_about
+from tests.graph.world import FakeModel, World, data_of
 
 WORLD = World()
 PAIR = QuestionSpec(kind="pair", classes=("finch", "crane"))
@@ -44,13 +44,13 @@ def test_each_kind_of_spec_stands_for_its_question(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [question.sample for question in questions] == [2, 0, 0, 0, 1, 0, 0, 3, 1, 1, 1, 1]
     assert [question.about for question in questions] == [spec.classes for spec in specs]
-    assert asked_about(questions[3])["tried"] == ["bill colour", "tail colour"]
-    bill, tail = asked_about(questions[4])["attributes"]
+    assert data_of(questions[3])["tried"] == ["bill colour", "tail colour"]
+    bill, tail = data_of(questions[4])["attributes"]
     assert bill["values_seen"] == [f"value {n}" for n in range(VALUES_SHOWN)]
     assert tail == {"name": "tail colour", "values_seen": []}
-    assert asked_about(questions[7])["question"] == "What is finch like?"
-    assert asked_about(questions[8])["task"] == "birds of a pond"
-    assert {asked_about(question)["noun"] for question in questions} == {"bird"}
+    assert data_of(questions[7])["question"] == "What is finch like?"
+    assert data_of(questions[8])["task"] == "birds of a pond"
+    assert {data_of(question)["noun"] for question in questions} == {"bird"}
 
 
 def test_descriptors_become_prompts_and_differences_become_votes(tmp_path: Path) -> None:

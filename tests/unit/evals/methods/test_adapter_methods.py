@@ -10,7 +10,7 @@ from fieldmark.evals.table.bench import Bench
 from fieldmark.tools.clip.encoder import Features
 from fieldmark.tools.clip.last_layers import LastLayers, Projection
 from fieldmark.tools.images.files import ImageFile
-from tests.graph.world import PARTS, WIDTH, FakeEncoder, FakeModel, World, asked_about
+from tests.graph.world import PARTS, WIDTH, FakeEncoder, FakeModel, World, data_of
 from tests.unit.evals.methods.made_up_bench import Benches, scored_by, scores_by
 
 KEYS = ("adapt-linear", "gist", "adapt-low-rank")
@@ -128,7 +128,7 @@ def test_a_class_without_an_answer_keeps_its_name(make_bench: Benches) -> None:
     gone = {NAMES[0], NAMES[-1]}
 
     def fault(question: object) -> Exception | None:
-        asked = asked_about(question)  # type: ignore[arg-type]
+        asked = data_of(question)  # type: ignore[arg-type]
         return QuestionFailed("no answer", reason="empty") if asked.get("class") in gone else None
 
     bench = bench_of(make_bench, llm=FakeModel(WORLD, fault=fault))

@@ -5,7 +5,7 @@ import torch
 
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.prompts.class_questions import GENERIC_QUESTIONS
-from tests.graph.world import PARTS, FakeModel, asked_about
+from tests.graph.world import PARTS, FakeModel, data_of
 from tests.unit.evals.methods.made_up_bench import (
     WORLD,
     Benches,
@@ -23,7 +23,7 @@ def portrait(name: str) -> list[str]:
 
 def asked(model: FakeModel) -> list[str]:
     """The questions that were to be answered about each class."""
-    return [asked_about(q)["question"] for q in model.asked if q.prompt_id == "portray.v1"]
+    return [data_of(q)["question"] for q in model.asked if q.prompt_id == "portray.v1"]
 
 
 def test_cupl_asks_the_domains_questions_and_pools_all_sentences(make_bench: Benches) -> None:
