@@ -18,7 +18,7 @@ LAYERS = (
     ("cli",),
     ("app",),
     ("evals",),
-    ("agents", "aviary"),
+    ("agents", "aviary", "testing"),
     ("tools",),
     ("prompts", "cache"),
     ("records",),
