@@ -28,7 +28,7 @@ from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.llm.chat import ChatModel
-from fieldmark.tools.llm.timed import TimedModel
+from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
@@ -152,7 +152,7 @@ class Optimizing:
 async def optimize(task: Optimizing) -> tuple[OptimizeResult, SearchResult]:
     """Run the search, or take it up again, and write the manifest."""
     before = task.encoder.usage.seconds
-    model = TimedModel(task.llm) if task.llm is not None else None
+    model = CountingModel(task.llm) if task.llm is not None else None
     context = OptimizeContext(
         classes=task.images.classes,
         train=task.images.train,

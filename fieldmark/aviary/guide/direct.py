@@ -15,19 +15,14 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class DirectGuide:
-    """A `LanguageModel` that is a guide in the same process.
-
-    Attributes:
-        guide: Who answers.
-        calls: Questions asked anew; each that fails counts again whenever it is asked.
+    """A `LanguageModel` that is a guide in the same process, and remembers its answers.
 
     Args:
-        guide: Who answers.
+        guide: The guide that answers.
     """
 
     def __init__(self, guide: Guide) -> None:
         self.guide = guide
-        self.calls = 0
         self._known: dict[str, Answer[Any]] = {}
 
     @property
@@ -46,7 +41,6 @@ class DirectGuide:
         known = self._known.get(key)
         if known is not None:
             return known
-        self.calls += 1
         schema = strict_schema(question.answer_model)
         try:
             text = self.guide.answer(question.messages, schema, question.sample)

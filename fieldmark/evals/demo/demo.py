@@ -26,7 +26,7 @@ from fieldmark.records import Limits, Record, Usage
 from fieldmark.tools.clip.clip import Encoder
 from fieldmark.tools.images.files import find_images
 from fieldmark.tools.llm.chat import ChatModel
-from fieldmark.tools.llm.timed import TimedModel
+from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import Report
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
@@ -201,7 +201,7 @@ async def run_demo(
                 identity=server.guide.identity,
                 limits=Limits(),
             ) as chat:
-                model = TimedModel(chat)
+                model = CountingModel(chat)
                 ladder = Ladder(encoder=encoder, llm=model, options=settings.options, report=report)
                 climb = await ladder.climb(world, folder)
                 if settings.robustness:

@@ -47,6 +47,7 @@ from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import repeats
 from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.statistics import agreement
 
@@ -135,7 +136,7 @@ async def simulate(
     bench = TrialSetup(
         world=world,
         encoder=task.encoder,
-        llm=direct,
+        llm=CountingModel(direct),
         model=direct.identity,
         verdicts=VerdictStore(MemoryByteStore()),
         home=task.home,
@@ -153,13 +154,13 @@ async def simulate(
             identity=guide.identity,
             limits=Limits(),
         ) as llm:
-            over_http = replace(bench, llm=llm, verdicts=VerdictStore(task.answers))
+            over_http = replace(bench, llm=CountingModel(llm), verdicts=VerdictStore(task.answers))
             return [await _kept(rule, over_http, keep) for rule in rules]
 
 
 def remembering_nothing(bench: TrialSetup, guide: Guide) -> TrialSetup:
     """The bench for another owner, whose counts do not hang on who came before."""
-    return replace(bench, llm=DirectGuide(guide), verdicts=VerdictStore(MemoryByteStore()))
+    return replace(bench, llm=CountingModel(DirectGuide(guide)), verdicts=VerdictStore(MemoryByteStore()))
 
 
 async def _kept(rule: Rule, bench: TrialSetup, keep: Callable[[OwnerRun], None]) -> OwnerRun:

@@ -3,7 +3,6 @@
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -33,7 +32,6 @@ from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
 from fieldmark.tools.concepts.heads.choose import choose_head
 from fieldmark.tools.concepts.heads.export import load_head
 from fieldmark.tools.concepts.heads.train import Examples
-from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import Report
 from fieldmark.tools.runs.folder import now
@@ -41,15 +39,6 @@ from fieldmark.tools.statistics.agreement import best_threshold
 
 Floats = NDArray[np.float64]
 MODELS = "models"
-
-
-class CountedModel(LanguageModel, Protocol):
-    """A language model that counts what it is asked anew."""
-
-    @property
-    def calls(self) -> int:
-        """Questions so far."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -106,7 +95,7 @@ class TrialSetup:
     Attributes:
         world: The pictures.
         encoder: The CLIP encoder.
-        llm: The guide.
+        llm: The guide, counted.
         model: What its answers depend on.
         verdicts: Where verdicts are kept.
         home: Folder for the concepts' folders.
@@ -116,7 +105,7 @@ class TrialSetup:
 
     world: OwnersWorld
     encoder: Encoder
-    llm: CountedModel
+    llm: CountingModel
     model: str
     verdicts: VerdictStore
     home: Path

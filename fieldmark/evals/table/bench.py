@@ -10,11 +10,12 @@ from torch import Tensor
 
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import NoImagesError
-from fieldmark.evals.table.counting import Cost, CountedEncoder, CountedModel
+from fieldmark.evals.table.counting import Cost, CountedEncoder, cost_of
 from fieldmark.evals.table.test_set import ImageFactor, TestSet
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
+from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
 
@@ -45,7 +46,7 @@ class Bench:
 
     test: TestSet
     encoder: CountedEncoder
-    llm: CountedModel | None
+    llm: CountingModel | None
     arrays: ArrayStore
     run: RunFolder
     seed: int = 0
@@ -72,7 +73,7 @@ class Bench:
         return cls(
             test=test,
             encoder=CountedEncoder(encoder),
-            llm=None if llm is None else CountedModel(llm),
+            llm=None if llm is None else CountingModel(llm),
             arrays=ArrayStore(run.path / "arrays"),
             run=run,
             seed=seed,
@@ -189,7 +190,7 @@ class Bench:
     @property
     def cost(self) -> Cost:
         """What was used so far. Test images are everybody's, and are not counted."""
-        asked = self.llm.cost if self.llm is not None else Cost()
+        asked = cost_of(self.llm) if self.llm is not None else Cost()
         own = {image.content_hash for image in self.test.images}
         return asked.model_copy(
             update={"texts": len(self.encoder.texts), "images": len(self.encoder.images - own)}

@@ -1,20 +1,16 @@
 """Counts what a method used: questions, tokens and texts, each distinct one once, cached or not."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from pydantic import BaseModel
 
-from fieldmark.errors import QuestionFailed
-from fieldmark.records import EncoderUsage, Question, Record, Skipped
+from fieldmark.records import EncoderUsage, Record, Skipped
 from fieldmark.tools.clip.adapters.adapted import tower_encoder
 from fieldmark.tools.clip.encoder import Encoded, Encoder, Features, Progress
 from fieldmark.tools.clip.last_layers import LastLayers
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.llm.chat import Answer, LanguageModel, concurrency_of
-
-T = TypeVar("T", bound=BaseModel)
+from fieldmark.tools.llm.counting import CountingModel
 
 
 class Cost(Record):
@@ -40,45 +36,16 @@ class Cost(Record):
     """Distinct images beyond the test images: labelled ones, of other classes too, and pools."""
 
 
-class CountedModel:
-    """A language model that remembers what was asked through it."""
-
-    def __init__(self, inner: LanguageModel) -> None:
-        self._inner = inner
-        self._answers: dict[str, Answer[Any]] = {}
-        self._failed = 0
-
-    @property
-    def model(self) -> str:
-        """The model's name, where it has one."""
-        return str(getattr(self._inner, "model", ""))
-
-    @property
-    def concurrency(self) -> int:
-        """How many questions the model takes at a time."""
-        return concurrency_of(self._inner)
-
-    async def ask(self, question: Question[T]) -> Answer[T]:
-        """See `LanguageModel`."""
-        try:
-            answer = await self._inner.ask(question)
-        except QuestionFailed:
-            self._failed += 1
-            raise
-        self._answers.setdefault(answer.key, answer)
-        return answer
-
-    @property
-    def cost(self) -> Cost:
-        """What was asked so far."""
-        counted = tuple(self._answers.values())
-        return Cost(
-            llm_requests=len(counted),
-            llm_fresh=sum(not answer.cached for answer in counted),
-            prompt_tokens=_sum(answer.prompt_tokens for answer in counted),
-            completion_tokens=_sum(answer.completion_tokens for answer in counted),
-            llm_failed=self._failed,
-        )
+def cost_of(model: CountingModel) -> Cost:
+    """What was asked through a model so far."""
+    counted = tuple(model.answers.values())
+    return Cost(
+        llm_requests=len(counted),
+        llm_fresh=sum(not answer.cached for answer in counted),
+        prompt_tokens=_sum(answer.prompt_tokens for answer in counted),
+        completion_tokens=_sum(answer.completion_tokens for answer in counted),
+        llm_failed=model.failed,
+    )
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

@@ -15,6 +15,7 @@ from fieldmark.records import ImagePart, Question
 from fieldmark.tools.images.decode import UnusableImageError
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
+from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.llm.image_messages import ImageMessages
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,6 @@ class ImageAsker:
 
     Attributes:
         images: Makes images ready to be sent.
-        calls: Questions asked anew so far.
         failures: Questions without a usable answer so far, by reason; "unreadable" where an image could not
             be shown.
 
@@ -43,10 +43,14 @@ class ImageAsker:
 
     def __init__(self, llm: LanguageModel, images: ImageMessages | None = None) -> None:
         self.images = images or ImageMessages()
-        self.calls = 0
         self.failures: Counter[str] = Counter()
-        self._llm = llm
+        self._llm = CountingModel(llm)
         self._answered = False
+
+    @property
+    def calls(self) -> int:
+        """Questions asked anew so far."""
+        return self._llm.calls
 
     async def ask(self, image: ImageFile, question: Callable[[ImagePart], Question[T]]) -> T | Unanswered:
         """Ask about one image.
@@ -71,7 +75,6 @@ class ImageAsker:
         try:
             answer = await self._llm.ask(question(part))
         except QuestionFailed as error:
-            self.calls += 1
             self.failures[error.reason] += 1
             logger.info("%s: %s", image.path, error.message)
             if error.reason in _REFUSALS:
@@ -80,7 +83,6 @@ class ImageAsker:
             self._give_up_on_the_blind(error)
             return "abstain"
         self._answered = True
-        self.calls += not answer.cached
         return answer.value
 
     def _give_up_on_the_blind(self, error: QuestionFailed) -> None:

@@ -1,19 +1,25 @@
-"""Counts the questions that a language model had to be asked anew."""
+"""Counts what a language model is asked, and the time that it takes."""
 
-from typing import TypeVar
+import time
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from fieldmark.errors import QuestionFailed
 from fieldmark.records import Question
-from fieldmark.tools.llm.answer_store import Answer
-from fieldmark.tools.llm.chat import LanguageModel
+from fieldmark.tools.llm.chat import Answer, LanguageModel, concurrency_of
 
 T = TypeVar("T", bound=BaseModel)
 
 
 class CountingModel:
-    """A language model, and how often it was asked; answers out of a cache do not count.
+    """A language model with counters.
+
+    Attributes:
+        calls: Questions asked anew; answers from a cache do not count.
+        failed: Those of them that brought no usable answer.
+        answers: The first answer to each distinct question, by its key.
+        seconds: Time in which at least one question was under way.
 
     Args:
         llm: The model that answers. Its errors pass through.
@@ -21,14 +27,38 @@ class CountingModel:
 
     def __init__(self, llm: LanguageModel) -> None:
         self.calls = 0
+        self.failed = 0
+        self.answers: dict[str, Answer[Any]] = {}
+        self.seconds = 0.0
         self._llm = llm
+        self._under_way = 0
+        self._since = 0.0
+
+    @property
+    def model(self) -> str:
+        """The model's name, where it has one."""
+        return str(getattr(self._llm, "model", ""))
+
+    @property
+    def concurrency(self) -> int:
+        """How many questions the model takes at a time."""
+        return concurrency_of(self._llm)
 
     async def ask(self, question: Question[T]) -> Answer[T]:
-        """Answer one question."""
+        """See `LanguageModel`."""
+        if not self._under_way:
+            self._since = time.perf_counter()
+        self._under_way += 1
         try:
             answer = await self._llm.ask(question)
         except QuestionFailed:
             self.calls += 1
+            self.failed += 1
             raise
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self.seconds += time.perf_counter() - self._since
         self.calls += not answer.cached
+        self.answers.setdefault(answer.key, answer)
         return answer
