@@ -18,6 +18,7 @@ from fieldmark.records import Limits, PromptBook
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
+from fieldmark.tools.datasets.shots import draw_shots, first
 from fieldmark.tools.images.files import ImageFile, find_images
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.runs.events import Report
@@ -56,9 +57,11 @@ def aviary_images(
     book: Sequence[Species], settings: AviarySettings, *, pictures: Path, report: Report
 ) -> LabelledImages:
     """Draw the training and the test pictures, each from seeds of its own, or take those drawn before."""
+    train = _drawn(book, settings.seed + TRAIN_SEED, MOST_SHOTS, pictures, report)
+    few = draw_shots([image.label for image in train], shots=settings.shots, draw=first)
     return LabelledImages(
         classes=tuple(species.name for species in book),
-        train=_shots(_drawn(book, settings.seed + TRAIN_SEED, MOST_SHOTS, pictures, report), settings.shots),
+        train=tuple(train[place] for place in sorted(few)),
         test=_drawn(book, settings.seed, settings.images, pictures, report),
     )
 
@@ -75,17 +78,6 @@ def _drawn(
         progress=lambda done, of: report("rendering", {"done": done, "of": of}),
     )
     return find_images(folder, labels_from_folders=True).images
-
-
-def _shots(images: Sequence[ImageFile], shots: int) -> tuple[ImageFile, ...]:
-    counts: dict[str, int] = {}
-    kept: list[ImageFile] = []
-    for image in images:
-        name = str(image.label)
-        counts[name] = counts.get(name, 0) + 1
-        if counts[name] <= shots:
-            kept.append(image)
-    return tuple(kept)
 
 
 async def optimize_aviary(

@@ -3,14 +3,13 @@
 The search is shown no test image.
 """
 
-import torch
-
 from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.records import PromptBook
+from fieldmark.tools.datasets.shots import draw_shots, first
 from fieldmark.tools.scoring.books import book_scores
 
 SHOTS = 4
@@ -19,9 +18,10 @@ SHOTS = 4
 
 async def by_evolved_book(bench: Bench) -> MethodScores:
     """Search once over all groups of classes, and score by the fittest book."""
+    places = draw_shots(bench.train_labels.tolist(), shots=SHOTS, draw=first)
     context = OptimizeContext(
         classes=bench.classes,
-        train=tuple(bench.test.train[place] for place in first_shots(bench.train_labels).tolist()),
+        train=tuple(bench.test.train[place] for place in sorted(places)),
         test=(),
         encoder=bench.encoder,
         llm=bench.llm,
@@ -34,19 +34,6 @@ async def by_evolved_book(bench: Bench) -> MethodScores:
     book = bench.run.read("book.json", PromptBook)
     scores = book_scores(book, bench.vectors, bench.encode)
     return MethodScores(scores=bench.logit_scale * scores, diagnostics={"prompts": float(len(book.prompts))})
-
-
-def first_shots(labels: torch.Tensor, shots: int = SHOTS) -> torch.Tensor:
-    """Places of the first images of each class, in order.
-
-    Args:
-        labels: Class of each image `[S]` int64.
-        shots: How many a class.
-    """
-    order = labels.argsort(stable=True)
-    ordered = labels[order]
-    rank = torch.arange(len(labels)) - torch.searchsorted(ordered, ordered)
-    return order[rank < shots].sort().values
 
 
 METHODS = (

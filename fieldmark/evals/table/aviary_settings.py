@@ -12,6 +12,7 @@ from fieldmark.aviary.world.grammar import caption, habitat_phrases, light_phras
 from fieldmark.aviary.world.species import Species, known_species, species_book, world_hash
 from fieldmark.errors import InputError
 from fieldmark.evals.table.test_set import ImageFactor, TestSet
+from fieldmark.tools.datasets.shots import draw_shots, first
 from fieldmark.tools.images.files import ImageFile, find_images
 from fieldmark.tools.runs.events import Report, say_nothing
 
@@ -105,10 +106,12 @@ def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     """
     book = species_book(world.seed, new=world.species, known=0)
     began = time.perf_counter()
+    kinds = {species.name: species.noun for species in book}
     images, truths = _drawn(world, book, 0, world.images, correlation=0.4)
     train, _ = _drawn(world, book, _TRAIN, 2, correlation=0.6)
+    train = _relabelled(train, kinds)
+    few = draw_shots([image.label for image in train], shots=world.shots, draw=first)
     pool, seen = _drawn(world, book, _POOL, world.pool, correlation=0.6)
-    kinds = {species.name: species.noun for species in book}
     nouns = tuple(dict.fromkeys(kinds.values()))
     own = [truth.habitat == KIND_BY_NOUN[kinds[truth.species]].habitat for truth in truths]
     places = [
@@ -121,7 +124,7 @@ def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
         noun=NOUN,
         images=_relabelled(images, kinds),
         groups=tuple(places),
-        train=_first(_relabelled(train, kinds), world.shots),
+        train=tuple(train[place] for place in sorted(few)),
         pool=_relabelled(pool, kinds),
         captions=_captions(seen, book),
         parents=_above(nouns),
@@ -269,14 +272,3 @@ def _drawn(
 
 def _relabelled(images: Sequence[ImageFile], labels: dict[str, str]) -> tuple[ImageFile, ...]:
     return tuple(replace(image, label=labels[str(image.label)]) for image in images)
-
-
-def _first(images: Sequence[ImageFile], shots: int) -> tuple[ImageFile, ...]:
-    """The first images of each label."""
-    counts: dict[str | None, int] = {}
-    kept: list[ImageFile] = []
-    for image in images:
-        counts[image.label] = counts.get(image.label, 0) + 1
-        if counts[image.label] <= shots:
-            kept.append(image)
-    return tuple(kept)

@@ -12,6 +12,7 @@ from typing import Any
 from fieldmark.tools.books.files import check_text, clipped, kind_of, read_json, refuse
 from fieldmark.tools.datasets.labelled import SPLITS, Rows
 from fieldmark.tools.datasets.listing import Listing, inside
+from fieldmark.tools.datasets.shots import as_coop, draw_shots
 
 VALIDATION_SHOTS = 4
 """CoOp draws as many validation images a class as there are training images, and four at most."""
@@ -88,19 +89,13 @@ def few_shots(rows: Rows, classes: Sequence[str], *, shots: int, seed: int) -> R
     Returns:
         The chosen rows of "train" and "val", in CoOp's order.
     """
-    chance = Random(seed)
-    known = set(classes)
+    draw, known = as_coop(Random(seed)), set(classes)
     chosen: Rows = {}
     for split, number in (("train", shots), ("val", min(shots, VALIDATION_SHOTS))):
-        by_class: dict[str, list[tuple[Path, str]]] = {}
-        for path, label in rows.get(split, ()):
-            if label in known:
-                by_class.setdefault(label, []).append((path, label))
-        chosen[split] = []
-        for own in by_class.values():
-            enough = len(own) >= number
-            drawn = chance.sample(own, number) if enough else chance.choices(own, k=number)
-            chosen[split] += dict.fromkeys(drawn)
+        pairs = rows.get(split, [])
+        named = [name for name in dict.fromkeys(label for _, label in pairs) if name in known]
+        places = draw_shots([label for _, label in pairs], shots=number, draw=draw, classes=named)
+        chosen[split] = list(dict.fromkeys(pairs[place] for place in places))
     return chosen
 
 

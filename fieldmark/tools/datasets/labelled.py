@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from random import Random
 
 from fieldmark.errors import ClassNamesError, InputError, NoImagesError
 from fieldmark.records import Skipped
+from fieldmark.tools.datasets.shots import by_seed, draw_shots
 from fieldmark.tools.images.files import ImageFile, find_images, image_files
 from fieldmark.tools.images.given_paths import as_text, is_text, is_there
 
@@ -114,11 +114,11 @@ def drawn(
     by_path = {image.path: image for image in found.images}
     kept, skipped = _distinct({s: rows.get(s, []) for s in SPLITS}, by_path)
     train_rows = kept["train"] or kept["val"]
-    train: list[ImageFile] = []
-    for name in names:
-        own = [image for image in train_rows if image.label == name]
-        chosen = Random(f"fieldmark shots {seed} {name}").sample(own, min(shots, len(own)))
-        train += sorted(chosen, key=lambda image: str(image.path))
+    places = draw_shots([row.label for row in train_rows], shots=shots, draw=by_seed(seed), classes=names)
+    rank = {name: place for place, name in enumerate(names)}
+    train = sorted(
+        (train_rows[place] for place in places), key=lambda row: (rank[str(row.label)], str(row.path))
+    )
     used = {image.content_hash for image in train}
     pool = kept["test"] or (train_rows if reserve else [])
     test = tuple(image for image in pool if image.content_hash not in used)

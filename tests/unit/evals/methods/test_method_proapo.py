@@ -2,18 +2,10 @@
 
 import torch
 
-from fieldmark.evals.methods.proapo import SHOTS, first_shots
+from fieldmark.evals.methods.proapo import SHOTS
 from fieldmark.records import PromptBook
 from tests.graph.world import FakeEncoder
 from tests.unit.evals.methods.made_up_bench import TEST, WORLD, Benches, scored_by
-
-
-def test_the_first_shots_of_each_class() -> None:
-    labels = torch.tensor([2, 2, 0, 2, 0, 1, 2, 0])
-    assert first_shots(labels, 2).tolist() == [0, 1, 2, 4, 5]
-    assert first_shots(labels, 1).tolist() == [0, 2, 5]
-    assert first_shots(labels, 9).tolist() == list(range(8))
-    assert first_shots(labels[:0], 2).tolist() == []
 
 
 class Ordered(FakeEncoder):
