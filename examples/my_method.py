@@ -1,0 +1,34 @@
+"""A method of one's own, measured beside the field's: class names seen from several sides."""
+
+from pathlib import Path
+
+from fieldmark import EvalOptions, Evaluator
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.tools.scoring.prototype import ensemble_scores
+
+VIEWS = ("from the side", "from the front", "from above", "in flight")
+
+
+async def by_views(bench: Bench) -> MethodScores:
+    """Score by the unit mean of the four texts of each class."""
+    texts = [[f"a photo of a {name}, seen {view}." for view in VIEWS] for name in bench.classes]
+    scores = ensemble_scores(bench.vectors, bench.encode, texts, logit_scale=bench.logit_scale)
+    return MethodScores(scores=scores)
+
+
+METHOD = Method(
+    key="views",
+    title="Four views",
+    source="an example",
+    needs=frozenset({Need.NAMES}),
+    run=by_views,
+)
+
+if __name__ == "__main__":
+    # On the command line: fieldmark eval --data aviary --methods clip,waffle,my_method.py:METHOD
+    options = EvalOptions(data="aviary", methods=("clip", "waffle", f"{Path(__file__)}:METHOD"), seeds=1)
+    result = Evaluator(options=options, species=8, images_per_class=5).run()
+    for row in result.rows:
+        print(f"{row.method:8} top-1 {row.top1:.2f}, 95% interval {row.ci95}")
+    print("the report:", Path(result.run) / "report.html")
