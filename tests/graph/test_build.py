@@ -18,6 +18,7 @@ from fieldmark.records import Clause, Costs, Definition, Label
 from fieldmark.tools.annotate.vlm import Debate
 from fieldmark.tools.concepts import folder as concept_folder
 from fieldmark.tools.concepts.changes import with_labels, with_version
+from fieldmark.tools.concepts.heads import export as heads_export
 from fieldmark.tools.concepts.heads.choose import choose_head
 from fieldmark.tools.concepts.heads.export import load_head
 from fieldmark.tools.concepts.stratified_sample import draw_stratified
@@ -95,6 +96,14 @@ async def test_a_classifier_stands_alone_and_agrees_with_its_annotator(tmp_path)
     assert f"The bird has {RED}." in text
     assert "so" in text
     assert "version 1" in (context.out / "README.md").read_text()
+
+
+async def test_without_onnx_the_model_card_says_how_to_add_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(heads_export, "onnx_installed", lambda: False)
+    context, _ = setting(tmp_path)
+    await run_build(context)
+    assert not (context.out / "head.onnx").exists()
+    assert 'pip install "fieldmark[onnx]"' in (context.out / "README.md").read_text()
 
 
 async def test_blind_images_never_come_near_the_build(tmp_path):

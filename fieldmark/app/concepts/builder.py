@@ -32,7 +32,7 @@ from fieldmark.records.building import BuildResult, Measurement
 from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clip import ClipAnnotator, Labelled
 from fieldmark.tools.concepts.folder import ConceptFolder
-from fieldmark.tools.concepts.heads.export import HeadConfig, read_config
+from fieldmark.tools.concepts.heads.export import HeadConfig, add_onnx, read_config
 from fieldmark.tools.concepts.model_card import model_card
 from fieldmark.tools.runs.events import Report, say_nothing
 
@@ -210,6 +210,8 @@ class ConceptBuilder:
     def export(self, out: Path | str) -> ExportedClassifier:
         """Copy the classifier into a folder that stands alone, and check every file of the copy.
 
+        Without the package `onnx` the copy has no `head.onnx`; its model card says so.
+
         Args:
             out: A folder that is not there, is empty, or holds an export of this concept, which is replaced.
 
@@ -224,16 +226,17 @@ class ConceptBuilder:
                 hint="Run `fieldmark concept build` first.",
             )
         target = Path(out).resolve()
-        card = model_card(self.concept, self._config(), built, self.measured, folder=target.name or "FOLDER")
+        config = self._config(with_onnx=True)
+        card = model_card(self.concept, config, built, self.measured, folder=target.name or "FOLDER")
         return export_folder(self.out, target, card=card)
 
     async def aexport(self, out: Path | str) -> ExportedClassifier:
         """See `export`; for a running event loop."""
         return await asyncio.to_thread(self.export, out)
 
-    def _config(self) -> HeadConfig:
+    def _config(self, *, with_onnx: bool = False) -> HeadConfig:
         try:
-            return read_config(self.out)
+            return add_onnx(self.out) if with_onnx else read_config(self.out)
         except InputError as error:
             raise RunError(error.message, hint="Build it again: `fieldmark concept build`.") from error
 

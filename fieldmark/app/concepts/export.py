@@ -37,7 +37,7 @@ class ExportedClassifier:
 
 
 def export_folder(source: Path, out: Path, *, card: str) -> ExportedClassifier:
-    """Copy head, ONNX model, configuration, instructions and their pictures, and write the model card.
+    """Copy head, ONNX model (if there), configuration, instructions and their pictures; write the model card.
 
     A new folder appears whole or not at all. In one that holds an export of the same concept the
     configuration goes first: a copy that was cut short is refused by its hashes, and may be exported again.
@@ -79,7 +79,8 @@ def _contents(source: Path) -> tuple[dict[str, bytes], HeadConfig]:
     """The files of a build that are exported, the configuration first."""
     try:
         config = verify_export(source)
-        contents = {name: (source / name).read_bytes() for name in (CONFIG, WEIGHTS, ONNX, INSTRUCTIONS)}
+        names = (CONFIG, WEIGHTS, *([ONNX] if ONNX in config.files else []), INSTRUCTIONS)
+        contents = {name: (source / name).read_bytes() for name in names}
         for path in sorted((source / EXEMPLARS).glob("*.jpg")):
             contents[f"{EXEMPLARS}/{path.name}"] = path.read_bytes()
     except (InputError, OSError) as error:
@@ -113,7 +114,7 @@ def _refuse_what_is_else(out: Path, source: Path, config: HeadConfig) -> None:
         earlier = read_config(out)
     except InputError:
         # One whose configuration was damaged may be replaced: what it was is seen by its other files.
-        if {CONFIG, WEIGHTS, ONNX} <= there:
+        if {CONFIG, WEIGHTS} <= there:
             return
         raise InputError(
             f"{out} is not empty and holds no exported classifier.", hint="Give a new or empty folder."
@@ -126,12 +127,14 @@ def _refuse_what_is_else(out: Path, source: Path, config: HeadConfig) -> None:
 
 
 def _replace(staging: Path, out: Path, names: list[str]) -> None:
-    """Move files over those of an earlier export, and remove its pictures that are not shown any more."""
+    """Move files over those of an earlier export, and remove its files that are no part of this one."""
     pictures = out / EXEMPLARS
     if any(name.startswith(f"{EXEMPLARS}/") for name in names):
         pictures.mkdir(exist_ok=True)
     for name in names:
         (staging / name).replace(out / name)
+    if ONNX not in names:
+        (out / ONNX).unlink(missing_ok=True)
     for path in pictures.glob("*.jpg"):
         if EXEMPLAR.fullmatch(path.name) and f"{EXEMPLARS}/{path.name}" not in names:
             path.unlink()

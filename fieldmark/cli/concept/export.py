@@ -25,6 +25,7 @@ def export(
     needs a language model.
     """
     from fieldmark.app.concepts.builder import ConceptBuilder
+    from fieldmark.tools.concepts.heads.export import ONNX
 
     builder = ConceptBuilder.open(name, version=version)
     exported = builder.export(out)
@@ -50,6 +51,12 @@ def export(
         errors().say(
             "warning: it was not measured, and its model card says so. "
             f"Measure it first: fieldmark concept evaluate {shlex.quote(config.concept)}",
+            "yellow",
+        )
+    if ONNX not in config.files:
+        errors().say(
+            f"note: {ONNX} was left out, as the package onnx is not installed; all else is there. "
+            'To add it: pip install "fieldmark[onnx]", then export again.',
             "yellow",
         )
     console.say(f"Use it: fieldmark concept predict {shlex.quote(str(out))} photos/")

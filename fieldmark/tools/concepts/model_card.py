@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from fieldmark.records import Clause, Concept
 from fieldmark.records.building import BuildResult, Measurement, Score
-from fieldmark.tools.concepts.heads.export import HeadConfig
+from fieldmark.tools.concepts.heads.export import ONNX, HeadConfig
 
 _JUDGES = {
     "classifier": "this classifier",
@@ -69,6 +69,11 @@ def model_card(
         "with it the right threshold, may be another.",
         "- A hundred blind labels leave wide intervals; read them before you compare versions.",
     ]
+    if ONNX not in config.files:
+        parts.append(
+            f"- It has no `{ONNX}`, as the package onnx was not installed. To add it: "
+            '`pip install "fieldmark[onnx]"`, then export again. All else works without it.'
+        )
     parts += [f"- {_line(note)}" for note in built.notes]
     return "\n".join(parts) + "\n"
 

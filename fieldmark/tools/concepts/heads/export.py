@@ -1,8 +1,9 @@
-"""A head in a folder of its own: weights, ONNX model, and what must fit before it may be used.
+"""Writes a head into a folder of its own, and loads it: weights, configuration, an ONNX model with `onnx`.
 
 Nothing it reads is executed.
 """
 
+import importlib.util
 import json
 from hashlib import sha256
 from pathlib import Path
@@ -54,11 +55,13 @@ class HeadConfig(Record):
     intercept: float
     threshold: float = Field(ge=0, le=1)
     files: dict[str, str]
-    """File name → SHA-256 of the weights and the ONNX model."""
+    """File name → SHA-256 of the weights and, where it was made, the ONNX model."""
 
 
 def export_head(folder: Path, head: Head, *, concept: str, version: int, encoder: Encoder) -> HeadConfig:
     """Write `head.safetensors`, `head.onnx` and, last, `config.json` into a folder.
+
+    Without the package `onnx` there is no `head.onnx`; `add_onnx` makes it later.
 
     Args:
         folder: The folder; made where it is missing.
@@ -77,10 +80,9 @@ def export_head(folder: Path, head: Head, *, concept: str, version: int, encoder
             f"{encoder.width} numbers.",
             hint="Fit it on that encoder's vectors.",
         )
-    contents = {
-        WEIGHTS: save_tensors(_tensors(head.network)),
-        ONNX: onnx_model(head).SerializeToString(),
-    }
+    contents = {WEIGHTS: save_tensors(_tensors(head.network))}
+    if onnx_installed():
+        contents[ONNX] = onnx_model(head).SerializeToString()
     config = HeadConfig(
         concept=concept,
         version=version,
@@ -93,14 +95,41 @@ def export_head(folder: Path, head: Head, *, concept: str, version: int, encoder
         threshold=head.threshold,
         files={name: sha256(data).hexdigest() for name, data in contents.items()},
     )
+    _write(folder, contents, config)
+    return config
+
+
+def onnx_installed() -> bool:
+    """Whether the package `onnx`, an extra of Fieldmark, is there."""
+    return importlib.util.find_spec("onnx") is not None
+
+
+def add_onnx(folder: Path) -> HeadConfig:
+    """Write `head.onnx` into an export that was made without the package `onnx`, where it is there now.
+
+    Raises:
+        InputError: The folder holds no export, or a file of it is damaged, or it cannot be written.
+    """
+    config = read_config(folder)
+    if ONNX in config.files or not onnx_installed():
+        return config
+    data = onnx_model(_head(folder, config)).SerializeToString()
+    files = config.files | {ONNX: sha256(data).hexdigest()}
+    config = config.model_copy(update={"files": files})
+    _write(folder, {ONNX: data}, config)
+    return config
+
+
+def _write(folder: Path, contents: dict[str, bytes], config: HeadConfig) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in contents.items():
             write_whole(folder / name, (data,))
+        if ONNX not in config.files:
+            (folder / ONNX).unlink(missing_ok=True)
         write_whole(folder / CONFIG, (config.model_dump_json(indent=1).encode(),))
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error}.", hint="Give another folder.") from error
-    return config
 
 
 def read_config(folder: Path) -> HeadConfig:
@@ -132,10 +161,14 @@ def load_head(folder: Path, encoder: Encoder) -> tuple[Head, HeadConfig]:
     """
     config = read_config(folder)
     check_encoder(config, encoder)
+    return _head(folder, config), config
+
+
+def _head(folder: Path, config: HeadConfig) -> Head:
     data = _verified(folder, config, WEIGHTS)
     try:
         tensors = load_tensors(data)
-        head = Head(
+        return Head(
             _network(tensors, clauses=len(config.definition.active), width=config.encoder.width),
             config.route,
             config.definition,
@@ -145,7 +178,6 @@ def load_head(folder: Path, encoder: Encoder) -> tuple[Head, HeadConfig]:
         )
     except (SafetensorError, KeyError, ValueError) as error:
         raise _damaged(folder / WEIGHTS, _first_words(error)) from None
-    return head, config
 
 
 def check_encoder(config: HeadConfig, encoder: Encoder) -> None:
@@ -165,29 +197,21 @@ def check_encoder(config: HeadConfig, encoder: Encoder) -> None:
     raise ModelError(
         f"The classifier of {config.concept!r} was made with {made.name} ({made.identity[:12]}), "
         f"not with {what} ({encoder.identity[:12]}).",
-        hint=f"Use --clip {made.name} as it was, or build the classifier again on this encoder.",
+        hint=f"Use {made.name} as it was, or build the classifier again on this encoder.",
     )
 
 
 def verify_export(folder: Path) -> HeadConfig:
-    """Check weights and ONNX model of an export against their hashes.
+    """Check weights and, where it was made, ONNX model of an export against their hashes.
 
     Raises:
         InputError: The folder holds no export, or a file of it is missing or damaged.
     """
     config = read_config(folder)
-    for name in (WEIGHTS, ONNX):
-        _verified(folder, config, name)
+    _verified(folder, config, WEIGHTS)
+    if ONNX in config.files:
+        _verified(folder, config, ONNX)
     return config
-
-
-def verified_onnx(folder: Path) -> bytes:
-    """The ONNX model of an export, checked against its hash.
-
-    Raises:
-        InputError: It is missing or damaged.
-    """
-    return _verified(folder, read_config(folder), ONNX)
 
 
 def _tensors(network: HeadNetwork) -> dict[str, Tensor]:

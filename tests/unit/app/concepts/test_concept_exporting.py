@@ -6,6 +6,7 @@ import torch
 from fieldmark.app.concepts.export import export_folder
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Clause, Definition
+from fieldmark.tools.concepts.heads import export as heads_export
 from fieldmark.tools.concepts.heads.export import export_head, verify_export
 from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer
 
@@ -39,6 +40,15 @@ def test_what_is_exported_and_what_stays(tmp_path):
     assert (tmp_path / "out" / "README.md").read_text() == "# x"
     assert not (tmp_path / "out" / "measurement.json").exists(), "it names images of the blind test"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["concepts", "out"]
+
+
+def test_without_onnx_an_earlier_onnx_file_does_not_stay(tmp_path, monkeypatch):
+    export_folder(built(tmp_path), tmp_path / "out", card="# x")
+    monkeypatch.setattr(heads_export, "onnx_installed", lambda: False)
+    done = export_folder(built(tmp_path), tmp_path / "out", card="# x")
+    assert "head.onnx" not in done.files
+    assert not (tmp_path / "out" / "head.onnx").exists()
+    assert verify_export(tmp_path / "out") == done.config
 
 
 def test_an_export_that_was_cut_short_is_refused_until_it_is_made_again(tmp_path, monkeypatch):

@@ -7,12 +7,14 @@ import torch
 
 from fieldmark.errors import InputError, ModelError
 from fieldmark.records import Clause, Definition
+from fieldmark.tools.concepts.heads import export as heads_export
 from fieldmark.tools.concepts.heads.export import (
+    add_onnx,
     check_encoder,
     export_head,
     load_head,
     read_config,
-    verified_onnx,
+    verify_export,
 )
 from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer
 
@@ -31,12 +33,12 @@ class FakeEncoder:
 
 
 def made_head(hidden, route, clauses=CLAUSES, width=12):
-    chance = torch.Generator().manual_seed(4)
+    rng = torch.Generator().manual_seed(4)
     definition = Definition(clauses=clauses)
     outputs = len(definition.active) + 1
 
     def layer(out, size):
-        return Layer(torch.randn(out, size, generator=chance), torch.randn(out, generator=chance))
+        return Layer(torch.randn(out, size, generator=rng), torch.randn(out, generator=rng))
 
     network = HeadNetwork(layer(outputs, hidden or width), layer(hidden, width) if hidden else None)
     return Head(network, route, definition, slope=1.3, intercept=-0.4, threshold=0.37)
@@ -58,7 +60,7 @@ def test_both_files_give_the_same_scores(tmp_path, hidden, route, clauses):
     assert torch.equal(p, again)
     assert torch.equal(told, told_again)
     assert loaded.threshold == head.threshold
-    session = onnxruntime.InferenceSession(verified_onnx(tmp_path))
+    session = onnxruntime.InferenceSession(verify_export(tmp_path) and tmp_path / "head.onnx")
     outputs = session.run(None, {"vectors": vectors.numpy()})
     assert np.abs(outputs[0] - p.numpy()).max() < 1e-5
     assert float(p.max() - p.min()) > 0.1
@@ -107,7 +109,24 @@ def test_a_damaged_onnx_file_is_refused(tmp_path):
     export_head(tmp_path, made_head(5, "direct"), concept="x", version=1, encoder=FakeEncoder())
     flipped(tmp_path / "head.onnx")
     with pytest.raises(InputError, match=r"head\.onnx is damaged"):
-        verified_onnx(tmp_path)
+        verify_export(tmp_path)
+
+
+def test_without_onnx_the_file_is_left_out_and_added_later(tmp_path, monkeypatch):
+    head = made_head(5, "tree")
+    export_head(tmp_path, head, concept="x", version=1, encoder=FakeEncoder())
+    whole = (tmp_path / "head.onnx").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(heads_export, "onnx_installed", lambda: False)
+        config = export_head(tmp_path, head, concept="x", version=1, encoder=FakeEncoder())
+        assert add_onnx(tmp_path) == config
+    assert set(config.files) == {"head.safetensors"}
+    assert not (tmp_path / "head.onnx").exists()
+    assert verify_export(tmp_path) == config
+    assert load_head(tmp_path, FakeEncoder())[0].threshold == head.threshold
+    assert set(add_onnx(tmp_path).files) == {"head.safetensors", "head.onnx"}
+    verify_export(tmp_path)
+    assert (tmp_path / "head.onnx").read_bytes() == whole
 
 
 def test_weights_that_do_not_fit_their_configuration_are_refused(tmp_path):
