@@ -23,7 +23,6 @@ def build() -> typer.Typer:
     """The whole command line."""
     app = typer.Typer(
         cls=GuardedCommands,
-        add_completion=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
