@@ -1,9 +1,8 @@
 """The question for what varies between photos of any class, and what is read out of its answer."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -19,16 +18,16 @@ from fieldmark.prompts.answer_fields import (
 )
 from fieldmark.prompts.distinct_texts import distinct_texts
 from fieldmark.prompts.loader import load
+from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import plain_form
 from fieldmark.records import ContextFactor, ContextValue
-from fieldmark.records.questions import Question
+from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "contexts.v1"
 MAX_NAMES = 60
 """The most class names shown; of more, every so many-th is taken."""
 MAX_VALUES = 8
 MAX_PHRASES = 3
-DropReason = Literal["repeated_factor", "repeated_value", "repeated_phrase", "lone_value"]
 
 
 class ContextOption(AnswerModel):
@@ -64,22 +63,9 @@ class Contexts(AnswerModel):
 
     @model_validator(mode="after")
     def _of_use(self) -> Self:
-        if not contexts_of(self).factors:
+        if not contexts_of(self).contexts:
             raise ValueError("no factor has two different values")
         return self
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContextsRead:
-    """What an answer said.
-
-    Attributes:
-        factors: The factors with two values or more, in the answer's order.
-        dropped: Number of statements left out, by reason.
-    """
-
-    factors: tuple[ContextFactor, ...]
-    dropped: Mapping[DropReason, int]
 
 
 def ask_contexts(classes: Sequence[str], *, noun: str, sample: int = 0) -> Question[Contexts]:
@@ -108,7 +94,7 @@ def ask_contexts(classes: Sequence[str], *, noun: str, sample: int = 0) -> Quest
     )
 
 
-def contexts_of(answer: Contexts) -> ContextsRead:
+def contexts_of(answer: Contexts) -> Statements:
     """Read the factors of an answer.
 
     A second factor of the same name is dropped and counted, as is a phrase that its factor has already (two
@@ -118,7 +104,7 @@ def contexts_of(answer: Contexts) -> ContextsRead:
     Args:
         answer: The answer.
     """
-    dropped: Counter[DropReason] = Counter()
+    dropped: Counter[str] = Counter()
     factors: dict[str, ContextFactor] = {}
     for factor in answer.factors:
         if plain_form(factor.factor) in factors:
@@ -129,10 +115,10 @@ def contexts_of(answer: Contexts) -> ContextsRead:
             dropped["lone_value"] += 1
         else:
             factors[plain_form(factor.factor)] = ContextFactor(name=factor.factor, values=values)
-    return ContextsRead(factors=tuple(factors.values()), dropped=dict(dropped))
+    return Statements(contexts=tuple(factors.values()), dropped=dict(dropped))
 
 
-def _values(factor: Factor, dropped: Counter[DropReason]) -> tuple[ContextValue, ...]:
+def _values(factor: Factor, dropped: Counter[str]) -> tuple[ContextValue, ...]:
     names: set[str] = set()
     said: set[str] = set()
     values: list[ContextValue] = []
@@ -142,7 +128,7 @@ def _values(factor: Factor, dropped: Counter[DropReason]) -> tuple[ContextValue,
             continue
         fresh = distinct_texts(
             option.phrases, lambda text: "said" if plain_form(text) in said else None
-        ).texts
+        ).words
         if len(fresh) < len(option.phrases):
             dropped["repeated_phrase"] += len(option.phrases) - len(fresh)
         if fresh:
@@ -150,3 +136,10 @@ def _values(factor: Factor, dropped: Counter[DropReason]) -> tuple[ContextValue,
             said.update(map(plain_form, fresh))
             values.append(ContextValue(name=option.value, phrases=fresh))
     return tuple(values)
+
+
+KIND = QuestionKind(
+    name="contexts",
+    ask=lambda planned: ask_contexts(planned.spec.classes, noun=planned.noun, sample=planned.spec.sample),
+    read=lambda answer, planned, key: contexts_of(answer),
+)

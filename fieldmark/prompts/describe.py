@@ -13,7 +13,8 @@ from fieldmark.prompts.answer_fields import (
     temperature_of,
 )
 from fieldmark.prompts.loader import load
-from fieldmark.records.questions import Question
+from fieldmark.prompts.question_kind import QuestionKind
+from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "describe.v1"
 
@@ -47,3 +48,10 @@ def ask_describe(class_name: str, *, noun: str, sample: int = 0) -> Question[Des
         sample=sample,
         about=about,
     )
+
+
+KIND = QuestionKind(
+    name="describe",
+    ask=lambda planned: ask_describe(planned.class_name, noun=planned.noun, sample=planned.spec.sample),
+    read=lambda answer, planned, key: Statements(descriptors=tuple(answer.descriptors)),
+)

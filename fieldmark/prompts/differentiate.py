@@ -15,7 +15,9 @@ from fieldmark.prompts.answer_fields import (
     temperature_of,
 )
 from fieldmark.prompts.loader import load
-from fieldmark.records.questions import Question
+from fieldmark.prompts.question_kind import PlannedQuestion, QuestionKind
+from fieldmark.prompts.votes import StatedValue, votes_of
+from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "differentiate.v1"
 
@@ -61,3 +63,23 @@ def ask_differentiate(first: str, second: str, *, noun: str, sample: int = 0) ->
         sample=sample,
         about=about,
     )
+
+
+def _read(answer: Differences, planned: PlannedQuestion, key: str) -> Statements:
+    first, second = planned.pair
+    stated = [
+        statement
+        for each in answer.differences
+        for statement in (
+            StatedValue(first, each.attribute, each.first_value, each.first_caption),
+            StatedValue(second, each.attribute, each.second_value, each.second_caption),
+        )
+    ]
+    return votes_of(stated, classes=planned.spec.classes, source=key)
+
+
+KIND = QuestionKind(
+    name="pair",
+    ask=lambda planned: ask_differentiate(*planned.pair, noun=planned.noun, sample=planned.spec.sample),
+    read=_read,
+)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from fieldmark.errors import InputError
 from fieldmark.prompts.answer_fields import answer_tokens, distinct_classes, temperature_of
-from fieldmark.prompts.differentiate_group import GroupDifferences
+from fieldmark.prompts.differentiate_group import GroupDifferences, group_statements
 from fieldmark.prompts.loader import load
+from fieldmark.prompts.question_kind import QuestionKind
+from fieldmark.prompts.votes import votes_of
 from fieldmark.records.questions import Question
 
 PROMPT_ID = "differentiate_again.v1"
@@ -38,3 +40,14 @@ def ask_differentiate_again(
         sample=sample,
         about=about,
     )
+
+
+KIND = QuestionKind(
+    name="again",
+    ask=lambda planned: ask_differentiate_again(
+        planned.spec.classes, planned.spec.attributes, noun=planned.noun, sample=planned.spec.sample
+    ),
+    read=lambda answer, planned, key: votes_of(
+        group_statements(answer), classes=planned.spec.classes, source=key, tried=planned.spec.attributes
+    ),
+)

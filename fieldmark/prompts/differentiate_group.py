@@ -16,6 +16,8 @@ from fieldmark.prompts.answer_fields import (
     temperature_of,
 )
 from fieldmark.prompts.loader import load
+from fieldmark.prompts.question_kind import QuestionKind
+from fieldmark.prompts.votes import StatedValue, votes_of
 from fieldmark.records.questions import Question
 
 PROMPT_ID = "differentiate_group.v1"
@@ -65,3 +67,23 @@ def ask_differentiate_group(
         sample=sample,
         about=about,
     )
+
+
+def group_statements(answer: GroupDifferences) -> list[StatedValue]:
+    """The statements of an answer about a group, in its order."""
+    return [
+        StatedValue(value.class_name, difference.attribute, value.value)
+        for difference in answer.differences
+        for value in difference.values
+    ]
+
+
+KIND = QuestionKind(
+    name="group",
+    ask=lambda planned: ask_differentiate_group(
+        planned.spec.classes, noun=planned.noun, sample=planned.spec.sample
+    ),
+    read=lambda answer, planned, key: votes_of(
+        group_statements(answer), classes=planned.spec.classes, source=key
+    ),
+)

@@ -1,26 +1,13 @@
 """Reads a list of texts of an answer: each once, and only those that are of use."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from fieldmark.prompts.votes import plain_form
+from fieldmark.records.questions import Statements
 
 
-@dataclass(frozen=True, kw_only=True)
-class TextsRead:
-    """What a list said.
-
-    Attributes:
-        texts: The texts that are of use, in the answer's order.
-        dropped: Number of texts left out, by reason.
-    """
-
-    texts: tuple[str, ...]
-    dropped: Mapping[str, int]
-
-
-def distinct_texts(texts: Sequence[str], fault: Callable[[str], str | None]) -> TextsRead:
+def distinct_texts(texts: Sequence[str], fault: Callable[[str], str | None]) -> Statements:
     """Keep each usable text once; without regard to case, spaces and Unicode form.
 
     Args:
@@ -35,4 +22,4 @@ def distinct_texts(texts: Sequence[str], fault: Callable[[str], str | None]) -> 
             kept[plain_form(text)] = text
         else:
             dropped[reason] += 1
-    return TextsRead(texts=tuple(kept.values()), dropped=dict(dropped))
+    return Statements(words=tuple(kept.values()), dropped=dict(dropped))

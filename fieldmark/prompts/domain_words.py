@@ -15,7 +15,8 @@ from fieldmark.prompts.answer_fields import (
     temperature_of,
 )
 from fieldmark.prompts.loader import load
-from fieldmark.records.questions import Question
+from fieldmark.prompts.question_kind import QuestionKind
+from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "domain_words.v1"
 MAX_NAMES = 60
@@ -53,3 +54,10 @@ def ask_domain_words(classes: Sequence[str], *, noun: str, sample: int = 0) -> Q
         sample=sample,
         about=shown,
     )
+
+
+KIND = QuestionKind(
+    name="domain_words",
+    ask=lambda planned: ask_domain_words(planned.spec.classes, noun=planned.noun, sample=planned.spec.sample),
+    read=lambda answer, planned, key: Statements(words=tuple(answer.domain_words)),
+)

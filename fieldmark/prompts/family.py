@@ -1,23 +1,22 @@
 """The question which families a task's classes form, and what is read out of its answer."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import Field
 
 from fieldmark.errors import ClassNamesError
 from fieldmark.prompts.answer_fields import AnswerModel, KindName, distinct_classes, temperature_of
 from fieldmark.prompts.loader import load
+from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import Spelling, plain_form
 from fieldmark.records import Family
-from fieldmark.records.questions import Question
+from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "family.v1"
 MAX_CLASSES = 200
 """The most classes that one question sorts: their names come back in the answer."""
-DropReason = Literal["stranger_class", "repeated_class"]
 
 
 class FamilyMembers(AnswerModel):
@@ -31,22 +30,6 @@ class Families(AnswerModel):
     """The families that the classes form; none where all stand on their own."""
 
     families: Annotated[list[FamilyMembers], Field(description="One entry for each family.")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FamiliesRead:
-    """What an answer said.
-
-    Attributes:
-        families: Every class asked about is in exactly one: families in the answer's order, then those that
-            it left out, each in a family of its own that bears its name.
-        alone: The classes that the answer left out.
-        dropped: Number of members left out, by reason.
-    """
-
-    families: tuple[Family, ...]
-    alone: tuple[str, ...]
-    dropped: Mapping[DropReason, int]
 
 
 def ask_family(classes: Sequence[str], *, noun: str, sample: int = 0) -> Question[Families]:
@@ -79,12 +62,13 @@ def ask_family(classes: Sequence[str], *, noun: str, sample: int = 0) -> Questio
     )
 
 
-def families_of(answer: Families, classes: Sequence[str]) -> FamiliesRead:
+def families_of(answer: Families, classes: Sequence[str]) -> Statements:
     """Read the families of an answer, and hold it to its question.
 
     Class names are matched exactly, else without regard to case, spaces and Unicode form. A member that was
     not asked about is dropped and counted, as is a class in a second place. Families of the same name are
-    one; those without a member are none.
+    one; those without a member are none. A class that the answer left out is a family of its own, which bears
+    its name.
 
     Args:
         answer: The validated answer.
@@ -94,23 +78,26 @@ def families_of(answer: Families, classes: Sequence[str]) -> FamiliesRead:
     names: dict[str, str] = {}
     members: dict[str, list[str]] = {}
     placed: set[str] = set()
-    dropped: Counter[DropReason] = Counter()
+    dropped: Counter[str] = Counter()
     for entry in answer.families:
         key = plain_form(entry.family)
         names.setdefault(key, entry.family)
         for given in entry.classes:
             name = spelling.as_asked(given)
             if name is None:
-                dropped["stranger_class"] += 1
+                dropped["unlisted_class"] += 1
             elif name in placed:
                 dropped["repeated_class"] += 1
             else:
                 placed.add(name)
                 members.setdefault(key, []).append(name)
-    told = [Family(name=names[key], classes=tuple(found)) for key, found in members.items()]
-    alone = tuple(name for name in classes if name not in placed)
-    return FamiliesRead(
-        families=(*told, *(Family(name=name, classes=(name,)) for name in alone)),
-        alone=alone,
-        dropped=dict(dropped),
-    )
+    stated = [Family(name=names[key], classes=tuple(found)) for key, found in members.items()]
+    alone = [Family(name=name, classes=(name,)) for name in classes if name not in placed]
+    return Statements(families=(*stated, *alone), dropped=dict(dropped))
+
+
+KIND = QuestionKind(
+    name="family",
+    ask=lambda planned: ask_family(planned.spec.classes, noun=planned.noun, sample=planned.spec.sample),
+    read=lambda answer, planned, key: families_of(answer, planned.spec.classes),
+)

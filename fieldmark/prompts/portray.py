@@ -14,7 +14,8 @@ from fieldmark.prompts.answer_fields import (
 )
 from fieldmark.prompts.class_questions import question_about
 from fieldmark.prompts.loader import load
-from fieldmark.records.questions import Question
+from fieldmark.prompts.question_kind import QuestionKind
+from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "portray.v1"
 MAX_SENTENCES = 10
@@ -59,3 +60,12 @@ def ask_portray(class_name: str, question: str, *, noun: str, sample: int = 0) -
         sample=sample,
         about=about,
     )
+
+
+KIND = QuestionKind(
+    name="portray",
+    ask=lambda planned: ask_portray(
+        planned.class_name, planned.spec.text, noun=planned.noun, sample=planned.spec.sample
+    ),
+    read=lambda answer, planned, key: Statements(words=tuple(answer.sentences)),
+)

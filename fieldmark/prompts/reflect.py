@@ -1,8 +1,6 @@
 """The question how descriptions of confused classes should be changed, and what is read out of its answer."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -16,16 +14,14 @@ from fieldmark.prompts.answer_fields import (
     distinct_classes,
 )
 from fieldmark.prompts.loader import load
+from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import UNCLEAR, Spelling
 from fieldmark.records import MarkEdit, Record
-from fieldmark.records.questions import Question
+from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "reflect.v1"
 MOST_ADDED = 6
 """The most marks that an answer may add to a class."""
-DropReason = Literal[
-    "stranger_class", "repeated_class", "blank", "too_long", "unclear", "known", "stranger_mark"
-]
 
 
 class Described(Record):
@@ -77,19 +73,6 @@ class Reflection(AnswerModel):
     edits: Annotated[list[ClassEdit], Field(description="One entry for each class to change.")]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EditsRead:
-    """What an answer proposed.
-
-    Attributes:
-        edits: What fits the question, class by class in the answer's order.
-        dropped: Number of statements left out, by reason.
-    """
-
-    edits: tuple[MarkEdit, ...]
-    dropped: Mapping[DropReason, int]
-
-
 def ask_reflect(group: ConfusedGroup, *, noun: str) -> Question[Reflection]:
     """Ask how the descriptions of a confused group should be changed.
 
@@ -127,7 +110,7 @@ def ask_reflect(group: ConfusedGroup, *, noun: str) -> Question[Reflection]:
     )
 
 
-def edits_of(answer: Reflection, group: ConfusedGroup) -> EditsRead:
+def edits_of(answer: Reflection, group: ConfusedGroup) -> Statements:
     """Read the edits of an answer, and hold it to its question.
 
     Class names and the marks to drop are matched exactly, else without regard to case, spaces and Unicode
@@ -140,12 +123,12 @@ def edits_of(answer: Reflection, group: ConfusedGroup) -> EditsRead:
     """
     names = Spelling([each.name for each in group.classes])
     marks = {each.name: Spelling(each.marks) for each in group.classes}
-    dropped: Counter[DropReason] = Counter()
+    dropped: Counter[str] = Counter()
     edits: dict[str, MarkEdit] = {}
     for entry in answer.edits:
         name = names.as_asked(entry.class_name)
         if name is None:
-            dropped["stranger_class"] += 1
+            dropped["unlisted_class"] += 1
             continue
         if name in edits:
             dropped["repeated_class"] += 1
@@ -159,15 +142,15 @@ def edits_of(answer: Reflection, group: ConfusedGroup) -> EditsRead:
                 dropped[reason] += 1
         found = [marks[name].as_asked(mark) for mark in entry.drop]
         drop = tuple(dict.fromkeys(mark for mark in found if mark is not None))
-        dropped["stranger_mark"] += found.count(None)
+        dropped["unlisted_descriptor"] += found.count(None)
         if add or drop:
             edits[name] = MarkEdit(class_name=name, add=tuple(add), drop=drop)
-    return EditsRead(
+    return Statements(
         edits=tuple(edits.values()), dropped={why: count for why, count in dropped.items() if count}
     )
 
 
-def _unusable(mark: str, *, known: bool) -> DropReason | None:
+def _unusable(mark: str, *, known: bool) -> str | None:
     if not mark:
         return "blank"
     if len(mark) > MAX_LENGTH:
@@ -175,3 +158,10 @@ def _unusable(mark: str, *, known: bool) -> DropReason | None:
     if mark.casefold() in UNCLEAR:
         return "unclear"
     return "known" if known else None
+
+
+KIND = QuestionKind(
+    name="reflect",
+    ask=lambda planned: ask_reflect(ConfusedGroup.model_validate(planned.material), noun=planned.noun),
+    read=lambda answer, planned, key: edits_of(answer, ConfusedGroup.model_validate(planned.material)),
+)

@@ -12,10 +12,11 @@ from fieldmark.prompts.answer_fields import (
     distinct_classes,
     temperature_of,
 )
-from fieldmark.prompts.distinct_texts import TextsRead, distinct_texts
+from fieldmark.prompts.distinct_texts import distinct_texts
 from fieldmark.prompts.loader import load
+from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import plain_form
-from fieldmark.records.questions import Question
+from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "subclasses.v1"
 MAX_SUBCLASSES = 10
@@ -61,7 +62,7 @@ def ask_subclasses(class_name: str, *, noun: str, sample: int = 0) -> Question[S
     )
 
 
-def subclasses_of(answer: Subclasses, class_name: str) -> TextsRead:
+def subclasses_of(answer: Subclasses, class_name: str) -> Statements:
     """The kinds that an answer names, each once, without the class itself ("class_itself" counts it).
 
     There may be none. That a class is one of its own kinds is the method's to say, not the answer's.
@@ -74,3 +75,10 @@ def subclasses_of(answer: Subclasses, class_name: str) -> TextsRead:
     return distinct_texts(
         answer.subclasses, lambda text: "class_itself" if plain_form(text) == itself else None
     )
+
+
+KIND = QuestionKind(
+    name="subclasses",
+    ask=lambda planned: ask_subclasses(planned.class_name, noun=planned.noun, sample=planned.spec.sample),
+    read=lambda answer, planned, key: subclasses_of(answer, planned.class_name),
+)

@@ -13,7 +13,8 @@ from fieldmark.prompts.answer_fields import (
     temperature_of,
 )
 from fieldmark.prompts.loader import load
-from fieldmark.records.questions import Question
+from fieldmark.prompts.question_kind import QuestionKind
+from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "synonyms.v1"
 MAX_SYNONYMS = 6
@@ -53,3 +54,10 @@ def ask_synonyms(class_name: str, *, noun: str, sample: int = 0) -> Question[Syn
         sample=sample,
         about=about,
     )
+
+
+KIND = QuestionKind(
+    name="synonyms",
+    ask=lambda planned: ask_synonyms(planned.class_name, noun=planned.noun, sample=planned.spec.sample),
+    read=lambda answer, planned, key: Statements(words=tuple(answer.synonyms)),
+)

@@ -17,11 +17,22 @@ from fieldmark.prompts.answer_fields import (
     temperature_of,
 )
 from fieldmark.prompts.loader import load
-from fieldmark.records.questions import Question
+from fieldmark.prompts.question_kind import PlannedQuestion, QuestionKind
+from fieldmark.prompts.votes import StatedValue, votes_of
+from fieldmark.records._base import Record
+from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "tabulate.v1"
 MAX_ATTRIBUTES = 64
 """The most attributes of one question: longer rows are asked in parts."""
+MOST_VALUES = 12
+"""The most values of an attribute that a planned question offers for reuse."""
+
+
+class SeenValues(Record):
+    """The attributes of the table with the values seen so far, the most voted first."""
+
+    values: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -87,3 +98,20 @@ def ask_tabulate(
         sample=sample,
         about=about,
     )
+
+
+def _ask(planned: PlannedQuestion) -> Question[TableRow]:
+    seen = SeenValues.model_validate(planned.material).values
+    attributes = [
+        TabulateAttribute(name, seen.get(name, ())[:MOST_VALUES]) for name in planned.spec.attributes
+    ]
+    return ask_tabulate(planned.class_name, attributes, noun=planned.noun, sample=planned.spec.sample)
+
+
+def _read(answer: TableRow, planned: PlannedQuestion, key: str) -> Statements:
+    name, spec = planned.class_name, planned.spec
+    stated = [StatedValue(name, entry.attribute, entry.value) for entry in answer.entries]
+    return votes_of(stated, classes=spec.classes, source=key, attributes=spec.attributes)
+
+
+KIND = QuestionKind(name="tabulate", ask=_ask, read=_read)

@@ -15,9 +15,10 @@ from fieldmark.prompts.answer_fields import (
     temperature_of,
 )
 from fieldmark.prompts.class_questions import PLACE, has_one_place, with_plain_place
-from fieldmark.prompts.distinct_texts import TextsRead, distinct_texts
+from fieldmark.prompts.distinct_texts import distinct_texts
 from fieldmark.prompts.loader import load
-from fieldmark.records.questions import Question
+from fieldmark.prompts.question_kind import QuestionKind
+from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "task_questions.v1"
 MAX_NAMES = 60
@@ -35,7 +36,7 @@ class TaskQuestions(AnswerModel):
 
     @model_validator(mode="after")
     def _of_use(self) -> Self:
-        if not questions_of(self).texts:
+        if not questions_of(self).words:
             raise ValueError(f"no question holds {PLACE} exactly once")
         return self
 
@@ -68,10 +69,19 @@ def ask_task_questions(
     )
 
 
-def questions_of(answer: TaskQuestions) -> TextsRead:
+def questions_of(answer: TaskQuestions) -> Statements:
     """The questions that have exactly one place for the class name ("no_place" counts the others), each once.
 
     Args:
         answer: The validated answer.
     """
     return distinct_texts(answer.task_questions, lambda text: None if has_one_place(text) else "no_place")
+
+
+KIND = QuestionKind(
+    name="task_questions",
+    ask=lambda planned: ask_task_questions(
+        planned.spec.classes, noun=planned.noun, task=planned.spec.text, sample=planned.spec.sample
+    ),
+    read=lambda answer, planned, key: questions_of(answer),
+)

@@ -2,19 +2,10 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from fieldmark.errors import ClassNamesError
-from fieldmark.prompts.differentiate import Differences
-from fieldmark.prompts.differentiate_group import GroupDifferences
-from fieldmark.prompts.tabulate import TableRow
-from fieldmark.records.questions import Vote
-
-TabularAnswer = Differences | GroupDifferences | TableRow
-"""The answers that hold votes."""
-DropReason = Literal["stranger_class", "stranger_attribute", "tried_attribute", "repeated", "unclear"]
+from fieldmark.records.questions import Statements, Vote
 
 UNCLEAR = frozenset({
     "unclear", "unknown", "uncertain", "not clear", "not known", "not visible", "not applicable",
@@ -23,67 +14,53 @@ UNCLEAR = frozenset({
 """Values that say nothing."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class VotesRead:
-    """What an answer said.
+class StatedValue(NamedTuple):
+    """One statement of an answer as it was given: this class has this value for this attribute."""
 
-    Attributes:
-        votes: The statements that fit the question, in the answer's order; class and attribute names
-            are spelled as they were asked.
-        dropped: Number of statements left out, by reason.
-    """
-
-    votes: tuple[Vote, ...]
-    dropped: Mapping[DropReason, int]
-
-
-class _Statement(NamedTuple):
     class_name: str
     attribute: str
     value: str
-    caption: str | None
+    caption: str | None = None
 
 
 def votes_of(
-    answer: TabularAnswer,
+    statements: Iterable[StatedValue],
     *,
     classes: Sequence[str],
     source: str,
     attributes: Sequence[str] | None = None,
     tried: Sequence[str] = (),
-) -> VotesRead:
-    """Read the votes of an answer, and hold it to its question.
+) -> Statements:
+    """Check the statements of an answer against its question; those that fit become votes.
+
+    Class and attribute names are spelled in the votes as they were asked.
 
     Names are matched exactly, else without regard to case, spaces and Unicode form. A statement about
     a class or an attribute that was not asked for is dropped and counted, as is a second statement on
     the same class and attribute, and a value that says nothing ("unclear").
 
     Args:
-        answer: The validated answer.
-        classes: The classes of the question, in its order (`Question.about`): two for
-            `ask_differentiate`, one for `ask_tabulate`.
+        statements: The statements, in the answer's order.
+        classes: The classes of the question.
         source: Key of the answer, kept in each vote.
         attributes: The attributes asked for; None where the answer may choose them.
         tried: Attributes that were to be avoided (`ask_differentiate_again`).
-
-    Raises:
-        ClassNamesError: If the number of classes does not fit the kind of answer.
     """
     class_names = Spelling(classes)
     attribute_names = None if attributes is None else Spelling(attributes)
     avoided = Spelling(tried)
     votes: list[Vote] = []
-    dropped: Counter[DropReason] = Counter()
+    dropped: Counter[str] = Counter()
     seen: set[tuple[str, str]] = set()
-    for statement in _statements(answer, classes):
+    for statement in statements:
         class_name = class_names.as_asked(statement.class_name)
         attribute = statement.attribute
         if attribute_names is not None:
             attribute = attribute_names.as_asked(attribute)
         if class_name is None:
-            dropped["stranger_class"] += 1
+            dropped["unlisted_class"] += 1
         elif attribute is None:
-            dropped["stranger_attribute"] += 1
+            dropped["unlisted_attribute"] += 1
         elif avoided.as_asked(attribute) is not None:
             dropped["tried_attribute"] += 1
         elif statement.value.casefold() in UNCLEAR:
@@ -101,33 +78,7 @@ def votes_of(
                     source=source,
                 )
             )
-    return VotesRead(votes=tuple(votes), dropped=dict(dropped))
-
-
-def _statements(answer: TabularAnswer, classes: Sequence[str]) -> Iterator[_Statement]:
-    match answer:
-        case Differences():
-            first, second = _exactly(classes, 2)
-            for d in answer.differences:
-                yield _Statement(first, d.attribute, d.first_value, d.first_caption)
-                yield _Statement(second, d.attribute, d.second_value, d.second_caption)
-        case GroupDifferences():
-            for difference in answer.differences:
-                for value in difference.values:
-                    yield _Statement(value.class_name, difference.attribute, value.value, None)
-        case TableRow():
-            (class_name,) = _exactly(classes, 1)
-            for entry in answer.entries:
-                yield _Statement(class_name, entry.attribute, entry.value, None)
-
-
-def _exactly(classes: Sequence[str], count: int) -> Sequence[str]:
-    if len(classes) != count:
-        raise ClassNamesError(
-            f"the answer is about {count} class(es), but {len(classes)} were given.",
-            hint="Pass the question's `about`.",
-        )
-    return classes
+    return Statements(votes=tuple(votes), dropped=dict(dropped))
 
 
 def plain_form(name: str) -> str:

@@ -24,6 +24,8 @@ from fieldmark.records.questions import (
     MarkEdit,
     Message,
     Question,
+    QuestionSpec,
+    Statements,
     Vote,
 )
 from fieldmark.records.runs import RunConfig, RunManifest
@@ -61,10 +63,12 @@ __all__ = [
     "Prompt",
     "PromptBook",
     "Question",
+    "QuestionSpec",
     "Record",
     "RunConfig",
     "RunManifest",
     "Skipped",
+    "Statements",
     "Status",
     "StopReason",
     "Usage",

@@ -1,9 +1,9 @@
-"""What is asked of a language model, and the votes read out of its answers."""
+"""What is asked of a language model, and what is read out of its answers."""
 
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from fieldmark.records._base import Record
 
@@ -92,3 +92,42 @@ class Family(Record):
 
     name: str
     classes: tuple[str, ...]
+
+
+class QuestionSpec(Record):
+    """A planned question: enough to ask it, and to recognise it later."""
+
+    kind: str
+    """Name of the kind of question (`fieldmark.prompts.registry`): "describe"."""
+    classes: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
+    """The attributes that the question names: to fill in (tabulate), or tried in vain (again)."""
+    material: str = ""
+    """Hash of a JSON record that the question quotes: values seen so far (tabulate), confusions (reflect)."""
+    text: str = ""
+    """The question to answer about the class (portray), or what the task is (task_questions)."""
+    sample: int = 0
+    need: float = 0.0
+    """How many open images the answer could help (expected number, for ordering)."""
+
+    @property
+    def key(self) -> tuple[str, tuple[str, ...], tuple[str, ...], str, int]:
+        """What makes two specs the same question."""
+        return (self.kind, self.classes, self.attributes, self.text, self.sample)
+
+
+class Statements(Record):
+    """What an answer states, checked against its question; each kind of question fills some of the fields."""
+
+    descriptors: tuple[str, ...] = ()
+    """Attribute values of the class asked about: noun phrases that fit "which has ..."."""
+    votes: tuple[Vote, ...] = ()
+    edits: tuple[MarkEdit, ...] = ()
+    words: tuple[str, ...] = ()
+    """Other words for a class, words for what the images are, sentences about a class, questions for the
+    task, or kinds of a class: what the question was for."""
+    contexts: tuple[ContextFactor, ...] = ()
+    families: tuple[Family, ...] = ()
+    """Every class of the question in exactly one."""
+    dropped: dict[str, int] = Field(default_factory=dict)
+    """Number of statements that could not be used, by reason."""

@@ -14,10 +14,9 @@ from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.planning import Planner, PlanView
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
-from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import open_byte_store
-from fieldmark.records import Limits, PromptBook
+from fieldmark.records import Limits, PromptBook, QuestionSpec
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.runs.folder import RunFolder
 from tests.faulty_endpoint import Received, Reply, completion

@@ -206,7 +206,9 @@ def test_hostile_answers_are_dropped_and_counted(tmp_path: Path) -> None:
     found = search(reflecting(tmp_path, llm=FakeModel(World(), told=told)))
     done = found.reflect
     assert done is not None
-    per_question = dict.fromkeys(("blank", "stranger_class", "stranger_mark", "too_long"), done.questions)
+    per_question = dict.fromkeys(
+        ("blank", "unlisted_class", "unlisted_descriptor", "too_long"), done.questions
+    )
     assert done.dropped == per_question
     assert done.failed == 0
     assert 0 < done.marks <= done.questions

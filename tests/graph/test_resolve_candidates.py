@@ -10,9 +10,8 @@ import torch
 
 from fieldmark.agents.resolve import graph as resolve
 from fieldmark.agents.resolve.planning import PlanView
-from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.errors import InputError
-from fieldmark.records import PromptBook
+from fieldmark.records import PromptBook, QuestionSpec
 from tests.graph.running import Events, Ran, make_context, options, run
 from tests.graph.world import FakeEncoder, FakeModel, World, data_of
 

@@ -12,9 +12,9 @@ from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.graph import MOST_SENDS, build_graph
 from fieldmark.agents.resolve.planning import PlanView
 from fieldmark.agents.resolve.state import ResolveState
-from fieldmark.agents.shared.notes import Note, Notebook, QuestionSpec
+from fieldmark.agents.shared.notes import Note, Notebook
 from fieldmark.errors import EndpointError, InputError, LimitReached, NoImagesError, QuestionFailed
-from fieldmark.records import Origin, Prompt, PromptBook
+from fieldmark.records import Origin, Prompt, PromptBook, QuestionSpec
 from fieldmark.tools.scoring.books import book_scores
 from tests.graph.running import Events, make_context, options, run
 from tests.graph.world import FakeEncoder, FakeModel, World, data_of

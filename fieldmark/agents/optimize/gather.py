@@ -13,8 +13,9 @@ from torch import Tensor
 from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.pool import start_book
 from fieldmark.agents.shared.ask import ask_all
-from fieldmark.agents.shared.notes import Note, Notebook, QuestionSpec
+from fieldmark.agents.shared.notes import Note, Notebook
 from fieldmark.errors import EndpointError, LimitReached
+from fieldmark.records import QuestionSpec
 from fieldmark.tools.scoring.prototype import class_prototypes
 from fieldmark.tools.search.generation import search_seed
 

@@ -263,8 +263,8 @@ def _first_marks(notebook: Notebook) -> dict[str, dict[str, Origin]]:
     """The marks of the first general answer of each class."""
     found: dict[str, dict[str, Origin]] = {}
     for note in notebook.notes:
-        if note.spec.kind == "describe" and note.spec.sample == 0 and note.prompts:
-            found[note.spec.classes[0]] = dict.fromkeys(marks_in(note.prompts), note.prompts[0].origin)
+        if note.spec.kind == "describe" and note.spec.sample == 0 and note.descriptors:
+            found[note.spec.classes[0]] = dict.fromkeys(note.descriptors, note.prompts[0].origin)
     return found
 
 
@@ -276,7 +276,7 @@ def _marks(notebook: Notebook) -> dict[str, dict[str, tuple[str, Origin]]]:
             origin = Origin(kind="differential", question=DIFFERENTIATE_GROUP, attribute=vote.attribute)
             found.setdefault(vote.class_name, {}).setdefault(vote.value, ("contrast", origin))
     for note in notebook.notes:
-        for prompt, mark in zip(note.prompts, marks_in(note.prompts), strict=True):
+        for prompt, mark in zip(note.prompts, note.descriptors, strict=True):
             found.setdefault(prompt.class_name, {}).setdefault(mark, ("descriptor", prompt.origin))
     return found
 

@@ -12,9 +12,9 @@ from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.pool import PromptPool, Unit, marked_unit
 from fieldmark.agents.optimize.search import ClassGroup, class_matrix, unit_vectors
 from fieldmark.agents.shared.ask import ask_all
-from fieldmark.agents.shared.notes import Note, QuestionSpec
+from fieldmark.agents.shared.notes import Note
 from fieldmark.prompts.reflect import PROMPT_ID, ConfusedGroup, Confusion, Described
-from fieldmark.records import MarkEdit, Origin, Record
+from fieldmark.records import MarkEdit, Origin, QuestionSpec, Record
 from fieldmark.tools.search.candidates import Candidate
 from fieldmark.tools.search.confusions import Confusions, confused_sets, count_confusions
 from fieldmark.tools.search.generation import ScoredCandidate
@@ -128,7 +128,7 @@ async def reflect_on(
     )
     new = unit_vectors(units, context)
     reflections = Reflections(
-        asked=(*earlier.asked, *(note.spec.shown for note in put)),
+        asked=(*earlier.asked, *(note.spec.material for note in put)),
         failed=earlier.failed + sum(note.failure is not None for note in put),
         dropped=dict(sorted(dropped.items())),
         ended=ends[0] if ends else "",
@@ -207,11 +207,11 @@ def _questions(
         QuestionSpec(
             kind="reflect",
             classes=tuple(pool.classes[c] for c in members),
-            shown=context.arrays.put_json(shown(members, pool, said, confusions).model_dump(mode="json")),
+            material=context.arrays.put_json(shown(members, pool, said, confusions).model_dump(mode="json")),
         )
         for members in confused_sets(confusions, size=MOST_CLASSES)
     )
-    fresh = (spec for spec in specs if spec.shown not in earlier.asked)
+    fresh = (spec for spec in specs if spec.material not in earlier.asked)
     return list(islice(fresh, context.options.reflections))
 
 

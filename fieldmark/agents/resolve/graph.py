@@ -21,9 +21,9 @@ from fieldmark.agents.resolve.state import Batch, ResolveState
 from fieldmark.agents.resolve.vlm_fallback import KEPT_BACK, load_looks, look_at, undecided
 from fieldmark.agents.shared.ask import ask
 from fieldmark.agents.shared.fan_out import halted, in_plan_order, kept_back, settled
-from fieldmark.agents.shared.notes import Looks, Notebook, QuestionSpec, RoundSummary
+from fieldmark.agents.shared.notes import Looks, Notebook, RoundSummary
 from fieldmark.errors import EndpointError, NoImagesError
-from fieldmark.records import PromptBook, StopReason
+from fieldmark.records import PromptBook, QuestionSpec, StopReason
 from fieldmark.tools.scoring.candidates import class_probabilities
 
 MOST_SENDS = 400

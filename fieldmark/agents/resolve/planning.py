@@ -7,7 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fieldmark.agents.shared.notes import Note, QuestionSpec
+from fieldmark.agents.shared.notes import Note
+from fieldmark.records import QuestionSpec
 
 MOST_CELLS = 64
 """The most cells that one question fills: what a row's question can hold."""
@@ -198,7 +199,7 @@ class TablePlanner:
                     classes=(name,),
                     # What is left over is asked in the next round: no round asks about a class twice.
                     attributes=tuple(wanted[:MOST_CELLS]),
-                    columns=view.columns_hash,
+                    material=view.columns_hash,
                     sample=rows.get(name, 0),
                     need=float(need[c]),
                 )
@@ -221,7 +222,6 @@ def plan_groups(view: PlanView, *, most: int) -> tuple[QuestionSpec, ...]:
             kind=kind,
             classes=tuple(view.classes[c] for c in members),
             attributes=view.columns,
-            columns=view.columns_hash,
             need=concerned,
         )
         if spec.key not in asked:

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.planning import PlanView
-from fieldmark.agents.shared.notes import Columns, Note, Notebook
+from fieldmark.agents.shared.notes import Note, Notebook
 from fieldmark.errors import InputError
+from fieldmark.prompts.tabulate import SeenValues
 from fieldmark.tools.books.wording import class_text
 from fieldmark.tools.scoring.candidates import class_probabilities, spread_temperature
 from fieldmark.tools.scoring.field_guide import FieldGuide, build_field_guide, value_cosines
@@ -264,7 +265,7 @@ def plan_view(
     counts = doubt = torch.zeros(len(context.classes), 0)
     if table is not None:
         columns = table.guide.attributes
-        seen = Columns(values=dict(zip(columns, table.guide.values, strict=True)))
+        seen = SeenValues(values=dict(zip(columns, table.guide.values, strict=True)))
         columns_hash = context.arrays.put_json(seen.model_dump(mode="json"))
         counts = table.guide.counts.sum(-1)
         doubt = contradiction(table.guide.counts, table.result.q)

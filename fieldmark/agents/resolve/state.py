@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from fieldmark.agents.shared.notes import Note, QuestionSpec, RoundSummary
-from fieldmark.records import StopReason
+from fieldmark.agents.shared.notes import Note, RoundSummary
+from fieldmark.records import QuestionSpec, StopReason
 
 
 def collect(old: list[Note], new: list[Note] | None) -> list[Note]:

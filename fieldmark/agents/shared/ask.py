@@ -1,36 +1,18 @@
-"""Turns a planned question into a real one, asks it, and has the answer noted."""
+"""Asks planned questions and notes what their answers state."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from pydantic import BaseModel
-
-from fieldmark.agents.shared.notes import Columns, FailureKind, Note, QuestionSpec
-from fieldmark.agents.shared.noting import note_of
+from fieldmark.agents.shared.notes import FailureKind, Note
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
-from fieldmark.prompts.contexts import ask_contexts
-from fieldmark.prompts.describe import ask_describe
-from fieldmark.prompts.differentiate import ask_differentiate
-from fieldmark.prompts.differentiate_again import ask_differentiate_again
-from fieldmark.prompts.differentiate_group import ask_differentiate_group
-from fieldmark.prompts.domain_words import ask_domain_words
-from fieldmark.prompts.family import ask_family
-from fieldmark.prompts.portray import ask_portray
-from fieldmark.prompts.reflect import ConfusedGroup, ask_reflect
-from fieldmark.prompts.subclasses import ask_subclasses
-from fieldmark.prompts.synonyms import ask_synonyms
-from fieldmark.prompts.tabulate import TabulateAttribute, ask_tabulate
-from fieldmark.prompts.task_questions import ask_task_questions
-from fieldmark.records import Question, Vote
+from fieldmark.prompts.question_kind import PlannedQuestion
+from fieldmark.prompts.registry import kind_of
+from fieldmark.records import QuestionSpec
 from fieldmark.tools.annotate.concurrency import through
-from fieldmark.tools.books.wording import class_text
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
 from fieldmark.tools.runs.events import Report
-
-VALUES_SHOWN = 12
-"""The most values per attribute that a tabulate question offers for reuse."""
 
 
 class HasNoun(Protocol):
@@ -73,40 +55,10 @@ class AskingContext(Protocol):
         ...
 
 
-def question_of(spec: QuestionSpec, context: AskingContext) -> Question[BaseModel]:
-    """Render the question that a spec stands for."""
-    noun = context.options.noun
-    question: Question
-    match spec.kind:
-        case "describe":
-            question = ask_describe(spec.classes[0], noun=noun, sample=spec.sample)
-        case "pair":
-            question = ask_differentiate(spec.classes[0], spec.classes[1], noun=noun, sample=spec.sample)
-        case "group":
-            question = ask_differentiate_group(spec.classes, noun=noun, sample=spec.sample)
-        case "again":
-            question = ask_differentiate_again(spec.classes, spec.attributes, noun=noun, sample=spec.sample)
-        case "tabulate":
-            seen = Columns.model_validate(context.arrays.get_json(spec.columns)).values
-            rows = [TabulateAttribute(name, seen.get(name, ())[:VALUES_SHOWN]) for name in spec.attributes]
-            question = ask_tabulate(spec.classes[0], rows, noun=noun, sample=spec.sample)
-        case "reflect":
-            question = ask_reflect(_shown(spec, context), noun=noun)
-        case "synonyms":
-            question = ask_synonyms(spec.classes[0], noun=noun, sample=spec.sample)
-        case "domain_words":
-            question = ask_domain_words(spec.classes, noun=noun, sample=spec.sample)
-        case "portray":
-            question = ask_portray(spec.classes[0], spec.text, noun=noun, sample=spec.sample)
-        case "task_questions":
-            question = ask_task_questions(spec.classes, noun=noun, task=spec.text, sample=spec.sample)
-        case "subclasses":
-            question = ask_subclasses(spec.classes[0], noun=noun, sample=spec.sample)
-        case "contexts":
-            question = ask_contexts(spec.classes, noun=noun, sample=spec.sample)
-        case "family":
-            question = ask_family(spec.classes, noun=noun, sample=spec.sample)
-    return question
+def planned_question(spec: QuestionSpec, context: AskingContext) -> PlannedQuestion:
+    """A spec with what its question needs of the run: the noun, and the record that it quotes."""
+    material = context.arrays.get_json(spec.material) if spec.material else None
+    return PlannedQuestion(spec=spec, noun=context.options.noun, material=material)
 
 
 async def ask_all(specs: Sequence[QuestionSpec], context: AskingContext) -> list[Note]:
@@ -134,7 +86,9 @@ async def _ask(spec: QuestionSpec, context: AskingContext) -> Note:
         return _failed(spec, "endpoint", "no language model is configured", context)
     if context.endpoint_down:
         return _failed(spec, "endpoint", context.endpoint_down, context)
-    question = question_of(spec, context)
+    kind = kind_of(spec.kind)
+    planned = planned_question(spec, context)
+    question = kind.ask(planned)
     try:
         answer = await context.llm.ask(question)
     except LimitReached as error:
@@ -143,12 +97,17 @@ async def _ask(spec: QuestionSpec, context: AskingContext) -> Note:
         context.endpoint_down = str(error)
         return _failed(spec, "endpoint", str(error), context)
     except QuestionFailed as error:
-        kind: FailureKind = "unanswered" if may_pass(error.reason) else "question"
-        return _failed(spec, kind, f"{error.reason}: {error.message}", context)
-    shown = _shown(spec, context) if spec.shown else None
-    note = note_of(answer, spec, shown=shown, model=getattr(context.llm, "model", None))
+        failure: FailureKind = "unanswered" if may_pass(error.reason) else "question"
+        return _failed(spec, failure, f"{error.reason}: {error.message}", context)
+    stated = kind.read(answer.value, planned, answer.key)
     context.report("answered", {"kind": spec.kind, "classes": list(spec.classes), "cached": answer.cached})
-    return note
+    return Note(
+        **dict(stated),
+        spec=spec,
+        prompt_id=question.prompt_id,
+        model=getattr(context.llm, "model", None),
+        cached=answer.cached,
+    )
 
 
 def may_pass(reason: str) -> bool:
@@ -156,15 +115,6 @@ def may_pass(reason: str) -> bool:
     return reason in ("timeout", "connection", "http_408", "http_409", "http_429") or reason[:6] == "http_5"
 
 
-def _shown(spec: QuestionSpec, context: AskingContext) -> ConfusedGroup:
-    return ConfusedGroup.model_validate(context.arrays.get_json(spec.shown))
-
-
 def _failed(spec: QuestionSpec, failure: FailureKind, reason: str, context: AskingContext) -> Note:
     context.report("failed", {"kind": spec.kind, "classes": list(spec.classes), "reason": reason})
     return Note(spec=spec, failure=failure, reason=reason)
-
-
-def captions(votes: tuple[Vote, ...], name: str) -> list[str]:
-    """What an answer would caption a photo of the class, one caption an attribute."""
-    return [vote.caption or class_text(name) for vote in votes if vote.class_name == name]

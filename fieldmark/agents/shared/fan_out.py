@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from fieldmark.agents.shared.notes import Note, QuestionSpec
+from fieldmark.agents.shared.notes import Note
+from fieldmark.records import QuestionSpec
 
 
 def in_plan_order(notes: Sequence[Note], planned: Sequence[QuestionSpec]) -> tuple[Note, ...]:

@@ -2,66 +2,35 @@
 
 from typing import Literal
 
-from pydantic import Field
+from fieldmark.records import Origin, Prompt, QuestionSpec, Record, Statements, Vote
+from fieldmark.tools.books.wording import descriptor_text
 
-from fieldmark.records import ContextFactor, Family, MarkEdit, Prompt, Record, Vote
-
-QuestionKind = Literal[
-    "describe", "pair", "group", "again", "tabulate", "reflect", "synonyms", "domain_words",
-    "portray", "task_questions", "subclasses", "contexts", "family",
-]  # fmt: skip
 FailureKind = Literal["question", "unanswered", "limit", "endpoint"]
 """Why a question brought nothing: its answer was no good; the endpoint failed it, as it might not another
 time; a limit or a dead endpoint kept it back."""
 
 
-class QuestionSpec(Record):
-    """A question that is planned: enough to ask it, and to know it again."""
-
-    kind: QuestionKind
-    classes: tuple[str, ...]
-    attributes: tuple[str, ...] = ()
-    """The attributes that the question names: to fill in (tabulate), or tried in vain (again)."""
-    columns: str = ""
-    """Hash of the table's columns when it was planned: the values seen so far are named along."""
-    shown: str = ""
-    """Hash of the confusions that the question shows (reflect)."""
-    text: str = ""
-    """The question to answer about the class (portray), or what the task is (task_questions)."""
-    sample: int = 0
-    need: float = 0.0
-    """How many open images the answer could help (expected number, for ordering)."""
-
-    @property
-    def key(self) -> tuple[str, tuple[str, ...], tuple[str, ...], str, int]:
-        """What makes two specs the same question."""
-        return (self.kind, self.classes, self.attributes, self.text, self.sample)
-
-
-class Columns(Record):
-    """The table's columns: each attribute with the values seen so far, the most voted first."""
-
-    values: dict[str, tuple[str, ...]]
-
-
-class Note(Record):
-    """What came of one question: prompts, votes, words and so on, or why there is nothing."""
+class Note(Statements):
+    """What came of one question: what its answer states, or why there is nothing."""
 
     spec: QuestionSpec
-    prompts: tuple[Prompt, ...] = ()
-    votes: tuple[Vote, ...] = ()
-    edits: tuple[MarkEdit, ...] = ()
-    dropped: dict[str, int] = Field(default_factory=dict)
-    """Statements that could not be used, by reason; statements of votes are not counted here."""
-    words: tuple[str, ...] = ()
-    """Other words for a class, words for what the images are, sentences about a class, questions for the
-    task, or kinds of a class: what the question was for."""
-    contexts: tuple[ContextFactor, ...] = ()
-    families: tuple[Family, ...] = ()
-    """Every class of the question in exactly one."""
+    prompt_id: str = ""
+    """Id and version of the prompt file; empty where nothing was asked."""
+    model: str | None = None
+    """The language model that answered, where it has a name."""
     failure: FailureKind | None = None
     reason: str = ""
     cached: bool = False
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """The descriptors, worded as prompts of the class asked about."""
+        origin = Origin(kind="descriptor", question=self.prompt_id or None, model=self.model)
+        name = self.spec.classes[0]
+        return tuple(
+            Prompt(class_name=name, text=descriptor_text(name, descriptor), origin=origin)
+            for descriptor in self.descriptors
+        )
 
 
 class Notebook(Record):

@@ -1,9 +1,9 @@
 """CHiLS: a class is found by the likeliest of its kinds, which a language model names."""
 
-from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.evals.methods.knowledge import answers
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.records import QuestionSpec
 from fieldmark.tools.books.templates import PLAIN, fill_phrase
 from fieldmark.tools.scoring.chils import chils_scores, subclass_names
 

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fieldmark.agents.shared.ask import ask_all, captions
-from fieldmark.agents.shared.notes import Note, QuestionSpec
+from fieldmark.agents.shared.ask import ask_all
+from fieldmark.agents.shared.notes import Note
 from fieldmark.errors import EndpointError, LimitReached
 from fieldmark.evals.table.bench import Bench
+from fieldmark.records import QuestionSpec, Vote
 from fieldmark.tools.books.templates import PLAIN, fill_phrase
+from fieldmark.tools.books.wording import class_text
 
 Pair = tuple[int, int]
 
@@ -56,13 +58,8 @@ async def descriptors(
     notes = await answers(specs, bench)
     own: dict[str, list[str]] = {name: [] for name in names}
     for note in notes:
-        own[note.spec.classes[0]] += [mark_of(prompt.text) for prompt in note.prompts]
+        own[note.spec.classes[0]] += note.descriptors
     return list(own.values())
-
-
-def mark_of(text: str) -> str:
-    """The bare mark of a descriptor's text: what follows ", which has "."""
-    return text.split(", which has ", 1)[-1].rstrip(".")
 
 
 async def portraits(questions: Sequence[str], bench: Bench) -> list[list[str]]:
@@ -109,6 +106,11 @@ async def pair_captions(pairs: Sequence[Pair], bench: Bench) -> dict[Pair, tuple
             sides = [captions(note.votes, names[side]) for side in pair]
             found[pair] = (sides[0], sides[1])
     return found
+
+
+def captions(votes: Sequence[Vote], name: str) -> list[str]:
+    """What an answer would caption a photo of the class, one caption an attribute."""
+    return [vote.caption or class_text(name) for vote in votes if vote.class_name == name]
 
 
 def pairs_within(candidates: Tensor) -> list[Pair]:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from math import prod
 
-from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.evals.methods.knowledge import answers
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores, Need, Run
 from fieldmark.evals.table.test_set import ImageFactor
+from fieldmark.records import QuestionSpec
 from fieldmark.tools.books.wording import with_article
 from fieldmark.tools.scoring.perception import Factors, context_texts, perception_scores
 

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 from fieldmark.agents.shared.ask import ask as ask_planned
-from fieldmark.agents.shared.notes import QuestionSpec
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import MODEL_NAME, Guide, UnknownQuestionError
 from fieldmark.aviary.guide.method_answers import OTHER_TASK_QUESTIONS, TASK_QUESTIONS
@@ -24,7 +23,7 @@ from fieldmark.prompts.family import ask_family, families_of
 from fieldmark.prompts.portray import ask_portray
 from fieldmark.prompts.subclasses import ask_subclasses, subclasses_of
 from fieldmark.prompts.task_questions import ask_task_questions, questions_of
-from fieldmark.records import Message
+from fieldmark.records import Message, QuestionSpec
 from fieldmark.tools.llm.chat import ChatModel
 from tests.unit.aviary.bird_questions import BIRD_QUESTIONS
 
@@ -155,33 +154,33 @@ def test_hostile_names_are_named_and_get_plausible_portraits(guide, name):
     assert len(sentences) == 10 and all(plain in sentence for sentence in sentences)
     assert all(1 <= len(marks_in(sentence.replace(plain, "it"))) <= 2 for sentence in sentences)
     kinds = subclasses_of(ask(guide, ask_subclasses(name, noun="bird")), name)
-    assert all(plain in kind for kind in kinds.texts)
+    assert all(plain in kind for kind in kinds.words)
     grouped = families_of(ask(guide, ask_family([name, "vey heron"], noun="bird")), [name, "vey heron"])
     assert {c for family in grouped.families for c in family.classes} == {name, "vey heron"}
 
 
 def test_task_questions_suit_the_task_and_are_fit_to_be_asked(guide):
     birds = questions_of(ask(guide, ask_task_questions(["cat", NEW[0].name], noun="bird", task="a pond")))
-    assert birds.texts == TASK_QUESTIONS and birds.dropped == {}
+    assert birds.words == TASK_QUESTIONS and birds.dropped == {}
     other = questions_of(ask(guide, ask_task_questions(["cat", "dog"], noun="animal")))
-    assert other.texts == OTHER_TASK_QUESTIONS
-    assert all(has_one_place(question) for question in (*birds.texts, *other.texts))
+    assert other.words == OTHER_TASK_QUESTIONS
+    assert all(has_one_place(question) for question in (*birds.words, *other.words))
     assert sum(not keys_asked(question) for question in TASK_QUESTIONS) == 2
 
 
 @pytest.mark.parametrize(("name", "noun"), [("heron", "heron"), ("Herons", "heron"), ("finches", "finch")])
 def test_kinds_of_a_kind_are_species_known_of_it(guide, name, noun):
     known = {species.name for species in BOOK if species.noun == noun}
-    kinds = subclasses_of(ask(guide, ask_subclasses(name, noun="bird")), name).texts
+    kinds = subclasses_of(ask(guide, ask_subclasses(name, noun="bird")), name).words
     assert len(kinds) == min(10, len(known)) and set(kinds) <= known
 
 
 def test_kinds_of_birds_are_nouns_and_those_of_a_species_are_its_forms(guide):
     assert ask(guide, ask_subclasses("bird", noun="animal")).subclasses == list(NOUNS)
     for name in (NEW[0].name, "unheard-of heron"):
-        kinds = subclasses_of(ask(guide, ask_subclasses(name, noun="bird")), name).texts
+        kinds = subclasses_of(ask(guide, ask_subclasses(name, noun="bird")), name).words
         assert kinds[0] == f"male {name}" and len(kinds) == 4
-    assert subclasses_of(ask(guide, ask_subclasses("pizza", noun="dish")), "pizza").texts == ()
+    assert subclasses_of(ask(guide, ask_subclasses("pizza", noun="dish")), "pizza").words == ()
     samples = {tuple(ask(guide, ask_subclasses("heron", noun="bird", sample=n)).subclasses) for n in range(4)}
     assert len(samples) > 1
 
@@ -190,7 +189,7 @@ def test_contexts_are_the_places_and_lights_of_the_world(guide):
     read = contexts_of(ask(guide, ask_contexts([s.name for s in BOOK], noun="bird")))
     assert read.dropped == {}
     assert {
-        factor.name: {value.name: value.phrases for value in factor.values} for factor in read.factors
+        factor.name: {value.name: value.phrases for value in factor.values} for factor in read.contexts
     } == {
         "background": {habitat: habitat_phrases(habitat) for habitat in HABITATS},
         "light": {light: light_phrases(light) for light in LIGHTS},
@@ -200,7 +199,8 @@ def test_contexts_are_the_places_and_lights_of_the_world(guide):
 def test_families_are_the_last_words_of_the_names(guide):
     names = [species.name for species in BOOK] + ["red chair", "blue chair", "pizza", "lone owl"]
     read = families_of(ask(guide, ask_family(names, noun="thing")), names)
-    assert read.dropped == {} and read.alone == ("pizza", "lone owl")
+    assert read.dropped == {}
+    assert [f.name for f in read.families if f.classes == (f.name,)] == ["pizza", "lone owl"]
     families = {family.name: set(family.classes) for family in read.families}
     assert families["chair"] == {"red chair", "blue chair"}
     for noun in NOUNS:

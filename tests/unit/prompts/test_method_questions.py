@@ -82,7 +82,7 @@ def test_questions_without_one_place_are_dropped_and_counted():
         ]
     )
     read = questions_of(answer)
-    assert read.texts == ("What colour is {class}?", "Where is {class}? {0} %s")
+    assert read.words == ("What colour is {class}?", "Where is {class}? {0} %s")
     assert read.dropped == {"no_place": 2, "repeated": 1}
 
 
@@ -96,15 +96,15 @@ def test_answers_without_a_usable_question_are_refused(bad):
 
 def test_of_too_many_questions_the_first_are_kept():
     read = questions_of(TaskQuestions(task_questions=[f"{n} of {PLACE}?" for n in range(9)]))
-    assert read.texts == tuple(f"{n} of {PLACE}?" for n in range(6))
+    assert read.words == tuple(f"{n} of {PLACE}?" for n in range(6))
 
 
 def test_kinds_are_named_once_and_without_the_class_itself():
     answer = Subclasses(subclasses=["A grey heron.", "The Grey  Heron", "HERON", "purple heron"])
     read = subclasses_of(answer, "heron")
-    assert read.texts == ("grey heron", "purple heron")
+    assert read.words == ("grey heron", "purple heron")
     assert read.dropped == {"repeated": 1, "class_itself": 1}
-    assert subclasses_of(Subclasses(subclasses=["Heron"]), "heron").texts == ()
+    assert subclasses_of(Subclasses(subclasses=["Heron"]), "heron").words == ()
 
 
 def test_kinds_hold_whole_class_names_and_are_one_to_ten():
@@ -124,8 +124,8 @@ def test_contexts_become_factors_with_values_and_phrases():
     read = contexts_of(Contexts.model_validate(told))
     water = ContextValue(name="water", phrases=("on the water", "by a lake"))
     forest = ContextValue(name="forest", phrases=("in the forest",))
-    assert read.factors[0] == ContextFactor(name="background", values=(water, forest))
-    assert [factor.name for factor in read.factors] == ["background", "light"]
+    assert read.contexts[0] == ContextFactor(name="background", values=(water, forest))
+    assert [factor.name for factor in read.contexts] == ["background", "light"]
     assert read.dropped == {}
 
 
@@ -142,12 +142,12 @@ def test_what_a_factor_says_twice_is_dropped_and_counted():
         Background={"a": ("b",), "c": ("d",)},
     )
     read = contexts_of(Contexts.model_validate(told))
-    assert [(v.name, v.phrases) for v in read.factors[0].values] == [
+    assert [(v.name, v.phrases) for v in read.contexts[0].values] == [
         ("water", ("on the water",)),
         ("lake", ("by a lake",)),
         ("sky", ("in the air",)),
     ]
-    assert len(read.factors) == 1
+    assert len(read.contexts) == 1
     assert read.dropped == {
         "repeated_phrase": 4, "repeated_value": 1, "lone_value": 1, "repeated_factor": 1,
     }  # fmt: skip
@@ -156,9 +156,9 @@ def test_what_a_factor_says_twice_is_dropped_and_counted():
 def test_surplus_factors_values_and_phrases_are_left_out():
     many = {f"v{n}": [f"{n} p{m}" for m in range(5)] for n in range(12)}
     read = contexts_of(Contexts.model_validate(contexts(**{f"f{n}": many for n in range(7)})))
-    assert len(read.factors) == 5
-    assert {len(factor.values) for factor in read.factors} == {8}
-    assert {len(value.phrases) for factor in read.factors for value in factor.values} == {3}
+    assert len(read.contexts) == 5
+    assert {len(factor.values) for factor in read.contexts} == {8}
+    assert {len(value.phrases) for factor in read.contexts for value in factor.values} == {3}
 
 
 @pytest.mark.parametrize(
@@ -197,9 +197,8 @@ def test_every_class_is_in_one_family_and_strangers_are_counted():
         Family(name="owl", classes=("owl",)),
         Family(name="Owl", classes=("Owl",)),
     )
-    assert read.alone == ("owl", "Owl")
     # "OWL" fits two classes alike, so it names neither.
-    assert read.dropped == {"stranger_class": 3, "repeated_class": 2}
+    assert read.dropped == {"unlisted_class": 3, "repeated_class": 2}
 
 
 def test_families_of_one_name_are_one_even_apart():
@@ -209,7 +208,7 @@ def test_families_of_one_name_are_one_even_apart():
 
 def test_without_families_everybody_stands_alone():
     read = families_of(families(), ("a", "b"))
-    assert [f.classes for f in read.families] == [("a",), ("b",)] and read.alone == ("a", "b")
+    assert [f.classes for f in read.families] == [("a",), ("b",)]
     for bad in (None, "heron", ["heron"], [{"family": "", "classes": ["a"]}], [{"family": "x"}]):
         with pytest.raises(ValidationError):
             Families.model_validate({"families": bad})

@@ -7,12 +7,11 @@ from fieldmark.prompts.reflect import (
     ConfusedGroup,
     Confusion,
     Described,
-    EditsRead,
     Reflection,
     ask_reflect,
     edits_of,
 )
-from fieldmark.records import MarkEdit
+from fieldmark.records import MarkEdit, Statements
 
 GROUP = ConfusedGroup(
     classes=(
@@ -24,7 +23,7 @@ GROUP = ConfusedGroup(
 )
 
 
-def read(*entries: tuple[str, list[str], list[str]]) -> EditsRead:
+def read(*entries: tuple[str, list[str], list[str]]) -> Statements:
     rows = [{"class_name": name, "add": add, "drop": drop} for name, add, drop in entries]
     return edits_of(Reflection.model_validate({"edits": rows}), GROUP)
 
@@ -44,14 +43,14 @@ def test_edits_are_held_to_the_question_and_spelled_as_it_spelled_them() -> None
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
-        (("stork", ["a black cap"], []), "stranger_class"),
-        (("", ["a black cap"], []), "stranger_class"),
+        (("stork", ["a black cap"], []), "unlisted_class"),
+        (("", ["a black cap"], []), "unlisted_class"),
         (("Grey Heron", ["  "], []), "blank"),
         (("Grey Heron", ["which has ."], []), "blank"),
         (("Grey Heron", ["x" * (MAX_LENGTH + 1)], []), "too_long"),
         (("Grey Heron", ["Unclear"], []), "unclear"),
         (("Grey Heron", ["Long legs"], []), "known"),
-        (("Grey Heron", [], ["a red cap"]), "stranger_mark"),
+        (("Grey Heron", [], ["a red cap"]), "unlisted_descriptor"),
     ],
 )
 def test_what_does_not_fit_is_dropped_and_counted(entry: tuple[str, list[str], list[str]], why: str) -> None:

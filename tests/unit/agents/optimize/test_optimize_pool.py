@@ -1,11 +1,10 @@
 """The pool of units: what words and descriptions become, once each, and the natural books."""
 
 from fieldmark.agents.optimize.pool import GIVEN, PromptPool, build_pool
-from fieldmark.agents.shared.notes import Note, Notebook, QuestionSpec
-from fieldmark.records import Origin, Prompt
+from fieldmark.agents.shared.notes import Note, Notebook
+from fieldmark.records import Origin, Prompt, QuestionSpec
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.books.templates import PLAIN, library
-from fieldmark.tools.books.wording import descriptor_text
 
 CLASSES = ("grey heron", "wren")
 
@@ -14,13 +13,7 @@ def notebook(**words: tuple[str, ...]) -> Notebook:
     marks = [
         Note(
             spec=QuestionSpec(kind="describe", classes=(name,)),
-            prompts=(
-                Prompt(
-                    class_name=name,
-                    text=descriptor_text(name, "a long bill"),
-                    origin=Origin(kind="descriptor"),
-                ),
-            ),
+            descriptors=("a long bill",),
         )
         for name in CLASSES
     ]

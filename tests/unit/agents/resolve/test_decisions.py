@@ -10,7 +10,8 @@ from fieldmark.agents.resolve.run import last_round_again
 from fieldmark.agents.resolve.state import ResolveState, collect
 from fieldmark.agents.shared.ask import may_pass
 from fieldmark.agents.shared.fan_out import halted, in_plan_order, kept_back, settled
-from fieldmark.agents.shared.notes import Note, Notebook, QuestionSpec, RoundSummary
+from fieldmark.agents.shared.notes import Note, Notebook, RoundSummary
+from fieldmark.records import QuestionSpec
 
 SPECS = tuple(QuestionSpec(kind="describe", classes=(name,)) for name in ("finch", "heron", "gull"))
 
@@ -128,9 +129,9 @@ def test_routers() -> None:
     assert sum((send.arg.specs for send in sends), ()) == many
 
 
-def test_two_specs_are_one_question_whatever_their_need_or_columns() -> None:
-    spec = QuestionSpec(kind="tabulate", classes=("finch",), attributes=("bill",), columns="a", need=1.0)
-    assert spec.key == spec.model_copy(update={"columns": "b", "need": 2.0}).key
+def test_two_specs_are_one_question_whatever_their_need_or_material() -> None:
+    spec = QuestionSpec(kind="tabulate", classes=("finch",), attributes=("bill",), material="a", need=1.0)
+    assert spec.key == spec.model_copy(update={"material": "b", "need": 2.0}).key
     for change in ({"sample": 1}, {"attributes": ("tail",)}, {"classes": ("gull",)}, {"kind": "again"}):
         assert spec.key != spec.model_copy(update=change).key
 

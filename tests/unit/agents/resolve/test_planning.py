@@ -15,8 +15,9 @@ from fieldmark.agents.resolve.planning import (
     pair_need,
     rival_groups,
 )
-from fieldmark.agents.shared.notes import Note, QuestionSpec
+from fieldmark.agents.shared.notes import Note
 from fieldmark.prompts.tabulate import MAX_ATTRIBUTES
+from fieldmark.records import QuestionSpec
 
 CLASSES = ("finch", "heron", "gull", "wren", "crane", "robin")
 
@@ -113,7 +114,7 @@ def test_the_first_questions_are_about_the_most_confused_rivals(planner: Any) ->
         ("group", ("gull", "wren"), 3.0),
         ("group", ("crane", "robin"), 2.0),
     ]
-    assert all(spec.attributes == () and spec.columns == "" for spec in plan)
+    assert all(spec.attributes == () and spec.material == "" for spec in plan)
 
 
 def test_groups_that_were_asked_are_asked_for_other_attributes_once_some_are_known() -> None:
@@ -150,7 +151,7 @@ def test_rows_with_empty_cells_are_filled_next_those_of_most_images_first() -> N
         ("tabulate", ("heron",), ("bill", "tail")),
         ("tabulate", ("finch",), ("tail",)),
     ]
-    assert {spec.columns for spec in plan} == {"c" * 64}
+    assert {spec.material for spec in plan} == {"c" * 64}
     assert {spec.sample for spec in plan} == {0}
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from fieldmark.agents.shared.ask import VALUES_SHOWN, ask, ask_all, captions, question_of
-from fieldmark.agents.shared.notes import Columns, QuestionSpec
+from fieldmark.agents.shared.ask import ask, ask_all, planned_question
 from fieldmark.errors import CacheError, EndpointError, LimitReached, QuestionFailed
-from fieldmark.records import ContextFactor, ContextValue, Family, Vote
+from fieldmark.prompts.registry import kind_of
+from fieldmark.prompts.tabulate import MOST_VALUES, SeenValues
+from fieldmark.records import ContextFactor, ContextValue, Family, QuestionSpec
 from tests.graph.running import Events, make_context
 from tests.graph.world import FakeModel, World, data_of
 
@@ -19,15 +20,15 @@ PAIR = QuestionSpec(kind="pair", classes=("finch", "crane"))
 
 def test_each_kind_of_spec_stands_for_its_question(tmp_path: Path) -> None:
     context = make_context(tmp_path, WORLD)
-    seen = Columns(values={"bill colour": tuple(f"value {n}" for n in range(VALUES_SHOWN + 3))})
-    columns = context.arrays.put_json(seen.model_dump(mode="json"))
-    about = {"attributes": ("bill colour", "tail colour"), "columns": columns}
+    seen = SeenValues(values={"bill colour": tuple(f"value {n}" for n in range(MOST_VALUES + 3))})
+    material = context.arrays.put_json(seen.model_dump(mode="json"))
+    attributes = ("bill colour", "tail colour")
     specs = [
         QuestionSpec(kind="describe", classes=("finch",), sample=2),
         PAIR,
         QuestionSpec(kind="group", classes=("finch", "crane", "owl")),
-        QuestionSpec(kind="again", classes=("finch", "crane"), **about),
-        QuestionSpec(kind="tabulate", classes=("finch",), sample=1, **about),
+        QuestionSpec(kind="again", classes=("finch", "crane"), attributes=attributes),
+        QuestionSpec(kind="tabulate", classes=("finch",), sample=1, attributes=attributes, material=material),
         QuestionSpec(kind="synonyms", classes=("finch",)),
         QuestionSpec(kind="domain_words", classes=("finch", "crane")),
         QuestionSpec(kind="portray", classes=("finch",), text="What is {class} like?", sample=3),
@@ -36,7 +37,7 @@ def test_each_kind_of_spec_stands_for_its_question(tmp_path: Path) -> None:
         QuestionSpec(kind="contexts", classes=("finch", "crane"), sample=1),
         QuestionSpec(kind="family", classes=("finch", "crane", "owl"), sample=1),
     ]
-    questions = [question_of(spec, context) for spec in specs]
+    questions = [kind_of(spec.kind).ask(planned_question(spec, context)) for spec in specs]
     assert [question.prompt_id for question in questions] == [
         "describe.v1", "differentiate.v1", "differentiate_group.v1", "differentiate_again.v1", "tabulate.v1",
         "synonyms.v1", "domain_words.v1", "portray.v1", "task_questions.v1", "subclasses.v1", "contexts.v1",
@@ -46,7 +47,7 @@ def test_each_kind_of_spec_stands_for_its_question(tmp_path: Path) -> None:
     assert [question.about for question in questions] == [spec.classes for spec in specs]
     assert data_of(questions[3])["tried"] == ["bill colour", "tail colour"]
     bill, tail = data_of(questions[4])["attributes"]
-    assert bill["values_seen"] == [f"value {n}" for n in range(VALUES_SHOWN)]
+    assert bill["values_seen"] == [f"value {n}" for n in range(MOST_VALUES)]
     assert tail == {"name": "tail colour", "values_seen": []}
     assert data_of(questions[7])["question"] == "What is finch like?"
     assert data_of(questions[8])["task"] == "birds of a pond"
@@ -65,7 +66,7 @@ def test_descriptors_become_prompts_and_differences_become_votes(tmp_path: Path)
         ("crane", "bill colour", "a blue bill"),
     }
     assert len({vote.source for vote in paired.votes}) == 1
-    assert captions(paired.votes, "crane")[0] == "A photo of a crane, which has a blue bill."
+    assert paired.votes[1].caption == "A photo of a crane, which has a blue bill."
 
 
 def test_words_are_noted_as_words(tmp_path: Path) -> None:
@@ -99,18 +100,12 @@ def test_contexts_and_families_have_records_of_their_own(tmp_path: Path) -> None
     assert grouped.families == (
         Family(name="first", classes=("finch", "crane")), Family(name="owl", classes=("owl",))
     )  # fmt: skip
-    assert (grouped.dropped, grouped.words, grouped.votes) == ({"stranger_class": 1}, (), ())
+    assert (grouped.dropped, grouped.words, grouped.votes) == ({"unlisted_class": 1}, (), ())
 
 
 def test_questions_about_one_class_are_told_apart_by_their_text() -> None:
     one, other = (QuestionSpec(kind="portray", classes=("owl",), text=text) for text in ("a", "b"))
     assert one.key != other.key == other.model_copy(update={"need": 2.0}).key
-
-
-def test_a_vote_without_a_caption_is_captioned_by_the_name() -> None:
-    vote = Vote(class_name="owl", attribute="bill", value="a red bill", source="s")
-    assert captions((vote,), "owl") == ["a photo of an owl."]
-    assert captions((vote,), "finch") == []
 
 
 @pytest.mark.parametrize(
