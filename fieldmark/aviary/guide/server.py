@@ -1,32 +1,24 @@
-"""Serves the scripted guide on loopback as an OpenAI-compatible endpoint, in a thread or as a process."""
+"""Serves the scripted guide on loopback as an OpenAI-compatible endpoint, and opens a model that asks it."""
 
-import argparse
 import json
-import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, cast
 
-from fieldmark.aviary.guide.beliefs import GuideSettings
-from fieldmark.aviary.guide.guide import MODEL_NAME, Guide, UnknownQuestionError
-from fieldmark.aviary.guide.picture_questions import DeclinedError
-from fieldmark.aviary.world.species import book_from_json, species_book
-from fieldmark.errors import FieldmarkError, ServerError
-from fieldmark.records import ImagePart, Message
-from fieldmark.records.questions import Role
+from fieldmark.aviary.guide.completions import RefusedRequestError, complete, read_request
+from fieldmark.aviary.guide.guide import MODEL_NAME, Guide
+from fieldmark.cache.bytestore import ByteStore
+from fieldmark.errors import ServerError
+from fieldmark.records import Limits
+from fieldmark.tools.llm.chat import ChatModel
 
 MOST_BYTES = 16_000_000
 """The longest request body that is read."""
 _IDLE_S = 120
-_IMAGE_TOKENS = 256
-_ROLES: dict[str, Role] = {
-    "system": "system", "developer": "system", "user": "user", "assistant": "assistant",
-}  # fmt: skip
 
 
 class GuideServer:
@@ -36,7 +28,7 @@ class GuideServer:
     On leaving, open connections are closed too, so that nothing answers any more.
 
     Args:
-        guide: Who answers.
+        guide: The guide that answers.
         port: Port to listen on; 0 takes a free one.
     """
 
@@ -99,14 +91,27 @@ class GuideServer:
         return self._http
 
 
-class _RefusalError(Exception):
-    """A request that gets an error in OpenAI's form."""
+@asynccontextmanager
+async def asked_over_http(
+    guide: Guide, *, store: ByteStore, limits: Limits | None = None
+) -> AsyncIterator[ChatModel]:
+    """Serve a guide, and open the chat model that asks it as any language model.
 
-    def __init__(self, status: int, message: str, code: str) -> None:
-        self.status = status
-        self.message = message
-        self.code = code
-        super().__init__(message)
+    Args:
+        guide: The guide.
+        store: Where answers are kept, under the guide's identity.
+        limits: The most that may be asked.
+    """
+    with GuideServer(guide) as server:
+        async with ChatModel(
+            server.model,
+            base_url=server.base_url,
+            api_key=None,
+            store=store,
+            identity=guide.identity,
+            limits=limits,
+        ) as llm:
+            yield llm
 
 
 class _HTTPServer(ThreadingHTTPServer):
@@ -175,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.path != "/v1/chat/completions":
                 raise self._unknown_path()
             self._send(200, self._complete(body))
-        except _RefusalError as refusal:
+        except RefusedRequestError as refusal:
             self._refuse(refusal)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
@@ -184,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Errors of the HTTP layer (unknown method, bad request line) as JSON, too."""
         self.close_connection = True
-        self._refuse(_RefusalError(code, message or explain or "bad request", "bad_request"))
+        self._refuse(RefusedRequestError(code, message or explain or "bad request", "bad_request"))
 
     @property
     def _guide_server(self) -> _HTTPServer:
@@ -199,9 +204,9 @@ class _Handler(BaseHTTPRequestHandler):
             "fieldmark_identity": self._guide_server.guide.identity,
         }
 
-    def _unknown_path(self) -> _RefusalError:
+    def _unknown_path(self) -> RefusedRequestError:
         known = "/v1/chat/completions, /v1/models and /health"
-        return _RefusalError(
+        return RefusedRequestError(
             404, f"there is no {self.command} {self.path[:200]}; this server has {known}", "not_found"
         )
 
@@ -210,65 +215,17 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not length.isascii() or not length.isdigit() or len(length) > 12:
             self.close_connection = True
-            raise _RefusalError(411, "the request needs a Content-Length", "length_required")
+            raise RefusedRequestError(411, "the request needs a Content-Length", "length_required")
         if int(length) > MOST_BYTES:
             self.close_connection = True
-            raise _RefusalError(413, f"the request is longer than {MOST_BYTES} bytes", "too_large")
+            raise RefusedRequestError(413, f"the request is longer than {MOST_BYTES} bytes", "too_large")
         return self.rfile.read(int(length))
 
     def _complete(self, body: bytes) -> dict[str, Any]:
-        request = _parsed(body)
-        if request.get("model") != MODEL_NAME:
-            raise _RefusalError(404, f"this server has no model but {MODEL_NAME!r}", "model_not_found")
-        if request.get("stream"):
-            raise _RefusalError(400, "this server does not stream", "unsupported")
-        if request.get("n") not in (None, 1):
-            raise _RefusalError(400, "this server gives one choice", "unsupported")
-        messages = _messages(request.get("messages"))
-        seed = request.get("seed")
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-            raise _RefusalError(400, "'seed' must be a whole number", "invalid_value")
-        try:
-            text = self._guide_server.guide.answer(
-                messages, _schema(request.get("response_format")), seed or 0
-            )
-        except UnknownQuestionError as error:
-            raise _RefusalError(400, str(error), "question_not_understood") from error
-        except DeclinedError as error:
-            declined = error.message
-            text = ""
-        else:
-            declined = None
-        text, finish_reason, completion_tokens = _within(text, _most_tokens(request))
-        prompt_tokens = sum(
-            _tokens(message.content) + len(message.images) * _IMAGE_TOKENS for message in messages
-        )
-        return {
-            "id": f"aviary-{self._guide_server.count_answer()}",
-            "object": "chat.completion",
-            "created": 0,
-            "model": MODEL_NAME,
-            "system_fingerprint": MODEL_NAME,
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {
-                        "role": "assistant",
-                        "content": None if declined else text,
-                        "refusal": declined,
-                    },
-                    "logprobs": None,
-                    "finish_reason": finish_reason,
-                }
-            ],
-            "usage": {
-                "prompt_tokens": prompt_tokens,
-                "completion_tokens": completion_tokens,
-                "total_tokens": prompt_tokens + completion_tokens,
-            },
-        }
+        completion = complete(read_request(body), self._guide_server.guide)
+        return {"id": f"aviary-{self._guide_server.count_answer()}", **completion}
 
-    def _refuse(self, refusal: _RefusalError) -> None:
+    def _refuse(self, refusal: RefusedRequestError) -> None:
         kind = "invalid_request_error"
         error = {"message": refusal.message, "type": kind, "param": None, "code": refusal.code}
         self._send(refusal.status, {"error": error})
@@ -283,127 +240,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        request = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise _RefusalError(400, "the body is no JSON", "invalid_json") from error
-    if not isinstance(request, dict):
-        raise _RefusalError(400, "the body is no JSON object", "invalid_json")
-    return cast("dict[str, Any]", request)
-
-
-def _messages(value: Any) -> list[Message]:
-    if not isinstance(value, list) or not value:
-        raise _RefusalError(400, "'messages' must be a list of messages", "invalid_value")
-    return [_message(item) for item in value]
-
-
-def _message(item: Any) -> Message:
-    role = _ROLES.get(str(item.get("role"))) if isinstance(item, dict) else None
-    if role is None:
-        raise _RefusalError(400, "every message needs a role: system, user or assistant", "invalid_value")
-    content = item.get("content")
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
-        raise _RefusalError(400, "every message needs a content", "invalid_value")
-    texts = [part.get("text") for part in parts if part.get("type") == "text"]
-    images = [part for part in parts if part.get("type") != "text"]
-    said = [text for text in texts if isinstance(text, str)]
-    if len(said) < len(texts):
-        raise _RefusalError(400, "a text part needs a text", "invalid_value")
-    # JSON can hold half a surrogate pair, which no text may.
-    joined = "\n".join(said).encode("utf-8", "replace").decode("utf-8")
-    return Message(role=role, content=joined, images=tuple(ImagePart(data_url=_url(part)) for part in images))
-
-
-def _url(part: dict[str, Any]) -> str:
-    """The address of a picture; an empty one where the part is of another kind."""
-    found = part.get("image_url") if part.get("type") == "image_url" else None
-    url = found.get("url") if isinstance(found, dict) else found
-    return url.encode("ascii", "replace").decode("ascii") if isinstance(url, str) else ""
-
-
-def _schema(response_format: Any) -> dict[str, Any] | None:
-    if response_format is None:
-        return None
-    kind = response_format.get("type") if isinstance(response_format, dict) else None
-    if kind in ("text", "json_object"):
-        return None
-    schema = response_format.get("json_schema") if kind == "json_schema" else None
-    schema = schema.get("schema") if isinstance(schema, dict) else None
-    if not isinstance(schema, dict):
-        raise _RefusalError(
-            400, "'response_format' must be text, json_object or json_schema", "invalid_value"
-        )
-    return cast("dict[str, Any]", schema)
-
-
-def _most_tokens(request: dict[str, Any]) -> int | None:
-    most = request.get("max_completion_tokens")
-    most = request.get("max_tokens") if most is None else most
-    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-        raise _RefusalError(400, "'max_tokens' must be a positive whole number", "invalid_value")
-    return most
-
-
-def _tokens(text: str) -> int:
-    """About as many tokens as a tokenizer would make of a text: a quarter of its bytes."""
-    return -(-len(text.encode("utf-8", "replace")) // 4)
-
-
-def _within(text: str, most_tokens: int | None) -> tuple[str, str, int]:
-    """Cut an answer to the tokens allowed, and say whether it was cut."""
-    tokens = _tokens(text)
-    if most_tokens is None or tokens <= most_tokens:
-        return text, "stop", tokens
-    cut = text.encode("utf-8", "replace")[: most_tokens * 4].decode("utf-8", "ignore")
-    return cut, "length", most_tokens
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve a guide until interrupted; its address goes to stdout as one line of JSON.
-
-    Args:
-        arguments: Command-line arguments; None takes those of the process.
-
-    Returns:
-        The exit code.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m fieldmark.aviary.guide.server",
-        description="Serve the aviary's scripted field guide (no language model) on loopback.",
-    )
-    parser.add_argument("--book-seed", type=int, default=0, help="seed of the species book")
-    parser.add_argument("--new", type=int, default=80, help="number of new species")
-    parser.add_argument("--known", type=int, default=20, help="number of species the model knows by name")
-    parser.add_argument("--book", type=Path, help="a book written by book_to_json, in place of a seed")
-    parser.add_argument("--mistakes", type=float, default=0.15, help="share of wrong statements")
-    parser.add_argument("--guide-seed", type=int, default=0, help="which mistakes are made")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
-    given = parser.parse_args(arguments)
-    try:
-        if given.book is None:
-            book = species_book(given.book_seed, given.new, given.known)
-        else:
-            book = book_from_json(given.book.read_text(encoding="utf-8"))
-        settings = GuideSettings(mistakes=given.mistakes, seed=given.guide_seed)
-        stopped = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopped.set())
-        with GuideServer(Guide(book, settings), port=given.port) as server:
-            line = {"base_url": server.base_url, "model": server.model, "identity": server.guide.identity}
-            sys.stdout.write(json.dumps(line) + "\n")
-            sys.stdout.flush()
-            while not stopped.wait(1.0):  # a timeout, so that signals are seen on every system
-                pass
-    except (FieldmarkError, OSError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return getattr(error, "exit_code", 2)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -15,17 +15,15 @@ from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
 from fieldmark.aviary.guide.scripted import NOTE
-from fieldmark.aviary.guide.server import GuideServer
-from fieldmark.aviary.world.dataset import render_dataset
-from fieldmark.aviary.world.species import Species, species_book, world_hash
+from fieldmark.aviary.guide.server import asked_over_http
+from fieldmark.aviary.world.pictures import NOUN, draw_pictures
+from fieldmark.aviary.world.species import species_book
 from fieldmark.cache.bytestore import ByteStore
 from fieldmark.evals.demo.ladder import RUNGS, Climb, Ladder, World, inner
 from fieldmark.evals.demo.robustness import Robustness, check_robustness
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits, Record, Usage
 from fieldmark.tools.clip.clip import Encoder
-from fieldmark.tools.images.files import find_images
-from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import Report
 from fieldmark.tools.runs.folder import RunFolder
@@ -189,27 +187,21 @@ async def run_demo(
         report("world", {"number": number + 1, "of": settings.books, "seed": seed})
         book = species_book(seed, new=settings.species, known=0)
         started = time.perf_counter()
-        world = render_world(book, pictures, seed=seed, images=settings.images, report=report)
+        drawn = draw_pictures(pictures, book, seed=seed, images=settings.images, report=report)
+        world = World(classes=drawn.classes, noun=NOUN, images=drawn.images)
         clock["render"] += time.perf_counter() - started
         folder = run if number == 0 else inner(run, f"book-{number + 1}")
-        with GuideServer(Guide(book, GuideSettings(mistakes=settings.mistakes))) as server:
-            async with ChatModel(
-                server.model,
-                base_url=server.base_url,
-                api_key=None,
-                store=answers,
-                identity=server.guide.identity,
-                limits=Limits(),
-            ) as chat:
-                model = CountingModel(chat)
-                ladder = Ladder(encoder=encoder, llm=model, options=settings.options, report=report)
-                climb = await ladder.climb(world, folder)
-                if settings.robustness:
-                    report("robustness", {})
-                    checks.append(await check_robustness(ladder, climb, seed=seed))
-                usage += chat.usage
-                clock["llm"] += model.seconds
-                asked = describe_model(chat)
+        guide = Guide(book, GuideSettings(mistakes=settings.mistakes))
+        async with asked_over_http(guide, store=answers, limits=Limits()) as chat:
+            model = CountingModel(chat)
+            ladder = Ladder(encoder=encoder, llm=model, options=settings.options, report=report)
+            climb = await ladder.climb(world, folder)
+            if settings.robustness:
+                report("robustness", {})
+                checks.append(await check_robustness(ladder, climb, seed=seed))
+            usage += chat.usage
+            clock["llm"] += model.seconds
+            asked = describe_model(chat)
         climbs.append(climb)
     total = time.perf_counter() - began
     result = pooled_result(
@@ -240,20 +232,6 @@ async def run_demo(
         notes=(NOTE,),
     )
     return result, climbs
-
-
-def render_world(book: Sequence[Species], pictures: Path, *, seed: int, images: int, report: Report) -> World:
-    """Render a book's pictures, or take the ones rendered before."""
-    folder = pictures / f"{world_hash(book)[:16]}-{seed}-{images}"
-    render_dataset(
-        folder,
-        book,
-        images_per_species=images,
-        seed=seed,
-        progress=lambda done, of: report("rendering", {"done": done, "of": of}),
-    )
-    found = find_images(folder, labels_from_folders=True)
-    return World(classes=tuple(species.name for species in book), noun="bird", images=found.images)
 
 
 def pooled_result(

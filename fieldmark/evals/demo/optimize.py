@@ -10,22 +10,18 @@ from fieldmark.agents.optimize.search_run import OptimizeResult, Optimizing, opt
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
 from fieldmark.aviary.guide.scripted import NOTE
-from fieldmark.aviary.guide.server import GuideServer
-from fieldmark.aviary.world.dataset import render_dataset
-from fieldmark.aviary.world.species import Species, species_book, world_hash
+from fieldmark.aviary.guide.server import asked_over_http
+from fieldmark.aviary.world.pictures import NOUN, TRAIN_SEED, draw_pictures
+from fieldmark.aviary.world.species import Species, species_book
 from fieldmark.cache.bytestore import ByteStore
 from fieldmark.records import Limits, PromptBook
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.datasets.shots import draw_shots, first
-from fieldmark.tools.images.files import ImageFile, find_images
-from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.runs.events import Report
 from fieldmark.tools.runs.folder import RunFolder
 
-TRAIN_SEED = 1_000_003
-"""Added to the seed of the training pictures: they are drawn apart from the test pictures."""
 MOST_SHOTS = 16
 
 
@@ -57,27 +53,14 @@ def aviary_images(
     book: Sequence[Species], settings: AviarySettings, *, pictures: Path, report: Report
 ) -> LabelledImages:
     """Draw the training and the test pictures, each from seeds of its own, or take those drawn before."""
-    train = _drawn(book, settings.seed + TRAIN_SEED, MOST_SHOTS, pictures, report)
+    train = draw_pictures(
+        pictures, book, seed=settings.seed + TRAIN_SEED, images=MOST_SHOTS, report=report
+    ).images
     few = draw_shots([image.label for image in train], shots=settings.shots, draw=first)
+    test = draw_pictures(pictures, book, seed=settings.seed, images=settings.images, report=report)
     return LabelledImages(
-        classes=tuple(species.name for species in book),
-        train=tuple(train[place] for place in sorted(few)),
-        test=_drawn(book, settings.seed, settings.images, pictures, report),
+        classes=test.classes, train=tuple(train[place] for place in sorted(few)), test=test.images
     )
-
-
-def _drawn(
-    book: Sequence[Species], seed: int, images: int, pictures: Path, report: Report
-) -> tuple[ImageFile, ...]:
-    folder = pictures / f"{world_hash(book)[:16]}-{seed}-{images}"
-    render_dataset(
-        folder,
-        book,
-        images_per_species=images,
-        seed=seed,
-        progress=lambda done, of: report("rendering", {"done": done, "of": of}),
-    )
-    return find_images(folder, labels_from_folders=True).images
 
 
 async def optimize_aviary(
@@ -117,32 +100,25 @@ async def optimize_aviary(
     began = time.perf_counter()
     images = aviary_images(species, settings, pictures=pictures, report=report)
     render = time.perf_counter() - began
-    with GuideServer(Guide(species, GuideSettings(mistakes=settings.mistakes))) as server:
-        async with ChatModel(
-            server.model,
-            base_url=server.base_url,
-            api_key=None,
-            store=answers,
-            identity=server.guide.identity,
-            limits=limits,
-        ) as llm:
-            result, _ = await optimize(
-                Optimizing(
-                    data="aviary",
-                    images=images,
-                    encoder=encoder,
-                    llm=llm,
-                    run=run,
-                    options=options.model_copy(update={"noun": "bird"}),
-                    shots=settings.shots,
-                    book=book,
-                    given=given or GivenTexts(),
-                    resumed=resumed,
-                    render=render,
-                    notes=(NOTE,),
-                    also=also,
-                    ceiling=ceiling,
-                    report=report,
-                )
+    guide = Guide(species, GuideSettings(mistakes=settings.mistakes))
+    async with asked_over_http(guide, store=answers, limits=limits) as llm:
+        result, _ = await optimize(
+            Optimizing(
+                data="aviary",
+                images=images,
+                encoder=encoder,
+                llm=llm,
+                run=run,
+                options=options.model_copy(update={"noun": NOUN}),
+                shots=settings.shots,
+                book=book,
+                given=given or GivenTexts(),
+                resumed=resumed,
+                render=render,
+                notes=(NOTE,),
+                also=also,
+                ceiling=ceiling,
+                report=report,
             )
+        )
     return result

@@ -13,7 +13,7 @@ from fieldmark.agents.define.options import DefineOptions
 from fieldmark.aviary.guide.direct import DirectGuide
 from fieldmark.aviary.guide.gallery import Gallery
 from fieldmark.aviary.guide.guide import Guide
-from fieldmark.aviary.guide.server import GuideServer
+from fieldmark.aviary.guide.server import asked_over_http
 from fieldmark.aviary.guide.sight import Sight, SightSettings
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
 from fieldmark.errors import InputError
@@ -46,7 +46,6 @@ from fieldmark.records import Concept, Definition, Limits
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import repeats
-from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.statistics import agreement
@@ -145,17 +144,9 @@ async def simulate(
     )
     if options.guide == "in-process":
         return [await _kept(rule, remembering_nothing(bench, guide), keep) for rule in rules]
-    with GuideServer(guide) as server:
-        async with ChatModel(
-            server.model,
-            base_url=server.base_url,
-            api_key=None,
-            store=task.answers,
-            identity=guide.identity,
-            limits=Limits(),
-        ) as llm:
-            over_http = replace(bench, llm=CountingModel(llm), verdicts=VerdictStore(task.answers))
-            return [await _kept(rule, over_http, keep) for rule in rules]
+    async with asked_over_http(guide, store=task.answers, limits=Limits()) as llm:
+        over_http = replace(bench, llm=CountingModel(llm), verdicts=VerdictStore(task.answers))
+        return [await _kept(rule, over_http, keep) for rule in rules]
 
 
 def remembering_nothing(bench: TrialSetup, guide: Guide) -> TrialSetup:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
-from fieldmark.aviary.guide.server import GuideServer
+from fieldmark.aviary.guide.server import asked_over_http
 from fieldmark.cache.bytestore import ByteStore
 from fieldmark.evals.table.aviary_settings import SETTINGS, AviaryWorld
 from fieldmark.evals.table.method import Method
@@ -12,7 +12,6 @@ from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
 from fieldmark.records import Limits
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.runs.events import Report
 from fieldmark.tools.runs.folder import RunFolder
 
@@ -53,25 +52,18 @@ async def run_setting(
     """
     report("setting", {"name": setting})
     test, book = SETTINGS[setting](world)  # the guide's book may hold more than the classes
-    with GuideServer(Guide(book, GuideSettings(mistakes=mistakes))) as server:
-        async with ChatModel(
-            server.model,
-            base_url=server.base_url,
-            api_key=None,
-            store=answers,
-            identity=server.guide.identity,
-            limits=limits,
-        ) as llm:
-            task = Evaluation(
-                test=test,
-                methods=methods,
-                encoder=encoder,
-                llm=llm,
-                folder=folder,
-                options=options,
-                earlier=earlier,
-                report=report,
-            )
-            began(task)
-            await run_methods(task)
-            return task
+    guide = Guide(book, GuideSettings(mistakes=mistakes))
+    async with asked_over_http(guide, store=answers, limits=limits) as llm:
+        task = Evaluation(
+            test=test,
+            methods=methods,
+            encoder=encoder,
+            llm=llm,
+            folder=folder,
+            options=options,
+            earlier=earlier,
+            report=report,
+        )
+        began(task)
+        await run_methods(task)
+        return task

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fieldmark.aviary.world.attributes import HABITATS, KIND_BY_NOUN, LIGHTS
-from fieldmark.aviary.world.dataset import ImageTruth, read_truth, render_dataset
+from fieldmark.aviary.world.dataset import ImageTruth
 from fieldmark.aviary.world.grammar import caption, habitat_phrases, light_phrases
-from fieldmark.aviary.world.species import Species, known_species, species_book, world_hash
+from fieldmark.aviary.world.pictures import BASE_SEED, NOUN, POOL_SEED, TRAIN_SEED, draw_pictures
+from fieldmark.aviary.world.species import Species, known_species, species_book
 from fieldmark.errors import InputError
 from fieldmark.evals.table.test_set import ImageFactor, TestSet
 from fieldmark.tools.datasets.shots import draw_shots, first
-from fieldmark.tools.images.files import ImageFile, find_images
+from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.runs.events import Report, say_nothing
 
-NOUN = "bird"
 TEMPLATES = (
     "a photo of a {}, a type of bird.",
     "a picture of a {} outdoors.",
@@ -33,9 +33,6 @@ CONTEXTS = (
 )
 _HARD = 2.5
 """How hard pictures of known species are to see: at 1 every method would be right about all of them."""
-_TRAIN, _POOL, _BASE = 1_000_003, 2_000_003, 3_000_017
-"""Added to the seed of the training pictures, the pool and the pictures of base classes: each is drawn apart
-from the test pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +72,7 @@ def new_species(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     chance = random.Random(f"fieldmark aviary base {world.seed}")
     others = tuple(chance.sample(known_species(), min(world.base, 3 * world.species // 4)))
     began = time.perf_counter()
-    base, _ = _drawn(world, others, _BASE, world.base_images)
+    base, _ = _drawn(world, others, BASE_SEED, world.base_images)
     drawing = time.perf_counter() - began
     return replace(test, base=base, render=test.render + drawing), (*book, *others)
 
@@ -108,10 +105,10 @@ def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     began = time.perf_counter()
     kinds = {species.name: species.noun for species in book}
     images, truths = _drawn(world, book, 0, world.images, correlation=0.4)
-    train, _ = _drawn(world, book, _TRAIN, 2, correlation=0.6)
+    train, _ = _drawn(world, book, TRAIN_SEED, 2, correlation=0.6)
     train = _relabelled(train, kinds)
     few = draw_shots([image.label for image in train], shots=world.shots, draw=first)
-    pool, seen = _drawn(world, book, _POOL, world.pool, correlation=0.6)
+    pool, seen = _drawn(world, book, POOL_SEED, world.pool, correlation=0.6)
     nouns = tuple(dict.fromkeys(kinds.values()))
     own = [truth.habitat == KIND_BY_NOUN[kinds[truth.species]].habitat for truth in truths]
     places = [
@@ -184,8 +181,8 @@ def _of_species(
     images, truths = _drawn(world, book, 0, world.images, difficulty=difficulty)
     train: tuple[ImageFile, ...] = ()
     if world.shots:
-        train, _ = _drawn(world, book, _TRAIN, world.shots, difficulty=difficulty)
-    pool, seen = _drawn(world, book, _POOL, world.pool, difficulty=difficulty)
+        train, _ = _drawn(world, book, TRAIN_SEED, world.shots, difficulty=difficulty)
+    pool, seen = _drawn(world, book, POOL_SEED, world.pool, difficulty=difficulty)
     test = TestSet(
         data="aviary",
         setting=setting,
@@ -252,22 +249,16 @@ def _drawn(
     difficulty: float = 1.0,
 ) -> tuple[tuple[ImageFile, ...], tuple[ImageTruth, ...]]:
     """Pictures and the truth about each, in the order of the files."""
-    seed = world.seed + offset
-    name = f"{world_hash(book)[:16]}-{seed}-{images}" + (f"-{correlation}" if correlation else "")
-    name += f"-hard{difficulty:g}" if difficulty != 1 else ""
-    folder = world.pictures / name
-    render_dataset(
-        folder,
+    drawn = draw_pictures(
+        world.pictures,
         book,
-        images_per_species=images,
-        seed=seed,
-        habitat_correlation=correlation,
+        seed=world.seed + offset,
+        images=images,
+        correlation=correlation,
         difficulty=difficulty,
-        progress=lambda done, of: world.report("rendering", {"done": done, "of": of}),
+        report=world.report,
     )
-    truths = {folder / truth.file: truth for truth in read_truth(folder)[1]}
-    found = find_images(folder, labels_from_folders=True).images
-    return found, tuple(truths[image.path] for image in found)
+    return drawn.images, drawn.truths
 
 
 def _relabelled(images: Sequence[ImageFile], labels: dict[str, str]) -> tuple[ImageFile, ...]:

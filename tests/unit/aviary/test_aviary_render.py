@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from fieldmark.aviary.world.attributes import ATTRIBUTES, HABITATS, KIND_BY_NOUN, LIGHTS
-from fieldmark.aviary.world.contact_sheet import contact_sheet
 from fieldmark.aviary.world.dataset import plan_images, read_truth, render_dataset
 from fieldmark.aviary.world.render import render
 from fieldmark.aviary.world.species import random_marks, species_book
@@ -184,10 +183,3 @@ def test_truth_file_holds_no_absolute_path(tmp_path):
     render_dataset(tmp_path / "birds", species_book(1, new=3, known=0), images_per_species=1, seed=5, size=32)
     text = (tmp_path / "birds" / "truth.json").read_text() + (tmp_path / "birds" / "aviary.json").read_text()
     assert str(tmp_path) not in text and json.loads((tmp_path / "birds" / "aviary.json").read_text())
-
-
-def test_contact_sheet():
-    sheet = contact_sheet(species_book(1, new=3, known=0), columns=2, tile=48)
-    assert sheet.mode == "RGB" and sheet.width > 96 and sheet.height > 144
-    with pytest.raises(InputError, match="at least one"):
-        contact_sheet([])

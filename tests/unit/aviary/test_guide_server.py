@@ -1,16 +1,13 @@
 import http.client
 import json
-import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from openai import BadRequestError, OpenAI
 
 from fieldmark.aviary.guide.guide import MODEL_NAME, Guide
-from fieldmark.aviary.guide.server import MOST_BYTES, GuideServer, main
-from fieldmark.aviary.world.species import book_to_json, species_book
+from fieldmark.aviary.guide.server import MOST_BYTES, GuideServer
+from fieldmark.aviary.world.species import species_book
 from fieldmark.errors import ServerError
 from fieldmark.prompts.describe import ask_describe
 from fieldmark.prompts.differentiate import ask_differentiate
@@ -213,33 +210,3 @@ def test_after_leaving_nothing_answers_any_more():
         assert again.port == port
         with pytest.raises(ServerError, match="cannot listen"), GuideServer(Guide(BOOK), port=port):
             pass
-
-
-@pytest.mark.parametrize("how", ["seed", "file"])
-def test_it_runs_as_a_process_and_stops_when_told(how, tmp_path):
-    chosen = ["--book-seed", "1", "--new", "12", "--known", "3"]
-    if how == "file":
-        (tmp_path / "book.json").write_text(book_to_json(BOOK), encoding="utf-8")
-        chosen = ["--book", str(tmp_path / "book.json")]
-    command = [sys.executable, "-m", "fieldmark.aviary.guide.server", *chosen, "--mistakes", "0.15"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = json.loads(process.stdout.readline())
-            assert line["identity"] == Guide(BOOK).identity and line["model"] == MODEL_NAME
-            port = int(line["base_url"].split(":")[2].split("/")[0])
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("GET", "/health")
-            assert connection.getresponse().status == 200
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
-        finally:
-            process.kill()
-
-
-@pytest.mark.parametrize(
-    "arguments", [["--mistakes", "2"], ["--new", "1"], ["--book", "/no/such/file"], ["--port", "99999"]]
-)
-def test_wrong_arguments_are_said_plainly(arguments, capsys):
-    assert main(arguments) == 2
-    said = capsys.readouterr()
-    assert said.err.strip() and not said.out

@@ -3,11 +3,9 @@
 import asyncio
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from fieldmark.app import open_stores
-from fieldmark.aviary.world.species import species_book
 from fieldmark.evals.demo.demo import (
     NOTE,
     DemoResult,
@@ -15,7 +13,6 @@ from fieldmark.evals.demo.demo import (
     DemoSettings,
     meaning_of_resolved,
     pooled_result,
-    render_world,
     run_demo,
 )
 from fieldmark.evals.demo.ladder import RUNGS, Climb, Ladder
@@ -105,19 +102,6 @@ def test_books_are_pooled_and_tested_in_pairs(climb: Climb) -> None:
     dumped = result.model_dump_json(by_alias=True)
     assert '"schema":"fieldmark.demo/1"' in dumped
     assert NOTE in dumped
-
-
-def test_pictures_are_drawn_once_and_their_labels_are_the_species(tmp_path: Path) -> None:
-    book = species_book(5, new=3, known=0)
-    events = Events()
-    world = render_world(book, tmp_path, seed=5, images=2, report=events)
-    assert world.classes == tuple(species.name for species in book)
-    assert np.bincount(world.truth).tolist() == [2, 2, 2]
-    assert events.named("rendering")[-1] == {"done": 6, "of": 6}
-    times = {image.path: image.path.stat().st_mtime_ns for image in world.images}
-    again = render_world(book, tmp_path, seed=5, images=2, report=events)
-    assert again == world
-    assert {image.path: image.path.stat().st_mtime_ns for image in again.images} == times
 
 
 def test_a_small_demo_and_its_repetition_for_free(tmp_path: Path) -> None:
