@@ -33,7 +33,7 @@ from tests.unit.aviary.bird_questions import BIRD_QUESTIONS
 
 BOOK = species_book(1)
 NAMES = [species.name for species in BOOK]
-GOLDEN = Path(__file__).parents[3] / "golden" / "guide" / f"answers.v{GUIDE_VERSION}.json"
+GOLDEN = Path(__file__).parents[2] / "golden" / "guide" / f"answers.v{GUIDE_VERSION}.json"
 
 
 def questions():
