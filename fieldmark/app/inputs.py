@@ -7,7 +7,7 @@ from pathlib import Path
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import ClassNamesError, NoImagesError
 from fieldmark.tools.books.files import read_book as read_book
-from fieldmark.tools.books.plain_names import plain_name
+from fieldmark.tools.books.wording import plain_name
 from fieldmark.tools.images.files import FoundImages, ImageFile, find_images
 from fieldmark.tools.images.given_paths import is_there
 

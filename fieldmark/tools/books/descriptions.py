@@ -9,7 +9,7 @@ from fieldmark.errors import InputError
 from fieldmark.records import Origin, Prompt
 from fieldmark.tools.books.files import ClassTexts, class_texts, read_json
 from fieldmark.tools.books.formats import BookFormat, import_book
-from fieldmark.tools.books.plain_names import plain_name
+from fieldmark.tools.books.wording import plain_name
 
 NAMED = 5
 """The most names that a message or note lists."""

@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeAlias
 
 from fieldmark.errors import InputError
 from fieldmark.records import Origin, Pooling, Prompt, PromptBook
-from fieldmark.tools.books.descriptor_prompts import descriptor_prompt
 from fieldmark.tools.books.files import (
     ClassTexts,
     Count,
@@ -23,8 +22,7 @@ from fieldmark.tools.books.files import (
     write_json,
 )
 from fieldmark.tools.books.pairs import looks_like_pairs, pairs_of_book, prompts_of_pairs
-from fieldmark.tools.books.plain_names import plain_name
-from fieldmark.tools.books.wording import class_text, with_article
+from fieldmark.tools.books.wording import class_text, descriptor_prompt, plain_name, with_article
 
 BookFormat: TypeAlias = Literal["book", "dclip", "cupl", "synonyms", "chils", "fudd"]
 """book: our own. dclip: class to descriptors. cupl: class to sentences (also ProAPO's descriptions).

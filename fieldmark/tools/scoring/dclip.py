@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
-from fieldmark.tools.books.descriptor_prompts import descriptor_prompt as descriptor_prompt
-from fieldmark.tools.books.descriptor_prompts import descriptor_prompts as descriptor_prompts
+from fieldmark.tools.books.wording import descriptor_prompt as descriptor_prompt
+from fieldmark.tools.books.wording import descriptor_prompts as descriptor_prompts
 from fieldmark.tools.scoring.vectors import Encode, encode_groups, image_steps, mean_vectors
 
 Pool = Literal["mean", "max", "sum"]

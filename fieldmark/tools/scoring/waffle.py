@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from fieldmark.errors import InputError
-from fieldmark.tools.books.descriptor_prompts import descriptor_prompt
+from fieldmark.tools.books.wording import descriptor_prompt
 from fieldmark.tools.scoring.dclip import mean_cosine_scores
 from fieldmark.tools.scoring.plain_words import PLAIN_CHARACTERS, PLAIN_WORDS
 from fieldmark.tools.scoring.vectors import Encode

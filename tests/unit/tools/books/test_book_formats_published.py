@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from fieldmark.errors import InputError
-from fieldmark.tools.books.descriptor_prompts import descriptor_prompts
 from fieldmark.tools.books.formats import export_book, import_book
+from fieldmark.tools.books.wording import descriptor_prompts
 
 FILES = {
     "dclip/descriptors_dtd.json": "dclip",

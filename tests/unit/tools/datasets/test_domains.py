@@ -18,7 +18,7 @@ from fieldmark.tools.datasets.class_names import (
     words_of,
 )
 from fieldmark.tools.datasets.domain import Domain, domain, domain_ids, domains, read_domain
-from fieldmark.tools.datasets.published import where_to_put
+from fieldmark.tools.datasets.reading import where_to_put
 
 IDS = domain_ids()
 

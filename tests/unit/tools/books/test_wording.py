@@ -2,7 +2,7 @@
 
 import pytest
 
-from fieldmark.tools.books.plain_names import plain_name
+from fieldmark.tools.books.wording import plain_name
 
 
 @pytest.mark.parametrize("other", ["red-bellied Finch", " red-bellied  finch ", "Red-bellied_finch"])
