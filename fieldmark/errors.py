@@ -1,5 +1,12 @@
 """The typed errors of Fieldmark: each says what went wrong and what to do next."""
 
+from typing import Literal
+
+AnswerFault = Literal["truncated", "refused", "filtered", "empty", "malformed", "off_schema", "not_json"]
+"""Why an answer that came back cannot be used."""
+FailureReason = Literal[AnswerFault, "unsendable", "timeout", "connection", "http"]
+"""Why a question has no usable answer."""
+
 
 class FieldmarkError(Exception):
     """Base of every error raised on purpose.
@@ -50,13 +57,29 @@ class QuestionFailed(FieldmarkError):
     """One question got no usable answer within bounds; other questions go on.
 
     Attributes:
-        reason: A short machine-readable cause, e.g. "truncated", "refused", "empty", "malformed",
-            "off_schema", "http_500", "timeout", "connection".
+        reason: Why: the answer's fault, or what kept it away.
+        status: The HTTP status, where the reason is "http".
+        retryable: Whether the same question may be answered another time: the endpoint was busy or broke.
     """
 
-    def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: FailureReason,
+        status: int | None = None,
+        retryable: bool = False,
+        hint: str = "",
+    ) -> None:
         self.reason = reason
+        self.status = status
+        self.retryable = retryable
         super().__init__(message, hint=hint)
+
+    @property
+    def code(self) -> str:
+        """The reason in one word, for counts: "refused", "http_429"."""
+        return self.reason if self.status is None else f"{self.reason}_{self.status}"
 
 
 class LimitReached(FieldmarkError):

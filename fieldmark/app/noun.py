@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from fieldmark.agents.shared.ask import may_pass
 from fieldmark.app.resuming import SETTLED, Settled
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.noun import ask_noun
@@ -42,7 +41,7 @@ async def settle_noun(
     try:
         settled = Settled(noun=(await llm.ask(ask_noun(classes))).value.noun)
     except QuestionFailed as error:
-        if may_pass(error.reason):
+        if error.retryable:
             raise
         report("noun", {"failed": str(error)})
         note = f"Which noun fits all classes was not answered; {plain!r} was taken."

@@ -156,7 +156,7 @@ class TerminalProgress:
         )
 
     def _on_failed(self, fields: dict[str, Any]) -> None:
-        self.failures[str(fields["reason"]).split(":")[0]] += 1
+        self.failures[str(fields["code"])] += 1
         self._on_answered(fields)
 
     def _on_looking(self, fields: dict[str, Any]) -> None:

@@ -242,7 +242,7 @@ def test_what_is_of_no_use_is_not_asked(tmp_path: Path, changed: dict[str, Any],
     "error",
     [
         QuestionFailed("It would not.", reason="refused"),
-        QuestionFailed("It was busy.", reason="http_429"),
+        QuestionFailed("It was busy.", reason="http", status=429, retryable=True),
         LimitReached("Enough."),
     ],
 )
@@ -257,7 +257,7 @@ def test_the_search_does_without_domain_words(tmp_path: Path, error: Exception) 
 
 
 def test_the_search_does_without_other_names_but_not_without_all_answers(tmp_path: Path) -> None:
-    busy = QuestionFailed("It was busy.", reason="http_429")
+    busy = QuestionFailed("It was busy.", reason="http", status=429, retryable=True)
     stop = FakeModel(World(), fault=lambda q: busy if q.prompt_id == "synonyms.v1" else None)
     context = context_on(tmp_path / "some", World(), llm=stop)
     state = asyncio.run(run_optimize(context))

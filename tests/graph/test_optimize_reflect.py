@@ -178,7 +178,7 @@ def test_failed_questions_are_counted_and_others_used(tmp_path: Path) -> None:
         if question.prompt_id != REFLECT or len(reflected(model)) % 2:
             return None
         failed.append(question.prompt_id)
-        return QuestionFailed("no JSON", reason="unparseable")
+        return QuestionFailed("no JSON", reason="malformed")
 
     model = FakeModel(World(), fault=fault)
     found = search(reflecting(tmp_path, llm=model))

@@ -94,8 +94,8 @@ async def proposed(
     try:
         found = (await context.llm.ask(question)).value.edits
     except QuestionFailed as error:
-        logger.warning("No edits were proposed (%s).", error.reason)
-        context.report("failed", {"kind": "refine", "reason": error.reason})
+        logger.warning("No edits were proposed (%s).", error.code)
+        context.report("failed", {"kind": "refine", "reason": error.code})
         return (), False
     return usable(found, concept), True
 

@@ -49,7 +49,7 @@ async def searches_for(
     try:
         answer = await llm.ask(ask_queries(concept.name, purpose=concept.purpose, clauses=clauses))
     except QuestionFailed as error:
-        logger.warning("No queries were written (%s); the clauses are searched for.", error.reason)
-        report("failed", {"kind": "queries", "reason": error.reason})
+        logger.warning("No queries were written (%s); the clauses are searched for.", error.code)
+        report("failed", {"kind": "queries", "reason": error.code})
         return Searches(plain, exceptions, written=False)
     return Searches(tuple(answer.value.positive), tuple(answer.value.near_miss), written=True)

@@ -154,8 +154,8 @@ async def _scope(concept: Concept, version: int, context: DefineContext) -> Scop
     try:
         return (await context.llm.ask(question)).value
     except QuestionFailed as error:
-        logger.warning("The clauses could not be drafted (%s).", error.reason)
-        context.report("failed", {"kind": "scope", "reason": error.reason})
+        logger.warning("The clauses could not be drafted (%s).", error.code)
+        context.report("failed", {"kind": "scope", "reason": error.code})
         return None
 
 

@@ -97,8 +97,8 @@ async def _ask(spec: QuestionSpec, context: AskingContext) -> Note:
         context.endpoint_down = str(error)
         return _failed(spec, "endpoint", str(error), context)
     except QuestionFailed as error:
-        failure: FailureKind = "unanswered" if may_pass(error.reason) else "question"
-        return _failed(spec, failure, f"{error.reason}: {error.message}", context)
+        failure: FailureKind = "unanswered" if error.retryable else "question"
+        return _failed(spec, failure, f"{error.code}: {error.message}", context, code=error.code)
     stated = kind.read(answer.value, planned, answer.key)
     context.report("answered", {"kind": spec.kind, "classes": list(spec.classes), "cached": answer.cached})
     return Note(
@@ -110,11 +110,9 @@ async def _ask(spec: QuestionSpec, context: AskingContext) -> Note:
     )
 
 
-def may_pass(reason: str) -> bool:
-    """Whether a question failed for want of an answer, which another day may bring: no fault of its own."""
-    return reason in ("timeout", "connection", "http_408", "http_409", "http_429") or reason[:6] == "http_5"
-
-
-def _failed(spec: QuestionSpec, failure: FailureKind, reason: str, context: AskingContext) -> Note:
-    context.report("failed", {"kind": spec.kind, "classes": list(spec.classes), "reason": reason})
+def _failed(
+    spec: QuestionSpec, failure: FailureKind, reason: str, context: AskingContext, *, code: str | None = None
+) -> Note:
+    fields = {"kind": spec.kind, "classes": list(spec.classes), "reason": reason, "code": code or failure}
+    context.report("failed", fields)
     return Note(spec=spec, failure=failure, reason=reason)

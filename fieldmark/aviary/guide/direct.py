@@ -47,7 +47,7 @@ class DirectGuide:
         except DeclinedError as error:
             raise QuestionFailed(error.message, reason="refused") from error
         except UnknownQuestionError as error:
-            raise QuestionFailed(error.message, reason="http_400") from error
+            raise QuestionFailed(error.message, reason="http", status=400) from error
         value, _ = read_answer(text, question.answer_model)
         answer = Answer(value=value, key=key, cached=False, prompt_tokens=None, completion_tokens=None)
         self._known[key] = Answer(

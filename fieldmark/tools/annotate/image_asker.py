@@ -75,7 +75,7 @@ class ImageAsker:
         try:
             answer = await self._llm.ask(question(part))
         except QuestionFailed as error:
-            self.failures[error.reason] += 1
+            self.failures[error.code] += 1
             logger.info("%s: %s", image.path, error.message)
             if error.reason in _REFUSALS:
                 self._answered = True

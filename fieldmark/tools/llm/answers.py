@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from fieldmark.errors import AnswerFault
+
 T = TypeVar("T", bound=BaseModel)
 
 _KEPT = frozenset(
@@ -30,11 +32,11 @@ class BadAnswerError(Exception):
     """An answer that must be neither adopted nor cached; the question may be asked again.
 
     Attributes:
-        reason: "truncated", "refused", "filtered", "empty", "malformed", "off_schema" or "not_json".
+        reason: What is wrong with it.
         detail: What was wrong, in words that hold nothing secret and little of the answer.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: AnswerFault, detail: str) -> None:
         self.reason = reason
         self.detail = detail
         super().__init__(f"{reason}: {detail}")

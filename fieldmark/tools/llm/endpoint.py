@@ -254,7 +254,11 @@ class Endpoint:
         if status == 429:
             hint = "Lower FIELDMARK_LLM_CONCURRENCY, or wait and resume: what was answered is kept."
         return QuestionFailed(
-            f"{self.name} answered HTTP {status}.{said}", reason=f"http_{status}", hint=hint
+            f"{self.name} answered HTTP {status}.{said}",
+            reason="http",
+            status=status,
+            retryable=status in (408, 409, 429) or status >= 500,
+            hint=hint,
         )
 
     def hide(self, text: str) -> str:
@@ -284,11 +288,13 @@ class Endpoint:
             raise QuestionFailed(
                 f"{self.name} gave no complete answer in time.",
                 reason="timeout",
+                retryable=True,
                 hint="Raise FIELDMARK_LLM_TIMEOUT (seconds), or lower FIELDMARK_LLM_CONCURRENCY.",
             ) from None
         raise QuestionFailed(
             f"The connection to {self.name} broke before the answer was complete.",
             reason="connection",
+            retryable=True,
             hint="Look at the server's log; lower FIELDMARK_LLM_CONCURRENCY if it is overloaded.",
         ) from None
 

@@ -207,7 +207,7 @@ def _fix(failure: FieldmarkError) -> str:
     """What to do about it now; hints on a failed question are for runs, which keep what was answered."""
     if not isinstance(failure, QuestionFailed):
         return failure.hint
-    if failure.reason == "http_429":
+    if failure.status == 429:
         return "Wait a little, and look again."
     return "Look at the server's log: no question can be answered like this."
 

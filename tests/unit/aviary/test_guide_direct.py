@@ -53,4 +53,4 @@ async def test_a_question_that_it_does_not_know_fails_alone():
     )
     with pytest.raises(QuestionFailed, match="does not understand") as failed:
         await guide.ask(strange)
-    assert failed.value.reason == "http_400"
+    assert failed.value.code == "http_400"

@@ -20,7 +20,10 @@ TRIAGED = {
 RUN: list[tuple[str, dict[str, Any]]] = [
     ("run", {"id": "x", "path": "runs/x"}),
     *[("answered", {"kind": "describe", "classes": [name], "cached": False}) for name in "abcdefgh"],
-    ("failed", {"kind": "describe", "classes": ["i"], "reason": "refused: the model declined"}),
+    (
+        "failed",
+        {"kind": "describe", "classes": ["i"], "reason": "refused: the model declined", "code": "refused"},
+    ),
     ("encoding", {"images": 8, "texts": 40}),
     ("triaged", TRIAGED),
     ("planned", {"round": 1, "questions": 2}),

@@ -8,7 +8,6 @@ from fieldmark.agents.resolve.graph import MOST_SENDS, route_plan, route_triage,
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.run import last_round_again
 from fieldmark.agents.resolve.state import ResolveState, collect
-from fieldmark.agents.shared.ask import may_pass
 from fieldmark.agents.shared.fan_out import halted, in_plan_order, kept_back, settled
 from fieldmark.agents.shared.notes import Note, Notebook, RoundSummary
 from fieldmark.records import QuestionSpec
@@ -90,15 +89,6 @@ def test_what_is_kept_back_is_neither_settled_nor_lost(failures: Any, why: str |
         s.key for s in planned
     }
     assert len(settled(fresh)) + left == len(fresh)
-
-
-@pytest.mark.parametrize(
-    ("reason", "passes"),
-    [("timeout", True), ("connection", True), ("http_429", True), ("http_503", True), ("http_500", True),
-     ("http_400", False), ("http_422", False), ("truncated", False), ("refused", False), ("empty", False)],
-)  # fmt: skip
-def test_which_failures_another_day_may_mend(reason: str, passes: bool) -> None:
-    assert may_pass(reason) == passes
 
 
 def test_answers_stand_as_planned_however_they_arrived() -> None:

@@ -16,6 +16,7 @@ from tests.graph.world import FakeModel, World, data_of
 
 WORLD = World()
 PAIR = QuestionSpec(kind="pair", classes=("finch", "crane"))
+BUSY = QuestionFailed("It was busy.", reason="http", status=429, retryable=True)
 
 
 def test_each_kind_of_spec_stands_for_its_question(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_questions_about_one_class_are_told_apart_by_their_text() -> None:
     ("error", "failure", "reason"),
     [
         (QuestionFailed("It would not.", reason="refused"), "question", "refused: It would not."),
-        (QuestionFailed("It was busy.", reason="http_429"), "unanswered", "http_429: It was busy."),
+        (BUSY, "unanswered", "http_429: It was busy."),
         (LimitReached("Enough."), "limit", "Enough."),
         (EndpointError("It is gone.", hint="Start it."), "endpoint", "It is gone. Start it."),
     ],
@@ -122,7 +123,9 @@ def test_a_failure_is_noted_and_told(tmp_path: Path, error: Exception, failure: 
     context = make_context(tmp_path, WORLD, llm=FakeModel(WORLD, fault=lambda question: error), report=events)
     note = asyncio.run(ask(PAIR, context))
     assert (note.failure, note.reason, note.votes, note.prompts) == (failure, reason, (), ())
-    assert events.all == [("failed", {"kind": "pair", "classes": ["finch", "crane"], "reason": reason})]
+    code = error.code if isinstance(error, QuestionFailed) else failure
+    told = {"kind": "pair", "classes": ["finch", "crane"], "reason": reason, "code": code}
+    assert events.all == [("failed", told)]
 
 
 def test_any_other_error_is_no_outcome(tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ async def test_after_a_kill_only_what_was_under_way_is_asked_again(tmp_path: Pat
 
 async def test_a_model_that_sees_nothing_is_found_out(tmp_path: Path) -> None:
     images = draw(tmp_path / "p", ["red"] * 40)
-    llm = SeeingModel(lambda _: QuestionFailed("image input is not supported", reason="http_400"))
+    llm = SeeingModel(lambda _: QuestionFailed("image input is not supported", reason="http", status=400))
     with pytest.raises(EndpointError, match="not supported"):
         await annotator(llm, at_once=2).judge(images, RED)
     assert len(llm.asked) < 12

@@ -99,7 +99,7 @@ async def test_an_error_that_stays_is_retried_by_the_sdk_alone(status: int) -> N
             failure = await failure_of(model)
         assert endpoint.asked == 3
     assert isinstance(failure, QuestionFailed)
-    assert failure.reason == f"http_{status}"
+    assert (failure.code, failure.status, failure.retryable) == (f"http_{status}", status, True)
     assert failure.hint
 
 
@@ -116,7 +116,7 @@ async def test_a_bad_request_is_not_repeated() -> None:
             failure = await failure_of(model)
         assert endpoint.asked == 1
     assert isinstance(failure, QuestionFailed)
-    assert failure.reason == "http_400"
+    assert (failure.code, failure.retryable) == ("http_400", False)
     assert "maximum context length" in failure.message
 
 
@@ -125,7 +125,7 @@ async def test_a_slow_answer_times_out() -> None:
         async with chat(endpoint, timeout_s=0.3, max_retries=0) as model:
             failure = await failure_of(model)
     assert isinstance(failure, QuestionFailed)
-    assert failure.reason == "timeout"
+    assert (failure.reason, failure.retryable) == ("timeout", True)
     assert model.usage.unreported == 1  # it may have been paid for
 
 
@@ -134,7 +134,7 @@ async def test_dripping_bytes_do_not_hold_a_call() -> None:
         async with chat(endpoint, timeout_s=0.4, max_retries=0) as model:
             failure = await failure_of(model)
     assert isinstance(failure, QuestionFailed)
-    assert failure.reason == "timeout"
+    assert (failure.reason, failure.retryable) == ("timeout", True)
 
 
 @pytest.mark.parametrize("reply", [Reply(hang_up=True), completion(GOOD, cut=True)])
@@ -143,7 +143,7 @@ async def test_a_broken_connection_fails_the_question(reply: Reply) -> None:
         async with chat(endpoint, max_retries=0) as model:
             failure = await failure_of(model)
     assert isinstance(failure, QuestionFailed)
-    assert failure.reason == "connection"
+    assert (failure.reason, failure.retryable) == ("connection", True)
 
 
 @pytest.mark.parametrize("reply", [Reply(hang_up=True), completion(GOOD, cut=True)])
@@ -219,7 +219,7 @@ async def test_a_bad_answer_is_asked_again_then_reported_and_never_stored(name: 
             assert not await model.peek(ask_marks("two"))
         assert endpoint.asked == 5
     assert isinstance(failure, QuestionFailed)
-    assert failure.reason == reason
+    assert (failure.reason, failure.retryable) == (reason, False)
     assert failure.hint
     assert "marks.v1" in failure.message
     assert (model.usage.requests, model.usage.cached, model.usage.failed) == (2, 1, 1)
