@@ -1,4 +1,7 @@
-"""What every test gets: a home of its own, an environment without settings, and no network but loopback."""
+"""What every test gets: a home of its own, an environment without settings, and no network but loopback.
+
+`pytest -m fast` runs `tests/unit` without what is in `SLOW`, and does not import anything else.
+"""
 
 import ipaddress
 import os
@@ -9,9 +12,48 @@ from typing import Any
 
 import pytest
 
+UNIT = Path(__file__).parent / "unit"
+SLOW = (
+    "agents/resolve/test_estimating.py",
+    "aviary",
+    "cache/test_byte_store_on_disk.py",
+    "cache/test_vector_store_on_disk.py",
+    "cli",
+    "evals/demo",
+    "evals/methods",
+    "evals/owners",
+    "evals/report",
+    "test_dependencies.py",
+    "test_docs.py",
+    "tools/clip",
+    "tools/concepts/heads",
+    "tools/llm/test_llm_kill.py",
+    "tools/llm/test_vllm.py",
+)
+"""Below `tests/unit`: runs the bundled model, starts processes, fits or renders, or draws many samples."""
+
 
 class OutsideNetworkError(Exception):
     """A test tried to reach another machine."""
+
+
+def is_fast(path: Path) -> bool:
+    """Whether the tests of a file, or some of a folder, are quick."""
+    if UNIT in path.parents:
+        return not any(path.is_relative_to(UNIT / slow) for slow in SLOW)
+    return path in (UNIT, *UNIT.parents)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave unread what `-m fast` does not run: importing all tests takes as long as running these."""
+    return True if config.option.markexpr == "fast" and not is_fast(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the quick tests."""
+    for item in items:
+        if is_fast(item.path):
+            item.add_marker("fast")
 
 
 @pytest.fixture(autouse=True)

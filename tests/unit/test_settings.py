@@ -89,11 +89,11 @@ def test_nobody_else_reads_the_environment() -> None:
     readers = {path.relative_to(root).as_posix() for path in root.rglob("*.py") if reads_environment(path)}
     # A child process gets a copy, a terminal its width, torch its silence; none of these takes a setting.
     assert readers <= {
-        "cli/guarding.py",
+        "cli/exit_codes.py",
         "cli/terminal.py",
         "aviary/world/render_files.py",
         "settings.py",
-        "tools/vllm.py",
+        "tools/llm/vllm.py",
     }
 
 
