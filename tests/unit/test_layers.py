@@ -132,7 +132,6 @@ def test_rooms_of_a_folder_import_each_other_in_no_circle() -> None:
         graphlib.TopologicalSorter(rooms).prepare()
 
 
-@pytest.mark.xfail(reason="the last of it is on its way")
 def test_a_file_opens_with_what_it_does_and_is_short() -> None:
     silent = [module for module in PATHS if not ast.get_docstring(tree(module))]
     long = {module: lines for module in PATHS if (lines := source(module).count("\n")) > MOST_LINES}
