@@ -10,16 +10,15 @@ from langgraph.runtime import Runtime
 from fieldmark.agents.optimize import reflect as reflecting
 from fieldmark.agents.optimize import search
 from fieldmark.agents.optimize.context import OptimizeContext
+from fieldmark.agents.optimize.encode_ahead import encoding_ahead
 from fieldmark.agents.optimize.finish import Ended, measure_and_write
 from fieldmark.agents.optimize.folds import found_in_folds, get_curves, put_curves, settled
 from fieldmark.agents.optimize.folds import search_fold as search_without
 from fieldmark.agents.optimize.gather import contrasts, descriptions, load_notebook
 from fieldmark.agents.optimize.history import get_candidates, put_candidates, seen_keys
-from fieldmark.agents.optimize.opening import opened_group, opened_pool, opened_templates
 from fieldmark.agents.optimize.pool import build_pool
 from fieldmark.agents.optimize.recording import recorded
 from fieldmark.agents.optimize.state import OptimizeState
-from fieldmark.agents.shared.encode_ahead import encoding_ahead
 from fieldmark.tools.books.templates import PLAIN
 from fieldmark.tools.search.acceptance import improves
 from fieldmark.tools.search.generation import evolve, search_seed
@@ -54,7 +53,7 @@ async def score_templates(state: OptimizeState, runtime: Context) -> Update:
     context = runtime.context
     if not context.options.template_generations:
         return {"templates": (PLAIN,)}
-    templates = opened_templates(state, context)
+    templates = search.opened_templates(state, context)
     parents, scored = search.first_templates(templates, context)
     return {
         "survivors": put_candidates(context, parents),
@@ -65,7 +64,7 @@ async def score_templates(state: OptimizeState, runtime: Context) -> Update:
 async def evolve_templates(state: OptimizeState, runtime: Context) -> Update:
     """One generation of the template search; the last one settles the templates."""
     context = runtime.context
-    templates = opened_templates(state, context)
+    templates = search.opened_templates(state, context)
     seen = seen_keys(context, state.history_size)
     number = state.template_generation + 1
     made = evolve(
@@ -110,7 +109,7 @@ async def write_pool(state: OptimizeState, runtime: Context) -> Update:
 async def search_fold(state: OptimizeState, runtime: Context) -> Update:
     """Search without one fold of the training images, and score on it what was found."""
     context = runtime.context
-    pool, vectors = opened_pool(state.pool, context)
+    pool, vectors = search.opened_pool(state.pool, context)
     done = get_curves(state.folds, context)
     more = await search_without(state.fold, pool, vectors, generation=state.generations, context=context)
     return {"fold": state.fold + 1, "folds": put_curves((*done, *more), context)}
@@ -119,7 +118,7 @@ async def search_fold(state: OptimizeState, runtime: Context) -> Update:
 async def sample_books(state: OptimizeState, runtime: Context) -> Update:
     """Choose the book to start the class search from."""
     context = settled(state.folds, runtime.context)
-    pool, vectors = opened_pool(state.pool, context)
+    pool, vectors = search.opened_pool(state.pool, context)
     start, best, scored = search.first_books(pool, vectors, context)
     folds = found_in_folds(state.folds, context)
     stay = folds is not None and folds.chosen.stage == "start"
@@ -134,7 +133,7 @@ async def sample_books(state: OptimizeState, runtime: Context) -> Update:
 async def sample_groups(state: OptimizeState, runtime: Context) -> Update:
     """Cut the classes into groups by how the book of this moment confuses them."""
     context = runtime.context
-    pool, vectors = opened_pool(state.pool, context)
+    pool, vectors = search.opened_pool(state.pool, context)
     book = get_candidates(context, state.book)[0]
     groups = search.next_groups(book, pool, vectors, state.passes, context)
     return {
@@ -150,7 +149,7 @@ async def sample_groups(state: OptimizeState, runtime: Context) -> Update:
 async def reflect(state: OptimizeState, runtime: Context) -> Update:
     """Ask about the classes that the book of this moment confuses, and add the answers to the pool."""
     context = runtime.context
-    pool, vectors = opened_pool(state.pool, context)
+    pool, vectors = search.opened_pool(state.pool, context)
     pool, vectors, reflections = await reflecting.reflect_on(
         get_candidates(context, state.book)[0],
         pool,
@@ -171,10 +170,10 @@ async def reflect(state: OptimizeState, runtime: Context) -> Update:
 async def evolve_classes(state: OptimizeState, runtime: Context) -> Update:
     """One generation over a group's units; after its last one the fittest book goes on to the next group."""
     context = settled(state.folds, runtime.context)
-    pool, vectors = opened_pool(state.pool, context)
+    pool, vectors = search.opened_pool(state.pool, context)
     book = get_candidates(context, state.book)[0]
     classes: list[list[int]] = context.arrays.get_json(state.groups)  # pyright: ignore
-    group = opened_group(state, classes[state.group], book, pool, vectors, context)
+    group = search.opened_group(state, classes[state.group], book, pool, vectors, context)
     parents = (
         get_candidates(context, state.survivors)
         if state.survivors
@@ -221,7 +220,7 @@ async def evolve_classes(state: OptimizeState, runtime: Context) -> Update:
 async def measure(state: OptimizeState, runtime: Context) -> Update:
     """Look at the test images, once, and write what the run found."""
     context = runtime.context
-    pool, vectors = opened_pool(state.pool, context)
+    pool, vectors = search.opened_pool(state.pool, context)
     await context.later.settled()
     ended = Ended(
         start=get_candidates(context, state.start)[0],

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from fieldmark.agents.optimize.context import OptimizeContext
+from fieldmark.agents.optimize.gather import domain_words, load_notebook
 from fieldmark.agents.optimize.pool import PromptPool, Unit
+from fieldmark.agents.optimize.state import OptimizeState
 from fieldmark.tools.books.templates import IMAGENET_7, PLAIN, fill_phrase, library
 from fieldmark.tools.clip.encoder import Progress
 from fieldmark.tools.search.acceptance import Acceptance, Fittest
@@ -324,3 +326,44 @@ def class_generation(
         acceptance=acceptance_of(context),
         around=group.around,
     )
+
+
+def opened_templates(state: OptimizeState, context: OptimizeContext) -> Templates:
+    """The template library, memoised per process; a resuming process makes it again from stored vectors."""
+    kept = context.memo.get("templates")
+    if not isinstance(kept, Templates):
+        words = domain_words(load_notebook(state.notebook, context), context)
+        kept = open_templates(context, words)
+        context.memo["templates"] = kept
+    return kept
+
+
+def opened_pool(name: str, context: OptimizeContext) -> tuple[PromptPool, Tensor]:
+    """The pool with that hash and its unit vectors, memoised per process."""
+    kept = context.memo.get("pool")
+    if not isinstance(kept, tuple) or kept[0] != name:
+        pool = PromptPool.model_validate(context.arrays.get_json(name))
+        kept = (name, pool, unit_vectors(pool.units, context))
+        context.memo["pool"] = kept
+    return kept[1], kept[2]
+
+
+def opened_group(
+    state: OptimizeState,
+    classes: list[int],
+    book: Candidate,
+    pool: PromptPool,
+    vectors: Tensor,
+    context: OptimizeContext,
+) -> ClassGroup:
+    """The group's arena, memoised per process: the book around it stays the same until the group is done.
+
+    Generations of one group all start from the book as it was when the group was opened, which the book's
+    other classes still are: only the group's own units have changed since.
+    """
+    name = (state.passes, state.group)
+    kept = context.memo.get("group")
+    if not isinstance(kept, tuple) or kept[0] != name:
+        kept = (name, open_group(classes, book.parts, pool, vectors, context))
+        context.memo["group"] = kept
+    return kept[1]

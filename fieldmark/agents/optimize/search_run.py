@@ -11,6 +11,7 @@ from pydantic import Field
 from fieldmark.agents.optimize.ablation import Reflected as Reflected
 from fieldmark.agents.optimize.ceiling import pool_ceiling
 from fieldmark.agents.optimize.context import OptimizeContext
+from fieldmark.agents.optimize.encode_ahead import AT_ONCE
 from fieldmark.agents.optimize.finish import RESULT, CurvePoint, SearchResult
 from fieldmark.agents.optimize.finish import BookScore as BookScore
 from fieldmark.agents.optimize.folds import SearchLength
@@ -20,7 +21,6 @@ from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.agents.optimize.state import OptimizeState
-from fieldmark.agents.shared.encode_ahead import AT_ONCE
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import PromptBook, Record, RunManifest, Usage

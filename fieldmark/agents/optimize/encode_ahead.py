@@ -30,7 +30,7 @@ async def encoding_ahead(
     Args:
         asking: What asks.
         encode: What encodes; it passes its argument on as the encoder's `progress`.
-        clock: Told for how many seconds both went on.
+        clock: The seconds in which both went on are added to it, under `AT_ONCE`.
 
     Returns:
         What asking returns.

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from fieldmark.agents.shared.encode_ahead import AT_ONCE, encoding_ahead
+from fieldmark.agents.optimize.encode_ahead import AT_ONCE, encoding_ahead
 from fieldmark.tools.clip.encoder import Progress
 
 
