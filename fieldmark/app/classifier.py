@@ -15,7 +15,7 @@ from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.app.checks import check_book, check_calibration, check_loop
 from fieldmark.app.event_loop import run_here
-from fieldmark.app.inputs import check_classes, find_given, images_hash
+from fieldmark.app.inputs import Images, check_classes, find_given, images_hash, names_of
 from fieldmark.app.noun import settle_noun
 from fieldmark.app.resolution import Resolution, shown_counts
 from fieldmark.app.resuming import (
@@ -36,8 +36,9 @@ from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits, PromptBook, RunManifest, Usage
 from fieldmark.settings import read_settings
 from fieldmark.tools.clip.encoder import scoring_identity
-from fieldmark.tools.images.files import FoundImages, ImageFile
+from fieldmark.tools.images.files import FoundImages, ImageFile, given_list
 from fieldmark.tools.images.given_paths import as_text
+from fieldmark.tools.images.in_memory import COPIES, keep_copies
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.runs.events import Report, say_nothing
 from fieldmark.tools.runs.folder import RunFolder
@@ -45,7 +46,6 @@ from fieldmark.tools.runs.manifest import describe_model, write_manifest
 
 KIND = "classify"
 UNANSWERED = "No question was answered: see what the endpoint can do with `fieldmark doctor`."
-Images = Sequence[Path | str] | Path | str
 
 
 @dataclass(kw_only=True)
@@ -116,13 +116,14 @@ class Classifier:
         """Classify images until each is resolved or honestly left open.
 
         Args:
-            images: Files and folders.
+            images: Files, folders, PIL images, arrays uint8 `[H, W, 3]` in RGB, or any mix of them in a list.
             resume: Id of an earlier run to go on with, in the same `out`, of the same images, classes, noun,
                 book and options. It keeps its models, whatever the environment says by now; those named
                 here win.
 
         Returns:
-            The predictions, with the run's manifest and folder.
+            One result for each image given, in order, with the run's manifest and folder. A folder stands
+            for its files in the order of their names; an image in memory is called by its place, `images[2]`.
 
         Raises:
             NoImagesError: No usable image.
@@ -130,7 +131,9 @@ class Classifier:
             EndpointError: The language model could not be asked anything at all.
             FieldmarkError: Anything else that was wrong; its message says what to do.
         """
+        images = given_list(images)  # once: a generator can be read only once
         found, calibration = self._find(images)
+        names = names_of(found)
         earlier = RunFolder.open(self.out, resume, kind=KIND) if resume else None
         if earlier:
             now = {**self._hashes(found, calibration), **self._deciding()}
@@ -147,6 +150,7 @@ class Classifier:
                     self.out, kind=KIND, options={**self._config(images, chosen, llm, vlm), **now}
                 )
                 self.report("run", {"id": run.run_id, "path": str(run.path)})
+                keep_copies(found.images, run.path / COPIES)
                 stopped = earlier_manifest(run)
                 scripted = scripted_notes(llm.model if llm else None, self.vlm)
                 notes = [RESUMED] if _killed_once(earlier, stopped) else []
@@ -198,7 +202,7 @@ class Classifier:
                 asked_vlm = vlm is not None and (vlm.usage.requests > 0 or vlm.usage.cached > 0)
                 as_it_was = stopped and stopped.stop_reason == reason and not asked_vlm
                 if stopped and as_it_was and not encoder.usage.distinct_texts:
-                    return Resolution(tuple(run.read_predictions()), stopped, run.path)
+                    return Resolution(tuple(run.read_predictions()), stopped, run.path, names)
                 predictions = tuple(run.read_predictions())
                 last = state.history[-1]
                 manifest = conclude(
@@ -212,7 +216,7 @@ class Classifier:
                         **shown_counts(predictions, state.looks_kept_back),
                     },
                 )
-        return Resolution(predictions, manifest, run.path)
+        return Resolution(predictions, manifest, run.path, names)
 
     def estimate(self, images: Images) -> CallEstimate:
         """What classifying these images would ask; see `aestimate`. Not for a running event loop."""
@@ -336,9 +340,12 @@ class Classifier:
     def _config(
         self, images: Images, chosen: ChosenModels, llm: ChatModel | None, vlm: ChatModel | None
     ) -> dict[str, JsonValue]:
-        paths = [images] if isinstance(images, str | Path) else list(images)
+        paths: list[JsonValue] = [
+            as_text(each) if isinstance(each, str | Path) else f"images[{at}]"
+            for at, each in enumerate(given_list(images))
+        ]
         return {
-            "images": [as_text(path) for path in paths],
+            "images": paths,
             "folder": as_text(Path.cwd()),
             **self._deciding(),
             "clip": chosen.clip,

@@ -1,17 +1,20 @@
 """Reads and checks what a user gives: class names, prompt books, images."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import ClassNamesError, NoImagesError
 from fieldmark.tools.books.files import read_book as read_book
 from fieldmark.tools.books.wording import plain_name
-from fieldmark.tools.images.files import FoundImages, ImageFile, find_images
+from fieldmark.tools.images.files import FoundImages, Given, ImageFile, find_images, given_list
 from fieldmark.tools.images.given_paths import is_there
 
 MOST_CLASSES = 10_000
+
+Images = Iterable[Given] | Given
+"""Images as a user gives them: files, folders, PIL images, arrays uint8 `[H, W, 3]`, or any mix in a list."""
 
 
 def check_classes(names: Sequence[str]) -> tuple[str, ...]:
@@ -55,19 +58,26 @@ def check_classes(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def find_given(paths: Sequence[Path | str] | Path | str, *, labelled: bool = False) -> FoundImages:
-    """The usable images under the given paths, with their folders' names as labels where asked for.
+def find_given(images: Images, *, labelled: bool = False) -> FoundImages:
+    """The images that were given, with their folders' names as labels where asked for.
 
     Raises:
-        NoImagesError: There are none, or nothing is there at all.
+        NoImagesError: There is no usable one, or nothing is there at all.
+        InputError: Something is neither a path nor an image.
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
-    if given and not any(is_there(path) for path in given):
+    given = given_list(images)
+    paths = [each for each in given if isinstance(each, str | Path)]
+    if paths and len(paths) == len(given) and not any(is_there(path) for path in paths):
         named = ", ".join(repr(str(path)) for path in given[:3]) + (", …" if len(given) > 3 else "")
         raise NoImagesError(
             f"{named} {'does' if len(given) == 1 else 'do'} not exist.", hint="Name image files and folders."
         )
     return find_images(given, labels_from_folders=labelled)
+
+
+def names_of(found: FoundImages) -> tuple[str, ...]:
+    """The names of all inputs, usable or not, in the order given."""
+    return tuple(str(each.path) for each in found.inputs)
 
 
 def images_hash(images: Sequence[ImageFile]) -> str:

@@ -1,16 +1,21 @@
 """What a classification gives back: predictions, the manifest, and why."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldmark.errors import InputError
-from fieldmark.records import Prediction, RunManifest, Skipped
+from fieldmark.records import Prediction, RunManifest, Skipped, Unread
 
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_ROWS = 50
+"""Rows of the table that a notebook shows."""
 SMALL = 0.05
 """Contributions below this are told together."""
 
@@ -36,27 +41,58 @@ def shown_counts(predictions: Sequence[Prediction], kept_back: int) -> dict[str,
 
 
 @dataclass(frozen=True)
-class Resolution(Sequence[Prediction]):
-    """What a run found: one prediction per usable image, in the order given.
+class Resolution(Sequence[Prediction | Unread]):
+    """What a run found: one result for each image given, in order; a folder stands for its files, by name.
+
+    An image that could not be read has an `Unread` with the reason in its place, whose label is None.
 
     Attributes:
-        predictions: The predictions.
+        predictions: The predictions, one for each distinct file that could be read.
         manifest: What was run, with what, and why it stopped.
         run: The run's folder.
+        inputs: Names of the images given, in order; those of the predictions where empty.
     """
 
     predictions: tuple[Prediction, ...]
     manifest: RunManifest
     run: Path
+    inputs: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.predictions)
+        return len(self.results)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.predictions[index]
+        return self.results[index]
 
-    def __iter__(self) -> Iterator[Prediction]:
-        return iter(self.predictions)
+    def __iter__(self) -> Iterator[Prediction | Unread]:
+        return iter(self.results)
+
+    def __repr__(self) -> str:
+        counts = Counter(each.status for each in self.results)
+        found = ", ".join(f"{number:,} {status}" for status, number in counts.items())
+        return f"Resolution({len(self):,} images: {found}; run {str(self.run)!r})"
+
+    def _repr_html_(self) -> str:
+        """A table of the first results, for notebooks."""
+        rows = "".join(
+            f"<tr><td>{escape(each.image)}</td><td>{escape(each.label or '')}</td><td>{each.status}</td>"
+            f"<td>{'' if each.confidence is None else f'{each.confidence:.2f}'}</td></tr>"
+            for each in self.results[:MOST_ROWS]
+        )
+        left = len(self) - MOST_ROWS
+        more = f"<p>… and {left:,} more</p>" if left > 0 else ""
+        head = "<tr><th>image</th><th>label</th><th>status</th><th>confidence</th></tr>"
+        return f"<p>{escape(repr(self))}</p><table>{head}{rows}</table>{more}"
+
+    @cached_property
+    def results(self) -> tuple[Prediction | Unread, ...]:
+        """One result for each image given, in order."""
+        found = {each.image: each for each in self.predictions}
+        reasons = {each.path: each.reason for each in self.manifest.skipped}
+        return tuple(
+            found.get(name) or Unread(image=name, reason=reasons.get(name, "it could not be read"))
+            for name in self.inputs or found
+        )
 
     @property
     def usable(self) -> bool:
@@ -72,12 +108,20 @@ class Resolution(Sequence[Prediction]):
         """Image files that were not used, with the reason."""
         return self.manifest.skipped
 
-    def why(self, index: int) -> str:
-        """Why an image got its label, in words: the marks that moved it from the runner-up.
+    def why(self, image: int | str | Path) -> str:
+        """Why an image got its label, in words: the attributes that moved it from the runner-up.
 
         Where an open image was shown to a vision-language model, what that one chose follows.
+
+        Args:
+            image: Its place in these results, or its path as it was given.
+
+        Raises:
+            InputError: There is no such image.
         """
-        p = self.predictions[index]
+        p = self._result(image)
+        if isinstance(p, Unread):
+            return f"{p.image}: not read, {p.reason}."
         shown = _shown_in_words(p)
         if not p.marks:
             by = "FuDD's rule, which gives no weights per mark" if p.rounds else "the first look alone"
@@ -97,7 +141,11 @@ class Resolution(Sequence[Prediction]):
         return "\n".join([*lines, *shown])
 
     def to_pandas(self) -> "pd.DataFrame":
-        """One row an image.
+        """One row an image, in order; a column for each field of `Prediction`, and `decision` and `reason`.
+
+        `decision` is the label that counts in the end: the vision-language model's where it decided. `reason`
+        says why an image could not be read; its other fields are empty. `candidates` and `contributions` hold
+        lists of mappings with the fields of `CandidateClass` and `Contribution`.
 
         Raises:
             InputError: pandas is not installed.
@@ -106,7 +154,25 @@ class Resolution(Sequence[Prediction]):
             import pandas as pd
         except ImportError as error:
             raise InputError("pandas is not installed.", hint='pip install "fieldmark[pandas]"') from error
-        return pd.DataFrame([p.model_dump(exclude={"marks"}) for p in self.predictions])
+        columns = [*Prediction.model_fields, "decision", "reason"]
+        rows = [{**each.model_dump(), "decision": getattr(each, "decision", None)} for each in self.results]
+        return pd.DataFrame(rows, columns=columns)
+
+    def _result(self, image: int | str | Path) -> Prediction | Unread:
+        """The result of one image, by place or path."""
+        if isinstance(image, int):
+            if not -len(self) <= image < len(self):
+                raise InputError(f"There is no image {image}.", hint=f"There are {len(self):,}, from 0.")
+            return self.results[image]
+        found = next((each for each in self.results if each.image == str(image)), None)
+        if found is None:
+            where = Path(image).absolute()
+            found = next((each for each in self.results if Path(each.image).absolute() == where), None)
+        if found is None:
+            raise InputError(
+                f"{str(image)!r} is not among the images.", hint="Give a path as in `image`, or its place."
+            )
+        return found
 
 
 def _shown_in_words(p: Prediction) -> list[str]:

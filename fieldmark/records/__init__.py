@@ -14,7 +14,15 @@ from fieldmark.records.concepts import (
     LabelValue,
     Version,
 )
-from fieldmark.records.predictions import CandidateClass, Mark, Prediction, Skipped, Status, StopReason
+from fieldmark.records.predictions import (
+    CandidateClass,
+    Mark,
+    Prediction,
+    Skipped,
+    Status,
+    StopReason,
+    Unread,
+)
 from fieldmark.records.prompts import Origin, OriginKind, Pooling, Prompt, PromptBook
 from fieldmark.records.questions import (
     ContextFactor,
@@ -71,6 +79,7 @@ __all__ = [
     "Statements",
     "Status",
     "StopReason",
+    "Unread",
     "Usage",
     "Verdict",
     "Version",

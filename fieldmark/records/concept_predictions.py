@@ -1,11 +1,12 @@
 """What a concept's classifier says of images."""
 
+from collections import Counter
 from typing import Literal
 
 from pydantic import Field
 
 from fieldmark.records._base import Record
-from fieldmark.records.predictions import Skipped
+from fieldmark.records.predictions import Skipped, Unread
 
 
 class ClauseScore(Record):
@@ -58,3 +59,20 @@ class ConceptPredictions(Record):
     encoder: str
     predictions: tuple[ConceptPrediction, ...]
     skipped: tuple[Skipped, ...] = ()
+    inputs: tuple[str, ...] = Field(default=(), exclude=True)
+    """Names of the images given, in order."""
+
+    @property
+    def results(self) -> tuple[ConceptPrediction | Unread, ...]:
+        """One result for each image given, in order; an `Unread` where it could not be read."""
+        found = {each.image: each for each in self.predictions}
+        reasons = {each.path: each.reason for each in self.skipped}
+        return tuple(
+            found.get(name) or Unread(image=name, reason=reasons.get(name, "it could not be read"))
+            for name in self.inputs or found
+        )
+
+    def __repr__(self) -> str:
+        counts = Counter(each.label or "unread" for each in self.results)
+        found = ", ".join(f"{number:,} {label}" for label, number in counts.items())
+        return f"ConceptPredictions({self.concept!r} v{self.version}: {found})"

@@ -73,8 +73,19 @@ class Prediction(Record):
         return self.vlm_label if self.decided_by == "vlm" and self.vlm_label is not None else self.label
 
 
+class Unread(Record):
+    """The result for an image that could not be read: it stands where its prediction would."""
+
+    image: str
+    """Path or name of the image as the user gave it."""
+    reason: str
+    status: Literal["unread"] = "unread"
+    label: None = None
+    confidence: None = None
+
+
 class Skipped(Record):
-    """An image file that was not used, and why."""
+    """An image or a folder that was not used, and why."""
 
     path: str
     reason: str

@@ -21,7 +21,9 @@ from fieldmark.errors import (
     NoImagesError,
     RunError,
 )
+from fieldmark.evals.report import write_classify_report
 from fieldmark.records import Limits
+from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.scoring.candidates import conformal_quantile
 from tests.faulty_endpoint import (
     FaultyEndpoint,
@@ -119,7 +121,7 @@ def test_copies_of_an_image_are_encoded_once_and_predicted_each(tmp_path: Path) 
         shutil.copy(folder / "0-0.png", folder / f"0-{copy}.png")
     (folder / "broken.png").write_bytes(b"no picture")
     found = names_only(tmp_path / "runs").resolve(folder)
-    assert [Path(p.image).name for p in found] == ["0-0.png", "0-1.png", "0-2.png", "1-0.png"]
+    assert [Path(p.image).name for p in found.predictions] == ["0-0.png", "0-1.png", "0-2.png", "1-0.png"]
     assert found.manifest.encoder_usage.images_encoded == 2
     first, second, third, _ = found
     assert first.confidence == second.confidence == third.confidence
@@ -148,7 +150,7 @@ def test_a_file_whose_name_is_no_valid_text_is_skipped_and_the_rest_is_predicted
     shutil.copy(pictures / "4-1.png", bad)
     with FaultyEndpoint([truly]) as endpoint:
         found = classifier(place, endpoint, options=options()).resolve([pictures / "4-1.png", bad])
-    assert [each.label for each in found] == ["crane"]
+    assert [(each.label, each.status) for each in found] == [("crane", "resolved"), (None, "unread")]
     assert [Path(each.path).name for each in found.skipped] == [r"caf\udce9.png"]
 
 
@@ -228,3 +230,29 @@ def test_other_calibration_images_are_no_resumption(place: Path, pictures: Path,
         (folder / "finch" / "0-1.png").rename(folder / "heron" / "0-1.png")
         with pytest.raises(RunError, match="calibration images are not those"):
             classifier(place, endpoint, **given).resolve(pictures, resume=stopped.run.name)
+
+
+def test_files_pil_images_and_arrays_come_back_one_by_one_in_order(place: Path, pictures: Path) -> None:
+    array = np.full((8, 9, 3), (250, 5, 5), dtype=np.uint8)
+    broken = pictures / "broken.png"
+    broken.write_bytes(b"no picture")
+    given = [Image.fromarray(array), str(pictures / "4-1.png"), broken, array, pictures / "4-1.png"]
+    found = names_only(place).resolve(given)
+    names = ["images[0]", str(pictures / "4-1.png"), str(broken), "images[3]", str(pictures / "4-1.png")]
+    assert [each.image for each in found] == names
+    assert [each.status == "unread" for each in found] == [False, False, True, False, False]
+    assert found[0].label == found[3].label == "red thing"
+    assert found.why(2) == found.why(broken) == f"{broken}: not read, {found[2].reason}."
+    assert found.why(-1) == found.why(pictures / "4-1.png")
+    assert repr(found).startswith("Resolution(5 images: ") and "1 unread" in repr(found)
+    assert found._repr_html_().count("<tr>") == 6
+    for wrong in (5, "elsewhere.png"):
+        with pytest.raises(InputError):
+            found.why(wrong)
+    frame = found.to_pandas()
+    assert list(frame["image"]) == names and frame["reason"].notna().sum() == 1
+    assert {"label", "candidates", "margin", "decision", "vlm_label", "truth"} <= set(frame.columns)
+    again = names_only(place).resolve(given)
+    assert again.manifest.encoder_usage.images_encoded == 0
+    write_classify_report(RunFolder(found.run), found.manifest)
+    assert (found.run / "report.html").read_text(encoding="utf-8").count("data:image/webp") >= 2

@@ -1,6 +1,6 @@
 """Uses an exported classifier of a concept: three lines of Python, no language model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -8,7 +8,7 @@ from typing import Self
 
 from torch import Tensor
 
-from fieldmark.app.inputs import find_given
+from fieldmark.app.inputs import Images, find_given, names_of
 from fieldmark.app.stores import open_stores
 from fieldmark.records import Skipped
 from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction, ConceptPredictions
@@ -73,19 +73,20 @@ class ConceptClassifier:
         """Close the stores."""
         self._closing.close()
 
-    def predict(self, images: Iterable[Path | str] | Path | str) -> ConceptPredictions:
+    def predict(self, images: Images) -> ConceptPredictions:
         """Say of each image whether it is in or out.
 
         Args:
-            images: Files and folders.
+            images: Files, folders, PIL images, arrays uint8 `[H, W, 3]` in RGB, or any mix of them in a list.
 
         Returns:
-            One prediction for each usable image, in a fixed order; the others are named with the reason.
+            `results` has one result for each image given, in order, those that could not be read included;
+            a folder stands for its files in the order of their names. `predictions` has those that were read.
 
         Raises:
             NoImagesError: Not one is usable.
         """
-        found = find_given([images] if isinstance(images, str | Path) else list(images))
+        found = find_given(images)
 
         def tell(done: int, of: int) -> None:
             self._report("encoded", {"done": done, "of": of})
@@ -103,6 +104,7 @@ class ConceptClassifier:
             encoder=self.config.encoder.name,
             predictions=self._predictions([found.images[row] for row in rows], p, clauses),
             skipped=skipped,
+            inputs=names_of(found),
         )
 
     def _predictions(

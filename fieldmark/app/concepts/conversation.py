@@ -1,7 +1,6 @@
 """A conversation about a concept as a library or a command uses it: make it, talk, label, roll back."""
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -23,7 +22,7 @@ from fieldmark.app.concepts.tools import (
     write_setup,
 )
 from fieldmark.app.event_loop import run_to_end
-from fieldmark.app.inputs import find_given
+from fieldmark.app.inputs import Images, find_given
 from fieldmark.app.stores import open_stores
 from fieldmark.errors import InputError
 from fieldmark.records import Concept, Costs, Definition, Limits, Skipped
@@ -31,9 +30,12 @@ from fieldmark.records.conversation import ConversationProgress
 from fieldmark.settings import read_settings
 from fieldmark.tools.concepts.changes import DefinitionChange, difference, rolled_back
 from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
-from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.images.files import ImageFile, with_files
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import Report, say_nothing
+
+PICTURES = "pictures"
+"""Folder, within a concept's, of the images that were given in memory."""
 
 
 @dataclass(kw_only=True)
@@ -65,7 +67,7 @@ class ConceptConversation:
         cls,
         name: str,
         *,
-        pool: Sequence[Path | str] | Path | str,
+        pool: Images,
         about: str = "",
         clip: str | None = None,
         llm: str | None = None,
@@ -81,7 +83,8 @@ class ConceptConversation:
 
         Args:
             name: What it is called.
-            pool: Files and folders of images, of what is in and of what is not.
+            pool: Files, folders, PIL images or arrays uint8 `[H, W, 3]`, of what is in and of what is not.
+                Those in memory are written into the concept's folder.
             about: What it is for and what it means, in the owner's words.
             clip: The CLIP model; the settings' where not given.
             llm: The language model; what the settings say at the time where not given.
@@ -104,7 +107,7 @@ class ConceptConversation:
         path = concept_home(home) / slug_of(name)
         if path.exists():
             _refuse_another(ConceptFolder(path))
-        found = find_given(pool)
+        found = with_files(find_given(pool), path / PICTURES)
         setup = ConceptSetup(clip=clip or settings.clip, llm=llm, vlm=vlm, base_url=base_url)
         with open_stores(home) as stores:
             encoder = stores.encoder(setup.clip, device=settings.device)
@@ -219,11 +222,11 @@ class ConceptConversation:
             left = next_batch(self.concept, images, size=1)
             return left.of - left.done if left else 0
 
-    def label(self, images: Sequence[Path | str], owner: Owner) -> int:
+    def label(self, images: Images, owner: Owner) -> int:
         """Have images of the pool labelled that the owner names.
 
         Args:
-            images: Files and folders.
+            images: Files, folders, PIL images or arrays.
             owner: Who labels.
 
         Returns:
@@ -235,8 +238,9 @@ class ConceptConversation:
         """
         with self.folder.writing():
             concept, known = self.concept, self.images
-            found = [image.content_hash for image in find_given(images).images]
-            for image in find_given(images).images:
+            given = with_files(find_given(images), self.folder.path / PICTURES).images
+            found = [image.content_hash for image in given]
+            for image in given:
                 if image.content_hash not in known:
                     raise InputError(
                         f"{str(image.path)!r} is not in the pool of {concept.name!r}.",

@@ -14,6 +14,7 @@ from fieldmark.evals.report.pictures import Pictures
 from fieldmark.evals.report.rounds import read_rounds
 from fieldmark.evals.report.sections import matrices, outcome, round_rows
 from fieldmark.records import Prediction, PromptBook, RunManifest
+from fieldmark.tools.images.in_memory import COPIES
 from fieldmark.tools.runs.folder import RunFolder
 
 REPORT = "report.html"
@@ -57,7 +58,7 @@ def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
         confusions=(found := confusions(predictions)),
         matrices=matrices(found),
         changes=label_changes(predictions),
-        groups=gallery(predictions, Pictures()),
+        groups=gallery(predictions, Pictures(copies=run.path / COPIES)),
         folder=(folder := common_folder(predictions)),
         handed_over=handed_over(predictions, folder)[:MOST_HANDED_OVER],
         skipped=manifest.skipped[:MOST_SKIPPED],

@@ -26,9 +26,11 @@ class Pictures:
 
     Args:
         most: How many may be made; any further one is None.
+        copies: Folder with copies, by content hash, of images that have no file.
     """
 
-    def __init__(self, most: int = MOST_PICTURES) -> None:
+    def __init__(self, most: int = MOST_PICTURES, *, copies: Path | None = None) -> None:
+        self._copies = copies
         self._left = most
         self._made: dict[tuple[str, str], str | None] = {}
 
@@ -38,13 +40,14 @@ class Pictures:
         if key not in self._made:
             if not self._left:
                 return None
-            image = ImageFile(path=Path(prediction.image), content_hash=prediction.image_hash)
-            self._made[key] = thumbnail(image)
+            copy = self._copies / f"{prediction.image_hash}.png" if self._copies else None
+            file = ImageFile(path=Path(prediction.image), content_hash=prediction.image_hash)
+            self._made[key] = thumbnail(copy if copy and copy.is_file() else file)
             self._left -= 1
         return self._made[key]
 
 
-def thumbnail(image: ImageFile, *, longest_side: int = LONGEST_SIDE) -> str | None:
+def thumbnail(image: ImageFile | Path, *, longest_side: int = LONGEST_SIDE) -> str | None:
     """A small WebP picture as a data URL; None (and a log line) where there is none to be made."""
     try:
         picture = decode(image)
@@ -57,5 +60,7 @@ def thumbnail(image: ImageFile, *, longest_side: int = LONGEST_SIDE) -> str | No
         picture.save(buffer, format="WEBP", quality=quality, method=4)
         if buffer.tell() <= MOST_BYTES:
             return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-    logger.info("No picture in the report: %s stays larger than %d bytes.", image.path, MOST_BYTES)
+    logger.info(
+        "No picture in the report: %s stays larger than %d bytes.", getattr(image, "path", image), MOST_BYTES
+    )
     return None

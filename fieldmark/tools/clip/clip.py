@@ -30,8 +30,8 @@ from fieldmark.tools.clip.weights import (
     read_reference,
     read_weights,
 )
-from fieldmark.tools.images.decode import LARGEST_DECODED, UnusableImageError, decode_bytes, quiet_about_size
-from fieldmark.tools.images.files import ImageFile, read_unchanged
+from fieldmark.tools.images.decode import LARGEST_DECODED, UnusableImageError, quiet_about_size
+from fieldmark.tools.images.files import ImageFile, decode
 
 if TYPE_CHECKING:
     from fieldmark.tools.clip.last_layers import LastLayers
@@ -291,7 +291,7 @@ class ClipEncoder:
             failed: list[Skipped] = []
             for file in files:
                 try:
-                    picture = decode_bytes(read_unchanged(file), path=file.path, max_pixels=LARGEST_DECODED)
+                    picture = decode(file, max_pixels=LARGEST_DECODED)
                     return image_key(file.content_hash), network.prepare_image(picture), []
                 except UnusableImageError as error:
                     failed.append(Skipped(path=str(file.path), reason=error.reason))

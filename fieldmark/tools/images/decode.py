@@ -119,7 +119,15 @@ def decode_bytes(data: bytes, *, path: Path, max_pixels: int = MAX_PIXELS) -> Im
     """
     if not data:
         raise UnusableImageError(path, "empty file")
-    image = open_header(io.BytesIO(data), path=path, max_pixels=max_pixels)
+    return upright_rgb(open_header(io.BytesIO(data), path=path, max_pixels=max_pixels), path=path)
+
+
+def upright_rgb(image: Image.Image, *, path: Path) -> Image.Image:
+    """The first frame of an opened picture: upright, on white where it is transparent, 8-bit RGB.
+
+    Raises:
+        UnusableImageError: It is truncated or broken.
+    """
     try:
         image.load()
         return _to_rgb(_upright(image, path))

@@ -1,17 +1,18 @@
-"""Finds the image files under given paths and says by name which cannot be used, and why."""
+"""Finds images, in files, folders and memory, and says by name which cannot be used, and why."""
 
 import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
-from fieldmark.errors import NoImagesError
+from fieldmark.cache.folders import write_whole
+from fieldmark.errors import InputError, NoImagesError
 from fieldmark.records import Skipped
 from fieldmark.tools.images.decode import (
     MAX_PIXELS,
@@ -23,10 +24,13 @@ from fieldmark.tools.images.decode import (
     quiet_about_size,
 )
 from fieldmark.tools.images.given_paths import as_text, is_text, is_there
+from fieldmark.tools.images.image_file import ImageFile
+from fieldmark.tools.images.in_memory import ImageInMemory, Picture, is_picture, take_in
 
 __all__ = [
     "MAX_PIXELS",
     "FoundImages",
+    "Given",
     "ImageFile",
     "UnusableImageError",
     "decode",
@@ -34,23 +38,11 @@ __all__ = [
     "read_unchanged",
 ]
 
+Given = Path | str | Picture
+"""One image or folder as a user gives it: a path, a PIL image, or an array uint8 `[H, W, 3]`."""
+
 # Without blocking: a pipe named like a picture must not hold up the search. Windows knows text files.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """An image file as it was when it was found.
-
-    Attributes:
-        path: Where it lies.
-        content_hash: SHA-256 of its bytes, in hexadecimal; it names the picture everywhere else.
-        label: Name of the folder it lies in, where labels were asked for.
-    """
-
-    path: Path
-    content_hash: str
-    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,18 +50,21 @@ class FoundImages:
     """What a search for images found.
 
     Attributes:
-        images: The usable files, in a fixed order.
+        images: The usable images, each file once, in the order given.
         skipped: The unusable ones by name, with the reason.
+        inputs: All of them, usable or not, in the order given; one that was given twice stands here twice. A
+            folder stands for its files in the order of their names.
         other_files: How many files in folders were passed over because their suffix is no image's.
     """
 
     images: tuple[ImageFile, ...]
     skipped: tuple[Skipped, ...] = ()
+    inputs: tuple[ImageFile | Skipped, ...] = ()
     other_files: int = 0
 
 
 def find_images(
-    paths: Iterable[Path | str] | Path | str,
+    images: Iterable[Given] | Given,
     *,
     labels_from_folders: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -81,7 +76,8 @@ def find_images(
     given by name is always tried. A file whose path is no valid UTF-8 is skipped.
 
     Args:
-        paths: Files and folders.
+        images: Files, folders, PIL images, arrays uint8 `[H, W, 3]`, or any mix of them. One in memory is
+            called by its place: `images[2]` is the third.
         labels_from_folders: Give each image the name of the folder that it lies in as its label.
         max_pixels: Largest width times height; what is larger is skipped without being decoded.
 
@@ -90,24 +86,88 @@ def find_images(
 
     Raises:
         NoImagesError: Nothing usable was found.
+        InputError: Something is neither a path nor an image; an array has another shape or type.
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    given = given_list(images)
+    names = [each if isinstance(each, Path | str) else f"images[{at}]" for at, each in enumerate(given)]
     walk = _Walk()
-    files = list(walk.files(given))
+    found = [
+        take_in(each, name, max_pixels=max_pixels) if is_picture(each) else name
+        for each, name in zip(given, map(str, names), strict=True)
+    ]
+    entries = [entry for each in found for entry in (walk.files([each]) if isinstance(each, str) else [each])]
+    files = [entry for entry in entries if isinstance(entry, Path)]
     check = partial(_check, labels_from_folders=labels_from_folders, max_pixels=max_pixels)
     image_formats()  # loads Pillow's plugins once, before threads race for it
     with quiet_about_size(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        checked = list(pool.map(check, files))
-    images = tuple(each for each in checked if isinstance(each, ImageFile))
-    skipped = (*walk.skipped, *(each for each in checked if isinstance(each, Skipped)))
-    if not images:
-        raise _no_images(given, skipped, walk.other_files)
-    return FoundImages(images=images, skipped=skipped, other_files=walk.other_files)
+        checked = dict(zip(files, pool.map(check, files), strict=True))
+    lost = [entry for entry in entries if isinstance(entry, Skipped)]
+    results = [checked[entry] if isinstance(entry, Path) else entry for entry in entries]
+    usable = tuple(each for each in results if isinstance(each, ImageFile))
+    skipped = (*lost, *(each for each in checked.values() if isinstance(each, Skipped)))
+    if not usable:
+        raise _no_images(names, skipped, walk.other_files)
+    inputs = results if len(given) == 1 else _one_for_each(found, checked)
+    return FoundImages(usable, skipped, tuple(inputs), other_files=walk.other_files)
+
+
+def with_files(found: FoundImages, folder: Path) -> FoundImages:
+    """The same images, those in memory written into a folder as PNG files, each once.
+
+    Args:
+        found: What was found.
+        folder: Made where it is needed; a file is named by the hash of its pixels.
+    """
+    written: dict[str, ImageFile] = {}
+    for image in found.images:
+        if isinstance(image, ImageInMemory):
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"{image.content_hash}.png"
+            if not path.is_file():
+                write_whole(path, (image.bytes(),))
+            content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
+            written[str(image.path)] = ImageFile(path, content_hash, image.label)
+    if not written:
+        return found
+    return replace(found, images=tuple(written.get(str(each.path), each) for each in found.images))
+
+
+def given_list(images: Iterable[Given] | Given) -> list[Given]:
+    """What was given as a list, also where it is one path or one image.
+
+    Raises:
+        InputError: Something in it is neither a path nor an image.
+    """
+    one = isinstance(images, str | Path | Image.Image) or getattr(images, "ndim", 4) < 4
+    try:
+        given = [images] if one else list(images)  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        given = [images]
+    for at, each in enumerate(given):
+        if not isinstance(each, str | Path) and not is_picture(each):
+            raise InputError(
+                f"images[{at}] is neither a path nor an image but {type(each).__name__}.",
+                hint="Give paths, PIL images, or arrays of shape [H, W, 3] and type uint8.",
+            )
+    return given  # pyright: ignore[reportReturnType]
+
+
+def _one_for_each(
+    found: Sequence[str | ImageFile | Skipped], checked: dict[Path, ImageFile | Skipped]
+) -> Iterator[ImageFile | Skipped]:
+    """The result of each input, in order; one file may be given more than once, alone or in a folder."""
+    places = {os.path.normpath(path.absolute()): result for path, result in checked.items()}
+    for each in found:
+        for entry in _Walk().files([each]) if isinstance(each, str) else [each]:
+            if not isinstance(entry, Path):
+                yield entry
+            elif (result := places.get(os.path.normpath(entry.absolute()))) is not None:
+                yield result
 
 
 def image_files(folder: Path) -> tuple[Path, ...]:
     """The files in a folder, and in folders within it, that are images by their suffix; none is opened."""
-    return tuple(_Walk().files([folder]))
+    return tuple(each for each in _Walk().files([folder]) if isinstance(each, Path))
 
 
 def read_unchanged(image: ImageFile) -> bytes:
@@ -122,6 +182,8 @@ def read_unchanged(image: ImageFile) -> bytes:
     Raises:
         UnusableImageError: It vanished, cannot be read, or its content changed since.
     """
+    if isinstance(image, ImageInMemory):
+        return image.bytes()
     try:
         data = image.path.read_bytes()
     except FileNotFoundError:
@@ -146,6 +208,8 @@ def decode(image: ImageFile | Path, *, max_pixels: int = MAX_PIXELS) -> Image.Im
     Raises:
         UnusableImageError: It vanished, changed, is too large, broken, or no picture.
     """
+    if isinstance(image, ImageInMemory):
+        return image.rgb()
     if isinstance(image, ImageFile):
         return decode_bytes(read_unchanged(image), path=image.path, max_pixels=max_pixels)
     try:
@@ -159,13 +223,13 @@ class _Walk:
     """One walk over the given paths; remembers the folders it has been in and what it passed over."""
 
     def __init__(self) -> None:
-        self.skipped: list[Skipped] = []
         self.other_files = 0
         self._suffixes = image_suffixes()
         self._folders: set[tuple[int, int]] = set()
         self._files: set[str] = set()
 
-    def files(self, given: Sequence[Path | str]) -> Iterator[Path]:
+    def files(self, given: Sequence[Path | str]) -> Iterator[Path | Skipped]:
+        """Files in order; what cannot be looked at is given with the reason."""
         for each in given:
             path = Path(each)
             if is_there(path) and path.is_dir():
@@ -173,7 +237,7 @@ class _Walk:
             elif self._is_new(path):
                 yield path
 
-    def _inside(self, folder: Path) -> Iterator[Path]:
+    def _inside(self, folder: Path) -> Iterator[Path | Skipped]:
         # A stack of our own, as a folder tree may be deeper than Python's recursion limit.
         stack = [folder]
         while stack:
@@ -191,18 +255,9 @@ class _Walk:
                 self._folders.add((status.st_dev, status.st_ino))
                 names = sorted(each.name for each in path.iterdir() if not each.name.startswith("."))
             except OSError as error:
-                self._note(path, error)
+                yield _unopened(path, error)
                 continue
             stack.extend(path / name for name in reversed(names))
-
-    def _note(self, path: Path, error: OSError) -> None:
-        if path.is_symlink():
-            reason = "a link that leads nowhere"
-        elif isinstance(error, FileNotFoundError):
-            reason = "vanished meanwhile"
-        else:
-            reason = f"cannot be opened ({error.strerror or error})"
-        self.skipped.append(Skipped(path=as_text(path), reason=reason))
 
     def _is_new(self, path: Path) -> bool:
         absolute = os.path.normpath(path.absolute())
@@ -210,6 +265,17 @@ class _Walk:
             return False
         self._files.add(absolute)
         return True
+
+
+def _unopened(path: Path, error: OSError) -> Skipped:
+    """A file or folder that cannot be looked at, with the reason."""
+    if path.is_symlink():
+        reason = "a link that leads nowhere"
+    elif isinstance(error, FileNotFoundError):
+        reason = "vanished meanwhile"
+    else:
+        reason = f"cannot be opened ({error.strerror or error})"
+    return Skipped(path=as_text(path), reason=reason)
 
 
 def _check(path: Path, *, labels_from_folders: bool, max_pixels: int) -> ImageFile | Skipped:
