@@ -1,10 +1,17 @@
 """Prompts and prompt books: the texts compared with images, and where each came from."""
 
-from typing import Literal
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from fieldmark.errors import InputError
 from fieldmark.records._base import Record
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 OriginKind = Literal["name", "template", "descriptor", "differential", "field_guide", "book"]
 Pooling = Literal["mean_cosine", "prototype"]
@@ -35,6 +42,14 @@ class Prompt(Record):
     """Its part in the class's prototype; of no account where cosines are averaged."""
 
 
+class TextEncoder(Protocol):
+    """The half of an encoder that a prompt book needs."""
+
+    def encode_texts(self, texts: Sequence[str]) -> "Tensor":
+        """Texts to float32 unit vectors `[M, D]`."""
+        ...
+
+
 class PromptBook(Record):
     """Class → prompts, with where each came from: the portable result.
 
@@ -57,6 +72,72 @@ class PromptBook(Record):
         if strangers:
             raise ValueError(f"prompts for classes that the book does not list: {strangers[:5]}")
         return self
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a book, as `save` or a run writes it.
+
+        Raises:
+            InputError: The file cannot be read, or is no prompt book.
+        """
+        try:
+            return cls.model_validate_json(Path(path).read_bytes())
+        except OSError as error:
+            raise InputError(f"The prompt book {str(path)!r} cannot be read: {error.strerror}.") from error
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            says = f"{where}: {first['msg']}" if where else first["msg"]
+            raise InputError(f"{str(path)!r} is no prompt book: {says}.") from error
+
+    def save(self, path: Path | str) -> None:
+        """Write the book as JSON; the file is there whole, or not at all.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        target = Path(path)
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            draft.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            draft.replace(target)
+        except OSError as error:
+            raise InputError(f"{str(path)!r} cannot be written: {error.strerror}.") from error
+
+    def class_weights(self, encoder: TextEncoder) -> "Tensor":
+        """The book as a linear classifier: `image_vectors @ class_weights.T` are scores `[N, C]`.
+
+        A class's vector is the mean of its texts' unit vectors, brought to unit length: weighted where
+        `pooling` is "prototype", plain where it is "mean_cosine". The mean of cosines itself is these scores
+        times the length that the mean had before.
+
+        Args:
+            encoder: An `Encoder`, or anything with `encode_texts`.
+
+        Returns:
+            float32 unit vectors `[C, D]`, in the order of `classes`.
+
+        Raises:
+            InputError: A class has no prompt, or weights that make no mean.
+        """
+        import torch
+
+        vectors = encoder.encode_texts([prompt.text for prompt in self.prompts])
+        rows: list[Tensor] = []
+        for name in self.classes:
+            own = [at for at, prompt in enumerate(self.prompts) if prompt.class_name == name]
+            plain = self.pooling == "mean_cosine"
+            weights = [1.0 if plain else self.prompts[at].weight for at in own]
+            if not own or min(weights) < 0 or not sum(weights) > 0:
+                raise InputError(
+                    f"The prompt book has no prompt with weight for {name!r}.",
+                    hint="Give each class a prompt, and weights that are not negative.",
+                )
+            rows.append((vectors[own] * torch.tensor(weights)[:, None]).sum(0))
+        return torch.nn.functional.normalize(torch.stack(rows), dim=1)
+
+    def __repr__(self) -> str:
+        return f"PromptBook({len(self.classes):,} classes, {len(self.prompts):,} prompts, {self.pooling})"
 
     def texts(self, class_name: str) -> list[str]:
         """The prompts of one class, in order."""
