@@ -123,7 +123,8 @@ def test_copies_of_an_image_are_encoded_once_and_predicted_each(tmp_path: Path) 
     found = names_only(tmp_path / "runs").resolve(folder)
     assert [Path(p.image).name for p in found.predictions] == ["0-0.png", "0-1.png", "0-2.png", "1-0.png"]
     assert found.manifest.encoder_usage.images_encoded == 2
-    first, second, third, _ = found
+    first, second, third, _, broken = found
+    assert broken.label is None and "not an image" in broken.reason
     assert first.confidence == second.confidence == third.confidence
     assert first.image_hash == third.image_hash
     assert [Path(skipped.path).name for skipped in found.skipped] == ["broken.png"]
@@ -150,7 +151,7 @@ def test_a_file_whose_name_is_no_valid_text_is_skipped_and_the_rest_is_predicted
     shutil.copy(pictures / "4-1.png", bad)
     with FaultyEndpoint([truly]) as endpoint:
         found = classifier(place, endpoint, options=options()).resolve([pictures / "4-1.png", bad])
-    assert [(each.label, each.status) for each in found] == [("crane", "resolved"), (None, "unread")]
+    assert [(each.label, each.status) for each in found] == [("crane", "open"), (None, "unread")]
     assert [Path(each.path).name for each in found.skipped] == [r"caf\udce9.png"]
 
 
@@ -232,7 +233,8 @@ def test_other_calibration_images_are_no_resumption(place: Path, pictures: Path,
             classifier(place, endpoint, **given).resolve(pictures, resume=stopped.run.name)
 
 
-def test_files_pil_images_and_arrays_come_back_one_by_one_in_order(place: Path, pictures: Path) -> None:
+def test_files_pil_images_and_arrays_come_back_one_by_one_in_order(tmp_path: Path) -> None:
+    pictures, place = draw(tmp_path / "pictures", [(4, 1)]), tmp_path / "runs"
     array = np.full((8, 9, 3), (250, 5, 5), dtype=np.uint8)
     broken = pictures / "broken.png"
     broken.write_bytes(b"no picture")
