@@ -1,7 +1,7 @@
 """Label a folder of look-alikes, offline, and print what decided.
 
-A scripted guide behind a real HTTP endpoint takes the place of the language model, and the bundled small model that of
-CLIP. With your own images: `Classifier(classes=[…], clip="ViT-L-14:datacomp_xl_s13b_b90k", llm="gpt-5-mini")`.
+A scripted guide behind a real HTTP endpoint takes the place of the language model, and the small bundled one
+that of CLIP. With your own images: `Classifier(classes=[…], clip="ViT-L-14:…", llm="gpt-5-mini")`.
 """
 
 from pathlib import Path
