@@ -163,7 +163,7 @@ def answer_tokens(*names: str, statements: int, overhead: int = 200) -> int:
 
     Args:
         *names: The class names that each statement repeats.
-        statements: Number of statements (attributes or marks) in the answer.
+        statements: Number of statements (attributes or descriptors) in the answer.
         overhead: Tokens of the answer's frame.
     """
     per_statement = 60 + sum(40 + len(name.encode("utf-8", "replace")) // 2 for name in names)

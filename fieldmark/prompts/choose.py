@@ -24,7 +24,7 @@ NONE = "none"
 
 
 @dataclass(frozen=True)
-class DisputedMark:
+class DisputedAttribute:
     """An attribute in which candidates differ.
 
     Attributes:
@@ -49,7 +49,7 @@ def ask_choose(
     candidates: Sequence[str],
     *,
     noun: str,
-    marks: Sequence[DisputedMark] = (),
+    attributes: Sequence[DisputedAttribute] = (),
     sample: int = 0,
 ) -> Question[Choice]:
     """Ask which of a few classes an image shows.
@@ -58,18 +58,18 @@ def ask_choose(
         image: The image.
         candidates: The class names, exactly as the user named them.
         noun: The generic word for all classes, e.g. "bird".
-        marks: What they are said to differ in.
+        attributes: What they are said to differ in.
         sample: 0 for the first answer, 1 for a second opinion, and so on.
 
     Raises:
         ClassNamesError: If there are fewer than two candidates, or one is blank or repeated.
     """
     about = distinct_classes(candidates, least=2)
-    shown = [{"attribute": mark.attribute, "values": dict(mark.values)} for mark in marks]
+    disputed = [{"attribute": each.attribute, "values": dict(each.values)} for each in attributes]
     longest = max(len(name.encode("utf-8", "replace")) for name in about)
     return Question(
         prompt_id=PROMPT_ID,
-        messages=with_image(load(PROMPT_ID).render(candidates=list(about), noun=noun, marks=shown), image),
+        messages=with_image(load(PROMPT_ID).render(candidates=list(about), noun=noun, marks=disputed), image),
         answer_model=Choice,
         temperature=temperature_of(sample),
         max_tokens=400 + longest,

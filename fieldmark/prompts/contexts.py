@@ -25,7 +25,7 @@ from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "contexts.v1"
 MAX_NAMES = 60
-"""The most class names shown; of more, every so many-th is taken."""
+"""The most class names that the question lists; of more, evenly spaced ones."""
 MAX_VALUES = 8
 MAX_PHRASES = 3
 

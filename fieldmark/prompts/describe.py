@@ -1,4 +1,4 @@
-"""The question for the visible marks of one class, and its answer."""
+"""The question for the visible attribute values of one class, and its answer."""
 
 from typing import Annotated
 
@@ -28,7 +28,7 @@ class Descriptors(AnswerModel):
 
 
 def ask_describe(class_name: str, *, noun: str, sample: int = 0) -> Question[Descriptors]:
-    """Ask which visible marks to look for in photos of a class.
+    """Ask which attribute values to look for in photos of a class.
 
     Args:
         class_name: The class, exactly as the user named it.

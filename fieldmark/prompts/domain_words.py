@@ -20,7 +20,7 @@ from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "domain_words.v1"
 MAX_NAMES = 60
-"""The most class names shown; of more, every so many-th is taken."""
+"""The most class names that the question lists; of more, evenly spaced ones."""
 
 
 class DomainWords(AnswerModel):

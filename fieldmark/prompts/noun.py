@@ -12,7 +12,7 @@ from fieldmark.records.questions import Question
 
 PROMPT_ID = "noun.v1"
 MAX_NAMES = 60
-"""The most class names shown; of more, every so many-th is taken."""
+"""The most class names that the question lists; of more, evenly spaced ones."""
 _ARTICLE = re.compile(r"^(?:a|an|the)(?:\s+|$)")
 
 

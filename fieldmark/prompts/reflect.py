@@ -16,19 +16,19 @@ from fieldmark.prompts.answer_fields import (
 from fieldmark.prompts.loader import load
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import UNCLEAR, Spelling
-from fieldmark.records import MarkEdit, Record
+from fieldmark.records import DescriptorEdit, Record
 from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "reflect.v1"
 MOST_ADDED = 6
-"""The most marks that an answer may add to a class."""
+"""The most descriptors that an answer may add to a class."""
 
 
 class Described(Record):
-    """A class and the marks that it is described by now."""
+    """A class and the descriptors that it has now."""
 
     name: str
-    marks: tuple[str, ...]
+    descriptors: tuple[str, ...]
 
 
 class Confusion(Record):
@@ -44,7 +44,7 @@ class Confusion(Record):
 
 
 class ConfusedGroup(Record):
-    """Classes that are taken for one another: what the question shows."""
+    """Classes that are taken for one another: what the question quotes."""
 
     classes: tuple[Described, ...]
     confusions: tuple[Confusion, ...]
@@ -77,7 +77,7 @@ def ask_reflect(group: ConfusedGroup, *, noun: str) -> Question[Reflection]:
     """Ask how the descriptions of a confused group should be changed.
 
     Args:
-        group: Two or more classes with their marks and confusions.
+        group: Two or more classes with their descriptors and confusions.
         noun: The generic word for all classes, e.g. "bird".
 
     Raises:
@@ -87,7 +87,7 @@ def ask_reflect(group: ConfusedGroup, *, noun: str) -> Question[Reflection]:
     return Question(
         prompt_id=PROMPT_ID,
         messages=load(PROMPT_ID).render(
-            classes=[{"class": each.name, "marks": list(each.marks)} for each in group.classes],
+            classes=[{"class": each.name, "marks": list(each.descriptors)} for each in group.classes],
             confusions=[
                 {
                     "class": each.class_name,
@@ -104,7 +104,9 @@ def ask_reflect(group: ConfusedGroup, *, noun: str) -> Question[Reflection]:
         answer_model=Reflection,
         max_tokens=answer_tokens(*about, statements=MOST_ADDED)
         + sum(
-            20 + len(mark.encode("utf-8", "replace")) // 2 for each in group.classes for mark in each.marks
+            20 + len(text.encode("utf-8", "replace")) // 2
+            for each in group.classes
+            for text in each.descriptors
         ),
         about=about,
     )
@@ -113,18 +115,18 @@ def ask_reflect(group: ConfusedGroup, *, noun: str) -> Question[Reflection]:
 def edits_of(answer: Reflection, group: ConfusedGroup) -> Statements:
     """Read the edits of an answer, and hold it to its question.
 
-    Class names and the marks to drop are matched exactly, else without regard to case, spaces and Unicode
+    Class names and the descriptors to drop are matched exactly, else without regard to case, spaces and Unicode
     form. A class that was not asked about is dropped and counted, as is a second entry of a class, and a
-    mark to add that is blank, too long, says nothing ("unclear") or is there already.
+    descriptor to add that is blank, too long, says nothing ("unclear") or is there already.
 
     Args:
         answer: The validated answer.
-        group: What the question showed.
+        group: What the question quoted.
     """
     names = Spelling([each.name for each in group.classes])
-    marks = {each.name: Spelling(each.marks) for each in group.classes}
+    known = {each.name: Spelling(each.descriptors) for each in group.classes}
     dropped: Counter[str] = Counter()
-    edits: dict[str, MarkEdit] = {}
+    edits: dict[str, DescriptorEdit] = {}
     for entry in answer.edits:
         name = names.as_asked(entry.class_name)
         if name is None:
@@ -134,28 +136,29 @@ def edits_of(answer: Reflection, group: ConfusedGroup) -> Statements:
             dropped["repeated_class"] += 1
             continue
         add: list[str] = []
-        for mark in map(as_phrase, entry.add):
-            reason = _unusable(mark, known=marks[name].as_asked(mark) is not None or mark in add)
+        for descriptor in map(as_phrase, entry.add):
+            repeated = known[name].as_asked(descriptor) is not None or descriptor in add
+            reason = _unusable(descriptor, known=repeated)
             if reason is None:
-                add.append(mark)
+                add.append(descriptor)
             else:
                 dropped[reason] += 1
-        found = [marks[name].as_asked(mark) for mark in entry.drop]
-        drop = tuple(dict.fromkeys(mark for mark in found if mark is not None))
+        found = [known[name].as_asked(descriptor) for descriptor in entry.drop]
+        drop = tuple(dict.fromkeys(each for each in found if each is not None))
         dropped["unlisted_descriptor"] += found.count(None)
         if add or drop:
-            edits[name] = MarkEdit(class_name=name, add=tuple(add), drop=drop)
+            edits[name] = DescriptorEdit(class_name=name, add=tuple(add), drop=drop)
     return Statements(
         edits=tuple(edits.values()), dropped={why: count for why, count in dropped.items() if count}
     )
 
 
-def _unusable(mark: str, *, known: bool) -> str | None:
-    if not mark:
+def _unusable(descriptor: str, *, known: bool) -> str | None:
+    if not descriptor:
         return "blank"
-    if len(mark) > MAX_LENGTH:
+    if len(descriptor) > MAX_LENGTH:
         return "too_long"
-    if mark.casefold() in UNCLEAR:
+    if descriptor.casefold() in UNCLEAR:
         return "unclear"
     return "known" if known else None
 

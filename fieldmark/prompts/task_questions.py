@@ -22,7 +22,7 @@ from fieldmark.records.questions import Question, Statements
 
 PROMPT_ID = "task_questions.v1"
 MAX_NAMES = 60
-"""The most class names shown; of more, every so many-th is taken."""
+"""The most class names that the question lists; of more, evenly spaced ones."""
 
 _Asked = Annotated[str, AfterValidator(limited_text(300)), AfterValidator(with_plain_place)]
 

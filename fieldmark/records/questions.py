@@ -57,19 +57,19 @@ class Vote(Record):
     value: str
     """A noun phrase that fits "which has ..."."""
     caption: str | None = None
-    """A photo caption of the class with that mark, where the answer gave one."""
+    """A photo caption of the class with that value, where the answer gave one."""
     source: str
     """Key of the answer it was read from, so that a vote can be traced."""
 
 
-class MarkEdit(Record):
+class DescriptorEdit(Record):
     """A change of a class's description that an answer proposed."""
 
     class_name: str
     add: tuple[str, ...] = ()
-    """Marks that it lacks: noun phrases that fit "which has ..."."""
+    """Descriptors that it lacks: noun phrases that fit "which has ..."."""
     drop: tuple[str, ...] = ()
-    """Marks it is described by that do not tell it from others."""
+    """Present descriptors that do not tell it from others."""
 
 
 class ContextValue(Record):
@@ -122,7 +122,7 @@ class Statements(Record):
     descriptors: tuple[str, ...] = ()
     """Attribute values of the class asked about: noun phrases that fit "which has ..."."""
     votes: tuple[Vote, ...] = ()
-    edits: tuple[MarkEdit, ...] = ()
+    edits: tuple[DescriptorEdit, ...] = ()
     words: tuple[str, ...] = ()
     """Other words for a class, words for what the images are, sentences about a class, questions for the
     task, or kinds of a class: what the question was for."""

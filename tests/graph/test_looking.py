@@ -129,9 +129,9 @@ def test_the_step_comes_after_the_loop_and_only_where_a_model_is_configured(
     ("says", "failure", "rationale"),
     [
         (lambda data, truth: {"rationale": "?", "choice": "none", "confidence": 30}, "", "?"),
-        (lambda data, truth: {"rationale": "!", "choice": "ostrich", "confidence": 99}, "stranger", "!"),
+        (lambda data, truth: {"rationale": "!", "choice": "ostrich", "confidence": 99}, "unlisted", "!"),
     ],
-    ids=["none", "stranger"],
+    ids=["none", "unlisted"],
 )
 def test_no_choice_leaves_the_image_open(
     tmp_path: Path, images: tuple[ImageFile, ...], says: Says, failure: str, rationale: str

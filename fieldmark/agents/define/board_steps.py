@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
 from fieldmark.agents.define import boards
-from fieldmark.agents.define.context import DefineContext, chance
+from fieldmark.agents.define.context import DefineContext, rng_for
 from fieldmark.agents.define.record import unanswered, with_blind_labels, with_board, with_dev_labels
 from fieldmark.agents.define.scores import calls, clause_verdicts
 from fieldmark.agents.define.state import Context, DefineState, Update, ask_again, expected, new_turn, put
@@ -66,7 +66,7 @@ async def board(state: DefineState, runtime: Context) -> Update:
     left = max(0, options.repeats - sum(label.repeat for label in concept.labels))
     back = boards.returning(concept, left, number=number, count=options.repeats_a_board)
     images = [*laid.images, *(image for image in back if image not in laid.images)]
-    chance(concept, "order", number, len(concept.labels)).shuffle(images)
+    rng_for(concept, "order", number, len(concept.labels)).shuffle(images)
     context.report("board", {"number": number, "images": len(images)})
     laid = laid.model_copy(update={"images": tuple(images)})
     return put(BoardToLabel(turn=new_turn(), images=laid.images, number=number)) | {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from fieldmark.agents.define.context import DefineContext, chance
+from fieldmark.agents.define.context import DefineContext, rng_for
 from fieldmark.agents.define.queries import searches_for
 from fieldmark.agents.define.record import revealed_images
 from fieldmark.agents.define.scores import calls, clause_verdicts
@@ -90,7 +90,7 @@ async def mine(
     chosen = diverse_rows(pool.vectors[ranked], count - some, near=pool.vectors[labelled])
     found = [ranked[at] for at in chosen]
     rest = sorted(free - set(found))
-    found += chance(concept, "mine", concept.current, len(labelled)).sample(rest, min(some, len(rest)))
+    found += rng_for(concept, "mine", concept.current, len(labelled)).sample(rest, min(some, len(rest)))
     close = {row for hit in hits[len(positive) :] for row in hit}
     names = [pool.images[row].content_hash for row in found]
     return Mined(
@@ -126,7 +126,7 @@ async def lay_out(
     blind = context.pool.rows(list(concept.blind))
     rows = rows_apart(context.pool.vectors, context.free_rows(concept), blind)
     names = [context.pool.images[row].content_hash for row in rows]
-    chance(concept, "board", number).shuffle(names)
+    rng_for(concept, "board", number).shuffle(names)
     if context.options.kind == "random":
         return random_board(names, context)
     board = await _borderline(mined, concept, context, names, asked=asked, before=before)
@@ -215,7 +215,7 @@ def doubtful(verdicts: Sequence[Verdict], mined: Mined, concept: Concept, *, cou
     )
     certain = round(CONFIDENT_SHARE * count)
     first, rest = ranked[: count - certain], ranked[count - certain :]
-    chance(concept, "doubt", concept.current, len(concept.labels)).shuffle(rest)
+    rng_for(concept, "doubt", concept.current, len(concept.labels)).shuffle(rest)
     return [*first, *rest[:certain]]
 
 
@@ -272,7 +272,7 @@ def returning(concept: Concept, options_left: int, *, number: int, count: int) -
     came_back = {label.image for label in concept.labels if label.repeat}
     seen = revealed_images(concept)
     known = [image for image in dev_labels(concept) if image not in came_back | last]
-    chance(concept, "repeats", number).shuffle(known)
+    rng_for(concept, "repeats", number).shuffle(known)
     known.sort(key=lambda image: image in seen)
     return tuple(known[: max(0, min(count, options_left))])
 

@@ -84,6 +84,6 @@ class DefineContext:
         return tuple(self.pool.images[row] for row in self.pool.rows(hashes))
 
 
-def chance(concept: Concept, *what: object) -> Random:
+def rng_for(concept: Concept, *what: object) -> Random:
     """Random numbers that hang on the concept's seed and on what they are for."""
     return Random(" ".join(map(str, ("fieldmark define", concept.seed, *what))))

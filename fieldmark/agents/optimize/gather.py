@@ -78,24 +78,24 @@ async def contrasts(notebook: str, context: OptimizeContext) -> str:
     return store_notebook(known.with_notes(await _answers(specs, context)), context)
 
 
-def look_alikes(prototypes: Tensor, size: int, chance: Random, *, nearest: bool) -> list[tuple[int, ...]]:
+def look_alikes(prototypes: Tensor, size: int, rng: Random, *, nearest: bool) -> list[tuple[int, ...]]:
     """Deal all classes into groups of look-alikes.
 
     Args:
         prototypes: Unit class vectors `[C, D]`.
         size: Classes in a group.
-        chance: Decides who leads a group, and who joins it where the nearest need not.
+        rng: Decides who leads a group, and who joins it where the nearest need not.
         nearest: Take the nearest classes; else some of the nearest `FROM_THE_NEAREST` times as many.
     """
     likeness = (prototypes @ prototypes.T).to(torch.float64)
     left = list(range(len(prototypes)))
-    chance.shuffle(left)
+    rng.shuffle(left)
     groups: list[tuple[int, ...]] = []
     while left:
         leader = left.pop(0)
         near = sorted(left, key=lambda c: (-float(likeness[leader, c]), c))
         near = near[: size - 1] if nearest else near[: FROM_THE_NEAREST * (size - 1)]
-        joined = near if nearest else chance.sample(near, min(len(near), size - 1))
+        joined = near if nearest else rng.sample(near, min(len(near), size - 1))
         left = [c for c in left if c not in joined]
         groups.append(tuple(sorted((leader, *joined))))
     # Whoever is left over alone joins a group: there is nothing to tell one class from.

@@ -14,7 +14,7 @@ from fieldmark.agents.optimize.search import ClassGroup, class_matrix, unit_vect
 from fieldmark.agents.shared.ask import ask_all
 from fieldmark.agents.shared.notes import Note
 from fieldmark.prompts.reflect import PROMPT_ID, ConfusedGroup, Confusion, Described
-from fieldmark.records import MarkEdit, Origin, QuestionSpec, Record
+from fieldmark.records import DescriptorEdit, Origin, QuestionSpec, Record
 from fieldmark.tools.search.candidates import Candidate
 from fieldmark.tools.search.confusions import Confusions, confused_sets, count_confusions
 from fieldmark.tools.search.generation import ScoredCandidate
@@ -242,7 +242,7 @@ def shown(
             Confusion(class_name=pool.classes[c], taken_for=pool.classes[r], wrong=0, of=of, share=share)
         ]
     return ConfusedGroup(
-        classes=tuple(Described(name=pool.classes[c], marks=tuple(said[c])) for c in members),
+        classes=tuple(Described(name=pool.classes[c], descriptors=tuple(said[c])) for c in members),
         confusions=tuple(sorted(pairs, key=lambda pair: (-pair.wrong, -pair.share))),
         seen="mistakes" if any(pair.wrong for pair in pairs) else "close calls",
     )
@@ -281,6 +281,6 @@ def _is_bare(unit: Unit) -> bool:
     return bool(unit.word) and not unit.said
 
 
-def _saying(edit: MarkEdit, pool: PromptPool, class_index: int) -> tuple[int, ...]:
+def _saying(edit: DescriptorEdit, pool: PromptPool, class_index: int) -> tuple[int, ...]:
     """The units that say what an edit drops."""
     return tuple(unit for unit in pool.slots[class_index] if pool.units[unit].said in edit.drop)

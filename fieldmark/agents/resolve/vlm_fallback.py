@@ -1,4 +1,4 @@
-"""Shows the images that the loop left open to a vision-language model, with candidates and disputed marks."""
+"""Asks a vision-language model about the images that the loop left open."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from fieldmark.agents.resolve.finish import RunOutcome, predict, table_of
 from fieldmark.agents.resolve.rescoring import ScoredTable
 from fieldmark.agents.shared.notes import Look, LookFailure, Looks
 from fieldmark.errors import EndpointError, LimitReached
-from fieldmark.prompts.choose import DisputedMark, ask_choose, chosen
+from fieldmark.prompts.choose import DisputedAttribute, ask_choose, chosen
 from fieldmark.tools.annotate.concurrency import through
 from fieldmark.tools.annotate.image_asker import ImageAsker
 from fieldmark.tools.images.files import ImageFile
@@ -16,8 +16,8 @@ from fieldmark.tools.llm.chat import LanguageModel
 
 AT_ONCE = 16
 """Images under way at a time."""
-MOST_MARKS = 8
-"""The most disputed marks shown with an image: the field guide's most voted attributes first."""
+MOST_ATTRIBUTES = 8
+"""The most disputed attributes named with an image: the field guide's most voted attributes first."""
 KEPT_BACK = frozenset({"limit", "endpoint"})
 """Failures that a resumed run asks about again."""
 
@@ -29,12 +29,12 @@ class Undecided:
     Attributes:
         image: The file.
         candidates: The likeliest classes left, best first.
-        marks: Attributes in which the field guide tells them apart.
+        attributes: Attributes in which the field guide tells them apart.
     """
 
     image: ImageFile
     candidates: tuple[str, ...]
-    marks: tuple[DisputedMark, ...]
+    attributes: tuple[DisputedAttribute, ...]
 
 
 def undecided(outcome: RunOutcome, context: ResolveContext) -> tuple[Undecided, ...]:
@@ -49,11 +49,11 @@ def undecided(outcome: RunOutcome, context: ResolveContext) -> tuple[Undecided, 
     for image, prediction in zip(context.usable, predict(outcome, context), strict=True):
         names = tuple(candidate.class_name for candidate in prediction.candidates)
         if prediction.status == "open" and len(names) > 1:
-            found.append(Undecided(image, names, disputed_marks(names, table) if table else ()))
+            found.append(Undecided(image, names, disputed_attributes(names, table) if table else ()))
     return tuple(found)
 
 
-def disputed_marks(names: Sequence[str], table: ScoredTable) -> tuple[DisputedMark, ...]:
+def disputed_attributes(names: Sequence[str], table: ScoredTable) -> tuple[DisputedAttribute, ...]:
     """The attributes of which the field guide has different values for these classes.
 
     Args:
@@ -62,14 +62,14 @@ def disputed_marks(names: Sequence[str], table: ScoredTable) -> tuple[DisputedMa
     """
     guide = table.guide
     rows = [guide.classes.index(name) for name in names]
-    told = (guide.counts[rows].sum(-1) > 0).tolist()
+    voted = (guide.counts[rows].sum(-1) > 0).tolist()
     likeliest = table.result.q[rows].argmax(-1).tolist()
-    marks: list[DisputedMark] = []
+    disputed: list[DisputedAttribute] = []
     for t, attribute in enumerate(guide.attributes):
-        values = {name: guide.values[t][likeliest[row][t]] for row, name in enumerate(names) if told[row][t]}
+        values = {name: guide.values[t][likeliest[row][t]] for row, name in enumerate(names) if voted[row][t]}
         if len(set(values.values())) > 1:
-            marks.append(DisputedMark(attribute, values))
-    return tuple(marks[:MOST_MARKS])
+            disputed.append(DisputedAttribute(attribute, values))
+    return tuple(disputed[:MOST_ATTRIBUTES])
 
 
 async def look_at(
@@ -110,14 +110,14 @@ async def look_at(
 async def _look(item: Undecided, asker: ImageAsker, noun: str) -> Look:
     name = item.image.content_hash
     said = await asker.ask(
-        item.image, lambda part: ask_choose(part, item.candidates, noun=noun, marks=item.marks)
+        item.image, lambda part: ask_choose(part, item.candidates, noun=noun, attributes=item.attributes)
     )
     if isinstance(said, str):
         return Look(image=name, failure="refused" if said == "refused" else "unanswered")
     try:
         label = chosen(said, item.candidates)
     except ValueError:
-        return Look(image=name, rationale=said.rationale, failure="stranger")
+        return Look(image=name, rationale=said.rationale, failure="unlisted")
     return Look(image=name, label=label, confidence=said.confidence / 100, rationale=said.rationale)
 
 

@@ -54,7 +54,7 @@ class Notebook(Record):
         return Notebook(notes=self.notes + more)
 
 
-LookFailure = Literal["refused", "unanswered", "stranger", "limit", "endpoint"]
+LookFailure = Literal["refused", "unanswered", "unlisted", "limit", "endpoint"]
 """Why a look decided nothing: the model refused; it gave no usable answer, or the file could not be shown; it
 named a class that was no candidate; a limit or a dead endpoint kept it back."""
 

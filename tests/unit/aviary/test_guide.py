@@ -210,7 +210,7 @@ def test_a_family_name_makes_the_made_up_bird_of_its_kind(truthful):
 def confused(*described):
     names = [name for name, _ in described]
     pairs = [Confusion(class_name=names[0], taken_for=n, wrong=1, of=1, share=0.6) for n in names[1:]]
-    classes = tuple(Described(name=name, marks=tuple(marks)) for name, marks in described)
+    classes = tuple(Described(name=name, descriptors=tuple(marks)) for name, marks in described)
     return ConfusedGroup(classes=classes, confusions=tuple(pairs), seen="mistakes")
 
 

@@ -66,7 +66,10 @@ def questions():
         yield ask_differentiate_again([first, second], ["body colour", "crest"], **more)
         yield ask_tabulate(first, attributes, **more)
         group = ConfusedGroup(
-            classes=(Described(name=first, marks=("a red body",)), Described(name=second, marks=())),
+            classes=(
+                Described(name=first, descriptors=("a red body",)),
+                Described(name=second, descriptors=()),
+            ),
             confusions=(Confusion(class_name=first, taken_for=second, wrong=1, of=2, share=0.5),),
             seen="mistakes",
         )

@@ -19,7 +19,7 @@ from fieldmark.aviary.world.flock import plan_flock, read_flock, render_flock
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import InputError, QuestionFailed
 from fieldmark.prompts.argue import ask_argue
-from fieldmark.prompts.choose import DisputedMark, ask_choose
+from fieldmark.prompts.choose import DisputedAttribute, ask_choose
 from fieldmark.prompts.gap import ask_gap
 from fieldmark.prompts.judge import ask_judge
 from fieldmark.prompts.judge_by_document import ask_judge_by_document
@@ -193,10 +193,12 @@ def test_it_chooses_among_candidates_by_their_marks(clear, flock):
         other = "white" if truth.marks["body"] != "white" else "black"
         crest = "a crest" if truth.marks["crest"] != "none" else "no crest"
         marks = [
-            DisputedMark("body colour", {"gull": truth.marks["body"], "tern": other}),
-            DisputedMark("crest", {"gull": crest}),
+            DisputedAttribute("body colour", {"gull": truth.marks["body"], "tern": other}),
+            DisputedAttribute("crest", {"gull": crest}),
         ]
-        answer = ask(clear, ask_choose(part_of(flock, truth), ["tern", "gull"], marks=marks, noun="bird"))
+        answer = ask(
+            clear, ask_choose(part_of(flock, truth), ["tern", "gull"], attributes=marks, noun="bird")
+        )
         assert answer.choice == "gull" and answer.confidence > 50
 
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from fieldmark.errors import ClassNamesError, InputError
 from fieldmark.prompts.argue import Argument, ask_argue
-from fieldmark.prompts.choose import Choice, DisputedMark, ask_choose, chosen
+from fieldmark.prompts.choose import Choice, DisputedAttribute, ask_choose, chosen
 from fieldmark.prompts.gap import Gaps, ask_gap
 from fieldmark.prompts.judge import Judgement, ask_judge
 from fieldmark.prompts.judge_by_document import DocumentLabel, ask_judge_by_document
@@ -35,7 +35,9 @@ QUESTIONS = {
         IMAGE,
         ["veyzan heron", "wimyor heron"],
         noun="bird",
-        marks=[DisputedMark("bill colour", {"veyzan heron": "a red bill", "wimyor heron": "a black bill"})],
+        attributes=[
+            DisputedAttribute("bill colour", {"veyzan heron": "a red bill", "wimyor heron": "a black bill"})
+        ],
     ),
 }
 
@@ -91,7 +93,7 @@ def test_hostile_texts_change_nothing_but_the_data():
         "settle.v1": ask_settle(IMAGE, hostile, **about, for_in=HOSTILE, for_out=HOSTILE),
         "judge_by_document.v1": ask_judge_by_document(IMAGE, HOSTILE),
         "choose.v1": ask_choose(
-            IMAGE, [HOSTILE, "b"], noun=HOSTILE, marks=[DisputedMark(HOSTILE, {HOSTILE: HOSTILE})]
+            IMAGE, [HOSTILE, "b"], noun=HOSTILE, attributes=[DisputedAttribute(HOSTILE, {HOSTILE: HOSTILE})]
         ),
     }
     assert set(pairs) == set(QUESTIONS)

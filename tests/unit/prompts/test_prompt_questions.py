@@ -52,8 +52,8 @@ QUESTIONS = {
     "reflect.v1": ask_reflect(
         ConfusedGroup(
             classes=(
-                Described(name="veyzan heron", marks=("a dagger-like bill", "long legs")),
-                Described(name="wimyor heron", marks=()),
+                Described(name="veyzan heron", descriptors=("a dagger-like bill", "long legs")),
+                Described(name="wimyor heron", descriptors=()),
             ),
             confusions=(
                 Confusion(class_name="veyzan heron", taken_for="wimyor heron", wrong=3, of=4, share=0.61),
@@ -169,7 +169,7 @@ def test_hostile_names_change_nothing_but_the_data():
     assert data_of(ask_family([HOSTILE, "b"], noun="x")) == {"classes": [HOSTILE, "b"], "noun": "x"}
     group = ask_differentiate_again([HOSTILE, "b"], [HOSTILE], noun="bird")
     assert data_of(group) == {"classes": [HOSTILE, "b"], "tried": [HOSTILE], "noun": "bird"}
-    described = (Described(name=HOSTILE, marks=(HOSTILE,)), Described(name="b", marks=()))
+    described = (Described(name=HOSTILE, descriptors=(HOSTILE,)), Described(name="b", descriptors=()))
     confusion = Confusion(class_name=HOSTILE, taken_for="b", wrong=1, of=1, share=0.5)
     shown = ConfusedGroup(classes=described, confusions=(confusion,), seen="mistakes")
     edited = ask_reflect(shown, noun="$seen")

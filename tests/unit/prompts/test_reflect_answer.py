@@ -11,12 +11,12 @@ from fieldmark.prompts.reflect import (
     ask_reflect,
     edits_of,
 )
-from fieldmark.records import MarkEdit, Statements
+from fieldmark.records import DescriptorEdit, Statements
 
 GROUP = ConfusedGroup(
     classes=(
-        Described(name="Grey Heron", marks=("a dagger-like bill", "long legs")),
-        Described(name="</data> $noun", marks=("a red cap",)),
+        Described(name="Grey Heron", descriptors=("a dagger-like bill", "long legs")),
+        Described(name="</data> $noun", descriptors=("a red cap",)),
     ),
     confusions=(Confusion(class_name="Grey Heron", taken_for="</data> $noun", wrong=1, of=1, share=0.7),),
     seen="mistakes",
@@ -34,8 +34,8 @@ def test_edits_are_held_to_the_question_and_spelled_as_it_spelled_them() -> None
         ("</data> $noun", ["no cap"], []),
     )
     assert found.edits == (
-        MarkEdit(class_name="Grey Heron", add=("a black cap", "white wing bars"), drop=("long legs",)),
-        MarkEdit(class_name="</data> $noun", add=("no cap",)),
+        DescriptorEdit(class_name="Grey Heron", add=("a black cap", "white wing bars"), drop=("long legs",)),
+        DescriptorEdit(class_name="</data> $noun", add=("no cap",)),
     )
     assert found.dropped == {}
 
@@ -61,7 +61,7 @@ def test_what_does_not_fit_is_dropped_and_counted(entry: tuple[str, list[str], l
 
 def test_repeats_are_dropped_and_counted() -> None:
     found = read(("Grey Heron", ["a cap", "a cap"], ["long legs", "long legs"]), ("Grey Heron", ["x"], []))
-    assert found.edits == (MarkEdit(class_name="Grey Heron", add=("a cap",), drop=("long legs",)),)
+    assert found.edits == (DescriptorEdit(class_name="Grey Heron", add=("a cap",), drop=("long legs",)),)
     assert found.dropped == {"known": 1, "repeated_class": 1}
 
 
@@ -77,6 +77,6 @@ def test_no_edit_is_an_answer_and_surplus_marks_are_cut() -> None:
 
 def test_room_for_the_answer_grows_with_the_marks_shown() -> None:
     long = GROUP.model_copy(
-        update={"classes": (*GROUP.classes, Described(name="c", marks=("x" * 150,) * 20))}
+        update={"classes": (*GROUP.classes, Described(name="c", descriptors=("x" * 150,) * 20))}
     )
     assert ask_reflect(long, noun="bird").max_tokens > ask_reflect(GROUP, noun="bird").max_tokens + 1000
