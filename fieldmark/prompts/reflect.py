@@ -115,9 +115,9 @@ def ask_reflect(group: ConfusedGroup, *, noun: str) -> Question[Reflection]:
 def edits_of(answer: Reflection, group: ConfusedGroup) -> Statements:
     """Read the edits of an answer, and hold it to its question.
 
-    Class names and the descriptors to drop are matched exactly, else without regard to case, spaces and Unicode
-    form. A class that was not asked about is dropped and counted, as is a second entry of a class, and a
-    descriptor to add that is blank, too long, says nothing ("unclear") or is there already.
+    Class names and the descriptors to drop are matched exactly, else without regard to case, spaces and
+    Unicode form. These are left out and counted: a class that was not asked about, a second entry of a class,
+    and a descriptor to add that is blank, too long, says nothing ("unclear") or is there already.
 
     Args:
         answer: The validated answer.

@@ -85,5 +85,5 @@ class DefineContext:
 
 
 def rng_for(concept: Concept, *what: object) -> Random:
-    """Random numbers that hang on the concept's seed and on what they are for."""
+    """A random generator, seeded by the concept's seed and by what it is for."""
     return Random(" ".join(map(str, ("fieldmark define", concept.seed, *what))))
