@@ -52,10 +52,9 @@ async def test_fresh_and_failed_questions_count_and_cached_and_unsent_ones_do_no
 class Slow(FakeModel):
     """Answers when it is told to."""
 
-    model = "slow"
-
     def __init__(self) -> None:
         super().__init__(World())
+        self.model = "slow"
         self.gate = asyncio.Event()
 
     async def ask(self, question: Any) -> Any:
