@@ -126,11 +126,6 @@ class Beliefs:
         self._slip_rate = settings.mistakes * settings.slip_share / right
         self._by_plain_name = {plain_name(name): name for name in self._held}
 
-    @property
-    def lasting_mistakes(self) -> Mapping[tuple[str, str], MistakeKind]:
-        """Kind of every lasting mistake, by species name and attribute key."""
-        return MappingProxyType(self._kinds)
-
     def of(self, name: str) -> Impression:
         """Say what is held of a name; of a name that is not in the book, something is made up.
 

@@ -53,5 +53,5 @@ def calibrate(scores: Tensor, labels: Tensor, *, seed: int) -> Calibrated:
         )
     half = draw_folds(labels, 2, search_seed(seed, "calibrate"))
     fit, kept = half == 0, half == 1
-    temperature = fit_temperature(scores[fit], labels[fit]).value
+    temperature = fit_temperature(scores[fit], labels[fit])
     return Calibrated(temperature, class_probabilities(scores[kept], temperature), labels[kept])

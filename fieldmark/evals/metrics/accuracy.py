@@ -1,4 +1,4 @@
-"""Which images are right, at top-1 or top-k, and how accuracy lies over classes and groups."""
+"""Which images are right, how accuracy lies over groups, and how far off wrong labels are."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fieldmark.errors import InputError
-from fieldmark.tools.statistics.intervals import bootstrap_mean
-from fieldmark.tools.statistics.resample import Interval
 
 _STEP = 1 << 23  # elements of the largest temporary
 
 
 @dataclass(frozen=True)
 class GroupAccuracy:
-    """Accuracy of each class, or of each group, with its size.
+    """Accuracy of each class, or of each group.
 
     Attributes:
-        names: The groups [G], ascending.
-        accuracy: Share of right images in each [G] float64; NaN where a group has no image.
+        names: The groups that have images [G], ascending.
+        accuracy: Share of right images in each [G] float64.
         sizes: Images of each [G] int64.
     """
 
@@ -28,29 +26,13 @@ class GroupAccuracy:
 
     @property
     def macro(self) -> float:
-        """Mean over the groups that have images, each counting the same."""
-        return float(self.accuracy[self.sizes > 0].mean())
+        """Mean over the groups, each counting the same."""
+        return float(self.accuracy.mean())
 
     @property
     def worst(self) -> int:
         """Place of the group with the lowest accuracy; among equals the first."""
-        return int(np.nanargmin(self.accuracy))
-
-
-@dataclass(frozen=True)
-class WorstGroup:
-    """The group with the lowest accuracy.
-
-    Attributes:
-        name: Its id.
-        accuracy: Its accuracy. The interval takes the group as given: that it was found to be the worst in
-            these very images is not part of it, so it lies a little low.
-        groups: All groups with their sizes.
-    """
-
-    name: object
-    accuracy: Interval
-    groups: GroupAccuracy
+        return int(self.accuracy.argmin())
 
 
 def label_ranks(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
@@ -133,79 +115,32 @@ def group_accuracy(right: ArrayLike, groups: ArrayLike) -> GroupAccuracy:
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     if len(index.reshape(-1)) != len(hits):
         raise InputError(f"{len(hits)} images in {index.size} groups.", hint="Give one group per image.")
-    return _shares(names, hits, index.reshape(-1))
+    sizes = np.bincount(index.reshape(-1)).astype(np.int64)
+    return GroupAccuracy(names, np.bincount(index.reshape(-1), hits) / sizes, sizes)
 
 
-def class_accuracy(right: ArrayLike, labels: ArrayLike, *, classes: int) -> GroupAccuracy:
-    """Accuracy of each of C classes; one that has no image is NaN and no part of the macro accuracy.
-
-    Args:
-        right: Whether each image is right [N] bool.
-        labels: True classes [N], integers in 0..C-1.
-        classes: C.
-
-    Raises:
-        InputError: If lengths differ, a label is no class, or there is no image.
-    """
-    hits = _hits(right)
-    truth = class_numbers(labels, images=len(hits), classes=classes)
-    return _shares(np.arange(classes), hits, truth)
-
-
-def macro_accuracy(
-    right: ArrayLike, labels: ArrayLike, *, resamples: int = 10_000, level: float = 0.95, seed: int = 0
-) -> Interval:
-    """Mean over the classes that occur of their accuracies, each class counting the same.
-
-    The interval resamples classes.
+def label_distances(predicted: ArrayLike, labels: ArrayLike, distances: ArrayLike) -> NDArray[np.float64]:
+    """Distance of each image's predicted label from its true one [N] float64.
 
     Args:
-        right: Whether each image is right [N] bool.
-        labels: True classes [N], any ids.
-        resamples: Bootstrap resamples.
-        level: Coverage of the interval.
-        seed: Seed of the resampling.
+        predicted: Predicted labels [N], integers in 0..C-1.
+        labels: True labels [N], the same.
+        distances: d [C, C], finite, 0 on the diagonal and symmetric.
 
     Raises:
-        InputError: If lengths differ or there is no image.
+        InputError: If shapes do not fit, a label is out of range, or the table is no distance.
     """
-    accuracy = group_accuracy(right, labels).accuracy
-    return bootstrap_mean(accuracy, None, resamples=resamples, level=level, seed=seed)
-
-
-def worst_group(
-    right: ArrayLike,
-    groups: ArrayLike,
-    *,
-    clusters: ArrayLike | None = None,
-    resamples: int = 10_000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> WorstGroup:
-    """The group with the lowest accuracy, with all groups and their sizes.
-
-    Args:
-        right: Whether each image is right [N] bool.
-        groups: Group of each image [N], such as class × background; any ids that sort.
-        clusters: What is resampled within the group [N], such as its classes; None: its images.
-        resamples: Bootstrap resamples.
-        level: Coverage of the interval.
-        seed: Seed of the resampling.
-
-    Raises:
-        InputError: If lengths differ or there is no image.
-    """
-    found = group_accuracy(right, groups)
-    name = found.names[found.worst]
-    inside = np.asarray(groups) == name
-    interval = bootstrap_mean(
-        np.asarray(right)[inside],
-        None if clusters is None else np.asarray(clusters)[inside],
-        resamples=resamples,
-        level=level,
-        seed=seed,
-    )
-    return WorstGroup(name.item(), interval, found)
+    table = np.asarray(distances, dtype=np.float64)
+    if table.ndim != 2 or table.shape[0] != table.shape[1]:
+        raise InputError(f"Distances {table.shape}.", hint="Give one row and one column per label.")
+    sound = bool(np.isfinite(table).all() and (table >= 0).all() and (np.diag(table) == 0).all())
+    if not sound or not np.allclose(table, table.T):
+        raise InputError(
+            "The table is no distance between labels.",
+            hint="It must be finite, symmetric, and 0 on the diagonal.",
+        )
+    truth = class_numbers(labels, classes=len(table))
+    return table[class_numbers(predicted, images=len(truth), classes=len(table)), truth]
 
 
 def class_numbers(
@@ -245,10 +180,3 @@ def _hits(right: ArrayLike) -> NDArray[np.float64]:
             hint="Give one bool per image, at least one.",
         )
     return hits.astype(np.float64)
-
-
-def _shares(names: NDArray[np.generic], hits: NDArray[np.float64], index: NDArray[np.int64]) -> GroupAccuracy:
-    sizes = np.bincount(index, minlength=len(names)).astype(np.int64)
-    sums = np.bincount(index, hits, minlength=len(names))
-    with np.errstate(invalid="ignore"):
-        return GroupAccuracy(names, sums / sizes, sizes)

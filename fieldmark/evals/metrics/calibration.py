@@ -1,4 +1,4 @@
-"""How far confidence can be trusted: probabilities from scores, reliability bins, calibration error."""
+"""How far confidence can be trusted: a fitted temperature, reliability bins, calibration error."""
 
 import math
 from dataclasses import dataclass
@@ -10,38 +10,8 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.metrics.accuracy import class_numbers
-from fieldmark.tools.scoring.candidates import class_probabilities, spread_temperature
 
 _LIMITS = (1e-6, 1e6)
-
-
-@dataclass(frozen=True)
-class Temperature:
-    """What scores are divided by before the softmax.
-
-    Attributes:
-        value: Above 0.
-        calibrated: Whether labelled images set it. Where False, the probabilities order and spread, and their
-            calibration error says nothing of the method.
-        images: How many labelled images set it; 0 where none did.
-    """
-
-    value: float
-    calibrated: bool
-    images: int
-
-
-@dataclass(frozen=True)
-class Probabilities:
-    """Class probabilities and the temperature that made them.
-
-    Attributes:
-        values: [N, C] float32; a row is all zero where no class is left.
-        temperature: See `Temperature`.
-    """
-
-    values: Tensor
-    temperature: Temperature
 
 
 @dataclass(frozen=True)
@@ -49,7 +19,7 @@ class ReliabilityBin:
     """One bar of a reliability diagram.
 
     Attributes:
-        low: Confidence from which the bin reaches; not part of it, but for the first bin of equal width.
+        low: Confidence from which the bin reaches; not part of it, but for the first bin.
         high: Confidence up to which it reaches, included.
         count: Images in it.
         confidence: Their mean confidence; None where the bin is empty.
@@ -77,15 +47,13 @@ class Reliability:
     Attributes:
         bins: From low to high confidence.
         error: ECE, the expected calibration error: the mean gap, each bin counting by its images.
-        worst: MCE, the largest gap of any bin.
     """
 
     bins: tuple[ReliabilityBin, ...]
     error: float
-    worst: float
 
 
-def fit_temperature(scores: Tensor, labels: Tensor) -> Temperature:
+def fit_temperature(scores: Tensor, labels: Tensor) -> float:
     """The temperature under which labelled images are likeliest.
 
     It minimises the cross-entropy of softmax(scores / T); that is convex in 1/T, so bisection on its
@@ -100,7 +68,7 @@ def fit_temperature(scores: Tensor, labels: Tensor) -> Temperature:
             no temperature makes it likely.
 
     Returns:
-        The temperature, calibrated, within 1e-6 and 1e6.
+        What scores are divided by before the softmax, within 1e-6 and 1e6.
 
     Raises:
         InputError: If labels do not fit, a score is NaN, or no image is left to fit on.
@@ -128,58 +96,18 @@ def fit_temperature(scores: Tensor, labels: Tensor) -> Temperature:
         expected = ((rows / math.exp(middle)).softmax(1) * plain).sum(1)
         # The derivative by 1/T: below 0 the probabilities are not yet sharp enough, T must fall.
         low, high = (low, middle) if float((expected - aim).mean()) < 0 else (middle, high)
-    return Temperature(math.exp((low + high) / 2), calibrated=True, images=count)
+    return math.exp((low + high) / 2)
 
 
-def probabilities(
-    scores: Tensor,
-    *,
-    held_out_scores: Tensor | None = None,
-    held_out_labels: Tensor | None = None,
-    temperature: Temperature | None = None,
-) -> Probabilities:
-    """Turn scores into probabilities, calibrated where there are labelled images to do it by.
-
-    Args:
-        scores: Class scores [N, C]; -inf for classes out of the running.
-        held_out_scores: Scores of labelled images [n, C] that are not among the N.
-        held_out_labels: Their true classes [n] int64.
-        temperature: One fitted before, such as with the first seed or round; then nothing is fitted.
-
-    Returns:
-        Softmax of scores / T: T from `fit_temperature` where held-out images are given; else that of
-        `spread_temperature`, marked as not calibrated.
-
-    Raises:
-        InputError: If half of the held-out images is given, both they and a temperature, or scores are NaN.
-    """
-    _check_scores(scores)
-    if (held_out_scores is None) != (held_out_labels is None):
-        raise InputError("Held-out scores and labels belong together.", hint="Give both or none.")
-    if temperature is not None and held_out_scores is not None:
-        raise InputError("A temperature is given and another to be fitted.", hint="Give one of the two.")
-    if temperature is None:
-        if held_out_scores is not None and held_out_labels is not None:
-            temperature = fit_temperature(held_out_scores, held_out_labels)
-        else:
-            temperature = Temperature(spread_temperature(scores), calibrated=False, images=0)
-    return Probabilities(class_probabilities(scores, temperature.value), temperature)
-
-
-def reliability(
-    confidence: ArrayLike, right: ArrayLike, *, bins: int = 15, equal_mass: bool = False
-) -> Reliability:
+def reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = 15) -> Reliability:
     """Reliability diagram and expected calibration error of the predicted classes.
 
-    Bins of equal width hold (low, high], the first 0 as well: Guo et al. 2017, section 2. Bins of equal mass
-    hold about N / bins images each, in the order of confidence: Nixon et al. 2019. Images of equal confidence
-    stay together there, in the bin of the first of them, so that the order of images changes nothing.
+    Bins of equal width hold (low, high], the first 0 as well: Guo et al. 2017, section 2.
 
     Args:
         confidence: Probability of each image's predicted class [N], in [0, 1].
         right: Whether the predicted class is the true one [N] bool.
         bins: How many.
-        equal_mass: Equal mass instead of equal width.
 
     Raises:
         InputError: If shapes do not fit, a confidence is out of range, or there is no image.
@@ -187,13 +115,8 @@ def reliability(
     sure, hits = _checked(confidence, right)
     if bins < 1:
         raise InputError(f"{bins} bins.", hint="Use at least one; 15 is usual.")
-    if equal_mass:
-        ordered = np.sort(sure)
-        place = np.searchsorted(ordered, sure, side="left") * bins // len(sure)
-        ends = np.array([sure[place <= at].max(initial=0.0) for at in range(bins)])
-    else:
-        ends = np.linspace(0, 1, bins + 1)[1:]
-        place = np.searchsorted(ends[:-1], sure, side="left")
+    ends = np.linspace(0, 1, bins + 1)[1:]
+    place = np.searchsorted(ends[:-1], sure, side="left")
     counts = np.bincount(place, minlength=bins)
     sums = np.bincount(place, sure, minlength=bins)
     found = np.bincount(place, hits, minlength=bins)
@@ -210,7 +133,6 @@ def reliability(
     return Reliability(
         bins=made,
         error=sum(each.count * each.gap for each in made) / len(sure),
-        worst=max(each.gap for each in made),
     )
 
 

@@ -14,6 +14,7 @@ from fieldmark.agents.build.run import run_build
 from fieldmark.agents.build.write import INSTRUCTIONS
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.options import DefineOptions
+from fieldmark.agents.define.progress import counts
 from fieldmark.agents.define.run import converse
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import InputError
@@ -21,7 +22,6 @@ from fieldmark.evals.owners.document_annotator import DocumentAnnotator
 from fieldmark.evals.owners.options import SimulateOptions
 from fieldmark.evals.owners.owner import SimulatedOwner
 from fieldmark.evals.owners.rules import Rule
-from fieldmark.evals.owners.stages import Stage, stages
 from fieldmark.evals.owners.world import OwnersWorld
 from fieldmark.records import Clause, Concept, Definition, Verdict
 from fieldmark.tools.annotate.verdict_store import VerdictStore
@@ -54,6 +54,19 @@ class Judged:
     scores: Floats
     calls: Floats
     told: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A conversation after some board.
+
+    Attributes:
+        labels: Labels outside of the blind test that the owner had given by then, repeats included.
+        definition: The definition in force when the next board was laid out.
+    """
+
+    labels: int
+    definition: Definition
 
 
 @dataclass(frozen=True)
@@ -306,3 +319,21 @@ def labelled(concept: Concept, bench: TrialSetup) -> tuple[torch.Tensor, Floats]
     rows = bench.world.pool.rows(list(told))
     values = [float(label.value == "in") for image, label in told.items() if image in bench.world.pool.row_of]
     return torch.tensor(rows, dtype=torch.int64), np.array(values)
+
+
+def stages(concept: Concept) -> tuple[Stage, ...]:
+    """The stage before the first board and that after each; none where there is no definition.
+
+    A concept whose owner went back to an earlier version cannot be told from its versions alone; it is taken
+    as if she had not.
+    """
+    ends = [decision.at for decision in concept.decisions if decision.kind == "board"]
+    given = [label.at for label in concept.labels if counts(label)]
+    found: list[Stage] = []
+    for number in range(len(ends) + 1):
+        following = ends[number] if number < len(ends) else None
+        versions = [v for v in concept.versions if following is None or v.at <= following]
+        if versions:
+            labels = sum(at <= ends[number - 1] for at in given) if number else 0
+            found.append(Stage(labels, versions[-1].definition))
+    return tuple(found)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldmark.evals.metrics.accuracy import macro_accuracy, predictions_right, worst_group
+from fieldmark.evals.metrics.accuracy import group_accuracy, label_distances, predictions_right
 from fieldmark.evals.metrics.calibration import reliability
-from fieldmark.evals.metrics.graded_error import label_distances
 from fieldmark.evals.metrics.open_vocabulary import cluster_accuracy
 from fieldmark.evals.metrics.selection import candidate_sets
 from fieldmark.evals.table.method import Method
@@ -158,16 +157,16 @@ def _accuracies(
     alone = bootstrap_mean(right, None, resamples=resamples, seed=seed)
     groups = truth.groups or tuple(truth.classes[label] for label in labels)
     hits = [predictions_right(np.array(run.predicted), labels) for run in runs]
-    worst = [worst_group(hit, groups, resamples=200) for hit in hits]
+    by_group = [group_accuracy(hit, groups) for hit in hits]
     spread = over_seeds([hit.mean() for hit in hits])
     fields: dict[str, object] = {
         "top1": _fraction(mean.value),
         "ci95": mean.ci95,
         "ci95_images": alone.ci95,
         "top5": _mean([float(np.mean(run.among_five)) for run in runs]),
-        "macro": _mean([macro_accuracy(hit, labels, resamples=200).value for hit in hits]),
-        "worst_group": _mean([each.accuracy.value for each in worst]),
-        "worst_group_name": str(worst[0].name),
+        "macro": _mean([group_accuracy(hit, labels).macro for hit in hits]),
+        "worst_group": _mean([float(each.accuracy[each.worst]) for each in by_group]),
+        "worst_group_name": str(by_group[0].names[by_group[0].worst]),
         "ece": _mean([reliability(run.confidence, hit).error for run, hit in zip(runs, hits, strict=True)]),
         "spread": None if spread.deviation is None else _fraction(spread.deviation),
     }
@@ -210,10 +209,10 @@ def _sets(runs: Sequence[MethodRun], truth: TestRecord, labels: NDArray[np.int64
         sets = np.zeros((len(labels), len(truth.classes)), dtype=np.bool_)
         for image, own in enumerate(run.candidates):
             sets[image, list(own)] = True
-        found.append(candidate_sets(sets, labels, labels, resamples=200))
+        found.append(candidate_sets(sets, labels))
     return {
-        "set_size": _mean([each.size.value for each in found]),
-        "coverage": _mean([each.coverage.value for each in found]),
+        "set_size": _mean([each.size for each in found]),
+        "coverage": _mean([each.coverage for each in found]),
     }
 
 

@@ -35,7 +35,7 @@ def test_the_share_of_wrong_statements_is_the_one_asked_for(mistakes):
 def test_every_kind_has_its_share():
     settings = GuideSettings(mistakes=0.2, family_share=0.6, persistent_share=0.1)
     beliefs = Beliefs(NEW, settings)
-    kinds = Counter(beliefs.lasting_mistakes.values())
+    kinds = Counter(beliefs._kinds.values())
     cells = len(NEW) * len(KEYS)
     assert kinds["family"] / cells == pytest.approx(0.12, abs=4 / cells)
     assert kinds["persistent"] / cells == pytest.approx(0.02, abs=4 / cells)
@@ -55,14 +55,14 @@ def test_without_mistakes_everything_stated_is_true():
 def test_lasting_mistakes_are_what_differs_from_the_truth():
     beliefs = Beliefs(BOOK, GuideSettings())
     wrong = {(s.name, key) for s in BOOK for key in KEYS if beliefs.of(s.name).held[key] != s.marks[key]}
-    assert wrong == set(beliefs.lasting_mistakes)
+    assert wrong == set(beliefs._kinds)
     assert all(beliefs.of(s.name).held[key] in ATTRIBUTE_BY_KEY[key].values for s in BOOK for key in KEYS)
 
 
 def test_family_mistakes_describe_the_family_alike():
     beliefs = Beliefs(BOOK, GuideSettings())
     families = {s.name: s.family for s in BOOK}
-    mistaken = {(families[n], key) for (n, key), kind in beliefs.lasting_mistakes.items() if kind == "family"}
+    mistaken = {(families[n], key) for (n, key), kind in beliefs._kinds.items() if kind == "family"}
     assert len(mistaken) > 10
     for family, key in mistaken:
         held = {beliefs.of(s.name).held[key] for s in BOOK if s.family == family}
@@ -71,25 +71,23 @@ def test_family_mistakes_describe_the_family_alike():
 
 def test_known_species_have_no_family_to_share_mistakes_with():
     beliefs = Beliefs(BOOK, GuideSettings(family_share=1.0, persistent_share=0.0))
-    kinds = {
-        kind for (n, _), kind in beliefs.lasting_mistakes.items() if n in {s.name for s in BOOK if s.known}
-    }
+    kinds = {kind for (n, _), kind in beliefs._kinds.items() if n in {s.name for s in BOOK if s.known}}
     assert kinds == {"persistent"}
 
 
 def test_lasting_mistakes_are_repeated_and_slips_are_not():
     beliefs = Beliefs(BOOK, GuideSettings(mistakes=0.3))
-    for (name, key), _ in list(beliefs.lasting_mistakes.items())[:50]:
+    for (name, key), _ in list(beliefs._kinds.items())[:50]:
         impression = beliefs.of(name)
         assert {beliefs.stated(impression, key, f"q{i}") for i in range(5)} == {impression.held[key]}
-    right = [(s, key) for s in BOOK for key in KEYS if (s.name, key) not in beliefs.lasting_mistakes]
+    right = [(s, key) for s in BOOK for key in KEYS if (s.name, key) not in beliefs._kinds]
     stated = [{beliefs.stated(beliefs.of(s.name), key, f"q{i}") for i in range(30)} for s, key in right[:100]]
     assert all(s.marks[key] in values for (s, key), values in zip(right, stated, strict=False))
     assert sum(len(values) > 1 for values in stated) > 50
 
 
 def test_another_seed_makes_other_mistakes_of_the_same_number():
-    one, two = (Beliefs(NEW, GuideSettings(seed=seed)).lasting_mistakes for seed in (0, 1))
+    one, two = (Beliefs(NEW, GuideSettings(seed=seed))._kinds for seed in (0, 1))
     assert len(one) == len(two)
     assert len(set(one) & set(two)) < len(one) / 2
 

@@ -6,16 +6,16 @@ import torch
 
 from fieldmark.errors import InputError
 from fieldmark.evals.metrics.accuracy import (
-    class_accuracy,
     group_accuracy,
+    label_distances,
     label_ranks,
-    macro_accuracy,
     predictions_right,
     top_k_right,
-    worst_group,
 )
 
 INF = float("inf")
+# Two genera with two species each: 2 edges within a genus, 4 across.
+TREE = [[0, 2, 4, 4], [2, 0, 4, 4], [4, 4, 0, 2], [4, 4, 2, 0]]
 
 
 def test_ranks_by_hand():
@@ -73,32 +73,6 @@ def test_accuracy_by_group_by_hand():
     assert found.worst == 1
 
 
-def test_a_class_without_images_is_no_part_of_the_macro_accuracy():
-    right = np.array([True, False, False, True])
-    found = class_accuracy(right, [0, 0, 2, 2], classes=4)
-    assert found.sizes.tolist() == [2, 0, 2, 0]
-    assert np.isnan(found.accuracy).tolist() == [False, True, False, True]
-    assert (found.macro, found.worst) == (0.5, 0)
-
-
-def test_macro_accuracy_counts_classes_alike_and_resamples_them():
-    """Class a 1 of 1, class b 0 of 9: macro 1/2, and a resample of two classes is 0, 1/2 or 1."""
-    right = np.array([True] + [False] * 9)
-    found = macro_accuracy(right, ["a"] + ["b"] * 9)
-    assert (found.value, found.low, found.high) == (0.5, 0.0, 1.0)
-
-
-def test_worst_group_has_its_own_interval():
-    right = np.array([True] * 10 + [True, False] * 2)
-    found = worst_group(right, [7] * 10 + [3] * 4)
-    assert found.name == 3
-    assert found.accuracy.value == 0.5
-    assert 0 <= found.accuracy.low < 0.5 < found.accuracy.high <= 1
-    assert found.groups.sizes.tolist() == [4, 10]
-    by_class = worst_group(right, [7] * 10 + [3] * 4, clusters=[0] * 10 + [1, 2, 1, 2])
-    assert (by_class.accuracy.low, by_class.accuracy.high) == (0.0, 1.0)
-
-
 @pytest.mark.parametrize(
     ("scores", "labels"),
     [
@@ -127,3 +101,22 @@ def test_other_input_that_makes_no_sense_is_refused():
         group_accuracy(np.zeros(0, dtype=bool), [])
     with pytest.raises(InputError):
         group_accuracy(np.array([0.5]), ["a"])
+
+
+def test_distances_by_hand():
+    assert label_distances([0, 1, 2, 3], [0, 0, 0, 2], TREE).tolist() == [0, 2, 4, 2]
+
+
+@pytest.mark.parametrize(
+    "table", [[[0, 1], [2, 0]], [[1, 1], [1, 0]], [[0, -1], [-1, 0]], [[0, float("inf")]] * 2, [[0, 1]]]
+)
+def test_what_is_no_distance_is_refused(table):
+    with pytest.raises(InputError):
+        label_distances([0], [0], table)
+
+
+def test_missing_predictions_are_refused():
+    with pytest.raises(InputError):
+        label_distances([-1], [0], TREE)
+    with pytest.raises(InputError):
+        label_distances([0, 1], [0], TREE)

@@ -6,8 +6,7 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from fieldmark.errors import InputError
-from fieldmark.evals.metrics.calibration import Temperature, fit_temperature, probabilities, reliability
-from fieldmark.tools.scoring.candidates import spread_temperature
+from fieldmark.evals.metrics.calibration import fit_temperature, reliability
 
 INF = float("inf")
 
@@ -29,7 +28,6 @@ def test_calibration_error_by_hand():
     assert [each.confidence for each in found.bins] == pytest.approx([1.1 / 3, 0.875])
     assert [each.accuracy for each in found.bins] == pytest.approx([1 / 3, 0.5])
     assert found.error == pytest.approx((abs(1.1 - 1) + abs(1.75 - 1)) / 5)
-    assert found.worst == pytest.approx(0.375)
 
 
 def test_bins_of_equal_width_close_above():
@@ -39,43 +37,19 @@ def test_bins_of_equal_width_close_above():
     assert found.bins[2].accuracy is None
 
 
-def test_bins_of_equal_mass_by_hand():
-    sure = [0.9, 0.1, 0.3, 0.2, 0.8, 0.7]
-    right = np.array([True, False, False, True, True, True])
-    found = reliability(sure, right, bins=3, equal_mass=True)
-    assert [(each.low, each.high, each.count) for each in found.bins] == [
-        (0.0, 0.2, 2), (0.2, 0.7, 2), (0.7, 0.9, 2)]  # fmt: skip
-    assert [each.accuracy for each in found.bins] == [0.5, 0.5, 1.0]
-    assert found.error == pytest.approx((abs(0.15 - 0.5) + abs(0.5 - 0.5) + abs(0.85 - 1)) / 3)
-
-
-def test_equal_confidences_share_a_bin_of_equal_mass_in_any_order():
-    sure = np.array([0.5] * 5 + [0.6])
-    right = np.array([True, False, True, False, True, True])
-    found = reliability(sure, right, bins=3, equal_mass=True)
-    assert [each.count for each in found.bins] == [5, 0, 1]
-    order = np.array([5, 3, 0, 4, 1, 2])
-    assert reliability(sure[order], right[order], bins=3, equal_mass=True) == found
-
-
-@pytest.mark.parametrize("equal_mass", [False, True])
-def test_calibration_error_equals_a_loop(equal_mass):
+def test_calibration_error_equals_a_loop():
     rng = np.random.default_rng(2)
     sure = rng.random(997)
     right = rng.random(997) < sure**2
-    order = np.argsort(sure)
     total = 0.0
     for at in range(15):
-        if equal_mass:
-            inside = [i for rank, i in enumerate(order) if rank * 15 // 997 == at]
-        else:
-            inside = [i for i in range(997) if at / 15 < sure[i] <= (at + 1) / 15]
+        inside = [i for i in range(997) if at / 15 < sure[i] <= (at + 1) / 15]
         total += abs(sum(float(right[i]) - sure[i] for i in inside)) / 997
-    assert reliability(sure, right, equal_mass=equal_mass).error == pytest.approx(total)
+    assert reliability(sure, right).error == pytest.approx(total)
 
 
 def test_the_temperature_that_drew_the_labels_is_found():
-    assert fit_temperature(*world(0, images=20_000)).value == pytest.approx(3.0, rel=0.03)
+    assert fit_temperature(*world(0, images=20_000)) == pytest.approx(3.0, rel=0.03)
 
 
 def test_temperature_minimises_the_smoothed_cross_entropy():
@@ -95,15 +69,14 @@ def test_temperature_minimises_the_smoothed_cross_entropy():
         return total
 
     best = np.exp(minimize_scalar(loss, bounds=(-3, 5), method="bounded", options={"xatol": 1e-9}).x)
-    assert fit_temperature(scores, labels).value == pytest.approx(best, rel=1e-5)
+    assert fit_temperature(scores, labels) == pytest.approx(best, rel=1e-5)
 
 
 def test_always_right_on_a_few_images_is_not_certain():
     """Two classes at distance 2, 8 images, all right: p = 9/10 exactly, so T = 2 / ln 9."""
     scores = torch.tensor([[2.0, 0.0]] * 8)
     found = fit_temperature(scores, torch.zeros(8, dtype=torch.int64))
-    assert found.value == pytest.approx(2 / np.log(9), rel=1e-6)
-    assert (found.calibrated, found.images) == (True, 8)
+    assert found == pytest.approx(2 / np.log(9), rel=1e-6)
 
 
 def test_a_true_class_out_of_the_running_is_left_out_of_the_fit():
@@ -113,34 +86,10 @@ def test_a_true_class_out_of_the_running_is_left_out_of_the_fit():
     assert found == fit_temperature(scores, labels)
 
 
-def test_held_out_labels_lower_the_error_and_are_told():
-    held_out, labels = world(4)
-    scores, truth = world(5)
-    made = probabilities(scores, held_out_scores=held_out, held_out_labels=labels)
-    plain = probabilities(scores)
-    assert (made.temperature.calibrated, made.temperature.images) == (True, 4000)
-    assert plain.temperature == Temperature(spread_temperature(scores), calibrated=False, images=0)
-
-    def error(each):
-        best = each.values.max(1)
-        return reliability(best.values.numpy(), (best.indices == truth).numpy()).error
-
-    assert error(made) < 0.03
-    assert error(plain) > 0.05
-    assert torch.allclose(made.values, (scores / made.temperature.value).softmax(1))
-    assert probabilities(scores, temperature=made.temperature).values.equal(made.values)
-
-
 def test_input_that_makes_no_sense_is_refused():
-    scores, labels = torch.zeros(2, 3), torch.tensor([0, 1])
+    scores = torch.zeros(2, 3)
     with pytest.raises(InputError):
-        probabilities(scores, held_out_scores=scores)
-    with pytest.raises(InputError):
-        probabilities(
-            scores, held_out_scores=scores, held_out_labels=labels, temperature=Temperature(1, False, 0)
-        )
-    with pytest.raises(InputError):
-        probabilities(torch.tensor([[0.0, float("nan")]]))
+        fit_temperature(torch.tensor([[0.0, float("nan")]]), torch.tensor([0]))
     with pytest.raises(InputError):
         fit_temperature(scores, torch.tensor([0, 3]))
     with pytest.raises(InputError):

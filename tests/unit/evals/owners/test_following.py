@@ -1,4 +1,4 @@
-from fieldmark.evals.owners.stages import stages
+from fieldmark.evals.owners.trials import stages
 from fieldmark.records import Clause, Concept, Decision, Definition, Label, Version
 
 
