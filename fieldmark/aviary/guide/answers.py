@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fieldmark.aviary.guide.beliefs import Beliefs, Impression, chance
+from fieldmark.aviary.guide.beliefs import Beliefs, Impression, seeded_rng
 from fieldmark.aviary.guide.words import key_named, name_of, understood, wording, wording_seen
 from fieldmark.aviary.world.attributes import BUILD_KEYS, KEYS, KIND_BY_NOUN, NONE
 from fieldmark.aviary.world.grammar import with_article
@@ -49,14 +49,14 @@ class Answers:
         Three or four marks of the build (bill, legs, neck, size), then marks shared with most of the
         family, at most six in all. Only now and then a mark that sets it apart slips in.
         """
-        rng = chance("describe", question)
+        rng = seeded_rng("describe", question)
         bird = self._beliefs.of(class_name)
         chosen = general_keys(bird, rng, self._settings.distinguishing)
         return {"descriptors": [self._word(bird, key, question, rng) for key in chosen]}
 
     def differentiate(self, first: str, second: str, question: str) -> dict[str, Any]:
         """Set two species apart: up to five attributes in which they are held to differ."""
-        rng = chance("differentiate", question)
+        rng = seeded_rng("differentiate", question)
         birds = (self._beliefs.of(first), self._beliefs.of(second))
         keys = self._ordered((key for key in KEYS if birds[0].held[key] != birds[1].held[key]), rng)
         rows: list[dict[str, Any]] = []
@@ -76,7 +76,7 @@ class Answers:
         self, classes: Sequence[str], question: str, *, tried: Sequence[str] = ()
     ) -> dict[str, Any]:
         """Split a group: up to six attributes in which members are held to differ, not those tried."""
-        rng = chance("group", question)
+        rng = seeded_rng("group", question)
         birds = [self._beliefs.of(name) for name in classes]
         barred = {key for name in tried if (key := key_named(name)) is not None}
         left = [key for key in KEYS if key not in barred]
@@ -98,7 +98,7 @@ class Answers:
             attributes: Name of each attribute, and the values other species were given for it.
             question: Names the question and its sampling seed.
         """
-        rng = chance("tabulate", question)
+        rng = seeded_rng("tabulate", question)
         bird = self._beliefs.of(class_name)
         entries: list[dict[str, str]] = []
         for name, seen in attributes:
@@ -113,7 +113,7 @@ class Answers:
         return {"entries": entries}
 
     def reflect(
-        self, shown: Mapping[str, Sequence[str]], pairs: Iterable[tuple[str, str]], question: str
+        self, described: Mapping[str, Sequence[str]], pairs: Iterable[tuple[str, str]], question: str
     ) -> dict[str, Any]:
         """Edit the descriptions of confused species: up to six marks to add, and those that tell nothing.
 
@@ -122,12 +122,12 @@ class Answers:
         marks held to be wrong, or the same for all that it is confused with.
 
         Args:
-            shown: Species → the marks it is described by now.
+            described: Species → the descriptors it has now.
             pairs: Which species are confused.
             question: Names the question and its sampling seed.
         """
-        rng = chance("reflect", question)
-        rivals: dict[str, set[str]] = {name: set() for name in shown}
+        rng = seeded_rng("reflect", question)
+        rivals: dict[str, set[str]] = {name: set() for name in described}
         for first, second in pairs:
             if first != second and first in rivals and second in rivals:
                 rivals[first].add(second)
@@ -135,12 +135,12 @@ class Answers:
         edits = [
             edit
             for name, others in rivals.items()
-            if (edit := self._edit(name, shown[name], sorted(others), question, rng)) is not None
+            if (edit := self._edit(name, described[name], sorted(others), question, rng)) is not None
         ]
         if not edits:
             edits = [
                 {"class_name": name, "add": [phrase], "drop": []}
-                for name, (_, phrase) in zip(shown, rng.sample(_EMPTY_PHRASES, 2), strict=False)
+                for name, (_, phrase) in zip(described, rng.sample(_EMPTY_PHRASES, 2), strict=False)
             ]
         return {"edits": edits}
 
@@ -150,7 +150,7 @@ class Answers:
 
     def synonyms(self, class_name: str, question: str) -> dict[str, Any]:
         """Name a species otherwise: its kind first, then the kind with what is held of its looks."""
-        rng = chance("synonyms", question)
+        rng = seeded_rng("synonyms", question)
         bird = self._beliefs.of(class_name)
         kind = (plain_name(class_name).split() or [""])[-1]
         noun = kind if kind in KIND_BY_NOUN else "bird"
@@ -176,11 +176,11 @@ class Answers:
         return {"domain_words": birds if self._beliefs.any_bird(classes) else ["object"]}
 
     def _edit(
-        self, name: str, shown: Sequence[str], rivals: Sequence[str], question: str, rng: random.Random
+        self, name: str, descriptors: Sequence[str], rivals: Sequence[str], question: str, rng: random.Random
     ) -> dict[str, Any] | None:
         bird, others = self._beliefs.of(name), [self._beliefs.of(rival) for rival in rivals]
         apart = {key: sum(bird.held[key] != other.held[key] for other in others) for key in KEYS}
-        said = {text: found for text in shown if (found := understood(text)) is not None}
+        said = {text: found for text in descriptors if (found := understood(text)) is not None}
         right = {key for key, value in said.values() if bird.held[key] == value}
         keys = self._ordered((key for key in KEYS if apart[key] and key not in right), rng)
         keys.sort(key=lambda key: -apart[key])

@@ -89,7 +89,7 @@ class Impression:
     """Its name in the book; None if it is not there, so that what is held of it is made up."""
 
 
-def chance(*parts: object) -> random.Random:
+def seeded_rng(*parts: object) -> random.Random:
     """A source of chance that depends on nothing but `parts`: the same in every process."""
     return random.Random(int.from_bytes(_digest(*parts)[:8], "big"))
 
@@ -137,7 +137,7 @@ class Beliefs:
             return Impression(name, MappingProxyType(self._held[known]), self._typical[known], known)
         words = plain_name(name).split()
         noun = words[-1] if words and words[-1] in KIND_BY_NOUN else None
-        marks = random_marks(chance("unknown", *self._root, plain_name(name)), noun)
+        marks = random_marks(seeded_rng("unknown", *self._root, plain_name(name)), noun)
         return Impression(name, MappingProxyType(marks), frozenset(KEYS), None)
 
     def stated(self, impression: Impression, key: str, question: str) -> str:
@@ -152,7 +152,7 @@ class Beliefs:
         entry = impression.entry
         if entry is None or (entry, key) in self._kinds:
             return held
-        rng = chance("slip", *self._root, question, entry, key)
+        rng = seeded_rng("slip", *self._root, question, entry, key)
         return _another(rng, key, held) if rng.random() < self._slip_rate else held
 
     def any_bird(self, names: Sequence[str]) -> bool:
@@ -173,7 +173,7 @@ class Beliefs:
         wanted = round(self.settings.mistakes * family_share * cells)
         lasting = self.settings.family_share + self.settings.persistent_share
         wanted_in_all = round(self.settings.mistakes * lasting * cells)
-        rng = chance("lasting", *self._root, *names)
+        rng = seeded_rng("lasting", *self._root, *names)
         shared = [(members, key) for members in families for key in KEYS]
         rng.shuffle(shared)
         drawn = 0

@@ -104,7 +104,7 @@ def read_document(text: str) -> tuple[ReadClause, ...]:
 
 
 def called(clauses: Sequence[ReadClause], view: View) -> tuple[bool | None, float]:
-    """Whether a picture is in, by a reader's own view of it; None where that cannot be told.
+    """Whether a picture is in, by a reader's own view of it; None where that cannot be decided.
 
     Args:
         clauses: The definition; clauses that are not understood leave it open unless others settle it.

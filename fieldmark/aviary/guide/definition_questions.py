@@ -60,8 +60,8 @@ def _examples(data: Mapping[str, Any]) -> list[Example]:
         findings = row.get("findings", {})
         if not isinstance(findings, dict):
             raise BadDefinitionError("an example gives no 'findings'")
-        told = {str(name): str(value) for name, value in findings.items()}
-        found.append(Example(_text(row, "seen"), _text(row, "owner"), _text(row, "reason"), told))
+        stated = {str(name): str(value) for name, value in findings.items()}
+        found.append(Example(_text(row, "seen"), _text(row, "owner"), _text(row, "reason"), stated))
     return found
 
 

@@ -41,28 +41,28 @@ class PictureFacts:
 
 
 class Gallery:
-    """The pictures that the guide was told about.
+    """The pictures whose content the guide knows.
 
     An original is known by its SHA-256; a downsized or encoded-anew one by the nearest thumbnail (16 × 16
     RGB, without brightness and contrast). Safe to use from many threads.
 
     Args:
-        shown: What each picture shows.
+        facts: What each picture shows.
         thumbnails: `[N, 16, 16, 3]` uint8, in the same order.
     """
 
-    def __init__(self, shown: Sequence[PictureFacts], thumbnails: np.ndarray) -> None:
-        self._shown = tuple(shown)
-        self._by_hash = {each.content_hash: number for number, each in enumerate(self._shown)}
-        self._looks = _normal(thumbnails.reshape(len(self._shown), _EDGE * _EDGE * 3))
-        stated = [[each.content_hash, sorted(each.values.items())] for each in self._shown]
+    def __init__(self, facts: Sequence[PictureFacts], thumbnails: np.ndarray) -> None:
+        self._facts = tuple(facts)
+        self._by_hash = {each.content_hash: number for number, each in enumerate(self._facts)}
+        self._looks = _normal(thumbnails.reshape(len(self._facts), _EDGE * _EDGE * 3))
+        stated = [[each.content_hash, sorted(each.values.items())] for each in self._facts]
         self.identity = hashlib.sha256(json.dumps(sorted(stated)).encode("ascii")).hexdigest()[:12]
         """Twelve hex digits that change with any picture or what it shows."""
         self._known: dict[str, int | None] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._shown)
+        return len(self._facts)
 
     @classmethod
     def of_folders(cls, folders: Iterable[Path | str]) -> "Gallery":
@@ -76,14 +76,14 @@ class Gallery:
         Raises:
             InputError: If one is neither.
         """
-        shown: list[PictureFacts] = []
+        facts: list[PictureFacts] = []
         thumbnails = [np.zeros((0, _EDGE, _EDGE, 3), np.uint8)]
         for folder in map(Path, folders):
             truth = _truth_of(folder)
             hashes, looks = _thumbnails(folder, list(truth))
-            shown += [PictureFacts(name, values) for name, values in zip(hashes, truth.values(), strict=True)]
+            facts += [PictureFacts(name, values) for name, values in zip(hashes, truth.values(), strict=True)]
             thumbnails.append(looks)
-        return cls(shown, np.concatenate(thumbnails))
+        return cls(facts, np.concatenate(thumbnails))
 
     def look(self, data: bytes) -> PictureFacts | None:
         """Know a picture again.
@@ -107,11 +107,11 @@ class Gallery:
                         self._known.clear()
                     self._known[name] = found
             number = self._known.get(name)
-        return None if number is None else self._shown[number]
+        return None if number is None else self._facts[number]
 
     def _nearest(self, data: bytes) -> int | None:
         picture = decode_bytes(data, path=Path("the picture"), max_pixels=_MOST_PIXELS)
-        if not self._shown:
+        if not self._facts:
             return None
         distances = 1 - self._looks @ _normal(_thumbnail(picture).reshape(1, -1))[0]
         order = np.argpartition(distances, min(1, len(distances) - 1))[:2]

@@ -118,9 +118,9 @@ class Guide:
         if "entries" in fields:
             return self._answers.tabulate(_text(data, "class"), _attributes(data), question)
         if "edits" in fields:
-            shown = {_text(row, "class"): _marks(row) for row in _rows(data, "classes")}
+            described = {_text(row, "class"): _marks(row) for row in _rows(data, "classes")}
             pairs = [(_text(row, "class"), _text(row, "taken_for")) for row in _rows(data, "confusions")]
-            return self._answers.reflect(shown, pairs, question)
+            return self._answers.reflect(described, pairs, question)
         if "synonyms" in fields:
             return self._answers.synonyms(_text(data, "class"), question)
         if "domain_words" in fields:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fieldmark.aviary.guide.answers import MOST_MARKS, general_keys
-from fieldmark.aviary.guide.beliefs import Beliefs, Impression, chance, plain_name
+from fieldmark.aviary.guide.beliefs import Beliefs, Impression, plain_name, seeded_rng
 from fieldmark.aviary.guide.words import keys_asked, wording
 from fieldmark.aviary.world.attributes import HABITATS, KIND_BY_NOUN, LIGHTS, NONE, NOUNS
 from fieldmark.aviary.world.grammar import habitat_phrases, joined, light_phrases, with_article
@@ -59,7 +59,7 @@ class MethodAnswers:
         """Answer a question about a species in up to ten sentences of one or two marks each.
 
         As with `describe`, the family comes first, and only now and then a mark that sets the species apart
-        slips in: nobody said from what it is to be told. A question that names parts is answered by the
+        slips in: nobody said what it is to be compared with. A question that names parts is answered by the
         marks of these parts. One answer tells at most six marks, however many sentences it takes.
 
         Args:
@@ -67,7 +67,7 @@ class MethodAnswers:
             asked: The question to answer.
             question: Names the whole question and its sampling seed.
         """
-        rng = chance("portray", question)
+        rng = seeded_rng("portray", question)
         bird = self._beliefs.of(class_name)
         keys = self._told(bird, asked.replace(class_name, " "), rng)
         sentences: dict[str, None] = {}
@@ -94,7 +94,7 @@ class MethodAnswers:
             return {"subclasses": list(NOUNS[:MOST_SUBCLASSES])}
         noun = next((noun for noun in NOUNS if name in (noun, f"{noun}s", f"{noun}es")), None)
         if noun is not None and (known := self._beliefs.species_of(noun)):
-            some = chance("subclasses", question).sample(known, min(len(known), MOST_SUBCLASSES))
+            some = seeded_rng("subclasses", question).sample(known, min(len(known), MOST_SUBCLASSES))
             return {"subclasses": some}
         if noun is None and not self._beliefs.any_bird([class_name]):
             return {"subclasses": [class_name]}
@@ -102,7 +102,7 @@ class MethodAnswers:
 
     def contexts(self) -> dict[str, Any]:
         """Name where birds are seen, and in which light."""
-        told = (
+        stated = (
             ("background", {habitat: habitat_phrases(habitat) for habitat in HABITATS}),
             ("light", {light: light_phrases(light) for light in LIGHTS}),
         )
@@ -112,7 +112,7 @@ class MethodAnswers:
                     "factor": factor,
                     "values": [{"value": v, "phrases": list(phrases)} for v, phrases in values.items()],
                 }
-                for factor, values in told
+                for factor, values in stated
             ]
         }
 
@@ -124,13 +124,13 @@ class MethodAnswers:
         families: dict[str, list[str]] = {}
         for name in classes:
             families.setdefault((plain_name(name).split() or [""])[-1], []).append(name)
-        told = {
+        stated = {
             noun: members for noun, members in families.items() if noun in KIND_BY_NOUN or len(members) > 1
         }
-        return {"families": [{"family": noun, "classes": members} for noun, members in told.items()]}
+        return {"families": [{"family": noun, "classes": members} for noun, members in stated.items()]}
 
     def _told(self, bird: Impression, asked: str, rng: random.Random) -> list[str]:
-        """The marks that an answer tells, in the order in which they are told."""
+        """The attributes that an answer states, in their order."""
         keys = list(keys_asked(asked))
         if not keys:
             return general_keys(bird, rng, self._settings.distinguishing)
@@ -139,8 +139,8 @@ class MethodAnswers:
         there = [key for key in keys if bird.held[key] != NONE] or keys
         special = [key for key in there if key not in bird.typical]
         rare = {key for key in special if rng.random() < self._settings.distinguishing}
-        told = [key for key in there if key in bird.typical or key in rare]
-        return (told or special[:1])[:MOST_MARKS]
+        stated = [key for key in there if key in bird.typical or key in rare]
+        return (stated or special[:1])[:MOST_MARKS]
 
     def _mark(self, bird: Impression, key: str, question: str, rng: random.Random) -> str:
         return wording(key, self._beliefs.stated(bird, key, question), rng, self._settings.other_words)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fieldmark.aviary.guide.beliefs import chance
+from fieldmark.aviary.guide.beliefs import seeded_rng
 from fieldmark.aviary.guide.clauses import (
     ReadClause,
     called,
@@ -57,8 +57,12 @@ def judge(glimpse: Glimpse | None, clauses: Sequence[ReadClause]) -> dict[str, A
         rows.append(_finding(clause, found, sureness(clause, view)))
         if clause.condition is not None and found is not None and len(reasons) < 4:
             reasons.append(_observed(view, features_of(clause.condition)))
-    told = "; ".join(dict.fromkeys(each for each in reasons if each))
-    return {"seen": glimpse.seen, "findings": rows, "rationale": f"I see {told}." if told else glimpse.seen}
+    stated = "; ".join(dict.fromkeys(each for each in reasons if each))
+    return {
+        "seen": glimpse.seen,
+        "findings": rows,
+        "rationale": f"I see {stated}." if stated else glimpse.seen,
+    }
 
 
 def gap(
@@ -92,7 +96,7 @@ def gap(
         elif key in mentioned:
             score = score + 1.0 if key in wide else score * 0.2
         score += 0.6 if key in thought_of else 0.0
-        score += _CHANCE * chance("gap", glimpse.picture, key, call).random()
+        score += _CHANCE * seeded_rng("gap", glimpse.picture, key, call).random()
         scored.append((score, key))
     scored.sort(reverse=True)
     best = [key for score, key in scored[:MOST_GAPS] if score > scored[0][0] - 1.5]
@@ -165,7 +169,7 @@ def choose(
     *,
     noun: str = "bird",
 ) -> dict[str, Any]:
-    """Choose the class whose marks fit the picture best; "none" where no mark can be told.
+    """Choose the class whose marks fit the picture best; "none" where no attribute can be made out.
 
     Args:
         glimpse: What the picture is taken to show.
@@ -176,21 +180,21 @@ def choose(
     if glimpse is None:
         return {"choice": "none", "confidence": 0, "rationale": CANNOT_SAY}
     fits = dict.fromkeys(candidates, 0.0)
-    told = 0
+    stated = 0
     seen: list[str] = []
     for attribute, values in marks:
         read = {name: read_clause(_as_mark(attribute, value)) for name, value in values.items()}
         known = {name: c.condition for name, c in read.items() if c.condition is not None and name in fits}
         if not known:
             continue
-        told += 1
+        stated += 1
         for name, condition in known.items():
             fits[name] += probability(condition, glimpse.view)
         seen.append(_observed(glimpse.view, frozenset().union(*map(features_of, known.values()))))
     order = sorted(candidates, key=lambda name: -fits[name])
-    if not told or (len(order) > 1 and fits[order[0]] - fits[order[1]] < 0.02 * told):
+    if not stated or (len(order) > 1 and fits[order[0]] - fits[order[1]] < 0.02 * stated):
         return {"choice": "none", "confidence": 30, "rationale": f"No mark tells these {noun}s apart here."}
-    lead = (fits[order[0]] - (fits[order[1]] if len(order) > 1 else 0.0)) / told
+    lead = (fits[order[0]] - (fits[order[1]] if len(order) > 1 else 0.0)) / stated
     return {
         "choice": order[0],
         "confidence": min(round(100 * (0.5 + 0.5 * lead)), 99),
@@ -209,12 +213,12 @@ def _percent(sure: float) -> int:
 
 def _observed(view: View, keys: frozenset[str]) -> str:
     """What is seen of some features, in a few words."""
-    told = [
+    stated = [
         birds_with(Is(key, frozenset({view.values[key]}))).removeprefix("birds with ").removeprefix("birds ")
         for key in FEATURES
         if key in keys and view.values[key] != UNKNOWN_VALUE
     ]
-    return ", ".join(told[:4])
+    return ", ".join(stated[:4])
 
 
 def _blamed(clause: ReadClause, values: Mapping[str, str]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fieldmark.aviary.guide.beliefs import chance
+from fieldmark.aviary.guide.beliefs import seeded_rng
 from fieldmark.aviary.guide.clauses import ReadClause, Role
 from fieldmark.aviary.guide.edit_evidence import (
     Example,
@@ -78,7 +78,7 @@ def refine(
         worth = weigh(edit)
         text = "" if edit.condition is None else clause_text(edit.condition)
         key = (edit.kind, edit.clause, edit.role, text)
-        worth += _BLUR * (chance("refine", question, *key).random() - 0.5)
+        worth += _BLUR * (seeded_rng("refine", question, *key).random() - 0.5)
         if worth > 0 and edit.fixes and len(text) <= 290 and (key not in rows or rows[key][0] < worth):
             rows[key] = (worth, edit)
     return {"edits": _best(rows)}

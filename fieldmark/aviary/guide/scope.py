@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fieldmark.aviary.guide.beliefs import chance
+from fieldmark.aviary.guide.beliefs import seeded_rng
 from fieldmark.aviary.guide.clauses import ReadClause, Role
 from fieldmark.aviary.language.clause_words import birds_with, clause_text, value_words
 from fieldmark.aviary.language.understand import understand
@@ -98,7 +98,7 @@ def queries(clauses: Sequence[ReadClause], concept: str, question: str) -> dict[
         concept: Its name, for a definition that is not understood.
         question: Names the question and its sampling seed.
     """
-    rng = chance("queries", question)
+    rng = seeded_rng("queries", question)
     needed = [p for c in clauses if c.role == "necessary" and c.condition for p in _parts(c.condition)]
     needed = [part for part in needed if isinstance(part, Is | AnyOf)]
     ways = [c.condition for c in clauses if c.role == "positive" and c.condition is not None]
@@ -123,7 +123,7 @@ def queries(clauses: Sequence[ReadClause], concept: str, question: str) -> dict[
 
 def _draft(concept: str, purpose: str, question: str) -> list[_Clause]:
     """Clauses from name and purpose, as a reader would put them."""
-    rng = chance("draft", question)
+    rng = seeded_rng("draft", question)
     found: list[_Clause] = []
     for text in (concept, *re.split(r"(?<=[.;!?])\s+", purpose)):
         understood = understand(text)

@@ -1,13 +1,13 @@
 """How the scripted guide perceives the pictures it knows: mostly rightly, and always the same way.
 
-It is no vision model: it knows pictures again and is told what they show.
+It is no vision model: it recognises pictures and looks up what they show.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
-from fieldmark.aviary.guide.beliefs import chance
+from fieldmark.aviary.guide.beliefs import seeded_rng
 from fieldmark.aviary.guide.gallery import Gallery, PictureFacts
 from fieldmark.aviary.language.clause_words import bird_described
 from fieldmark.aviary.world.attributes import ATTRIBUTE_BY_KEY, LIGHT_SHARES, LIGHTS, NONE
@@ -117,16 +117,16 @@ class Sight:
         Raises:
             UnusableImageError: If the bytes are no picture.
         """
-        shown = self.gallery.look(data)
-        return None if shown is None else self._perceive(shown)
+        facts = self.gallery.look(data)
+        return None if facts is None else self._perceive(facts)
 
-    def _perceive(self, shown: PictureFacts) -> Glimpse:
+    def _perceive(self, facts: PictureFacts) -> Glimpse:
         values: dict[str, str] = {}
         certainty: dict[str, float] = {}
         for key in FEATURES:
-            rng = chance("sight", self.settings.seed, shown.content_hash, key)
-            true = shown.values[key]
-            risk = _risk(key, shown.values[LIGHT])
+            rng = seeded_rng("sight", self.settings.seed, facts.content_hash, key)
+            true = facts.values[key]
+            risk = _risk(key, facts.values[LIGHT])
             # Drawn in any case, so that guides of different rates can be compared picture by picture.
             draw, drawn_value, sure = (
                 rng.random(),
@@ -139,9 +139,11 @@ class Sight:
                 values[key], certainty[key] = UNKNOWN_VALUE, 0.5
             else:
                 values[key], certainty[key] = true, 0.99 - 0.24 * sure * min(risk, 1.5)
-        declined = chance("refused", self.settings.seed, shown.content_hash).random() < self.settings.refused
+        declined = (
+            seeded_rng("refused", self.settings.seed, facts.content_hash).random() < self.settings.refused
+        )
         view = View(MappingProxyType(values), MappingProxyType(certainty))
-        return Glimpse(shown.content_hash, view, bird_described(values), declined)
+        return Glimpse(facts.content_hash, view, bird_described(values), declined)
 
 
 def _risk(key: str, light: str) -> float:

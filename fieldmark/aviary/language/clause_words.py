@@ -91,8 +91,8 @@ def birds_with(condition: Condition) -> str:
             return _birds_with_all(parts) if parts else "birds"
         case AnyOf(parts):
             # What is denied comes last, so that nothing after it is taken to be denied too.
-            told = [birds_with(part) for part in parts]
-            return either(sorted(told, key=lambda text: " without " in text or " no " in text))
+            known = [birds_with(part) for part in parts]
+            return either(sorted(known, key=lambda text: " without " in text or " no " in text))
 
 
 def clause_text(condition: Condition) -> str:
@@ -110,21 +110,21 @@ def bird_described(values: Mapping[str, str]) -> str:
     """Describe a bird in a sentence that carries every feature that could be made out.
 
     Args:
-        values: Value of every feature; `UNKNOWN_VALUE` where it could not be told.
+        values: Value of every feature; `UNKNOWN_VALUE` where it is not known.
     """
-    told = {key: value for key, value in values.items() if value != UNKNOWN_VALUE}
-    size = _ADJECTIVES.get(told["size"], told["size"]) + " " if "size" in told else ""
-    noun = next((k.noun for k in KINDS if all(told.get(key) == v for key, v in k.marks.items())), "bird")
-    parts = [_one("body", told), _one("wing", told), _two("pattern", "belly", "belly", told)]
-    parts += [_two("bill_colour", "bill", "bill", told), _two("leg_length", "leg_colour", "legs", told)]
-    parts += [_one("neck", told), _one("tail", told)]
-    marks = sorted((k for k in ("cap", "crest", "collar", "eye_ring", "wing_bar") if k in told),
-                   key=lambda key: told[key] == NONE)  # fmt: skip
-    parts += [noun_phrase(Is(key, frozenset({told[key]}))) for key in marks]
+    known = {key: value for key, value in values.items() if value != UNKNOWN_VALUE}
+    size = _ADJECTIVES.get(known["size"], known["size"]) + " " if "size" in known else ""
+    noun = next((k.noun for k in KINDS if all(known.get(key) == v for key, v in k.marks.items())), "bird")
+    parts = [_one("body", known), _one("wing", known), _two("pattern", "belly", "belly", known)]
+    parts += [_two("bill_colour", "bill", "bill", known), _two("leg_length", "leg_colour", "legs", known)]
+    parts += [_one("neck", known), _one("tail", known)]
+    marks = sorted((k for k in ("cap", "crest", "collar", "eye_ring", "wing_bar") if k in known),
+                   key=lambda key: known[key] == NONE)  # fmt: skip
+    parts += [noun_phrase(Is(key, frozenset({known[key]}))) for key in marks]
     has = [part for part in parts if part]
     text = with_article(f"{size}{noun}") + (f" with {joined(has)}" if has else "")
-    where = [_PLACES[told[HABITAT]]] if HABITAT in told else []
-    where += [_LIGHTS[told[LIGHT]]] if LIGHT in told else []
+    where = [_PLACES[known[HABITAT]]] if HABITAT in known else []
+    where += [_LIGHTS[known[LIGHT]]] if LIGHT in known else []
     return text[0].upper() + text[1:] + (", " + " ".join(where) if where else "") + "."
 
 
@@ -173,12 +173,12 @@ def _there(key: str) -> frozenset[str]:
     return frozenset(VALUES[key]) - {NONE}
 
 
-def _one(key: str, told: Mapping[str, str]) -> str:
-    return noun_phrase(Is(key, frozenset({told[key]}))) if key in told else ""
+def _one(key: str, known: Mapping[str, str]) -> str:
+    return noun_phrase(Is(key, frozenset({known[key]}))) if key in known else ""
 
 
-def _two(first: str, second: str, noun: str, told: Mapping[str, str]) -> str:
-    words = [_ADJECTIVES.get(told[key], told[key]) for key in (first, second) if key in told]
+def _two(first: str, second: str, noun: str, known: Mapping[str, str]) -> str:
+    words = [_ADJECTIVES.get(known[key], known[key]) for key in (first, second) if key in known]
     if not words:
         return ""
     text = " ".join([*words, noun])

@@ -14,7 +14,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {a.key: a.values for a in ATTRIBUTES} | 
 """Every value of every feature: the sixteen marks, then habitat and light."""
 FEATURES: tuple[str, ...] = (*KEYS, HABITAT, LIGHT)
 UNKNOWN_VALUE = "?"
-"""What a view holds where it cannot be told."""
+"""What a view holds where nothing can be made out."""
 _LEAST_CONFIDENCE = 0.5
 _VAGUE_TRUST = 0.5
 
@@ -64,7 +64,7 @@ class View:
     """What somebody takes a picture to show."""
 
     values: Mapping[str, str]
-    """Value of every feature; `UNKNOWN_VALUE` where it cannot be told."""
+    """Value of every feature; `UNKNOWN_VALUE` where it cannot be made out."""
     certainty: Mapping[str, float]
     """How sure of each, 0.5 to 1."""
 
@@ -75,11 +75,11 @@ def present(key: str) -> Is:
 
 
 def holds(condition: Condition, values: Mapping[str, str]) -> bool | None:
-    """Whether a condition holds; None where it hangs on what cannot be told.
+    """Whether a condition holds; None where it depends on what cannot be made out.
 
     Args:
         condition: The condition.
-        values: Value of every feature; `UNKNOWN_VALUE`, or no entry, where it cannot be told.
+        values: Value of every feature; `UNKNOWN_VALUE`, or no entry, where it cannot be made out.
     """
     match condition:
         case Is(key, wanted):

@@ -53,10 +53,10 @@ class PictureTruth:
     """The truth about the pictures that an owner may be shown.
 
     Attributes:
-        shown: Content hash → value of every feature.
+        values: Content hash → value of every feature.
     """
 
-    shown: Mapping[str, Values]
+    values: Mapping[str, Values]
 
     def of(self, image: str) -> Values:
         """What a picture shows.
@@ -65,7 +65,7 @@ class PictureTruth:
             InputError: It is none of this scene.
         """
         try:
-            return self.shown[image]
+            return self.values[image]
         except KeyError:
             raise InputError(f"The simulated owner was shown a picture it does not know: {image}.") from None
 
@@ -124,12 +124,12 @@ class SimulatedOwner:
         return "in" if self.rule.inside(self._scene.of(image)) else "out"
 
     def _label(self, image: str) -> ImageLabel:
-        # Every showing is a chance of its own, or a picture that comes back would tell nothing.
-        chance = random.Random(f"owner {self._seed} {self._rule.key} {image} {self.labels_given}")
+        # Every showing is drawn on its own, or a picture that comes back would tell nothing.
+        rng = random.Random(f"owner {self._seed} {self._rule.key} {image} {self.labels_given}")
         self.labels_given += 1
         values, right = self._scene.of(image), self.label_of(image)
         wrong: LabelValue = "out" if right == "in" else "in"
-        draw = chance.random()
+        draw = rng.random()
         value: LabelValue = right
         match self._variant:
             case "flips5":

@@ -52,9 +52,9 @@ from fieldmark.tools.statistics import agreement
 
 Floats = NDArray[np.float64]
 NOTE = (
-    "Owners are simulated, and the language model is a scripted guide that knows pictures again and is told "
-    "what they show, with mistakes: it is no language model. The pictures, the CLIP model, the conversation, "
-    "the classifier and the statistics are the real thing."
+    "Owners are simulated, and the language model is a scripted guide that recognises pictures and looks "
+    "up what they show, with mistakes: it is no language model. The pictures, the CLIP model, the "
+    "conversation, the classifier and the statistics are the real thing."
 )
 
 
@@ -98,12 +98,10 @@ def rules_named(names: tuple[str, ...]) -> tuple[Rule, ...]:
     """
     if "all" in names:
         return RULES
-    strangers = [name for name in names if name not in RULE_BY_KEY]
-    if strangers or not names:
+    unlisted = [name for name in names if name not in RULE_BY_KEY]
+    if unlisted or not names:
         raise InputError(
-            f"There is no simulated owner {strangers[0]!r}."
-            if strangers
-            else "No simulated owner was named.",
+            f"There is no simulated owner {unlisted[0]!r}." if unlisted else "No simulated owner was named.",
             hint=f"There are: all, {', '.join(RULE_BY_KEY)}.",
         )
     return tuple(RULE_BY_KEY[name] for name in dict.fromkeys(names))
@@ -132,7 +130,7 @@ async def simulate(
     )
     guide = Guide((), sight=sight)
     direct = DirectGuide(guide)
-    bench = TrialSetup(
+    setup = TrialSetup(
         world=world,
         encoder=task.encoder,
         llm=CountingModel(direct),
@@ -143,36 +141,36 @@ async def simulate(
         report=task.report,
     )
     if options.guide == "in-process":
-        return [await _kept(rule, remembering_nothing(bench, guide), keep) for rule in rules]
+        return [await _kept(rule, remembering_nothing(setup, guide), keep) for rule in rules]
     async with asked_over_http(guide, store=task.answers, limits=Limits()) as llm:
-        over_http = replace(bench, llm=CountingModel(llm), verdicts=VerdictStore(task.answers))
+        over_http = replace(setup, llm=CountingModel(llm), verdicts=VerdictStore(task.answers))
         return [await _kept(rule, over_http, keep) for rule in rules]
 
 
-def remembering_nothing(bench: TrialSetup, guide: Guide) -> TrialSetup:
-    """The bench for another owner, whose counts do not hang on who came before."""
-    return replace(bench, llm=CountingModel(DirectGuide(guide)), verdicts=VerdictStore(MemoryByteStore()))
+def remembering_nothing(setup: TrialSetup, guide: Guide) -> TrialSetup:
+    """The setup for another owner, whose counts do not depend on the owners before."""
+    return replace(setup, llm=CountingModel(DirectGuide(guide)), verdicts=VerdictStore(MemoryByteStore()))
 
 
-async def _kept(rule: Rule, bench: TrialSetup, keep: Callable[[OwnerRun], None]) -> OwnerRun:
-    run = await one_owner(rule, bench)
+async def _kept(rule: Rule, setup: TrialSetup, keep: Callable[[OwnerRun], None]) -> OwnerRun:
+    run = await one_owner(rule, setup)
     keep(run)
     return run
 
 
-async def one_owner(rule: Rule, bench: TrialSetup) -> OwnerRun:
+async def one_owner(rule: Rule, setup: TrialSetup) -> OwnerRun:
     """One owner: the conversation, the classifier, the controls."""
-    options = bench.options
+    options = setup.options
     seed = RULES.index(rule)
-    truth = truth_of(rule_in_force(rule, options), bench.world)
+    truth = truth_of(rule_in_force(rule, options), setup.world)
     weights = np.ones(len(truth))
     if options.variant == "rare":
-        bench = replace(bench, world=with_few(rule, bench.world, seed=options.seed))
+        setup = replace(setup, world=with_few(rule, setup.world, seed=options.seed))
         weights = weights_for(truth, share=RARE_SHARE)
     trial = await talk_and_build(
-        rule, owner_of(rule, bench), talk(options), bench, name=TALK, read=True, follow=True
+        rule, owner_of(rule, setup), talk(options), setup, name=TALK, read=True, follow=True
     )
-    found, random = await controls_of(rule, trial.concept, bench)
+    found, random = await controls_of(rule, trial.concept, setup)
     own = {name: measured(truth, judged.calls, seed=seed, weights=weights) for name, judged in found.items()}
     talks = {TALK: trial} if random is None else {TALK: trial, RANDOM: random}
     stages = {name: followed(truth, each, seed=seed, weights=weights) for name, each in talks.items()}
@@ -182,7 +180,7 @@ async def one_owner(rule: Rule, bench: TrialSetup) -> OwnerRun:
     student = measured(truth, trial.student.calls, seed=seed, weights=weights)
     scores = {name: control_score(truth, found[name], one, weights) for name, one in own.items()}
     result = owner_result(rule, trial, truth, weights, teacher, student, scores).model_copy(
-        update={"seed": options.seed, "stages": {name: told(each) for name, each in stages.items()}}
+        update={"seed": options.seed, "stages": {name: stage_rows(each) for name, each in stages.items()}}
     )
     return OwnerRun(result=result, teacher=teacher, student=student, controls=own, stages=stages)
 
@@ -201,8 +199,8 @@ def followed(truth: Floats, trial: Trial, *, seed: int, weights: Floats) -> Stag
     )
 
 
-def told(stages: Stages) -> tuple[AtStage, ...]:
-    """The stages as they are told."""
+def stage_rows(stages: Stages) -> tuple[AtStage, ...]:
+    """The stages as they are printed."""
     rows = [stages.after(boards) for boards in range(len(stages.place))]
     return tuple(AtStage(labels=labels, f1=round(score.value, 4)) for labels, score in rows)
 
@@ -239,11 +237,11 @@ def talk(options: SimulateOptions, **changed: object) -> DefineOptions:
     )
 
 
-def owner_of(rule: Rule, bench: TrialSetup) -> SimulatedOwner:
+def owner_of(rule: Rule, setup: TrialSetup) -> SimulatedOwner:
     """A fresh owner: every condition talks to somebody who remembers nothing."""
-    options = bench.options
+    options = setup.options
     later = following(rule) if options.variant == "midway" else None
-    return SimulatedOwner(rule, bench.world.scene, variant=options.variant, later=later, seed=options.seed)
+    return SimulatedOwner(rule, setup.world.scene, variant=options.variant, later=later, seed=options.seed)
 
 
 def rule_in_force(rule: Rule, options: SimulateOptions) -> Rule:
@@ -269,7 +267,7 @@ def truth_of(rule: Rule, world: OwnersWorld) -> Floats:
 
 
 async def controls_of(
-    rule: Rule, concept: Concept, bench: TrialSetup
+    rule: Rule, concept: Concept, setup: TrialSetup
 ) -> tuple[dict[str, Judged], Trial | None]:
     """What each control says of the held-out pictures, and the conversation over random boards, if there was.
 
@@ -277,38 +275,38 @@ async def controls_of(
     """
     found: dict[str, Judged] = {}
     random: Trial | None = None
-    for name in bench.options.controls:
+    for name in setup.options.controls:
         match name:
             case "name_only":
-                found[name] = by_name(concept, bench)
+                found[name] = by_name(concept, setup)
             case "same_labels_head":
-                judged = by_labels(concept, bench)
+                judged = by_labels(concept, setup)
                 found |= {} if judged is None else {name: judged}
             case _:
-                trial = await _another(name, rule, bench)
+                trial = await _another(name, rule, setup)
                 found |= {name: trial.student} if trial.taught else {}
                 random = trial if name == RANDOM else random
     return found, random
 
 
 async def _another(
-    name: Literal["static_prompt", "random_boards", "no_conversation"], rule: Rule, bench: TrialSetup
+    name: Literal["static_prompt", "random_boards", "no_conversation"], rule: Rule, setup: TrialSetup
 ) -> Trial:
     """The same concept under another condition."""
     match name:
         case "static_prompt":
-            return await from_static_prompt(rule, bench)
+            return await from_static_prompt(rule, setup)
         case "random_boards":
-            condition = talk(bench.options, kind="random")
+            condition = talk(setup.options, kind="random")
         case "no_conversation":
-            condition = talk(bench.options, conversation=False, blind=0)
+            condition = talk(setup.options, conversation=False, blind=0)
     return await talk_and_build(
-        rule, owner_of(rule, bench), condition, bench, name=name, follow=name == RANDOM
+        rule, owner_of(rule, setup), condition, setup, name=name, follow=name == RANDOM
     )
 
 
 def control_score(truth: Floats, judged: Judged, one: HeldOutF1, weights: Floats) -> ControlScore:
-    """A control as it is told."""
+    """A control as it is printed."""
     auprc = float(agreement.average_precision(truth, judged.scores, weights[None])[0])
     return ControlScore(f1=round(one.value, 4), ci95=one.ci95, auprc=round(auprc, 4))
 
@@ -322,7 +320,7 @@ def owner_result(
     student: HeldOutF1,
     controls: Mapping[str, ControlScore],
 ) -> OwnerResult:
-    """One owner as told."""
+    """One owner as printed."""
     rows = weights[None]
     pairs = [(a.value, b.value) for a, b in repeats(trial.concept) if "unsure" not in (a.value, b.value)]
     first, second = (np.array([float(pair[side] == "in") for pair in pairs]) for side in (0, 1))

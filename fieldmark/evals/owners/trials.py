@@ -48,12 +48,12 @@ class Judged:
     Attributes:
         scores: `[N]`, higher is likelier in.
         calls: `[N]` 1 for in, 0 for out.
-        told: `[N]` whether it could tell; where not, the call is out and the score 0.
+        certain: `[N]` whether there is a judgement; where not, the call is out and the score 0.
     """
 
     scores: Floats
     calls: Floats
-    told: NDArray[np.bool_]
+    certain: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ async def talk_and_build(
     rule: Rule,
     owner: SimulatedOwner,
     condition: DefineOptions,
-    bench: TrialSetup,
+    setup: TrialSetup,
     *,
     name: str,
     read: bool = False,
@@ -140,34 +140,34 @@ async def talk_and_build(
 
     Args:
         rule: For the concept's name and purpose; what is hidden in it stays with the owner.
-        owner: Who answers.
+        owner: The simulated person who answers.
         condition: How the conversation goes.
-        bench: What all trials share.
+        setup: What all trials share.
         name: Of the condition.
         read: Also have the annotator judge the held-out pictures, and another one by the instructions alone.
         follow: Also have it judge them by the definition as it was after each board.
     """
-    folder = fresh_folder(bench, name, rule)
-    folder.save(Concept(name=rule.name, purpose=rule.purpose, seed=bench.options.seed))
-    folder.save_pool(bench.world.pool.images)
-    annotator = VlmAnnotator(bench.llm, model=bench.model, store=bench.verdicts)
-    asked = bench.llm.calls
+    folder = fresh_folder(setup, name, rule)
+    folder.save(Concept(name=rule.name, purpose=rule.purpose, seed=setup.options.seed))
+    folder.save_pool(setup.world.pool.images)
+    annotator = VlmAnnotator(setup.llm, model=setup.model, store=setup.verdicts)
+    asked = setup.llm.calls
     talk = DefineContext(
         folder=folder,
-        pool=bench.world.pool,
-        encoder=bench.encoder,
+        pool=setup.world.pool,
+        encoder=setup.encoder,
         annotator=annotator,
         gap_finder=annotator,
-        llm=CountingModel(bench.llm),
+        llm=CountingModel(setup.llm),
         arrays=ArrayStore(folder.path / "arrays"),
         options=condition,
-        report=bench.report,
+        report=setup.report,
     )
     sitting = await converse(talk, owner)
     trial = await built(
         folder,
         annotator,
-        bench,
+        setup,
         stop_reason=str(sitting.state.stop_reason),
         labels=owner.labels_given,
         questions=owner.questions_answered,
@@ -180,34 +180,34 @@ async def talk_and_build(
     said: dict[Definition, Judged] = {}
     for stage in passed:  # few boards change the definition
         if stage.definition not in said:
-            verdicts = await annotator.judge(bench.world.held_out.images, stage.definition)
+            verdicts = await annotator.judge(setup.world.held_out.images, stage.definition)
             said[stage.definition] = judged_by(verdicts)
     return replace(trial, followed=tuple((stage, said[stage.definition]) for stage in passed))
 
 
-async def from_static_prompt(rule: Rule, bench: TrialSetup) -> Trial:
+async def from_static_prompt(rule: Rule, setup: TrialSetup) -> Trial:
     """Build from one long clause: all that the owner said before looking at pictures."""
-    folder = fresh_folder(bench, "static_prompt", rule)
-    concept = Concept(name=rule.name, purpose=rule.purpose, seed=bench.options.seed)
+    folder = fresh_folder(setup, "static_prompt", rule)
+    concept = Concept(name=rule.name, purpose=rule.purpose, seed=setup.options.seed)
     said = f"The image shows one of the {rule.name}: {rule.purpose}"
     definition = Definition(clauses=(Clause(id="c1", role="necessary", text=said),))
     folder.save(with_version(concept, definition, why="static prompt", at=now()))
-    annotator = VlmAnnotator(bench.llm, model=bench.model, store=bench.verdicts)
+    annotator = VlmAnnotator(setup.llm, model=setup.model, store=setup.verdicts)
     return await built(
         folder,
         annotator,
-        bench,
+        setup,
         stop_reason="no_conversation",
         labels=0,
         questions=0,
-        asked=bench.llm.calls,
+        asked=setup.llm.calls,
         read=False,
     )
 
 
-def fresh_folder(bench: TrialSetup, condition: str, rule: Rule) -> ConceptFolder:
+def fresh_folder(setup: TrialSetup, condition: str, rule: Rule) -> ConceptFolder:
     """An empty folder for a concept under some condition; what a killed simulation left of it goes."""
-    path = bench.home / condition / slug_of(rule.name)
+    path = setup.home / condition / slug_of(rule.name)
     if path.exists():
         shutil.rmtree(path)
     return ConceptFolder(path)
@@ -216,7 +216,7 @@ def fresh_folder(bench: TrialSetup, condition: str, rule: Rule) -> ConceptFolder
 async def built(
     folder: ConceptFolder,
     annotator: VlmAnnotator,
-    bench: TrialSetup,
+    setup: TrialSetup,
     *,
     stop_reason: str,
     labels: int,
@@ -230,35 +230,35 @@ async def built(
         folder=folder,
         version=version,
         out=folder.path / MODELS / f"v{version}",
-        pool=bench.world.pool,
-        encoder=bench.encoder,
+        pool=setup.world.pool,
+        encoder=setup.encoder,
         annotator=annotator,
         debater=annotator,
-        llm=bench.llm,
+        llm=setup.llm,
         arrays=ArrayStore(folder.path / "arrays"),
-        options=BuildOptions(annotate=bench.options.annotate, seed=bench.options.seed),
-        report=bench.report,
+        options=BuildOptions(annotate=setup.options.annotate, seed=setup.options.seed),
+        report=setup.report,
     )
-    student = nothing(len(bench.world.held_out))
+    student = nothing(len(setup.world.held_out))
     taught = True
     try:
         await run_build(context)
     except InputError as error:  # where the annotator understands no clause there is nothing to learn from
-        bench.report("failed", {"kind": "build", "reason": str(error)})
+        setup.report("failed", {"kind": "build", "reason": str(error)})
         taught = False
     else:
-        head, _ = load_head(context.out, bench.encoder)
-        p, _ = head.probabilities(bench.world.held_out.vectors)
+        head, _ = load_head(context.out, setup.encoder)
+        p, _ = head.probabilities(setup.world.held_out.vectors)
         calls = (p >= head.threshold).double().numpy()
         student = Judged(p.double().numpy(), calls, np.ones(len(p), dtype=np.bool_))
-    spent = bench.llm.calls - asked  # what measuring asks is not the owner's to pay
-    held_out = bench.world.held_out.images
+    spent = setup.llm.calls - asked  # what measuring asks is not the owner's to pay
+    held_out = setup.world.held_out.images
     teacher = reader = None
     if read:
         teacher = judged_by(await annotator.judge(held_out, context.definition))
     if read and taught:
         text = (context.out / INSTRUCTIONS).read_text(encoding="utf-8")
-        by_text = DocumentAnnotator(bench.llm, text, model=bench.model, store=bench.verdicts)
+        by_text = DocumentAnnotator(setup.llm, text, model=setup.model, store=setup.verdicts)
         reader = judged_by(await by_text.judge(held_out))
     concept = folder.load()
     return Trial(
@@ -285,46 +285,46 @@ def judged_by(verdicts: tuple[Verdict, ...]) -> Judged:
     return Judged(
         scores=np.array([0.0 if v.p is None else v.p for v in verdicts]),
         calls=np.array([float(v.call == "in") for v in verdicts]),
-        told=np.array([v.call in ("in", "out") for v in verdicts]),
+        certain=np.array([v.call in ("in", "out") for v in verdicts]),
     )
 
 
-def by_name(concept: Concept, bench: TrialSetup) -> Judged:
+def by_name(concept: Concept, setup: TrialSetup) -> Judged:
     """The concept's name alone, its threshold set by F1 on everything that the owner labelled."""
-    vector = bench.encoder.encode_texts([f"a photo of {concept.name}"])[0]
-    rows, values = labelled(concept, bench)
-    scores = (bench.world.held_out.vectors @ vector).double().numpy()
-    threshold = best_threshold(values, (bench.world.pool.vectors[rows] @ vector).double().numpy())
+    vector = setup.encoder.encode_texts([f"a photo of {concept.name}"])[0]
+    rows, values = labelled(concept, setup)
+    scores = (setup.world.held_out.vectors @ vector).double().numpy()
+    threshold = best_threshold(values, (setup.world.pool.vectors[rows] @ vector).double().numpy())
     return Judged(scores, (scores >= threshold).astype(np.float64), np.ones(len(scores), dtype=np.bool_))
 
 
-def by_labels(concept: Concept, bench: TrialSetup) -> Judged | None:
+def by_labels(concept: Concept, setup: TrialSetup) -> Judged | None:
     """A head fitted to all that the owner labelled, the blind test too; None with too little to learn."""
-    rows, values = labelled(concept, bench)
+    rows, values = labelled(concept, setup)
     if min(values.sum(), (1 - values).sum()) < 2:
         return None
     ones = torch.ones(len(rows))
     target = torch.from_numpy(values).float()
-    examples = Examples(bench.world.pool.vectors[rows], target, torch.zeros(len(rows), 0), ones, ones)
-    head = choose_head(examples, Definition(), seed=bench.options.seed).head
-    p, _ = head.probabilities(bench.world.held_out.vectors)
+    examples = Examples(setup.world.pool.vectors[rows], target, torch.zeros(len(rows), 0), ones, ones)
+    head = choose_head(examples, Definition(), seed=setup.options.seed).head
+    p, _ = head.probabilities(setup.world.held_out.vectors)
     calls = (p >= head.threshold).double().numpy()
     return Judged(p.double().numpy(), calls, np.ones(len(calls), dtype=np.bool_))
 
 
-def labelled(concept: Concept, bench: TrialSetup) -> tuple[torch.Tensor, Floats]:
+def labelled(concept: Concept, setup: TrialSetup) -> tuple[torch.Tensor, Floats]:
     """Rows of the pool that the owner labelled in or out, blind ones too, and the labels."""
     labels = {**blind_labels(concept), **dev_labels(concept)}
-    told = {image: label for image, label in labels.items() if label.value != "unsure"}
-    rows = bench.world.pool.rows(list(told))
-    values = [float(label.value == "in") for image, label in told.items() if image in bench.world.pool.row_of]
+    sure = {image: label for image, label in labels.items() if label.value != "unsure"}
+    rows = setup.world.pool.rows(list(sure))
+    values = [float(label.value == "in") for image, label in sure.items() if image in setup.world.pool.row_of]
     return torch.tensor(rows, dtype=torch.int64), np.array(values)
 
 
 def stages(concept: Concept) -> tuple[Stage, ...]:
     """The stage before the first board and that after each; none where there is no definition.
 
-    A concept whose owner went back to an earlier version cannot be told from its versions alone; it is taken
+    A concept whose owner went back to an earlier version cannot be traced by its versions alone; it is taken
     as if she had not.
     """
     ends = [decision.at for decision in concept.decisions if decision.kind == "board"]

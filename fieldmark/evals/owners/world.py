@@ -58,7 +58,7 @@ def draw_world(
         report("encoded", {"done": done, "of": of})
 
     folders = (pictures / f"kinds-{seed}-{pool}", pictures / f"kinds-{seed + APART}-{held_out}")
-    shown: dict[str, Values] = {}
+    scene: dict[str, Values] = {}
     pools: list[ImagePool] = []
     for folder, count, own in zip(folders, (pool, held_out), (seed, seed + APART), strict=True):
         truth = {
@@ -70,5 +70,5 @@ def draw_world(
         for image in images:
             found = truth[image.path.name]
             values: Mapping[str, str] = {**found.marks, HABITAT: found.habitat, LIGHT: found.light}
-            shown[image.content_hash] = values
-    return OwnersWorld(pools[0], pools[1], PictureTruth(shown), folders)
+            scene[image.content_hash] = values
+    return OwnersWorld(pools[0], pools[1], PictureTruth(scene), folders)

@@ -97,9 +97,9 @@ def scatter(spots: Sequence[Spot], *, title: str) -> Markup | None:
     best = frontier(spots)
     plot += _stairs(best, across, up)
     for spot in spots:
-        told = tag("title", f"{clean(spot.name)}: {percent(spot.value)} for {count(spot.cost)}")
+        label = tag("title", f"{clean(spot.name)}: {percent(spot.value)} for {count(spot.cost)}")
         place = {"cx": f"{across.at(spot.cost):g}%", "cy": _y(spot.value, up), "r": 5}
-        plot += tag("circle", told, class_=f"spot {spot.kind}{' apart' * spot.apart}", **place)
+        plot += tag("circle", label, class_=f"spot {spot.kind}{' apart' * spot.apart}", **place)
     plot += _names(best, across, up)
     return _framed(plot, up, title)
 

@@ -51,9 +51,9 @@ class TimePart:
 
 def outcome(predictions: Sequence[Prediction]) -> OutcomeCounts:
     """Count what came of all images."""
-    told = [p for p in predictions if p.truth is not None]
-    first = [p.first_label == p.truth for p in told]
-    final = [p.label == p.truth for p in told]
+    labelled = [p for p in predictions if p.truth is not None]
+    first = [p.first_label == p.truth for p in labelled]
+    final = [p.label == p.truth for p in labelled]
     both = list(zip(first, final, strict=True))
     statuses = [p.status for p in predictions]
     return OutcomeCounts(
@@ -62,13 +62,13 @@ def outcome(predictions: Sequence[Prediction]) -> OutcomeCounts:
         open=statuses.count("open"),
         rejected=statuses.count("rejected"),
         changed=sum(p.first_label not in (None, p.label) for p in predictions),
-        known=len(told),
-        right_first=sum(first) if told else None,
-        right_final=sum(final) if told else None,
-        right_resolved=_share(p.label == p.truth for p in told if p.status == "resolved"),
-        right_open=_share(p.label == p.truth for p in told if p.status != "resolved"),
-        mended=both.count((False, True)) if told else None,
-        spoilt=both.count((True, False)) if told else None,
+        known=len(labelled),
+        right_first=sum(first) if labelled else None,
+        right_final=sum(final) if labelled else None,
+        right_resolved=_share(p.label == p.truth for p in labelled if p.status == "resolved"),
+        right_open=_share(p.label == p.truth for p in labelled if p.status != "resolved"),
+        mended=both.count((False, True)) if labelled else None,
+        spoilt=both.count((True, False)) if labelled else None,
     )
 
 

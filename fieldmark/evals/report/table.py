@@ -253,7 +253,7 @@ def _method_row(
 
 
 def floor_note(truth: TestRecord, rows: Sequence[Row]) -> str:
-    """Why no method can be told from the control, where the classes are too few for it.
+    """Why no method can differ significantly from the control, where the classes are too few for it.
 
     The sign of each class's difference is flipped: with G classes no p is below 2 / 2^G, and Holm multiplies
     the smallest by the number of rows.

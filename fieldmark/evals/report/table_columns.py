@@ -8,11 +8,15 @@ from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.records import CI, EvalResult, Row, Verdict
 
 NONE = "–"
-VERDICTS: dict[Verdict | None, str] = {"beats": "beats it", "behind": "behind it", "alike": "not told apart"}
+VERDICTS: dict[Verdict | None, str] = {
+    "beats": "beats it",
+    "behind": "behind it",
+    "alike": "not significant",
+}
 MARKS = {
     "baseline": "the method that differences are taken from",
     "control": "random words in the place of descriptors: what every method that asks must beat",
-    "upper bound": "is told the class names, which are kept from the others",
+    "upper bound": "is given the class names, which are kept from the others",
     "labels": "uses labelled training images",
     "other images": "uses unlabelled images other than the test images",
     "captions": "uses captions of other images",

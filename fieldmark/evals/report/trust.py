@@ -66,7 +66,7 @@ def diagram(found: Reliability, *, title: str) -> Markup:
     for each in found.bins:
         if each.accuracy is None or each.confidence is None:
             continue
-        told = f"confidence {each.confidence:.2f}, right {each.accuracy:.2f}, images {each.count:,}"
+        title_text = f"confidence {each.confidence:.2f}, right {each.accuracy:.2f}, images {each.count:,}"
         height = round(_SIDE * each.accuracy, 2)
         left, right = round(_SIDE * each.low, 2), round(_SIDE * each.high, 2)
         strength = round(_FAINTEST + (1 - _FAINTEST) * each.count / most, 3)
@@ -74,7 +74,7 @@ def diagram(found: Reliability, *, title: str) -> Markup:
         shape = {"x": left, "width": round(right - left - 1, 2), "y": _SIDE - max(height, 1.0)}
         drawn += tag(
             "rect",
-            tag("title", told),
+            tag("title", title_text),
             height=max(height, 1.0),
             class_="plain",
             fill_opacity=strength,

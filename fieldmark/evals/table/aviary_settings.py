@@ -69,8 +69,8 @@ def new_species(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     over to the new ones. The guide knows both, and is as often wrong about either.
     """
     test, book = _of_species(world, "new", species_book(world.seed, new=world.species, known=0))
-    chance = random.Random(f"fieldmark aviary base {world.seed}")
-    others = tuple(chance.sample(known_species(), min(world.base, 3 * world.species // 4)))
+    rng = random.Random(f"fieldmark aviary base {world.seed}")
+    others = tuple(rng.sample(known_species(), min(world.base, 3 * world.species // 4)))
     began = time.perf_counter()
     base, _ = _drawn(world, others, BASE_SEED, world.base_images)
     drawing = time.perf_counter() - began

@@ -19,7 +19,7 @@ from fieldmark.records.conversation import (
 
 CROWNED = RULE_BY_KEY["crowned"]
 SCENE = PictureTruth({str(number): bird for number, bird in enumerate(imagined()[:400])})
-IMAGES = tuple(SCENE.shown)
+IMAGES = tuple(SCENE.values)
 RED = Clause(id="c9", role="negative", text="The bird has a black cap.")
 
 

@@ -112,7 +112,7 @@ def test_page_says_what_was_found_and_stands_alone(tmp_path: Path) -> None:
     assert "+50.0 points (95% interval +40.0 to +60.0)" in page.text
     assert "Best fitness +9.00 75.0% 65.0%–85.0% 90.0% 12" in page.text
     assert "Paired gain +50.0 +40.0 to +60.0 p < 0.001" in page.text
-    assert "Ceiling shown the test images 87.5%" in page.text
+    assert "Ceiling sees the test images 87.5%" in page.text
     assert page.text.count("A note.") == 1 and TOUCHED_ONCE not in page.text
     assert "nothing was chosen by them" in page.text and "looked at once, afterwards" in page.text
     assert page.attributes("svg", "aria-label") == [

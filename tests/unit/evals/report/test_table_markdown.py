@@ -37,7 +37,7 @@ def test_a_table_a_setting(tmp_path: Path) -> None:
     assert f"## photos, new\n\n8 test images. {same}\n\n{head}" in text
     assert (
         "| The asks (transductive) | Paper of asks | 100.0% (100.0–100.0) | +75.0 (+75.0 to +75.0; p 1.00) "
-        "| +62.5 (+50.0 to +75.0; p 1.00, not told apart) | 100.0% | 100.0% (land) | 0.250 | 7 (2 failed) "
+        "| +62.5 (+50.0 to +75.0; p 1.00, not significant) | 100.0% | 100.0% (land) | 0.250 | 7 (2 failed) "
         "| 1,000 (900 + 100) | 30 | 1.5 s |"
     ) in text
     assert "| The base (baseline) |" in text and "| Random words (control) |" in text

@@ -50,7 +50,7 @@ def test_the_table_says_every_figure_of_a_row(tmp_path: Path) -> None:
     assert "8 test images of 2 classes; 32 labelled images; 5 unlabelled ones" in text
     assert (
         "The asks Paper of asks · asks transductive 100.0% 100.0–100.0 +75.0 +75.0 to +75.0 p 1.00 "
-        "+62.5 +50.0 to +75.0 p 1.00, not told apart 100.0% 100.0% land 0.250 7 2 failed 1,000 900 + 100 "
+        "+62.5 +50.0 to +75.0 p 1.00, not significant 100.0% 100.0% land 0.250 7 2 failed 1,000 900 + 100 "
         "30 1.5 s"
     ) in text
     assert "The base Paper of base · base baseline 25.0% 25.0–25.0 – −12.5 −25.0 to 0.0" in text
@@ -263,7 +263,7 @@ def words_found(key: str, **more: object) -> MethodRun:
 
 def test_words_alone_are_no_class(tmp_path: Path) -> None:
     page = page_here(tmp_path, [SettingRuns(truth(), [words_found("words")])], (WORDS,))
-    assert "No method was told the class names" in page.text
+    assert "No method was given the class names" in page.text
     assert "Method Cluster accuracy Similarity Word IoU Texts Time" in page.text
     assert "words control 50.0%" in page.text and "62.5% 12.5% 20 1.5 s" in page.text
     assert page.count("svg") == 0
@@ -282,9 +282,9 @@ def test_an_upper_bound_is_no_rival(tmp_path: Path) -> None:
     told = words_found("base", predicted=LABELS, confidence=(0.75,) * 8, among_five=(True,) * 8,
                        notes=(BOUND,))  # fmt: skip
     page = page_here(tmp_path, [SettingRuns(truth(), [told, words_found("words")])])
-    assert "No method was told the class names" in page.text and "Highest" not in page.text
+    assert "No method was given the class names" in page.text and "Highest" not in page.text
     assert "The base Paper of base · base baseline upper bound 100.0%" in page.text
-    assert "upper bound is told the class names" in page.text
+    assert "upper bound is given the class names" in page.text
     # One table of two methods that are measured alike; no plot of costs, no diagram of trust.
     assert page.attributes("table", "class").count("methods sortable") == 1
     assert "Accuracy per cost" not in page.text and "trust" not in page.attributes("svg", "class")
