@@ -191,21 +191,21 @@ def fudd_options(noun: str) -> ResolveOptions:
 
 
 def everything(votes: Sequence[Vote], world: World, *, named: bool = False) -> list[list[str]]:
-    """The equal-knowledge control: every mark that the answers gave a class, listed for all classes at once.
+    """The equal-knowledge control: all descriptors that the answers gave, for all classes at once.
 
     The control is meant to be as strong as it can be: where the encoder has never seen the names, the
-    generic noun stands in their place. A mark that several answers repeat is listed once, as FuDD does.
+    generic noun stands in their place. A descriptor that several answers repeat is listed once, as FuDD does.
 
     Args:
-        votes: The marks.
+        votes: What the answers said of each class.
         world: Its classes and noun.
-        named: Whether to list marks under the names all the same.
+        named: Whether to list descriptors under the names all the same.
     """
-    marks: dict[str, dict[str, None]] = {name: {} for name in world.classes}
+    own_texts: dict[str, dict[str, None]] = {name: {} for name in world.classes}
     for vote in votes:
         subject = vote.class_name if named else world.noun
-        marks[vote.class_name].setdefault(descriptor_text(subject, vote.value))
-    return [list(own) or [class_text(name)] for name, own in marks.items()]
+        own_texts[vote.class_name].setdefault(descriptor_text(subject, vote.value))
+    return [list(own) or [class_text(name)] for name, own in own_texts.items()]
 
 
 def inner(run: RunFolder, name: str) -> RunFolder:

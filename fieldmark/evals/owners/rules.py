@@ -22,7 +22,7 @@ from fieldmark.aviary.world.conditions import (
 )
 
 Values = Mapping[str, str]
-"""Value of every feature of a picture: the sixteen marks, habitat and light."""
+"""Value of every feature of a picture: the sixteen attributes, habitat and light."""
 Difficulty = Literal["plain", "exceptions", "degrees", "context", "subjective"]
 
 BRIGHT = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "teal")

@@ -19,18 +19,18 @@ FOLDED = 6
 """Entries of a group that unfold."""
 MOST_MARKS = 6
 LEAST_WEIGHT = 0.03
-"""Marks that weigh less than this share of the weightiest are summed up, not listed."""
+"""Attributes that weigh less than this share of the weightiest are summed up, not listed."""
 MOST_CANDIDATES = 5
 
 Test = Callable[[Prediction], bool]
 
 
 @dataclass(frozen=True)
-class MarkRow:
-    """One mark of an entry, with its bar.
+class AttributeRow:
+    """One attribute of an entry, with its bar.
 
     Attributes:
-        mark: The mark.
+        mark: The attribute with its values.
         bar: Its contribution as a signed bar.
         sees_label: The picture shows the label's value and not the runner-up's.
         sees_runner_up: The other way round.
@@ -60,7 +60,7 @@ class GalleryEntry:
         file: Name of the file and of its folder.
         candidates: The likeliest classes left.
         more_candidates: How many are not listed.
-        marks: The weightiest marks.
+        marks: The weightiest attributes.
         more_marks: How many are not listed.
         rest: What those add up to.
         rest_bar: The same as a bar.
@@ -72,7 +72,7 @@ class GalleryEntry:
     file: str
     candidates: tuple[CandidateRow, ...]
     more_candidates: int
-    marks: tuple[MarkRow, ...]
+    marks: tuple[AttributeRow, ...]
     more_marks: int
     rest: float
     rest_bar: Markup
@@ -157,7 +157,7 @@ def entry(p: Prediction, pictures: Pictures) -> GalleryEntry:
         ),
         more_candidates=max(0, p.candidates_left - len(candidates)),
         marks=tuple(
-            MarkRow(
+            AttributeRow(
                 mark=mark,
                 bar=figures.signed_bar(mark.contribution, largest),
                 sees_label=_sees(mark, mark.label_value),
@@ -194,7 +194,7 @@ _REJECTED = (
 _WITH_TRUTH: tuple[tuple[str, str, Test], ...] = (
     (
         "Wrong at first, then resolved",
-        "The first look took them for something else; the marks asked about later set that right.",
+        "The first look took them for something else; the attributes asked about later set that right.",
         lambda p: (
             p.status == "resolved" and p.truth is not None and p.label == p.truth and p.first_label != p.truth
         ),

@@ -9,7 +9,7 @@ from fieldmark.records import Origin, Prompt, PromptBook
 MOST_UNITS = 6
 """Added, and removed, units that are listed of a class."""
 KINDS = {
-    "name": "a name, no mark",
+    "name": "a name, no descriptor",
     "template": "a template",
     "descriptor": "question about the class",
     "differential": "question about look-alikes",

@@ -185,7 +185,7 @@ def test_an_image_without_marks_says_so(tmp_path: Path, predict: Predict):
             classes=("a", "b"),
         )
     )
-    assert "No marks: the rule that decided gives no weight to each." in page.text
+    assert "No attributes: the rule that decided gives no weight to each." in page.text
     assert "Decided at the first look; nothing more was asked." in page.text
 
 
