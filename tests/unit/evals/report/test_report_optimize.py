@@ -234,8 +234,6 @@ def test_reflected_edits_are_told_with_their_worth(tmp_path: Path) -> None:
     shown, folded = page.text.split("Reflected edits")[1].split("Class by class")[0].split("2 more")
     said = "9 questions, 30 new descriptors, 500 edits scored. Reflecting ended early: no more calls."
     assert said in shown
-        "9 questions, 30 new descriptors, 500 edits scored. Reflecting ended early: no more calls." in shown
-    )
     assert "75.0%, 60.0%" in shown and "3, 1" in shown
     assert "class 0 generation 0, later dropped worth +5.0 points on test images" in shown
     assert "added: a <b>red</b> bill removed: a bill" in shown
