@@ -19,7 +19,7 @@ from fieldmark.agents.optimize.search_run import OptimizeResult
 from fieldmark.app.stores import Stores, open_stores
 from fieldmark.cache.bytestore import open_byte_store
 from fieldmark.evals.demo.optimize import AviarySettings, optimize_aviary
-from fieldmark.tools.runs.events import say_nothing
+from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder
 
 MOST_DEALS = 16
@@ -37,7 +37,7 @@ def searched(options: OptimizeOptions, shots: int, stores: Stores) -> OptimizeRe
                 answers=answers,
                 pictures=stores.aviary,
                 run=run,
-                report=say_nothing,
+                progress=no_progress,
             )
         )
 

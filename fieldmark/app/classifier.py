@@ -40,7 +40,7 @@ from fieldmark.tools.images.files import FoundImages, ImageFile, given_list
 from fieldmark.tools.images.given_paths import as_text
 from fieldmark.tools.images.in_memory import COPIES, keep_copies
 from fieldmark.tools.llm.chat import ChatModel
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 
@@ -72,8 +72,8 @@ class Classifier:
         device: "auto", "cpu", "cuda", "mps"; the settings' where not given.
         home: Where answers and vectors are kept; the settings' where not given.
         out: Where run folders go.
-        page: Whether the run is to have a report. None is written here, but a resumed run keeps the choice.
-        report: Called with progress events.
+        report: Whether the run is to have a report. None is written here, but a resumed run keeps the choice.
+        progress: Called with progress events.
     """
 
     classes: Sequence[str]
@@ -93,8 +93,8 @@ class Classifier:
     device: str | None = None
     home: Path | None = None
     out: Path = Path("runs")
-    page: bool = True
-    report: Report = say_nothing
+    report: bool = True
+    progress: Progress = no_progress
 
     def __post_init__(self) -> None:
         self.classes = check_classes(self.classes)
@@ -149,7 +149,7 @@ class Classifier:
                 run = earlier or RunFolder.create(
                     self.out, kind=KIND, options={**self._config(images, chosen, llm, vlm), **now}
                 )
-                self.report("run", {"id": run.run_id, "path": str(run.path)})
+                self.progress(RunOpened(path=run.path))
                 keep_copies(found.images, run.path / COPIES)
                 stopped = earlier_manifest(run)
                 scripted = scripted_notes(llm.model if llm else None, self.vlm)
@@ -186,7 +186,7 @@ class Classifier:
                         options=self._started_options().model_copy(update={"noun": noun.noun}),
                         book=self.book,
                         calibration=calibration,
-                        report=self.report,
+                        progress=self.progress,
                     )
                     state = await run_resolve(context)
                 except BaseException as error:
@@ -298,7 +298,7 @@ class Classifier:
             plain=self.options.noun,
             llm=llm,
             run=run,
-            report=self.report,
+            progress=self.progress,
         )
 
     def _started_options(self) -> ResolveOptions:
@@ -358,7 +358,7 @@ class Classifier:
             "cache": self.cache,
             "calibration": str(Path(self.calibration).resolve()) if self.calibration else None,
             "device": chosen.device,
-            "page": self.page,
+            "report": self.report,
         }
 
     @classmethod

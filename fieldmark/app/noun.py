@@ -6,7 +6,7 @@ from fieldmark.app.resuming import SETTLED, Settled
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.tools.llm.chat import ChatModel
-from fieldmark.tools.runs.events import Report
+from fieldmark.tools.runs.events import NounNotFound, Progress
 from fieldmark.tools.runs.folder import RunFolder
 
 
@@ -17,7 +17,7 @@ async def settle_noun(
     plain: str,
     llm: ChatModel | None,
     run: RunFolder,
-    report: Report,
+    progress: Progress,
 ) -> Settled:
     """The generic noun, settled once for the whole run, in whose folder it is kept.
 
@@ -27,7 +27,7 @@ async def settle_noun(
         plain: The noun where nobody can be asked, or the answer is of no use.
         llm: Whom to ask; None asks nobody.
         run: The run.
-        report: Told where the answer was of no use.
+        progress: Told where the answer was of no use.
 
     Raises:
         LimitReached: A limit kept the question back.
@@ -43,7 +43,7 @@ async def settle_noun(
     except QuestionFailed as error:
         if error.retryable:
             raise
-        report("noun", {"failed": str(error)})
+        progress(NounNotFound(reason=str(error)))
         note = f"Which noun fits all classes was not answered; {plain!r} was taken."
         settled = Settled(noun=plain, note=note)
     run.write(SETTLED, settled)

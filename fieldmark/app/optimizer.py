@@ -27,7 +27,7 @@ from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.endpoint import normal_url
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.named import operators_named
@@ -61,8 +61,8 @@ class Optimizer:
         limits: The most that may be spent on the language model.
         home: Where answers and vectors are kept; the settings' where not given.
         out: Where run folders go.
-        page: Whether the run is to have a report. None is written here, but a resumed run keeps the choice.
-        report: Called with progress events.
+        report: Whether the run is to have a report. None is written here, but a resumed run keeps the choice.
+        progress: Called with progress events.
         earlier: The run to go on with; see `from_run`.
     """
 
@@ -83,8 +83,8 @@ class Optimizer:
     limits: Limits = field(default_factory=Limits)
     home: Path | None = None
     out: Path = Path("runs")
-    page: bool = True
-    report: Report = say_nothing
+    report: bool = True
+    progress: Progress = no_progress
     earlier: RunFolder | None = None
 
     def __post_init__(self) -> None:
@@ -152,7 +152,7 @@ class Optimizer:
             answers=stores.answers,
             pictures=stores.aviary,
             run=run,
-            report=self.report,
+            progress=self.progress,
             book=self.book,
             given=given,
             resumed=self.earlier is not None,
@@ -231,7 +231,7 @@ class Optimizer:
                     *filter(None, (noun.note, said)),
                     *scripted_notes(llm.model if llm else None),
                 ),
-                report=self.report,
+                progress=self.progress,
             )
         )
         return result
@@ -243,7 +243,7 @@ class Optimizer:
             plain=self.options.noun,
             llm=llm,
             run=run,
-            report=self.report,
+            progress=self.progress,
         )
 
     def _folder(
@@ -261,7 +261,7 @@ class Optimizer:
             run = self.earlier
         else:
             run = RunFolder.create(self.out, kind=KIND, options=self._config(chosen) | now)
-        self.report("run", {"id": run.run_id, "path": str(run.path)})
+        self.progress(RunOpened(path=run.path))
         return run
 
     def _config(self, chosen: ChosenModels) -> dict[str, JsonValue]:
@@ -284,7 +284,7 @@ class Optimizer:
             "ceiling": self.ceiling,
             "limits": self.limits.model_dump(mode="json"),
             "descriptions": [str(path.resolve()) for path in self.descriptions],
-            "page": self.page,
+            "report": self.report,
         }
 
     @classmethod

@@ -12,6 +12,7 @@ import typer
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import amount, errors, print_json, words
 from fieldmark.errors import FieldmarkError, InputError
+from fieldmark.tools.runs.events import PicturesDrawn
 
 if TYPE_CHECKING:
     from fieldmark.aviary.guide.sight import Sight
@@ -62,7 +63,7 @@ def render(
             book,
             images_per_species=images,
             seed=seed,
-            progress=lambda done, of: progress("rendering", {"done": done, "of": of}),
+            progress=lambda done, of: progress(PicturesDrawn(done=done, of=of)),
         )
     names = out / CLASSES_FILE
     if json:
@@ -94,7 +95,7 @@ def draw_flock(out: Path, count: int, *, seed: int, json: bool) -> None:
             out,
             count,
             seed=seed,
-            progress=lambda done, of: progress("rendering", {"done": done, "of": of}),
+            progress=lambda done, of: progress(PicturesDrawn(done=done, of=of)),
         )
     if json:
         print_json({"schema": "fieldmark.aviary/1", "folder": str(out), "images": count})

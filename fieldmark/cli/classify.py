@@ -189,9 +189,9 @@ def classify(
                 classes, book, loop=given(**loop), limits=limits, out=out, **given(**fixed), **asking
             )
             images = [str(path) for path in paths or ()]
-        classifier.page = classifier.page if report is None else report
+        classifier.report = classifier.report if report is None else report
         progress.classes = len(classifier.classes)
-        classifier.report = progress
+        classifier.progress = progress
         if dry_run:
             estimate = classifier.estimate(images)
             progress.stop()
@@ -342,7 +342,7 @@ def run(
     """Classify, and write the report; Ctrl-C leaves a run to be resumed."""
     with resumable(progress, again):
         resolution = classifier.resolve(images, resume=resume)
-        if classifier.page:
+        if classifier.report:
             from fieldmark.evals.report import write_classify_report
             from fieldmark.tools.runs.folder import RunFolder
 

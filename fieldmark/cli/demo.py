@@ -69,7 +69,7 @@ def demo(
                     answers=stores.answers,
                     pictures=stores.aviary,
                     run=run,
-                    report=progress,
+                    progress=progress,
                 )
             )
         run.write("result.json", result)

@@ -214,11 +214,11 @@ def optimize(
             optimizer = Optimizer.from_options(given, out=out)
         if max_calls is not None:
             optimizer.limits = Limits(max_calls=max_calls)
-        optimizer.page = optimizer.page if report is None else report
-        optimizer.report = progress
+        optimizer.report = optimizer.report if report is None else report
+        optimizer.progress = progress
         with resumable(progress, again):
             result = optimizer.run()
-        if optimizer.page:
+        if optimizer.report:
             from fieldmark.evals.report import write_optimize_report
             from fieldmark.tools.runs.folder import RunFolder
 

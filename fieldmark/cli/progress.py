@@ -2,11 +2,37 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fieldmark.cli.terminal import PlainConsole, amount, errors
+from fieldmark.tools.runs.events import (
+    EncodingStarted,
+    Event,
+    FoldSearchStarted,
+    GenerationScored,
+    ImagesEncoded,
+    LookingStarted,
+    LookingStopped,
+    MethodStarted,
+    NounNotFound,
+    OpenImagesSeen,
+    OwnerFinished,
+    PicturesDrawn,
+    QuestionAnswered,
+    ReflectionFinished,
+    RobustnessStarted,
+    RoundPlanned,
+    RoundSummary,
+    RungStarted,
+    RunOpened,
+    SettingStarted,
+    Step,
+    StepFailed,
+    TableStarted,
+    WorldStarted,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -24,7 +50,7 @@ RUNGS = {
 
 
 class TerminalProgress:
-    """Takes a run's events, as its `report`.
+    """Takes a run's events, as its `progress`.
 
     Attributes:
         run: The run's folder, once it has one.
@@ -48,6 +74,30 @@ class TerminalProgress:
         self._since = 0.0
         self._bar: Bar | None = None
         self._task: Any = None
+        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+            RunOpened: self._on_run,
+            WorldStarted: self._on_world,
+            PicturesDrawn: self._on_rendering,
+            RungStarted: self._on_rung,
+            RobustnessStarted: self._on_robustness,
+            EncodingStarted: self._on_encoding,
+            ImagesEncoded: self._on_step,
+            QuestionAnswered: self._on_answered,
+            StepFailed: self._on_failed,
+            LookingStarted: self._on_looking,
+            OpenImagesSeen: self._on_step,
+            LookingStopped: self._on_looking_stopped,
+            NounNotFound: self._on_noun,
+            GenerationScored: self._on_generation,
+            FoldSearchStarted: self._on_fold,
+            ReflectionFinished: self._on_reflected,
+            RoundPlanned: self._on_planned,
+            RoundSummary: self._on_triaged,
+            OwnerFinished: self._on_owner,
+            SettingStarted: self._on_setting,
+            MethodStarted: self._on_method,
+            TableStarted: self._on_table,
+        }
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -75,11 +125,11 @@ class TerminalProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, event: str, fields: Mapping[str, object]) -> None:
-        """Take one event; an unknown one is passed over."""
-        show = getattr(self, f"_on_{event}", None)
+    def __call__(self, event: Event) -> None:
+        """Take one event; one without a handler is passed over."""
+        show = self._handlers.get(type(event))
         if show is not None:
-            show(dict(fields))
+            show(event)
 
     def stage(self, words: str, *, of: int | None = None, line: bool = True) -> None:
         """Begin a stage.
@@ -118,115 +168,110 @@ class TerminalProgress:
         self._done += 1
         self._draw()
 
-    def _on_run(self, fields: dict[str, Any]) -> None:
-        self.run = Path(str(fields["path"]))
+    def _on_run(self, event: RunOpened) -> None:
+        self.run = event.path
         self.line(f"Run: {self.run}")
         self.stage("Asking", line=False)
 
-    def _on_world(self, fields: dict[str, Any]) -> None:
-        if fields["of"] > 1:
-            self.line(f"World {fields['number']} of {fields['of']} (seed {fields['seed']})")
+    def _on_world(self, event: WorldStarted) -> None:
+        if event.of > 1:
+            self.line(f"World {event.number} of {event.of} (seed {event.seed})")
 
-    def _on_rendering(self, fields: dict[str, Any]) -> None:
-        self.stage("Drawing pictures", of=fields["of"])
-        self._done = fields["done"]
+    def _on_rendering(self, event: PicturesDrawn) -> None:
+        self.stage("Drawing pictures", of=event.of)
+        self._done = event.done
         self._draw()
 
-    def _on_rung(self, fields: dict[str, Any]) -> None:
-        self._rung = str(fields["name"])
+    def _on_rung(self, event: RungStarted) -> None:
+        self._rung = event.name
         self.stage(f"Rung: {RUNGS.get(self._rung, self._rung)}")
 
-    def _on_robustness(self, fields: dict[str, Any]) -> None:
+    def _on_robustness(self, event: RobustnessStarted) -> None:
         self._rung = "robustness"
         self.stage("Checking a smaller pool, and one image at a time")
 
-    def _on_encoding(self, fields: dict[str, Any]) -> None:
-        images, texts = amount(fields["images"], "image"), amount(fields["texts"], "text")
+    def _on_encoding(self, event: EncodingStarted) -> None:
+        images, texts = amount(event.images, "image"), amount(event.texts, "text")
         self.stage(f"Encoding {images} and {texts}", line=self._loud)
 
-    def _on_encoded(self, fields: dict[str, Any]) -> None:
-        self._done, self._of = fields["done"], fields["of"]
+    def _on_step(self, event: Step) -> None:
+        self._done, self._of = event.done, event.of
         self._draw()
 
-    def _on_answered(self, fields: dict[str, Any]) -> None:
-        describing = fields["kind"] in ("describe", "synonyms", "domain_words")
+    def _on_answered(self, event: QuestionAnswered) -> None:
+        self._asked(event.kind)
+
+    def _asked(self, kind: str) -> None:
+        describing = kind in ("describe", "synonyms", "domain_words")
         self._step(
             "Asking for the marks of each class" if describing else "Asking about rivals",
             of=self.classes if describing else self._of,
         )
 
-    def _on_failed(self, fields: dict[str, Any]) -> None:
-        self.failures[str(fields["code"])] += 1
-        self._on_answered(fields)
+    def _on_failed(self, event: StepFailed) -> None:
+        self.failures[event.code or event.reason] += 1
+        self._asked(event.kind)
 
-    def _on_looking(self, fields: dict[str, Any]) -> None:
-        self.stage(f"Showing {amount(fields['images'], 'open image')}", of=fields["images"])
+    def _on_looking(self, event: LookingStarted) -> None:
+        self.stage(f"Showing {amount(event.images, 'open image')}", of=event.images)
 
-    def _on_looked(self, fields: dict[str, Any]) -> None:
-        self._done, self._of = fields["done"], fields["of"]
-        self._draw()
+    def _on_looking_stopped(self, event: LookingStopped) -> None:
+        self.line(f"warning: the vision-language model cannot be asked any more. {event.reason}")
 
-    def _on_looking_stopped(self, fields: dict[str, Any]) -> None:
-        self.line(f"warning: the vision-language model cannot be asked any more. {fields['reason']}")
+    def _on_noun(self, event: NounNotFound) -> None:
+        self.line(f'warning: which noun fits all classes could not be asked; "object" it is. {event.reason}')
 
-    def _on_noun(self, fields: dict[str, Any]) -> None:
-        self.line(
-            f'warning: which noun fits all classes could not be asked; "object" it is. {fields["failed"]}'
-        )
-
-    def _on_generation(self, fields: dict[str, Any]) -> None:
+    def _on_generation(self, event: GenerationScored) -> None:
         stages = {"templates": "Searching templates", "sampling": "Choosing a start", "classes": "Searching"}
-        words = stages.get(str(fields["stage"]), "Searching")
+        words = stages.get(event.stage, "Searching")
         now = time.perf_counter()
-        rate = fields["scored"] / max(1e-9, now - self._since) if self._since else 0.0
+        rate = event.scored / max(1e-9, now - self._since) if self._since else 0.0
         self._since = now
         self.stage(words, line=words != self._stage.split(",")[0])
         if self._bar is not None:
             told = (
-                f"{words}: generation {fields['number']:,}, best fitness {fields['fitness']:.2f}, "
-                f"{fields['candidates']:,} candidates ({rate:,.0f}/s), {fields['texts']:,} texts encoded"
+                f"{words}: generation {event.number:,}, best fitness {event.fitness:.2f}, "
+                f"{event.candidates:,} candidates ({rate:,.0f}/s), {event.texts:,} texts encoded"
             )
             self._bar.update(self._task, description=told)
-        elif fields["number"] % 25 == 0:
+        elif event.number % 25 == 0:
             self.line(
-                f"Generation {fields['number']:,}: best fitness {fields['fitness']:.2f}, "
-                f"{fields['candidates']:,} candidates, {fields['texts']:,} texts encoded"
+                f"Generation {event.number:,}: best fitness {event.fitness:.2f}, "
+                f"{event.candidates:,} candidates, {event.texts:,} texts encoded"
             )
 
-    def _on_fold(self, fields: dict[str, Any]) -> None:
-        self.stage(f"Fold {fields['number']} of {fields['of']}", of=fields["searches"])
-        self._done = fields["search"] - 1
+    def _on_fold(self, event: FoldSearchStarted) -> None:
+        self.stage(f"Fold {event.number} of {event.of}", of=event.searches)
+        self._done = event.search - 1
         self._draw()
 
-    def _on_reflected(self, fields: dict[str, Any]) -> None:
-        self.stage(
-            f"Reflected: {amount(fields['questions'], 'question')}, {amount(fields['units'], 'new unit')}"
-        )
+    def _on_reflected(self, event: ReflectionFinished) -> None:
+        self.stage(f"Reflected: {amount(event.questions, 'question')}, {amount(event.units, 'new unit')}")
 
-    def _on_planned(self, fields: dict[str, Any]) -> None:
-        if fields["questions"]:
+    def _on_planned(self, event: RoundPlanned) -> None:
+        if event.questions:
             # The stage stays the same from round to round; its count begins anew.
-            self._stage, self._of = "", fields["questions"]
-            self.stage("Asking about rivals", of=fields["questions"], line=False)
+            self._stage, self._of = "", event.questions
+            self.stage("Asking about rivals", of=event.questions, line=False)
 
-    def _on_triaged(self, fields: dict[str, Any]) -> None:
+    def _on_triaged(self, event: RoundSummary) -> None:
         if not self._loud:
             return
-        when = f"Round {fields['round']}" if fields["round"] else "First look"
-        rejected = f", {fields['rejected']:,} rejected" if fields["rejected"] else ""
-        asked = f" (follow-up questions so far: {fields['questions']:,})" if fields["questions"] else ""
-        self.line(f"{when}: {fields['resolved']:,} resolved, {fields['open']:,} open{rejected}{asked}")
+        when = f"Round {event.round}" if event.round else "First look"
+        rejected = f", {event.rejected:,} rejected" if event.rejected else ""
+        asked = f" (follow-up questions so far: {event.questions:,})" if event.questions else ""
+        self.line(f"{when}: {event.resolved:,} resolved, {event.open:,} open{rejected}{asked}")
         self.stage("Comparing", line=False)
 
-    def _on_owner(self, fields: dict[str, Any]) -> None:
-        self.line(f"Owner {fields['number']} of {fields['of']} done: {fields['name']}")
+    def _on_owner(self, event: OwnerFinished) -> None:
+        self.line(f"Owner {event.number} of {event.of} done: {event.name}")
 
-    def _on_setting(self, fields: dict[str, Any]) -> None:
-        self.line(f"Setting: {fields['name']}")
+    def _on_setting(self, event: SettingStarted) -> None:
+        self.line(f"Setting: {event.name}")
 
-    def _on_method(self, fields: dict[str, Any]) -> None:
-        doing = {"taken_over": "Taking over", "left_out": "Leaving out"}.get(fields["doing"], "Measuring")
-        self.stage(f"{doing} {fields['number']} of {fields['of']}: {fields['key']} ({fields['name']})")
+    def _on_method(self, event: MethodStarted) -> None:
+        doing = {"taken_over": "Taking over", "left_out": "Leaving out"}.get(event.doing, "Measuring")
+        self.stage(f"{doing} {event.number} of {event.of}: {event.key} ({event.name})")
 
-    def _on_table(self, fields: dict[str, Any]) -> None:
+    def _on_table(self, event: TableStarted) -> None:
         self.stage("Putting the table together")

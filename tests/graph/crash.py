@@ -4,9 +4,8 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 from fieldmark.agents.resolve import graph as resolve
@@ -18,6 +17,7 @@ from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import open_byte_store
 from fieldmark.records import Limits, PromptBook, QuestionSpec
 from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.events import Event, Logged
 from fieldmark.tools.runs.folder import RunFolder
 from tests.faulty_endpoint import Received, Reply, completion
 from tests.graph.running import Ran, options
@@ -63,23 +63,26 @@ class DyingRunFolder(RunFolder):
         super().__init__(path)
         self._die = die
 
-    def event(self, name: str, **fields: Any) -> None:
-        super().event(name, **fields)
-        self._die(f"{name} noted", fields)
+    def event(self, event: Logged) -> None:
+        super().event(event)
+        self._die.reached(f"{event.line} noted")
 
     def write_book(self, book: PromptBook) -> Path:
-        self._die("predictions written", {})
+        self._die.reached("predictions written")
         return super().write_book(book)
 
 
 class Die:
-    """A `Report` that kills the process the moment an event comes for the n-th time."""
+    """A `Progress` that kills the process the moment an event comes for the n-th time."""
 
     def __init__(self, at: str, on: int) -> None:
         self.at, self.left = at, on
 
-    def __call__(self, event: str, fields: Mapping[str, object]) -> None:
-        if event == self.at:
+    def __call__(self, event: Event) -> None:
+        self.reached(type(event).__name__)
+
+    def reached(self, point: str) -> None:
+        if point == self.at:
             self.left -= 1
             if not self.left:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -120,7 +123,7 @@ async def go(
                 arrays=ArrayStore(run.path / "arrays"),
                 run=run,
                 options=OPTIONS if scripted else options(tau=0.05, max_rounds=4),
-                report=die,
+                progress=die,
             )
             with mock.patch.object(resolve, "planner_of", planner_of if scripted else resolve.planner_of):
                 state = await run_resolve(context)

@@ -1,10 +1,9 @@
 """Runs the resolve graph on the made-up world."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.options import ResolveOptions
@@ -14,8 +13,11 @@ from fieldmark.agents.resolve.state import ResolveState
 from fieldmark.agents.shared.notes import Notebook
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.records import Prediction
+from fieldmark.tools.runs.events import Event
 from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.world import FakeEncoder, FakeModel, World
+
+E = TypeVar("E", bound=Event)
 
 OPTIONS = ResolveOptions(
     noun="bird",
@@ -96,13 +98,13 @@ async def run_async(context: ResolveContext) -> Ran:
 
 
 class Events:
-    """A `Report` that keeps what it is told."""
+    """A `Progress` that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.all: list[tuple[str, dict[str, object]]] = []
+        self.all: list[Event] = []
 
-    def __call__(self, event: str, fields: Mapping[str, object]) -> None:
-        self.all.append((event, dict(fields)))
+    def __call__(self, event: Event) -> None:
+        self.all.append(event)
 
-    def named(self, name: str) -> list[dict[str, object]]:
-        return [fields for event, fields in self.all if event == name]
+    def of(self, kind: type[E]) -> list[E]:
+        return [event for event in self.all if isinstance(event, kind)]

@@ -17,6 +17,7 @@ from fieldmark.errors import (
     SettingsError,
 )
 from fieldmark.records import Limits, PromptBook
+from fieldmark.tools.runs.events import NounNotFound, StepFailed
 from tests.faulty_endpoint import (
     FaultyEndpoint,
     Received,
@@ -83,9 +84,9 @@ def test_one_bad_class_does_not_stop_the_others_and_nothing_bad_is_kept(
 ) -> None:
     events = Events()
     with FaultyEndpoint([bad_for_the_heron(fault)], models=SAME) as endpoint:
-        found = classifier(place, endpoint, report=events).resolve(pictures)
+        found = classifier(place, endpoint, progress=events).resolve(pictures)
         assert endpoint.asked <= 5 + 9  # at most three tries of three sendings each
-    (failed,) = events.named("failed")
+    (failed,) = events.of(StepFailed)
     assert failed["classes"] == ["heron"]
     assert str(failed["reason"]).startswith(f"{reason}: ")
     assert f"{MODEL} at {endpoint.base_url}" in str(failed["reason"])
@@ -205,11 +206,11 @@ def test_without_a_noun_it_goes_on_with_a_plain_one(place: Path, pictures: Path)
 
     events = Events()
     with FaultyEndpoint([answer]) as endpoint:
-        found = classifier(place, endpoint, noun=None, report=events, options=options(noun="object")).resolve(
-            pictures
-        )
+        found = classifier(
+            place, endpoint, noun=None, progress=events, options=options(noun="object")
+        ).resolve(pictures)
         assert {data_of(request.text).get("noun", "object") for request in endpoint.chats} == {"object"}
-    assert events.named("noun")
+    assert events.of(NounNotFound)
     assert {p.label for p in found} == set(WORLD.names)
 
 
@@ -275,9 +276,9 @@ def test_an_endpoint_that_answers_nobody_is_told_at_the_noun(place: Path, pictur
     events = Events()
     with FaultyEndpoint([error(401, "no")], models=SAME) as endpoint:
         with pytest.raises(EndpointError, match=r"It says: no\. Set OPENAI_API_KEY"):
-            classifier(place, endpoint, noun=None, report=events).resolve(pictures)
+            classifier(place, endpoint, noun=None, progress=events).resolve(pictures)
         assert endpoint.asked == 1
-    assert not events.named("noun") and not events.named("failed")
+    assert not events.of(NounNotFound) and not events.of(StepFailed)
 
 
 def test_no_model_named_says_what_to_give(place: Path, pictures: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_run_is_taken_up_by_its_id_with_what_it_was_started_with(place: Path, 
         assert stopped.manifest.stop_reason == "budget"
         assert stopped.usable
         same, images = Classifier.from_run(
-            stopped.run.name, out=place, limits=Limits(), api_key=KEY, report=Events()
+            stopped.run.name, out=place, limits=Limits(), api_key=KEY, progress=Events()
         )
         found = same.resolve(images, resume=stopped.run.name)
         assert endpoint.asked == 6

@@ -17,6 +17,7 @@ from fieldmark.errors import EndpointError, LimitReached, QuestionFailed, Settin
 from fieldmark.records import Limits, Prediction, Question
 from fieldmark.tools.images.files import ImageFile, find_images
 from fieldmark.tools.llm.chat import Answer
+from fieldmark.tools.runs.events import LookingStopped
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion, error
 from tests.graph.running import Events, Ran, make_context, options, run
 from tests.graph.test_resolve_order import names
@@ -180,10 +181,10 @@ def test_what_a_limit_or_a_dead_endpoint_kept_back_is_shown_on_resumption(
     vlm = Seer(images)
     vlm.fault = lambda _: stop if len(vlm.asked) > 3 else None
     events = Events()
-    first = looked(tmp_path, images, vlm, report=events)
+    first = looked(tmp_path, images, vlm, progress=events)
     kept_back = [p for p in first.predictions if p.vlm_failure == failure]
     assert len(kept_back) == first.state.looks_kept_back == 5
-    assert bool(events.named("looking_stopped")) == (failure == "endpoint")
+    assert bool(events.of(LookingStopped)) == (failure == "endpoint")
     again = Seer(images)
     second = looked(tmp_path, images, again)
     assert len(again.asked) == 5

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoded
+from fieldmark.tools.runs.events import Event, GenerationScored
 from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.world import FakeEncoder, FakeModel, World
 
@@ -132,14 +132,14 @@ def test_a_killed_search_ends_in_the_same_bytes(
 ) -> None:
     seen = 0
 
-    def kill(event: str, fields: Mapping[str, object]) -> None:
+    def kill(event: Event) -> None:
         nonlocal seen
-        seen += event == "generation"
+        seen += isinstance(event, GenerationScored)
         if seen == fatal:  # the history is written, the checkpoint is not
             raise Killed
 
     with pytest.raises(Killed):
-        search(context_on(tmp_path, World(), report=kill))
+        search(context_on(tmp_path, World(), progress=kill))
     model = FakeModel(World())
     search(context_on(tmp_path, World(), llm=model))
     assert raw(tmp_path) == raw(whole[0].run.path)

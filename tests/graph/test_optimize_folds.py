@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.errors import InputError
 from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.runs.events import Event, FoldSearchStarted, GenerationScored
 from fieldmark.tools.search.folds import draw_folds
 from fieldmark.tools.search.generation import search_seed
 from tests.graph.test_optimize import SMALL, Killed, Watched, context_on, raw, search
@@ -87,18 +87,18 @@ def test_a_search_killed_in_a_fold_ends_in_the_same_bytes(
 ) -> None:
     begun: list[object] = []
 
-    def note(event: str, fields: Mapping[str, object]) -> None:
-        if event == "fold":
-            begun.append(fields["number"])
+    def note(event: Event) -> None:
+        if isinstance(event, FoldSearchStarted):
+            begun.append(event.number)
             if len(begun) == fatal:
                 raise Killed
 
     with pytest.raises(Killed):
-        search(folded(tmp_path, report=note))
+        search(folded(tmp_path, progress=note))
     last, fatal = begun[-1], 0
     begun.clear()
     model = FakeModel(World())
-    search(folded(tmp_path, llm=model, report=note))
+    search(folded(tmp_path, llm=model, progress=note))
     assert raw(tmp_path) == raw(whole[0].run.path)
     assert begun[0] == last  # the folds before it are not searched again
     assert model.asked == []
@@ -108,16 +108,16 @@ def test_a_fold_killed_before_any_generation_is_counted_is_taken_up(tmp_path: Pa
     options = FOLDED.model_copy(update={"template_generations": 0})
     begun: list[object] = []
 
-    def note(event: str, fields: Mapping[str, object]) -> None:
-        if event == "fold":
-            begun.append(fields["number"])
+    def note(event: Event) -> None:
+        if isinstance(event, FoldSearchStarted):
+            begun.append(event.number)
             if len(begun) == 4:
                 raise Killed
 
     with pytest.raises(Killed):
-        search(folded(tmp_path, options=options, report=note))
+        search(folded(tmp_path, options=options, progress=note))
     assert begun == [1, 1, 1, 2]
-    search(folded(tmp_path, options=options, report=note))
+    search(folded(tmp_path, options=options, progress=note))
     assert begun[4:] == [2, 2, 2]
 
 
@@ -175,8 +175,8 @@ def test_what_was_chosen_is_what_is_searched_after_a_kill_too(
     real = optimize_folds.choose_simplest
     monkeypatch.setattr(optimize_folds, "choose_simplest", lambda scores: replace(real(scores), chosen=place))
 
-    def kill(event: str, fields: Mapping[str, object]) -> None:
-        if event == "generation" and fields["number"] == (7 if passes else 3):
+    def kill(event: Event) -> None:
+        if isinstance(event, GenerationScored) and event.number == (7 if passes else 3):
             raise Killed  # in the class search, or else in the sampling that follows the folds
 
     found = search(folded(tmp_path / "whole"))
@@ -189,7 +189,7 @@ def test_what_was_chosen_is_what_is_searched_after_a_kill_too(
     paid = chosen.penalty * found.folds.choices[0].units  # the start's units
     assert found.start.fitness == pytest.approx(unpriced.start.fitness - paid)
     with pytest.raises(Killed):
-        search(folded(tmp_path / "killed", report=kill))
+        search(folded(tmp_path / "killed", progress=kill))
     search(folded(tmp_path / "killed"))
     assert raw(tmp_path / "killed") == raw(tmp_path / "whole")
 

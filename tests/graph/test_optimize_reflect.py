@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook, Question
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.llm.chat import Answer
+from fieldmark.tools.runs.events import Event, GenerationScored, QuestionAnswered, ReflectionFinished
 from tests.graph.test_optimize import SMALL, Killed, context_on, raw, search
 from tests.graph.world import FakeModel, World, data_of
 
@@ -27,9 +27,9 @@ REFLECT = "reflect.v1"
 class Remembering(FakeModel):
     """A model behind a cache that outlives the process: only what is asked anew is written down."""
 
-    def __init__(self, world: World, **given: Any) -> None:
-        super().__init__(world, **given)
-        self.known: dict[str, Answer[Any]] = {}
+    def __init__(self, world: World, known: dict[str, Answer[Any]] | None = None) -> None:
+        super().__init__(world)
+        self.known = {} if known is None else known
 
     async def ask(self, question: Question[Any]) -> Answer[Any]:
         key = content_key([question.prompt_id, question.messages[-1].content, question.sample])
@@ -126,16 +126,22 @@ def test_accepted_edits_are_measured_by_leaving_them_out(whole: tuple[OptimizeCo
 
 @pytest.mark.parametrize(
     ("event", "on"),
-    [("reflected", 1), ("reflected", 2), ("answered", 18), ("generation", 8), ("generation", 13)],
+    [
+        (ReflectionFinished, 1),
+        (ReflectionFinished, 2),
+        (QuestionAnswered, 18),
+        (GenerationScored, 8),
+        (GenerationScored, 13),
+    ],
 )
 def test_a_killed_search_asks_nothing_twice_and_ends_in_the_same_bytes(
-    whole: tuple[OptimizeContext, SearchResult], tmp_path: Path, event: str, on: int
+    whole: tuple[OptimizeContext, SearchResult], tmp_path: Path, event: type[Event], on: int
 ) -> None:
     left = on
 
-    def kill(happened: str, fields: Mapping[str, object]) -> None:
+    def kill(happened: Event) -> None:
         nonlocal left
-        left -= happened == event
+        left -= isinstance(happened, event)
         if not left:
             left = -1
             raise Killed
@@ -144,7 +150,7 @@ def test_a_killed_search_asks_nothing_twice_and_ends_in_the_same_bytes(
     first, second = Remembering(World(), known=known), Remembering(World(), known=known)
     # A group of questions hands on in a group of its own what is no `Exception`.
     with pytest.raises((Killed, BaseExceptionGroup)):
-        search(reflecting(tmp_path, llm=first, report=kill))
+        search(reflecting(tmp_path, llm=first, progress=kill))
     search(reflecting(tmp_path, llm=second))
     assert raw(tmp_path) == raw(whole[0].run.path)
     assert isinstance(whole[0].llm, FakeModel)

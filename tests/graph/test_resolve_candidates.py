@@ -12,6 +12,7 @@ from fieldmark.agents.resolve import graph as resolve
 from fieldmark.agents.resolve.planning import PlanView
 from fieldmark.errors import InputError
 from fieldmark.records import PromptBook, QuestionSpec
+from fieldmark.tools.runs.events import RoundSummary
 from tests.graph.running import Events, Ran, make_context, options, run
 from tests.graph.world import FakeEncoder, FakeModel, World, data_of
 
@@ -36,12 +37,12 @@ def kept_each_round(ran: Ran) -> list[np.ndarray]:
 def test_candidates_only_ever_shrink(tmp_path: Path, chosen: dict[str, Any]) -> None:
     events = Events()
     world = World(splits=1)
-    ran = run(make_context(tmp_path, world, options=options(tau=0.01, **chosen), report=events))
+    ran = run(make_context(tmp_path, world, options=options(tau=0.01, **chosen), progress=events))
     rounds = kept_each_round(ran)
     assert len(rounds) >= 1
     for earlier, later in pairwise(rounds):
         assert (later <= earlier).all()
-    left = [fields["candidates"] for fields in events.named("triaged")]
+    left = [event.candidates for event in events.of(RoundSummary)]
     assert left == sorted(left, reverse=True)  # pyright: ignore[reportArgumentType]
     assert left[-1] == int(rounds[-1].sum())
 

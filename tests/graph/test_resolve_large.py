@@ -1,11 +1,11 @@
 """A table too large to score whole: what an interrupted run looks at is what it looked at before."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from fieldmark.agents.resolve import rescoring
+from fieldmark.tools.runs.events import Event, QuestionAnswered, RoundPlanned, RoundSummary
 from tests.graph.running import Ran, make_context, options, run
 from tests.graph.world import FakeEncoder, World
 
@@ -27,18 +27,20 @@ def sparsely(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rescoring, "SPARSE_CLASSES", 3)
 
 
-def go(folder: Path, *, die_at: tuple[str, int] | None = None) -> Ran:
+def go(folder: Path, *, die_at: tuple[type[Event], int] | None = None) -> Ran:
     seen = 0
 
-    def report(event: str, fields: Mapping[str, object]) -> None:
+    def progress(event: Event) -> None:
         nonlocal seen
-        seen += die_at is not None and event == die_at[0]
+        seen += die_at is not None and isinstance(event, die_at[0])
         if die_at is not None and seen == die_at[1]:
             raise Killed
 
     encoder = FakeEncoder(WORLD, noise=0.8)
     images = WORLD.images(5)
-    return run(make_context(folder, WORLD, images=images, encoder=encoder, options=OPTIONS, report=report))
+    return run(
+        make_context(folder, WORLD, images=images, encoder=encoder, options=OPTIONS, progress=progress)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +51,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 
 @pytest.mark.parametrize(
-    "die_at", [*(("planned", on) for on in range(2, 7)), ("answered", 22), ("triaged", 3)]
+    "die_at", [*((RoundPlanned, on) for on in range(2, 7)), (QuestionAnswered, 22), (RoundSummary, 3)]
 )
 def test_an_interrupted_run_ends_in_the_same_bytes(
-    tmp_path: Path, whole: Ran, die_at: tuple[str, int]
+    tmp_path: Path, whole: Ran, die_at: tuple[type[Event], int]
 ) -> None:
     with pytest.raises(Killed):
         go(tmp_path, die_at=die_at)

@@ -15,6 +15,14 @@ from fieldmark.agents.resolve.state import ResolveState
 from fieldmark.agents.shared.notes import Note, Notebook
 from fieldmark.errors import EndpointError, InputError, LimitReached, NoImagesError, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook, QuestionSpec
+from fieldmark.tools.runs.events import (
+    EncodingStarted,
+    ImagesEncoded,
+    QuestionAnswered,
+    RoundPlanned,
+    RoundSummary,
+    StepFailed,
+)
 from fieldmark.tools.scoring.books import book_scores
 from tests.graph.running import Events, make_context, options, run
 from tests.graph.world import FakeEncoder, FakeModel, World, data_of
@@ -267,11 +275,11 @@ def test_a_failed_question_is_a_counted_outcome_and_the_rest_goes_on(tmp_path: P
         return None
 
     events = Events()
-    ran = run(make_context(tmp_path, WORLD, llm=FakeModel(WORLD, fault=fault), report=events))
+    ran = run(make_context(tmp_path, WORLD, llm=FakeModel(WORLD, fault=fault), progress=events))
     (failed,) = [note for note in ran.notebook.notes if note.failure]
     assert (failed.spec.classes, failed.failure) == (("heron",), "question")
     assert failed.reason == "refused: It refused."
-    assert [fields["classes"] for fields in events.named("failed")] == [["heron"]]
+    assert [event.classes for event in events.of(StepFailed)] == [("heron",)]
     assert ran.state.stop_reason in ("resolved", "no_progress", "max_rounds")
     known = [p for p, image in zip(ran.predictions, ran.context.usable, strict=True)
              if WORLD.truth(image) not in ("heron", "robin", "tern", "dove")]  # fmt: skip
@@ -298,11 +306,11 @@ def test_no_image_that_can_be_encoded_is_an_error(tmp_path: Path) -> None:
 
 def test_progress_is_told_in_order(tmp_path: Path) -> None:
     events = Events()
-    run(make_context(tmp_path, WORLD, report=events))
-    told = list(dict.fromkeys(name for name, _ in events.all))
-    assert told == ["answered", "encoding", "encoded", "triaged", "planned"]
-    assert [fields["round"] for fields in events.named("triaged")] == [0, 1]
-    assert events.named("planned") == [{"round": 1, "questions": 4}]
+    run(make_context(tmp_path, WORLD, progress=events))
+    kinds = list(dict.fromkeys(map(type, events.all)))
+    assert kinds == [QuestionAnswered, EncodingStarted, ImagesEncoded, RoundSummary, RoundPlanned]
+    assert [event.round for event in events.of(RoundSummary)] == [0, 1]
+    assert events.of(RoundPlanned) == [RoundPlanned(round=1, questions=4)]
 
 
 def test_the_state_holds_names_and_hashes_only(tmp_path: Path) -> None:

@@ -83,11 +83,11 @@ def repeats(endpoint: FaultyEndpoint) -> list[str]:
 @pytest.mark.parametrize(
     ("die_at", "on", "in_flight"),
     [
-        ("answered", 3, AT_ONCE),
+        ("QuestionAnswered", 3, AT_ONCE),
         ("encoding", 1, 0),
         ("triaged noted", 1, 0),
-        ("answered", 18, AT_ONCE),
-        ("triaged", 3, 0),
+        ("QuestionAnswered", 18, AT_ONCE),
+        ("RoundSummary", 3, 0),
         ("predictions written", 1, 0),
         ("finished noted", 1, 0),
     ],

@@ -17,7 +17,7 @@ from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import ImagesJudged, Progress, no_progress
 
 
 class Debater(Protocol):
@@ -54,7 +54,7 @@ class BuildContext:
         llm: Writes the queries; None where clauses and name must do.
         arrays: Where lists of images are kept, by content hash.
         options: The choices of the build.
-        report: Shows progress.
+        progress: Shows progress.
         notes: What readers of the classifier must know, beside what the build itself finds.
     """
 
@@ -68,7 +68,7 @@ class BuildContext:
     llm: LanguageModel | None = None
     arrays: ArrayStore
     options: BuildOptions = field(default_factory=BuildOptions)
-    report: Report = say_nothing
+    progress: Progress = no_progress
     notes: tuple[str, ...] = ()
 
     @property
@@ -106,6 +106,6 @@ class BuildContext:
         """Verdicts on pictures of the pool, from the annotator's store where they are known."""
 
         def tell(done: int, of: int) -> None:
-            self.report("annotated", {"done": done, "of": of})
+            self.progress(ImagesJudged(done=done, of=of))
 
         return await self.annotator.judge(self.files(hashes), self.definition, progress=tell)

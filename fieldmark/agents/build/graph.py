@@ -16,6 +16,7 @@ from fieldmark.records import Verdict
 from fieldmark.tools.annotate.clause_prompts import captions_of
 from fieldmark.tools.concepts.heads.choose import RECIPES, Fitted, choose_head
 from fieldmark.tools.concepts.heads.train import Examples, HeadRecipe
+from fieldmark.tools.runs.events import DebatesStarted, ImagesDebated, SampleGrown
 from fieldmark.tools.statistics.one_standard_error import choose_simplest
 
 DISAGREES = 0.5
@@ -53,7 +54,7 @@ async def look_where_unsure(state: BuildState, runtime: Context) -> Update:
     share = context.options.active / max(1, context.options.rounds)
     count = round(share * min(context.options.annotate, len(context.pool)))
     more = next_sample(sample, fitted.head, count, context)
-    context.report("active", {"round": state.round + 1, "images": len(more.active) - len(sample.active)})
+    context.progress(SampleGrown(round=state.round + 1, images=len(more.active) - len(sample.active)))
     return {"sample": context.arrays.put_json(more.model_dump(mode="json")), "round": state.round + 1}
 
 
@@ -63,11 +64,11 @@ async def debate(state: BuildState, runtime: Context) -> Update:
     if context.debater is None or not context.options.debates:
         return {"settled": context.arrays.put_json({})}
     disputed = disagreements(fitted_head(state, context), read_verdicts(state, context), context)
-    context.report("debating", {"images": len(disputed)})
+    context.progress(DebatesStarted(images=len(disputed)))
     concept = context.concept
 
     def tell(done: int, of: int) -> None:
-        context.report("debated", {"done": done, "of": of})
+        context.progress(ImagesDebated(done=done, of=of))
 
     debates = await context.debater.debate(
         context.files(disputed),

@@ -78,7 +78,7 @@ async def _mined(concept: Concept, context: BuildContext, count: int, taken: set
     """The nearest images of every query in turn, near-duplicates left out."""
     if not count:
         return []
-    searches = await searches_for(concept, context.definition, context.llm, context.report)
+    searches = await searches_for(concept, context.definition, context.llm, context.progress)
     texts = searches.texts
     vectors = context.encoder.encode_texts(texts)
     each = -(-2 * count // len(texts))

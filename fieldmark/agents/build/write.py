@@ -18,6 +18,7 @@ from fieldmark.tools.concepts.instructions import exemplar_hashes, instructions_
 from fieldmark.tools.concepts.model_card import model_card
 from fieldmark.tools.images.decode import UnusableImageError
 from fieldmark.tools.images.files import decode
+from fieldmark.tools.runs.events import StepFailed
 from fieldmark.tools.runs.folder import now
 
 BUILD = "build.json"
@@ -137,7 +138,7 @@ def write_exemplars(hashes: Sequence[str], context: BuildContext) -> dict[str, s
         try:
             picture = decode(image)
         except UnusableImageError as error:
-            context.report("failed", {"kind": "exemplar", "reason": str(error)})
+            context.progress(StepFailed(kind="exemplar", reason=str(error)))
             continue
         picture.thumbnail((EDGE, EDGE), Image.Resampling.LANCZOS)
         folder.mkdir(parents=True, exist_ok=True)

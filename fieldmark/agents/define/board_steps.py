@@ -21,6 +21,7 @@ from fieldmark.records.conversation import (
 )
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.runs.events import BoardReady, ImagesJudged, ImagesMined, VerdictsReady
 
 
 async def mine(state: DefineState, runtime: Context) -> Update:
@@ -28,7 +29,7 @@ async def mine(state: DefineState, runtime: Context) -> Update:
     context = runtime.context
     concept = context.concept
     found, told = await boards.mine(concept, context, before=unverified(state, concept))
-    context.report("mined", {"images": len(found.images), "near_misses": len(found.near_miss)})
+    context.progress(ImagesMined(images=len(found.images), near_misses=len(found.near_miss)))
     return {
         "mined": context.arrays.put_json(found.model_dump(mode="json")),
         "failures": state.failures + (not told),
@@ -39,12 +40,11 @@ async def judge(state: DefineState, runtime: Context) -> Update:
     """Have the annotator label what was mined; its verdicts stay in its store."""
     context = runtime.context
     files = context.files(mined(state, context).images)
-    context.report("judging", {"images": len(files)})
     concept = context.concept
     both = boards.together(concept.definition, unverified(state, concept))
     found = clause_verdicts(await context.annotator.judge(files, both, progress=told(context)))
     counts = Counter(calls(concept.definition, found).values())
-    context.report("judged", {"images": len(files), **counts})
+    context.progress(VerdictsReady(images=len(files), calls=dict(counts)))
     return {}
 
 
@@ -67,7 +67,7 @@ async def board(state: DefineState, runtime: Context) -> Update:
     back = boards.returning(concept, left, number=number, count=options.repeats_a_board)
     images = [*laid.images, *(image for image in back if image not in laid.images)]
     rng_for(concept, "order", number, len(concept.labels)).shuffle(images)
-    context.report("board", {"number": number, "images": len(images)})
+    context.progress(BoardReady(number=number, images=len(images)))
     laid = laid.model_copy(update={"images": tuple(images)})
     return put(BoardToLabel(turn=new_turn(), images=laid.images, number=number)) | {
         "board": laid,
@@ -163,7 +163,7 @@ def mined(state: DefineState, context: DefineContext) -> boards.Mined:
 
 def told(context: DefineContext) -> Callable[[int, int], None]:
     """Shows how far the annotator is."""
-    return lambda done, of: context.report("judging", {"done": done, "of": of})
+    return lambda done, of: context.progress(ImagesJudged(done=done, of=of))
 
 
 def revealed_image(verdict: Verdict, owner: LabelValue) -> RevealedImage:

@@ -15,6 +15,7 @@ from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.heads.network import Head
 from fieldmark.tools.concepts.heads.train import Examples, HeadRecipe, fit
 from fieldmark.tools.concepts.mining import distinct_rows, diverse_rows, groups_by_meaning, rows_apart
+from fieldmark.tools.runs.events import GapsFound, VerdictsDoubted
 
 RANDOM_SHARE = 0.1
 """Share of the mined images drawn from the whole pool: what no query finds must be seen too."""
@@ -70,7 +71,7 @@ async def mine(
     Returns:
         What was found, and whether the language model gave the queries (the clauses do where it did not).
     """
-    searches = await searches_for(concept, concept.definition, context.llm, context.report)
+    searches = await searches_for(concept, concept.definition, context.llm, context.progress)
     pool, count = context.pool, context.options.mined
     rows = rows_apart(pool.vectors, context.free_rows(concept), pool.rows(list(concept.blind)))
     if not rows:
@@ -322,9 +323,9 @@ async def _doubts(verdicts: Sequence[Verdict], concept: Concept, context: Define
         concept=concept.name,
         purpose=concept.purpose,
         definition=concept.definition,
-        progress=lambda done, of: context.report("doubting", {"done": done, "of": of}),
+        progress=lambda done, of: context.progress(VerdictsDoubted(done=done, of=of)),
     )
-    context.report("doubted", {"images": len(files), "gaps": sum(map(len, found))})
+    context.progress(GapsFound(images=len(files), gaps=sum(map(len, found))))
     return [
         Doubt(verdict.image, gap, (CONFIDENT_WORTH + (1 - CONFIDENT_WORTH) * doubt_of(verdict)) / (1 + rank))
         for verdict, gaps in zip(verdicts, found, strict=True)

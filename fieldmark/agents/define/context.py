@@ -15,7 +15,7 @@ from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.counting import CountingModel
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import Progress, no_progress
 
 
 class GapFinder(Protocol):
@@ -51,7 +51,7 @@ class DefineContext:
         llm: The language model; None where nothing may be asked, and clauses are but the concept's name.
         arrays: Where what was mined is kept, by content hash.
         options: The choices of the conversation.
-        report: Shows progress.
+        progress: Shows progress.
     """
 
     folder: ConceptFolder
@@ -62,7 +62,7 @@ class DefineContext:
     llm: CountingModel | None = None
     arrays: ArrayStore
     options: DefineOptions = field(default_factory=DefineOptions)
-    report: Report = say_nothing
+    progress: Progress = no_progress
 
     @property
     def asked(self) -> int:

@@ -11,6 +11,7 @@ from fieldmark.errors import RunError
 from fieldmark.records import Concept, Decision
 from fieldmark.records.conversation import DefineStop, EditOffer, OfferReply
 from fieldmark.tools.concepts.changes import dev_labels, edited, with_decision, with_version
+from fieldmark.tools.runs.events import BoardFinished, EditsProposed, EditsWeighed, RunFinished
 
 
 async def refine(state: DefineState, runtime: Context) -> Update:
@@ -19,7 +20,7 @@ async def refine(state: DefineState, runtime: Context) -> Update:
     concept = context.concept
     found = await context.annotator.judge(context.files(list(dev_labels(concept))), concept.definition)
     candidates, told = await edits.proposed(concept, found, context)
-    context.report("refined", {"candidates": len(candidates)})
+    context.progress(EditsProposed(candidates=len(candidates)))
     return {"candidates": candidates, "failures": state.failures + (not told)}
 
 
@@ -37,7 +38,7 @@ async def weigh(state: DefineState, runtime: Context) -> Update:
     left = edits.still_possible(state.candidates, concept.definition)
     tried = await edits.weigh(left, concept, context)
     best = edits.best(tried, dev_labels(concept))
-    context.report("weighed", {"candidates": len(tried), "offered": best is not None})
+    context.progress(EditsWeighed(candidates=len(tried), offered=best is not None))
     if best is None:
         return {"candidates": ()}
     offer = EditOffer(
@@ -105,7 +106,7 @@ async def triage(state: DefineState, runtime: Context) -> Update:
         state.model_copy(update={"quiet": quiet, "stop_reason": reason}), here, concept, context.options
     )
     write_progress(context.folder.path, progress)
-    context.report("standing", progress.model_dump(mode="json"))
+    context.progress(BoardFinished(progress=progress))
     return {"quiet": quiet, "stop_reason": reason}
 
 
@@ -120,7 +121,7 @@ async def finish(state: DefineState, runtime: Context) -> Update:
     earlier = read_progress(context.folder.path)
     if earlier is not None:
         write_progress(context.folder.path, earlier.model_copy(update={"stop_reason": state.stop_reason}))
-    context.report("finished", {"stop_reason": state.stop_reason})
+    context.progress(RunFinished(stop_reason=state.stop_reason))
     return {}
 
 

@@ -13,6 +13,7 @@ from fieldmark.prompts.refine import MAX_EDITS, ProposedEdit, RefineExample, ask
 from fieldmark.records import Call, Clause, ClauseVerdict, Concept, Definition, DefinitionEdit, Label, Verdict
 from fieldmark.records.conversation import Flip
 from fieldmark.tools.concepts.changes import dev_labels, edited
+from fieldmark.tools.runs.events import StepFailed
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ async def proposed(
         found = (await context.llm.ask(question)).value.edits
     except QuestionFailed as error:
         logger.warning("No edits were proposed (%s).", error.code)
-        context.report("failed", {"kind": "refine", "reason": error.code})
+        context.progress(StepFailed(kind="refine", reason=error.code))
         return (), False
     return usable(found, concept), True
 

@@ -7,7 +7,7 @@ from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.queries import ask_queries
 from fieldmark.records import Concept, Definition
 from fieldmark.tools.llm.chat import LanguageModel
-from fieldmark.tools.runs.events import Report
+from fieldmark.tools.runs.events import Progress, StepFailed
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Searches:
 
 
 async def searches_for(
-    concept: Concept, definition: Definition, llm: LanguageModel | None, report: Report
+    concept: Concept, definition: Definition, llm: LanguageModel | None, progress: Progress
 ) -> Searches:
     """Have queries written; the clauses and the concept's name must do where nobody can write any.
 
@@ -50,6 +50,6 @@ async def searches_for(
         answer = await llm.ask(ask_queries(concept.name, purpose=concept.purpose, clauses=clauses))
     except QuestionFailed as error:
         logger.warning("No queries were written (%s); the clauses are searched for.", error.code)
-        report("failed", {"kind": "queries", "reason": error.code})
+        progress(StepFailed(kind="queries", reason=error.code))
         return Searches(plain, exceptions, written=False)
     return Searches(tuple(answer.value.positive), tuple(answer.value.near_miss), written=True)

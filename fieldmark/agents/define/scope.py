@@ -13,6 +13,7 @@ from fieldmark.tools.concepts.changes import with_version
 from fieldmark.tools.concepts.mining import distinct_rows, rows_apart
 from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.concepts.stratified_sample import STRATA, draw_stratified
+from fieldmark.tools.runs.events import StepFailed
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +156,7 @@ async def _scope(concept: Concept, version: int, context: DefineContext) -> Scop
         return (await context.llm.ask(question)).value
     except QuestionFailed as error:
         logger.warning("The clauses could not be drafted (%s).", error.code)
-        context.report("failed", {"kind": "scope", "reason": error.code})
+        context.progress(StepFailed(kind="scope", reason=error.code))
         return None
 
 

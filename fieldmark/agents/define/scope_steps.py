@@ -4,6 +4,7 @@ from fieldmark.agents.define import scope
 from fieldmark.agents.define.record import with_scope_answer
 from fieldmark.agents.define.state import Context, DefineState, Update, expected, new_turn, put
 from fieldmark.records.conversation import ScopeQuestion
+from fieldmark.tools.runs.events import ClausesDrafted
 
 
 async def set_aside(state: DefineState, runtime: Context) -> Update:
@@ -21,9 +22,8 @@ async def draft(state: DefineState, runtime: Context) -> Update:
     context = runtime.context
     concept, questions, told = await scope.drafted(context.concept, state.version, context)
     context.folder.save(concept)
-    context.report(
-        "drafted",
-        {"clauses": len(concept.definition.active), "questions": len(questions), "by_name": not told},
+    context.progress(
+        ClausesDrafted(clauses=len(concept.definition.active), questions=len(questions), by_name=not told)
     )
     return {
         "version": concept.current,

@@ -23,6 +23,7 @@ from fieldmark.records.conversation import (
     Reveal,
     ScopeQuestion,
 )
+from fieldmark.tools.runs.events import LimitStopped
 
 
 class DefineState(BaseModel):
@@ -102,7 +103,7 @@ def within_limits(node: Node) -> Node:
         try:
             update = await node(state, runtime)
         except LimitReached as error:
-            runtime.context.report("limit", {"reason": error.message})
+            runtime.context.progress(LimitStopped(reason=error.message))
             update, due = {"stop_reason": "calls"}, name
         spent = state.spent + runtime.context.asked - before
         return {"spent": spent, "due": due} | update

@@ -17,7 +17,7 @@ from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoded, Encoder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.search.operators import OPERATORS, Operator
 
@@ -38,7 +38,7 @@ class OptimizeContext:
         book: A prompt book to start from, if any.
         given: Descriptions and other words for the classes that need not be asked for.
         operators: What a generation tries.
-        report: Shows progress.
+        progress: Shows progress.
         endpoint_down: Why the endpoint cannot be asked any more; empty while it can.
         memo: What was computed from stored values and would be computed again.
         clock: Seconds by what they were spent on.
@@ -57,7 +57,7 @@ class OptimizeContext:
     book: PromptBook | None = None
     given: GivenTexts = field(default_factory=GivenTexts)
     operators: tuple[Operator, ...] = OPERATORS
-    report: Report = say_nothing
+    progress: Progress = no_progress
     endpoint_down: str = ""
     memo: dict[str, object] = field(default_factory=dict)
     clock: dict[str, float] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from fieldmark.agents.optimize.reflect import Reflections
 from fieldmark.agents.optimize.search import class_matrix
 from fieldmark.cache.folders import write_whole
 from fieldmark.records import Record
+from fieldmark.tools.runs.events import RunFinished
 from fieldmark.tools.search.acceptance import improves
 from fieldmark.tools.search.candidates import Candidate
 from fieldmark.tools.statistics.intervals import bootstrap_mean, paired_difference
@@ -220,7 +221,7 @@ def write_found(found: SearchResult, ended: Ended, context: OptimizeContext) -> 
     metadata = {"fieldmark": json.dumps(about, ensure_ascii=False)}
     write_whole(context.run.path / MATRIX, (save({"class_vectors": matrix}, metadata=metadata),))
     context.run.write(RESULT, found)
-    context.run.event("finished", stop_reason="searched")
+    context.run.event(RunFinished(stop_reason="searched"))
 
 
 def _reflected(ended: Ended, images: Tensor | None, labels: Tensor | None) -> Reflected | None:

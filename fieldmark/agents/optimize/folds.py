@@ -11,6 +11,7 @@ from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.records import Record
+from fieldmark.tools.runs.events import FoldSearchStarted
 from fieldmark.tools.search.acceptance import improves
 from fieldmark.tools.search.candidates import Candidate
 from fieldmark.tools.search.folds import draw_folds
@@ -120,9 +121,10 @@ async def search_fold(
     ladder = penalties(options, len(context.classes))
     curves: list[FoldCurve] = []
     for penalty in ladder:
-        context.report(
-            "fold",
-            {"number": number + 1, "of": options.folds, "search": len(curves) + 1, "searches": len(ladder)},
+        context.progress(
+            FoldSearchStarted(
+                number=number + 1, of=options.folds, search=len(curves) + 1, searches=len(ladder)
+            )
         )
         costed = options.model_copy(update={"penalty": penalty})
         part = context.among(fold != number, costed)

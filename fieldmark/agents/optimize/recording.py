@@ -16,6 +16,7 @@ from fieldmark.agents.optimize.history import (
     whole_id,
 )
 from fieldmark.agents.optimize.state import OptimizeState
+from fieldmark.tools.runs.events import GenerationScored
 from fieldmark.tools.search.candidates import Candidate
 from fieldmark.tools.search.generation import ScoredCandidate
 
@@ -61,16 +62,15 @@ def recorded(
         **change(before, best if stage != "templates" else None),
     }
     curve_size = curve.append([json.dumps(row, ensure_ascii=False)])
-    context.report(
-        "generation",
-        {
-            "number": number,
-            "stage": stage,
-            "fitness": best.fitness,
-            "scored": len(scored),
-            "candidates": state.candidates + len(scored),
-            "texts": context.encoder.usage.texts_encoded,
-        },
+    context.progress(
+        GenerationScored(
+            number=number,
+            stage=stage,
+            fitness=best.fitness,
+            scored=len(scored),
+            candidates=state.candidates + len(scored),
+            texts=context.encoder.usage.texts_encoded,
+        )
     )
     return {
         "generations": number,

@@ -15,6 +15,7 @@ from fieldmark.agents.shared.ask import ask_all
 from fieldmark.agents.shared.notes import Note
 from fieldmark.prompts.reflect import PROMPT_ID, ConfusedGroup, Confusion, Described
 from fieldmark.records import DescriptorEdit, Origin, QuestionSpec, Record
+from fieldmark.tools.runs.events import ReflectionFinished
 from fieldmark.tools.search.candidates import Candidate
 from fieldmark.tools.search.confusions import Confusions, confused_sets, count_confusions
 from fieldmark.tools.search.generation import ScoredCandidate
@@ -138,14 +139,10 @@ async def reflect_on(
         edits_scored=earlier.edits_scored,
         accepted=earlier.accepted,
     )
-    context.report(
-        "reflected",
-        {
-            "questions": len(put),
-            "failed": reflections.failed,
-            "units": len(units),
-            "ended": reflections.ended,
-        },
+    context.progress(
+        ReflectionFinished(
+            questions=len(put), failed=reflections.failed, units=len(units), ended=reflections.ended
+        )
     )
     return grown, torch.cat([vectors, new]), reflections
 

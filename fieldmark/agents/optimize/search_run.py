@@ -29,7 +29,7 @@ from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.counting import CountingModel
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import CeilingSearchStarted, Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.scoring.books import book_scores
@@ -128,7 +128,7 @@ class Optimizing:
         notes: What a reader must know.
         also: Other encoders to measure the book on.
         ceiling: Also search with the test images shown, for a bound.
-        report: Shows progress.
+        progress: Shows progress.
     """
 
     data: str
@@ -145,7 +145,7 @@ class Optimizing:
     notes: tuple[str, ...] = ()
     also: tuple[Encoder, ...] = ()
     ceiling: bool = False
-    report: Report = say_nothing
+    progress: Progress = no_progress
     began: float = field(default_factory=time.perf_counter)
 
 
@@ -165,7 +165,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, SearchResult]:
         book=task.book,
         given=task.given,
         operators=(*OPERATORS, *operators_named(task.options.operators)),
-        report=task.report,
+        progress=task.progress,
     )
     state = await run_optimize(context)
     found = task.run.read(RESULT, SearchResult)
@@ -242,7 +242,7 @@ def ceiling_of(state: OptimizeState, task: Optimizing, context: OptimizeContext)
     """What the same pool reaches with the test images shown, where that was asked for."""
     if not (task.ceiling and task.images.test):
         return None
-    task.report("ceiling", {})
+    task.progress(CeilingSearchStarted())
     pool = PromptPool.model_validate(context.arrays.get_json(state.pool))
     best = get_candidates(context, state.book)[0]
     return round(pool_ceiling(pool, best.parts, context), 4)

@@ -12,7 +12,7 @@ from fieldmark.records import PromptBook
 from fieldmark.tools.clip.clip import Encoded, Encoder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import ImagesEncoded, Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 
 
@@ -31,7 +31,7 @@ class ResolveContext:
         options: The choices of the loop.
         book: Prompts given by the user, if any.
         calibration: Labelled images for conformal candidates, if any; they pass through the same loop.
-        report: Shows progress.
+        progress: Shows progress.
         slots: Lets as many questions pass at a time as the model takes; here, as LangGraph's own limit would
             hold checkpoint writes up.
     """
@@ -46,7 +46,7 @@ class ResolveContext:
     vlm: LanguageModel | None = None
     book: PromptBook | None = None
     calibration: tuple[ImageFile, ...] = ()
-    report: Report = say_nothing
+    progress: Progress = no_progress
     slots: asyncio.Semaphore = field(init=False, repr=False)
     endpoint_down: str = ""
     """Why the endpoint cannot be asked any more in this process; empty while it can."""
@@ -59,7 +59,7 @@ class ResolveContext:
     @cached_property
     def _encoded(self) -> Encoded:
         def tell(done: int, of: int) -> None:
-            self.report("encoded", {"done": done, "of": of})
+            self.progress(ImagesEncoded(done=done, of=of))
 
         return self.encoder.encode_images(self.images + self.calibration, progress=tell)
 

@@ -21,9 +21,17 @@ from fieldmark.agents.resolve.state import Batch, ResolveState
 from fieldmark.agents.resolve.vlm_fallback import KEPT_BACK, load_looks, look_at, undecided
 from fieldmark.agents.shared.ask import ask
 from fieldmark.agents.shared.fan_out import halted, in_plan_order, kept_back, settled
-from fieldmark.agents.shared.notes import Looks, Notebook, RoundSummary
+from fieldmark.agents.shared.notes import Looks, Notebook
 from fieldmark.errors import EndpointError, NoImagesError
 from fieldmark.records import PromptBook, QuestionSpec, StopReason
+from fieldmark.tools.runs.events import (
+    EncodingStarted,
+    LookingFinished,
+    LookingStarted,
+    RoundPlanned,
+    RoundSummary,
+    RunFinished,
+)
 from fieldmark.tools.scoring.candidates import class_probabilities
 
 MOST_SENDS = 400
@@ -56,7 +64,7 @@ async def encode(state: ResolveState, runtime: Context) -> Update:
         )
     notes = in_plan_order((*known, *settled(state.fresh)), describe_specs(context))
     book = first_book(notes, context)
-    context.report("encoding", {"images": len(context.images), "texts": len(book.prompts)})
+    context.progress(EncodingStarted(images=len(context.images), texts=len(book.prompts)))
     context.encoder.encode_texts([prompt.text for prompt in book.prompts])
     if not len(context.vectors):
         raise NoImagesError(
@@ -110,8 +118,8 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
         candidates=result.left,
         attributes=len(table.guide.attributes) if table else 0,
     )
-    context.report("triaged", summary.model_dump())
-    context.run.event("triaged", **summary.model_dump())
+    context.progress(summary)
+    context.run.event(summary)
     history = (*state.history, summary)
     return {
         "candidates": result.candidates_hash,
@@ -136,8 +144,9 @@ async def plan(state: ResolveState, runtime: Context) -> Update:
         scored_within=state.earlier,
     )
     specs = planner_of(context).plan(view)
-    context.report("planned", {"round": state.round + 1, "questions": len(specs)})
-    context.run.event("planned", round=state.round + 1, questions=len(specs))
+    planned = RoundPlanned(round=state.round + 1, questions=len(specs))
+    context.progress(planned)
+    context.run.event(planned)
     return {"plan": specs} if specs else {"plan": (), "stop_reason": "no_progress"}
 
 
@@ -172,11 +181,11 @@ async def look(state: ResolveState, runtime: Context) -> Update:
     unseen = [each for each in images if each.image.content_hash not in known]
     if not unseen:
         return {"looks_kept_back": 0}
-    context.report("looking", {"images": len(unseen)})
+    context.progress(LookingStarted(images=len(unseen)))
     seen = await look_at(unseen, context.vlm, context)
     kept_back = sum(look.failure in KEPT_BACK for look in seen)
     decided = sum(look.label is not None for look in seen)
-    context.run.event("looked", images=len(seen), decided=decided, kept_back=kept_back)
+    context.run.event(LookingFinished(images=len(seen), decided=decided, kept_back=kept_back))
     looks = Looks(looks=(*known.values(), *seen))
     return {
         "looks": context.arrays.put_json(looks.model_dump(mode="json")),
@@ -193,7 +202,7 @@ async def finish(state: ResolveState, runtime: Context) -> Update:
         book=PromptBook.model_validate(context.arrays.get_json(state.book)),
         looks=load_looks(state.looks, context),
     )
-    runtime.context.run.event("finished", stop_reason=state.stop_reason)
+    runtime.context.run.event(RunFinished(stop_reason=state.stop_reason))
     return {}
 
 

@@ -12,8 +12,9 @@ from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.state import Batch, ResolveState
 from fieldmark.agents.shared.checkpoints import open_checkpoint
 from fieldmark.agents.shared.fan_out import halted, settled
-from fieldmark.agents.shared.notes import Note, RoundSummary
+from fieldmark.agents.shared.notes import Note
 from fieldmark.records import QuestionSpec
+from fieldmark.tools.runs.events import RoundSummary
 
 CHECKPOINT = "checkpoint.sqlite"
 HELD_TYPES = (Batch, Note, QuestionSpec, ResolveState, RoundSummary)

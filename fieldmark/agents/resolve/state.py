@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from fieldmark.agents.shared.notes import Note, RoundSummary
+from fieldmark.agents.shared.notes import Note
 from fieldmark.records import QuestionSpec, StopReason
+from fieldmark.tools.runs.events import RoundSummary
 
 
 def collect(old: list[Note], new: list[Note] | None) -> list[Note]:

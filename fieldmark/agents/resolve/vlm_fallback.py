@@ -13,6 +13,7 @@ from fieldmark.tools.annotate.concurrency import through
 from fieldmark.tools.annotate.image_asker import ImageAsker
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
+from fieldmark.tools.runs.events import LookingStopped, OpenImagesSeen
 
 AT_ONCE = 16
 """Images under way at a time."""
@@ -98,11 +99,11 @@ async def look_at(
             stopped = "limit"
         except EndpointError as error:
             stopped = "endpoint"
-            context.report("looking_stopped", {"reason": error.message})
+            context.progress(LookingStopped(reason=error.message))
         return Look(image=item.image.content_hash, failure=stopped)
 
     def tell(done: int, of: int) -> None:
-        context.report("looked", {"done": done, "of": of})
+        context.progress(OpenImagesSeen(done=done, of=of))
 
     return tuple(await through(images, look, at_once=AT_ONCE, progress=tell))
 

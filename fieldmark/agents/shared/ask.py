@@ -12,7 +12,7 @@ from fieldmark.prompts.registry import kind_of
 from fieldmark.records import QuestionSpec
 from fieldmark.tools.annotate.concurrency import through
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
-from fieldmark.tools.runs.events import Report
+from fieldmark.tools.runs.events import Progress, QuestionAnswered, StepFailed
 
 
 class HasNoun(Protocol):
@@ -45,7 +45,7 @@ class AskingContext(Protocol):
         ...
 
     @property
-    def report(self) -> Report:
+    def progress(self) -> Progress:
         """Shows progress."""
         ...
 
@@ -100,7 +100,7 @@ async def _ask(spec: QuestionSpec, context: AskingContext) -> Note:
         failure: FailureKind = "unanswered" if error.retryable else "question"
         return _failed(spec, failure, f"{error.code}: {error.message}", context, code=error.code)
     stated = kind.read(answer.value, planned, answer.key)
-    context.report("answered", {"kind": spec.kind, "classes": list(spec.classes), "cached": answer.cached})
+    context.progress(QuestionAnswered(kind=spec.kind, classes=spec.classes, cached=answer.cached))
     return Note(
         **dict(stated),
         spec=spec,
@@ -113,6 +113,6 @@ async def _ask(spec: QuestionSpec, context: AskingContext) -> Note:
 def _failed(
     spec: QuestionSpec, failure: FailureKind, reason: str, context: AskingContext, *, code: str | None = None
 ) -> Note:
-    fields = {"kind": spec.kind, "classes": list(spec.classes), "reason": reason, "code": code or failure}
-    context.report("failed", fields)
+    failed = StepFailed(kind=spec.kind, classes=spec.classes, reason=reason, code=code or failure)
+    context.progress(failed)
     return Note(spec=spec, failure=failure, reason=reason)

@@ -75,16 +75,3 @@ class Looks(Record):
     """All looks so far, in the order of the images; kept in the array store, never in a checkpoint."""
 
     looks: tuple[Look, ...] = ()
-
-
-class RoundSummary(Record):
-    """One pass of triage, for progress and the report."""
-
-    round: int
-    questions: int
-    resolved: int
-    open: int
-    rejected: int
-    candidates: int
-    """Candidates left over all images."""
-    attributes: int = 0

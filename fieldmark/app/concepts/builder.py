@@ -34,7 +34,7 @@ from fieldmark.tools.annotate.clip import ClipAnnotator, Labelled
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.export import HeadConfig, add_onnx, read_config
 from fieldmark.tools.concepts.model_card import model_card
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import Progress, no_progress
 
 MODELS = "models"
 SETTINGS = "settings.json"
@@ -59,7 +59,7 @@ class ConceptBuilder:
         options: The choices of the build.
         limits: The most that one build or one measurement may spend.
         home: Where answers and vectors are kept; the settings' where not given.
-        report: Called with progress events.
+        progress: Called with progress events.
     """
 
     folder: ConceptFolder
@@ -69,7 +69,7 @@ class ConceptBuilder:
     options: BuildOptions = field(default_factory=BuildOptions)
     limits: Limits = field(default_factory=Limits)
     home: Path | None = None
-    report: Report = say_nothing
+    progress: Progress = no_progress
 
     @classmethod
     def open(
@@ -83,7 +83,7 @@ class ConceptBuilder:
         options: BuildOptions | None = None,
         limits: Limits | None = None,
         home: Path | None = None,
-        report: Report = say_nothing,
+        progress: Progress = no_progress,
     ) -> Self:
         """A concept that was talked about; what is given wins over the models that it was made with.
 
@@ -97,7 +97,7 @@ class ConceptBuilder:
             options: The choices of the build.
             limits: The most that may be spent.
             home: Where concepts, answers and vectors are kept.
-            report: Called with progress events.
+            progress: Called with progress events.
 
         Raises:
             InputError: There is no such concept or version, or its setup cannot be read.
@@ -110,7 +110,7 @@ class ConceptBuilder:
             options=options or BuildOptions(),
             limits=limits or Limits(),
             home=home,
-            report=report,
+            progress=progress,
         )
 
     @property
@@ -255,7 +255,7 @@ class ConceptBuilder:
             api_key=self.api_key,
             limits=self.limits,
             home=self.home,
-            report=self.report,
+            progress=self.progress,
         )
 
     def _context(self, tools: ConceptTools) -> BuildContext:
@@ -270,7 +270,7 @@ class ConceptBuilder:
             llm=tools.llm,
             arrays=tools.arrays,
             options=self.options,
-            report=self.report,
+            progress=self.progress,
             notes=_notes(tools, self.setup.settled()),
         )
 

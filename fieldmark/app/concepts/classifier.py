@@ -15,7 +15,7 @@ from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction
 from fieldmark.settings import read_settings
 from fieldmark.tools.concepts.heads.export import HeadConfig, load_head, read_config
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import ImagesEncoded, Progress, no_progress
 
 
 class ConceptClassifier:
@@ -29,7 +29,7 @@ class ConceptClassifier:
             preprocessing of the same, are refused.
         device: "auto", "cpu", "cuda", "mps"; the settings' where not given.
         home: Where vectors are kept; the settings' where not given.
-        report: Called with progress events.
+        progress: Called with progress events.
 
     Raises:
         InputError: The folder holds no export, or a file of it is damaged.
@@ -43,11 +43,11 @@ class ConceptClassifier:
         clip: str | None = None,
         device: str | None = None,
         home: Path | None = None,
-        report: Report = say_nothing,
+        progress: Progress = no_progress,
     ) -> None:
         config = read_config(Path(folder))
         self._closing = ExitStack()
-        self._report = report
+        self._progress = progress
         try:
             stores = self._closing.enter_context(open_stores(home))
             self._encoder = stores.encoder(
@@ -89,7 +89,7 @@ class ConceptClassifier:
         found = find_given(images)
 
         def tell(done: int, of: int) -> None:
-            self._report("encoded", {"done": done, "of": of})
+            self._progress(ImagesEncoded(done=done, of=of))
 
         encoded = self._encoder.encode_images(found.images, progress=tell)
         rows = encoded.ok.nonzero()[:, 0].tolist()

@@ -32,7 +32,7 @@ from fieldmark.tools.concepts.changes import DefinitionChange, difference, rolle
 from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
 from fieldmark.tools.images.files import ImageFile, with_files
 from fieldmark.tools.llm.counting import CountingModel
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import Progress, no_progress
 
 PICTURES = "pictures"
 """Folder, within a concept's, of the images that were given in memory."""
@@ -49,7 +49,7 @@ class ConceptConversation:
         options: The choices of the conversation.
         limits: The most that one sitting may spend.
         home: Where answers and vectors are kept; the settings' where not given.
-        report: Called with progress events.
+        progress: Called with progress events.
         skipped: Files that could not be taken in, with the reason; known where the concept was just made.
     """
 
@@ -59,7 +59,7 @@ class ConceptConversation:
     options: DefineOptions = field(default_factory=DefineOptions)
     limits: Limits = field(default_factory=Limits)
     home: Path | None = None
-    report: Report = say_nothing
+    progress: Progress = no_progress
     skipped: tuple[Skipped, ...] = ()
 
     @classmethod
@@ -77,7 +77,7 @@ class ConceptConversation:
         seed: int = 0,
         options: DefineOptions | None = None,
         home: Path | None = None,
-        report: Report = say_nothing,
+        progress: Progress = no_progress,
     ) -> Self:
         """Make a concept: take its pool in, encode it, and draw the blind test before anything else.
 
@@ -95,7 +95,7 @@ class ConceptConversation:
             seed: Decides every draw of images.
             options: Choices of the conversation, the size of the blind test among them.
             home: Where concepts, answers and vectors are kept.
-            report: Called with progress events.
+            progress: Called with progress events.
 
         Raises:
             InputError: The name is blank, or there is such a concept already.
@@ -111,7 +111,7 @@ class ConceptConversation:
         setup = ConceptSetup(clip=clip or settings.clip, llm=llm, vlm=vlm, base_url=base_url)
         with open_stores(home) as stores:
             encoder = stores.encoder(setup.clip, device=settings.device)
-            encoded = encoded_pool(found.images, encoder, report)
+            encoded = encoded_pool(found.images, encoder, progress)
             skipped = (*found.skipped, *encoder.failures)
             concept = Concept(name=name.strip(), purpose=about.strip(), costs=costs or Costs(), seed=seed)
             concept = with_blind_test(concept, encoded, encoder, count=options.blind)
@@ -121,7 +121,7 @@ class ConceptConversation:
             folder.save_pool(encoded.images)
             write_setup(folder, setup)
             folder.save(concept)
-        return cls(folder=folder, setup=setup, options=options, home=home, report=report, skipped=skipped)
+        return cls(folder=folder, setup=setup, options=options, home=home, progress=progress, skipped=skipped)
 
     @classmethod
     def open(
@@ -134,7 +134,7 @@ class ConceptConversation:
         options: DefineOptions | None = None,
         limits: Limits | None = None,
         home: Path | None = None,
-        report: Report = say_nothing,
+        progress: Progress = no_progress,
     ) -> Self:
         """A concept that was made before; what is given wins over the models that it was made with.
 
@@ -148,7 +148,7 @@ class ConceptConversation:
             options=options or DefineOptions(),
             limits=limits or Limits(),
             home=home,
-            report=report,
+            progress=progress,
         )
 
     @property
@@ -162,7 +162,7 @@ class ConceptConversation:
         return {image.content_hash: image for image in self.folder.load_pool()}
 
     @property
-    def progress(self) -> ConversationProgress | None:
+    def status(self) -> ConversationProgress | None:
         """How far the conversation was after its latest board; None before there was one."""
         return read_progress(self.folder.path)
 
@@ -188,7 +188,7 @@ class ConceptConversation:
             api_key=self.api_key,
             limits=self.limits,
             home=self.home,
-            report=self.report,
+            progress=self.progress,
         ) as tools:
             context = DefineContext(
                 folder=self.folder,
@@ -199,7 +199,7 @@ class ConceptConversation:
                 llm=CountingModel(tools.llm) if tools.llm else None,
                 arrays=tools.arrays,
                 options=self.options,
-                report=self.report,
+                progress=self.progress,
             )
             return await converse(context, owner, one_board=one_board, anew=more)
 

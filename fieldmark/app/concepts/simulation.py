@@ -17,7 +17,7 @@ from fieldmark.evals.owners.options import SimulateOptions
 from fieldmark.evals.owners.results import OwnerRun, SimulateResult
 from fieldmark.evals.owners.rules import RULE_BY_KEY
 from fieldmark.evals.owners.simulate import Simulation, rules_named, simulate, simulated
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import OwnerFinished, Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 
 KIND = "simulate"
@@ -62,7 +62,7 @@ def earlier_simulation(run_id: str, out: Path) -> tuple[SimulateOptions, RunFold
 
 
 def run_simulation(
-    options: SimulateOptions, folder: RunFolder, *, workers: int = 1, report: Report = say_nothing
+    options: SimulateOptions, folder: RunFolder, *, workers: int = 1, progress: Progress = no_progress
 ) -> SimulateResult:
     """Simulate the owners that the options name, but for those whose run the folder has already.
 
@@ -70,7 +70,7 @@ def run_simulation(
         options: What is simulated.
         folder: The run's folder: each owner's run is written into it the moment it is finished.
         workers: Processes; each takes one owner at a time. Results do not depend on how many there are.
-        report: Shows progress.
+        progress: Shows progress.
 
     Raises:
         InputError: An owner is unknown.
@@ -82,14 +82,14 @@ def run_simulation(
     done = {Turn(run.result.rule, run.result.seed) for run in runs}
     left = [turn for turn in turns if turn not in done]
     if done:
-        report("owner", {"number": len(runs), "of": len(turns), "name": runs[-1].result.rule})
+        progress(OwnerFinished(number=len(runs), of=len(turns), name=runs[-1].result.rule))
 
     def finished(run: OwnerRun) -> None:
         runs.append(run)
-        report("owner", {"number": len(runs), "of": len(turns), "name": run.result.rule})
+        progress(OwnerFinished(number=len(runs), of=len(turns), name=run.result.rule))
 
     with open_stores() as stores:
-        tasks = {seed: opened(options.in_world(seed), stores, folder, report) for seed in options.seeds}
+        tasks = {seed: opened(options.in_world(seed), stores, folder, progress) for seed in options.seeds}
         for seed in dict.fromkeys(turn.seed for turn in left):
             tasks[seed].world()  # drawn and encoded once, before several processes want it
         if workers == 1 or len(left) < 2:
@@ -156,11 +156,11 @@ def one(options: str, rule: str, path: str) -> str:
     """Simulate one owner in a process of its own; records go in and out as JSON."""
     folder, chosen = RunFolder(Path(path)), SimulateOptions.model_validate_json(options)
     with open_stores() as stores:
-        task = opened(chosen, stores, folder, say_nothing)
+        task = opened(chosen, stores, folder, no_progress)
         return keep_one(task, Turn(rule, chosen.seed), folder).model_dump_json()
 
 
-def opened(options: SimulateOptions, stores: Stores, folder: RunFolder, report: Report) -> Simulation:
+def opened(options: SimulateOptions, stores: Stores, folder: RunFolder, progress: Progress) -> Simulation:
     """A simulation in one world, on the stores of this machine."""
     return Simulation(
         options=options,
@@ -168,5 +168,5 @@ def opened(options: SimulateOptions, stores: Stores, folder: RunFolder, report: 
         answers=stores.answers,
         pictures=stores.aviary,
         home=folder.path / CONCEPTS / str(options.seed),
-        report=report,
+        progress=progress,
     )

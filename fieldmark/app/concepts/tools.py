@@ -25,7 +25,13 @@ from fieldmark.tools.concepts.pool import ImagePool, open_pool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.images.given_paths import as_text
 from fieldmark.tools.llm.chat import ChatModel
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import (
+    EncodingStarted,
+    ImagesEncoded,
+    PoolImagesMissing,
+    Progress,
+    no_progress,
+)
 
 SETUP = "setup.json"
 NO_VLM = "none"
@@ -143,7 +149,7 @@ async def open_tools(
     api_key: str | None = None,
     limits: Limits | None = None,
     home: Path | None = None,
-    report: Report = say_nothing,
+    progress: Progress = no_progress,
 ) -> AsyncIterator[ConceptTools]:
     """Open everything that work on a concept needs, and hold its folder alone meanwhile.
 
@@ -153,7 +159,7 @@ async def open_tools(
         api_key: The endpoint's key; the settings' where not given.
         limits: The most that may be spent.
         home: Where answers and vectors are kept; the settings' where not given.
-        report: Shows progress.
+        progress: Shows progress.
 
     Raises:
         RunError: Another process works on the concept.
@@ -164,7 +170,7 @@ async def open_tools(
     settings = read_settings()
     with folder.writing(), open_stores(home) as stores:
         encoder = stores.encoder(setup.clip, device=settings.device)
-        pool = encoded_pool(folder.load_pool(), encoder, report)
+        pool = encoded_pool(folder.load_pool(), encoder, progress)
         name = setup.llm or settings.llm or (None if setup.vlm == NO_VLM else setup.vlm)
         if name is None:
             yield _without_words(folder, stores, encoder, pool, None)
@@ -184,7 +190,9 @@ async def open_tools(
                 yield await _with_words(folder, stores, encoder, pool, llm, vlm)
 
 
-def encoded_pool(images: Sequence[ImageFile], encoder: Encoder, report: Report = say_nothing) -> ImagePool:
+def encoded_pool(
+    images: Sequence[ImageFile], encoder: Encoder, progress: Progress = no_progress
+) -> ImagePool:
     """A pool of images, encoded where they have no vector yet.
 
     Raises:
@@ -199,9 +207,9 @@ def encoded_pool(images: Sequence[ImageFile], encoder: Encoder, report: Report =
             hint="Put the folder back where it was when the concept was made; nothing was changed.",
         )
     if gone:
-        report("gone", {"gone": len(gone), "of": len(images), "first": as_text(gone[0])})
-    report("encoding", {"images": len(images), "texts": 0})
-    return open_pool(images, encoder, progress=lambda done, of: report("encoded", {"done": done, "of": of}))
+        progress(PoolImagesMissing(gone=len(gone), of=len(images), first=as_text(gone[0])))
+    progress(EncodingStarted(images=len(images), texts=0))
+    return open_pool(images, encoder, progress=lambda done, of: progress(ImagesEncoded(done=done, of=of)))
 
 
 def clip_reference(concept: Concept, pool: ImagePool) -> Tensor:

@@ -30,7 +30,7 @@ from fieldmark.records import Limits
 from fieldmark.settings import read_settings
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.llm.endpoint import normal_url
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import Progress, RunOpened, TableStarted, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import write_manifest
 
@@ -60,8 +60,8 @@ class Evaluator:
         skip_done: Take what earlier runs in `out` measured of the very same.
         home: Where answers and vectors are kept; the settings' where not given.
         out: Where run folders go.
-        page: Whether the run is to have a report. None is written here, but a resumed run keeps the choice.
-        report: Called with progress events.
+        report: Whether the run is to have a report. None is written here, but a resumed run keeps the choice.
+        progress: Called with progress events.
         earlier: The run to go on with; see `from_run`.
     """
 
@@ -78,8 +78,8 @@ class Evaluator:
     skip_done: bool = False
     home: Path | None = None
     out: Path = Path("runs")
-    page: bool = True
-    report: Report = say_nothing
+    report: bool = True
+    progress: Progress = no_progress
     earlier: RunFolder | None = None
 
     def run(self) -> EvalResult:
@@ -189,7 +189,7 @@ class Evaluator:
                 folder=run,
                 options=self.options,
                 earlier=before,
-                report=self.report,
+                progress=self.progress,
             )
             tasks.append(task)
             await run_methods(task)
@@ -209,7 +209,7 @@ class Evaluator:
             images=self.images_per_class,
             shots=self.options.shots,
             pictures=stores.aviary,
-            report=self.report,
+            progress=self.progress,
         )
         for setting in settings_named(self.options.settings):
             await run_setting(
@@ -223,7 +223,7 @@ class Evaluator:
                 limits=left_of(self.limits, sum(task.llm.calls for task in tasks if task.llm)),
                 mistakes=self.mistakes,
                 earlier=before,
-                report=self.report,
+                progress=self.progress,
                 began=tasks.append,
             )
 
@@ -235,7 +235,7 @@ class Evaluator:
         *,
         seconds: float,
     ) -> EvalResult:
-        self.report("table", {})
+        self.progress(TableStarted())
         kept = {each.truth.setting: each for each in setting_runs(run)}
         settings = tuple(task.test.setting for task in tasks)
         rows = table_rows(
@@ -276,7 +276,7 @@ class Evaluator:
                 )
         else:
             run = RunFolder.create(self.out, kind=KIND, options=self._config(encoder, chosen))
-        self.report("run", {"id": run.run_id, "path": str(run.path)})
+        self.progress(RunOpened(path=run.path))
         return run
 
     def _config(self, encoder: Encoder, chosen: ChosenModels) -> dict[str, JsonValue]:
@@ -294,7 +294,7 @@ class Evaluator:
             "base_url": normal_url(chosen.base_url) if self.own and chosen.base_url else None,
             "limits": self.limits.model_dump(mode="json"),
             "encoder": scoring_identity(encoder),
-            "page": self.page,
+            "report": self.report,
         }
 
     @classmethod

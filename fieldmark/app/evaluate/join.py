@@ -10,7 +10,7 @@ from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.join import joined, table_rows
 from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import Progress, TableStarted, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.search.own_code import names_own_code
 
@@ -18,14 +18,16 @@ JOINED = "eval-table"
 MANY_MODELS = "The runs asked different language models: rows of methods that ask may differ for that reason."
 
 
-def join_runs(runs: Sequence[str], *, baseline: str, out: Path, report: Report = say_nothing) -> EvalResult:
+def join_runs(
+    runs: Sequence[str], *, baseline: str, out: Path, progress: Progress = no_progress
+) -> EvalResult:
     """Put several runs into one table, in a folder of its own.
 
     Args:
         runs: Ids or folders of evaluations.
         baseline: The method that the others are paired with.
         out: Where runs are looked for, and where the new folder goes.
-        report: Shows progress.
+        progress: Shows progress.
 
     Raises:
         RunError: A run is not there, or is no evaluation.
@@ -40,7 +42,7 @@ def join_runs(runs: Sequence[str], *, baseline: str, out: Path, report: Report =
     own = [name for each in options for name in each.methods if names_own_code(name)]
     methods = methods_named(["all", baseline, *own])
     together = joined(folders)
-    report("table", {})
+    progress(TableStarted())
     made = RunFolder.create(out, kind=JOINED, options={"runs": [str(folder.path) for folder in folders]})
     finished = [folder.read(RESULT, EvalResult) for folder in folders if (folder.path / RESULT).is_file()]
     asked = list(dict.fromkeys(each.llm for each in finished if each.llm))

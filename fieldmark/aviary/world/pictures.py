@@ -7,7 +7,7 @@ from pathlib import Path
 from fieldmark.aviary.world.dataset import ImageTruth, render_dataset
 from fieldmark.aviary.world.species import Species, world_hash
 from fieldmark.tools.images.files import ImageFile, find_images
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import PicturesDrawn, Progress, no_progress
 
 NOUN = "bird"
 """The generic word for the classes of any world."""
@@ -39,7 +39,7 @@ def draw_pictures(
     images: int,
     correlation: float = 0.0,
     difficulty: float = 1.0,
-    report: Report = say_nothing,
+    progress: Progress = no_progress,
 ) -> Pictures:
     """Draw a book's pictures.
 
@@ -50,7 +50,7 @@ def draw_pictures(
         images: Pictures of each species.
         correlation: Share of pictures in the habitat that the kind prefers; see `plan_images`.
         difficulty: How hard they are to see; see `render.render`.
-        report: Shows progress.
+        progress: Shows progress.
     """
     name = f"{world_hash(book)[:16]}-{seed}-{images}" + (f"-{correlation}" if correlation else "")
     folder = home / (name + (f"-hard{difficulty:g}" if difficulty != 1 else ""))
@@ -61,7 +61,7 @@ def draw_pictures(
         seed=seed,
         habitat_correlation=correlation,
         difficulty=difficulty,
-        progress=lambda done, of: report("rendering", {"done": done, "of": of}),
+        progress=lambda done, of: progress(PicturesDrawn(done=done, of=of)),
     )
     truths = {folder / truth.file: truth for truth in planned}
     found = find_images(folder, labels_from_folders=True).images

@@ -59,7 +59,7 @@ def build(
             base_url=base_url,
             options=BuildOptions(annotate=annotate, rounds=rounds, debates=debates),
             limits=Limits(max_calls=max_calls),
-            report=progress,
+            progress=progress,
         )
         with going_on(GO_ON):
             result = builder.build()

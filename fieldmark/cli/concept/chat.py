@@ -115,7 +115,7 @@ def _talk(
             name,
             options=DefineOptions.model_validate(options),
             limits=Limits(max_calls=max_calls),
-            report=progress,
+            progress=progress,
             llm=models["llm"],
             vlm=models["vlm"],
             base_url=models["base_url"],

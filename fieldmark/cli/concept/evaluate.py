@@ -43,7 +43,7 @@ def evaluate(
         from fieldmark.records import Limits
 
         builder = ConceptBuilder.open(
-            name, version=version, limits=Limits(max_calls=max_calls), report=progress
+            name, version=version, limits=Limits(max_calls=max_calls), progress=progress
         )
         measured = builder.measured
         looks_now = measured is None

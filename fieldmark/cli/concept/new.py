@@ -59,7 +59,7 @@ def new(
             costs=Costs(false_positive=cost_of_false_positive, false_negative=cost_of_false_negative),
             seed=seed,
             options=DefineOptions(blind=blind),
-            report=progress,
+            progress=progress,
         )
     concept, images = made.concept, len(made.images)
     if json:

@@ -36,7 +36,7 @@ def predict(
     with Telling("Loading") as progress:
         from fieldmark.app.concepts.classifier import ConceptClassifier
 
-        with ConceptClassifier(export, clip=clip, device=device, report=progress) as classifier:
+        with ConceptClassifier(export, clip=clip, device=device, progress=progress) as classifier:
             found = classifier.predict(list(paths))
     kept = tuple(each for each in found.predictions if only in (None, each.label))
     if json:

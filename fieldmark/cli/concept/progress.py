@@ -1,13 +1,42 @@
 """Shows what a conversation or a build is doing while nobody is asked; keeps quiet while somebody types."""
 
-from typing import Any
-
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import amount, one_line
+from fieldmark.tools.runs.events import (
+    BoardFinished,
+    ClausesDrafted,
+    DebatesStarted,
+    EditsProposed,
+    ImagesDebated,
+    ImagesJudged,
+    ImagesMined,
+    LimitStopped,
+    PoolImagesMissing,
+    SampleGrown,
+    Step,
+    StepFailed,
+    VerdictsDoubted,
+)
 
 
 class Telling(TerminalProgress):
-    """Takes the events of a conversation or a build, as its `report`."""
+    """Takes the events of a conversation or a build, as its `progress`."""
+
+    def __init__(self, start: str) -> None:
+        super().__init__(start)
+        self._handlers |= {
+            PoolImagesMissing: self._on_gone,
+            ClausesDrafted: self._on_drafted,
+            ImagesMined: self._on_mined,
+            ImagesJudged: self._on_judging,
+            VerdictsDoubted: self._on_doubting,
+            SampleGrown: self._on_active,
+            DebatesStarted: self._on_debating,
+            ImagesDebated: self._on_debated,
+            EditsProposed: self._on_refined,
+            LimitStopped: self._on_limit,
+            BoardFinished: self._on_standing,
+        }
 
     def pause(self) -> None:
         """Take the bar away while somebody types."""
@@ -19,55 +48,52 @@ class Telling(TerminalProgress):
         if self._bar is not None:
             self._bar.start()
 
-    def _count(self, words: str, fields: dict[str, Any]) -> None:
-        self.stage(words, of=fields["of"], line=False)
-        self._done = fields["done"]
+    def _count(self, words: str, event: Step) -> None:
+        self.stage(words, of=event.of, line=False)
+        self._done = event.done
         self._draw()
 
-    def _on_failed(self, fields: dict[str, Any]) -> None:
-        self.failures[str(fields["reason"])] += 1
+    def _on_failed(self, event: StepFailed) -> None:
+        self.failures[event.reason] += 1
 
-    def _on_gone(self, fields: dict[str, Any]) -> None:
+    def _on_gone(self, event: PoolImagesMissing) -> None:
         self.line(
-            f"warning: {fields['gone']:,} of the pool's {fields['of']:,} images are not there any more, such "
-            f"as {one_line(fields['first'])}; they are passed over."
+            f"warning: {event.gone:,} of the pool's {event.of:,} images are not there any more, such "
+            f"as {one_line(event.first)}; they are passed over."
         )
 
-    def _on_drafted(self, fields: dict[str, Any]) -> None:
-        if fields["by_name"]:
+    def _on_drafted(self, event: ClausesDrafted) -> None:
+        if event.by_name:
             self.line("warning: no language model drafted clauses; the concept's name is the only one.")
         self.stage("Drafting", line=False)
 
-    def _on_mined(self, fields: dict[str, Any]) -> None:
+    def _on_mined(self, event: ImagesMined) -> None:
         self.stage("Looking for images", line=False)
 
-    def _on_judging(self, fields: dict[str, Any]) -> None:
-        if "done" in fields:
-            self._count("Judging images", fields)
+    def _on_judging(self, event: ImagesJudged) -> None:
+        self._count("Judging images", event)
 
-    def _on_doubting(self, fields: dict[str, Any]) -> None:
-        self._count("Looking for what is unclear", fields)
+    def _on_doubting(self, event: VerdictsDoubted) -> None:
+        self._count("Looking for what is unclear", event)
 
-    def _on_annotated(self, fields: dict[str, Any]) -> None:
-        self._count("Judging images", fields)
+    def _on_active(self, event: SampleGrown) -> None:
+        self.line(f"Round {event.round}: {amount(event.images, 'image')} more, where it is unsure.")
 
-    def _on_active(self, fields: dict[str, Any]) -> None:
-        self.line(f"Round {fields['round']}: {amount(fields['images'], 'image')} more, where it is unsure.")
+    def _on_debating(self, event: DebatesStarted) -> None:
+        if event.images:
+            self.line(f"Annotator and classifier disagree most on {amount(event.images, 'image')}.")
 
-    def _on_debating(self, fields: dict[str, Any]) -> None:
-        if fields["images"]:
-            self.line(f"Annotator and classifier disagree most on {amount(fields['images'], 'image')}.")
+    def _on_debated(self, event: ImagesDebated) -> None:
+        self._count("Arguing", event)
 
-    def _on_debated(self, fields: dict[str, Any]) -> None:
-        self._count("Arguing", fields)
-
-    def _on_refined(self, fields: dict[str, Any]) -> None:
+    def _on_refined(self, event: EditsProposed) -> None:
         self.stage("Trying edits", line=False)
 
-    def _on_limit(self, fields: dict[str, Any]) -> None:
-        self.line(f"warning: {fields['reason']}")
+    def _on_limit(self, event: LimitStopped) -> None:
+        self.line(f"warning: {event.reason}")
 
-    def _on_standing(self, fields: dict[str, Any]) -> None:
-        quiet = f"{amount(fields['quiet'], 'board')} in a row without an accepted edit"
-        f1 = "" if fields["f1"] is None else f"; F1 on your labels {fields['f1']:.2f}"
-        self.line(f"After board {fields['boards']}: {amount(fields['labels'], 'label')}, {quiet}{f1}.")
+    def _on_standing(self, event: BoardFinished) -> None:
+        at = event.progress
+        quiet = f"{amount(at.quiet, 'board')} in a row without an accepted edit"
+        f1 = "" if at.f1 is None else f"; F1 on your labels {at.f1:.2f}"
+        self.line(f"After board {at.boards}: {amount(at.labels, 'label')}, {quiet}{f1}.")

@@ -25,7 +25,7 @@ def show(name: Name, json: Json = False) -> None:
     from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 
     conversation = ConceptConversation.open(name)
-    concept, progress = conversation.concept, conversation.progress
+    concept, progress = conversation.concept, conversation.status
     if json:
         print_json(
             {

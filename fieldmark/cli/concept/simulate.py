@@ -11,6 +11,7 @@ from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import RUN, Out
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, table, words
 from fieldmark.errors import InputError
+from fieldmark.tools.runs.events import RunOpened
 
 if TYPE_CHECKING:
     from fieldmark.evals.owners.results import PooledResult, SimulateResult
@@ -145,10 +146,10 @@ def simulate(
             if resume is None
             else earlier_simulation(resume, out)
         )
-        progress("run", {"path": str(run.path)})
+        progress(RunOpened(path=run.path))
         progress.stage("Simulating owners", of=None)
         try:
-            result = run_simulation(options, run, workers=workers, report=progress)
+            result = run_simulation(options, run, workers=workers, progress=progress)
         except KeyboardInterrupt:
             hint = f"Go on with: {again(run.path)}"
             raise InterruptedRun("interrupted; owners that are done are kept.", hint=hint) from None

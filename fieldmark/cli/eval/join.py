@@ -23,7 +23,7 @@ def join(
     with TerminalProgress("Joining") as progress:
         from fieldmark.app.evaluate.join import join_runs
 
-        result = join_runs(runs, baseline=baseline, out=out, report=progress)
+        result = join_runs(runs, baseline=baseline, out=out, progress=progress)
         if report:
             write_report(result, progress)
     show(result, words(json=json))

@@ -191,11 +191,11 @@ def measure(
         )
         if max_calls is not None:
             evaluator.limits = Limits(max_calls=max_calls)
-        evaluator.page = evaluator.page if report is None else report
-        evaluator.report = progress
+        evaluator.report = evaluator.report if report is None else report
+        evaluator.progress = progress
         with resumable(progress, again):
             result = evaluator.run()
-        if evaluator.page:
+        if evaluator.report:
             write_report(result, progress)
     show(result, words(json=json))
     if json:

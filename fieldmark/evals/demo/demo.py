@@ -25,7 +25,7 @@ from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits, Record, Usage
 from fieldmark.tools.clip.clip import Encoder
 from fieldmark.tools.llm.counting import CountingModel
-from fieldmark.tools.runs.events import Report
+from fieldmark.tools.runs.events import Progress, RobustnessStarted, WorldStarted
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.statistics.intervals import (
@@ -161,7 +161,7 @@ async def run_demo(
     answers: ByteStore,
     pictures: Path,
     run: RunFolder,
-    report: Report,
+    progress: Progress,
 ) -> tuple[DemoResult, list[Climb]]:
     """Render the worlds, start a guide for each, climb the ladder, pool and test.
 
@@ -171,7 +171,7 @@ async def run_demo(
         answers: Where answers are kept.
         pictures: Folder for rendered data sets; complete ones are reused.
         run: The run's folder.
-        report: Shows progress.
+        progress: Shows progress.
 
     Returns:
         The result, and each world's climb (for the report).
@@ -184,20 +184,20 @@ async def run_demo(
     asked: dict[str, JsonValue] = {}
     for number in range(settings.books):
         seed = settings.seed + number
-        report("world", {"number": number + 1, "of": settings.books, "seed": seed})
+        progress(WorldStarted(number=number + 1, of=settings.books, seed=seed))
         book = species_book(seed, new=settings.species, known=0)
         started = time.perf_counter()
-        drawn = draw_pictures(pictures, book, seed=seed, images=settings.images, report=report)
+        drawn = draw_pictures(pictures, book, seed=seed, images=settings.images, progress=progress)
         world = World(classes=drawn.classes, noun=NOUN, images=drawn.images)
         clock["render"] += time.perf_counter() - started
         folder = run if number == 0 else inner(run, f"book-{number + 1}")
         guide = Guide(book, GuideSettings(mistakes=settings.mistakes))
         async with asked_over_http(guide, store=answers, limits=Limits()) as chat:
             model = CountingModel(chat)
-            ladder = Ladder(encoder=encoder, llm=model, options=settings.options, report=report)
+            ladder = Ladder(encoder=encoder, llm=model, options=settings.options, progress=progress)
             climb = await ladder.climb(world, folder)
             if settings.robustness:
-                report("robustness", {})
+                progress(RobustnessStarted())
                 checks.append(await check_robustness(ladder, climb, seed=seed))
             usage += chat.usage
             clock["llm"] += model.seconds

@@ -23,7 +23,7 @@ from fieldmark.tools.books.wording import class_text, descriptor_text
 from fieldmark.tools.clip.clip import Encoder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
-from fieldmark.tools.runs.events import Report
+from fieldmark.tools.runs.events import Progress, RungStarted
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.scoring.prototype import ensemble_scores
 
@@ -91,13 +91,13 @@ class Ladder:
         encoder: The CLIP encoder.
         llm: The language model.
         options: The resolve rung's options.
-        report: Shows progress.
+        progress: Shows progress.
     """
 
     encoder: Encoder
     llm: LanguageModel
     options: ResolveOptions = field(default_factory=ResolveOptions)
-    report: Report
+    progress: Progress
 
     async def climb(self, world: World, run: RunFolder) -> Climb:
         """Run every rung.
@@ -110,18 +110,18 @@ class Ladder:
         questions: dict[str, int] = {rung: 0 for rung in RUNGS}  # noqa: C420  (wider than the literals)
         options = self.options.model_copy(update={"noun": world.noun})
 
-        self.report("rung", {"name": "names"})
+        self.progress(RungStarted(name="names"))
         labels["names"] = self.by_prompts(world, [[class_text(name)] for name in world.classes])
         labels["templates"] = self.by_prompts(world, [fill(IMAGENET_7, name) for name in world.classes])
 
-        self.report("rung", {"name": "resolve"})
+        self.progress(RungStarted(name="resolve"))
         state, predictions, notebook = await self.resolve(world, run, options)
         labels["resolve"] = self._indices(world, [p.label for p in predictions])
         labels["descriptors"] = self._indices(world, [str(p.first_label) for p in predictions])
         questions["resolve"] = len(notebook.notes)
         questions["descriptors"] = len(world.classes)
 
-        self.report("rung", {"name": "descriptors_more"})
+        self.progress(RungStarted(name="descriptors_more"))
         # At least as many questions as the loop asked: what is left of a round of samples is not cut off.
         samples = -(-questions["resolve"] // len(world.classes))
         more = ResolveOptions(noun=world.noun, descriptor_samples=samples, max_rounds=0)
@@ -129,12 +129,12 @@ class Ladder:
         labels["descriptors_more"] = self._indices(world, [p.label for p in control])
         questions["descriptors_more"] = len(general.notes)
 
-        self.report("rung", {"name": "fudd"})
+        self.progress(RungStarted(name="fudd"))
         _, rivals, pairs = await self.resolve(world, inner(run, "fudd"), fudd_options(world.noun))
         labels["fudd"] = self._indices(world, [p.label for p in rivals])
         questions["fudd"] = questions["everything"] = len(pairs.notes)
 
-        self.report("rung", {"name": "everything"})
+        self.progress(RungStarted(name="everything"))
         labels["everything"] = self.by_prompts(world, everything(pairs.votes, world))
         return Climb(
             world=world,
@@ -165,7 +165,7 @@ class Ladder:
             arrays=ArrayStore(run.path / "arrays"),
             run=run,
             options=options,
-            report=self.report,
+            progress=self.progress,
         )
 
     def scores(self, world: World, prompts: Sequence[Sequence[str]]) -> Tensor:

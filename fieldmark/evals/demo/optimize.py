@@ -19,7 +19,7 @@ from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.datasets.shots import draw_shots, first
-from fieldmark.tools.runs.events import Report
+from fieldmark.tools.runs.events import Progress
 from fieldmark.tools.runs.folder import RunFolder
 
 MOST_SHOTS = 16
@@ -50,14 +50,14 @@ def aviary_classes(settings: AviarySettings) -> tuple[str, ...]:
 
 
 def aviary_images(
-    book: Sequence[Species], settings: AviarySettings, *, pictures: Path, report: Report
+    book: Sequence[Species], settings: AviarySettings, *, pictures: Path, progress: Progress
 ) -> LabelledImages:
     """Draw the training and the test pictures, each from seeds of its own, or take those drawn before."""
     train = draw_pictures(
-        pictures, book, seed=settings.seed + TRAIN_SEED, images=MOST_SHOTS, report=report
+        pictures, book, seed=settings.seed + TRAIN_SEED, images=MOST_SHOTS, progress=progress
     ).images
     few = draw_shots([image.label for image in train], shots=settings.shots, draw=first)
-    test = draw_pictures(pictures, book, seed=settings.seed, images=settings.images, report=report)
+    test = draw_pictures(pictures, book, seed=settings.seed, images=settings.images, progress=progress)
     return LabelledImages(
         classes=test.classes, train=tuple(train[place] for place in sorted(few)), test=test.images
     )
@@ -71,7 +71,7 @@ async def optimize_aviary(
     answers: ByteStore,
     pictures: Path,
     run: RunFolder,
-    report: Report,
+    progress: Progress,
     book: PromptBook | None = None,
     given: GivenTexts | None = None,
     resumed: bool = False,
@@ -88,7 +88,7 @@ async def optimize_aviary(
         answers: Where answers are kept.
         pictures: Folder for drawn data sets; complete ones are reused.
         run: The run's folder.
-        report: Shows progress.
+        progress: Shows progress.
         book: A book to start from instead of the guide's descriptors.
         given: Descriptions and other words for the species.
         resumed: Whether the run was begun by an earlier process.
@@ -98,7 +98,7 @@ async def optimize_aviary(
     """
     species = species_book(settings.seed, new=settings.species, known=0)
     began = time.perf_counter()
-    images = aviary_images(species, settings, pictures=pictures, report=report)
+    images = aviary_images(species, settings, pictures=pictures, progress=progress)
     render = time.perf_counter() - began
     guide = Guide(species, GuideSettings(mistakes=settings.mistakes))
     async with asked_over_http(guide, store=answers, limits=limits) as llm:
@@ -118,7 +118,7 @@ async def optimize_aviary(
                 notes=(NOTE,),
                 also=also,
                 ceiling=ceiling,
-                report=report,
+                progress=progress,
             )
         )
     return result

@@ -28,7 +28,7 @@ async def by_evolved_book(bench: Bench) -> MethodScores:
         arrays=bench.arrays,
         run=bench.run,
         options=OptimizeOptions(noun=bench.noun, seed=bench.seed, passes=1),
-        report=bench.report,
+        progress=bench.progress,
     )
     await run_optimize(context)
     book = bench.run.read("book.json", PromptBook)

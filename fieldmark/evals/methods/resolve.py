@@ -32,7 +32,7 @@ async def by_resolving(bench: Bench) -> MethodScores:
         arrays=bench.arrays,
         run=bench.run,
         options=ResolveOptions(noun=bench.noun),
-        report=bench.report,
+        progress=bench.progress,
     )
     state = await run_resolve(context)
     if state.stop_reason == "budget":

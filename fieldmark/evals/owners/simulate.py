@@ -47,7 +47,7 @@ from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import repeats
 from fieldmark.tools.llm.counting import CountingModel
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import Progress, no_progress
 from fieldmark.tools.statistics import agreement
 
 Floats = NDArray[np.float64]
@@ -68,7 +68,7 @@ class Simulation:
         answers: Where answers and verdicts are kept.
         pictures: Folder for drawn pictures; complete ones are reused.
         home: Folder for the concepts' folders: a fresh one, as every concept begins anew.
-        report: Shows progress.
+        progress: Shows progress.
     """
 
     options: SimulateOptions
@@ -76,7 +76,7 @@ class Simulation:
     answers: ByteStore
     pictures: Path
     home: Path
-    report: Report = say_nothing
+    progress: Progress = no_progress
 
     def world(self) -> OwnersWorld:
         """The pictures, drawn and encoded now if they are not yet."""
@@ -86,7 +86,7 @@ class Simulation:
             seed=self.options.seed,
             pool=self.options.pool,
             held_out=self.options.held_out,
-            report=self.report,
+            progress=self.progress,
         )
 
 
@@ -138,7 +138,7 @@ async def simulate(
         verdicts=VerdictStore(MemoryByteStore()),
         home=task.home,
         options=options,
-        report=task.report,
+        progress=task.progress,
     )
     if options.guide == "in-process":
         return [await _kept(rule, remembering_nothing(setup, guide), keep) for rule in rules]

@@ -33,7 +33,7 @@ from fieldmark.tools.concepts.heads.choose import choose_head
 from fieldmark.tools.concepts.heads.export import load_head
 from fieldmark.tools.concepts.heads.train import Examples
 from fieldmark.tools.llm.counting import CountingModel
-from fieldmark.tools.runs.events import Report
+from fieldmark.tools.runs.events import Progress, StepFailed
 from fieldmark.tools.runs.folder import now
 from fieldmark.tools.statistics.agreement import best_threshold
 
@@ -113,7 +113,7 @@ class TrialSetup:
         verdicts: Where verdicts are kept.
         home: Folder for the concepts' folders.
         options: What is simulated.
-        report: Shows progress.
+        progress: Shows progress.
     """
 
     world: OwnersWorld
@@ -123,7 +123,7 @@ class TrialSetup:
     verdicts: VerdictStore
     home: Path
     options: SimulateOptions
-    report: Report
+    progress: Progress
 
 
 async def talk_and_build(
@@ -161,7 +161,7 @@ async def talk_and_build(
         llm=CountingModel(setup.llm),
         arrays=ArrayStore(folder.path / "arrays"),
         options=condition,
-        report=setup.report,
+        progress=setup.progress,
     )
     sitting = await converse(talk, owner)
     trial = await built(
@@ -237,14 +237,14 @@ async def built(
         llm=setup.llm,
         arrays=ArrayStore(folder.path / "arrays"),
         options=BuildOptions(annotate=setup.options.annotate, seed=setup.options.seed),
-        report=setup.report,
+        progress=setup.progress,
     )
     student = nothing(len(setup.world.held_out))
     taught = True
     try:
         await run_build(context)
     except InputError as error:  # where the annotator understands no clause there is nothing to learn from
-        setup.report("failed", {"kind": "build", "reason": str(error)})
+        setup.progress(StepFailed(kind="build", reason=str(error)))
         taught = False
     else:
         head, _ = load_head(context.out, setup.encoder)

@@ -11,7 +11,7 @@ from fieldmark.evals.owners.rules import Values
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.pool import ImagePool, open_pool
 from fieldmark.tools.images.files import find_images
-from fieldmark.tools.runs.events import Report
+from fieldmark.tools.runs.events import ImagesEncoded, PicturesDrawn, Progress
 
 APART = 1_000_003
 """Added to the seed of the held-out flock."""
@@ -35,7 +35,7 @@ class OwnersWorld:
 
 
 def draw_world(
-    pictures: Path, encoder: Encoder, *, seed: int, pool: int, held_out: int, report: Report
+    pictures: Path, encoder: Encoder, *, seed: int, pool: int, held_out: int, progress: Progress
 ) -> OwnersWorld:
     """Draw both flocks, or take those drawn before, and encode them.
 
@@ -48,14 +48,14 @@ def draw_world(
         seed: Decides the pictures.
         pool: Pictures to talk about.
         held_out: Pictures to measure on.
-        report: Shows progress.
+        progress: Shows progress.
     """
 
     def drawing(done: int, of: int) -> None:
-        report("rendering", {"done": done, "of": of})
+        progress(PicturesDrawn(done=done, of=of))
 
     def encoding(done: int, of: int) -> None:
-        report("encoded", {"done": done, "of": of})
+        progress(ImagesEncoded(done=done, of=of))
 
     folders = (pictures / f"kinds-{seed}-{pool}", pictures / f"kinds-{seed + APART}-{held_out}")
     scene: dict[str, Values] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from fieldmark.agents.shared.notes import RoundSummary
+from fieldmark.tools.runs.events import RoundSummary
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def read_rounds(folder: Path) -> tuple[RoundSummary, ...]:
             continue
         try:
             event = json.loads(line)
-            if event["event"] != "triaged":
+            if event["event"] != RoundSummary.line:
                 continue
             fields = {key: value for key, value in event.items() if key not in _OF_EVERY_EVENT}
             summary = RoundSummary.model_validate(fields)

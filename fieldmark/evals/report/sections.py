@@ -6,10 +6,10 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from fieldmark.agents.shared.notes import RoundSummary
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.confusion import ConfusedClasses
 from fieldmark.records import Prediction
+from fieldmark.tools.runs.events import RoundSummary
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
 from fieldmark.records import Limits
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.runs.events import Report
+from fieldmark.tools.runs.events import Progress, SettingStarted
 from fieldmark.tools.runs.folder import RunFolder
 
 
@@ -28,7 +28,7 @@ async def run_setting(
     limits: Limits,
     mistakes: float,
     earlier: Earlier,
-    report: Report,
+    progress: Progress,
     began: Callable[[Evaluation], None] = lambda task: None,
 ) -> Evaluation:
     """Draw a setting, start its guide and run the methods.
@@ -44,13 +44,13 @@ async def run_setting(
         limits: The most that may be asked of the guide.
         mistakes: Share of wrong statements in the guide's answers.
         earlier: Where runs that need not be repeated are found.
-        report: Shows progress.
+        progress: Shows progress.
         began: Given what is run before anything is asked: what it spends is known then, however it ends.
 
     Returns:
         What was run.
     """
-    report("setting", {"name": setting})
+    progress(SettingStarted(name=setting))
     test, book = SETTINGS[setting](world)  # the guide's book may hold more than the classes
     guide = Guide(book, GuideSettings(mistakes=mistakes))
     async with asked_over_http(guide, store=answers, limits=limits) as llm:
@@ -62,7 +62,7 @@ async def run_setting(
             folder=folder,
             options=options,
             earlier=earlier,
-            report=report,
+            progress=progress,
         )
         began(task)
         await run_methods(task)

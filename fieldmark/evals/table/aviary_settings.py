@@ -15,7 +15,7 @@ from fieldmark.errors import InputError
 from fieldmark.evals.table.test_set import ImageFactor, TestSet
 from fieldmark.tools.datasets.shots import draw_shots, first
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import Progress, no_progress
 
 TEMPLATES = (
     "a photo of a {}, a type of bird.",
@@ -48,7 +48,7 @@ class AviaryWorld:
         base: Known species beside new ones, to learn on; at most three for every four new ones.
         base_images: Labelled pictures of each of them.
         pictures: Folder for drawn pictures; complete sets are reused.
-        report: Shows progress.
+        progress: Shows progress.
     """
 
     seed: int
@@ -59,7 +59,7 @@ class AviaryWorld:
     base: int = 60
     base_images: int = 12
     pictures: Path
-    report: Report = say_nothing
+    progress: Progress = no_progress
 
 
 def new_species(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
@@ -256,7 +256,7 @@ def _drawn(
         images=images,
         correlation=correlation,
         difficulty=difficulty,
-        report=world.report,
+        progress=world.progress,
     )
     return drawn.images, drawn.truths
 

@@ -16,7 +16,7 @@ from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
 from fieldmark.tools.llm.counting import CountingModel
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import ImagesEncoded, Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 
 
@@ -38,7 +38,7 @@ class Bench:
         arrays: Where graphs keep their arrays.
         run: A folder for this method alone, where graphs keep their checkpoint.
         seed: Decides whatever a method draws.
-        report: Shows progress.
+        progress: Shows progress.
         slots: Lets as many questions pass at a time as the model takes.
         endpoint_down: Why the endpoint cannot be asked any more; empty while it can.
         notes: What a reader must know of how the method went; a method may add to it.
@@ -50,7 +50,7 @@ class Bench:
     arrays: ArrayStore
     run: RunFolder
     seed: int = 0
-    report: Report = say_nothing
+    progress: Progress = no_progress
     slots: asyncio.Semaphore = field(init=False, repr=False)
     endpoint_down: str = ""
     notes: list[str] = field(default_factory=list[str])
@@ -67,7 +67,7 @@ class Bench:
         llm: LanguageModel | None,
         run: RunFolder,
         seed: int = 0,
-        report: Report = say_nothing,
+        progress: Progress = no_progress,
     ) -> "Bench":
         """A bench with counters at zero."""
         return cls(
@@ -77,7 +77,7 @@ class Bench:
             arrays=ArrayStore(run.path / "arrays"),
             run=run,
             seed=seed,
-            report=report,
+            progress=progress,
         )
 
     @property
@@ -185,7 +185,7 @@ class Bench:
         return rows
 
     def _progress(self, done: int, of: int) -> None:
-        self.report("encoded", {"done": done, "of": of})
+        self.progress(ImagesEncoded(done=done, of=of))
 
     @property
     def cost(self) -> Cost:

@@ -1,7 +1,7 @@
 """Runs methods on a test set, one file a method and seed, each written the moment it is done."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -18,7 +18,7 @@ from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import ChatModel
-from fieldmark.tools.runs.events import Report, say_nothing
+from fieldmark.tools.runs.events import Event, ImagesEncoded, MethodStarted, Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.scoring.loki import tree_distances
 
@@ -41,7 +41,7 @@ class Evaluation:
         folder: The run's folder.
         options: Seeds and shots.
         earlier: Where runs that need not be repeated are found.
-        report: Shows progress.
+        progress: Shows progress.
     """
 
     test: TestSet
@@ -51,7 +51,7 @@ class Evaluation:
     folder: RunFolder
     options: EvalOptions
     earlier: Earlier = lambda identity: None
-    report: Report = say_nothing
+    progress: Progress = no_progress
     done: list[MethodRun] = field(default_factory=list[MethodRun])
 
 
@@ -72,14 +72,13 @@ async def run_methods(task: Evaluation) -> list[MethodRun]:
         EndpointError: The language model cannot be asked at all; what was measured is kept.
         LimitReached: A limit stopped the run; it can be resumed.
     """
-    task.test = usable(task.test, task.encoder, task.report)
+    task.test = usable(task.test, task.encoder, task.progress)
     truth = record_of(task.test)
     inside = RunFolder(task.folder.path / RUNS / task.test.setting)
     inside.write(TRUTH, truth)
     planned = list(tasks(task.methods, task.options))
     offers = task.test.offers(llm=task.llm is not None)
     for number, (method, seed) in enumerate(planned, start=1):
-        told = {"number": number, "of": len(planned), "name": method.title, "key": method.key, "seed": seed}
         identity = identity_of(method, seed, truth, task)
         name = f"{method.key}-{seed}"
         lacking = sorted(method.needs - offers)
@@ -89,7 +88,16 @@ async def run_methods(task: Evaluation) -> list[MethodRun]:
         else:
             found = _kept(inside, name, identity) or task.earlier(identity)
         doing = "measured" if found is None else "left_out" if found.outcome == "left_out" else "taken_over"
-        task.report("method", {**told, "doing": doing})
+        task.progress(
+            MethodStarted(
+                number=number,
+                of=len(planned),
+                name=method.title,
+                key=method.key,
+                seed=seed,
+                doing=doing,
+            )
+        )
         if found is None:
             # By identity: a graph must not go on from a checkpoint of another version, data or model.
             work = RunFolder(inside.path / "work" / f"{name}-{identity[:12]}")
@@ -123,7 +131,12 @@ async def _measured(
     method: Method, seed: int, identity: str, task: Evaluation, folder: RunFolder
 ) -> MethodRun:
     bench = Bench.of(
-        task.test, encoder=task.encoder, llm=task.llm, run=folder, seed=seed, report=encoding(task.report)
+        task.test,
+        encoder=task.encoder,
+        llm=task.llm,
+        run=folder,
+        seed=seed,
+        progress=only_encoding(task.progress),
     )
     if method.bound and not task.test.names_given:
         bench.notes.append(BOUND)
@@ -150,14 +163,14 @@ async def _measured(
     )
 
 
-def encoding(report: Report) -> Report:
+def only_encoding(progress: Progress) -> Progress:
     """What is shown of a method at work: how far encoding is; the rounds of a graph are its own affair."""
 
-    def told(event: str, fields: Mapping[str, object]) -> None:
-        if event == "encoded":
-            report(event, fields)
+    def shown(event: Event) -> None:
+        if isinstance(event, ImagesEncoded):
+            progress(event)
 
-    return told
+    return shown
 
 
 def _left_out(method: Method, seed: int, identity: str, test: TestSet, lacking: Sequence[Need]) -> MethodRun:
@@ -184,7 +197,7 @@ def _kept(folder: RunFolder, name: str, identity: str) -> MethodRun | None:
     return found if found.identity == identity and found.outcome == "done" else None
 
 
-def usable(test: TestSet, encoder: Encoder, report: Report) -> TestSet:
+def usable(test: TestSet, encoder: Encoder, progress: Progress) -> TestSet:
     """The test set without images that cannot be encoded; a note tells how many were lost.
 
     Raises:
@@ -192,7 +205,7 @@ def usable(test: TestSet, encoder: Encoder, report: Report) -> TestSet:
     """
     every = (*test.images, *test.train, *test.pool, *test.base)
     encoded = encoder.encode_images(
-        every, progress=lambda done, of: report("encoded", {"done": done, "of": of})
+        every, progress=lambda done, of: progress(ImagesEncoded(done=done, of=of))
     )
     if bool(encoded.ok.all()):
         return test

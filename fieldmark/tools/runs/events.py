@@ -1,10 +1,341 @@
-"""What a run reports while it goes on."""
+"""What a run says of itself while it goes on: one small record an event, and the callback that takes them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
 
-Report = Callable[[str, Mapping[str, object]], None]
-"""Called with the name of an event and its fields; shows progress, never decides anything."""
+from fieldmark.records import Record
+from fieldmark.records.annotation import Call
+from fieldmark.records.conversation import ConversationProgress
 
 
-def say_nothing(event: str, fields: Mapping[str, object]) -> None:
-    """A `Report` that drops every event."""
+class Event(Record):
+    """Something that happened. A callback shows the events it knows and passes over the others."""
+
+
+Progress = Callable[[Event], None]
+"""Called with every event; shows progress, never decides anything."""
+
+
+def no_progress(event: Event) -> None:
+    """A `Progress` that drops every event."""
+
+
+class Step(Event):
+    """One more of a known number of steps is done."""
+
+    done: int
+    of: int
+
+
+class Logged(Event):
+    """An event that the run's folder keeps too, as a line of `events.jsonl`."""
+
+    line: ClassVar[str]
+    """The line's `event`."""
+
+
+# ---------------------------------------------------------------- any run
+
+
+class RunOpened(Event):
+    """A run has its folder, a new one or that of the run it goes on with."""
+
+    path: Path
+
+
+class EncodingStarted(Event):
+    """Images and texts go to the encoder; what is cached comes back at once."""
+
+    images: int
+    texts: int
+
+
+class ImagesEncoded(Step):
+    """Images have their vectors."""
+
+
+class QuestionAnswered(Event):
+    """The language model answered a question."""
+
+    kind: str
+    """The prompt's name: "describe", "pair", …"""
+    classes: tuple[str, ...]
+    """The classes that the question is about."""
+    cached: bool
+
+
+class StepFailed(Event):
+    """A question brought no usable answer, or something else is left out for a reason."""
+
+    kind: str
+    """The prompt's name, or what is left out: "build", "exemplar"."""
+    reason: str
+    code: str = ""
+    """The reason in one word, where it has one: what is counted."""
+    classes: tuple[str, ...] = ()
+
+
+class RunFinished(Logged):
+    """The run is over."""
+
+    line = "finished"
+
+    stop_reason: str | None
+
+
+# ---------------------------------------------------------------- resolve
+
+
+class NounNotFound(Event):
+    """Which noun fits all classes was asked in vain."""
+
+    reason: str
+
+
+class RoundPlanned(Logged):
+    """The questions of the next round are chosen."""
+
+    line = "planned"
+
+    round: int
+    questions: int
+
+
+class RoundSummary(Logged):
+    """One pass of triage."""
+
+    line = "triaged"
+
+    round: int
+    questions: int
+    resolved: int
+    open: int
+    rejected: int
+    candidates: int
+    """Candidates left over all images."""
+    attributes: int = 0
+
+
+class LookingStarted(Event):
+    """The vision-language model is about to see the images that are still open."""
+
+    images: int
+
+
+class OpenImagesSeen(Step):
+    """The vision-language model has seen open images."""
+
+
+class LookingStopped(Event):
+    """The vision-language model cannot be asked any more."""
+
+    reason: str
+
+
+class LookingFinished(Logged):
+    """The vision-language model has seen all the open images that it could."""
+
+    line = "looked"
+
+    images: int
+    decided: int
+    kept_back: int
+    """Images that a limit or a dead endpoint kept from the model."""
+
+
+# ---------------------------------------------------------------- optimize
+
+
+class GenerationScored(Event):
+    """One generation of the prompt search is scored."""
+
+    number: int
+    stage: str
+    """"templates", "sampling" or "classes"."""
+    fitness: float
+    """Of the best candidate so far."""
+    scored: int
+    """Candidates scored in this generation."""
+    candidates: int
+    """Candidates scored so far."""
+    texts: int
+    """Texts encoded so far."""
+
+
+class FoldSearchStarted(Event):
+    """One of a fold's searches starts; numbers count from 1."""
+
+    number: int
+    of: int
+    search: int
+    searches: int
+
+
+class ReflectionFinished(Event):
+    """The language model was shown what the best book confuses."""
+
+    questions: int
+    failed: int
+    units: int
+    """Texts that are new to the search."""
+    ended: str
+    """Why no more could be asked; empty where nothing stopped it."""
+
+
+class CeilingSearchStarted(Event):
+    """A search on the test images starts, for the accuracy that a book could reach at best."""
+
+
+# ---------------------------------------------------------------- concepts
+
+
+class PoolImagesMissing(Event):
+    """Some files of a concept's pool are not there any more."""
+
+    gone: int
+    of: int
+    first: str
+
+
+class ClausesDrafted(Event):
+    """A concept has its first clauses."""
+
+    clauses: int
+    questions: int
+    by_name: bool
+    """Whether the concept's name had to do, as no language model drafted any."""
+
+
+class ImagesMined(Event):
+    """Images worth a look were found in the pool."""
+
+    images: int
+    near_misses: int
+
+
+class ImagesJudged(Step):
+    """The annotator has labelled images."""
+
+
+class VerdictsReady(Event):
+    """The annotator has labelled everything that was mined."""
+
+    images: int
+    calls: dict[Call, int]
+    """Verdict → number of images."""
+
+
+class VerdictsDoubted(Step):
+    """Verdicts were searched for what the definition leaves open."""
+
+
+class GapsFound(Event):
+    """What the definition leaves open is known."""
+
+    images: int
+    gaps: int
+
+
+class BoardReady(Event):
+    """A board is laid out for the owner to label."""
+
+    number: int
+    images: int
+
+
+class EditsProposed(Event):
+    """Edits of the definition were proposed."""
+
+    candidates: int
+
+
+class EditsWeighed(Event):
+    """The proposed edits competed with the definition in force."""
+
+    candidates: int
+    offered: bool
+
+
+class BoardFinished(Event):
+    """A board is labelled, and its edits are decided."""
+
+    progress: ConversationProgress
+
+
+class LimitStopped(Event):
+    """A limit ends the conversation."""
+
+    reason: str
+
+
+class SampleGrown(Event):
+    """A build takes in more images, those that its classifier is unsure about."""
+
+    round: int
+    images: int
+
+
+class DebatesStarted(Event):
+    """The images on which annotator and classifier disagree most are about to be argued about."""
+
+    images: int
+
+
+class ImagesDebated(Step):
+    """Images were argued about."""
+
+
+# ---------------------------------------------------------------- measurements
+
+
+class WorldStarted(Event):
+    """The demo turns to a world; numbers count from 1."""
+
+    number: int
+    of: int
+    seed: int
+
+
+class PicturesDrawn(Step):
+    """Pictures of the aviary were drawn."""
+
+
+class RungStarted(Event):
+    """The demo turns to a rung of its ladder."""
+
+    name: str
+
+
+class RobustnessStarted(Event):
+    """The demo turns to a smaller pool, and to one image at a time."""
+
+
+class SettingStarted(Event):
+    """An evaluation turns to a setting."""
+
+    name: str
+
+
+class MethodStarted(Event):
+    """An evaluation turns to a method; numbers count from 1."""
+
+    number: int
+    of: int
+    name: str
+    key: str
+    seed: int
+    doing: str
+    """"measured", "taken_over" or "left_out"."""
+
+
+class TableStarted(Event):
+    """An evaluation puts its table together."""
+
+
+class OwnerFinished(Event):
+    """A simulated owner is done."""
+
+    number: int
+    of: int
+    name: str

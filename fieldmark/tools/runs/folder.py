@@ -17,6 +17,7 @@ from fieldmark.cache.folders import write_whole
 from fieldmark.errors import RunError
 from fieldmark.records import Prediction, PromptBook, RunConfig, RunManifest
 from fieldmark.tools.images.given_paths import is_there
+from fieldmark.tools.runs.events import Logged
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -129,13 +130,11 @@ class RunFolder:
         except (OSError, ValidationError) as error:
             raise RunError(f"{str(path)!r} cannot be read: {str(error).splitlines()[0]}.") from error
 
-    def event(self, name: str, **fields: JsonValue) -> None:
+    def event(self, event: Logged) -> None:
         """Append one line to `events.jsonl`."""
-        line = json.dumps(
-            {"time": now(), "at": round(time.monotonic(), 3), "event": name, **fields}, ensure_ascii=False
-        )
-        # What is no valid text (a file's name may be) is written as JSON escapes it.
-        with (self.path / "events.jsonl").open("a", encoding="utf-8", errors="backslashreplace") as file:
+        stamp = {"time": now(), "at": round(time.monotonic(), 3), "event": event.line}
+        line = json.dumps({**stamp, **event.model_dump(mode="json")}, ensure_ascii=False)
+        with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def write_predictions(self, predictions: Iterable[Prediction]) -> None:

@@ -25,6 +25,7 @@ from fieldmark.prompts.subclasses import ask_subclasses, subclasses_of
 from fieldmark.prompts.task_questions import ask_task_questions, questions_of
 from fieldmark.records import Message, QuestionSpec
 from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.runs.events import no_progress
 from tests.unit.aviary.bird_questions import BIRD_QUESTIONS
 
 BOOK = species_book(1)
@@ -265,7 +266,7 @@ async def asked_over_http(server, store):
             endpoint_down="",
             slots=asyncio.Semaphore(4),
             arrays=None,
-            report=lambda event, fields: None,
+            progress=no_progress,
             options=SimpleNamespace(noun="bird"),
         )
         return await asyncio.gather(*(ask_planned(spec, context) for spec in PLANNED)), llm.usage, llm.faults

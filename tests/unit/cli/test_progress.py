@@ -1,41 +1,44 @@
 """Events become a few plain lines where there is no terminal, and never more."""
 
 import io
-from typing import Any
+from pathlib import Path
 
 import pytest
 
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import PlainConsole
+from fieldmark.tools.runs.events import (
+    EncodingStarted,
+    Event,
+    FoldSearchStarted,
+    PicturesDrawn,
+    QuestionAnswered,
+    RobustnessStarted,
+    RoundPlanned,
+    RoundSummary,
+    RungStarted,
+    RunOpened,
+    StepFailed,
+    WorldStarted,
+)
 
-TRIAGED = {
-    "round": 0,
-    "questions": 0,
-    "resolved": 3,
-    "open": 5,
-    "rejected": 0,
-    "candidates": 9,
-    "attributes": 0,
-}
-RUN: list[tuple[str, dict[str, Any]]] = [
-    ("run", {"id": "x", "path": "runs/x"}),
-    *[("answered", {"kind": "describe", "classes": [name], "cached": False}) for name in "abcdefgh"],
-    (
-        "failed",
-        {"kind": "describe", "classes": ["i"], "reason": "refused: the model declined", "code": "refused"},
-    ),
-    ("encoding", {"images": 8, "texts": 40}),
-    ("triaged", TRIAGED),
-    ("planned", {"round": 1, "questions": 2}),
-    *[("answered", {"kind": "group", "classes": list("ab"), "cached": True})] * 2,
-    ("triaged", {**TRIAGED, "round": 1, "questions": 2, "resolved": 7, "open": 0, "rejected": 1}),
-]
+TRIAGED = RoundSummary(round=0, questions=0, resolved=3, open=5, rejected=0, candidates=9)
+RUN: tuple[Event, ...] = (
+    RunOpened(path=Path("runs/x")),
+    *(QuestionAnswered(kind="describe", classes=(name,), cached=False) for name in "abcdefgh"),
+    StepFailed(kind="describe", classes=("i",), reason="refused: the model declined", code="refused"),
+    EncodingStarted(images=8, texts=40),
+    TRIAGED,
+    RoundPlanned(round=1, questions=2),
+    *[QuestionAnswered(kind="group", classes=("a", "b"), cached=True)] * 2,
+    TRIAGED.model_copy(update={"round": 1, "questions": 2, "resolved": 7, "open": 0, "rejected": 1}),
+)
 
 
 def test_lines_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     with TerminalProgress("Loading") as progress:
-        for event, fields in RUN:
-            progress(event, fields)
+        for event in RUN:
+            progress(event)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
@@ -53,20 +56,20 @@ def test_a_fold_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with TerminalProgress("Loading") as progress:
         for number in (1, 2):
             for search in (1, 2, 3):
-                progress("fold", {"number": number, "of": 2, "search": search, "searches": 3})
+                progress(FoldSearchStarted(number=number, of=2, search=search, searches=3))
     assert capsys.readouterr().err.splitlines() == ["Fold 1 of 2 …", "Fold 2 of 2 …"]
 
 
 def test_of_a_ladder_only_the_loop_tells_its_rounds(capsys: pytest.CaptureFixture[str]) -> None:
     with TerminalProgress("Loading") as progress:
-        progress("world", {"number": 1, "of": 1, "seed": 7})
+        progress(WorldStarted(number=1, of=1, seed=7))
         for done in (25, 50):
-            progress("rendering", {"done": done, "of": 50})
+            progress(PicturesDrawn(done=done, of=50))
         for rung in ("resolve", "fudd"):
-            progress("rung", {"name": rung})
-            progress("triaged", TRIAGED)
-        progress("robustness", {})
-        progress("triaged", TRIAGED)
+            progress(RungStarted(name=rung))
+            progress(TRIAGED)
+        progress(RobustnessStarted())
+        progress(TRIAGED)
     assert capsys.readouterr().err.splitlines() == [
         "Drawing pictures …",
         "Rung: the resolve loop …",
@@ -78,8 +81,8 @@ def test_of_a_ladder_only_the_loop_tells_its_rounds(capsys: pytest.CaptureFixtur
 
 def test_an_unknown_event_and_an_unknown_rung_are_no_accident(capsys: pytest.CaptureFixture[str]) -> None:
     with TerminalProgress("Loading") as progress:
-        progress("unheard_of", {"x": 1})
-        progress("rung", {"name": "[bold]new[/]"})
+        progress(Event())
+        progress(RungStarted(name="[bold]new[/]"))
     assert capsys.readouterr().err.splitlines() == ["Rung: [bold]new[/] …"]
 
 
@@ -89,8 +92,8 @@ def test_a_terminal_gets_a_bar_with_counts_that_is_gone_at_the_end(monkeypatch: 
     monkeypatch.setattr("fieldmark.cli.progress.errors", lambda: console)
     with TerminalProgress("Loading") as progress:
         progress.classes = 9
-        for event, fields in RUN:
-            progress(event, fields)
+        for event in RUN:
+            progress(event)
             if progress._bar is not None:
                 progress._bar.refresh()
     shown = screen.getvalue()

@@ -11,6 +11,7 @@ from fieldmark.errors import CacheError, EndpointError, LimitReached, QuestionFa
 from fieldmark.prompts.registry import kind_of
 from fieldmark.prompts.tabulate import MOST_VALUES, SeenValues
 from fieldmark.records import ContextFactor, ContextValue, Family, QuestionSpec
+from fieldmark.tools.runs.events import StepFailed
 from tests.graph.running import Events, make_context
 from tests.graph.world import FakeModel, World, data_of
 
@@ -120,12 +121,13 @@ def test_questions_about_one_class_are_told_apart_by_their_text() -> None:
 )
 def test_a_failure_is_noted_and_told(tmp_path: Path, error: Exception, failure: str, reason: str) -> None:
     events = Events()
-    context = make_context(tmp_path, WORLD, llm=FakeModel(WORLD, fault=lambda question: error), report=events)
+    context = make_context(
+        tmp_path, WORLD, llm=FakeModel(WORLD, fault=lambda question: error), progress=events
+    )
     note = asyncio.run(ask(PAIR, context))
     assert (note.failure, note.reason, note.votes, note.prompts) == (failure, reason, (), ())
     code = error.code if isinstance(error, QuestionFailed) else failure
-    told = {"kind": "pair", "classes": ["finch", "crane"], "reason": reason, "code": code}
-    assert events.all == [("failed", told)]
+    assert events.all == [StepFailed(kind="pair", classes=("finch", "crane"), reason=reason, code=code)]
 
 
 def test_any_other_error_is_no_outcome(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.unit.evals.demo.test_ladder import LABELLED, WORLD
 
 @pytest.fixture(scope="module")
 def climb(tmp_path_factory: pytest.TempPathFactory) -> Climb:
-    ladder = Ladder(encoder=FakeEncoder(WORLD), llm=FakeModel(WORLD), options=options(), report=Events())
+    ladder = Ladder(encoder=FakeEncoder(WORLD), llm=FakeModel(WORLD), options=options(), progress=Events())
     return asyncio.run(ladder.climb(LABELLED, RunFolder(tmp_path_factory.mktemp("run"))))
 
 
@@ -115,7 +115,7 @@ def test_a_small_demo_and_its_repetition_for_free(tmp_path: Path) -> None:
                     answers=stores.answers,
                     pictures=stores.aviary,
                     run=run,
-                    report=Events(),
+                    progress=Events(),
                 )
             )
         assert len(climbs) == 1

@@ -17,6 +17,7 @@ from fieldmark.evals.demo.ladder import (
     inner,
 )
 from fieldmark.records import Vote
+from fieldmark.tools.runs.events import RungStarted
 from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.running import Events, options
 from tests.graph.world import FakeEncoder, FakeModel
@@ -28,7 +29,7 @@ LABELLED = World(classes=WORLD.names, noun="bird", images=IMAGES)
 
 
 def climb(folder: Path, model: FakeModel, events: Events) -> Climb:
-    ladder = Ladder(encoder=FakeEncoder(WORLD), llm=model, options=options(noun="fish"), report=events)
+    ladder = Ladder(encoder=FakeEncoder(WORLD), llm=model, options=options(noun="fish"), progress=events)
     return asyncio.run(ladder.climb(LABELLED, RunFolder(folder)))
 
 
@@ -44,7 +45,7 @@ def test_every_rung_labels_every_image(climbed: tuple[Climb, FakeModel, Events])
     for rung in RUNGS:
         assert found.labels[rung].shape == (48,)
         assert set(found.labels[rung].tolist()) <= set(range(16))
-    assert [fields["name"] for fields in events.named("rung")] == [
+    assert [event.name for event in events.of(RungStarted)] == [
         "names", "resolve", "descriptors_more", "fudd", "everything",
     ]  # fmt: skip
 
@@ -103,7 +104,7 @@ def test_labels_are_never_looked_at(tmp_path: Path, climbed: tuple[Climb, FakeMo
             for n, image in enumerate(IMAGES)
         ),
     )
-    ladder = Ladder(encoder=FakeEncoder(WORLD), llm=FakeModel(WORLD), options=options(), report=Events())
+    ladder = Ladder(encoder=FakeEncoder(WORLD), llm=FakeModel(WORLD), options=options(), progress=Events())
     blind = asyncio.run(ladder.climb(wrong, RunFolder(tmp_path)))
     for rung in RUNGS:
         np.testing.assert_array_equal(blind.labels[rung], found.labels[rung])

@@ -34,7 +34,7 @@ def test_books_are_pooled_by_their_images() -> None:
 @pytest.fixture(scope="module")
 def climbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ladder, Climb]:
     encoder = FakeEncoder(WORLD)
-    ladder = Ladder(encoder=encoder, llm=FakeModel(WORLD), options=options(), report=Events())
+    ladder = Ladder(encoder=encoder, llm=FakeModel(WORLD), options=options(), progress=Events())
     climb = asyncio.run(ladder.climb(LABELLED, RunFolder(tmp_path_factory.mktemp("run"))))
     encoder.reference = encoder.encode_images(WORLD.images(4)).vectors
     return ladder, climb
@@ -65,6 +65,6 @@ def test_without_a_reference_no_image_can_be_read_alone(
     climbed: tuple[Ladder, Climb], tmp_path: Path
 ) -> None:
     _, climb = climbed
-    bare = Ladder(encoder=FakeEncoder(WORLD), llm=FakeModel(WORLD), options=options(), report=Events())
+    bare = Ladder(encoder=FakeEncoder(WORLD), llm=FakeModel(WORLD), options=options(), progress=Events())
     with pytest.raises(InputError, match="reference"):
         one_by_one(bare, climb)

@@ -13,6 +13,7 @@ from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.records import MethodRun
 from fieldmark.records import Limits
+from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder
 
 SPECIES, IMAGES = 6, 3
@@ -42,7 +43,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MethodRun]:
                 limits=Limits(),
                 mistakes=0.15,
                 earlier=lambda identity: None,
-                report=lambda event, fields: None,
+                progress=no_progress,
             )
         )
     torch.set_num_threads(threads)

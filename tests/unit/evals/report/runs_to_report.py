@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from fieldmark.agents.shared.notes import RoundSummary
 from fieldmark.records import EncoderUsage, Mark, Prediction, PromptBook, RunManifest, Skipped, Usage
+from fieldmark.tools.runs.events import RoundPlanned, RoundSummary
 from fieldmark.tools.runs.folder import RunFolder
 
 Predict = Callable[..., Prediction]
@@ -54,8 +54,8 @@ def finished_run(
     run.write_predictions(predictions)
     run.write_book(PromptBook(classes=classes))
     for number in range(rounds + 1):
-        run.event("planned", round=number, questions=5)
-        run.event("triaged", **summary_of(number, len(predictions)).model_dump())
+        run.event(RoundPlanned(round=number, questions=5))
+        run.event(summary_of(number, len(predictions)))
     return run
 
 

@@ -226,7 +226,7 @@ def test_page_stays_small_with_many_large_noisy_pictures(
 def test_rounds_come_from_events(tmp_path: Path, predict: Predict, caplog: pytest.LogCaptureFixture):
     run = finished_run(tmp_path, [predict("a", "b")] * 3, classes=("a", "b"))
     again = summary_of(2, 3).model_copy(update={"resolved": 3, "open": 0})
-    run.event("triaged", **again.model_dump())
+    run.event(again)
     with (run.path / "events.jsonl").open("a") as file:
         file.write('{"event": "triaged", "rou')
     with caplog.at_level(logging.WARNING):

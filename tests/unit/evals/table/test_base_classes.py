@@ -8,7 +8,7 @@ from fieldmark.errors import InputError
 from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.run import record_of, usable
 from fieldmark.evals.table.test_set import TestSet
-from fieldmark.tools.runs.events import say_nothing
+from fieldmark.tools.runs.events import no_progress
 from tests.graph.world import FakeEncoder, World
 
 WORLD = World()
@@ -31,7 +31,7 @@ def test_an_image_of_a_measured_class_or_of_none_is_no_base_image() -> None:
 
 
 def test_base_images_that_cannot_be_read_are_left_out() -> None:
-    left = usable(TEST, FakeEncoder(WORLD, gone=("7-0.png", "7-1.png")), say_nothing)
+    left = usable(TEST, FakeEncoder(WORLD, gone=("7-0.png", "7-1.png")), no_progress)
     assert left.base == BASE[2:]
     assert left.base_classes == (WORLD.names[5],)
     assert left.images == IMAGES

@@ -9,6 +9,7 @@ import pytest
 
 from fieldmark.errors import RunError
 from fieldmark.records import CandidateClass, Mark, Prediction, PromptBook, RunConfig
+from fieldmark.tools.runs.events import RoundPlanned, RunFinished
 from fieldmark.tools.runs.folder import RunFolder, new_run_id
 
 NAME = 'a "b", c\n| d\u2028 🦜'
@@ -119,12 +120,6 @@ def test_a_run_without_predictions_has_none_to_read(tmp_path: Path) -> None:
         list(RunFolder(tmp_path).read_predictions())
 
 
-def test_an_event_may_hold_a_file_name_that_is_no_valid_text(tmp_path: Path) -> None:
-    RunFolder(tmp_path).event("skipped", path="caf\udce9.png", label=NAME)
-    event = json.loads((tmp_path / "events.jsonl").read_text(encoding="utf-8"))
-    assert (event["path"], event["label"]) == ("caf\udce9.png", NAME)
-
-
 def test_an_id_that_no_folder_can_have_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run"):
         RunFolder.open(tmp_path, "x" * 300)
@@ -132,12 +127,12 @@ def test_an_id_that_no_folder_can_have_is_no_run(tmp_path: Path) -> None:
 
 def test_events_are_lines_in_order(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    run.event("planned", round=1, label=NAME)
-    RunFolder(tmp_path).event("finished", stop_reason=None)
+    run.event(RoundPlanned(round=1, questions=2))
+    RunFolder(tmp_path).event(RunFinished(stop_reason=NAME))
     lines = (tmp_path / "events.jsonl").read_text(encoding="utf-8").split("\n")
     one, two = (json.loads(line) for line in lines if line)
-    assert (one["event"], one["round"], one["label"]) == ("planned", 1, NAME)
-    assert (two["event"], two["stop_reason"]) == ("finished", None)
+    assert (one["event"], one["round"], one["questions"]) == ("planned", 1, 2)
+    assert (two["event"], two["stop_reason"]) == ("finished", NAME)
     assert two["at"] >= one["at"]
 
 
