@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from fieldmark.evals.methods.caps_adapter import caps_adapter_scores
+from fieldmark.evals.methods.shared.support import Support
+from fieldmark.evals.methods.sus_x import TipXOptions, tip_x_scores
 from fieldmark.tools.scoring import vectors as steps
-from fieldmark.tools.scoring.caps_adapter import caps_adapter_scores
-from fieldmark.tools.scoring.fitting import Support
-from fieldmark.tools.scoring.sus_x import TipXOptions, tip_x_scores
 
 
 def unit_rows(count, width, seed):

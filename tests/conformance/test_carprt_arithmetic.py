@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from fieldmark.tools.scoring.carprt import carprt_scores, carprt_weights
-from fieldmark.tools.scoring.prompt_grid import encode_grid
+from fieldmark.evals.methods.carprt import carprt_weights
+from fieldmark.evals.methods.shared.template_pool import encode_grid, grid_scores
 
 NAMES = ["ant", "bee", "cod"]
 PROMPTS = [[template.format(name) for name in NAMES] for template in ("a photo of {}", "{} drawn", "the {}")]
@@ -39,9 +39,10 @@ def test_equals_plain_loops(encode, images, temperature):
         scores = [sum(own[c]) / len(own[c]) if own[c] else 0.0 for own in taken]
         total = sum(math.exp(score / temperature) for score in scores)
         weights.append([math.exp(score / temperature) / total for score in scores])
-    told = carprt_weights(vectors, encode_grid(PROMPTS, encode), logit_scale=20.0, temperature=temperature)
-    assert told.T.tolist() == [pytest.approx(own, abs=1e-5) for own in weights]
-    found = carprt_scores(vectors, encode, PROMPTS, logit_scale=20.0, temperature=temperature)
+    grid = encode_grid(PROMPTS, encode)
+    weighed = carprt_weights(vectors, grid, logit_scale=20.0, temperature=temperature)
+    assert weighed.T.tolist() == [pytest.approx(own, abs=1e-5) for own in weights]
+    found = grid_scores(vectors, grid, weighed, logit_scale=20.0)
     assert found.dtype == torch.float32
     for n, row in enumerate(logits):
         expected = [sum(weights[c][p] * row[p][c] for p in range(3)) for c in range(3)]

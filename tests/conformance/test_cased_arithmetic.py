@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from fieldmark.evals.methods.cased import CasedOptions, cased
+from fieldmark.evals.methods.shared.caption_words import caption_words, content_words
 from fieldmark.tools.scoring import vectors as steps
-from fieldmark.tools.scoring.caption_words import caption_words, content_words
-from fieldmark.tools.scoring.cased import CasedOptions, cased
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fieldmark.tools.scoring.chils import chils_scores, subclass_names, subclass_prompts
+from fieldmark.evals.methods.chils import chils_scores, subclass_names, subclass_prompts
 
 NAMES = ["fish", "dog", "chair"]
 SUBS = {"fish": ["salmon", "Sea Fish", "cod"], "dog": ["dog", "beagle", "beagle"]}

@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
-from fieldmark.tools.scoring.em_dirichlet import EmDirichletOptions, dirichlet_step, em_dirichlet_scores
+from fieldmark.evals.methods.em_dirichlet import EmDirichletOptions, dirichlet_step, em_dirichlet_scores
 
 
 def unit_rows(count, width, seed):

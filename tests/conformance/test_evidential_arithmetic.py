@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from fieldmark.tools.scoring.evidential import opinions
+from fieldmark.evals.methods.evidential import opinions
 
 
 def by_subsets(plausibilities):

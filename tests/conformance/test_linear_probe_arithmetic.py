@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from fieldmark.tools.scoring.fitting import Support
-from fieldmark.tools.scoring.linear_probe import fit_linear_probe, linear_probe_scores
+from fieldmark.evals.methods.linear_probe import fit_linear_probe
+from fieldmark.evals.methods.shared.support import Support
 
 
 def shots(classes, each, seed, *, width=8, noise=0.8):
@@ -97,9 +97,10 @@ def test_with_one_image_a_class_the_largest_l2_is_used():
 def test_classes_without_images_are_never_called():
     support = shots(3, 4, 0)
     wide = Support(support.vectors, support.labels * 2)  # classes 0, 2, 4 of 6
-    found = linear_probe_scores(support.vectors, wide, classes=6, l2=0.1)
+    found = fit_linear_probe(wide, classes=6, l2=0.1).scores(support.vectors)
     assert found[:, [1, 3, 5]].eq(-torch.inf).all()
-    assert torch.equal(found[:, [0, 2, 4]], linear_probe_scores(support.vectors, support, classes=3, l2=0.1))
+    narrow = fit_linear_probe(support, classes=3, l2=0.1).scores(support.vectors)
+    assert torch.equal(found[:, [0, 2, 4]], narrow)
 
 
 def test_fitting_twice_gives_the_same_to_the_bit():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from fieldmark.evals.methods.loki import loki_scores, text_distances, tree_distances
 from fieldmark.tools.scoring import vectors as steps
-from fieldmark.tools.scoring.loki import loki_scores, text_distances, tree_distances
 
 BIRDS = {
     "bird": None,

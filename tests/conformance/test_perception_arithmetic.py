@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fieldmark.tools.scoring.perception import context_probabilities, context_texts, perception_scores
+from fieldmark.evals.methods.perception import context_probabilities, context_texts, perception_scores
 
 NAMES = ["landbird", "waterbird", "gull"]
 FACTORS = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fieldmark.tools.scoring.reweighting import reweighted_scores
+from fieldmark.evals.methods.reweighting import reweighted_scores
 
 DESCRIPTIONS = [["p", "q", "q"], ["r"], ["s", "p", "t", "u"]]
 

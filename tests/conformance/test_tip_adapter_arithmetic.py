@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from fieldmark.evals.methods.shared.support import Support
+from fieldmark.evals.methods.tip_adapter import tip_adapter_scores
 from fieldmark.tools.scoring import vectors as steps
-from fieldmark.tools.scoring.fitting import Support
-from fieldmark.tools.scoring.tip_adapter import tip_adapter_scores
 
 
 def unit_rows(count, width, seed):

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from fieldmark.tools.scoring.plain_words import PLAIN_CHARACTERS, PLAIN_WORDS
-from fieldmark.tools.scoring.waffle import SEEDS, waffle_descriptors, waffle_prompts, waffle_scores
+from fieldmark.evals.methods.waffle import (
+    PLAIN_CHARACTERS,
+    PLAIN_WORDS,
+    SEEDS,
+    waffle_descriptors,
+    waffle_prompts,
+    waffle_scores,
+)
 
 NAMES = ["great_grey owl", "wren", "barn owl"]
 """Words per name 3, 1, 2; letters per word 4, 4, 3.5; spaces 2, 0, 1; longest words 5, 4, 4."""

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
-from fieldmark.tools.scoring.prompt_grid import encode_grid
-from fieldmark.tools.scoring.zpe import prompt_scores, prompt_weights, zpe_scores
+from fieldmark.evals.methods.shared.template_pool import encode_grid, grid_scores
+from fieldmark.evals.methods.zpe import prompt_scores, prompt_weights
 
 TEMPLATES = ["a photo of {}", "{} drawn", "the {}", "{}, large", "a {} toy"]
 NAMES = ["ant", "bee", "cod", "doe"]
@@ -65,12 +65,11 @@ def test_equals_plain_loops(encode, scale, with_pretrain, threshold):
     scores = plain_scores(logits, None if before is None else all_logits(before, encode, scale))
     weights = plain_weights(scores, threshold)
     grid = encode_grid(PROMPTS, encode)
-    told = prompt_scores(images, grid, logit_scale=scale, pretrain_vectors=before)
-    assert told.tolist() == pytest.approx(scores, abs=1e-5 * scale)
-    assert prompt_weights(told, threshold=threshold).tolist() == pytest.approx(weights, abs=1e-4)
-    found = zpe_scores(
-        images, encode, PROMPTS, logit_scale=scale, pretrain_vectors=before, threshold=threshold
-    )
+    sure = prompt_scores(images, grid, logit_scale=scale, pretrain_vectors=before)
+    assert sure.tolist() == pytest.approx(scores, abs=1e-5 * scale)
+    weighed = prompt_weights(sure, threshold=threshold)
+    assert weighed.tolist() == pytest.approx(weights, abs=1e-4)
+    found = grid_scores(images, grid, weighed[:, None], logit_scale=scale)
     assert found.dtype == torch.float32
     for n, row in enumerate(logits):
         for c in range(len(NAMES)):
@@ -118,5 +117,6 @@ def test_where_most_scores_are_alike_any_above_them_stands_out():
 def test_texts_are_not_scaled_back_to_length_one():
     """Equal weights; class 0's texts disagree, so that its mean vector has length .6."""
     images = torch.tensor([[1.0, 0.0]])
-    found = zpe_scores(images, axes, [["0.6,0.8", "0.8,0.6"], ["0.6,-0.8", "0.8,0.6"]], logit_scale=10.0)
+    grid = encode_grid([["0.6,0.8", "0.8,0.6"], ["0.6,-0.8", "0.8,0.6"]], axes)
+    found = grid_scores(images, grid, torch.tensor([[0.5], [0.5]]), logit_scale=10.0)
     assert found.tolist()[0] == pytest.approx([6.0, 8.0], abs=1e-5)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fieldmark.evals.methods.knowledge import descriptors
+from fieldmark.evals.methods.shared.questions import descriptors
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores, Need, Run
 from fieldmark.tools.books.wording import class_text, descriptor_text

@@ -1,7 +1,7 @@
 """CuPL: a class is what a language model says its photos show, asked generic or the domain's questions."""
 
 from fieldmark.evals.methods.clip import by_texts
-from fieldmark.evals.methods.knowledge import or_plain, portraits
+from fieldmark.evals.methods.shared.questions import or_plain, portraits
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.prompts.class_questions import GENERIC_QUESTIONS, PLACE

@@ -1,6 +1,8 @@
 """Classification by description: DCLIP with its three ways to pool."""
 
-from fieldmark.evals.methods.knowledge import descriptors
+from torch import Tensor
+
+from fieldmark.evals.methods.shared.questions import descriptors
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores, Need, Run
 from fieldmark.tools.scoring.dclip import Pool, descriptor_prompts, mean_cosine_scores
@@ -16,6 +18,17 @@ def by_descriptors(pool: Pool) -> Run:
         return MethodScores(scores=bench.logit_scale * scores)
 
     return run
+
+
+async def described(bench: Bench) -> tuple[Tensor, Tensor]:
+    """DCLIP's logits of the test images `[N, C]` and of the labelled ones `[S, C]`."""
+    marks = await descriptors(bench)
+    prompts = list(descriptor_prompts(dict(zip(bench.classes, marks, strict=True))).values())
+    scores, train = (
+        bench.logit_scale * mean_cosine_scores(vectors, bench.encode, prompts)
+        for vectors in (bench.vectors, bench.train_vectors)
+    )
+    return scores, train
 
 
 _POOLS: tuple[tuple[str, Pool], ...] = (("dclip", "mean"), ("dclip-sum", "sum"), ("dclip-max", "max"))

@@ -6,8 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fieldmark.evals.methods.calibrated import calibrate
-from fieldmark.evals.methods.knowledge import pair_captions, pairs_within
+from fieldmark.evals.methods.shared.probabilities import calibrate
+from fieldmark.evals.methods.shared.questions import pair_captions, pairs_within
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores, Need, Run
 from fieldmark.tools.books.templates import fill

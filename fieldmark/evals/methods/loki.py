@@ -1,12 +1,78 @@
-"""Loki: labels by how near they lie to all that an image may be, observed or not; and what it must beat."""
+"""Loki: predictions that know how far apart labels are, among them labels that were never observed."""
 
 import torch
 from torch import Tensor
 
-from fieldmark.evals.methods.class_vectors import name_vectors
+from fieldmark.errors import InputError
+from fieldmark.evals.methods.shared.class_vectors import name_vectors
+from fieldmark.evals.methods.shared.support import fitting_vectors
+from fieldmark.evals.metrics.tree_distances import tree_distances
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores, Need
-from fieldmark.tools.scoring.loki import loki_scores, text_distances, tree_distances
+from fieldmark.tools.scoring.vectors import image_steps, unit
+
+
+def loki_scores(
+    image_vectors: Tensor, observed_vectors: Tensor, *, distances: Tensor, logit_scale: float
+) -> Tensor:
+    """The Fréchet mean rule: a label scores by how near it lies to all that the image may be.
+
+        p = softmax(s·f·Oᵀ) over the K observed labels,   score(y) = −Σₖ pₖ·d(y, k)²
+
+    for every label y of the distance table, observed or not. Distances are squared **here**: give path
+    lengths or norms, not their squares. With d = 1 between any two labels it is the usual argmax of p.
+
+    Source: Roberts et al. 2023, section 3 (prediction rule), and released code, which agree.
+
+    Args:
+        image_vectors: Unit image vectors [N, D].
+        observed_vectors: Unit class vectors of the observed labels [K, D].
+        distances: d of each of Y labels to each observed label [Y, K], not negative; `tree_distances` or
+            `text_distances`.
+        logit_scale: The encoder's factor s on cosines.
+
+    Returns:
+        Scores [N, Y], float32, none above 0.
+
+    Raises:
+        InputError: If shapes do not fit, or a distance is negative or not a number.
+    """
+    images, weights = fitting_vectors(image_vectors, observed_vectors)
+    if distances.ndim != 2 or distances.shape[1] != len(weights):
+        raise InputError(
+            f"Distances {tuple(distances.shape)} do not fit {len(weights)} observed labels.",
+            hint="Give one row per label and one column per observed label.",
+        )
+    if not bool((distances >= 0).all()):
+        raise InputError("A distance is negative or not a number.", hint="Distances are 0 or more.")
+    squares = distances.to(torch.float32).square()
+    scores = images.new_empty(len(images), len(squares))
+    for step in image_steps(len(images), 2 * len(weights) + len(squares)):
+        shares = (logit_scale * (images[step] @ weights.T)).softmax(dim=1)
+        scores[step] = -(shares @ squares.T)
+    return scores
+
+
+def text_distances(label_vectors: Tensor, observed_vectors: Tensor) -> Tensor:
+    """Euclidean distances between unit label vectors: d² = ‖tᵢ − tⱼ‖² = 2 − 2·cos.
+
+    Source: Roberts et al. 2023, experiments with distances from the class embeddings; released code.
+
+    Args:
+        label_vectors: Class vectors of the labels that may be predicted [Y, D].
+        observed_vectors: Class vectors of the observed labels [K, D].
+
+    Returns:
+        Distances [Y, K], float32.
+
+    Raises:
+        InputError: If shapes do not fit.
+    """
+    labels, observed = fitting_vectors(label_vectors, observed_vectors)
+    # float64, so that equal vectors come out at a distance of 0 and not of 3e-4
+    cosines = unit(labels).to(torch.float64) @ unit(observed).to(torch.float64).T
+    return (2 - 2 * cosines).clamp(min=0).sqrt().to(torch.float32)
+
 
 _SOURCE = "Roberts et al. 2023"
 

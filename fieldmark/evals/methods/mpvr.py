@@ -1,7 +1,7 @@
 """MPVR: a language model first writes the questions for the task, then answers them class by class."""
 
 from fieldmark.evals.methods.clip import by_texts
-from fieldmark.evals.methods.knowledge import answers, or_plain, portraits
+from fieldmark.evals.methods.shared.questions import answers, or_plain, portraits
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.prompts.class_questions import GENERIC_QUESTIONS

@@ -9,7 +9,7 @@ from fieldmark.errors import EndpointError, LimitReached
 from fieldmark.evals.demo.ladder import World, everything
 from fieldmark.evals.methods.clip import by_texts
 from fieldmark.evals.methods.fudd import PAIRS, k_best
-from fieldmark.evals.methods.knowledge import pair_notes, pairs_within
+from fieldmark.evals.methods.shared.questions import pair_notes, pairs_within
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores, Need, Run
 from fieldmark.tools.scoring.candidates import class_probabilities

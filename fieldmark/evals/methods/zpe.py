@@ -1,42 +1,101 @@
-"""ZPE and the plain mean: a pool of templates, many of them bad, weighed by how sure they make the model."""
+"""ZPE: templates weighed by how sure they make the model of unlabelled images, their biases taken out."""
 
-from itertools import product
-
+import torch
 from torch import Tensor
 
+from fieldmark.errors import InputError
+from fieldmark.evals.methods.shared.template_pool import SCALE, encode_grid, pool_of, weighed
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores, Need, Run
-from fieldmark.tools.books.templates import fill, library
-from fieldmark.tools.scoring.prompt_grid import encode_grid, grid_scores
-from fieldmark.tools.scoring.zpe import prompt_scores, prompt_weights
+from fieldmark.tools.scoring.vectors import image_steps
 
-OTHER_DOMAINS = ("x-ray", "satellite photo", "floor plan")
-"""Kinds of pictures of which few tasks have more than one."""
-_THINGS = (
-    "a red car", "a white house with green walls", "a blue and yellow flag", "a grey cat on a sofa",
-    "a brown dog", "a green field at night", "a red carpet in a dark room", "a large black book",
-    "a tall white bottle on a black table", "a plate of orange fruit", "a weather chart", "a road map",
-)  # fmt: skip
-_MENTIONS = (
-    "with a small sticker of a {}.", "and a note about the {}.", "near the {} hotel.", "without a {}.",
-    "named after the {}.",
-)  # fmt: skip
-ASIDES = tuple(f"{thing} {mention}" for thing, mention in product(_THINGS, _MENTIONS))
-"""Templates of pictures that show something else and mention the class at best."""
+
+def prompt_scores(
+    image_vectors: Tensor, grid: Tensor, *, logit_scale: float, pretrain_vectors: Tensor | None = None
+) -> Tensor:
+    """How sure each template makes the model, on average over images.
+
+        l~[n,p,c] = l[n,p,c] - (E_pretrain l[.,p,c] + E_test l[.,p,c]) / 2
+        score_p   = mean_n max_c l~[n,p,c]
+
+    The means E are over images, for each template and class on its own; without images like those of
+    pretraining, all of E_test is subtracted. The maximum is taken **after** the subtraction. Logits are
+    linear in the image, so that subtracting E l is subtracting the mean image vector: no mean over
+    [N, P, C] is formed, and memory holds a few hundred images' logits at a time.
+
+    Source: Allingham et al. 2023, section 3 (algorithm 2); the notebook's modes "both" and "test".
+
+    Args:
+        image_vectors: Unit image vectors [N, D], N > 0.
+        grid: Unit text vectors [P, C, D].
+        logit_scale: The encoder's factor on cosines, above 0.
+        pretrain_vectors: Unit vectors [M, D] of images like those the encoder was trained with (the
+            authors take 20,000 of LAION-400M).
+
+    Returns:
+        Scores [P], float32.
+
+    Raises:
+        InputError: If there are no images, or `logit_scale` is not above 0.
+    """
+    if not logit_scale > 0:
+        raise InputError(f"Logit scale {logit_scale}.", hint="Give the encoder's factor on cosines, above 0.")
+    centre = _mean_image(image_vectors)
+    if pretrain_vectors is not None:
+        centre = (centre + _mean_image(pretrain_vectors)) / 2
+    prompts, classes, width = grid.shape
+    columns = grid.reshape(prompts * classes, width).T
+    total = torch.zeros(prompts, dtype=torch.float64)
+    for step in image_steps(len(image_vectors), prompts * classes):
+        images = (image_vectors[step].to(torch.float64) - centre).to(grid.dtype)
+        total += (images @ columns).view(-1, prompts, classes).amax(2).to(torch.float64).sum(0)
+    return (logit_scale / len(image_vectors) * total).to(torch.float32)
+
+
+def prompt_weights(scores: Tensor, *, threshold: float | None = None) -> Tensor:
+    """Softmax of the scores, over all templates or over those that stand out.
+
+        keep p if (score_p - median) / MAD > threshold
+
+    One-sided, and the median absolute deviation is not scaled to a standard deviation. Medians of an even
+    number of scores are the mean of the middle two.
+
+    Source: Allingham et al. 2023, section 3 (prompt selection); released notebook. Their thresholds: 0.5 for
+    ImageNet-like sets, 2.0 for fine-grained ones.
+
+    Args:
+        scores: From `prompt_scores` [P].
+        threshold: Least distance above the median, in MADs; every template is kept where not given.
+
+    Returns:
+        Weights [P], float32, that sum to 1; 0 where not kept.
+
+    Raises:
+        InputError: If no template is kept.
+    """
+    if threshold is None:
+        return scores.to(torch.float32).softmax(0)
+    exact = scores.to(torch.float64)
+    above = exact - exact.quantile(0.5)
+    kept = above > threshold * above.abs().quantile(0.5)
+    if not bool(kept.any()):
+        raise InputError(
+            f"None of {len(scores)} templates scores {threshold} MADs above the median.",
+            hint="Lower the threshold, give more templates, or select none by leaving the threshold out.",
+        )
+    return exact.masked_fill(~kept, -torch.inf).softmax(0).to(torch.float32)
+
+
+def _mean_image(vectors: Tensor) -> Tensor:
+    """Mean vector [D], float64."""
+    if not len(vectors):
+        raise InputError("There are no images to weigh templates by.", hint="Give at least one image vector.")
+    return vectors.mean(0, dtype=torch.float64)
+
+
 THRESHOLD = 0.5
 """The authors' threshold for sets like ImageNet. Theirs for fine-grained ones, 2, often selects none where a
 third of the pool is bad: the scores spread then more below the median than above it."""
-
-
-def pool_of(bench: Bench) -> list[list[str]]:
-    """A row for each template of the pool, with its text for each class; `ASIDES` come last.
-
-    A pool gathered without care: templates of the domain, the eighty, variants with the noun and with words
-    of other domains, and a third that is about something else.
-    """
-    good = (*bench.test.templates, *library(bench.noun, OTHER_DOMAINS))
-    templates = dict.fromkeys((*good, *ASIDES))
-    return [[fill([template], name)[0] for name in bench.classes] for template in templates]
 
 
 def by_weighed_templates(*, select: bool) -> Run:
@@ -57,21 +116,6 @@ async def by_all_alike(bench: Bench) -> MethodScores:
     return weighed(bench, grid, grid.new_full((len(grid), 1), 1 / len(grid)))
 
 
-def weighed(bench: Bench, grid: Tensor, weights: Tensor) -> MethodScores:
-    """Score by weighed templates; a figure tells how much weight the bad third of the pool got.
-
-    Args:
-        bench: The bench.
-        grid: Vectors of the pool `[P, C, D]`.
-        weights: Weight of each template `[P, 1]`, or of each template and class `[P, C]`.
-    """
-    return MethodScores(
-        scores=grid_scores(bench.vectors, grid, weights, logit_scale=bench.logit_scale),
-        diagnostics={"bad_templates": float(weights[-len(ASIDES) :].sum(0).mean())},
-    )
-
-
-SCALE = "vectors of templates x classes at once: 180 x 15,000 of width 512 are 5.5 GB"
 _NAMES = frozenset({Need.NAMES})
 
 METHODS = (

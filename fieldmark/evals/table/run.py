@@ -8,6 +8,7 @@ import torch
 
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import EndpointError, FieldmarkError, LimitReached, NoImagesError, RunError
+from fieldmark.evals.metrics.tree_distances import tree_distances
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores, Need
 from fieldmark.evals.table.options import EvalOptions
@@ -20,7 +21,6 @@ from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.runs.events import Event, ImagesEncoded, MethodStarted, Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
-from fieldmark.tools.scoring.loki import tree_distances
 
 RUNS = "methods"
 """Folder of the files, by setting."""

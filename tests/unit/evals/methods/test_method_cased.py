@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from fieldmark.evals.methods.cased import cased
 from fieldmark.evals.methods.registry import BY_KEY
-from fieldmark.tools.scoring.caption_words import caption_words, content_words
-from fieldmark.tools.scoring.cased import cased
+from fieldmark.evals.methods.shared.caption_words import caption_words, content_words
 from tests.graph.world import PARTS, FakeEncoder
 from tests.unit.evals.methods.made_up_bench import TEST, WORLD, Benches, scored_by
 

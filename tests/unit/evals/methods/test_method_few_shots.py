@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fieldmark.evals.methods.tip_adapter import ALPHAS, BETAS
-from fieldmark.tools.scoring.fitting import Support
-from fieldmark.tools.scoring.linear_probe import GRID, linear_probe_scores
-from fieldmark.tools.scoring.tip_adapter import tip_adapter_scores
+from fieldmark.evals.methods.linear_probe import GRID, fit_linear_probe
+from fieldmark.evals.methods.shared.support import Support
+from fieldmark.evals.methods.tip_adapter import ALPHAS, BETAS, tip_adapter_scores
 from tests.graph.world import FakeEncoder
 from tests.unit.evals.methods.made_up_bench import TEST, WORLD, Benches, scored_by
 
@@ -59,7 +58,8 @@ def test_the_probe_sees_shots_and_no_text(make_bench: Benches) -> None:
     assert scored.scores is not None
     l2 = scored.diagnostics["l2"]
     assert l2 in GRID
-    assert torch.equal(scored.scores, linear_probe_scores(bench.vectors, support, classes=6, l2=l2))
+    probe = fit_linear_probe(support, classes=6, l2=l2)
+    assert torch.equal(scored.scores, probe.scores(bench.vectors))
     assert not bench.encoder.texts
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from fieldmark.evals.methods import fudd, knowledge
+from fieldmark.evals.methods import fudd
+from fieldmark.evals.methods.shared.questions import pairs_within
 from fieldmark.evals.table.bench import Bench
 from tests.graph.world import FakeEncoder, FakeModel
 from tests.unit.evals.methods.made_up_bench import (
@@ -129,5 +130,5 @@ def test_all_classes_are_scored_by_the_pairs_of_the_k_best(make_bench: Benches) 
 
 def test_pairs_of_most_images_come_first() -> None:
     candidates = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 1]]).bool()
-    assert knowledge.pairs_within(candidates) == [(1, 2), (0, 1), (0, 2)]
-    assert knowledge.pairs_within(candidates[4:]) == []
+    assert pairs_within(candidates) == [(1, 2), (0, 1), (0, 2)]
+    assert pairs_within(candidates[4:]) == []

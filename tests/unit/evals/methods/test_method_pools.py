@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from fieldmark.tools.scoring.caps_adapter import caps_adapter_scores
-from fieldmark.tools.scoring.fitting import Support
-from fieldmark.tools.scoring.sus_x import tip_x_scores
+from fieldmark.evals.methods.caps_adapter import caps_adapter_scores
+from fieldmark.evals.methods.shared.support import Support
+from fieldmark.evals.methods.sus_x import tip_x_scores
 from tests.graph.world import PARTS, FakeEncoder
 from tests.unit.evals.methods.made_up_bench import TEST, WORLD, Benches, scores_by
 

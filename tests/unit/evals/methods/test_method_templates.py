@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from fieldmark.evals.methods.zpe import ASIDES, THRESHOLD, pool_of
+from fieldmark.evals.methods.shared.template_pool import ASIDES, pool_of
+from fieldmark.evals.methods.zpe import THRESHOLD
 from fieldmark.tools.books.templates import IMAGENET_80
 from tests.unit.evals.methods.made_up_bench import Benches, scored_by, scores_by
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fieldmark.tools.scoring.em_dirichlet import EmDirichletOptions, em_dirichlet_scores
-from fieldmark.tools.scoring.transclip import transclip_scores
+from fieldmark.evals.methods.em_dirichlet import EmDirichletOptions, em_dirichlet_scores
+from fieldmark.evals.methods.transclip import transclip_scores
 from tests.graph.world import PARTS, FakeEncoder
 from tests.unit.evals.methods.made_up_bench import TEST, WORLD, Benches, scores_by
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
-from fieldmark.evals.methods.calibrated import calibrate
+from fieldmark.evals.methods.shared.probabilities import calibrate
 from fieldmark.evals.metrics.calibration import fit_temperature
 from tests.graph.world import FakeEncoder
 from tests.unit.evals.methods.made_up_bench import WORLD, Benches, scored_by, scores_by

@@ -2,7 +2,7 @@
 
 import torch
 
-from fieldmark.tools.scoring.waffle import waffle_descriptors
+from fieldmark.evals.methods.waffle import waffle_descriptors
 from tests.graph.world import PARTS
 from tests.unit.evals.methods.made_up_bench import WORLD, Benches, scores_by
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
-from fieldmark.tools.scoring.cased import FALLBACK, CasedOptions, cased
+from fieldmark.evals.methods.cased import FALLBACK, CasedOptions, cased
 
 
 def encode(texts):

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
+from fieldmark.evals.methods.chils import chils_scores, subclass_prompts
 from fieldmark.tools.scoring import vectors
-from fieldmark.tools.scoring.chils import chils_scores, subclass_prompts
 
 IMAGES = torch.nn.functional.normalize(torch.randn(13, 8, generator=torch.Generator().manual_seed(1)), dim=1)
 CLASSES = [["ab"], ["c"]]

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
-from fieldmark.tools.scoring.caps_adapter import caps_adapter_scores
-from fieldmark.tools.scoring.fitting import Support
-from fieldmark.tools.scoring.sus_x import TipXOptions, nearest_support, tip_x_scores
-from fieldmark.tools.scoring.tip_adapter import label_sums, tip_adapter_scores
+from fieldmark.evals.methods.caps_adapter import caps_adapter_scores
+from fieldmark.evals.methods.shared.support import Support
+from fieldmark.evals.methods.sus_x import TipXOptions, nearest_support, tip_x_scores
+from fieldmark.evals.methods.tip_adapter import label_sums, tip_adapter_scores
 
 CLASSES = torch.eye(3, 4)
 SUPPORT = Support(torch.eye(4)[1:], torch.tensor([0, 1, 1]))

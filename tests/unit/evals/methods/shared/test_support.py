@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
-from fieldmark.tools.scoring.fitting import Support, fitting_support, fitting_vectors
+from fieldmark.evals.methods.shared.support import Support, fitting_support, fitting_vectors
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
-from fieldmark.tools.scoring.prompt_grid import encode_grid, grid_scores
+from fieldmark.evals.methods.shared.template_pool import encode_grid, grid_scores
 
 VECTORS = {"x": [2.0, 0.0], "y": [0.0, 5.0], "z": [-3.0, 0.0]}
 

@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
-from fieldmark.tools.scoring.waffle import waffle_descriptors, waffle_prompts, waffle_scores
+from fieldmark.evals.methods.waffle import (
+    PLAIN_CHARACTERS,
+    PLAIN_WORDS,
+    waffle_descriptors,
+    waffle_prompts,
+    waffle_scores,
+)
 
 
 @pytest.mark.parametrize(("names", "pairs"), [([], 15), (["a"], 0)])
@@ -37,3 +43,15 @@ def test_each_text_is_encoded_once():
     found = waffle_scores(torch.eye(4), encode, ["owl", "wren"], seed=0)
     assert found.shape == (4, 2)
     assert len(asked) == len(set(asked))
+
+
+def test_words_are_plain_and_occur_once():
+    assert len(PLAIN_WORDS) == len(set(PLAIN_WORDS)) > 300
+    assert all(
+        word.isascii() and word.islower() and word.isalpha() and 3 <= len(word) <= 9 for word in PLAIN_WORDS
+    )
+
+
+def test_characters_hold_no_separator():
+    assert len(PLAIN_CHARACTERS) == len(set(PLAIN_CHARACTERS))
+    assert not set(PLAIN_CHARACTERS) & set(" ,.")

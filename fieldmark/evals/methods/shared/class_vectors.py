@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from fieldmark.evals.methods.knowledge import descriptors
+from fieldmark.evals.methods.shared.questions import descriptors
 from fieldmark.evals.table.bench import Bench
 from fieldmark.tools.books.templates import PLAIN, fill_phrase
 from fieldmark.tools.scoring.dclip import descriptor_prompts

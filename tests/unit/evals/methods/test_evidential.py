@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
+from fieldmark.evals.methods.evidential import opinions
 from fieldmark.tools.scoring import vectors
-from fieldmark.tools.scoring.evidential import opinions
 
 
 def test_steps_change_nothing(monkeypatch):

@@ -55,3 +55,8 @@ def calibrate(scores: Tensor, labels: Tensor, *, seed: int) -> Calibrated:
     fit, kept = half == 0, half == 1
     temperature = fit_temperature(scores[fit], labels[fit])
     return Calibrated(temperature, class_probabilities(scores[kept], temperature), labels[kept])
+
+
+def log_shares(shares: Tensor) -> Tensor:
+    """Logarithms of shares `[N, C]`; finite, since a class at 0 is not out of the running."""
+    return shares.clamp(min=torch.finfo(shares.dtype).tiny).log()

@@ -89,3 +89,17 @@ def held_out_shots(labels: Tensor) -> Tensor:
     place[order] = torch.arange(len(labels), device=labels.device) - (ends - sizes)[labels[order]]
     own = sizes[labels]
     return torch.where(own < 4, (own > 1) & (place == own - 1), place % 4 == 3)
+
+
+def label_sums(values: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Sum over the support images of each class: valuesᵀ·onehot without the one-hot matrix.
+
+    Args:
+        values: One row per support image [S, n].
+        labels: Class of each support image [S], int64.
+        classes: C.
+
+    Returns:
+        [n, C], of the type of `values`.
+    """
+    return values.new_zeros(classes, values.shape[1]).index_add_(0, labels, values).T

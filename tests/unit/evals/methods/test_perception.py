@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
+from fieldmark.evals.methods.perception import context_probabilities, context_texts, perception_scores
 from fieldmark.tools.scoring import vectors
-from fieldmark.tools.scoring.perception import context_probabilities, context_texts, perception_scores
 
 IMAGES = torch.nn.functional.normalize(torch.randn(13, 8, generator=torch.Generator().manual_seed(1)), dim=1)
 TEXTS = context_texts(["a", "b", "c"], {"place": {"none": [""], "sea": ["at sea"]}})

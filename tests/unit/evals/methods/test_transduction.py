@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
+from fieldmark.evals.methods.em_dirichlet import EmDirichletOptions, em_dirichlet_scores
+from fieldmark.evals.methods.transclip import TransClipOptions, transclip_scores
 from fieldmark.tools.scoring import vectors as steps
-from fieldmark.tools.scoring.em_dirichlet import EmDirichletOptions, em_dirichlet_scores
-from fieldmark.tools.scoring.transclip import TransClipOptions, transclip_scores
 
 
 def unit_rows(count, width=8, seed=0):

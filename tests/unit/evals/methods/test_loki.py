@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
-from fieldmark.tools.scoring.loki import loki_scores, text_distances, tree_distances
+from fieldmark.evals.methods.loki import loki_scores, text_distances, tree_distances
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""Conformal sets and RAPS: the classes that labelled images do not rule out, ranked as DCLIP ranks them."""
+
+import torch
+
+from fieldmark.evals.methods.dclip import described
+from fieldmark.evals.methods.shared.probabilities import calibrate
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.method import Method, MethodScores, Need, Run
+from fieldmark.tools.scoring.candidates import Conformal, RegularisedConformal
+
+ALPHA = 0.1
+"""Share of images whose true class a set may miss."""
+
+
+def by_sets(rule: type[Conformal] | type[RegularisedConformal]) -> Run:
+    """Sets of classes that hold the true one for 90% of images, by what labelled images show."""
+
+    async def run(bench: Bench) -> MethodScores:
+        scores, train = await described(bench)
+        labelled = calibrate(train, bench.train_labels, seed=bench.seed)
+        kept = rule.calibrate(labelled.held_out, labelled.labels, alpha=ALPHA)
+        probabilities = labelled.probabilities(scores)
+        return MethodScores(
+            scores=scores / labelled.temperature,
+            probabilities=probabilities,
+            candidates=kept(probabilities, torch.ones_like(probabilities, dtype=torch.bool)),
+            diagnostics={"temperature": labelled.temperature},
+        )
+
+    return run
+
+
+_NEEDS = frozenset({Need.NAMES, Need.LLM, Need.LABELS})
+
+METHODS = (
+    Method(
+        key="conformal",
+        title="Conformal sets of DCLIP",
+        source="Vovk et al. 2005",
+        needs=_NEEDS,
+        run=by_sets(Conformal),
+        seeded=True,
+        version="2",
+    ),
+    Method(
+        key="raps",
+        title="RAPS sets of DCLIP",
+        source="Angelopoulos et al. 2021",
+        needs=_NEEDS,
+        run=by_sets(RegularisedConformal),
+        seeded=True,
+        version="2",
+    ),
+)
