@@ -7,7 +7,8 @@ from torch import Tensor
 
 from fieldmark.evals.methods.shared.questions import descriptors
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need, Run
+from fieldmark.evals.table.method import Method, MethodScores, Run
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.books.wording import class_text, descriptor_text
 from fieldmark.tools.clip.adapters.bags import Bags, make_bags
 from fieldmark.tools.clip.adapters.linear import tune_linear

@@ -10,7 +10,8 @@ from fieldmark.evals.methods.shared.class_vectors import descriptor_vectors, nam
 from fieldmark.evals.methods.shared.support import Support, fitting_support, fitting_vectors
 from fieldmark.evals.methods.sus_x import TipXOptions, pool_support, signature_cache_scores
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.scoring.vectors import unit
 
 Signatures = Literal["code", "paper"]

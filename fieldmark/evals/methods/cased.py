@@ -11,7 +11,8 @@ from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.caption_words import Tagger, caption_words, content_words
 from fieldmark.evals.methods.shared.neighbours import nearest_rows
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.scoring.vectors import Encode, encode_unit, image_steps, unit
 
 

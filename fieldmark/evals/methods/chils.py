@@ -8,7 +8,8 @@ from torch import Tensor
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.questions import answers
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 from fieldmark.records import QuestionSpec
 from fieldmark.tools.books.templates import PLAIN, fill, fill_phrase
 from fieldmark.tools.scoring.prototype import class_prototypes

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need, Run
+from fieldmark.evals.table.method import Method, MethodScores, Run
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.books.templates import IMAGENET_7, IMAGENET_80, PLAIN, fill, fill_phrase
 from fieldmark.tools.scoring.prototype import ensemble_scores
 

@@ -5,7 +5,8 @@ import torch
 from fieldmark.evals.methods.dclip import described
 from fieldmark.evals.methods.shared.probabilities import calibrate
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need, Run
+from fieldmark.evals.table.method import Method, MethodScores, Run
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.scoring.candidates import Conformal, RegularisedConformal
 
 ALPHA = 0.1

@@ -4,7 +4,8 @@ from torch import Tensor
 
 from fieldmark.evals.methods.shared.questions import descriptors
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need, Run
+from fieldmark.evals.table.method import Method, MethodScores, Run
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.scoring.dclip import Pool, descriptor_prompts, mean_cosine_scores
 
 

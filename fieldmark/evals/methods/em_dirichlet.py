@@ -12,7 +12,8 @@ from fieldmark.evals.methods.shared.class_vectors import descriptor_vectors, nam
 from fieldmark.evals.methods.shared.probabilities import log_shares
 from fieldmark.evals.methods.shared.support import fitting_vectors
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 
 Match = Literal["assignment", "argmax", "none"]
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.dclip import described
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.concepts.heads.choose import platt
 from fieldmark.tools.scoring.vectors import image_steps
 

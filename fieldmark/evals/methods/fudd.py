@@ -9,7 +9,8 @@ from torch import Tensor
 from fieldmark.evals.methods.shared.probabilities import calibrate
 from fieldmark.evals.methods.shared.questions import pair_captions, pairs_within
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need, Run
+from fieldmark.evals.table.method import Method, MethodScores, Run
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.books.templates import fill
 from fieldmark.tools.scoring.candidates import (
     CandidateRule,

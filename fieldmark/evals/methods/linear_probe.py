@@ -9,7 +9,8 @@ from torch import Tensor
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.support import Support, fitting_support, held_out_shots
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 
 GRID = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Values of L2 worth trying on unit vectors."""

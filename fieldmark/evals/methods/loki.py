@@ -8,7 +8,8 @@ from fieldmark.evals.methods.shared.class_vectors import name_vectors
 from fieldmark.evals.methods.shared.support import fitting_vectors
 from fieldmark.evals.metrics.tree_distances import tree_distances
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.scoring.vectors import image_steps, unit
 
 

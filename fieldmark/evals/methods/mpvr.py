@@ -3,7 +3,8 @@
 from fieldmark.evals.methods.clip import by_texts
 from fieldmark.evals.methods.shared.questions import answers, or_plain, portraits
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 from fieldmark.prompts.class_questions import GENERIC_QUESTIONS
 from fieldmark.records import QuestionSpec
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.questions import answers
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need, Run
-from fieldmark.evals.table.test_set import ImageFactor
+from fieldmark.evals.table.method import Method, MethodScores, Run
+from fieldmark.evals.table.test_set import ImageFactor, Need
 from fieldmark.records import QuestionSpec
 from fieldmark.tools.books.templates import fill
 from fieldmark.tools.books.wording import with_article

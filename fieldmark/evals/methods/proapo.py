@@ -7,7 +7,8 @@ from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 from fieldmark.records import PromptBook
 from fieldmark.tools.datasets.shots import draw_shots, first
 from fieldmark.tools.scoring.books import book_scores

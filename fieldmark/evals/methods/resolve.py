@@ -11,7 +11,8 @@ from fieldmark.evals.methods.clip import by_texts
 from fieldmark.evals.methods.fudd import PAIRS, k_best
 from fieldmark.evals.methods.shared.questions import pair_notes, pairs_within
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need, Run
+from fieldmark.evals.table.method import Method, MethodScores, Run
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.scoring.candidates import class_probabilities
 
 _SOURCE = "Fieldmark"

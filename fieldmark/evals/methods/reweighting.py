@@ -9,7 +9,8 @@ from fieldmark.errors import InputError
 from fieldmark.evals.methods.cupl import own_questions
 from fieldmark.evals.methods.shared.questions import or_plain, portraits
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.scoring.vectors import Encode, encode_groups, image_steps, unit
 
 REWEIGHT_SCALE = 1 / 0.07

@@ -14,7 +14,8 @@ from fieldmark.evals.methods.shared.support import (
     label_sums,
 )
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.scoring.vectors import image_steps, unit
 
 

@@ -11,7 +11,8 @@ from fieldmark.evals.methods.shared.neighbours import NeighbourGraph, nearest_ne
 from fieldmark.evals.methods.shared.probabilities import log_shares
 from fieldmark.evals.methods.shared.support import fitting_vectors
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.scoring.vectors import image_steps, unit
 
 _LEAST_VARIANCE = 1e-12

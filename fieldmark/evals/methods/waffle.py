@@ -10,7 +10,8 @@ from torch import Tensor
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.questions import descriptors
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.books.wording import descriptor_prompt
 from fieldmark.tools.scoring.dclip import mean_cosine_scores
 from fieldmark.tools.scoring.vectors import Encode

@@ -6,7 +6,8 @@ from torch import Tensor
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.template_pool import SCALE, encode_grid, pool_of, weighed
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need, Run
+from fieldmark.evals.table.method import Method, MethodScores, Run
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.scoring.vectors import image_steps
 
 

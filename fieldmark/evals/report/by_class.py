@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldmark.evals.table.join import SettingRuns
-from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.records import EvalResult, Row
 from fieldmark.evals.table.rows import measured_of
+from fieldmark.evals.table.test_set import Need
 
 WORST = 10
 MOST_GROUPS = 20

@@ -23,9 +23,9 @@ from fieldmark.evals.report.table_markdown import markdown
 from fieldmark.evals.report.trust import Trust, trust_of
 from fieldmark.evals.table.arrange import Missing, missing, tables
 from fieldmark.evals.table.join import SettingRuns
-from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.published import PUBLISHED, PublishedFigure
 from fieldmark.evals.table.records import ALPHA, EvalResult, Row, TestRecord
+from fieldmark.evals.table.test_set import Need
 from fieldmark.records import RunManifest
 from fieldmark.tools.runs.folder import RunFolder
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fieldmark.evals.report import words
-from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.records import CI, EvalResult, Row, Verdict
+from fieldmark.evals.table.test_set import Need
 
 NONE = "–"
 VERDICTS: dict[Verdict | None, str] = {

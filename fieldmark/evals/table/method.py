@@ -2,32 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from fieldmark.evals.table.bench import Bench
-
-
-class Need(StrEnum):
-    """What a method may need beyond the test images; a data set that lacks it leaves the method out."""
-
-    NAMES = "names"
-    """The names of the classes."""
-    LLM = "llm"
-    """A language model that answers questions about the classes."""
-    LABELS = "labels"
-    """A few labelled training images a class."""
-    POOL = "pool"
-    """Unlabelled images other than the test images."""
-    CAPTIONS = "captions"
-    """Captions of the unlabelled images."""
-    TREE = "tree"
-    """A hierarchy over the classes."""
-    BASE = "base classes"
-    """Labelled images of other classes."""
+from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.test_set import Need
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +32,7 @@ class MethodScores:
     notes: tuple[str, ...] = ()
 
 
-Run = Callable[["Bench"], Awaitable[MethodScores]]
+Run = Callable[[Bench], Awaitable[MethodScores]]
 
 
 @dataclass(frozen=True, kw_only=True)

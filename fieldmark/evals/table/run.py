@@ -10,11 +10,11 @@ from fieldmark.cache.keys import content_key
 from fieldmark.errors import EndpointError, FieldmarkError, LimitReached, NoImagesError, RunError
 from fieldmark.evals.metrics.tree_distances import tree_distances
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.records import BOUND, MethodRun, TestRecord
 from fieldmark.evals.table.score import run_record
-from fieldmark.evals.table.test_set import TestSet
+from fieldmark.evals.table.test_set import Need, TestSet
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.images.files import ImageFile

@@ -2,13 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fieldmark.errors import InputError
-from fieldmark.evals.table.method import Need
 from fieldmark.tools.images.files import ImageFile
+
+
+class Need(StrEnum):
+    """What a method may need beyond the test images; a data set that lacks it leaves the method out."""
+
+    NAMES = "names"
+    """The names of the classes."""
+    LLM = "llm"
+    """A language model that answers questions about the classes."""
+    LABELS = "labels"
+    """A few labelled training images a class."""
+    POOL = "pool"
+    """Unlabelled images other than the test images."""
+    CAPTIONS = "captions"
+    """Captions of the unlabelled images."""
+    TREE = "tree"
+    """A hierarchy over the classes."""
+    BASE = "base classes"
+    """Labelled images of other classes."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from fieldmark.app.stores import open_stores
 from fieldmark.evals.methods.registry import METHODS
 from fieldmark.evals.table.aviary_run import run_setting
 from fieldmark.evals.table.aviary_settings import AviaryWorld
-from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.records import MethodRun
+from fieldmark.evals.table.test_set import Need
 from fieldmark.records import Limits
 from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder

@@ -7,8 +7,9 @@ from pathlib import Path
 from fieldmark.evals.methods.clip import METHODS
 from fieldmark.evals.table.counting import Cost
 from fieldmark.evals.table.join import SettingRuns, table_rows
-from fieldmark.evals.table.method import Method, Need
+from fieldmark.evals.table.method import Method
 from fieldmark.evals.table.records import EvalResult, MethodRun, TestRecord
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.runs.folder import RunFolder
 
 CLASSES = ("wren", "crow")

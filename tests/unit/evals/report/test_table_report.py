@@ -9,8 +9,9 @@ from fieldmark.evals.report import write_table_report
 from fieldmark.evals.report.page import Script
 from fieldmark.evals.report.table import floor_note
 from fieldmark.evals.table.join import SettingRuns, table_rows
-from fieldmark.evals.table.method import Method, Need
+from fieldmark.evals.table.method import Method
 from fieldmark.evals.table.records import BOUND, EvalResult, MethodRun, Row
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.evals.report.checked_page import CheckedPage
 from tests.unit.evals.report.runs_to_report import manifest_of

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from fieldmark.errors import InputError
-from fieldmark.evals.table.method import Need
 from fieldmark.evals.table.run import record_of, usable
-from fieldmark.evals.table.test_set import TestSet
+from fieldmark.evals.table.test_set import Need, TestSet
 from fieldmark.tools.runs.events import no_progress
 from tests.graph.world import FakeEncoder, World
 

@@ -1,9 +1,10 @@
 """Rows of the table against small cases computed by hand."""
 
 from fieldmark.evals.table.counting import Cost
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
 from fieldmark.evals.table.records import MethodRun, Row, TestRecord
 from fieldmark.evals.table.rows import rows_of
+from fieldmark.evals.table.test_set import Need
 
 TRUTH = TestRecord(
     data="d",

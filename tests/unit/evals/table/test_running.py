@@ -7,10 +7,10 @@ import torch
 
 from fieldmark.errors import EndpointError, InputError, NoImagesError, RunError
 from fieldmark.evals.table.join import earlier_in, joined, setting_runs, table_rows
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.run import Evaluation, record_of, run_methods
-from fieldmark.evals.table.test_set import TestSet
+from fieldmark.evals.table.test_set import Need, TestSet
 from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.world import FakeEncoder, World
 
