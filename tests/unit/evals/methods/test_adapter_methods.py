@@ -33,11 +33,14 @@ class TurnedEncoder(FakeEncoder):
         super().__init__(world, noise=0.6)
         self.last_layers: LastLayers = Projection(turned())
 
-    def _image(self, image: ImageFile) -> torch.Tensor:
-        return torch.nn.functional.normalize(turned() @ super()._image(image), dim=0)
+    def untouched(self, image: ImageFile) -> torch.Tensor:
+        return torch.nn.functional.normalize(super().image_vector(image), dim=0)
+
+    def image_vector(self, image: ImageFile) -> torch.Tensor:
+        return turned() @ self.untouched(image)
 
     def encode_features(self, images: Sequence[ImageFile], *, progress: object = None) -> Features:
-        rows = torch.stack([FakeEncoder._image(self, image) for image in images])
+        rows = torch.stack([self.untouched(image) for image in images])
         return Features(rows.half(), torch.ones(len(images), dtype=torch.bool))
 
 
