@@ -16,7 +16,7 @@ from fieldmark.tools.llm.image_messages import ImageMessages
 
 
 class DocumentAnnotator:
-    """Labels images by an instruction document alone: whoever reads it knows nothing else.
+    """Labels images by an instruction document alone, without the concept or its labels.
 
     Use it within one event loop.
 
