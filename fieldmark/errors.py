@@ -14,14 +14,17 @@ class FieldmarkError(Exception):
     Attributes:
         message: What went wrong, in one sentence.
         hint: What to do next, in one sentence; may be empty.
+        field: The argument to change, by its Python name; empty where it is none. The command line adds the
+            option of that name.
         exit_code: What a command returns for it (2 input, 3 stopped by a limit).
     """
 
     exit_code = 2
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", field: str = "") -> None:
         self.message = message
         self.hint = hint
+        self.field = field
         super().__init__(f"{message} {hint}".strip())
 
 

@@ -55,7 +55,7 @@ def guarded(*, debug: bool) -> Iterator[None]:
     except FieldmarkError as error:
         if debug and not isinstance(error, InterruptedRun):
             errors().print_exception()
-        _say(error.message, error.hint)
+        _say(*with_option(error))
         raise typer.Exit(error.exit_code) from None
     except faults_of_the_disk() as error:
         if debug:
@@ -95,6 +95,18 @@ def faults_of_the_disk() -> tuple[type[Exception], ...]:
     import sqlite3
 
     return OSError, sqlite3.Error
+
+
+def with_option(error: FieldmarkError) -> tuple[str, str]:
+    """Message and hint of an error, with the option that sets its field: "Choose another (--out)."."""
+    if not error.field:
+        return error.message, error.hint
+    option = f"(--{error.field.replace('_', '-')})"
+
+    def named(words: str) -> str:
+        return f"{words.removesuffix('.')} {option}{'.' * words.endswith('.')}"
+
+    return (error.message, named(error.hint)) if error.hint else (named(error.message), "")
 
 
 def _say(message: str, hint: str) -> None:

@@ -65,7 +65,8 @@ class RunFolder:
         except OSError as error:
             raise RunError(
                 f"The run folder {str(path)!r} cannot be created: {error.strerror}.",
-                hint="Choose another with --out.",
+                hint="Choose another folder.",
+                field="out",
             ) from error
 
     @classmethod

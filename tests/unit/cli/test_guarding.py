@@ -46,6 +46,19 @@ def test_an_error_on_purpose(error: Exception, code: int) -> None:
     assert ending_with(error) == (code, "so far\n", "fieldmark: It is wrong.\n           Mend it.\n")
 
 
+@pytest.mark.parametrize(
+    ("hint", "lines"),
+    [
+        ("Choose another.", ["fieldmark: It is wrong.", "           Choose another (--max-rounds)."]),
+        ("", ["fieldmark: It is wrong (--max-rounds)."]),
+    ],
+)
+def test_the_option_that_sets_a_field_is_named(hint: str, lines: list[str]) -> None:
+    error = errors.InputError("It is wrong.", hint=hint, field="max_rounds")
+    assert ending_with(error)[2].splitlines() == lines
+    assert "--" not in str(error)
+
+
 def test_markup_in_an_error_is_text() -> None:
     _, _, err = ending_with(errors.InputError("No class '[red]x[/]' {y}.", hint=""))
     assert err == "fieldmark: No class '[red]x[/]' {y}.\n"
