@@ -82,7 +82,7 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be created") as caught:
         RunFolder(tmp_path / "file" / "run")
-    assert "--out" in caught.value.hint
+    assert caught.value.field == "out"
 
 
 @pytest.mark.parametrize("content", [None, "", "{", '{"kind": "x"}', "[]"])
