@@ -114,12 +114,10 @@ def test_what_lies_below_the_graphs_knows_nothing_of_them() -> None:
     assert not [module for module in below if any(name.startswith("langgraph") for name in named(module))]
 
 
-@pytest.mark.xfail(reason="the last of it is on its way")
 def test_files_import_each_other_in_no_circle() -> None:
     graphlib.TopologicalSorter({module: imported(module) for module in PATHS}).prepare()
 
 
-@pytest.mark.xfail(reason="the last of it is on its way")
 def test_rooms_of_a_folder_import_each_other_in_no_circle() -> None:
     siblings: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for module in PATHS:
@@ -138,7 +136,6 @@ def test_a_file_opens_with_what_it_does_and_is_short() -> None:
     assert (silent, long) == ([], {})
 
 
-@pytest.mark.xfail(reason="the last of it is on its way")
 def test_a_folder_can_be_read_at_a_glance() -> None:
     files: dict[str, int] = defaultdict(int)
     for path in PATHS.values():
