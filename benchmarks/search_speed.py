@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from fieldmark.agents.optimize.history import Journal, history_lines
-from fieldmark.cache.later import Later
+from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.tools.search.algebra import Arena, Parts
 from fieldmark.tools.search.candidates import Candidate, Menu, part_key
 from fieldmark.tools.search.fitness import EntropyFitness
@@ -78,7 +78,7 @@ def main() -> None:
         parents: tuple[Candidate, ...] = (start,)
         scored, size, took = 0, 0, {"search": 0.0, "history": 0.0}
         processor = time.process_time()
-        later = Later()
+        later = BackgroundWriter()
         with TemporaryDirectory() as folder:
             for number in range(given.generations):
                 began = time.perf_counter()
@@ -87,7 +87,7 @@ def main() -> None:
                     menu,
                     parents,
                     seen=seen,
-                    chance=search_seed(0, number),
+                    rng=search_seed(0, number),
                     fitness=fitness,
                     operators=operators,
                 )

@@ -1,4 +1,4 @@
-"""How the stores here open an SQLite file and write to it in transactions."""
+"""Opens SQLite files and writes to them in transactions, for the stores of this folder."""
 
 import sqlite3
 import time
@@ -69,17 +69,17 @@ def translated(path: Path) -> Generator[None]:
         raise cache_error(path, error) from error
 
 
-def refuse_strangers(connection: sqlite3.Connection, path: Path, known: Set[str]) -> None:
+def refuse_unknown_tables(connection: sqlite3.Connection, path: Path, known: Set[str]) -> None:
     """Refuse a file with tables, triggers or views that were not made here: triggers are code.
 
     Raises:
         CacheError: The file holds something that is not in `known`.
     """
     names = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    strangers = sorted(name for name in names - known if not name.startswith("sqlite_"))
-    if strangers:
+    unknown = sorted(name for name in names - known if not name.startswith("sqlite_"))
+    if unknown:
         raise CacheError(
-            f"The store at {path} holds what Fieldmark never wrote: {', '.join(strangers[:5])}.",
+            f"The store at {path} holds what Fieldmark never wrote: {', '.join(unknown[:5])}.",
             hint="Move it aside; it was made or changed by something else.",
         )
 

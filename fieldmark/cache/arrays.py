@@ -1,4 +1,4 @@
-"""Keeps whole arrays and JSON values under the hash of their content, one file each.
+"""Stores arrays and JSON values by the hash of their content, one file each.
 
 A file whose content no longer has its hash is an error, never data.
 """
@@ -19,9 +19,9 @@ import numpy.typing as npt
 from pydantic import JsonValue
 
 from fieldmark.cache._sqlite import translated
+from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.cache.folders import TEMPORARY_SUFFIX, private_folder, sizes_and_times, write_whole
 from fieldmark.cache.keys import canonical_json, digest
-from fieldmark.cache.later import Later
 from fieldmark.cache.reports import BadEntry, StoreStats, VerifyReport
 from fieldmark.errors import CacheError
 
@@ -38,8 +38,8 @@ _TEMPORARY_FOR_S = 3600  # a temporary file this old has no writer any more
 class ArrayStore:
     """Arrays and JSON values in a folder, addressed by the SHA-256 of their content.
 
-    Equal content has one file, whoever puts it; files are never changed, so any number of processes and
-    threads may share the folder. A file appears whole or not at all.
+    Equal content has one file. Files are never changed, so any number of processes and threads may share the
+    folder. A file appears whole or not at all.
 
     Attributes:
         folder: The folder, absolute, mode 0700.
@@ -93,7 +93,7 @@ class ArrayStore:
             raise _damaged(path, "its content has another hash")
         return array
 
-    def put_json(self, value: JsonValue, *, later: Later | None = None) -> str:
+    def put_json(self, value: JsonValue, *, later: BackgroundWriter | None = None) -> str:
         """Store a JSON value.
 
         Args:

@@ -1,4 +1,4 @@
-"""Keeps bytes by key, each with a schema tag and a checksum; a value that does not fit is a miss.
+"""Stores bytes by key, each with a schema tag and a checksum; a value that does not fit is a miss.
 
 Nothing read back is ever unpickled or run.
 """
@@ -16,7 +16,7 @@ from typing import Protocol, Self, cast
 
 from diskcache import Cache, Timeout  # pyright: ignore[reportMissingTypeStubs]
 
-from fieldmark.cache._sqlite import WAIT_S, connect, refuse_strangers, transaction, translated
+from fieldmark.cache._sqlite import WAIT_S, connect, refuse_unknown_tables, transaction, translated
 from fieldmark.cache.disk import BytesDisk, RefusedRowError
 from fieldmark.cache.envelope import DamagedValueError, seal, unseal
 from fieldmark.cache.folders import cache_error, private_folder, sizes_and_times
@@ -286,7 +286,7 @@ def _clean_settings(path: Path) -> Generator[None]:
         return
     database = connect(path)
     try:
-        refuse_strangers(database, path.parent, _KNOWN)
+        refuse_unknown_tables(database, path.parent, _KNOWN)
         if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'Settings'").fetchone():
             _drop_strange_settings(database, path.parent)
         yield

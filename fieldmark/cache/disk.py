@@ -1,4 +1,4 @@
-"""The form in which diskcache keeps entries here: text keys, bytes values, in the row, nothing else.
+"""The diskcache `Disk` of the byte store: text keys and bytes values in the row, never a pickle.
 
 Anything else found in a row is refused, never unpickled.
 """
@@ -20,7 +20,7 @@ class BytesDisk(Disk):
     """Stores `str` keys and `bytes` values inside the SQLite row, and reads nothing else.
 
     diskcache's own `Disk` and `JSONDisk` unpickle a row whose mode column says so (CVE-2025-69872):
-    whoever can write the folder can run code. Here no path leads to pickle, and no value lies in a file
+    anyone who can write to the folder can run code. Here no path leads to pickle, and no value lies in a file
     whose name a row could point elsewhere.
 
     diskcache does not remember the class: a folder must always be opened with it.

@@ -1,4 +1,4 @@
-"""Wraps a stored value with its key, schema tag and checksum, so that a wrong one is noticed.
+"""Wraps a stored value with its key, schema tag and checksum, so that a wrong one is detected.
 
 The checksum finds damage and mix-ups; it is no signature.
 """

@@ -1,4 +1,4 @@
-"""Folders that only their owner can enter, and files that appear in them whole or not at all."""
+"""Makes folders that only their owner can enter, and writes files whole or not at all."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""Finds the vector stores that lie in a folder, each with the width it was made with."""
+"""Opens all vector stores in a folder, each with the width it was made with."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a store says of itself: how much it holds, and which of its entries cannot be used."""
+"""Statistics of a store, and the entries that cannot be used."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""Keeps fixed-width float16 rows by key, append-only; a row that was torn or changed is a miss."""
+"""Stores fixed-width float16 rows by key, append-only; a torn or changed row is a miss."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from fieldmark.cache._sqlite import Kind, connect, refuse_strangers, transaction, translated
+from fieldmark.cache._sqlite import Kind, connect, refuse_unknown_tables, transaction, translated
 from fieldmark.cache.folders import private_folder, sizes_and_times
 from fieldmark.cache.reports import BadEntry, StoreStats, VerifyReport
 from fieldmark.cache.rowfile import Found, Rows, checksums, read_rows, row_file, write_rows
@@ -245,7 +245,7 @@ class DiskVectorStore:
         index = connect(path)
         try:
             with translated(self.folder):
-                refuse_strangers(index, self.folder, frozenset(("meta", "rows")))
+                refuse_unknown_tables(index, self.folder, frozenset(("meta", "rows")))
                 meta = self._meta(index)
                 if not meta:
                     with transaction(index):
@@ -320,8 +320,8 @@ class DiskVectorStore:
         places: dict[str, tuple[object, object]] = {}
         for start in range(0, len(keys), _KEYS_A_QUERY):
             block = keys[start : start + _KEYS_A_QUERY]
-            marks = ",".join("?" * len(block))
-            query = f"SELECT key, position, crc FROM rows WHERE key IN ({marks})"  # noqa: S608
+            placeholders = ",".join("?" * len(block))
+            query = f"SELECT key, position, crc FROM rows WHERE key IN ({placeholders})"  # noqa: S608
             for key, position, crc in index.execute(query, block):
                 places[key] = (position, crc)
         return places

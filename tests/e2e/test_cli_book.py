@@ -111,7 +111,7 @@ def test_pairs_keep_their_class_list_beside_them(place: CommandLine) -> None:
     (place.folder / "names.json").write_text('["crow", "wren"]')
     bare = place.invoke("book", "import", "pairs.json")
     assert bare.code == 2
-    assert "Give the list with --class-names FILE." in bare.err
+    assert "Give the list of class names, too." in bare.err
     assert place.invoke("book", "import", "pairs.json", "--class-names", "names.json").code == 0
     out = place.invoke("book", "export", "book.json", "--format", "fudd", "--out", "new.json")
     assert (out.out, out.err) == ("Written as fudd: new.json, new_class_names.json\n", "")

@@ -110,10 +110,10 @@ def test_a_published_folder_runs_in_one_go(dtd: Path) -> None:
 
 
 def test_what_a_published_folder_lacks_is_said(dtd: Path) -> None:
-    assert "--images FOLDER" in optimize(dtd, code=2).stderr
+    assert "Say in which folder the images are" in optimize(dtd, code=2).stderr
     images = ("--images", str(dtd / "images"))
     missing = " ".join(optimize(dtd, *images, "--seed", "3", code=2).stderr.split())
-    assert "no few-shot file for seed 3 and 1 shot. It has --seed 1 with --shots 1, 16." in missing
+    assert "no few-shot file for seed 3 and 1 shot. It has seed 1 with shots 1, 16." in missing
     assert "Leave --classes out" in optimize(dtd, *images, "--classes", "a,b", code=2).stderr
 
 

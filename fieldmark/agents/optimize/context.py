@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.cache.arrays import ArrayStore
-from fieldmark.cache.later import Later
+from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.errors import NoImagesError
 from fieldmark.records import PromptBook
 from fieldmark.tools.books.descriptions import GivenTexts
@@ -62,7 +62,7 @@ class OptimizeContext:
     memo: dict[str, object] = field(default_factory=dict)
     clock: dict[str, float] = field(default_factory=dict)
     slots: asyncio.Semaphore = field(init=False, repr=False)
-    later: Later = field(default_factory=Later, repr=False)
+    later: BackgroundWriter = field(default_factory=BackgroundWriter, repr=False)
 
     def __post_init__(self) -> None:
         self.slots = asyncio.Semaphore(concurrency_of(self.llm))

@@ -72,7 +72,7 @@ async def evolve_templates(state: OptimizeState, runtime: Context) -> Update:
         templates.menu,
         get_candidates(context, state.survivors),
         seen=seen,
-        chance=search_seed(context.options.seed, "templates", number),
+        rng=search_seed(context.options.seed, "templates", number),
         fitness=search.fitness_of(context),
         operators=search.operators_of(context),
         acceptance=search.acceptance_of(context),

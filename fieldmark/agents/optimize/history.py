@@ -11,7 +11,7 @@ from typing import cast
 from pydantic import JsonValue
 
 from fieldmark.agents.optimize.context import OptimizeContext
-from fieldmark.cache.later import Later
+from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.errors import RunError
 from fieldmark.tools.search.candidates import Candidate
 from fieldmark.tools.search.generation import ScoredCandidate
@@ -33,7 +33,7 @@ class Journal:
         later: Does the writing.
     """
 
-    def __init__(self, path: Path, size: int, later: Later) -> None:
+    def __init__(self, path: Path, size: int, later: BackgroundWriter) -> None:
         self.path = path
         self.size = size
         self._later = later

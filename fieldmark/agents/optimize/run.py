@@ -12,7 +12,7 @@ from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.graph import build_graph
 from fieldmark.agents.optimize.state import OptimizeState
 from fieldmark.agents.shared.checkpoints import open_checkpoint
-from fieldmark.cache.later import Later
+from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.sampling import group_size
 
@@ -62,7 +62,7 @@ async def run_optimize(context: OptimizeContext) -> OptimizeState:
 class _AfterTheRest(AsyncSqliteSaver):
     """Saves a checkpoint once everything that it names is on the disk."""
 
-    later: Later
+    later: BackgroundWriter
 
     async def aput(
         self,

@@ -320,7 +320,7 @@ def class_generation(
         group.menu,
         parents,
         seen=seen,
-        chance=search_seed(context.options.seed, "classes", number),
+        rng=search_seed(context.options.seed, "classes", number),
         fitness=fitness_of(context),
         operators=(*operators_of(context), *more),
         acceptance=acceptance_of(context),

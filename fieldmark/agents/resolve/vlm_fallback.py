@@ -9,13 +9,13 @@ from fieldmark.agents.resolve.rescoring import ScoredTable
 from fieldmark.agents.shared.notes import Look, LookFailure, Looks
 from fieldmark.errors import EndpointError, LimitReached
 from fieldmark.prompts.choose import DisputedAttribute, ask_choose, chosen
-from fieldmark.tools.annotate.concurrency import through
+from fieldmark.tools.annotate.concurrency import map_concurrently
 from fieldmark.tools.annotate.image_asker import ImageAsker
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.runs.events import LookingStopped, OpenImagesSeen
 
-AT_ONCE = 16
+CONCURRENCY = 16
 """Images under way at a time."""
 MOST_ATTRIBUTES = 8
 """The most disputed attributes named with an image: the field guide's most voted attributes first."""
@@ -105,7 +105,7 @@ async def look_at(
     def tell(done: int, of: int) -> None:
         context.progress(OpenImagesSeen(done=done, of=of))
 
-    return tuple(await through(images, look, at_once=AT_ONCE, progress=tell))
+    return tuple(await map_concurrently(images, look, concurrency=CONCURRENCY, progress=tell))
 
 
 async def _look(item: Undecided, asker: ImageAsker, noun: str) -> Look:

@@ -10,7 +10,7 @@ from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.prompts.question_kind import PlannedQuestion
 from fieldmark.prompts.registry import kind_of
 from fieldmark.records import QuestionSpec
-from fieldmark.tools.annotate.concurrency import through
+from fieldmark.tools.annotate.concurrency import map_concurrently
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
 from fieldmark.tools.runs.events import Progress, QuestionAnswered, StepFailed
 
@@ -67,7 +67,9 @@ async def ask_all(specs: Sequence[QuestionSpec], context: AskingContext) -> list
     What is no failure of a question, a full disk say, ends the asking: no other is asked, and those under way
     are finished first, as they are paid for.
     """
-    return await through(specs, lambda spec: ask(spec, context), at_once=concurrency_of(context.llm))
+    return await map_concurrently(
+        specs, lambda spec: ask(spec, context), concurrency=concurrency_of(context.llm)
+    )
 
 
 async def ask(spec: QuestionSpec, context: AskingContext) -> Note:

@@ -6,10 +6,10 @@ from fieldmark.prompts.judge_by_document import PROMPT_ID as BY_DOCUMENT
 from fieldmark.prompts.judge_by_document import DocumentLabel, ask_judge_by_document
 from fieldmark.records import Call, Verdict
 from fieldmark.tools.annotate.annotator import AnnotationProgress
-from fieldmark.tools.annotate.concurrency import through_distinct
+from fieldmark.tools.annotate.concurrency import map_distinct_images
 from fieldmark.tools.annotate.image_asker import ImageAsker
 from fieldmark.tools.annotate.verdict_store import StoredVerdict, VerdictStore
-from fieldmark.tools.annotate.vlm import AT_ONCE, annotator_identity, probability
+from fieldmark.tools.annotate.vlm import CONCURRENCY, annotator_identity, probability
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.image_messages import ImageMessages
@@ -26,7 +26,7 @@ class DocumentAnnotator:
         model: What its answers depend on: `await ChatModel.identify()`.
         store: Where labels are kept.
         images: Makes images ready to be sent.
-        at_once: The most images under way at a time.
+        concurrency: The most images under way at a time.
     """
 
     def __init__(
@@ -37,12 +37,12 @@ class DocumentAnnotator:
         model: str,
         store: VerdictStore,
         images: ImageMessages | None = None,
-        at_once: int = AT_ONCE,
+        concurrency: int = CONCURRENCY,
     ) -> None:
         self._asker = ImageAsker(llm, images)
         self._document = document
         self._store = store
-        self._at_once = at_once
+        self._concurrency = concurrency
         self._identity = annotator_identity(model, BY_DOCUMENT, DocumentLabel, self._asker.images)
 
     @property
@@ -79,7 +79,9 @@ class DocumentAnnotator:
             LimitReached: See `VlmAnnotator.judge`.
             CacheError: See `VlmAnnotator.judge`.
         """
-        return await through_distinct(images, self._label, at_once=self._at_once, progress=progress)
+        return await map_distinct_images(
+            images, self._label, concurrency=self._concurrency, progress=progress
+        )
 
     async def _label(self, image: ImageFile) -> Verdict:
         stored = self._store.get(image=image.content_hash, text=self._document, annotator=self._identity)

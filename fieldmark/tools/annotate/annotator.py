@@ -1,4 +1,4 @@
-"""What anything that labels images by a definition looks like from outside."""
+"""The `Annotator` protocol: labels images by the definition of a concept."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""The captions that a clause is compared with images by: its claim, and the contrary where it denies."""
+"""Captions of a clause for CLIP: its claim, and the opposite for a clause that denies."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Combines what is said of a definition's clauses into what is said of the concept."""
+"""Combines the verdicts on a definition's clauses into a verdict on the concept."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ def call_of(definition: Definition, verdicts: Sequence[ClauseVerdict]) -> tuple[
     annotator abstained from leaves the whole open; neither ever counts as "out".
 
     Args:
-        definition: The clauses; only active ones count. Without any, nothing can be told.
+        definition: The clauses; only active ones count. Without any, the result is unknown.
         verdicts: One for each active clause, in any order; a missing one counts as abstained.
 
     Returns:
@@ -35,7 +35,7 @@ def call_of(definition: Definition, verdicts: Sequence[ClauseVerdict]) -> tuple[
         return "out", float(tree_probability(definition, _columns(known, assume=1.0, definition=definition)))
     missing = [clause for clause in active if p[clause.id] is None]
     held = [c for c in definition.of_role("positive") if (p[c.id] or 0.0) >= IN_FROM]
-    # One positive clause that holds suffices: the others need not be told.
+    # One positive clause that holds suffices: the others need not be known.
     missing = [clause for clause in missing if not (held and clause.role == "positive")]
     if missing:
         refused = any(v.finding == "refused" for v in verdicts if v.clause in {c.id for c in missing})
@@ -87,7 +87,7 @@ def _settles(clause: Clause, p: float | None) -> bool:
 
 
 def _columns(known: Mapping[str, float], *, assume: float, definition: Definition) -> dict[str, Tensor]:
-    """Probabilities as tensors; of a clause that is not told, what speaks most (or least) for "in"."""
+    """Probabilities as tensors; an unknown clause has the value that speaks most (or least) for "in"."""
     return {
         c.id: torch.tensor(known.get(c.id, 1 - assume if c.role == "negative" else assume))
         for c in definition.active

@@ -25,7 +25,7 @@ STEEPNESS = 4.0
 SKEW_WEIGHT, SKEW_BASE = 1.25, 0.5
 """Where a clause is taken to begin to hold, in standard deviations above the mean: base + weight · skewness,
 as a clause that few images satisfy has a long upper tail. Steepness, weight, base and cap were chosen on one
-set of 1,200 drawn birds and all values of their marks."""
+set of 1,200 drawn birds and all values of their attributes."""
 TOP_SHARE, TOP_CAP = 0.1, 0.7
 """Never above this share of the mean score of the reference's top tenth: something must be able to hold."""
 LOWEST = -0.5

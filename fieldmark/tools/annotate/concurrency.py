@@ -1,4 +1,4 @@
-"""Works through many images a few at a time, and keeps what is done when something stops it."""
+"""Calls an async function on many items with bounded concurrency, and finishes running calls on an error."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,30 +11,29 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-async def through(
+async def map_concurrently(
     items: Sequence[A],
     work: Callable[[A], Awaitable[B]],
     *,
-    at_once: int,
+    concurrency: int,
     progress: AnnotationProgress | None = None,
 ) -> list[B]:
-    """Do some work with every item, at most so many at a time.
+    """Call an async function on every item, at most `concurrency` at a time.
 
-    There are never more tasks than that, however many items there are. Once the work on one item fails, no
-    other is begun; those under way are finished, as they may have been paid for, and then the error is
-    raised. Being cancelled cancels them all.
+    No more than `concurrency` tasks exist at a time. Once a call fails, no other is begun. Calls under way
+    are finished, as they may have been paid for, and then the error is raised. Cancellation cancels all.
 
     Args:
         items: The items.
-        work: What is done with one of them.
-        at_once: The most at a time.
-        progress: Called with how many of how many are done.
+        work: The function.
+        concurrency: The most calls at a time.
+        progress: Called with the number of items done and their total.
 
     Returns:
-        What came of each, in order.
+        The results, in the order of the items.
 
     Raises:
-        Exception: The first one that the work raised.
+        Exception: The first one that a call raised.
     """
     results: dict[int, B] = {}
     waiting = iter(enumerate(items))
@@ -53,22 +52,26 @@ async def through(
             await asyncio.sleep(0)  # work that waited for nothing must not keep the event loop to itself
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(at_once, len(items))):
+        for _ in range(min(concurrency, len(items))):
             group.create_task(worker())
     if stopped:
         raise stopped[0]
     return [results[index] for index in range(len(items))]
 
 
-async def through_distinct(
+async def map_distinct_images(
     images: Sequence[ImageFile],
     work: Callable[[ImageFile], Awaitable[B]],
     *,
-    at_once: int,
+    concurrency: int,
     progress: AnnotationProgress | None = None,
 ) -> tuple[B, ...]:
-    """The same with images, those of equal content once; what came of each of the N, in order."""
+    """Like `map_concurrently` over images, with one call for images of equal content.
+
+    Returns:
+        A result for each of the N images, in order.
+    """
     distinct = {image.content_hash: image for image in images}
-    found = await through(list(distinct.values()), work, at_once=at_once, progress=progress)
+    found = await map_concurrently(list(distinct.values()), work, concurrency=concurrency, progress=progress)
     by_hash = dict(zip(distinct, found, strict=True))
     return tuple(by_hash[image.content_hash] for image in images)

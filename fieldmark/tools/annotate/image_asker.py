@@ -1,6 +1,6 @@
-"""Asks a language model about one image at a time, and counts what became of it.
+"""Asks a vision-language model about one image at a time, and counts the outcomes.
 
-It knows no prompt; a question that fails is an outcome here, not an error.
+A question that fails is an outcome here, not an error.
 """
 
 import logging

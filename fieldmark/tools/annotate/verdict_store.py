@@ -1,4 +1,4 @@
-"""Keeps what an annotator said of an image and a clause, so that it is never asked, nor paid for, again."""
+"""Stores verdicts by image and clause, so that none is asked or paid for twice."""
 
 import logging
 from typing import TYPE_CHECKING, Literal

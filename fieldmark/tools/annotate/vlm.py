@@ -25,7 +25,7 @@ from fieldmark.records import (
 )
 from fieldmark.tools.annotate.annotator import AnnotationProgress
 from fieldmark.tools.annotate.clause_tree import call_of
-from fieldmark.tools.annotate.concurrency import through, through_distinct
+from fieldmark.tools.annotate.concurrency import map_concurrently, map_distinct_images
 from fieldmark.tools.annotate.image_asker import ImageAsker
 from fieldmark.tools.annotate.verdict_store import StoredVerdict, VerdictStore
 from fieldmark.tools.images.files import ImageFile
@@ -33,7 +33,7 @@ from fieldmark.tools.llm.answers import strict_schema
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.image_messages import ImageMessages
 
-AT_ONCE = 16
+CONCURRENCY = 16
 """Images under way at a time; the language model may allow fewer calls."""
 TRIES = 2
 """How often an image is asked about where an answer leaves clauses out."""
@@ -46,7 +46,7 @@ class Debate:
     Attributes:
         image: Content hash.
         call: Who was right; "abstain" or "refused" where nobody can tell.
-        p: Probability of "in"; None where it cannot be told.
+        p: Probability of "in"; None where it is unknown.
         for_in: The argument for "in".
         for_out: The argument for "out".
         rationale: What decided it.
@@ -73,7 +73,7 @@ class VlmAnnotator:
         model: What its answers depend on: `await ChatModel.identify()`.
         store: Where verdicts are kept.
         images: Makes images ready to be sent.
-        at_once: The most images under way at a time.
+        concurrency: The most images under way at a time.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class VlmAnnotator:
         model: str,
         store: VerdictStore,
         images: ImageMessages | None = None,
-        at_once: int = AT_ONCE,
+        concurrency: int = CONCURRENCY,
     ) -> None:
         self._asker = ImageAsker(llm, images)
         self._store = store
-        self._at_once = at_once
+        self._concurrency = concurrency
         self._identity = annotator_identity(model, JUDGE, Judgement, self._asker.images)
 
     @property
@@ -133,7 +133,7 @@ class VlmAnnotator:
         async def judge_one(image: ImageFile) -> Verdict:
             return await self._judge(image, definition)
 
-        return await through_distinct(images, judge_one, at_once=self._at_once, progress=progress)
+        return await map_distinct_images(images, judge_one, concurrency=self._concurrency, progress=progress)
 
     async def gaps(
         self,
@@ -181,7 +181,9 @@ class VlmAnnotator:
             return () if isinstance(said, str) else tuple(gap.gap for gap in said.gaps)
 
         judged = list(zip(images, verdicts, strict=True))
-        return tuple(await through(judged, gaps_of, at_once=self._at_once, progress=progress))
+        return tuple(
+            await map_concurrently(judged, gaps_of, concurrency=self._concurrency, progress=progress)
+        )
 
     async def debate(
         self,
@@ -214,7 +216,9 @@ class VlmAnnotator:
         async def debate_one(image: ImageFile) -> Debate:
             return await self._debate(image, definition, concept, purpose)
 
-        return tuple(await through(images, debate_one, at_once=self._at_once, progress=progress))
+        return tuple(
+            await map_concurrently(images, debate_one, concurrency=self._concurrency, progress=progress)
+        )
 
     async def _judge(self, image: ImageFile, definition: Definition) -> Verdict:
         known: dict[str, StoredVerdict] = {}
@@ -238,10 +242,10 @@ class VlmAnnotator:
             if isinstance(said, str):
                 failed = said
                 break
-            told = _told(said, asked)
-            for text, verdict in told.items():
+            answered = _stored_verdicts(said, asked)
+            for text, verdict in answered.items():
                 self._store.put(verdict, image=image.content_hash, text=text, annotator=self._identity)
-            known |= told
+            known |= answered
             open_still = [clause for clause in open_still if clause.text not in known]
             if open_still and sample == TRIES - 1:
                 self._asker.failures["incomplete"] += 1
@@ -302,25 +306,25 @@ class VlmAnnotator:
         )
 
 
-def _told(said: Judgement, asked: Sequence[Clause]) -> dict[str, StoredVerdict]:
+def _stored_verdicts(said: Judgement, asked: Sequence[Clause]) -> dict[str, StoredVerdict]:
     """What an answer says of the clauses that it was asked about, by their text.
 
     A clause with two findings that differ is left out, as one that was not answered.
     """
-    told: dict[str, StoredVerdict] = {}
+    answered: dict[str, StoredVerdict] = {}
     for clause in asked:
         found = [finding for finding in said.findings if finding.clause.strip() == clause.id]
         if len({finding.finding for finding in found}) != 1:
             continue
         finding = min(found, key=lambda each: each.confidence)
         untold = finding.finding == "cannot_tell"
-        told[clause.text] = StoredVerdict(
+        answered[clause.text] = StoredVerdict(
             finding="abstain" if finding.finding == "cannot_tell" else finding.finding,
             p=None if untold else probability(finding.finding == "yes", finding.confidence),
             seen=said.seen,
             rationale=said.rationale,
         )
-    return told
+    return answered
 
 
 def probability(holds: bool, confidence: int) -> float:

@@ -1,4 +1,4 @@
-"""Texts that a user has about given classes: descriptions from files of any known format, other words."""
+"""Reads descriptions and synonyms of given classes from files of any known format."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +59,7 @@ def read_descriptions(
     Args:
         path: The file, in any format that `import_book` reads.
         classes: The class names.
-        format: Its format; told by its content where not given.
+        format: Its format; by default detected from its content.
         only_these: Refuse a file that has other classes.
 
     Raises:
@@ -129,11 +129,11 @@ def matched(theirs: Sequence[str], classes: Sequence[str], path: Path, *, only_t
         alike = [name] if name in known else by_plain.get(plain_name(name), [])
         if len(alike) == 1:
             names[name] = alike[0]
-    strangers = [name for name in theirs if name not in names]
-    if not names or (strangers and only_these):
+    unlisted = [name for name in theirs if name not in names]
+    if not names or (unlisted and only_these):
         lacking = sorted(known - set(names.values()))
         raise InputError(
-            f"{str(path)!r} has classes that are not among the {len(classes)} given: {listed(strangers)}"
+            f"{str(path)!r} has classes that are not among the {len(classes)} given: {listed(unlisted)}"
             f"{f'; it lacks {listed(lacking)}' if lacking else ''}.",
             hint="The same classes must have the same names everywhere.",
         )

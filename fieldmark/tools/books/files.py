@@ -208,9 +208,7 @@ def hint_for(value: Any) -> str:
     if isinstance(value, dict) and all(key.isdecimal() and isinstance(v, str) for key, v in value.items()):
         return "This is a list of class names by label, not prompts."
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return (
-            "This is a list of names; with FuDD's pairs, import the pair file and give this as --class-names."
-        )
+        return "This is a list of names; for FuDD's pairs, import the pair file with these class names."
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Turns other projects' prompt files into prompt books and books into such files, and counts what is lost."""
+"""Converts prompt files of other projects to prompt books and back, and counts what is lost."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -105,13 +105,13 @@ def import_book(
 
     Args:
         path: The file.
-        format: Its format; told by its content where not given.
+        format: Its format; by default detected from its content.
         noun: The generic word for all classes; else the book's own, or "object".
         after: What DCLIP's rule puts after each descriptor ("." in the authors' code for ImageNet).
         class_names: FuDD's class list; else the one beside the file.
 
     Raises:
-        InputError: The file cannot be read, has another shape, has no prompt, or its format cannot be told.
+        InputError: The file cannot be read, has another shape or no prompt, or its format cannot be detected.
     """
     value = read_json(path)
     chosen = format or detect_format(value, path)
@@ -196,8 +196,8 @@ def class_names_beside(path: Path) -> Path:
 def detect_format(value: Any, path: Path) -> BookFormat:
     """Tell a file's format by its content.
 
-    Our own books and FuDD's pairs are told by their shape. The other formats share one, class name to
-    texts, and are told by the texts: sentences end in a full stop; synonyms include the class itself;
+    Our own books and FuDD's pairs are detected by their shape. The other formats share one, class name to
+    texts, and are detected by the texts: sentences end in a full stop; synonyms include the class itself;
     many short texts without a repetition are sub-classes; longer phrases are descriptors.
 
     Args:
@@ -230,7 +230,7 @@ def detect_format(value: Any, path: Path) -> BookFormat:
             return "chils"
     raise InputError(
         f"The format of {str(path)!r} cannot be told: its texts could be descriptors, sentences or names.",
-        hint="Say which with --format dclip, cupl, synonyms or chils.",
+        hint="Name the format: dclip, cupl, synonyms or chils.",
     )
 
 
@@ -261,7 +261,7 @@ def _classes_beside(path: Path, given: Path | None) -> tuple[str, ...]:
             refuse(
                 path,
                 f"is a file of pairs, and {found} beside it (*{CLASS_NAMES})",
-                hint="Give the list with --class-names FILE.",
+                hint="Give the list of class names, too.",
             )
         given = beside[0]
     classes = name_list(read_json(given), given)

@@ -1,4 +1,4 @@
-"""FuDD's pair files: which sentences tell two classes apart, and the same as prompts of a book."""
+"""Reads and writes FuDD's pair files: sentences that distinguish two classes."""
 
 import re
 from collections import Counter, defaultdict

@@ -56,7 +56,7 @@ class BatchSize:
 def prepared_ahead(
     items: Iterable[A], prepare: Callable[[A], B], *, workers: int, ahead: Callable[[], int]
 ) -> Iterator[B]:
-    """Prepare items in threads, in order, a bounded number ahead of whoever takes them.
+    """Prepare items in threads, in order, a bounded number ahead of the consumer.
 
     Args:
         items: What to prepare.

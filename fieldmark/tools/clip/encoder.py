@@ -1,4 +1,4 @@
-"""What anything that puts images and texts into one vector space looks like from outside."""
+"""The `Encoder` protocol: maps images and texts to vectors of one space."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Looks up built-in open_clip models and hub repositories among what was fetched to this machine before."""
+"""Finds open_clip models and hub repositories that were downloaded to this machine before."""
 
 import difflib
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""Builds a CLIP network from what was found of it and runs it on batches of pixels or tokens."""
+"""Builds a CLIP network from its source and runs it on batches of pixels or tokens."""
 
 import logging
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Turns texts into tokens, and shortens by rule those that are longer than the model reads."""
+"""Tokenizes texts, and shortens by rule those that are longer than the model reads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

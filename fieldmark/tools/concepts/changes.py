@@ -1,4 +1,4 @@
-"""Changes of a concept, each giving a new record: nothing that was said is ever overwritten."""
+"""Changes a concept: each change gives a new record and overwrites nothing."""
 
 from collections.abc import Mapping, Sequence
 
@@ -63,13 +63,13 @@ def edited(definition: Definition, edit: DefinitionEdit) -> Definition:
     """
     clauses = {clause.id: clause for clause in definition.clauses}
     if edit.kind in ("drop", "agree") and edit.clause.id not in clauses:
-        raise _stranger(edit.clause.id)
+        raise _unknown_clause(edit.clause.id)
     if edit.kind in ("add", "reword") and edit.clause.id in clauses:
         raise InputError(f"There is a clause {edit.clause.id!r} already.", hint="Give it a new id.")
     if edit.kind == "reword":
         old = clauses.get(edit.replaces or "")
         if old is None:
-            raise _stranger(edit.replaces or "")
+            raise _unknown_clause(edit.replaces or "")
         clauses[old.id] = old.model_copy(update={"state": "dropped"})
     state = "dropped" if edit.kind == "drop" else "agreed" if edit.kind == "agree" else edit.clause.state
     clauses[edit.clause.id] = edit.clause.model_copy(update={"state": state})
@@ -120,5 +120,5 @@ def repeats(concept: Concept) -> list[tuple[Label, Label]]:
     return pairs
 
 
-def _stranger(name: str) -> InputError:
+def _unknown_clause(name: str) -> InputError:
     return InputError(f"There is no clause {name!r}.", hint="`fieldmark concept show` lists them.")

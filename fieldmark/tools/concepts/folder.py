@@ -1,4 +1,4 @@
-"""A concept's folder: the record written whole at each change, its pool, and a lock for whoever writes."""
+"""A concept's folder: the record written whole at each change, its pool, and a lock that one writer holds."""
 
 import json
 import re
@@ -24,7 +24,7 @@ _SLUG = re.compile(r"[^a-z0-9]+")
 
 
 def slug_of(name: str) -> str:
-    """A folder name for a concept's name: plain ASCII; what cannot be spelled in it is told by a hash.
+    """A folder name for a concept's name: plain ASCII; a hash stands for other characters.
 
     Names that differ in case or spaces alone are one name.
 
@@ -44,8 +44,8 @@ def slug_of(name: str) -> str:
     slug = _SLUG.sub("-", plain).strip("-")[:60].strip("-")
     if slug.replace("-", " ") == key:
         return slug
-    mark = sha256(key.encode("utf-8")).hexdigest()[:8]
-    return f"{slug}-{mark}" if slug else mark
+    digest = sha256(key.encode("utf-8")).hexdigest()[:8]
+    return f"{slug}-{digest}" if slug else digest
 
 
 class ConceptFolder:

@@ -1,4 +1,4 @@
-"""Writes a concept down as labelling instructions: a document that somebody else can label by."""
+"""Writes labelling instructions for a concept: a document for other people or models."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ _RULES: tuple[tuple[ClauseRole, str, str], ...] = (
     ("negative", "What rules an image out", "An image is out as soon as any of these holds:"),
 )
 MOST_CASES = 24
-"""The most decided cases that are told."""
+"""The most decided cases in the document."""
 
 
 def instructions_of(
@@ -27,7 +27,7 @@ def instructions_of(
         concept: The concept, for its name, purpose and decisions.
         definition: The clauses.
         labels: The owner's labels outside of the blind test, by content hash.
-        exemplars: Content hash → path of the picture beside the document, for the images that are shown.
+        exemplars: Content hash → path of the picture beside the document, for the images in the document.
         described: Content hash → what is to be seen in a picture, where somebody said so.
     """
     parts = [f"# How to label: {_line(concept.name)}", ""]
@@ -73,14 +73,14 @@ def _answers(concept: Concept) -> list[str]:
 
 def _cases(labels: Mapping[str, Label], described: Mapping[str, str]) -> list[str]:
     """Cases with a reason: what the owner decided, and why."""
-    told = [
+    cases = [
         (image, label) for image, label in labels.items() if label.reason.strip() and label.value != "unsure"
     ]
-    if not told:
+    if not cases:
         return []
     rows = [
         f"- **{label.value}**: {_line(described.get(image, 'an image'))} ({_line(label.reason)})"
-        for image, label in told[-MOST_CASES:]
+        for image, label in cases[-MOST_CASES:]
     ]
     return ["## Decided cases", "", *rows, ""]
 

@@ -1,4 +1,4 @@
-"""Chooses images worth looking at: no near-duplicates, far apart from each other, uncertain."""
+"""Chooses images to label: no near-duplicates, diverse, uncertain."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Writes the model card of a concept's classifier: what it is, how it was made and does, where it ends."""
+"""Writes the model card of a concept's classifier: definition, training, results, limits."""
 
 import shlex
 from collections.abc import Sequence

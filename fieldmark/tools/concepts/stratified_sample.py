@@ -1,4 +1,4 @@
-"""Draws the images of a blind test: more of the likely ones, with weights that undo that."""
+"""Stratified sampling by score for a blind test, with inverse-probability weights."""
 
 from random import Random
 
@@ -13,11 +13,11 @@ STRATA = (0.02, 0.08, 0.2, 0.7)
 def draw_stratified(
     scores: Tensor, count: int, *, seed: int, strata: tuple[float, ...] = STRATA
 ) -> dict[int, float]:
-    """Draw images from strata of a score, as many from a small stratum of likely ones as from a large one.
+    """Draw the same number of images from each stratum of a score, the small strata of high scores included.
 
-    A concept that one image in fifty shows would have two positives in a hundred images drawn evenly. With
-    the weights (images of the stratum over images drawn from it) every mean over the pool is estimated
-    without bias (Horvitz & Thompson 1952).
+    Uniform sampling of 100 images would find two positives of a concept that holds for one image in fifty.
+    The weight of an image is the size of its stratum over the number drawn from it. Weighted means are
+    unbiased estimates of means over the pool (Horvitz & Thompson 1952).
 
     Args:
         scores: `[N]`, higher is likelier: the cosine with the concept's bare name.
@@ -38,10 +38,10 @@ def draw_stratified(
     ranked = scores.argsort(descending=True, stable=True).tolist()
     ends = [round(sum(strata[: number + 1]) * len(ranked)) for number in range(len(strata))]
     parts = [ranked[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True) if end > start]
-    chance = Random(f"fieldmark blind test {seed}")
+    rng = Random(f"fieldmark blind test {seed}")
     drawn: dict[int, float] = {}
     for part, size in zip(parts, _shares([len(part) for part in parts], count), strict=True):
-        for row in chance.sample(part, size):
+        for row in rng.sample(part, size):
             drawn[row] = len(part) / size
     return dict(sorted(drawn.items()))
 

@@ -1,4 +1,4 @@
-"""Holds what data list against what is known of the published set: a difference is an error, not a low score.
+"""Compares a listing with the facts of the published set; a difference is an error, not a low score.
 
 It opens no file and draws no image.
 """

@@ -1,4 +1,4 @@
-"""Class names as data spell them, led back to the standard ones; and standard lists that packages bring.
+"""Maps spellings of class names to the standard names, and loads the standard lists of other packages.
 
 Names are the same where they have the same words, whatever the order and case: "2012 Audi TTS Coupe" is
 "Audi TTS Coupe 2012", and "indoor apse" is "apse_indoor".

@@ -1,4 +1,4 @@
-"""What is known of a published data set: classes, templates, counts, and where its files are put."""
+"""Facts of a published data set: classes, templates, counts, and where its files lie."""
 
 import re
 from collections import Counter

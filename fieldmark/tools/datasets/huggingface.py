@@ -174,9 +174,9 @@ def _pictures(
     source: str, rowset: Rowset, pictures: PictureFolder, image: str, label: str, count: int
 ) -> tuple[Kept, ...]:
     # The library's fingerprint changes with the content; without one there is nothing to be remembered by.
-    mark = getattr(rowset, "_fingerprint", None)
-    origin = {"rowset": source, "fingerprint": mark, "image": image, "label": label}
-    known = pictures.known(origin) if mark else None
+    fingerprint = getattr(rowset, "_fingerprint", None)
+    origin = {"rowset": source, "fingerprint": fingerprint, "image": image, "label": label}
+    known = pictures.known(origin) if fingerprint else None
     if known is not None:
         return known
     kept: list[Kept] = []
@@ -188,7 +188,7 @@ def _pictures(
             )
         data, suffix = _bytes(source, number, row[image])
         kept.append(pictures.keep(str(number), data, suffix=suffix, label=value))
-    if mark:
+    if fingerprint:
         pictures.remember(origin, tuple(kept))
     return tuple(kept)
 

@@ -104,10 +104,10 @@ def drawn(
             hint="Give one folder a class.",
         )
     known = set(names)
-    strangers = sorted({label for split in rows.values() for _, label in split} - known)
-    if strangers:
+    unlisted = sorted({label for split in rows.values() for _, label in split} - known)
+    if unlisted:
         raise ClassNamesError(
-            f"Images of classes that are not listed: {few(strangers)}.", hint="Add the class names."
+            f"Images of classes that are not listed: {few(unlisted)}.", hint="Add the class names."
         )
     wanted = [pair for split in SPLITS for pair in rows.get(split, ())]
     found = find_images(list(dict.fromkeys(path for path, _ in wanted)))

@@ -1,4 +1,4 @@
-"""How published data sets lie on disk, as records: which folder, which list, which columns."""
+"""Layouts of published data sets on disk, as records: folders, lists, columns."""
 
 from typing import Annotated, Literal, TypeAlias
 

@@ -1,4 +1,4 @@
-"""What a data set on disk lists, before any image is opened: paths with classes, by split."""
+"""The images that a data set lists, before any is opened: paths with classes, by split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -50,7 +50,7 @@ def read_proapo_folder(
     """
     if images is None:
         raise InputError(
-            f"{str(path)!r} lists images but holds none.", hint="Say where they are with --images FOLDER."
+            f"{str(path)!r} lists images but holds none.", hint="Say in which folder the images are."
         )
     classes = read_class_list(path / CLASSES)
     given = GivenTexts()
@@ -107,7 +107,7 @@ def few_shot_file(folder: Path, *, shots: int, seed: int) -> Path:
             if (int(match[1]), int(match[2])) == (seed, shots):
                 return file
     said = "; ".join(
-        f"--seed {number} with --shots {', '.join(map(str, sorted(counts)))}"
+        f"seed {number} with shots {', '.join(map(str, sorted(counts)))}"
         for number, counts in sorted(there.items())
     )
     raise InputError(
@@ -122,7 +122,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _description_format(path: Path) -> BookFormat:
-    """DCLIP's descriptors are told by their form or name; all other files hold texts to take as they are."""
+    """DCLIP's descriptors are recognised by form or name; texts of all other files are used unchanged."""
     try:
         found = detect_format(read_json(path), path)
     except InputError:
@@ -135,10 +135,10 @@ def _rows(path: Path, root: Path, classes: Sequence[str]) -> Rows:
         rows = split_rows(read_json(path), root)
     except (LookupError, TypeError, ValueError) as error:
         raise InputError(f"{str(path)!r} is no list of images: {error}.") from error
-    strangers = sorted({label for pairs in rows.values() for _, label in pairs} - set(classes))
-    if strangers:
+    unlisted = sorted({label for pairs in rows.values() for _, label in pairs} - set(classes))
+    if unlisted:
         raise InputError(
-            f"{str(path)!r} has images of classes that {CLASSES} does not list: {listed(strangers)}.",
+            f"{str(path)!r} has images of classes that {CLASSES} does not list: {listed(unlisted)}.",
             hint="The same classes must have the same names everywhere.",
         )
     return rows

@@ -1,4 +1,4 @@
-"""Keeps pictures that lie inside other files as files of their own, named by their content, each once.
+"""Unpacks images that lie inside other files, each once, into files named by their content.
 
 An index says which pictures a source has. It is written last: work that was cut short is done again, and
 work that was finished never is.

@@ -1,4 +1,4 @@
-"""The JSON schema sent with a question, and the reading of what came back into the answer model."""
+"""Makes the JSON schema of a question, and parses replies into the answer model."""
 
 import json
 import re

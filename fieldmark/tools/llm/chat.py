@@ -1,6 +1,6 @@
 """The language model tool: asks rendered questions of any OpenAI-compatible endpoint, each at most once.
 
-It knows no prompt and no graph; what a question means is its caller's business.
+The caller renders the question and gives its answer model.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""How a question is worded as an HTTP request body, and what an endpoint turned out not to understand."""
+"""Makes the HTTP request body of a question, and remembers what an endpoint does not understand."""
 
 import json
 import logging

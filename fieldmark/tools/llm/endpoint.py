@@ -1,4 +1,4 @@
-"""One OpenAI-compatible endpoint: sends a request body, and turns all that can go wrong into typed errors."""
+"""Sends request bodies to one OpenAI-compatible endpoint; every failure becomes a typed error."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""An HTTP client whose timeout bounds a whole try, so that an endpoint cannot hold a call by dripping bytes.
+"""An HTTP client whose timeout bounds the whole response, so that a slow endpoint cannot hold a call.
 
 Import it late: it loads the HTTP stack.
 """

@@ -14,9 +14,9 @@ from fieldmark.tools.images.decode import decode_bytes, open_header
 from fieldmark.tools.images.files import ImageFile, read_unchanged
 
 LONGEST_SIDE = 512
-"""The longest side of an image that is sent, in pixels, unless told otherwise."""
+"""The longest side of an image that is sent, in pixels, by default."""
 QUALITY = 90
-AT_ONCE = 2
+CONCURRENCY = 2
 """Images decoded at a time: one of 50 megapixels takes half a gigabyte for a moment."""
 _KINDS = {"JPEG": "image/jpeg", "PNG": "image/png"}
 _PLAIN_MODES = frozenset({"RGB", "L"})
@@ -43,7 +43,7 @@ class SentImage:
 def show(image: ImageFile, *, longest: int = LONGEST_SIDE) -> SentImage:
     """Make an image ready to be sent.
 
-    A JPEG or PNG that is small enough goes as its own bytes, so that whoever has the file can recognise it
+    A JPEG or PNG that is small enough goes as its own bytes, so that the receiver can recognise it
     by its hash; but none that is turned, animated or see-through, as a model would not see what the encoder
     sees, and none with EXIF data, which may say where it was taken. All others are decoded (first frame,
     upright, on white), made smaller where they are too large, never larger, and written as JPEG.
@@ -80,15 +80,19 @@ class ImageMessages:
 
     Args:
         longest: The longest side that is sent, in pixels.
-        at_once: The most images that are decoded at a time.
+        concurrency: The most images that are decoded at a time.
         how: What makes one image ready; `show`, unless a test says otherwise.
     """
 
     def __init__(
-        self, *, longest: int = LONGEST_SIDE, at_once: int = AT_ONCE, how: Callable[..., SentImage] = show
+        self,
+        *,
+        longest: int = LONGEST_SIDE,
+        concurrency: int = CONCURRENCY,
+        how: Callable[..., SentImage] = show,
     ) -> None:
         self.longest = longest
-        self._slots = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(concurrency)
         self._how = how
 
     @property

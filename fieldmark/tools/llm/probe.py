@@ -1,4 +1,4 @@
-"""Finds out, in a few short calls, what a language-model endpoint can do, and says it in words."""
+"""Finds out in a few short calls what a language-model endpoint can do."""
 
 import base64
 import io

@@ -124,7 +124,7 @@ class Server:
         )
 
     def _sweep(self) -> None:
-        """Ends what the server left behind, once: later its process id may belong to a stranger."""
+        """Ends what the server left behind, once: later its process id may belong to another process."""
         self._signal(signal.SIGKILL)
         self._swept = True
         with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired):

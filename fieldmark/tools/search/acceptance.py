@@ -12,7 +12,7 @@ class Acceptance(Protocol):
 
     @property
     def keep(self) -> int:
-        """How many it may keep: of those just scored it is shown no more, the best by `standing`."""
+        """How many it may keep: of those just scored it is given no more, the best by `standing`."""
         ...
 
     def __call__(self, survivors: Sequence[Candidate], scored: Iterable[Candidate]) -> tuple[Candidate, ...]:

@@ -1,4 +1,4 @@
-"""What a search moves: sets of parts, what they may be made of, and single edits of them."""
+"""Candidates of the search: sets of parts, the menu of parts, and single edits."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -39,7 +39,7 @@ class Candidate:
 
 
 class Edit(NamedTuple):
-    """A new candidate, told as a change of another; a named tuple, as they are made by the thousand.
+    """A new candidate, as a change of another; a named tuple, as they are made by the thousand.
 
     Attributes:
         parent: Place of the other among the parents.

@@ -1,4 +1,4 @@
-"""Edits laid end to end as arrays, so that keys and scores of a generation are computed all at once."""
+"""Stores the edits of a generation as arrays, so that keys and scores are computed in one step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

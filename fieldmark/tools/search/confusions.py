@@ -1,4 +1,4 @@
-"""Which classes a book takes for one another on the training images, most confused first."""
+"""Finds the classes that a book confuses on the training images, most confused first."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What makes one candidate fitter than another on the training images."""
+"""Fitness functions: rank candidates by their results on the training images."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Folds of labelled images, every class dealt out evenly."""
+"""Draws stratified folds of labelled images."""
 
 from collections.abc import Sequence
 from random import Random
@@ -28,17 +28,17 @@ def check_folds(labels: Sequence[str], folds: int) -> None:
         raise InputError(
             f"{folds} folds need {folds} usable training images a class; fewer: {named}"
             f"{f' and {len(short) - 3} more' if len(short) > 3 else ''}.",
-            hint="Give more --shots or fewer --folds.",
+            hint="Give more shots or fewer folds.",
         )
 
 
-def draw_folds(labels: Tensor, folds: int, chance: Random) -> Tensor:
+def draw_folds(labels: Tensor, folds: int, rng: Random) -> Tensor:
     """Deal the images of every class to the folds, as evenly as they go.
 
     Args:
         labels: Class of each image `[N]` int64.
         folds: How many folds, at least 2.
-        chance: Where chance comes from.
+        rng: The random generator.
 
     Returns:
         Fold of each image `[N]` int64, from 0. No two folds differ by more than one image of a class, nor by
@@ -48,7 +48,7 @@ def draw_folds(labels: Tensor, folds: int, chance: Random) -> Tensor:
     dealt = 0
     for label in sorted(set(labels.tolist())):
         places: list[int] = (labels == label).nonzero()[:, 0].tolist()
-        chance.shuffle(places)
+        rng.shuffle(places)
         # The next class goes on where this one ended: else the first folds would get every odd image.
         fold[places] = (torch.arange(len(places)) + dealt) % folds
         dealt += len(places)

@@ -48,7 +48,7 @@ class Generation:
 
 
 def search_seed(*parts: object) -> Random:
-    """A source of chance that depends on nothing but `parts`: the same in every process."""
+    """A random generator seeded by `parts` alone: the same in every process."""
     return Random("\x1f".join(str(part) for part in parts))
 
 
@@ -87,7 +87,7 @@ def evolve(
     parents: Sequence[Candidate],
     *,
     seen: set[int],
-    chance: Random,
+    rng: Random,
     fitness: Fitness,
     operators: Sequence[Operator] = OPERATORS,
     acceptance: Acceptance | None = None,
@@ -101,14 +101,14 @@ def evolve(
         menu: What they are made of.
         parents: The fittest so far, fittest first, with their fitness.
         seen: Keys of everything ever scored; what is scored now is put in.
-        chance: Where all chance comes from.
+        rng: The random generator.
         fitness: What is maximised.
         operators: What is tried.
         acceptance: Who survives; the four fittest by default.
         around: Key of the parts that stand still, so that keys stay those of whole books.
         most: No more than so many candidates are scored.
     """
-    edits = list(proposals(parents, menu, chance, operators))
+    edits = list(proposals(parents, menu, rng, operators))
     changes = Changes.of(edits)
     keys = changes.keys(menu, [parent.key for parent in parents])
     places: list[int] = []
@@ -145,8 +145,8 @@ def _promising(
 
 
 def proposals(
-    parents: Sequence[Candidate], menu: Menu, chance: Random, operators: Sequence[Operator]
+    parents: Sequence[Candidate], menu: Menu, rng: Random, operators: Sequence[Operator]
 ) -> Iterator[Edit]:
     """What all operators propose, one after the other."""
     for operator in operators:
-        yield from operator(parents, menu, chance)
+        yield from operator(parents, menu, rng)

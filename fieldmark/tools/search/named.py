@@ -1,4 +1,4 @@
-"""Finds operators by name: those that ship, and anybody's, as `module:Class` or `path/to/file.py:Class`."""
+"""Finds operators by name: built-in ones, or your own as `module:Class` or `path/to/file.py:Class`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -50,6 +50,6 @@ def operator_named(name: str) -> Operator:
     if not callable(operator):
         raise InputError(
             f"{name!r} is no operator: what it makes cannot be called.",
-            hint="Give it a method __call__(self, parents, menu, chance) that yields edits.",
+            hint="Give it a method __call__(self, parents, menu, rng) that yields edits.",
         )
     return cast("Operator", operator)

@@ -17,12 +17,12 @@ from fieldmark.tools.search.candidates import Candidate, Edit, Menu
 class Operator(Protocol):
     """Proposes edits of the fittest candidates.
 
-    It draws chance from `chance` alone, keeps every slot between `menu.least` and `menu.most` parts, and
+    It draws random numbers from `rng` alone, keeps every slot between `menu.least` and `menu.most` parts, and
     yields fewer edits, or none, where nothing of its kind is possible; it never raises. The same candidate
     may be proposed twice: the search scores it once.
     """
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, chance: Random) -> Iterator[Edit]:
+    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
         """Yield edits; `parents` come fittest first and there is at least one."""
         ...
 
@@ -37,14 +37,14 @@ class Add:
 
     each: int = 8
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, chance: Random) -> Iterator[Edit]:
+    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
         """See `Operator`."""
         for number, parent in enumerate(parents):
             held, sizes = set(parent.parts), menu.sizes(parent.parts)
             open_slots = [slot for slot, size in enumerate(sizes) if size < menu.most]
             for _ in range(self.each if open_slots else 0):
-                slot = menu.slots[open_slots[below(len(open_slots), chance)]]
-                part = slot[below(len(slot), chance)]
+                slot = menu.slots[open_slots[below(len(open_slots), rng)]]
+                part = slot[below(len(slot), rng)]
                 if part not in held:
                     yield Edit(number, (part,), (), "add")
 
@@ -59,7 +59,7 @@ class Remove:
 
     each: int = 8
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, chance: Random) -> Iterator[Edit]:
+    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
         """See `Operator`."""
         for number, parent in enumerate(parents):
             sizes = menu.sizes(parent.parts)
@@ -67,7 +67,7 @@ class Remove:
             of = menu.slot_of
             spare = [part for part in parent.parts if of[part] not in least] if least else parent.parts
             for _ in range(self.each if spare else 0):
-                yield Edit(number, (), (spare[below(len(spare), chance)],), "remove")
+                yield Edit(number, (), (spare[below(len(spare), rng)],), "remove")
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,14 @@ class Replace:
 
     each: int = 8
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, chance: Random) -> Iterator[Edit]:
+    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
         """See `Operator`."""
         for number, parent in enumerate(parents):
             held = set(parent.parts)
             for _ in range(self.each if parent.parts else 0):
-                old = parent.parts[below(len(parent.parts), chance)]
+                old = parent.parts[below(len(parent.parts), rng)]
                 slot = menu.slots[menu.slot_of[old]]
-                new = slot[below(len(slot), chance)]
+                new = slot[below(len(slot), rng)]
                 if new not in held:
                     yield Edit(number, (new,), (old,), "replace")
 
@@ -102,10 +102,10 @@ class Mutate:
 
     count: int = 8
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, chance: Random) -> Iterator[Edit]:
+    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
         """See `Operator`."""
         child = np.zeros((self.count, len(menu.keys)), dtype=np.bool_)
-        child[:, menu.listed] = random_sets(self.count, menu, chance)
+        child[:, menu.listed] = random_sets(self.count, menu, rng)
         held = np.zeros(len(menu.keys), dtype=np.bool_)
         held[list(parents[0].parts)] = True
         for added, removed in zip(row_places(child & ~held), row_places(held & ~child), strict=True):
@@ -124,7 +124,7 @@ class Crossover:
 
     count: int = 16
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, chance: Random) -> Iterator[Edit]:
+    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
         """See `Operator`."""
         if len(parents) < 2:
             return
@@ -135,8 +135,8 @@ class Crossover:
         rest = np.flatnonzero((holders > 0) & (holders < len(parents)))
         if not len(rest):
             return
-        counts = [below(len(rest) + 1, chance) for _ in range(self.count)]
-        child = drawn(holders[rest], counts, chance)
+        counts = [below(len(rest) + 1, rng) for _ in range(self.count)]
+        child = drawn(holders[rest], counts, rng)
         mine = present[0, rest]
         slots, sizes = menu.slot_array[rest], menu.sizes(parents[0].parts)
         put, taken = child & ~mine, ~child & mine
@@ -152,22 +152,22 @@ OPERATORS: tuple[Operator, ...] = (Add(), Remove(), Replace(), Mutate(), Crossov
 """What a generation tries by default, in ProAPO's numbers."""
 
 
-def below(count: int, chance: Random) -> int:
+def below(count: int, rng: Random) -> int:
     """A random number from 0 up to, but without, `count`: what `Random.randrange` draws, with fewer calls."""
     bits = count.bit_length()
-    number = chance.getrandbits(bits)
+    number = rng.getrandbits(bits)
     while number >= count:
-        number = chance.getrandbits(bits)
+        number = rng.getrandbits(bits)
     return number
 
 
-def random_sets(count: int, menu: Menu, chance: Random) -> npt.NDArray[np.bool_]:
-    """Random sets of parts: of every slot a part, sparse or dense, each part with a chance of 1/8 to 7/8.
+def random_sets(count: int, menu: Menu, rng: Random) -> npt.NDArray[np.bool_]:
+    """Random sets of parts: a sparse or dense part of every slot, with a probability of 1/8 to 7/8 a part.
 
     Args:
         count: B, how many sets.
         menu: What they are drawn from, and the bounds.
-        chance: Where chance comes from.
+        rng: The random generator.
 
     Returns:
         Bool `[B, L]`: which of the parts that `menu.listed` lists are chosen.
@@ -177,20 +177,22 @@ def random_sets(count: int, menu: Menu, chance: Random) -> npt.NDArray[np.bool_]
     if not listed or not count:
         return np.zeros((count, listed), dtype=np.bool_)
     # A random byte for each part, held against a bar that is drawn for its slot.
-    bars = np.frombuffer(chance.randbytes(count * len(lengths)), dtype=np.uint8) % 7 * 32 + 32
-    noise = np.frombuffer(chance.randbytes(count * listed), dtype=np.uint8).reshape(count, listed)
-    marks = noise < bars.reshape(count, -1).repeat(lengths, axis=1)
+    bars = np.frombuffer(rng.randbytes(count * len(lengths)), dtype=np.uint8) % 7 * 32 + 32
+    noise = np.frombuffer(rng.randbytes(count * listed), dtype=np.uint8).reshape(count, listed)
+    chosen_parts = noise < bars.reshape(count, -1).repeat(lengths, axis=1)
     starts = lengths.cumsum() - lengths
-    sizes = np.add.reduceat(marks, starts, axis=1, dtype=np.int64)
+    sizes = np.add.reduceat(chosen_parts, starts, axis=1, dtype=np.int64)
     wrong = (sizes < np.minimum(menu.least, lengths)) | (sizes > menu.most)
     for row, slot in np.argwhere(wrong).tolist():
         start, length = int(starts[slot]), int(lengths[slot])
         few = int(sizes[row, slot]) < menu.least
-        from_these = range(length) if few else np.flatnonzero(marks[row, start : start + length]).tolist()
-        chosen = chance.sample(from_these, min(menu.least, length) if few else menu.most)
-        marks[row, start : start + length] = False
-        marks[row, start + np.array(chosen, dtype=np.int64)] = True
-    return marks
+        from_these = (
+            range(length) if few else np.flatnonzero(chosen_parts[row, start : start + length]).tolist()
+        )
+        chosen = rng.sample(from_these, min(menu.least, length) if few else menu.most)
+        chosen_parts[row, start : start + length] = False
+        chosen_parts[row, start + np.array(chosen, dtype=np.int64)] = True
+    return chosen_parts
 
 
 def row_places(
@@ -207,19 +209,19 @@ def row_places(
         start = end
 
 
-def drawn(weights: npt.NDArray[np.int64], counts: Sequence[int], chance: Random) -> npt.NDArray[np.bool_]:
+def drawn(weights: npt.NDArray[np.int64], counts: Sequence[int], rng: Random) -> npt.NDArray[np.bool_]:
     """Draw sets of different items, the heavier the likelier (Efraimidis & Spirakis 2006).
 
     Args:
         weights: Weight of each item `[R]`, above 0.
         counts: How many items each of the B sets has.
-        chance: Where chance comes from.
+        rng: The random generator.
 
     Returns:
         Bool `[B, R]`: which items are drawn.
     """
     sets, items = len(counts), len(weights)
-    random = np.frombuffer(chance.randbytes(4 * sets * items), dtype="<u4").reshape(sets, items)
+    random = np.frombuffer(rng.randbytes(4 * sets * items), dtype="<u4").reshape(sets, items)
     # The items of the largest keys u^(1/weight) are drawn; their logarithms have the same order.
     keys = np.log((random + 1.0) / 2**32) / weights
     place = np.empty((sets, items), dtype=np.int64)

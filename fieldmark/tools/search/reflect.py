@@ -1,4 +1,4 @@
-"""The edits that an answer about confused classes suggests: new parts, added or in place of others."""
+"""The operator that tries the parts a language model suggested for confused classes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,16 +34,16 @@ class Reflect:
     suggested: tuple[Suggested, ...]
     each: int = 8
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, chance: Random) -> Iterator[Edit]:
+    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
         """See `Operator`."""
         usable = [each for each in self.suggested if each.fresh]
         for number, parent in enumerate(parents):
             held, sizes = set(parent.parts), menu.sizes(parent.parts)
             for _ in range(self.each if usable else 0):
-                slot = chance.choice(usable)
-                part = chance.choice(slot.fresh)
+                slot = rng.choice(usable)
+                part = rng.choice(slot.fresh)
                 old = [each for each in slot.criticised if each in held]
                 # Half of the edits keep what was criticised: the critic may be wrong.
-                removed = (chance.choice(old),) if old and chance.random() < 0.5 else ()
+                removed = (rng.choice(old),) if old and rng.random() < 0.5 else ()
                 if part not in held and (removed or sizes[menu.slot_of[part]] < menu.most):
                     yield Edit(number, (part,), removed, REFLECT)

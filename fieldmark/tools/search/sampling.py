@@ -1,4 +1,4 @@
-"""Starting points of the class-specific search, and the groups of classes that it works on in turn."""
+"""Draws the starting points of the class-specific search, and its groups of classes."""
 
 import math
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ SHARES = (0.25, 0.5, 0.75, 0.9)
 EACH_SHARE = 5
 
 
-def random_subsets(slots: Sequence[Sequence[int]], chance: Random) -> dict[str, list[int]]:
+def random_subsets(slots: Sequence[Sequence[int]], rng: Random) -> dict[str, list[int]]:
     """Random subsets of a whole book, to start from.
 
     Source: Qu et al. 2025, section 3.4 (prompt sampling).
 
     Args:
         slots: For each class, the parts to choose from; each keeps one at least, where it has any.
-        chance: Where chance comes from.
+        rng: The random generator.
 
     Returns:
         Name → parts; empty where no class has a choice.
@@ -30,7 +30,7 @@ def random_subsets(slots: Sequence[Sequence[int]], chance: Random) -> dict[str, 
         f"{share:.0%} #{number + 1}": [
             part
             for slot in slots
-            for part in (chance.sample(slot, max(1, round(share * len(slot)))) if slot else ())
+            for part in (rng.sample(slot, max(1, round(share * len(slot)))) if slot else ())
         ]
         for share in SHARES
         for number in range(EACH_SHARE)

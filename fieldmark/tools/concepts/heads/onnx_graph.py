@@ -32,16 +32,16 @@ def onnx_model(head: Head) -> "ModelProto":
         hidden = head.network.hidden
         x = graph.add("Relu", graph.affine(x, hidden.weight, hidden.bias))
     logits = graph.affine(x, head.network.output.weight, head.network.output.bias)
-    told = graph.add("Sigmoid", graph.columns(logits, 0, outputs - 1), name=CLAUSES) if outputs > 1 else ""
+    clauses = graph.add("Sigmoid", graph.columns(logits, 0, outputs - 1), name=CLAUSES) if outputs > 1 else ""
     score = (
         graph.columns(logits, outputs - 1, outputs)
         if head.route == "direct"
-        else _tree_logit(graph, head, told)
+        else _tree_logit(graph, head, clauses)
     )
     line = graph.add("Add", graph.add("Mul", score, graph.number(head.slope)), graph.number(head.intercept))
     graph.add("Squeeze", graph.add("Sigmoid", line), graph.integers([1]), name=PROBABILITY)
     described = [helper.make_tensor_value_info(PROBABILITY, TensorProto.FLOAT, ["N"])]
-    if told:
+    if clauses:
         described.append(helper.make_tensor_value_info(CLAUSES, TensorProto.FLOAT, ["N", outputs - 1]))
     model = helper.make_model(
         helper.make_graph(
@@ -59,14 +59,14 @@ def onnx_model(head: Head) -> "ModelProto":
     return model
 
 
-def _tree_logit(graph: "_Graph", head: Head, told: str) -> str:
+def _tree_logit(graph: "_Graph", head: Head, clauses: str) -> str:
     """`∏ necessary · (1 − ∏ (1 − positive)) · ∏ (1 − negative)`, as log-odds; see `tree_probability`."""
     active = head.definition.active
     one = graph.number(1.0)
 
     def columns(role: ClauseRole, *, turned: bool) -> list[str]:
         places = [place for place, clause in enumerate(active) if clause.role == role]
-        own = [graph.columns(told, place, place + 1) for place in places]
+        own = [graph.columns(clauses, place, place + 1) for place in places]
         return [graph.add("Sub", one, column) for column in own] if turned else own
 
     def product(factors: list[str]) -> str:

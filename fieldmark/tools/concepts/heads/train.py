@@ -136,9 +136,9 @@ class _Loss:
             target * half / inside.clamp_min(1e-6) + (1 - target) * half / outside.clamp_min(1e-6)
         )
         self.weight = self.weight / self.weight.sum()
-        told = ~examples.clauses.isnan()
-        share = (weight[:, None] * told).sum(0).clamp_min(1e-6)
-        each = weight[:, None] * told / share / max(1, told.shape[1])
+        known = ~examples.clauses.isnan()
+        share = (weight[:, None] * known).sum(0).clamp_min(1e-6)
+        each = weight[:, None] * known / share / max(1, known.shape[1])
         self.weights = torch.cat([each, self.weight[:, None]], 1)
         self.targets = torch.cat([examples.clauses.nan_to_num(0.0), target[:, None]], 1)
 
@@ -174,10 +174,10 @@ def _logistic(examples: Examples, recipe: HeadRecipe, loss: _Loss) -> HeadNetwor
 
 def _perceptron(examples: Examples, recipe: HeadRecipe, loss: _Loss, seed: int) -> HeadNetwork:
     width, outputs = examples.vectors.shape[1], examples.clauses.shape[1] + 1
-    chance = torch.Generator().manual_seed(seed)
-    start = torch.randn(recipe.hidden, width, generator=chance) * (2 / width) ** 0.5
+    rng = torch.Generator().manual_seed(seed)
+    start = torch.randn(recipe.hidden, width, generator=rng) * (2 / width) ** 0.5
     start /= examples.vectors.square().mean(0).sqrt().clamp_min(1.0)  # inputs of any size start alike
-    end = torch.randn(outputs, recipe.hidden, generator=chance) * (1 / recipe.hidden) ** 0.5
+    end = torch.randn(outputs, recipe.hidden, generator=rng) * (1 / recipe.hidden) ** 0.5
     parameters = [start, torch.zeros(recipe.hidden), end, torch.zeros(outputs)]
     for parameter in parameters:
         parameter.requires_grad_()

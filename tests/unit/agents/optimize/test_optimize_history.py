@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fieldmark.agents.optimize.history import Journal, history_lines
-from fieldmark.cache.later import Later
+from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.errors import RunError
 from fieldmark.tools.search.candidates import Edit
 from fieldmark.tools.search.generation import ScoredCandidate
@@ -42,7 +42,7 @@ def test_lines_are_what_json_writes(names: tuple[int, ...] | None) -> None:
 
 
 def test_a_journal_is_cut_back_to_what_was_known(tmp_path: Path) -> None:
-    path, later = tmp_path / "history.jsonl", Later()
+    path, later = tmp_path / "history.jsonl", BackgroundWriter()
     size = Journal(path, 0, later).append(["{}", '{"é": 1}'])
     later.settle()
     assert size == path.stat().st_size == len('{}\n{"é": 1}\n'.encode())
@@ -53,7 +53,7 @@ def test_a_journal_is_cut_back_to_what_was_known(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_lost_lines_is_not_written_on(tmp_path: Path) -> None:
-    path, later = tmp_path / "history.jsonl", Later()
+    path, later = tmp_path / "history.jsonl", BackgroundWriter()
     path.write_text("{}\n")
     Journal(path, 4, later).append(["[1]"])
     with pytest.raises(RunError, match="shorter than"):

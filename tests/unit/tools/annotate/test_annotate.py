@@ -140,7 +140,7 @@ async def test_many_images_are_never_as_many_tasks(tmp_path: Path) -> None:
             return await super().ask(question)
 
     told: list[tuple[int, int]] = []
-    await annotator(Watching(), at_once=4).judge(images, RED, progress=lambda *at: told.append(at))
+    await annotator(Watching(), concurrency=4).judge(images, RED, progress=lambda *at: told.append(at))
     assert most <= 4 + 2  # the test itself, and what it was started by
     assert told == [(done, 60) for done in range(1, 61)]
 
@@ -242,7 +242,7 @@ async def test_what_stops_everything_passes_through_and_what_was_judged_is_kept(
     store = MemoryByteStore()
     llm = SeeingModel(lambda _: stop if len(llm.asked) == 11 else None)
     with pytest.raises(type(stop)):
-        await annotator(llm, store, at_once=4).judge(images, RED)
+        await annotator(llm, store, concurrency=4).judge(images, RED)
     kept = len(store)
     assert 10 <= kept == len(llm.asked) - 1 < 15  # nothing is begun after it
     again = SeeingModel()
@@ -262,7 +262,7 @@ async def test_after_a_kill_only_what_was_under_way_is_asked_again(tmp_path: Pat
             return await super().ask(question)
 
     with open_byte_store(tmp_path / "store") as store:
-        task = asyncio.create_task(annotator(Hanging(), store, at_once=2).judge(images, RED))
+        task = asyncio.create_task(annotator(Hanging(), store, concurrency=2).judge(images, RED))
         await hang.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -277,7 +277,7 @@ async def test_a_model_that_sees_nothing_is_found_out(tmp_path: Path) -> None:
     images = draw(tmp_path / "p", ["red"] * 40)
     llm = SeeingModel(lambda _: QuestionFailed("image input is not supported", reason="http", status=400))
     with pytest.raises(EndpointError, match="not supported"):
-        await annotator(llm, at_once=2).judge(images, RED)
+        await annotator(llm, concurrency=2).judge(images, RED)
     assert len(llm.asked) < 12
 
 

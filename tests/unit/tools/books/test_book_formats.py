@@ -283,7 +283,7 @@ def test_what_could_be_several_formats_is_not_guessed(tmp_path: Path, value: Any
     with pytest.raises(InputError, match="cannot be told") as told:
         import_book(path)
     assert str(path) in told.value.message
-    assert "--format dclip" in told.value.hint
+    assert "Name the format: dclip" in told.value.hint
     assert import_book(path, format="dclip").book.classes == tuple(value)
 
 

@@ -86,7 +86,7 @@ def test_a_blank_name_is_none(tmp_path: Path, chosen: Any) -> None:
         ({"train": [["a.jpg", 0, "crow"]], "val": [], "test": []}, "data split"),
         ({"train": {"a.jpg": "crow"}, "val": {}}, "data split"),
         ({"0": "crow", "1": "wren"}, "class names by label"),
-        (["crow", "wren"], "--class-names"),
+        (["crow", "wren"], "class names"),
     ],
 )
 def test_other_well_known_files_are_named(tmp_path: Path, value: Any, says: str) -> None:
@@ -174,7 +174,7 @@ def test_a_pair_file_needs_one_class_list(tmp_path: Path) -> None:
     path.write_text(json.dumps({"0_1": entry(0, 1, {"attr_type": "x", "prompt_pair": ["a", "b"]})}))
     error = refused(path)
     assert "no class list lies beside it" in error.message
-    assert "--class-names" in error.hint
+    assert "class names" in error.hint
     for name in "xy":
         (tmp_path / f"{name}_class_names.json").write_text('["crow", "wren"]')
     assert "2 class lists lie beside it" in refused(path).message

@@ -124,7 +124,7 @@ def test_a_class_described_by_nothing_is_noted(folder: Path) -> None:
 def test_a_few_shot_file_that_is_not_there(folder: Path) -> None:
     with pytest.raises(InputError) as refused:
         read(folder, shots=4)
-    assert str(refused.value).endswith("4 shots. It has --seed 1 with --shots 1, 2.")
+    assert str(refused.value).endswith("4 shots. It has seed 1 with shots 1, 2.")
     with pytest.raises(InputError, match="It has none at all"):
         few_shot_file(folder / "nowhere", shots=1, seed=1)
 
@@ -178,7 +178,7 @@ def test_one_class_is_too_few_and_twelve_keep_the_order_of_their_labels(tmp_path
 
 
 def test_the_image_root_must_be_given_and_hold_the_images(folder: Path) -> None:
-    with pytest.raises(InputError, match="--images"):
+    with pytest.raises(InputError, match="in which folder the images are"):
         read_proapo_folder(folder, images=None, shots=1, seed=1)
     with pytest.raises(NoImagesError, match="no such file"):
         read(folder, images="elsewhere")

@@ -129,7 +129,7 @@ async def test_images_are_decoded_in_threads_and_few_at_a_time() -> None:
             at_once -= 1
         return SentImage("image/png", b"x")
 
-    messages = ImageMessages(at_once=3, how=slow)
+    messages = ImageMessages(concurrency=3, how=slow)
     tasks = [asyncio.create_task(messages.part(None)) for _ in range(9)]  # pyright: ignore[reportArgumentType]
     for _ in range(5):
         await asyncio.sleep(0.01)  # the loop runs on while they decode

@@ -126,9 +126,7 @@ def test_generations_improve_and_score_nothing_twice() -> None:
     seen: set[int] = set()
     survivors, keys = (first,), []
     for number in range(30):
-        made = evolve(
-            arena, menu, survivors, seen=seen, chance=search_seed(0, number), fitness=EntropyFitness()
-        )
+        made = evolve(arena, menu, survivors, seen=seen, rng=search_seed(0, number), fitness=EntropyFitness())
         assert made.survivors[0].fitness >= survivors[0].fitness
         survivors = made.survivors
         keys += [row.key for row in made.scored]
@@ -140,7 +138,7 @@ def test_generations_improve_and_score_nothing_twice() -> None:
 
 def listed(edits: Sequence[Edit]) -> Operator:
     """An operator that proposes these edits and nothing else."""
-    return lambda parents, menu, chance: iter(edits)
+    return lambda parents, menu, rng: iter(edits)
 
 
 def survivors_of_ties(edits: Sequence[Edit], keep: int) -> tuple[Candidate, ...]:
@@ -154,7 +152,7 @@ def survivors_of_ties(edits: Sequence[Edit], keep: int) -> tuple[Candidate, ...]
     menu = Menu((tuple(range(40)), (40,)), [part_key(str(part)) for part in range(41)])
     parent = Candidate((0, 1, 40), menu.key((0, 1, 40)), 0.0)
     return evolve(
-        arena, menu, (parent,), seen=set(), chance=search_seed(0), fitness=AccuracyFitness(),
+        arena, menu, (parent,), seen=set(), rng=search_seed(0), fitness=AccuracyFitness(),
         operators=(listed(edits),), acceptance=Fittest(keep),
     ).survivors  # fmt: skip
 

@@ -35,6 +35,6 @@ def test_classes_with_too_few_images_are_named() -> None:
     check_folds(["a"], 0)
     with pytest.raises(InputError, match=r"fewer: b \(2\)") as error:
         check_folds(["a", "a", "a", "b", "b"], 3)
-    assert "--shots" in error.value.hint
+    assert "more shots" in error.value.hint
     with pytest.raises(InputError, match=r"and 2 more"):
         check_folds(list("abcde"), 2)

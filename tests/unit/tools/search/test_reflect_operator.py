@@ -72,7 +72,7 @@ from dataclasses import dataclass
 class Own:
     each: int = 3
 
-    def __call__(self, parents, menu, chance):
+    def __call__(self, parents, menu, rng):
         yield self.each
 """
 

@@ -1,4 +1,4 @@
-"""Does the disk's work in a thread of its own, in order, so that whoever computes need not wait for it."""
+"""Writes to disk in a background thread, in order, so that a computation need not wait for the disk."""
 
 import asyncio
 import threading
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 MOST_WAITING = 64
-"""Pieces of work that may wait; with more, whoever hands work over waits instead."""
+"""The most writes that may wait; then `hand` blocks."""
 
 
-class Later:
-    """Work that is done in the order in which it was handed over, one piece at a time.
+class BackgroundWriter:
+    """Does pieces of work one at a time, in the order in which they were handed over.
 
-    Once a piece has failed nothing more is done: what comes later may build on it. Whatever names what was
-    written, a checkpoint for one, must wait for `settled` first.
+    Once a piece has failed, no later one is done, as it may build on the failed one. Wait for `settled`
+    before you write anything that refers to the work, such as a checkpoint.
     """
 
     def __init__(self) -> None:
@@ -42,16 +42,16 @@ class Later:
             Exception: What a piece failed with.
         """
         if self._last is not None:
-            # Whoever waits may be cancelled; the work is not.
+            # The waiting task may be cancelled; the work is not.
             await asyncio.shield(asyncio.wrap_future(self._last))
 
     def settle(self) -> None:
-        """The same as `settled`, for whoever is not asynchronous."""
+        """Like `settled`, for synchronous code."""
         if self._last is not None:
             self._last.result()
 
     def close(self) -> None:
-        """Do what is left and end the thread; failures are told by `settled` alone."""
+        """Do what is left and end the thread; only `settled` and `settle` raise failures."""
         if self._thread is not None:
             self._thread.shutdown(wait=True)
             self._thread = None

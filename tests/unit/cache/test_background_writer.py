@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.cache import later as module
+from fieldmark.cache import background_writer as module
 from fieldmark.cache.arrays import ArrayStore
-from fieldmark.cache.later import Later
+from fieldmark.cache.background_writer import BackgroundWriter
 
 
 def test_work_is_done_in_order_while_the_caller_goes_on() -> None:
     done: list[int] = []
-    gate, later = threading.Event(), Later()
+    gate, later = threading.Event(), BackgroundWriter()
     later.hand(gate.wait)
     for number in range(5):
         later.hand(lambda number=number: done.append(number))
@@ -26,7 +26,7 @@ def test_work_is_done_in_order_while_the_caller_goes_on() -> None:
 
 def test_waiting_is_for_what_was_handed_over_before() -> None:
     async def go() -> bool:
-        gate, later = threading.Event(), Later()
+        gate, later = threading.Event(), BackgroundWriter()
         later.hand(int)
         waiting = asyncio.ensure_future(later.settled())
         await asyncio.sleep(0)  # it has begun to wait
@@ -42,7 +42,7 @@ def test_waiting_is_for_what_was_handed_over_before() -> None:
 
 def test_nothing_is_done_after_a_failure() -> None:
     done: list[int] = []
-    gate, later = threading.Event(), Later()
+    gate, later = threading.Event(), BackgroundWriter()
 
     def fail() -> None:
         gate.wait()
@@ -61,7 +61,7 @@ def test_nothing_is_done_after_a_failure() -> None:
 
 def test_who_hands_too_much_over_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_WAITING", 2)
-    gate, later = threading.Event(), Later()
+    gate, later = threading.Event(), BackgroundWriter()
     handed: list[int] = []
 
     def hand() -> None:
@@ -81,7 +81,7 @@ def test_who_hands_too_much_over_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_closed_one_takes_work_again() -> None:
     done: list[int] = []
-    later = Later()
+    later = BackgroundWriter()
     later.close()
     later.hand(lambda: done.append(1))
     later.close()
@@ -89,7 +89,7 @@ def test_a_closed_one_takes_work_again() -> None:
 
 
 def test_a_value_put_later_has_the_name_it_has_at_once(tmp_path: Path) -> None:
-    store, later = ArrayStore(tmp_path / "one"), Later()
+    store, later = ArrayStore(tmp_path / "one"), BackgroundWriter()
     name = store.put_json([1, "é"], later=later)
     later.settle()
     assert store.get_json(name) == [1, "é"]
