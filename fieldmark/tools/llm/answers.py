@@ -37,7 +37,7 @@ class BadAnswerError(Exception):
     """
 
     def __init__(self, reason: AnswerFault, detail: str) -> None:
-        self.reason = reason
+        self.reason: AnswerFault = reason
         self.detail = detail
         super().__init__(f"{reason}: {detail}")
 
