@@ -97,9 +97,9 @@ def test_descriptions_and_bare_words_stay_as_they_are(tmp_path: Path) -> None:
     state = asyncio.run(run_optimize(context))
     pool = PromptPool.model_validate(context.arrays.get_json(state.pool))
     assert [pool.units[unit].texts for unit in pool.files["a.json"]] == [("Brown.",)]
-    reflected_on = {unit.synonym for unit in pool.units if unit.mark == "reflected"}
+    reflected_on = {unit.synonym for unit in pool.units if unit.kind == "reflected"}
     assert reflected_on == {"name", "noun"}
-    assert {"synonym 1", "synonym 2"} <= {unit.synonym for unit in pool.units if unit.mark == "bare"}
+    assert {"synonym 1", "synonym 2"} <= {unit.synonym for unit in pool.units if unit.kind == "bare"}
 
 
 def test_accepted_edits_are_measured_by_leaving_them_out(whole: tuple[OptimizeContext, SearchResult]) -> None:

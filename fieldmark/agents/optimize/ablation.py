@@ -84,7 +84,7 @@ def ablate(
         labels: Their classes `[N]`.
     """
     held = set(best)
-    brought = {unit for unit in held if pool.units[unit].mark == REFLECTED}
+    brought = {unit for unit in held if pool.units[unit].kind == REFLECTED}
     by_class: dict[int, set[int]] = {}
     for unit in brought:
         by_class.setdefault(pool.units[unit].class_index, set()).add(unit)
@@ -95,7 +95,7 @@ def ablate(
         left = [unit for unit in best if unit not in units]
         described = {pool.units[unit].class_index for unit in left}
         for c in {pool.units[unit].class_index for unit in units} - described:
-            left += [unit for unit in pool.slots[c] if pool.units[unit].mark == "bare"]
+            left += [unit for unit in pool.slots[c] if pool.units[unit].kind == "bare"]
         predicted = (images @ class_matrix(sorted(left), pool, vectors).T).argmax(1)
         return round(float((predicted == labels).double().mean()), 4)
 
@@ -103,7 +103,7 @@ def ablate(
     without_class = {c: without(units) for c, units in by_class.items()}
     rows: dict[tuple[int, ...], ReflectedEdit] = {}
     for edit in reflections.accepted:
-        new = {unit for unit in edit.added if pool.units[unit].mark == REFLECTED}
+        new = {unit for unit in edit.added if pool.units[unit].kind == REFLECTED}
         if not new or edit.added in rows:
             continue
         c = pool.units[edit.added[0]].class_index
@@ -145,4 +145,4 @@ def _told(unit: Unit) -> str:
     """A unit in short: its word and its mark; a prompt that was taken as it is says itself."""
     if not unit.word:
         return unit.texts[0]
-    return f"{unit.word}, which has {unit.said}" if unit.said else unit.word
+    return f"{unit.word}, which has {unit.descriptor}" if unit.descriptor else unit.word

@@ -24,7 +24,7 @@ FROM_THE_NEAREST = 3
 
 
 async def descriptions(context: OptimizeContext) -> str:
-    """Ask for the marks of every class, as often as the options say, for other names, and for domain words.
+    """Ask for descriptors of every class, as often as the options say, for other names and for domain words.
 
     Domain words are wanted only where templates are searched and none are given.
 

@@ -32,7 +32,7 @@ OptimizeGraph = CompiledStateGraph[OptimizeState, OptimizeContext, OptimizeState
 
 
 async def describe(state: OptimizeState, runtime: Context) -> Update:
-    """Ask about each class by itself: its marks, several times, and its other names; and for domain words.
+    """Ask for the descriptors of each class, several times, for its other names, and for domain words.
 
     What will be encoded whatever is answered is encoded meanwhile.
     """

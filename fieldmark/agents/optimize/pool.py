@@ -18,7 +18,7 @@ START = "start"
 GIVEN = "given"
 """The word of units that stand as they were given: descriptions from files."""
 
-MARKS = (("bare",), ("descriptor",), ("contrast",), ("descriptor", "contrast"))
+KINDS = (("bare",), ("descriptor",), ("contrast",), ("descriptor", "contrast"))
 """What may be said of a class in a natural book."""
 
 
@@ -29,12 +29,12 @@ class Unit(Record):
     synonym: str
     """Which word stands for the class: "name", "noun", "head", "synonym 1" and so on; "start" or "given" for
     texts taken as they are."""
-    mark: str
+    kind: str
     """What is said of it: "bare", "descriptor", "contrast", "reflected"; "start" or "given" as above."""
     word: str = ""
     """The word itself; empty for texts taken as they are."""
-    said: str = ""
-    """The mark itself; empty where it is a bare word."""
+    descriptor: str = ""
+    """The descriptor itself; empty where it is a bare word."""
     texts: tuple[str, ...]
     origin: Origin
 
@@ -49,7 +49,7 @@ class PromptPool(Record):
     files: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     """The units of each file of descriptions; one unit may stand in several."""
     alone: tuple[str, ...] = ()
-    """Which words stand without marks."""
+    """Which words stand without descriptors."""
 
     @cached_property
     def slots(self) -> tuple[tuple[int, ...], ...]:
@@ -70,17 +70,17 @@ class PromptPool(Record):
         return tuple(part_key("\x1f".join((self.classes[u.class_index], *u.texts))) for u in self.units)
 
     def kinds(self) -> dict[str, list[list[int]]]:
-        """The natural choices of units: one word with one kind of mark, both kinds, a file, or everything."""
+        """The natural choices of units: a word with descriptors of one or both kinds, a file, everything."""
         made: dict[str, list[list[int]]] = {}
         synonyms = dict.fromkeys(unit.synonym for unit in self.units if unit.synonym not in (START, GIVEN))
         for synonym in synonyms:
-            for marks in MARKS[:1] if synonym in self.alone else MARKS:
-                name = f"{synonym} {'+'.join(marks)}"
+            for kinds in KINDS[:1] if synonym in self.alone else KINDS:
+                name = f"{synonym} {'+'.join(kinds)}"
                 made[name] = [
                     # Where a class has no such unit, its bare word stands in; without the word, its name.
-                    [u for u in slot if self._is(u, synonym, marks)]
+                    [u for u in slot if self._is(u, synonym, kinds)]
                     or [u for u in slot if self._is(u, synonym, ("bare",))]
-                    or [u for u in slot if self._is(u, "name", marks)]
+                    or [u for u in slot if self._is(u, "name", kinds)]
                     or [u for u in slot if self._is(u, "name", ("bare",))]
                     for slot in self.slots
                 ]
@@ -93,9 +93,9 @@ class PromptPool(Record):
         made["everything"] = [list(slot) for slot in self.slots]
         return made
 
-    def _is(self, place: int, synonym: str, marks: Sequence[str]) -> bool:
+    def _is(self, place: int, synonym: str, kinds: Sequence[str]) -> bool:
         unit = self.units[place]
-        return unit.synonym == synonym and unit.mark in marks
+        return unit.synonym == synonym and unit.kind in kinds
 
     def book(self, parts: Sequence[int], noun: str) -> PromptBook:
         """The prompt book of a candidate; the texts of a unit share its weight."""
@@ -123,7 +123,7 @@ def build_pool(
     synonyms: int = 0,
     marked_synonyms: int = 0,
 ) -> PromptPool:
-    """Write the answers out as units: every word for a class, bare and with every mark, in all templates.
+    """Write the answers out as units: each word for a class, bare and with each descriptor, in all templates.
 
     Args:
         classes: The class names.
@@ -133,16 +133,16 @@ def build_pool(
         book: A book to start from; without one the search starts from the first general answers.
         given: Descriptions and other words for the classes; a description is a unit, to the letter.
         synonyms: So many of a class's other words stand for it; the first ones that are new.
-        marked_synonyms: So many of those are also written with every mark: each costs as many texts as the
-            class's name.
+        marked_synonyms: So many of those are also written with every descriptor: each costs as many texts as
+            the class's name.
     """
     given = given or GivenTexts()
     others = _other_words(notebook) | dict(given.synonyms)
     described: dict[str, list[Prompt]] = {}
     for prompt in given.prompts:
         described.setdefault(prompt.class_name, []).append(prompt)
-    marks = _marks(notebook)
-    first = _first_marks(notebook)
+    descriptors = _descriptors(notebook)
+    first = _first_descriptors(notebook)
     units: list[Unit] = []
     place: dict[tuple[int, tuple[str, ...]], int] = {}
     start: list[int] = []
@@ -160,19 +160,25 @@ def build_pool(
         words = _words(name, noun, others.get(name, ()), most=synonyms)
         for synonym, (word, source) in words.items():
             texts = tuple(fill_phrase(template, word) for template in templates)
-            put(Unit(class_index=c, synonym=synonym, word=word, mark="bare", texts=texts, origin=source))
-            for mark, (kind, origin) in ({} if synonym in alone else marks.get(name, {})).items():
-                put(marked_unit(c, (synonym, word), (kind, mark), templates=templates, origin=origin))
+            put(Unit(class_index=c, synonym=synonym, word=word, kind="bare", texts=texts, origin=source))
+            for descriptor, (kind, origin) in ({} if synonym in alone else descriptors.get(name, {})).items():
+                put(
+                    described_unit(c, (synonym, word), (kind, descriptor), templates=templates, origin=origin)
+                )
         for prompt in described.get(name, ()):
             origin = prompt.origin
-            unit = put(Unit(class_index=c, synonym=GIVEN, mark=GIVEN, texts=(prompt.text,), origin=origin))
+            unit = put(Unit(class_index=c, synonym=GIVEN, kind=GIVEN, texts=(prompt.text,), origin=origin))
             files.setdefault(origin.file or GIVEN, []).append(unit)
         for prompt in _start_prompts(name, first.get(name, {}), book):
             origin = prompt.origin
-            said = "" if origin.kind in ("name", "template") else marks_in([prompt])[0]
+            said = "" if origin.kind in ("name", "template") else descriptors_in([prompt])[0]
             texts = (prompt.text,)
             start.append(
-                put(Unit(class_index=c, synonym=START, mark=START, said=said, texts=texts, origin=origin))
+                put(
+                    Unit(
+                        class_index=c, synonym=START, kind=START, descriptor=said, texts=texts, origin=origin
+                    )
+                )
             )
     return PromptPool(
         classes=tuple(classes),
@@ -183,30 +189,30 @@ def build_pool(
     )
 
 
-def marked_unit(
+def described_unit(
     class_index: int,
     word: tuple[str, str],
-    mark: tuple[str, str],
+    descriptor: tuple[str, str],
     *,
     templates: Sequence[str],
     origin: Origin,
 ) -> Unit:
-    """A word with a mark, in all templates.
+    """A word with a descriptor, in all templates.
 
     Args:
         class_index: The class.
         word: Which word stands for it, and the word.
-        mark: The kind of mark, and the mark.
+        descriptor: Its kind, and the descriptor.
         templates: What the text is written in.
-        origin: Where the mark came from.
+        origin: Where the descriptor came from.
     """
-    texts = tuple(fill_phrase(template, f"{word[1]}, which has {mark[1]}") for template in templates)
+    texts = tuple(fill_phrase(template, f"{word[1]}, which has {descriptor[1]}") for template in templates)
     return Unit(
         class_index=class_index,
         synonym=word[0],
         word=word[1],
-        mark=mark[0],
-        said=mark[1],
+        kind=descriptor[0],
+        descriptor=descriptor[1],
         texts=texts,
         origin=origin,
     )
@@ -214,7 +220,7 @@ def marked_unit(
 
 def start_book(classes: Sequence[str], notebook: Notebook, book: PromptBook | None, noun: str) -> PromptBook:
     """The book that the search starts from: the given one, or the first general answers."""
-    first = _first_marks(notebook)
+    first = _first_descriptors(notebook)
     prompts = [p for name in classes for p in _start_prompts(name, first.get(name, {}), book)]
     return PromptBook(classes=tuple(classes), noun=noun, prompts=tuple(prompts))
 
@@ -224,8 +230,8 @@ def _start_prompts(name: str, first: dict[str, Origin], book: PromptBook | None)
         given = [prompt for prompt in book.prompts if prompt.class_name == name]
     else:
         given = [
-            Prompt(class_name=name, text=descriptor_text(name, mark), origin=origin)
-            for mark, origin in first.items()
+            Prompt(class_name=name, text=descriptor_text(name, descriptor), origin=origin)
+            for descriptor, origin in first.items()
         ]
     return given or [Prompt(class_name=name, text=class_text(name), origin=Origin(kind="name"))]
 
@@ -259,8 +265,8 @@ def _other_words(notebook: Notebook) -> dict[str, Words]:
     return found
 
 
-def _first_marks(notebook: Notebook) -> dict[str, dict[str, Origin]]:
-    """The marks of the first general answer of each class."""
+def _first_descriptors(notebook: Notebook) -> dict[str, dict[str, Origin]]:
+    """The descriptors of the first general answer of each class."""
     found: dict[str, dict[str, Origin]] = {}
     for note in notebook.notes:
         if note.spec.kind == "describe" and note.spec.sample == 0 and note.descriptors:
@@ -268,24 +274,24 @@ def _first_marks(notebook: Notebook) -> dict[str, dict[str, Origin]]:
     return found
 
 
-def _marks(notebook: Notebook) -> dict[str, dict[str, tuple[str, Origin]]]:
-    """Every mark of every class with its kind; what set it apart from look-alikes counts as that."""
+def _descriptors(notebook: Notebook) -> dict[str, dict[str, tuple[str, Origin]]]:
+    """Every descriptor of every class with its kind; what set it apart from look-alikes counts as that."""
     found: dict[str, dict[str, tuple[str, Origin]]] = {}
     for note in notebook.notes:
         for vote in note.votes:
             origin = Origin(kind="differential", question=DIFFERENTIATE_GROUP, attribute=vote.attribute)
             found.setdefault(vote.class_name, {}).setdefault(vote.value, ("contrast", origin))
     for note in notebook.notes:
-        for prompt, mark in zip(note.prompts, note.descriptors, strict=True):
-            found.setdefault(prompt.class_name, {}).setdefault(mark, ("descriptor", prompt.origin))
+        for prompt, descriptor in zip(note.prompts, note.descriptors, strict=True):
+            found.setdefault(prompt.class_name, {}).setdefault(descriptor, ("descriptor", prompt.origin))
     return found
 
 
-def marks_in(prompts: Sequence[Prompt]) -> list[str]:
-    """The marks behind prompts that were made with `descriptor_text`."""
-    marks: list[str] = []
+def descriptors_in(prompts: Sequence[Prompt]) -> list[str]:
+    """The descriptors behind prompts that were made with `descriptor_text`."""
+    descriptors: list[str] = []
     for prompt in prompts:
         frame = descriptor_text(prompt.class_name, "\x00")
         before, after = frame.split("\x00")
-        marks.append(prompt.text.removeprefix(before).removesuffix(after))
-    return marks
+        descriptors.append(prompt.text.removeprefix(before).removesuffix(after))
+    return descriptors

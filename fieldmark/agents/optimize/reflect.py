@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from fieldmark.agents.optimize.context import OptimizeContext
-from fieldmark.agents.optimize.pool import PromptPool, Unit, marked_unit
+from fieldmark.agents.optimize.pool import PromptPool, Unit, described_unit
 from fieldmark.agents.optimize.search import ClassGroup, class_matrix, unit_vectors
 from fieldmark.agents.shared.ask import ask_all
 from fieldmark.agents.shared.notes import Note
@@ -22,7 +22,7 @@ from fieldmark.tools.search.generation import ScoredCandidate
 from fieldmark.tools.search.reflect import REFLECT, Reflect, Suggested
 
 REFLECTED = "reflected"
-"""The kind of mark that units of an answer about confusions have."""
+"""The kind of descriptor that units of an answer about confusions have."""
 MOST_CLASSES = 4
 """The most classes that one question is about."""
 LEAST_SHARE = 0.01
@@ -133,7 +133,7 @@ async def reflect_on(
         failed=earlier.failed + sum(note.failure is not None for note in put),
         dropped=dict(sorted(dropped.items())),
         ended=ends[0] if ends else "",
-        marks=earlier.marks + len({(unit.class_index, unit.said) for unit in units}),
+        marks=earlier.marks + len({(unit.class_index, unit.descriptor) for unit in units}),
         units=earlier.units + len(units),
         suggestions=suggestions,
         edits_scored=earlier.edits_scored,
@@ -198,8 +198,8 @@ def _questions(
     said: list[dict[str, None]] = [{} for _ in pool.classes]
     for part in book.parts:
         unit = pool.units[part]
-        if unit.said:
-            said[unit.class_index].setdefault(unit.said)
+        if unit.descriptor:
+            said[unit.class_index].setdefault(unit.descriptor)
     specs = (
         QuestionSpec(
             kind="reflect",
@@ -264,7 +264,7 @@ def _written(
         fresh: list[int] = []
         for mark in edit.add:
             for word in words:
-                unit = marked_unit(c, word, (REFLECTED, mark), templates=templates, origin=origin)
+                unit = described_unit(c, word, (REFLECTED, mark), templates=templates, origin=origin)
                 number = place.setdefault((c, unit.texts), len(pool.units) + len(units))
                 if number == len(pool.units) + len(units):
                     units.append(unit)
@@ -275,9 +275,9 @@ def _written(
 
 
 def _is_bare(unit: Unit) -> bool:
-    return bool(unit.word) and not unit.said
+    return bool(unit.word) and not unit.descriptor
 
 
 def _saying(edit: DescriptorEdit, pool: PromptPool, class_index: int) -> tuple[int, ...]:
     """The units that say what an edit drops."""
-    return tuple(unit for unit in pool.slots[class_index] if pool.units[unit].said in edit.drop)
+    return tuple(unit for unit in pool.slots[class_index] if pool.units[unit].descriptor in edit.drop)

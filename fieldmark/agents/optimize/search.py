@@ -296,7 +296,7 @@ def next_groups(
 
 def promise(logits: Tensor, pool: PromptPool, vectors: Tensor, context: OptimizeContext) -> list[float]:
     """How much better each class's images do by the book than by its bare words, in nats per image."""
-    bare = [unit for slot in pool.slots for unit in slot if pool.units[unit].mark == "bare"]
+    bare = [unit for slot in pool.slots for unit in slot if pool.units[unit].kind == "bare"]
     plain = context.encoder.logit_scale * (context.vectors @ class_matrix(bare, pool, vectors).T)
     labels = context.labels
     gain = torch.nn.functional.cross_entropy(plain, labels, reduction="none")

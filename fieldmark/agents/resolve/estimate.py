@@ -13,7 +13,7 @@ from fieldmark.tools.llm.chat import ChatModel
 
 
 class FirstLook(Record):
-    """The questions before any image is compared: the generic noun and the marks of each class."""
+    """The questions before any image is compared: the generic noun and the descriptors of each class."""
 
     questions: int = 0
     cached: int = 0

@@ -26,7 +26,7 @@ def first_book(notes: tuple[Note, ...], context: ResolveContext) -> PromptBook:
     prompts: dict[str, list[Prompt]] = {name: [] for name in context.classes}
     source = given.prompts if given else tuple(prompt for note in notes for prompt in note.prompts)
     for prompt in source:
-        # Two samples of an answer may repeat a mark; counting it twice would only weigh it up.
+        # Two samples of an answer may repeat a descriptor; counted twice it would only weigh more.
         if given or prompt not in prompts[prompt.class_name]:
             prompts[prompt.class_name].append(prompt)
     for name, own in prompts.items():

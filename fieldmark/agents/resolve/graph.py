@@ -104,7 +104,7 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
         scores_hash=state.scores,
         candidates_hash=state.candidates,
         temperature=state.temperature,
-        untold=rescoring.untold_classes(table) if table else None,
+        undescribed=rescoring.undescribed_classes(table) if table else None,
         admitted_hash=state.admitted,
         context=context,
     )

@@ -25,7 +25,7 @@ INDUCTIVE = {"beta": 3.0, "eps": 0.05, "eta": 0.1}
 own mistakes only blunt a single pass. Chosen on a species book that no reported figure comes from."""
 LEAST_NAME_WEIGHT = 0.3
 """Weight of names that the encoder may never have seen."""
-TOLD_FROM = 0.5
+DESCRIBED_FROM = 0.5
 """A class counts as described once answers give it values for this share of the attributes."""
 
 
@@ -281,10 +281,10 @@ def plan_view(
     )
 
 
-def untold_classes(table: ScoredTable) -> Tensor:
+def undescribed_classes(table: ScoredTable) -> Tensor:
     """Classes whose row of the table is mostly empty `[C]` bool."""
-    told = (table.guide.counts.sum(-1) > 0).float().mean(1)
-    return told < TOLD_FROM
+    described = (table.guide.counts.sum(-1) > 0).float().mean(1)
+    return described < DESCRIBED_FROM
 
 
 def contradiction(counts: Tensor, q: Tensor) -> Tensor:

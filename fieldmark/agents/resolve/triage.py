@@ -27,7 +27,7 @@ def triage(
     scores_hash: str,
     candidates_hash: str,
     temperature: float,
-    untold: Tensor | None,
+    undescribed: Tensor | None,
     admitted_hash: str,
     context: ResolveContext,
 ) -> Triage:
@@ -37,8 +37,8 @@ def triage(
         scores_hash: Class scores `[N, C]`, calibration rows last.
         candidates_hash: The round before's candidates, or "" before the first.
         temperature: What the scores are divided by.
-        untold: Classes that follow-up answers say too little of `[C]` bool. They stay candidates: an image
-            of theirs would otherwise fall to whichever look-alike was described first.
+        undescribed: Classes that follow-up answers say too little of `[C]` bool. They stay candidates: an
+            image of theirs would otherwise fall to whichever look-alike was described first.
         admitted_hash: The first look's candidates, or "" at the first look.
         context: The run.
     """
@@ -50,10 +50,10 @@ def triage(
     )
     left = class_probabilities(scores, temperature, within=before)
     kept = candidate_rule(left, context)(left, before)
-    if untold is not None:
-        kept |= before & untold
+    if undescribed is not None:
+        kept |= before & undescribed
         admitted = torch.from_numpy(context.arrays.get(admitted_hash))
-        kept = with_winners(scores.masked_fill(untold | ~admitted, -torch.inf), kept)
+        kept = with_winners(scores.masked_fill(undescribed | ~admitted, -torch.inf), kept)
     counts = kept[: len(context.usable)].sum(1)
     return Triage(
         candidates_hash=context.arrays.put(kept.numpy()),
