@@ -38,3 +38,8 @@ def test_every_page_stands_once_in_the_site() -> None:
 def test_pages_link_to_nothing_outside_of_the_site() -> None:
     for page in (ROOT / "docs").glob("*.md"):
         assert "](../" not in page.read_text(encoding="utf-8"), page.name
+
+
+def test_no_page_holds_half_a_merge() -> None:
+    for page in ROOT.rglob("*.md"):
+        assert not re.search(r"^(<{7}|>{7}) ", page.read_text(encoding="utf-8"), re.MULTILINE), page

@@ -144,7 +144,6 @@ def test_a_folder_can_be_read_at_a_glance() -> None:
     assert full == {}
 
 
-@pytest.mark.xfail(reason="the last of it is on its way")
 def test_no_two_public_classes_share_a_name() -> None:
     homes: dict[str, list[str]] = defaultdict(list)
     for module in PATHS:

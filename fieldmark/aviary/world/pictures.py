@@ -17,7 +17,7 @@ apart from the test pictures."""
 
 
 @dataclass(frozen=True)
-class Pictures:
+class DrawnPictures:
     """Pictures with the truth about each.
 
     Attributes:
@@ -40,7 +40,7 @@ def draw_pictures(
     correlation: float = 0.0,
     difficulty: float = 1.0,
     progress: Progress = no_progress,
-) -> Pictures:
+) -> DrawnPictures:
     """Draw a book's pictures.
 
     Args:
@@ -65,7 +65,7 @@ def draw_pictures(
     )
     truths = {folder / truth.file: truth for truth in planned}
     found = find_images(folder, labels_from_folders=True).images
-    return Pictures(
+    return DrawnPictures(
         classes=tuple(species.name for species in book),
         images=found,
         truths=tuple(truths[image.path] for image in found),
