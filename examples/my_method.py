@@ -4,7 +4,8 @@ from pathlib import Path
 
 from fieldmark import EvalOptions, Evaluator
 from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Need
+from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.test_set import Need
 from fieldmark.tools.scoring.prototype import ensemble_scores
 
 VIEWS = ("from the side", "from the front", "from above", "in flight")
