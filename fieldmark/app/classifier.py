@@ -28,7 +28,6 @@ from fieldmark.app.resuming import (
     earlier_manifest,
 )
 from fieldmark.app.stores import Stores, open_llm, open_stores, open_vlm
-from fieldmark.aviary.guide.scripted import scripted_notes
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
 from fieldmark.errors import SettingsError
@@ -41,6 +40,7 @@ from fieldmark.tools.images.given_paths import as_text
 from fieldmark.tools.images.in_memory import COPIES, keep_copies
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
+from fieldmark.tools.llm.scripted import scripted_notes
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 

@@ -16,7 +16,6 @@ from fieldmark.app.noun import settle_noun
 from fieldmark.app.optimize_inputs import read_inputs, read_texts
 from fieldmark.app.resuming import UNCHANGED, ChosenModels, Settled, check_unchanged, choose
 from fieldmark.app.stores import Stores, open_llm, open_stores
-from fieldmark.aviary.guide.scripted import scripted_notes
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.demo.optimize import AviarySettings, aviary_classes, optimize_aviary
@@ -28,6 +27,7 @@ from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.endpoint import normal_url
 from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
+from fieldmark.tools.llm.scripted import scripted_notes
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.named import operators_named

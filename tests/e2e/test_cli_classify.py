@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from fieldmark.aviary.guide.guide import Guide
-from fieldmark.aviary.guide.scripted import NOTE
 from fieldmark.aviary.world.dataset import read_truth, render_dataset
 from fieldmark.aviary.world.species import species_book
+from fieldmark.tools.llm.scripted import NOTE
 from tests.command_line import CommandLine, Outcome, guide_script
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion, error, json_reply
 from tests.graph.world import data_of

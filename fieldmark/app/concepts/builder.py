@@ -24,7 +24,6 @@ from fieldmark.app.concepts.tools import (
     read_setup,
 )
 from fieldmark.app.event_loop import run_here
-from fieldmark.aviary.guide.scripted import scripted_notes
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept, Limits, Record
@@ -35,6 +34,7 @@ from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.export import HeadConfig, add_onnx, read_config
 from fieldmark.tools.concepts.model_card import model_card
 from fieldmark.tools.runs.events import Progress, no_progress
+from fieldmark.tools.llm.scripted import scripted_notes
 
 MODELS = "models"
 SETTINGS = "settings.json"

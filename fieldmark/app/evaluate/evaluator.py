@@ -14,7 +14,6 @@ from fieldmark.app.evaluate.record import asked_of, spent_by, stop_reason_of
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.resuming import RESUMED, ChosenModels, choose, earlier_manifest
 from fieldmark.app.stores import Stores, open_llm, open_stores
-from fieldmark.aviary.guide.scripted import NOTE, scripted_notes
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.aviary_run import run_setting
@@ -31,6 +30,7 @@ from fieldmark.settings import read_settings
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.llm.endpoint import normal_url
 from fieldmark.tools.runs.events import Progress, RunOpened, TableStarted, no_progress
+from fieldmark.tools.llm.scripted import NOTE, scripted_notes
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import write_manifest
 

@@ -24,10 +24,11 @@ from fieldmark.aviary.world.grammar import value_phrases
 from fieldmark.aviary.world.species import Species, world_hash
 from fieldmark.errors import InputError
 from fieldmark.records import Message
+from fieldmark.tools.llm.scripted import GUIDE_MODEL
 
 GUIDE_VERSION = 4
 """Raised whenever the same question would get another answer."""
-MODEL_NAME = "aviary-guide (scripted)"
+MODEL_NAME = GUIDE_MODEL
 """The model name under which it is served: it never poses as a language model."""
 
 _DATA_BLOCK = re.compile(r"^<data>\n(.*?)\n</data>$", re.DOTALL | re.MULTILINE)

@@ -135,8 +135,8 @@ def _talk(
 
 def say_outcome(conversation: "ConceptConversation", sitting: "Sitting", *, json: bool) -> None:
     """Say how a sitting ended."""
-    from fieldmark.aviary.guide.scripted import scripted_notes
     from fieldmark.tools.concepts.changes import blind_labels, dev_labels
+    from fieldmark.tools.llm.scripted import scripted_notes
 
     concept, setup = conversation.concept, conversation.setup.settled()
     notes = scripted_notes(setup.llm, setup.vlm)

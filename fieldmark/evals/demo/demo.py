@@ -14,7 +14,6 @@ from pydantic import Field, JsonValue
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
-from fieldmark.aviary.guide.scripted import NOTE
 from fieldmark.aviary.guide.server import asked_over_http
 from fieldmark.aviary.world.pictures import NOUN, draw_pictures
 from fieldmark.aviary.world.species import species_book
@@ -26,6 +25,7 @@ from fieldmark.records import Limits, Record, Usage
 from fieldmark.tools.clip.clip import Encoder
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import Progress, RobustnessStarted, WorldStarted
+from fieldmark.tools.llm.scripted import NOTE
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.statistics.intervals import (

@@ -9,7 +9,6 @@ from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.search_run import OptimizeResult, Optimizing, optimize
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
-from fieldmark.aviary.guide.scripted import NOTE
 from fieldmark.aviary.guide.server import asked_over_http
 from fieldmark.aviary.world.pictures import NOUN, TRAIN_SEED, draw_pictures
 from fieldmark.aviary.world.species import Species, species_book
@@ -20,6 +19,7 @@ from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.datasets.shots import draw_shots, first
 from fieldmark.tools.runs.events import Progress
+from fieldmark.tools.llm.scripted import NOTE
 from fieldmark.tools.runs.folder import RunFolder
 
 MOST_SHOTS = 16
