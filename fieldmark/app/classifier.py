@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -27,20 +28,21 @@ from fieldmark.app.resuming import (
     choose,
     earlier_manifest,
 )
-from fieldmark.app.stores import Stores, open_llm, open_stores, open_vlm
+from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
 from fieldmark.errors import SettingsError
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits, PromptBook, RunManifest, Usage
 from fieldmark.settings import read_settings
-from fieldmark.tools.clip.encoder import scoring_identity
+from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.images.files import FoundImages, ImageFile, given_list
 from fieldmark.tools.images.given_paths import as_text
 from fieldmark.tools.images.in_memory import COPIES, keep_copies
-from fieldmark.tools.llm.chat import ChatModel
-from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
+from fieldmark.tools.llm.chat import ChatModel, LanguageModel
+from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.llm.scripted import scripted_notes
+from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 
@@ -54,11 +56,11 @@ class Classifier:
 
     Args:
         classes: The class names.
-        clip: The CLIP model: "MODEL:PRETRAINED", "hf-hub:…", a folder, or "aviary".
-        llm: The language model's name at the endpoint; None asks nothing (names or book only).
+        clip: An `Encoder`; or the name of a CLIP model: "MODEL:PRETRAINED", "hf-hub:…", a folder, "aviary".
+        llm: A `LanguageModel`; or the name of one at the endpoint. None asks nothing (names or book only).
         base_url: The endpoint; `OPENAI_BASE_URL` where not given.
         api_key: Its key; `OPENAI_API_KEY` where not given.
-        vlm: A vision-language model's name at the endpoint: images that the loop leaves open are shown to it.
+        vlm: A vision-language model, or its name at the endpoint, for the images that the loop leaves open;
             None shows them to none.
         vlm_base_url: Its endpoint; that of the language model where not given.
         vlm_api_key: Its key; `FIELDMARK_VLM_API_KEY` where not given, and the language model's where the
@@ -77,11 +79,11 @@ class Classifier:
     """
 
     classes: Sequence[str]
-    clip: str | None = None
-    llm: str | None = None
+    clip: Encoder | str | None = None
+    llm: LanguageModel | str | None = None
     base_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
-    vlm: str | None = None
+    vlm: LanguageModel | str | None = None
     vlm_base_url: str | None = None
     vlm_api_key: str | None = field(default=None, repr=False)
     noun: str | None = None
@@ -141,7 +143,7 @@ class Classifier:
         chosen = self._chosen(earlier)
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
-                encoder = stores.encoder(chosen.clip, device=chosen.device)
+                encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
                 now = {**self._hashes(found, calibration), "encoder": scoring_identity(encoder)}
                 if earlier:
                     check_unchanged(earlier, now)
@@ -152,7 +154,7 @@ class Classifier:
                 self.progress(RunOpened(path=run.path))
                 keep_copies(found.images, run.path / COPIES)
                 stopped = earlier_manifest(run)
-                scripted = scripted_notes(llm.model if llm else None, self.vlm)
+                scripted = scripted_notes(llm.model if llm else None, name_of(self.vlm))
                 notes = [RESUMED] if _killed_once(earlier, stopped) else []
 
                 def conclude(stop_reason: str, counts: dict[str, int]) -> RunManifest:
@@ -232,7 +234,9 @@ class Classifier:
         chosen, options = self._chosen(None), self._started_options()
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm:
-                stores.encoder(chosen.clip, device=chosen.device)  # is it there? No network is built
+                stores.encoder_of(
+                    self.clip, chosen.clip, device=chosen.device
+                )  # is it there? No network is built
                 noun = self.noun or (self.book.noun if self.book else None)
                 counts, known = await first_look(self.classes, noun=noun, options=options, llm=llm)
         return CallEstimate(
@@ -242,13 +246,13 @@ class Classifier:
             noun=known,
             first_look=counts,
             follow_up_most=most_follow_ups(len(self.classes), options, images=len(found.images)),
-            vlm=self.vlm,
+            vlm=name_of(self.vlm),
             shown_most=len(found.images) if self.vlm else 0,
             skipped=found.skipped,
         )
 
     @asynccontextmanager
-    async def _model(self, stores: Stores, chosen: ChosenModels) -> AsyncIterator[ChatModel | None]:
+    async def _model(self, stores: Stores, chosen: ChosenModels) -> AsyncIterator[AskedModel | None]:
         answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
         options = self._started_options()
         asks = options.start == "descriptors" or options.max_rounds > 0
@@ -261,26 +265,29 @@ class Classifier:
         if not asks or chosen.llm is None:
             yield None
             return
-        async with open_llm(
+        opened = partial(
+            open_llm,
             chosen.llm,
             answers,
             base_url=chosen.base_url,
             api_key=self.api_key,
             limits=self.limits,
             cache=self.cache,
-        ) as llm:
+        )
+        async with asked_model(self.llm, self.limits, opened) as llm:
             yield llm
 
     @asynccontextmanager
     async def _vlm(
-        self, stores: Stores, chosen: ChosenModels, llm: ChatModel | None
-    ) -> AsyncIterator[ChatModel | None]:
+        self, stores: Stores, chosen: ChosenModels, llm: AskedModel | None
+    ) -> AsyncIterator[AskedModel | None]:
         if self.vlm is None:
             yield None
             return
         answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
-        async with open_vlm(
-            self.vlm,
+        opened = partial(
+            open_vlm,
+            name_of(self.vlm) or "",
             answers,
             beside=llm,
             llm=(chosen.base_url, self.api_key),
@@ -288,10 +295,11 @@ class Classifier:
             api_key=self.vlm_api_key,
             limits=self.limits,
             cache=self.cache,
-        ) as vlm:
+        )
+        async with asked_model(self.vlm, self.limits, opened) as vlm:
             yield vlm
 
-    async def _noun(self, llm: ChatModel | None, run: RunFolder) -> Settled:
+    async def _noun(self, llm: AskedModel | None, run: RunFolder) -> Settled:
         return await settle_noun(
             tuple(self.classes),
             given=self.noun or (self.book.noun if self.book else None),
@@ -319,9 +327,9 @@ class Classifier:
         return choose(
             read_settings(),
             earlier.config.options if earlier else None,
-            clip=self.clip,
+            clip=name_of(self.clip),
             device=self.device,
-            llm=self.llm,
+            llm=name_of(self.llm),
             base_url=self.base_url,
         )
 
@@ -338,7 +346,7 @@ class Classifier:
         }
 
     def _config(
-        self, images: Images, chosen: ChosenModels, llm: ChatModel | None, vlm: ChatModel | None
+        self, images: Images, chosen: ChosenModels, llm: AskedModel | None, vlm: AskedModel | None
     ) -> dict[str, JsonValue]:
         paths: list[JsonValue] = [
             as_text(each) if isinstance(each, str | Path) else f"images[{at}]"
@@ -351,9 +359,9 @@ class Classifier:
             "clip": chosen.clip,
             "llm": chosen.llm,
             # In normal form, which holds no password.
-            "base_url": llm.endpoint.url if llm else None,
-            "vlm": self.vlm,
-            "vlm_base_url": vlm.endpoint.url if vlm else None,
+            "base_url": llm.endpoint.url if isinstance(llm, ChatModel) else None,
+            "vlm": name_of(self.vlm),
+            "vlm_base_url": vlm.endpoint.url if isinstance(vlm, ChatModel) else None,
             "limits": self.limits.model_dump(mode="json"),
             "cache": self.cache,
             "calibration": str(Path(self.calibration).resolve()) if self.calibration else None,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fieldmark.app.resuming import SETTLED, Settled
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.noun import ask_noun
-from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import NounNotFound, Progress
 from fieldmark.tools.runs.folder import RunFolder
 
@@ -15,7 +15,7 @@ async def settle_noun(
     *,
     given: str | None,
     plain: str,
-    llm: ChatModel | None,
+    llm: AskedModel | None,
     run: RunFolder,
     progress: Progress,
 ) -> Settled:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from fieldmark.app.inputs import check_classes, read_book, read_class_names
 from fieldmark.app.noun import settle_noun
 from fieldmark.app.optimize_inputs import read_inputs, read_texts
 from fieldmark.app.resuming import UNCHANGED, ChosenModels, Settled, check_unchanged, choose
-from fieldmark.app.stores import Stores, open_llm, open_stores
+from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.demo.optimize import AviarySettings, aviary_classes, optimize_aviary
@@ -24,10 +25,11 @@ from fieldmark.settings import read_settings
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
-from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.endpoint import normal_url
-from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
+from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.llm.scripted import scripted_notes
+from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.named import operators_named
@@ -52,11 +54,13 @@ class Optimizer:
         descriptions: Files of descriptions that join the pool; any format that `import_book` reads.
         options: The choices of the search, its seed among them.
         noun: The generic word for all classes; asked, else "object", where not given.
-        clip: The CLIP model; the settings' where not given, the bundled one for the aviary.
-        llm: The language model; the settings' where not given; without one nothing is asked.
+        clip: An `Encoder`, or the name of a CLIP model; the settings' where not given, the bundled one for
+            the aviary.
+        llm: A `LanguageModel`, or the name of one; the settings' where not given. Without one nothing is
+            asked.
         base_url: Its endpoint.
         species: Species of the aviary; 80 where not given.
-        also_clip: Other CLIP models to measure the book on, by the names that `clip` takes.
+        also_clip: Other encoders to measure the book on, as `clip` takes them.
         ceiling: Also search with the test images shown, for a bound to print beside the result.
         limits: The most that may be spent on the language model.
         home: Where answers and vectors are kept; the settings' where not given.
@@ -74,11 +78,11 @@ class Optimizer:
     descriptions: tuple[Path, ...] = ()
     options: OptimizeOptions = field(default_factory=OptimizeOptions)
     noun: str | None = None
-    clip: str | None = None
-    llm: str | None = None
+    clip: Encoder | str | None = None
+    llm: LanguageModel | str | None = None
     base_url: str | None = None
     species: int | None = None
-    also_clip: Sequence[str] = ()
+    also_clip: Sequence[Encoder | str] = ()
     ceiling: bool = False
     limits: Limits = field(default_factory=Limits)
     home: Path | None = None
@@ -142,7 +146,7 @@ class Optimizer:
         world = AviarySettings(seed=self.options.seed, shots=self.shots, species=self.species or SPECIES)
         given = read_texts(self.descriptions, aviary_classes(world))
         chosen = self._chosen(clip=AVIARY)
-        encoder = stores.encoder(chosen.clip, device=chosen.device)
+        encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
         others = self._others(stores, chosen)
         run = self._folder(None, given, encoder, chosen)
         return await optimize_aviary(
@@ -167,15 +171,17 @@ class Optimizer:
         return choose(
             read_settings(),
             kept,
-            clip=self.clip or clip,
+            clip=name_of(self.clip) or clip,
             device=None,
-            llm=self.llm,
+            llm=name_of(self.llm),
             base_url=None if kept and kept.get("base_url") == self.base_url else self.base_url,
         )
 
     def _others(self, stores: Stores, chosen: ChosenModels) -> tuple[Encoder, ...]:
         """The encoders to measure on, each tried now: no fault shall be found after the search."""
-        others = tuple(stores.encoder(clip, device=chosen.device) for clip in self.also_clip)
+        others = tuple(
+            stores.encoder_of(clip, name_of(clip) or "", device=chosen.device) for clip in self.also_clip
+        )
         for encoder in others:
             encoder.encode_texts(["a photo"])
         return others
@@ -192,12 +198,13 @@ class Optimizer:
         )
         check_folds([str(image.label) for image in found.train], self.options.folds)
         chosen = self._chosen()
-        encoder = stores.encoder(chosen.clip, device=chosen.device)
+        encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
         others = self._others(stores, chosen)
         run = self._folder(found, given, encoder, chosen)
         if chosen.llm is None:
             return await self._search(found, given, encoder, None, run, others)
-        async with open_llm(chosen.llm, stores.answers, base_url=chosen.base_url, limits=self.limits) as llm:
+        opened = partial(open_llm, chosen.llm, stores.answers, base_url=chosen.base_url, limits=self.limits)
+        async with asked_model(self.llm, self.limits, opened) as llm:
             return await self._search(found, given, encoder, llm, run, others)
 
     async def _search(
@@ -205,7 +212,7 @@ class Optimizer:
         found: LabelledImages,
         given: GivenTexts,
         encoder: Encoder,
-        llm: ChatModel | None,
+        llm: AskedModel | None,
         run: RunFolder,
         others: tuple[Encoder, ...],
     ) -> OptimizeResult:
@@ -236,7 +243,7 @@ class Optimizer:
         )
         return result
 
-    async def _noun(self, classes: Sequence[str], llm: ChatModel | None, run: RunFolder) -> Settled:
+    async def _noun(self, classes: Sequence[str], llm: AskedModel | None, run: RunFolder) -> Settled:
         return await settle_noun(
             classes,
             given=self.noun or (self.book.noun if self.book else None),
@@ -280,7 +287,7 @@ class Optimizer:
             # In normal form, which holds no password.
             "base_url": normal_url(chosen.base_url) if own and chosen.base_url else None,
             "species": self.species,
-            "also_clip": list(self.also_clip),
+            "also_clip": [name_of(clip) for clip in self.also_clip],
             "ceiling": self.ceiling,
             "limits": self.limits.model_dump(mode="json"),
             "descriptions": [str(path.resolve()) for path in self.descriptions],

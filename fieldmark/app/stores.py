@@ -4,7 +4,8 @@ It imports no model before one is opened: commands about the cache stay light.
 """
 
 import shutil
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from fieldmark.tools.clip.clip import ClipEncoder
-    from fieldmark.tools.llm.chat import ChatModel
+    from fieldmark.tools.clip.encoder import Encoder
+    from fieldmark.tools.llm.chat import ChatModel, LanguageModel
+    from fieldmark.tools.llm.given import AskedModel
 
 
 OPENAI = "https://api.openai.com/v1"
@@ -70,6 +73,12 @@ class Stores(AbstractContextManager["Stores"]):
 
         return open_encoder(spec, vectors=self.vectors, metadata=self.answers, device=device)
 
+    def encoder_of(self, given: "Encoder | str | None", chosen: str, *, device: str) -> "Encoder":
+        """The encoder that was given; where a name or nothing was given, the chosen one is opened."""
+        if given is not None and not isinstance(given, str):
+            return given
+        return self.encoder(chosen, device=device)
+
     def __exit__(self, *_: object) -> None:
         self._closing.close()
 
@@ -106,11 +115,39 @@ def open_llm(
     )
 
 
+@asynccontextmanager
+async def asked_model(
+    given: "LanguageModel | str | None", limits: Limits | None, opened: "Callable[[], ChatModel]"
+) -> "AsyncIterator[AskedModel]":
+    """The model that was given, not closed here; where a name or nothing was given, one is opened and closed.
+
+    Args:
+        given: What the caller gave.
+        limits: The most that may be spent on a model that was given.
+        opened: Opens one by its name.
+    """
+    from fieldmark.tools.llm.chat import ChatModel
+    from fieldmark.tools.llm.given import GivenModel
+
+    if given is None or isinstance(given, str):
+        async with opened() as llm:
+            yield llm
+    else:
+        yield given if isinstance(given, ChatModel) else GivenModel(given, limits)
+
+
+def name_of(given: "Encoder | LanguageModel | str | None") -> str | None:
+    """The name of a model that was given by name or as an object."""
+    if given is None or isinstance(given, str):
+        return given
+    return str(getattr(given, "model", "") or getattr(given, "name", "") or type(given).__name__)
+
+
 def open_vlm(
     model: str,
     store: ByteStore,
     *,
-    beside: "ChatModel | None",
+    beside: "AskedModel | None",
     llm: tuple[str | None, str | None],
     base_url: str | None = None,
     api_key: str | None = None,
@@ -149,7 +186,7 @@ def open_vlm(
         store=store,
         limits=limits,
         price=price_of(settings) if same and price is None else price,
-        beside=beside,
+        beside=beside if isinstance(beside, ChatModel) else None,
         use_cache=cache != "off",
         refresh=cache == "refresh",
         concurrency=settings.llm_concurrency,

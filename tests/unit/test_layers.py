@@ -88,7 +88,6 @@ def test_a_module_imports_only_from_below() -> None:
     assert not upwards
 
 
-@pytest.mark.xfail(reason="the last of it is on its way")
 def test_only_what_is_about_the_aviary_imports_it() -> None:
     assert {
         module for module in importers("aviary") if not within(module, "aviary", *ABOUT_THE_AVIARY)

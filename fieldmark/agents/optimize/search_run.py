@@ -27,8 +27,8 @@ from fieldmark.records import PromptBook, Record, RunManifest, Usage
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
-from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.counting import CountingModel
+from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import CeilingSearchStarted, Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
@@ -134,7 +134,7 @@ class Optimizing:
     data: str
     images: LabelledImages
     encoder: Encoder
-    llm: ChatModel | None
+    llm: AskedModel | None
     run: RunFolder
     options: OptimizeOptions
     shots: int

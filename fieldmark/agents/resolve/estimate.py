@@ -9,7 +9,7 @@ from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.prompts.describe import ask_describe
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Question, Record, Skipped
-from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.llm.given import AskedModel
 
 
 class FirstLook(Record):
@@ -43,7 +43,7 @@ class CallEstimate(Record):
 
 
 async def first_look(
-    classes: Sequence[str], *, noun: str | None, options: ResolveOptions, llm: ChatModel | None
+    classes: Sequence[str], *, noun: str | None, options: ResolveOptions, llm: AskedModel | None
 ) -> tuple[FirstLook, str | None]:
     """Count the questions of the first look, those in the cache apart.
 

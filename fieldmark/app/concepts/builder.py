@@ -16,6 +16,7 @@ from fieldmark.agents.build.sample import taught_labels
 from fieldmark.agents.build.write import read_built
 from fieldmark.app.concepts.export import ExportedClassifier, export_folder
 from fieldmark.app.concepts.tools import (
+    ConceptModels,
     ConceptSetup,
     ConceptTools,
     clip_reference,
@@ -24,17 +25,20 @@ from fieldmark.app.concepts.tools import (
     read_setup,
 )
 from fieldmark.app.event_loop import run_here
+from fieldmark.app.stores import name_of
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept, Limits, Record
 from fieldmark.records.building import BuildResult, Measurement
 from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clip import ClipAnnotator, Labelled
+from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.export import HeadConfig, add_onnx, read_config
 from fieldmark.tools.concepts.model_card import model_card
-from fieldmark.tools.runs.events import Progress, no_progress
+from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.scripted import scripted_notes
+from fieldmark.tools.runs.events import Progress, no_progress
 
 MODELS = "models"
 SETTINGS = "settings.json"
@@ -55,6 +59,7 @@ class ConceptBuilder:
         folder: The concept's folder; see `open`.
         setup: Its models.
         version: The version of the definition that the classifier is for.
+        models: Those of its models that were given as objects.
         api_key: The endpoint's key; the settings' where not given.
         options: The choices of the build.
         limits: The most that one build or one measurement may spend.
@@ -65,6 +70,7 @@ class ConceptBuilder:
     folder: ConceptFolder
     setup: ConceptSetup
     version: int
+    models: ConceptModels = field(default_factory=ConceptModels)
     api_key: str | None = field(default=None, repr=False)
     options: BuildOptions = field(default_factory=BuildOptions)
     limits: Limits = field(default_factory=Limits)
@@ -77,8 +83,9 @@ class ConceptBuilder:
         name: str,
         *,
         version: int | None = None,
-        llm: str | None = None,
-        vlm: str | None = None,
+        clip: Encoder | None = None,
+        llm: LanguageModel | str | None = None,
+        vlm: LanguageModel | str | None = None,
         base_url: str | None = None,
         options: BuildOptions | None = None,
         limits: Limits | None = None,
@@ -90,7 +97,8 @@ class ConceptBuilder:
         Args:
             name: What it is called.
             version: A version of its definition; the one in force where not given.
-            llm: The language model, which writes queries.
+            clip: The `Encoder`, where the concept was made with an object.
+            llm: A `LanguageModel`, or the name of one, which writes queries.
             vlm: The vision-language model that judges images: the language model where not given, "none" for
                 CLIP alone.
             base_url: Their endpoint.
@@ -105,7 +113,8 @@ class ConceptBuilder:
         folder = open_folder(name, home=home)
         return cls(
             folder=folder,
-            setup=read_setup(folder).changed(llm=llm, vlm=vlm, base_url=base_url),
+            setup=read_setup(folder).changed(llm=name_of(llm), vlm=name_of(vlm), base_url=base_url),
+            models=ConceptModels.of(clip=clip, llm=llm, vlm=vlm),
             version=_existing(folder.load(), version),
             options=options or BuildOptions(),
             limits=limits or Limits(),
@@ -252,6 +261,7 @@ class ConceptBuilder:
         return open_tools(
             self.folder,
             self.setup,
+            models=self.models,
             api_key=self.api_key,
             limits=self.limits,
             home=self.home,

@@ -9,10 +9,11 @@ from typing import Self
 from torch import Tensor
 
 from fieldmark.app.inputs import Images, find_given, names_of
-from fieldmark.app.stores import open_stores
+from fieldmark.app.stores import name_of, open_stores
 from fieldmark.records import Skipped
 from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction, ConceptPredictions
 from fieldmark.settings import read_settings
+from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.heads.export import HeadConfig, load_head, read_config
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.runs.events import ImagesEncoded, Progress, no_progress
@@ -25,8 +26,8 @@ class ConceptClassifier:
 
     Args:
         folder: What `fieldmark concept export` wrote.
-        clip: The CLIP model; the one it was made with where not given. Another one, or other weights or
-            preprocessing of the same, are refused.
+        clip: An `Encoder`, or the name of a CLIP model; the one it was made with where not given. Another
+            one, or other weights or preprocessing of the same, are refused.
         device: "auto", "cpu", "cuda", "mps"; the settings' where not given.
         home: Where vectors are kept; the settings' where not given.
         progress: Called with progress events.
@@ -40,7 +41,7 @@ class ConceptClassifier:
         self,
         folder: Path | str,
         *,
-        clip: str | None = None,
+        clip: Encoder | str | None = None,
         device: str | None = None,
         home: Path | None = None,
         progress: Progress = no_progress,
@@ -50,9 +51,8 @@ class ConceptClassifier:
         self._progress = progress
         try:
             stores = self._closing.enter_context(open_stores(home))
-            self._encoder = stores.encoder(
-                clip or config.encoder.name, device=device or read_settings().device
-            )
+            name = name_of(clip) or config.encoder.name
+            self._encoder = stores.encoder_of(clip, name, device=device or read_settings().device)
             self._head, self.config = load_head(Path(folder), self._encoder)
         except BaseException:
             self._closing.close()

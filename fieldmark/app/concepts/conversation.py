@@ -13,6 +13,7 @@ from fieldmark.agents.define.progress import read_progress
 from fieldmark.agents.define.run import Owner, Sitting, converse
 from fieldmark.agents.define.scope import now, with_blind_test
 from fieldmark.app.concepts.tools import (
+    ConceptModels,
     ConceptSetup,
     concept_home,
     encoded_pool,
@@ -23,14 +24,16 @@ from fieldmark.app.concepts.tools import (
 )
 from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.inputs import Images, find_given
-from fieldmark.app.stores import open_stores
+from fieldmark.app.stores import name_of, open_stores
 from fieldmark.errors import InputError
 from fieldmark.records import Concept, Costs, Definition, Limits, Skipped
 from fieldmark.records.conversation import ConversationProgress
 from fieldmark.settings import read_settings
+from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import DefinitionChange, difference, rolled_back
 from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
 from fieldmark.tools.images.files import ImageFile, with_files
+from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import Progress, no_progress
 
@@ -44,7 +47,8 @@ class ConceptConversation:
 
     Args:
         folder: The concept's folder; see `new` and `open`.
-        setup: Its models.
+        setup: Its models, by name.
+        models: Those of them that were given as objects.
         api_key: The endpoint's key; the settings' where not given.
         options: The choices of the conversation.
         limits: The most that one sitting may spend.
@@ -55,6 +59,7 @@ class ConceptConversation:
 
     folder: ConceptFolder
     setup: ConceptSetup
+    models: ConceptModels = field(default_factory=ConceptModels)
     api_key: str | None = field(default=None, repr=False)
     options: DefineOptions = field(default_factory=DefineOptions)
     limits: Limits = field(default_factory=Limits)
@@ -69,9 +74,9 @@ class ConceptConversation:
         *,
         pool: Images,
         about: str = "",
-        clip: str | None = None,
-        llm: str | None = None,
-        vlm: str | None = None,
+        clip: Encoder | str | None = None,
+        llm: LanguageModel | str | None = None,
+        vlm: LanguageModel | str | None = None,
         base_url: str | None = None,
         costs: Costs | None = None,
         seed: int = 0,
@@ -86,8 +91,9 @@ class ConceptConversation:
             pool: Files, folders, PIL images or arrays uint8 `[H, W, 3]`, of what is in and of what is not.
                 Those in memory are written into the concept's folder.
             about: What it is for and what it means, in the owner's words.
-            clip: The CLIP model; the settings' where not given.
-            llm: The language model; what the settings say at the time where not given.
+            clip: An `Encoder`, or the name of a CLIP model; the settings' where not given. Models that are
+                objects are not kept: give them again to `open`.
+            llm: A `LanguageModel`, or the name of one; what the settings say at the time where not given.
             vlm: The vision-language model that judges images: the language model where not given, "none" for
                 CLIP alone.
             base_url: Their endpoint.
@@ -108,9 +114,12 @@ class ConceptConversation:
         if path.exists():
             _refuse_another(ConceptFolder(path))
         found = with_files(find_given(pool), path / PICTURES)
-        setup = ConceptSetup(clip=clip or settings.clip, llm=llm, vlm=vlm, base_url=base_url)
+        models = ConceptModels.of(clip=clip, llm=llm, vlm=vlm)
+        setup = ConceptSetup(
+            clip=name_of(clip) or settings.clip, llm=name_of(llm), vlm=name_of(vlm), base_url=base_url
+        )
         with open_stores(home) as stores:
-            encoder = stores.encoder(setup.clip, device=settings.device)
+            encoder = stores.encoder_of(models.clip, setup.clip, device=settings.device)
             encoded = encoded_pool(found.images, encoder, progress)
             skipped = (*found.skipped, *encoder.failures)
             concept = Concept(name=name.strip(), purpose=about.strip(), costs=costs or Costs(), seed=seed)
@@ -121,15 +130,24 @@ class ConceptConversation:
             folder.save_pool(encoded.images)
             write_setup(folder, setup)
             folder.save(concept)
-        return cls(folder=folder, setup=setup, options=options, home=home, progress=progress, skipped=skipped)
+        return cls(
+            folder=folder,
+            setup=setup,
+            models=models,
+            options=options,
+            home=home,
+            progress=progress,
+            skipped=skipped,
+        )
 
     @classmethod
     def open(
         cls,
         name: str,
         *,
-        llm: str | None = None,
-        vlm: str | None = None,
+        clip: Encoder | None = None,
+        llm: LanguageModel | str | None = None,
+        vlm: LanguageModel | str | None = None,
         base_url: str | None = None,
         options: DefineOptions | None = None,
         limits: Limits | None = None,
@@ -144,7 +162,8 @@ class ConceptConversation:
         folder = open_folder(name, home=home)
         return cls(
             folder=folder,
-            setup=read_setup(folder).changed(llm=llm, vlm=vlm, base_url=base_url),
+            setup=read_setup(folder).changed(llm=name_of(llm), vlm=name_of(vlm), base_url=base_url),
+            models=ConceptModels.of(clip=clip, llm=llm, vlm=vlm),
             options=options or DefineOptions(),
             limits=limits or Limits(),
             home=home,
@@ -185,6 +204,7 @@ class ConceptConversation:
         async with open_tools(
             self.folder,
             self.setup,
+            models=self.models,
             api_key=self.api_key,
             limits=self.limits,
             home=self.home,

@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 from torch import Tensor
 
 from fieldmark.agents.build.sample import free_rows
-from fieldmark.app.stores import Stores, open_llm, open_stores, open_vlm
+from fieldmark.app.stores import Stores, asked_model, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
+from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, NoImagesError, RunError
 from fieldmark.records import Concept, Limits, Record
@@ -24,7 +26,8 @@ from fieldmark.tools.concepts.folder import ConceptFolder, concept_folders, slug
 from fieldmark.tools.concepts.pool import ImagePool, open_pool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.images.given_paths import as_text
-from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.llm.chat import LanguageModel
+from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import (
     EncodingStarted,
     ImagesEncoded,
@@ -60,6 +63,30 @@ class ConceptSetup(Record):
         return self.model_copy(update={"llm": llm, "vlm": self.vlm or llm or NO_VLM})
 
 
+@dataclass(frozen=True)
+class ConceptModels:
+    """Models that were given as objects; None where a name, or nothing, was given."""
+
+    clip: Encoder | None = None
+    llm: LanguageModel | None = None
+    vlm: LanguageModel | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        clip: Encoder | str | None = None,
+        llm: LanguageModel | str | None = None,
+        vlm: LanguageModel | str | None = None,
+    ) -> "ConceptModels":
+        """The objects among what was given."""
+        return cls(
+            clip=None if isinstance(clip, str) else clip,
+            llm=None if isinstance(llm, str) else llm,
+            vlm=None if isinstance(vlm, str) else vlm,
+        )
+
+
 @dataclass(kw_only=True)
 class ConceptTools:
     """Everything that is opened for work on one concept.
@@ -79,7 +106,7 @@ class ConceptTools:
     stores: Stores
     encoder: Encoder
     pool: ImagePool
-    llm: ChatModel | None
+    llm: AskedModel | None
     annotator: Annotator
     vlm: VlmAnnotator | None = None
     arrays: ArrayStore = field(init=False)
@@ -146,6 +173,7 @@ async def open_tools(
     folder: ConceptFolder,
     setup: ConceptSetup,
     *,
+    models: ConceptModels = ConceptModels(),
     api_key: str | None = None,
     limits: Limits | None = None,
     home: Path | None = None,
@@ -155,7 +183,8 @@ async def open_tools(
 
     Args:
         folder: The concept's folder.
-        setup: Its models.
+        setup: Its models, by name.
+        models: Those of them that were given as objects.
         api_key: The endpoint's key; the settings' where not given.
         limits: The most that may be spent.
         home: Where answers and vectors are kept; the settings' where not given.
@@ -169,24 +198,31 @@ async def open_tools(
     """
     settings = read_settings()
     with folder.writing(), open_stores(home) as stores:
-        encoder = stores.encoder(setup.clip, device=settings.device)
+        encoder = stores.encoder_of(models.clip, setup.clip, device=settings.device)
         pool = encoded_pool(folder.load_pool(), encoder, progress)
         name = setup.llm or settings.llm or (None if setup.vlm == NO_VLM else setup.vlm)
         if name is None:
             yield _without_words(folder, stores, encoder, pool, None)
             return
-        async with open_llm(
-            name, stores.answers, base_url=setup.base_url, api_key=api_key, limits=limits
-        ) as llm:
+        opened = partial(
+            open_llm, name, stores.answers, base_url=setup.base_url, api_key=api_key, limits=limits
+        )
+        async with asked_model(models.llm, limits, opened) as llm:
             if setup.vlm == NO_VLM:
                 yield _without_words(folder, stores, encoder, pool, llm)
                 return
-            if setup.vlm in (None, name):
+            if models.vlm is None and setup.vlm in (None, name):
                 yield await _with_words(folder, stores, encoder, pool, llm, llm)
                 return
-            async with open_vlm(
-                setup.vlm or name, stores.answers, beside=llm, llm=(setup.base_url, api_key), limits=limits
-            ) as vlm:
+            opened = partial(
+                open_vlm,
+                setup.vlm or name,
+                stores.answers,
+                beside=llm,
+                llm=(setup.base_url, api_key),
+                limits=limits,
+            )
+            async with asked_model(models.vlm, limits, opened) as vlm:
                 yield await _with_words(folder, stores, encoder, pool, llm, vlm)
 
 
@@ -219,9 +255,11 @@ def clip_reference(concept: Concept, pool: ImagePool) -> Tensor:
 
 
 async def _with_words(
-    folder: ConceptFolder, stores: Stores, encoder: Encoder, pool: ImagePool, llm: ChatModel, vlm: ChatModel
+    folder: ConceptFolder, stores: Stores, encoder: Encoder, pool: ImagePool, llm: AskedModel, vlm: AskedModel
 ) -> ConceptTools:
-    annotator = VlmAnnotator(vlm, model=await vlm.identify(), store=VerdictStore(stores.answers))
+    # A model that does not say what its answers depend on may be another one tomorrow.
+    kept = stores.answers if vlm.lasting else MemoryByteStore()
+    annotator = VlmAnnotator(vlm, model=await vlm.identify(), store=VerdictStore(kept))
     return ConceptTools(
         folder=folder,
         stores=stores,
@@ -234,7 +272,7 @@ async def _with_words(
 
 
 def _without_words(
-    folder: ConceptFolder, stores: Stores, encoder: Encoder, pool: ImagePool, llm: ChatModel | None
+    folder: ConceptFolder, stores: Stores, encoder: Encoder, pool: ImagePool, llm: AskedModel | None
 ) -> ConceptTools:
     if len(pool) < LEAST_REFERENCE:
         raise InputError(

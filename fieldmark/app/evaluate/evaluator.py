@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from fieldmark.app.evaluate.inputs import OwnData, own_test_set
 from fieldmark.app.evaluate.record import asked_of, spent_by, stop_reason_of
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.resuming import RESUMED, ChosenModels, choose, earlier_manifest
-from fieldmark.app.stores import Stores, open_llm, open_stores
+from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.aviary_run import run_setting
@@ -28,9 +29,10 @@ from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits
 from fieldmark.settings import read_settings
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
+from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.endpoint import normal_url
-from fieldmark.tools.runs.events import Progress, RunOpened, TableStarted, no_progress
 from fieldmark.tools.llm.scripted import NOTE, scripted_notes
+from fieldmark.tools.runs.events import Progress, RunOpened, TableStarted, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import write_manifest
 
@@ -52,9 +54,10 @@ class Evaluator:
         species: Classes of the aviary.
         images_per_class: Test images of each of them.
         mistakes: Share of wrong statements in the aviary guide's answers.
-        clip: The CLIP model; the settings' where not given, the bundled one for the aviary.
-        llm: The language model, for one's own data; the settings' where not given; without one, methods that
-            ask are left out.
+        clip: An `Encoder`, or the name of a CLIP model; the settings' where not given, the bundled one for
+            the aviary.
+        llm: A `LanguageModel` or the name of one, for one's own data; the settings' where not given. Without
+            one, methods that ask are left out.
         base_url: Its endpoint.
         limits: The most that may be spent on the language model.
         skip_done: Take what earlier runs in `out` measured of the very same.
@@ -71,8 +74,8 @@ class Evaluator:
     species: int = 80
     images_per_class: int = 20
     mistakes: float = 0.15
-    clip: str | None = None
-    llm: str | None = None
+    clip: Encoder | str | None = None
+    llm: LanguageModel | str | None = None
     base_url: str | None = None
     limits: Limits = field(default_factory=Limits)
     skip_done: bool = False
@@ -103,7 +106,7 @@ class Evaluator:
         with open_stores(self.home) as stores:
             chosen = self._chosen()
             test = self._own_test_set(stores) if self.own else None
-            encoder = stores.encoder(chosen.clip, device=chosen.device)
+            encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
             run = self._folder(encoder, chosen)
             stopped = earlier_manifest(run) if self.earlier else None
             killed = self.earlier is not None and (stopped is None or RESUMED in stopped.notes)
@@ -147,9 +150,9 @@ class Evaluator:
         return choose(
             read_settings(),
             kept,
-            clip=self.clip or (None if self.own else AVIARY),
+            clip=name_of(self.clip) or (None if self.own else AVIARY),
             device=None,
-            llm=self.llm,
+            llm=name_of(self.llm),
             base_url=self.base_url,
         )
 
@@ -178,8 +181,10 @@ class Evaluator:
         async with AsyncExitStack() as stack:
             llm = None
             if chosen.llm is not None:
-                model = open_llm(chosen.llm, stores.answers, base_url=chosen.base_url, limits=self.limits)
-                llm = await stack.enter_async_context(model)
+                opened = partial(
+                    open_llm, chosen.llm, stores.answers, base_url=chosen.base_url, limits=self.limits
+                )
+                llm = await stack.enter_async_context(asked_model(self.llm, self.limits, opened))
                 await llm.identify()
             task = Evaluation(
                 test=test,

@@ -24,8 +24,8 @@ from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits, Record, Usage
 from fieldmark.tools.clip.clip import Encoder
 from fieldmark.tools.llm.counting import CountingModel
-from fieldmark.tools.runs.events import Progress, RobustnessStarted, WorldStarted
 from fieldmark.tools.llm.scripted import NOTE
+from fieldmark.tools.runs.events import Progress, RobustnessStarted, WorldStarted
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.statistics.intervals import (

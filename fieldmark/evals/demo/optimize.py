@@ -18,8 +18,8 @@ from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.datasets.shots import draw_shots, first
-from fieldmark.tools.runs.events import Progress
 from fieldmark.tools.llm.scripted import NOTE
+from fieldmark.tools.runs.events import Progress
 from fieldmark.tools.runs.folder import RunFolder
 
 MOST_SHOTS = 16

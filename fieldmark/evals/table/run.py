@@ -18,7 +18,7 @@ from fieldmark.evals.table.test_set import Need, TestSet
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import Event, ImagesEncoded, MethodStarted, Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 
@@ -47,7 +47,7 @@ class Evaluation:
     test: TestSet
     methods: tuple[Method, ...]
     encoder: Encoder
-    llm: ChatModel | None
+    llm: AskedModel | None
     folder: RunFolder
     options: EvalOptions
     earlier: Earlier = lambda identity: None

@@ -178,6 +178,11 @@ class ChatModel:
         """Name of the endpoint in cache keys; settled by the first question, `key` or `peek`."""
         return self._identity or self.endpoint.url
 
+    @property
+    def lasting(self) -> bool:
+        """Whether its identity holds beyond this process: an endpoint's does."""
+        return True
+
     async def identify(self) -> str:
         """Model and endpoint as one name, settled now: what all answers depend on beside their questions."""
         await self._identify()

@@ -1,4 +1,4 @@
-"""Takes a language model that the caller made, any `LanguageModel`, in the place of one behind an endpoint."""
+"""Puts a language model that the caller made in the place of one behind an endpoint."""
 
 from typing import Any, TypeVar
 
@@ -48,6 +48,11 @@ class GivenModel(CountingModel):
     async def identify(self) -> str:
         """Model and identity as one name."""
         return f"{self.model}@{self.identity}"
+
+    @property
+    def lasting(self) -> bool:
+        """Whether its identity holds beyond this process, so that what is made of its answers may be kept."""
+        return bool(getattr(self._llm, "identity", ""))
 
     @property
     def usage(self) -> Usage:

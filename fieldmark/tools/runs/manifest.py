@@ -10,7 +10,7 @@ from fieldmark.cache.keys import content_key
 from fieldmark.records import RunManifest, Skipped, Usage
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.folder import RunFolder, now
 
 PACKAGES = ("fieldmark", "torch", "open_clip_torch", "langgraph", "openai", "pydantic", "numpy", "pillow")
@@ -96,6 +96,6 @@ def write_manifest(
 
 def describe_model(llm: object) -> dict[str, JsonValue]:
     """Name and identity of the language model, and how it was asked for JSON."""
-    if not isinstance(llm, ChatModel):
+    if not isinstance(llm, AskedModel):
         return {"model": None}
     return {"model": llm.model, "identity": llm.identity, "response_format": llm.response_format}
