@@ -27,10 +27,10 @@ with GuideServer(Guide(species, GuideSettings(mistakes=0.1))) as server:
     )
     result = classifier.resolve("birds")
 
-right = sum(Path(prediction.image).parent.name == prediction.label for prediction in result)
-first = sum(Path(prediction.image).parent.name == prediction.first_label for prediction in result)
+right = sum(Path(prediction.image).parent.name == prediction.label for prediction in result.predictions)
+first = sum(Path(prediction.image).parent.name == prediction.first_label for prediction in result.predictions)
 print(f"{len(result)} images: right at the first look {first}, in the end {right}")
-print("resolved:", sum(prediction.status == "resolved" for prediction in result))
+print("resolved:", sum(prediction.status == "resolved" for prediction in result.predictions))
 print("questions asked:", result.manifest.usage.requests, "\n")
 print(result.why(0))
 print("\npredictions.csv and book.json are in", result.run)

@@ -9,8 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import fieldmark
 
 PACKAGE = Path(fieldmark.__file__).parent
