@@ -19,7 +19,6 @@ from fieldmark.app.resuming import UNCHANGED, ChosenModels, Settled, check_uncha
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, RunError
-from fieldmark.evals.demo.optimize import AviarySettings, aviary_classes, optimize_aviary
 from fieldmark.records import Limits, PromptBook
 from fieldmark.settings import read_settings
 from fieldmark.tools.books.descriptions import GivenTexts
@@ -143,6 +142,9 @@ class Optimizer:
     async def _aviary(self, stores: Stores) -> OptimizeResult:
         if not 1 <= self.shots <= 16:
             raise InputError(f"The aviary has 1 to 16 shots, not {self.shots}.")
+        # Only here: everything else works without the aviary.
+        from fieldmark.evals.demo.optimize import AviarySettings, aviary_classes, optimize_aviary
+
         world = AviarySettings(seed=self.options.seed, shots=self.shots, species=self.species or SPECIES)
         given = read_texts(self.descriptions, aviary_classes(world))
         chosen = self._chosen(clip=AVIARY)

@@ -59,17 +59,12 @@ def test_classify(tmp_path: Path, photos: Path, model: Path) -> None:
     assert len(found["images"]) == 6
 
 
-LATER = pytest.mark.xfail(reason="the runs on the aviary are still imported with the others")
-
-
-@LATER
 def test_optimize(tmp_path: Path, photos: Path, model: Path) -> None:
     chosen = ("--noun", "wall", "--generations", "1", "--clip", str(model))
     found = run(tmp_path, "optimize", "--data", str(photos), *chosen)
     assert found["schema"] == "fieldmark.optimize/1"
 
 
-@LATER
 def test_eval(tmp_path: Path, photos: Path, model: Path) -> None:
     chosen = ("--methods", "clip,waffle", "--shots", "1", "--clip", str(model))
     table = run(tmp_path, "eval", "--data", str(photos), *chosen)

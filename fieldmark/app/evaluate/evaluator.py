@@ -17,8 +17,6 @@ from fieldmark.app.resuming import RESUMED, ChosenModels, choose, earlier_manife
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.methods.registry import methods_named
-from fieldmark.evals.table.aviary_run import run_setting
-from fieldmark.evals.table.aviary_settings import AviaryWorld, settings_named
 from fieldmark.evals.table.join import earlier_in, setting_runs, table_rows
 from fieldmark.evals.table.method import Method
 from fieldmark.evals.table.options import CONTROL, EvalOptions
@@ -208,6 +206,10 @@ class Evaluator:
         before: Earlier,
         tasks: list[Evaluation],
     ) -> None:
+        # Only here: everything else works without the aviary.
+        from fieldmark.evals.table.aviary_run import run_setting
+        from fieldmark.evals.table.aviary_settings import AviaryWorld, settings_named
+
         world = AviaryWorld(
             seed=self.options.seed,
             species=self.species,
@@ -372,6 +374,8 @@ def check_fitting(options: EvalOptions, own: OwnData | None, left: Mapping[str, 
         InputError: An option is for other data.
     """
     if own is None:
+        from fieldmark.evals.table.aviary_settings import settings_named
+
         settings_named(options.settings)
         unused = [*(name.name for name in fields(OwnData)), "noun", "llm", "base_url"]
         why = "The aviary has images, names and a guide of its own."
