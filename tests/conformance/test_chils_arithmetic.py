@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fieldmark.evals.methods.chils import chils_scores, subclass_names, subclass_prompts
+from fieldmark.evals.methods.chils import chils_scores, subclass_names
 
 NAMES = ["fish", "dog", "chair"]
 SUBS = {"fish": ["salmon", "Sea Fish", "cod"], "dog": ["dog", "beagle", "beagle"]}
@@ -38,7 +38,10 @@ def test_equals_plain_loops(encode, scale):
     images = torch.nn.functional.normalize(
         torch.randn(12, 16, generator=torch.Generator().manual_seed(4)), dim=1
     )
-    sub_prompts = subclass_prompts(NAMES, SUBS, TEMPLATES)
+    sub_prompts = [
+        [[template.format(sub) for template in TEMPLATES] for sub in own]
+        for own in subclass_names(NAMES, SUBS)
+    ]
     class_prompts = [[template.format(name) for template in TEMPLATES] for name in NAMES]
     found = chils_scores(images, encode, class_prompts, sub_prompts, logit_scale=scale)
     assert found.dtype == torch.float32

@@ -135,7 +135,7 @@ def with_look(prediction: Prediction, look: Look | None) -> Prediction:
 
 def marks_of(row: int, decision: Explanation, guide: FieldGuide) -> tuple[Mark, ...]:
     """The attributes that decided one image, the weightiest first; they sum to its margin."""
-    values = decision.marks[row].tolist()
+    values = decision.contributions[row].tolist()
     marks: list[Mark] = []
     for t, contribution in enumerate(values):
         if abs(contribution) < MARKS_SHOWN_FROM:

@@ -73,25 +73,25 @@ async def base_bags(bench: Bench) -> Bags:
 
 
 async def noun_texts(classes: Sequence[str], bench: Bench) -> list[list[str]]:
-    """The marks of each class, each said of the noun: "a photo of a bird, which has a hooked bill.".
+    """The descriptors of each class, each with the noun in place of the name: "a photo of a bird, which has a hooked bill.".
 
     No class is named, neither in tuning nor in scoring. An image of a base class whose name the encoder knows
-    is matched to its texts by the name alone, and then nothing need be learned of marks; the names of other
-    classes say nothing. Without names, a mark that two classes share is one text, which speaks for both.
+    is matched to its texts by the name alone, and then nothing need be learned of descriptors; the names of other
+    classes say nothing. Without names, a descriptor that two classes share is one text, which speaks for both.
 
     A class whose answer failed keeps the plain prompt of its name.
     """
-    marks = await descriptors(bench, classes=classes)
+    phrases = await descriptors(bench, classes=classes)
     return [
-        [descriptor_text(bench.noun, mark) for mark in own] or [class_text(name)]
-        for name, own in zip(classes, marks, strict=True)
+        [descriptor_text(bench.noun, phrase) for phrase in own] or [class_text(name)]
+        for name, own in zip(classes, phrases, strict=True)
     ]
 
 
 def scored(vectors: Tensor, words: Tensor, bench: Bench, *, losses: Sequence[float] = ()) -> MethodScores:
     """Scaled cosines of images and classes, with the loss before the first and the last step."""
-    told = {"first loss": losses[0], "last loss": losses[-1]} if losses else {}
-    return MethodScores(scores=bench.logit_scale * (vectors @ words.T), diagnostics=told)
+    figures = {"first loss": losses[0], "last loss": losses[-1]} if losses else {}
+    return MethodScores(scores=bench.logit_scale * (vectors @ words.T), diagnostics=figures)
 
 
 _ADAPTS = frozenset({Need.NAMES, Need.LLM, Need.BASE})

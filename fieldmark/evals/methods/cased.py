@@ -30,7 +30,7 @@ class NearCaptions:
 
 
 def near_captions(images: Tensor, caption_vectors: Tensor, *, k: int, duplicate: float) -> NearCaptions:
-    """Retrieve captions by cosine and mark those that say the same.
+    """Retrieve captions by cosine and find those that say the same.
 
     Near-duplicates count in chains: where a ~ b and b ~ c, only the nearest to the image stays, even if a
     and c differ.
@@ -316,7 +316,7 @@ async def by_nearest_caption(bench: Bench) -> MethodScores:
     return MethodScores(names=tuple(words(bench, CasedOptions(captions=1, least_count=1)).predicted))
 
 
-async def by_chance(bench: Bench) -> MethodScores:
+async def by_random_word(bench: Bench) -> MethodScores:
     """Control: any one of the words that CaSED chooses from."""
     found = words(bench)
     starts = found.starts.numpy()
@@ -354,7 +354,7 @@ METHODS = (
         title="Random word of near captions",
         source="Fieldmark",
         needs=_NEEDS,
-        run=by_chance,
+        run=by_random_word,
         seeded=True,
     ),
 )

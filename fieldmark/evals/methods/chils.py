@@ -11,7 +11,7 @@ from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores
 from fieldmark.evals.table.test_set import Need
 from fieldmark.records import QuestionSpec
-from fieldmark.tools.books.templates import PLAIN, fill, fill_phrase
+from fieldmark.tools.books.templates import PLAIN, fill_phrase
 from fieldmark.tools.scoring.prototype import class_prototypes
 from fieldmark.tools.scoring.vectors import Encode, image_steps
 
@@ -40,13 +40,6 @@ def subclass_names(names: Sequence[str], subclasses: Mapping[str, Sequence[str]]
     return sets
 
 
-def subclass_prompts(
-    names: Sequence[str], subclasses: Mapping[str, Sequence[str]], templates: Sequence[str]
-) -> list[list[list[str]]]:
-    """The texts of each sub-class of each class, [C][S][T]: `subclass_names` put into templates."""
-    return [[fill(templates, sub) for sub in own] for own in subclass_names(names, subclasses)]
-
-
 def chils_scores(
     image_vectors: Tensor,
     encode: Encode,
@@ -73,7 +66,7 @@ def chils_scores(
         image_vectors: Unit image vectors [N, D].
         encode: Texts to vectors [M, D].
         class_prompts: Texts of each class, [C][T].
-        sub_prompts: Texts of each sub-class of each class, [C][S][T]; see `subclass_prompts`.
+        sub_prompts: Texts of each sub-class of each class, [C][S][T]; see `subclass_names`.
         logit_scale: The encoder's factor on cosines (s).
 
     Returns:

@@ -13,8 +13,8 @@ def by_descriptors(pool: Pool) -> Run:
     """Pool the cosines with each class's descriptors."""
 
     async def run(bench: Bench) -> MethodScores:
-        marks = await descriptors(bench)
-        prompts = descriptor_prompts(dict(zip(bench.classes, marks, strict=True)))
+        phrases = await descriptors(bench)
+        prompts = descriptor_prompts(dict(zip(bench.classes, phrases, strict=True)))
         scores = mean_cosine_scores(bench.vectors, bench.encode, list(prompts.values()), pool=pool)
         return MethodScores(scores=bench.logit_scale * scores)
 
@@ -23,8 +23,8 @@ def by_descriptors(pool: Pool) -> Run:
 
 async def described(bench: Bench) -> tuple[Tensor, Tensor]:
     """DCLIP's logits of the test images `[N, C]` and of the labelled ones `[S, C]`."""
-    marks = await descriptors(bench)
-    prompts = list(descriptor_prompts(dict(zip(bench.classes, marks, strict=True))).values())
+    phrases = await descriptors(bench)
+    prompts = list(descriptor_prompts(dict(zip(bench.classes, phrases, strict=True))).values())
     scores, train = (
         bench.logit_scale * mean_cosine_scores(vectors, bench.encode, prompts)
         for vectors in (bench.vectors, bench.train_vectors)

@@ -67,12 +67,12 @@ def opinions(plausibilities: Tensor) -> Opinion:
     belief = torch.zeros(images, classes)
     ignorance, confusion = torch.zeros(images), torch.zeros(images)
     for step in image_steps(images, 8 * classes):  # float64, and four tables of it
-        chance = plausibilities[step].to(torch.float64)
-        absent = 1 - chance
+        plausible = plausibilities[step].to(torch.float64)
+        absent = 1 - plausible
         one = torch.ones_like(absent[:, :1])
         before = torch.cat([one, absent[:, :-1]], 1).cumprod(1)
         after = torch.cat([one, absent[:, 1:].flip(1)], 1).cumprod(1).flip(1)
-        single = chance * before * after
+        single = plausible * before * after
         none = before[:, -1] * absent[:, -1]
         belief[step] = single.to(torch.float32)
         ignorance[step] = none.to(torch.float32)

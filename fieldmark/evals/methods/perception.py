@@ -77,11 +77,11 @@ def context_texts(
         ]
         for context in contexts
     ]
-    told = [
+    phrased_texts = [
         tuple(tuple(f"{start}{ending}." for ending in own) for own in endings)
         for start in (fill([main], name)[0] for name in (*names, thing))
     ]
-    return ContextTexts(contexts=contexts, of_class=tuple(told[:-1]), of_thing=told[-1])
+    return ContextTexts(contexts=contexts, of_class=tuple(phrased_texts[:-1]), of_thing=phrased_texts[-1])
 
 
 def context_probabilities(

@@ -1,6 +1,6 @@
 """ProAPO: a prompt book that evolves on a few labelled images, then scores the test images.
 
-The search is shown no test image.
+The search sees no test image.
 """
 
 from fieldmark.agents.optimize.context import OptimizeContext

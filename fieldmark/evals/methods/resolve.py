@@ -91,7 +91,7 @@ _NEEDS = frozenset({Need.NAMES, Need.LLM})
 METHODS = (
     Method(
         key="everything",
-        title="All that FuDD was told, under the noun",
+        title="All answers of FuDD, under the noun",
         source=_SOURCE,
         needs=_NEEDS,
         run=by_everything(named=False),
@@ -99,7 +99,7 @@ METHODS = (
     ),
     Method(
         key="everything-named",
-        title="All that FuDD was told, under the names",
+        title="All answers of FuDD, under the names",
         source=_SOURCE,
         needs=_NEEDS,
         run=by_everything(named=True),

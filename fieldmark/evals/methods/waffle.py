@@ -252,8 +252,8 @@ async def under_a_concept(bench: Bench) -> MethodScores:
 
 async def among_descriptors(bench: Bench) -> MethodScores:
     """Random ones and real descriptors mixed, as many a class as without."""
-    marks = await descriptors(bench)
-    return _scored(bench, real=dict(zip(bench.classes, marks, strict=True)))
+    phrases = await descriptors(bench)
+    return _scored(bench, real=dict(zip(bench.classes, phrases, strict=True)))
 
 
 def _scored(

@@ -136,7 +136,7 @@ def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
 
 
 def vocabulary_free(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
-    """Known species whose names no method is told: words are found in captions of other pictures.
+    """Known species whose names no method is given: words are found in captions of other pictures.
 
     No labelled pictures either: a label is a name.
     """
@@ -228,7 +228,7 @@ def _above(nouns: Sequence[str]) -> dict[str, str]:
 
 
 def _captions(truths: Sequence[ImageTruth], book: Sequence[Species]) -> tuple[str, ...]:
-    """What somebody wrote under each picture: a name that people know, else the kind, and a few marks."""
+    """What somebody wrote under each picture: a name that people know, else the kind, and a few attribute values."""
     species = {each.name: each for each in book}
     written: list[str] = []
     for truth in truths:

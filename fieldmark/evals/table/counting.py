@@ -1,12 +1,12 @@
 """Counts what a method used: questions, tokens and texts, each distinct one once, cached or not."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 
+from fieldmark.errors import ModelError
 from fieldmark.records import EncoderUsage, Record, Skipped
-from fieldmark.tools.clip.adapters.adapted import tower_encoder
 from fieldmark.tools.clip.encoder import Encoded, Encoder, Features, Progress
 from fieldmark.tools.clip.last_layers import LastLayers
 from fieldmark.tools.images.files import ImageFile
@@ -52,6 +52,34 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     """The sum, unknown where a part is."""
     known = list(counts)
     return None if None in known else sum(count for count in known if count is not None)
+
+
+class TowerEncoder(Encoder, Protocol):
+    """An encoder that lets one see its last layers; `ClipEncoder` does."""
+
+    @property
+    def last_layers(self) -> LastLayers:
+        """The image tower's last layers."""
+        ...
+
+    def encode_features(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Features:
+        """What they are given, for N images."""
+        ...
+
+
+def tower_encoder(encoder: Encoder) -> TowerEncoder:
+    """The encoder as one whose last layers can be seen.
+
+    Raises:
+        ModelError: It does not show them.
+    """
+    # Asking the class, as asking the encoder would build its network.
+    if not hasattr(type(encoder), "encode_features"):
+        raise ModelError(
+            f"{encoder.name} does not show its last layers.",
+            hint="Adapt its vectors with a linear map instead.",
+        )
+    return cast("TowerEncoder", encoder)
 
 
 class CountedEncoder:

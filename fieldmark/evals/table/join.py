@@ -95,11 +95,11 @@ def check_same_encoder(one: RunFolder, other: RunFolder) -> None:
     (name, identity), (other_name, other_identity) = models
     if identity == other_identity:
         return
-    told = f"{other_name}, not {name}"
+    difference = f"{other_name}, not {name}"
     if name == other_name:
-        told = f"{name} both, but of other weights, precision, reference pool or version"
+        difference = f"{name} both, but of other weights, precision, reference pool or version"
     raise InputError(
-        f"{other.path} was measured with another CLIP model than {one.path} ({told}).",
+        f"{other.path} was measured with another CLIP model than {one.path} ({difference}).",
         hint="Join runs with one model, or make a table of each.",
     )
 

@@ -108,7 +108,7 @@ async def run_methods(task: Evaluation) -> list[MethodRun]:
 
 
 def bounds(method: Method, test: TestSet, lacking: Sequence[Need]) -> bool:
-    """Whether a method is told the class names that are kept from the others, as an upper bound."""
+    """Whether a method is given the class names that are kept from the others, as an upper bound."""
     return method.bound and not test.names_given and list(lacking) == [Need.NAMES]
 
 
@@ -164,13 +164,13 @@ async def _measured(
 
 
 def only_encoding(progress: Progress) -> Progress:
-    """What is shown of a method at work: how far encoding is; the rounds of a graph are its own affair."""
+    """Progress of a method at work: how far encoding is; the rounds of a graph are its own affair."""
 
-    def shown(event: Event) -> None:
+    def encoded_only(event: Event) -> None:
         if isinstance(event, ImagesEncoded):
             progress(event)
 
-    return shown
+    return encoded_only
 
 
 def _left_out(method: Method, seed: int, identity: str, test: TestSet, lacking: Sequence[Need]) -> MethodRun:

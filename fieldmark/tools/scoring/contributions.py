@@ -15,10 +15,10 @@ class Explanation:
     Attributes:
         label: Best class per image [N] int64; -1 where an image has no candidate.
         runner_up: Second best class [N] int64, by the rule of `decide`; -1 where there is none.
-        margin: Score of the label minus that of the runner-up [N] float64: the sum of `marks`; 0 where
-            there is no runner-up. Negative where the best class was ruled out in an earlier round.
-        marks: Signed contribution per attribute [N, T] float32, or [N, T + 1] with the name term last;
-            positive speaks for the label.
+        margin: Score of the label minus that of the runner-up [N] float64: the sum of `contributions`; 0
+            where there is no runner-up. Negative where the best class was ruled out in an earlier round.
+        contributions: Signed contribution per attribute [N, T] float32, or [N, T + 1] with the name term
+            last; positive speaks for the label.
         label_value: Likeliest value of the label per attribute in the corrected table [N, T] int64.
         runner_up_value: Likeliest value of the runner-up [N, T] int64.
         seen: Value the image looks most like, per attribute [N, T] int64.
@@ -27,7 +27,7 @@ class Explanation:
     label: Tensor
     runner_up: Tensor
     margin: Tensor
-    marks: Tensor
+    contributions: Tensor
     label_value: Tensor
     runner_up_value: Tensor
     seen: Tensor
@@ -56,13 +56,13 @@ def decide(result: TableResult, within: Tensor | None = None) -> Explanation:
     label, runner_up = best[:, 0], best[:, 1]
     parts = result.contributions_of(best)
     two = (runner_up >= 0)[:, None]
-    marks = (parts[:, 0] - parts[:, 1]) * two
+    contributions = (parts[:, 0] - parts[:, 1]) * two
     values = result.q.argmax(-1)
     return Explanation(
         label=label,
         runner_up=runner_up,
-        margin=marks.to(torch.float64).sum(-1),
-        marks=marks,
+        margin=contributions.to(torch.float64).sum(-1),
+        contributions=contributions,
         label_value=values[label.clamp(min=0)],
         runner_up_value=values[runner_up.clamp(min=0)],
         seen=result.seen.argmax(-1),

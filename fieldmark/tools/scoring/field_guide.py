@@ -97,7 +97,7 @@ def build_field_guide(
         encode: Texts to vectors [M, D]; called once with the distinct texts.
         noun: The generic word for all classes.
         prompted: Sources (`Vote.source`) whose attributes the question named. That such an answer lists two
-            names side by side does not mean that they are two attributes: it was told to.
+            names side by side does not mean that they are two attributes: the question asked for that.
         options: Thresholds and guards; defaults where not given.
 
     Raises:
@@ -107,9 +107,9 @@ def build_field_guide(
     rows = {name: index for index, name in enumerate(classes)}
     if len(rows) != len(classes):
         raise InputError("Class names repeat.", hint="Name every class once.")
-    strangers = sorted({vote.class_name for vote in votes} - set(rows))
-    if strangers:
-        raise InputError(f"Votes for classes that are not listed: {strangers[:5]}.", hint="Drop them first.")
+    unlisted = sorted({vote.class_name for vote in votes} - set(rows))
+    if unlisted:
+        raise InputError(f"Votes for classes that are not listed: {unlisted[:5]}.", hint="Drop them first.")
     tally = _Tally(votes)
     if not tally.phrases:
         empty = torch.zeros(len(classes), 0, 0)

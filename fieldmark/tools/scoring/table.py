@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
-from fieldmark.tools.scoring.shown import NEVER, AttributeEvidence, ShownValues, centred
+from fieldmark.tools.scoring.attribute_evidence import NEVER, AttributeEvidence, ValueLogits, centred
 from fieldmark.tools.scoring.vectors import image_steps
 
 __all__ = ["TableOptions", "TableResult", "centred", "table_rule"]
@@ -173,7 +173,7 @@ def table_rule(
             bool; None for all classes. Only candidates are scored, and only they take evidence.
         options: Constants; defaults where not given.
         name_scores: Added to L with weight `options.name_weight` [N, C]: for one the cosines with the
-            class names, minus their mean over the pool (see `shown.centred`).
+            class names, minus their mean over the pool (see `attribute_evidence.centred`).
         reference: Cosines of reference images with the same texts [R, T, V].
 
     Returns:
@@ -189,7 +189,7 @@ def table_rule(
     used = (counts > 0).any(0).to(torch.float32)
     first = _first_belief(counts, used, options.eta)
     off = (used - 1) * NEVER
-    pool = ShownValues(
+    pool = ValueLogits(
         cosines,
         used,
         beta=options.beta,
@@ -206,7 +206,7 @@ def table_rule(
     # Class shares need scores before they can help, so naive Bayes with them takes one pass more.
     passes = max(corrections, int(options.share == "pool"))
     for _ in range(passes):
-        view = pool.look(shares.of_values, q)
+        view = pool.evidence(shares.of_values, q)
         evidence = _Evidence(counts.shape, shares.log_prior) if corrections else None
         scores = _score(view, q, names, candidates, evidence)
         if evidence is not None:
@@ -215,7 +215,7 @@ def table_rule(
             q = q * used.any(-1)[:, None]
         if options.share == "pool":
             shares = _Shares(_mixing_weights(scores, columns, classes), options.uniform_share)
-    view = pool.look(shares.of_values, q)
+    view = pool.evidence(shares.of_values, q)
     return TableResult(
         scores=_score(view, q, names, candidates, None),
         candidates=columns,
@@ -258,8 +258,8 @@ def _first_belief(counts: Tensor, used: Tensor, eta: float) -> Tensor:
     squares = counts**2
     total = squares.sum(-1, keepdim=True)
     uniform = used / used.sum(-1, keepdim=True).clamp(min=1)
-    told = (1 - eta) * squares / total.clamp(min=1e-9) + eta * uniform
-    return torch.where(total > 0, told, uniform.expand_as(told))
+    estimate = (1 - eta) * squares / total.clamp(min=1e-9) + eta * uniform
+    return torch.where(total > 0, estimate, uniform.expand_as(estimate))
 
 
 def _score(

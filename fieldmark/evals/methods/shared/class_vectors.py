@@ -16,6 +16,6 @@ def name_vectors(bench: Bench) -> Tensor:
 
 async def descriptor_vectors(bench: Bench) -> Tensor:
     """Unit mean of each class's descriptor prompts `[C, D]` float32: the texts of `dclip`, as prototypes."""
-    marks = await descriptors(bench)
-    prompts = descriptor_prompts(dict(zip(bench.classes, marks, strict=True)))
+    phrases = await descriptors(bench)
+    prompts = descriptor_prompts(dict(zip(bench.classes, phrases, strict=True)))
     return class_prototypes(list(prompts.values()), bench.encode)

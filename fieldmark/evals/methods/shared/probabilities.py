@@ -32,7 +32,7 @@ class Calibrated:
 
 
 def calibrate(scores: Tensor, labels: Tensor, *, seed: int) -> Calibrated:
-    """Fit a temperature on half the labelled images of each class, drawn by chance, and keep the others.
+    """Fit a temperature on half the labelled images of each class, drawn at random, and keep the others.
 
     A conformal threshold holds what it promises only where the images that set it had no other part in the
     probabilities, and where every class is among them as it is among the images to come.

@@ -42,7 +42,7 @@ async def answers(specs: Sequence[QuestionSpec], bench: Bench) -> list[Note]:
 async def descriptors(
     bench: Bench, *, samples: int = 1, classes: Sequence[str] | None = None
 ) -> list[list[str]]:
-    """The visible marks of each class, as bare phrases: "a hooked bill"; empty where an answer failed.
+    """The descriptors of each class, as bare phrases: "a hooked bill"; empty where an answer failed.
 
     Args:
         bench: The bench.

@@ -1,1 +1,1 @@
-"""Image vectors tuned to descriptions: bags of texts, losses, a linear map, low-rank changes, the encoder."""
+"""Image vectors tuned to descriptions: bags of texts, losses, a linear map, low-rank changes."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fieldmark.cache.keys import content_key, digest
 from fieldmark.errors import InputError
 from fieldmark.tools.clip.adapters.bags import Bags, check_images
 from fieldmark.tools.clip.adapters.tuning import AdapterRecipe, tune
@@ -27,23 +26,9 @@ class LinearAdapter:
     losses: tuple[float, ...] = ()
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of what it does."""
-        return content_key(
-            {"adapter": "linear", "change": digest(self.change.contiguous().numpy().tobytes())}
-        )
-
-    @property
     def width(self) -> int:
         """D."""
         return len(self.change)
-
-    def weakened(self, share: float) -> "LinearAdapter":
-        """A part of the change: 0 does nothing, 1 is the whole.
-
-        What is tuned on some classes often serves others best in part. Source: Wortsman et al. 2022.
-        """
-        return LinearAdapter(self.change * share, self.losses)
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """Adapt image vectors.

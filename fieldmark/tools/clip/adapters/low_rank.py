@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fieldmark.cache.keys import content_key, digest
 from fieldmark.errors import InputError
 from fieldmark.tools.clip.adapters.bags import Bags, check_images
 from fieldmark.tools.clip.adapters.tuning import AdapterRecipe, tune
@@ -33,15 +32,6 @@ class LowRankAdapter:
     layers: LastLayers
     changes: Changes
     losses: tuple[float, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of what it changes."""
-        told = {
-            name: [len(down), *(digest(part.contiguous().numpy().tobytes()) for part in (down, up))]
-            for name, (down, up) in self.changes.items()
-        }
-        return content_key({"adapter": "low-rank", "changes": told})
 
     def __call__(self, features: Tensor) -> Tensor:
         """Turn features into vectors.
@@ -114,8 +104,8 @@ def tune_low_rank(
         )
     untuned = last_vectors(layers, features)
     check_images(untuned, labels, bags)
-    chance = torch.Generator().manual_seed(seed)
-    changes = {name: _start(layers.sizes[name], rank, chance) for name in names}
+    rng = torch.Generator().manual_seed(seed)
+    changes = {name: _start(layers.sizes[name], rank, rng) for name in names}
     begun = _begun(layers, features)
 
     def vectors_of(images: Tensor) -> Tensor:
@@ -137,10 +127,10 @@ def tune_low_rank(
     return LowRankAdapter(layers, made, losses)
 
 
-def _start(size: tuple[int, int], rank: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+def _start(size: tuple[int, int], rank: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Down at random, up at zero: together they change nothing yet, and both can learn."""
     out, inside = size
-    down = torch.randn(rank, inside, generator=chance) / inside**0.5
+    down = torch.randn(rank, inside, generator=rng) / inside**0.5
     return down.requires_grad_(), torch.zeros(out, rank).requires_grad_()
 
 

@@ -87,7 +87,7 @@ def tune(
     matches = None
     if recipe.matched is not None:
         matches = matched_texts(untuned, labels, bags, k=recipe.matched)
-    chance = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(parameters, lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, recipe.steps))
     texts = bags.vectors * (scale / recipe.temperature)
@@ -95,7 +95,7 @@ def tune(
     waiting = torch.zeros(0, dtype=torch.int64)
     for _ in range(recipe.steps):
         if len(waiting) < min(recipe.batch, len(labels)):
-            waiting = torch.randperm(len(labels), generator=chance)
+            waiting = torch.randperm(len(labels), generator=rng)
         rows, waiting = waiting[: recipe.batch], waiting[recipe.batch :]
         optimiser.zero_grad()
         logits = vectors_of(rows) @ texts.T

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
-from fieldmark.evals.methods.chils import chils_scores, subclass_prompts
+from fieldmark.evals.methods.chils import chils_scores
 from fieldmark.tools.scoring import vectors
 
 IMAGES = torch.nn.functional.normalize(torch.randn(13, 8, generator=torch.Generator().manual_seed(1)), dim=1)
@@ -17,7 +17,7 @@ def encode(texts):
 
 
 def test_steps_change_nothing(monkeypatch):
-    subs = subclass_prompts(["ab", "c"], {"ab": ["x", "y"]}, ["a {}", "the {}"])
+    subs = [[["a ab", "the ab"], ["a x ab", "the x ab"], ["a y ab", "the y ab"]], [["a c", "the c"]]]
     whole = chils_scores(IMAGES, encode, CLASSES, subs, logit_scale=20.0)
     monkeypatch.setattr(vectors, "STEP_ELEMENTS", 20)
     assert torch.allclose(whole, chils_scores(IMAGES, encode, CLASSES, subs, logit_scale=20.0), atol=1e-5)

@@ -121,6 +121,8 @@ def test_a_dead_endpoint_or_a_limit_ends_the_method(make_bench: Benches) -> None
         bench = make_bench(llm=FakeModel(WORLD, fault=lambda _, error=error: error))
         with pytest.raises(type(error)):
             scored_by("cupl", bench)
-    silent = make_bench(llm=FakeModel(WORLD, fault=lambda _: QuestionFailed("late", reason="timeout")))
+    silent = make_bench(
+        llm=FakeModel(WORLD, fault=lambda _: QuestionFailed("late", reason="timeout", retryable=True))
+    )
     with pytest.raises(EndpointError):
         scored_by("cupl", silent)

@@ -7,8 +7,8 @@ import torch
 
 from fieldmark.errors import InputError
 from fieldmark.tools.scoring import vectors
+from fieldmark.tools.scoring.attribute_evidence import centred
 from fieldmark.tools.scoring.contributions import decide
-from fieldmark.tools.scoring.shown import centred
 from fieldmark.tools.scoring.table import TableOptions, TableResult, table_rule
 
 
@@ -274,7 +274,7 @@ def test_scores_are_the_sum_of_contributions_and_margins_of_marks():
     assert torch.equal(decision.label, best.indices[:, 0])
     assert torch.equal(decision.runner_up, best.indices[:, 1])
     assert torch.allclose(decision.margin, (best.values[:, 0] - best.values[:, 1]).double(), atol=1e-5)
-    assert torch.allclose(decision.marks.double().sum(1), decision.margin, atol=1e-6)
+    assert torch.allclose(decision.contributions.double().sum(1), decision.margin, atol=1e-6)
     assert torch.equal(decision.label_value, found.q.argmax(-1)[decision.label])
 
 

@@ -48,9 +48,7 @@ def test_a_seed_gives_the_same_bits_and_another_seed_others(turned):
     )
     assert torch.equal(first.change, again.change)
     assert first.losses == again.losses
-    assert first.digest == again.digest
     assert not torch.equal(first.change, other.change)
-    assert first.digest != other.digest
 
 
 def test_decay_pulls_towards_doing_nothing(turned):
@@ -67,14 +65,6 @@ def test_decay_pulls_towards_doing_nothing(turned):
         for decay in (1e-3, 1.0, 100.0)
     ]
     assert sizes[0] > 1.5 * sizes[1] > 15 * sizes[2] > 0
-
-
-def test_a_weakened_adapter_lies_between():
-    adapter = LinearAdapter(torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
-    row = torch.tensor([[0.0, 1.0]])
-    assert torch.equal(adapter.weakened(0)(row), row)
-    assert torch.allclose(adapter(row), torch.tensor([[0.5**0.5, 0.5**0.5]]))
-    assert torch.allclose(adapter.weakened(0.75)(row), torch.tensor([[0.6, 0.8]]))
 
 
 def test_rows_of_failed_images_stay_zero():

@@ -91,7 +91,7 @@ def test_a_seed_gives_the_same_bits_and_another_seed_others(planted, turned):
     first, again, other = made(1), made(1), made(2)
     for one, two in zip(first.changes["projection"], again.changes["projection"], strict=True):
         assert torch.equal(one, two)
-    assert first.digest == again.digest != other.digest
+    assert not torch.equal(first.changes["projection"][0], other.changes["projection"][0])
 
 
 def test_images_that_are_too_many_to_keep_half_done_give_the_same(planted, turned, monkeypatch):

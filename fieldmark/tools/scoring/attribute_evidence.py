@@ -1,4 +1,4 @@
-"""What images show of each attribute: cosines centred, scaled and matched to the shares of a table."""
+"""Evidence of images on each attribute: cosines centred, scaled and matched to the table's value shares."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ class AttributeEvidence:
     odds: Tensor
 
 
-class ShownValues:
+class ValueLogits:
     """The scaled logits z of the images, to be matched to the value shares of a table.
 
     Args:
@@ -75,7 +75,7 @@ class ShownValues:
         self._odds = _relative_odds(self._z) if self._own else None
         self._odds_reference = None if self._z_reference is None else _relative_odds(self._z_reference)
 
-    def look(self, shares: Tensor, q: Tensor) -> "AttributeEvidence":
+    def evidence(self, shares: Tensor, q: Tensor) -> "AttributeEvidence":
         """What the images show, given class shares [C] and the table [C, T, V]."""
         pi = torch.einsum("c,ctv->tv", shares, q).clamp(min=1e-4)
         seen = self._seen(pi.log())
