@@ -73,11 +73,12 @@ async def base_bags(bench: Bench) -> Bags:
 
 
 async def noun_texts(classes: Sequence[str], bench: Bench) -> list[list[str]]:
-    """The descriptors of each class, each with the noun in place of the name: "a photo of a bird, which has a hooked bill.".
+    """Descriptor prompts of each class without its name: "a photo of a bird, which has a hooked bill.".
 
-    No class is named, neither in tuning nor in scoring. An image of a base class whose name the encoder knows
-    is matched to its texts by the name alone, and then nothing need be learned of descriptors; the names of other
-    classes say nothing. Without names, a descriptor that two classes share is one text, which speaks for both.
+    The generic noun stands in place of the class name, in tuning and in scoring. An image of a base class whose
+    name the encoder knows is matched to its texts by the name alone. Then nothing need be learned of
+    descriptors, and the names of other classes say nothing. Without names, a descriptor that two classes share
+    is one text of both.
 
     A class whose answer failed keeps the plain prompt of its name.
     """

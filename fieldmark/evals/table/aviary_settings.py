@@ -228,7 +228,7 @@ def _above(nouns: Sequence[str]) -> dict[str, str]:
 
 
 def _captions(truths: Sequence[ImageTruth], book: Sequence[Species]) -> tuple[str, ...]:
-    """What somebody wrote under each picture: a name that people know, else the kind, and a few attribute values."""
+    """A caption for each picture: a name that people know, else the kind, and a few attribute values."""
     species = {each.name: each for each in book}
     written: list[str] = []
     for truth in truths:
