@@ -75,10 +75,10 @@ async def base_bags(bench: Bench) -> Bags:
 async def noun_texts(classes: Sequence[str], bench: Bench) -> list[list[str]]:
     """Descriptor prompts of each class without its name: "a photo of a bird, which has a hooked bill.".
 
-    The generic noun stands in place of the class name, in tuning and in scoring. An image of a base class whose
-    name the encoder knows is matched to its texts by the name alone. Then nothing need be learned of
-    descriptors, and the names of other classes say nothing. Without names, a descriptor that two classes share
-    is one text of both.
+    The generic noun stands in place of the class name, in tuning and in scoring. An image of a base class
+    whose name the encoder knows is matched to its texts by the name alone. Then nothing need be learned of
+    descriptors, and the names of other classes say nothing. Without names, a descriptor that two classes
+    share is one text of both.
 
     A class whose answer failed keeps the plain prompt of its name.
     """

@@ -36,7 +36,7 @@ def test_one_half_of_every_class_sets_the_temperature_and_the_other_is_kept(shot
     held = same.any(1)
     assert int(held.sum()) == len(made.labels)
     assert torch.equal(labels[held], made.labels)
-    assert made.temperature == fit_temperature(scores[~held], labels[~held]).value
+    assert made.temperature == fit_temperature(scores[~held], labels[~held])
 
 
 def test_which_half_is_kept_is_drawn_by_the_seed() -> None:
