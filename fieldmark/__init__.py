@@ -21,58 +21,103 @@ if TYPE_CHECKING:
         Resolution,
     )
     from fieldmark.app.evaluate.evaluator import Evaluator
-    from fieldmark.errors import FieldmarkError
+    from fieldmark.errors import (
+        EndpointError,
+        FieldmarkError,
+        InputError,
+        LimitReached,
+        QuestionFailed,
+        RunError,
+    )
     from fieldmark.evals.table.options import EvalOptions
     from fieldmark.evals.table.records import EvalResult
-    from fieldmark.records import Limits, Prediction, Prompt, PromptBook, RunManifest, Usage
+    from fieldmark.records import (
+        Clause,
+        Costs,
+        Definition,
+        Limits,
+        Origin,
+        Prediction,
+        Prompt,
+        PromptBook,
+        RunManifest,
+        Unread,
+        Usage,
+    )
+    from fieldmark.tools.clip.encoder import Encoder
+    from fieldmark.tools.llm.chat import LanguageModel
 
 __version__ = "0.1.0"
 
 _HOME = {
     "BuildOptions": "fieldmark.agents.build.options",
     "Classifier": "fieldmark.app.classifier",
+    "Clause": "fieldmark.records",
     "ConceptBuilder": "fieldmark.app.concepts.builder",
     "ConceptClassifier": "fieldmark.app.concepts.classifier",
     "ConceptConversation": "fieldmark.app.concepts.conversation",
+    "Costs": "fieldmark.records",
     "DefineOptions": "fieldmark.agents.define.options",
+    "Definition": "fieldmark.records",
+    "Encoder": "fieldmark.tools.clip.encoder",
+    "EndpointError": "fieldmark.errors",
     "EvalOptions": "fieldmark.evals.table.options",
     "EvalResult": "fieldmark.evals.table.records",
     "Evaluator": "fieldmark.app.evaluate.evaluator",
     "FieldmarkError": "fieldmark.errors",
+    "InputError": "fieldmark.errors",
+    "LanguageModel": "fieldmark.tools.llm.chat",
+    "LimitReached": "fieldmark.errors",
     "Limits": "fieldmark.records",
     "OptimizeOptions": "fieldmark.agents.optimize.options",
     "OptimizeResult": "fieldmark.agents.optimize.search_run",
     "Optimizer": "fieldmark.app.optimizer",
+    "Origin": "fieldmark.records",
     "Prediction": "fieldmark.records",
     "Prompt": "fieldmark.records",
     "PromptBook": "fieldmark.records",
+    "QuestionFailed": "fieldmark.errors",
     "Resolution": "fieldmark.app.resolution",
     "ResolveOptions": "fieldmark.agents.resolve.options",
+    "RunError": "fieldmark.errors",
     "RunManifest": "fieldmark.records",
+    "Unread": "fieldmark.records",
     "Usage": "fieldmark.records",
 }
 
 __all__ = [
     "BuildOptions",
     "Classifier",
+    "Clause",
     "ConceptBuilder",
     "ConceptClassifier",
     "ConceptConversation",
+    "Costs",
     "DefineOptions",
+    "Definition",
+    "Encoder",
+    "EndpointError",
     "EvalOptions",
     "EvalResult",
     "Evaluator",
     "FieldmarkError",
+    "InputError",
+    "LanguageModel",
+    "LimitReached",
     "Limits",
     "OptimizeOptions",
     "OptimizeResult",
     "Optimizer",
+    "Origin",
     "Prediction",
     "Prompt",
     "PromptBook",
+    "QuestionFailed",
     "Resolution",
     "ResolveOptions",
+    "RunError",
     "RunManifest",
+    "Unread",
     "Usage",
     "__version__",
 ]

@@ -14,6 +14,7 @@ from fieldmark.agents.resolve.estimate import CallEstimate, first_look, most_fol
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
+from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.checks import check_book, check_calibration, check_loop
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, check_classes, find_given, images_hash, names_of
@@ -50,6 +51,7 @@ KIND = "classify"
 UNANSWERED = "No question was answered: see what the endpoint can do with `fieldmark doctor`."
 
 
+@checked_arguments
 @dataclass(kw_only=True)
 class Classifier:
     """Tells look-alike classes apart.

@@ -11,6 +11,7 @@ from pydantic import JsonValue, ValidationError
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.search import RANDOM_BY
 from fieldmark.agents.optimize.search_run import OptimizeResult, Optimizing, optimize
+from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import check_classes, read_book, read_class_names
 from fieldmark.app.noun import settle_noun
@@ -39,6 +40,7 @@ SPECIES = 80
 KIND = "optimize"
 
 
+@checked_arguments
 @dataclass(kw_only=True)
 class Optimizer:
     """Finds the prompts that classify best, by a few labelled images a class.

@@ -18,7 +18,9 @@ def test_every_public_name_is_there_and_documented() -> None:
         "BuildOptions Classifier ConceptBuilder ConceptClassifier ConceptConversation DefineOptions "
         "EvalOptions EvalResult Evaluator FieldmarkError Limits OptimizeOptions OptimizeResult Optimizer "
         "Prediction Prompt PromptBook "
-        "Resolution ResolveOptions RunManifest"
+        "Resolution ResolveOptions RunManifest "
+        "Clause Costs Definition Encoder EndpointError InputError LanguageModel LimitReached Origin "
+        "QuestionFailed RunError Unread"
     )
     assert set(fieldmark.__all__) == {*names.split(), "Usage", "__version__"}
     for name in fieldmark.__all__:

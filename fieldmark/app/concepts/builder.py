@@ -14,6 +14,7 @@ from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
 from fieldmark.agents.build.sample import taught_labels
 from fieldmark.agents.build.write import read_built
+from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.concepts.export import ExportedClassifier, export_folder
 from fieldmark.app.concepts.tools import (
     ConceptModels,
@@ -51,6 +52,7 @@ class BuildSettings(Record):
     options: BuildOptions
 
 
+@checked_arguments
 @dataclass(kw_only=True)
 class ConceptBuilder:
     """Makes, measures and exports the classifier of one version of a concept.

@@ -1,5 +1,6 @@
 """Uses an exported classifier of a concept: three lines of Python, no language model."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -106,6 +107,10 @@ class ConceptClassifier:
             skipped=skipped,
             inputs=names_of(found),
         )
+
+    async def apredict(self, images: Images) -> ConceptPredictions:
+        """See `predict`, which may be called in a running event loop, too, but holds it up."""
+        return await asyncio.to_thread(self.predict, images)
 
     def _predictions(
         self, images: Sequence[ImageFile], p: Tensor, clauses: Tensor

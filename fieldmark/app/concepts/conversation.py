@@ -12,6 +12,7 @@ from fieldmark.agents.define.options import DefineOptions
 from fieldmark.agents.define.progress import read_progress
 from fieldmark.agents.define.run import Owner, Sitting, converse
 from fieldmark.agents.define.scope import now, with_blind_test
+from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.concepts.tools import (
     ConceptModels,
     ConceptSetup,
@@ -22,7 +23,7 @@ from fieldmark.app.concepts.tools import (
     read_setup,
     write_setup,
 )
-from fieldmark.app.event_loop import run_to_end
+from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, find_given
 from fieldmark.app.stores import name_of, open_stores
 from fieldmark.errors import InputError
@@ -41,6 +42,7 @@ PICTURES = "pictures"
 """Folder, within a concept's, of the images that were given in memory."""
 
 
+@checked_arguments
 @dataclass(kw_only=True)
 class ConceptConversation:
     """One concept, and the conversation that finds out what its owner means.
@@ -187,7 +189,7 @@ class ConceptConversation:
 
     def chat(self, owner: Owner, *, one_board: bool = False, more: bool = False) -> Sitting:
         """See `achat`; not for a running event loop."""
-        return run_to_end(self.achat(owner, one_board=one_board, more=more))
+        return run_here(self.achat(owner, one_board=one_board, more=more), "chat")
 
     async def achat(self, owner: Owner, *, one_board: bool = False, more: bool = False) -> Sitting:
         """Talk until the conversation is over or the owner leaves; goes on where it was left.
@@ -224,6 +226,10 @@ class ConceptConversation:
             return await converse(context, owner, one_board=one_board, anew=more)
 
     def label_blind(self, owner: Owner) -> int:
+        """See `alabel_blind`; not for a running event loop."""
+        return run_here(self.alabel_blind(owner), "label_blind")
+
+    async def alabel_blind(self, owner: Owner) -> int:
         """Have the blind test labelled, batch by batch, until it is done or the owner leaves.
 
         Returns:
@@ -237,12 +243,16 @@ class ConceptConversation:
             size, shown = self.options.blind_batch, set[str]()
             while batch := next_batch(self.concept, images, size=size, without=shown):
                 shown |= set(batch.images)
-                if not run_to_end(label_images(self.folder, batch, owner)):
+                if not await label_images(self.folder, batch, owner):
                     break
             left = next_batch(self.concept, images, size=1)
             return left.of - left.done if left else 0
 
     def label(self, images: Images, owner: Owner) -> int:
+        """See `alabel`; not for a running event loop."""
+        return run_here(self.alabel(images, owner), "label")
+
+    async def alabel(self, images: Images, owner: Owner) -> int:
         """Have images of the pool labelled that the owner names.
 
         Args:
@@ -272,7 +282,7 @@ class ConceptConversation:
                     hint="Label the blind test as a whole: fieldmark concept label NAME --blind.",
                 )
             before = len(concept.labels)
-            run_to_end(label_images(self.folder, tuple(dict.fromkeys(found)), owner))
+            await label_images(self.folder, tuple(dict.fromkeys(found)), owner)
             return len(self.concept.labels) - before
 
     def rollback(self, number: int) -> Definition:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from pydantic import JsonValue, ValidationError
 
+from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.evaluate.inputs import OwnData, own_test_set
 from fieldmark.app.evaluate.record import asked_of, spent_by, stop_reason_of
 from fieldmark.app.event_loop import run_here
@@ -41,6 +42,7 @@ UNPACKED = "datasets"
 """Folder, among what is kept, of pictures out of archives."""
 
 
+@checked_arguments
 @dataclass(kw_only=True)
 class Evaluator:
     """Measures methods on one data set under one protocol.

@@ -1,0 +1,37 @@
+"""Wrong arguments of public classes raise our error, which names the argument."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fieldmark import Classifier, EvalOptions, Evaluator, Optimizer, ResolveOptions
+from fieldmark.errors import InputError
+
+NAMES = ["finch", "heron"]
+
+
+@pytest.mark.parametrize(
+    ("cls", "given", "field", "says"),
+    [
+        (Classifier, {"classes": NAMES, "clas": 1}, "clas", "Did you mean classes"),
+        (Classifier, {}, "classes", "needs classes"),
+        (Classifier, {"classes": NAMES, "home": 3}, "home", "no path"),
+        (Classifier, {"classes": NAMES, "options": {"max_rounds": -1}}, "max_rounds", "cannot be -1"),
+        (Classifier, {"classes": NAMES, "options": {"rounds": 1}}, "rounds", "rounds"),
+        (Classifier, {"classes": NAMES, "limits": 3}, "limits", "no Limits"),
+        (Optimizer, {"data": "x", "options": {"generations": "many"}}, "generations", "cannot be 'many'"),
+        (Evaluator, {"options": {"shots": -1, "data": "x"}}, "shots", "cannot be -1"),
+    ],
+)
+def test_a_wrong_argument_is_named(cls: Any, given: dict[str, Any], field: str, says: str) -> None:
+    with pytest.raises(InputError, match=says) as raised:
+        cls(**given)
+    assert raised.value.field == field
+
+
+def test_texts_are_taken_for_folders_and_mappings_for_options() -> None:
+    made = Classifier(classes=NAMES, home="x", out="y", options={"max_rounds": 1})  # pyright: ignore
+    assert (made.home, made.out) == (Path("x"), Path("y"))
+    assert made.options == ResolveOptions(max_rounds=1)
+    assert Evaluator(options=EvalOptions(data="x"), out="z").out == Path("z")
