@@ -33,7 +33,7 @@ def as_json(resolution: "Resolution") -> dict[str, Any]:
         "usage": manifest.usage.model_dump(mode="json"),
         "vision_usage": manifest.vision_usage.model_dump(mode="json"),
         "encoder_usage": manifest.encoder_usage.model_dump(mode="json"),
-        "images": [prediction.model_dump(mode="json") for prediction in resolution],
+        "images": [prediction.model_dump(mode="json") for prediction in resolution.predictions],
         "skipped": [skipped.model_dump(mode="json") for skipped in resolution.skipped],
         "notes": list(manifest.notes),
     }
@@ -60,7 +60,7 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
         console.say(said)
     for note in manifest.notes:
         console.say(note, "bold red")
-    name_some(console, "Open", [in_words(p) for p in resolution if p.status == "open"])
+    name_some(console, "Open", [in_words(p) for p in resolution.predictions if p.status == "open"])
     name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in resolution.skipped])
     report = folder / "report.html"
     console.say(f"Predictions: {folder / 'predictions.csv'}")

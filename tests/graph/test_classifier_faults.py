@@ -87,9 +87,9 @@ def test_one_bad_class_does_not_stop_the_others_and_nothing_bad_is_kept(
         found = classifier(place, endpoint, progress=events).resolve(pictures)
         assert endpoint.asked <= 5 + 9  # at most three tries of three sendings each
     (failed,) = events.of(StepFailed)
-    assert failed["classes"] == ["heron"]
-    assert str(failed["reason"]).startswith(f"{reason}: ")
-    assert f"{MODEL} at {endpoint.base_url}" in str(failed["reason"])
+    assert failed.classes == ("heron",)
+    assert failed.reason.startswith(f"{reason}: ")
+    assert f"{MODEL} at {endpoint.base_url}" in failed.reason
     assert len(found) == 12
     assert found.manifest.usage.failed == 1
     assert found.manifest.usage.requests == 6
