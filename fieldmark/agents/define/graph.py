@@ -8,7 +8,7 @@ from langgraph.graph import END, START, StateGraph
 from fieldmark.agents.define.board_steps import board, judge, labelled, mine, revealed, test, tested, verdicts
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.edit_steps import decided, finish, refine, triage, weigh
-from fieldmark.agents.define.scope_steps import answered, draft, question, revise, set_aside
+from fieldmark.agents.define.scope import answered, draft, question, revise, set_aside
 from fieldmark.agents.define.state import Context, DefineGraph, DefineState, Update, hear, within_limits
 from fieldmark.records.conversation import BlindBatch, EditOffer, ScopeReply
 

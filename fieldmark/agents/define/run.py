@@ -16,7 +16,7 @@ from fieldmark.agents.define.drafts import Drafts
 from fieldmark.agents.define.graph import DefineState, build_graph
 from fieldmark.agents.define.progress import labels_given
 from fieldmark.agents.define.record import check_reply
-from fieldmark.agents.define.scope import OpenScope
+from fieldmark.agents.define.state import OpenScope
 from fieldmark.agents.shared.checkpoints import open_checkpoint
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import FieldmarkError, RunError

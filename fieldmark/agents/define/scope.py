@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from fieldmark.agents.define.context import DefineContext
+from fieldmark.agents.define.record import with_scope_answer
+from fieldmark.agents.define.state import Context, DefineState, OpenScope, Update, expected, new_turn, put
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.scope import Scope, ask_scope
-from fieldmark.records import Clause, ClauseRole, Concept, Decision, Definition, Record
+from fieldmark.records import Clause, ClauseRole, Concept, Decision, Definition
+from fieldmark.records.conversation import ScopeQuestion
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import with_version
 from fieldmark.tools.concepts.mining import distinct_rows, rows_apart
 from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.concepts.stratified_sample import STRATA, draw_stratified
-from fieldmark.tools.runs.events import StepFailed
+from fieldmark.tools.runs.events import ClausesDrafted, StepFailed
 
 logger = logging.getLogger(__name__)
 
@@ -21,17 +24,69 @@ MOST_BLIND_SHARE = 0.5
 """A small pool gives at most this share of its images to the blind test."""
 
 
-class OpenScope(Record):
-    """A question that is still to be asked."""
-
-    question: str
-    about: str
-    options: tuple[str, ...] = ()
-
-
 def now() -> str:
     """The current time, ISO 8601, UTC, to the microsecond: two answers never have the same."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+async def set_aside(state: DefineState, runtime: Context) -> Update:
+    """Draw the blind test before anything else is looked at."""
+    context = runtime.context
+    concept = context.concept
+    drawn = with_blind_test(concept, context.pool, context.encoder, count=context.options.blind)
+    if drawn is not concept:
+        context.folder.save(drawn)
+    return {"version": concept.current}
+
+
+async def draft(state: DefineState, runtime: Context) -> Update:
+    """Draft the first clauses, and what is open about them."""
+    context = runtime.context
+    concept, questions, by_model = await drafted(context.concept, state.version, context)
+    context.folder.save(concept)
+    context.progress(
+        ClausesDrafted(clauses=len(concept.definition.active), questions=len(questions), by_name=not by_model)
+    )
+    return {
+        "version": concept.current,
+        "questions": questions,
+        "failures": state.failures + (not by_model and context.llm is not None),
+        "stop_reason": None if context.options.conversation else "no_conversation",
+    }
+
+
+async def question(state: DefineState, runtime: Context) -> Update:
+    """Find images for the next question."""
+    context = runtime.context
+    first = state.questions[0]
+    payload = ScopeQuestion(
+        turn=new_turn(),
+        question=first.question,
+        options=first.options,
+        images=images_for(first, context.concept, context),
+        number=state.asked + 1,
+        of=min(context.options.questions, state.asked + len(state.questions)),
+    )
+    return put(payload) | {"asked": state.asked + 1, "questions": state.questions[1:]}
+
+
+async def answered(state: DefineState, runtime: Context) -> Update:
+    """Note the answer; an empty one says that the owner skips the question."""
+    payload, heard = expected(state, ScopeQuestion)
+    runtime.context.folder.save(with_scope_answer(runtime.context.concept, payload, heard))
+    return {"leaving": heard.reply.stop}
+
+
+async def revise(state: DefineState, runtime: Context) -> Update:
+    """Revise the clauses by the answer, and what is open about them."""
+    context = runtime.context
+    concept, questions, by_model = await redrafted(context.concept, state.version, context)
+    context.folder.save(concept)
+    return {
+        "version": concept.current,
+        "questions": state.questions if questions is None else questions,
+        "failures": state.failures + (not by_model),
+    }
 
 
 def with_blind_test(concept: Concept, pool: ImagePool, encoder: Encoder, *, count: int) -> Concept:

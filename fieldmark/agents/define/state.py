@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.record import check_reply
-from fieldmark.agents.define.scope import OpenScope
 from fieldmark.errors import LimitReached, RunError
-from fieldmark.records import Board, DefinitionEdit
+from fieldmark.records import Board, DefinitionEdit, Record
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
@@ -24,6 +23,14 @@ from fieldmark.records.conversation import (
     ScopeQuestion,
 )
 from fieldmark.tools.runs.events import LimitStopped
+
+
+class OpenScope(Record):
+    """A question that is still to be asked."""
+
+    question: str
+    about: str
+    options: tuple[str, ...] = ()
 
 
 class DefineState(BaseModel):

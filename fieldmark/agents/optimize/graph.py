@@ -15,9 +15,8 @@ from fieldmark.agents.optimize.finish import Ended, measure_and_write
 from fieldmark.agents.optimize.folds import found_in_folds, get_curves, put_curves, settled
 from fieldmark.agents.optimize.folds import search_fold as search_without
 from fieldmark.agents.optimize.gather import contrasts, descriptions, load_notebook
-from fieldmark.agents.optimize.history import get_candidates, put_candidates, seen_keys
+from fieldmark.agents.optimize.history import get_candidates, put_candidates, recorded, seen_keys
 from fieldmark.agents.optimize.pool import build_pool
-from fieldmark.agents.optimize.recording import recorded
 from fieldmark.agents.optimize.state import OptimizeState
 from fieldmark.tools.books.templates import PLAIN
 from fieldmark.tools.search.acceptance import improves

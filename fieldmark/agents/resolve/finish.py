@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.rescoring import ScoredTable, tabulated
-from fieldmark.agents.shared.notes import Look
+from fieldmark.agents.resolve.state import Look
 from fieldmark.records import CandidateClass, Mark, Origin, Prediction, Prompt, PromptBook, Status
 from fieldmark.tools.books.wording import descriptor_text
 from fieldmark.tools.scoring.candidates import class_probabilities

@@ -17,11 +17,10 @@ from fieldmark.agents.resolve.first_look import first_book, first_scores
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.planning import GroupPlanner, PairPlanner, Planner, TablePlanner
 from fieldmark.agents.resolve.rescoring import load_array
-from fieldmark.agents.resolve.state import Batch, ResolveState
+from fieldmark.agents.resolve.state import Batch, Looks, ResolveState
 from fieldmark.agents.resolve.vlm_fallback import KEPT_BACK, load_looks, look_at, undecided
 from fieldmark.agents.shared.ask import ask
-from fieldmark.agents.shared.fan_out import halted, in_plan_order, kept_back, settled
-from fieldmark.agents.shared.notes import Looks, Notebook
+from fieldmark.agents.shared.notes import Notebook, halted, in_plan_order, kept_back, settled
 from fieldmark.errors import EndpointError, NoImagesError
 from fieldmark.records import PromptBook, QuestionSpec, StopReason
 from fieldmark.tools.runs.events import (

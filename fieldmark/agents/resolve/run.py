@@ -11,8 +11,7 @@ from fieldmark.agents.resolve.graph import RECURSION_LIMIT, build_graph
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.state import Batch, ResolveState
 from fieldmark.agents.shared.checkpoints import open_checkpoint
-from fieldmark.agents.shared.fan_out import halted, settled
-from fieldmark.agents.shared.notes import Note
+from fieldmark.agents.shared.notes import Note, halted, settled
 from fieldmark.records import QuestionSpec
 from fieldmark.tools.runs.events import RoundSummary
 

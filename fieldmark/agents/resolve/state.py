@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict
 
 from fieldmark.agents.shared.notes import Note
-from fieldmark.records import QuestionSpec, StopReason
+from fieldmark.records import QuestionSpec, Record, StopReason
 from fieldmark.tools.runs.events import RoundSummary
 
 
@@ -59,3 +59,26 @@ class Batch(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     specs: tuple[QuestionSpec, ...]
+
+
+LookFailure = Literal["refused", "unanswered", "unlisted", "limit", "endpoint"]
+"""Why a look decided nothing: the model refused; it gave no usable answer, or the file could not be shown; it
+named a class that was no candidate; a limit or a dead endpoint kept it back."""
+
+
+class Look(Record):
+    """What the vision-language model made of one image that was left open."""
+
+    image: str
+    """Content hash."""
+    label: str | None = None
+    """The candidate it chose; None where it chose none of them, or did not answer."""
+    confidence: float | None = None
+    rationale: str = ""
+    failure: LookFailure | None = None
+
+
+class Looks(Record):
+    """All looks so far, in the order of the images; kept in the array store, never in a checkpoint."""
+
+    looks: tuple[Look, ...] = ()

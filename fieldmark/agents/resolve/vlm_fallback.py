@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.finish import RunOutcome, predict, table_of
 from fieldmark.agents.resolve.rescoring import ScoredTable
-from fieldmark.agents.shared.notes import Look, LookFailure, Looks
+from fieldmark.agents.resolve.state import Look, LookFailure, Looks
 from fieldmark.errors import EndpointError, LimitReached
 from fieldmark.prompts.choose import DisputedAttribute, ask_choose, chosen
 from fieldmark.tools.annotate.concurrency import map_concurrently

@@ -1,5 +1,6 @@
-"""Small records that the graphs pass between their nodes."""
+"""Notes of what answers state: their order, which questions are settled or kept back, and why."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from fieldmark.records import Origin, Prompt, QuestionSpec, Record, Statements, Vote
@@ -54,24 +55,31 @@ class Notebook(Record):
         return Notebook(notes=self.notes + more)
 
 
-LookFailure = Literal["refused", "unanswered", "unlisted", "limit", "endpoint"]
-"""Why a look decided nothing: the model refused; it gave no usable answer, or the file could not be shown; it
-named a class that was no candidate; a limit or a dead endpoint kept it back."""
+def in_plan_order(notes: Sequence[Note], planned: Sequence[QuestionSpec]) -> tuple[Note, ...]:
+    """Order answers as they were planned, however they arrived, so that every rerun sees the same."""
+    place = {spec.key: index for index, spec in enumerate(planned)}
+    return tuple(sorted(notes, key=lambda note: place.get(note.spec.key, len(place))))
 
 
-class Look(Record):
-    """What the vision-language model made of one image that was left open."""
+def settled(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """The notes of questions that are done with: answered, or failed for good.
 
-    image: str
-    """Content hash."""
-    label: str | None = None
-    """The candidate it chose; None where it chose none of them, or did not answer."""
-    confidence: float | None = None
-    rationale: str = ""
-    failure: LookFailure | None = None
+    What a limit or a dead endpoint kept back stays askable, and with it what the endpoint left unanswered
+    while it was dying. An endpoint that fails a question now and then does not stop the others.
+    """
+    open_still = ("limit", "endpoint", "unanswered") if halted(notes) else ()
+    return tuple(note for note in notes if note.failure not in open_still)
 
 
-class Looks(Record):
-    """All looks so far, in the order of the images; kept in the array store, never in a checkpoint."""
+def kept_back(notes: Sequence[Note], planned: Sequence[QuestionSpec]) -> tuple[QuestionSpec, ...]:
+    """The questions of a fan-out that were not asked, as they were planned."""
+    asked = {note.spec.key for note in settled(notes)}
+    return tuple(spec for spec in planned if spec.key not in asked)
 
-    looks: tuple[Look, ...] = ()
+
+def halted(notes: Sequence[Note]) -> Literal["budget", "endpoint"] | None:
+    """What kept questions of a fan-out back, if anything; an endpoint that answers none of several does."""
+    failures = {note.failure for note in notes}
+    if "limit" in failures:
+        return "budget"
+    return "endpoint" if "endpoint" in failures or (failures == {"unanswered"} and len(notes) > 1) else None

@@ -8,8 +8,7 @@ from fieldmark.agents.resolve.graph import MOST_SENDS, route_plan, route_triage,
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.run import last_round_again
 from fieldmark.agents.resolve.state import ResolveState, collect
-from fieldmark.agents.shared.fan_out import halted, in_plan_order, kept_back, settled
-from fieldmark.agents.shared.notes import Note, Notebook
+from fieldmark.agents.shared.notes import Note, Notebook, halted, in_plan_order, kept_back, settled
 from fieldmark.records import QuestionSpec
 from fieldmark.tools.runs.events import RoundSummary
 
