@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from fieldmark.prompts.answer_fields import AnswerModel, Prose, temperature_of
+from fieldmark.prompts.answer_fields import AnswerModel, Prose
 from fieldmark.prompts.concept_fields import definition_data
-from fieldmark.prompts.loader import load, with_image
+from fieldmark.prompts.loader import question_from
 from fieldmark.records.concepts import Definition
 from fieldmark.records.questions import ImagePart, Question
 
@@ -32,7 +32,6 @@ def ask_argue(
     concept: str,
     purpose: str,
     side: Literal["in", "out"],
-    sample: int = 0,
 ) -> Question[Argument]:
     """Ask for what speaks for an image being in, or out.
 
@@ -42,16 +41,14 @@ def ask_argue(
         concept: The concept's name.
         purpose: What it is for, in the owner's words; may be empty.
         side: The side to argue.
-        sample: 0 for the first answer, 1 for a second opinion, and so on.
     """
-    messages = load(PROMPT_ID).render(
-        concept=concept, purpose=purpose, clauses=definition_data(definition), side=side
-    )
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=with_image(messages, image),
-        answer_model=Argument,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        Argument,
         max_tokens=400,
-        sample=sample,
+        image=image,
+        concept=concept,
+        purpose=purpose,
+        clauses=definition_data(definition),
+        side=side,
     )

@@ -12,9 +12,8 @@ from fieldmark.prompts.answer_fields import (
     Percent,
     Prose,
     distinct_classes,
-    temperature_of,
 )
-from fieldmark.prompts.loader import load, with_image
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.votes import Spelling
 from fieldmark.records.questions import ImagePart, Question
 
@@ -50,7 +49,6 @@ def ask_choose(
     *,
     noun: str,
     attributes: Sequence[DisputedAttribute] = (),
-    sample: int = 0,
 ) -> Question[Choice]:
     """Ask which of a few classes an image shows.
 
@@ -59,7 +57,6 @@ def ask_choose(
         candidates: The class names, exactly as the user named them.
         noun: The generic word for all classes, e.g. "bird".
         attributes: What they are said to differ in.
-        sample: 0 for the first answer, 1 for a second opinion, and so on.
 
     Raises:
         ClassNamesError: If there are fewer than two candidates, or one is blank or repeated.
@@ -67,14 +64,15 @@ def ask_choose(
     about = distinct_classes(candidates, least=2)
     disputed = [{"attribute": each.attribute, "values": dict(each.values)} for each in attributes]
     longest = max(len(name.encode("utf-8", "replace")) for name in about)
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=with_image(load(PROMPT_ID).render(candidates=list(about), noun=noun, marks=disputed), image),
-        answer_model=Choice,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        Choice,
         max_tokens=400 + longest,
-        sample=sample,
         about=about,
+        image=image,
+        candidates=list(about),
+        noun=noun,
+        marks=disputed,
     )
 
 

@@ -14,10 +14,9 @@ from fieldmark.prompts.answer_fields import (
     at_most,
     distinct_classes,
     evenly_spaced,
-    temperature_of,
 )
 from fieldmark.prompts.distinct_texts import distinct_texts
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import plain_form
 from fieldmark.records import ContextFactor, ContextValue
@@ -83,14 +82,8 @@ def ask_contexts(classes: Sequence[str], *, noun: str, sample: int = 0) -> Quest
         ClassNamesError: If there is no class, or one is blank or repeated.
     """
     shown = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(classes=list(shown), noun=noun),
-        answer_model=Contexts,
-        temperature=temperature_of(sample),
-        max_tokens=3000,
-        sample=sample,
-        about=shown,
+    return question_from(
+        PROMPT_ID, Contexts, max_tokens=3000, about=shown, sample=sample, classes=list(shown), noun=noun
     )
 
 

@@ -10,9 +10,8 @@ from fieldmark.prompts.answer_fields import (
     Phrase,
     answer_tokens,
     distinct_classes,
-    temperature_of,
 )
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.records.questions import Question, Statements
 
@@ -39,14 +38,14 @@ def ask_describe(class_name: str, *, noun: str, sample: int = 0) -> Question[Des
         ClassNamesError: If the name is blank.
     """
     about = distinct_classes([class_name], least=1)
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(class_name=class_name, noun=noun),
-        answer_model=Descriptors,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        Descriptors,
         max_tokens=answer_tokens(statements=6),
-        sample=sample,
         about=about,
+        sample=sample,
+        class_name=class_name,
+        noun=noun,
     )
 
 

@@ -12,9 +12,8 @@ from fieldmark.prompts.answer_fields import (
     Phrase,
     answer_tokens,
     distinct_classes,
-    temperature_of,
 )
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import PlannedQuestion, QuestionKind
 from fieldmark.prompts.votes import StatedValue, votes_of
 from fieldmark.records.questions import Question, Statements
@@ -54,14 +53,15 @@ def ask_differentiate(first: str, second: str, *, noun: str, sample: int = 0) ->
         ClassNamesError: If a name is blank or both are the same.
     """
     about = distinct_classes([first, second], least=2)
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(first=first, second=second, noun=noun),
-        answer_model=Differences,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        Differences,
         max_tokens=answer_tokens(first, second, statements=5),
-        sample=sample,
         about=about,
+        sample=sample,
+        first=first,
+        second=second,
+        noun=noun,
     )
 
 

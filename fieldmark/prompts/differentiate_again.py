@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from fieldmark.errors import InputError
-from fieldmark.prompts.answer_fields import answer_tokens, distinct_classes, temperature_of
+from fieldmark.prompts.answer_fields import answer_tokens, distinct_classes
 from fieldmark.prompts.differentiate_group import GroupDifferences, group_statements
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import votes_of
 from fieldmark.records.questions import Question
@@ -31,14 +31,15 @@ def ask_differentiate_again(
     about = distinct_classes(classes, least=2)
     if not tried:
         raise InputError("no attribute was tried yet.", hint="Ask ask_differentiate_group first.")
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(classes=list(classes), tried=list(tried), noun=noun),
-        answer_model=GroupDifferences,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        GroupDifferences,
         max_tokens=answer_tokens(*classes, statements=6),
-        sample=sample,
         about=about,
+        sample=sample,
+        classes=list(classes),
+        tried=list(tried),
+        noun=noun,
     )
 
 

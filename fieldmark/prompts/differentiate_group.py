@@ -13,9 +13,8 @@ from fieldmark.prompts.answer_fields import (
     Phrase,
     answer_tokens,
     distinct_classes,
-    temperature_of,
 )
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import StatedValue, votes_of
 from fieldmark.records.questions import Question
@@ -58,14 +57,14 @@ def ask_differentiate_group(
         ClassNamesError: If there are fewer than two, or one is blank or repeated.
     """
     about = distinct_classes(classes, least=2)
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(classes=list(classes), noun=noun),
-        answer_model=GroupDifferences,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        GroupDifferences,
         max_tokens=answer_tokens(*classes, statements=6),
-        sample=sample,
         about=about,
+        sample=sample,
+        classes=list(classes),
+        noun=noun,
     )
 
 

@@ -12,9 +12,8 @@ from fieldmark.prompts.answer_fields import (
     answer_tokens,
     distinct_classes,
     evenly_spaced,
-    temperature_of,
 )
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.records.questions import Question, Statements
 
@@ -45,14 +44,14 @@ def ask_domain_words(classes: Sequence[str], *, noun: str, sample: int = 0) -> Q
         ClassNamesError: If there is none, or one is blank or repeated.
     """
     shown = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(classes=list(shown), noun=noun),
-        answer_model=DomainWords,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        DomainWords,
         max_tokens=answer_tokens(statements=6),
-        sample=sample,
         about=shown,
+        sample=sample,
+        classes=list(shown),
+        noun=noun,
     )
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from fieldmark.errors import ClassNamesError
-from fieldmark.prompts.answer_fields import AnswerModel, KindName, distinct_classes, temperature_of
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.answer_fields import AnswerModel, KindName, distinct_classes
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import Spelling, plain_form
 from fieldmark.records import Family
@@ -51,14 +51,14 @@ def ask_family(classes: Sequence[str], *, noun: str, sample: int = 0) -> Questio
             f"one question sorts at most {MAX_CLASSES} classes, not {len(about)}.",
             hint="Ask about them in parts; families of the same name belong together.",
         )
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(classes=list(about), noun=noun),
-        answer_model=Families,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        Families,
         max_tokens=400 + sum(30 + len(name.encode("utf-8", "replace")) // 2 for name in about),
-        sample=sample,
         about=about,
+        sample=sample,
+        classes=list(about),
+        noun=noun,
     )
 
 

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fieldmark.prompts.answer_fields import THREE, AnswerModel, AttributeName, temperature_of
+from fieldmark.prompts.answer_fields import THREE, AnswerModel, AttributeName
 from fieldmark.prompts.concept_fields import definition_data
-from fieldmark.prompts.loader import load, with_image
+from fieldmark.prompts.loader import question_from
 from fieldmark.records.concepts import Definition
 from fieldmark.records.questions import ImagePart, Question
 
@@ -33,7 +33,6 @@ def ask_gap(
     purpose: str,
     call: Literal["in", "out"],
     seen: str,
-    sample: int = 0,
 ) -> Question[Gaps]:
     """Ask why the owner might disagree with what the clauses make of an image.
 
@@ -44,16 +43,15 @@ def ask_gap(
         purpose: What it is for, in the owner's words; may be empty.
         call: What the clauses make of the image.
         seen: What the annotator saw in it; may be empty.
-        sample: 0 for the first answer, 1 for a second opinion, and so on.
     """
-    messages = load(PROMPT_ID).render(
-        concept=concept, purpose=purpose, clauses=definition_data(definition), call=call, seen=seen
-    )
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=with_image(messages, image),
-        answer_model=Gaps,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        Gaps,
         max_tokens=300,
-        sample=sample,
+        image=image,
+        concept=concept,
+        purpose=purpose,
+        clauses=definition_data(definition),
+        call=call,
+        seen=seen,
     )

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fieldmark.prompts.answer_fields import AnswerModel, Confidence, Prose, temperature_of
+from fieldmark.prompts.answer_fields import AnswerModel, Confidence, Prose
 from fieldmark.prompts.concept_fields import clauses_alone
-from fieldmark.prompts.loader import load, with_image
+from fieldmark.prompts.loader import question_from
 from fieldmark.records.concepts import Clause
 from fieldmark.records.questions import ImagePart, Question
 
@@ -42,11 +42,11 @@ def ask_judge(image: ImagePart, clauses: Sequence[Clause], *, sample: int = 0) -
     Raises:
         InputError: If there is no clause, or an id is repeated.
     """
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=with_image(load(PROMPT_ID).render(clauses=clauses_alone(clauses)), image),
-        answer_model=Judgement,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        Judgement,
         max_tokens=500 + _TOKENS_A_CLAUSE * len(clauses),
         sample=sample,
+        image=image,
+        clauses=clauses_alone(clauses),
     )

@@ -8,9 +8,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from string import Template
+from typing import TypeVar
+
+from pydantic import BaseModel
 
 from fieldmark.errors import InputError
-from fieldmark.records.questions import ImagePart, Message
+from fieldmark.prompts.answer_fields import temperature_of
+from fieldmark.records.questions import ImagePart, Message, Question
+
+T = TypeVar("T", bound=BaseModel)
 
 _PACKAGE = "fieldmark.prompts"
 _ID = re.compile(r"[a-z][a-z_]*\.v[1-9][0-9]*")
@@ -75,9 +81,42 @@ def as_data(value: object) -> str:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
-def with_image(messages: tuple[Message, ...], image: ImagePart) -> tuple[Message, ...]:
-    """Let an image follow the text of the last message."""
-    return (*messages[:-1], messages[-1].model_copy(update={"images": (image,)}))
+def question_from(
+    prompt_id: str,
+    answer_model: type[T],
+    *,
+    max_tokens: int,
+    about: tuple[str, ...] = (),
+    sample: int = 0,
+    image: ImagePart | None = None,
+    **variables: object,
+) -> Question[T]:
+    """Make a question from a prompt file.
+
+    Args:
+        prompt_id: Name and version of the file, e.g. "describe.v1".
+        answer_model: The model of the answer.
+        max_tokens: The most tokens of the answer.
+        about: The classes that it asks about.
+        sample: 0 for the first answer, 1 for a second opinion, and so on.
+        image: An image that follows the text.
+        **variables: Exactly the file's variables; see `PromptFile.render`.
+
+    Raises:
+        InputError: If a variable is missing or unknown.
+    """
+    messages = load(prompt_id).render(**variables)
+    if image is not None:
+        messages = (*messages[:-1], messages[-1].model_copy(update={"images": (image,)}))
+    return Question(
+        prompt_id=prompt_id,
+        messages=messages,
+        answer_model=answer_model,
+        temperature=temperature_of(sample),
+        max_tokens=max_tokens,
+        sample=sample,
+        about=about,
+    )
 
 
 @cache

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from fieldmark.prompts.answer_fields import AnswerModel, distinct_classes, evenly_spaced, temperature_of
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.answer_fields import AnswerModel, distinct_classes, evenly_spaced
+from fieldmark.prompts.loader import question_from
 from fieldmark.records.questions import Question
 
 PROMPT_ID = "noun.v1"
@@ -32,23 +32,14 @@ class Noun(AnswerModel):
     ]
 
 
-def ask_noun(classes: Sequence[str], *, sample: int = 0) -> Question[Noun]:
+def ask_noun(classes: Sequence[str]) -> Question[Noun]:
     """Ask which generic noun fits all classes ("bird", "dish").
 
     Args:
         classes: One or more class names; of more than `MAX_NAMES`, evenly spaced ones are shown.
-        sample: 0 for the first answer, 1 for a second opinion, and so on.
 
     Raises:
         ClassNamesError: If there is none, or one is blank or repeated.
     """
     shown = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(classes=list(shown)),
-        answer_model=Noun,
-        temperature=temperature_of(sample),
-        max_tokens=200,
-        sample=sample,
-        about=shown,
-    )
+    return question_from(PROMPT_ID, Noun, max_tokens=200, about=shown, classes=list(shown))

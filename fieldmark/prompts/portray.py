@@ -10,10 +10,9 @@ from fieldmark.prompts.answer_fields import (
     answer_tokens,
     at_most,
     distinct_classes,
-    temperature_of,
 )
 from fieldmark.prompts.class_questions import question_about
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.records.questions import Question, Statements
 
@@ -49,16 +48,15 @@ def ask_portray(class_name: str, question: str, *, noun: str, sample: int = 0) -
         InputError: If the question has no place for the name, or more than one.
     """
     about = distinct_classes([class_name], least=1)
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(
-            class_name=class_name, noun=noun, question=question_about(question, class_name)
-        ),
-        answer_model=Portrait,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        Portrait,
         max_tokens=answer_tokens(class_name, statements=MAX_SENTENCES),
-        sample=sample,
         about=about,
+        sample=sample,
+        class_name=class_name,
+        noun=noun,
+        question=question_about(question, class_name),
     )
 
 

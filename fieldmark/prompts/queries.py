@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from fieldmark.prompts.answer_fields import AnswerModel, at_most
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.scope import Sentence, clause_rows, named
 from fieldmark.records.concepts import Clause
 from fieldmark.records.questions import Question
@@ -35,12 +35,12 @@ def ask_queries(concept: str, *, purpose: str, clauses: Sequence[Clause]) -> Que
     Raises:
         InputError: The concept has no name.
     """
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(
-            concept=named(concept), purpose=purpose, clauses=clause_rows(clauses)
-        ),
-        answer_model=Queries,
+    return question_from(
+        PROMPT_ID,
+        Queries,
         max_tokens=1500,
         about=(concept,),
+        concept=named(concept),
+        purpose=purpose,
+        clauses=clause_rows(clauses),
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from fieldmark.prompts.answer_fields import AnswerModel, at_most, tidy_text
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.scope import answer_rows, clause_rows, named
 from fieldmark.records.annotation import Call, Finding
 from fieldmark.records.concepts import Clause, LabelValue
@@ -88,16 +88,14 @@ def ask_refine(
         }
         for example in examples
     ]
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(
-            concept=named(concept),
-            purpose=purpose,
-            clauses=clause_rows(clauses),
-            answers=answer_rows(answers),
-            examples=rows,
-        ),
-        answer_model=Edits,
+    return question_from(
+        PROMPT_ID,
+        Edits,
         max_tokens=2500,
         about=(concept,),
+        concept=named(concept),
+        purpose=purpose,
+        clauses=clause_rows(clauses),
+        answers=answer_rows(answers),
+        examples=rows,
     )

@@ -13,7 +13,7 @@ from fieldmark.prompts.answer_fields import (
     at_most,
     distinct_classes,
 )
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import UNCLEAR, Spelling
 from fieldmark.records import DescriptorEdit, Record
@@ -84,24 +84,9 @@ def ask_reflect(group: ConfusedGroup, *, noun: str) -> Question[Reflection]:
         ClassNamesError: If there are fewer than two classes, or one is blank or repeated.
     """
     about = distinct_classes([each.name for each in group.classes], least=2)
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(
-            classes=[{"class": each.name, "marks": list(each.descriptors)} for each in group.classes],
-            confusions=[
-                {
-                    "class": each.class_name,
-                    "taken_for": each.taken_for,
-                    "wrong": each.wrong,
-                    "of": each.of,
-                    "share": each.share,
-                }
-                for each in group.confusions
-            ],
-            seen=group.seen,
-            noun=noun,
-        ),
-        answer_model=Reflection,
+    return question_from(
+        PROMPT_ID,
+        Reflection,
         max_tokens=answer_tokens(*about, statements=MOST_ADDED)
         + sum(
             20 + len(text.encode("utf-8", "replace")) // 2
@@ -109,6 +94,19 @@ def ask_reflect(group: ConfusedGroup, *, noun: str) -> Question[Reflection]:
             for text in each.descriptors
         ),
         about=about,
+        classes=[{"class": each.name, "marks": list(each.descriptors)} for each in group.classes],
+        confusions=[
+            {
+                "class": each.class_name,
+                "taken_for": each.taken_for,
+                "wrong": each.wrong,
+                "of": each.of,
+                "share": each.share,
+            }
+            for each in group.confusions
+        ],
+        seen=group.seen,
+        noun=noun,
     )
 
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from fieldmark.errors import InputError
 from fieldmark.prompts.answer_fields import AnswerModel, at_most, limited_text
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.records.concepts import Clause, ClauseRole
 from fieldmark.records.questions import Question
 
@@ -70,17 +70,15 @@ def ask_scope(
     Raises:
         InputError: The concept has no name.
     """
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(
-            concept=named(concept),
-            purpose=purpose,
-            clauses=clause_rows(clauses),
-            asked=answer_rows(asked),
-        ),
-        answer_model=Scope,
+    return question_from(
+        PROMPT_ID,
+        Scope,
         max_tokens=3000,
         about=(concept,),
+        concept=named(concept),
+        purpose=purpose,
+        clauses=clause_rows(clauses),
+        asked=answer_rows(asked),
     )
 
 

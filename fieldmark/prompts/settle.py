@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fieldmark.prompts.answer_fields import AnswerModel, Confidence, Prose, temperature_of
+from fieldmark.prompts.answer_fields import AnswerModel, Confidence, Prose
 from fieldmark.prompts.concept_fields import definition_data
-from fieldmark.prompts.loader import load, with_image
+from fieldmark.prompts.loader import question_from
 from fieldmark.records.concepts import Definition
 from fieldmark.records.questions import ImagePart, Question
 
@@ -29,7 +29,6 @@ def ask_settle(
     purpose: str,
     for_in: str,
     for_out: str,
-    sample: int = 0,
 ) -> Question[Settlement]:
     """Ask whether an image belongs to a concept, given an argument for either side.
 
@@ -40,20 +39,15 @@ def ask_settle(
         purpose: What it is for, in the owner's words; may be empty.
         for_in: The argument for "in".
         for_out: The argument for "out".
-        sample: 0 for the first answer, 1 for a second opinion, and so on.
     """
-    messages = load(PROMPT_ID).render(
+    return question_from(
+        PROMPT_ID,
+        Settlement,
+        max_tokens=400,
+        image=image,
         concept=concept,
         purpose=purpose,
         clauses=definition_data(definition),
         for_in=for_in,
         for_out=for_out,
-    )
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=with_image(messages, image),
-        answer_model=Settlement,
-        temperature=temperature_of(sample),
-        max_tokens=400,
-        sample=sample,
     )

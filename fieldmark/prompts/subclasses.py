@@ -10,10 +10,9 @@ from fieldmark.prompts.answer_fields import (
     answer_tokens,
     at_most,
     distinct_classes,
-    temperature_of,
 )
 from fieldmark.prompts.distinct_texts import distinct_texts
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import plain_form
 from fieldmark.records.questions import Question, Statements
@@ -51,14 +50,14 @@ def ask_subclasses(class_name: str, *, noun: str, sample: int = 0) -> Question[S
         ClassNamesError: If the name is blank.
     """
     about = distinct_classes([class_name], least=1)
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(class_name=class_name, noun=noun),
-        answer_model=Subclasses,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        Subclasses,
         max_tokens=answer_tokens(class_name, statements=MAX_SUBCLASSES),
-        sample=sample,
         about=about,
+        sample=sample,
+        class_name=class_name,
+        noun=noun,
     )
 
 

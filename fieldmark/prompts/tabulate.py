@@ -14,9 +14,8 @@ from fieldmark.prompts.answer_fields import (
     answer_tokens,
     at_most,
     distinct_classes,
-    temperature_of,
 )
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import PlannedQuestion, QuestionKind
 from fieldmark.prompts.votes import StatedValue, votes_of
 from fieldmark.records._base import Record
@@ -89,14 +88,15 @@ def ask_tabulate(
             hint="Name each attribute once, and ask longer rows in parts.",
         )
     listed = [{"name": a.name, "values_seen": list(a.values)} for a in attributes]
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(class_name=class_name, attributes=listed, noun=noun),
-        answer_model=TableRow,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        TableRow,
         max_tokens=answer_tokens(statements=len(names)),
-        sample=sample,
         about=about,
+        sample=sample,
+        class_name=class_name,
+        attributes=listed,
+        noun=noun,
     )
 
 

@@ -12,11 +12,10 @@ from fieldmark.prompts.answer_fields import (
     distinct_classes,
     evenly_spaced,
     limited_text,
-    temperature_of,
 )
 from fieldmark.prompts.class_questions import PLACE, has_one_place, with_plain_place
 from fieldmark.prompts.distinct_texts import distinct_texts
-from fieldmark.prompts.loader import load
+from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.records.questions import Question, Statements
 
@@ -58,14 +57,15 @@ def ask_task_questions(
         ClassNamesError: If there is no class, or one is blank or repeated.
     """
     shown = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
-    return Question(
-        prompt_id=PROMPT_ID,
-        messages=load(PROMPT_ID).render(classes=list(shown), noun=noun, task=task),
-        answer_model=TaskQuestions,
-        temperature=temperature_of(sample),
+    return question_from(
+        PROMPT_ID,
+        TaskQuestions,
         max_tokens=answer_tokens(statements=6),
-        sample=sample,
         about=shown,
+        sample=sample,
+        classes=list(shown),
+        noun=noun,
+        task=task,
     )
 
 
