@@ -15,10 +15,10 @@ from fieldmark.cache.folders import private_folder, write_whole
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept
 from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.runs.lock import held_alone
 
 RECORD = "concept.json"
 POOL = "pool.json"
-LOCK = "lock"
 CHECKPOINT = "checkpoint.sqlite"
 _SLUG = re.compile(r"[^a-z0-9]+")
 
@@ -116,20 +116,12 @@ class ConceptFolder:
         Raises:
             RunError: Somebody else holds it.
         """
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self.path / LOCK, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise RunError(
-                f"Another process is working on the concept in {self.path}.",
-                hint="Finish that conversation first; nothing of it is lost when it ends.",
-            ) from None
-        try:
+        with held_alone(
+            self.path,
+            work="the concept",
+            hint="Finish that conversation first; nothing of it is lost when it ends.",
+        ):
             yield
-        finally:
-            lock.release()
 
     def _read(self, name: str) -> Any:
         path = self.path / name

@@ -1,0 +1,92 @@
+"""One process's work on a run: its folder, held alone; what an earlier process left; how it ends."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from fieldmark.errors import LimitReached
+from fieldmark.records import RunManifest
+from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.lock import held_alone
+
+MANIFEST = "manifest.json"
+RESUMED = "Resumed after a kill: what the killed process spent is not counted."
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What a process works on, from the moment the folder is there until the manifest is written.
+
+    Attributes:
+        folder: The run's folder.
+        resumed: Whether an earlier process began the run.
+        stopped: The manifest that the earlier process left; None where there is none. Pass it to
+            `write_manifest` as `earlier`, which adds what was spent then.
+        stopping: Writes a manifest with a given reason. It is called where an error or Ctrl-C ends the
+            work: what was spent counts when the run is resumed.
+    """
+
+    folder: RunFolder
+    resumed: bool = False
+    stopped: RunManifest | None = None
+    stopping: Callable[[str], object] | None = None
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """The note that some process ended without saying what it spent; empty where none did."""
+        killed = self.resumed and (self.stopped is None or RESUMED in self.stopped.notes)
+        return (RESUMED,) if killed else ()
+
+
+@contextmanager
+def open_run(
+    earlier: RunFolder | None,
+    *,
+    parent: Path,
+    kind: str,
+    options: Mapping[str, JsonValue],
+    progress: Progress = no_progress,
+) -> Iterator[Run]:
+    """Begin a run, or go on with an earlier one, and hold its folder alone meanwhile.
+
+    Args:
+        earlier: The run to go on with; None begins a new one.
+        parent: Where the folder of a new run goes.
+        kind: What kind of run a new one is: "classify", "optimize", …
+        options: How a new run is started; kept in its `config.json` before anything else is written.
+        progress: Told where the folder is.
+
+    Raises:
+        RunError: The folder cannot be made, or another process works in it.
+    """
+    folder = earlier or RunFolder.create(parent, kind=kind, options=dict(options))
+    with held_alone(
+        folder.path,
+        work="the run",
+        hint="Wait until that process ends, or stop it; then go on with the run.",
+    ):
+        progress(RunOpened(path=folder.path))
+        run = Run(folder=folder, resumed=earlier is not None, stopped=manifest_of_stop(folder))
+        try:
+            yield run
+        except BaseException as error:
+            if run.stopping is not None:
+                with suppress(OSError):  # the first fault is the one to be told
+                    run.stopping(stop_reason_of(error))
+            raise
+
+
+def manifest_of_stop(folder: RunFolder) -> RunManifest | None:
+    """The manifest of a run that stopped before; None where it is new or was killed."""
+    return folder.read(MANIFEST, RunManifest) if (folder.path / MANIFEST).is_file() else None
+
+
+def stop_reason_of(error: BaseException) -> str:
+    """Why a run ends with an error, in the manifest's word."""
+    if isinstance(error, LimitReached):
+        return "budget"
+    return "failed" if isinstance(error, Exception) else "interrupted"
