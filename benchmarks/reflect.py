@@ -21,6 +21,7 @@ from fieldmark.cache.bytestore import open_byte_store
 from fieldmark.evals.demo.optimize import AviarySettings, optimize_aviary
 from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.run import Run
 
 MOST_DEALS = 16
 
@@ -36,7 +37,7 @@ def searched(options: OptimizeOptions, shots: int, stores: Stores) -> OptimizeRe
                 encoder=stores.encoder("aviary"),
                 answers=answers,
                 pictures=stores.aviary,
-                run=run,
+                run=Run(folder=run),
                 progress=no_progress,
             )
         )

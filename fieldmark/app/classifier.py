@@ -1,7 +1,7 @@
 """The classifier: opens stores and models, runs the resolve graph on images, and resumes runs."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,24 +18,16 @@ from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.checks import check_book, check_calibration, check_loop
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, check_classes, find_given, images_hash, names_of
-from fieldmark.app.noun import settle_noun
+from fieldmark.app.models import ChosenModels, choose_models
+from fieldmark.app.noun import Settled, settle_noun
 from fieldmark.app.resolution import Resolution, shown_counts
-from fieldmark.app.resuming import (
-    RESUMED,
-    ChosenModels,
-    Settled,
-    arguments_of,
-    check_unchanged,
-    choose,
-    earlier_manifest,
-)
+from fieldmark.app.resuming import arguments_of
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
 from fieldmark.errors import SettingsError
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits, PromptBook, RunManifest, Usage
-from fieldmark.settings import read_settings
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.images.files import FoundImages, ImageFile, given_list
 from fieldmark.tools.images.given_paths import as_text
@@ -43,9 +35,11 @@ from fieldmark.tools.images.in_memory import COPIES, keep_copies
 from fieldmark.tools.llm.chat import ChatModel, LanguageModel
 from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.llm.scripted import scripted_notes
-from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
+from fieldmark.tools.runs.events import Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
+from fieldmark.tools.runs.run import open_run
+from fieldmark.tools.runs.unchanged import check_unchanged
 
 KIND = "classify"
 UNANSWERED = "No question was answered: see what the endpoint can do with `fieldmark doctor`."
@@ -150,33 +144,36 @@ class Classifier:
                 if earlier:
                     check_unchanged(earlier, now)
                 # Only now: whatever is missing is told before a folder is made for a run that cannot be.
-                run = earlier or RunFolder.create(
-                    self.out, kind=KIND, options={**self._config(images, chosen, llm, vlm), **now}
-                )
-                self.progress(RunOpened(path=run.path))
-                keep_copies(found.images, run.path / COPIES)
-                stopped = earlier_manifest(run)
-                scripted = scripted_notes(llm.model if llm else None, name_of(self.vlm))
-                notes = [RESUMED] if _killed_once(earlier, stopped) else []
+                with open_run(
+                    earlier,
+                    parent=self.out,
+                    kind=KIND,
+                    options={**self._config(images, chosen, llm, vlm), **now},
+                    progress=self.progress,
+                ) as opened:
+                    run, stopped = opened.folder, opened.stopped
+                    keep_copies(found.images, run.path / COPIES)
+                    scripted = scripted_notes(llm.model if llm else None, name_of(self.vlm))
+                    notes = list(opened.uncounted)
 
-                def conclude(stop_reason: str, counts: dict[str, int]) -> RunManifest:
-                    return write_manifest(
-                        run,
-                        encoder,
-                        images=found.images,
-                        language_model=describe_model(llm),
-                        prompts=prompt_hashes(),
-                        usage=llm.usage if llm else Usage(),
-                        vision_model=describe_model(vlm) if vlm else {},
-                        vision_usage=vlm.usage if vlm else Usage(),
-                        stop_reason=stop_reason,
-                        counts=counts,
-                        skipped=found.skipped,
-                        earlier=stopped,
-                        notes=(*notes, *scripted),
-                    )
+                    def conclude(stop_reason: str, counts: dict[str, int]) -> RunManifest:
+                        return write_manifest(
+                            run,
+                            encoder,
+                            images=found.images,
+                            language_model=describe_model(llm),
+                            prompts=prompt_hashes(),
+                            usage=llm.usage if llm else Usage(),
+                            vision_model=describe_model(vlm) if vlm else {},
+                            vision_usage=vlm.usage if vlm else Usage(),
+                            stop_reason=stop_reason,
+                            counts=counts,
+                            skipped=found.skipped,
+                            earlier=stopped,
+                            notes=(*notes, *scripted),
+                        )
 
-                try:
+                    opened.stopping = lambda reason: conclude(reason, {})
                     noun = await self._noun(llm, run)
                     notes += [noun.note] if noun.note else []
                     context = ResolveContext(
@@ -193,33 +190,28 @@ class Classifier:
                         progress=self.progress,
                     )
                     state = await run_resolve(context)
-                except BaseException as error:
-                    # What was spent counts when the run is resumed. The first fault is the one to be told.
-                    with suppress(OSError):
-                        conclude("failed" if isinstance(error, Exception) else "interrupted", {})
-                    raise
-                reason = state.stop_reason or "no_progress"
-                complaint = load_notebook(state.notebook, context).complaint
-                if complaint and reason not in ("budget", "endpoint"):
-                    reason = "unanswered"
-                    notes.append(f"{UNANSWERED} The first complaint: {complaint}")
-                asked_vlm = vlm is not None and (vlm.usage.requests > 0 or vlm.usage.cached > 0)
-                as_it_was = stopped and stopped.stop_reason == reason and not asked_vlm
-                if stopped and as_it_was and not encoder.usage.distinct_texts:
-                    return Resolution(tuple(run.read_predictions()), stopped, run.path, names)
-                predictions = tuple(run.read_predictions())
-                last = state.history[-1]
-                manifest = conclude(
-                    reason,
-                    {
-                        "resolved": last.resolved,
-                        "open": last.open,
-                        "rejected": last.rejected,
-                        "rounds": state.round,
-                        "questions": last.questions,
-                        **shown_counts(predictions, state.looks_kept_back),
-                    },
-                )
+                    reason = state.stop_reason or "no_progress"
+                    complaint = load_notebook(state.notebook, context).complaint
+                    if complaint and reason not in ("budget", "endpoint"):
+                        reason = "unanswered"
+                        notes.append(f"{UNANSWERED} The first complaint: {complaint}")
+                    asked_vlm = vlm is not None and (vlm.usage.requests > 0 or vlm.usage.cached > 0)
+                    as_it_was = stopped and stopped.stop_reason == reason and not asked_vlm
+                    if stopped and as_it_was and not encoder.usage.distinct_texts:
+                        return Resolution(tuple(run.read_predictions()), stopped, run.path, names)
+                    predictions = tuple(run.read_predictions())
+                    last = state.history[-1]
+                    manifest = conclude(
+                        reason,
+                        {
+                            "resolved": last.resolved,
+                            "open": last.open,
+                            "rejected": last.rejected,
+                            "rounds": state.round,
+                            "questions": last.questions,
+                            **shown_counts(predictions, state.looks_kept_back),
+                        },
+                    )
         return Resolution(predictions, manifest, run.path, names)
 
     def estimate(self, images: Images) -> CallEstimate:
@@ -326,8 +318,7 @@ class Classifier:
         return found, calibration
 
     def _chosen(self, earlier: RunFolder | None) -> ChosenModels:
-        return choose(
-            read_settings(),
+        return choose_models(
             earlier.config.options if earlier else None,
             clip=name_of(self.clip),
             device=self.device,
@@ -383,8 +374,3 @@ class Classifier:
         run = RunFolder.open(out, run_id, kind=KIND)
         kept, images = arguments_of(run)
         return cls(**{**kept, "out": run.path.parent, **changed}), images
-
-
-def _killed_once(earlier: RunFolder | None, stopped: RunManifest | None) -> bool:
-    """Whether some process of a resumed run ended without saying what it spent."""
-    return earlier is not None and (stopped is None or RESUMED in stopped.notes)

@@ -2,12 +2,22 @@
 
 from collections.abc import Sequence
 
-from fieldmark.app.resuming import SETTLED, Settled
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.noun import ask_noun
+from fieldmark.records import Record
 from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import NounNotFound, Progress
 from fieldmark.tools.runs.folder import RunFolder
+
+SETTLED = "settled.json"
+
+
+class Settled(Record):
+    """The generic noun of a run, kept for when the run is resumed."""
+
+    noun: str
+    note: str = ""
+    """What a reader must know of it; empty where it was answered."""
 
 
 async def settle_noun(

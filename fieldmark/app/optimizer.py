@@ -1,6 +1,7 @@
 """Puts a prompt search together: settings, stores, models and images; runs or resumes it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,14 +15,13 @@ from fieldmark.agents.optimize.search_run import OptimizeResult, Optimizing, opt
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import check_classes, read_book, read_class_names
-from fieldmark.app.noun import settle_noun
+from fieldmark.app.models import ChosenModels, choose_models
+from fieldmark.app.noun import Settled, settle_noun
 from fieldmark.app.optimize_inputs import read_inputs, read_texts
-from fieldmark.app.resuming import UNCHANGED, ChosenModels, Settled, check_unchanged, choose
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Limits, PromptBook
-from fieldmark.settings import read_settings
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
@@ -29,8 +29,10 @@ from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.endpoint import normal_url
 from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.llm.scripted import scripted_notes
-from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
+from fieldmark.tools.runs.events import Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.run import Run, open_run
+from fieldmark.tools.runs.unchanged import UNCHANGED, check_unchanged
 from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.named import operators_named
 
@@ -152,33 +154,31 @@ class Optimizer:
         chosen = self._chosen(clip=AVIARY)
         encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
         others = self._others(stores, chosen)
-        run = self._folder(None, given, encoder, chosen)
-        return await optimize_aviary(
-            world,
-            self.options,
-            encoder=encoder,
-            answers=stores.answers,
-            pictures=stores.aviary,
-            run=run,
-            progress=self.progress,
-            book=self.book,
-            given=given,
-            resumed=self.earlier is not None,
-            also=others,
-            ceiling=self.ceiling,
-            limits=self.limits,
-        )
+        with self._opened(None, given, encoder, chosen) as run:
+            return await optimize_aviary(
+                world,
+                self.options,
+                encoder=encoder,
+                answers=stores.answers,
+                pictures=stores.aviary,
+                run=run,
+                progress=self.progress,
+                book=self.book,
+                given=given,
+                also=others,
+                ceiling=self.ceiling,
+                limits=self.limits,
+            )
 
     def _chosen(self, *, clip: str | None = None) -> ChosenModels:
         """The models; a run that is resumed keeps its own, whatever the environment says by now."""
         kept = self.earlier.config.options if self.earlier else None
-        return choose(
-            read_settings(),
+        return choose_models(
             kept,
             clip=name_of(self.clip) or clip,
             device=None,
             llm=name_of(self.llm),
-            base_url=None if kept and kept.get("base_url") == self.base_url else self.base_url,
+            base_url=self.base_url,
         )
 
     def _others(self, stores: Stores, chosen: ChosenModels) -> tuple[Encoder, ...]:
@@ -204,12 +204,14 @@ class Optimizer:
         chosen = self._chosen()
         encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
         others = self._others(stores, chosen)
-        run = self._folder(found, given, encoder, chosen)
-        if chosen.llm is None:
-            return await self._search(found, given, encoder, None, run, others)
-        opened = partial(open_llm, chosen.llm, stores.answers, base_url=chosen.base_url, limits=self.limits)
-        async with asked_model(self.llm, self.limits, opened) as llm:
-            return await self._search(found, given, encoder, llm, run, others)
+        with self._opened(found, given, encoder, chosen) as run:
+            if chosen.llm is None:
+                return await self._search(found, given, encoder, None, run, others)
+            opened = partial(
+                open_llm, chosen.llm, stores.answers, base_url=chosen.base_url, limits=self.limits
+            )
+            async with asked_model(self.llm, self.limits, opened) as llm:
+                return await self._search(found, given, encoder, llm, run, others)
 
     async def _search(
         self,
@@ -217,34 +219,31 @@ class Optimizer:
         given: GivenTexts,
         encoder: Encoder,
         llm: AskedModel | None,
-        run: RunFolder,
+        run: Run,
         others: tuple[Encoder, ...],
     ) -> OptimizeResult:
-        noun = await self._noun(found.classes, llm, run)
         said = ""
         if llm is None and self.book is None and not given.prompts:
             said = "No language model: only names, templates and the noun could be tried."
-        result, _ = await optimize(
-            Optimizing(
-                data=str(self.data),
-                images=found,
-                encoder=encoder,
-                llm=llm,
-                run=run,
-                options=self.options.model_copy(update={"noun": noun.noun}),
-                shots=self.shots,
-                book=self.book,
-                given=given,
-                resumed=self.earlier is not None,
-                also=others,
-                ceiling=self.ceiling,
-                notes=(
-                    *filter(None, (noun.note, said)),
-                    *scripted_notes(llm.model if llm else None),
-                ),
-                progress=self.progress,
-            )
+        task = Optimizing(
+            data=str(self.data),
+            images=found,
+            encoder=encoder,
+            llm=llm,
+            run=run,
+            options=self.options,
+            shots=self.shots,
+            book=self.book,
+            given=given,
+            also=others,
+            ceiling=self.ceiling,
+            progress=self.progress,
         )
+        noun = await self._noun(found.classes, llm, run.folder)
+        task.options = self.options.model_copy(update={"noun": noun.noun})
+        scripted = scripted_notes(llm.model if llm else None)
+        task.notes = (*filter(None, (noun.note, said)), *scripted)
+        result, _ = await optimize(task)
         return result
 
     async def _noun(self, classes: Sequence[str], llm: AskedModel | None, run: RunFolder) -> Settled:
@@ -257,23 +256,22 @@ class Optimizer:
             progress=self.progress,
         )
 
-    def _folder(
+    @contextmanager
+    def _opened(
         self, found: LabelledImages | None, given: GivenTexts, encoder: Encoder, chosen: ChosenModels
-    ) -> RunFolder:
-        """The run's folder: a new one, or the earlier one if all that decides its result is the same."""
+    ) -> Iterator[Run]:
+        """A new run, or the earlier one if all that decides its result is the same."""
         kept = content_key([image.content_hash for image in (*found.train, *found.test)]) if found else None
         now: dict[str, JsonValue] = {
+            **self._config(chosen),
             "images_hash": kept,
             "texts_hash": given.key,
             "encoder": encoder.identity,
         }
         if self.earlier is not None:
-            check_unchanged(self.earlier, self._config(chosen) | now)
-            run = self.earlier
-        else:
-            run = RunFolder.create(self.out, kind=KIND, options=self._config(chosen) | now)
-        self.progress(RunOpened(path=run.path))
-        return run
+            check_unchanged(self.earlier, now)
+        with open_run(self.earlier, parent=self.out, kind=KIND, options=now, progress=self.progress) as run:
+            yield run
 
     def _config(self, chosen: ChosenModels) -> dict[str, JsonValue]:
         own = self.data != AVIARY
@@ -338,8 +336,6 @@ class Optimizer:
             RunError: There is no such run, it is no prompt search, or its configuration cannot be read.
         """
         run = RunFolder.open(out, run_id, kind=KIND)
-        if run.config.kind != KIND:
-            raise RunError(f"Run {run_id} is no prompt search but {run.config.kind!r}.")
         kept: dict[str, Any] = {
             name: value
             for name, value in run.config.options.items()

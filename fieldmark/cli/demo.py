@@ -9,6 +9,8 @@ from fieldmark.cli.progress import RUNGS, TerminalProgress
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from fieldmark.evals.demo.demo import DemoResult
 
 
@@ -36,7 +38,7 @@ def demo(
         from fieldmark.app import open_stores
         from fieldmark.app.event_loop import run_to_end
         from fieldmark.evals.demo.demo import DemoSettings, run_demo
-        from fieldmark.tools.runs.folder import RunFolder
+        from fieldmark.tools.runs.run import open_run
 
         settings = DemoSettings(
             seed=seed,
@@ -49,35 +51,33 @@ def demo(
         progress.classes = species
         with open_stores() as stores:
             encoder = stores.encoder("aviary")
-            run = RunFolder.create(
-                out,
-                kind="demo",
-                options={
-                    "seed": seed,
-                    "books": books,
-                    "species": species,
-                    "images": images,
-                    "mistakes": mistakes,
-                    "robustness": robustness,
-                    "options": settings.options.model_dump(mode="json"),
-                },
-            )
-            result, climbs = run_to_end(
-                run_demo(
-                    settings,
-                    encoder=encoder,
-                    answers=stores.answers,
-                    pictures=stores.aviary,
-                    run=run,
-                    progress=progress,
+            options: dict[str, JsonValue] = {
+                "seed": seed,
+                "books": books,
+                "species": species,
+                "images": images,
+                "mistakes": mistakes,
+                "robustness": robustness,
+                "options": settings.options.model_dump(mode="json"),
+            }
+            with open_run(None, parent=out, kind="demo", options=options) as opened:
+                run = opened.folder
+                result, climbs = run_to_end(
+                    run_demo(
+                        settings,
+                        encoder=encoder,
+                        answers=stores.answers,
+                        pictures=stores.aviary,
+                        run=run,
+                        progress=progress,
+                    )
                 )
-            )
-        run.write("result.json", result)
-        if report:
-            from fieldmark.evals.report import write_demo_report
+                run.write("result.json", result)
+                if report:
+                    from fieldmark.evals.report import write_demo_report
 
-            progress.stage("Writing the report")
-            write_demo_report(run, result, climbs)
+                    progress.stage("Writing the report")
+                    write_demo_report(run, result, climbs)
     if json:
         print_json(result)
     show(result, words(json=json), report=run.path / "report.html" if report else None)

@@ -1,7 +1,7 @@
 """Runs a prompt search on labelled images, and says what came of it in one record."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -23,15 +23,15 @@ from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.agents.optimize.state import OptimizeState
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.prompts.loader import prompt_hashes
-from fieldmark.records import PromptBook, Record, RunManifest, Usage
+from fieldmark.records import PromptBook, Record, Usage
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import CeilingSearchStarted, Progress, no_progress
-from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
+from fieldmark.tools.runs.run import Run
 from fieldmark.tools.scoring.books import book_scores
 from fieldmark.tools.search.named import operators_named
 from fieldmark.tools.search.operators import OPERATORS
@@ -42,7 +42,6 @@ from fieldmark.tools.statistics.resample import Gain
 TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
 NO_TEST = "There were no test images to look at."
 OTHERS_LOOKED = "The encoders of --also-clip looked at the test images then, too."
-RESUMED = "Resumed after a kill or a stop: what the process before spent is not counted."
 CEILING_LOOKED = "The ceiling comes from a second search, which was shown the test images; the book does not."
 
 
@@ -118,12 +117,11 @@ class Optimizing:
         images: The images.
         encoder: The CLIP encoder.
         llm: The language model; None asks nothing.
-        run: The run's folder.
+        run: The run; what was spent is written down however it ends.
         options: The choices of the search.
         shots: Training images a class that were asked for.
         book: A book to start from.
         given: Descriptions and other words for the classes.
-        resumed: Whether the run was begun by an earlier process.
         render: Seconds that drawing the pictures took.
         notes: What a reader must know.
         also: Other encoders to measure the book on.
@@ -135,18 +133,20 @@ class Optimizing:
     images: LabelledImages
     encoder: Encoder
     llm: AskedModel | None
-    run: RunFolder
+    run: Run
     options: OptimizeOptions
     shots: int
     book: PromptBook | None = None
     given: GivenTexts = field(default_factory=GivenTexts)
-    resumed: bool = False
     render: float = 0.0
     notes: tuple[str, ...] = ()
     also: tuple[Encoder, ...] = ()
     ceiling: bool = False
     progress: Progress = no_progress
     began: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        self.run.stopping = lambda reason: write_task_manifest(self, stop_reason=reason)
 
 
 async def optimize(task: Optimizing) -> tuple[OptimizeResult, SearchResult]:
@@ -159,8 +159,8 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, SearchResult]:
         test=task.images.test,
         encoder=task.encoder,
         llm=model,
-        arrays=ArrayStore(task.run.path / "arrays"),
-        run=task.run,
+        arrays=ArrayStore(task.run.folder.path / "arrays"),
+        run=task.run.folder,
         options=task.options,
         book=task.book,
         given=task.given,
@@ -168,7 +168,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, SearchResult]:
         progress=task.progress,
     )
     state = await run_optimize(context)
-    found = task.run.read(RESULT, SearchResult)
+    found = task.run.folder.read(RESULT, SearchResult)
     total = time.perf_counter() - task.began
     used = task.encoder.usage
     usage = task.llm.usage if task.llm is not None else Usage()
@@ -207,12 +207,13 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, SearchResult]:
             llm=round(asked, 3),
             render=round(task.render, 3),
         ),
-        resumed=task.resumed,
+        resumed=task.run.resumed,
         notes=notes,
-        run=str(task.run.path),
+        run=str(task.run.folder.path),
     )
-    task.run.write("result.json", result)
-    manifest_of(task, found, usage, stop_reason=state.stop_reason or "searched", failed=failed, notes=notes)
+    task.run.folder.write("result.json", result)
+    counts = counts_of(task, found, failed)
+    write_task_manifest(task, stop_reason=state.stop_reason or "searched", counts=counts, notes=notes)
     return result, found
 
 
@@ -248,49 +249,43 @@ def ceiling_of(state: OptimizeState, task: Optimizing, context: OptimizeContext)
     return round(pool_ceiling(pool, best.parts, context), 4)
 
 
-def manifest_of(
-    task: Optimizing,
-    found: SearchResult,
-    usage: Usage,
-    *,
-    stop_reason: str,
-    failed: int,
-    notes: Sequence[str],
+def counts_of(task: Optimizing, found: SearchResult, failed: int) -> dict[str, int]:
+    """What came out of a search, in numbers; `failed` questions have no answer."""
+    return {
+        "classes": len(task.images.classes),
+        "train": len(task.images.train),
+        "test": len(task.images.test),
+        "generations": found.generations,
+        "candidates": found.candidates,
+        **({"fold_candidates": found.folds.fold_candidates} if found.folds else {}),
+        "failed_questions": failed,
+    }
+
+
+def write_task_manifest(
+    task: Optimizing, *, stop_reason: str, counts: Mapping[str, int] | None = None, notes: Sequence[str] = ()
 ) -> None:
     """Write the manifest; what earlier processes of the run spent is added.
 
     Args:
         task: The search.
-        found: What it found.
-        usage: What this process spent on the language model.
         stop_reason: Why it stopped.
-        failed: Questions without an answer.
+        counts: See `counts_of`; None where it ended early.
         notes: See `notes_of`.
     """
-    stopped = (task.run.path / "manifest.json").is_file()
-    earlier = task.run.read("manifest.json", RunManifest) if task.resumed and stopped else None
-    uncounted = task.resumed and (earlier is None or RESUMED in earlier.notes)
     write_manifest(
-        task.run,
+        task.run.folder,
         task.encoder,
         images=(*task.images.train, *task.images.test),
         language_model=describe_model(task.llm),
         prompts=prompt_hashes(),
-        usage=usage,
+        usage=task.llm.usage if task.llm is not None else Usage(),
         stop_reason=stop_reason,
-        counts={
-            "classes": len(task.images.classes),
-            "train": len(task.images.train),
-            "test": len(task.images.test),
-            "generations": found.generations,
-            "candidates": found.candidates,
-            **({"fold_candidates": found.folds.fold_candidates} if found.folds else {}),
-            "failed_questions": failed,
-        },
+        counts=counts or {},
         skipped=task.images.skipped,
         seed=task.options.seed,
-        notes=(*looked(task), *((RESUMED,) if uncounted else ()), *notes),
-        earlier=earlier,
+        notes=(*(looked(task) if counts else ()), *task.run.uncounted, *notes),
+        earlier=task.run.stopped,
     )
 
 
@@ -309,7 +304,7 @@ def on_other(encoder: Encoder, task: Optimizing) -> OtherEncoder:
     labels = np.array([place[str(image.label)] for image in task.images.test])[encoded.ok.numpy()]
     right: list[np.ndarray] = []
     for name in ("start_book.json", "book.json"):
-        book = task.run.read(name, PromptBook)
+        book = task.run.folder.read(name, PromptBook)
         scores = book_scores(book, encoded.vectors[encoded.ok], encoder.encode_texts)
         right.append(scores.argmax(1).numpy() == labels)
     return OtherEncoder(

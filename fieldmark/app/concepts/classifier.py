@@ -10,10 +10,10 @@ from typing import Self
 from torch import Tensor
 
 from fieldmark.app.inputs import Images, find_given, names_of
+from fieldmark.app.models import choose_models
 from fieldmark.app.stores import name_of, open_stores
 from fieldmark.records import Skipped
 from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction, ConceptPredictions
-from fieldmark.settings import read_settings
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.heads.export import HeadConfig, load_head, read_config
 from fieldmark.tools.images.files import ImageFile
@@ -52,8 +52,8 @@ class ConceptClassifier:
         self._progress = progress
         try:
             stores = self._closing.enter_context(open_stores(home))
-            name = name_of(clip) or config.encoder.name
-            self._encoder = stores.encoder_of(clip, name, device=device or read_settings().device)
+            chosen = choose_models(clip=name_of(clip) or config.encoder.name, device=device)
+            self._encoder = stores.encoder_of(clip, chosen.clip, device=chosen.device)
             self._head, self.config = load_head(Path(folder), self._encoder)
         except BaseException:
             self._closing.close()

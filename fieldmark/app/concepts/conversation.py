@@ -25,11 +25,11 @@ from fieldmark.app.concepts.tools import (
 )
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, find_given
+from fieldmark.app.models import choose_models
 from fieldmark.app.stores import name_of, open_stores
 from fieldmark.errors import InputError
 from fieldmark.records import Concept, Costs, Definition, Limits, Skipped
 from fieldmark.records.conversation import ConversationProgress
-from fieldmark.settings import read_settings
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import DefinitionChange, difference, rolled_back
 from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
@@ -110,18 +110,16 @@ class ConceptConversation:
             NoImagesError: There is no usable image.
             ModelError: The CLIP model cannot be loaded.
         """
-        settings = read_settings()
         options = options or DefineOptions()
         path = concept_home(home) / slug_of(name)
         if path.exists():
             _refuse_another(ConceptFolder(path))
         found = with_files(find_given(pool), path / PICTURES)
         models = ConceptModels.of(clip=clip, llm=llm, vlm=vlm)
-        setup = ConceptSetup(
-            clip=name_of(clip) or settings.clip, llm=name_of(llm), vlm=name_of(vlm), base_url=base_url
-        )
+        chosen = choose_models(clip=name_of(clip))
+        setup = ConceptSetup(clip=chosen.clip, llm=name_of(llm), vlm=name_of(vlm), base_url=base_url)
         with open_stores(home) as stores:
-            encoder = stores.encoder_of(models.clip, setup.clip, device=settings.device)
+            encoder = stores.encoder_of(models.clip, setup.clip, device=chosen.device)
             encoded = encoded_pool(found.images, encoder, progress)
             skipped = (*found.skipped, *encoder.failures)
             concept = Concept(name=name.strip(), purpose=about.strip(), costs=costs or Costs(), seed=seed)

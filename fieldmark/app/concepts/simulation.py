@@ -19,6 +19,8 @@ from fieldmark.evals.owners.rules import RULE_BY_KEY
 from fieldmark.evals.owners.simulate import Simulation, rules_named, simulate, simulated
 from fieldmark.tools.runs.events import OwnerFinished, Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.lock import held_alone
+from fieldmark.tools.runs.run import HELD
 
 KIND = "simulate"
 CLIP = "aviary"
@@ -46,14 +48,8 @@ def earlier_simulation(run_id: str, out: Path) -> tuple[SimulateOptions, RunFold
         RunError: There is none of this id, it is of another kind, or its options cannot be read.
     """
     folder = RunFolder.open(out, run_id, kind=KIND)
-    config = folder.config
-    if config.kind != KIND:
-        raise RunError(
-            f"{str(folder.path)!r} is a run of {config.kind!r}, not of owners.",
-            hint="Give the id of a simulation.",
-        )
     try:
-        return SimulateOptions.model_validate(config.options), folder
+        return SimulateOptions.model_validate(folder.config.options), folder
     except ValidationError as error:
         raise RunError(
             f"The options of {str(folder.path)!r} cannot be read: {str(error).splitlines()[0]}.",
@@ -74,8 +70,15 @@ def run_simulation(
 
     Raises:
         InputError: An owner is unknown.
-        RunError: The folder holds an owner's run that cannot be read.
+        RunError: The folder holds an owner's run that cannot be read, or another process works in it.
     """
+    with held_alone(folder.path, work="the run", hint=HELD):
+        return _simulated(options, folder, workers, progress)
+
+
+def _simulated(
+    options: SimulateOptions, folder: RunFolder, workers: int, progress: Progress
+) -> SimulateResult:
     began = time.perf_counter()
     turns = [Turn(rule.key, seed) for seed in options.seeds for rule in rules_named(options.owners)]
     runs = [folder.read(turn.file, OwnerRun) for turn in turns if (folder.path / turn.file).is_file()]

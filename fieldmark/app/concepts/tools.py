@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from fieldmark.agents.build.sample import free_rows
+from fieldmark.app.models import choose_models
 from fieldmark.app.stores import Stores, asked_model, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import MemoryByteStore
@@ -59,7 +60,7 @@ class ConceptSetup(Record):
 
     def settled(self) -> "ConceptSetup":
         """The setup in which the settings have no say any more in who drafts and who judges."""
-        llm = self.llm or read_settings().llm
+        llm = choose_models(llm=self.llm).llm
         return self.model_copy(update={"llm": llm, "vlm": self.vlm or llm or NO_VLM})
 
 
@@ -196,16 +197,16 @@ async def open_tools(
         NoImagesError: No image of the pool is left.
         InputError: CLIP alone is to judge, and the pool is too small for that.
     """
-    settings = read_settings()
+    chosen = choose_models(clip=setup.clip, llm=setup.llm, base_url=setup.base_url)
     with folder.writing(), open_stores(home) as stores:
-        encoder = stores.encoder_of(models.clip, setup.clip, device=settings.device)
+        encoder = stores.encoder_of(models.clip, setup.clip, device=chosen.device)
         pool = encoded_pool(folder.load_pool(), encoder, progress)
-        name = setup.llm or settings.llm or (None if setup.vlm == NO_VLM else setup.vlm)
+        name = chosen.llm or (None if setup.vlm == NO_VLM else setup.vlm)
         if name is None:
             yield _without_words(folder, stores, encoder, pool, None)
             return
         opened = partial(
-            open_llm, name, stores.answers, base_url=setup.base_url, api_key=api_key, limits=limits
+            open_llm, name, stores.answers, base_url=chosen.base_url, api_key=api_key, limits=limits
         )
         async with asked_model(models.llm, limits, opened) as llm:
             if setup.vlm == NO_VLM:
@@ -219,7 +220,7 @@ async def open_tools(
                 setup.vlm or name,
                 stores.answers,
                 beside=llm,
-                llm=(setup.base_url, api_key),
+                llm=(chosen.base_url, api_key),
                 limits=limits,
             )
             async with asked_model(models.vlm, limits, opened) as vlm:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,9 @@ from pydantic import JsonValue, ValidationError
 
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.evaluate.inputs import OwnData, own_test_set
-from fieldmark.app.evaluate.record import asked_of, spent_by, stop_reason_of
+from fieldmark.app.evaluate.record import asked_of, spent_by
 from fieldmark.app.event_loop import run_here
-from fieldmark.app.resuming import RESUMED, ChosenModels, choose, earlier_manifest
+from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.methods.registry import methods_named
@@ -26,14 +26,14 @@ from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
 from fieldmark.evals.table.test_set import TestSet
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits
-from fieldmark.settings import read_settings
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.endpoint import normal_url
 from fieldmark.tools.llm.scripted import NOTE, scripted_notes
-from fieldmark.tools.runs.events import Progress, RunOpened, TableStarted, no_progress
+from fieldmark.tools.runs.events import Progress, TableStarted, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import write_manifest
+from fieldmark.tools.runs.run import open_run
 
 AVIARY = "aviary"
 KIND = "eval"
@@ -107,48 +107,47 @@ class Evaluator:
             chosen = self._chosen()
             test = self._own_test_set(stores) if self.own else None
             encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
-            run = self._folder(encoder, chosen)
-            stopped = earlier_manifest(run) if self.earlier else None
-            killed = self.earlier is not None and (stopped is None or RESUMED in stopped.notes)
+            self._check_encoder(encoder)
             tasks: list[Evaluation] = []
+            with open_run(
+                self.earlier,
+                parent=self.out,
+                kind=KIND,
+                options=self._config(encoder, chosen),
+                progress=self.progress,
+            ) as run:
 
-            def conclude(stop_reason: str, counts: dict[str, int], notes: Sequence[str] = ()) -> None:
-                write_manifest(
-                    run,
-                    encoder,
-                    images=[image for task in tasks for image in task.test.images],
-                    language_model=asked_of(tasks),
-                    prompts=prompt_hashes(),
-                    usage=spent_by(tasks),
-                    stop_reason=stop_reason,
-                    counts=counts,
-                    seed=self.options.seed,
-                    notes=(*((RESUMED,) if killed else ()), *notes),
-                    earlier=stopped,
-                )
+                def conclude(stop_reason: str, counts: dict[str, int], notes: Sequence[str] = ()) -> None:
+                    write_manifest(
+                        run.folder,
+                        encoder,
+                        images=[image for task in tasks for image in task.test.images],
+                        language_model=asked_of(tasks),
+                        prompts=prompt_hashes(),
+                        usage=spent_by(tasks),
+                        stop_reason=stop_reason,
+                        counts=counts,
+                        seed=self.options.seed,
+                        notes=(*run.uncounted, *notes),
+                        earlier=run.stopped,
+                    )
 
-            try:
+                run.stopping = lambda reason: conclude(reason, {})
                 before = earlier_in(self.out) if self.skip_done else lambda identity: None
                 if test is None:
-                    await self._aviary(methods, stores, encoder, run, before, tasks)
+                    await self._aviary(methods, stores, encoder, run.folder, before, tasks)
                 else:
-                    await self._measure(test, methods, stores, encoder, run, before, chosen, tasks)
-                result = self._result(tasks, methods, run, seconds=time.perf_counter() - began)
-                run.write(RESULT, result)
-            except BaseException as error:
-                # What was spent counts when the run is resumed. The first fault is the one to be told.
-                with suppress(OSError):
-                    conclude(stop_reason_of(error), {})
-                raise
-            counts = {"methods": len(methods), "settings": len(tasks), "rows": len(result.rows)}
-            conclude("measured", counts, result.notes)
+                    await self._measure(test, methods, stores, encoder, run.folder, before, chosen, tasks)
+                result = self._result(tasks, methods, run.folder, seconds=time.perf_counter() - began)
+                run.folder.write(RESULT, result)
+                counts = {"methods": len(methods), "settings": len(tasks), "rows": len(result.rows)}
+                conclude("measured", counts, result.notes)
         return result
 
     def _chosen(self) -> ChosenModels:
         """The models; a run that is resumed keeps its own, whatever the environment says by now."""
         kept = self.earlier.config.options if self.earlier else None
-        return choose(
-            read_settings(),
+        return choose_models(
             kept,
             clip=name_of(self.clip) or (None if self.own else AVIARY),
             device=None,
@@ -275,18 +274,15 @@ class Evaluator:
             run=str(run.path),
         )
 
-    def _folder(self, encoder: Encoder, chosen: ChosenModels) -> RunFolder:
-        if self.earlier is not None:
-            run = self.earlier
-            if run.config.options.get("encoder") != scoring_identity(encoder):
-                raise RunError(
-                    f"The CLIP model or its reference pool is not that of run {run.run_id}.",
-                    hint="Start a new run with --skip-done: what fits is taken over.",
-                )
-        else:
-            run = RunFolder.create(self.out, kind=KIND, options=self._config(encoder, chosen))
-        self.progress(RunOpened(path=run.path))
-        return run
+    def _check_encoder(self, encoder: Encoder) -> None:
+        """Refuse to go on with another encoder."""
+        run = self.earlier
+        if run is not None and run.config.options.get("encoder") != scoring_identity(encoder):
+            raise RunError(
+                f"The CLIP model or its reference pool is not that of run {run.run_id}.",
+                hint="Start a new run with skip_done: what fits is taken over.",
+                field="skip_done",
+            )
 
     def _config(self, encoder: Encoder, chosen: ChosenModels) -> dict[str, JsonValue]:
         return {
@@ -337,8 +333,6 @@ class Evaluator:
             RunError: There is no such run, it is no evaluation, or its configuration cannot be read.
         """
         run = RunFolder.open(out, run_id, kind=KIND)
-        if run.config.kind != KIND:
-            raise RunError(f"Run {run_id} is no evaluation but {run.config.kind!r}.")
         kept: dict[str, Any] = {
             name: value for name, value in run.config.options.items() if name not in ("encoder", "device")
         }

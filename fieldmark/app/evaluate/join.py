@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fieldmark.app.evaluate.evaluator import KIND, RESULT
-from fieldmark.errors import RunError
 from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.join import joined, table_rows
 from fieldmark.evals.table.options import CONTROL, EvalOptions
@@ -35,9 +34,6 @@ def join_runs(
     """
     began = time.perf_counter()
     folders = [RunFolder.open(out, run_id, kind=KIND) for run_id in runs]
-    for folder in folders:
-        if folder.config.kind != KIND:
-            raise RunError(f"Run {folder.run_id} is no evaluation but {folder.config.kind!r}.")
     options = [EvalOptions.model_validate(folder.config.options["options"]) for folder in folders]
     own = [name for each in options for name in each.methods if names_own_code(name)]
     methods = methods_named(["all", baseline, *own])

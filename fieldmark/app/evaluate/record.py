@@ -1,20 +1,12 @@
-"""What an evaluation's manifest says of the language model, of what was spent on it and of why it stopped."""
+"""What an evaluation's manifest says of the language model and of what was spent on it."""
 
 from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from fieldmark.errors import LimitReached
 from fieldmark.evals.table.run import Evaluation
 from fieldmark.records import Usage
 from fieldmark.tools.runs.manifest import describe_model
-
-
-def stop_reason_of(error: BaseException) -> str:
-    """Why a run stopped before its table was made, for the manifest."""
-    if isinstance(error, LimitReached):
-        return "budget"
-    return "failed" if isinstance(error, Exception) else "interrupted"
 
 
 def spent_by(tasks: Sequence[Evaluation]) -> Usage:

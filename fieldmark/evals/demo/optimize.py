@@ -20,7 +20,7 @@ from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.datasets.shots import draw_shots, first
 from fieldmark.tools.llm.scripted import NOTE
 from fieldmark.tools.runs.events import Progress
-from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.run import Run
 
 MOST_SHOTS = 16
 
@@ -70,11 +70,10 @@ async def optimize_aviary(
     encoder: Encoder,
     answers: ByteStore,
     pictures: Path,
-    run: RunFolder,
+    run: Run,
     progress: Progress,
     book: PromptBook | None = None,
     given: GivenTexts | None = None,
-    resumed: bool = False,
     also: tuple[Encoder, ...] = (),
     ceiling: bool = False,
     limits: Limits | None = None,
@@ -87,11 +86,10 @@ async def optimize_aviary(
         encoder: The CLIP encoder.
         answers: Where answers are kept.
         pictures: Folder for drawn data sets; complete ones are reused.
-        run: The run's folder.
+        run: The run.
         progress: Shows progress.
         book: A book to start from instead of the guide's descriptors.
         given: Descriptions and other words for the species.
-        resumed: Whether the run was begun by an earlier process.
         also: Other encoders to measure the book on.
         ceiling: Also search with the test images shown, for a bound.
         limits: The most that may be asked of the guide.
@@ -113,7 +111,6 @@ async def optimize_aviary(
                 shots=settings.shots,
                 book=book,
                 given=given or GivenTexts(),
-                resumed=resumed,
                 render=render,
                 notes=(NOTE,),
                 also=also,

@@ -21,6 +21,14 @@ from fieldmark.tools.runs.events import Logged
 
 T = TypeVar("T", bound=BaseModel)
 
+KINDS = {
+    "classify": "classification",
+    "optimize": "prompt search",
+    "eval": "evaluation",
+    "simulate": "simulation of owners",
+}
+"""What a run of each kind is called in messages."""
+
 _CSV_FIELDS = (
     "image",
     "label",
@@ -85,14 +93,19 @@ class RunFolder:
         Args:
             parent: Where runs are.
             run_id: The id, or the path.
-            kind: The kind that is asked for: where the run is not there, the latest of these are named.
+            kind: The kind that the run must be of; any, where not given. Where the run is not there, the
+                latest of these are named.
 
         Raises:
-            RunError: There is no such run.
+            RunError: There is no such run, or it is of another kind.
         """
         for path in (parent / run_id, Path(run_id)):
             if is_there(path / "config.json"):
-                return cls(path)
+                found = cls(path)
+                if kind is not None and found.config.kind != kind:
+                    what = KINDS.get(kind, kind)
+                    raise RunError(f"Run {run_id} is no {what} but {found.config.kind!r}.")
+                return found
         there = sorted((path.parent for path in parent.glob("*/config.json")), reverse=True)
         known = list(islice((path.name for path in there if kind in (None, _kind_of(path))), 5))
         of_it = f" of {kind}" if kind else ""

@@ -14,6 +14,7 @@ from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.lock import held_alone
 
 MANIFEST = "manifest.json"
+HELD = "Wait until that process ends, or stop it; then go on with the run."
 RESUMED = "Resumed after a kill: what the killed process spent is not counted."
 
 
@@ -67,7 +68,7 @@ def open_run(
     with held_alone(
         folder.path,
         work="the run",
-        hint="Wait until that process ends, or stop it; then go on with the run.",
+        hint=HELD,
     ):
         progress(RunOpened(path=folder.path))
         run = Run(folder=folder, resumed=earlier is not None, stopped=manifest_of_stop(folder))
