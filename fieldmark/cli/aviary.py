@@ -12,7 +12,6 @@ import typer
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import amount, errors, print_json, words
 from fieldmark.errors import FieldmarkError, InputError
-from fieldmark.tools.runs.events import PicturesDrawn
 
 if TYPE_CHECKING:
     from fieldmark.aviary.guide.sight import Sight
@@ -57,6 +56,8 @@ def render(
     from fieldmark.aviary.world.species import species_book, world_hash
 
     book = species_book(seed, new=species, known=known)
+    from fieldmark.tools.runs.events import PicturesDrawn
+
     with TerminalProgress("Drawing pictures") as progress:
         drawn = render_dataset(
             out,
@@ -89,6 +90,7 @@ def render(
 def draw_flock(out: Path, count: int, *, seed: int, json: bool) -> None:
     """Draw birds of no species, for ideas that are none."""
     from fieldmark.aviary.world.flock import render_flock
+    from fieldmark.tools.runs.events import PicturesDrawn
 
     with TerminalProgress("Drawing pictures") as progress:
         render_flock(

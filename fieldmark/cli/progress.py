@@ -7,35 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fieldmark.cli.terminal import PlainConsole, amount, errors
-from fieldmark.tools.runs.events import (
-    EncodingStarted,
-    Event,
-    FoldSearchStarted,
-    GenerationScored,
-    ImagesEncoded,
-    LookingStarted,
-    LookingStopped,
-    MethodStarted,
-    NounNotFound,
-    OpenImagesSeen,
-    OwnerFinished,
-    PicturesDrawn,
-    QuestionAnswered,
-    ReflectionFinished,
-    RobustnessStarted,
-    RoundPlanned,
-    RoundSummary,
-    RungStarted,
-    RunOpened,
-    SettingStarted,
-    Step,
-    StepFailed,
-    TableStarted,
-    WorldStarted,
-)
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
+
+    from fieldmark.tools.runs import events
 
 RUNGS = {
     "names": "a photo of a {name}",
@@ -62,6 +38,8 @@ class TerminalProgress:
     """
 
     def __init__(self, start: str) -> None:
+        from fieldmark.tools.runs import events  # not at the top: `--help` needs no pydantic
+
         self.run: Path | None = None
         self.failures: Counter[str] = Counter()
         self._console: PlainConsole = errors()
@@ -74,29 +52,29 @@ class TerminalProgress:
         self._since = 0.0
         self._bar: Bar | None = None
         self._task: Any = None
-        self._handlers: dict[type[Event], Callable[[Any], None]] = {
-            RunOpened: self._on_run,
-            WorldStarted: self._on_world,
-            PicturesDrawn: self._on_rendering,
-            RungStarted: self._on_rung,
-            RobustnessStarted: self._on_robustness,
-            EncodingStarted: self._on_encoding,
-            ImagesEncoded: self._on_step,
-            QuestionAnswered: self._on_answered,
-            StepFailed: self._on_failed,
-            LookingStarted: self._on_looking,
-            OpenImagesSeen: self._on_step,
-            LookingStopped: self._on_looking_stopped,
-            NounNotFound: self._on_noun,
-            GenerationScored: self._on_generation,
-            FoldSearchStarted: self._on_fold,
-            ReflectionFinished: self._on_reflected,
-            RoundPlanned: self._on_planned,
-            RoundSummary: self._on_triaged,
-            OwnerFinished: self._on_owner,
-            SettingStarted: self._on_setting,
-            MethodStarted: self._on_method,
-            TableStarted: self._on_table,
+        self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
+            events.RunOpened: self._on_run,
+            events.WorldStarted: self._on_world,
+            events.PicturesDrawn: self._on_rendering,
+            events.RungStarted: self._on_rung,
+            events.RobustnessStarted: self._on_robustness,
+            events.EncodingStarted: self._on_encoding,
+            events.ImagesEncoded: self._on_step,
+            events.QuestionAnswered: self._on_answered,
+            events.StepFailed: self._on_failed,
+            events.LookingStarted: self._on_looking,
+            events.OpenImagesSeen: self._on_step,
+            events.LookingStopped: self._on_looking_stopped,
+            events.NounNotFound: self._on_noun,
+            events.GenerationScored: self._on_generation,
+            events.FoldSearchStarted: self._on_fold,
+            events.ReflectionFinished: self._on_reflected,
+            events.RoundPlanned: self._on_planned,
+            events.RoundSummary: self._on_triaged,
+            events.OwnerFinished: self._on_owner,
+            events.SettingStarted: self._on_setting,
+            events.MethodStarted: self._on_method,
+            events.TableStarted: self._on_table,
         }
 
     def __enter__(self) -> Self:
@@ -125,7 +103,7 @@ class TerminalProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: "events.Event") -> None:
         """Take one event; one without a handler is passed over."""
         show = self._handlers.get(type(event))
         if show is not None:
@@ -168,37 +146,37 @@ class TerminalProgress:
         self._done += 1
         self._draw()
 
-    def _on_run(self, event: RunOpened) -> None:
+    def _on_run(self, event: "events.RunOpened") -> None:
         self.run = event.path
         self.line(f"Run: {self.run}")
         self.stage("Asking", line=False)
 
-    def _on_world(self, event: WorldStarted) -> None:
+    def _on_world(self, event: "events.WorldStarted") -> None:
         if event.of > 1:
             self.line(f"World {event.number} of {event.of} (seed {event.seed})")
 
-    def _on_rendering(self, event: PicturesDrawn) -> None:
+    def _on_rendering(self, event: "events.PicturesDrawn") -> None:
         self.stage("Drawing pictures", of=event.of)
         self._done = event.done
         self._draw()
 
-    def _on_rung(self, event: RungStarted) -> None:
+    def _on_rung(self, event: "events.RungStarted") -> None:
         self._rung = event.name
         self.stage(f"Rung: {RUNGS.get(self._rung, self._rung)}")
 
-    def _on_robustness(self, event: RobustnessStarted) -> None:
+    def _on_robustness(self, event: "events.RobustnessStarted") -> None:
         self._rung = "robustness"
         self.stage("Checking a smaller pool, and one image at a time")
 
-    def _on_encoding(self, event: EncodingStarted) -> None:
+    def _on_encoding(self, event: "events.EncodingStarted") -> None:
         images, texts = amount(event.images, "image"), amount(event.texts, "text")
         self.stage(f"Encoding {images} and {texts}", line=self._loud)
 
-    def _on_step(self, event: Step) -> None:
+    def _on_step(self, event: "events.Step") -> None:
         self._done, self._of = event.done, event.of
         self._draw()
 
-    def _on_answered(self, event: QuestionAnswered) -> None:
+    def _on_answered(self, event: "events.QuestionAnswered") -> None:
         self._asked(event.kind)
 
     def _asked(self, kind: str) -> None:
@@ -208,20 +186,20 @@ class TerminalProgress:
             of=self.classes if describing else self._of,
         )
 
-    def _on_failed(self, event: StepFailed) -> None:
+    def _on_failed(self, event: "events.StepFailed") -> None:
         self.failures[event.code or event.reason] += 1
         self._asked(event.kind)
 
-    def _on_looking(self, event: LookingStarted) -> None:
+    def _on_looking(self, event: "events.LookingStarted") -> None:
         self.stage(f"Showing {amount(event.images, 'open image')}", of=event.images)
 
-    def _on_looking_stopped(self, event: LookingStopped) -> None:
+    def _on_looking_stopped(self, event: "events.LookingStopped") -> None:
         self.line(f"warning: the vision-language model cannot be asked any more. {event.reason}")
 
-    def _on_noun(self, event: NounNotFound) -> None:
+    def _on_noun(self, event: "events.NounNotFound") -> None:
         self.line(f'warning: which noun fits all classes could not be asked; "object" it is. {event.reason}')
 
-    def _on_generation(self, event: GenerationScored) -> None:
+    def _on_generation(self, event: "events.GenerationScored") -> None:
         stages = {"templates": "Searching templates", "sampling": "Choosing a start", "classes": "Searching"}
         words = stages.get(event.stage, "Searching")
         now = time.perf_counter()
@@ -240,21 +218,21 @@ class TerminalProgress:
                 f"{event.candidates:,} candidates, {event.texts:,} texts encoded"
             )
 
-    def _on_fold(self, event: FoldSearchStarted) -> None:
+    def _on_fold(self, event: "events.FoldSearchStarted") -> None:
         self.stage(f"Fold {event.number} of {event.of}", of=event.searches)
         self._done = event.search - 1
         self._draw()
 
-    def _on_reflected(self, event: ReflectionFinished) -> None:
+    def _on_reflected(self, event: "events.ReflectionFinished") -> None:
         self.stage(f"Reflected: {amount(event.questions, 'question')}, {amount(event.units, 'new unit')}")
 
-    def _on_planned(self, event: RoundPlanned) -> None:
+    def _on_planned(self, event: "events.RoundPlanned") -> None:
         if event.questions:
             # The stage stays the same from round to round; its count begins anew.
             self._stage, self._of = "", event.questions
             self.stage("Asking about rivals", of=event.questions, line=False)
 
-    def _on_triaged(self, event: RoundSummary) -> None:
+    def _on_triaged(self, event: "events.RoundSummary") -> None:
         if not self._loud:
             return
         when = f"Round {event.round}" if event.round else "First look"
@@ -263,15 +241,15 @@ class TerminalProgress:
         self.line(f"{when}: {event.resolved:,} resolved, {event.open:,} open{rejected}{asked}")
         self.stage("Comparing", line=False)
 
-    def _on_owner(self, event: OwnerFinished) -> None:
+    def _on_owner(self, event: "events.OwnerFinished") -> None:
         self.line(f"Owner {event.number} of {event.of} done: {event.name}")
 
-    def _on_setting(self, event: SettingStarted) -> None:
+    def _on_setting(self, event: "events.SettingStarted") -> None:
         self.line(f"Setting: {event.name}")
 
-    def _on_method(self, event: MethodStarted) -> None:
+    def _on_method(self, event: "events.MethodStarted") -> None:
         doing = {"taken_over": "Taking over", "left_out": "Leaving out"}.get(event.doing, "Measuring")
         self.stage(f"{doing} {event.number} of {event.of}: {event.key} ({event.name})")
 
-    def _on_table(self, event: TableStarted) -> None:
+    def _on_table(self, event: "events.TableStarted") -> None:
         self.stage("Putting the table together")

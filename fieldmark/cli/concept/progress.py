@@ -1,41 +1,33 @@
 """Shows what a conversation or a build is doing while nobody is asked; keeps quiet while somebody types."""
 
+from typing import TYPE_CHECKING
+
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import amount, one_line
-from fieldmark.tools.runs.events import (
-    BoardFinished,
-    ClausesDrafted,
-    DebatesStarted,
-    EditsProposed,
-    ImagesDebated,
-    ImagesJudged,
-    ImagesMined,
-    LimitStopped,
-    PoolImagesMissing,
-    SampleGrown,
-    Step,
-    StepFailed,
-    VerdictsDoubted,
-)
+
+if TYPE_CHECKING:
+    from fieldmark.tools.runs import events
 
 
 class Telling(TerminalProgress):
     """Takes the events of a conversation or a build, as its `progress`."""
 
     def __init__(self, start: str) -> None:
+        from fieldmark.tools.runs import events  # not at the top: `--help` needs no pydantic
+
         super().__init__(start)
         self._handlers |= {
-            PoolImagesMissing: self._on_gone,
-            ClausesDrafted: self._on_drafted,
-            ImagesMined: self._on_mined,
-            ImagesJudged: self._on_judging,
-            VerdictsDoubted: self._on_doubting,
-            SampleGrown: self._on_active,
-            DebatesStarted: self._on_debating,
-            ImagesDebated: self._on_debated,
-            EditsProposed: self._on_refined,
-            LimitStopped: self._on_limit,
-            BoardFinished: self._on_standing,
+            events.PoolImagesMissing: self._on_gone,
+            events.ClausesDrafted: self._on_drafted,
+            events.ImagesMined: self._on_mined,
+            events.ImagesJudged: self._on_judging,
+            events.VerdictsDoubted: self._on_doubting,
+            events.SampleGrown: self._on_active,
+            events.DebatesStarted: self._on_debating,
+            events.ImagesDebated: self._on_debated,
+            events.EditsProposed: self._on_refined,
+            events.LimitStopped: self._on_limit,
+            events.BoardFinished: self._on_standing,
         }
 
     def pause(self) -> None:
@@ -48,51 +40,51 @@ class Telling(TerminalProgress):
         if self._bar is not None:
             self._bar.start()
 
-    def _count(self, words: str, event: Step) -> None:
+    def _count(self, words: str, event: "events.Step") -> None:
         self.stage(words, of=event.of, line=False)
         self._done = event.done
         self._draw()
 
-    def _on_failed(self, event: StepFailed) -> None:
+    def _on_failed(self, event: "events.StepFailed") -> None:
         self.failures[event.reason] += 1
 
-    def _on_gone(self, event: PoolImagesMissing) -> None:
+    def _on_gone(self, event: "events.PoolImagesMissing") -> None:
         self.line(
             f"warning: {event.gone:,} of the pool's {event.of:,} images are not there any more, such "
             f"as {one_line(event.first)}; they are passed over."
         )
 
-    def _on_drafted(self, event: ClausesDrafted) -> None:
+    def _on_drafted(self, event: "events.ClausesDrafted") -> None:
         if event.by_name:
             self.line("warning: no language model drafted clauses; the concept's name is the only one.")
         self.stage("Drafting", line=False)
 
-    def _on_mined(self, event: ImagesMined) -> None:
+    def _on_mined(self, event: "events.ImagesMined") -> None:
         self.stage("Looking for images", line=False)
 
-    def _on_judging(self, event: ImagesJudged) -> None:
+    def _on_judging(self, event: "events.ImagesJudged") -> None:
         self._count("Judging images", event)
 
-    def _on_doubting(self, event: VerdictsDoubted) -> None:
+    def _on_doubting(self, event: "events.VerdictsDoubted") -> None:
         self._count("Looking for what is unclear", event)
 
-    def _on_active(self, event: SampleGrown) -> None:
+    def _on_active(self, event: "events.SampleGrown") -> None:
         self.line(f"Round {event.round}: {amount(event.images, 'image')} more, where it is unsure.")
 
-    def _on_debating(self, event: DebatesStarted) -> None:
+    def _on_debating(self, event: "events.DebatesStarted") -> None:
         if event.images:
             self.line(f"Annotator and classifier disagree most on {amount(event.images, 'image')}.")
 
-    def _on_debated(self, event: ImagesDebated) -> None:
+    def _on_debated(self, event: "events.ImagesDebated") -> None:
         self._count("Arguing", event)
 
-    def _on_refined(self, event: EditsProposed) -> None:
+    def _on_refined(self, event: "events.EditsProposed") -> None:
         self.stage("Trying edits", line=False)
 
-    def _on_limit(self, event: LimitStopped) -> None:
+    def _on_limit(self, event: "events.LimitStopped") -> None:
         self.line(f"warning: {event.reason}")
 
-    def _on_standing(self, event: BoardFinished) -> None:
+    def _on_standing(self, event: "events.BoardFinished") -> None:
         at = event.progress
         quiet = f"{amount(at.quiet, 'board')} in a row without an accepted edit"
         f1 = "" if at.f1 is None else f"; F1 on your labels {at.f1:.2f}"

@@ -11,7 +11,6 @@ from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import RUN, Out
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, table, words
 from fieldmark.errors import InputError
-from fieldmark.tools.runs.events import RunOpened
 
 if TYPE_CHECKING:
     from fieldmark.evals.owners.results import PooledResult, SimulateResult
@@ -140,6 +139,7 @@ def simulate(
         )
     with TerminalProgress("Loading") as progress:
         from fieldmark.app.concepts.simulation import earlier_simulation, new_simulation, run_simulation
+        from fieldmark.tools.runs.events import RunOpened
 
         options, run = (
             new_simulation({"owners": ("all",), **given}, out)
