@@ -7,58 +7,29 @@ from fieldmark.prompts.judge_by_document import DocumentLabel, ask_judge_by_docu
 from fieldmark.records import Call, Verdict
 from fieldmark.tools.annotate.annotator import AnnotationProgress
 from fieldmark.tools.annotate.concurrency import map_distinct_images
-from fieldmark.tools.annotate.image_asker import ImageAsker
 from fieldmark.tools.annotate.verdict_store import StoredVerdict, VerdictStore
-from fieldmark.tools.annotate.vlm import CONCURRENCY, annotator_identity, probability
+from fieldmark.tools.annotate.vlm import StoringAnnotator, probability
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
-from fieldmark.tools.llm.image_messages import ImageMessages
 
 
-class DocumentAnnotator:
+class DocumentAnnotator(StoringAnnotator):
     """Labels images by an instruction document alone, without the concept or its labels.
 
-    Use it within one event loop.
+    Its identity does not name the document: a verdict is stored under the document's text.
 
     Args:
         llm: The vision-language model.
         document: The whole text of the document.
         model: What its answers depend on: `await ChatModel.identify()`.
         store: Where labels are kept.
-        images: Makes images ready to be sent.
-        concurrency: The most images under way at a time.
     """
 
-    def __init__(
-        self,
-        llm: LanguageModel,
-        document: str,
-        *,
-        model: str,
-        store: VerdictStore,
-        images: ImageMessages | None = None,
-        concurrency: int = CONCURRENCY,
-    ) -> None:
-        self._asker = ImageAsker(llm, images)
+    QUESTION = (BY_DOCUMENT, DocumentLabel)
+
+    def __init__(self, llm: LanguageModel, document: str, *, model: str, store: VerdictStore) -> None:
+        super().__init__(llm, model=model, store=store)
         self._document = document
-        self._store = store
-        self._concurrency = concurrency
-        self._identity = annotator_identity(model, BY_DOCUMENT, DocumentLabel, self._asker.images)
-
-    @property
-    def identity(self) -> str:
-        """Model and endpoint, question, and how images are sent; the document is no part of it."""
-        return self._identity
-
-    @property
-    def calls(self) -> int:
-        """Questions asked anew so far."""
-        return self._asker.calls
-
-    @property
-    def failures(self) -> dict[str, int]:
-        """Questions without a usable answer so far, by reason."""
-        return dict(self._asker.failures)
 
     async def judge(
         self, images: Sequence[ImageFile], *, progress: AnnotationProgress | None = None
@@ -67,7 +38,7 @@ class DocumentAnnotator:
 
         Args:
             images: N files that were found.
-            progress: Told how many of the distinct images are labelled.
+            progress: Called with how many of the distinct images are labelled.
 
         Returns:
             N verdicts, in order, without clauses. The model's own "unsure" is the call "abstain" with a

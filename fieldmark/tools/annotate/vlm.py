@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel
 
@@ -60,11 +60,8 @@ class Debate:
     rationale: str = ""
 
 
-class VlmAnnotator:
-    """An `Annotator` that shows images to a vision-language model, each clause of each image once ever.
-
-    One question an image holds all clauses whose verdict is not stored. What the model says is stored the
-    moment it arrives; a refusal, a fault or a file that cannot be read never is.
+class StoringAnnotator:
+    """What annotators with a vision-language model share: the model, the store, and the counts.
 
     Use it within one event loop.
 
@@ -75,6 +72,9 @@ class VlmAnnotator:
         images: Makes images ready to be sent.
         concurrency: The most images under way at a time.
     """
+
+    QUESTION: ClassVar[tuple[str, type[BaseModel]]]
+    """Id of the prompt that judges an image, and the model of its answer."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class VlmAnnotator:
         self._asker = ImageAsker(llm, images)
         self._store = store
         self._concurrency = concurrency
-        self._identity = annotator_identity(model, JUDGE, Judgement, self._asker.images)
+        self._identity = annotator_identity(model, *self.QUESTION, self._asker.images)
 
     @property
     def identity(self) -> str:
@@ -104,6 +104,16 @@ class VlmAnnotator:
     def failures(self) -> dict[str, int]:
         """Questions without a usable answer so far, by reason; "unreadable" and "incomplete" among them."""
         return dict(self._asker.failures)
+
+
+class VlmAnnotator(StoringAnnotator):
+    """An `Annotator` that shows images to a vision-language model, each clause of each image once ever.
+
+    One question an image holds all clauses whose verdict is not stored. What the model says is stored the
+    moment it arrives; a refusal, a fault or a file that cannot be read never is.
+    """
+
+    QUESTION = (JUDGE, Judgement)
 
     async def judge(
         self,

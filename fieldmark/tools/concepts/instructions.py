@@ -49,12 +49,12 @@ def instructions_of(
     return "\n".join(parts).rstrip() + "\n"
 
 
-def exemplar_hashes(labels: Mapping[str, Label], *, most: int = 4) -> list[str]:
-    """Images to show: some that are in and some that are out, those with a reason first."""
+def exemplar_hashes(labels: Mapping[str, Label]) -> list[str]:
+    """Images to show: up to four that are in and four that are out, those with a reason first."""
     chosen: list[str] = []
     for value in ("in", "out"):
         own = [image for image, label in labels.items() if label.value == value]
-        chosen += sorted(own, key=lambda image: (not labels[image].reason, image))[:most]
+        chosen += sorted(own, key=lambda image: (not labels[image].reason, image))[:4]
     return chosen
 
 

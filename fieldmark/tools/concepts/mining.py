@@ -13,17 +13,16 @@ SAME_MEANING = 0.4
 """Texts whose centred vectors have at least this mean cosine say the same."""
 
 
-def distinct_rows(vectors: Tensor, *, threshold: float = NEAR_DUPLICATE) -> list[int]:
+def distinct_rows(vectors: Tensor) -> list[int]:
     """Rows left after near-duplicates of an earlier row are dropped.
 
     Args:
         vectors: Unit vectors `[M, D]`, the ones to keep first.
-        threshold: Least cosine of near-duplicates.
 
     Returns:
         Rows in ascending order; memory grows with the square of M, so give candidates, not whole pools.
     """
-    close = vectors @ vectors.T >= threshold
+    close = vectors @ vectors.T >= NEAR_DUPLICATE
     kept: list[int] = []
     covered = torch.zeros(len(vectors), dtype=torch.bool)
     for row in range(len(vectors)):
@@ -87,12 +86,11 @@ def uncertainty(p: Tensor) -> Tensor:
     return (1 - (2 * p - 1).abs()).nan_to_num(0.0)
 
 
-def groups_by_meaning(vectors: Tensor, *, threshold: float = SAME_MEANING) -> list[list[int]]:
+def groups_by_meaning(vectors: Tensor) -> list[list[int]]:
     """Group texts that say the same.
 
     Args:
         vectors: Text vectors `[M, D]`, not centred.
-        threshold: Least mean cosine of centred vectors within a group.
 
     Returns:
         Members of each group, the largest group first; among equals the one that begins first.
@@ -100,7 +98,7 @@ def groups_by_meaning(vectors: Tensor, *, threshold: float = SAME_MEANING) -> li
     if not len(vectors):
         return []
     everything: Sequence[int] = range(len(vectors))
-    owner = cluster(Meanings(vectors).similarity(slice(None), everything), threshold=threshold)
+    owner = cluster(Meanings(vectors).similarity(slice(None), everything), threshold=SAME_MEANING)
     groups: list[list[int]] = [[] for _ in range(max(owner) + 1)]
     for member, group in enumerate(owner):
         groups[group].append(member)

@@ -10,9 +10,7 @@ STRATA = (0.02, 0.08, 0.2, 0.7)
 """Shares of the pool, from the highest scores down; each gets the same number of test images."""
 
 
-def draw_stratified(
-    scores: Tensor, count: int, *, seed: int, strata: tuple[float, ...] = STRATA
-) -> dict[int, float]:
+def draw_stratified(scores: Tensor, count: int, *, seed: int) -> dict[int, float]:
     """Draw the same number of images from each stratum of a score, the small strata of high scores included.
 
     Uniform sampling of 100 images would find two positives of a concept that holds for one image in fifty.
@@ -23,7 +21,6 @@ def draw_stratified(
         scores: `[N]`, higher is likelier: the cosine with the concept's bare name.
         count: Images to draw; all of them where the pool has no more.
         seed: Decides which.
-        strata: Shares of the pool, from the highest scores down, that sum to 1.
 
     Returns:
         Row → weight, rows ascending; weights sum to N.
@@ -36,7 +33,7 @@ def draw_stratified(
             f"A blind test of {count} from {len(scores)} images cannot be drawn.", hint="Give a larger pool."
         )
     ranked = scores.argsort(descending=True, stable=True).tolist()
-    ends = [round(sum(strata[: number + 1]) * len(ranked)) for number in range(len(strata))]
+    ends = [round(sum(STRATA[: number + 1]) * len(ranked)) for number in range(len(STRATA))]
     parts = [ranked[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True) if end > start]
     rng = Random(f"fieldmark blind test {seed}")
     drawn: dict[int, float] = {}

@@ -148,15 +148,14 @@ def replicates(
     return bootstrap(lambda drawn: metric(y, s, drawn * w), len(y), resamples=resamples, seed=seed)
 
 
-def pooled(values: Sequence[float], resampled: Sequence[Floats], *, seed: int = 0) -> Interval:
+def pooled(values: Sequence[float], resampled: Sequence[Floats]) -> Interval:
     """The mean over data sets, with an interval from resampling data sets, and items within each.
 
     Args:
         values: The metric on each data set.
         resampled: Its replicates on each, `[R]`.
-        seed: Decides which data sets are drawn.
     """
-    means = bootstrap_of_means(np.stack(list(resampled)), seed=seed)
+    means = bootstrap_of_means(np.stack(list(resampled)))
     return Interval(float(np.mean(values)), *ends(means))
 
 
@@ -165,13 +164,11 @@ def pooled_difference(
     second: Sequence[float],
     resampled_first: Sequence[Floats],
     resampled_second: Sequence[Floats],
-    *,
-    seed: int = 0,
 ) -> PairedDifference:
     """Mean of first minus second over data sets; both were measured on the same items with the same seeds."""
     gaps = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
     drawn = np.stack(list(resampled_first)) - np.stack(list(resampled_second))
-    means = bootstrap_of_means(drawn, seed=seed)
+    means = bootstrap_of_means(drawn)
     return PairedDifference(float(gaps.mean()), *ends(means), p=sign_flip_p(gaps, flips=EXACT))
 
 

@@ -55,12 +55,10 @@ def bootstrap_mean(
     values: ArrayLike,
     clusters: ArrayLike | None,
     *,
-    chosen: ArrayLike | None = None,
     resamples: int = 10_000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Mean over images with a percentile interval that resamples whole classes, or single images.
+    """Mean over images with a 95% percentile interval that resamples whole classes, or single images.
 
     Images of one class stand or fall together, so classes are drawn with replacement, each with all its
     images; the mean of a resample is over its images. Source: Davison & Hinkley 1997, section 3.8. Without
@@ -71,17 +69,15 @@ def bootstrap_mean(
         values: One number per image [N] (0 or 1 for accuracy).
         clusters: The class of each image [N], any labels; see `pooled_clusters` for several data sets.
             None: each image stands for itself.
-        chosen: Which images count [N] bool, e.g. the resolved ones; all where not given.
         resamples: Bootstrap resamples.
-        level: Coverage of the interval.
         seed: Seed of the resampling.
 
     Raises:
-        InputError: If shapes do not fit or no image counts.
+        InputError: If shapes do not fit or there are no images.
     """
-    sums, sizes = _cluster_sums(values, clusters, chosen)
+    sums, sizes = _cluster_sums(values, clusters, None)
     draws = _resampled(np.stack([sums, sizes]), resamples, seed, alike=clusters is None)
-    low, high = ends(_ratio(draws[0], draws[1]), level)
+    low, high = ends(_ratio(draws[0], draws[1]))
     return Interval(float(sums.sum() / sizes.sum()), low, high)
 
 
@@ -91,7 +87,6 @@ def paired_difference(
     clusters: ArrayLike | None,
     *,
     resamples: int = 10_000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> PairedDifference:
     """Mean of first - second on the same images: cluster bootstrap interval and sign-flip p.
@@ -104,7 +99,6 @@ def paired_difference(
         second: The same images [N].
         clusters: The class of each image [N]; None: each image stands for itself.
         resamples: B, for the interval and for the test.
-        level: Coverage of the interval.
         seed: Seed of both.
 
     Raises:
@@ -113,7 +107,7 @@ def paired_difference(
     gap = _numbers(first) - _numbers(second, like=first)
     sums, sizes = _cluster_sums(gap, clusters, None)
     draws = _resampled(np.stack([sums, sizes]), resamples, seed, alike=clusters is None)
-    low, high = ends(_ratio(draws[0], draws[1]), level)
+    low, high = ends(_ratio(draws[0], draws[1]))
     p = sign_flip_p(sums, flips=resamples, seed=seed)
     return PairedDifference(float(sums.sum() / sizes.sum()), low, high, p)
 
@@ -126,7 +120,6 @@ def chosen_difference(
     first_chosen: ArrayLike,
     second_chosen: ArrayLike,
     resamples: int = 10_000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> PairedDifference:
     """Mean of `first` over its chosen images minus mean of `second` over its own, classes resampled.
@@ -142,7 +135,6 @@ def chosen_difference(
         first_chosen: Which images count for the first side [N] bool.
         second_chosen: Which count for the second [N] bool.
         resamples: Bootstrap resamples.
-        level: Coverage of the interval.
         seed: Seed of the resampling.
 
     Raises:
@@ -154,7 +146,7 @@ def chosen_difference(
     draws = _resampled(sides, resamples, seed, alike=clusters is None)
     gaps = _ratio(draws[0], draws[1]) - _ratio(draws[2], draws[3])
     gaps = gaps[~np.isnan(gaps)]
-    low, high = ends(gaps, level)
+    low, high = ends(gaps)
     mean = first_sums.sum() / first_sizes.sum() - second_sums.sum() / second_sizes.sum()
     far = min((gaps <= 0).sum(), (gaps >= 0).sum())
     p = min(1.0, 2 * (1 + far) / (1 + len(gaps)))

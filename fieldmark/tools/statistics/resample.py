@@ -34,7 +34,7 @@ class Interval:
 
     @property
     def ci95(self) -> tuple[float, float]:
-        """Both ends as they are printed, to four digits; of an interval at the usual level of 95%."""
+        """Both ends as they are printed, to four digits."""
         return round(self.low, 4), round(self.high, 4)
 
 
@@ -126,15 +126,9 @@ def bootstrap_of_means(replicates: ArrayLike, *, seed: int = 0) -> Floats:
     )
 
 
-def ends(replicates: ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """The percentile interval of replicates `[R]`; NaN among them are left out.
-
-    Raises:
-        InputError: If the level is no share.
-    """
-    if not 0 < level < 1:
-        raise InputError(f"Level {level}.", hint="Use a level between 0 and 1, such as 0.95.")
-    low, high = np.nanquantile(np.asarray(replicates, dtype=np.float64), [(1 - level) / 2, (1 + level) / 2])
+def ends(replicates: ArrayLike) -> tuple[float, float]:
+    """The 95% percentile interval of replicates `[R]`; NaN among them are left out."""
+    low, high = np.nanquantile(np.asarray(replicates, dtype=np.float64), [(1 - 0.95) / 2, (1 + 0.95) / 2])
     return float(low), float(high)
 
 

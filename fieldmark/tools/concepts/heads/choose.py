@@ -66,7 +66,6 @@ def choose_head(
     texts: Tensor | None = None,
     costs: Costs | None = None,
     recipes: Sequence[HeadRecipe] = RECIPES,
-    folds: int = FOLDS,
     seed: int = 0,
 ) -> Fitted:
     """Fit, choose, calibrate.
@@ -82,7 +81,6 @@ def choose_head(
         costs: Of mistakes; None sets the threshold by F1.
         recipes: Networks that compete, the simplest first; each by its own output and, where there are
             clauses, through the tree.
-        folds: Folds of the cross-validation; fewer where a kind has fewer examples.
         seed: Decides folds and starting points.
 
     Raises:
@@ -90,7 +88,7 @@ def choose_head(
     """
     check(examples)
     routes: tuple[Route, ...] = ("direct", "tree") if definition.active else ("direct",)
-    fold = stratified_folds(examples.target, folds, seed)
+    fold = stratified_folds(examples.target, FOLDS, seed)
     raw = torch.zeros(len(recipes), len(routes), len(examples))
     for number in range(int(fold.max()) + 1):
         inside, held = (fold != number).nonzero()[:, 0], (fold == number).nonzero()[:, 0]

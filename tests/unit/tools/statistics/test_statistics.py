@@ -65,11 +65,6 @@ def test_same_seed_same_answer():
     assert bootstrap_mean(first, clusters, seed=1) != bootstrap_mean(first, clusters, seed=2)
 
 
-def test_only_chosen_images_count():
-    found = bootstrap_mean([1, 0, 1, 1], list("abcd"), chosen=[True, False, True, False])
-    assert found.value == 1.0
-
-
 def test_exact_sign_flips_by_hand():
     """Class differences 3, 2, 1: of 8 flips only +++ and --- reach 6."""
     values = np.array([1] * 6)
@@ -160,9 +155,7 @@ def test_holm_by_hand():
         ([], [], {}),
         ([1.0], ["a", "b"], {}),
         ([float("nan")], ["a"], {}),
-        ([1.0], ["a"], {"chosen": [False]}),
         ([1.0], ["a"], {"resamples": 0}),
-        ([1.0], ["a"], {"level": 1.0}),
     ],
 )
 def test_input_that_makes_no_sense_is_refused(values, clusters, options):
@@ -171,6 +164,9 @@ def test_input_that_makes_no_sense_is_refused(values, clusters, options):
 
 
 def test_methods_judged_on_different_images_are_refused():
+    none = np.zeros(2, dtype=bool)
+    with pytest.raises(InputError, match="No image"):
+        chosen_difference([1, 0], [1, 0], None, first_chosen=none, second_chosen=~none)
     with pytest.raises(InputError):
         paired_difference([1, 0], [1], ["a", "b"])
     with pytest.raises(InputError):
@@ -188,9 +184,8 @@ def test_images_that_stand_for_themselves_are_clusters_of_one(values):
     """Equal images are drawn as one; that must not change the interval."""
     right, _, _ = made_up(7)
     numbers = right * 1.0 if values == "bits" else np.random.default_rng(7).normal(0, 1, 400)
-    chosen = np.arange(400) % 3 > 0
-    plain = bootstrap_mean(numbers, None, chosen=chosen)
-    apart = bootstrap_mean(numbers, np.arange(400), chosen=chosen)
+    plain = bootstrap_mean(numbers, None)
+    apart = bootstrap_mean(numbers, np.arange(400))
     assert plain.value == apart.value
     assert plain.low == pytest.approx(apart.low, abs=0.006)
     assert plain.high == pytest.approx(apart.high, abs=0.006)
