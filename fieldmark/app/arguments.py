@@ -1,61 +1,78 @@
 """Checks what a public class is made with, so that a wrong argument raises our error with its name."""
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import MISSING, fields
+import inspect
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ValidationError
 
 from fieldmark.errors import InputError
-from fieldmark.records import Record
+from fieldmark.records import Record, wrong_value
 
-C = TypeVar("C")
+C = TypeVar("C", bound=Callable[..., Any])
 
 PLACES = ("home", "out")
 """Arguments that are folders; a text is taken, too."""
 
 
-def checked_arguments(cls: type[C]) -> type[C]:
-    """Have a dataclass refuse arguments that it does not know, lacks, or cannot use, with an `InputError`.
+def checked_arguments(made: C) -> C:
+    """Have a class or a class method refuse arguments that it does not know, lacks, or cannot use.
 
-    Folders may be texts, and options mappings of their fields.
+    Folders may be texts, and options mappings of their fields. What is wrong raises an `InputError` with the
+    argument's name as its field.
     """
-    made = cls.__init__
-    own = {each.name: each for each in fields(cls)}  # pyright: ignore[reportArgumentType]
+    if isinstance(made, type):
+        cls: Any = made
+        cls.__init__ = _checked(cls.__init__, cls.__name__)
+        return cls
+    return _checked(made, made.__qualname__)
 
-    @wraps(made)
-    def checked(self: Any, *args: Any, **given: Any) -> None:
-        if args:
-            raise InputError(
-                f"{cls.__name__} takes its arguments by name.", hint=f"Write {next(iter(own))}=…."
-            )
+
+def _checked(function: Any, title: str) -> Any:
+    known = dict(list(inspect.signature(function).parameters.items())[1:])
+    placed = [name for name, each in known.items() if each.kind is not each.KEYWORD_ONLY]
+    open_ended = any(each.kind is each.VAR_KEYWORD for each in known.values())
+
+    @wraps(function)
+    def checked(self: Any, *args: Any, **given: Any) -> Any:
+        if len(args) > len(placed):
+            first = next(iter(known))
+            raise InputError(f"{title} takes its arguments by name.", hint=f"Write {first}=….")
+        given |= dict(zip(placed, args, strict=False))
         for name in given:
-            if name not in own:
-                close = difflib.get_close_matches(name, own, 1)
-                hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(own)}."
-                raise InputError(f"{cls.__name__} has no argument {name!r}.", hint=hint, field=name)
-        for name, each in own.items():
-            if name not in given and each.default is MISSING and each.default_factory is MISSING:
-                raise InputError(f"{cls.__name__} needs {name}.", hint=f"Give {name}=….", field=name)
-        records = _records(cls)
+            if name not in known and not open_ended:
+                close = difflib.get_close_matches(name, known, 1)
+                hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
+                raise InputError(f"{title} has no argument {name!r}.", hint=hint, field=name)
+        for name, each in known.items():
+            if name not in given and each.default is each.empty and each.kind is not each.VAR_KEYWORD:
+                raise InputError(f"{title} needs {name}.", hint=f"Give {name}=….", field=name)
+        records = _records(function)
         for name, value in given.items():
-            if name in PLACES and value is not None:
+            if value is None:
+                continue
+            if name in PLACES:
                 given[name] = _folder(name, value)
             elif name in records and not isinstance(value, records[name]):
                 given[name] = _record(name, value, records[name])
-        made(self, **given)
+        return function(self, **given)
 
-    cls.__init__ = checked
-    return cls
+    return checked
 
 
-def _records(cls: type) -> dict[str, type[Record]]:
-    """The arguments that are one record, such as options and limits."""
-    hints = get_type_hints(cls)
-    return {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Record)}
+def _records(function: Any) -> dict[str, type[Record]]:
+    """The arguments that are one record, or None, such as options and limits."""
+    found: dict[str, type[Record]] = {}
+    for name, hint in get_type_hints(function).items():
+        members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        records = [each for each in members if isinstance(each, type) and issubclass(each, Record)]
+        if len(records) == 1 and name != "return":
+            found[name] = records[0]
+    return found
 
 
 def _folder(name: str, value: object) -> Path:
@@ -72,11 +89,4 @@ def _record(name: str, value: object, record: type[Record]) -> Record:
     try:
         return record.model_validate(dict(value))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or name
-        says = first["msg"].removeprefix("Value error, ")
-        raise InputError(
-            f"{name}: {where} cannot be {first['input']!r}: {says}.",
-            hint=f"See {record.__name__}.",
-            field=where,
-        ) from None
+        raise wrong_value(record, error) from None

@@ -309,13 +309,7 @@ class Optimizer:
         if fields.get("operators"):
             strategy = fields.get("strategy", "proapo")
             fields["operators"] = check_operators(fields["operators"], strategy=strategy)
-        try:
-            options = OptimizeOptions.model_validate(fields)
-        except ValidationError as error:
-            first = error.errors()[0]
-            why = first["msg"].removeprefix("Value error, ")
-            option = option_name(str(first["loc"][0]))
-            raise InputError(f"{option} cannot be {first['input']}: {why}.") from None
+        options = OptimizeOptions.model_validate(fields)
         if "book" in left:
             left["book"] = read_book(left["book"])
         if "classes" in left:
@@ -354,7 +348,7 @@ class Optimizer:
                 "base_url": base_url or kept["base_url"],
             }
             return cls(**kept, out=run.path.parent, earlier=run)
-        except (KeyError, TypeError, ValidationError) as error:
+        except (KeyError, TypeError, ValidationError, InputError) as error:
             raise RunError(
                 f"The configuration of run {run.run_id} cannot be read.",
                 hint="Another version of Fieldmark wrote it: start a new run, answers come from the cache.",

@@ -4,18 +4,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldmark.errors import InputError
 from fieldmark.records import Prediction, RunManifest, Skipped, Unread
+from fieldmark.records.tables import data_frame, html_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ROWS = 50
-"""Rows of the table that a notebook shows."""
 SMALL = 0.05
 """Contributions below this are told together."""
 
@@ -74,15 +72,16 @@ class Resolution(Sequence[Prediction | Unread]):
 
     def _repr_html_(self) -> str:
         """A table of the first results, for notebooks."""
-        rows = "".join(
-            f"<tr><td>{escape(each.image)}</td><td>{escape(each.label or '')}</td><td>{each.status}</td>"
-            f"<td>{'' if each.confidence is None else f'{each.confidence:.2f}'}</td></tr>"
-            for each in self.results[:MOST_ROWS]
-        )
-        left = len(self) - MOST_ROWS
-        more = f"<p>… and {left:,} more</p>" if left > 0 else ""
-        head = "<tr><th>image</th><th>label</th><th>status</th><th>confidence</th></tr>"
-        return f"<p>{escape(repr(self))}</p><table>{head}{rows}</table>{more}"
+        rows = [
+            (
+                each.image,
+                each.label or "",
+                each.status,
+                "" if each.confidence is None else f"{each.confidence:.2f}",
+            )
+            for each in self.results
+        ]
+        return html_table(repr(self), ("image", "label", "status", "confidence"), rows)
 
     @cached_property
     def results(self) -> tuple[Prediction | Unread, ...]:
@@ -150,13 +149,9 @@ class Resolution(Sequence[Prediction | Unread]):
         Raises:
             InputError: pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise InputError("pandas is not installed.", hint='pip install "fieldmark[pandas]"') from error
         columns = [*Prediction.model_fields, "decision", "reason"]
         rows = [{**each.model_dump(), "decision": getattr(each, "decision", None)} for each in self.results]
-        return pd.DataFrame(rows, columns=columns)
+        return data_frame(rows, columns)
 
     def _result(self, image: int | str | Path) -> Prediction | Unread:
         """The result of one image, by place or path."""

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fieldmark.agents.resolve.options import ResolveOptions
-from fieldmark.errors import RunError
+from fieldmark.errors import InputError, RunError
 from fieldmark.records import Limits, PromptBook
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.unchanged import UNCHANGED
@@ -30,7 +30,7 @@ def arguments_of(run: RunFolder) -> tuple[dict[str, Any], list[str]]:
             "options": ResolveOptions.model_validate(kept["options"]),
             "limits": Limits.model_validate(kept["limits"]),
         }
-    except (KeyError, TypeError, ValidationError) as error:
+    except (KeyError, TypeError, ValidationError, InputError) as error:
         raise RunError(
             f"The configuration of run {run.run_id} cannot be read.",
             hint="Another version of Fieldmark wrote it: start a new run, answers come from the cache.",

@@ -267,17 +267,9 @@ def loop_options(chosen: dict[str, Any]) -> "ResolveOptions":
     Raises:
         InputError: One of them cannot be used.
     """
-    from pydantic import ValidationError
-
     from fieldmark.agents.resolve.options import ResolveOptions
 
-    try:
-        return ResolveOptions.model_validate(chosen)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "--" + ".".join(str(part) for part in first["loc"]).replace("_", "-")
-        says = first["msg"].removeprefix("Value error, ").rstrip(".")
-        raise InputError(f"{name} cannot be {first['input']}: {says[:1].lower()}{says[1:]}.") from None
+    return ResolveOptions.model_validate(chosen)
 
 
 def refuse_idle(

@@ -19,6 +19,8 @@ from fieldmark.errors import FieldmarkError, LimitReached
 INTERRUPTED = 130
 CLOSED_PIPE = 141
 BROKEN = 2
+OPTIONS = {"most_templates": "templates", "operators": "operator"}
+"""Options that are called otherwise than the argument they set."""
 
 
 class InterruptedRun(FieldmarkError):
@@ -101,7 +103,10 @@ def with_option(error: FieldmarkError) -> tuple[str, str]:
     """Message and hint of an error, with the option that sets its field: "Choose another (--out)."."""
     if not error.field:
         return error.message, error.hint
-    option = f"(--{error.field.replace('_', '-')})"
+    name = f"--{OPTIONS.get(error.field, error.field).replace('_', '-')}"
+    if error.message.startswith(f"{error.field} "):
+        return name + error.message.removeprefix(error.field), error.hint
+    option = f"({name})"
 
     def named(words: str) -> str:
         return f"{words.removesuffix('.')} {option}{'.' * words.endswith('.')}"

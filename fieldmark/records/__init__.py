@@ -1,6 +1,6 @@
 """The frozen records that cross a border of the package, and nothing that acts on them."""
 
-from fieldmark.records._base import Record
+from fieldmark.records._base import Options, Record, wrong_value
 from fieldmark.records.annotation import Board, Call, ClauseVerdict, Finding, Verdict
 from fieldmark.records.concepts import (
     Clause,
@@ -63,6 +63,7 @@ __all__ = [
     "Limits",
     "Mark",
     "Message",
+    "Options",
     "Origin",
     "OriginKind",
     "Pooling",
@@ -84,4 +85,5 @@ __all__ = [
     "Verdict",
     "Version",
     "Vote",
+    "wrong_value",
 ]

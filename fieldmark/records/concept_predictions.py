@@ -1,12 +1,16 @@
 """What a concept's classifier says of images."""
 
 from collections import Counter
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from fieldmark.records._base import Record
 from fieldmark.records.predictions import Skipped, Unread
+from fieldmark.records.tables import data_frame, html_table
+
+if TYPE_CHECKING:
+    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
 
 
 class ClauseScore(Record):
@@ -76,3 +80,23 @@ class ConceptPredictions(Record):
         counts = Counter(each.label or "unread" for each in self.results)
         found = ", ".join(f"{number:,} {label}" for label, number in counts.items())
         return f"ConceptPredictions({self.concept!r} v{self.version}: {found})"
+
+    def _repr_html_(self) -> str:
+        """A table of the first results, for notebooks."""
+        rows = [
+            (each.image, each.label or "", "" if isinstance(each, Unread) else f"{each.probability:.2f}")
+            for each in self.results
+        ]
+        return html_table(repr(self), ("image", "label", "probability"), rows)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """One row an image, in order; a column for each field of `ConceptPrediction`, and `reason`.
+
+        `reason` says why an image could not be read; its other fields are empty. `clauses` holds lists of
+        mappings with the fields of `ClauseScore`.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        rows = [each.model_dump() for each in self.results]
+        return data_frame(rows, [*ConceptPrediction.model_fields, "reason"])

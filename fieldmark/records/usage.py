@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from fieldmark.records._base import Record
+from fieldmark.records._base import Options, Record
 
 
 class Usage(Record):
@@ -48,7 +48,7 @@ class Price(Record):
     completion: float = Field(ge=0)
 
 
-class Limits(Record):
+class Limits(Options):
     """The most a run may spend; `None` means no limit."""
 
     max_calls: int | None = Field(default=None, ge=0)

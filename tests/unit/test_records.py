@@ -13,7 +13,6 @@ from fieldmark.records import (
     Concept,
     Definition,
     EncoderUsage,
-    Limits,
     Origin,
     Prediction,
     Price,
@@ -106,8 +105,6 @@ def test_encoding_adds_up_but_distinct_things_do_not() -> None:
 @pytest.mark.parametrize(
     ("kind", "wrong"),
     [
-        (Limits, {"max_calls": -1}),
-        (Limits, {"max_cost": -0.1}),
         (Price, {"prompt": -1.0, "completion": 0.0}),
         (CandidateClass, {"class_name": "a", "probability": 1.1}),
     ],

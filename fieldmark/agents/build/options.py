@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from fieldmark.records import Record
+from fieldmark.records import Options
 
 
-class BuildOptions(Record):
+class BuildOptions(Options):
     """How a classifier is built."""
 
     annotate: int = Field(default=1500, ge=8)

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from fieldmark.records import Record
+from fieldmark.records import Options
 
 
-class DefineOptions(Record):
+class DefineOptions(Options):
     """Everything about a conversation that may be chosen."""
 
     questions: int = Field(default=6, ge=0)

@@ -4,13 +4,13 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from fieldmark.records import Record
+from fieldmark.records import Options
 
 Strategy = Literal["proapo", "random"]
 FitnessName = Literal["entropy", "accuracy", "lexicographic"]
 
 
-class OptimizeOptions(Record):
+class OptimizeOptions(Options):
     """How a prompt search gathers, searches and stops."""
 
     noun: str = "object"

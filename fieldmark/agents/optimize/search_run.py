@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
@@ -24,6 +24,7 @@ from fieldmark.agents.optimize.state import OptimizeState
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import PromptBook, Record, Usage
+from fieldmark.records.tables import data_frame, html_table
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
@@ -38,6 +39,9 @@ from fieldmark.tools.search.operators import OPERATORS
 from fieldmark.tools.search.reflect import REFLECT
 from fieldmark.tools.statistics.intervals import paired_difference
 from fieldmark.tools.statistics.resample import Gain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
 NO_TEST = "There were no test images to look at."
@@ -106,6 +110,47 @@ class OptimizeResult(Record):
     resumed: bool
     notes: tuple[str, ...] = ()
     run: str
+
+    def __repr__(self) -> str:
+        top1 = "" if self.best.test_top1 is None else f", test top-1 {_percent(self.best.test_top1)}"
+        return (
+            f"OptimizeResult({self.classes:,} classes, {self.shots} shots each: fitness "
+            f"{self.start.fitness:.2f} -> {self.best.fitness:.2f}{top1}; run {self.run!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """A table of the two books, for notebooks."""
+        rows = [
+            (
+                name,
+                f"{book.prompts:,}",
+                f"{book.fitness:.2f}",
+                _percent(book.train_top1),
+                _percent(book.test_top1),
+            )
+            for name, book in (("start", self.start), ("best", self.best))
+        ]
+        return html_table(repr(self), ("book", "prompts", "fitness", "training top-1", "test top-1"), rows)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Two rows for each encoder, the start and the best book; a column for each field of `BookScore`.
+
+        `clip` is empty for the encoder that was searched with. Of the others only `test_top1` is known.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        rows = [
+            {"book": name, **book.model_dump()} for name, book in (("start", self.start), ("best", self.best))
+        ]
+        for other in self.also:
+            rows.append({"book": "start", "clip": other.clip, "test_top1": other.start_top1})
+            rows.append({"book": "best", "clip": other.clip, "test_top1": other.best_top1})
+        return data_frame(rows, ["book", "clip", *BookScore.model_fields])
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}%"
 
 
 @dataclass(kw_only=True)

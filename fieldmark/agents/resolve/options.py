@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fieldmark.records import Record
+from fieldmark.records import Options
 
 Start = Literal["descriptors", "names", "book"]
 Rule = Literal["table", "nb", "fudd"]
@@ -12,7 +12,7 @@ Ask = Literal["table", "groups", "pairs"]
 CandidateRuleName = Literal["margin", "topk", "conformal"]
 
 
-class ResolveOptions(Record):
+class ResolveOptions(Options):
     """How the resolve loop starts, asks, scores and stops."""
 
     noun: str = "object"

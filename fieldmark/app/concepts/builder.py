@@ -80,6 +80,7 @@ class ConceptBuilder:
     progress: Progress = no_progress
 
     @classmethod
+    @checked_arguments
     def open(
         cls,
         name: str,

@@ -9,6 +9,7 @@ from typing import Self
 
 from torch import Tensor
 
+from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.inputs import Images, find_given, names_of
 from fieldmark.app.models import choose_models
 from fieldmark.app.stores import name_of, open_stores
@@ -20,6 +21,7 @@ from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.runs.events import ImagesEncoded, Progress, no_progress
 
 
+@checked_arguments
 class ConceptClassifier:
     """An exported classifier, ready to use.
 

@@ -70,6 +70,7 @@ class ConceptConversation:
     skipped: tuple[Skipped, ...] = ()
 
     @classmethod
+    @checked_arguments
     def new(
         cls,
         name: str,
@@ -141,6 +142,7 @@ class ConceptConversation:
         )
 
     @classmethod
+    @checked_arguments
     def open(
         cls,
         name: str,

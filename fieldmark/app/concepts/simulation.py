@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.stores import Stores, open_stores
-from fieldmark.errors import RunError
+from fieldmark.errors import InputError, RunError
 from fieldmark.evals.owners.options import SimulateOptions
 from fieldmark.evals.owners.results import OwnerRun, SimulateResult
 from fieldmark.evals.owners.rules import RULE_BY_KEY
@@ -50,7 +48,7 @@ def earlier_simulation(run_id: str, out: Path) -> tuple[SimulateOptions, RunFold
     folder = RunFolder.open(out, run_id, kind=KIND)
     try:
         return SimulateOptions.model_validate(folder.config.options), folder
-    except ValidationError as error:
+    except InputError as error:
         raise RunError(
             f"The options of {str(folder.path)!r} cannot be read: {str(error).splitlines()[0]}.",
             hint="Start a new run.",

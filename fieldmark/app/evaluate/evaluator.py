@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.evaluate.inputs import OwnData, own_test_set
@@ -311,11 +311,7 @@ class Evaluator:
         """
         left = dict(given)
         chosen = {name: left.pop(name) for name in tuple(left) if name in EvalOptions.model_fields}
-        try:
-            options = EvalOptions.model_validate(chosen)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InputError(f"--{first['loc'][0]} cannot be {first['input']}: {first['msg']}.") from None
+        options = EvalOptions.model_validate(chosen)
         for name in ("methods", "settings"):
             if name in chosen and not chosen[name]:
                 raise InputError(f"--{name} names none.", hint=f"Name some, or leave --{name} out.")
@@ -341,7 +337,7 @@ class Evaluator:
             kept["options"] = EvalOptions.model_validate(kept["options"])
             kept["limits"] = Limits.model_validate(kept["limits"])
             return cls(**kept, out=run.path.parent, earlier=run)
-        except (KeyError, TypeError, ValidationError) as error:
+        except (KeyError, TypeError, InputError) as error:
             raise RunError(
                 f"The configuration of run {run.run_id} cannot be read.",
                 hint="Another version of Fieldmark wrote it: start a new run with --skip-done.",

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fieldmark.records import Record
+from fieldmark.records import Options
 
 Control = Literal["name_only", "static_prompt", "same_labels_head", "random_boards", "no_conversation"]
 CONTROLS: tuple[Control, ...] = (
@@ -18,7 +18,7 @@ GuideBy = Literal["in-process", "http"]
 Variant = Literal["exact", "flips5", "flips10", "boundary", "unsure", "terse", "midway", "rare"]
 
 
-class SimulateOptions(Record):
+class SimulateOptions(Options):
     """What is simulated."""
 
     owners: tuple[str, ...]

@@ -2,14 +2,14 @@
 
 from pydantic import Field
 
-from fieldmark.records import Record
+from fieldmark.records import Options
 
 BASELINE = "clip"
 CONTROL = "waffle"
 """Random words in the place of descriptors: what every method that asks a language model must beat."""
 
 
-class EvalOptions(Record):
+class EvalOptions(Options):
     """What is put into one table."""
 
     data: str

@@ -1,11 +1,15 @@
 """Records of the table of methods: one for each method, seed and setting, and the rows they give."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from fieldmark.evals.table.counting import Cost
 from fieldmark.records import Record
+from fieldmark.records.tables import data_frame, html_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CI = tuple[float, float]
 Outcome = Literal["done", "left_out", "failed"]
@@ -15,6 +19,8 @@ BOUND = "an upper bound: it is told the class names, which are kept from the oth
 """The note of a run that is no fair rival of the others."""
 ALPHA = 0.05
 """An adjusted p below it is taken for a difference."""
+MOST_SHOWN = 4
+"""Rows that the short form of a result shows."""
 
 
 class TestRecord(Record):
@@ -183,3 +189,43 @@ class EvalResult(Record):
     seconds: float
     notes: tuple[str, ...] = ()
     run: str
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{row.method} {_shown(row.top1) or row.outcome}" for row in self.rows[:MOST_SHOWN])
+        more = ", …" if len(self.rows) > MOST_SHOWN else ""
+        return f"EvalResult({self.data!r}, top-1: {found}{more}; run {self.run!r})"
+
+    def _repr_html_(self) -> str:
+        """A table of the rows, for notebooks."""
+        head = ("setting", "method", "outcome", "top-1", "95% interval", "minus baseline", "p (Holm)")
+        rows = [
+            (
+                row.setting,
+                row.method,
+                row.outcome,
+                _shown(row.top1),
+                "" if row.ci95 is None else f"{_shown(row.ci95[0])} to {_shown(row.ci95[1])}",
+                "" if row.difference is None else f"{row.difference:+.3f}",
+                "" if row.p_holm is None else f"{row.p_holm:.2g}",
+            )
+            for row in self.rows
+        ]
+        return html_table(repr(self), head, rows)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """One row for each `Row`, in order: a column for each of its fields and properties.
+
+        Fractions are in 0..1. `ci95` and the other intervals hold pairs.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        properties = ("is_bound", "against_baseline", "against_control")
+        rows = [
+            {**row.model_dump(), **{name: getattr(row, name) for name in properties}} for row in self.rows
+        ]
+        return data_frame(rows, [*Row.model_fields, *properties])
+
+
+def _shown(share: float | None) -> str:
+    return "" if share is None else f"{share:.3f}"

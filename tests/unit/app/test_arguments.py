@@ -5,7 +5,20 @@ from typing import Any
 
 import pytest
 
-from fieldmark import Classifier, EvalOptions, Evaluator, Optimizer, ResolveOptions
+from fieldmark import (
+    BuildOptions,
+    Classifier,
+    ConceptBuilder,
+    ConceptClassifier,
+    ConceptConversation,
+    DefineOptions,
+    EvalOptions,
+    Evaluator,
+    Limits,
+    OptimizeOptions,
+    Optimizer,
+    ResolveOptions,
+)
 from fieldmark.errors import InputError
 
 NAMES = ["finch", "heron"]
@@ -22,6 +35,21 @@ NAMES = ["finch", "heron"]
         (Classifier, {"classes": NAMES, "limits": 3}, "limits", "no Limits"),
         (Optimizer, {"data": "x", "options": {"generations": "many"}}, "generations", "cannot be 'many'"),
         (Evaluator, {"options": {"shots": -1, "data": "x"}}, "shots", "cannot be -1"),
+        (ConceptClassifier, {}, "folder", "needs folder"),
+        (ConceptClassifier, {"folder": "x", "home": 3}, "home", "no path"),
+        (ConceptConversation, {"folder": "x", "set": 1}, "set", "Did you mean setup"),
+        (ConceptConversation.new, {"name": "x", "pol": "y"}, "pol", "Did you mean pool"),
+        (ConceptConversation.open, {"name": "x", "options": {"blind": -1}}, "blind", "cannot be -1"),
+        (ConceptBuilder, {}, "folder", "needs folder"),
+        (ConceptBuilder.open, {"name": "x", "limits": {"max_calls": -1}}, "max_calls", "cannot be -1"),
+        (ResolveOptions, {"k": -1}, "k", "^k cannot be -1: input should be greater than or equal to 1"),
+        (ResolveOptions, {"taw": 1}, "taw", "no field 'taw'. Did you mean tau"),
+        (OptimizeOptions, {"folds": 1}, "folds", "^folds cannot be 1: one fold leaves nothing"),
+        (DefineOptions, {"kind": "x"}, "kind", "^kind cannot be 'x'"),
+        (BuildOptions, {"owner_weights": ("x",)}, "owner_weights", "^owner_weights.0 cannot be 'x'"),
+        (EvalOptions, {}, "data", "needs data"),
+        (EvalOptions, {"data": "x", "seeds": 0}, "seeds", "^seeds cannot be 0"),
+        (Limits, {"max_calls": -1}, "max_calls", "^max_calls cannot be -1"),
     ],
 )
 def test_a_wrong_argument_is_named(cls: Any, given: dict[str, Any], field: str, says: str) -> None:

@@ -49,7 +49,7 @@ def test_only_what_was_given_is_passed_on() -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("tau", 0.0), ("tau", 1.5), ("alpha", 1.0), ("k", 0)])
 def test_a_number_out_of_range_names_its_option(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=rf"^--{name} cannot be {value}: input should be "):
+    with pytest.raises(InputError, match=rf"^{name} cannot be {value}: input should be "):
         loop_options({name: value})
 
 
