@@ -22,16 +22,18 @@ def check_loop(options: ResolveOptions, *, has_book: bool, calibrated: bool) -> 
         InputError: They cannot be used.
     """
     if options.start == "book" and not has_book:
-        raise InputError("A run that starts from a prompt book needs one.", hint="Give book=… (--book FILE).")
+        raise InputError("A run that starts from a prompt book needs one.", hint="Give one.", field="book")
     if options.candidates == "conformal" and not calibrated:
         raise InputError(
             "Conformal candidates need labelled calibration images, and there are none.",
-            hint="Give calibration=… (--calibration DIR) with one folder per class.",
+            hint="Give a folder of them, with one folder per class.",
+            field="calibration",
         )
     if calibrated and options.candidates != "conformal":
         raise InputError(
             f"Calibration images are of no use to {options.candidates} candidates.",
-            hint='Choose candidates="conformal" (--candidates conformal), or leave the calibration out.',
+            hint="Leave the calibration out, or choose conformal candidates.",
+            field="candidates",
         )
     if options.candidates == "topk" and options.k < 2:
         raise InputError(
@@ -50,12 +52,13 @@ def check_book(book: PromptBook, classes: Sequence[str]) -> None:
     if book.classes != tuple(classes):
         raise ClassNamesError(
             f"The prompt book does not fit the classes: {_misfit(book.classes, classes)}.",
-            hint="Leave --classes out to take them from the book (in Python, classes=book.classes).",
+            hint="Take the classes from the book: classes=book.classes, or none on the command line.",
         )
     if not book.prompts:
         raise InputError(
             "The prompt book has no prompt for any class.",
-            hint="Start from names (--start names, without the book), or give another book.",
+            hint="Give another book, or none and start from names.",
+            field="start",
         )
     check_weights(book)
 
@@ -100,7 +103,7 @@ def check_calibration(
         raise InputError(
             f"{len(calibration)} calibration images are too few for alpha {options.alpha:g}{over}: "
             f"{needed} are needed.",
-            hint="Add images, raise alpha (--alpha) or lower max_rounds (--max-rounds).",
+            hint="Add images, raise alpha or lower max_rounds.",
         )
 
 

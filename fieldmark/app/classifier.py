@@ -100,7 +100,8 @@ class Classifier:
         if self.vlm_base_url and not self.vlm:
             raise SettingsError(
                 "An endpoint for a vision-language model was given, but no model.",
-                hint="Give vlm=… (--vlm MODEL).",
+                hint="Give the model, too.",
+                field="vlm",
             )
         # Told here, not after an hour of encoding, by which time the graph would tell it.
         if self.book and self._started_options().start == "book":
@@ -253,8 +254,8 @@ class Classifier:
         if asks and chosen.llm is None:
             raise SettingsError(
                 "No language model is named.",
-                hint="Give llm=… (--llm MODEL, or FIELDMARK_LLM); or ask nothing, with start names and "
-                "max_rounds 0 (--start names --max-rounds 0).",
+                hint="Ask nothing, with start names and max_rounds 0; or name one, here or in FIELDMARK_LLM.",
+                field="llm",
             )
         if not asks or chosen.llm is None:
             yield None

@@ -37,7 +37,8 @@ def check_classes(names: Sequence[str]) -> tuple[str, ...]:
     if len(names) < 2:
         raise ClassNamesError(
             f"{len(names)} class name{'s' * (len(names) != 1)} given; telling apart takes at least two.",
-            hint="Give classes=[…] (--classes 'a,b,c', or a file with one name a line).",
+            hint="Give their names.",
+            field="classes",
         )
     if len(names) > MOST_CLASSES:
         raise ClassNamesError(f"{len(names)} class names; at most {MOST_CLASSES} work.")

@@ -37,7 +37,9 @@ def read_inputs(
     given = GivenTexts()
     if is_proapo_folder(data):
         if classes:
-            raise InputError("The dataset folder lists its classes itself.", hint="Leave --classes out.")
+            raise InputError(
+                "The dataset folder lists its classes itself.", hint="Leave the classes out.", field="classes"
+            )
         found, given = read_proapo_folder(data, images=images, shots=shots, seed=seed)
     else:
         named = classes or (book.classes if book else ())
@@ -45,7 +47,8 @@ def read_inputs(
     if book is not None and book.classes != found.classes:
         raise InputError(
             "The prompt book lists other classes than the images, or in another order.",
-            hint="Leave --classes out to take them from the book.",
+            hint="Leave the classes out to take them from the book.",
+            field="classes",
         )
     return found, given + read_texts(descriptions, found.classes)
 

@@ -118,8 +118,9 @@ class Optimizer:
         if self.options.folds > self.shots:
             raise InputError(
                 f"{self.options.folds} folds need {self.options.folds} training images a class, "
-                f"and --shots draws {self.shots}.",
-                hint="Give more --shots or fewer --folds.",
+                f"and {self.shots} are drawn.",
+                hint="Draw more shots, or make fewer folds.",
+                field="folds",
             )
         self._check_fitting()
         with open_stores(self.home) as stores:
@@ -372,8 +373,9 @@ def check_operators(names: Sequence[str], *, strategy: str) -> tuple[str, ...]:
     """
     if strategy == RANDOM_BY:
         raise InputError(
-            "--strategy random runs no operators: every one of its books is random.",
-            hint="Leave --operator or --strategy out.",
+            "The strategy random runs no operators: every one of its books is random.",
+            hint="Leave the operators or the strategy out.",
+            field="strategy",
         )
     operators_named(names)
     return tuple(str(Path(name).resolve()) if ".py:" in name else name for name in names)

@@ -206,7 +206,7 @@ def test_a_book_of_other_classes_is_refused_before_anything_is_done(
     assert outcome.code == 2
     assert outcome.lines == [
         f"fieldmark: The prompt book does not fit the classes: {says}",
-        "           Leave --classes out to take them from the book (in Python, classes=book.classes).",
+        "           Take the classes from the book: classes=book.classes, or none on the command line.",
     ]
     assert not Path(place.folder / "runs").exists()
 

@@ -319,4 +319,4 @@ def test_an_endpoint_for_no_vision_language_model_is_refused(
 ) -> None:
     outcome = at(endpoint, command_line).invoke(*classes(birds), "--vlm-base-url", "http://127.0.0.1:1/v1")
     assert outcome.code == 2
-    assert "--vlm MODEL" in outcome.err
+    assert "(--vlm)" in outcome.err

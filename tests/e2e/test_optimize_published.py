@@ -114,7 +114,7 @@ def test_what_a_published_folder_lacks_is_said(dtd: Path) -> None:
     images = ("--images", str(dtd / "images"))
     missing = " ".join(optimize(dtd, *images, "--seed", "3", code=2).stderr.split())
     assert "no few-shot file for seed 3 and 1 shot. It has seed 1 with shots 1, 16." in missing
-    assert "Leave --classes out" in optimize(dtd, *images, "--classes", "a,b", code=2).stderr
+    assert "Leave the classes out (--classes)." in optimize(dtd, *images, "--classes", "a,b", code=2).stderr
 
 
 def test_descriptions_join_the_pool_of_any_data_and_may_not_change(tmp_path: Path) -> None:

@@ -210,8 +210,9 @@ def test_calibration_labels_that_are_no_class_are_named(tmp_path: Path) -> None:
 
 
 def test_conformal_without_calibration_images_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--calibration"):
+    with pytest.raises(InputError, match="calibration images") as caught:
         run(make_context(tmp_path, WORLD, options=options(candidates="conformal")))
+    assert caught.value.field == "calibration"
 
 
 def test_calibration_images_are_asked_about_like_the_others(tmp_path: Path) -> None:

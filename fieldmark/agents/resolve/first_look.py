@@ -21,7 +21,7 @@ def first_book(notes: tuple[Note, ...], context: ResolveContext) -> PromptBook:
     if given is not None and given.classes != context.classes:
         raise InputError(
             "The prompt book lists other classes than the run, or in another order.",
-            hint="Leave --classes out to take them from the book.",
+            hint="Take the classes from the book.",
         )
     prompts: dict[str, list[Prompt]] = {name: [] for name in context.classes}
     source = given.prompts if given else tuple(prompt for note in notes for prompt in note.prompts)

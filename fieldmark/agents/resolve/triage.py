@@ -105,7 +105,8 @@ def candidate_rule(probabilities: Tensor, context: ResolveContext) -> CandidateR
             f"Conformal candidates need labelled calibration images; unknown classes there: {strangers[:5]}."
             if strangers
             else "Conformal candidates need labelled calibration images, and there are none.",
-            hint="Give --calibration DIR with one folder per class, named as in --classes.",
+            hint="Give a folder of them, with one folder per class that is named like it.",
+            field="calibration",
         )
     truth = torch.tensor([names[str(label)] for label in labels])
     alpha = options.alpha / (options.max_rounds + 1)

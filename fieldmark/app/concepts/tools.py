@@ -279,7 +279,8 @@ def _without_words(
         raise InputError(
             f"The pool holds {len(pool)} usable images; for CLIP to judge them alone it takes "
             f"{LEAST_REFERENCE}.",
-            hint="Make the concept anew with more images, or have a vision-language model judge them: --vlm.",
+            hint="Make the concept anew with more images, or have a vision-language model judge them.",
+            field="vlm",
         )
     annotator = ClipAnnotator(encoder, clip_reference(folder.load(), pool))
     return ConceptTools(

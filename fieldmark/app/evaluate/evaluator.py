@@ -340,7 +340,8 @@ class Evaluator:
         except (KeyError, TypeError, InputError) as error:
             raise RunError(
                 f"The configuration of run {run.run_id} cannot be read.",
-                hint="Another version of Fieldmark wrote it: start a new run with --skip-done.",
+                hint="Another version of Fieldmark wrote it: start a new run that skips what is done.",
+                field="skip_done",
             ) from error
 
 
@@ -375,7 +376,7 @@ def check_fitting(options: EvalOptions, own: OwnData | None, left: Mapping[str, 
         unused = ["species", "mistakes", "images_per_class"]
         why = f"Data of your own ({own.source}) are measured as they are."
         if options.settings:
-            raise InputError(why, hint="Leave --settings out: it is for the aviary.")
+            raise InputError(why, hint="Leave the settings out: they are for the aviary.", field="settings")
     if given := [f"--{name.replace('_', '-')}" for name in unused if name in left]:
         raise InputError(why, hint=f"Leave {', '.join(given)} out.")
 

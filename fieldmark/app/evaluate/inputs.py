@@ -17,7 +17,7 @@ from fieldmark.tools.images.given_paths import is_there
 SETTING = "test"
 ANYTHING = "object"
 ROOT = "(everything)"
-NO_NOUN = f'No noun was given: where a method needs a generic word, it said "{ANYTHING}"; see --noun.'
+NO_NOUN = f'No noun was given: where a method needs a generic word, it said "{ANYTHING}".'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +170,7 @@ def read_captions(
         InputError: There is no pool, the file cannot be read, or names no image of the pool.
     """
     if folder is None:
-        raise InputError("Captions belong to a pool of images.", hint="Name its folder with --pool.")
+        raise InputError("Captions belong to a pool of images.", hint="Name its folder.", field="pool")
     written: dict[Path, str] = {}
     try:
         # splitlines() would also split at the exotic line ends that a caption may hold.

@@ -37,9 +37,7 @@ async def by_resolving(bench: Bench) -> MethodScores:
     )
     state = await run_resolve(context)
     if state.stop_reason == "budget":
-        raise LimitReached(
-            "A limit stopped the resolve loop.", hint="Go on with --resume and a higher limit."
-        )
+        raise LimitReached("A limit stopped the resolve loop.", hint="Resume the run with a higher limit.")
     if state.stop_reason == "endpoint":
         raise EndpointError(context.endpoint_down or "The endpoint stopped answering the resolve loop.")
     scores = torch.from_numpy(context.arrays.get(state.scores))

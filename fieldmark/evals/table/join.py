@@ -73,7 +73,7 @@ def joined(folders: Sequence[RunFolder]) -> list[SettingRuns]:
                 raise InputError(
                     f"{folder.path} has other images, classes or shots of {name[0]} ({name[1]}) than the "
                     "runs before it.",
-                    hint="Join runs with the same --seed and --shots, or make a table of each.",
+                    hint="Join runs with the same seed and shots, or make a table of each.",
                 )
             later = {(run.method, run.seed): run for run in (*known.runs, *each.runs)}
             known.runs = list(later.values())

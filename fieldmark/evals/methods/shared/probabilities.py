@@ -49,7 +49,8 @@ def calibrate(scores: Tensor, labels: Tensor, *, seed: int) -> Calibrated:
         raise InputError(
             "Conformal candidates need two labelled images of each class: one for the temperature, one for "
             "the threshold.",
-            hint="Give --shots 2 or more.",
+            hint="Give two shots or more.",
+            field="shots",
         )
     half = draw_folds(labels, 2, search_seed(seed, "calibrate"))
     fit, kept = half == 0, half == 1

@@ -28,7 +28,7 @@ async def answers(specs: Sequence[QuestionSpec], bench: Bench) -> list[Note]:
     notes = await ask_all(specs, bench)
     for note in notes:
         if note.failure == "limit":
-            raise LimitReached(note.reason, hint="Go on with --resume and a higher limit.")
+            raise LimitReached(note.reason, hint="Resume the run with a higher limit.")
         if note.failure == "endpoint":
             raise EndpointError(note.reason)
     if len(notes) > 1 and all(note.failure == "unanswered" for note in notes):
