@@ -119,7 +119,7 @@ def test_support_by_hand():
 
 @pytest.mark.parametrize("per_class", [1, 4, 50])
 def test_support_equals_sorting(monkeypatch, per_class):
-    monkeypatch.setattr("fieldmark.evals.methods.shared.neighbours._ROWS_PER_BLOCK", 7)
+    monkeypatch.setattr("fieldmark.tools.scoring.neighbours._ROWS_PER_BLOCK", 7)
     pool, classes = unit_rows(30, 8, 0), unit_rows(5, 8, 1)
     found = nearest_support(pool, classes, per_class=per_class)
     order = (classes @ pool.T).argsort(dim=1, descending=True)[:, :per_class]

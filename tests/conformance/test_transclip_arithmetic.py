@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from fieldmark.evals.methods.shared.neighbours import nearest_neighbours
 from fieldmark.evals.methods.transclip import TransClipOptions, transclip_scores
 from fieldmark.tools.scoring import vectors as steps
+from fieldmark.tools.scoring.neighbours import nearest_neighbours
 
 
 def made_up(count=40, classes=4, width=6, seed=0):

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 
 from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.evidence import weighed
 from fieldmark.agents.resolve.rescoring import ScoredTable, tabulated
 from fieldmark.agents.resolve.state import Look
 from fieldmark.records import CandidateClass, Mark, Origin, Prediction, Prompt, PromptBook, Status
 from fieldmark.tools.books.wording import descriptor_text
 from fieldmark.tools.scoring.candidates import class_probabilities
 from fieldmark.tools.scoring.contributions import Explanation, decide
+from fieldmark.tools.scoring.evidence.explain import explain
 from fieldmark.tools.scoring.field_guide import FieldGuide
 from fieldmark.tools.scoring.table import TableResult
 
@@ -82,10 +84,20 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
     # Shares among all classes: being the only one left is a status, not certainty.
     probabilities = class_probabilities(scores[:count], temperature)
     table = table_of(outcome, context)
-    decision = decide(table.result, _padded(within, table.result)) if table else None
+    found = weighed(outcome.notebook, context) if context.options.rule == "evidence" else None
+    decision = None
+    if found is not None:
+        every = torch.ones(len(scores) - count, len(context.classes), dtype=torch.bool)
+        decision = explain(found.evidence, found.table, torch.cat([within, every]))
+    elif table is not None:
+        decision = decide(table.result, _padded(within, table.result))
     order = probabilities.masked_fill(~within, -1.0).sort(dim=1, descending=True, stable=True)
     label = decision.label[:count] if decision else order.indices[:, 0]
     runner_up = decision.runner_up[:count] if decision else _second(order.indices, within)
+    confidence = probabilities.gather(1, label[:, None].clamp(min=0))[:, 0]
+    if found is not None:
+        best = found.evidence.log_p[:count].argmax(1) == label
+        confidence = torch.where(best, found.evidence.confidence[:count], confidence)
     best_first = first[:count].max(1)
     sizes = left.sum(1).tolist()
     predictions: list[Prediction] = []
@@ -99,7 +111,7 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
                 image=str(image.path),
                 image_hash=image.content_hash,
                 label=context.classes[int(label[row])],
-                confidence=min(1.0, float(probabilities[row, int(label[row])])),
+                confidence=min(1.0, float(confidence[row])),
                 calibrated=False,
                 status=_status(sizes[row]),
                 candidates=tuple(
@@ -111,7 +123,9 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
                 first_confidence=min(1.0, float(best_first.values[row])),
                 runner_up=context.classes[rival] if rival >= 0 else None,
                 margin=float(decision.margin[row]) if decision and rival >= 0 else None,
-                marks=marks_of(row, decision, table.guide) if decision and table and rival >= 0 else (),
+                marks=marks_of(row, decision, table.guide if table else None)
+                if decision and rival >= 0
+                else (),
                 truth=image.label,
             )
         )
@@ -133,14 +147,14 @@ def with_look(prediction: Prediction, look: Look | None) -> Prediction:
     )
 
 
-def marks_of(row: int, decision: Explanation, guide: FieldGuide) -> tuple[Mark, ...]:
+def marks_of(row: int, decision: Explanation, guide: FieldGuide | None) -> tuple[Mark, ...]:
     """The attributes that decided one image, the weightiest first; they sum to its margin."""
     values = decision.contributions[row].tolist()
     marks: list[Mark] = []
     for t, contribution in enumerate(values):
         if abs(contribution) < MARKS_SHOWN_FROM:
             continue
-        if t >= len(guide.attributes):
+        if guide is None or t >= len(guide.attributes):
             marks.append(Mark(attribute=NAME_MARK, contribution=contribution))
             continue
         value = guide.values[t]

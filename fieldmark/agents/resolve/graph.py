@@ -12,6 +12,7 @@ from langgraph.types import Send
 from fieldmark.agents.resolve import rescoring
 from fieldmark.agents.resolve import triage as triaging
 from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.evidence import weighed
 from fieldmark.agents.resolve.finish import RunOutcome, conclude
 from fieldmark.agents.resolve.first_look import first_book, first_scores
 from fieldmark.agents.resolve.options import ResolveOptions
@@ -99,12 +100,15 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
         if state.round and context.options.rule != "fudd"
         else None
     )
+    by_evidence = context.options.rule == "evidence"
+    evidence = weighed(state.notebook, context).evidence if by_evidence else None
     result = triaging.triage(
         scores_hash=state.scores,
         candidates_hash=state.candidates,
         temperature=state.temperature,
         undescribed=rescoring.undescribed_classes(table) if table else None,
         admitted_hash=state.admitted,
+        evidence=evidence,
         context=context,
     )
     notes = rescoring.load_notebook(state.notebook, context).notes

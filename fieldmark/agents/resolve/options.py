@@ -7,7 +7,7 @@ from pydantic import Field
 from fieldmark.records import Options
 
 Start = Literal["descriptors", "names", "book"]
-Rule = Literal["table", "nb", "fudd"]
+Rule = Literal["table", "nb", "fudd", "evidence"]
 Ask = Literal["table", "groups", "pairs"]
 CandidateRuleName = Literal["margin", "topk", "conformal"]
 
@@ -22,7 +22,8 @@ class ResolveOptions(Options):
     descriptor_samples: int = Field(default=1, ge=1, le=64)
     """Answers to the general question per class; each after the first is a fresh sample."""
     rule: Rule = "table"
-    """Follow-up scoring: the table rule, its inductive form (naive Bayes), or FuDD's own."""
+    """Follow-up scoring: the table rule, its inductive form (naive Bayes), FuDD's own, or names and table
+    weighed by how reliable each is on the pool (evidence)."""
     ask: Ask = "table"
     """What follow-up questions look like: a planned field guide, rival groups, or FuDD's pairs."""
     candidates: CandidateRuleName = "margin"
@@ -36,6 +37,8 @@ class ResolveOptions(Options):
     """Margin rule: a class stays a candidate while its probability is at least tau times the best."""
     alpha: float = Field(default=0.1, gt=0, lt=1)
     """Conformal rule: the share of calibration-like images whose true class may be lost."""
+    risk: float = Field(default=0.05, gt=0, lt=1)
+    """Evidence rule: an image is resolved where its label is wrong with at most this probability."""
     max_rounds: int = Field(default=6, ge=0)
     group_size: int = Field(default=6, ge=2, le=12)
     name_weight: float | None = Field(default=None, ge=0)

@@ -7,13 +7,15 @@ import torch
 from torch import Tensor
 
 from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.evidence import weighed
+from fieldmark.agents.resolve.field_guide import guide_of, load_array, load_notebook
 from fieldmark.agents.resolve.planning import PlanView
 from fieldmark.agents.shared.notes import Note, Notebook
 from fieldmark.errors import InputError
 from fieldmark.prompts.tabulate import SeenValues
 from fieldmark.tools.books.wording import class_text
 from fieldmark.tools.scoring.candidates import class_probabilities, spread_temperature
-from fieldmark.tools.scoring.field_guide import FieldGuide, build_field_guide, value_cosines
+from fieldmark.tools.scoring.field_guide import FieldGuide, value_cosines
 from fieldmark.tools.scoring.fudd import PairTexts, fudd_scores_within
 from fieldmark.tools.scoring.table import TableOptions, TableResult, centred, table_rule
 
@@ -59,6 +61,8 @@ def rescore(notebook: str, first: Tensor, within: str, context: ResolveContext) 
         Scores, -inf where a class was not scored, and what to divide them by before the softmax. The
         table rule's scores are log-odds; FuDD's are cosines and are spread over rivals.
     """
+    if context.options.rule == "evidence":
+        return weighed(notebook, context).evidence.log_p, 1.0
     if context.options.rule == "fudd":
         scores = fudd(load_notebook(notebook, context), load_array(within, context), context)
         return scores, spread_temperature(scores)
@@ -66,16 +70,6 @@ def rescore(notebook: str, first: Tensor, within: str, context: ResolveContext) 
     if table is None:
         return first.clamp(min=1e-12).log(), 1.0
     return table.scores(first), context.options.table_temperature
-
-
-def load_notebook(notebook: str, context: ResolveContext) -> Notebook:
-    """All answers so far, by their hash; empty for ""."""
-    return Notebook.model_validate(context.arrays.get_json(notebook)) if notebook else Notebook()
-
-
-def load_array(name: str, context: ResolveContext) -> Tensor:
-    """An array that the state names by its hash."""
-    return torch.from_numpy(context.arrays.get(name))
 
 
 def tabulated(notebook: str, first: Tensor, within: str, context: ResolveContext) -> ScoredTable | None:
@@ -91,6 +85,9 @@ def tabulated(notebook: str, first: Tensor, within: str, context: ResolveContext
             interrupted would not be what it looks at after.
         context: The run.
     """
+    if context.options.rule == "evidence":
+        found = weighed(notebook, context)
+        return ScoredTable(found.guide, found.table) if found.guide and found.table else None
     key = f"table {notebook} {within}"
     if key not in context.memo:
         context.memo.clear()
@@ -113,21 +110,6 @@ def _tabulate(notebook: Notebook, first: Tensor, within: str, context: ResolveCo
         reference=None if reference is None else value_cosines(guide, reference, encode),
     )
     return ScoredTable(guide, result)
-
-
-def guide_of(notebook: Notebook, context: ResolveContext) -> FieldGuide | None:
-    """The answers merged by meaning into a table of votes; None without any vote."""
-    if not notebook.votes:
-        return None
-    encode = context.encoder.encode_texts
-    guide = build_field_guide(
-        notebook.votes,
-        context.classes,
-        encode,
-        noun=context.options.noun,
-        prompted={vote.source for note in notebook.notes if note.spec.attributes for vote in note.votes},
-    )
-    return guide if guide.attributes else None
 
 
 def name_weight(cosines: Tensor, context: ResolveContext, *, pooled: bool = False) -> Tensor:

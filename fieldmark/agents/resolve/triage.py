@@ -8,6 +8,7 @@ from torch import Tensor
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.errors import InputError
 from fieldmark.tools.scoring.candidates import CandidateRule, Conformal, Margin, TopK, class_probabilities
+from fieldmark.tools.scoring.evidence.combine import Evidence
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ def triage(
     undescribed: Tensor | None,
     admitted_hash: str,
     context: ResolveContext,
+    evidence: Evidence | None = None,
 ) -> Triage:
     """Apply the candidate rule within the earlier candidates.
 
@@ -41,16 +43,20 @@ def triage(
             image of theirs would otherwise fall to whichever look-alike was described first.
         admitted_hash: The first look's candidates, or "" at the first look.
         context: The run.
+        evidence: What names and votes say, each as reliable as it is here; None by other rules. Only where
+            it is sure enough may one class be left, and every round looks at all classes anew.
     """
     scores = torch.from_numpy(context.arrays.get(scores_hash))
     before = (
         torch.from_numpy(context.arrays.get(candidates_hash))
-        if candidates_hash
+        if candidates_hash and evidence is None
         else torch.ones_like(scores, dtype=torch.bool)
     )
     left = class_probabilities(scores, temperature, within=before)
     kept = candidate_rule(left, context)(left, before)
-    if undescribed is not None:
+    if evidence is not None:
+        kept = sure_alone(evidence, left, kept, risk=context.options.risk)
+    elif undescribed is not None:
         kept |= before & undescribed
         admitted = torch.from_numpy(context.arrays.get(admitted_hash))
         kept = with_winners(scores.masked_fill(undescribed | ~admitted, -torch.inf), kept)
@@ -62,6 +68,25 @@ def triage(
         rejected=int((counts == 0).sum()),
         left=int(counts.sum()),
     )
+
+
+def sure_alone(evidence: Evidence, probabilities: Tensor, kept: Tensor, *, risk: float) -> Tensor:
+    """Leave one class where it is sure, and two or more where it is not.
+
+    Args:
+        evidence: What names and votes say.
+        probabilities: Of each class `[N, C]`.
+        kept: The classes that the candidate rule leaves `[N, C]` bool.
+        risk: The most that the label of a resolved image may be wrong with.
+
+    Returns:
+        `[N, C]` bool.
+    """
+    sure = evidence.confidence > 1 - risk
+    best = torch.zeros_like(kept).scatter(1, evidence.log_p.argmax(1, keepdim=True), True)
+    first_two = probabilities.topk(min(2, probabilities.shape[1]), dim=1).indices
+    least = kept | torch.zeros_like(kept).scatter(1, first_two, True) | best
+    return torch.where(sure[:, None], best, least)
 
 
 def with_winners(scores: Tensor, kept: Tensor) -> Tensor:

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.caption_words import Tagger, caption_words, content_words
-from fieldmark.evals.methods.shared.neighbours import nearest_rows
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores
 from fieldmark.evals.table.test_set import Need
+from fieldmark.tools.scoring.neighbours import nearest_rows
 from fieldmark.tools.scoring.vectors import Encode, encode_unit, image_steps, unit
 
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.class_vectors import descriptor_vectors, name_vectors
-from fieldmark.evals.methods.shared.neighbours import nearest_rows
 from fieldmark.evals.methods.shared.support import Support, fitting_support, fitting_vectors, label_sums
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores
 from fieldmark.evals.table.test_set import Need
+from fieldmark.tools.scoring.neighbours import nearest_rows
 from fieldmark.tools.scoring.vectors import image_steps, unit
 
 Psi = Literal["code", "paper"]

@@ -7,12 +7,12 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.class_vectors import descriptor_vectors, name_vectors
-from fieldmark.evals.methods.shared.neighbours import NeighbourGraph, nearest_neighbours, neighbour_graph
 from fieldmark.evals.methods.shared.probabilities import log_shares
 from fieldmark.evals.methods.shared.support import fitting_vectors
 from fieldmark.evals.table.bench import Bench
 from fieldmark.evals.table.method import Method, MethodScores
 from fieldmark.evals.table.test_set import Need
+from fieldmark.tools.scoring.neighbours import NeighbourGraph, nearest_neighbours, neighbour_graph
 from fieldmark.tools.scoring.vectors import image_steps, unit
 
 _LEAST_VARIANCE = 1e-12

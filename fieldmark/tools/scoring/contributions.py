@@ -52,7 +52,7 @@ def decide(result: TableResult, within: Tensor | None = None) -> Explanation:
     inside = columns >= 0
     if within is not None:
         inside = inside & within.gather(1, columns.clamp(min=0))
-    best = _best_two(scores, columns, inside)
+    best = best_two(scores, columns, inside)
     label, runner_up = best[:, 0], best[:, 1]
     parts = result.contributions_of(best)
     two = (runner_up >= 0)[:, None]
@@ -69,7 +69,7 @@ def decide(result: TableResult, within: Tensor | None = None) -> Explanation:
     )
 
 
-def _best_two(scores: Tensor, columns: Tensor, inside: Tensor) -> Tensor:
+def best_two(scores: Tensor, columns: Tensor, inside: Tensor) -> Tensor:
     """The two best classes per row [N, 2], those inside before all others; -1 where every score is -inf."""
     picked: list[Tensor] = []
     left, preferred = scores.clone(), scores.masked_fill(~inside, -torch.inf)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from fieldmark.evals.methods.shared.neighbours import nearest_neighbours, nearest_rows, neighbour_graph
 from fieldmark.tools.scoring import vectors as steps
+from fieldmark.tools.scoring.neighbours import nearest_neighbours, nearest_rows, neighbour_graph
 
 
 def unit_rows(count, width=6, seed=0):
@@ -28,7 +28,7 @@ def test_neighbours_equal_the_full_table(monkeypatch, k, block):
 @pytest.mark.parametrize("block", [40, 1 << 24])
 def test_nearest_rows_equal_the_full_table(monkeypatch, block):
     monkeypatch.setattr(steps, "STEP_ELEMENTS", block)
-    monkeypatch.setattr("fieldmark.evals.methods.shared.neighbours._ROWS_PER_BLOCK", 5)
+    monkeypatch.setattr("fieldmark.tools.scoring.neighbours._ROWS_PER_BLOCK", 5)
     queries, rows = unit_rows(9), unit_rows(33, seed=1)
     index, cosine = nearest_rows(queries, rows.half(), 7)
     expected = (queries @ rows.half().float().T).sort(dim=1, descending=True)

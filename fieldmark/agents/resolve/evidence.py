@@ -1,0 +1,111 @@
+"""The evidence of a run: what names, descriptors and answers say, each as reliable as it is here."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.field_guide import guide_of, load_notebook
+from fieldmark.agents.resolve.first_look import first_book
+from fieldmark.agents.shared.notes import Notebook
+from fieldmark.errors import InputError
+from fieldmark.tools.books.templates import IMAGENET_7, fill
+from fieldmark.tools.scoring.books import book_scores
+from fieldmark.tools.scoring.evidence.combine import Evidence, combine
+from fieldmark.tools.scoring.field_guide import FieldGuide, value_cosines
+from fieldmark.tools.scoring.prototype import ensemble_scores
+from fieldmark.tools.scoring.table import TableOptions, TableResult, table_rule
+
+MOST_CELLS = 60_000_000
+"""The most image × class × attribute cells that are weighed at once."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Evidence, and the field guide behind its votes.
+
+    Attributes:
+        evidence: The evidence.
+        guide: The answers as a table of votes; None before the first follow-up question.
+        table: The table rule's result, steered by the names; None without a guide.
+    """
+
+    evidence: Evidence
+    guide: FieldGuide | None
+    table: TableResult | None
+
+
+def weighed(notebook: str, context: ResolveContext) -> Weighed:
+    """The evidence by everything known so far; memoised per process.
+
+    Args:
+        notebook: Hash of all answers so far.
+        context: The run.
+
+    Raises:
+        InputError: There are too many images and classes to weigh them all at once.
+    """
+    key = f"evidence {notebook}"
+    if key not in context.memo:
+        context.memo.clear()
+        context.memo[key] = _weigh(load_notebook(notebook, context), context)
+    found = context.memo[key]
+    if not isinstance(found, Weighed):
+        raise InputError("The memo of the run holds something else than evidence.")
+    return found
+
+
+def _weigh(notebook: Notebook, context: ResolveContext) -> Weighed:
+    names = _name_views(notebook, context)
+    guide = guide_of(notebook, context)
+    attributes = len(guide.attributes) if guide else 0
+    if names[0].numel() * max(1, attributes) > MOST_CELLS:
+        raise InputError(
+            f"{names[0].shape[0]:,} images of {names[0].shape[1]:,} classes are too many to weigh at once.",
+            hint="Use the table rule, or fewer images at a time.",
+        )
+    if guide is None:
+        return Weighed(combine(context.vectors, names), None, None)
+    votes = _TableVotes(guide, context)
+    evidence = combine(context.vectors, names, votes, attributes=attributes)
+    return Weighed(evidence, guide, votes.steered)
+
+
+def _name_views(notebook: Notebook, context: ResolveContext) -> tuple[Tensor, ...]:
+    """Cosines with templates of the names, and with the first look's prompts where it has others."""
+    encode = context.encoder.encode_texts
+    templates = ensemble_scores(context.vectors, encode, [fill(IMAGENET_7, name) for name in context.classes])
+    if context.options.start == "names":
+        return (templates,)
+    first = first_book(tuple(note for note in notebook.notes if note.spec.kind == "describe"), context)
+    return templates, book_scores(first, context.vectors, encode)
+
+
+class _TableVotes:
+    """The table rule on the votes of some attributes; see `combine.SteeredVotes`."""
+
+    steered: TableResult | None = None
+    """The last result in which names steered."""
+
+    def __init__(self, guide: FieldGuide, context: ResolveContext) -> None:
+        encode, reference = context.encoder.encode_texts, context.encoder.reference
+        self._counts = guide.counts
+        self._cosines = value_cosines(guide, context.vectors, encode)
+        self._reference = None if reference is None else value_cosines(guide, reference, encode)
+        self._options = TableOptions(share="pool")
+
+    def __call__(self, attributes: Tensor | None, names: Tensor | None) -> Tensor:
+        which = torch.arange(self._counts.shape[1]) if attributes is None else attributes
+        result = table_rule(
+            self._cosines[:, which],
+            self._counts[:, which],
+            None,
+            self._options,
+            name_scores=names,
+            reference=None if self._reference is None else self._reference[:, which],
+        )
+        if names is None:
+            return result.scores
+        self.steered = result
+        return result.scores - names

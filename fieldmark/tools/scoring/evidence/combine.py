@@ -1,0 +1,127 @@
+"""Combines what names and votes say into class probabilities that know how reliable each is here."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fieldmark.tools.scoring.evidence.groups import Groups, grouped
+from fieldmark.tools.scoring.evidence.likeness import Likeness
+from fieldmark.tools.scoring.evidence.names import NameEvidence, name_evidence
+from fieldmark.tools.scoring.evidence.votes import scale_for, votes_accuracy
+
+OWN = 0.25
+"""Share of an image's own evidence against the mean evidence of its group."""
+SHARED_MISTAKE = 0.15
+"""Times (1 - accuracy of the votes): chance that several votes on a class are wrong together."""
+MOST_SHARPENING = 3.0
+"""The most that averaging over a group may add to its evidence, before the root is taken."""
+
+SteeredVotes = Callable[[Tensor | None, Tensor | None], Tensor]
+"""(attributes [m] int64 or None for all, name log-odds [N, C] or None) to class scores [N, C]: the table
+rule on these attributes' votes. The name log-odds steer its corrections and are no part of the scores."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Class probabilities, and all that they are made of.
+
+    Attributes:
+        log_p: Log-probability of each class [N, C] float32.
+        confidence: Probability of the likeliest class [N] float32, lowered for classes that votes alone
+            describe.
+        names: What names say.
+        votes: Log-odds by the votes, corrected with the names [N, C] float32; None without votes.
+        votes_accuracy: Estimated top-1 of the votes by themselves; None without votes.
+        votes_weight: The factor that the table rule's scores were multiplied by; 0 without votes.
+        groups: Which images lie together.
+        sharpening: The factor on the mean evidence of a group: averages of many images say more than one
+            does.
+    """
+
+    log_p: Tensor
+    confidence: Tensor
+    names: NameEvidence
+    votes: Tensor | None
+    votes_accuracy: float | None
+    votes_weight: float
+    groups: Groups
+    sharpening: float
+
+    def pooled(self, values: Tensor) -> Tensor:
+        """What values [N, K] that add up to the evidence add to the log-odds of each image [N, K].
+
+        The rule is linear: parts of the evidence that sum to it pool to parts that sum to the answer.
+        """
+        return OWN * values + (1 - OWN) * self.sharpening * self.groups.pooled(values)
+
+
+def combine(
+    vectors: Tensor, names: Sequence[Tensor], votes: SteeredVotes | None = None, *, attributes: int = 0
+) -> Evidence:
+    """Class probabilities from names and votes, without a label.
+
+    1. Names speak with a strength read off each name's own column (`name_evidence`).
+    2. Votes are scaled to the accuracy that two halves of the attributes betray (`votes_accuracy`).
+    3. Names steer the table's corrections and are not counted twice.
+    4. Images are grouped around class means with that evidence E as prior (`grouped`).
+    5. E is averaged over the group, not summed, as a group shares the mistakes of its votes:
+
+        log p[n,.] = log softmax(.25 E[n,.] + .75 k sum_c r[n,c] mean_c E)
+
+    The average of a group scatters less than one image does. Evidence E that is calibrated for one image
+    has margins of variance V = 2 · their mean; the part s² of it that lies within groups averages out, so
+    that the averages are worth k = sqrt(V / (V - s²(1 - 1/n))), at most sqrt(3). The root is a caution:
+    groups are not pure.
+
+    Args:
+        vectors: Unit image vectors [N, D] float32.
+        names: Cosines of images with texts that hold the class names [N, C], one tensor a kind of text.
+        votes: The table rule on the votes; None where there are none.
+        attributes: How many attributes the votes are about.
+
+    Returns:
+        The evidence.
+    """
+    classes = names[0].shape[1]
+    named = name_evidence(names, Likeness(vectors, classes=classes))
+    evidence, corrected, accuracy, weight = named.log_odds, None, None, 0.0
+    if votes is not None:
+        accuracy = votes_accuracy(lambda which: votes(which, None), attributes=attributes, classes=classes)
+        weight = scale_for(votes(None, None), accuracy)
+        corrected = weight * votes(None, named.log_odds)
+        evidence = evidence + corrected
+    groups = grouped(vectors, evidence)
+    sharpening = _sharpening(evidence, groups)
+    log_p = (OWN * evidence + (1 - OWN) * sharpening * groups.pooled(evidence)).log_softmax(1)
+    top, label = log_p.exp().max(1)
+    by_votes_alone = (1 - (accuracy or 0.0)) * (1 - named.known[label])
+    return Evidence(
+        log_p=log_p,
+        confidence=top * (1 - SHARED_MISTAKE * by_votes_alone),
+        names=named,
+        votes=corrected,
+        votes_accuracy=accuracy,
+        votes_weight=weight,
+        groups=groups,
+        sharpening=sharpening,
+    )
+
+
+def _sharpening(evidence: Tensor, groups: Groups) -> float:
+    """How much more the mean evidence of a group is worth than that of one image."""
+    if evidence.shape[1] < 2:
+        return 1.0
+    count = groups.shares.sum(0)
+    best = groups.means(evidence).topk(2, dim=1)
+    label, rival = best.indices.T
+    margin = best.values[:, 0] - best.values[:, 1]
+    apart = evidence[:, label] - evidence[:, rival] - margin
+    share = groups.shares / count.clamp(min=1e-6)
+    scatter = (share * apart.square()).sum(0)
+    many = count > 1.5
+    whole = float((2 * count * margin)[many].sum())
+    averaged = float((count * scatter * (1 - 1 / count.clamp(min=1)))[many].sum())
+    if whole <= 0:
+        return 1.0
+    return min(MOST_SHARPENING, whole / max(whole - averaged, whole / MOST_SHARPENING)) ** 0.5

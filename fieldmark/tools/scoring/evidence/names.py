@@ -1,0 +1,69 @@
+"""What class names say of images, and which names the encoder knows: read off the unlabelled pool."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fieldmark.tools.scoring.evidence.likeness import Likeness
+
+KNOWN_FROM = 0.85
+"""Gap, in standard deviations of a name's column, at which a name counts as half known."""
+KNOWN_WIDTH = 0.1
+UNKNOWN_STRENGTH = 1.0
+"""What a name that the encoder never saw still says (its noun), in standard deviations of its column."""
+LEAST_GROUP = 4
+"""The fewest images that a class is taken to have."""
+
+
+@dataclass(frozen=True)
+class NameEvidence:
+    """What names say.
+
+    Attributes:
+        log_odds: Log-odds that an image is of a class, by the class's name alone [N, C] float32.
+        known: Belief that the encoder knows the name [C] float32 in 0..1.
+    """
+
+    log_odds: Tensor
+    known: Tensor
+
+
+def name_evidence(views: Sequence[Tensor], likeness: Likeness) -> NameEvidence:
+    """Log-odds of each class by its name, with a strength read off each name's own column.
+
+    A known name fits one group of images far better than the next; an unknown one fits many about alike.
+    With s the columns standardised over the pool, averaged over views and standardised again, g = N/C
+    images a class and u the columns smoothed over like images:
+
+        gap_c   = (mean of the g/2 largest u[.,c] - mean of ranks 1.5g to 3g of u[.,c]) / std u[.,c]
+        known_c = sigmoid((gap_c - .85) / .1)
+        m_c     = known_c · mean of the g largest s[.,c] + (1 - known_c)
+        log-odds[n,c] = m_c s[n,c] - m_c²/2
+
+    The last line is the log-likelihood ratio of two unit normals, m_c apart.
+
+    Args:
+        views: Cosines of images with texts that hold the class names [N, C], one tensor a kind of text.
+        likeness: How alike the images are.
+    """
+    mean = torch.stack([_standardised(view) for view in views]).mean(0)
+    scores = _standardised(mean)
+    images, classes = scores.shape
+    size = min(images, max(LEAST_GROUP, images // classes))
+    smooth = likeness.smoothed(scores)
+    ranked = smooth.sort(0, descending=True).values
+    near = ranked[: max(1, size // 2)].mean(0)
+    next_group = ranked[size * 3 // 2 : size * 3]
+    further = next_group.mean(0) if len(next_group) else ranked[-1]
+    gap = (near - further) / smooth.std(0).clamp(min=1e-6)
+    known = ((gap - KNOWN_FROM) / KNOWN_WIDTH).sigmoid()
+    strength = known * scores.topk(size, 0).values.mean(0) + (1 - known) * UNKNOWN_STRENGTH
+    return NameEvidence(log_odds=strength * scores - strength**2 / 2, known=known)
+
+
+def _standardised(columns: Tensor) -> Tensor:
+    """Columns of mean 0 and standard deviation 1 over the images; constant columns become 0."""
+    centred = columns - columns.mean(0)
+    return centred / centred.std(0, correction=0).clamp(min=1e-6)
