@@ -70,7 +70,7 @@ def classify(
         ),
     ] = None,
     rule: Annotated[
-        Literal["table", "nb", "fudd"] | None,
+        Literal["table", "nb", "fudd", "evidence"] | None,
         typer.Option(help="How follow-up answers are scored.", show_default="table", rich_help_panel=_LOOP),
     ] = None,
     ask: Annotated[
@@ -103,6 +103,14 @@ def classify(
         typer.Option(
             help="conformal: share of true classes that may be lost.",
             show_default="0.1",
+            rich_help_panel=_LOOP,
+        ),
+    ] = None,
+    risk: Annotated[
+        float | None,
+        typer.Option(
+            help="evidence: most probability of a wrong label at which an image is resolved.",
+            show_default="0.05",
             rich_help_panel=_LOOP,
         ),
     ] = None,
@@ -168,7 +176,7 @@ def classify(
     fixed: dict[str, Any] = {"clip": clip, "noun": noun, "device": device, "calibration": calibration}
     loop: dict[str, Any] = {
         "start": start, "rule": rule, "ask": ask, "candidates": candidates,
-        "k": k, "tau": tau, "alpha": alpha, "max_rounds": max_rounds,
+        "k": k, "tau": tau, "alpha": alpha, "risk": risk, "max_rounds": max_rounds,
     }  # fmt: skip
     limits = given(max_calls=max_calls, max_tokens=max_tokens, max_cost=max_cost)
     if no_cache and refresh:
@@ -297,6 +305,8 @@ def refuse_idle(
                 f"--{name} is of no use to {rule} candidates.",
                 hint=f"Leave it out, or choose --candidates {its_rule}.",
             )
+    if "risk" in loop and loop.get("rule") != "evidence":
+        raise InputError("--risk is of no use to this rule.", hint="Leave it out, or choose --rule evidence.")
     if book is not None and loop.get("start") in ("names", "descriptors"):
         raise InputError(
             f"A run that starts from {loop['start']} uses none of a book's prompts.",

@@ -1,7 +1,7 @@
 """`fieldmark demo`: the whole system on the embedded world, with nothing to download and nobody to pay."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,6 +24,17 @@ def demo(
     mistakes: Annotated[
         float, typer.Option(min=0, max=0.6, help="Share of wrong statements in the guide's answers.")
     ] = 0.15,
+    names: Annotated[
+        Literal["new", "mixed", "known"],
+        typer.Option(help="Has the encoder seen the species' names: none, half or all of them?"),
+    ] = "new",
+    image_noise: Annotated[
+        float, typer.Option(min=0, max=10, help="Noise on image vectors; 1 is as long as the signal.")
+    ] = 0.0,
+    text_noise: Annotated[float, typer.Option(min=0, max=10, help="The same on text vectors.")] = 0.0,
+    rule: Annotated[
+        Literal["table", "nb", "fudd", "evidence"], typer.Option(help="How the loop scores answers.")
+    ] = "table",
     robustness: Annotated[
         bool, typer.Option(help="Also measure a smaller pool, and images one at a time.")
     ] = False,
@@ -35,9 +46,11 @@ def demo(
     are answered by a script (not a language model) that makes a set share of mistakes.
     """
     with TerminalProgress("Loading") as progress:
+        from fieldmark.agents.resolve.options import ResolveOptions
         from fieldmark.app import open_stores
         from fieldmark.app.event_loop import run_to_end
         from fieldmark.evals.demo.demo import DemoSettings, run_demo
+        from fieldmark.tools.clip.weakened import Weakness
         from fieldmark.tools.runs.run import open_run
 
         settings = DemoSettings(
@@ -46,7 +59,10 @@ def demo(
             species=species,
             images=images,
             mistakes=mistakes,
+            names=names,
+            weakness=Weakness(image_noise=image_noise, text_noise=text_noise),
             robustness=robustness,
+            options=ResolveOptions(rule=rule),
         )
         progress.classes = species
         with open_stores() as stores:
@@ -57,6 +73,9 @@ def demo(
                 "species": species,
                 "images": images,
                 "mistakes": mistakes,
+                "names": names,
+                "image_noise": image_noise,
+                "text_noise": text_noise,
                 "robustness": robustness,
                 "options": settings.options.model_dump(mode="json"),
             }
@@ -88,7 +107,7 @@ def show(result: "DemoResult", console: PlainConsole, *, report: Path | None) ->
     console.say()
     ladder = table(
         "rung", "what it is", "top-1", "95% interval", "questions",
-        title=f"{amount(result.images, 'image')} of {amount(result.classes, 'new species', 'new species')}",
+        title=f"{amount(result.images, 'image')} of {amount(result.classes, 'species', 'species')}",
         words=("rung", "what it is"),
     )  # fmt: skip
     for rung in result.ladder:

@@ -23,6 +23,7 @@ from fieldmark.evals.demo.robustness import Robustness, check_robustness
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits, Record, Usage
 from fieldmark.tools.clip.clip import Encoder
+from fieldmark.tools.clip.weakened import WeakenedEncoder, Weakness
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.llm.scripted import NOTE
 from fieldmark.tools.runs.events import Progress, RobustnessStarted, WorldStarted
@@ -109,6 +110,21 @@ class DemoSeconds(Record):
     score: float
 
 
+Names = Literal["new", "mixed", "known"]
+
+
+class Conditions(Record):
+    """How hard the world was made."""
+
+    names: Names
+    """Whether the encoder has seen the species' names: none, half or all of them."""
+    image_noise: float
+    text_noise: float
+    mistakes: float
+    rule: str
+    """How the resolve rung scores."""
+
+
 class DemoResult(Record):
     """What `fieldmark demo --json` prints."""
 
@@ -128,6 +144,7 @@ class DemoResult(Record):
     encoder: EncoderCount
     seconds: DemoSeconds
     robustness: Robustness | None = None
+    conditions: Conditions
     run: str
 
 
@@ -138,7 +155,9 @@ class DemoSettings:
     Attributes:
         seed: Seed of the first species book.
         books: How many books are pooled, seeded seed, seed + 1, …
-        species: New species a book.
+        species: Species a book.
+        names: Whether the encoder has seen the species' names: none, half or all of them.
+        weakness: What is taken from the encoder.
         images: Images a species.
         mistakes: Share of wrong statements in the guide's answers.
         robustness: Also measure a pool with a quarter of the classes, and one image at a time.
@@ -148,6 +167,8 @@ class DemoSettings:
     seed: int = 7
     books: int = 1
     species: int = 80
+    names: Names = "new"
+    weakness: Weakness = field(default_factory=Weakness)
     images: int = 20
     mistakes: float = 0.15
     robustness: bool = False
@@ -177,6 +198,8 @@ async def run_demo(
         The result, and each world's climb (for the report).
     """
     began = time.perf_counter()
+    if settings.weakness.any:
+        encoder = WeakenedEncoder(encoder, settings.weakness)
     clock = {"render": 0.0, "llm": 0.0}
     usage = Usage()
     climbs: list[Climb] = []
@@ -185,7 +208,8 @@ async def run_demo(
     for number in range(settings.books):
         seed = settings.seed + number
         progress(WorldStarted(number=number + 1, of=settings.books, seed=seed))
-        book = species_book(seed, new=settings.species, known=0)
+        known = {"new": 0, "mixed": settings.species // 2, "known": settings.species}[settings.names]
+        book = species_book(seed, new=settings.species - known, known=known)
         started = time.perf_counter()
         drawn = draw_pictures(pictures, book, seed=seed, images=settings.images, progress=progress)
         world = World(classes=drawn.classes, noun=NOUN, images=drawn.images)
@@ -274,6 +298,13 @@ def pooled_result(
         ),
         seconds=seconds,
         robustness=robustness,
+        conditions=Conditions(
+            names=settings.names,
+            image_noise=settings.weakness.image_noise,
+            text_noise=settings.weakness.text_noise,
+            mistakes=settings.mistakes,
+            rule=settings.options.rule,
+        ),
         run=str(run.path),
     )
 

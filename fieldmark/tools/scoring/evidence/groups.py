@@ -42,8 +42,9 @@ def grouped(vectors: Tensor, evidence: Tensor) -> Groups:
 
         mu_c   = sum_n r[n,c] x_n / (n_c + 1)
         Sigma  = .65 within-class scatter + .35 (trace/D) I
-        d[n,c] = -1/2 ( |x_n - mu_c|²_Sigma ((n_c+1)/(n_c+1-r[n,c]))² / v + D log v ),   v = 1 +
-        1/(n_c+1-r[n,c]) r      = softmax(evidence + .5 d)
+        d[n,c] = -1/2 ( |x_n - mu_c|²_Sigma ((n_c+1)/(n_c+1-r[n,c]))² / v + D log v ),
+        v      = 1 + 1/(n_c+1-r[n,c])
+        r      = softmax(evidence + .5 d)
 
     The factor takes image n out of the mean that it is compared with; v widens small groups.
 
@@ -55,6 +56,8 @@ def grouped(vectors: Tensor, evidence: Tensor) -> Groups:
     width = x.shape[1]
     shares = evidence.softmax(1)
     density = torch.zeros_like(evidence)
+    if len(x) < 2:
+        return Groups(shares=shares, density=density)
     pull, eye = x.T @ x, torch.eye(width)
     for _ in range(STEPS):
         count = shares.sum(0)

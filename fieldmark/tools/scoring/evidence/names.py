@@ -8,8 +8,9 @@ from torch import Tensor
 
 from fieldmark.tools.scoring.evidence.likeness import Likeness
 
-KNOWN_FROM = 0.85
-"""Gap, in standard deviations of a name's column, at which a name counts as half known."""
+NULL_COLUMNS = 64
+NULL_QUANTILE = 0.9
+"""A name counts as half known where its gap is that of the top tenth of names that say nothing at all."""
 KNOWN_WIDTH = 0.1
 UNKNOWN_STRENGTH = 1.0
 """What a name that the encoder never saw still says (its noun), in standard deviations of its column."""
@@ -33,12 +34,12 @@ class NameEvidence:
 def name_evidence(views: Sequence[Tensor], likeness: Likeness) -> NameEvidence:
     """Log-odds of each class by its name, with a strength read off each name's own column.
 
-    A known name fits one group of images far better than the next; an unknown one fits many about alike.
-    With s the columns standardised over the pool, averaged over views and standardised again, g = N/C
-    images a class and u the columns smoothed over like images:
+    A known name fits one group of images far better than the next; an unknown one fits many about alike. Let
+    s be the columns standardised over the pool, averaged over views and standardised again; g = N/C images a
+    class; u the columns smoothed over like images; null the gap of columns of noise, smoothed alike:
 
         gap_c   = (mean of the g/2 largest u[.,c] - mean of ranks 1.5g to 3g of u[.,c]) / std u[.,c]
-        known_c = sigmoid((gap_c - .85) / .1)
+        known_c = sigmoid((gap_c - 90% quantile of null) / .1)
         m_c     = known_c · mean of the g largest s[.,c] + (1 - known_c)
         log-odds[n,c] = m_c s[n,c] - m_c²/2
 
@@ -52,15 +53,19 @@ def name_evidence(views: Sequence[Tensor], likeness: Likeness) -> NameEvidence:
     scores = _standardised(mean)
     images, classes = scores.shape
     size = min(images, max(LEAST_GROUP, images // classes))
-    smooth = likeness.smoothed(scores)
-    ranked = smooth.sort(0, descending=True).values
-    near = ranked[: max(1, size // 2)].mean(0)
-    next_group = ranked[size * 3 // 2 : size * 3]
-    further = next_group.mean(0) if len(next_group) else ranked[-1]
-    gap = (near - further) / smooth.std(0).clamp(min=1e-6)
-    known = ((gap - KNOWN_FROM) / KNOWN_WIDTH).sigmoid()
+    noise = torch.randn(images, NULL_COLUMNS, generator=torch.Generator().manual_seed(0))
+    half_known = _gaps(likeness.smoothed(noise), size).quantile(NULL_QUANTILE)
+    known = ((_gaps(likeness.smoothed(scores), size) - half_known) / KNOWN_WIDTH).sigmoid()
     strength = known * scores.topk(size, 0).values.mean(0) + (1 - known) * UNKNOWN_STRENGTH
     return NameEvidence(log_odds=strength * scores - strength**2 / 2, known=known)
+
+
+def _gaps(smooth: Tensor, size: int) -> Tensor:
+    """How far the images that a column fits best are ahead of the next, in standard deviations [K]."""
+    ranked = smooth.sort(0, descending=True).values
+    following = ranked[size * 3 // 2 : size * 3]
+    behind = following.mean(0) if len(following) else ranked[-1]
+    return (ranked[: max(1, size // 2)].mean(0) - behind) / smooth.std(0, correction=0).clamp(min=1e-6)
 
 
 def _standardised(columns: Tensor) -> Tensor:
