@@ -22,7 +22,7 @@ MOST_CELLS = 60_000_000
 
 
 @dataclass(frozen=True)
-class Weighed:
+class WeighedEvidence:
     """Evidence, and the field guide behind its votes.
 
     Attributes:
@@ -36,7 +36,7 @@ class Weighed:
     table: TableResult | None
 
 
-def weighed(notebook: str, context: ResolveContext) -> Weighed:
+def weighed(notebook: str, context: ResolveContext) -> WeighedEvidence:
     """The evidence by everything known so far; memoised per process.
 
     Args:
@@ -51,12 +51,12 @@ def weighed(notebook: str, context: ResolveContext) -> Weighed:
         context.memo.clear()
         context.memo[key] = _weigh(load_notebook(notebook, context), context)
     found = context.memo[key]
-    if not isinstance(found, Weighed):
+    if not isinstance(found, WeighedEvidence):
         raise InputError("The memo of the run holds something else than evidence.")
     return found
 
 
-def _weigh(notebook: Notebook, context: ResolveContext) -> Weighed:
+def _weigh(notebook: Notebook, context: ResolveContext) -> WeighedEvidence:
     names = _name_views(notebook, context)
     guide = guide_of(notebook, context)
     attributes = len(guide.attributes) if guide else 0
@@ -66,10 +66,10 @@ def _weigh(notebook: Notebook, context: ResolveContext) -> Weighed:
             hint="Use the table rule, or fewer images at a time.",
         )
     if guide is None:
-        return Weighed(combine(context.vectors, names), None, None)
+        return WeighedEvidence(combine(context.vectors, names), None, None)
     votes = _TableVotes(guide, context)
     evidence = combine(context.vectors, names, votes, attributes=attributes)
-    return Weighed(evidence, guide, votes.steered)
+    return WeighedEvidence(evidence, guide, votes.steered)
 
 
 def _name_views(notebook: Notebook, context: ResolveContext) -> tuple[Tensor, ...]:

@@ -46,6 +46,7 @@ def result_of(run: RunFolder, **more: object) -> DemoResult:
         "llm": LlmCount(requests=1234, cached=5, failed=1, prompt_tokens=9, completion_tokens=8),
         "encoder": EncoderCount(images_encoded=4, texts_encoded=6, distinct_images=4, distinct_texts=7),
         "seconds": DemoSeconds(total=10, render=2, encode=3, llm=4, score=1),
+        "conditions": {"names": "new", "image_noise": 0, "text_noise": 0, "mistakes": 0.15, "rule": "table"},
         "run": str(run.path),
     }
     return DemoResult.model_validate(values | more)
