@@ -156,7 +156,7 @@ class ArrayStore:
         )
 
     def verify(self) -> VerifyReport:
-        """Read every file and name those that would not be handed out. Nothing is changed.
+        """Read every file and name those that cannot be returned. Nothing is changed.
 
         Raises:
             CacheError: The folder cannot be read.

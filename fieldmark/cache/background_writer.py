@@ -10,7 +10,7 @@ MOST_WAITING = 64
 
 
 class BackgroundWriter:
-    """Does pieces of work one at a time, in the order in which they were handed over.
+    """Does pieces of work one at a time, in the order in which they were submitted.
 
     Once a piece has failed, no later one is done, as it may build on the failed one. Wait for `settled`
     before you write anything that refers to the work, such as a checkpoint.
@@ -36,7 +36,7 @@ class BackgroundWriter:
         self._last = self._thread.submit(self._do, work)
 
     async def settled(self) -> None:
-        """Wait until everything that was handed over before this call is done.
+        """Wait until everything that was submitted before this call is done.
 
         Raises:
             Exception: What a piece failed with.

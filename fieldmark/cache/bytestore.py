@@ -49,7 +49,7 @@ _KNOWN = frozenset(
 
 
 class ByteStore(Protocol):
-    """Bytes by key. A value is handed out only as it was put, or not at all.
+    """Bytes by key. A value is returned exactly as it was put, or not at all.
 
     A stored value that is damaged, was put under another key, or carries another schema tag counts as
     absent: that is logged and never raised. Errors of the store itself (a full disk) are raised as
@@ -69,7 +69,7 @@ class MemoryByteStore:
     """A `ByteStore` that lasts as long as the object.
 
     Attributes:
-        refused: How many reads found a value that could not be handed out.
+        refused: How many reads found a value that could not be returned.
     """
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class DiskByteStore:
 
     Attributes:
         folder: The folder, absolute, mode 0700.
-        refused: How many reads found a value that could not be handed out.
+        refused: How many reads found a value that could not be returned.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -177,7 +177,7 @@ class DiskByteStore:
         )
 
     def verify(self) -> VerifyReport:
-        """Read every entry and name those that would not be handed out. Nothing is changed.
+        """Read every entry and name those that cannot be returned. Nothing is changed.
 
         Raises:
             CacheError: The store cannot be read, or is closed.
@@ -288,22 +288,22 @@ def _clean_settings(path: Path) -> Generator[None]:
     try:
         refuse_unknown_tables(database, path.parent, _KNOWN)
         if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'Settings'").fetchone():
-            _drop_strange_settings(database, path.parent)
+            _drop_unknown_settings(database, path.parent)
         yield
     finally:
         database.close()
 
 
-def _drop_strange_settings(database: sqlite3.Connection, folder: Path) -> None:
-    strange = [
+def _drop_unknown_settings(database: sqlite3.Connection, folder: Path) -> None:
+    unknown = [
         (number,)
         for number, key, value in database.execute("SELECT rowid, key, value FROM Settings")
         if key not in _COUNTERS and (key not in _SETTINGS or _SETTINGS[key] != value)
     ]
-    if strange:
-        _log.warning("Dropped %d unknown settings found in the store at %s.", len(strange), folder)
+    if unknown:
+        _log.warning("Dropped %d unknown settings found in the store at %s.", len(unknown), folder)
         with transaction(database):
-            database.executemany("DELETE FROM Settings WHERE rowid = ?", strange)
+            database.executemany("DELETE FROM Settings WHERE rowid = ?", unknown)
 
 
 def _reason_against(

@@ -19,7 +19,7 @@ class StoreStats(Record):
 
 
 class BadEntry(Record):
-    """An entry that a store will not hand out, and why."""
+    """An entry that a store cannot return, and why."""
 
     key: str
     """The entry's key, or the file's name where no key can be read."""

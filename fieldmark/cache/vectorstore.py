@@ -29,7 +29,7 @@ _KEYS_A_QUERY = 10_000  # SQLite takes at most 32,766 parameters
 class VectorStore(Protocol):
     """Rows of `width` float16 values by key; the first row of a key stays.
 
-    A row is handed out as it was put, or not at all: one that is damaged counts as absent, which is logged.
+    A row is returned exactly as it was put, or not at all. A damaged row counts as absent, which is logged.
     """
 
     @property
@@ -112,7 +112,7 @@ class DiskVectorStore:
 
     Attributes:
         folder: The folder, absolute, mode 0700.
-        refused: How many reads found a row that could not be handed out.
+        refused: How many reads found a row that could not be returned.
     """
 
     def __init__(self, folder: str | Path, *, width: int) -> None:
@@ -181,7 +181,7 @@ class DiskVectorStore:
         return StoreStats(entries=entries, bytes=size, width=self._width)
 
     def verify(self) -> VerifyReport:
-        """Read every row and name those that would not be handed out. Nothing is changed.
+        """Read every row and name those that cannot be returned. Nothing is changed.
 
         Raises:
             CacheError: The store cannot be read, or is closed.

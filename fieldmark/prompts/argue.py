@@ -37,7 +37,7 @@ def ask_argue(
 
     Args:
         image: The image.
-        definition: The clauses; active ones are shown.
+        definition: The clauses; the question holds the active ones.
         concept: The concept's name.
         purpose: What it is for, in the owner's words; may be empty.
         side: The side to argue.

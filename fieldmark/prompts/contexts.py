@@ -74,16 +74,16 @@ def ask_contexts(classes: Sequence[str], *, noun: str, sample: int = 0) -> Quest
     model may list.
 
     Args:
-        classes: One or more class names; of more than `MAX_NAMES`, evenly spaced ones are shown.
+        classes: One or more class names; of more than `MAX_NAMES`, evenly spaced ones are listed.
         noun: The generic word for all classes, e.g. "bird".
         sample: 0 for the first answer, 1 for a second opinion, and so on.
 
     Raises:
         ClassNamesError: If there is no class, or one is blank or repeated.
     """
-    shown = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
+    listed = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
     return question_from(
-        PROMPT_ID, Contexts, max_tokens=3000, about=shown, sample=sample, classes=list(shown), noun=noun
+        PROMPT_ID, Contexts, max_tokens=3000, about=listed, sample=sample, classes=list(listed), noun=noun
     )
 
 

@@ -36,21 +36,21 @@ def ask_domain_words(classes: Sequence[str], *, noun: str, sample: int = 0) -> Q
     Source: Qu et al. 2025 (ProAPO), whose template library is varied by one to six words for the task.
 
     Args:
-        classes: One or more class names; of more than `MAX_NAMES`, evenly spaced ones are shown.
+        classes: One or more class names; of more than `MAX_NAMES`, evenly spaced ones are listed.
         noun: The generic word for all classes, e.g. "bird".
         sample: 0 for the first answer, 1 for a second opinion, and so on.
 
     Raises:
         ClassNamesError: If there is none, or one is blank or repeated.
     """
-    shown = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
+    listed = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
     return question_from(
         PROMPT_ID,
         DomainWords,
         max_tokens=answer_tokens(statements=6),
-        about=shown,
+        about=listed,
         sample=sample,
-        classes=list(shown),
+        classes=list(listed),
         noun=noun,
     )
 

@@ -38,7 +38,7 @@ def ask_gap(
 
     Args:
         image: The image.
-        definition: The clauses; active ones are shown.
+        definition: The clauses; the question holds the active ones.
         concept: The concept's name.
         purpose: What it is for, in the owner's words; may be empty.
         call: What the clauses make of the image.

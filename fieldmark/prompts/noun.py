@@ -36,10 +36,10 @@ def ask_noun(classes: Sequence[str]) -> Question[Noun]:
     """Ask which generic noun fits all classes ("bird", "dish").
 
     Args:
-        classes: One or more class names; of more than `MAX_NAMES`, evenly spaced ones are shown.
+        classes: One or more class names; of more than `MAX_NAMES`, evenly spaced ones are listed.
 
     Raises:
         ClassNamesError: If there is none, or one is blank or repeated.
     """
-    shown = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
-    return question_from(PROMPT_ID, Noun, max_tokens=200, about=shown, classes=list(shown))
+    listed = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
+    return question_from(PROMPT_ID, Noun, max_tokens=200, about=listed, classes=list(listed))

@@ -48,7 +48,7 @@ def ask_task_questions(
     Source: Mirza et al. 2024 (MPVR), section 3, the first of two steps; the second is `ask_portray`.
 
     Args:
-        classes: One or more class names; of more than `MAX_NAMES`, evenly spaced ones are shown.
+        classes: One or more class names; of more than `MAX_NAMES`, evenly spaced ones are listed.
         noun: The generic word for all classes, e.g. "bird".
         task: What the photos are and what is to be told apart, in the owner's words; may be empty.
         sample: 0 for the first answer, 1 for a second opinion, and so on.
@@ -56,14 +56,14 @@ def ask_task_questions(
     Raises:
         ClassNamesError: If there is no class, or one is blank or repeated.
     """
-    shown = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
+    listed = evenly_spaced(distinct_classes(classes, least=1), MAX_NAMES)
     return question_from(
         PROMPT_ID,
         TaskQuestions,
         max_tokens=answer_tokens(statements=6),
-        about=shown,
+        about=listed,
         sample=sample,
-        classes=list(shown),
+        classes=list(listed),
         noun=noun,
         task=task,
     )

@@ -140,7 +140,7 @@ def test_nothing_is_replaced_unasked(place: CommandLine) -> None:
     [
         (("import", "none.json"), "'none.json' cannot be read: No such file"),
         (("import", "broken.json"), "'broken.json' is no JSON"),
-        (("import", "short.json"), "The format of 'short.json' cannot be told"),
+        (("import", "short.json"), "The format of 'short.json' is unclear"),
         (("import", "birds.json", "--format", "fudd"), "no class list lies beside it"),
         (("import", "birds.json", "--format", "book"), "'birds.json' is no prompt book"),
         (("show", "birds.json"), "`fieldmark book import` makes one of other projects' files."),

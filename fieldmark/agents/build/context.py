@@ -94,7 +94,7 @@ class BuildContext:
         return self.folder.load()
 
     def files(self, hashes: Sequence[str]) -> tuple[ImageFile, ...]:
-        """Files of pictures of the pool, in order; those that are not in it are passed over."""
+        """The files of images of the pool, in order. An image that is not in the pool is left out."""
         return tuple(self.pool.images[row] for row in self.pool.rows(hashes))
 
     @property

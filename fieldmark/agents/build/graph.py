@@ -30,7 +30,7 @@ BuildGraph = CompiledStateGraph[BuildState, BuildContext, BuildState, BuildState
 
 
 async def mine(state: BuildState, runtime: Context) -> Update:
-    """Choose the first images: some by chance, some by queries."""
+    """Choose the first images: some at random, some by queries."""
     sample = await first_sample(runtime.context)
     return {"sample": runtime.context.arrays.put_json(sample.model_dump(mode="json"))}
 
@@ -157,12 +157,12 @@ def agreement_with_owner(fitted: Fitted, examples: Examples, labelled: Tensor) -
 def disagreements(fitted: Fitted, verdicts: tuple[Verdict, ...], context: BuildContext) -> list[str]:
     """Images whose verdict and classifier are furthest apart, the furthest first; none the owner labelled."""
     labelled = {label.image for label in context.concept.labels}
-    told = [v for v in verdicts if v.p is not None and v.call in ("in", "out") and v.image not in labelled]
-    told = [v for v in told if v.image in context.pool.row_of]
-    if not told:
+    known = [v for v in verdicts if v.p is not None and v.call in ("in", "out") and v.image not in labelled]
+    known = [v for v in known if v.image in context.pool.row_of]
+    if not known:
         return []
-    p, _ = fitted.head.probabilities(context.pool.vectors[context.pool.rows([v.image for v in told])])
-    gaps = {v.image: abs(float(own) - float(v.p or 0.0)) for v, own in zip(told, p, strict=True)}
+    p, _ = fitted.head.probabilities(context.pool.vectors[context.pool.rows([v.image for v in known])])
+    gaps = {v.image: abs(float(own) - float(v.p or 0.0)) for v, own in zip(known, p, strict=True)}
     ranked = sorted(gaps, key=lambda image: (-gaps[image], image))
     return [image for image in ranked if gaps[image] >= DISAGREES][: context.options.debates]
 

@@ -11,7 +11,7 @@ class BuildOptions(Options):
     annotate: int = Field(default=1500, ge=8)
     """Images that the annotator judges, in all."""
     by_chance: float = Field(default=0.5, gt=0, lt=1)
-    """Share of them that is drawn from the pool by chance: what calibration and threshold look at."""
+    """Share of them that is drawn from the pool at random. Calibration and threshold use these alone."""
     rounds: int = Field(default=2, ge=0)
     """Rounds in which images are added that the classifier of the moment is unsure about."""
     active: float = Field(default=0.25, ge=0, lt=1)

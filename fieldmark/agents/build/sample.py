@@ -28,7 +28,7 @@ class Sample(Record):
     """The images of a build, in the order they were chosen."""
 
     drawn: tuple[str, ...] = ()
-    """Content hashes of those drawn by chance."""
+    """Content hashes of those drawn at random."""
     mined: tuple[str, ...] = ()
     """Those found by a query."""
     active: tuple[str, ...] = ()
@@ -61,13 +61,13 @@ def taught_labels(concept: Concept, pool: ImagePool) -> dict[str, Label]:
 
 
 async def first_sample(context: BuildContext) -> Sample:
-    """Images drawn by chance, and images that queries for the concept and its near misses find."""
+    """Images drawn at random, and images that queries for the concept and its near misses find."""
     concept, options, pool = context.concept, context.options, context.pool
     free = free_rows(concept, pool)
-    chance = Random(f"fieldmark build {options.seed} {context.version}")
+    rng = Random(f"fieldmark build {options.seed} {context.version}")
     wanted = min(options.annotate, len(free))
-    by_chance = min(len(free), max(1, round(wanted * options.by_chance)))
-    drawn = chance.sample(free, by_chance)
+    at_random = min(len(free), max(1, round(wanted * options.by_chance)))
+    drawn = rng.sample(free, at_random)
     left = wanted - len(drawn) - round(wanted * options.active * bool(options.rounds))
     taken = set(drawn) | (set(range(len(pool))) - set(free))
     mined = await _mined(concept, context, max(0, left), taken)
@@ -120,7 +120,7 @@ def examples_of(
 ) -> tuple[Examples, Tensor]:
     """Examples out of verdicts, debates and the owner's labels.
 
-    Images of which nothing can be told are left out. A label of the owner outside of the blind test stands in
+    Images without a known label are left out. A label of the owner outside of the blind test stands in
     the place of the annotator's verdict, which nothing overwrites: both are kept where they belong.
 
     Args:
@@ -143,11 +143,11 @@ def examples_of(
     rows: list[tuple[float, float, float]] = []
     clauses: list[list[float]] = []
     for image in dict.fromkeys((*sample.images, *labels)):
-        told = _told(by_hash.get(image), labels.get(image), settled.get(image), owner_weight)
-        if told is None or image not in pool.row_of:
+        known = _target(by_hash.get(image), labels.get(image), settled.get(image), owner_weight)
+        if known is None or image not in pool.row_of:
             continue
         hashes.append(image)
-        rows.append((*told, stands_for if image in drawn else 0.0))
+        rows.append((*known, stands_for if image in drawn else 0.0))
         clauses.append(clause_row(by_hash.get(image), definition))
     table = torch.tensor(rows, dtype=torch.float32).reshape(len(rows), 3)
     examples = Examples(
@@ -161,20 +161,20 @@ def examples_of(
 
 
 def clause_row(verdict: Verdict | None, definition: Definition) -> list[float]:
-    """Probability of each active clause; NaN where it is not told."""
+    """Probability of each active clause; NaN where it is unknown."""
     found = {each.clause: each for each in verdict.clauses} if verdict else {}
     row: list[float] = []
     for clause in definition.active:
-        told = found.get(clause.id)
-        p = None if told is None or told.finding in ("abstain", "refused") else told.p
+        known = found.get(clause.id)
+        p = None if known is None or known.finding in ("abstain", "refused") else known.p
         row.append(float("nan") if p is None else p)
     return row
 
 
-def _told(
+def _target(
     verdict: Verdict | None, label: Label | None, settled: float | None, owner_weight: float
 ) -> tuple[float, float] | None:
-    """Target and weight of one image; None where nothing can be told."""
+    """Target and weight of one image; None where nothing is known."""
     if label is not None:
         return float(label.value == "in"), owner_weight
     p = settled if settled is not None else (verdict.p if verdict else None)

@@ -40,8 +40,8 @@ def write_classifier(
 ) -> BuildResult:
     """Write everything of a classifier into its folder; `build.json` comes last and marks it whole.
 
-    One that tells of this very build stays meanwhile: a measured version whose files were damaged may be made
-    again only while it says that nothing else is made.
+    A `build.json` of this very build stays meanwhile. A measured version with damaged files may be built
+    again only while that file shows that it is the same build.
 
     Args:
         fitted: The chosen head.
@@ -56,11 +56,13 @@ def write_classifier(
         (out / BUILD).unlink(missing_ok=True)
     export_head(out, fitted.head, concept=concept.name, version=context.version, encoder=context.encoder)
     labels = dev_labels(concept)
-    shown = write_exemplars(exemplar_hashes(labels), context)
+    pictures = write_exemplars(exemplar_hashes(labels), context)
     described = {verdict.image: verdict.seen for verdict in verdicts if verdict.seen}
-    text = instructions_of(concept, context.definition, labels=labels, exemplars=shown, described=described)
+    text = instructions_of(
+        concept, context.definition, labels=labels, exemplars=pictures, described=described
+    )
     write_whole(out / INSTRUCTIONS, (text.encode("utf-8"),))
-    told = sum(verdict.call in ("in", "out") for verdict in verdicts)
+    judged = sum(verdict.call in ("in", "out") for verdict in verdicts)
     result = BuildResult(
         concept=concept.name,
         version=context.version,
@@ -76,8 +78,8 @@ def write_classifier(
             )
             for each in fitted.contenders
         ),
-        annotated=told,
-        untold=len(verdicts) - told,
+        annotated=judged,
+        untold=len(verdicts) - judged,
         owner_labels=sum(label.value != "unsure" for label in labels.values()),
         active=len(sample.active),
         debated=debated,

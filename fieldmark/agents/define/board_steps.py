@@ -28,11 +28,11 @@ async def mine(state: DefineState, runtime: Context) -> Update:
     """Find images worth a look for the definition in force."""
     context = runtime.context
     concept = context.concept
-    found, told = await boards.mine(concept, context, before=unverified(state, concept))
+    found, answered = await boards.mine(concept, context, before=unverified(state, concept))
     context.progress(ImagesMined(images=len(found.images), near_misses=len(found.near_miss)))
     return {
         "mined": context.arrays.put_json(found.model_dump(mode="json")),
-        "failures": state.failures + (not told),
+        "failures": state.failures + (not answered),
     }
 
 
@@ -42,7 +42,7 @@ async def judge(state: DefineState, runtime: Context) -> Update:
     files = context.files(mined(state, context).images)
     concept = context.concept
     both = boards.together(concept.definition, unverified(state, concept))
-    found = clause_verdicts(await context.annotator.judge(files, both, progress=told(context)))
+    found = clause_verdicts(await context.annotator.judge(files, both, progress=judging(context)))
     counts = Counter(calls(concept.definition, found).values())
     context.progress(VerdictsReady(images=len(files), calls=dict(counts)))
     return {}
@@ -81,7 +81,7 @@ async def board(state: DefineState, runtime: Context) -> Update:
 
 
 async def labelled(state: DefineState, runtime: Context) -> Update:
-    """Note the labels; images passed over are shown once more, then taken as unsure."""
+    """Note the labels; skipped images are shown once more, then taken as unsure."""
     context = runtime.context
     payload, heard = expected(state, BoardToLabel)
     if not isinstance(heard.reply, LabelReply):
@@ -131,13 +131,13 @@ async def test(state: DefineState, runtime: Context) -> Update:
 
 
 async def tested(state: DefineState, runtime: Context) -> Update:
-    """Note blind labels; images passed over are shown once more, then taken as unsure."""
+    """Note blind labels; skipped images are shown once more, then taken as unsure."""
     context = runtime.context
     payload, heard = expected(state, BlindBatch)
     if not isinstance(heard.reply, LabelReply):
         raise RunError("A blind batch was answered with something else.")
     said, missing = heard.reply.labels, unanswered(payload, heard.reply)
-    # Whoever says nothing of a whole batch has no labels at hand: the test waits, and nothing is unsure.
+    # A batch without any label: the owner has none at hand. The test waits, and nothing is unsure.
     later = heard.reply.later or heard.reply.stop or not said
     if later:
         missing = ()
@@ -161,7 +161,7 @@ def mined(state: DefineState, context: DefineContext) -> boards.Mined:
     )
 
 
-def told(context: DefineContext) -> Callable[[int, int], None]:
+def judging(context: DefineContext) -> Callable[[int, int], None]:
     """Shows how far the annotator is."""
     return lambda done, of: context.progress(ImagesJudged(done=done, of=of))
 
@@ -188,7 +188,7 @@ def next_batch(
         concept: The concept.
         images: The pool.
         size: How many at a time.
-        without: Images that are not to be shown, as they were passed over a moment ago.
+        without: Images to leave out, as the owner skipped them a moment ago.
     """
     known = blind_labels(concept)
     left = [i for i in images if i.content_hash in concept.blind and i.content_hash not in known]

@@ -221,7 +221,7 @@ def doubtful(verdicts: Sequence[Verdict], mined: Mined, concept: Concept, *, cou
 
 
 def doubt_of(verdict: Verdict) -> float:
-    """How uncertain a verdict is: 1 at one half and where nothing could be told, 0 where it is certain."""
+    """How uncertain a verdict is: 1 at one half and where nothing is known, 0 where it is certain."""
     return 1.0 if verdict.p is None else 1 - abs(2 * verdict.p - 1)
 
 

@@ -80,7 +80,7 @@ class DefineContext:
         return [row for row, image in enumerate(self.pool.images) if image.content_hash not in taken]
 
     def files(self, hashes: Sequence[str]) -> tuple[ImageFile, ...]:
-        """Files of pictures of the pool, in order; those that are not in it are passed over."""
+        """The files of images of the pool, in order. An image that is not in the pool is left out."""
         return tuple(self.pool.images[row] for row in self.pool.rows(hashes))
 
 

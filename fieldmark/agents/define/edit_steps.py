@@ -19,9 +19,9 @@ async def refine(state: DefineState, runtime: Context) -> Update:
     context = runtime.context
     concept = context.concept
     found = await context.annotator.judge(context.files(list(dev_labels(concept))), concept.definition)
-    candidates, told = await edits.proposed(concept, found, context)
+    candidates, answered = await edits.proposed(concept, found, context)
     context.progress(EditsProposed(candidates=len(candidates)))
-    return {"candidates": candidates, "failures": state.failures + (not told)}
+    return {"candidates": candidates, "failures": state.failures + (not answered)}
 
 
 async def weigh(state: DefineState, runtime: Context) -> Update:

@@ -81,7 +81,7 @@ def route_board(state: DefineState) -> Literal["label", "test"]:
 
 
 def route_labelled(state: DefineState) -> Literal["label", "triage", "verdicts"]:
-    """Show what was passed over again; then the verdicts."""
+    """Show skipped images again; then the verdicts."""
     if state.again:
         return "label"
     return "triage" if state.leaving else "verdicts"
@@ -110,7 +110,7 @@ def route_test(state: DefineState) -> Literal["blind", "finish"]:
 
 
 def route_tested(state: DefineState) -> Literal["blind", "test"]:
-    """Show what was passed over again; then the next batch."""
+    """Show skipped images again; then the next batch."""
     return "blind" if state.again else "test"
 
 

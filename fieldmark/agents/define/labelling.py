@@ -17,7 +17,7 @@ AT_A_TIME = 10
 async def label_images(folder: ConceptFolder, what: BlindBatch | Sequence[str], owner: Owner) -> bool:
     """Put a batch of the blind test, or named images, before the owner, and note the labels.
 
-    Images passed over stay without a label.
+    Skipped images stay without a label.
 
     Args:
         folder: The concept's folder, held by this process.

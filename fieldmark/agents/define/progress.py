@@ -1,4 +1,4 @@
-"""Keeps how far a conversation is beside the concept, for whoever wants to see it without asking models."""
+"""Keeps how far a conversation is beside the concept, so that it can be read without asking models."""
 
 import math
 from pathlib import Path

@@ -36,7 +36,8 @@ def check_reply(payload: Payload, reply: Reply) -> None:
     """Refuse an answer that does not belong to the question.
 
     Raises:
-        InputError: It is of another kind, or about images that were not shown, or about one image twice.
+        InputError: It is of another kind, or about images that the question did not show, or about one
+            image twice.
     """
     if not isinstance(reply, FITTING[type(payload)]):
         raise InputError(f"A question of kind {payload.kind!r} was answered with {reply.kind!r}.")
@@ -49,8 +50,8 @@ def check_reply(payload: Payload, reply: Reply) -> None:
     if isinstance(payload, EditOffer):
         return
     shown = {image if isinstance(image, str) else image.image for image in payload.images}
-    if strangers := set(named) - shown:
-        raise InputError(f"The answer is about an image that was not shown: {min(strangers)[:12]}.")
+    if unlisted := set(named) - shown:
+        raise InputError(f"The answer is about an image that was not shown: {min(unlisted)[:12]}.")
     if len(set(named)) < len(named):
         raise InputError("The answer says two things of one image.")
 

@@ -61,7 +61,7 @@ class OwnerLeft(FieldmarkError):
 
 
 class Owner(Protocol):
-    """Whoever answers for a concept.
+    """The person or script that answers for a concept.
 
     Failure contract: `OwnerLeft` ends the sitting, and the question is asked again in the next one. Any other
     error is passed on, with everything answered so far kept. An answer about images that were not shown is an

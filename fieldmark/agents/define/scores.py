@@ -16,8 +16,8 @@ LEAST_REPEATS = 6
 """Images that must have come back before the owner's own consistency is taken to be known."""
 LEAST_LABELS = 30
 """Labels that the annotator must be compared on: with fewer, one standard error excuses too much."""
-TOLD: Mapping[Call, float] = {"in": 1.0, "out": 0.0, "abstain": 0.5, "refused": 0.5}
-"""What a call counts as against a label: an image of which nothing can be told is half right either way."""
+AGREEMENT: Mapping[Call, float] = {"in": 1.0, "out": 0.0, "abstain": 0.5, "refused": 0.5}
+"""What a call counts as against a label: an image that cannot be judged is half right either way."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ def f1_change(labels: Mapping[str, Label], before: Mapping[str, Call], after: Ma
 def standing(concept: Concept, called: Mapping[str, Call]) -> Standing:
     """Where the conversation stands, given what the definition in force makes of the labelled images."""
     unprimed = latest_labels([label for label in concept.labels if label.split == "dev" and not label.primed])
-    told: dict[str, Call] = {image: call for image, call in called.items() if call in ("in", "out")}
-    truth, said = _aligned({image: label.value for image, label in unprimed.items()}, told)
+    judged: dict[str, Call] = {image: call for image, call in called.items() if call in ("in", "out")}
+    truth, said = _aligned({image: label.value for image, label in unprimed.items()}, judged)
     pairs = [
         (before.value, after.value)
         for before, after in repeats(concept)
@@ -144,7 +144,7 @@ def agreement(first: Sequence[float], second: Sequence[float]) -> Agreement:
 
 def _aligned(values: Mapping[str, str], called: Mapping[str, Call]) -> tuple[list[float], list[float]]:
     images = [image for image, value in values.items() if value != "unsure" and image in called]
-    return [float(values[i] == "in") for i in images], [TOLD[called[i]] for i in images]
+    return [float(values[i] == "in") for i in images], [AGREEMENT[called[i]] for i in images]
 
 
 def _f1_slopes(truth: Sequence[float], called: Sequence[float]) -> NDArray[np.float64]:

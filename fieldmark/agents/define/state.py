@@ -83,7 +83,7 @@ class DefineState(BaseModel):
     """Whether the rest of the blind test waits for another day."""
     stop_reason: DefineStop | None = None
     due: str = ""
-    """The node that a limit stopped, so that what the owner said before it is not passed over."""
+    """The node that a limit stopped, so that what the owner said before it is not lost."""
 
 
 Context = Runtime[DefineContext]

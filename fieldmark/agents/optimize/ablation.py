@@ -20,7 +20,7 @@ class ReflectedEdit(Record):
     class_name: str
     generation: int
     added: tuple[str, ...]
-    """What it added: word and mark."""
+    """What it added: class word and descriptor."""
     removed: tuple[str, ...]
     """What it took out."""
     in_best: bool
@@ -42,7 +42,7 @@ class Reflected(Record):
     ended: str = ""
     """Why reflecting ended before the search; empty where it did not."""
     marks: int
-    """Marks that were new to the pool."""
+    """Descriptors that were new to the pool."""
     units: int
     """Units that they were written out as."""
     edits_scored: int
@@ -142,7 +142,7 @@ def _marks(units: Sequence[int], pool: PromptPool) -> tuple[str, ...]:
 
 
 def _told(unit: Unit) -> str:
-    """A unit in short: its word and its mark; a prompt that was taken as it is says itself."""
+    """A unit in short: its class word and its descriptor; a prompt that was taken as it is says itself."""
     if not unit.word:
         return unit.texts[0]
     return f"{unit.word}, which has {unit.descriptor}" if unit.descriptor else unit.word

@@ -98,15 +98,15 @@ class OptimizeContext:
         other._train = self._train
         return other
 
-    def among(self, shown: Tensor, options: OptimizeOptions) -> Self:
+    def among(self, kept: Tensor, options: OptimizeOptions) -> Self:
         """The same run as if it had some of its usable training images alone, and no test images.
 
         Args:
-            shown: Bool `[N]`: which of the rows of `vectors` are left.
+            kept: Bool `[N]`: which of the rows of `vectors` are left.
             options: Its choices.
         """
         ok = self._train.ok.clone()
-        ok[self._train.ok] = shown
+        ok[self._train.ok] = kept
         other = replace(self, test=(), options=options, memo={})
         other._train = Encoded(self._train.vectors, ok)
         return other

@@ -251,10 +251,10 @@ def _curve(
     """How the fittest book after each generation does, on training and on test images."""
     points: list[CurvePoint] = []
     book: set[int] = set()
-    shown = [(context.vectors, context.labels)]
+    splits = [(context.vectors, context.labels)]
     if images is not None and labels is not None:
-        shown.append((images, labels))
-    logits = [torch.zeros(len(each), len(pool.classes), dtype=torch.float64) for each, _ in shown]
+        splits.append((images, labels))
+    logits = [torch.zeros(len(each), len(pool.classes), dtype=torch.float64) for each, _ in splits]
     with (context.run.path / CURVE).open("rb") as file:
         rows = [json.loads(line) for line in file.read(size).splitlines()]
     for row in rows:
@@ -270,9 +270,9 @@ def _curve(
         moved = sorted(changed) if points else list(range(len(pool.classes)))
         parts = sorted(unit for c in moved for unit in pool.slots[c] if unit in book)
         columns = class_matrix(parts, pool, vectors)[moved]
-        for scores, (each, _) in zip(logits, shown, strict=True):
+        for scores, (each, _) in zip(logits, splits, strict=True):
             scores[:, moved] = each @ columns.T
-        top1 = [_top1(scores, true) for scores, (_, true) in zip(logits, shown, strict=True)]
+        top1 = [_top1(scores, true) for scores, (_, true) in zip(logits, splits, strict=True)]
         points.append(
             CurvePoint(
                 generation=row["generation"],

@@ -113,7 +113,7 @@ async def search_fold(
         number: The fold, from 0.
         pool: All units.
         vectors: Their vectors `[U, D]`.
-        generation: Generations done before the class search, which its chance depends on.
+        generation: Generations done before the class search, on which its random seed depends.
         context: The run; its test images are not touched.
     """
     options = context.options

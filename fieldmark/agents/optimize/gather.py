@@ -98,7 +98,7 @@ def look_alikes(prototypes: Tensor, size: int, rng: Random, *, nearest: bool) ->
         joined = near if nearest else rng.sample(near, min(len(near), size - 1))
         left = [c for c in left if c not in joined]
         groups.append(tuple(sorted((leader, *joined))))
-    # Whoever is left over alone joins a group: there is nothing to tell one class from.
+    # A class left over alone joins a group: it has nothing to be told apart from.
     if len(groups) > 1 and len(groups[-1]) == 1:
         alone = groups.pop()
         groups[-1] = tuple(sorted((*groups[-1], *alone)))

@@ -149,7 +149,7 @@ def build_pool(
     files: dict[str, list[int]] = {}
 
     def put(unit: Unit) -> int:
-        # The same texts are one unit, whoever said them.
+        # The same texts are one unit, whatever their source.
         where = place.setdefault((unit.class_index, unit.texts), len(units))
         if where == len(units):
             units.append(unit)

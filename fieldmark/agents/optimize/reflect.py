@@ -56,7 +56,7 @@ class Reflections(Record):
     ended: str = ""
     """Why nothing more is asked; empty while it is."""
     marks: int = 0
-    """Marks that were new to the pool."""
+    """Descriptors that were new to the pool."""
     units: int = 0
     """Units that they were written out as."""
     suggestions: tuple[Suggestion, ...] = ()
@@ -204,7 +204,9 @@ def _questions(
         QuestionSpec(
             kind="reflect",
             classes=tuple(pool.classes[c] for c in members),
-            material=context.arrays.put_json(shown(members, pool, said, confusions).model_dump(mode="json")),
+            material=context.arrays.put_json(
+                material_of(members, pool, said, confusions).model_dump(mode="json")
+            ),
         )
         for members in confused_sets(confusions, size=MOST_CLASSES)
     )
@@ -212,13 +214,13 @@ def _questions(
     return list(islice(fresh, context.options.reflections))
 
 
-def shown(
+def material_of(
     members: Sequence[int],
     pool: PromptPool,
     said: Sequence[Sequence[str] | dict[str, None]],
     confusions: Confusions,
 ) -> ConfusedGroup:
-    """What the question about a group shows: names, present marks, and who is taken for whom."""
+    """The data of the question about a group: names, present descriptors, confusions between its classes."""
     pairs = [
         Confusion(
             class_name=pool.classes[c],
@@ -262,9 +264,9 @@ def _written(
             if _is_bare(pool.units[u]) and pool.units[u].synonym not in pool.alone
         ]
         fresh: list[int] = []
-        for mark in edit.add:
+        for descriptor in edit.add:
             for word in words:
-                unit = described_unit(c, word, (REFLECTED, mark), templates=templates, origin=origin)
+                unit = described_unit(c, word, (REFLECTED, descriptor), templates=templates, origin=origin)
                 number = place.setdefault((c, unit.texts), len(pool.units) + len(units))
                 if number == len(pool.units) + len(units):
                     units.append(unit)

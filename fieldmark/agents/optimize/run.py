@@ -87,7 +87,7 @@ class _AfterTheRest(AsyncSqliteSaver):
 
 @asynccontextmanager
 async def _ending(context: OptimizeContext) -> AsyncIterator[None]:
-    """Whatever ends the run, what was handed over is written."""
+    """Write everything that was submitted, whatever ends the run."""
     try:
         yield
     finally:

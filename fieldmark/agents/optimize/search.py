@@ -37,7 +37,7 @@ MOST_TEMPLATE_DOTS = 1 << 25
 """The most dot products of template texts with images: 256 MB."""
 RANDOM_BY = "random"
 NOBODY = Candidate((), 0)
-"""The candidate without parts, that starting points are told as edits of."""
+"""The candidate without parts, of which starting points are reported as edits."""
 
 
 @dataclass(frozen=True)
@@ -250,8 +250,8 @@ def first_books(
     for unit in books[best].parts:
         chosen[pool.units[unit].class_index].append(unit)
     name = list(named)[best]
-    chance = search_seed(context.options.seed, "sampling")
-    subsets = {f"{name} {share}": units for share, units in random_subsets(chosen, chance).items()}
+    rng = search_seed(context.options.seed, "sampling")
+    subsets = {f"{name} {share}": units for share, units in random_subsets(chosen, rng).items()}
     more, more_scored = score_books(subsets, pool, vectors, context)
     fittest = max((*books, *more), key=lambda book: book.fitness)
     return books[0], fittest, (*scored, *more_scored)

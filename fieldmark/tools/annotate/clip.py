@@ -115,7 +115,7 @@ class ClipAnnotator:
         Args:
             images: N files that were found.
             definition: The clauses. Without an active one every call is "abstain".
-            progress: Told how many images are judged.
+            progress: Called with how many images are judged.
 
         Returns:
             N verdicts, in order; "abstain" where an image has no vector. They hold no words.

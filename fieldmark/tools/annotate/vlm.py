@@ -129,7 +129,7 @@ class VlmAnnotator(StoringAnnotator):
         Args:
             images: N files that were found.
             definition: The clauses. Without an active one nothing is asked, and every call is "abstain".
-            progress: Told how many of the distinct images are judged.
+            progress: Called with how many of the distinct images are judged.
 
         Returns:
             N verdicts, in order.
@@ -163,7 +163,7 @@ class VlmAnnotator(StoringAnnotator):
             concept: The concept's name.
             purpose: What it is for.
             definition: The clauses they were judged by.
-            progress: Told how many images are done.
+            progress: Called with how many images are done.
 
         Returns:
             For each image one to three short noun phrases, the likeliest first; none where it has no call
@@ -213,7 +213,7 @@ class VlmAnnotator(StoringAnnotator):
             definition: The clauses.
             concept: The concept's name.
             purpose: What it is for.
-            progress: Told how many images are done.
+            progress: Called with how many images are done.
 
         Returns:
             N debates, in order.
@@ -327,10 +327,10 @@ def _stored_verdicts(said: Judgement, asked: Sequence[Clause]) -> dict[str, Stor
         if len({finding.finding for finding in found}) != 1:
             continue
         finding = min(found, key=lambda each: each.confidence)
-        untold = finding.finding == "cannot_tell"
+        unknown = finding.finding == "cannot_tell"
         answered[clause.text] = StoredVerdict(
             finding="abstain" if finding.finding == "cannot_tell" else finding.finding,
-            p=None if untold else probability(finding.finding == "yes", finding.confidence),
+            p=None if unknown else probability(finding.finding == "yes", finding.confidence),
             seen=said.seen,
             rationale=said.rationale,
         )

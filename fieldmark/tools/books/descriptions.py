@@ -52,7 +52,7 @@ def read_descriptions(
     format: BookFormat | None = None,  # noqa: A002 - the format of a file, as everywhere
     only_these: bool = False,
 ) -> GivenTexts:
-    """Read a file of descriptions; texts of other classes than these are passed over and counted.
+    """Read a file of descriptions; texts of other classes are skipped and counted.
 
     Names are matched without regard to case, spaces and underscores where they are not the same.
 

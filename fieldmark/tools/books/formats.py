@@ -229,7 +229,7 @@ def detect_format(value: Any, path: Path) -> BookFormat:
         if not ended and words <= _FEW_WORDS and _ENOUGH_NAMES <= len(texts) == len(set(texts)):
             return "chils"
     raise InputError(
-        f"The format of {str(path)!r} cannot be told: its texts could be descriptors, sentences or names.",
+        f"The format of {str(path)!r} is unclear: its texts could be descriptors, sentences or names.",
         hint="Name the format: dclip, cupl, synonyms or chils.",
     )
 

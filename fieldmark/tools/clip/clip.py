@@ -202,7 +202,7 @@ class ClipEncoder:
 
         Args:
             images: N files that were found.
-            progress: Told how far the images without stored features are.
+            progress: Called with how far the images without stored features are.
 
         Returns:
             Features for `last_layers`. They are large where the tower ends in an attention pool.

@@ -47,7 +47,7 @@ def image_key(content_hash: str) -> str:
 
 
 def unit_rows(rows: np.ndarray) -> torch.Tensor:
-    """Stored rows at unit length, each computed by itself, so that its company changes no bit of it.
+    """Stored rows at unit length. Each row is computed alone: the other rows change no bit of it.
 
     Args:
         rows: float16 `[N, D]`.
@@ -117,7 +117,7 @@ class Encoder(Protocol):
 
         Args:
             images: N files that were found.
-            progress: Told how far the images without a stored vector are.
+            progress: Called with how far the images without a stored vector are.
 
         Returns:
             N vectors and which of them are there.
@@ -133,7 +133,7 @@ class Encoder(Protocol):
 
         Args:
             texts: M texts.
-            progress: Told how far the texts without a stored vector are.
+            progress: Called with how far the texts without a stored vector are.
 
         Returns:
             float32 `[M, D]` unit vectors.

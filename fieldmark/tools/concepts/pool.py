@@ -49,7 +49,7 @@ class ImagePool:
         return {image.content_hash: row for row, image in enumerate(self.images)}
 
     def rows(self, hashes: Collection[str]) -> list[int]:
-        """Rows of pictures, in order; those that are not in the pool are passed over."""
+        """The rows of images, in order. An image that is not in the pool is left out."""
         return [self.row_of[name] for name in hashes if name in self.row_of]
 
     def search(self, queries: Tensor, k: int, *, without: Sequence[int] = ()) -> Hits:
@@ -94,7 +94,7 @@ def open_pool(
     Args:
         images: The files.
         encoder: The CLIP encoder.
-        progress: Told how far the encoding is.
+        progress: Called with how far the encoding is.
 
     Raises:
         NoImagesError: Not one could be encoded.

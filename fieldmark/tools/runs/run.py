@@ -59,7 +59,7 @@ def open_run(
         parent: Where the folder of a new run goes.
         kind: What kind of run a new one is: "classify", "optimize", …
         options: How a new run is started; kept in its `config.json` before anything else is written.
-        progress: Told where the folder is.
+        progress: Called with where the folder is.
 
     Raises:
         RunError: The folder cannot be made, or another process works in it.
@@ -76,7 +76,7 @@ def open_run(
             yield run
         except BaseException as error:
             if run.stopping is not None:
-                with suppress(OSError):  # the first fault is the one to be told
+                with suppress(OSError):  # the first fault is the one to report
                     run.stopping(stop_reason_of(error))
             raise
 

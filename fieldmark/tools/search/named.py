@@ -18,7 +18,7 @@ SHIPPED: Mapping[str, type[Operator]] = MappingProxyType({
 def operators_named(names: Sequence[str]) -> tuple[Operator, ...]:
     """The operators of these names, in order.
 
-    "reflect" is passed over: it is made anew for every group of classes, out of answers.
+    "reflect" is left out: it is made anew for every group of classes, out of answers.
 
     Args:
         names: Names of `SHIPPED`, or where a class lies that can be made without arguments: `module:Class` or

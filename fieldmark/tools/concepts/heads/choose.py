@@ -19,7 +19,7 @@ RECIPES = (HeadRecipe(0, 1e-1), HeadRecipe(0, 1e-2), HeadRecipe(0, 1e-3), HeadRe
 """What competes, the simplest first."""
 FOLDS = 4
 LEAST_DRAWN = 10
-"""Images of each kind that must have been drawn by chance before calibration looks at those alone."""
+"""Images of each kind that must have been drawn at random before calibration looks at those alone."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def choose_head(
 
 
 def calibration_weight(examples: Examples) -> Tensor:
-    """What each example counts in calibration `[N]`: what it stands for, where enough were drawn by chance.
+    """What each example counts in calibration `[N]`: what it stands for, where enough were drawn at random.
 
     Mined images are likelier "in" than the pool's: probabilities fitted to them would be too high. However
     much an example counts in fitting, here it counts for no more than what it stands for: a few labels of the

@@ -32,10 +32,10 @@ class Examples:
     Attributes:
         vectors: Unit vectors `[N, D]` float32.
         target: Probability of "in" `[N]` float32.
-        clauses: Probability that each clause holds `[N, K]` float32; NaN where it is not told.
+        clauses: Probability that each clause holds `[N, K]` float32; NaN where it is unknown.
         weight: What each example counts in fitting `[N]` float32, positive: how far it is trusted.
-        stands_for: How many images of the pool each stands for `[N]` float32; 0 where it was not drawn by
-            chance (found by a query, or because it was uncertain). Calibration and threshold look at these.
+        stands_for: How many images of the pool each stands for `[N]` float32; 0 where it was not drawn at
+            random (found by a query, or because it was uncertain). Calibration and threshold look at these.
     """
 
     vectors: Tensor

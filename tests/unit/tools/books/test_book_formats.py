@@ -280,7 +280,7 @@ def test_formats_are_told_by_content(tmp_path: Path, value: Any, expected: str) 
 )
 def test_what_could_be_several_formats_is_not_guessed(tmp_path: Path, value: Any) -> None:
     path = written(tmp_path, value)
-    with pytest.raises(InputError, match="cannot be told") as told:
+    with pytest.raises(InputError, match="is unclear") as told:
         import_book(path)
     assert str(path) in told.value.message
     assert "Name the format: dclip" in told.value.hint
