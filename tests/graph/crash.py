@@ -37,7 +37,7 @@ class ThreeRounds:
     def plan(self, view: PlanView) -> tuple[QuestionSpec, ...]:
         groups = [view.classes[start::4] for start in range(4)]
         kinds = {note.spec.kind for note in view.notes}
-        about = {"attributes": view.columns, "columns": view.columns_hash}
+        about = {"attributes": view.columns, "material": view.columns_hash}
         if "group" not in kinds:
             return tuple(QuestionSpec(kind="group", classes=group) for group in groups)
         if "tabulate" not in kinds:

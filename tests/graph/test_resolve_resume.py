@@ -84,7 +84,7 @@ def repeats(endpoint: FaultyEndpoint) -> list[str]:
     ("die_at", "on", "in_flight"),
     [
         ("QuestionAnswered", 3, AT_ONCE),
-        ("encoding", 1, 0),
+        ("EncodingStarted", 1, 0),
         ("triaged noted", 1, 0),
         ("QuestionAnswered", 18, AT_ONCE),
         ("RoundSummary", 3, 0),
