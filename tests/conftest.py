@@ -6,7 +6,7 @@
 import ipaddress
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("fast")
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Small tensors in one thread: threads that wait for each other cost more than they bring."""
+    import torch  # not at the top: most tests never need it
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh `FIELDMARK_HOME`; every other setting of this machine is out of sight."""
@@ -88,6 +99,16 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded(socket.socket.connect))
     monkeypatch.setattr(socket.socket, "connect_ex", guarded(socket.socket.connect_ex))
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+@pytest.fixture
+def command_line(tmp_path: Path) -> Any:
+    """A `CommandLine` in a folder of its own, with nothing configured."""
+    from tests.command_line import CommandLine  # not at the top: it imports every command
+
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return CommandLine(folder, tmp_path / "home", {})
 
 
 def _refuse_outside(host: Any) -> None:

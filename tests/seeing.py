@@ -9,16 +9,14 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from fieldmark.cache.keys import content_key
 from fieldmark.records import Clause, Definition, Question
+from fieldmark.testing import ScriptedModel, data_of
 from fieldmark.tools.images.files import ImageFile, find_images
-from fieldmark.tools.llm.chat import Answer
 from tests.faulty_endpoint import Received, Reply, completion
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 50, 220), "grey": (128, 128, 128)}
@@ -42,12 +40,6 @@ def definition(*texts: str, role: Any = "necessary") -> Definition:
     return Definition(
         clauses=tuple(Clause(id=f"c{i}", role=role, text=text) for i, text in enumerate(texts, 1))
     )
-
-
-def data_of(text: str) -> dict[str, Any]:
-    """The data block of a rendered question."""
-    start = text.rindex("<data>\n") + len("<data>\n")
-    return json.loads(text[start : text.index("\n</data>", start)])
 
 
 def colour_of(data_url: str) -> str:
@@ -102,40 +94,29 @@ def reply(request: Received) -> Reply:
     return completion(json.dumps(answer(data_of(text), url)))
 
 
-@dataclass
-class SeeingModel:
+class SeeingModel(ScriptedModel):
     """A `LanguageModel` that answers from the picture, and remembers what it was asked.
 
-    Attributes:
+    Args:
         fault: What to raise instead of answering, if anything.
         told: Answers other than the true ones: (data, true answer) → answer.
-        asked: The questions so far.
     """
 
-    fault: Fault | None = None
-    told: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] | None = None
-    asked: list[Question[Any]] = field(default_factory=list)
+    def __init__(
+        self,
+        fault: Fault | None = None,
+        told: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(self._said)
+        self.fault, self.told = fault, told
 
-    async def ask(self, question: Question[Any]) -> Answer[Any]:
-        self.asked.append(question)
+    def _said(self, question: Question[Any]) -> Exception | dict[str, Any]:
         if self.fault is not None and (error := self.fault(question)) is not None:
-            raise error
-        message = question.messages[-1]
-        data = data_of(message.content)
-        said = answer(data, message.images[0].data_url)
-        if self.told is not None:
-            said = self.told(data, said)
-        return Answer(
-            value=question.answer_model.model_validate(said),
-            key=content_key([question.prompt_id, message.content, message.images[0].data_url]),
-            cached=False,
-            prompt_tokens=1,
-            completion_tokens=1,
-        )
+            return error
+        data = data_of(question)
+        said = answer(data, question.messages[-1].images[0].data_url)
+        return said if self.told is None else self.told(data, said)
 
     def clauses_asked(self) -> list[list[str]]:
         """The clause texts of each question so far."""
-        return [
-            [clause["text"] for clause in data_of(question.messages[-1].content)["clauses"]]
-            for question in self.asked
-        ]
+        return [[clause["text"] for clause in data_of(question)["clauses"]] for question in self.asked]

@@ -8,14 +8,10 @@ import torch
 
 from fieldmark.evals.methods.carprt import carprt_weights
 from fieldmark.evals.methods.shared.template_pool import encode_grid, grid_scores
+from tests.conformance.tensors import axes
 
 NAMES = ["ant", "bee", "cod"]
 PROMPTS = [[template.format(name) for name in NAMES] for template in ("a photo of {}", "{} drawn", "the {}")]
-
-
-def axes(texts):
-    """Each text is a vector written out: "1,0" is [1, 0]."""
-    return torch.tensor([[float(part) for part in text.split(",")] for text in texts])
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])

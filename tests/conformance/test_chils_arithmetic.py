@@ -7,16 +7,11 @@ import pytest
 import torch
 
 from fieldmark.evals.methods.chils import chils_scores, subclass_names
+from tests.conformance.tensors import axes, unit_mean
 
 NAMES = ["fish", "dog", "chair"]
 SUBS = {"fish": ["salmon", "Sea Fish", "cod"], "dog": ["dog", "beagle", "beagle"]}
 TEMPLATES = ["a photo of a {}.", "the {}."]
-
-
-def unit_mean(texts, encode):
-    rows = [encode([text])[0].numpy().astype(np.float64) for text in texts]
-    mean = sum(row / math.sqrt(float(row @ row)) for row in rows) / len(rows)
-    return mean / math.sqrt(float(mean @ mean))
 
 
 def softmax(values):
@@ -57,11 +52,6 @@ def test_equals_plain_loops(encode, scale):
             assert float(found[n, c]) == pytest.approx(math.log(best), abs=1e-3)
             assert math.exp(float(found[n, c])) == pytest.approx(best, abs=1e-5)
         assert int(found[n].argmax()) == flat[products.index(max(products))][0]
-
-
-def axes(texts):
-    """Each text is a vector written out: "1,0" is [1, 0]."""
-    return torch.tensor([[float(part) for part in text.split(",")] for text in texts])
 
 
 def test_probabilities_of_sub_classes_compete_across_classes_and_one_wins_not_their_sum():

@@ -10,11 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
 from fieldmark.evals.methods.em_dirichlet import EmDirichletOptions, dirichlet_step, em_dirichlet_scores
-
-
-def unit_rows(count, width, seed):
-    rows = torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
-    return torch.nn.functional.normalize(rows, dim=1)
+from tests.conformance.tensors import unit_rows
 
 
 def plain_step(alpha, target):

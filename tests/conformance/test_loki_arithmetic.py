@@ -9,6 +9,7 @@ import torch
 
 from fieldmark.evals.methods.loki import loki_scores, text_distances, tree_distances
 from fieldmark.tools.scoring import vectors as steps
+from tests.conformance.tensors import unit_rows
 
 BIRDS = {
     "bird": None,
@@ -18,11 +19,6 @@ BIRDS = {
     "bullfinch": "finch",
     "barn owl": "owl",
 }
-
-
-def unit_rows(count, width, seed):
-    rows = torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
-    return torch.nn.functional.normalize(rows, dim=1)
 
 
 def plain_path_length(parents, start, goal):

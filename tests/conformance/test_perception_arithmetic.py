@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fieldmark.evals.methods.perception import context_probabilities, context_texts, perception_scores
+from tests.conformance.tensors import unit_mean
 
 NAMES = ["landbird", "waterbird", "gull"]
 FACTORS = {
@@ -18,12 +19,6 @@ FACTORS = {
 def vectors(count, seed=0):
     drawn = torch.randn(count, 16, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.normalize(drawn, dim=1)
-
-
-def unit_mean(texts, encode):
-    rows = [encode([text])[0].numpy().astype(np.float64) for text in texts]
-    mean = sum(row / math.sqrt(float(row @ row)) for row in rows) / len(rows)
-    return mean / math.sqrt(float(mean @ mean))
 
 
 def plain(images, encode, texts, scale, tau, with_class):

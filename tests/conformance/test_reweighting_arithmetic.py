@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fieldmark.evals.methods.reweighting import reweighted_scores
+from tests.conformance.tensors import axes
 
 DESCRIPTIONS = [["p", "q", "q"], ["r"], ["s", "p", "t", "u"]]
 
@@ -29,11 +30,6 @@ def test_equals_plain_loops(encode, scale, renormalise):
             mixed = sum(part / sum(parts) * row for part, row in zip(parts, rows, strict=True))
             length = math.sqrt(float(mixed @ mixed)) if renormalise else 1.0
             assert float(found[n, c]) == pytest.approx(10 * float(image @ mixed) / length, abs=1e-4)
-
-
-def axes(texts):
-    """Each text is a vector written out: "1,0" is [1, 0]."""
-    return torch.tensor([[float(part) for part in text.split(",")] for text in texts])
 
 
 def test_each_image_weighs_for_itself_and_the_softmax_runs_within_a_class():

@@ -10,16 +10,7 @@ from fieldmark.evals.methods.shared.support import Support
 from fieldmark.evals.methods.sus_x import TipXOptions, nearest_support, tip_x_scores
 from fieldmark.evals.methods.tip_adapter import tip_adapter_scores
 from fieldmark.tools.scoring import vectors as steps
-
-
-def unit_rows(count, width, seed):
-    rows = torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
-    return torch.nn.functional.normalize(rows, dim=1)
-
-
-def plain_softmax(values):
-    weights = np.exp(values - values.max())
-    return weights / weights.sum()
+from tests.conformance.tensors import plain_softmax, unit_rows
 
 
 def plain_divergence(first, second):

@@ -9,11 +9,7 @@ import torch
 from fieldmark.evals.methods.shared.support import Support
 from fieldmark.evals.methods.tip_adapter import tip_adapter_scores
 from fieldmark.tools.scoring import vectors as steps
-
-
-def unit_rows(count, width, seed):
-    rows = torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
-    return torch.nn.functional.normalize(rows, dim=1)
+from tests.conformance.tensors import unit_rows
 
 
 def plain(images, classes, keys, labels, scale, alpha, beta):

@@ -10,6 +10,7 @@ import torch
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.template_pool import encode_grid, grid_scores
 from fieldmark.evals.methods.zpe import prompt_scores, prompt_weights
+from tests.conformance.tensors import axes
 
 TEMPLATES = ["a photo of {}", "{} drawn", "the {}", "{}, large", "a {} toy"]
 NAMES = ["ant", "bee", "cod", "doe"]
@@ -75,11 +76,6 @@ def test_equals_plain_loops(encode, scale, with_pretrain, threshold):
         for c in range(len(NAMES)):
             expected = sum(weights[p] * row[p][c] for p in range(len(TEMPLATES)))
             assert float(found[n, c]) == pytest.approx(expected, abs=1e-4 * scale)
-
-
-def axes(texts):
-    """Each text is a vector written out: "1,0" is [1, 0]."""
-    return torch.tensor([[float(part) for part in text.split(",")] for text in texts])
 
 
 def test_bias_of_a_template_is_taken_out_before_the_maximum():

@@ -4,63 +4,54 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from fieldmark.app import Classifier, Resolution, Stores
+from fieldmark.app import Classifier, Resolution
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed, SettingsError
 from fieldmark.records import Limits, Prediction, Question
+from fieldmark.testing import ScriptedModel, data_of
 from fieldmark.tools.images.files import ImageFile, find_images
-from fieldmark.tools.llm.chat import Answer
 from fieldmark.tools.runs.events import LookingStopped
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion, error
+from tests.graph.classifying import WORLD, draw, truly
 from tests.graph.running import Events, Ran, make_context, options, run
 from tests.graph.test_resolve_order import names
-from tests.graph.world import FakeEncoder, FakeModel, World, data_of, number_of
+from tests.graph.world import FakeModel, number_of
 from tests.seeing import hash_of
 
-WORLD = World(names=("finch", "heron", "gull", "wren", "crane", "robin"))
-"""Finch and crane, heron and robin have one belly: the first look leaves them open. The others stand out."""
 FIRST_LOOK = options(max_rounds=0, rivals=2.0, tau=0.3)
 ALIKE = {"finch", "crane", "heron", "robin"}
+"""Finch and crane, heron and robin have one belly: the first look leaves them open. The others stand out."""
 Says = Callable[[dict[str, Any], str], dict[str, Any]]
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> tuple[ImageFile, ...]:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number in range(6):
-        for copy in range(2):
-            pixels = np.full((8, 9, 3), (10 * number, 20 * copy, 40), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / f"{number}-{copy}.png")
+    folder = draw(tmp_path / "pictures", [(number, copy) for number in range(6) for copy in range(2)])
     return find_images(folder).images
 
 
-@dataclass
-class Seer:
+class Seer(ScriptedModel):
     """A vision-language model that knows each picture by its bytes."""
 
-    images: tuple[ImageFile, ...]
-    fault: Callable[[Question[Any]], Exception | None] | None = None
-    says: Says | None = None
-    asked: list[Question[Any]] = field(default_factory=list)
+    def __init__(
+        self,
+        images: tuple[ImageFile, ...],
+        fault: Callable[[Question[Any]], Exception | None] | None = None,
+        says: Says | None = None,
+    ) -> None:
+        super().__init__(self._said)
+        self.images, self.fault, self.says = images, fault, says
 
-    async def ask(self, question: Question[Any]) -> Answer[Any]:
-        self.asked.append(question)
+    def _said(self, question: Question[Any]) -> Exception | dict[str, Any]:
         if self.fault is not None and (failed := self.fault(question)) is not None:
-            raise failed
+            return failed
         (part,) = question.messages[-1].images
         said = choice_of(self.images, part.data_url)
-        if self.says is not None:
-            said = self.says(data_of(question), str(said["choice"]))
-        value = question.answer_model.model_validate(said)
-        return Answer(value=value, key="k", cached=False, prompt_tokens=1, completion_tokens=1)
+        return said if self.says is None else self.says(data_of(question), str(said["choice"]))
 
 
 def choice_of(images: tuple[ImageFile, ...], data_url: str) -> dict[str, Any]:
@@ -205,17 +196,6 @@ def test_a_finished_run_can_still_be_shown(tmp_path: Path, images: tuple[ImageFi
 
 def draw_at(place: Path) -> Path:
     return place.parent / "pictures"
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where runs go; the encoder is the made-up one."""
-    monkeypatch.setattr(Stores, "encoder", lambda stores, spec, *, device: FakeEncoder(WORLD))
-    return tmp_path / "runs"
-
-
-def truly(request: Received) -> Reply:
-    return completion(json.dumps(WORLD.answer(data_of(request.text))))
 
 
 def choosing(images: tuple[ImageFile, ...]) -> Callable[[Received], Reply]:

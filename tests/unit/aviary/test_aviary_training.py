@@ -3,7 +3,6 @@
 import random
 
 import numpy as np
-import pytest
 
 from aviary_training.bpe import learn_merges, write_merges
 from aviary_training.captions import training_caption
@@ -38,17 +37,6 @@ def test_training_images_are_reproducible_and_labelled():
         assert len(row) == len(COLUMNS)
         if row[-1] >= 0:
             assert marks_of(np.array(row)) == dict(roster[row[-1]].marks)
-
-
-@pytest.fixture
-def one_thread():
-    # Two threads on a busy two-core machine wait for each other far longer than they work.
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_a_short_training_is_exported_and_loads(tmp_path, one_thread):

@@ -26,7 +26,7 @@ from fieldmark.prompts.task_questions import ask_task_questions, questions_of
 from fieldmark.records import Message, QuestionSpec
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.runs.events import no_progress
-from tests.unit.aviary.bird_questions import BIRD_QUESTIONS
+from tests.unit.aviary.bird_questions import BIRD_QUESTIONS, ask
 
 BOOK = species_book(1)
 NEW = [species for species in BOOK if not species.known]
@@ -36,21 +36,6 @@ SAID = {
 }
 # The longest first, so that "a white collar" is not taken for a shorter wording within it.
 ANY_MARK = re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(SAID, key=len, reverse=True))) + r")\b")
-
-
-@pytest.fixture(scope="module")
-def guide():
-    return Guide(BOOK)
-
-
-@pytest.fixture(scope="module")
-def truthful():
-    return Guide(BOOK, GuideSettings(mistakes=0.0))
-
-
-def ask(guide, question):
-    text = guide.answer(question.messages, question.answer_model.model_json_schema(), question.sample)
-    return question.answer_model.model_validate_json(text)
 
 
 def portrait(guide, species, asked=GENERIC_QUESTIONS[0], sample=0):

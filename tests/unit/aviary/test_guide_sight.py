@@ -27,6 +27,7 @@ from fieldmark.prompts.settle import ask_settle
 from fieldmark.records import Clause, Concept, Definition, ImagePart, Label, Message
 from fieldmark.tools.concepts.instructions import instructions_of
 from fieldmark.tools.llm.chat import ChatModel
+from tests.unit.aviary.bird_questions import ask
 
 CLEAR = SightSettings(mistakes=0, cannot_tell=0, refused=0)
 DOCUMENT = """# Label: hunters
@@ -79,11 +80,6 @@ def part_of(flock, truth):
 
 def clauses(*texts, role="necessary"):
     return tuple(Clause(id=f"c{n}", role=role, text=text) for n, text in enumerate(texts, 1))
-
-
-def ask(guide, question):
-    text = guide.answer(question.messages, question.answer_model.model_json_schema(), question.sample)
-    return question.answer_model.model_validate_json(text)
 
 
 def in_by_rule(truth):

@@ -1,6 +1,5 @@
 """Worlds whose images are their classes' texts, turned away by a map that an adapter should find."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -11,12 +10,8 @@ from fieldmark.tools.clip.adapters.bags import Bags
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors in one thread: threads that wait for each other cost more than they bring."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def in_one_thread(one_thread: None) -> None:
+    """See `one_thread`."""
 
 
 @dataclass(frozen=True)
