@@ -93,8 +93,9 @@ def main() -> None:
             done = ours.reflect
             if done is not None:
                 print(
-                    f"  {done.questions} reflected on, {done.failed} failed, {done.marks} new marks, "
-                    f"{done.units} units; {done.edits_scored} edits scored, {len(done.accepted)} accepted, "
+                    f"  {done.questions} reflected on, {done.failed} failed, "
+                    f"{done.descriptors} new descriptors, {done.units} units; "
+                    f"{done.edits_scored} edits scored, {len(done.accepted)} accepted, "
                     f"{done.units_in_best} units in the best book; improving {done.improving}, harming "
                     f"{done.harming}; without all of them {100 * (done.test_without or 0):.2f}"
                 )

@@ -122,20 +122,20 @@ class Resolution(Sequence[Prediction | Unread]):
         if isinstance(p, Unread):
             return f"{p.image}: not read, {p.reason}."
         shown = _shown_in_words(p)
-        if not p.marks:
-            by = "FuDD's rule, which gives no weights per mark" if p.rounds else "the first look alone"
+        if not p.contributions:
+            by = "FuDD's rule, which gives no weights per attribute" if p.rounds else "the first look alone"
             return "\n".join([f"{p.image}: {p.label} ({p.status}) by {by}.", *shown])
         lines = [f"{p.image}: {p.label} rather than {p.runner_up} ({p.status}, margin {p.margin:+.2f})"]
-        small = [mark for mark in p.marks if abs(mark.contribution) < SMALL]
-        for mark in p.marks:
-            if mark in small:
+        small = [each for each in p.contributions if abs(each.contribution) < SMALL]
+        for each in p.contributions:
+            if each in small:
                 continue
-            both = mark.label_value == mark.runner_up_value
-            has = f"both {mark.label_value}" if both else f"{mark.label_value}, not {mark.runner_up_value}"
-            says = f" ({has}; seen: {mark.seen})" if mark.seen else ""
-            lines.append(f"  {mark.contribution:+.2f}  {mark.attribute}{says}")
+            both = each.label_value == each.runner_up_value
+            has = f"both {each.label_value}" if both else f"{each.label_value}, not {each.runner_up_value}"
+            says = f" ({has}; seen: {each.seen})" if each.seen else ""
+            lines.append(f"  {each.contribution:+.2f}  {each.attribute}{says}")
         if small:
-            rest = sum(mark.contribution for mark in small)
+            rest = sum(each.contribution for each in small)
             lines.append(f"  {rest:+.2f}  {len(small)} smaller ones together")
         return "\n".join([*lines, *shown])
 

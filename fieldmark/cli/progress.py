@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RUNGS = {
     "names": "a photo of a {name}",
     "templates": "seven templates with the name",
-    "descriptors": "marks asked class by class (D-CLIP)",
+    "descriptors": "descriptors asked class by class (D-CLIP)",
     "descriptors_more": "the same, with as many questions as the loop",
     "fudd": "FuDD: all pairs of the ten best",
     "everything": "all that FuDD learnt, for all classes at once",
@@ -182,7 +182,7 @@ class TerminalProgress:
     def _asked(self, kind: str) -> None:
         describing = kind in ("describe", "synonyms", "domain_words")
         self._step(
-            "Asking for the marks of each class" if describing else "Asking about rivals",
+            "Asking for the descriptors of each class" if describing else "Asking about rivals",
             of=self.classes if describing else self._of,
         )
 

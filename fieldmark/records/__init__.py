@@ -16,7 +16,7 @@ from fieldmark.records.concepts import (
 )
 from fieldmark.records.predictions import (
     CandidateClass,
-    Mark,
+    Contribution,
     Prediction,
     Skipped,
     Status,
@@ -49,6 +49,7 @@ __all__ = [
     "Concept",
     "ContextFactor",
     "ContextValue",
+    "Contribution",
     "Costs",
     "Decision",
     "Definition",
@@ -61,7 +62,6 @@ __all__ = [
     "Label",
     "LabelValue",
     "Limits",
-    "Mark",
     "Message",
     "Options",
     "Origin",

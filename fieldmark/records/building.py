@@ -69,7 +69,7 @@ class BuildResult(Record):
     contenders: tuple[ContenderScore, ...]
     annotated: int
     """Images that the annotator judged in or out."""
-    untold: int
+    unjudged: int
     """Images that it abstained from or refused: left out, never taken for "out"."""
     owner_labels: int
     """The owner's labels outside of the blind test that were learned from."""

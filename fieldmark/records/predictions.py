@@ -1,4 +1,4 @@
-"""What a run says of one image: label, candidates left, status, and the marks that decided."""
+"""What a run says of one image: label, candidates left, status, and the contributions that decided."""
 
 from typing import Literal
 
@@ -17,11 +17,11 @@ class CandidateClass(Record):
     probability: float = Field(ge=0, le=1)
 
 
-class Mark(Record):
+class Contribution(Record):
     """One attribute's part in deciding between the label and the runner-up.
 
-    `contribution` is signed: positive speaks for the label. Over all marks of a prediction the
-    contributions sum to its `margin`.
+    `contribution` is signed: positive speaks for the label. All contributions of a prediction
+    sum to its `margin`.
     """
 
     attribute: str
@@ -54,7 +54,7 @@ class Prediction(Record):
     first_confidence: float | None = None
     runner_up: str | None = None
     margin: float | None = None
-    marks: tuple[Mark, ...] = ()
+    contributions: tuple[Contribution, ...] = ()
     decided_by: Literal["loop", "vlm"] = "loop"
     """Whose label `decision` is: the loop's, or that of a vision-language model that saw the open image."""
     vlm_label: str | None = None

@@ -78,7 +78,7 @@ def flip(path: Path) -> None:
 def test_the_whole_path(line: CommandLine) -> None:
     again = line.invoke("concept", "build", "hawk", *SMALL, "--json").json
     assert again["schema"] == "fieldmark.concept-build/1"
-    assert (again["version"], again["untold"], again["debated"]) == (1, 0, 0)
+    assert (again["version"], again["unjudged"], again["debated"]) == (1, 0, 0)
     assert "CLIP alone" in again["notes"][0]
 
     first = line.invoke("concept", "evaluate", "hawk", "--json")

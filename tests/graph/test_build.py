@@ -89,7 +89,7 @@ async def test_a_classifier_stands_alone_and_agrees_with_its_annotator(tmp_path)
     right = [(float(each) >= head.threshold) == want for each, want in zip(p, wanted, strict=True)]
     assert sum(right) / len(right) > 0.9
     assert result.annotated == len(free_rows(context.concept, context.pool))
-    assert result.untold == 0
+    assert result.unjudged == 0
     assert 0 < result.active <= 30
     assert sum(contender.chosen for contender in result.contenders) == 1
     text = (context.out / "instructions.md").read_text()
@@ -177,7 +177,7 @@ async def test_what_cannot_be_told_is_left_out_and_not_taken_for_out(tmp_path):
     shown = [i.content_hash for i in made.context.pool.images if made.owner.world.shows(i, RED)]
     context, _ = setting(tmp_path, refused=shown[:40], options=SMALL.model_copy(update={"rounds": 0}))
     result = await run_build(context)
-    assert result.untold > 0
+    assert result.unjudged > 0
     head, _ = load_head(context.out, context.encoder)
     p, _ = head.probabilities(context.pool.vectors[context.pool.rows(shown[:40])])
     wanted = [made.owner.world.shows(made.owner.files[i], CREST) is False for i in shown[:40]]

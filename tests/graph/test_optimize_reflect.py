@@ -62,7 +62,7 @@ def test_it_asks_about_confused_classes_and_searches_the_answers(
     assert found.reflect.passes == 2
     assert 0 < len(questions) == found.reflect.questions <= 2 * OPTIONS.reflections
     assert len({question.messages[-1].content for question in questions}) == len(questions)
-    assert found.reflect.units >= found.reflect.marks > 0
+    assert found.reflect.units >= found.reflect.descriptors > 0
     rows = [json.loads(line) for line in (context.run.path / "history.jsonl").read_text().splitlines()]
     by = [row["edit"]["by"] for row in rows if row["stage"] == "classes"]
     assert by.count("reflect") == found.reflect.edits_scored > 0
@@ -217,7 +217,7 @@ def test_hostile_answers_are_dropped_and_counted(tmp_path: Path) -> None:
     )
     assert done.dropped == per_question
     assert done.failed == 0
-    assert 0 < done.marks <= done.questions
+    assert 0 < done.descriptors <= done.questions
 
 
 def test_it_is_off_by_default_and_without_anybody_to_ask(tmp_path: Path) -> None:

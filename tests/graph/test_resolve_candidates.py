@@ -81,33 +81,33 @@ def test_predictions_agree_with_the_candidates_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tau", [0.1, 0.001])
 @pytest.mark.parametrize("chosen", [{}, {"rule": "nb"}, {"ask": "pairs"}, {"name_weight": 0.0}])
-def test_marks_add_up_to_the_margin(tmp_path: Path, chosen: dict[str, Any], tau: float) -> None:
+def test_contributions_add_up_to_the_margin(tmp_path: Path, chosen: dict[str, Any], tau: float) -> None:
     ran = run(make_context(tmp_path, WORLD, options=options(tau=tau, max_rounds=2, **chosen)))
     told = [p for p in ran.predictions if p.margin is not None]
     assert len(told) > 16
     for prediction in told:
-        assert sum(mark.contribution for mark in prediction.marks) == pytest.approx(
+        assert sum(each.contribution for each in prediction.contributions) == pytest.approx(
             prediction.margin, abs=1e-5
         )
         assert prediction.runner_up not in (None, prediction.label)
-        weights = [abs(mark.contribution) for mark in prediction.marks]
+        weights = [abs(each.contribution) for each in prediction.contributions]
         assert weights == sorted(weights, reverse=True)
     undecided = [p for p in told if p.status == "open"]
     assert all((p.margin or 0) >= 0 for p in undecided)
     assert bool(undecided) == (tau < 0.1)
 
 
-def test_marks_say_what_the_answers_said(tmp_path: Path) -> None:
+def test_contributions_say_what_the_answers_said(tmp_path: Path) -> None:
     four = World(names=WORLD.names[:4])
     chosen = options(start="names", tau=0.0001, max_rounds=1)
     ran = run(make_context(tmp_path, four, options=chosen))
     compared = 0
     for prediction in ran.predictions:
-        for mark in prediction.marks:
-            if mark.label_value is not None and mark.contribution > 0.1:
-                part = mark.attribute.split()[0]
-                assert mark.label_value == mark.seen == four.value(prediction.label, part)
-                assert mark.runner_up_value == four.value(str(prediction.runner_up), part) != mark.seen
+        for each in prediction.contributions:
+            if each.label_value is not None and each.contribution > 0.1:
+                part = each.attribute.split()[0]
+                assert each.label_value == each.seen == four.value(prediction.label, part)
+                assert each.runner_up_value == four.value(str(prediction.runner_up), part) != each.seen
                 compared += 1
     assert compared >= 8
 
@@ -243,7 +243,7 @@ def test_fudd_scores_nothing_outside_the_candidates(tmp_path: Path) -> None:
     assert (scores[~left] == -np.inf).all()
     assert np.isfinite(scores[left]).all()
     assert (left.sum(1) == 4).all()
-    assert all(p.margin is None and p.marks == () and p.status == "open" for p in ran.predictions)
+    assert all(p.margin is None and p.contributions == () and p.status == "open" for p in ran.predictions)
     pairs = {q.about for q in model.asked if q.prompt_id == "differentiate.v1"}
     together = {
         (WORLD.names[a], WORLD.names[b])

@@ -27,7 +27,7 @@ def test_images_are_resolved_rightly_and_the_parts_sum_to_the_margin(tmp_path: P
     assert all(fine for fine, sure in zip(right, resolved, strict=True) if sure)
     for prediction in predictions:
         assert prediction.margin is not None
-        parts = sum(part.contribution for part in prediction.marks)
+        parts = sum(part.contribution for part in prediction.contributions)
         assert parts == pytest.approx(prediction.margin, abs=1e-5)
         assert (prediction.confidence > 0.95) == (prediction.status == "resolved")
 

@@ -79,7 +79,7 @@ def write_classifier(
             for each in fitted.contenders
         ),
         annotated=judged,
-        untold=len(verdicts) - judged,
+        unjudged=len(verdicts) - judged,
         owner_labels=sum(label.value != "unsure" for label in labels.values()),
         active=len(sample.active),
         debated=debated,

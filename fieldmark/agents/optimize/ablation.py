@@ -41,7 +41,7 @@ class Reflected(Record):
     """Statements of answers that could not be used, by reason."""
     ended: str = ""
     """Why reflecting ended before the search; empty where it did not."""
-    marks: int
+    descriptors: int
     """Descriptors that were new to the pool."""
     units: int
     """Units that they were written out as."""
@@ -111,8 +111,8 @@ def ablate(
         rows[edit.added] = ReflectedEdit(
             class_name=pool.classes[c],
             generation=edit.generation,
-            added=_marks(edit.added, pool),
-            removed=_marks(edit.removed, pool),
+            added=_names(edit.added, pool),
+            removed=_names(edit.removed, pool),
             in_best=kept,
             test_without=without(new) if kept else None,
             test_without_class=without_class.get(c) if kept else None,
@@ -125,7 +125,7 @@ def ablate(
         failed=reflections.failed,
         dropped=reflections.dropped,
         ended=reflections.ended,
-        marks=reflections.marks,
+        descriptors=reflections.descriptors,
         units=reflections.units,
         edits_scored=reflections.edits_scored,
         accepted=accepted,
@@ -137,7 +137,7 @@ def ablate(
     )
 
 
-def _marks(units: Sequence[int], pool: PromptPool) -> tuple[str, ...]:
+def _names(units: Sequence[int], pool: PromptPool) -> tuple[str, ...]:
     return tuple(_told(pool.units[number]) for number in units)
 
 

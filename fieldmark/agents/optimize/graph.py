@@ -98,7 +98,7 @@ async def write_pool(state: OptimizeState, runtime: Context) -> Update:
         book=context.book,
         given=context.given,
         synonyms=context.options.synonyms,
-        marked_synonyms=context.options.marked_synonyms,
+        described_synonyms=context.options.described_synonyms,
     )
     name = context.arrays.put_json(pool.model_dump(mode="json"), later=context.later)
     context.memo["pool"] = (name, pool, search.unit_vectors(pool.units, context))

@@ -30,7 +30,7 @@ class OptimizeOptions(Options):
     """The most classes in such a group."""
     synonyms: int = Field(default=2, ge=0, le=6)
     """Other words that may stand for a class, beside name, last word and noun; 0 asks for none."""
-    marked_synonyms: int = Field(default=0, ge=0, le=6)
+    described_synonyms: int = Field(default=0, ge=0, le=6)
     """So many of them are also written with every descriptor, as the name is; the others stand alone."""
     domain_words: tuple[str, ...] | None = None
     """Words for the task that templates are varied with, beside the noun; None asks for them."""

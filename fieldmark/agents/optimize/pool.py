@@ -121,7 +121,7 @@ def build_pool(
     book: PromptBook | None = None,
     given: GivenTexts | None = None,
     synonyms: int = 0,
-    marked_synonyms: int = 0,
+    described_synonyms: int = 0,
 ) -> PromptPool:
     """Write the answers out as units: each word for a class, bare and with each descriptor, in all templates.
 
@@ -133,8 +133,8 @@ def build_pool(
         book: A book to start from; without one the search starts from the first general answers.
         given: Descriptions and other words for the classes; a description is a unit, to the letter.
         synonyms: So many of a class's other words stand for it; the first ones that are new.
-        marked_synonyms: So many of those are also written with every descriptor: each costs as many texts as
-            the class's name.
+        described_synonyms: So many of those are also written with every descriptor: each costs as many texts
+            as the class's name.
     """
     given = given or GivenTexts()
     others = _other_words(notebook) | dict(given.synonyms)
@@ -155,7 +155,7 @@ def build_pool(
             units.append(unit)
         return where
 
-    alone = tuple(f"synonym {number}" for number in range(marked_synonyms + 1, synonyms + 1))
+    alone = tuple(f"synonym {number}" for number in range(described_synonyms + 1, synonyms + 1))
     for c, name in enumerate(classes):
         words = _words(name, noun, others.get(name, ()), most=synonyms)
         for synonym, (word, source) in words.items():

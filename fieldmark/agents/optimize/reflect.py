@@ -55,7 +55,7 @@ class Reflections(Record):
     """Statements that could not be used, by reason."""
     ended: str = ""
     """Why nothing more is asked; empty while it is."""
-    marks: int = 0
+    descriptors: int = 0
     """Descriptors that were new to the pool."""
     units: int = 0
     """Units that they were written out as."""
@@ -133,7 +133,7 @@ async def reflect_on(
         failed=earlier.failed + sum(note.failure is not None for note in put),
         dropped=dict(sorted(dropped.items())),
         ended=ends[0] if ends else "",
-        marks=earlier.marks + len({(unit.class_index, unit.descriptor) for unit in units}),
+        descriptors=earlier.descriptors + len({(unit.class_index, unit.descriptor) for unit in units}),
         units=earlier.units + len(units),
         suggestions=suggestions,
         edits_scored=earlier.edits_scored,

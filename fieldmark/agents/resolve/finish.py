@@ -10,7 +10,7 @@ from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.evidence import weighed
 from fieldmark.agents.resolve.rescoring import ScoredTable, tabulated
 from fieldmark.agents.resolve.state import Look
-from fieldmark.records import CandidateClass, Mark, Origin, Prediction, Prompt, PromptBook, Status
+from fieldmark.records import CandidateClass, Contribution, Origin, Prediction, Prompt, PromptBook, Status
 from fieldmark.tools.books.wording import descriptor_text
 from fieldmark.tools.scoring.candidates import class_probabilities
 from fieldmark.tools.scoring.contributions import Explanation, decide
@@ -18,9 +18,9 @@ from fieldmark.tools.scoring.evidence.explain import explain
 from fieldmark.tools.scoring.field_guide import FieldGuide
 from fieldmark.tools.scoring.table import TableResult
 
-MARKS_SHOWN_FROM = 1e-7
+SMALLEST_CONTRIBUTION = 1e-7
 """Attributes that add less than this say nothing of the decision and are left out."""
-NAME_MARK = "name"
+NAME = "name"
 """The attribute under which the class name's own contribution is listed."""
 
 
@@ -123,7 +123,7 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
                 first_confidence=min(1.0, float(best_first.values[row])),
                 runner_up=context.classes[rival] if rival >= 0 else None,
                 margin=float(decision.margin[row]) if decision and rival >= 0 else None,
-                marks=marks_of(row, decision, table.guide if table else None)
+                contributions=contributions_of(row, decision, table.guide if table else None)
                 if decision and rival >= 0
                 else (),
                 truth=image.label,
@@ -147,19 +147,19 @@ def with_look(prediction: Prediction, look: Look | None) -> Prediction:
     )
 
 
-def marks_of(row: int, decision: Explanation, guide: FieldGuide | None) -> tuple[Mark, ...]:
+def contributions_of(row: int, decision: Explanation, guide: FieldGuide | None) -> tuple[Contribution, ...]:
     """The attributes that decided one image, the weightiest first; they sum to its margin."""
     values = decision.contributions[row].tolist()
-    marks: list[Mark] = []
+    found: list[Contribution] = []
     for t, contribution in enumerate(values):
-        if abs(contribution) < MARKS_SHOWN_FROM:
+        if abs(contribution) < SMALLEST_CONTRIBUTION:
             continue
         if guide is None or t >= len(guide.attributes):
-            marks.append(Mark(attribute=NAME_MARK, contribution=contribution))
+            found.append(Contribution(attribute=NAME, contribution=contribution))
             continue
         value = guide.values[t]
-        marks.append(
-            Mark(
+        found.append(
+            Contribution(
                 attribute=guide.attributes[t],
                 contribution=contribution,
                 label_value=value[int(decision.label_value[row, t])],
@@ -167,14 +167,14 @@ def marks_of(row: int, decision: Explanation, guide: FieldGuide | None) -> tuple
                 seen=value[int(decision.seen[row, t])],
             )
         )
-    return tuple(sorted(marks, key=lambda mark: -abs(mark.contribution)))
+    return tuple(sorted(found, key=lambda each: -abs(each.contribution)))
 
 
 def field_guide_book(table: ScoredTable, context: ResolveContext) -> PromptBook:
     """The field guide as a prompt book: each class's likeliest value of every attribute it has votes for."""
     noun, guide = context.options.noun, table.guide
     belief, value = table.result.q.max(-1)
-    told = guide.counts.sum(-1) > 0
+    voted = guide.counts.sum(-1) > 0
     prompts = [
         Prompt(
             class_name=name,
@@ -183,7 +183,7 @@ def field_guide_book(table: ScoredTable, context: ResolveContext) -> PromptBook:
             weight=round(float(belief[c, t]), 6),
         )
         for c, name in enumerate(context.classes)
-        for t in told[c].nonzero()[:, 0].tolist()
+        for t in voted[c].nonzero()[:, 0].tolist()
     ]
     return PromptBook(classes=context.classes, noun=noun, prompts=tuple(prompts))
 

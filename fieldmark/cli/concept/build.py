@@ -95,9 +95,9 @@ def show(result: "BuildResult", builder: "ConceptBuilder", *, json: bool) -> Non
         f"{amount(len(result.contenders), 'contender')}, from {amount(result.annotated, 'judged image')} and "
         f"{amount(result.owner_labels, 'label')} of yours."
     )
-    if result.untold:
-        were = "was" if result.untold == 1 else "were"
-        console.say(f"{amount(result.untold, 'image')} could not be judged and {were} left out.")
+    if result.unjudged:
+        were = "was" if result.unjudged == 1 else "were"
+        console.say(f"{amount(result.unjudged, 'image')} could not be judged and {were} left out.")
     if result.debated:
         console.say(
             f"{amount(result.debated, 'image')} argued about, {amount(result.overturned, 'verdict')} changed."

@@ -62,7 +62,7 @@ def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
         folder=(folder := common_folder(predictions)),
         handed_over=handed_over(predictions, folder)[:MOST_HANDED_OVER],
         skipped=manifest.skipped[:MOST_SKIPPED],
-        example=example_marks(book),
+        example=example_descriptors(book),
         bar=figures.share,
     )
     return write_page(run.path / REPORT, html)
@@ -88,7 +88,7 @@ def common_folder(predictions: Sequence[Prediction]) -> str:
         return ""
 
 
-def example_marks(book: PromptBook, most: int = 6) -> tuple[str, ...]:
+def example_descriptors(book: PromptBook, most: int = 6) -> tuple[str, ...]:
     """The attributes that the book speaks of most."""
     seen: dict[str, int] = {}
     for prompt in book.prompts:

@@ -11,13 +11,13 @@ from markupsafe import Markup
 
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.pictures import Pictures
-from fieldmark.records import CandidateClass, Mark, Prediction
+from fieldmark.records import CandidateClass, Contribution, Prediction
 
 SHOWN = 3
 """Entries of a group that are shown at once."""
 FOLDED = 6
 """Entries of a group that unfold."""
-MOST_MARKS = 6
+MOST_CONTRIBUTIONS = 6
 LEAST_WEIGHT = 0.03
 """Attributes that weigh less than this share of the weightiest are summed up, not listed."""
 MOST_CANDIDATES = 5
@@ -30,13 +30,13 @@ class AttributeRow:
     """One attribute of an entry, with its bar.
 
     Attributes:
-        mark: The attribute with its values.
+        contribution: The attribute with its values.
         bar: Its contribution as a signed bar.
         sees_label: The picture shows the label's value and not the runner-up's.
         sees_runner_up: The other way round.
     """
 
-    mark: Mark
+    contribution: Contribution
     bar: Markup
     sees_label: bool
     sees_runner_up: bool
@@ -60,8 +60,8 @@ class GalleryEntry:
         file: Name of the file and of its folder.
         candidates: The likeliest classes left.
         more_candidates: How many are not listed.
-        marks: The weightiest attributes.
-        more_marks: How many are not listed.
+        contributions: The weightiest attributes.
+        more_contributions: How many are not listed.
         rest: What those add up to.
         rest_bar: The same as a bar.
         right: Whether the label is right; None where the truth is not known.
@@ -72,8 +72,8 @@ class GalleryEntry:
     file: str
     candidates: tuple[CandidateRow, ...]
     more_candidates: int
-    marks: tuple[AttributeRow, ...]
-    more_marks: int
+    contributions: tuple[AttributeRow, ...]
+    more_contributions: int
     rest: float
     rest_bar: Markup
     right: bool | None
@@ -140,13 +140,16 @@ def chosen(predictions: Sequence[Prediction], most: int) -> list[Prediction]:
 
 def entry(p: Prediction, pictures: Pictures) -> GalleryEntry:
     """Lay out one image."""
-    by_weight = sorted(p.marks, key=lambda mark: -abs(mark.contribution))
-    largest = max((abs(mark.contribution) for mark in by_weight), default=0.0)
-    weighty = sum(abs(mark.contribution) >= LEAST_WEIGHT * largest for mark in by_weight)
-    listed, others = by_weight[: min(weighty, MOST_MARKS)], by_weight[min(weighty, MOST_MARKS) :]
+    by_weight = sorted(p.contributions, key=lambda each: -abs(each.contribution))
+    largest = max((abs(each.contribution) for each in by_weight), default=0.0)
+    weighty = sum(abs(each.contribution) >= LEAST_WEIGHT * largest for each in by_weight)
+    listed, others = (
+        by_weight[: min(weighty, MOST_CONTRIBUTIONS)],
+        by_weight[min(weighty, MOST_CONTRIBUTIONS) :],
+    )
     if len(others) == 1:  # "one smaller one" takes the room of the one itself
         listed, others = by_weight, []
-    rest = sum(mark.contribution for mark in others)
+    rest = sum(each.contribution for each in others)
     candidates = p.candidates[:MOST_CANDIDATES]
     return GalleryEntry(
         prediction=p,
@@ -156,25 +159,29 @@ def entry(p: Prediction, pictures: Pictures) -> GalleryEntry:
             CandidateRow(candidate=each, bar=figures.share(each.probability)) for each in candidates
         ),
         more_candidates=max(0, p.candidates_left - len(candidates)),
-        marks=tuple(
+        contributions=tuple(
             AttributeRow(
-                mark=mark,
-                bar=figures.signed_bar(mark.contribution, largest),
-                sees_label=_sees(mark, mark.label_value),
-                sees_runner_up=_sees(mark, mark.runner_up_value),
+                contribution=each,
+                bar=figures.signed_bar(each.contribution, largest),
+                sees_label=_sees(each, each.label_value),
+                sees_runner_up=_sees(each, each.runner_up_value),
             )
-            for mark in listed
+            for each in listed
         ),
-        more_marks=len(others),
+        more_contributions=len(others),
         rest=rest,
         rest_bar=figures.signed_bar(rest, max(largest, abs(rest))),
         right=None if p.truth is None else p.label == p.truth,
     )
 
 
-def _sees(mark: Mark, value: str | None) -> bool:
+def _sees(contribution: Contribution, value: str | None) -> bool:
     """Whether the picture shows this value, where it tells label and runner-up apart."""
-    return value is not None and mark.seen == value and mark.label_value != mark.runner_up_value
+    return (
+        value is not None
+        and contribution.seen == value
+        and contribution.label_value != contribution.runner_up_value
+    )
 
 
 def _changed(p: Prediction) -> bool:

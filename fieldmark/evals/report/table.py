@@ -12,12 +12,12 @@ from fieldmark.evals.report.classify import REPORT
 from fieldmark.evals.report.page import Script, render, write_page
 from fieldmark.evals.report.scatter import Spot, frontier, scatter
 from fieldmark.evals.report.table_columns import (
-    MARKS,
+    TAGS,
     Cell,
     TableColumn,
     columns_for,
     macro_is_top1,
-    marks_of,
+    tags_of,
 )
 from fieldmark.evals.report.table_markdown import markdown
 from fieldmark.evals.report.trust import Trust, trust_of
@@ -42,14 +42,14 @@ class MethodRow:
 
     Attributes:
         row: The row.
-        marks: What stands beside its name.
+        tags: What stands beside its name.
         plot: Its dot and interval; empty where it predicts no class.
         cells: One for each column.
         published: What papers print of the same.
     """
 
     row: Row
-    marks: tuple[str, ...]
+    tags: tuple[str, ...]
     plot: Markup
     cells: tuple[Cell, ...]
     published: tuple[PublishedFigure, ...]
@@ -169,7 +169,7 @@ def write_table_report(run: RunFolder, result: EvalResult, settings: Sequence[Se
         settings=pages,
         measured=len({each.row.method for page in pages for each in page.rows}),
         overview=overview(pages) if len(pages) > 1 else None,
-        marks={mark: MARKS[mark] for mark in MARKS if any(mark in m.marks for p in pages for m in p.rows)},
+        tags={tag: TAGS[tag] for tag in TAGS if any(tag in m.tags for p in pages for m in p.rows)},
         published=PUBLISHED,
         fitting=[figure for figure in PUBLISHED if figure in printed],
         opened=len(pages) <= MOST_OPEN,
@@ -241,7 +241,7 @@ def _method_row(
         plot = figures.interval(row.top1, ends, axis, kind=kind_of(row, result), level=control)
     return MethodRow(
         row=row,
-        marks=marks_of(row, result),
+        tags=tags_of(row, result),
         plot=plot,
         cells=tuple(column.cell(row) for column in columns),
         published=tuple(
@@ -296,12 +296,12 @@ class OverviewRow:
 
     Attributes:
         title: Its title.
-        marks: What stands beside its name.
+        tags: What stands beside its name.
         rows: Its row of each setting; None where it has no accuracy there.
     """
 
     title: str
-    marks: tuple[str, ...]
+    tags: tuple[str, ...]
     rows: tuple[Row | None, ...]
 
 
@@ -312,7 +312,7 @@ def overview(pages: Sequence[SettingPage]) -> list[OverviewRow]:
     return [
         OverviewRow(
             title=each.row.title,
-            marks=each.marks,
+            tags=each.tags,
             rows=tuple(page[method].row if method in page else None for page in known),
         )
         for method, each in named.items()

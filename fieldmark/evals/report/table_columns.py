@@ -13,7 +13,7 @@ VERDICTS: dict[Verdict | None, str] = {
     "behind": "behind it",
     "alike": "not significant",
 }
-MARKS = {
+TAGS = {
     "baseline": "the method that differences are taken from",
     "control": "random words in the place of descriptors: what every method that asks must beat",
     "upper bound": "is given the class names, which are kept from the others",
@@ -56,8 +56,8 @@ class TableColumn:
     cell: Callable[[Row], Cell]
 
 
-def marks_of(row: Row, result: EvalResult) -> tuple[str, ...]:
-    """What stands beside a method's name; see `MARKS`."""
+def tags_of(row: Row, result: EvalResult) -> tuple[str, ...]:
+    """What stands beside a method's name; see `TAGS`."""
     found = [("baseline", row.method == result.baseline), ("control", row.method == result.control)]
     found.append(("upper bound", row.is_bound))
     found += [(word, need.value in row.needs) for need, word in _NEEDS.items()]

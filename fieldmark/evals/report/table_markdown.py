@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from fieldmark.evals.report import words
-from fieldmark.evals.report.table_columns import MARKS, columns_for, macro_is_top1, marks_of
+from fieldmark.evals.report.table_columns import TAGS, columns_for, macro_is_top1, tags_of
 from fieldmark.evals.table.arrange import missing, tables
 from fieldmark.evals.table.records import EvalResult, Row
 
@@ -49,8 +49,8 @@ def _setting(result: EvalResult, rows: Sequence[Row]) -> list[str]:
         heads = ["Method", "Source", *(column.head for column in columns)]
         lines = [_line(heads), _line([":--", ":--", *("--:" for _ in columns)], plain=True)]
         for row in done:
-            marks = marks_of(row, result)
-            title = f"{row.title} ({', '.join(marks)})" if marks else row.title
+            tags = tags_of(row, result)
+            title = f"{row.title} ({', '.join(tags)})" if tags else row.title
             cells = [column.cell(row) for column in columns]
             texts = [f"{c.text} ({'; '.join(c.below)})" if c.below else c.text for c in cells]
             lines.append(_line([title, row.source, *texts]))
@@ -69,8 +69,8 @@ def _line(cells: Sequence[str], *, plain: bool = False) -> str:
 
 
 def _legend(result: EvalResult, rows: Sequence[Row]) -> str:
-    there = {mark for row in rows if row.outcome == "done" for mark in marks_of(row, result)}
-    lines = [f"- {mark}: {meaning}" for mark, meaning in MARKS.items() if mark in there]
+    there = {tag for row in rows if row.outcome == "done" for tag in tags_of(row, result)}
+    lines = [f"- {tag}: {meaning}" for tag, meaning in TAGS.items() if tag in there]
     lines.append(
         "- intervals: 95%, by resampling whole classes; p: sign flips of whole classes, adjusted by Holm for "
         "all rows of the setting"

@@ -54,7 +54,7 @@ def model_card(
         f"- Encoder: `{encoder.name}`, identity `{encoder.identity[:16]}…`. Vectors of another encoder or "
         "preprocessing are refused.",
         f"- Learned from {built.annotated:,} images that an annotator judged and {built.owner_labels:,} that "
-        f"the owner labelled; {built.untold:,} that the annotator could not tell were left out.",
+        f"the owner labelled; {built.unjudged:,} that the annotator could not tell were left out.",
         f"- {built.active:,} images were added where the classifier was unsure; {built.debated:,} were "
         f"argued about, and {built.overturned:,} verdicts changed by that.",
         "",

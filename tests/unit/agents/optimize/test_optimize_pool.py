@@ -24,7 +24,9 @@ def notebook(**words: tuple[str, ...]) -> Notebook:
     return Notebook(notes=(*marks, *named))
 
 
-def pool(notes: Notebook, synonyms: int = 1, marked: int = 2, given: GivenTexts | None = None) -> PromptPool:
+def pool(
+    notes: Notebook, synonyms: int = 1, described: int = 2, given: GivenTexts | None = None
+) -> PromptPool:
     return build_pool(
         CLASSES,
         notebook=notes,
@@ -32,7 +34,7 @@ def pool(notes: Notebook, synonyms: int = 1, marked: int = 2, given: GivenTexts 
         noun="bird",
         given=given,
         synonyms=synonyms,
-        marked_synonyms=marked,
+        described_synonyms=described,
     )
 
 
@@ -53,13 +55,13 @@ def test_another_word_stands_for_a_class_as_its_name_does() -> None:
     assert unit.origin == Origin(kind="name", question="synonyms.v1")
 
 
-def test_of_other_words_only_the_marked_ones_carry_marks() -> None:
-    made = pool(notebook(wren=("Jenny", "songbird")), synonyms=2, marked=0)
+def test_of_other_words_only_the_described_ones_carry_descriptors() -> None:
+    made = pool(notebook(wren=("Jenny", "songbird")), synonyms=2, described=0)
     assert texts(made, 1, "synonym 1") == ["a photo of a Jenny."]
     assert "synonym 1 bare" in made.kinds()
     assert "synonym 1 descriptor" not in made.kinds()
     assert "name descriptor" in made.kinds()
-    half = pool(notebook(wren=("Jenny", "songbird")), synonyms=2, marked=1)
+    half = pool(notebook(wren=("Jenny", "songbird")), synonyms=2, described=1)
     assert [len(texts(half, 1, f"synonym {number}")) for number in (1, 2)] == [2, 1]
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fieldmark.records import CandidateClass, Prediction
-from tests.unit.evals.report.runs_to_report import MARKS, Predict
+from tests.unit.evals.report.runs_to_report import CONTRIBUTIONS, Predict
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def predict(tmp_path: Path) -> Predict:
             "first_confidence": 0.4,
             "runner_up": "rival",
             "margin": 1.25,
-            "marks": MARKS,
+            "contributions": CONTRIBUTIONS,
         }
         return Prediction.model_validate(values | more)
 

@@ -3,28 +3,28 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from fieldmark.records import EncoderUsage, Mark, Prediction, PromptBook, RunManifest, Skipped, Usage
+from fieldmark.records import Contribution, EncoderUsage, Prediction, PromptBook, RunManifest, Skipped, Usage
 from fieldmark.tools.runs.events import RoundPlanned, RoundSummary
 from fieldmark.tools.runs.folder import RunFolder
 
 Predict = Callable[..., Prediction]
 
-MARKS = (
-    Mark(
+CONTRIBUTIONS = (
+    Contribution(
         attribute="bill",
         contribution=1.5,
         label_value="a red bill",
         runner_up_value="a blue bill",
         seen="a red bill",
     ),
-    Mark(
+    Contribution(
         attribute="legs",
         contribution=-0.5,
         label_value="red legs",
         runner_up_value="red legs",
         seen="blue legs",
     ),
-    Mark(attribute="name", contribution=0.25),
+    Contribution(attribute="name", contribution=0.25),
 )
 
 

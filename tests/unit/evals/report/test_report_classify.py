@@ -13,7 +13,7 @@ from fieldmark.evals.report.classify import common_folder, handed_over
 from fieldmark.evals.report.gallery import FOLDED, SHOWN
 from fieldmark.evals.report.rounds import pooled_rounds, read_rounds
 from fieldmark.evals.report.words import STOP_REASONS
-from fieldmark.records import CandidateClass, Mark, Origin, Prediction, Prompt, PromptBook
+from fieldmark.records import CandidateClass, Contribution, Origin, Prediction, Prompt, PromptBook
 from tests.unit.evals.report.checked_page import CheckedPage
 from tests.unit.evals.report.runs_to_report import Predict, finished_run, manifest_of, skipped, summary_of
 
@@ -53,7 +53,9 @@ def test_page_stands_alone_and_is_sound(tmp_path: Path, predict: Predict, open_p
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_data(tmp_path: Path, predict: Predict, open_prediction: Predict, name: str):
-    mark = Mark(attribute=name, contribution=1.0, label_value=name, runner_up_value="x", seen=name)
+    contribution = Contribution(
+        attribute=name, contribution=1.0, label_value=name, runner_up_value="x", seen=name
+    )
     book = PromptBook(
         classes=(name, "wren"),
         prompts=(Prompt(class_name=name, text=name, origin=Origin(kind="field_guide", attribute=name)),),
@@ -61,7 +63,9 @@ def test_names_are_data(tmp_path: Path, predict: Predict, open_prediction: Predi
     run = finished_run(
         tmp_path,
         [
-            predict(name, "wren", runner_up=name, marks=(mark,), image=f"/nowhere/{name}.png"),
+            predict(
+                name, "wren", runner_up=name, contributions=(contribution,), image=f"/nowhere/{name}.png"
+            ),
             open_prediction(name, "wren", truth=name),
             open_prediction("wren", name, truth=name),
         ],
@@ -163,25 +167,36 @@ def test_common_folder_of_mixed_names_is_none(predict: Predict):
     assert handed_over([mixed[1].model_copy(update={"status": "open"})], "")[0].file == "here/b.png"
 
 
-def test_marks_that_are_not_listed_are_summed(tmp_path: Path, predict: Predict):
-    marks = tuple(
-        Mark(
-            attribute=f"mark {n}", contribution=1.0 - 0.1 * n, label_value="l", runner_up_value="r", seen="l"
+def test_contributions_that_are_not_listed_are_summed(tmp_path: Path, predict: Predict):
+    contributions = tuple(
+        Contribution(
+            attribute=f"contribution {n}",
+            contribution=1.0 - 0.1 * n,
+            label_value="l",
+            runner_up_value="r",
+            seen="l",
         )
         for n in range(9)
     )
-    page = page_of(finished_run(tmp_path, [predict("a", "b", marks=marks, margin=5.4)], classes=("a", "b")))
-    assert "mark 5 +0.50" in page.text
-    assert "mark 6" not in page.text
+    page = page_of(
+        finished_run(
+            tmp_path, [predict("a", "b", contributions=contributions, margin=5.4)], classes=("a", "b")
+        )
+    )
+    assert "contribution 5 +0.50" in page.text
+    assert "contribution 6" not in page.text
     assert "3 smaller ones +0.90 together" in page.text
     assert "margin +5.40" in page.text
 
 
-def test_an_image_without_marks_says_so(tmp_path: Path, predict: Predict):
+def test_an_image_without_contributions_says_so(tmp_path: Path, predict: Predict):
     page = page_of(
         finished_run(
             tmp_path,
-            [predict("a", "b", marks=(), runner_up=None, margin=None), predict("a", "a", marks=(), rounds=0)],
+            [
+                predict("a", "b", contributions=(), runner_up=None, margin=None),
+                predict("a", "a", contributions=(), rounds=0),
+            ],
             classes=("a", "b"),
         )
     )

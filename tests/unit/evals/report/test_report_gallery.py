@@ -1,6 +1,6 @@
 from fieldmark.evals.report.gallery import MOST_CANDIDATES, chosen, entry, gallery
 from fieldmark.evals.report.pictures import LONGEST_SIDE, Pictures, thumbnail
-from fieldmark.records import Mark, Prediction
+from fieldmark.records import Contribution, Prediction
 from fieldmark.tools.images.files import find_images
 from tests.unit.evals.report.runs_to_report import Predict
 
@@ -38,27 +38,27 @@ def test_choice_is_by_hash_and_takes_every_class_first(predict: Predict):
 
 def test_entry_marks_who_the_picture_looks_like(predict: Predict):
     values = [("l", "r", "l"), ("l", "r", "r"), ("l", "r", "x"), ("l", "l", "l"), (None, None, None)]
-    marks = tuple(
-        Mark(attribute=str(n), contribution=1, label_value=a, runner_up_value=b, seen=c)
+    contributions = tuple(
+        Contribution(attribute=str(n), contribution=1, label_value=a, runner_up_value=b, seen=c)
         for n, (a, b, c) in enumerate(values)
     )
-    rows = entry(predict("a", "b", marks=marks), Pictures(0)).marks
+    rows = entry(predict("a", "b", contributions=contributions), Pictures(0)).contributions
     assert [row.sees_label for row in rows] == [True, False, False, False, False]
     assert [row.sees_runner_up for row in rows] == [False, True, False, False, False]
 
 
 def test_entry_sums_up_what_weighs_little(predict: Predict):
-    marks = tuple(
-        Mark(attribute=str(n), contribution=w) for n, w in enumerate((0.01, -2.0, 0.02, -0.001, 1.0))
+    contributions = tuple(
+        Contribution(attribute=str(n), contribution=w) for n, w in enumerate((0.01, -2.0, 0.02, -0.001, 1.0))
     )
-    made = entry(predict("a", "b", marks=marks), Pictures(0))
-    assert [row.mark.contribution for row in made.marks] == [-2.0, 1.0]
-    assert made.more_marks == 3
+    made = entry(predict("a", "b", contributions=contributions), Pictures(0))
+    assert [row.contribution.contribution for row in made.contributions] == [-2.0, 1.0]
+    assert made.more_contributions == 3
     assert made.rest == 0.01 + 0.02 - 0.001
-    one = entry(predict("a", "b", marks=marks[:3]), Pictures(0))
-    assert (len(one.marks), one.more_marks) == (1, 2)
-    alone = entry(predict("a", "b", marks=marks[:2]), Pictures(0))
-    assert (len(alone.marks), alone.more_marks) == (2, 0)
+    one = entry(predict("a", "b", contributions=contributions[:3]), Pictures(0))
+    assert (len(one.contributions), one.more_contributions) == (1, 2)
+    alone = entry(predict("a", "b", contributions=contributions[:2]), Pictures(0))
+    assert (len(alone.contributions), alone.more_contributions) == (2, 0)
 
 
 def test_entry_lists_some_candidates_and_counts_the_rest(open_prediction: Predict):

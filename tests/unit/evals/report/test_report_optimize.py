@@ -227,7 +227,7 @@ def test_reflected_edits_are_told_with_their_worth(tmp_path: Path) -> None:
         for n in range(12)
     )  # fmt: skip
     reflect = Reflected(
-        passes=2, questions=9, failed=1, ended="no more calls.", marks=30, units=60, edits_scored=500,
+        passes=2, questions=9, failed=1, ended="no more calls.", descriptors=30, units=60, edits_scored=500,
         accepted=edits, units_in_best=4, test_best=0.75, test_without=0.6, improving=3, harming=1,
     )  # fmt: skip
     page = page_of(run_of(tmp_path, reflect=reflect))

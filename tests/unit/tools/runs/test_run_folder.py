@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fieldmark.errors import RunError
-from fieldmark.records import CandidateClass, Mark, Prediction, PromptBook, RunConfig
+from fieldmark.records import CandidateClass, Contribution, Prediction, PromptBook, RunConfig
 from fieldmark.tools.runs.events import RoundPlanned, RunFinished
 from fieldmark.tools.runs.folder import RunFolder, new_run_id
 
@@ -30,7 +30,7 @@ def prediction(image: str = "x.png", label: str = NAME) -> Prediction:
         rounds=1,
         runner_up="y",
         margin=-0.5,
-        marks=(Mark(attribute="bill", contribution=-0.5),),
+        contributions=(Contribution(attribute="bill", contribution=-0.5),),
     )
 
 
