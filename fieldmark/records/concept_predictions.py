@@ -52,7 +52,7 @@ class ConceptPrediction(Record):
 
 
 class ConceptPredictions(Record):
-    """What `fieldmark concept predict --json` prints."""
+    """Calls of images, as `fieldmark concept predict` prints them in JSON."""
 
     format: Literal["fieldmark.concept-predict/1"] = Field(
         default="fieldmark.concept-predict/1", serialization_alias="schema"

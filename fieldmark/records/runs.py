@@ -10,7 +10,7 @@ from fieldmark.records.usage import EncoderUsage, Usage
 
 
 class RunConfig(Record):
-    """Everything `--resume` needs; written before anything else."""
+    """Everything that a resumed run needs; written before anything else."""
 
     format: Literal["fieldmark.run/1"] = "fieldmark.run/1"
     kind: str

@@ -29,6 +29,9 @@ COLLECTIONS = ("prompts", "evals/methods")
 """Folders of many files of one kind: a question each, a paper each."""
 MOST_LINES, MOST_FILES = 400, 20
 PICKLING = re.compile(r"(pickle|cloudpickle|dill|joblib|shelve)\.(loads?|dumps?|open|Pickler|Unpickler)")
+OPTION = re.compile(r"(?<![\w-])--(?:[a-z][\w-]*|$)")
+WITH_OTHER_PROGRAMS = ("tools.llm.vllm", "tools.datasets.huggingface")
+"""Modules that name the options of a program that is not ours."""
 PATHS = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
@@ -159,6 +162,18 @@ def test_nothing_is_pickled_asserted_or_swallowed() -> None:
                 assert not PICKLING.fullmatch(f"{node.value.id}.{node.attr}"), (
                     f"{module}:{node.lineno} pickles"
                 )
+
+
+def test_no_text_below_the_command_line_speaks_of_its_options() -> None:
+    spoken = [
+        f"{module}:{node.lineno} says {option}"
+        for module in PATHS
+        if not within(module, "cli", *WITH_OTHER_PROGRAMS)
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for option in OPTION.findall(node.value)
+    ]
+    assert spoken == []
 
 
 def test_the_lint_contract_says_the_same() -> None:

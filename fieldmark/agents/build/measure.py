@@ -151,7 +151,8 @@ def check_enough(truth: Floats) -> None:
     if len(truth) < LEAST or truth.min() == truth.max():
         raise InputError(
             f"The blind test has {len(truth)} labels, {int(truth.sum())} of them in: too few to measure by.",
-            hint=f"It takes {LEAST}, in and out among them: `fieldmark concept label --blind`.",
+            hint=f"Label more of it: it takes {LEAST}, in and out among them.",
+            field="blind",
         )
 
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
 NO_TEST = "There were no test images to look at."
-OTHERS_LOOKED = "The encoders of --also-clip looked at the test images then, too."
+OTHERS_LOOKED = "The encoders of also_clip looked at the test images then, too."
 CEILING_LOOKED = "The ceiling comes from a second search, which was shown the test images; the book does not."
 
 
@@ -73,7 +73,7 @@ class OtherEncoder(Record):
 
 
 class OptimizeResult(Record):
-    """What `fieldmark optimize --json` prints."""
+    """The result of a search, as `fieldmark optimize` prints it in JSON."""
 
     format: Literal["fieldmark.optimize/1"] = Field(
         default="fieldmark.optimize/1", serialization_alias="schema"

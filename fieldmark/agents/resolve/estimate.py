@@ -23,7 +23,7 @@ class FirstLook(Record):
 
 
 class CallEstimate(Record):
-    """What `fieldmark classify --dry-run` prints."""
+    """What a run would ask and encode, as a dry run of `fieldmark classify` prints it."""
 
     format: Literal["fieldmark.estimate/1"] = Field(
         default="fieldmark.estimate/1", serialization_alias="schema"

@@ -279,7 +279,8 @@ class ConceptConversation:
             if taken := set(found) & set(concept.blind):
                 raise InputError(
                     f"{str(known[min(taken)].path)!r} belongs to the blind test.",
-                    hint="Label the blind test as a whole: fieldmark concept label NAME --blind.",
+                    hint="Label the blind test as a whole: label_blind(owner).",
+                    field="blind",
                 )
             before = len(concept.labels)
             await label_images(self.folder, tuple(dict.fromkeys(found)), owner)

@@ -126,7 +126,7 @@ class Conditions(Record):
 
 
 class DemoResult(Record):
-    """What `fieldmark demo --json` prints."""
+    """The demonstration's results, as `fieldmark demo` prints them in JSON."""
 
     format: Literal["fieldmark.demo/1"] = Field(default="fieldmark.demo/1", serialization_alias="schema")
     note: str = NOTE

@@ -114,7 +114,7 @@ class PooledResult(Record):
 
 
 class SimulateResult(Record):
-    """What `fieldmark concept simulate --json` prints."""
+    """The results of simulated owners, as `fieldmark concept simulate` prints them in JSON."""
 
     format: Literal["fieldmark.simulate/1"] = Field(
         default="fieldmark.simulate/1", serialization_alias="schema"

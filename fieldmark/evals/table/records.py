@@ -171,7 +171,7 @@ def _verdict(difference: float | None, p: float | None) -> Verdict | None:
 
 
 class EvalResult(Record):
-    """What `fieldmark eval --json` prints."""
+    """A measured table, as `fieldmark eval` prints it in JSON."""
 
     format: Literal["fieldmark.eval/1"] = Field(default="fieldmark.eval/1", serialization_alias="schema")
     data: str

@@ -43,7 +43,7 @@ def test_lines_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert captured.out == ""
     assert captured.err.splitlines() == [
         "Run: runs/x",
-        "Asking for the marks of each class …",
+        "Asking for the descriptors of each class …",
         "Encoding 8 images and 40 texts …",
         "First look: 3 resolved, 5 open",
         "Round 1: 7 resolved, 0 open, 1 rejected (follow-up questions so far: 2)",
@@ -97,7 +97,7 @@ def test_a_terminal_gets_a_bar_with_counts_that_is_gone_at_the_end(monkeypatch: 
             if progress._bar is not None:
                 progress._bar.refresh()
     shown = screen.getvalue()
-    assert "Asking for the marks of each class: 3 of 9" in shown
+    assert "Asking for the descriptors of each class: 3 of 9" in shown
     assert "Asking about rivals: 2 of 2" in shown
     assert "First look: 3 resolved, 5 open" in shown
     assert shown.endswith("\x1b[2K")  # the last line is wiped
