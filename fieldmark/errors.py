@@ -14,8 +14,8 @@ class FieldmarkError(Exception):
     Attributes:
         message: What went wrong, in one sentence.
         hint: What to do next, in one sentence; may be empty.
-        field: The argument to change, by its Python name; empty where it is none. The command line adds the
-            option of that name.
+        field: The argument to change, by its Python name; several are separated by commas, none is empty. The
+            command line adds their options.
         exit_code: What a command returns for it (2 input, 3 stopped by a limit).
     """
 

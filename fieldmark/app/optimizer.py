@@ -136,13 +136,13 @@ class Optimizer:
             "classes": aviary and bool(self.classes),
             "noun": aviary and self.noun is not None,
             "llm": aviary and self.llm is not None,
-            "base-url": aviary and self.base_url is not None,
+            "base_url": aviary and self.base_url is not None,
             "species": not aviary and self.species is not None,
         }
-        if names := [f"--{name}" for name, so in unused.items() if so]:
+        if names := [name for name, so in unused.items() if so]:
             why = "has images, names and a guide of its own" if aviary else "is for the aviary alone"
             what = "The aviary" if aviary else names[0]
-            raise InputError(f"{what} {why}.", hint=f"Leave {', '.join(names)} out.")
+            raise InputError(f"{what} {why}.", hint=f"Leave {', '.join(names)} out.", field=", ".join(names))
 
     async def _aviary(self, stores: Stores) -> OptimizeResult:
         if not 1 <= self.shots <= 16:
@@ -354,12 +354,6 @@ class Optimizer:
                 f"The configuration of run {run.run_id} cannot be read.",
                 hint="Another version of Fieldmark wrote it: start a new run, answers come from the cache.",
             ) from error
-
-
-def option_name(field_name: str) -> str:
-    """The command's option for a field of the optimizer or of its options."""
-    own = {"most_templates": "templates", "operators": "operator"}
-    return f"--{own.get(field_name, field_name).replace('_', '-')}"
 
 
 def check_operators(names: Sequence[str], *, strategy: str) -> tuple[str, ...]:

@@ -99,6 +99,11 @@ def faults_of_the_disk() -> tuple[type[Exception], ...]:
     return OSError, sqlite3.Error
 
 
+def option_of(field: str) -> str:
+    """The option that sets an argument."""
+    return f"--{OWN_OPTIONS.get(field, field).replace('_', '-')}"
+
+
 def with_option(error: FieldmarkError) -> tuple[str, str]:
     """Message and hint of an error, with the option that sets its field: "Choose another (--out)."."""
     if not error.field:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fieldmark.cli.exit_codes import resumable
+from fieldmark.cli.exit_codes import option_of, resumable
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import RUN, Out, Report
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
@@ -188,9 +188,9 @@ def optimize(
         "domain_words": None if domain_words is None else split_words(domain_words),
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}
-    from fieldmark.app.optimizer import Optimizer, option_name
+    from fieldmark.app.optimizer import Optimizer
 
-    fixed = [option_name(name) for name in given if name not in ("llm", "base_url")]
+    fixed = [option_of(name) for name in given if name not in ("llm", "base_url")]
     if resume is not None and fixed:
         raise InputError(
             f"A resumed run has its own {', '.join(fixed)}.",

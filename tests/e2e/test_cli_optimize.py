@@ -142,7 +142,7 @@ def test_folds_without_images_enough_are_refused(birds: Path, tmp_path: Path) ->
     few = run("--data", birds, "--shots", 2, "--folds", 3, "--out", tmp_path, code=2).stderr
     assert "3 folds need 3 training images a class" in few
     one = run("--data", birds, "--shots", 2, "--folds", 1, "--out", tmp_path, code=2).stderr
-    assert "--folds cannot be 1: one fold leaves nothing" in one
+    assert "folds cannot be 1: one fold leaves nothing" in one
     assert not any(tmp_path.iterdir())
     uneven = tmp_path / "uneven.csv"
     rows = [f"{file},{file.parent.name}" for file in sorted(birds.glob("*/*.jpg"))]
@@ -277,7 +277,7 @@ def test_what_is_wrong_is_said(birds: Path, tmp_path: Path) -> None:
     own = run("--resume", "x", "--templates", 2, "--operator", "add", "--out", tmp_path, code=2).stderr
     assert "has its own --templates, --operator." in own
     unused = ("--data", "aviary", "--images", birds, "--noun", "fish", "--llm", "x", "--out", tmp_path)
-    assert "Leave --images, --noun, --llm out." in run(*unused, code=2).stderr
+    assert "Leave images, noun, llm out (--images, --noun, --llm)." in run(*unused, code=2).stderr
     assert "--species" in run("--data", birds, "--species", 6, "--out", tmp_path, code=2).stderr
     assert "--operator reflect" in run("--data", birds, "--reflections", 2, "--out", tmp_path, code=2).stderr
     assert not any(tmp_path.iterdir())

@@ -29,7 +29,7 @@ COLLECTIONS = ("prompts", "evals/methods")
 """Folders of many files of one kind: a question each, a paper each."""
 MOST_LINES, MOST_FILES = 400, 20
 PICKLING = re.compile(r"(pickle|cloudpickle|dill|joblib|shelve)\.(loads?|dumps?|open|Pickler|Unpickler)")
-OPTION = re.compile(r"(?<![\w-])--(?:[a-z][\w-]*|$)")
+OPTION = re.compile(r"(?<![\w:-])--(?:[a-z][\w-]*|$)")
 WITH_OTHER_PROGRAMS = ("tools.llm.vllm", "tools.datasets.huggingface")
 """Modules that name the options of a program that is not ours."""
 PATHS = {

@@ -314,7 +314,7 @@ class Evaluator:
         options = EvalOptions.model_validate(chosen)
         for name in ("methods", "settings"):
             if name in chosen and not chosen[name]:
-                raise InputError(f"--{name} names none.", hint=f"Name some, or leave --{name} out.")
+                raise InputError(f"{name} is empty.", hint="Name some, or leave it out.", field=name)
         methods_named((*options.methods, options.baseline))
         own = own_data(options.data, left)
         check_fitting(options, own, left)
@@ -340,7 +340,7 @@ class Evaluator:
         except (KeyError, TypeError, InputError) as error:
             raise RunError(
                 f"The configuration of run {run.run_id} cannot be read.",
-                hint="Another version of Fieldmark wrote it: start a new run that skips what is done.",
+                hint="Another version of Fieldmark wrote it: start a new run with skip_done.",
                 field="skip_done",
             ) from error
 
