@@ -190,4 +190,4 @@ def test_data_of_ones_own_without_a_language_model(command_line: CommandLine) ->
         assert refused.code == 2, more
         assert words in refused.err, (more, refused.err)
     aviary = command_line.invoke("eval", "--data", "aviary", "--noun", "bird")
-    assert (aviary.code, "Leave --noun out" in aviary.err) == (2, True)
+    assert (aviary.code, "Leave noun out (--noun)." in aviary.err) == (2, True)

@@ -59,6 +59,11 @@ def test_the_option_that_sets_a_field_is_named(hint: str, lines: list[str]) -> N
     assert "--" not in str(error)
 
 
+def test_several_fields_are_several_options() -> None:
+    error = errors.InputError("It is wrong.", hint="Choose others.", field="most_templates, also_clip")
+    assert ending_with(error)[2].splitlines()[1] == "           Choose others (--templates, --also-clip)."
+
+
 def test_markup_in_an_error_is_text() -> None:
     _, _, err = ending_with(errors.InputError("No class '[red]x[/]' {y}.", hint=""))
     assert err == "fieldmark: No class '[red]x[/]' {y}.\n"
