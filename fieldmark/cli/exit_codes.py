@@ -101,14 +101,14 @@ def faults_of_the_disk() -> tuple[type[Exception], ...]:
 
 def option_of(field: str) -> str:
     """The option that sets an argument."""
-    return f"--{OWN_OPTIONS.get(field, field).replace('_', '-')}"
+    return f"--{OPTIONS.get(field, field).replace('_', '-')}"
 
 
 def with_option(error: FieldmarkError) -> tuple[str, str]:
     """Message and hint of an error, with the option that sets its field: "Choose another (--out)."."""
     if not error.field:
         return error.message, error.hint
-    name = f"--{OPTIONS.get(error.field, error.field).replace('_', '-')}"
+    name = ", ".join(map(option_of, error.field.split(", ")))
     if error.message.startswith(f"{error.field} "):
         return name + error.message.removeprefix(error.field), error.hint
     option = f"({name})"

@@ -142,7 +142,7 @@ def test_folds_without_images_enough_are_refused(birds: Path, tmp_path: Path) ->
     few = run("--data", birds, "--shots", 2, "--folds", 3, "--out", tmp_path, code=2).stderr
     assert "3 folds need 3 training images a class" in few
     one = run("--data", birds, "--shots", 2, "--folds", 1, "--out", tmp_path, code=2).stderr
-    assert "folds cannot be 1: one fold leaves nothing" in one
+    assert "--folds cannot be 1: one fold leaves nothing" in one
     assert not any(tmp_path.iterdir())
     uneven = tmp_path / "uneven.csv"
     rows = [f"{file},{file.parent.name}" for file in sorted(birds.glob("*/*.jpg"))]

@@ -377,8 +377,8 @@ def check_fitting(options: EvalOptions, own: OwnData | None, left: Mapping[str, 
         why = f"Data of your own ({own.source}) are measured as they are."
         if options.settings:
             raise InputError(why, hint="Leave the settings out: they are for the aviary.", field="settings")
-    if given := [f"--{name.replace('_', '-')}" for name in unused if name in left]:
-        raise InputError(why, hint=f"Leave {', '.join(given)} out.")
+    if given := [name for name in unused if name in left]:
+        raise InputError(why, hint=f"Leave {', '.join(given)} out.", field=", ".join(given))
 
 
 def with_controls(options: EvalOptions) -> tuple[str, ...]:
