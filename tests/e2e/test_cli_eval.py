@@ -180,7 +180,7 @@ def test_data_of_ones_own_without_a_language_model(command_line: CommandLine) ->
     assert resumed.json["rows"] == done.json["rows"]
 
     for more, words in [
-        (("--species", "6"), "Leave --species out"),
+        (("--species", "6"), "Leave species out (--species)."),
         (("--settings", "new"), "Leave the settings out: they are for the aviary (--settings)."),
         (("--tree", "none.json"), "tree cannot be read"),
         (("--captions", "none.jsonl"), "--pool"),

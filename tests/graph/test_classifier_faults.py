@@ -282,7 +282,7 @@ def test_an_endpoint_that_answers_nobody_is_told_at_the_noun(place: Path, pictur
 
 
 def test_no_model_named_says_what_to_give(place: Path, pictures: Path) -> None:
-    with pytest.raises(SettingsError, match="llm="):
+    with pytest.raises(SettingsError, match="No language model is named"):
         classifier(place, "http://127.0.0.1:9/v1", llm=None).resolve(pictures)
 
 
