@@ -183,7 +183,7 @@ class ArrayStore:
             ValueError: A negative age.
         """
         if older_than_days < 0:
-            raise ValueError(f"An age is not negative: {older_than_days}.")
+            raise ValueError(f"An age must not be negative: {older_than_days}.")
         return self._remove(before=time.time() - older_than_days * 86_400)
 
     def clear(self) -> int:
@@ -229,7 +229,7 @@ class ArrayStore:
 
 def _plain(array: Array) -> Array:
     if array.dtype.kind not in _KINDS:
-        raise TypeError(f"Only arrays of numbers and bools are stored, not of {array.dtype}.")
+        raise TypeError(f"Only arrays of numbers and bools can be stored, not of {array.dtype}.")
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
 
 

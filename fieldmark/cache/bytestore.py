@@ -205,7 +205,7 @@ class DiskByteStore:
             ValueError: A negative age.
         """
         if older_than_days < 0:
-            raise ValueError(f"An age is not negative: {older_than_days}.")
+            raise ValueError(f"An age must not be negative: {older_than_days}.")
         before = time.time() - older_than_days * 86_400
         with self._database() as database, transaction(database):
             return database.execute("DELETE FROM Cache WHERE store_time < ?", (before,)).rowcount
@@ -320,13 +320,13 @@ def _reason_against(
 
 def _checked_key(key: str) -> str:
     if type(key) is not str or not key:
-        raise TypeError("A cache key is a str that is not empty.")
+        raise TypeError("A cache key must be a str that is not empty.")
     return key
 
 
 def _checked_value(value: bytes) -> bytes:
     if type(value) is not bytes:
-        raise TypeError(f"A cache value is bytes, not {type(value).__name__}.")
+        raise TypeError(f"A cache value must be bytes, not {type(value).__name__}.")
     return value
 
 

@@ -33,7 +33,7 @@ class BytesDisk(Disk):
             TypeError: The key is no `str`.
         """
         if type(key) is not str:
-            raise TypeError(f"A cache key is a str, not {type(key).__name__}.")
+            raise TypeError(f"A cache key must be a str, not {type(key).__name__}.")
         return key, True
 
     def get(self, key: object, raw: object) -> str:
@@ -56,9 +56,9 @@ class BytesDisk(Disk):
             ValueError: The value is too large for a row.
         """
         if read or type(value) is not bytes:
-            raise TypeError(f"A cache value is bytes, not {type(value).__name__}.")
+            raise TypeError(f"A cache value must be bytes, not {type(value).__name__}.")
         if len(value) > _MOST_BYTES:
-            raise ValueError(f"A cache value has at most {_MOST_BYTES} bytes, not {len(value)}.")
+            raise ValueError(f"A cache value may have at most {_MOST_BYTES} bytes, not {len(value)}.")
         return 0, _MODE_RAW, None, sqlite3.Binary(value)
 
     def fetch(self, mode: object, filename: object, value: object, read: bool) -> bytes:

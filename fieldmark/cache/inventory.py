@@ -30,7 +30,7 @@ def _width(path: Path) -> int:
     width = row[0] if row else None
     if type(width) is not int or width < 1:
         raise CacheError(
-            f"The vector store at {path.parent} says nothing of its width.",
+            f"The vector store at {path.parent} does not state its width.",
             hint="Move it aside; vectors are computed again when they are needed.",
         )
     return width

@@ -359,24 +359,24 @@ def _first_places(keys: Sequence[str], readable: Found) -> dict[str, int]:
 
 def _checked_width(width: int) -> int:
     if type(width) is not int or width < 1:
-        raise ValueError(f"A row has at least 1 value, not {width!r}.")
+        raise ValueError(f"A row must have at least 1 value, not {width!r}.")
     return width
 
 
 def _check_keys(keys: Sequence[str]) -> None:
     if isinstance(keys, str) or not all(type(key) is str and key for key in keys):
-        raise TypeError("Keys are a sequence of str that are not empty.")
+        raise TypeError("Keys must be a sequence of str that are not empty.")
 
 
 def _check_rows(keys: Sequence[str], rows: Rows, width: int) -> None:
     _check_keys(keys)
     if rows.dtype != np.float16:
         raise TypeError(
-            f"Rows are float16, not {rows.dtype}: round them before they are used, then store them."
+            f"Rows must be float16, not {rows.dtype}: round them before they are used, then store them."
         )
     if rows.shape != (len(keys), width):
         raise ValueError(
-            f"{len(keys)} rows of {width} values have shape {(len(keys), width)}, not {rows.shape}."
+            f"{len(keys)} rows of {width} values must have shape {(len(keys), width)}, not {rows.shape}."
         )
     if not np.isfinite(rows).all():
         raise ValueError("A row holds NaN or an infinity; such a row is a failure, not a result to keep.")

@@ -190,4 +190,4 @@ def _front_matter(prompt_id: str, head: str) -> Mapping[str, str]:
 
 
 def _malformed(prompt_id: str, why: str) -> InputError:
-    return InputError(f"prompt file {prompt_id}.md is not well formed: {why}.", hint="Mend the file.")
+    return InputError(f"prompt file {prompt_id}.md is not well formed: {why}.", hint="Correct the file.")

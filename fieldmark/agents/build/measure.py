@@ -56,7 +56,7 @@ async def measure(context: BuildContext) -> Measurement:
         raise RunError(
             f"What version {context.version} of {concept.name!r} is built from has changed since: labels, "
             "costs, images, options or models.",
-            hint="Build it again before its one look: `fieldmark concept build` judges new images alone.",
+            hint="Build it again before it is measured. `fieldmark concept build` judges only new images.",
         )
     labels = {image: label for image, label in blind_labels(concept).items() if label.value != "unsure"}
     hashes = [image for image in labels if image in context.pool.row_of]
@@ -115,7 +115,7 @@ def read_measurement(out: Path) -> Measurement | None:
     except (OSError, ValueError) as error:
         raise RunError(
             f"{out / MEASUREMENT} is damaged.",
-            hint="The test is not looked at twice: restore the file, or go on with a new version.",
+            hint="A version is measured once. Restore the file, or continue with a new version.",
         ) from error
 
 
@@ -134,8 +134,8 @@ def check_before_look(concept: Concept, version: int, out: Path) -> BuildResult:
         )
     if version in concept.blind_looks:
         raise RunError(
-            f"The blind test was looked at for version {version} already, and its result is gone.",
-            hint="It is not looked at twice: go on with a new version.",
+            f"Version {version} was measured on the blind test already, and the result is gone.",
+            hint="A version is measured once. Continue with a new version.",
         )
     values = [label.value for label in blind_labels(concept).values() if label.value != "unsure"]
     check_enough(np.array([float(value == "in") for value in values]))

@@ -53,7 +53,7 @@ def check_reply(payload: Payload, reply: Reply) -> None:
     if unlisted := set(named) - shown:
         raise InputError(f"The answer is about an image that was not shown: {min(unlisted)[:12]}.")
     if len(set(named)) < len(named):
-        raise InputError("The answer says two things of one image.")
+        raise InputError("The answer names one image twice.")
 
 
 def unanswered(payload: Payload, reply: Reply) -> tuple[str, ...]:

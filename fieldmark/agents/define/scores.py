@@ -16,7 +16,7 @@ LEAST_REPEATS = 6
 """Images that must have come back before the owner's own consistency is taken to be known."""
 LEAST_LABELS = 30
 """Labels that the annotator must be compared on: with fewer, one standard error excuses too much."""
-AGREEMENT: Mapping[Call, float] = {"in": 1.0, "out": 0.0, "abstain": 0.5, "refused": 0.5}
+CREDIT: Mapping[Call, float] = {"in": 1.0, "out": 0.0, "abstain": 0.5, "refused": 0.5}
 """What a call counts as against a label: an image that cannot be judged is half right either way."""
 
 
@@ -144,7 +144,7 @@ def agreement(first: Sequence[float], second: Sequence[float]) -> Agreement:
 
 def _aligned(values: Mapping[str, str], called: Mapping[str, Call]) -> tuple[list[float], list[float]]:
     images = [image for image, value in values.items() if value != "unsure" and image in called]
-    return [float(values[i] == "in") for i in images], [AGREEMENT[called[i]] for i in images]
+    return [float(values[i] == "in") for i in images], [CREDIT[called[i]] for i in images]
 
 
 def _f1_slopes(truth: Sequence[float], called: Sequence[float]) -> NDArray[np.float64]:

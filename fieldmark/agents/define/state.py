@@ -152,5 +152,5 @@ def expected(state: DefineState, kind: type[P]) -> tuple[P, Heard]:
         RunError: The checkpoint holds another.
     """
     if not isinstance(state.payload, kind) or state.heard is None:
-        raise RunError("The checkpoint of the conversation does not fit.", hint="Begin the chat anew.")
+        raise RunError("The checkpoint of the conversation does not fit.", hint="Start the chat again.")
     return state.payload, state.heard

@@ -54,7 +54,8 @@ def _write_from(path: Path, start: int, data: bytes) -> None:
     with path.open("r+b") as file:
         if file.seek(0, os.SEEK_END) < start:
             raise RunError(
-                f"{path} is shorter than when the run stopped.", hint="Start a new run: it was changed since."
+                f"{path} is shorter than when the run stopped.",
+                hint="Start a new run: something else changed this file.",
             )
         file.truncate(start)
         file.seek(start)

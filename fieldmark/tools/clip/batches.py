@@ -160,7 +160,7 @@ def _put(store: VectorStore, keys: list[str], vectors: torch.Tensor, name: str) 
         rows = vectors.cpu().numpy().astype(np.float16)
     if rows.shape != (len(keys), store.width) or not np.isfinite(rows).all():
         raise ModelError(
-            f"{name} gives vectors that are not finite, or not {store.width} long.",
+            f"{name} returned vectors that are not finite or do not have {store.width} values.",
             hint="Its weights are damaged, or half precision is too low: try FIELDMARK_DEVICE=cpu.",
         )
     store.put_many(keys, rows)

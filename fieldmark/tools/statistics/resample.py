@@ -92,7 +92,9 @@ def bootstrap(
         InputError: If there is no resample.
     """
     if resamples < 1:
-        raise InputError(f"{resamples} resamples.", hint="Use at least one; 10,000 is usual.")
+        raise InputError(
+            f"A bootstrap cannot have {resamples} resamples.", hint="Use at least one; 10,000 is usual."
+        )
     if shares is None and units * resamples <= STEP:
         return statistic(_even_draws(units, resamples, seed))
     shares = _even(units) if shares is None else shares

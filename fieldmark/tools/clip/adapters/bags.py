@@ -64,7 +64,7 @@ def matched_texts(vectors: Tensor, labels: Tensor, bags: Bags, *, k: int) -> Ten
         InputError: k is below 1, or labels and vectors do not fit.
     """
     if k < 1:
-        raise InputError(f"{k} matched texts an image.", hint="Take at least one.")
+        raise InputError(f"An image cannot have {k} matched texts.", hint="Take at least one.")
     check_images(vectors, labels, bags)
     most = min(k, len(bags.vectors))
     found = torch.full((len(vectors), k), -1, dtype=torch.int64)
@@ -102,6 +102,6 @@ def check_labels(labels: Tensor, bags: Bags) -> None:
     """
     if bool(((labels < 0) | (labels >= bags.classes)).any()):
         raise InputError(
-            f"Labels from {int(labels.min())} to {int(labels.max())} for {bags.classes} bags of texts.",
+            f"Labels from {int(labels.min())} to {int(labels.max())} do not fit {bags.classes} bags.",
             hint="Number the classes from 0, in the order of their bags.",
         )

@@ -44,7 +44,7 @@ class LinearAdapter:
         """
         if vectors.ndim != 2 or vectors.shape[1] != self.width:
             raise InputError(
-                f"Vectors {tuple(vectors.shape)} for an adapter of width {self.width}.",
+                f"Vectors {tuple(vectors.shape)} do not fit an adapter of width {self.width}.",
                 hint="Give vectors of the encoder that it was tuned for.",
             )
         if not bool(self.change.any()):

@@ -56,7 +56,7 @@ def last_vectors(layers: LastLayers, features: Tensor, changes: Changes | None =
     """
     if tuple(features.shape[1:]) != layers.shape:
         raise InputError(
-            f"Features {tuple(features.shape)} for layers that take {layers.shape} an image.",
+            f"Features {tuple(features.shape)} do not fit layers that take {layers.shape} an image.",
             hint="Give features of the encoder whose layers these are.",
         )
     parts = [
@@ -99,7 +99,7 @@ def tune_low_rank(
     names = tuple(layers.sizes if matrices is None else matrices)
     if rank < 1 or not names or not set(names) <= set(layers.sizes):
         raise InputError(
-            f"Changes of rank {rank} to {', '.join(names) or 'nothing'}.",
+            f"Changes of rank {rank} to {', '.join(names) or 'nothing'} cannot be tuned.",
             hint=f"Give a rank of at least 1, and some of {', '.join(layers.sizes)}.",
         )
     untuned = last_vectors(layers, features)

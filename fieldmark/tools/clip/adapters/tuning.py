@@ -43,7 +43,7 @@ class AdapterRecipe:
         sound = self.steps >= 0 and self.batch >= 1 and self.rate > 0 and self.decay >= 0
         if not sound or not self.temperature > 0 or (self.matched is not None and self.matched < 1):
             raise InputError(
-                f"An adapter cannot be tuned so: {self}.",
+                f"An adapter cannot be tuned by this recipe: {self}.",
                 hint="Rate, temperature, batch and matched must be positive, steps and decay not negative.",
             )
         if self.matched is not None and self.loss != "texts":
@@ -82,7 +82,7 @@ def tune(
         InputError: A label has no bag, or the scale is not above 0.
     """
     if not 0 < scale < math.inf:
-        raise InputError(f"A logit scale of {scale}.", hint="Give the encoder's logit_scale.")
+        raise InputError(f"A logit scale of {scale} cannot be used.", hint="Give the encoder's logit_scale.")
     check_labels(labels, bags)
     matches = None
     if recipe.matched is not None:
