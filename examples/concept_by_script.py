@@ -5,10 +5,12 @@ A person would sit where `ByFolder` stands: `fieldmark concept chat` asks the sa
 
 from pathlib import Path
 
-from fieldmark import BuildOptions, ConceptBuilder, ConceptClassifier, ConceptConversation, DefineOptions
-from fieldmark.aviary.world.dataset import render_dataset
-from fieldmark.aviary.world.species import species_book
-from fieldmark.records.conversation import (
+from fieldmark import (
+    BuildOptions,
+    ConceptBuilder,
+    ConceptClassifier,
+    ConceptConversation,
+    DefineOptions,
     EditOffer,
     ImageLabel,
     LabelReply,
@@ -19,6 +21,7 @@ from fieldmark.records.conversation import (
     RevealReply,
     ScopeQuestion,
     ScopeReply,
+    aviary,
 )
 
 HOME = Path("home")
@@ -46,7 +49,7 @@ class ByFolder:
                 )
 
 
-render_dataset(Path("birds"), species_book(7, new=6, known=0), images_per_species=16, seed=1)
+aviary.render_dataset(Path("birds"), aviary.species_book(7, new=6, known=0), images_per_species=16, seed=1)
 concept = ConceptConversation.new(
     "bird of prey",
     pool="birds",

@@ -6,18 +6,13 @@ that of CLIP. With your own images: `Classifier(classes=[â€¦], clip="ViT-L-14:â€
 
 from pathlib import Path
 
-from fieldmark import Classifier
-from fieldmark.aviary.guide.beliefs import GuideSettings
-from fieldmark.aviary.guide.guide import Guide
-from fieldmark.aviary.guide.server import GuideServer
-from fieldmark.aviary.world.dataset import render_dataset
-from fieldmark.aviary.world.species import species_book
+from fieldmark import Classifier, aviary
 
 # Twelve species that no model has ever heard of, in families of look-alikes; five images of each.
-species = species_book(7, new=12, known=0)
-render_dataset(Path("birds"), species, images_per_species=5, seed=7)
+species = aviary.species_book(7, new=12, known=0)
+aviary.render_dataset(Path("birds"), species, images_per_species=5, seed=7)
 
-with GuideServer(Guide(species, GuideSettings(mistakes=0.1))) as server:
+with aviary.GuideServer(aviary.Guide(species, aviary.GuideSettings(mistakes=0.1))) as server:
     classifier = Classifier(
         classes=[bird.name for bird in species],
         clip="aviary",

@@ -2,11 +2,7 @@
 
 from pathlib import Path
 
-from fieldmark import EvalOptions, Evaluator
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
-from fieldmark.tools.scoring.prototype import ensemble_scores
+from fieldmark import Bench, EvalOptions, Evaluator, Method, MethodScores, Need, ensemble_scores
 
 VIEWS = ("from the side", "from the front", "from above", "in flight")
 

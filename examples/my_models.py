@@ -13,12 +13,18 @@ import torch
 from PIL import Image, ImageDraw
 from pydantic import BaseModel
 
-from fieldmark import Classifier, ResolveOptions
-from fieldmark.errors import QuestionFailed
-from fieldmark.records import EncoderUsage, Question, Skipped
-from fieldmark.tools.clip.encoder import Encoded
-from fieldmark.tools.images.files import ImageFile, decode
-from fieldmark.tools.llm.chat import Answer
+from fieldmark import (
+    Answer,
+    Classifier,
+    Encoded,
+    EncoderUsage,
+    ImageFile,
+    Question,
+    QuestionFailed,
+    ResolveOptions,
+    Skipped,
+    decode,
+)
 
 T = TypeVar("T", bound=BaseModel)
 COLOURS = {

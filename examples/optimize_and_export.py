@@ -3,13 +3,10 @@
 import json
 from pathlib import Path
 
-from fieldmark import OptimizeOptions, Optimizer, PromptBook
-from fieldmark.aviary.world.dataset import render_dataset
-from fieldmark.aviary.world.species import species_book
-from fieldmark.tools.books.formats import export_book
+from fieldmark import OptimizeOptions, Optimizer, PromptBook, aviary, export_book
 
 # One folder a class: six species that the small bundled model knows by name, and five images of each.
-render_dataset(Path("birds"), species_book(3, new=0, known=6), images_per_species=5, seed=3)
+aviary.render_dataset(Path("birds"), aviary.species_book(3, new=0, known=6), images_per_species=5, seed=3)
 
 # One image a class is for training, the others are for testing. No language model is asked.
 optimizer = Optimizer(

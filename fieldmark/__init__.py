@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from fieldmark.agents.optimize.options import OptimizeOptions
     from fieldmark.agents.optimize.search_run import OptimizeResult
     from fieldmark.agents.resolve.options import ResolveOptions
-    from fieldmark.app import (
-        Classifier,
-        ConceptBuilder,
-        ConceptClassifier,
-        ConceptConversation,
-        Optimizer,
-        Resolution,
-    )
+    from fieldmark.app.classifier import Classifier
+    from fieldmark.app.concepts.builder import ConceptBuilder
+    from fieldmark.app.concepts.classifier import ConceptClassifier
+    from fieldmark.app.concepts.conversation import ConceptConversation
     from fieldmark.app.evaluate.evaluator import Evaluator
+    from fieldmark.app.optimizer import Optimizer
+    from fieldmark.app.resolution import Resolution
+    from fieldmark.app.stores import open_stores
+    from fieldmark.cache.arrays import ArrayStore
+    from fieldmark.cache.bytestore import MemoryByteStore, open_byte_store
+    from fieldmark.cache.keys import content_key
+    from fieldmark.cache.vectorstore import open_vector_store
     from fieldmark.errors import (
         EndpointError,
         FieldmarkError,
@@ -29,97 +32,260 @@ if TYPE_CHECKING:
         QuestionFailed,
         RunError,
     )
+    from fieldmark.evals.report.classify import write_classify_report
+    from fieldmark.evals.table.bench import Bench
+    from fieldmark.evals.table.method import Method, MethodScores
     from fieldmark.evals.table.options import EvalOptions
     from fieldmark.evals.table.records import EvalResult
+    from fieldmark.evals.table.test_set import Need
+    from fieldmark.prompts.describe import ask_describe
+    from fieldmark.prompts.judge import ask_judge
     from fieldmark.records import (
+        CandidateClass,
         Clause,
+        Contribution,
         Costs,
         Definition,
+        EncoderUsage,
         Limits,
+        Message,
         Origin,
         Prediction,
         Prompt,
         PromptBook,
+        Question,
+        QuestionSpec,
         RunManifest,
+        Skipped,
+        Statements,
         Unread,
         Usage,
+        Vote,
     )
-    from fieldmark.tools.clip.encoder import Encoder
-    from fieldmark.tools.llm.chat import LanguageModel
+    from fieldmark.records.conversation import (
+        EditOffer,
+        ImageLabel,
+        LabelReply,
+        OfferReply,
+        Payload,
+        Reply,
+        Reveal,
+        RevealReply,
+        ScopeQuestion,
+        ScopeReply,
+    )
+    from fieldmark.tools.annotate.clip import ClipAnnotator
+    from fieldmark.tools.annotate.verdict_store import VerdictStore
+    from fieldmark.tools.annotate.vlm import VlmAnnotator
+    from fieldmark.tools.books.formats import export_book, import_book
+    from fieldmark.tools.books.wording import descriptor_prompts
+    from fieldmark.tools.clip.clip import open_encoder
+    from fieldmark.tools.clip.encoder import Encoded, Encoder
+    from fieldmark.tools.datasets.domain import domain
+    from fieldmark.tools.datasets.reading import read_test_set
+    from fieldmark.tools.images.files import decode, find_images
+    from fieldmark.tools.images.image_file import ImageFile
+    from fieldmark.tools.llm.answer_store import Answer
+    from fieldmark.tools.llm.chat import ChatModel, LanguageModel
+    from fieldmark.tools.llm.image_messages import show
+    from fieldmark.tools.llm.probe import probe
+    from fieldmark.tools.runs.folder import RunFolder
+    from fieldmark.tools.scoring.contributions import decide
+    from fieldmark.tools.scoring.dclip import mean_cosine_scores
+    from fieldmark.tools.scoring.field_guide import build_field_guide, value_cosines
+    from fieldmark.tools.scoring.prototype import ensemble_scores
+    from fieldmark.tools.scoring.table import table_rule
+    from fieldmark.tools.search.candidates import Candidate, Edit, Menu
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "BuildOptions": "fieldmark.agents.build.options",
-    "Classifier": "fieldmark.app.classifier",
-    "Clause": "fieldmark.records",
-    "ConceptBuilder": "fieldmark.app.concepts.builder",
-    "ConceptClassifier": "fieldmark.app.concepts.classifier",
-    "ConceptConversation": "fieldmark.app.concepts.conversation",
-    "Costs": "fieldmark.records",
-    "DefineOptions": "fieldmark.agents.define.options",
-    "Definition": "fieldmark.records",
-    "Encoder": "fieldmark.tools.clip.encoder",
-    "EndpointError": "fieldmark.errors",
-    "EvalOptions": "fieldmark.evals.table.options",
-    "EvalResult": "fieldmark.evals.table.records",
-    "Evaluator": "fieldmark.app.evaluate.evaluator",
-    "FieldmarkError": "fieldmark.errors",
-    "InputError": "fieldmark.errors",
-    "LanguageModel": "fieldmark.tools.llm.chat",
-    "LimitReached": "fieldmark.errors",
-    "Limits": "fieldmark.records",
-    "OptimizeOptions": "fieldmark.agents.optimize.options",
-    "OptimizeResult": "fieldmark.agents.optimize.search_run",
-    "Optimizer": "fieldmark.app.optimizer",
-    "Origin": "fieldmark.records",
-    "Prediction": "fieldmark.records",
-    "Prompt": "fieldmark.records",
-    "PromptBook": "fieldmark.records",
-    "QuestionFailed": "fieldmark.errors",
-    "Resolution": "fieldmark.app.resolution",
-    "ResolveOptions": "fieldmark.agents.resolve.options",
-    "RunError": "fieldmark.errors",
-    "RunManifest": "fieldmark.records",
-    "Unread": "fieldmark.records",
-    "Usage": "fieldmark.records",
+_NAMES = {
+    "fieldmark.agents.build.options": ("BuildOptions",),
+    "fieldmark.agents.define.options": ("DefineOptions",),
+    "fieldmark.agents.optimize.options": ("OptimizeOptions",),
+    "fieldmark.agents.optimize.search_run": ("OptimizeResult",),
+    "fieldmark.agents.resolve.options": ("ResolveOptions",),
+    "fieldmark.app.classifier": ("Classifier",),
+    "fieldmark.app.concepts.builder": ("ConceptBuilder",),
+    "fieldmark.app.concepts.classifier": ("ConceptClassifier",),
+    "fieldmark.app.concepts.conversation": ("ConceptConversation",),
+    "fieldmark.app.evaluate.evaluator": ("Evaluator",),
+    "fieldmark.app.optimizer": ("Optimizer",),
+    "fieldmark.app.resolution": ("Resolution",),
+    "fieldmark.app.stores": ("open_stores",),
+    "fieldmark.cache.arrays": ("ArrayStore",),
+    "fieldmark.cache.bytestore": ("MemoryByteStore", "open_byte_store"),
+    "fieldmark.cache.keys": ("content_key",),
+    "fieldmark.cache.vectorstore": ("open_vector_store",),
+    "fieldmark.errors": (
+        "EndpointError",
+        "FieldmarkError",
+        "InputError",
+        "LimitReached",
+        "QuestionFailed",
+        "RunError",
+    ),
+    "fieldmark.evals.report.classify": ("write_classify_report",),
+    "fieldmark.evals.table.bench": ("Bench",),
+    "fieldmark.evals.table.method": ("Method", "MethodScores"),
+    "fieldmark.evals.table.options": ("EvalOptions",),
+    "fieldmark.evals.table.records": ("EvalResult",),
+    "fieldmark.evals.table.test_set": ("Need",),
+    "fieldmark.prompts.describe": ("ask_describe",),
+    "fieldmark.prompts.judge": ("ask_judge",),
+    "fieldmark.records": (
+        "CandidateClass",
+        "Clause",
+        "Contribution",
+        "Costs",
+        "Definition",
+        "EncoderUsage",
+        "Limits",
+        "Message",
+        "Origin",
+        "Prediction",
+        "Prompt",
+        "PromptBook",
+        "Question",
+        "QuestionSpec",
+        "RunManifest",
+        "Skipped",
+        "Statements",
+        "Unread",
+        "Usage",
+        "Vote",
+    ),
+    "fieldmark.records.conversation": (
+        "EditOffer",
+        "ImageLabel",
+        "LabelReply",
+        "OfferReply",
+        "Payload",
+        "Reply",
+        "Reveal",
+        "RevealReply",
+        "ScopeQuestion",
+        "ScopeReply",
+    ),
+    "fieldmark.tools.annotate.clip": ("ClipAnnotator",),
+    "fieldmark.tools.annotate.verdict_store": ("VerdictStore",),
+    "fieldmark.tools.annotate.vlm": ("VlmAnnotator",),
+    "fieldmark.tools.books.formats": ("export_book", "import_book"),
+    "fieldmark.tools.books.wording": ("descriptor_prompts",),
+    "fieldmark.tools.clip.clip": ("open_encoder",),
+    "fieldmark.tools.clip.encoder": ("Encoded", "Encoder"),
+    "fieldmark.tools.datasets.domain": ("domain",),
+    "fieldmark.tools.datasets.reading": ("read_test_set",),
+    "fieldmark.tools.images.files": ("decode", "find_images"),
+    "fieldmark.tools.images.image_file": ("ImageFile",),
+    "fieldmark.tools.llm.answer_store": ("Answer",),
+    "fieldmark.tools.llm.chat": ("ChatModel", "LanguageModel"),
+    "fieldmark.tools.llm.image_messages": ("show",),
+    "fieldmark.tools.llm.probe": ("probe",),
+    "fieldmark.tools.runs.folder": ("RunFolder",),
+    "fieldmark.tools.scoring.contributions": ("decide",),
+    "fieldmark.tools.scoring.dclip": ("mean_cosine_scores",),
+    "fieldmark.tools.scoring.field_guide": ("build_field_guide", "value_cosines"),
+    "fieldmark.tools.scoring.prototype": ("ensemble_scores",),
+    "fieldmark.tools.scoring.table": ("table_rule",),
+    "fieldmark.tools.search.candidates": ("Candidate", "Edit", "Menu"),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "Answer",
+    "ArrayStore",
+    "Bench",
     "BuildOptions",
+    "Candidate",
+    "CandidateClass",
+    "ChatModel",
     "Classifier",
     "Clause",
+    "ClipAnnotator",
     "ConceptBuilder",
     "ConceptClassifier",
     "ConceptConversation",
+    "Contribution",
     "Costs",
     "DefineOptions",
     "Definition",
+    "Edit",
+    "EditOffer",
+    "Encoded",
     "Encoder",
+    "EncoderUsage",
     "EndpointError",
     "EvalOptions",
     "EvalResult",
     "Evaluator",
     "FieldmarkError",
+    "ImageFile",
+    "ImageLabel",
     "InputError",
+    "LabelReply",
     "LanguageModel",
     "LimitReached",
     "Limits",
+    "MemoryByteStore",
+    "Menu",
+    "Message",
+    "Method",
+    "MethodScores",
+    "Need",
+    "OfferReply",
     "OptimizeOptions",
     "OptimizeResult",
     "Optimizer",
     "Origin",
+    "Payload",
     "Prediction",
     "Prompt",
     "PromptBook",
+    "Question",
     "QuestionFailed",
+    "QuestionSpec",
+    "Reply",
     "Resolution",
     "ResolveOptions",
+    "Reveal",
+    "RevealReply",
     "RunError",
+    "RunFolder",
     "RunManifest",
+    "ScopeQuestion",
+    "ScopeReply",
+    "Skipped",
+    "Statements",
     "Unread",
     "Usage",
+    "VerdictStore",
+    "VlmAnnotator",
+    "Vote",
     "__version__",
+    "ask_describe",
+    "ask_judge",
+    "build_field_guide",
+    "content_key",
+    "decide",
+    "decode",
+    "descriptor_prompts",
+    "domain",
+    "ensemble_scores",
+    "export_book",
+    "find_images",
+    "import_book",
+    "mean_cosine_scores",
+    "open_byte_store",
+    "open_encoder",
+    "open_stores",
+    "open_vector_store",
+    "probe",
+    "read_test_set",
+    "show",
+    "table_rule",
+    "value_cosines",
+    "write_classify_report",
 ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 NEEDS_MORE = {"reports.md": "reads a run folder that the reader has"}
 PAGES = sorted(
     path for path in (ROOT / "docs").glob("*.md") if "```python" in path.read_text(encoding="utf-8")
@@ -17,11 +18,22 @@ def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytes
     if page.name in NEEDS_MORE:
         pytest.skip(NEEDS_MORE[page.name])
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
     names: dict[str, object] = {"__name__": "docs"}
     for number, block in enumerate(blocks):
         exec(compile(block, f"{page.name}, block {number + 1}", "exec"), names)
     assert blocks
+
+
+def test_at_most_one_import_in_ten_is_deeper_than_the_public_names() -> None:
+    blocks = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "examples").glob("*.py"))]
+    for page in [ROOT / "README.md", *PAGES]:
+        blocks += re.findall(
+            r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        )
+    found = re.findall(r"^\s*(?:from|import) (fieldmark[\w.]*)", "\n".join(blocks), re.MULTILINE)
+    deeper = [module for module in found if module not in ("fieldmark", "fieldmark.testing")]
+    assert len(deeper) * 10 <= len(found), deeper
 
 
 def test_links_between_pages_lead_somewhere() -> None:
