@@ -15,10 +15,12 @@ import numpy as np
 from scipy import stats
 
 from fieldmark.agents.optimize.options import OptimizeOptions
-from fieldmark.agents.optimize.search_run import OptimizeResult
+from fieldmark.agents.optimize.search_run import OptimizeResult, Optimizing, optimize
 from fieldmark.app.stores import Stores, open_stores
 from fieldmark.cache.bytestore import open_byte_store
-from fieldmark.evals.demo.optimize import AviarySettings, optimize_aviary
+from fieldmark.evals.table.aviary_source import Aviary
+from fieldmark.evals.table.source import Workplace
+from fieldmark.records import Limits
 from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.run import Run
@@ -30,17 +32,29 @@ def searched(options: OptimizeOptions, shots: int, stores: Stores) -> OptimizeRe
     """One search with an empty store of answers."""
     with tempfile.TemporaryDirectory() as folder, open_byte_store(Path(folder) / "answers") as answers:
         run = RunFolder.create(Path(folder) / "runs", kind="optimize", options={})
-        return asyncio.run(
-            optimize_aviary(
-                AviarySettings(seed=options.seed, shots=shots),
-                options,
-                encoder=stores.encoder("aviary"),
-                answers=answers,
-                pictures=stores.aviary,
-                run=Run(folder=run),
-                progress=no_progress,
-            )
+        work = Workplace(
+            seed=options.seed,
+            shots=shots,
+            folder=stores.aviary,
+            answers=answers,
+            limits=Limits(),
+            progress=no_progress,
         )
+
+        async def search() -> OptimizeResult:
+            async with Aviary().training_data(work) as made:
+                task = Optimizing(
+                    data=Aviary.kind,
+                    images=made.images,
+                    encoder=stores.encoder("aviary"),
+                    llm=made.llm,
+                    run=Run(folder=run),
+                    options=options.model_copy(update={"noun": Aviary.noun}),
+                    shots=shots,
+                )
+                return (await optimize(task))[0]
+
+        return asyncio.run(search())
 
 
 def said(name: str, result: OptimizeResult) -> str:

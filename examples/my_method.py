@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fieldmark import Bench, EvalOptions, Evaluator, Method, MethodScores, Need, ensemble_scores
+from fieldmark import Aviary, Bench, EvalOptions, Evaluator, Method, MethodScores, Need, ensemble_scores
 
 VIEWS = ("from the side", "from the front", "from above", "in flight")
 
@@ -24,8 +24,8 @@ METHOD = Method(
 
 if __name__ == "__main__":
     # On the command line: fieldmark eval --data aviary --methods clip,waffle,my_method.py:METHOD
-    options = EvalOptions(data="aviary", methods=("clip", "waffle", f"{Path(__file__)}:METHOD"), seeds=1)
-    result = Evaluator(options=options, species=8, images_per_class=5).run()
+    options = EvalOptions(methods=("clip", "waffle", f"{Path(__file__)}:METHOD"), seeds=1)
+    result = Evaluator(data=Aviary(species=8, images=5), options=options).run()
     for row in result.rows:
         print(f"{row.method:8} top-1 {row.top1:.2f}, 95% interval {row.ci95}")
     print("the report:", Path(result.run) / "report.html")

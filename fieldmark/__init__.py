@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         RunError,
     )
     from fieldmark.evals.report.classify import write_classify_report
+    from fieldmark.evals.table.aviary_source import Aviary
     from fieldmark.evals.table.bench import Bench
     from fieldmark.evals.table.method import Method, MethodScores
     from fieldmark.evals.table.options import EvalOptions
@@ -126,6 +127,7 @@ _NAMES = {
         "RunError",
     ),
     "fieldmark.evals.report.classify": ("write_classify_report",),
+    "fieldmark.evals.table.aviary_source": ("Aviary",),
     "fieldmark.evals.table.bench": ("Bench",),
     "fieldmark.evals.table.method": ("Method", "MethodScores"),
     "fieldmark.evals.table.options": ("EvalOptions",),
@@ -195,6 +197,7 @@ _HOME = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
     "Answer",
     "ArrayStore",
+    "Aviary",
     "Bench",
     "BuildOptions",
     "Candidate",

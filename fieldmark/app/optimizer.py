@@ -21,6 +21,7 @@ from fieldmark.app.optimize_inputs import read_inputs, read_texts
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, RunError
+from fieldmark.evals.table.source import DataSource, Workplace, refuse_beside_source, source_again
 from fieldmark.records import Limits, PromptBook
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
@@ -36,9 +37,6 @@ from fieldmark.tools.runs.unchanged import UNCHANGED, check_unchanged
 from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.named import operators_named
 
-AVIARY = "aviary"
-SPECIES = 80
-"""Species of the aviary where no number is given."""
 KIND = "optimize"
 
 
@@ -48,8 +46,8 @@ class Optimizer:
     """Finds the prompts that classify best, by a few labelled images a class.
 
     Args:
-        data: "aviary", or the path of a folder with one folder a class, of a list, of a split file, or of a
-            ProAPO dataset folder; see `read_inputs`.
+        data: The path of a folder with one folder a class, of a list, of a split file, or of a ProAPO dataset
+            folder, see `read_inputs`; or a `DataSource`, such as `Aviary`.
         images: Where relative paths of a list start; its own folder where not given.
         classes: The class names; those with images where not given.
         shots: Training images a class; the others are for testing where no split says otherwise.
@@ -57,12 +55,10 @@ class Optimizer:
         descriptions: Files of descriptions that join the pool; any format that `import_book` reads.
         options: The choices of the search, its seed among them.
         noun: The generic word for all classes; asked, else "object", where not given.
-        clip: An `Encoder`, or the name of a CLIP model; the settings' where not given, the bundled one for
-            the aviary.
+        clip: An `Encoder`, or the name of a CLIP model; the settings' where not given, that of a data source.
         llm: A `LanguageModel`, or the name of one; the settings' where not given. Without one nothing is
             asked.
         base_url: Its endpoint.
-        species: Species of the aviary; 80 where not given.
         also_clip: Other encoders to measure the book on, as `clip` takes them.
         ceiling: Also search with the test images shown, for a bound to print beside the result.
         limits: The most that may be spent on the language model.
@@ -73,7 +69,7 @@ class Optimizer:
         earlier: The run to go on with; see `from_run`.
     """
 
-    data: Path | str
+    data: DataSource | Path | str
     images: Path | None = None
     classes: Sequence[str] = ()
     shots: int = 1
@@ -84,7 +80,6 @@ class Optimizer:
     clip: Encoder | str | None = None
     llm: LanguageModel | str | None = None
     base_url: str | None = None
-    species: int | None = None
     also_clip: Sequence[Encoder | str] = ()
     ceiling: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -95,7 +90,12 @@ class Optimizer:
     earlier: RunFolder | None = None
 
     def __post_init__(self) -> None:
-        self.data = str(self.data)
+        if not isinstance(self.data, str | Path | DataSource):
+            raise InputError(
+                f"data is neither a path nor a data source but {self.data!r}.",
+                hint="Give a folder, a list, or an object such as Aviary().",
+                field="data",
+            )
         self.also_clip = tuple(self.also_clip)
         self.classes = check_classes(self.classes) if self.classes else ()
 
@@ -122,54 +122,48 @@ class Optimizer:
                 hint="Draw more shots, or make fewer folds.",
                 field="folds",
             )
-        self._check_fitting()
         with open_stores(self.home) as stores:
-            if self.data == AVIARY:
-                return await self._aviary(stores)
-            return await self._own(stores)
+            if isinstance(self.data, str | Path):
+                return await self._own(Path(self.data), stores)
+            unused = ("images", "classes", "noun", "llm", "base_url")
+            refuse_beside_source(self.data, [name for name in unused if getattr(self, name)])
+            return await self._made(self.data, stores)
 
-    def _check_fitting(self) -> None:
-        """Refuse what the data leave no use for, rather than pass it over."""
-        aviary = self.data == AVIARY
-        unused = {
-            "images": aviary and self.images is not None,
-            "classes": aviary and bool(self.classes),
-            "noun": aviary and self.noun is not None,
-            "llm": aviary and self.llm is not None,
-            "base_url": aviary and self.base_url is not None,
-            "species": not aviary and self.species is not None,
-        }
-        if names := [name for name, so in unused.items() if so]:
-            why = "has images, names and a guide of its own" if aviary else "is for the aviary alone"
-            what = "The aviary" if aviary else names[0]
-            raise InputError(f"{what} {why}.", hint=f"Leave {', '.join(names)} out.", field=", ".join(names))
-
-    async def _aviary(self, stores: Stores) -> OptimizeResult:
-        if not 1 <= self.shots <= 16:
-            raise InputError(f"The aviary has 1 to 16 shots, not {self.shots}.")
-        # Only here: everything else works without the aviary.
-        from fieldmark.evals.demo.optimize import AviarySettings, aviary_classes, optimize_aviary
-
-        world = AviarySettings(seed=self.options.seed, shots=self.shots, species=self.species or SPECIES)
-        given = read_texts(self.descriptions, aviary_classes(world))
-        chosen = self._chosen(clip=AVIARY)
+    async def _made(self, source: DataSource, stores: Stores) -> OptimizeResult:
+        source.check_shots(self.shots)
+        given = read_texts(self.descriptions, source.class_names(self.options.seed))
+        chosen = self._chosen(clip=source.clip)
         encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
         others = self._others(stores, chosen)
+        work = Workplace(
+            seed=self.options.seed,
+            shots=self.shots,
+            folder=stores.aviary,
+            answers=stores.answers,
+            limits=self.limits,
+            progress=self.progress,
+        )
         with self._opened(None, given, encoder, chosen) as run:
-            return await optimize_aviary(
-                world,
-                self.options,
-                encoder=encoder,
-                answers=stores.answers,
-                pictures=stores.aviary,
-                run=run,
-                progress=self.progress,
-                book=self.book,
-                given=given,
-                also=others,
-                ceiling=self.ceiling,
-                limits=self.limits,
-            )
+            async with source.training_data(work) as made:
+                result, _ = await optimize(
+                    Optimizing(
+                        data=source.kind,
+                        images=made.images,
+                        encoder=encoder,
+                        llm=made.llm,
+                        run=run,
+                        options=self.options.model_copy(update={"noun": source.noun}),
+                        shots=self.shots,
+                        book=self.book,
+                        given=given,
+                        render=made.render,
+                        notes=source.notes,
+                        also=others,
+                        ceiling=self.ceiling,
+                        progress=self.progress,
+                    )
+                )
+        return result
 
     def _chosen(self, *, clip: str | None = None) -> ChosenModels:
         """The models; a run that is resumed keeps its own, whatever the environment says by now."""
@@ -191,9 +185,9 @@ class Optimizer:
             encoder.encode_texts(["a photo"])
         return others
 
-    async def _own(self, stores: Stores) -> OptimizeResult:
+    async def _own(self, data: Path, stores: Stores) -> OptimizeResult:
         found, given = read_inputs(
-            Path(self.data),
+            data,
             images=self.images,
             shots=self.shots,
             seed=self.options.seed,
@@ -275,9 +269,11 @@ class Optimizer:
             yield run
 
     def _config(self, chosen: ChosenModels) -> dict[str, JsonValue]:
-        own = self.data != AVIARY
+        source = None if isinstance(self.data, str | Path) else self.data
+        own = source is None
         return {
-            "data": str(Path(self.data).resolve()) if own else AVIARY,
+            "data": source.kind if source else str(Path(str(self.data)).resolve()),
+            "source": source.stated() if source else None,
             "images": str(self.images.resolve()) if self.images else None,
             "classes": list(self.classes),
             "shots": self.shots,
@@ -289,7 +285,6 @@ class Optimizer:
             "llm": chosen.llm if own else None,
             # In normal form, which holds no password.
             "base_url": normal_url(chosen.base_url) if own and chosen.base_url else None,
-            "species": self.species,
             "also_clip": [name_of(clip) for clip in self.also_clip],
             "ceiling": self.ceiling,
             "limits": self.limits.model_dump(mode="json"),
@@ -318,26 +313,27 @@ class Optimizer:
         return cls(options=options, noun=noun, out=out, **left)
 
     @classmethod
-    def from_run(cls, run_id: str, *, out: Path, llm: str | None = None, base_url: str | None = None) -> Self:
-        """The optimizer of an earlier run, to go on with it.
+    def from_run(cls, run_id: str, *, out: Path | str = Path("runs"), **changed: Any) -> Self:
+        """The optimizer of an earlier run, to go on with it: `run` and `arun` do.
 
         Args:
             run_id: The run's id, or its folder.
             out: Where run folders are.
-            llm: Another language model than then.
-            base_url: Another endpoint than then.
+            changed: Arguments that differ from then, e.g. `limits`.
 
         Raises:
             RunError: There is no such run, it is no prompt search, or its configuration cannot be read.
         """
-        run = RunFolder.open(out, run_id, kind=KIND)
+        run = RunFolder.open(Path(out), run_id, kind=KIND)
         kept: dict[str, Any] = {
             name: value
             for name, value in run.config.options.items()
             if name not in UNCHANGED and name != "device"
         }
         try:
+            source = kept.pop("source")
             kept |= {
+                "data": source_again(kept["data"], source) if source else kept["data"],
                 "images": Path(kept["images"]) if kept["images"] else None,
                 "classes": tuple(kept["classes"]),
                 "also_clip": tuple(kept["also_clip"]),
@@ -345,15 +341,13 @@ class Optimizer:
                 "book": PromptBook.model_validate(kept["book"]) if kept["book"] else None,
                 "options": OptimizeOptions.model_validate(kept["options"]),
                 "limits": Limits.model_validate(kept["limits"]),
-                "llm": llm or kept["llm"],
-                "base_url": base_url or kept["base_url"],
             }
-            return cls(**kept, out=run.path.parent, earlier=run)
         except (KeyError, TypeError, ValidationError, InputError) as error:
             raise RunError(
                 f"The configuration of run {run.run_id} cannot be read.",
                 hint="Another version of Fieldmark wrote it: start a new run, answers come from the cache.",
             ) from error
+        return cls(**{**kept, **changed}, out=run.path.parent, earlier=run)
 
 
 def check_operators(names: Sequence[str], *, strategy: str) -> tuple[str, ...]:

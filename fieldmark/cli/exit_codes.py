@@ -19,7 +19,7 @@ from fieldmark.errors import FieldmarkError, LimitReached
 INTERRUPTED = 130
 CLOSED_PIPE = 141
 BROKEN = 2
-OPTIONS = {"most_templates": "templates", "operators": "operator"}
+OPTIONS = {"most_templates": "templates", "operators": "operator", "images_per_class": "per-class"}
 """Options that are called otherwise than the argument they set."""
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fieldmark.agents.optimize.folds import SearchLength
     from fieldmark.agents.optimize.search_run import BookScore, OptimizeResult, Reflected
 
+AVIARY = "aviary"
 MOST_EDITS = 10
 """The most edits by reflection that are listed; `optimize.json` has all."""
 _DATA, _SEARCH, _MODELS = "The data", "The search", "The models"
@@ -188,8 +189,6 @@ def optimize(
         "domain_words": None if domain_words is None else split_words(domain_words),
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}
-    from fieldmark.app.optimizer import Optimizer
-
     fixed = [option_of(name) for name in given if name not in ("llm", "base_url")]
     if resume is not None and fixed:
         raise InputError(
@@ -206,12 +205,13 @@ def optimize(
             "No labelled images were given.", hint="Try --data aviary, or give a folder with --data."
         )
     with TerminalProgress("Loading") as progress:
+        from fieldmark.app.optimizer import Optimizer
         from fieldmark.records import Limits
 
         if resume is not None:
-            optimizer = Optimizer.from_run(resume, out=out, llm=llm, base_url=base_url)
+            optimizer = Optimizer.from_run(resume, out=out, **given)
         else:
-            optimizer = Optimizer.from_options(given, out=out)
+            optimizer = Optimizer.from_options(with_aviary(given, ("species",)), out=out)
         if max_calls is not None:
             optimizer.limits = Limits(max_calls=max_calls)
         optimizer.report = optimizer.report if report is None else report
@@ -227,6 +227,29 @@ def optimize(
     show(result, words(json=json))
     if json:
         print_json(result)
+
+
+def with_aviary(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """The options that were given, with the aviary as an object in the place of its name and own options.
+
+    Args:
+        given: The options, `data` among them.
+        names: Those that are for the aviary alone.
+
+    Raises:
+        InputError: One of them stands beside other data, or cannot be used.
+    """
+    own = {name: given[name] for name in names if name in given}
+    if given["data"] != AVIARY:
+        if own:
+            options = ", ".join(map(option_of, own))
+            raise InputError(f"{options}: for the aviary alone.", hint=f"Leave {options} out.")
+        return given
+    from fieldmark.evals.table.aviary_source import Aviary
+
+    if "images_per_class" in own:
+        own["images"] = own.pop("images_per_class")
+    return {name: value for name, value in given.items() if name not in names} | {"data": Aviary(**own)}
 
 
 def split_words(given: str) -> tuple[str, ...]:

@@ -23,19 +23,19 @@ from fieldmark.evals.table.method import Method
 from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
 from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
+from fieldmark.evals.table.source import DataSource, Workplace, refuse_beside_source, source_again
 from fieldmark.evals.table.test_set import TestSet
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.endpoint import normal_url
-from fieldmark.tools.llm.scripted import NOTE, scripted_notes
+from fieldmark.tools.llm.scripted import scripted_notes
 from fieldmark.tools.runs.events import Progress, TableStarted, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import write_manifest
 from fieldmark.tools.runs.run import open_run
 
-AVIARY = "aviary"
 KIND = "eval"
 RESULT = "result.json"
 UNPACKED = "datasets"
@@ -48,14 +48,11 @@ class Evaluator:
     """Measures methods on one data set under one protocol.
 
     Args:
-        options: Data, settings, methods, seeds and shots.
-        own: Where one's own data lie; None for the aviary.
+        data: A folder, a list or another name that `read_test_set` reads; `OwnData`, which also says where a
+            pool, captions or a tree are; or a `DataSource`, such as `Aviary`.
+        options: Methods, seeds and shots.
         noun: The generic word for all of one's own classes; a published set has one.
-        species: Classes of the aviary.
-        images_per_class: Test images of each of them.
-        mistakes: Share of wrong statements in the aviary guide's answers.
-        clip: An `Encoder`, or the name of a CLIP model; the settings' where not given, the bundled one for
-            the aviary.
+        clip: An `Encoder`, or the name of a CLIP model; the settings' where not given, that of a data source.
         llm: A `LanguageModel` or the name of one, for one's own data; the settings' where not given. Without
             one, methods that ask are left out.
         base_url: Its endpoint.
@@ -68,12 +65,9 @@ class Evaluator:
         earlier: The run to go on with; see `from_run`.
     """
 
-    options: EvalOptions
-    own: OwnData | None = None
+    data: DataSource | OwnData | Path | str
+    options: EvalOptions = field(default_factory=EvalOptions)
     noun: str | None = None
-    species: int = 80
-    images_per_class: int = 20
-    mistakes: float = 0.15
     clip: Encoder | str | None = None
     llm: LanguageModel | str | None = None
     base_url: str | None = None
@@ -84,6 +78,28 @@ class Evaluator:
     report: bool = True
     progress: Progress = no_progress
     earlier: RunFolder | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.data, str | Path):
+            self.data = OwnData(source=str(self.data))
+        elif isinstance(self.data, DataSource):
+            refuse_beside_source(
+                self.data, [name for name in ("noun", "llm", "base_url") if getattr(self, name)]
+            )
+        elif not isinstance(self.data, OwnData):
+            raise InputError(
+                f"data is neither a path nor a data source but {self.data!r}.",
+                hint="Give a folder, a list, or an object such as Aviary().",
+                field="data",
+            )
+
+    @property
+    def _own(self) -> OwnData | None:
+        return self.data if isinstance(self.data, OwnData) else None
+
+    @property
+    def _source(self) -> DataSource | None:
+        return self.data if isinstance(self.data, DataSource) else None
 
     def run(self) -> EvalResult:
         """Measure, or go on measuring; see `arun`. Not to be called from a running event loop."""
@@ -105,7 +121,7 @@ class Evaluator:
         methods = methods_named(with_controls(self.options))
         with open_stores(self.home) as stores:
             chosen = self._chosen()
-            test = self._own_test_set(stores) if self.own else None
+            test = self._own_test_set(self._own, stores) if self._own else None
             encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
             self._check_encoder(encoder)
             tasks: list[Evaluation] = []
@@ -134,9 +150,11 @@ class Evaluator:
 
                 run.stopping = lambda reason: conclude(reason, {})
                 before = earlier_in(self.out) if self.skip_done else lambda identity: None
-                if test is None:
-                    await self._aviary(methods, stores, encoder, run.folder, before, tasks)
-                else:
+                if self._source is not None:
+                    await self._measure_source(
+                        self._source, methods, stores, encoder, run.folder, before, tasks
+                    )
+                elif test is not None:
                     await self._measure(test, methods, stores, encoder, run.folder, before, chosen, tasks)
                 result = self._result(tasks, methods, run.folder, seconds=time.perf_counter() - began)
                 run.folder.write(RESULT, result)
@@ -149,17 +167,15 @@ class Evaluator:
         kept = self.earlier.config.options if self.earlier else None
         return choose_models(
             kept,
-            clip=name_of(self.clip) or (None if self.own else AVIARY),
+            clip=name_of(self.clip) or (self._source.clip if self._source else None),
             device=None,
             llm=name_of(self.llm),
             base_url=self.base_url,
         )
 
-    def _own_test_set(self, stores: Stores) -> TestSet:
-        if self.own is None:
-            raise RunError("There are no data of one's own to read.")
+    def _own_test_set(self, own: OwnData, stores: Stores) -> TestSet:
         return own_test_set(
-            self.own,
+            own,
             shots=self.options.shots,
             seed=self.options.seed,
             noun=self.noun,
@@ -198,8 +214,9 @@ class Evaluator:
             tasks.append(task)
             await run_methods(task)
 
-    async def _aviary(
+    async def _measure_source(
         self,
+        source: DataSource,
         methods: tuple[Method, ...],
         stores: Stores,
         encoder: Encoder,
@@ -207,33 +224,28 @@ class Evaluator:
         before: Earlier,
         tasks: list[Evaluation],
     ) -> None:
-        # Only here: everything else works without the aviary.
-        from fieldmark.evals.table.aviary_run import run_setting
-        from fieldmark.evals.table.aviary_settings import AviaryWorld, settings_named
-
-        world = AviaryWorld(
-            seed=self.options.seed,
-            species=self.species,
-            images=self.images_per_class,
-            shots=self.options.shots,
-            pictures=stores.aviary,
-            progress=self.progress,
-        )
-        for setting in settings_named(self.options.settings):
-            await run_setting(
-                setting,
-                world,
-                methods,
-                self.options,
-                encoder=encoder,
+        for setting in source.settings_named():
+            work = Workplace(
+                seed=self.options.seed,
+                shots=self.options.shots,
+                folder=stores.aviary,
                 answers=stores.answers,
-                folder=run,
                 limits=left_of(self.limits, sum(task.llm.calls for task in tasks if task.llm)),
-                mistakes=self.mistakes,
-                earlier=before,
                 progress=self.progress,
-                began=tasks.append,
             )
+            async with source.test_data(setting, work) as (test, llm):
+                task = Evaluation(
+                    test=test,
+                    methods=methods,
+                    encoder=encoder,
+                    llm=llm,
+                    folder=run,
+                    options=self.options,
+                    earlier=before,
+                    progress=self.progress,
+                )
+                tasks.append(task)  # before anything is asked: what it spends is known then, however it ends
+                await run_methods(task)
 
     def _result(
         self,
@@ -244,6 +256,7 @@ class Evaluator:
         seconds: float,
     ) -> EvalResult:
         self.progress(TableStarted())
+        source = self._source
         kept = {each.truth.setting: each for each in setting_runs(run)}
         settings = tuple(task.test.setting for task in tasks)
         rows = table_rows(
@@ -268,7 +281,7 @@ class Evaluator:
             texts_encoded=used.texts_encoded,
             seconds=round(seconds, 3),
             notes=(
-                *(scripted_notes(tasks[-1].llm.model if tasks[-1].llm else None) if self.own else (NOTE,)),
+                *(source.notes if source else scripted_notes(tasks[-1].llm.model if tasks[-1].llm else None)),
                 *dict.fromkeys(note for task in tasks for note in task.test.notes),
             ),
             run=str(run.path),
@@ -285,18 +298,18 @@ class Evaluator:
             )
 
     def _config(self, encoder: Encoder, chosen: ChosenModels) -> dict[str, JsonValue]:
+        own, source = self._own, self._source
         return {
             "options": self.options.model_dump(mode="json"),
-            "own": self.own.stated() if self.own else None,
+            "data": source.kind if source else None,
+            "source": source.stated() if source else None,
+            "own": own.stated() if own else None,
             "noun": self.noun,
-            "species": self.species,
-            "images_per_class": self.images_per_class,
-            "mistakes": self.mistakes,
             "clip": chosen.clip,
             "device": chosen.device,
-            "llm": chosen.llm if self.own else None,
+            "llm": chosen.llm if own else None,
             # In normal form, which holds no password.
-            "base_url": normal_url(chosen.base_url) if self.own and chosen.base_url else None,
+            "base_url": normal_url(chosen.base_url) if own and chosen.base_url else None,
             "limits": self.limits.model_dump(mode="json"),
             "encoder": scoring_identity(encoder),
             "report": self.report,
@@ -312,37 +325,46 @@ class Evaluator:
         left = dict(given)
         chosen = {name: left.pop(name) for name in tuple(left) if name in EvalOptions.model_fields}
         options = EvalOptions.model_validate(chosen)
-        for name in ("methods", "settings"):
-            if name in chosen and not chosen[name]:
-                raise InputError(f"{name} is empty.", hint="Name some, or leave it out.", field=name)
+        if "methods" in chosen and not options.methods:
+            raise InputError("methods is empty.", hint="Name some, or leave it out.", field="methods")
         methods_named((*options.methods, options.baseline))
-        own = own_data(options.data, left)
-        check_fitting(options, own, left)
+        names = [name.name for name in fields(OwnData) if name.name in left]
+        data = left.pop("data")
+        if isinstance(data, DataSource):
+            refuse_beside_source(data, names)
+        else:
+            data = OwnData(source=data, **{name: left.pop(name) for name in names})
         methods = tuple(str(Path(name).resolve()) if ".py:" in name else name for name in options.methods)
-        return cls(options=options.model_copy(update={"methods": methods}), own=own, out=out, **left)
+        return cls(data=data, options=options.model_copy(update={"methods": methods}), out=out, **left)
 
     @classmethod
-    def from_run(cls, run_id: str, *, out: Path) -> Self:
-        """The evaluator of an earlier run, to go on with it.
+    def from_run(cls, run_id: str, *, out: Path | str = Path("runs"), **changed: Any) -> Self:
+        """The evaluator of an earlier run, to go on with it: `run` and `arun` do.
+
+        Args:
+            run_id: The run's id, or its folder.
+            out: Where run folders are.
+            changed: Arguments that differ from then, e.g. `limits`.
 
         Raises:
             RunError: There is no such run, it is no evaluation, or its configuration cannot be read.
         """
-        run = RunFolder.open(out, run_id, kind=KIND)
+        run = RunFolder.open(Path(out), run_id, kind=KIND)
         kept: dict[str, Any] = {
             name: value for name, value in run.config.options.items() if name not in ("encoder", "device")
         }
         try:
-            kept["own"] = OwnData.read(kept["own"]) if kept["own"] else None
+            own, source = kept.pop("own"), kept.pop("source")
+            kept["data"] = OwnData.read(own) if own else source_again(kept["data"], source)
             kept["options"] = EvalOptions.model_validate(kept["options"])
             kept["limits"] = Limits.model_validate(kept["limits"])
-            return cls(**kept, out=run.path.parent, earlier=run)
         except (KeyError, TypeError, InputError) as error:
             raise RunError(
                 f"The configuration of run {run.run_id} cannot be read.",
                 hint="Another version of Fieldmark wrote it: start a new run with skip_done.",
                 field="skip_done",
             ) from error
+        return cls(**{**kept, **changed}, out=run.path.parent, earlier=run)
 
 
 def left_of(limits: Limits, calls: int) -> Limits:
@@ -350,35 +372,6 @@ def left_of(limits: Limits, calls: int) -> Limits:
     if limits.max_calls is None:
         return limits
     return limits.model_copy(update={"max_calls": max(0, limits.max_calls - calls)})
-
-
-def own_data(data: str, left: dict[str, Any]) -> OwnData | None:
-    """Where one's own data lie, taken out of what is left of the options; None for the aviary."""
-    if data == AVIARY:
-        return None
-    names = [name.name for name in fields(OwnData) if name.name in left]
-    return OwnData(source=data, **{name: left.pop(name) for name in names})
-
-
-def check_fitting(options: EvalOptions, own: OwnData | None, left: Mapping[str, Any]) -> None:
-    """Refuse what the data leave no use for, rather than pass it over.
-
-    Raises:
-        InputError: An option is for other data.
-    """
-    if own is None:
-        from fieldmark.evals.table.aviary_settings import settings_named
-
-        settings_named(options.settings)
-        unused = [*(name.name for name in fields(OwnData)), "noun", "llm", "base_url"]
-        why = "The aviary has images, names and a guide of its own."
-    else:
-        unused = ["species", "mistakes", "images_per_class"]
-        why = f"Data of your own ({own.source}) are measured as they are."
-        if options.settings:
-            raise InputError(why, hint="Leave the settings out: they are for the aviary.", field="settings")
-    if given := [name for name in unused if name in left]:
-        raise InputError(why, hint=f"Leave {', '.join(given)} out.", field=", ".join(given))
 
 
 def with_controls(options: EvalOptions) -> tuple[str, ...]:

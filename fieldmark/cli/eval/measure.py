@@ -8,13 +8,15 @@ import typer
 
 from fieldmark.cli.eval.show import show, write_report
 from fieldmark.cli.exit_codes import resumable
-from fieldmark.cli.optimize import split_words
+from fieldmark.cli.optimize import split_words, with_aviary
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import RUN, Out, Report
 from fieldmark.cli.terminal import print_json, words
 from fieldmark.errors import InputError
 
 _DATA, _METHODS = "The data", "The methods"
+
+OF_THE_AVIARY = ("species", "images_per_class", "settings")
 
 
 def measure(
@@ -180,6 +182,8 @@ def measure(
         raise InputError(f"A resumed run has its own {fixed}.", hint="Leave that out, or start a new run.")
     if resume is None and data is None:
         raise InputError("No data were given.", hint="Try: fieldmark eval --data aviary")
+    if settings is not None and not given["settings"]:
+        raise InputError("--settings names none.", hint="Name some, or leave --settings out.")
     with TerminalProgress("Loading") as progress:
         from fieldmark.app.evaluate.evaluator import Evaluator
         from fieldmark.records import Limits
@@ -187,7 +191,7 @@ def measure(
         evaluator = (
             Evaluator.from_run(resume, out=out)
             if resume is not None
-            else Evaluator.from_options(given, out=out)
+            else Evaluator.from_options(with_aviary(given, OF_THE_AVIARY), out=out)
         )
         if max_calls is not None:
             evaluator.limits = Limits(max_calls=max_calls)

@@ -168,7 +168,9 @@ def settings_named(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in SETTINGS:
             raise InputError(
-                f"The aviary has no setting {name!r}.", hint=f"It has: all, {', '.join(SETTINGS)}."
+                f"The aviary has no setting {name!r}.",
+                hint=f"It has: all, {', '.join(SETTINGS)}.",
+                field="settings",
             )
     return tuple(dict.fromkeys(names)) or (next(iter(SETTINGS)),)
 

@@ -12,9 +12,6 @@ CONTROL = "waffle"
 class EvalOptions(Options):
     """What is put into one table."""
 
-    data: str
-    settings: tuple[str, ...] = ()
-    """Settings of the aviary; the first one where none is named."""
     methods: tuple[str, ...] = ("all",)
     baseline: str = BASELINE
     seeds: int = Field(default=2, ge=1, le=100)

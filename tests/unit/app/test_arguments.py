@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fieldmark import (
+    Aviary,
     BuildOptions,
     Classifier,
     ConceptBuilder,
@@ -34,7 +35,13 @@ NAMES = ["finch", "heron"]
         (Classifier, {"classes": NAMES, "options": {"rounds": 1}}, "rounds", "rounds"),
         (Classifier, {"classes": NAMES, "limits": 3}, "limits", "no Limits"),
         (Optimizer, {"data": "x", "options": {"generations": "many"}}, "generations", "cannot be 'many'"),
-        (Evaluator, {"options": {"shots": -1, "data": "x"}}, "shots", "cannot be -1"),
+        (Evaluator, {"data": "x", "options": {"shots": -1}}, "shots", "cannot be -1"),
+        (Evaluator, {"data": 3}, "data", "neither a path nor a data source"),
+        (Evaluator, {"data": Aviary(), "noun": "x"}, "noun", "Leave noun out"),
+        (Optimizer, {"data": 3}, "data", "neither a path nor a data source"),
+        (Aviary, {"species": 2}, "species", "^species cannot be 2"),
+        (Aviary, {"mistakes": 0.7}, "mistakes", "^mistakes cannot be 0.7"),
+        (Aviary, {"settings": ("x",)}, "settings", "no setting 'x'"),
         (ConceptClassifier, {}, "folder", "needs folder"),
         (ConceptClassifier, {"folder": "x", "home": 3}, "home", "no path"),
         (ConceptConversation, {"folder": "x", "set": 1}, "set", "Did you mean setup"),
@@ -47,8 +54,7 @@ NAMES = ["finch", "heron"]
         (OptimizeOptions, {"folds": 1}, "folds", "^folds cannot be 1: one fold leaves nothing"),
         (DefineOptions, {"kind": "x"}, "kind", "^kind cannot be 'x'"),
         (BuildOptions, {"owner_weights": ("x",)}, "owner_weights", "^owner_weights.0 cannot be 'x'"),
-        (EvalOptions, {}, "data", "needs data"),
-        (EvalOptions, {"data": "x", "seeds": 0}, "seeds", "^seeds cannot be 0"),
+        (EvalOptions, {"seeds": 0}, "seeds", "^seeds cannot be 0"),
         (Limits, {"max_calls": -1}, "max_calls", "^max_calls cannot be -1"),
     ],
 )
@@ -62,4 +68,4 @@ def test_texts_are_taken_for_folders_and_mappings_for_options() -> None:
     made = Classifier(classes=NAMES, home="x", out="y", options={"max_rounds": 1})  # pyright: ignore
     assert (made.home, made.out) == (Path("x"), Path("y"))
     assert made.options == ResolveOptions(max_rounds=1)
-    assert Evaluator(options=EvalOptions(data="x"), out="z").out == Path("z")
+    assert Evaluator(data="x", out="z").out == Path("z")

@@ -10,7 +10,7 @@ from tests.unit.evals.report.tables_to_report import BASE, evaluation, run, trut
 
 
 def measured(parent: Path, key: str, llm: str | None) -> str:
-    options = EvalOptions(data="photos", methods=("clip",)).model_dump(mode="json")
+    options = EvalOptions(methods=("clip",)).model_dump(mode="json")
     folder = RunFolder.create(parent, kind="eval", options={"options": options})
     own = run(key, (0,))
     inside = RunFolder(folder.path / "methods" / "new")

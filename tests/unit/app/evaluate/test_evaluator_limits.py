@@ -1,14 +1,16 @@
 """The limit on calls is of a whole evaluation, whatever number of settings it has."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from fieldmark import Aviary, Evaluator, Limits
 from fieldmark.app.evaluate import evaluator
 from fieldmark.app.evaluate.record import spent_by
-from fieldmark.evals.table import aviary_run, aviary_settings
-from fieldmark.evals.table.options import EvalOptions
-from fieldmark.records import Limits, Usage
+from fieldmark.evals.table.source import Workplace
+from fieldmark.records import Usage
 
 
 async def test_a_question_asked_again_counts_as_often_as_it_was_asked(
@@ -16,17 +18,23 @@ async def test_a_question_asked_again_counts_as_often_as_it_was_asked(
 ) -> None:
     left: list[int | None] = []
 
-    async def one_question_in_three_calls(*args: Any, limits: Limits, began: Any, **more: Any) -> None:
-        left.append(limits.max_calls)
-        began(SimpleNamespace(llm=SimpleNamespace(calls=3, usage=Usage(requests=1))))
+    @asynccontextmanager
+    async def one_question_in_three_calls(
+        self: Aviary, setting: str, work: Workplace
+    ) -> AsyncIterator[tuple[Any, Any]]:
+        left.append(work.limits.max_calls)
+        yield None, SimpleNamespace(calls=3, usage=Usage(requests=1))
 
-    monkeypatch.setattr(aviary_run, "run_setting", one_question_in_three_calls)
-    monkeypatch.setattr(aviary_settings, "AviaryWorld", lambda **fields: None)
-    options = EvalOptions(data="aviary", settings=("new", "known", "vocabulary"))
-    task = evaluator.Evaluator(options=options, out=tmp_path, limits=Limits(max_calls=5))
+    async def nothing_run(task: Any) -> None:
+        pass
+
+    monkeypatch.setattr(Aviary, "test_data", one_question_in_three_calls)
+    monkeypatch.setattr(evaluator, "run_methods", nothing_run)
+    data = Aviary(settings=("new", "known", "vocabulary"))
+    task = Evaluator(data=data, out=tmp_path, limits=Limits(max_calls=5))
     stores: Any = type("Stores", (), {"aviary": tmp_path, "answers": None})
     nothing: Any = None
     tasks: list[Any] = []
-    await task._aviary((), stores, nothing, nothing, nothing, tasks)
+    await task._measure_source(data, (), stores, nothing, nothing, nothing, tasks)
     assert left == [5, 2, 0]
     assert spent_by(tasks).requests == 3

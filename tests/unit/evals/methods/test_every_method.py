@@ -6,13 +6,15 @@ import pytest
 import torch
 
 from fieldmark.app.stores import open_stores
+from fieldmark.aviary.guide.beliefs import GuideSettings
+from fieldmark.aviary.guide.guide import Guide
+from fieldmark.aviary.guide.server import asked_over_http
 from fieldmark.evals.methods.registry import METHODS
-from fieldmark.evals.table.aviary_run import run_setting
-from fieldmark.evals.table.aviary_settings import AviaryWorld
+from fieldmark.evals.table.aviary_settings import AviaryWorld, new_species
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.records import MethodRun
+from fieldmark.evals.table.run import Evaluation, run_methods
 from fieldmark.evals.table.test_set import Need
-from fieldmark.records import Limits
 from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder
 
@@ -23,7 +25,7 @@ SPECIES, IMAGES = 6, 3
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MethodRun]:
     """Each method's run with its first seed."""
     home = tmp_path_factory.mktemp("home")
-    options = EvalOptions(data="aviary", seeds=1, shots=4)
+    options = EvalOptions(seeds=1, shots=4)
     folder = RunFolder.create(
         home / "runs", kind="eval", options={"options": options.model_dump(mode="json")}
     )
@@ -31,23 +33,27 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MethodRun]:
     torch.set_num_threads(1)  # so small a model only loses by sharing out
     with open_stores(home) as stores:
         world = AviaryWorld(seed=5, species=SPECIES, images=IMAGES, shots=4, pool=2, pictures=stores.aviary)
-        task = asyncio.run(
-            run_setting(
-                "new",
-                world,
-                METHODS,
-                options,
-                encoder=stores.encoder("aviary"),
-                answers=stores.answers,
-                folder=folder,
-                limits=Limits(),
-                mistakes=0.15,
-                earlier=lambda identity: None,
-                progress=no_progress,
-            )
-        )
+        test, book = new_species(world)
+
+        async def measured() -> list[MethodRun]:
+            async with asked_over_http(
+                Guide(book, GuideSettings(mistakes=0.15)), store=stores.answers
+            ) as llm:
+                task = Evaluation(
+                    test=test,
+                    methods=METHODS,
+                    encoder=stores.encoder("aviary"),
+                    llm=llm,
+                    folder=folder,
+                    options=options,
+                    earlier=lambda identity: None,
+                    progress=no_progress,
+                )
+                return await run_methods(task)
+
+        done = asyncio.run(measured())
     torch.set_num_threads(threads)
-    return {run.method: run for run in task.done}
+    return {run.method: run for run in done}
 
 
 @pytest.mark.parametrize("method", METHODS, ids=[method.key for method in METHODS])

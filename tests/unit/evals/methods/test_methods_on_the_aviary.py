@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.app.evaluate.evaluator import Evaluator
+from fieldmark import Aviary, EvalOptions, Evaluator
 from fieldmark.evals.table.records import Row
 
 METHODS = (
@@ -17,11 +17,12 @@ METHODS = (
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Row]:
     """Row of each setting and method."""
     folder: Path = tmp_path_factory.mktemp("aviary")
-    given = {
-        "data": "aviary", "settings": ("taxonomy", "vocabulary"), "methods": METHODS, "shots": 4,
-        "species": 16, "images_per_class": 6, "resamples": 200, "home": folder / "home", "seeds": 1,
-    }  # fmt: skip
-    result = Evaluator.from_options(given, out=folder / "runs").run()
+    result = Evaluator(
+        data=Aviary(species=16, images=6, settings=("taxonomy", "vocabulary")),
+        options=EvalOptions(methods=METHODS, shots=4, resamples=200, seeds=1),
+        home=folder / "home",
+        out=folder / "runs",
+    ).run()
     return {(row.setting, row.method): row for row in result.rows}
 
 

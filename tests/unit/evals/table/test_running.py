@@ -17,7 +17,7 @@ from tests.graph.world import FakeEncoder, World
 WORLD = World()
 IMAGES = tuple(WORLD.image(number, copy, labelled=True) for number in range(4) for copy in range(3))
 TEST = TestSet(data="made-up", setting="test", classes=WORLD.names[:4], noun="fish", images=IMAGES)
-OPTIONS = EvalOptions(data="made-up", seeds=2)
+OPTIONS = EvalOptions(seeds=2)
 
 
 class Counting:
