@@ -180,8 +180,8 @@ def test_data_of_ones_own_without_a_language_model(command_line: CommandLine) ->
     assert resumed.json["rows"] == done.json["rows"]
 
     for more, words in [
-        (("--species", "6"), "Leave species out (--species)."),
-        (("--settings", "new"), "Leave the settings out: they are for the aviary (--settings)."),
+        (("--species", "6"), "Leave --species out"),
+        (("--settings", "new"), "Leave --settings out"),
         (("--tree", "none.json"), "tree cannot be read"),
         (("--captions", "none.jsonl"), "--pool"),
         (("--domain", "eurosat"), "EuroSAT"),
