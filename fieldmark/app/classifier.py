@@ -25,7 +25,7 @@ from fieldmark.app.resuming import arguments_of
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
-from fieldmark.errors import SettingsError
+from fieldmark.errors import InputError, SettingsError
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Limits, PromptBook, RunManifest, Usage
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
@@ -72,6 +72,8 @@ class Classifier:
         out: Where run folders go.
         report: Whether the run is to have a report. None is written here, but a resumed run keeps the choice.
         progress: Called with progress events.
+        images: The images that `resolve` and `estimate` look at where they are given none.
+        earlier: The run to go on with; see `from_run`.
     """
 
     classes: Sequence[str]
@@ -93,6 +95,8 @@ class Classifier:
     out: Path = Path("runs")
     report: bool = True
     progress: Progress = no_progress
+    images: Images | None = field(default=None, repr=False)
+    earlier: RunFolder | None = None
 
     def __post_init__(self) -> None:
         self.classes = check_classes(self.classes)
@@ -107,18 +111,19 @@ class Classifier:
         if self.book and self._started_options().start == "book":
             check_book(self.book, self.classes)
 
-    def resolve(self, images: Images, *, resume: str | None = None) -> Resolution:
+    def resolve(self, images: Images | None = None, *, resume: str | None = None) -> Resolution:
         """Classify images; see `aresolve`. Not to be called from a running event loop."""
         return run_here(self.aresolve(images, resume=resume), "resolve")
 
-    async def aresolve(self, images: Images, *, resume: str | None = None) -> Resolution:
+    async def aresolve(self, images: Images | None = None, *, resume: str | None = None) -> Resolution:
         """Classify images until each is resolved or honestly left open.
 
         Args:
             images: Files, folders, PIL images, arrays uint8 `[H, W, 3]` in RGB, or any mix of them in a list.
+                The classifier's own where not given; that of `from_run` knows those of its run.
             resume: Id of an earlier run to go on with, in the same `out`, of the same images, classes, noun,
                 book and options. It keeps its models, whatever the environment says by now; those named
-                here win.
+                here win. The run of `from_run` where not given.
 
         Returns:
             One result for each image given, in order, with the run's manifest and folder. A folder stands
@@ -130,10 +135,10 @@ class Classifier:
             EndpointError: The language model could not be asked anything at all.
             FieldmarkError: Anything else that was wrong; its message says what to do.
         """
-        images = given_list(images)  # once: a generator can be read only once
+        images = given_list(self._images(images))  # once: a generator can be read only once
         found, calibration = self._find(images)
         names = names_of(found)
-        earlier = RunFolder.open(self.out, resume, kind=KIND) if resume else None
+        earlier = RunFolder.open(self.out, resume, kind=KIND) if resume else self.earlier
         if earlier:
             now = {**self._hashes(found, calibration), **self._deciding()}
             check_unchanged(earlier, now, images=found.images)
@@ -215,17 +220,17 @@ class Classifier:
                     )
         return Resolution(predictions, manifest, run.path, names)
 
-    def estimate(self, images: Images) -> CallEstimate:
+    def estimate(self, images: Images | None = None) -> CallEstimate:
         """What classifying these images would ask; see `aestimate`. Not for a running event loop."""
         return run_here(self.aestimate(images), "estimate")
 
-    async def aestimate(self, images: Images) -> CallEstimate:
+    async def aestimate(self, images: Images | None = None) -> CallEstimate:
         """What classifying these images would ask; asks nothing and leaves no run behind.
 
         Raises:
             FieldmarkError: What was given cannot be used.
         """
-        found, _ = self._find(images)
+        found, _ = self._find(self._images(images))
         chosen, options = self._chosen(None), self._started_options()
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm:
@@ -309,6 +314,12 @@ class Classifier:
             return self.options.model_copy(update={"start": "book"})
         return self.options
 
+    def _images(self, given: Images | None) -> Images:
+        images = self.images if given is None else given
+        if images is None:
+            raise InputError("No images were given.", hint="Give paths, folders, or images.", field="images")
+        return images
+
     def _find(self, images: Images) -> tuple[FoundImages, tuple[ImageFile, ...]]:
         """The images, and the calibration images with their labels, checked."""
         found = find_given(images)
@@ -364,14 +375,13 @@ class Classifier:
         }
 
     @classmethod
-    def from_run(cls, run_id: str, *, out: Path = Path("runs"), **changed: Any) -> tuple[Self, list[str]]:
-        """The classifier and the image paths of an earlier run, to go on with it.
+    def from_run(cls, run_id: str, *, out: Path | str = Path("runs"), **changed: Any) -> Self:
+        """The classifier of an earlier run, to go on with it: `resolve()` and `aresolve()` do.
 
         Args:
             run_id: The run's id, or its folder.
             out: Where run folders are.
             changed: Arguments that differ from then, e.g. `limits`.
         """
-        run = RunFolder.open(out, run_id, kind=KIND)
-        kept, images = arguments_of(run)
-        return cls(**{**kept, "out": run.path.parent, **changed}), images
+        run = RunFolder.open(Path(out), run_id, kind=KIND)
+        return cls(**{**arguments_of(run), **changed}, out=run.path.parent, earlier=run)

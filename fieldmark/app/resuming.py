@@ -12,8 +12,8 @@ from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.unchanged import UNCHANGED
 
 
-def arguments_of(run: RunFolder) -> tuple[dict[str, Any], list[str]]:
-    """What a classification was started with: the arguments of `Classifier`, and its image paths.
+def arguments_of(run: RunFolder) -> dict[str, Any]:
+    """What a classification was started with: the arguments of `Classifier`, its images among them.
 
     Raises:
         RunError: Its configuration cannot be read.
@@ -26,6 +26,7 @@ def arguments_of(run: RunFolder) -> tuple[dict[str, Any], list[str]]:
         if folder != Path.cwd():
             images = [str(folder / path) for path in images]
         kept |= {
+            "images": images,
             "book": PromptBook.model_validate(book) if book else None,
             "options": ResolveOptions.model_validate(kept["options"]),
             "limits": Limits.model_validate(kept["limits"]),
@@ -35,4 +36,4 @@ def arguments_of(run: RunFolder) -> tuple[dict[str, Any], list[str]]:
             f"The configuration of run {run.run_id} cannot be read.",
             hint="Another version of Fieldmark wrote it: start a new run, answers come from the cache.",
         ) from error
-    return kept, images
+    return kept

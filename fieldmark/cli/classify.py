@@ -191,23 +191,23 @@ def classify(
     with TerminalProgress("Loading") as progress:
         if resume is not None:
             refuse_with_resume({**fixed, **loop, "paths": paths, "classes": classes, "book": book})
-            classifier, images = earlier(resume, out, limits=limits, changed=asking)
+            classifier = earlier(resume, out, limits=limits, changed=asking)
         else:
             classifier = new(
                 classes, book, loop=given(**loop), limits=limits, out=out, **given(**fixed), **asking
             )
-            images = [str(path) for path in paths or ()]
+            classifier.images = [str(path) for path in paths or ()]
         classifier.report = classifier.report if report is None else report
         progress.classes = len(classifier.classes)
         classifier.progress = progress
         if dry_run:
-            estimate = classifier.estimate(images)
+            estimate = classifier.estimate()
             progress.stop()
             show_estimate(estimate, words(json=json))
             if json:
                 print_json(estimate)
             return
-        resolution = run(classifier, images, resume=resume, progress=progress)
+        resolution = run(classifier, progress)
     show(resolution, words(json=json), failures=progress.failures, again=again(resolution.run))
     if json:
         print_json(as_json(resolution))
@@ -235,15 +235,13 @@ def new(
     )
 
 
-def earlier(
-    resume: str, out: Path, *, limits: dict[str, Any], changed: dict[str, Any]
-) -> "tuple[Classifier, list[str]]":
-    """The classifier and the images of an earlier run, with other limits where some were given."""
+def earlier(resume: str, out: Path, *, limits: dict[str, Any], changed: dict[str, Any]) -> "Classifier":
+    """The classifier of an earlier run, with other limits where some were given."""
     from fieldmark.app import Classifier
 
-    classifier, images = Classifier.from_run(resume, out=out, **changed)
+    classifier = Classifier.from_run(resume, out=out, **changed)
     classifier.limits = classifier.limits.model_copy(update=limits)
-    return classifier, images
+    return classifier
 
 
 def given(**options: Any) -> dict[str, Any]:
@@ -338,12 +336,10 @@ def refuse_with_resume(options: dict[str, Any]) -> None:
         )
 
 
-def run(
-    classifier: "Classifier", images: list[str], *, resume: str | None, progress: TerminalProgress
-) -> "Resolution":
+def run(classifier: "Classifier", progress: TerminalProgress) -> "Resolution":
     """Classify, and write the report; Ctrl-C leaves a run to be resumed."""
     with resumable(progress, again):
-        resolution = classifier.resolve(images, resume=resume)
+        resolution = classifier.resolve()
         if classifier.report:
             from fieldmark.evals.report import write_classify_report
             from fieldmark.tools.runs.folder import RunFolder

@@ -36,10 +36,10 @@ def test_a_run_is_taken_up_by_its_id_with_what_it_was_started_with(place: Path, 
         stopped = classifier(place, endpoint, limits=Limits(max_calls=2)).resolve(pictures)
         assert stopped.manifest.stop_reason == "budget"
         assert stopped.usable
-        same, images = Classifier.from_run(
+        same = Classifier.from_run(
             stopped.run.name, out=place, limits=Limits(), api_key=KEY, progress=Events()
         )
-        found = same.resolve(images, resume=stopped.run.name)
+        found = same.resolve()
         assert endpoint.asked == 6
     assert found.run == stopped.run
     assert found.manifest.stop_reason == "max_rounds"
@@ -109,8 +109,8 @@ def test_the_environment_has_no_say_in_a_resumed_run(
             monkeypatch.setenv(name, "another")
         monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
         monkeypatch.setenv("FIELDMARK_DEVICE", "mps")
-        same, images = Classifier.from_run(run_id, out=place, limits=Limits(), api_key=KEY)
-        found = same.resolve(images, resume=run_id)
+        same = Classifier.from_run(run_id, out=place, limits=Limits(), api_key=KEY)
+        found = same.resolve()
         assert endpoint.asked == 6
         again = classifier(place, endpoint, **unnamed).resolve(pictures, resume=run_id)
     assert found.manifest.language_model["model"] == MODEL
