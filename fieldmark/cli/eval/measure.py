@@ -183,7 +183,7 @@ def measure(
     if resume is None and data is None:
         raise InputError("No data were given.", hint="Try: fieldmark eval --data aviary")
     if settings is not None and not given["settings"]:
-        raise InputError("--settings names none.", hint="Name some, or leave --settings out.")
+        raise InputError("--settings is empty.", hint="Name some, or leave it out.")
     with TerminalProgress("Loading") as progress:
         from fieldmark.app.evaluate.evaluator import Evaluator
         from fieldmark.records import Limits
