@@ -81,9 +81,9 @@ def check_calibration(
     Raises:
         InputError: Labels that are no classes, images that are to be classified themselves, or too few.
     """
-    strangers = sorted({str(image.label) for image in calibration} - set(classes))
-    if strangers:
-        named = ", ".join(map(repr, strangers[:5])) + (", …" if len(strangers) > 5 else "")
+    unlisted = sorted({str(image.label) for image in calibration} - set(classes))
+    if unlisted:
+        named = ", ".join(map(repr, unlisted[:5])) + (", …" if len(unlisted) > 5 else "")
         raise InputError(
             f"Calibration images lie in folders that are no classes: {named}.",
             hint="Name each folder like its class, and give one folder per class.",

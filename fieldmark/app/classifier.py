@@ -20,7 +20,7 @@ from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, check_classes, find_given, images_hash, names_of
 from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.noun import Settled, settle_noun
-from fieldmark.app.resolution import Resolution, shown_counts
+from fieldmark.app.resolution import Resolution, vlm_counts
 from fieldmark.app.resuming import arguments_of
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
@@ -149,7 +149,7 @@ class Classifier:
                 now = {**self._hashes(found, calibration), "encoder": scoring_identity(encoder)}
                 if earlier:
                     check_unchanged(earlier, now)
-                # Only now: whatever is missing is told before a folder is made for a run that cannot be.
+                # Only now: what is missing is said before a folder is made for a run that cannot be.
                 with open_run(
                     earlier,
                     parent=self.out,
@@ -215,7 +215,7 @@ class Classifier:
                             "rejected": last.rejected,
                             "rounds": state.round,
                             "questions": last.questions,
-                            **shown_counts(predictions, state.looks_kept_back),
+                            **vlm_counts(predictions, state.looks_kept_back),
                         },
                     )
         return Resolution(predictions, manifest, run.path, names)
@@ -247,7 +247,7 @@ class Classifier:
             first_look=counts,
             follow_up_most=most_follow_ups(len(self.classes), options, images=len(found.images)),
             vlm=name_of(self.vlm),
-            shown_most=len(found.images) if self.vlm else 0,
+            most_vlm_images=len(found.images) if self.vlm else 0,
             skipped=found.skipped,
         )
 

@@ -40,17 +40,17 @@ def _unwind(loop: asyncio.AbstractEventLoop) -> None:
 
     Each task is cancelled once: a second time would hit it while it closes what it holds.
     """
-    told: set[asyncio.Task[Any]] = set()
+    cancelled: set[asyncio.Task[Any]] = set()
     for _ in range(UNWINDINGS):
         left = asyncio.all_tasks(loop)
-        for task in left - told:
+        for task in left - cancelled:
             task.cancel()
-        told |= left
+        cancelled |= left
         if not left:
             break
         with suppress(KeyboardInterrupt):  # handed on by a task that waited for the interrupted one
             loop.run_until_complete(asyncio.wait(left))
-    for task in told:
+    for task in cancelled:
         if task.done() and not task.cancelled():
             task.exception()  # looked at, so that asyncio does not complain that nobody did
 

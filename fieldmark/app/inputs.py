@@ -28,10 +28,10 @@ def check_classes(names: Sequence[str]) -> tuple[str, ...]:
         raise ClassNamesError(
             "The class names are one text, not a list of names.", hint='Give a list: classes=["a", "b"].'
         )
-    strangers = [name for name in names if not isinstance(name, str)]
-    if strangers:
+    wrong = [name for name in names if not isinstance(name, str)]
+    if wrong:
         raise ClassNamesError(
-            f"A class name is no text but {strangers[0]!r} ({type(strangers[0]).__name__}).",
+            f"A class name is no text but {wrong[0]!r} ({type(wrong[0]).__name__}).",
             hint='Give a list of texts: classes=["a", "b"].',
         )
     if len(names) < 2:

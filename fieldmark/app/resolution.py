@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SMALL = 0.05
-"""Contributions below this are told together."""
+"""Contributions below this are summed."""
 
 
-def shown_counts(predictions: Sequence[Prediction], kept_back: int) -> dict[str, int]:
+def vlm_counts(predictions: Sequence[Prediction], kept_back: int) -> dict[str, int]:
     """How many open images were shown to a vision-language model, and what came of it; empty where none were.
 
     Args:

@@ -25,7 +25,7 @@ POOLINGS = {
     "mean_cosine": "the mean of the cosines with its prompts",
     "prototype": "the cosine with the unit mean of its weighted prompts",
 }
-SHOWN = 5
+MOST_LISTED = 5
 """Texts of a class that are named for each kind of change; `--json` has them all."""
 
 
@@ -42,7 +42,7 @@ def import_(
     file: Annotated[Path, typer.Argument(help="A prompt file of another project.", show_default=False)],
     format: Annotated[  # noqa: A002 - the option's name
         Literal["dclip", "cupl", "synonyms", "chils", "fudd", "book"] | None,
-        typer.Option(help="Its format.", show_default="told by its content"),
+        typer.Option(help="Its format.", show_default="by its content"),
     ] = None,
     out: Annotated[Path, typer.Option(help="Where the book goes.")] = Path("book.json"),
     noun: Annotated[
@@ -202,10 +202,10 @@ def say_changes(found: "BookChanges") -> None:
         counted = ", ".join(f"{len(texts):,} {what}" for _, what, texts in kinds if texts)
         console.say(f"{change.class_name}: {counted}")
         for sign, _, texts in kinds:
-            for text in texts[:SHOWN]:
+            for text in texts[:MOST_LISTED]:
                 console.say(f"  {sign} {text}")
-            if len(texts) > SHOWN:
-                console.say(f"  {sign} and {len(texts) - SHOWN:,} more")
+            if len(texts) > MOST_LISTED:
+                console.say(f"  {sign} and {len(texts) - MOST_LISTED:,} more")
     console.say(
         f"In all {amount(found.prompts_added, 'prompt')} added, {found.prompts_removed:,} removed, "
         f"{amount(len(found.classes), 'class', 'classes')} changed."

@@ -20,7 +20,7 @@ Only = Annotated[
 ]
 
 BAD_ENTRIES = 1
-SHOWN = 10
+MOST_LISTED = 10
 
 
 def commands() -> typer.Typer:
@@ -90,10 +90,10 @@ def verify(json: Json = False) -> None:
         found = check["bad"]
         entries = found if isinstance(found, list) else []
         console.say(f"{check['kind']} {check['name']}: {check['checked']:,} checked, {len(entries):,} bad")
-        for entry in entries[:SHOWN]:
+        for entry in entries[:MOST_LISTED]:
             console.say(f"  {entry['key']}: {entry['reason']}")
-        if len(entries) > SHOWN:
-            console.say(f"  and {len(entries) - SHOWN:,} more")
+        if len(entries) > MOST_LISTED:
+            console.say(f"  and {len(entries) - MOST_LISTED:,} more")
     if not checks:
         console.say("Nothing is kept yet.")
     leave(BAD_ENTRIES if bad else 0)

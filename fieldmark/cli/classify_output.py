@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from fieldmark.app import Resolution
     from fieldmark.records import Prediction
 
-SHOWN = 5
+MOST_LISTED = 5
 """The most open images, and the most skipped files, that are named on the terminal."""
 REASONS = {
     "resolved": "no image is left open",
@@ -56,7 +56,7 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
     else:
         console.say(f"Stopped after {amount(rounds, 'round') if rounds else 'the first look'}: {reason}.")
     console.say(spent(resolution, failures))
-    if said := shown_to_vlm(resolution):
+    if said := vlm_in_words(resolution):
         console.say(said)
     for note in manifest.notes:
         console.say(note, "bold red")
@@ -78,7 +78,7 @@ def spent(resolution: "Resolution", failures: Counter[str]) -> str:
     usage = resolution.manifest.usage
     said = f"Asked {amount(usage.requests, 'question')}, {usage.cached:,} answered from the cache"
     if usage.failed:
-        why = ", ".join(f"{reason} {count}" for reason, count in failures.most_common(SHOWN))
+        why = ", ".join(f"{reason} {count}" for reason, count in failures.most_common(MOST_LISTED))
         said += f", {usage.failed:,} without a usable answer" + (f" ({why})" if why else "")
     if usage.requests:
         cost = "cost unknown" if usage.cost is None else f"cost {usage.cost:.4g}"
@@ -86,7 +86,7 @@ def spent(resolution: "Resolution", failures: Counter[str]) -> str:
     return said + "."
 
 
-def shown_to_vlm(resolution: "Resolution") -> str:
+def vlm_in_words(resolution: "Resolution") -> str:
     """One line on what the vision-language model was shown; empty where it was shown nothing."""
     counts, usage = resolution.manifest.counts, resolution.manifest.vision_usage
     if "vlm_decided" not in counts:
@@ -116,10 +116,10 @@ def name_some(console: PlainConsole, title: str, lines: list[str]) -> None:
     """Name the first few of many."""
     if lines:
         console.say(f"{title}:")
-        for line in lines[:SHOWN]:
+        for line in lines[:MOST_LISTED]:
             console.say(f"  {one_line(line)}")
-        if len(lines) > SHOWN:
-            console.say(f"  and {len(lines) - SHOWN:,} more")
+        if len(lines) > MOST_LISTED:
+            console.say(f"  and {len(lines) - MOST_LISTED:,} more")
 
 
 def show_estimate(estimate: "CallEstimate", console: PlainConsole) -> None:
@@ -130,7 +130,7 @@ def show_estimate(estimate: "CallEstimate", console: PlainConsole) -> None:
     if estimate.vlm is not None:
         console.say(
             f"Images that stay open are shown to {estimate.vlm}: "
-            f"never more than {amount(estimate.shown_most, 'image')}, one question each."
+            f"never more than {amount(estimate.most_vlm_images, 'image')}, one question each."
         )
     if estimate.model is None:
         console.say(

@@ -207,11 +207,11 @@ class TerminalProgress:
         self._since = now
         self.stage(words, line=words != self._stage.split(",")[0])
         if self._bar is not None:
-            told = (
+            said = (
                 f"{words}: generation {event.number:,}, best fitness {event.fitness:.2f}, "
                 f"{event.candidates:,} candidates ({rate:,.0f}/s), {event.texts:,} texts encoded"
             )
-            self._bar.update(self._task, description=told)
+            self._bar.update(self._task, description=said)
         elif event.number % 25 == 0:
             self.line(
                 f"Generation {event.number:,}: best fitness {event.fitness:.2f}, "

@@ -68,9 +68,9 @@ class PromptBook(Record):
     @model_validator(mode="after")
     def _prompts_name_known_classes(self) -> "PromptBook":
         known = set(self.classes)
-        strangers = sorted({p.class_name for p in self.prompts} - known)
-        if strangers:
-            raise ValueError(f"prompts for classes that the book does not list: {strangers[:5]}")
+        unlisted = sorted({p.class_name for p in self.prompts} - known)
+        if unlisted:
+            raise ValueError(f"prompts for classes that the book does not list: {unlisted[:5]}")
         return self
 
     @classmethod

@@ -274,7 +274,7 @@ def test_the_estimate_names_the_most_that_is_shown(place: Path, images: tuple[Im
         options=options(start="names", max_rounds=0), out=place,
     )  # fmt: skip
     estimate = classifier.estimate(draw_at(place))
-    assert (estimate.vlm, estimate.shown_most, estimate.model) == ("eyes", 12, None)
+    assert (estimate.vlm, estimate.most_vlm_images, estimate.model) == ("eyes", 12, None)
 
 
 def test_unusable_choices_are_refused(place: Path, images: tuple[ImageFile, ...]) -> None:

@@ -31,11 +31,11 @@ def progress_of(
         most_calls=options.calls,
         failures=state.failures,
         f1=standing.f1,
-        kappa=_told(standing.owner.kappa),
-        kappa_error=_told(standing.owner.error),
+        kappa=_known(standing.owner.kappa),
+        kappa_error=_known(standing.owner.error),
         kappa_labels=standing.owner.pairs,
-        self_kappa=_told(standing.itself.kappa),
-        self_kappa_error=_told(standing.itself.error),
+        self_kappa=_known(standing.itself.kappa),
+        self_kappa_error=_known(standing.itself.error),
         repeats=standing.itself.pairs,
         agrees=standing.agrees,
         stop_reason=state.stop_reason,
@@ -74,5 +74,5 @@ def read_progress(folder: Path) -> ConversationProgress | None:
         return None
 
 
-def _told(value: float) -> float | None:
+def _known(value: float) -> float | None:
     return None if math.isnan(value) else value

@@ -138,10 +138,10 @@ def ablate(
 
 
 def _names(units: Sequence[int], pool: PromptPool) -> tuple[str, ...]:
-    return tuple(_told(pool.units[number]) for number in units)
+    return tuple(_in_words(pool.units[number]) for number in units)
 
 
-def _told(unit: Unit) -> str:
+def _in_words(unit: Unit) -> str:
     """A unit in short: its class word and its descriptor; a prompt that was taken as it is says itself."""
     if not unit.word:
         return unit.texts[0]

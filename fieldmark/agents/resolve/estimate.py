@@ -37,7 +37,7 @@ class CallEstimate(Record):
     follow_up_most: int
     """No more follow-up questions than this are asked, whatever the images show."""
     vlm: str | None = None
-    shown_most: int = 0
+    most_vlm_images: int = 0
     """No more images than this are shown to the vision-language model: those that the loop leaves open."""
     skipped: tuple[Skipped, ...] = ()
 

@@ -124,11 +124,11 @@ def candidate_rule(probabilities: Tensor, context: ResolveContext) -> CandidateR
         return Margin(tau=options.tau, k=len(context.classes))
     names = {name: index for index, name in enumerate(context.classes)}
     labels = [image.label for image in context.usable_calibration]
-    strangers = sorted({str(label) for label in labels if label not in names})
-    if strangers or not labels:
+    unlisted = sorted({str(label) for label in labels if label not in names})
+    if unlisted or not labels:
         raise InputError(
-            f"Conformal candidates need labelled calibration images; unknown classes there: {strangers[:5]}."
-            if strangers
+            f"Conformal candidates need labelled calibration images; unknown classes there: {unlisted[:5]}."
+            if unlisted
             else "Conformal candidates need labelled calibration images, and there are none.",
             hint="Give a folder of them, with one folder per class that is named like it.",
             field="calibration",

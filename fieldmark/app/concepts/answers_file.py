@@ -46,8 +46,8 @@ class AnswerLine(Record):
 
     @model_validator(mode="after")
     def _one_thing(self) -> "AnswerLine":
-        told = [self.image is not None, self.question is not None, self.offers is not None]
-        if sum(told) != 1 or (self.image is not None) != (self.label is not None):
+        given = [self.image is not None, self.question is not None, self.offers is not None]
+        if sum(given) != 1 or (self.image is not None) != (self.label is not None):
             raise ValueError('a line has "image" and "label", or "question" and "answer", or "offers"')
         return self
 

@@ -140,7 +140,7 @@ def open_folder(name: str, *, home: Path | None = None) -> ConceptFolder:
 
 
 def _name_of(folder: ConceptFolder) -> str | None:
-    """What a concept is called; None where its record is damaged, which is told to whoever opens it."""
+    """What a concept is called; None where its record is damaged, which opening it says."""
     try:
         return folder.load().name
     except InputError:

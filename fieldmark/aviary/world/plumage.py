@@ -111,7 +111,7 @@ def pose_bird(
         scene: RGB canvas.
         relief: 8-bit canvas of the same size.
         marks: The bird's marks (size, neck and legs matter here).
-        rng: Source of chance.
+        rng: Random generator.
         difficulty: 0 stands still and upright; 1 is the ordinary variety.
     """
     width = scene.width

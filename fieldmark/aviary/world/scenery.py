@@ -38,7 +38,7 @@ def paint_scene(habitat: str, rng: random.Random, width: int) -> PaintedScene:
 
     Args:
         habitat: One of `attributes.HABITATS`.
-        rng: Source of chance.
+        rng: Random generator.
         width: Edge of the square image, pixels.
 
     Returns:
@@ -64,7 +64,7 @@ def paint_footing(
     Args:
         scene: Painted on in place.
         habitat: The scene's habitat.
-        rng: Source of chance.
+        rng: Random generator.
         x: Middle of the feet, pixels.
         y: Height of the soles, pixels.
         span: Half the width of the bird's body, pixels.

@@ -76,7 +76,7 @@ def random_marks(rng: random.Random, noun: str | None = None) -> dict[str, str]:
     """Draw the marks of a random bird.
 
     Args:
-        rng: Source of chance.
+        rng: Random generator.
         noun: Kind of bird that fixes the build; None for a free mixture.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Whoever answers at the command line: a person at a terminal, or a file.
+"""Answers questions at the command line: a person at a terminal, or a file.
 
 It shows questions and reads what is typed; what a question means and what follows is not known here.
 """
@@ -47,7 +47,7 @@ KEYS = "1 in, 2 out, 3 unsure (with a few words why, if you like); u undoes, q l
 def owner_for(
     conversation: "ConceptConversation", answers: Path | None, *, progress: "Telling", json: bool
 ) -> "Owner":
-    """Whoever answers here.
+    """The person or script that answers questions.
 
     Raises:
         InputError: Nobody is there to answer.

@@ -174,10 +174,10 @@ def chosen_controls(text: str) -> tuple[str, ...]:
     if text == "all":
         return tuple(CONTROL_WORDS)
     names = tuple(name.strip() for name in text.split(",") if name.strip() not in ("", "none"))
-    strangers = [name for name in names if name not in CONTROL_WORDS]
-    if strangers:
+    wrong = [name for name in names if name not in CONTROL_WORDS]
+    if wrong:
         raise InputError(
-            f"There is no control {strangers[0]!r}.",
+            f"There is no control {wrong[0]!r}.",
             hint=f"There are: all, none, {', '.join(CONTROL_WORDS)}.",
         )
     return names

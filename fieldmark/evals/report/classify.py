@@ -1,4 +1,4 @@
-"""Writes the report of a classification: what was resolved and why, and what is handed over."""
+"""Writes the report of a classification: what was resolved and why, and what stays open."""
 
 import os
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from fieldmark.tools.images.in_memory import COPIES
 from fieldmark.tools.runs.folder import RunFolder
 
 REPORT = "report.html"
-MOST_HANDED_OVER = 300
+MOST_OPEN = 300
 MOST_SKIPPED = 300
 
 
 @dataclass(frozen=True)
-class HandedOver:
+class OpenImage:
     """One image that a person should look at."""
 
     file: str
@@ -60,7 +60,7 @@ def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
         changes=label_changes(predictions),
         groups=gallery(predictions, Pictures(copies=run.path / COPIES)),
         folder=(folder := common_folder(predictions)),
-        handed_over=handed_over(predictions, folder)[:MOST_HANDED_OVER],
+        open_images=open_images(predictions, folder)[:MOST_OPEN],
         skipped=manifest.skipped[:MOST_SKIPPED],
         example=example_descriptors(book),
         bar=figures.share,
@@ -68,7 +68,7 @@ def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
     return write_page(run.path / REPORT, html)
 
 
-def handed_over(predictions: Sequence[Prediction], folder: str) -> list[HandedOver]:
+def open_images(predictions: Sequence[Prediction], folder: str) -> list[OpenImage]:
     """What is open or rejected, the least certain first.
 
     Args:
@@ -76,7 +76,7 @@ def handed_over(predictions: Sequence[Prediction], folder: str) -> list[HandedOv
         folder: Common folder of the images, left out of their names.
     """
     waiting = sorted((p for p in predictions if p.status != "resolved"), key=lambda p: p.confidence)
-    return [HandedOver(file=_inside(p.image, folder), prediction=p) for p in waiting]
+    return [OpenImage(file=_inside(p.image, folder), prediction=p) for p in waiting]
 
 
 def common_folder(predictions: Sequence[Prediction]) -> str:

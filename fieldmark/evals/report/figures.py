@@ -206,10 +206,10 @@ def matrix(rows: Sequence[Sequence[int]], names: Sequence[str], *, title: str) -
             drawn += tag("rect", class_="empty", **place)
             if number:
                 label = "another class" if outside else names[x]
-                told = tag("title", f"{clean(names[y])} labelled {clean(label)}: {number} of {total}")
+                caption = tag("title", f"{clean(names[y])} labelled {clean(label)}: {number} of {total}")
                 strength = round(0.15 + 0.85 * number / total, 3)
                 kind = "right" if x == y else "wrong"
-                drawn += tag("rect", told, class_=kind, fill_opacity=strength, **place)
+                drawn += tag("rect", caption, class_=kind, fill_opacity=strength, **place)
     box = f"0 0 {width:g} {height:g}"
     return tag("svg", drawn, class_="matrix", viewBox=box, width=width, role="img", aria_label=clean(title))
 

@@ -30,7 +30,7 @@ from fieldmark.records import RunManifest
 from fieldmark.tools.runs.folder import RunFolder
 
 MARKDOWN = "table.md"
-SHOWN_TRUST = 12
+MOST_TRUST = 12
 """Reliability diagrams that are shown at once; the others unfold."""
 MOST_OPEN = 2
 """Settings whose details are open; of more, the reader opens what he wants."""
@@ -173,7 +173,7 @@ def write_table_report(run: RunFolder, result: EvalResult, settings: Sequence[Se
         published=PUBLISHED,
         fitting=[figure for figure in PUBLISHED if figure in printed],
         opened=len(pages) <= MOST_OPEN,
-        shown_trust=SHOWN_TRUST,
+        most_trust=MOST_TRUST,
         script=Script.named("sort.js"),
     )
     groups = [(page.title, rows_of_setting(result, page.truth), page.floor) for page in pages]

@@ -193,8 +193,8 @@ def _difference(value: float | None, ends: CI | None, p: float | None, verdict: 
     if value is None:
         return Cell(NONE)
     between = "" if ends is None else f"{words.points(ends[0])} to {words.points(ends[1])}"
-    chance = "" if p is None else f"p {words.p_value(p)}"
-    below = (between, ", ".join(filter(None, (chance, verdict))))
+    p_value = "" if p is None else f"p {words.p_value(p)}"
+    below = (between, ", ".join(filter(None, (p_value, verdict))))
     return Cell(words.points(value), tuple(filter(None, below)), value)
 
 

@@ -32,7 +32,7 @@ class StoredVerdict(Record):
     """What it said of the findings of that question."""
 
     @model_validator(mode="after")
-    def _told_or_not(self) -> "StoredVerdict":
+    def _has_p_or_abstains(self) -> "StoredVerdict":
         if (self.p is None) != (self.finding == "abstain"):
             raise ValueError("a finding has a probability, and an abstention has none")
         return self

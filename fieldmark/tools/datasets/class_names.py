@@ -90,7 +90,7 @@ class Spellings:
             self._exact |= {name: number for number, name in enumerate(own)}
             # ImageNet-V2 names its folders by number.
             self._exact |= {str(number): number for number in range(len(classes))}
-            apart = dict(zip(synsets("imagenet"), told_apart(_imagenet_names()), strict=True))
+            apart = dict(zip(synsets("imagenet"), distinct_names(_imagenet_names()), strict=True))
             self._exact |= {
                 apart[synset]: place[NAMED_TWICE[synset]] for synset in NAMED_TWICE if synset in own
             }
@@ -114,7 +114,7 @@ def words_of(name: str) -> frozenset[str]:
     return frozenset(re.findall(r"[^\W_]+", plain)) - _SMALL_WORDS
 
 
-def told_apart(names: Sequence[str]) -> tuple[str, ...]:
+def distinct_names(names: Sequence[str]) -> tuple[str, ...]:
     """Names with their number behind each that stood there before: "missile (744)"."""
     seen: set[str] = set()
     apart: list[str] = []

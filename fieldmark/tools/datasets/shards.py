@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from fieldmark.errors import InputError
 from fieldmark.tools.books.files import clipped, refuse
-from fieldmark.tools.datasets.class_names import told_apart
+from fieldmark.tools.datasets.class_names import distinct_names
 from fieldmark.tools.datasets.labelled import Rows, few
 from fieldmark.tools.datasets.listing import Listing
 from fieldmark.tools.datasets.text_lists import text_lines
@@ -45,7 +45,7 @@ def read_shards(path: Path, pictures: PictureFolder, *, train: bool) -> Listing:
     if kind != "classification":
         refuse(path, f"is a set for {clipped(kind)}", hint="Only sets with one class an image can be read.")
     given = _class_names(path / CLASS_NAMES)
-    classes = told_apart(given)
+    classes = distinct_names(given)
     renamed = [name for name, before in zip(classes, given, strict=True) if name != before]
     rows: Rows = {}
     for split in ("train", "test") if train else ("test",):

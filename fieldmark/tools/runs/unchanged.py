@@ -72,8 +72,8 @@ def _other_images(run: RunFolder, images: Sequence[ImageFile]) -> str:
         "gone": [path for path in before if path not in now],
         "changed": [path for path, name in now.items() if before.get(path, name) != name],
     }
-    told = [f"{len(paths):,} {what}, such as {paths[0]!r}" for what, paths in found.items() if paths]
-    return f": {'; '.join(told)}" if told else ""
+    said = [f"{len(paths):,} {what}, such as {paths[0]!r}" for what, paths in found.items() if paths]
+    return f": {'; '.join(said)}" if said else ""
 
 
 def _changed(name: str, kept: Any, now: Any) -> str:

@@ -173,5 +173,5 @@ def test_an_estimate_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "never more than 50." in out
     show_estimate(estimate.model_copy(update={"model": None}), words(json=False))
     assert "No language model: nothing is asked." in capsys.readouterr().out
-    show_estimate(estimate.model_copy(update={"vlm": "eyes", "shown_most": 3}), words(json=False))
+    show_estimate(estimate.model_copy(update={"vlm": "eyes", "most_vlm_images": 3}), words(json=False))
     assert "shown to eyes: never more than 3 images, one question each." in capsys.readouterr().out

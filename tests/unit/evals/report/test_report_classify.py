@@ -9,7 +9,7 @@ from PIL import Image
 
 from fieldmark.errors import RunError
 from fieldmark.evals.report import write_classify_report
-from fieldmark.evals.report.classify import common_folder, handed_over
+from fieldmark.evals.report.classify import common_folder, open_images
 from fieldmark.evals.report.gallery import FOLDED, SHOWN
 from fieldmark.evals.report.rounds import pooled_rounds, read_rounds
 from fieldmark.evals.report.words import STOP_REASONS
@@ -150,7 +150,7 @@ def test_skipped_files_are_listed_within_bounds(tmp_path: Path, predict: Predict
     assert "/data/300.jpg" not in page.text
 
 
-def test_what_is_open_is_handed_over_least_certain_first(open_prediction: Predict, predict: Predict):
+def test_open_images_stand_least_certain_first(open_prediction: Predict, predict: Predict):
     predictions = [
         open_prediction("a", "b", confidence=0.8),
         predict("a", "a"),
@@ -158,13 +158,13 @@ def test_what_is_open_is_handed_over_least_certain_first(open_prediction: Predic
         open_prediction("a", "b", confidence=0.7),
     ]
     folder = common_folder(predictions)
-    assert [row.file for row in handed_over(predictions, folder)] == ["0003.png", "0004.png", "0001.png"]
+    assert [row.file for row in open_images(predictions, folder)] == ["0003.png", "0004.png", "0001.png"]
 
 
 def test_common_folder_of_mixed_names_is_none(predict: Predict):
     mixed = [predict("a", "a"), predict("a", "a", image="here/b.png")]
     assert common_folder(mixed) == ""
-    assert handed_over([mixed[1].model_copy(update={"status": "open"})], "")[0].file == "here/b.png"
+    assert open_images([mixed[1].model_copy(update={"status": "open"})], "")[0].file == "here/b.png"
 
 
 def test_contributions_that_are_not_listed_are_summed(tmp_path: Path, predict: Predict):

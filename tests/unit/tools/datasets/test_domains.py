@@ -10,11 +10,11 @@ import pytest
 from fieldmark.errors import InputError
 from fieldmark.tools.datasets.class_names import (
     Spellings,
+    distinct_names,
     spaced,
     standard_classes,
     standard_templates,
     synsets,
-    told_apart,
     words_of,
 )
 from fieldmark.tools.datasets.domain import Domain, domain, domain_ids, domains, read_domain
@@ -102,7 +102,7 @@ def test_imagenet_and_its_variants() -> None:
 
 
 def test_told_apart() -> None:
-    assert told_apart(["a", "b", "a", "a"]) == ("a", "b", "a (2)", "a (3)")
+    assert distinct_names(["a", "b", "a", "a"]) == ("a", "b", "a (2)", "a (3)")
 
 
 def test_words() -> None:
