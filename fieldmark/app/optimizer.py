@@ -333,7 +333,9 @@ class Optimizer:
         try:
             source = kept.pop("source")
             kept |= {
-                "data": source_again(kept["data"], source) if source else kept["data"],
+                "data": source_again(kept["data"], source)
+                if source and "data" not in changed
+                else kept["data"],
                 "images": Path(kept["images"]) if kept["images"] else None,
                 "classes": tuple(kept["classes"]),
                 "also_clip": tuple(kept["also_clip"]),

@@ -355,7 +355,8 @@ class Evaluator:
         }
         try:
             own, source = kept.pop("own"), kept.pop("source")
-            kept["data"] = OwnData.read(own) if own else source_again(kept["data"], source)
+            if "data" not in changed:  # a source of the caller's cannot be made again
+                kept["data"] = OwnData.read(own) if own else source_again(kept["data"], source)
             kept["options"] = EvalOptions.model_validate(kept["options"])
             kept["limits"] = Limits.model_validate(kept["limits"])
         except (KeyError, TypeError, InputError) as error:
