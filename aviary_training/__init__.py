@@ -1,1 +1,1 @@
-"""Trains the bundled aviary model from nothing but this package: render, warm up, align, export."""
+"""Trains the bundled aviary model from drawn pictures alone: render, warm up, align, export."""

@@ -1,1 +1,1 @@
-"""The LangGraph graphs and the run context they share."""
+"""The four graphs: resolve, optimize, define and build; and the steps that they share."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ValidationError
 
@@ -17,6 +17,16 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 PLACES = ("home", "out")
 """Arguments that are folders; a text is taken, too."""
+
+TEXTS = ("noun", "base_url", "api_key", "vlm_base_url", "vlm_api_key", "device")
+"""Arguments that are texts."""
+
+MODELS = {
+    "clip": ("Encoder", "encode_images"),
+    "llm": ("LanguageModel", "ask"),
+    "vlm": ("LanguageModel", "ask"),
+}
+"""Arguments that are models or their names, each with the method by which a model is known."""
 
 
 def checked_arguments(made: C) -> C:
@@ -43,15 +53,17 @@ def _checked(function: Any, title: str) -> Any:
             first = next(iter(known))
             raise InputError(f"{title} takes its arguments by name.", hint=f"Write {first}=….")
         given |= dict(zip(placed, args, strict=False))
+        hints = get_type_hints(function)
         for name in given:
             if name not in known and not open_ended:
                 close = difflib.get_close_matches(name, known, 1)
                 hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
                 raise InputError(f"{title} has no argument {name!r}.", hint=hint, field=name)
         for name, each in known.items():
-            if name not in given and each.default is each.empty and each.kind is not each.VAR_KEYWORD:
+            needed = each.default is each.empty and each.kind is not each.VAR_KEYWORD
+            if needed and (name not in given or (given[name] is None and not _takes_none(hints.get(name)))):
                 raise InputError(f"{title} needs {name}.", hint=f"Give {name}=….", field=name)
-        records = _records(function)
+        records = _records(hints)
         for name, value in given.items():
             if value is None:
                 continue
@@ -59,15 +71,46 @@ def _checked(function: Any, title: str) -> Any:
                 given[name] = _folder(name, value)
             elif name in records and not isinstance(value, records[name]):
                 given[name] = _record(name, value, records[name])
+            else:
+                _check(name, value, hints.get(name))
         return function(self, **given)
 
     return checked
 
 
-def _records(function: Any) -> dict[str, type[Record]]:
+def _takes_none(hint: Any) -> bool:
+    return hint is None or type(None) in get_args(hint)
+
+
+def _check(name: str, value: object, hint: Any) -> None:
+    """Refuse what cannot be a text, a model, a callback or one of a few words.
+
+    Raises:
+        InputError: With the argument's name.
+    """
+    if name in TEXTS and not isinstance(value, str):
+        raise InputError(f"{name} is no text but {value!r}.", hint="Give a text.", field=name)
+    if name in MODELS and not isinstance(value, str):
+        kind, method = MODELS[name]
+        if not callable(getattr(value, method, None)):
+            raise InputError(
+                f"{name} is neither a name nor a model but {value!r}.",
+                hint=f"Give the name of a model, or an object with the methods of {kind}.",
+                field=name,
+            )
+    if name == "progress" and not callable(value):
+        raise InputError(
+            f"progress cannot be called: {value!r}.", hint="Give a function that takes an event.", field=name
+        )
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        words = ", ".join(map(repr, get_args(hint)))
+        raise InputError(f"{name} cannot be {value!r}.", hint=f"It is one of {words}.", field=name)
+
+
+def _records(hints: Mapping[str, Any]) -> dict[str, type[Record]]:
     """The arguments that are one record, or None, such as options and limits."""
     found: dict[str, type[Record]] = {}
-    for name, hint in get_type_hints(function).items():
+    for name, hint in hints.items():
         members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
         records = [each for each in members if isinstance(each, type) and issubclass(each, Record)]
         if len(records) == 1 and name != "return":

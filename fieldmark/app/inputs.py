@@ -17,7 +17,7 @@ Images = Iterable[Given] | Given
 """Images as a user gives them: files, folders, PIL images, arrays uint8 `[H, W, 3]`, or any mix in a list."""
 
 
-def check_classes(names: Sequence[str]) -> tuple[str, ...]:
+def check_classes(names: Iterable[str]) -> tuple[str, ...]:
     """Class names as given, checked.
 
     Raises:
@@ -28,6 +28,11 @@ def check_classes(names: Sequence[str]) -> tuple[str, ...]:
         raise ClassNamesError(
             "The class names are one text, not a list of names.", hint='Give a list: classes=["a", "b"].'
         )
+    if isinstance(names, set | frozenset):
+        raise ClassNamesError(
+            "The class names are a set, whose order changes.", hint='Give a list: classes=["a", "b"].'
+        )
+    names = tuple(names)
     wrong = [name for name in names if not isinstance(name, str)]
     if wrong:
         raise ClassNamesError(

@@ -159,6 +159,11 @@ class Resolution(Sequence[Prediction | Unread]):
             if not -len(self) <= image < len(self):
                 raise InputError(f"There is no image {image}.", hint=f"There are {len(self):,}, from 0.")
             return self.results[image]
+        if not isinstance(image, str | Path):
+            raise InputError(
+                f"An image is asked for by its place or path, not by {type(image).__name__}.",
+                hint='Write why(0) or why("a.jpg").',
+            )
         found = next((each for each in self.results if each.image == str(image)), None)
         if found is None:
             where = Path(image).absolute()

@@ -1,5 +1,6 @@
 """The command line: one small file a command, put together here."""
 
+import inspect
 import signal
 from typing import Annotated
 
@@ -40,7 +41,18 @@ def build() -> typer.Typer:
     app.add_typer(cache.commands(), name="cache")
     app.command(name="vllm")(vllm.vllm)
     app.add_typer(aviary.commands(), name="aviary")
+    _flow(app)
     return app
+
+
+def _flow(app: typer.Typer) -> None:
+    """Have the help of every command break its lines where the terminal ends, not where the source does."""
+    for command in app.registered_commands:
+        words = inspect.getdoc(command.callback) or ""
+        command.help = command.help or "\n\n".join(part.replace("\n", " ") for part in words.split("\n\n"))
+    for group in app.registered_groups:
+        if group.typer_instance:
+            _flow(group.typer_instance)
 
 
 def _root(

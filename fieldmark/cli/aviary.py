@@ -180,8 +180,9 @@ def sight_of(pictures: "Sequence[Path]") -> "Sight | None":
         gallery = Gallery.of_folders(pictures)
     except (FieldmarkError, OSError, ValueError, KeyError, TypeError) as error:
         named = ", ".join(repr(str(path)) for path in pictures)
+        says = error.message if isinstance(error, FieldmarkError) else error
         raise InputError(
-            f"The pictures of {named} cannot be told: {error}", hint="Draw some: fieldmark aviary render DIR"
+            f"The pictures of {named} cannot be told: {says}", hint="Draw some: fieldmark aviary render DIR"
         ) from error
     return Sight(gallery, SightSettings())
 

@@ -36,7 +36,11 @@ class GuardedCommands(TyperGroup):
         """Run the chosen command."""
         debug = bool(ctx.params.get("debug"))
         with guarded(debug=debug), quiet_libraries(debug=debug):
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except typer.BadParameter as error:
+                error.message = error.message.removeprefix("Value error, ")
+                raise
 
 
 @contextmanager

@@ -243,7 +243,8 @@ def with_aviary(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]
     if given["data"] != AVIARY:
         if own:
             options = ", ".join(map(option_of, own))
-            raise InputError(f"{options}: for the aviary alone.", hint=f"Leave {options} out.")
+            verb = "is" if len(own) == 1 else "are"
+            raise InputError(f"{options} {verb} for the aviary alone.", hint=f"Leave {options} out.")
         return given
     from fieldmark.evals.table.aviary_source import Aviary
 

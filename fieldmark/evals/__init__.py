@@ -1,1 +1,1 @@
-"""The ladder, reports and the aviary."""
+"""Measures: methods of the field in one table, the demo, simulated owners, metrics, reports."""

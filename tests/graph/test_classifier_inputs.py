@@ -248,9 +248,9 @@ def test_files_pil_images_and_arrays_come_back_one_by_one_in_order(tmp_path: Pat
     assert found.why(-1) == found.why(pictures / "4-1.png")
     assert repr(found).startswith("Resolution(5 images: ") and "1 unread" in repr(found)
     assert found._repr_html_().count("<tr>") == 6
-    for wrong in (5, "elsewhere.png"):
+    for wrong in (5, "elsewhere.png", None, 1.5):
         with pytest.raises(InputError):
-            found.why(wrong)
+            found.why(wrong)  # pyright: ignore[reportArgumentType]
     frame = found.to_pandas()
     assert list(frame["image"]) == names and frame["reason"].notna().sum() == 1
     assert {"label", "candidates", "margin", "decision", "vlm_label", "truth"} <= set(frame.columns)

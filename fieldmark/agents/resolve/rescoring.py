@@ -1,4 +1,4 @@
-"""Scores all images by the answers so far: the table rule, naive Bayes on the same table, or FuDD's rule."""
+"""Scores all images by the answers so far: the table rule, naive Bayes, FuDD's rule, or the evidence."""
 
 import math
 from dataclasses import dataclass, replace

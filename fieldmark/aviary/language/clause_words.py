@@ -1,6 +1,6 @@
 """Puts conditions and birds into plain sentences: clauses, noun phrases and descriptions.
 
-Every sentence it makes is understood by `understanding`.
+`fieldmark.aviary.language.understand` understands every sentence it makes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

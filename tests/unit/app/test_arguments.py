@@ -30,6 +30,18 @@ NAMES = ["finch", "heron"]
     [
         (Classifier, {"classes": NAMES, "clas": 1}, "clas", "Did you mean classes"),
         (Classifier, {}, "classes", "needs classes"),
+        (Classifier, {"classes": None}, "classes", "needs classes"),
+        (Classifier, {"classes": NAMES, "clip": 3}, "clip", "neither a name nor a model but 3.*of Encoder"),
+        (
+            Classifier,
+            {"classes": NAMES, "llm": 3},
+            "llm",
+            "neither a name nor a model but 3.*of LanguageModel",
+        ),
+        (Classifier, {"classes": NAMES, "vlm": object()}, "vlm", "neither a name nor a model"),
+        (Classifier, {"classes": NAMES, "noun": 3}, "noun", "no text but 3"),
+        (Classifier, {"classes": NAMES, "progress": 3}, "progress", "cannot be called"),
+        (Classifier, {"classes": NAMES, "cache": "on"}, "cache", "cannot be 'on'. It is one of 'use'"),
         (Classifier, {"classes": NAMES, "home": 3}, "home", "no path"),
         (Classifier, {"classes": NAMES, "options": {"max_rounds": -1}}, "max_rounds", "cannot be -1"),
         (Classifier, {"classes": NAMES, "options": {"rounds": 1}}, "rounds", "rounds"),

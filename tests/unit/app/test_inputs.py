@@ -37,6 +37,9 @@ def test_two_spellings_of_one_name_are_no_rivals(one: str, other: str) -> None:
     with pytest.raises(ClassNamesError, match=f"'{one}' and '{other}' are one name in two spellings"):
         check_classes([one, "heron", other])
     assert check_classes([one, "heron"]) == (one, "heron")
+    assert check_classes(name for name in (one, "heron")) == (one, "heron")
+    with pytest.raises(ClassNamesError, match="a set, whose order changes"):
+        check_classes({one, "heron"})
 
 
 def test_a_name_that_is_listed_twice_is_told_so() -> None:
