@@ -259,7 +259,7 @@ class Classifier:
         if asks and chosen.llm is None:
             raise SettingsError(
                 "No language model is named.",
-                hint="Start from names with no rounds, which asks nothing; or name one, also in FIELDMARK_LLM.",
+                hint="Start from names with no rounds, and none is asked; or name one, or set FIELDMARK_LLM.",
                 field="llm",
             )
         if not asks or chosen.llm is None:
