@@ -9,6 +9,7 @@ from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.run import last_round_again
 from fieldmark.agents.resolve.state import ResolveState, collect
 from fieldmark.agents.shared.notes import Note, Notebook, halted, in_plan_order, kept_back, settled
+from fieldmark.errors import InputError
 from fieldmark.records import QuestionSpec
 from fieldmark.tools.runs.events import RoundSummary
 
@@ -131,5 +132,6 @@ def test_two_specs_are_one_question_whatever_their_need_or_material() -> None:
               {"group_size": 1}, {"patience": 0}, {"start": "guess"}, {"no_such_option": 1}],
 )  # fmt: skip
 def test_options_out_of_range_are_refused(wrong: Any) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
+    with pytest.raises(InputError, match=next(iter(wrong))) as refused:
         ResolveOptions(**wrong)
+    assert refused.value.field == next(iter(wrong))
