@@ -215,7 +215,7 @@ def test_ctrl_c_says_how_to_go_on(command_line: CommandLine, birds: Path, guide:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     [run] = (command_line.folder / "my runs").iterdir()
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (130, ""), err
     assert "fieldmark: interrupted; everything so far is kept.\n" in err
     assert f"           Go on with: fieldmark classify --resume {run.name} --out 'my runs'\n" in err
     assert "Traceback" not in err

@@ -193,7 +193,7 @@ def test_what_changed_since_the_build_is_built_before_the_look(line: CommandLine
     assert (damaged.code, "is damaged" in damaged.err) == (2, True)
     (model / "measurement.json").unlink()
     gone = line.invoke("concept", "evaluate", "hawk")
-    assert (gone.code, "its result is gone" in gone.err) == (2, True)
+    assert (gone.code, "the result is gone" in gone.err) == (2, True)
 
 
 def test_another_build_does_not_pass_for_this_one_and_a_damaged_one_is_made_anew(line: CommandLine) -> None:

@@ -34,7 +34,7 @@ def test_a_cold_and_a_warm_demo(command_line: CommandLine) -> None:
     }
     assert str(Path(value["run"]) / "report.html") in cold.err
     assert "It is not a language model." in cold.err
-    assert "12 images of 4 new species" in cold.err
+    assert "12 images of 4 species" in cold.err
     assert "resolve minus everything" in cold.err
     assert "95% interval" in cold.err
     gap = value["resolved"]["at_equal_coverage"]
