@@ -151,7 +151,7 @@ def check_enough(truth: Floats) -> None:
     if len(truth) < LEAST or truth.min() == truth.max():
         raise InputError(
             f"The blind test has {len(truth)} labels, {int(truth.sum())} of them in: too few to measure by.",
-            hint=f"Label more of it: it takes {LEAST}, in and out among them.",
+            hint=f"Label more of it with `fieldmark concept label`: it takes {LEAST}, in and out among them.",
             field="blind",
         )
 

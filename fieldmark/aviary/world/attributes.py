@@ -1,4 +1,4 @@
-"""The marks a bird of the aviary can have, the ten kinds of bird, and where birds are seen."""
+"""Attributes of the aviary's birds and their values, the ten kinds of bird, and where birds are seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -13,7 +13,8 @@ from fieldmark.tools.runs.folder import RunFolder
 UNCHANGED = {
     "images_hash": (
         "The images are not those that run {run} was started with.",
-        "Restore them, or start a new run: what was paid for comes from the cache.",
+        "Restore them, or give those in memory again; or start a new run: what was paid for comes from the "
+        "cache.",
     ),
     "calibration_hash": (
         "The calibration images are not those that run {run} was started with.",
