@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from typing import ClassVar
 
 from pydantic import JsonValue
 
@@ -48,10 +47,10 @@ class Aviary:
     seed: int | None = None
     settings: Sequence[str] = ()
 
-    kind: ClassVar[str] = "aviary"
-    clip: ClassVar[str] = "aviary"
-    noun: ClassVar[str] = NOUN
-    notes: ClassVar[tuple[str, ...]] = (NOTE,)
+    kind = "aviary"
+    clip = "aviary"
+    noun = NOUN
+    notes = (NOTE,)
 
     def __post_init__(self) -> None:
         for name, least, most in (("species", 3, 4000), ("images", 1, 10_000), ("mistakes", 0, 0.6)):

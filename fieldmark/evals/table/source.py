@@ -61,14 +61,25 @@ class TrainingData:
 class DataSource(Protocol):
     """Data for `Optimizer` and `Evaluator` that come neither from a path nor from a published set."""
 
-    kind: str
-    """What results call the data; see `SOURCES`."""
-    clip: str
-    """The CLIP model where none is given."""
-    noun: str
-    """The generic word for all classes."""
-    notes: tuple[str, ...]
-    """What a reader of results must know."""
+    @property
+    def kind(self) -> str:
+        """What results call the data; see `SOURCES`."""
+        ...
+
+    @property
+    def clip(self) -> str:
+        """The CLIP model where none is given."""
+        ...
+
+    @property
+    def noun(self) -> str:
+        """The generic word for all classes."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of results must know."""
+        ...
 
     def stated(self) -> dict[str, JsonValue]:
         """The arguments that make it again, as a run keeps them."""
