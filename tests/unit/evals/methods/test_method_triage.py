@@ -48,7 +48,7 @@ def test_which_half_is_kept_is_drawn_by_the_seed() -> None:
 
 def test_one_image_a_class_cannot_be_halved() -> None:
     scores, labels = torch.randn(3, 3), torch.arange(3)
-    with pytest.raises(InputError, match=r"two labelled images of each class.*2 or more"):
+    with pytest.raises(InputError, match=r"two labelled images of each class.*two shots or more"):
         calibrate(scores, labels, seed=0)
     with pytest.raises(InputError):
         calibrate(scores[:0], labels[:0], seed=0)
