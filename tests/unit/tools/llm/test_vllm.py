@@ -233,7 +233,8 @@ def test_output_that_cannot_be_shown_does_not_stop_the_server(fake: Any) -> None
 
 
 PARENT = """\
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a process started in the background ignores it
 from fieldmark.tools.llm import vllm
 vllm.STOP_S = 1.0
 ready = lambda server: print("ready", flush=True)
@@ -246,7 +247,7 @@ def start_parent(options: dict[str, Any], command: list[str] | None = None) -> s
         [sys.executable, "-c", textwrap.dedent(PARENT).format(binary=options["binary"], command=command)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(vllm.__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(Path(vllm.__file__).parents[3])},
         start_new_session=True,
     )
     assert parent.stdout is not None
