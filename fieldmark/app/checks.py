@@ -23,6 +23,13 @@ def check_loop(options: ResolveOptions, *, has_book: bool, calibrated: bool) -> 
     """
     if options.start == "book" and not has_book:
         raise InputError("A run that starts from a prompt book needs one.", hint="Give one.", field="book")
+    if options.rule == "evidence" and options.candidates != "margin":
+        raise InputError(
+            f"The evidence rule decides by itself which images are resolved; {options.candidates} candidates "
+            "would not hold.",
+            hint="Leave the candidates out, or choose another rule.",
+            field="candidates",
+        )
     if options.candidates == "conformal" and not calibrated:
         raise InputError(
             "Conformal candidates need labelled calibration images, and there are none.",

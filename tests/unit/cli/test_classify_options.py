@@ -19,7 +19,7 @@ from fieldmark.cli.classify import (
 from fieldmark.errors import ClassNamesError, InputError
 from fieldmark.records import PromptBook
 
-OF_THE_LOOP = ("start", "rule", "ask", "candidates", "k", "tau", "alpha", "max_rounds")
+OF_THE_LOOP = ("start", "rule", "ask", "candidates", "k", "tau", "alpha", "risk", "max_rounds")
 
 
 def choices(hint: Any) -> set[Any]:
