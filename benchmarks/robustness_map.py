@@ -19,8 +19,9 @@ from typing import Any
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.app import open_stores
 from fieldmark.app.event_loop import run_to_end
-from fieldmark.evals.demo.demo import DemoResult, DemoSettings, run_demo
-from fieldmark.tools.clip.weakened import Weakness
+from fieldmark.evals.demo.demo import DemoSettings, run_demo
+from fieldmark.evals.demo.results import DemoResult
+from fieldmark.evals.worlds.conditions import WorldConditions
 from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder
 
@@ -51,9 +52,12 @@ def measured(cell: dict[str, Any], runs: Path) -> dict[str, Any]:
     """Climb the ladder in one world."""
     settings = DemoSettings(
         seed=cell["seed"],
-        mistakes=cell["mistakes"],
-        names=cell["names"],
-        weakness=Weakness(image_noise=cell["image_noise"], text_noise=cell["text_noise"]),
+        conditions=WorldConditions(
+            names=cell["names"],
+            image_noise=cell["image_noise"],
+            text_noise=cell["text_noise"],
+            mistakes=cell["mistakes"],
+        ),
         options=ResolveOptions(rule=cell["rule"]),
     )
     with open_stores() as stores:

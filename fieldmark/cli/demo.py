@@ -1,37 +1,39 @@
 """`fieldmark demo`: the whole system on the embedded world, with nothing to download and nobody to pay."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from fieldmark.cli.progress import RUNGS, TerminalProgress
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
+from fieldmark.cli.world_options import takes_world
+from fieldmark.evals.worlds.conditions import CLEAR, DEFAULT
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from fieldmark.evals.demo.demo import DemoResult
+    from fieldmark.evals.demo.results import DemoResult
 
 
+@takes_world(shown=DEFAULT, panel="The world")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the run's folder.")] = Path("runs"),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the first species book.")] = 7,
     books: Annotated[int, typer.Option(min=1, max=1000, help="Species books to pool.")] = 1,
-    species: Annotated[int, typer.Option(min=3, max=4000, help="Species in a book.")] = 80,
-    images: Annotated[int, typer.Option(min=1, max=10_000, help="Pictures of each species.")] = 20,
-    mistakes: Annotated[
-        float, typer.Option(min=0, max=0.6, help="Share of wrong statements in the guide's answers.")
-    ] = 0.15,
-    names: Annotated[
-        Literal["new", "mixed", "known"],
-        typer.Option(help="Has the encoder seen the species' names: none, half or all of them?"),
-    ] = "new",
-    image_noise: Annotated[
-        float, typer.Option(min=0, max=10, help="Noise on image vectors; 1 is as long as the signal.")
-    ] = 0.0,
-    text_noise: Annotated[float, typer.Option(min=0, max=10, help="The same on text vectors.")] = 0.0,
+    clear: Annotated[
+        bool,
+        typer.Option(
+            "--clear",
+            help="Start from the clear world: new names, no noise, few mistakes, nothing unlisted. "
+            "Options beside it count.",
+        ),
+    ] = False,
+    labels: Annotated[
+        int, typer.Option(min=0, max=1000, help="Labelled images of each class, set apart and not scored.")
+    ] = 0,
     rule: Annotated[
         Literal["table", "nb", "fudd", "evidence"], typer.Option(help="How the loop scores answers.")
     ] = "table",
@@ -39,6 +41,8 @@ def demo(
         bool, typer.Option(help="Also measure a smaller pool, and images one at a time.")
     ] = False,
     report: Annotated[bool, typer.Option(help="Write report.html into the run's folder.")] = True,
+    *,
+    world: dict[str, Any],
 ) -> None:
     """Show what the resolve loop gains on look-alike birds drawn on the spot, with intervals and tests.
 
@@ -50,32 +54,25 @@ def demo(
         from fieldmark.app import open_stores
         from fieldmark.app.event_loop import run_to_end
         from fieldmark.evals.demo.demo import DemoSettings, run_demo
-        from fieldmark.tools.clip.weakened import Weakness
         from fieldmark.tools.runs.run import open_run
 
+        conditions = replace(CLEAR if clear else DEFAULT, **world)
         settings = DemoSettings(
             seed=seed,
             books=books,
-            species=species,
-            images=images,
-            mistakes=mistakes,
-            names=names,
-            weakness=Weakness(image_noise=image_noise, text_noise=text_noise),
+            conditions=conditions,
+            labels=labels,
             robustness=robustness,
             options=ResolveOptions(rule=rule),
         )
-        progress.classes = species
+        progress.classes = conditions.species - conditions.unlisted_species
         with open_stores() as stores:
             encoder = stores.encoder("aviary")
             options: dict[str, JsonValue] = {
                 "seed": seed,
                 "books": books,
-                "species": species,
-                "images": images,
-                "mistakes": mistakes,
-                "names": names,
-                "image_noise": image_noise,
-                "text_noise": text_noise,
+                **vars(conditions),
+                "labels": labels,
                 "robustness": robustness,
                 "options": settings.options.model_dump(mode="json"),
             }
@@ -132,6 +129,7 @@ def show(result: "DemoResult", console: PlainConsole, *, report: Path | None) ->
         )
     console.print(tests)
     say_meaning(result, console)
+    say_open_set(result, console)
     console.say()
     console.say(result.note, "bold")
     console.say(
@@ -159,7 +157,8 @@ def say_meaning(result: "DemoResult", console: PlainConsole) -> None:
             f"({100 * gap.ci95[0]:+.1f} to {100 * gap.ci95[1]:+.1f}, p {gap.p:.2g})."
         )
     console.say(
-        f"Open images: {result.ambiguous.before:,} after the first look, {result.ambiguous.after:,} after "
+        f"Open images{', those of no class included' if result.open_set.others else ''}: "
+        f"{result.ambiguous.before:,} after the first look, {result.ambiguous.after:,} after "
         f"{amount(result.ambiguous.rounds, 'round')} of follow-up questions."
     )
     if result.robustness is not None:
@@ -169,3 +168,22 @@ def say_meaning(result: "DemoResult", console: PlainConsole) -> None:
             f"equal knowledge {share(hard.quarter_pool_everything)}; one image at a time: "
             f"{share(hard.one_by_one_resolve)} and {share(hard.one_by_one_everything)}."
         )
+
+
+def say_open_set(result: "DemoResult", console: PlainConsole) -> None:
+    """Say how sure the loop is, and what it made of images that are of no class."""
+    sure = result.calibration
+    console.say(
+        f"Confidence: {share(sure.mean_confidence)} on average, calibration error (ECE) {share(sure.ece)}."
+    )
+    found = result.open_set
+    kinds = (
+        ("Of unlisted species", found.unlisted, found.auroc_unlisted),
+        ("Strangers", found.strangers, found.auroc_strangers),
+    )
+    for what, counts, auroc in kinds:
+        if auroc is not None:
+            console.say(
+                f"{what}: {amount(counts.images, 'image')}, {counts.resolved:,} resolved, {counts.open:,} "
+                f"open, {counts.rejected:,} rejected; told from listed ones with AUROC {auroc:.2f}."
+            )

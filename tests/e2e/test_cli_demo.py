@@ -55,7 +55,7 @@ def test_a_cold_and_a_warm_demo(command_line: CommandLine) -> None:
 
 
 def test_wrong_numbers(command_line: CommandLine) -> None:
-    for option, value in (("--species", 2), ("--images", 0), ("--books", 0), ("--mistakes", 0.7)):
+    for option, value in (("--species", 1), ("--images", 0), ("--books", 0), ("--mistakes", 0.7)):
         outcome = command_line.invoke("demo", option, value)
         assert outcome.code == 2
         assert option in outcome.err

@@ -4,7 +4,8 @@ import json
 import random
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -119,15 +120,11 @@ def render_dataset(
         "habitat_correlation": habitat_correlation,
         "size": size,
         "difficulty": difficulty,
-        "pillow": PIL.__version__,
-        "numpy": np.__version__,
+        **versions(),
     }
     if is_complete(out, settings):
         return planned
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
-    part.mkdir()
-    try:
+    with written_whole(out, settings) as part:
         marks = {species.name: dict(species.marks) for species in book}
         for name in marks:
             (part / name).mkdir()
@@ -139,10 +136,6 @@ def render_dataset(
         (part / CLASSES_FILE).write_text("".join(f"{s.name}\n" for s in book), encoding="utf-8")
         truth = {"book": json.loads(book_to_json(book)), "images": [asdict(image) for image in planned]}
         (part / TRUTH_FILE).write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
-        (part / MARKER_FILE).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        put_in_place(part, out, settings)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return planned
 
 
@@ -180,7 +173,26 @@ def is_complete(out: Path, settings: dict[str, object]) -> bool:
     return True
 
 
-def put_in_place(part: Path, out: Path, settings: dict[str, object]) -> None:
+def versions() -> dict[str, object]:
+    """The libraries that decide what settings look like, for the marker."""
+    return {"pillow": PIL.__version__, "numpy": np.__version__}
+
+
+@contextmanager
+def written_whole(out: Path, settings: dict[str, object]) -> Iterator[Path]:
+    """A temporary folder beside `out` that takes its place, marked as complete, once all is written to it."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
+    part.mkdir()
+    try:
+        yield part
+        (part / MARKER_FILE).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        _put_in_place(part, out, settings)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _put_in_place(part: Path, out: Path, settings: dict[str, object]) -> None:
     """Rename a complete data set to its place; where another process was quicker, its own stays.
 
     Raises:

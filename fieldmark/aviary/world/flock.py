@@ -2,17 +2,12 @@
 
 import json
 import random
-import secrets
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-import PIL
-
 from fieldmark.aviary.world.attributes import HABITATS, KIND_BY_NOUN, LIGHT_SHARES, LIGHTS, NOUNS
-from fieldmark.aviary.world.dataset import MARKER_FILE, TRUTH_FILE, is_complete, put_in_place
+from fieldmark.aviary.world.dataset import MARKER_FILE, TRUTH_FILE, is_complete, versions, written_whole
 from fieldmark.aviary.world.render_files import FileTask, render_files
 from fieldmark.aviary.world.species import random_marks
 from fieldmark.errors import InputError
@@ -113,15 +108,11 @@ def render_flock(
         "habitat_correlation": habitat_correlation,
         "size": size,
         "difficulty": difficulty,
-        "pillow": PIL.__version__,
-        "numpy": np.__version__,
+        **versions(),
     }
     if is_complete(out, settings):
         return planned
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
-    part.mkdir()
-    try:
+    with written_whole(out, settings) as part:
         render_files(
             [
                 FileTask(str(part / p.file), p.marks, p.habitat, p.light, p.seed, size, difficulty)
@@ -132,10 +123,6 @@ def render_flock(
         )
         truth = {"flock": [asdict(each) for each in planned]}
         (part / TRUTH_FILE).write_text(json.dumps(truth) + "\n", encoding="utf-8")
-        (part / MARKER_FILE).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        put_in_place(part, out, settings)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return planned
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fieldmark.aviary.world.dataset import ImageTruth, render_dataset
 from fieldmark.aviary.world.species import Species, world_hash
+from fieldmark.aviary.world.strangers import render_strangers
 from fieldmark.tools.images.files import ImageFile, find_images
 from fieldmark.tools.runs.events import PicturesDrawn, Progress, no_progress
 
@@ -70,3 +71,18 @@ def draw_pictures(
         images=found,
         truths=tuple(truths[image.path] for image in found),
     )
+
+
+def draw_strangers(home: Path, count: int, *, seed: int) -> tuple[ImageFile, ...]:
+    """Draw images that show no bird, without a label.
+
+    Args:
+        home: Folder for drawn pictures; a complete set of the same settings is reused.
+        count: How many; 0 draws none.
+        seed: Decides everything about them.
+    """
+    if not count:
+        return ()
+    folder = home / f"strangers-{seed}-{count}"
+    render_strangers(folder, count, seed=seed)
+    return find_images(folder).images

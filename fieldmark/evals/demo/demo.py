@@ -5,25 +5,38 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
 from fieldmark.aviary.guide.server import asked_over_http
-from fieldmark.aviary.world.pictures import NOUN, draw_pictures
-from fieldmark.aviary.world.species import species_book
+from fieldmark.aviary.world.pictures import NOUN
 from fieldmark.cache.bytestore import ByteStore
+from fieldmark.errors import InputError
 from fieldmark.evals.demo.ladder import RUNGS, Climb, Ladder, World, inner
+from fieldmark.evals.demo.open_set import calibration, open_set
+from fieldmark.evals.demo.results import (
+    Ambiguous,
+    Conditions,
+    DemoResult,
+    DemoSeconds,
+    EncoderCount,
+    LlmCount,
+    PairedScore,
+    Resolved,
+    RungScore,
+)
 from fieldmark.evals.demo.robustness import Robustness, check_robustness
+from fieldmark.evals.worlds.conditions import DEFAULT, WorldConditions
+from fieldmark.evals.worlds.draw import draw_world, weakness_of
 from fieldmark.prompts.loader import prompt_hashes
-from fieldmark.records import Limits, Record, Usage
+from fieldmark.records import Limits, Usage
 from fieldmark.tools.clip.clip import Encoder
-from fieldmark.tools.clip.weakened import WeakenedEncoder, Weakness
+from fieldmark.tools.clip.weakened import weakened
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.llm.scripted import NOTE
 from fieldmark.tools.runs.events import Progress, RobustnessStarted, WorldStarted
@@ -38,114 +51,8 @@ from fieldmark.tools.statistics.intervals import (
 from fieldmark.tools.statistics.resample import Gain
 
 PAIRED = (*(("resolve", rung) for rung in RUNGS if rung != "resolve"), ("descriptors", "names"))
-CI = tuple[float, float]
+MOST_LABELS = 1000
 Right = NDArray[np.bool_]
-
-
-class RungScore(Record):
-    """Accuracy of one rung."""
-
-    name: str
-    top1: float
-    ci95: CI
-
-
-class PairedScore(Record):
-    """Accuracy of rung a minus that of rung b on the same images."""
-
-    a: str
-    b: str
-    difference: float
-    ci95: CI
-    p: float
-
-
-class Resolved(Record):
-    """Whether being resolved means something."""
-
-    count: int
-    top1: float | None
-    open_top1: float | None
-    top1_at_equal_coverage_first_step: float | None
-    """Top-1 of as many images, chosen by the confidence of the first look, with its labels."""
-    at_equal_coverage: Gain | None = None
-    """The first of these minus the last; None where nothing was resolved."""
-
-
-class Ambiguous(Record):
-    """How much ambiguity the loop found and left."""
-
-    before: int
-    after: int
-    rounds: int
-    stop_reasons: dict[str, int]
-
-
-class LlmCount(Record):
-    """Language-model use."""
-
-    requests: int
-    cached: int
-    failed: int
-    prompt_tokens: int
-    completion_tokens: int
-
-
-class EncoderCount(Record):
-    """Encoder use."""
-
-    images_encoded: int
-    texts_encoded: int
-    distinct_images: int
-    distinct_texts: int
-
-
-class DemoSeconds(Record):
-    """Where the time went; `score` is everything but rendering, encoding and asking."""
-
-    total: float
-    render: float
-    encode: float
-    llm: float
-    score: float
-
-
-Names = Literal["new", "mixed", "known"]
-
-
-class Conditions(Record):
-    """How hard the world was made."""
-
-    names: Names
-    """Whether the encoder has seen the species' names: none, half or all of them."""
-    image_noise: float
-    text_noise: float
-    mistakes: float
-    rule: str
-    """How the resolve rung scores."""
-
-
-class DemoResult(Record):
-    """The demonstration's results, as `fieldmark demo` prints them in JSON."""
-
-    format: Literal["fieldmark.demo/1"] = Field(default="fieldmark.demo/1", serialization_alias="schema")
-    note: str = NOTE
-    seed: int
-    books: int
-    mistakes: float
-    images: int
-    classes: int
-    ladder: tuple[RungScore, ...]
-    paired: tuple[PairedScore, ...]
-    resolved: Resolved
-    ambiguous: Ambiguous
-    questions: dict[str, int]
-    llm: LlmCount
-    encoder: EncoderCount
-    seconds: DemoSeconds
-    robustness: Robustness | None = None
-    conditions: Conditions
-    run: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,24 +62,24 @@ class DemoSettings:
     Attributes:
         seed: Seed of the first species book.
         books: How many books are pooled, seeded seed, seed + 1, …
-        species: Species a book.
-        names: Whether the encoder has seen the species' names: none, half or all of them.
-        weakness: What is taken from the encoder.
-        images: Images a species.
-        mistakes: Share of wrong statements in the guide's answers.
+        conditions: How hard the worlds are.
+        labels: Labelled images of each class that are set apart.
         robustness: Also measure a pool with a quarter of the classes, and one image at a time.
         options: The resolve rung's options.
     """
 
     seed: int = 7
     books: int = 1
-    species: int = 80
-    names: Names = "new"
-    weakness: Weakness = field(default_factory=Weakness)
-    images: int = 20
-    mistakes: float = 0.15
+    conditions: WorldConditions = DEFAULT
+    labels: int = 0
     robustness: bool = False
     options: ResolveOptions = field(default_factory=ResolveOptions)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.labels <= MOST_LABELS:
+            raise InputError(
+                f"labels cannot be {self.labels!r}.", hint=f"Give 0 to {MOST_LABELS}.", field="labels"
+            )
 
 
 async def run_demo(
@@ -198,8 +105,8 @@ async def run_demo(
         The result, and each world's climb (for the report).
     """
     began = time.perf_counter()
-    if settings.weakness.any:
-        encoder = WeakenedEncoder(encoder, settings.weakness)
+    conditions = settings.conditions
+    seen_through = encoder
     clock = {"render": 0.0, "llm": 0.0}
     usage = Usage()
     climbs: list[Climb] = []
@@ -208,17 +115,18 @@ async def run_demo(
     for number in range(settings.books):
         seed = settings.seed + number
         progress(WorldStarted(number=number + 1, of=settings.books, seed=seed))
-        known = {"new": 0, "mixed": settings.species // 2, "known": settings.species}[settings.names]
-        book = species_book(seed, new=settings.species - known, known=known)
         started = time.perf_counter()
-        drawn = draw_pictures(pictures, book, seed=seed, images=settings.images, progress=progress)
-        world = World(classes=drawn.classes, noun=NOUN, images=drawn.images)
+        drawn = draw_world(
+            conditions, seed=seed, pictures=pictures, labels=settings.labels, progress=progress
+        )
+        world = World(classes=drawn.classes, noun=NOUN, images=drawn.images, labelled=drawn.labelled)
         clock["render"] += time.perf_counter() - started
         folder = run if number == 0 else inner(run, f"book-{number + 1}")
-        guide = Guide(book, GuideSettings(mistakes=settings.mistakes))
+        seen_through = weakened(encoder, weakness_of(conditions, seed))
+        guide = Guide(drawn.species, GuideSettings(mistakes=conditions.mistakes))
         async with asked_over_http(guide, store=answers, limits=Limits()) as chat:
             model = CountingModel(chat)
-            ladder = Ladder(encoder=encoder, llm=model, options=settings.options, progress=progress)
+            ladder = Ladder(encoder=seen_through, llm=model, options=settings.options, progress=progress)
             climb = await ladder.climb(world, folder)
             if settings.robustness:
                 progress(RobustnessStarted())
@@ -245,7 +153,7 @@ async def run_demo(
     )
     write_manifest(
         run,
-        encoder,
+        seen_through,
         images=[image for climb in climbs for image in climb.world.images],
         language_model=asked,
         prompts=prompt_hashes(),
@@ -269,14 +177,15 @@ def pooled_result(
     run: RunFolder,
 ) -> DemoResult:
     """Pool the worlds: intervals and tests resample species across all books."""
-    clusters = pooled_clusters([climb.world.truth for climb in climbs])
+    clusters = pooled_clusters([climb.clusters for climb in climbs])
     right = {rung: np.concatenate([climb.right(rung) for climb in climbs]) for rung in RUNGS}
     used = encoder.usage
     return DemoResult(
         seed=settings.seed,
         books=settings.books,
-        mistakes=settings.mistakes,
+        mistakes=settings.conditions.mistakes,
         images=len(clusters),
+        labelled=sum(len(climb.world.labelled) for climb in climbs),
         classes=sum(len(climb.world.classes) for climb in climbs),
         ladder=tuple(_rung_score(rung, right[rung], clusters) for rung in RUNGS),
         paired=tuple(_paired_score(a, b, right, clusters) for a, b in PAIRED),
@@ -299,12 +208,10 @@ def pooled_result(
         seconds=seconds,
         robustness=robustness,
         conditions=Conditions(
-            names=settings.names,
-            image_noise=settings.weakness.image_noise,
-            text_noise=settings.weakness.text_noise,
-            mistakes=settings.mistakes,
-            rule=settings.options.rule,
+            **vars(settings.conditions), labels=settings.labels, rule=settings.options.rule
         ),
+        open_set=open_set(climbs),
+        calibration=calibration(climbs),
         run=str(run.path),
     )
 
@@ -313,7 +220,7 @@ def meaning_of_resolved(climbs: Sequence[Climb]) -> Resolved:
     """Top-1 of resolved and of open images apart, and against as many images chosen by the first look."""
     right = np.concatenate([climb.right("resolve") for climb in climbs])
     first_right = np.concatenate([climb.right("descriptors") for climb in climbs])
-    predictions = [p for climb in climbs for p in climb.predictions]
+    predictions = [p for climb in climbs for p in climb.listed_predictions]
     resolved = np.array([p.status == "resolved" for p in predictions])
     confidence = np.array([p.first_confidence or 0.0 for p in predictions])
     count = int(resolved.sum())
@@ -321,7 +228,7 @@ def meaning_of_resolved(climbs: Sequence[Climb]) -> Resolved:
     chosen[np.argsort(-confidence, kind="stable")[:count]] = True
     gap = None
     if count:
-        clusters = pooled_clusters([climb.world.truth for climb in climbs])
+        clusters = pooled_clusters([climb.clusters for climb in climbs])
         gap = Gain.of(
             chosen_difference(right, first_right, clusters, first_chosen=resolved, second_chosen=chosen)
         )

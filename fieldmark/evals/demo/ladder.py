@@ -40,18 +40,31 @@ class World:
     Attributes:
         classes: Class names.
         noun: The generic word for all of them.
-        images: The images, each with its label.
+        images: The pool that every rung sees. An image whose label is no class is unlisted; one without a
+            label is a stranger, which shows nothing of the kind.
+        labelled: Other labelled images, which no rung looks at.
     """
 
     classes: tuple[str, ...]
     noun: str
     images: tuple[ImageFile, ...]
+    labelled: tuple[ImageFile, ...] = ()
 
     @property
     def truth(self) -> Labels:
-        """The true class of each image `[N]`."""
+        """The true class of each image `[N]`, -1 where it is none."""
         index = {name: place for place, name in enumerate(self.classes)}
-        return np.array([index[str(image.label)] for image in self.images], dtype=np.int64)
+        return np.array([index.get(image.label or "", -1) for image in self.images], dtype=np.int64)
+
+    @property
+    def listed(self) -> NDArray[np.bool_]:
+        """Which images are of a class `[N]`: accuracies are over them."""
+        return self.truth >= 0
+
+    @property
+    def strangers(self) -> NDArray[np.bool_]:
+        """Which images show nothing of the kind `[N]`."""
+        return np.array([image.label is None for image in self.images], dtype=np.bool_)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +92,18 @@ class Climb:
     run: RunFolder
 
     def right(self, rung: str) -> NDArray[np.bool_]:
-        """Which images a rung labels correctly `[N]`."""
-        return self.labels[rung] == self.world.truth
+        """Which of the L listed images a rung labels correctly `[L]`."""
+        return (self.labels[rung] == self.world.truth)[self.world.listed]
+
+    @property
+    def clusters(self) -> Labels:
+        """The true class of each listed image `[L]`."""
+        return self.world.truth[self.world.listed]
+
+    @property
+    def listed_predictions(self) -> tuple[Prediction, ...]:
+        """The predictions of listed images."""
+        return tuple(p for p, listed in zip(self.predictions, self.world.listed, strict=True) if listed)
 
 
 @dataclass(kw_only=True)

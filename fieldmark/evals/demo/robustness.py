@@ -54,10 +54,10 @@ async def check_robustness(ladder: Ladder, climb: Climb, *, seed: int) -> Robust
         seed: Chooses the quarter of the classes.
     """
     world = climb.world
-    present = set(
-        np.random.default_rng(seed).permutation(len(world.classes))[: len(world.classes) // 4].tolist()
-    )
-    kept = np.array([int(label) in present for label in world.truth])
+    there = np.unique(climb.clusters)
+    present = np.random.default_rng(seed).permutation(there)[: max(1, len(there) // 4)]
+    # The images that are of no class stay: they are a part of the conditions.
+    kept = np.isin(world.truth, present) | ~world.listed
     part = World(
         classes=world.classes,
         noun=world.noun,
@@ -67,14 +67,14 @@ async def check_robustness(ladder: Ladder, climb: Climb, *, seed: int) -> Robust
     _, predictions, _ = await ladder.resolve(part, inner(climb.run, "quarter-pool"), options)
     quarter = np.array([p.label == image.label for p, image in zip(predictions, part.images, strict=True)])
     control = climb.right("everything")
-    alone = one_by_one(ladder, climb)
+    alone = one_by_one(ladder, climb).numpy() == world.truth
     return Robustness(
-        quarter_pool_resolve=float(quarter.mean()),
-        quarter_pool_everything=float(control[kept].mean()),
-        one_by_one_resolve=float((alone.numpy() == world.truth).mean()),
+        quarter_pool_resolve=float(quarter[part.listed].mean()),
+        quarter_pool_everything=float(control[kept[world.listed]].mean()),
+        one_by_one_resolve=float(alone[world.listed].mean()),
         one_by_one_everything=float(control.mean()),
-        images_quarter=int(kept.sum()),
-        images_one_by_one=len(world.images),
+        images_quarter=int(part.listed.sum()),
+        images_one_by_one=int(world.listed.sum()),
     )
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from fieldmark.evals.demo.demo import DemoResult, PairedScore, RungScore
 from fieldmark.evals.demo.ladder import FUDD_K, Climb
+from fieldmark.evals.demo.results import DemoResult, PairedScore, RungScore
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.classify import REPORT
 from fieldmark.evals.report.confusion import confusions
@@ -69,6 +69,7 @@ def write_demo_report(run: RunFolder, result: DemoResult, climbs: Sequence[Climb
         RunError: The manifest is missing, or the report cannot be written.
     """
     predictions = tuple(p for climb in climbs for p in climb.predictions)
+    listed = tuple(p for climb in climbs for p in climb.listed_predictions)
     rung_axis = figures.Axis.around([*(end for score in result.ladder for end in score.ci95), 0.1])
     pair_axis = figures.Axis.around([end for pair in result.paired for end in pair.ci95])
     scores = {score.name: score for score in result.ladder}
@@ -84,9 +85,9 @@ def write_demo_report(run: RunFolder, result: DemoResult, climbs: Sequence[Climb
         ladder_ticks=figures.tick_labels(rung_axis),
         pairs=pair_rows(result, pair_axis),
         pair_ticks=figures.tick_labels(pair_axis, unit="", sign=True),
-        outcome=outcome(predictions),
+        outcome=outcome(listed),
         rounds=round_rows(pooled_rounds([climb.state.history for climb in climbs])),
-        confusions=(found := confusions(predictions)),
+        confusions=(found := confusions(listed)),
         matrices=matrices(found),
         groups=gallery(predictions, Pictures()),
         parts_of_time=parts_of(result),

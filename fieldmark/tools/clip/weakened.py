@@ -142,6 +142,11 @@ class WeakenedEncoder:
         return vectors
 
 
+def weakened(encoder: Encoder, weakness: Weakness) -> Encoder:
+    """The encoder with a weakness, or the encoder itself where nothing is taken from it."""
+    return WeakenedEncoder(encoder, weakness) if weakness.any else encoder
+
+
 def _directions(inner: Encoder, groups: Sequence[Sequence[str]]) -> Tensor | None:
     """An orthonormal basis `[D, R]` of what sets the texts of each group apart; None without a group."""
     apart: list[Tensor] = []

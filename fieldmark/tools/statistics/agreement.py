@@ -56,6 +56,22 @@ def average_precision(truth: Floats, scores: Floats, weights: Floats) -> Floats:
     return (precision * gained).sum(-1)
 
 
+def auroc(truth: Floats, scores: Floats, weights: Floats) -> Floats:
+    """Area under the ROC curve: how often a positive has the higher score than a negative.
+
+    Equal scores count half (Mann & Whitney 1947); NaN where one side is empty.
+    """
+    _, place = np.unique(scores, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    starts = np.searchsorted(place[order], np.arange(place.max() + 1))
+    positive = np.add.reduceat((weights * truth)[..., order], starts, axis=-1)
+    negative = np.add.reduceat((weights * (1 - truth))[..., order], starts, axis=-1)
+    below = np.cumsum(negative, axis=-1) - negative
+    won = (positive * (below + negative / 2)).sum(-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return won / (positive.sum(-1) * negative.sum(-1))
+
+
 def recall_at_precision(truth: Floats, scores: Floats, weights: Floats, *, precision: float = 0.9) -> Floats:
     """The highest recall of any threshold with at least that precision; 0 where there is none."""
     reached, recall = _curve(truth, scores, weights)

@@ -8,14 +8,14 @@ import pytest
 from fieldmark.app import open_stores
 from fieldmark.evals.demo.demo import (
     NOTE,
-    DemoResult,
-    DemoSeconds,
     DemoSettings,
     meaning_of_resolved,
     pooled_result,
     run_demo,
 )
 from fieldmark.evals.demo.ladder import RUNGS, Climb, Ladder
+from fieldmark.evals.demo.results import DemoResult, DemoSeconds
+from fieldmark.evals.worlds.conditions import WorldConditions
 from fieldmark.records import RunManifest, Usage
 from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.running import Events, options
@@ -110,7 +110,9 @@ def test_a_small_demo_and_its_repetition_for_free(tmp_path: Path) -> None:
         with open_stores(tmp_path / "home") as stores:
             result, climbs = asyncio.run(
                 run_demo(
-                    DemoSettings(seed=3, books=1, species=4, images=2, mistakes=0.15, options=options()),
+                    DemoSettings(
+                        seed=3, books=1, conditions=WorldConditions(species=4, images=2), options=options()
+                    ),
                     encoder=stores.encoder("aviary", device="cpu"),
                     answers=stores.answers,
                     pictures=stores.aviary,

@@ -5,7 +5,9 @@ import pytest
 from fieldmark.agents.resolve.state import ResolveState
 from fieldmark.agents.shared.notes import Notebook
 from fieldmark.errors import RunError
-from fieldmark.evals.demo.demo import (
+from fieldmark.evals.demo.ladder import RUNGS, Climb, World
+from fieldmark.evals.demo.open_set import Calibration, OpenSet, StatusCounts
+from fieldmark.evals.demo.results import (
     Ambiguous,
     DemoResult,
     DemoSeconds,
@@ -15,14 +17,23 @@ from fieldmark.evals.demo.demo import (
     Resolved,
     RungScore,
 )
-from fieldmark.evals.demo.ladder import RUNGS, Climb, World
 from fieldmark.evals.demo.robustness import Robustness
 from fieldmark.evals.report import write_demo_report
 from fieldmark.evals.report.demo import RUNG_WORDS
 from fieldmark.records import Prediction
+from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.evals.report.checked_page import CheckedPage
 from tests.unit.evals.report.runs_to_report import Predict, manifest_of, summary_of
+
+NONE = StatusCounts(resolved=0, open=0, rejected=0)
+OPEN_SET = OpenSet(
+    listed=StatusCounts(resolved=3, open=1, rejected=0),
+    unlisted=NONE,
+    strangers=NONE,
+    auroc_unlisted=None,
+    auroc_strangers=None,
+)
 
 
 def result_of(run: RunFolder, **more: object) -> DemoResult:
@@ -47,6 +58,8 @@ def result_of(run: RunFolder, **more: object) -> DemoResult:
         "encoder": EncoderCount(images_encoded=4, texts_encoded=6, distinct_images=4, distinct_texts=7),
         "seconds": DemoSeconds(total=10, render=2, encode=3, llm=4, score=1),
         "conditions": {"names": "new", "image_noise": 0, "text_noise": 0, "mistakes": 0.15, "rule": "table"},
+        "open_set": OPEN_SET,
+        "calibration": Calibration(ece=0.021, mean_confidence=0.9, images=4),
         "run": str(run.path),
     }
     return DemoResult.model_validate(values | more)
@@ -54,7 +67,11 @@ def result_of(run: RunFolder, **more: object) -> DemoResult:
 
 def climb_of(run: RunFolder, predictions: list[Prediction], *, reason: str = "max_rounds") -> Climb:
     return Climb(
-        world=World(classes=("a", "b"), noun="bird", images=()),
+        world=World(
+            classes=("a", "b"),
+            noun="bird",
+            images=tuple(ImageFile(Path(p.image), p.image_hash, p.truth) for p in predictions),
+        ),
         labels={},
         questions={},
         predictions=tuple(predictions),
@@ -106,6 +123,8 @@ def test_demo_page_says_all_it_must(run: RunFolder, predictions: list[Prediction
     assert "Still open 1" in page.text
     assert "1,234 questions answered afresh" in page.text or "questions answered afresh 1,234" in page.text
     assert "Under harder conditions" not in page.text
+    assert "Confidence is 90.0% on average, with a calibration error (ECE) of 2.1%." in page.text
+    assert "stood in the pool" not in page.text
     assert page.count("img") == 3
 
 
@@ -145,3 +164,21 @@ def test_a_demo_without_manifest_is_an_error(tmp_path: Path, predictions: list[P
     run = RunFolder.create(tmp_path / "runs", kind="demo", options={})
     with pytest.raises(RunError, match=r"manifest\.json"):
         write_demo_report(run, result_of(run), [climb_of(run, predictions)])
+
+
+def test_images_of_no_class_have_a_line_and_are_no_confusions(
+    run: RunFolder, predictions: list[Prediction], predict: Predict
+):
+    measured = OPEN_SET.model_copy(
+        update={"unlisted": StatusCounts(resolved=1, open=0, rejected=2), "auroc_unlisted": 0.875}
+    )
+    unlisted = predict("a", "a", truth="a third bird")
+    path = write_demo_report(
+        run, result_of(run, open_set=measured), [climb_of(run, [*predictions, unlisted])]
+    )
+    text = CheckedPage(path.read_text(encoding="utf-8")).text
+    assert "3 pictures of unlisted species stood in the pool: 1 resolved, 0 open, 2 rejected." in text
+    assert "AUROC against the listed ones, by confidence: 0.88." in text
+    assert "without a bird stood" not in text
+    assert "mended 1 label" in text
+    assert "Resolved, yet wrong 2" in text

@@ -15,6 +15,9 @@ def test_by_hand():
     scores = np.array([0.9, 0.8, 0.3, 0.7, 0.3, 0.1])
     # steps: .9 (1/1, 1/3), .8 (2/2, 2/3), .7 (2/3, 2/3), .3 both (3/5, 1), .1 (3/6, 1)
     assert ag.average_precision(TRUTH, scores, ONE)[0] == pytest.approx((1 + 1 + 3 / 5) / 3)
+    # of nine pairs: .9 and .8 win three each, .3 wins over .1 and ties with .3
+    assert ag.auroc(TRUTH, scores, ONE)[0] == pytest.approx((3 + 3 + 1.5) / 9)
+    assert ag.auroc(TRUTH, -scores, ONE)[0] == pytest.approx(1 - 7.5 / 9)
     assert ag.recall_at_precision(TRUTH, scores, ONE)[0] == pytest.approx(2 / 3)
     assert ag.recall_at_precision(TRUTH, scores, ONE, precision=0.6)[0] == 1.0
     assert ag.recall_at_precision(TRUTH, -scores, ONE)[0] == 0.0
@@ -24,7 +27,7 @@ def test_a_weight_counts_like_as_many_items():
     weights = np.array([2.0, 1, 1, 3, 1, 1])
     copies = np.repeat(np.arange(6), weights.astype(int))
     scores = np.array([0.9, 0.2, 0.4, 0.5, 0.1, 0.0])
-    for metric, said in ((ag.f1, SAID), (ag.kappa, SAID), (ag.average_precision, scores)):
+    for metric, said in ((ag.f1, SAID), (ag.kappa, SAID), (ag.average_precision, scores), (ag.auroc, scores)):
         assert metric(TRUTH, said, weights[None])[0] == pytest.approx(
             metric(TRUTH[copies], said[copies], np.ones((1, len(copies))))[0]
         )
@@ -33,6 +36,8 @@ def test_a_weight_counts_like_as_many_items():
 def test_what_is_undefined_is_not_a_number():
     none = np.zeros(6)
     assert np.isnan(ag.f1(none, SAID, ONE)[0])
+    assert np.isnan(ag.auroc(none, SAID, ONE)[0]) and np.isnan(ag.auroc(none + 1, SAID, ONE)[0])
+    assert ag.auroc(TRUTH, none, ONE)[0] == 0.5
     assert ag.f1(TRUTH, none, ONE)[0] == 0
     assert np.isnan(ag.kappa(none, none, ONE)[0])
     assert np.isnan(ag.estimate(ag.f1, none, SAID).low)
