@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.errors import ClassNamesError, InputError
 from fieldmark.records import PromptBook
+from fieldmark.records.names import near_note
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.scoring.books import check_weights
 
@@ -59,7 +60,8 @@ def check_book(book: PromptBook, classes: Sequence[str]) -> None:
     if book.classes != tuple(classes):
         raise ClassNamesError(
             f"The prompt book does not fit the classes: {_misfit(book.classes, classes)}.",
-            hint="Take the classes from the book: classes=book.classes, or none on the command line.",
+            hint=near_note([*classes, *book.classes])
+            or "Take the classes from the book: classes=book.classes, or none on the command line.",
         )
     if not book.prompts:
         raise InputError(
@@ -93,7 +95,8 @@ def check_calibration(
         named = ", ".join(map(repr, unlisted[:5])) + (", …" if len(unlisted) > 5 else "")
         raise InputError(
             f"Calibration images lie in folders that are no classes: {named}.",
-            hint="Name each folder like its class, and give one folder per class.",
+            hint=near_note([*classes, *unlisted])
+            or "Name each folder like its class, and give one folder per class.",
         )
     asked = {image.content_hash for image in images}
     shared = [image for image in calibration if image.content_hash in asked]

@@ -175,6 +175,7 @@ class Classifier:
                             stop_reason=stop_reason,
                             counts=counts,
                             skipped=found.skipped,
+                            passed_over=found.passed_over,
                             earlier=stopped,
                             notes=(*notes, *scripted),
                         )
@@ -249,6 +250,7 @@ class Classifier:
             vlm=name_of(self.vlm),
             most_vlm_images=len(found.images) if self.vlm else 0,
             skipped=found.skipped,
+            passed_over=dict(found.passed_over),
         )
 
     @asynccontextmanager

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import ClassNamesError, NoImagesError
+from fieldmark.reading import read_text
+from fieldmark.records.names import one_name, plain_name
 from fieldmark.tools.books.files import read_book as read_book
-from fieldmark.tools.books.wording import plain_name
 from fieldmark.tools.images.files import FoundImages, Given, ImageFile, find_images, given_list
 from fieldmark.tools.images.given_paths import is_there
 
@@ -18,7 +19,7 @@ Images = Iterable[Given] | Given
 
 
 def check_classes(names: Iterable[str]) -> tuple[str, ...]:
-    """Class names as given, checked.
+    """Class names as given, folded into one spelling (`one_name`) and checked.
 
     Raises:
         ClassNamesError: One text instead of names, a name that is no text, fewer than two, more than
@@ -39,6 +40,7 @@ def check_classes(names: Iterable[str]) -> tuple[str, ...]:
             f"A class name is no text but {wrong[0]!r} ({type(wrong[0]).__name__}).",
             hint='Give a list of texts: classes=["a", "b"].',
         )
+    given, names = names, tuple(map(one_name, names))
     if len(names) < 2:
         raise ClassNamesError(
             f"{len(names)} class name{'s' * (len(names) != 1)} given; telling apart takes at least two.",
@@ -47,10 +49,10 @@ def check_classes(names: Iterable[str]) -> tuple[str, ...]:
         )
     if len(names) > MOST_CLASSES:
         raise ClassNamesError(f"{len(names)} class names; at most {MOST_CLASSES} work.")
-    if any(not name.strip() for name in names):
+    if not all(names):
         raise ClassNamesError("A class name is blank.", hint="Remove the empty entry.")
     seen: dict[str, str] = {}
-    for name in names:
+    for name in given:
         spelling = plain_name(name)
         if spelling in seen:
             other = seen[spelling]
@@ -61,7 +63,7 @@ def check_classes(names: Iterable[str]) -> tuple[str, ...]:
                 hint="Remove one of them.",
             )
         seen[spelling] = name
-    return tuple(names)
+    return names
 
 
 def find_given(images: Images, *, labelled: bool = False) -> FoundImages:
@@ -111,7 +113,7 @@ def read_class_names(text: str) -> list[str]:
     if is_path and path.is_file():
         try:
             # splitlines() would also split at the exotic line ends that a class name may hold.
-            lines = path.read_text(encoding="utf-8-sig").split("\n")
+            lines = read_text(path, encoding="utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ClassNamesError(f"Class names cannot be read from {text!r}: {error}.") from error
         # "#1 hit" may be a name; "# of 2026" is none.

@@ -1,6 +1,7 @@
 """Says what came of a classification, or what one would ask: in words, or as one JSON object."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fieldmark.cli.terminal import PlainConsole, amount, one_line, row, share, table
@@ -35,6 +36,7 @@ def as_json(resolution: "Resolution") -> dict[str, Any]:
         "encoder_usage": manifest.encoder_usage.model_dump(mode="json"),
         "images": [prediction.model_dump(mode="json") for prediction in resolution.predictions],
         "skipped": [skipped.model_dump(mode="json") for skipped in resolution.skipped],
+        "passed_over": dict(manifest.passed_over),
         "notes": list(manifest.notes),
     }
 
@@ -62,6 +64,7 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
         console.say(note, "bold red")
     name_some(console, "Open", [in_words(p) for p in resolution.predictions if p.status == "open"])
     name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in resolution.skipped])
+    say_passed_over(console, manifest.passed_over)
     report = folder / "report.html"
     console.say(f"Predictions: {folder / 'predictions.csv'}")
     console.say(f"Report: {report}" if report.is_file() else f"Run: {folder}")
@@ -122,11 +125,20 @@ def name_some(console: PlainConsole, title: str, lines: list[str]) -> None:
             console.say(f"  and {len(lines) - MOST_LISTED:,} more")
 
 
+def say_passed_over(console: PlainConsole, counts: Mapping[str, int]) -> None:
+    """Say how many files were passed over because of their suffix, by suffix."""
+    from fieldmark.records.predictions import passed_over_in_words
+
+    if said := passed_over_in_words(counts):
+        console.say(one_line(said))
+
+
 def show_estimate(estimate: "CallEstimate", console: PlainConsole) -> None:
     """Say what would be asked."""
     first = estimate.first_look
     console.say(f"{amount(estimate.images, 'image')}, {amount(estimate.classes, 'class', 'classes')}.")
     name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in estimate.skipped])
+    say_passed_over(console, estimate.passed_over)
     if estimate.vlm is not None:
         console.say(
             f"Images that stay open are shown to {estimate.vlm}: "

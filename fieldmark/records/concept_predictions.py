@@ -63,6 +63,8 @@ class ConceptPredictions(Record):
     encoder: str
     predictions: tuple[ConceptPrediction, ...]
     skipped: tuple[Skipped, ...] = ()
+    passed_over: dict[str, int] = Field(default_factory=dict)
+    """Files in folders whose suffix is no image's: suffix → number."""
     inputs: tuple[str, ...] = Field(default=(), exclude=True)
     """Names of the images given, in order."""
 

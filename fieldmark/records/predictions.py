@@ -1,5 +1,6 @@
 """What a run says of one image: label, candidates left, status, and the contributions that decided."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -89,3 +90,13 @@ class Skipped(Record):
 
     path: str
     reason: str
+
+
+def passed_over_in_words(counts: Mapping[str, int], most: int = 8) -> str:
+    """A sentence on the files that were passed over because of their suffix; empty where none were."""
+    if not counts:
+        return ""
+    said = [f"{number:,} {suffix or 'without a suffix'}" for suffix, number in list(counts.items())[:most]]
+    more = f" and {len(counts) - most} more kinds" if len(counts) > most else ""
+    files = "file" if sum(counts.values()) == 1 else "files"
+    return f"Passed over by suffix: {sum(counts.values()):,} {files} ({', '.join(said)}{more})."

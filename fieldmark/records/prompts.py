@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from fieldmark.errors import InputError
 from fieldmark.records._base import Record
+from fieldmark.records.names import ClassName, one_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,7 @@ class Origin(Record):
 class Prompt(Record):
     """One text compared with an image, for one class."""
 
-    class_name: str
+    class_name: ClassName
     text: str
     origin: Origin
     weight: float = Field(default=1.0, allow_inf_nan=False)
@@ -57,7 +58,7 @@ class PromptBook(Record):
     """
 
     format: Literal["fieldmark.book/1"] = "fieldmark.book/1"
-    classes: tuple[str, ...]
+    classes: tuple[ClassName, ...]
     noun: str = "object"
     """The generic word for all classes ("bird"), used where a name is unknown to the encoder."""
     pooling: Pooling = "mean_cosine"
@@ -68,6 +69,9 @@ class PromptBook(Record):
     @model_validator(mode="after")
     def _prompts_name_known_classes(self) -> "PromptBook":
         known = set(self.classes)
+        if len(known) < len(self.classes):
+            twice = next(name for name in self.classes if self.classes.count(name) > 1)
+            raise ValueError(f"lists the class {twice!r} twice")
         unlisted = sorted({p.class_name for p in self.prompts} - known)
         if unlisted:
             raise ValueError(f"prompts for classes that the book does not list: {unlisted[:5]}")
@@ -141,7 +145,8 @@ class PromptBook(Record):
 
     def texts(self, class_name: str) -> list[str]:
         """The prompts of one class, in order."""
-        return [p.text for p in self.prompts if p.class_name == class_name]
+        name = one_name(class_name)
+        return [p.text for p in self.prompts if p.class_name == name]
 
     def by_class(self) -> list[list[Prompt]]:
         """The prompts of every class, in the order of `classes`."""

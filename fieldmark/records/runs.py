@@ -45,4 +45,6 @@ class RunManifest(Record):
     stop_reason: str
     counts: dict[str, int] = Field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
+    passed_over: dict[str, int] = Field(default_factory=dict)
+    """Files in folders that were not looked at because their suffix is no image's: suffix → number."""
     notes: tuple[str, ...] = ()

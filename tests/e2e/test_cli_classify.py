@@ -99,8 +99,10 @@ def test_from_drawing_to_predictions_by_the_printed_instructions(command_line: C
 
 def test_json_and_dry_run(command_line: CommandLine, birds: Path, endpoint: FaultyEndpoint) -> None:
     (command_line.folder / "broken.jpg").write_bytes(b"no picture")
+    (command_line.folder / "phone").mkdir()
+    (command_line.folder / "phone" / "a.jxl").write_bytes(b"no format that is known")
     place = at(endpoint, command_line)
-    everything = (*classes(birds), "broken.jpg")
+    everything = (*classes(birds), "broken.jpg", "phone")
     dry = place.invoke(*everything, "--dry-run", "--json")
     assert dry.code == 0
     assert dry.out.startswith('{"schema":"fieldmark.estimate/1",')
@@ -123,6 +125,10 @@ def test_json_and_dry_run(command_line: CommandLine, birds: Path, endpoint: Faul
     assert value["usage"]["requests"] == endpoint.asked
     assert [each["path"] for each in value["skipped"]] == ["broken.jpg"]
     assert "broken.jpg: " in outcome.err
+    assert dry.json["passed_over"] == value["passed_over"] == {".jxl": 1}
+    run = Path(command_line.folder / value["run"])
+    assert json.loads((run / "manifest.json").read_text())["passed_over"] == {".jxl": 1}
+    assert "Passed over by suffix: 1 file (1 .jxl)." in outcome.err
 
     warm = place.invoke(*everything, "--dry-run")
     assert f"{1 + SPECIES} in the cache, 0 to ask" in warm.out

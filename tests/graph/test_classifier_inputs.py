@@ -23,6 +23,7 @@ from fieldmark.errors import (
 )
 from fieldmark.evals.report import write_classify_report
 from fieldmark.records import Limits
+from fieldmark.records.names import one_name
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.scoring.candidates import conformal_quantile
 from tests.faulty_endpoint import (
@@ -53,14 +54,15 @@ HOSTILE = (
 def test_hostile_class_names_change_nothing_but_the_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(names=HOSTILE)
+    names = tuple(map(one_name, HOSTILE))
+    world = World(names=names)
     monkeypatch.setattr(Stores, "encoder", lambda stores, spec, *, device: FakeEncoder(world))
     images = draw(tmp_path / "pictures", [(number, 0) for number in range(len(HOSTILE))])
 
     def answer(request: Received) -> Reply:
         data = data_of(request.text)
         for name in (data.get("class"), *data.get("classes", ())):
-            assert name is None or name in HOSTILE  # exactly as it was given
+            assert name is None or name in names  # exactly, but for its blanks
         return completion(json.dumps(world.answer(data)))
 
     with FaultyEndpoint([answer]) as endpoint:
@@ -69,7 +71,7 @@ def test_hostile_class_names_change_nothing_but_the_name(
     plain = World(names=tuple(f"kind {n}" for n in range(len(HOSTILE))))
     same = run(make_context(tmp_path / "plain", plain, images=plain.images(1)))
     assert found.manifest.usage.failed == 0
-    assert [p.label for p in found] == [HOSTILE[plain.names.index(p.label)] for p in same.predictions]
+    assert [p.label for p in found] == [names[plain.names.index(p.label)] for p in same.predictions]
     assert [p.status for p in found] == same.statuses
     with (found.run / "predictions.csv").open(newline="", encoding="utf-8") as file:
         assert [row["label"] for row in csv.DictReader(file)] == [p.label for p in found]

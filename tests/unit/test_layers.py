@@ -21,6 +21,7 @@ LAYERS = (
     ("prompts", "cache"),
     ("records",),
     ("errors",),
+    ("reading",),
 )
 """From top to bottom; a layer imports only from those below it, and never from its neighbour."""
 ABOUT_THE_AVIARY = ("evals", "cli.aviary", "cli.demo", "cli.eval", "cli.optimize", "cli.concept.simulate")

@@ -40,6 +40,8 @@ class CallEstimate(Record):
     most_vlm_images: int = 0
     """No more images than this are shown to the vision-language model: those that the loop leaves open."""
     skipped: tuple[Skipped, ...] = ()
+    passed_over: dict[str, int] = Field(default_factory=dict)
+    """Files in folders whose suffix is no image's: suffix → number."""
 
 
 async def first_look(

@@ -1,5 +1,6 @@
 """An owner whose answers stand in a file, for scripts and tests."""
 
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 from pydantic import ValidationError, model_validator
 
 from fieldmark.errors import InputError
+from fieldmark.reading import read_text
 from fieldmark.records import LabelValue, Record
 from fieldmark.records.conversation import (
     BlindBatch,
@@ -35,7 +37,7 @@ class AnswerLine(Record):
     """One line of an answers file: what to say of an image, to a question, or to all edits."""
 
     image: str | None = None
-    """The end of its path, or the beginning of its content hash."""
+    """The end of its path, as much of it as no other image has, or the beginning of its content hash."""
     label: LabelValue | None = None
     reason: str = ""
     """Said where the annotator disagrees with the label."""
@@ -61,6 +63,9 @@ class AnswersFile:
         lines: The lines.
         images: The pool, by content hash.
 
+    Raises:
+        InputError: A line names more than one image.
+
     Attributes:
         skipped: Questions that no line answers, in order.
     """
@@ -73,11 +78,10 @@ class AnswersFile:
         self.skipped: list[str] = []
         by_name: dict[str, list[str]] = {}
         for name, image in images.items():
-            by_name.setdefault(image.path.name, []).append(name)
+            by_name.setdefault(_composed(image.path.name), []).append(name)
         for line in lines:
-            if line.image is not None:
-                for name in _named(line.image, by_name, images):
-                    self._said[name] = line
+            if line.image is not None and (name := _named(line.image, by_name, images)) is not None:
+                self._said[name] = line
 
     async def answer(self, payload: Payload) -> Reply:
         """Answer one question."""
@@ -115,10 +119,11 @@ def read_answers(path: Path, images: Mapping[str, ImageFile]) -> AnswersFile:
     """Read an answers file: one JSON object a line.
 
     Raises:
-        InputError: It cannot be read, or a line is not well formed; the message says which.
+        InputError: It cannot be read, a line is not well formed, or names more than one image; the message
+            says which.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_text(path, encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         says = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InputError(f"The answers cannot be read from {str(path)!r}: {says}.", hint=_FORM) from error
@@ -144,13 +149,31 @@ def _complaint(error: ValidationError) -> str:
     return f"{key}: {says}" if key else says
 
 
-def _named(given: str, by_name: Mapping[str, list[str]], images: Mapping[str, ImageFile]) -> list[str]:
-    parts = Path(given).parts
-    found = [
-        name
-        for name in by_name.get(parts[-1] if parts else "", [])
-        if images[name].path.parts[-len(parts) :] == parts
-    ]
+def _composed(text: str) -> str:
+    """A path in the one spelling that is compared: macOS writes an "ä" as two characters."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _named(given: str, by_name: Mapping[str, list[str]], images: Mapping[str, ImageFile]) -> str | None:
+    """The image that a line names; None where the pool has no such image.
+
+    Raises:
+        InputError: It names more than one.
+    """
+    asked = Path(_composed(given))
+    parts = asked.parts
+    paths = {
+        name: Path(_composed(str(images[name].path))) for name in by_name.get(parts[-1] if parts else "", [])
+    }
+    found = [name for name, path in paths.items() if path == asked]
+    found = found or [name for name, path in paths.items() if path.parts[-len(parts) :] == parts]
     if not found and len(given) >= LEAST_HASH:
         found = [name for name in images if name.startswith(given)]
-    return found
+    if len(found) > 1:
+        one, other = (str(images[name].path) for name in found[:2])
+        raise InputError(
+            f"{given!r} names {len(found)} images: {one!r} and {other!r}"
+            f"{'' if len(found) == 2 else ', among others'}.",
+            hint="Write more of the path, as far as it tells them apart.",
+        )
+    return found[0] if found else None

@@ -107,6 +107,7 @@ class ConceptClassifier:
             encoder=self.config.encoder.name,
             predictions=self._predictions([found.images[row] for row in rows], p, clauses),
             skipped=skipped,
+            passed_over=dict(found.passed_over),
             inputs=names_of(found),
         )
 

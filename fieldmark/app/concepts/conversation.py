@@ -1,6 +1,7 @@
 """A conversation about a concept as a library or a command uses it: make it, talk, label, roll back."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -57,6 +58,7 @@ class ConceptConversation:
         home: Where answers and vectors are kept; the settings' where not given.
         progress: Called with progress events.
         skipped: Files that could not be taken in, with the reason; known where the concept was just made.
+        passed_over: Files in the pool's folders whose suffix is no image's, by suffix; known likewise.
     """
 
     folder: ConceptFolder
@@ -68,6 +70,7 @@ class ConceptConversation:
     home: Path | None = None
     progress: Progress = no_progress
     skipped: tuple[Skipped, ...] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     @checked_arguments
@@ -139,6 +142,7 @@ class ConceptConversation:
             home=home,
             progress=progress,
             skipped=skipped,
+            passed_over=found.passed_over,
         )
 
     @classmethod

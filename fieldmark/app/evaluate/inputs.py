@@ -9,14 +9,19 @@ from pydantic import JsonValue
 from fieldmark.app.inputs import find_given
 from fieldmark.errors import InputError
 from fieldmark.evals.table.test_set import ImageFactor, TestSet
+from fieldmark.reading import read_text
+from fieldmark.records.names import near_note, one_name
+from fieldmark.records.predictions import passed_over_in_words
 from fieldmark.tools.datasets.data_set import DataSet
 from fieldmark.tools.datasets.reading import read_test_set
-from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.images.given_paths import is_there
+from fieldmark.tools.images.files import FoundImages, ImageFile
+from fieldmark.tools.images.given_paths import is_there, spelled_as_there
 
 SETTING = "test"
 ANYTHING = "object"
 ROOT = "(everything)"
+MOST_CAPTIONS = 1 << 30
+"""Bytes of a file of captions."""
 NO_NOUN = f'No noun was given: where a method needs a generic word, it said "{ANYTHING}".'
 
 
@@ -96,7 +101,8 @@ def own_test_set(own: OwnData, *, shots: int, seed: int, noun: str | None, cache
         part=own.part,
     )
     domain = found.domain
-    pool = find_given(own.pool).images if own.pool else ()
+    pooled = find_given(own.pool) if own.pool else FoundImages(())
+    pool, others = pooled.images, passed_over_in_words(pooled.passed_over)
     pool, captions = read_captions(own.captions, own.pool, pool) if own.captions else (pool, ())
     return TestSet(
         data=domain.id if domain else own.name,
@@ -112,7 +118,12 @@ def own_test_set(own: OwnData, *, shots: int, seed: int, noun: str | None, cache
         factors=factors_of(found),
         templates=found.templates,
         concept=domain.noun if domain else (noun or ""),
-        notes=(*found.notes, *skipped(found), *(() if noun or domain else (NO_NOUN,))),
+        notes=(
+            *found.notes,
+            *skipped(found),
+            *([f"In the pool: {others}"] if others else []),
+            *(() if noun or domain else (NO_NOUN,)),
+        ),
     )
 
 
@@ -144,7 +155,7 @@ def read_tree(path: Path, classes: tuple[str, ...]) -> dict[str, str]:
         InputError: It cannot be read, is no such mapping, or lacks a class.
     """
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = json.loads(read_text(path, encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"The tree cannot be read from {str(path)!r}: {error}.") from error
     if not isinstance(tree, dict) or not all(isinstance(above, str) for above in tree.values()):
@@ -152,13 +163,16 @@ def read_tree(path: Path, classes: tuple[str, ...]) -> dict[str, str]:
             f"{str(path)!r} is no tree.",
             hint='Write a JSON object: {"wren": "songbird", "songbird": "bird"}.',
         )
-    lacking = [name for name in classes if name not in tree]
+    folded = {one_name(name): one_name(above) for name, above in tree.items()}
+    if len(folded) < len(tree):
+        raise InputError(f"{str(path)!r} has a node in two spellings.", hint="Make one of them.")
+    lacking = [name for name in classes if name not in folded]
     if lacking:
         raise InputError(
             f"The tree lacks {lacking[0]!r} and {len(lacking) - 1} more of {len(classes)} classes.",
-            hint="Give each class a parent.",
+            hint=near_note([*lacking, *folded]) or "Give each class a parent.",
         )
-    return rooted(tree)
+    return rooted(folded)
 
 
 def read_captions(
@@ -174,10 +188,11 @@ def read_captions(
     written: dict[Path, str] = {}
     try:
         # splitlines() would also split at the exotic line ends that a caption may hold.
-        for line in path.read_text(encoding="utf-8").split("\n"):
+        for line in read_text(path, most=MOST_CAPTIONS, encoding="utf-8-sig").split("\n"):
             if line.strip():
                 row = json.loads(line)
-                written[(folder / str(row["image"])).resolve()] = str(row["caption"])
+                image = spelled_as_there(folder / str(row["image"]))
+                written[image.resolve()] = str(row["caption"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"Captions cannot be read from {str(path)!r}: {type(error).__name__}: {error}.",

@@ -9,7 +9,7 @@ from fieldmark.aviary.guide.beliefs import Beliefs, Impression, seeded_rng
 from fieldmark.aviary.guide.words import key_named, name_of, understood, wording, wording_seen
 from fieldmark.aviary.world.attributes import BUILD_KEYS, KEYS, KIND_BY_NOUN, NONE
 from fieldmark.aviary.world.grammar import with_article
-from fieldmark.tools.books.wording import plain_name
+from fieldmark.records.names import plain_name
 
 MOST_MARKS = 6
 MOST_PAIR_ATTRIBUTES = 5

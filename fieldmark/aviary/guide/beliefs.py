@@ -11,7 +11,7 @@ from typing import Literal
 from fieldmark.aviary.world.attributes import ATTRIBUTE_BY_KEY, BUILD_KEYS, KEYS, KIND_BY_NOUN, NONE
 from fieldmark.aviary.world.species import Species, random_marks, world_hash
 from fieldmark.errors import InputError
-from fieldmark.tools.books.wording import plain_name
+from fieldmark.records.names import plain_name
 
 MistakeKind = Literal["family", "persistent"]
 _KNOWN_FAMILY = "known"

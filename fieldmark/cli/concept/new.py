@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fieldmark.cli.classify_output import name_some
+from fieldmark.cli.classify_output import name_some, say_passed_over
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.terminal import amount, print_json, words
 
@@ -71,6 +71,7 @@ def new(
                 "images": images,
                 "blind": len(concept.blind),
                 "skipped": [skipped.model_dump(mode="json") for skipped in made.skipped],
+                "passed_over": dict(made.passed_over),
             }
         )
     console = words(json=json)
@@ -82,4 +83,5 @@ def new(
         why = "at most half of the pool goes there" if concept.blind else "the pool is too small for one"
         console.say(f"The blind test was to have {amount(blind, 'image')}: {why}.")
     name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in made.skipped])
+    say_passed_over(console, made.passed_over)
     console.say(f"Talk about it: fieldmark concept chat {shlex.quote(concept.name)}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldmark.cli.classify_output import name_some
+from fieldmark.cli.classify_output import name_some, say_passed_over
 from fieldmark.cli.concept.chat import Json
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.terminal import amount, errors, one_line, print_json, words
@@ -67,3 +67,4 @@ def summarise(found: "ConceptPredictions") -> None:
         f"{inside:,} in, {len(found.predictions) - inside:,} out (in from {found.threshold:.3f})."
     )
     name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in found.skipped])
+    say_passed_over(console, found.passed_over)

@@ -7,9 +7,9 @@ from pathlib import Path
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError
 from fieldmark.records import Origin, Prompt
+from fieldmark.records.names import one_name, plain_name
 from fieldmark.tools.books.files import ClassTexts, class_texts, read_json
 from fieldmark.tools.books.formats import BookFormat, import_book
-from fieldmark.tools.books.wording import plain_name
 
 NAMED = 5
 """The most names that a message or note lists."""
@@ -126,7 +126,8 @@ def matched(theirs: Sequence[str], classes: Sequence[str], path: Path, *, only_t
         by_plain.setdefault(plain_name(name), []).append(name)
     names: dict[str, str] = {}
     for name in theirs:
-        alike = [name] if name in known else by_plain.get(plain_name(name), [])
+        own = one_name(name)
+        alike = [own] if own in known else by_plain.get(plain_name(name), [])
         if len(alike) == 1:
             names[name] = alike[0]
     unlisted = [name for name in theirs if name not in names]

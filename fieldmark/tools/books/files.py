@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError
 from fieldmark.records import PromptBook
+from fieldmark.records.names import one_name
 
 MOST_BYTES = 256 * 1024 * 1024
 """A larger file is no prompt file: ImageNet's thousand classes with fifty sentences each take 5 MB."""
@@ -87,12 +88,8 @@ def book_of(value: Any, path: Path) -> PromptBook:
             hint="A run leaves one, book.json; `fieldmark book import` makes one of other projects' files.",
         )
     check_text(book.noun, path, "the noun", blank=False)
-    seen: set[str] = set()
     for name in book.classes:
         check_text(name, path, "a class name", blank=False)
-        if name in seen:
-            refuse(path, f"lists the class {clipped(name)!r} twice", hint="Remove one of them.")
-        seen.add(name)
     for place, prompt in enumerate(book.prompts):
         origin = prompt.origin
         for text in (prompt.text, origin.question, origin.model, origin.attribute):
@@ -119,7 +116,7 @@ def write_json(value: Any, path: Path) -> None:
 
 
 def class_texts(value: Any, path: Path) -> ClassTexts:
-    """A JSON value as class name to texts.
+    """A JSON value as class name to texts, the names folded into one spelling.
 
     Args:
         value: What `read_json` gave.
@@ -132,8 +129,12 @@ def class_texts(value: Any, path: Path) -> ClassTexts:
         refuse(path, f"holds {kind_of(value)}, not an object of classes", hint=hint_for(value))
     if not value:
         refuse(path, "holds no class", hint="Is it the right file?")
-    for name, texts in value.items():
-        check_text(name, path, "a class name", blank=False)
+    made: ClassTexts = {}
+    for given, texts in value.items():
+        check_text(given, path, "a class name", blank=False)
+        name = one_name(given)
+        if name in made:
+            refuse(path, f"has the class {clipped(name)!r} in two spellings", hint="Make one of them.")
         if not isinstance(texts, list):
             refuse(
                 path,
@@ -145,7 +146,8 @@ def class_texts(value: Any, path: Path) -> ClassTexts:
             if not isinstance(text, str):
                 refuse(path, f"has {kind_of(text)} as {where}, not a text", hint=hint_for(value))
             check_text(text, path, where)
-    return value
+        made[name] = texts
+    return made
 
 
 def name_list(value: Any, path: Path) -> tuple[str, ...]:
@@ -160,10 +162,11 @@ def name_list(value: Any, path: Path) -> tuple[str, ...]:
         if not isinstance(name, str):
             refuse(path, f"has {kind_of(name)} as entry {place}, not a class name")
         check_text(name, path, f"entry {place}", blank=False)
-    if len(set(value)) < len(value):
-        twice = next(name for name in value if value.count(name) > 1)
+    names = tuple(map(one_name, value))
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
         refuse(path, f"lists the class {clipped(twice)!r} twice", hint="Remove one of them.")
-    return tuple(value)
+    return names
 
 
 def check_text(text: str, path: Path, where: str, *, blank: bool = True) -> None:

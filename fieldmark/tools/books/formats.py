@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from fieldmark.errors import InputError
 from fieldmark.records import Origin, Pooling, Prompt, PromptBook
+from fieldmark.records.names import plain_name
 from fieldmark.tools.books.files import (
     ClassTexts,
     Count,
@@ -22,7 +23,7 @@ from fieldmark.tools.books.files import (
     write_json,
 )
 from fieldmark.tools.books.pairs import looks_like_pairs, pairs_of_book, prompts_of_pairs
-from fieldmark.tools.books.wording import class_text, descriptor_prompt, plain_name, with_article
+from fieldmark.tools.books.wording import class_text, descriptor_prompt, with_article
 
 BookFormat: TypeAlias = Literal["book", "dclip", "cupl", "synonyms", "chils", "fudd"]
 """book: our own. dclip: class to descriptors. cupl: class to sentences (also ProAPO's descriptions).
@@ -255,7 +256,7 @@ def _classes_beside(path: Path, given: Path | None) -> tuple[str, ...]:
     """The class names that belong to a pair file."""
     if given is None:
         own = class_names_beside(path)
-        beside = [own] if own.is_file() else sorted(path.parent.glob(f"*{CLASS_NAMES}"))
+        beside = [own] if own.is_file() else sorted(path.parent.glob(f"[!.]*{CLASS_NAMES}"))
         if len(beside) != 1:
             found = f"{len(beside)} class lists lie" if beside else "no class list lies"
             refuse(

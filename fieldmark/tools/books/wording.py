@@ -1,4 +1,4 @@
-"""Joins class names and descriptors into prompts, and compares class names."""
+"""Joins class names and descriptors into prompts."""
 
 from collections.abc import Mapping, Sequence
 
@@ -59,8 +59,3 @@ def descriptor_prompts(descriptors: Mapping[str, Sequence[str]], *, after: str =
         name: [descriptor_prompt(name, item, after=after) for item in (items or [""])]
         for name, items in descriptors.items()
     }
-
-
-def plain_name(name: str) -> str:
-    """A name without regard to case, spaces and underscores: names that agree in it are one name."""
-    return " ".join(name.replace("_", " ").split()).casefold()

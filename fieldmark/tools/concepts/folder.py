@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from fieldmark.cache.folders import private_folder, write_whole
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept
+from fieldmark.records.names import one_name
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.runs.lock import held_alone
 
@@ -37,7 +38,7 @@ def slug_of(name: str) -> str:
         raise InputError(
             f"The concept's name {name!r} is no well-formed text.", hint="Give the name in UTF-8."
         ) from None
-    key = " ".join(name.casefold().split())
+    key = unicodedata.normalize("NFC", one_name(name).casefold())
     if not key:
         raise InputError("A concept needs a name.", hint='For example "healthy dish".')
     plain = unicodedata.normalize("NFKD", key).encode("ascii", "ignore").decode()

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from fieldmark.records.names import one_name
 from fieldmark.tools.books.files import check_text, clipped, kind_of, read_json, refuse
 from fieldmark.tools.datasets.labelled import SPLITS, Rows
 from fieldmark.tools.datasets.listing import Listing, inside
@@ -61,7 +62,7 @@ def split_listing(value: Any, path: Path, images: Path) -> Listing:
                 and isinstance(row[2], str)
             ):
                 refuse(path, f"has as {where} {clipped(repr(row))}, not [path, label, class]")
-            name, label, title = row
+            name, label, title = row[0], row[1], one_name(row[2])
             check_text(title, path, where, blank=False)
             if names.setdefault(label, title) != title:
                 refuse(

@@ -1,21 +1,25 @@
 """Labelled images for training and test, from folders, lists or split files; shots drawn by seed."""
 
-import csv
-import io
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fieldmark.errors import ClassNamesError, InputError, NoImagesError
+from fieldmark.reading import read_text
 from fieldmark.records import Skipped
+from fieldmark.records.names import near_note, one_name
+from fieldmark.records.predictions import passed_over_in_words
+from fieldmark.tools.datasets.csv_file import MOST_BYTES, SUFFIXES, read_csv
 from fieldmark.tools.datasets.shots import by_seed, draw_shots
 from fieldmark.tools.images.files import ImageFile, find_images, image_files
-from fieldmark.tools.images.given_paths import as_text, is_text, is_there
+from fieldmark.tools.images.given_paths import as_text, is_text, is_there, spelled_as_there
 
 SPLITS = ("train", "val", "test")
 _PATH, _LABEL, _SPLIT = ("path", "image", "file", "filepath"), ("label", "class", "class_name"), "split"
+_SYNSET = re.compile(r"n\d{8}")
 Rows = dict[str, list[tuple[Path, str]]]
 """Split name → image paths with their class."""
 
@@ -61,21 +65,24 @@ def read_labelled(
     return replace(found, notes=(*found.notes, *notes))
 
 
-def read_rows(path: Path, *, images: Path | None = None) -> tuple[Rows, tuple[str, ...]]:
+def read_rows(path: Path, *, images: Path | None = None, named: bool = False) -> tuple[Rows, tuple[str, ...]]:
     """The images that a folder or a list names, by split, and what a reader must know of them.
 
     Args:
         path: What `read_labelled` reads.
         images: Where relative paths start; the list's own folder where not given.
+        named: Whether it is known which published set this is.
 
     Raises:
         InputError: It cannot be read.
     """
     if is_there(path) and path.is_dir():
-        rows = _folder(path)
+        passed: Counter[str] = Counter()
+        rows = _folder(path, passed)
         empty = _without_images(path, rows)
-        note = f"Folders without images, which are no classes: {few(empty)}."
-        return rows, (note,) if empty else ()
+        note = f"Folders without images, which are no classes: {few(empty)}." if empty else ""
+        notes = (note, passed_over_in_words(dict(passed.most_common())), "" if named else _synset_note(rows))
+        return rows, tuple(filter(None, notes))
     if is_there(path) and path.is_file():
         return _listed(path, images or path.parent), ()
     raise InputError(f"There is no folder or file {str(path)!r} with labelled images.")
@@ -97,7 +104,7 @@ def drawn(
         reserve: Whether training images that were not drawn may stand in for test images.
     """
     named = classes or list(dict.fromkeys(label for split in SPLITS for _, label in rows.get(split, ())))
-    names = tuple(named)
+    names = tuple(map(one_name, named))
     if len(names) < 2:
         raise ClassNamesError(
             f"{len(names)} class{'es' * (len(names) != 1)} with images; telling apart takes at least two.",
@@ -107,7 +114,8 @@ def drawn(
     unlisted = sorted({label for split in rows.values() for _, label in split} - known)
     if unlisted:
         raise ClassNamesError(
-            f"Images of classes that are not listed: {few(unlisted)}.", hint="Add the class names."
+            f"Images of classes that are not listed: {few(unlisted)}.",
+            hint=near_note([*names, *unlisted]) or "Add the class names.",
         )
     wanted = [pair for split in SPLITS for pair in rows.get(split, ())]
     found = find_images(list(dict.fromkeys(path for path, _ in wanted)))
@@ -129,7 +137,7 @@ def drawn(
     counts = Counter(str(image.label) for image in train)
     without = [name for name in names if shots and not counts[name]]
     fewer = [f"{name} ({counts[name]})" for name in names if 0 < counts[name] < shots]
-    notes: list[str] = []
+    notes = list(filter(None, [near_note(names)]))
     if skipped:
         named = [f"{each.path} ({each.reason})" for each in skipped]
         notes.append(f"{len(skipped)} image(s) were not used; the manifest names all: {few(named, most=3)}.")
@@ -179,55 +187,83 @@ def few(names: Sequence[str], *, most: int = 5) -> str:
 def _without_images(path: Path, rows: Rows) -> tuple[str, ...]:
     """The class folders, of any split, that hold no image file."""
     roots = [path] if set(rows) == {"train"} and not (path / "train").is_dir() else [path / s for s in rows]
-    there = {each.name for root in roots for each in root.iterdir() if each.is_dir()}
+    there = {one_name(each.name) for root in roots for each in root.iterdir() if each.is_dir()}
     full = {label for pairs in rows.values() for _, label in pairs}
-    return tuple(sorted(name for name in there - full if not name.startswith(".")))
+    return tuple(sorted(name for name in there - full if not _is_no_class(name)))
 
 
-def _folder(path: Path) -> Rows:
-    inside = {each.name for each in path.iterdir() if each.is_dir()}
+def _is_no_class(name: str) -> bool:
+    """Whether a folder is one that programs leave behind: ".git", and what macOS puts into archives."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _folder(path: Path, passed: Counter[str]) -> Rows:
+    inside = {each.name for each in path.iterdir() if each.is_dir() and not _is_no_class(each.name)}
     if inside and inside <= set(SPLITS):
-        return {split: class_folders(path / split) for split in SPLITS if split in inside}
-    return {"train": class_folders(path)}
+        return {split: class_folders(path / split, passed=passed) for split in SPLITS if split in inside}
+    return {"train": class_folders(path, passed=passed)}
 
 
-def class_folders(path: Path, classes: Sequence[str] = ()) -> list[tuple[Path, str]]:
+def _synset_note(rows: Rows) -> str:
+    """Where the data are ImageNet's folders, which are named by number: how to get names."""
+    labels = {label for pairs in rows.values() for _, label in pairs}
+    synsets = sorted(label for label in labels if _SYNSET.fullmatch(label))
+    if not synsets or len(synsets) < len(labels):
+        return ""
+    return (
+        f"The class folders are named by WordNet's numbers, such as {synsets[0]}, which no model knows: say "
+        "that the domain is imagenet, imagenet-a or imagenet-r, and the classes get their names (part, where "
+        "some are missing)."
+    )
+
+
+def class_folders(
+    path: Path, classes: Sequence[str] = (), *, passed: Counter[str] | None = None
+) -> list[tuple[Path, str]]:
     """The image files in a folder's folders, each with its folder's name; none is opened.
 
     Args:
         path: The folder.
         classes: Look only into folders of these names.
+        passed: Counts the files that are passed over, by suffix.
 
     Raises:
         NoImagesError: There is none, or no such folder.
     """
+    wanted = set(map(one_name, classes))
+    found: Counter[str] = Counter() if passed is None else passed
     pairs: list[tuple[Path, str]] = []
     inside = sorted(path.iterdir()) if path.is_dir() else []
-    for folder in (each for each in inside if each.is_dir() and not each.name.startswith(".")):
-        if classes and folder.name not in classes:
-            continue
+    for folder in (each for each in inside if each.is_dir() and not _is_no_class(each.name)):
         if not is_text(folder.name):
             raise InputError(
                 f"The class folder {as_text(folder)!r} has a name that is no well-formed text.",
                 hint="Rename it in UTF-8: it is the name of a class.",
             )
-        pairs += [(file, folder.name) for file in image_files(folder)]
+        name = one_name(folder.name)
+        if wanted and name not in wanted:
+            continue
+        files, others = image_files(folder)
+        pairs += [(file, name) for file in files]
+        found.update(others)
     if not pairs:
-        raise NoImagesError(f"No image in the class folders of {path}.", hint="Give one folder a class.")
+        said = passed_over_in_words(found)
+        raise NoImagesError(
+            f"No image in the class folders of {path}." + (f" {said}" if said else ""),
+            hint="Give one folder a class.",
+        )
     return pairs
 
 
 def _listed(path: Path, root: Path) -> Rows:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix.lower() in SUFFIXES:
+            return _table(read_csv(path, head_as=_head), root)
+        text = read_text(path, most=MOST_BYTES, encoding="utf-8-sig")
         if path.suffix == ".json":
             return split_rows(json.loads(text), root)
-        if path.suffix == ".csv":
-            rows = list(csv.DictReader(io.StringIO(text, newline="")))
-        else:
-            rows = [json.loads(line) for line in text.split("\n") if line.strip()]
-        return _table(rows, root)
-    except (OSError, LookupError, RecursionError, TypeError, ValueError, csv.Error) as error:
+        return _table([json.loads(line) for line in text.split("\n") if line.strip()], root)
+    except (OSError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise InputError(
             f"{str(path)!r} cannot be read as a list of labelled images: {error}.",
             hint="A CSV or JSONL list needs the columns path and label; a JSON file must be a split file.",
@@ -249,10 +285,10 @@ def split_rows(data: object, root: Path) -> Rows:
         listed = data.get(split)
         if isinstance(listed, dict):
             # A path with " ***" behind it repeats an image to fill up a class.
-            pairs = [(str(file).rstrip(" *"), str(label)) for file, label in listed.items()]
-            rows[split] = [(root / file, label) for file, label in dict.fromkeys(pairs)]
+            pairs = [(str(file).rstrip(" *"), one_name(str(label))) for file, label in listed.items()]
+            rows[split] = [(spelled_as_there(root / file), label) for file, label in dict.fromkeys(pairs)]
         elif isinstance(listed, list):
-            rows[split] = [(root / str(row[0]), str(row[2])) for row in listed]
+            rows[split] = [(spelled_as_there(root / str(row[0])), one_name(str(row[2]))) for row in listed]
     return rows
 
 
@@ -260,18 +296,23 @@ def _table(table: Sequence[Mapping[str, str]], root: Path) -> Rows:
     rows: Rows = {}
     for row in table:
         file = _cell(row, _PATH)
-        label = _cell(row, _LABEL)
-        split = str(row.get(_SPLIT) or "train")
+        label = one_name(_cell(row, _LABEL))
+        split = str(row.get(_SPLIT) or "train").strip()
         if split not in SPLITS:
             raise ValueError(f"the split {split!r} is none of {', '.join(SPLITS)}")
-        rows.setdefault(split, []).append((root / file, label))
+        rows.setdefault(split, []).append((spelled_as_there(root / file), label))
     return rows
+
+
+def _head(name: str) -> str:
+    """A column's name as it is looked for: people write "Path" and "Class name", too."""
+    return one_name(name).casefold().replace(" ", "_")
 
 
 def _cell(row: Mapping[str, str], names: Sequence[str]) -> str:
     if not isinstance(row, Mapping):  # a line of JSON may be anything
         raise TypeError("a line is no object")
     for name in names:
-        if row.get(name) not in (None, ""):  # the class may well be the number 0
+        if str(row.get(name) or "").strip() or row.get(name) == 0:  # the class may well be the number 0
             return str(row[name])
     raise ValueError(f"a row has no {names[0]}")

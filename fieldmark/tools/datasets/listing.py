@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from fieldmark.errors import InputError
+from fieldmark.errors import ClassNamesError, InputError
+from fieldmark.records.names import one_name
 from fieldmark.tools.datasets.labelled import Rows
+from fieldmark.tools.images.given_paths import spelled_as_there
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a data set.
+    """The images of a data set; class names are folded into one spelling, whatever they were read from.
 
     Attributes:
         rows: Image paths with their class, by split, in the order of the data.
@@ -36,6 +38,17 @@ class Listing:
     templates: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        given = {label for pairs in self.rows.values() for _, label in pairs}.union(self.classes)
+        folded = {name: one_name(name) for name in given}
+        if any(name != other for name, other in folded.items()):
+            rows = {s: [(path, folded[label]) for path, label in pairs] for s, pairs in self.rows.items()}
+            object.__setattr__(self, "rows", rows)
+            object.__setattr__(self, "classes", tuple(folded[name] for name in self.classes))
+        if len(set(self.classes)) < len(self.classes):
+            twice = next(name for name in self.classes if self.classes.count(name) > 1)
+            raise ClassNamesError(f"{self.source} has the class {twice!r} twice, in two spellings.")
+
 
 def inside(folder: Path, name: str, *, source: str) -> Path:
     """The path of a file that a list of a published set names, which must lie in its folder.
@@ -55,7 +68,7 @@ def inside(folder: Path, name: str, *, source: str) -> Path:
             f"{source} names the image {name!r}, which lies outside of {str(folder)!r}.",
             hint="Lists of published sets name files inside their folder; is it the right file?",
         )
-    return folder / path
+    return spelled_as_there(folder / path)
 
 
 def first_seen(rows: Rows) -> tuple[str, ...]:

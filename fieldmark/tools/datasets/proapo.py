@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldmark.errors import ClassNamesError, InputError, NoImagesError
+from fieldmark.records.names import one_name
 from fieldmark.tools.books.descriptions import GivenTexts, listed, read_descriptions, read_synonyms
 from fieldmark.tools.books.files import check_text, clipped, kind_of, read_json, refuse
 from fieldmark.tools.books.formats import BookFormat, detect_format
@@ -85,7 +86,7 @@ def read_class_list(path: Path) -> tuple[str, ...]:
         if not isinstance(name, str):
             refuse(path, f"has {kind_of(name)} for label {label}, not a class name")
         check_text(name, path, f"label {label}", blank=False)
-        names.append(name)
+        names.append(one_name(name))
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         refuse(path, f"has the class {clipped(twice)!r} twice")

@@ -135,7 +135,7 @@ def _listing(
         value = read_json(path, what="The split file")
         if is_split(value):
             return split_listing(value, path, images or path.parent)
-    rows, notes = read_rows(path, images=images)
+    rows, notes = read_rows(path, images=images, named=known is not None)
     return Listing(rows=rows, classes=first_seen(rows), source=repr(source), fixed=False, notes=notes)
 
 

@@ -5,10 +5,12 @@ CLIP_benchmark, `webdataset_builder.py`.
 """
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path, PurePosixPath
 
 from fieldmark.errors import InputError
+from fieldmark.reading import check_regular
+from fieldmark.records.names import one_name
 from fieldmark.tools.books.files import clipped, refuse
 from fieldmark.tools.datasets.class_names import distinct_names
 from fieldmark.tools.datasets.labelled import Rows, few
@@ -26,7 +28,7 @@ _MOST_LABEL_BYTES = 64
 
 def is_shard_folder(path: Path) -> bool:
     """Whether a folder has such shards for testing."""
-    return any((path / "test").glob("*.tar")) or (path / "test" / "nshards.txt").is_file()
+    return any((path / "test").glob("[!.]*.tar")) or (path / "test" / "nshards.txt").is_file()
 
 
 def read_shards(path: Path, pictures: PictureFolder, *, train: bool) -> Listing:
@@ -79,7 +81,7 @@ def _class_names(path: Path) -> tuple[str, ...]:
             f"{str(path.parent)!r} has no {CLASS_NAMES}: its labels are numbers without a meaning.",
             hint="Put the file beside test/, with one class name a line in the order of the labels.",
         )
-    names = text_lines(path)
+    names = tuple(map(one_name, text_lines(path)))
     if not names:
         refuse(path, "names no class")
     return names
@@ -128,14 +130,16 @@ def _unpacked(shard: Path, pictures: PictureFolder) -> tuple[Kept, ...]:
 def _samples(shard: Path) -> Iterator[tuple[str, bytes, str, int]]:
     """Key, picture, suffix and label of each sample; the parts of a sample stand one after the other."""
     try:
+        check_regular(shard)
         with tarfile.open(shard, "r:") as archive:
             current: str | None = None
             done: set[str] = set()
             parts: dict[str, bytes] = {}
-            for member in archive:
-                if member.isdir():
-                    continue
-                key, suffix = _key(shard, member)
+            # What macOS puts beside each file, "._0001.jpg", is no member.
+            members = [each for each in archive if not (each.isdir() or _is_hidden(each.name))]
+            labelled = {_path(shard, each) for each in members if each.name.lower().endswith(f".{_LABEL}")}
+            for member in members:
+                key, suffix = _key(shard, member, labelled)
                 if key != current:
                     if current is not None:
                         yield _sample(shard, current, parts)
@@ -155,18 +159,54 @@ def _samples(shard: Path) -> Iterator[tuple[str, bytes, str, int]]:
         ) from error
 
 
-def _key(shard: Path, member: tarfile.TarInfo) -> tuple[str, str]:
-    """A member's sample and the kind of its part; the file name is cut at its first dot."""
+def _is_hidden(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.name.startswith("._") or "__MACOSX" in path.parts
+
+
+def _path(shard: Path, member: tarfile.TarInfo) -> str:
+    """A member's place without its last suffix.
+
+    Raises:
+        InputError: It leads out of the archive, or cannot be written.
+    """
+    path = _inside(shard, member)
+    return str(path.parent / path.name.rpartition(".")[0])
+
+
+def _key(shard: Path, member: tarfile.TarInfo, labelled: Set[str]) -> tuple[str, str]:
+    """A member's sample and the kind of its part.
+
+    The file name is cut at its first dot, as WebDataset does; but where there is a label "IMG.001.cls", that
+    is the label of "IMG.001.jpg".
+
+    Args:
+        shard: The archive.
+        member: The member.
+        labelled: The labels' places in the archive, without ".cls".
+
+    Raises:
+        InputError: It leads out of the archive, cannot be written, or is no plain file.
+    """
+    path = _inside(shard, member)
+    if not member.isreg() or member.issparse():
+        refuse(shard, f"has the member {clipped(member.name)!r}, which is a link or no plain file")
+    names = path.name.split(".")
+    for cut in range(len(names) - 1, 1, -1):
+        key = str(path.parent / ".".join(names[:cut]))
+        if key in labelled:
+            return key, ".".join(names[cut:]).lower()
+    return str(path.parent / names[0]), ".".join(names[1:]).lower()
+
+
+def _inside(shard: Path, member: tarfile.TarInfo) -> PurePosixPath:
     name = member.name.replace("\\", "/")
     if not name.isprintable():  # among others, bytes that are no UTF-8
         refuse(shard, f"has a member with the name {clipped(ascii(member.name))}, which cannot be written")
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.name:
         refuse(shard, f"has a member named {clipped(member.name)!r}, which leads out of the archive")
-    if not member.isreg() or member.issparse():
-        refuse(shard, f"has the member {clipped(member.name)!r}, which is a link or no plain file")
-    stem, _, suffix = path.name.partition(".")
-    return str(path.parent / stem), suffix.lower()
+    return path
 
 
 def _content(archive: tarfile.TarFile, shard: Path, member: tarfile.TarInfo, *, label: bool) -> bytes:

@@ -1,12 +1,11 @@
 """Reads data sets whose list is a CSV file with columns for path, class, split and perhaps group."""
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from fieldmark.errors import InputError
 from fieldmark.tools.books.files import clipped, refuse
+from fieldmark.tools.datasets.csv_file import read_csv
 from fieldmark.tools.datasets.labelled import Rows
 from fieldmark.tools.datasets.layouts import CsvLayout
 from fieldmark.tools.datasets.listing import Listing, inside
@@ -61,32 +60,6 @@ def read_table(layout: CsvLayout, root: Path) -> Listing:
         ordered=True,
         groups=groups,
     )
-
-
-def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV file that has at least these columns, with no value missing in them.
-
-    Raises:
-        InputError: It cannot be read, lacks a column, or has a row that is too short.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            head = reader.fieldnames or ()
-            for column in columns:
-                if column not in head:
-                    refuse(path, f"has no column {column!r}", hint="Is it the right file?")
-            rows: list[dict[str, str]] = []
-            for row in reader:
-                kept = {column: row[column] for column in columns}
-                if None in kept.values():
-                    refuse(path, f"is too short in line {reader.line_num}")
-                rows.append(kept)
-            return rows
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{str(path)!r} is no CSV file: {error}.", hint="Is it the right file?") from error
 
 
 def _class_names(layout: CsvLayout, folder: Path) -> Mapping[str, str]:

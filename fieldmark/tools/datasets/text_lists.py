@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from fieldmark.errors import InputError
+from fieldmark.reading import read_text
+from fieldmark.records.names import one_name
 from fieldmark.tools.books.files import clipped, refuse
 from fieldmark.tools.datasets.labelled import Rows
 from fieldmark.tools.datasets.layouts import BirdLists, Lists
@@ -21,7 +23,7 @@ def read_lists(layout: Lists, root: Path, *, train: bool) -> Listing:
         InputError: A list is missing, or has a line that is not understood.
     """
     folder = root / layout.folder
-    classes = text_lines(folder / layout.classes)
+    classes = tuple(map(one_name, text_lines(folder / layout.classes)))
     if len(set(classes)) < len(classes):
         refuse(folder / layout.classes, "has a class twice")
     rows: Rows = {}
@@ -32,7 +34,7 @@ def read_lists(layout: Lists, root: Path, *, train: bool) -> Listing:
         pairs = rows.setdefault(split, [])
         for number, line in enumerate(text_lines(path), start=1):
             image, _, label = line.partition(" ")
-            label = label.strip()
+            label = one_name(label)
             if label not in classes:
                 refuse(
                     path,
@@ -83,7 +85,7 @@ def text_lines(path: Path) -> tuple[str, ...]:
         InputError: It cannot be read, or is not UTF-8.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+import pi_heif
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from fieldmark.errors import InputError
@@ -25,6 +26,19 @@ LARGEST_DECODED = 2 * 89_478_485
 # EPS is PostScript: Pillow would hand the file to Ghostscript, that is, run it as a program. The others are
 # only recognised by Pillow, never decoded.
 _NEVER_OPENED = frozenset({"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "WMF"})
+# Formats that Pillow knows by content and not, or not in full, by suffix.
+_MORE_SUFFIXES = {
+    ".mpo": "JPEG",
+    ".jps": "JPEG",
+    ".jif": "JPEG",
+    ".jfi": "JPEG",
+    ".spi": "SPIDER",
+    ".spider": "SPIDER",
+    ".pam": "PPM",
+    ".imt": "IMT",
+}
+_PNG = b"\x89PNG\r\n\x1a\n"
+_WORDS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
 _SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
 
 
@@ -42,15 +56,18 @@ class UnusableImageError(InputError):
 
 
 def image_formats() -> tuple[str, ...]:
-    """The names of all formats that are decoded, in Pillow's spelling."""
+    """The names of all formats that are decoded, in Pillow's spelling: its own, and HEIF (HEIC)."""
     Image.init()
+    if "HEIF" not in Image.OPEN:
+        pi_heif.register_heif_opener()
     return tuple(sorted(set(Image.OPEN) - _NEVER_OPENED))
 
 
 def image_suffixes() -> frozenset[str]:
     """The lower-case file suffixes, with the dot, of all formats that are decoded."""
     formats = set(image_formats())
-    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats)
+    known = Image.registered_extensions() | _MORE_SUFFIXES
+    return frozenset(suffix for suffix, name in known.items() if name in formats)
 
 
 @contextmanager
@@ -79,7 +96,7 @@ def open_header(file: IO[bytes], *, path: Path, max_pixels: int = MAX_PIXELS) ->
         UnusableImageError: It is no picture, or too large.
     """
     try:
-        image = Image.open(file, formats=image_formats())
+        image = _opened(file)
     except UnidentifiedImageError:
         raise UnusableImageError(path, "not an image that can be read, whatever its name says") from None
     except Image.DecompressionBombError:
@@ -98,6 +115,30 @@ def open_header(file: IO[bytes], *, path: Path, max_pixels: int = MAX_PIXELS) ->
     if isinstance(image, ImageFile.StubImageFile):
         raise UnusableImageError(path, f"the format {image.format} cannot be decoded here")
     return image
+
+
+def _opened(file: IO[bytes]) -> Image.Image:
+    """Pillow's image; a PNG whose texts or colour profile pass Pillow's limits is opened without them."""
+    try:
+        return Image.open(file, formats=image_formats())
+    except ValueError:
+        file.seek(0)
+        if file.read(len(_PNG)) != _PNG:
+            raise
+        file.seek(0)
+        return Image.open(io.BytesIO(_without_words(file)), formats=image_formats())
+
+
+def _without_words(file: IO[bytes]) -> bytes:
+    """A PNG file without the chunks that say nothing of its pixels."""
+    kept = [file.read(len(_PNG))]
+    while len(head := file.read(8)) == 8:
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] in _WORDS:
+            file.seek(length + 4, io.SEEK_CUR)
+            continue
+        kept += [head, file.read(length + 4)]
+    return b"".join(kept)
 
 
 def decode_bytes(data: bytes, *, path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -119,7 +160,16 @@ def decode_bytes(data: bytes, *, path: Path, max_pixels: int = MAX_PIXELS) -> Im
     """
     if not data:
         raise UnusableImageError(path, "empty file")
-    return upright_rgb(open_header(io.BytesIO(data), path=path, max_pixels=max_pixels), path=path)
+    image = open_header(io.BytesIO(data), path=path, max_pixels=max_pixels)
+    try:
+        image.load()
+    except ValueError:
+        if data.startswith(_PNG):  # texts may stand behind the pixels, too
+            plain = io.BytesIO(_without_words(io.BytesIO(data)))
+            image = open_header(plain, path=path, max_pixels=max_pixels)
+    except Exception as error:  # hostile files make decoders raise anything
+        raise UnusableImageError(path, f"broken or truncated ({_short(error)})") from error
+    return upright_rgb(image, path=path)
 
 
 def upright_rgb(image: Image.Image, *, path: Path) -> Image.Image:

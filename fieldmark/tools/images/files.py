@@ -3,9 +3,10 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from PIL import Image
 
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, NoImagesError
+from fieldmark.reading import NotRegularError, open_regular, read_bytes
 from fieldmark.records import Skipped
+from fieldmark.records.names import one_name
+from fieldmark.records.predictions import passed_over_in_words
 from fieldmark.tools.images.decode import (
     MAX_PIXELS,
     UnusableImageError,
@@ -41,8 +45,8 @@ __all__ = [
 Given = Path | str | Picture
 """One image or folder as a user gives it: a path, a PIL image, or an array uint8 `[H, W, 3]`."""
 
-# Without blocking: a pipe named like a picture must not hold up the search. Windows knows text files.
-_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+MOST_BYTES = 1 << 30
+"""A larger file is skipped: no picture within the limit on pixels needs as much."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,14 @@ class FoundImages:
         skipped: The unusable ones by name, with the reason.
         inputs: All of them, usable or not, in the order given; one that was given twice stands here twice. A
             folder stands for its files in the order of their names.
-        other_files: How many files in folders were passed over because their suffix is no image's.
+        passed_over: How many files in folders were passed over because their suffix is no image's, by suffix
+            in lower case ("" for none); the most frequent first.
     """
 
     images: tuple[ImageFile, ...]
     skipped: tuple[Skipped, ...] = ()
     inputs: tuple[ImageFile | Skipped, ...] = ()
-    other_files: int = 0
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
 
 def find_images(
@@ -106,9 +111,9 @@ def find_images(
     usable = tuple(each for each in results if isinstance(each, ImageFile))
     skipped = (*lost, *(each for each in checked.values() if isinstance(each, Skipped)))
     if not usable:
-        raise _no_images(names, skipped, walk.other_files)
+        raise _no_images(names, skipped, walk.passed_over)
     inputs = results if len(given) == 1 else _one_for_each(found, checked)
-    return FoundImages(usable, skipped, tuple(inputs), other_files=walk.other_files)
+    return FoundImages(usable, skipped, tuple(inputs), passed_over=dict(walk.passed_over.most_common()))
 
 
 def with_files(found: FoundImages, folder: Path) -> FoundImages:
@@ -125,7 +130,7 @@ def with_files(found: FoundImages, folder: Path) -> FoundImages:
             path = folder / f"{image.content_hash}.png"
             if not path.is_file():
                 write_whole(path, (image.bytes(),))
-            content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
+            content_hash = hashlib.sha256(read_bytes(path, most=MOST_BYTES)).hexdigest()
             written[str(image.path)] = ImageFile(path, content_hash, image.label)
     if not written:
         return found
@@ -165,9 +170,14 @@ def _one_for_each(
                 yield result
 
 
-def image_files(folder: Path) -> tuple[Path, ...]:
-    """The files in a folder, and in folders within it, that are images by their suffix; none is opened."""
-    return tuple(each for each in _Walk().files([folder]) if isinstance(each, Path))
+def image_files(folder: Path) -> tuple[tuple[Path, ...], Counter[str]]:
+    """The files in a folder, and in folders within it, that are images by their suffix; none is opened.
+
+    Returns:
+        The files, and how many others there are by suffix.
+    """
+    walk = _Walk()
+    return tuple(each for each in walk.files([folder]) if isinstance(each, Path)), walk.passed_over
 
 
 def read_unchanged(image: ImageFile) -> bytes:
@@ -185,7 +195,7 @@ def read_unchanged(image: ImageFile) -> bytes:
     if isinstance(image, ImageInMemory):
         return image.bytes()
     try:
-        data = image.path.read_bytes()
+        data = read_bytes(image.path, most=MOST_BYTES)
     except FileNotFoundError:
         raise UnusableImageError(image.path, "vanished since it was found") from None
     except OSError as error:
@@ -213,7 +223,7 @@ def decode(image: ImageFile | Path, *, max_pixels: int = MAX_PIXELS) -> Image.Im
     if isinstance(image, ImageFile):
         return decode_bytes(read_unchanged(image), path=image.path, max_pixels=max_pixels)
     try:
-        data = image.read_bytes()
+        data = read_bytes(image, most=MOST_BYTES)
     except OSError as error:
         raise UnusableImageError(image, f"cannot be read ({error.strerror or error})") from error
     return decode_bytes(data, path=image, max_pixels=max_pixels)
@@ -223,7 +233,7 @@ class _Walk:
     """One walk over the given paths; remembers the folders it has been in and what it passed over."""
 
     def __init__(self) -> None:
-        self.other_files = 0
+        self.passed_over: Counter[str] = Counter()
         self._suffixes = image_suffixes()
         self._folders: set[tuple[int, int]] = set()
         self._files: set[str] = set()
@@ -246,7 +256,7 @@ class _Walk:
                 status = path.stat()
                 if not stat.S_ISDIR(status.st_mode):
                     if path.suffix.lower() not in self._suffixes:
-                        self.other_files += 1
+                        self.passed_over[as_text(path.suffix.lower())] += 1
                     elif self._is_new(path):
                         yield path
                     continue
@@ -284,27 +294,30 @@ def _check(path: Path, *, labels_from_folders: bool, max_pixels: int) -> ImageFi
     if not is_text(absolute if labels_from_folders else path):
         return Skipped(path=as_text(path), reason="its name is no valid text (UTF-8)")
     try:
-        # Without blocking: a pipe named like a picture must not hold up the search.
-        with os.fdopen(os.open(path, _OPEN_FLAGS), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                return Skipped(path=as_text(path), reason="not a regular file")
-            if status.st_size == 0:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
                 return Skipped(path=as_text(path), reason="empty file")
+            if size > MOST_BYTES:
+                return Skipped(path=as_text(path), reason=f"larger than {MOST_BYTES // 1024**2} MiB")
             open_header(file, path=path, max_pixels=max_pixels)
             file.seek(0)
             content_hash = hashlib.file_digest(file, "sha256").hexdigest()
     except UnusableImageError as error:
         return Skipped(path=as_text(path), reason=error.reason)
+    except NotRegularError:
+        return Skipped(path=as_text(path), reason="not a regular file")
     except FileNotFoundError:
         return Skipped(path=as_text(path), reason="no such file or folder")
     except OSError as error:
         return Skipped(path=as_text(path), reason=f"cannot be read ({error.strerror or error})")
-    label = absolute.parent.name if labels_from_folders else None
+    label = one_name(absolute.parent.name) if labels_from_folders else None
     return ImageFile(path=path, content_hash=content_hash, label=label)
 
 
-def _no_images(given: Sequence[Path | str], skipped: Sequence[Skipped], other_files: int) -> NoImagesError:
+def _no_images(
+    given: Sequence[Path | str], skipped: Sequence[Skipped], passed_over: Mapping[str, int]
+) -> NoImagesError:
     if not given:
         return NoImagesError("No image files or folders were given.", hint="Name at least one.")
     where = ", ".join(as_text(each) for each in given[:3]) + (", …" if len(given) > 3 else "")
@@ -316,6 +329,6 @@ def _no_images(given: Sequence[Path | str], skipped: Sequence[Skipped], other_fi
             hint="Check the paths and the files.",
         )
     return NoImagesError(
-        f"No image in {where}; {other_files} other file(s) were passed over.",
-        hint="Images are known by their suffix, such as .jpg, .png or .webp; name other files one by one.",
+        f"No image in {where}. {passed_over_in_words(passed_over) or 'No file is there.'}",
+        hint="Images are known by their suffix, such as .jpg, .png or .heic; name other files one by one.",
     )

@@ -1,5 +1,6 @@
 """Checks paths that a user gave, and writes a path as text that can be stored."""
 
+import unicodedata
 from pathlib import Path
 
 
@@ -12,6 +13,21 @@ def is_there(path: Path | str) -> bool:
         return Path(path).exists()
     except OSError:
         return False
+
+
+def spelled_as_there(path: Path) -> Path:
+    """A path as its file is spelled: lists and file systems may compose the same letters in two ways.
+
+    Where no spelling is there, the path comes back as it was.
+    """
+    text = str(path)
+    if text.isascii() or is_there(path):
+        return path
+    for form in ("NFC", "NFD"):
+        other = Path(unicodedata.normalize(form, text))
+        if is_there(other):
+            return other
+    return path
 
 
 def is_text(path: Path | str) -> bool:

@@ -40,6 +40,7 @@ def write_manifest(
     stop_reason: str,
     counts: Mapping[str, int],
     skipped: tuple[Skipped, ...] = (),
+    passed_over: Mapping[str, int] | None = None,
     seed: int | None = None,
     notes: tuple[str, ...] = (),
     earlier: RunManifest | None = None,
@@ -58,6 +59,7 @@ def write_manifest(
         stop_reason: Why the run stopped.
         counts: What came out, in numbers.
         skipped: Files that were not used; those that failed at encoding are added.
+        passed_over: Files in folders that were passed over, by suffix.
         seed: The run's seed, where it has one.
         notes: What a reader must know.
         earlier: The manifest of the stop that this run was resumed from; what it spent is added.
@@ -88,6 +90,7 @@ def write_manifest(
         stop_reason=stop_reason,
         counts=dict(counts),
         skipped=skipped + encoder.failures,
+        passed_over=dict(passed_over or {}),
         notes=random + notes,
     )
     run.write_manifest(manifest)

@@ -8,6 +8,7 @@ import pytest
 from fieldmark.app.evaluate.inputs import OwnData, read_captions
 from fieldmark.app.inputs import check_classes, find_given, read_class_names
 from fieldmark.errors import ClassNamesError, NoImagesError
+from fieldmark.records.names import one_name
 from fieldmark.tools.images.files import ImageFile
 
 LONG = tuple(f"warbler number {n}" for n in range(40))
@@ -36,8 +37,8 @@ def test_a_file_of_names_may_have_comments(tmp_path: Path) -> None:
 def test_two_spellings_of_one_name_are_no_rivals(one: str, other: str) -> None:
     with pytest.raises(ClassNamesError, match=f"'{one}' and '{other}' are one name in two spellings"):
         check_classes([one, "heron", other])
-    assert check_classes([one, "heron"]) == (one, "heron")
-    assert check_classes(name for name in (one, "heron")) == (one, "heron")
+    assert check_classes([one, "heron"]) == (one_name(one), "heron")
+    assert check_classes(name for name in (one, "heron")) == (one_name(one), "heron")
     with pytest.raises(ClassNamesError, match="a set, whose order changes"):
         check_classes({one, "heron"})
 

@@ -67,12 +67,12 @@ def test_lines_answer_whatever_is_asked(tmp_path: Path) -> None:
 
 
 def test_what_no_line_answers_stays_open(tmp_path: Path) -> None:
-    owner = answers(tmp_path, '{"image": "1.jpg", "label": "in"}')
+    owner = answers(tmp_path, '{"image": "wren/1.jpg", "label": "in"}\n{"image": "2.jpg", "label": "in"}')
     reply = say(owner, BoardToLabel(turn="1", images=tuple(IMAGES)))
     assert isinstance(reply, LabelReply)
-    assert [label.image[:1] for label in reply.labels] == ["a", "b"], "a name stands for all files of it"
+    assert [label.image[:1] for label in reply.labels] == ["a", "c"]
     assert say(owner, ScopeQuestion(turn="2", question="?")) == ScopeReply()
-    assert say(owner, BlindBatch(turn="3", images=("c" * 64,), done=0, of=1)) == LabelReply()
+    assert say(owner, BlindBatch(turn="3", images=("b" * 64,), done=0, of=1)) == LabelReply()
     edit = DefinitionEdit(kind="add", clause=Clause(id="c1", role="negative", text="x"))
     offer = EditOffer(turn="4", edit=edit, diff=(), flips=(), f1_before=None, f1_after=None)
     assert say(owner, offer) == OfferReply(accept=False)
@@ -106,3 +106,29 @@ def test_a_key_that_is_none_is_named(tmp_path: Path) -> None:
         answers(tmp_path, '{"imag": "1.jpg", "label": "in"}')
     with pytest.raises(InputError, match="no answer: label: Input should be"):
         answers(tmp_path, '{"image": "1.jpg", "label": "maybe"}')
+
+
+def test_a_name_of_two_images_is_refused_with_both_paths(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'1\.jpg' names 2 images: '/pool/wren/1\.jpg' and '/pool/robin/1"):
+        answers(tmp_path, '{"image": "1.jpg", "label": "in"}')
+    alike = {"a" * 63 + end: ImageFile(Path(f"/pool/{end}.jpg"), "a" * 63 + end) for end in "12"}
+    (tmp_path / "hash.jsonl").write_text('{"image": "aaaaaaaa", "label": "in"}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"names 2 images: '/pool/1\.jpg' and '/pool/2\.jpg'"):
+        read_answers(tmp_path / "hash.jsonl", alike)
+
+
+def test_a_whole_path_is_that_image_alone(tmp_path: Path) -> None:
+    inside = {"a" * 64: ImageFile(Path("1.jpg"), "a" * 64), "b" * 64: ImageFile(Path("x/1.jpg"), "b" * 64)}
+    (tmp_path / "a.jsonl").write_text('{"image": "1.jpg", "label": "in"}', encoding="utf-8")
+    owner = read_answers(tmp_path / "a.jsonl", inside)
+    reply = say(owner, BoardToLabel(turn="1", images=tuple(inside)))
+    assert isinstance(reply, LabelReply)
+    assert [label.image[:1] for label in reply.labels] == ["a"]
+
+
+def test_a_name_is_found_however_its_letters_are_composed(tmp_path: Path) -> None:
+    apart = {"a" * 64: ImageFile(Path("/pool/ha\u0308her.jpg"), "a" * 64)}
+    (tmp_path / "a.jsonl").write_text('{"image": "h\u00e4her.jpg", "label": "in"}', encoding="utf-8-sig")
+    reply = say(read_answers(tmp_path / "a.jsonl", apart), BoardToLabel(turn="1", images=tuple(apart)))
+    assert isinstance(reply, LabelReply)
+    assert len(reply.labels) == 1

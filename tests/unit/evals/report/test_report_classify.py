@@ -51,6 +51,15 @@ def test_page_stands_alone_and_is_sound(tmp_path: Path, predict: Predict, open_p
     assert "2 of 3 images were resolved to a single class; 1 may still be one of several." in page.text
 
 
+def test_files_that_were_passed_over_are_counted_by_suffix(tmp_path: Path, predict: Predict):
+    run = finished_run(tmp_path, [predict("wren", "wren")], classes=("wren", "crow"))
+    assert "Passed over" not in page_of(run).text
+    page = page_of(run, passed_over={".jxl": 1200, "": 3})
+    assert "Passed over" in page.text
+    assert ".jxl 1,200" in " ".join(page.text.split())
+    assert "none 3" in " ".join(page.text.split())
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_data(tmp_path: Path, predict: Predict, open_prediction: Predict, name: str):
     contribution = Contribution(

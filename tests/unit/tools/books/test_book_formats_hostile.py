@@ -236,8 +236,8 @@ def test_names_that_could_be_taken_for_something_else_stay_names(tmp_path: Path)
     odd = {"format": ["a striped coat of fur"], "{0}, which ": ["has %s and {x}"], "__class__": ["a\nb c d"]}
     path.write_text(json.dumps(odd))
     book = import_book(path).book
-    assert book.texts("{0}, which ") == ["{0}, which , which has %s and {x}"]
-    assert list(export_book(book, "dclip").value) == list(odd)
+    assert book.texts("{0}, which ") == ["{0}, which, which has %s and {x}"]
+    assert list(export_book(book, "dclip").value) == ["format", "{0}, which", "__class__"]
     assert import_book(path, format="cupl").book.texts("__class__") == ["a\nb c d"]
 
 

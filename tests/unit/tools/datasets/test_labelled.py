@@ -1,7 +1,9 @@
 """Labelled images out of folders, lists and split files; shots, repeats, strangers and missing images."""
 
+import codecs
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 from fieldmark.errors import ClassNamesError, InputError, NoImagesError
 from fieldmark.tools.datasets.labelled import LabelledImages, read_labelled
+from fieldmark.tools.datasets.reading import read_test_set
 
 
 def draw(path: Path, shade: int) -> Path:
@@ -113,12 +116,12 @@ def test_a_class_may_be_the_number_0(folder: Path, tmp_path: Path) -> None:
         read_labelled(lines, shots=1, seed=0)
 
 
-def test_exotic_line_ends_are_part_of_a_name(folder: Path, tmp_path: Path) -> None:
+def test_exotic_line_ends_end_no_row(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "list.csv"
     table.write_text(
         "path,label\nbirds/wren/0.png,a\u2028b\r\nbirds/finch/0.png,c\u0085d\n", encoding="utf-8", newline=""
     )
-    assert read_labelled(table, shots=1, seed=0).classes == ("a\u2028b", "c\u0085d")
+    assert read_labelled(table, shots=1, seed=0).classes == ("a b", "c d")
 
 
 def test_split_files_of_coop_and_proapo(folder: Path, tmp_path: Path) -> None:
@@ -165,5 +168,45 @@ def test_a_class_folder_whose_name_is_no_text_is_refused(folder: Path) -> None:
 def test_a_cell_of_a_megabyte_is_no_traceback(folder: Path, tmp_path: Path) -> None:
     listed = tmp_path / "list.csv"
     listed.write_text("path,label\n" + "a" * 200_000 + ",finch\n")
-    with pytest.raises(InputError, match="labelled images"):
+    with pytest.raises(InputError, match="no CSV file"):
         read_labelled(listed, shots=1, seed=0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le-mark"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "sep=;"])
+def test_lists_as_spreadsheets_write_them(
+    folder: Path, tmp_path: Path, encoding: str, separator: str
+) -> None:
+    given = separator[-1]
+    rows = [
+        ["Path", "Label", "Note"],
+        ["birds/wren/0.png", "Zaunkönig", "a, b"],
+        ["birds/finch/0.png", "Fink", ""],
+    ]
+    lines = [given.join(f'"{cell}"' if given in cell else cell for cell in row) for row in rows]
+    text = "\r\n".join([*(["sep=;"] if separator == "sep=;" else []), *lines, given * 2, ""])
+    data = codecs.BOM_UTF16_BE + text.encode("utf-16-be") if "mark" in encoding else text.encode(encoding)
+    for name in ("list.csv", "list.CSV", "list.tsv"):
+        (tmp_path / name).write_bytes(data)
+        found = read_labelled(tmp_path / name, shots=1, seed=0)
+        assert found.classes == ("Zaunkönig", "Fink")
+
+
+def test_folders_that_programs_leave_behind_are_no_classes(folder: Path) -> None:
+    for name in (".ipynb_checkpoints", "__MACOSX"):
+        (folder / name).mkdir()
+    before = read_labelled(folder, shots=1, seed=0)
+    assert set(before.classes) == {"finch", "heron", "wren"}
+    assert not any("without images" in note for note in before.notes)
+
+
+def test_folders_named_by_wordnet_say_how_to_get_names(tmp_path: Path, folder: Path) -> None:
+    for number, name in enumerate(("n01440764", "n01443537")):
+        shutil.copytree(folder / ("finch", "wren")[number], tmp_path / "numbers" / name)
+    (tmp_path / "numbers" / "n01440764" / "photo.jxl").write_bytes(b"x")
+    found = read_labelled(tmp_path / "numbers", shots=1, seed=0)
+    assert any("n01440764, which no model knows" in note and "imagenet" in note for note in found.notes)
+    assert any("1 .jxl" in note for note in found.notes)
+    named = read_test_set(tmp_path / "numbers", domain="imagenet", part=True)
+    assert {image.label for image in named.test} == {"tench", "goldfish"}
+    assert not any("no model knows" in note for note in named.notes)

@@ -367,8 +367,8 @@ def test_a_folder_of_ones_own_that_is_to_be_a_published_set(own: Path, made_up: 
     with pytest.raises(InputError, match=r"has 9 test images; Three Birds has 6 \(usual\)"):
         read_test_set(own, domain=made_up())
     assert "A part of Three Birds" in read_test_set(own, domain=made_up(), part=True).notes[0]
-    draw(own / "__MACOSX" / "0.png", 99)
-    with pytest.raises(ClassNamesError, match="has the class '__MACOSX'"):
+    draw(own / "__other" / "0.png", 99)
+    with pytest.raises(ClassNamesError, match="has the class '__other'"):
         read_test_set(own, domain=known, part=True)
 
 

@@ -286,3 +286,31 @@ def test_told_from_other_folders(shard_folder: Path, tmp_path: Path) -> None:
     assert is_shard_folder(shard_folder)
     assert not is_shard_folder(tmp_path)
     assert not is_shard_folder(tmp_path / "none")
+
+
+def test_names_may_have_dots(shard_folder: Path, pictures: PictureFolder) -> None:
+    members = [
+        ("IMG.001.png", picture(1)), ("IMG.001.cls", b"0"),
+        ("IMG.002.cls", b"1"), ("IMG.002.png", picture(2)),
+        ("v1.2/s.cls", b"2"), ("v1.2/s.seg.png", picture(9)), ("v1.2/s.png", picture(3)),
+    ]  # fmt: skip
+    write_tar(shard_folder / "test" / "1.tar", members)
+    rows = read_shards(shard_folder, pictures, train=False).rows["test"]
+    assert [(path.read_bytes(), label) for path, label in rows[3:]] == [
+        (picture(1), "barn owl"),
+        (picture(2), "eagle"),
+        (picture(3), "wren"),
+    ]
+
+
+def test_what_macos_puts_beside_files_is_none_of_them(shard_folder: Path, pictures: PictureFolder) -> None:
+    members = [
+        ("._s1.png", b"x"), ("s1.png", picture(1)), ("._s1.cls", b"x"), ("s1.cls", b"0"),
+        ("__MACOSX/._s1.png", b"x"),
+    ]  # fmt: skip
+    write_tar(shard_folder / "test" / "1.tar", members)
+    assert len(read_shards(shard_folder, pictures, train=False).rows["test"]) == 4
+    alone = shard_folder / "alone"
+    (alone / "test").mkdir(parents=True)
+    (alone / "test" / "._0.tar").write_bytes(b"x")
+    assert not is_shard_folder(alone)

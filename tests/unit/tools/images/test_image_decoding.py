@@ -1,6 +1,8 @@
 """Decoding: every kind of picture ends up upright, opaque, 8-bit RGB, with the colours one expects."""
 
+import base64
 import io
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from fieldmark.tools.images.decode import (
     decode_bytes,
     image_formats,
     image_suffixes,
+    open_header,
 )
 
 HERE = Path("picture")
@@ -164,3 +167,44 @@ def test_every_cut_of_a_file_is_either_decoded_or_refused():
             assert decode_bytes(data[:end], path=HERE).mode == "RGB"
         except UnusableImageError as error:
             assert error.reason
+
+
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAA"
+    "ACJpbG9jAAAAAERAAAEAAQAAAAABoQABAAAAAAAAADAAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRt"
+    "AAAAAAABAAAA/WlwcnAAAADdaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMA"
+    "AAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5j"
+    "bHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAAEAAAAABAAAAIAAAAAEAAAAAAAAAAv///+AAAAACAAAAEHBp"
+    "eGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWBAgMFhAAAADhtZGF0AAAALCgBr1iK2BOSX//Sg+R72f/4odFbelX/YOuv1A+6"
+    "GsPesLmkReEt/wyjXleA"
+)
+"""A red picture of 64 × 32 pixels with a blue stripe of 16 at its left, as phones write them."""
+
+
+def test_pictures_of_phones_are_decoded():
+    pixels = np.asarray(decode_bytes(HEIC, path=HERE)).astype(int)
+    assert pixels.shape == (32, 64, 3)
+    assert np.abs(pixels[16, 4] - (40, 60, 200)).max() <= 6
+    assert np.abs(pixels[16, 40] - (200, 40, 40)).max() <= 6
+    with pytest.raises(UnusableImageError):
+        decode_bytes(HEIC[:430], path=HERE)
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".heif", ".hif", ".avif", ".mpo", ".ico", ".spi", ".spider"])
+def test_what_is_decoded_is_found_by_its_suffix(suffix):
+    assert suffix in image_suffixes()
+
+
+@pytest.mark.parametrize("place", ["before", "behind"])
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_large_metadata_does_not_make_a_picture_broken(kind, place):
+    packed = zlib.compress(bytes(5_000_000))
+    body = {b"zTXt": b"a\0\0", b"iTXt": b"a\0\1\0\0\0", b"iCCP": b"a\0\0"}[kind] + packed
+    chunk = len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+    data = data_of(Image.new("RGB", (16, 16), (200, 40, 40)), "PNG")
+    at = 33 if place == "before" else data.index(b"IEND") - 4
+    large = data[:at] + chunk + data[at:]
+    assert np.asarray(decode_bytes(large, path=HERE))[8, 8].tolist() == [200, 40, 40]
+    assert open_header(io.BytesIO(large), path=HERE).size == (16, 16)
+    with pytest.raises(UnusableImageError):
+        decode_bytes(large[: at + len(chunk) // 2] if place == "before" else large[:60], path=HERE)

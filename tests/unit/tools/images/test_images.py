@@ -11,8 +11,16 @@ import pytest
 from PIL import Image
 
 from fieldmark.errors import NoImagesError
+from fieldmark.records.predictions import passed_over_in_words
 from fieldmark.tools.images import files as images_module
-from fieldmark.tools.images.files import ImageFile, UnusableImageError, decode, find_images, read_unchanged
+from fieldmark.tools.images.files import (
+    MOST_BYTES,
+    ImageFile,
+    UnusableImageError,
+    decode,
+    find_images,
+    read_unchanged,
+)
 
 
 def save(path: Path, color: object = (200, 30, 30), size: tuple[int, int] = (8, 6)) -> Path:
@@ -41,7 +49,7 @@ def test_a_folder_is_walked_in_the_order_of_names_and_hidden_things_are_passed_o
         "b/2.png",
         "c.WEBP",
     ]
-    assert found.other_files == 2
+    assert sum(found.passed_over.values()) == 2
     assert found.skipped == ()
     assert find_images([str(tmp_path)]) == found
 
@@ -100,7 +108,7 @@ def test_a_file_given_by_name_is_tried_whatever_its_suffix(tmp_path):
     plain = tmp_path / "picture"
     save(tmp_path / "a.png").rename(plain)
     assert names(find_images(plain)) == ["picture"]
-    with pytest.raises(NoImagesError, match=r"1 other file"):
+    with pytest.raises(NoImagesError, match=r"1 file \(1 without a suffix\)"):
         find_images(tmp_path)
 
 
@@ -238,3 +246,25 @@ def test_strange_names_work(tmp_path):
     for name in ("ünï 🦜.png", "{curly} %s.png", "-rf.png", "a\nb.png"):
         save(tmp_path / name)
     assert len(find_images(tmp_path).images) == 4
+
+
+def test_what_is_passed_over_is_counted_by_suffix_and_named(tmp_path):
+    save(tmp_path / "a.png")
+    for name in ("b.JXL", "c.jxl", "d.cr2", "e/f.txt", "noted"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    found = find_images(tmp_path)
+    assert found.passed_over == {".jxl": 2, ".cr2": 1, ".txt": 1, "": 1}
+    said = passed_over_in_words(found.passed_over)
+    assert said == "Passed over by suffix: 5 files (2 .jxl, 1 .cr2, 1 .txt, 1 without a suffix)."
+    assert passed_over_in_words({}) == ""
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(NoImagesError, match=r"2 \.jxl"):
+        find_images(tmp_path)
+
+
+def test_a_file_larger_than_any_picture_is_skipped_by_its_size(tmp_path):
+    save(tmp_path / "a.png")
+    with (tmp_path / "b.png").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    assert reasons(find_images(tmp_path)) == {"b.png": "larger than 1024 MiB"}
