@@ -35,14 +35,14 @@ class RandomEncoder:
         self.known: dict[tuple, torch.Tensor] = {}
 
     def encode_images(self, images, *, progress=None):
-        from fieldmark.tools.clip.encoder import Encoded
+        from fieldmark.tools.clip.encoder import EncodedImages
 
         key = (images[0].content_hash, len(images)) if images else ()
         if key not in self.known:
             seed = int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:6])
             drawn = torch.randn(len(images), self.width, generator=torch.Generator().manual_seed(seed))
             self.known[key] = torch.nn.functional.normalize(drawn, dim=1)
-        return Encoded(self.known[key], torch.ones(len(images), dtype=torch.bool))
+        return EncodedImages(self.known[key], torch.ones(len(images), dtype=torch.bool))
 
     def encode_texts(self, texts, *, progress=None):
         rows = np.empty((len(texts), self.width), dtype=np.float32)
@@ -92,7 +92,7 @@ def measure(given) -> None:
     from fieldmark.aviary.guide.guide import Guide
     from fieldmark.errors import FieldmarkError
     from fieldmark.evals.methods.registry import methods_named
-    from fieldmark.evals.table.bench import Bench
+    from fieldmark.evals.table.bench import EvalBench
     from fieldmark.tools.runs.folder import RunFolder
 
     (method,) = methods_named([given.methods])
@@ -100,7 +100,7 @@ def measure(given) -> None:
     llm = DirectGuide(Guide(()))
     with tempfile.TemporaryDirectory() as folder:
         encoder = RandomEncoder(given.width)
-        bench = Bench.of(test_set(given), encoder=encoder, llm=llm, run=RunFolder(Path(folder)))
+        bench = EvalBench.of(test_set(given), encoder=encoder, llm=llm, run=RunFolder(Path(folder)))
         bench.vectors.sum()
         before, begun = peak(), time.perf_counter()
         try:

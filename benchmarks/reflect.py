@@ -20,7 +20,7 @@ from fieldmark.app.stores import Stores, open_stores
 from fieldmark.cache.bytestore import open_byte_store
 from fieldmark.evals.table.aviary_source import Aviary
 from fieldmark.evals.table.source import Workplace
-from fieldmark.records import Limits
+from fieldmark.records import UsageLimits
 from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.run import Run
@@ -37,7 +37,7 @@ def searched(options: OptimizeOptions, shots: int, stores: Stores) -> OptimizeRe
             shots=shots,
             folder=stores.aviary,
             answers=answers,
-            limits=Limits(),
+            limits=UsageLimits(),
             progress=no_progress,
         )
 

@@ -13,7 +13,7 @@ import torch
 from fieldmark.agents.optimize.history import Journal, history_lines
 from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.tools.search.algebra import Arena, Parts
-from fieldmark.tools.search.candidates import Candidate, Menu, part_key
+from fieldmark.tools.search.candidates import PromptCandidate, PromptMenu, part_key
 from fieldmark.tools.search.fitness import EntropyFitness
 from fieldmark.tools.search.generation import evolve, proposals, search_seed
 from fieldmark.tools.search.operators import OPERATORS, Add, Crossover, Mutate, Remove, Replace
@@ -59,8 +59,8 @@ def main() -> None:
         scale=scale, classes=given.classes, still=scale * images @ matrix.T,
     )  # fmt: skip
     slots = tuple(tuple(numbers[p] for p in inside if int(owner[p]) == c) for c in group)
-    menu = Menu(slots, keys)
-    start = Candidate(tuple(numbers[part] for part in book if part in numbers), 0)
+    menu = PromptMenu(slots, keys)
+    start = PromptCandidate(tuple(numbers[part] for part in book if part in numbers), 0)
     print(
         f"{given.classes} classes, {given.shots} shot(s), {given.width} dimensions, group of {len(group)}, "
         f"{given.units} units a class, {torch.get_num_threads()} thread(s)"
@@ -75,7 +75,7 @@ def main() -> None:
         ),
     ):
         seen: set[int] = set()
-        parents: tuple[Candidate, ...] = (start,)
+        parents: tuple[PromptCandidate, ...] = (start,)
         scored, size, took = 0, 0, {"search": 0.0, "history": 0.0}
         processor = time.process_time()
         later = BackgroundWriter()

@@ -10,17 +10,17 @@ from fieldmark import (
     ConceptBuilder,
     ConceptClassifier,
     ConceptConversation,
+    ConversationQuestion,
+    ConversationReply,
     DefineOptions,
     EditOffer,
     ImageLabel,
     LabelReply,
     OfferReply,
-    Payload,
-    Reply,
-    Reveal,
     RevealReply,
     ScopeQuestion,
     ScopeReply,
+    VerdictReveal,
     aviary,
 )
 
@@ -30,12 +30,12 @@ HOME = Path("home")
 class ByFolder:
     """Answers every question of the conversation, and labels every image by the folder that it lies in."""
 
-    async def answer(self, payload: Payload) -> Reply:
+    async def answer(self, payload: ConversationQuestion) -> ConversationReply:
         """One question, one answer."""
         match payload:
             case ScopeQuestion():
                 return ScopeReply(answer="it does not matter")
-            case Reveal():
+            case VerdictReveal():
                 return RevealReply()
             case EditOffer():
                 return OfferReply(accept=True)

@@ -2,23 +2,32 @@
 
 from pathlib import Path
 
-from fieldmark import Aviary, Bench, EvalOptions, Evaluator, Method, MethodScores, Need, ensemble_scores
+from fieldmark import (
+    Aviary,
+    EvalBench,
+    EvalMethod,
+    EvalOptions,
+    Evaluator,
+    MethodNeed,
+    MethodScores,
+    ensemble_scores,
+)
 
 VIEWS = ("from the side", "from the front", "from above", "in flight")
 
 
-async def by_views(bench: Bench) -> MethodScores:
+async def by_views(bench: EvalBench) -> MethodScores:
     """Score by the unit mean of the four texts of each class."""
     texts = [[f"a photo of a {name}, seen {view}." for view in VIEWS] for name in bench.classes]
     scores = ensemble_scores(bench.vectors, bench.encode, texts, logit_scale=bench.logit_scale)
     return MethodScores(scores=scores)
 
 
-METHOD = Method(
+METHOD = EvalMethod(
     key="views",
     title="Four views",
     source="an example",
-    needs=frozenset({Need.NAMES}),
+    needs=frozenset({MethodNeed.NAMES}),
     run=by_views,
 )
 

@@ -14,16 +14,16 @@ from PIL import Image, ImageDraw
 from pydantic import BaseModel
 
 from fieldmark import (
-    Answer,
     Classifier,
-    Encoded,
+    EncodedImages,
     EncoderUsage,
     ImageFile,
+    ModelAnswer,
     Question,
     QuestionFailed,
     ResolveOptions,
-    Skipped,
-    decode,
+    SkippedInput,
+    decode_image,
 )
 
 T = TypeVar("T", bound=BaseModel)
@@ -55,20 +55,22 @@ class ColourEncoder:
     logit_scale = 50.0
     random_weights = False
     reference: torch.Tensor | None = None
-    failures: tuple[Skipped, ...] = ()
+    failures: tuple[SkippedInput, ...] = ()
     usage = EncoderUsage()
 
     def encode_images(
         self, images: Sequence[ImageFile], *, progress: Callable[[int, int], None] | None = None
-    ) -> Encoded:
+    ) -> EncodedImages:
         """float32 `[N, D]`: how many pixels are nearest to each colour."""
         palette = np.array(list(COLOURS.values()), dtype=float)
         rows = torch.zeros(len(images), self.width)
         for row, image in enumerate(images):
-            pixels = np.asarray(decode(image).convert("RGB"), dtype=float).reshape(-1, 3)
+            pixels = np.asarray(decode_image(image).convert("RGB"), dtype=float).reshape(-1, 3)
             nearest = ((pixels[:, None] - palette) ** 2).sum(-1).argmin(1)
             rows[row, :-1] = torch.from_numpy(np.bincount(nearest, minlength=len(COLOURS))).float()
-        return Encoded(torch.nn.functional.normalize(rows, dim=1), torch.ones(len(images), dtype=torch.bool))
+        return EncodedImages(
+            torch.nn.functional.normalize(rows, dim=1), torch.ones(len(images), dtype=torch.bool)
+        )
 
     def encode_texts(
         self, texts: Sequence[str], *, progress: Callable[[int, int], None] | None = None
@@ -81,13 +83,13 @@ class ColourEncoder:
 class FlagBook:
     """Answers the one question "what does this class look like?"."""
 
-    async def ask(self, question: Question[T]) -> Answer[T]:
+    async def ask(self, question: Question[T]) -> ModelAnswer[T]:
         """One question, one answer; what it does not know fails, and the run goes on without."""
         if not question.prompt_id.startswith("describe"):
             raise QuestionFailed("I only describe.", reason="refused")
         fields: dict[str, Any] = {"descriptors": [f"{colour} parts" for colour in FLAGS[question.about[0]]]}
         value = question.answer_model.model_validate(fields)
-        return Answer(
+        return ModelAnswer(
             value=value, key=question.about[0], cached=False, prompt_tokens=None, completion_tokens=None
         )
 

@@ -34,46 +34,40 @@ if TYPE_CHECKING:
     )
     from fieldmark.evals.report.classify import write_classify_report
     from fieldmark.evals.table.aviary_source import Aviary
-    from fieldmark.evals.table.bench import Bench
-    from fieldmark.evals.table.method import Method, MethodScores
+    from fieldmark.evals.table.bench import EvalBench
+    from fieldmark.evals.table.method import EvalMethod, MethodScores
     from fieldmark.evals.table.options import EvalOptions
     from fieldmark.evals.table.records import EvalResult
-    from fieldmark.evals.table.test_set import Need
+    from fieldmark.evals.table.test_set import MethodNeed
     from fieldmark.prompts.describe import ask_describe
     from fieldmark.prompts.judge import ask_judge
     from fieldmark.records import (
-        CandidateClass,
+        AnswerStatements,
+        AttributeVote,
+        ChatMessage,
         Clause,
-        Contribution,
-        Costs,
         Definition,
         EncoderUsage,
-        Limits,
-        Message,
-        Origin,
         Prediction,
         Prompt,
         PromptBook,
         Question,
         QuestionSpec,
         RunManifest,
-        Skipped,
-        Statements,
-        Unread,
-        Usage,
-        Vote,
+        SkippedInput,
+        UsageLimits,
     )
     from fieldmark.records.conversation import (
+        ConversationQuestion,
+        ConversationReply,
         EditOffer,
         ImageLabel,
         LabelReply,
         OfferReply,
-        Payload,
-        Reply,
-        Reveal,
         RevealReply,
         ScopeQuestion,
         ScopeReply,
+        VerdictReveal,
     )
     from fieldmark.tools.annotate.clip import ClipAnnotator
     from fieldmark.tools.annotate.verdict_store import VerdictStore
@@ -81,22 +75,22 @@ if TYPE_CHECKING:
     from fieldmark.tools.books.formats import export_book, import_book
     from fieldmark.tools.books.wording import descriptor_prompts
     from fieldmark.tools.clip.clip import open_encoder
-    from fieldmark.tools.clip.encoder import Encoded, Encoder
-    from fieldmark.tools.datasets.domain import domain
+    from fieldmark.tools.clip.encoder import EncodedImages, Encoder
+    from fieldmark.tools.datasets.domain import published_dataset
     from fieldmark.tools.datasets.reading import read_test_set
-    from fieldmark.tools.images.files import decode, find_images
+    from fieldmark.tools.images.files import decode_image, find_images
     from fieldmark.tools.images.image_file import ImageFile
-    from fieldmark.tools.llm.answer_store import Answer
+    from fieldmark.tools.llm.answer_store import ModelAnswer
     from fieldmark.tools.llm.chat import ChatModel, LanguageModel
-    from fieldmark.tools.llm.image_messages import show
-    from fieldmark.tools.llm.probe import probe
+    from fieldmark.tools.llm.image_messages import image_to_send
+    from fieldmark.tools.llm.probe import probe_endpoint
     from fieldmark.tools.runs.folder import RunFolder
-    from fieldmark.tools.scoring.contributions import decide
+    from fieldmark.tools.scoring.contributions import explain_labels
     from fieldmark.tools.scoring.dclip import mean_cosine_scores
     from fieldmark.tools.scoring.field_guide import build_field_guide, value_cosines
     from fieldmark.tools.scoring.prototype import ensemble_scores
     from fieldmark.tools.scoring.table import table_rule
-    from fieldmark.tools.search.candidates import Candidate, Edit, Menu
+    from fieldmark.tools.search.candidates import PromptCandidate, PromptEdit, PromptMenu
 
 __version__ = "0.1.0"
 
@@ -128,43 +122,37 @@ _NAMES = {
     ),
     "fieldmark.evals.report.classify": ("write_classify_report",),
     "fieldmark.evals.table.aviary_source": ("Aviary",),
-    "fieldmark.evals.table.bench": ("Bench",),
-    "fieldmark.evals.table.method": ("Method", "MethodScores"),
+    "fieldmark.evals.table.bench": ("EvalBench",),
+    "fieldmark.evals.table.method": ("EvalMethod", "MethodScores"),
     "fieldmark.evals.table.options": ("EvalOptions",),
     "fieldmark.evals.table.records": ("EvalResult",),
-    "fieldmark.evals.table.test_set": ("Need",),
+    "fieldmark.evals.table.test_set": ("MethodNeed",),
     "fieldmark.prompts.describe": ("ask_describe",),
     "fieldmark.prompts.judge": ("ask_judge",),
     "fieldmark.records": (
-        "CandidateClass",
         "Clause",
-        "Contribution",
-        "Costs",
         "Definition",
         "EncoderUsage",
-        "Limits",
-        "Message",
-        "Origin",
+        "UsageLimits",
+        "ChatMessage",
         "Prediction",
         "Prompt",
         "PromptBook",
         "Question",
         "QuestionSpec",
         "RunManifest",
-        "Skipped",
-        "Statements",
-        "Unread",
-        "Usage",
-        "Vote",
+        "SkippedInput",
+        "AnswerStatements",
+        "AttributeVote",
     ),
     "fieldmark.records.conversation": (
         "EditOffer",
         "ImageLabel",
         "LabelReply",
         "OfferReply",
-        "Payload",
-        "Reply",
-        "Reveal",
+        "ConversationQuestion",
+        "ConversationReply",
+        "VerdictReveal",
         "RevealReply",
         "ScopeQuestion",
         "ScopeReply",
@@ -175,33 +163,32 @@ _NAMES = {
     "fieldmark.tools.books.formats": ("export_book", "import_book"),
     "fieldmark.tools.books.wording": ("descriptor_prompts",),
     "fieldmark.tools.clip.clip": ("open_encoder",),
-    "fieldmark.tools.clip.encoder": ("Encoded", "Encoder"),
-    "fieldmark.tools.datasets.domain": ("domain",),
+    "fieldmark.tools.clip.encoder": ("EncodedImages", "Encoder"),
+    "fieldmark.tools.datasets.domain": ("published_dataset",),
     "fieldmark.tools.datasets.reading": ("read_test_set",),
-    "fieldmark.tools.images.files": ("decode", "find_images"),
+    "fieldmark.tools.images.files": ("decode_image", "find_images"),
     "fieldmark.tools.images.image_file": ("ImageFile",),
-    "fieldmark.tools.llm.answer_store": ("Answer",),
+    "fieldmark.tools.llm.answer_store": ("ModelAnswer",),
     "fieldmark.tools.llm.chat": ("ChatModel", "LanguageModel"),
-    "fieldmark.tools.llm.image_messages": ("show",),
-    "fieldmark.tools.llm.probe": ("probe",),
+    "fieldmark.tools.llm.image_messages": ("image_to_send",),
+    "fieldmark.tools.llm.probe": ("probe_endpoint",),
     "fieldmark.tools.runs.folder": ("RunFolder",),
-    "fieldmark.tools.scoring.contributions": ("decide",),
+    "fieldmark.tools.scoring.contributions": ("explain_labels",),
     "fieldmark.tools.scoring.dclip": ("mean_cosine_scores",),
     "fieldmark.tools.scoring.field_guide": ("build_field_guide", "value_cosines"),
     "fieldmark.tools.scoring.prototype": ("ensemble_scores",),
     "fieldmark.tools.scoring.table": ("table_rule",),
-    "fieldmark.tools.search.candidates": ("Candidate", "Edit", "Menu"),
+    "fieldmark.tools.search.candidates": ("PromptCandidate", "PromptEdit", "PromptMenu"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "Answer",
+    "AnswerStatements",
     "ArrayStore",
+    "AttributeVote",
     "Aviary",
-    "Bench",
     "BuildOptions",
-    "Candidate",
-    "CandidateClass",
+    "ChatMessage",
     "ChatModel",
     "Classifier",
     "Clause",
@@ -209,16 +196,17 @@ __all__ = [
     "ConceptBuilder",
     "ConceptClassifier",
     "ConceptConversation",
-    "Contribution",
-    "Costs",
+    "ConversationQuestion",
+    "ConversationReply",
     "DefineOptions",
     "Definition",
-    "Edit",
     "EditOffer",
-    "Encoded",
+    "EncodedImages",
     "Encoder",
     "EncoderUsage",
     "EndpointError",
+    "EvalBench",
+    "EvalMethod",
     "EvalOptions",
     "EvalResult",
     "Evaluator",
@@ -229,63 +217,57 @@ __all__ = [
     "LabelReply",
     "LanguageModel",
     "LimitReached",
-    "Limits",
     "MemoryByteStore",
-    "Menu",
-    "Message",
-    "Method",
+    "MethodNeed",
     "MethodScores",
-    "Need",
+    "ModelAnswer",
     "OfferReply",
     "OptimizeOptions",
     "OptimizeResult",
     "Optimizer",
-    "Origin",
-    "Payload",
     "Prediction",
     "Prompt",
     "PromptBook",
+    "PromptCandidate",
+    "PromptEdit",
+    "PromptMenu",
     "Question",
     "QuestionFailed",
     "QuestionSpec",
-    "Reply",
     "Resolution",
     "ResolveOptions",
-    "Reveal",
     "RevealReply",
     "RunError",
     "RunFolder",
     "RunManifest",
     "ScopeQuestion",
     "ScopeReply",
-    "Skipped",
-    "Statements",
-    "Unread",
-    "Usage",
+    "SkippedInput",
+    "UsageLimits",
+    "VerdictReveal",
     "VerdictStore",
     "VlmAnnotator",
-    "Vote",
     "__version__",
     "ask_describe",
     "ask_judge",
     "build_field_guide",
     "content_key",
-    "decide",
-    "decode",
+    "decode_image",
     "descriptor_prompts",
-    "domain",
     "ensemble_scores",
+    "explain_labels",
     "export_book",
     "find_images",
+    "image_to_send",
     "import_book",
     "mean_cosine_scores",
     "open_byte_store",
     "open_encoder",
     "open_stores",
     "open_vector_store",
-    "probe",
+    "probe_endpoint",
+    "published_dataset",
     "read_test_set",
-    "show",
     "table_rule",
     "value_cosines",
     "write_classify_report",

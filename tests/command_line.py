@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import fieldmark
 from fieldmark.aviary.guide.guide import Guide
 from fieldmark.cli import build
-from fieldmark.records import Message
+from fieldmark.records import ChatMessage
 from tests.faulty_endpoint import Received, Reply, completion
 
 OURS = ("FIELDMARK_", "OPENAI_")
@@ -114,8 +114,8 @@ def guide_script(guide: Guide) -> Any:
     """A script for `FaultyEndpoint`: every question is answered by the aviary's guide."""
 
     def answer(request: Received) -> Reply:
-        messages: Sequence[Message] = [
-            Message(role=each["role"], content=each["content"]) for each in request.body["messages"]
+        messages: Sequence[ChatMessage] = [
+            ChatMessage(role=each["role"], content=each["content"]) for each in request.body["messages"]
         ]
         schema = request.body["response_format"]["json_schema"]["schema"]
         return completion(guide.answer(messages, schema, request.body.get("seed") or 0))

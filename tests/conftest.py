@@ -1,5 +1,6 @@
 """What every test gets: a home of its own, an environment without settings, and no network but loopback.
 
+`pytest` runs everything in a process for each core; `pytest PATH`, or with pytest-xdist absent, in this one.
 `pytest -m fast` runs `tests/unit` without what is in `SLOW`, and does not import anything else.
 """
 
@@ -33,6 +34,10 @@ SLOW = (
 """Below `tests/unit`: runs the bundled model, starts processes, fits or renders, or draws many samples."""
 
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # each process has one core; OpenMP reads this when torch is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 class OutsideNetworkError(Exception):
     """A test tried to reach another machine."""
 
@@ -42,6 +47,19 @@ def is_fast(path: Path) -> bool:
     if UNIT in path.parents:
         return not any(path.is_relative_to(UNIT / slow) for slow in SLOW)
     return path in (UNIT, *UNIT.parents)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the options
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Share the whole suite out over the cores: a file is too little to pay for starting processes."""
+    everything = config.args_source is not pytest.Config.ArgsSource.ARGS
+    if (
+        everything
+        and getattr(config.option, "numprocesses", 0) is None
+        and "PYTEST_XDIST_WORKER" not in os.environ
+    ):
+        config.option.numprocesses = "auto"
+        config.option.dist = "loadfile"  # what a module shares is made once
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

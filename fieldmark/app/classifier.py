@@ -27,7 +27,7 @@ from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
 from fieldmark.errors import InputError, SettingsError
 from fieldmark.prompts.loader import prompt_hashes
-from fieldmark.records import Limits, PromptBook, RunManifest, Usage
+from fieldmark.records import PromptBook, RunManifest, Usage, UsageLimits
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.images.files import FoundImages, ImageFile, given_list
 from fieldmark.tools.images.given_paths import as_text
@@ -87,7 +87,7 @@ class Classifier:
     noun: str | None = None
     book: PromptBook | None = None
     options: ResolveOptions = field(default_factory=ResolveOptions)
-    limits: Limits = field(default_factory=Limits)
+    limits: UsageLimits = field(default_factory=UsageLimits)
     cache: Literal["use", "refresh", "off"] = "use"
     calibration: Path | str | None = None
     device: str | None = None

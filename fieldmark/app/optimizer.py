@@ -22,7 +22,7 @@ from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_st
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.table.source import DataSource, Workplace, refuse_beside_source, source_again
-from fieldmark.records import Limits, PromptBook
+from fieldmark.records import PromptBook, UsageLimits
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.datasets.labelled import LabelledImages
@@ -82,7 +82,7 @@ class Optimizer:
     base_url: str | None = None
     also_clip: Sequence[Encoder | str] = ()
     ceiling: bool = False
-    limits: Limits = field(default_factory=Limits)
+    limits: UsageLimits = field(default_factory=UsageLimits)
     home: Path | None = None
     out: Path = Path("runs")
     report: bool = True
@@ -342,7 +342,7 @@ class Optimizer:
                 "descriptions": tuple(Path(path) for path in kept["descriptions"]),
                 "book": PromptBook.model_validate(kept["book"]) if kept["book"] else None,
                 "options": OptimizeOptions.model_validate(kept["options"]),
-                "limits": Limits.model_validate(kept["limits"]),
+                "limits": UsageLimits.model_validate(kept["limits"]),
             }
         except (KeyError, TypeError, ValidationError, InputError) as error:
             raise RunError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldmark.errors import InputError
-from fieldmark.records import Prediction, RunManifest, Skipped, Unread
+from fieldmark.records import Prediction, RunManifest, SkippedInput, Unread
 from fieldmark.records.tables import data_frame, html_table
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Resolution(Sequence[Prediction | Unread]):
         return not unanswered and any(p.status != "rejected" for p in self.predictions)
 
     @property
-    def skipped(self) -> tuple[Skipped, ...]:
+    def skipped(self) -> tuple[SkippedInput, ...]:
         """Image files that were not used, with the reason."""
         return self.manifest.skipped
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.errors import InputError, RunError
-from fieldmark.records import Limits, PromptBook
+from fieldmark.records import PromptBook, UsageLimits
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.unchanged import UNCHANGED
 
@@ -29,7 +29,7 @@ def arguments_of(run: RunFolder) -> dict[str, Any]:
             "images": images,
             "book": PromptBook.model_validate(book) if book else None,
             "options": ResolveOptions.model_validate(kept["options"]),
-            "limits": Limits.model_validate(kept["limits"]),
+            "limits": UsageLimits.model_validate(kept["limits"]),
         }
     except (KeyError, TypeError, ValidationError, InputError) as error:
         raise RunError(

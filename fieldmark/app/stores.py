@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from fieldmark.cache.bytestore import ByteStore, DiskByteStore, open_byte_store
 from fieldmark.cache.inventory import open_vector_stores
 from fieldmark.cache.vectorstore import DiskVectorStore, VectorStore, open_vector_store
-from fieldmark.records import Limits, Price
+from fieldmark.records import Price, UsageLimits
 from fieldmark.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def open_llm(
     *,
     base_url: str | None = None,
     api_key: str | None = None,
-    limits: Limits | None = None,
+    limits: UsageLimits | None = None,
     cache: Literal["use", "refresh", "off"] = "use",
 ) -> "ChatModel":
     """A language model; what is not given comes from the settings."""
@@ -117,7 +117,7 @@ def open_llm(
 
 @asynccontextmanager
 async def asked_model(
-    given: "LanguageModel | str | None", limits: Limits | None, opened: "Callable[[], ChatModel]"
+    given: "LanguageModel | str | None", limits: UsageLimits | None, opened: "Callable[[], ChatModel]"
 ) -> "AsyncIterator[AskedModel]":
     """The model that was given, not closed here; where a name or nothing was given, one is opened and closed.
 
@@ -151,7 +151,7 @@ def open_vlm(
     llm: tuple[str | None, str | None],
     base_url: str | None = None,
     api_key: str | None = None,
-    limits: Limits | None = None,
+    limits: UsageLimits | None = None,
     cache: Literal["use", "refresh", "off"] = "use",
 ) -> "ChatModel":
     """A vision-language model; what is not given comes from the settings.

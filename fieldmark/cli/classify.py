@@ -226,12 +226,12 @@ def new(
 ) -> "Classifier":
     """A classifier for a new run."""
     from fieldmark.app import Classifier
-    from fieldmark.records import Limits
+    from fieldmark.records import UsageLimits
 
     refuse_idle(loop, book=book, limits=limits, shown="vlm" in others)
     names, prompts = read_classes(classes, book)
     return Classifier(
-        classes=names, book=prompts, options=loop_options(loop), limits=Limits(**limits), **others
+        classes=names, book=prompts, options=loop_options(loop), limits=UsageLimits(**limits), **others
     )
 
 

@@ -156,14 +156,14 @@ def language_model(settings: "Settings") -> Iterator[Finding]:
     from fieldmark.app.stores import OPENAI
     from fieldmark.cache.bytestore import MemoryByteStore
     from fieldmark.tools.llm.endpoint import ModelList, normal_url
-    from fieldmark.tools.llm.probe import EndpointReport, probe
+    from fieldmark.tools.llm.probe import EndpointReport, probe_endpoint
 
     async def look() -> "EndpointReport | ModelList | None":
         # Without a name the endpoint can still be asked what it serves.
         async with open_llm(settings.llm or "unnamed", MemoryByteStore()) as model:
             served = await model.endpoint.models()
             is_script = served is not None and model.model in served.identities
-            return await probe(model) if settings.llm and not is_script else served
+            return await probe_endpoint(model) if settings.llm and not is_script else served
 
     if settings.llm is None and settings.base_url is None:
         yield Finding(

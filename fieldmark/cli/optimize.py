@@ -206,14 +206,14 @@ def optimize(
         )
     with TerminalProgress("Loading") as progress:
         from fieldmark.app.optimizer import Optimizer
-        from fieldmark.records import Limits
+        from fieldmark.records import UsageLimits
 
         if resume is not None:
             optimizer = Optimizer.from_run(resume, out=out, **given)
         else:
             optimizer = Optimizer.from_options(with_aviary(given, ("species",)), out=out)
         if max_calls is not None:
-            optimizer.limits = Limits(max_calls=max_calls)
+            optimizer.limits = UsageLimits(max_calls=max_calls)
         optimizer.report = optimizer.report if report is None else report
         optimizer.progress = progress
         with resumable(progress, again):

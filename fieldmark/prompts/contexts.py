@@ -20,7 +20,7 @@ from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import plain_form
 from fieldmark.records import ContextFactor, ContextValue
-from fieldmark.records.questions import Question, Statements
+from fieldmark.records.questions import AnswerStatements, Question
 
 PROMPT_ID = "contexts.v1"
 MAX_NAMES = 60
@@ -87,7 +87,7 @@ def ask_contexts(classes: Sequence[str], *, noun: str, sample: int = 0) -> Quest
     )
 
 
-def contexts_of(answer: Contexts) -> Statements:
+def contexts_of(answer: Contexts) -> AnswerStatements:
     """Read the factors of an answer.
 
     A second factor of the same name is dropped and counted, as is a phrase that its factor has already (two
@@ -108,7 +108,7 @@ def contexts_of(answer: Contexts) -> Statements:
             dropped["lone_value"] += 1
         else:
             factors[plain_form(factor.factor)] = ContextFactor(name=factor.factor, values=values)
-    return Statements(contexts=tuple(factors.values()), dropped=dict(dropped))
+    return AnswerStatements(contexts=tuple(factors.values()), dropped=dict(dropped))
 
 
 def _values(factor: Factor, dropped: Counter[str]) -> tuple[ContextValue, ...]:

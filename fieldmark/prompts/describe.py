@@ -13,7 +13,7 @@ from fieldmark.prompts.answer_fields import (
 )
 from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
-from fieldmark.records.questions import Question, Statements
+from fieldmark.records.questions import AnswerStatements, Question
 
 PROMPT_ID = "describe.v1"
 
@@ -52,5 +52,5 @@ def ask_describe(class_name: str, *, noun: str, sample: int = 0) -> Question[Des
 KIND = QuestionKind(
     name="describe",
     ask=lambda planned: ask_describe(planned.class_name, noun=planned.noun, sample=planned.spec.sample),
-    read=lambda answer, planned, key: Statements(descriptors=tuple(answer.descriptors)),
+    read=lambda answer, planned, key: AnswerStatements(descriptors=tuple(answer.descriptors)),
 )

@@ -16,7 +16,7 @@ from fieldmark.prompts.answer_fields import (
 from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import PlannedQuestion, QuestionKind
 from fieldmark.prompts.votes import StatedValue, votes_of
-from fieldmark.records.questions import Question, Statements
+from fieldmark.records.questions import AnswerStatements, Question
 
 PROMPT_ID = "differentiate.v1"
 
@@ -65,7 +65,7 @@ def ask_differentiate(first: str, second: str, *, noun: str, sample: int = 0) ->
     )
 
 
-def _read(answer: Differences, planned: PlannedQuestion, key: str) -> Statements:
+def _read(answer: Differences, planned: PlannedQuestion, key: str) -> AnswerStatements:
     first, second = planned.pair
     stated = [
         statement

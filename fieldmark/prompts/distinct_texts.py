@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from fieldmark.prompts.votes import plain_form
-from fieldmark.records.questions import Statements
+from fieldmark.records.questions import AnswerStatements
 
 
-def distinct_texts(texts: Sequence[str], fault: Callable[[str], str | None]) -> Statements:
+def distinct_texts(texts: Sequence[str], fault: Callable[[str], str | None]) -> AnswerStatements:
     """Keep each usable text once; without regard to case, spaces and Unicode form.
 
     Args:
@@ -22,4 +22,4 @@ def distinct_texts(texts: Sequence[str], fault: Callable[[str], str | None]) -> 
             kept[plain_form(text)] = text
         else:
             dropped[reason] += 1
-    return Statements(words=tuple(kept.values()), dropped=dict(dropped))
+    return AnswerStatements(words=tuple(kept.values()), dropped=dict(dropped))

@@ -15,7 +15,7 @@ from fieldmark.prompts.answer_fields import (
 )
 from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
-from fieldmark.records.questions import Question, Statements
+from fieldmark.records.questions import AnswerStatements, Question
 
 PROMPT_ID = "domain_words.v1"
 MAX_NAMES = 60
@@ -58,5 +58,5 @@ def ask_domain_words(classes: Sequence[str], *, noun: str, sample: int = 0) -> Q
 KIND = QuestionKind(
     name="domain_words",
     ask=lambda planned: ask_domain_words(planned.spec.classes, noun=planned.noun, sample=planned.spec.sample),
-    read=lambda answer, planned, key: Statements(words=tuple(answer.domain_words)),
+    read=lambda answer, planned, key: AnswerStatements(words=tuple(answer.domain_words)),
 )

@@ -12,7 +12,7 @@ from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import Spelling, plain_form
 from fieldmark.records import Family
-from fieldmark.records.questions import Question, Statements
+from fieldmark.records.questions import AnswerStatements, Question
 
 PROMPT_ID = "family.v1"
 MAX_CLASSES = 200
@@ -62,7 +62,7 @@ def ask_family(classes: Sequence[str], *, noun: str, sample: int = 0) -> Questio
     )
 
 
-def families_of(answer: Families, classes: Sequence[str]) -> Statements:
+def families_of(answer: Families, classes: Sequence[str]) -> AnswerStatements:
     """Read the families of an answer, and hold it to its question.
 
     Class names are matched exactly, else without regard to case, spaces and Unicode form. A member that was
@@ -93,7 +93,7 @@ def families_of(answer: Families, classes: Sequence[str]) -> Statements:
                 members.setdefault(key, []).append(name)
     stated = [Family(name=names[key], classes=tuple(found)) for key, found in members.items()]
     alone = [Family(name=name, classes=(name,)) for name in classes if name not in placed]
-    return Statements(families=(*stated, *alone), dropped=dict(dropped))
+    return AnswerStatements(families=(*stated, *alone), dropped=dict(dropped))
 
 
 KIND = QuestionKind(

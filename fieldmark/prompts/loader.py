@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from fieldmark.errors import InputError
 from fieldmark.prompts.answer_fields import temperature_of
-from fieldmark.records.questions import ImagePart, Message, Question
+from fieldmark.records.questions import ChatMessage, ImagePart, Question
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -49,7 +49,7 @@ class PromptFile:
     user: str
     sha256: str
 
-    def render(self, **variables: object) -> tuple[Message, ...]:
+    def render(self, **variables: object) -> tuple[ChatMessage, ...]:
         """Fill the holes; every value is put in as JSON, so that it can only ever be data.
 
         Args:
@@ -70,7 +70,7 @@ class PromptFile:
                 hint=f"It takes exactly: {', '.join(self.variables)}.",
             )
         filled = Template(self.user).substitute({name: as_data(value) for name, value in variables.items()})
-        return (Message(role="system", content=self.system), Message(role="user", content=filled))
+        return (ChatMessage(role="system", content=self.system), ChatMessage(role="user", content=filled))
 
 
 def as_data(value: object) -> str:

@@ -14,7 +14,7 @@ from fieldmark.prompts.answer_fields import (
 from fieldmark.prompts.class_questions import question_about
 from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
-from fieldmark.records.questions import Question, Statements
+from fieldmark.records.questions import AnswerStatements, Question
 
 PROMPT_ID = "portray.v1"
 MAX_SENTENCES = 10
@@ -65,5 +65,5 @@ KIND = QuestionKind(
     ask=lambda planned: ask_portray(
         planned.class_name, planned.spec.text, noun=planned.noun, sample=planned.spec.sample
     ),
-    read=lambda answer, planned, key: Statements(words=tuple(answer.sentences)),
+    read=lambda answer, planned, key: AnswerStatements(words=tuple(answer.sentences)),
 )

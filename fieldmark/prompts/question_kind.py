@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, JsonValue
 
 from fieldmark.errors import ClassNamesError
-from fieldmark.records.questions import Question, QuestionSpec, Statements
+from fieldmark.records.questions import AnswerStatements, Question, QuestionSpec
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -67,4 +67,4 @@ class QuestionKind(Generic[T]):
 
     name: str
     ask: Callable[[PlannedQuestion], Question[T]]
-    read: Callable[[T, PlannedQuestion, str], Statements]
+    read: Callable[[T, PlannedQuestion, str], AnswerStatements]

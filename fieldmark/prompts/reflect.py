@@ -17,7 +17,7 @@ from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import UNCLEAR, Spelling
 from fieldmark.records import DescriptorEdit, Record
-from fieldmark.records.questions import Question, Statements
+from fieldmark.records.questions import AnswerStatements, Question
 
 PROMPT_ID = "reflect.v1"
 MOST_ADDED = 6
@@ -110,7 +110,7 @@ def ask_reflect(group: ConfusedGroup, *, noun: str) -> Question[Reflection]:
     )
 
 
-def edits_of(answer: Reflection, group: ConfusedGroup) -> Statements:
+def edits_of(answer: Reflection, group: ConfusedGroup) -> AnswerStatements:
     """Read the edits of an answer, and hold it to its question.
 
     Class names and the descriptors to drop are matched exactly, else without regard to case, spaces and
@@ -146,7 +146,7 @@ def edits_of(answer: Reflection, group: ConfusedGroup) -> Statements:
         dropped["unlisted_descriptor"] += found.count(None)
         if add or drop:
             edits[name] = DescriptorEdit(class_name=name, add=tuple(add), drop=drop)
-    return Statements(
+    return AnswerStatements(
         edits=tuple(edits.values()), dropped={why: count for why, count in dropped.items() if count}
     )
 

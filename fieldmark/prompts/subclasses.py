@@ -15,7 +15,7 @@ from fieldmark.prompts.distinct_texts import distinct_texts
 from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
 from fieldmark.prompts.votes import plain_form
-from fieldmark.records.questions import Question, Statements
+from fieldmark.records.questions import AnswerStatements, Question
 
 PROMPT_ID = "subclasses.v1"
 MAX_SUBCLASSES = 10
@@ -61,7 +61,7 @@ def ask_subclasses(class_name: str, *, noun: str, sample: int = 0) -> Question[S
     )
 
 
-def subclasses_of(answer: Subclasses, class_name: str) -> Statements:
+def subclasses_of(answer: Subclasses, class_name: str) -> AnswerStatements:
     """The kinds that an answer names, each once, without the class itself ("class_itself" counts it).
 
     There may be none. That a class is one of its own kinds is the method's to say, not the answer's.

@@ -13,7 +13,7 @@ from fieldmark.prompts.answer_fields import (
 )
 from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
-from fieldmark.records.questions import Question, Statements
+from fieldmark.records.questions import AnswerStatements, Question
 
 PROMPT_ID = "synonyms.v1"
 MAX_SYNONYMS = 6
@@ -58,5 +58,5 @@ def ask_synonyms(class_name: str, *, noun: str, sample: int = 0) -> Question[Syn
 KIND = QuestionKind(
     name="synonyms",
     ask=lambda planned: ask_synonyms(planned.class_name, noun=planned.noun, sample=planned.spec.sample),
-    read=lambda answer, planned, key: Statements(words=tuple(answer.synonyms)),
+    read=lambda answer, planned, key: AnswerStatements(words=tuple(answer.synonyms)),
 )

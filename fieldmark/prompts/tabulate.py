@@ -19,7 +19,7 @@ from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import PlannedQuestion, QuestionKind
 from fieldmark.prompts.votes import StatedValue, votes_of
 from fieldmark.records._base import Record
-from fieldmark.records.questions import Question, Statements
+from fieldmark.records.questions import AnswerStatements, Question
 
 PROMPT_ID = "tabulate.v1"
 MAX_ATTRIBUTES = 64
@@ -108,7 +108,7 @@ def _ask(planned: PlannedQuestion) -> Question[TableRow]:
     return ask_tabulate(planned.class_name, attributes, noun=planned.noun, sample=planned.spec.sample)
 
 
-def _read(answer: TableRow, planned: PlannedQuestion, key: str) -> Statements:
+def _read(answer: TableRow, planned: PlannedQuestion, key: str) -> AnswerStatements:
     name, spec = planned.class_name, planned.spec
     stated = [StatedValue(name, entry.attribute, entry.value) for entry in answer.entries]
     return votes_of(stated, classes=spec.classes, source=key, attributes=spec.attributes)

@@ -17,7 +17,7 @@ from fieldmark.prompts.class_questions import PLACE, has_one_place, with_plain_p
 from fieldmark.prompts.distinct_texts import distinct_texts
 from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.question_kind import QuestionKind
-from fieldmark.records.questions import Question, Statements
+from fieldmark.records.questions import AnswerStatements, Question
 
 PROMPT_ID = "task_questions.v1"
 MAX_NAMES = 60
@@ -69,7 +69,7 @@ def ask_task_questions(
     )
 
 
-def questions_of(answer: TaskQuestions) -> Statements:
+def questions_of(answer: TaskQuestions) -> AnswerStatements:
     """The questions that have exactly one place for the class name ("no_place" counts the others), each once.
 
     Args:

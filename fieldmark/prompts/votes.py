@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from fieldmark.records.questions import Statements, Vote
+from fieldmark.records.questions import AnswerStatements, AttributeVote
 
 UNCLEAR = frozenset({
     "unclear", "unknown", "uncertain", "not clear", "not known", "not visible", "not applicable",
@@ -30,7 +30,7 @@ def votes_of(
     source: str,
     attributes: Sequence[str] | None = None,
     tried: Sequence[str] = (),
-) -> Statements:
+) -> AnswerStatements:
     """Check the statements of an answer against its question; those that fit become votes.
 
     Class and attribute names are spelled in the votes as they were asked.
@@ -49,7 +49,7 @@ def votes_of(
     class_names = Spelling(classes)
     attribute_names = None if attributes is None else Spelling(attributes)
     avoided = Spelling(tried)
-    votes: list[Vote] = []
+    votes: list[AttributeVote] = []
     dropped: Counter[str] = Counter()
     seen: set[tuple[str, str]] = set()
     for statement in statements:
@@ -70,7 +70,7 @@ def votes_of(
         else:
             seen.add((class_name, plain_form(attribute)))
             votes.append(
-                Vote(
+                AttributeVote(
                     class_name=class_name,
                     attribute=attribute,
                     value=statement.value,
@@ -78,7 +78,7 @@ def votes_of(
                     source=source,
                 )
             )
-    return Statements(votes=tuple(votes), dropped=dict(dropped))
+    return AnswerStatements(votes=tuple(votes), dropped=dict(dropped))
 
 
 def plain_form(name: str) -> str:

@@ -18,31 +18,34 @@ from fieldmark.records.predictions import (
     CandidateClass,
     Contribution,
     Prediction,
-    Skipped,
+    SkippedInput,
     Status,
     StopReason,
     Unread,
 )
 from fieldmark.records.prompts import Origin, OriginKind, Pooling, Prompt, PromptBook
 from fieldmark.records.questions import (
+    AnswerStatements,
+    AttributeVote,
+    ChatMessage,
     ContextFactor,
     ContextValue,
     DescriptorEdit,
     Family,
     ImagePart,
-    Message,
     Question,
     QuestionSpec,
-    Statements,
-    Vote,
 )
 from fieldmark.records.runs import RunConfig, RunManifest
-from fieldmark.records.usage import EncoderUsage, Limits, Price, Usage
+from fieldmark.records.usage import EncoderUsage, Price, Usage, UsageLimits
 
 __all__ = [
+    "AnswerStatements",
+    "AttributeVote",
     "Board",
     "Call",
     "CandidateClass",
+    "ChatMessage",
     "Clause",
     "ClauseRole",
     "ClauseVerdict",
@@ -61,8 +64,6 @@ __all__ = [
     "ImagePart",
     "Label",
     "LabelValue",
-    "Limits",
-    "Message",
     "Options",
     "Origin",
     "OriginKind",
@@ -76,14 +77,13 @@ __all__ = [
     "Record",
     "RunConfig",
     "RunManifest",
-    "Skipped",
-    "Statements",
+    "SkippedInput",
     "Status",
     "StopReason",
     "Unread",
     "Usage",
+    "UsageLimits",
     "Verdict",
     "Version",
-    "Vote",
     "wrong_value",
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from fieldmark.records._base import Record
-from fieldmark.records.predictions import Skipped, Unread
+from fieldmark.records.predictions import SkippedInput, Unread
 from fieldmark.records.tables import data_frame, html_table
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class ConceptPredictions(Record):
     threshold: float
     encoder: str
     predictions: tuple[ConceptPrediction, ...]
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedInput, ...] = ()
     passed_over: dict[str, int] = Field(default_factory=dict)
     """Files in folders whose suffix is no image's: suffix → number."""
     inputs: tuple[str, ...] = Field(default=(), exclude=True)

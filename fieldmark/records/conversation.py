@@ -72,7 +72,7 @@ class RevealedImage(Record):
         return {self.owner, self.call} == {"in", "out"}
 
 
-class Reveal(QuestionPayload):
+class VerdictReveal(QuestionPayload):
     """The verdicts on a board just labelled, and what its images share."""
 
     kind: Literal["reveal"] = "reveal"
@@ -120,7 +120,7 @@ class BlindBatch(QuestionPayload):
     of: int
 
 
-Payload = ScopeQuestion | BoardToLabel | Reveal | EditOffer | BlindBatch
+ConversationQuestion = ScopeQuestion | BoardToLabel | VerdictReveal | EditOffer | BlindBatch
 """Whatever may be put before the owner."""
 
 
@@ -184,7 +184,7 @@ class OfferReply(Said):
     reason: str = ""
 
 
-Reply = ScopeReply | LabelReply | RevealReply | OfferReply
+ConversationReply = ScopeReply | LabelReply | RevealReply | OfferReply
 """Whatever the owner may answer."""
 
 
@@ -224,10 +224,12 @@ class Heard(Record):
     """An answer with the question it belongs to and the time it was given."""
 
     turn: str
-    reply: Annotated[Reply, Field(discriminator="kind")]
+    reply: Annotated[ConversationReply, Field(discriminator="kind")]
     at: str
     """ISO 8601, UTC."""
 
 
-PAYLOADS: TypeAdapter[Payload] = TypeAdapter(Annotated[Payload, Field(discriminator="kind")])
+PAYLOADS: TypeAdapter[ConversationQuestion] = TypeAdapter(
+    Annotated[ConversationQuestion, Field(discriminator="kind")]
+)
 """Reads a payload back from plain JSON."""

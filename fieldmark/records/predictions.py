@@ -85,7 +85,7 @@ class Unread(Record):
     confidence: None = None
 
 
-class Skipped(Record):
+class SkippedInput(Record):
     """An image or a folder that was not used, and why."""
 
     path: str

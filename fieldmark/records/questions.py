@@ -17,7 +17,7 @@ class ImagePart(Record):
     data_url: str
 
 
-class Message(Record):
+class ChatMessage(Record):
     """One chat message; `images` follow its text."""
 
     role: Role
@@ -40,7 +40,7 @@ class Question(Generic[T]):
     """
 
     prompt_id: str
-    messages: tuple[Message, ...]
+    messages: tuple[ChatMessage, ...]
     answer_model: type[T]
     temperature: float = 0.0
     max_tokens: int = 1024
@@ -49,7 +49,7 @@ class Question(Generic[T]):
     """The classes it asks about: for progress and reports only, no part of the cache key."""
 
 
-class Vote(Record):
+class AttributeVote(Record):
     """One statement of an answer: this class has this value for this attribute."""
 
     class_name: str
@@ -116,12 +116,12 @@ class QuestionSpec(Record):
         return (self.kind, self.classes, self.attributes, self.text, self.sample)
 
 
-class Statements(Record):
+class AnswerStatements(Record):
     """What an answer states, checked against its question; each kind of question fills some of the fields."""
 
     descriptors: tuple[str, ...] = ()
     """Attribute values of the class asked about: noun phrases that fit "which has ..."."""
-    votes: tuple[Vote, ...] = ()
+    votes: tuple[AttributeVote, ...] = ()
     edits: tuple[DescriptorEdit, ...] = ()
     words: tuple[str, ...] = ()
     """Other words for a class, words for what the images are, sentences about a class, questions for the

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from fieldmark.records._base import Record
-from fieldmark.records.predictions import Skipped
+from fieldmark.records.predictions import SkippedInput
 from fieldmark.records.usage import EncoderUsage, Usage
 
 
@@ -44,7 +44,7 @@ class RunManifest(Record):
     encoder_usage: EncoderUsage
     stop_reason: str
     counts: dict[str, int] = Field(default_factory=dict)
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedInput, ...] = ()
     passed_over: dict[str, int] = Field(default_factory=dict)
     """Files in folders that were not looked at because their suffix is no image's: suffix → number."""
     notes: tuple[str, ...] = ()

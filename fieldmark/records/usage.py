@@ -48,7 +48,7 @@ class Price(Record):
     completion: float = Field(ge=0)
 
 
-class Limits(Options):
+class UsageLimits(Options):
     """The most a run may spend; `None` means no limit."""
 
     max_calls: int | None = Field(default=None, ge=0)

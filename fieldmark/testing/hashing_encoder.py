@@ -7,10 +7,10 @@ import torch
 
 from fieldmark.cache.keys import content_key, digest
 from fieldmark.errors import NoImagesError
-from fieldmark.records import EncoderUsage, Skipped
-from fieldmark.tools.clip.encoder import Encoded, Progress
+from fieldmark.records import EncoderUsage, SkippedInput
+from fieldmark.tools.clip.encoder import EncodedImages, Progress
 from fieldmark.tools.images.decode import UnusableImageError
-from fieldmark.tools.images.files import ImageFile, decode
+from fieldmark.tools.images.files import ImageFile, decode_image
 
 
 def file_words(image: ImageFile) -> str:
@@ -56,7 +56,7 @@ class HashingEncoder:
         self.texts_seen: set[str] = set()
         self.noise = noise
         self._shows = shows
-        self._failures: dict[str, Skipped] = {}
+        self._failures: dict[str, SkippedInput] = {}
 
     @property
     def identity(self) -> str:
@@ -74,11 +74,13 @@ class HashingEncoder:
         )
 
     @property
-    def failures(self) -> tuple[Skipped, ...]:
+    def failures(self) -> tuple[SkippedInput, ...]:
         """Images that could not be read, with the reason."""
         return tuple(self._failures.values())
 
-    def encode_images(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Encoded:
+    def encode_images(
+        self, images: Sequence[ImageFile], *, progress: Progress | None = None
+    ) -> EncodedImages:
         """See `Encoder`. Every image is decoded, so that one that cannot be read fails as elsewhere.
 
         Args:
@@ -94,7 +96,7 @@ class HashingEncoder:
         vectors, ok = torch.zeros(len(images), self.width), torch.zeros(len(images), dtype=torch.bool)
         for row, image in enumerate(images):
             if reason := self.unreadable(image):
-                self._failures[str(image.path)] = Skipped(path=str(image.path), reason=reason)
+                self._failures[str(image.path)] = SkippedInput(path=str(image.path), reason=reason)
             else:
                 vectors[row], ok[row] = _unit(self.image_vector(image)), True
                 self.images_seen.add(image.content_hash)
@@ -102,7 +104,7 @@ class HashingEncoder:
                 progress(row + 1, len(images))
         if len(images) and not ok.any():
             raise NoImagesError(f"Not one of {len(images)} images could be read.", hint="Check the files.")
-        return Encoded(vectors, ok)
+        return EncodedImages(vectors, ok)
 
     def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> torch.Tensor:
         """See `Encoder`.
@@ -125,7 +127,7 @@ class HashingEncoder:
     def unreadable(self, image: ImageFile) -> str:
         """Why an image cannot be read; empty where it can."""
         try:
-            decode(image)
+            decode_image(image)
         except UnusableImageError as error:
             return error.reason
         return ""

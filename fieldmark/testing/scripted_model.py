@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, QuestionFailed
 from fieldmark.records import Question
-from fieldmark.tools.llm.chat import Answer
+from fieldmark.tools.llm.chat import ModelAnswer
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -41,7 +41,7 @@ class ScriptedModel:
         self._answers = answers
         self._turns: dict[str, int] = {}
 
-    async def ask(self, question: Question[T]) -> Answer[T]:
+    async def ask(self, question: Question[T]) -> ModelAnswer[T]:
         """Answer one question.
 
         Raises:
@@ -62,7 +62,7 @@ class ScriptedModel:
                 reason="off_schema",
             ) from error
         key = content_key([question.prompt_id, question.messages[-1].content, question.sample])
-        return Answer(value=value, key=key, cached=False, prompt_tokens=1, completion_tokens=1)
+        return ModelAnswer(value=value, key=key, cached=False, prompt_tokens=1, completion_tokens=1)
 
     def kinds(self) -> list[str]:
         """Ids of the prompts so far, each once, in the order of first use."""

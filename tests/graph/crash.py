@@ -15,7 +15,7 @@ from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import open_byte_store
-from fieldmark.records import Limits, PromptBook, QuestionSpec
+from fieldmark.records import PromptBook, QuestionSpec, UsageLimits
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.runs.events import Event, Logged
 from fieldmark.tools.runs.folder import RunFolder
@@ -111,7 +111,7 @@ async def go(
             identity="always the same",
             concurrency=AT_ONCE,
             use_cache=cache,
-            limits=Limits(max_calls=most),
+            limits=UsageLimits(max_calls=most),
             timeout_s=100.0,
             max_retries=retries,
         ) as model:

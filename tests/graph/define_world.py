@@ -15,24 +15,24 @@ from fieldmark.records import ClauseVerdict, Concept, Definition, LabelValue, Qu
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
+    ConversationQuestion,
+    ConversationReply,
     EditOffer,
     ImageLabel,
     LabelReply,
     OfferReply,
-    Payload,
-    Reply,
     Response,
-    Reveal,
     RevealReply,
     ScopeQuestion,
     ScopeReply,
+    VerdictReveal,
 )
 from fieldmark.tools.annotate.annotator import AnnotationProgress
 from fieldmark.tools.annotate.clause_tree import call_of
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.pool import open_pool
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.llm.chat import Answer
+from fieldmark.tools.llm.chat import ModelAnswer
 from fieldmark.tools.llm.counting import CountingModel
 from tests.graph.world import PARTS, PHRASES, FakeEncoder, World, data_of
 
@@ -166,13 +166,13 @@ class Analyst:
     asked: list[Question[Any]] = field(default_factory=list)
     fault: Callable[[Question[Any]], Exception | None] = lambda question: None
 
-    async def ask(self, question: Question[Any]) -> Answer[Any]:
+    async def ask(self, question: Question[Any]) -> ModelAnswer[Any]:
         self.asked.append(question)
         if (error := self.fault(question)) is not None:
             raise error
         data = data_of(question)
         said = getattr(self, question.prompt_id.split(".")[0])(data)
-        return Answer(
+        return ModelAnswer(
             value=question.answer_model.model_validate(said),
             key=content_key([question.prompt_id, question.messages[-1].content]),
             cached=False,
@@ -234,7 +234,7 @@ class RuleOwner:
     leave_at: list[str] = field(default_factory=list)
     stop_at: str = ""
     empty: int = 0
-    told: list[Payload] = field(default_factory=list)
+    told: list[ConversationQuestion] = field(default_factory=list)
     exceptions: tuple[str, ...] = (CREST, TAIL)
 
     def says(self, image: str) -> LabelValue:
@@ -249,7 +249,7 @@ class RuleOwner:
             (f"{p} does not count" for p in self.exceptions if self.world.shows(self.files[image], p)), ""
         )
 
-    async def answer(self, payload: Payload) -> Reply:
+    async def answer(self, payload: ConversationQuestion) -> ConversationReply:
         if payload.kind in self.leave_at:
             self.leave_at.remove(payload.kind)
             raise OwnerLeft("gone")
@@ -264,7 +264,7 @@ class RuleOwner:
             case BoardToLabel() | BlindBatch():
                 labels = tuple(ImageLabel(image=i, value=self.says(i)) for i in payload.images)
                 return LabelReply(labels=labels[2:] if empty else labels, stop=stop)
-            case Reveal():
+            case VerdictReveal():
                 return RevealReply(
                     responses=tuple(
                         Response(image=i.image, kind="reason", reason=self.why(i.image))

@@ -16,7 +16,7 @@ from fieldmark.errors import (
     QuestionFailed,
     SettingsError,
 )
-from fieldmark.records import Limits, PromptBook
+from fieldmark.records import PromptBook, UsageLimits
 from fieldmark.tools.runs.events import NounNotFound, StepFailed
 from tests.faulty_endpoint import (
     FaultyEndpoint,
@@ -191,7 +191,7 @@ def test_the_noun_is_asked_once_for_a_run(place: Path, pictures: Path) -> None:
 
     with FaultyEndpoint([answer]) as endpoint:
         given: dict[str, Any] = {"noun": None, "cache": "off"}
-        stopped = classifier(place, endpoint, limits=Limits(max_calls=4), **given).resolve(pictures)
+        stopped = classifier(place, endpoint, limits=UsageLimits(max_calls=4), **given).resolve(pictures)
         assert stopped.manifest.stop_reason == "budget"
         found = classifier(place, endpoint, **given).resolve(pictures, resume=stopped.run.name)
         said = {data_of(request.text).get("noun", "none yet") for request in endpoint.chats}
@@ -229,7 +229,7 @@ def test_a_run_does_not_begin_without_a_noun_that_another_day_may_bring(place: P
             classifier(place, endpoint, **given).resolve(pictures)
         (folder,) = place.iterdir()
         with pytest.raises(LimitReached):
-            classifier(place, endpoint, limits=Limits(max_calls=0), **given).resolve(
+            classifier(place, endpoint, limits=UsageLimits(max_calls=0), **given).resolve(
                 pictures, resume=folder.name
             )
         busy = False
@@ -250,7 +250,7 @@ def test_all_classes_have_a_say_in_the_noun_and_the_estimate_asks_the_same(
 
     with FaultyEndpoint([answer], models=SAME) as endpoint:
         given: dict[str, Any] = {"classes": names, "noun": None, "options": options(start="names")}
-        asking = classifier(place, endpoint, limits=Limits(max_calls=1), **given)
+        asking = classifier(place, endpoint, limits=UsageLimits(max_calls=1), **given)
         assert asking.estimate(pictures).noun is None
         asking.resolve(pictures)
         (request,) = endpoint.chats
@@ -266,7 +266,7 @@ def test_a_useless_noun_is_settled_and_noted(place: Path, pictures: Path) -> Non
 
     with FaultyEndpoint([answer]) as endpoint:
         given: dict[str, Any] = {"noun": None, "options": options(noun="object", max_rounds=0)}
-        stopped = classifier(place, endpoint, limits=Limits(max_calls=5), **given).resolve(pictures)
+        stopped = classifier(place, endpoint, limits=UsageLimits(max_calls=5), **given).resolve(pictures)
         found = classifier(place, endpoint, **given).resolve(pictures, resume=stopped.run.name)
         assert sum("noun" not in data_of(request.text) for request in endpoint.chats) == 3  # of one question
     assert ["'object' was taken" in note for note in found.manifest.notes] == [True]

@@ -22,7 +22,7 @@ from fieldmark.errors import (
     RunError,
 )
 from fieldmark.evals.report import write_classify_report
-from fieldmark.records import Limits
+from fieldmark.records import UsageLimits
 from fieldmark.records.names import one_name
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.scoring.candidates import conformal_quantile
@@ -229,7 +229,7 @@ def test_other_calibration_images_are_no_resumption(place: Path, pictures: Path,
     folder = labelled(tmp_path / "labelled", copies=2)
     given: dict[str, Any] = {"options": CONFORMAL, "calibration": folder}
     with FaultyEndpoint([truly]) as endpoint:
-        stopped = classifier(place, endpoint, limits=Limits(max_calls=2), **given).resolve(pictures)
+        stopped = classifier(place, endpoint, limits=UsageLimits(max_calls=2), **given).resolve(pictures)
         (folder / "finch" / "0-1.png").rename(folder / "heron" / "0-1.png")
         with pytest.raises(RunError, match="calibration images are not those"):
             classifier(place, endpoint, **given).resolve(pictures, resume=stopped.run.name)

@@ -11,7 +11,7 @@ from fieldmark.app import Classifier, Stores
 from fieldmark.errors import (
     RunError,
 )
-from fieldmark.records import Limits
+from fieldmark.records import UsageLimits
 from tests.faulty_endpoint import (
     FaultyEndpoint,
 )
@@ -33,11 +33,11 @@ from tests.graph.world import FakeEncoder
 
 def test_a_run_is_taken_up_by_its_id_with_what_it_was_started_with(place: Path, pictures: Path) -> None:
     with FaultyEndpoint([truly], models=SAME) as endpoint:
-        stopped = classifier(place, endpoint, limits=Limits(max_calls=2)).resolve(pictures)
+        stopped = classifier(place, endpoint, limits=UsageLimits(max_calls=2)).resolve(pictures)
         assert stopped.manifest.stop_reason == "budget"
         assert stopped.usable
         same = Classifier.from_run(
-            stopped.run.name, out=place, limits=Limits(), api_key=KEY, progress=Events()
+            stopped.run.name, out=place, limits=UsageLimits(), api_key=KEY, progress=Events()
         )
         found = same.resolve()
         assert endpoint.asked == 6
@@ -48,7 +48,7 @@ def test_a_run_is_taken_up_by_its_id_with_what_it_was_started_with(place: Path, 
 
 def test_other_images_are_no_resumption(place: Path, pictures: Path) -> None:
     with FaultyEndpoint([truly]) as endpoint:
-        stopped = classifier(place, endpoint, limits=Limits(max_calls=2)).resolve(pictures)
+        stopped = classifier(place, endpoint, limits=UsageLimits(max_calls=2)).resolve(pictures)
         (pictures / "0-0.png").unlink()
         with pytest.raises(RunError, match="not those"):
             classifier(place, endpoint).resolve(pictures, resume=stopped.run.name)
@@ -68,7 +68,7 @@ def test_what_decides_the_answers_is_no_resumption(
     place: Path, pictures: Path, changed: dict[str, Any], says: str
 ) -> None:
     with FaultyEndpoint([truly]) as endpoint:
-        stopped = classifier(place, endpoint, limits=Limits(max_calls=2)).resolve(pictures)
+        stopped = classifier(place, endpoint, limits=UsageLimits(max_calls=2)).resolve(pictures)
         asked = endpoint.asked
         with pytest.raises(RunError, match=says) as caught:
             classifier(place, endpoint, **changed).resolve(pictures, resume=stopped.run.name)
@@ -79,7 +79,7 @@ def test_what_decides_the_answers_is_no_resumption(
 
 def test_an_option_of_a_later_version_is_no_change(place: Path, pictures: Path) -> None:
     with FaultyEndpoint([truly]) as endpoint:
-        stopped = classifier(place, endpoint, limits=Limits(max_calls=2)).resolve(pictures)
+        stopped = classifier(place, endpoint, limits=UsageLimits(max_calls=2)).resolve(pictures)
         config = json.loads((stopped.run / "config.json").read_text())
         del config["options"]["options"]["patience"]
         (stopped.run / "config.json").write_text(json.dumps(config))
@@ -103,13 +103,13 @@ def test_the_environment_has_no_say_in_a_resumed_run(
     with FaultyEndpoint([truly]) as endpoint:
         monkeypatch.setenv("OPENAI_BASE_URL", endpoint.base_url)
         unnamed: dict[str, Any] = {"clip": None, "llm": None, "base_url": None}
-        new = classifier(place, endpoint, limits=Limits(max_calls=2), **unnamed)
+        new = classifier(place, endpoint, limits=UsageLimits(max_calls=2), **unnamed)
         run_id = new.resolve(pictures).run.name
         for name in ("FIELDMARK_CLIP", "FIELDMARK_LLM"):
             monkeypatch.setenv(name, "another")
         monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
         monkeypatch.setenv("FIELDMARK_DEVICE", "mps")
-        same = Classifier.from_run(run_id, out=place, limits=Limits(), api_key=KEY)
+        same = Classifier.from_run(run_id, out=place, limits=UsageLimits(), api_key=KEY)
         found = same.resolve()
         assert endpoint.asked == 6
         again = classifier(place, endpoint, **unnamed).resolve(pictures, resume=run_id)
@@ -123,7 +123,7 @@ def test_another_encoder_is_no_resumption(
     place: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with FaultyEndpoint([truly]) as endpoint:
-        stopped = classifier(place, endpoint, limits=Limits(max_calls=2)).resolve(pictures)
+        stopped = classifier(place, endpoint, limits=UsageLimits(max_calls=2)).resolve(pictures)
         monkeypatch.setattr(FakeEncoder, "identity", "1" * 64)
         asked = endpoint.asked
         with pytest.raises(RunError, match="CLIP model is not the one") as caught:

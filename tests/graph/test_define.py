@@ -22,8 +22,8 @@ from fieldmark.records.conversation import (
     ImageLabel,
     LabelReply,
     OfferReply,
-    Reveal,
     ScopeQuestion,
+    VerdictReveal,
 )
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels, repeats, rolled_back
 from tests.graph.define_world import CREST, RED, SMALL, TAIL, Scene, scene
@@ -85,7 +85,7 @@ def test_nothing_about_an_ambiguity_or_a_verdict_is_shown_before_the_labels(
     shown = [json.loads(p.model_dump_json()) for p in whole[0].owner.told if isinstance(p, BoardToLabel)]
     assert shown
     assert all(set(board) == {"turn", "kind", "images", "number"} for board in shown)
-    reveals = [p for p in whole[0].owner.told if isinstance(p, Reveal)]
+    reveals = [p for p in whole[0].owner.told if isinstance(p, VerdictReveal)]
     assert any(reveal.ambiguity for reveal in reveals)
 
 
@@ -96,7 +96,7 @@ def test_the_blind_test_is_excluded_from_everything_else(whole: tuple[Scene, Sit
     for payload in at.owner.told:
         if isinstance(payload, ScopeQuestion | BoardToLabel):
             assert not blind & set(payload.images)
-        if isinstance(payload, Reveal):
+        if isinstance(payload, VerdictReveal):
             assert not blind & {image.image for image in payload.images}
         if isinstance(payload, BlindBatch):
             assert set(payload.images) <= blind
@@ -207,7 +207,7 @@ def test_random_boards_ask_the_annotator_nothing_before_the_labels(tmp_path: Pat
     assert "queries" not in at.analyst.kinds()
     judged = {look.split()[0] for look in at.annotator.looks}
     assert judged == boards[0] | boards[1]
-    assert all(p.ambiguity == "" for p in at.owner.told if isinstance(p, Reveal))
+    assert all(p.ambiguity == "" for p in at.owner.told if isinstance(p, VerdictReveal))
 
 
 def test_without_a_conversation_clauses_are_drafted_and_nobody_is_asked(tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_refused_images_are_neither_in_nor_out(tmp_path: Path) -> None:
     at.annotator.refused = frozenset(i.content_hash for i in at.context.pool.images[::2])
     sitting = talk(at)
     assert sitting.state.stop_reason is not None
-    calls = {i.call for p in at.owner.told if isinstance(p, Reveal) for i in p.images}
+    calls = {i.call for p in at.owner.told if isinstance(p, VerdictReveal) for i in p.images}
     assert "refused" in calls
 
 

@@ -11,7 +11,7 @@ from fieldmark.agents.define.run import Sitting, converse
 from fieldmark.agents.define.scope import with_blind_test
 from fieldmark.errors import LimitReached
 from fieldmark.records import Clause, Definition
-from fieldmark.records.conversation import BlindBatch, BoardToLabel, ImageLabel, Reveal
+from fieldmark.records.conversation import BlindBatch, BoardToLabel, ImageLabel, VerdictReveal
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels, repeats, with_version
 from tests.graph.define_world import CREST, RED, SMALL, Scene, scene
 
@@ -138,5 +138,5 @@ def test_verdicts_that_a_limit_came_upon_are_shown_later(tmp_path: Path) -> None
     again = scene(tmp_path, options(questions=0))
     talk(again, one_board=True)
     shown = again.owner.told[0]
-    assert isinstance(shown, Reveal)
+    assert isinstance(shown, VerdictReveal)
     assert {image.image for image in shown.images} == set(board.images)

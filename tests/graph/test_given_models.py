@@ -17,7 +17,7 @@ from fieldmark import (
 )
 from fieldmark.errors import LimitReached
 from fieldmark.prompts.describe import ask_describe
-from fieldmark.records import Limits
+from fieldmark.records import UsageLimits
 from fieldmark.testing import HashingEncoder, ScriptedModel, data_of
 from fieldmark.tools.llm.given import GivenModel
 
@@ -76,7 +76,7 @@ def test_a_concept_takes_objects(birds: Path) -> None:
 
 
 async def test_a_given_model_keeps_to_its_limits() -> None:
-    model = GivenModel(ScriptedModel({"describe": {"descriptors": ["a bill"]}}), Limits(max_calls=1))
+    model = GivenModel(ScriptedModel({"describe": {"descriptors": ["a bill"]}}), UsageLimits(max_calls=1))
     question = ask_describe("finch", noun="bird")
     await model.ask(question)
     with pytest.raises(LimitReached):

@@ -11,7 +11,7 @@ import pytest
 
 from fieldmark.app import Classifier, Resolution
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed, SettingsError
-from fieldmark.records import Limits, Prediction, Question
+from fieldmark.records import Prediction, Question, UsageLimits
 from fieldmark.testing import ScriptedModel, data_of
 from fieldmark.tools.images.files import ImageFile, find_images
 from fieldmark.tools.runs.events import LookingStopped
@@ -248,11 +248,11 @@ def test_the_classifier_counts_and_caches_what_is_shown(place: Path, images: tup
 
 def test_both_models_spend_from_one_limit(place: Path, images: tuple[ImageFile, ...]) -> None:
     with FaultyEndpoint([truly]) as llm, FaultyEndpoint([choosing(images)]) as vlm:
-        found = classified(place, llm, vlm, limits=Limits(max_calls=9))
+        found = classified(place, llm, vlm, limits=UsageLimits(max_calls=9))
         assert (llm.asked, vlm.asked) == (6, 3)
         assert found.manifest.counts["vlm_kept_back"] == 5
         assert [p.vlm_failure for p in found].count("limit") == 5
-        whole = classified(place, llm, vlm, resume=found.run.name, limits=Limits(max_calls=20))
+        whole = classified(place, llm, vlm, resume=found.run.name, limits=UsageLimits(max_calls=20))
         assert (llm.asked, vlm.asked) == (6, 8)
     assert whole.manifest.counts["vlm_decided"] == 8
     assert whole.manifest.vision_usage.requests >= 8
@@ -282,7 +282,7 @@ def test_unusable_choices_are_refused(place: Path, images: tuple[ImageFile, ...]
         Classifier(classes=WORLD.names, vlm_base_url="http://127.0.0.1:1/v1")
     with pytest.raises(SettingsError, match="price"):
         Classifier(
-            classes=WORLD.names, clip="made-up", vlm="eyes", noun="bird", limits=Limits(max_cost=1),
+            classes=WORLD.names, clip="made-up", vlm="eyes", noun="bird", limits=UsageLimits(max_cost=1),
             vlm_base_url="http://127.0.0.1:1/v1", options=options(start="names", max_rounds=0), out=place,
         ).resolve(draw_at(place))  # fmt: skip
 

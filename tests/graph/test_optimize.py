@@ -16,7 +16,7 @@ from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook
 from fieldmark.tools.books.descriptions import GivenTexts
-from fieldmark.tools.clip.encoder import Encoded
+from fieldmark.tools.clip.encoder import EncodedImages
 from fieldmark.tools.runs.events import Event, GenerationScored
 from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.world import FakeEncoder, FakeModel, World
@@ -36,7 +36,7 @@ class Watched(FakeEncoder):
         self.order: list[str] = []
         self.labelled: list[list[str]] = []
 
-    def encode_images(self, images: Any, **rest: Any) -> Encoded:
+    def encode_images(self, images: Any, **rest: Any) -> EncodedImages:
         self.order.append("images")
         self.labelled.append([image.path.name for image in images])
         return super().encode_images(images, **rest)

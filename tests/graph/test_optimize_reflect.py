@@ -15,7 +15,7 @@ from fieldmark.cache.keys import content_key
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook, Question
 from fieldmark.tools.books.descriptions import GivenTexts
-from fieldmark.tools.llm.chat import Answer
+from fieldmark.tools.llm.chat import ModelAnswer
 from fieldmark.tools.runs.events import Event, GenerationScored, QuestionAnswered, ReflectionFinished
 from tests.graph.test_optimize import SMALL, Killed, context_on, raw, search
 from tests.graph.world import FakeModel, World, data_of
@@ -27,11 +27,11 @@ REFLECT = "reflect.v1"
 class Remembering(FakeModel):
     """A model behind a cache that outlives the process: only what is asked anew is written down."""
 
-    def __init__(self, world: World, known: dict[str, Answer[Any]] | None = None) -> None:
+    def __init__(self, world: World, known: dict[str, ModelAnswer[Any]] | None = None) -> None:
         super().__init__(world)
         self.known = {} if known is None else known
 
-    async def ask(self, question: Question[Any]) -> Answer[Any]:
+    async def ask(self, question: Question[Any]) -> ModelAnswer[Any]:
         key = content_key([question.prompt_id, question.messages[-1].content, question.sample])
         if key not in self.known:
             self.known[key] = await super().ask(question)
@@ -146,7 +146,7 @@ def test_a_killed_search_asks_nothing_twice_and_ends_in_the_same_bytes(
             left = -1
             raise Killed
 
-    known: dict[str, Answer[Any]] = {}
+    known: dict[str, ModelAnswer[Any]] = {}
     first, second = Remembering(World(), known=known), Remembering(World(), known=known)
     # A group of questions hands on in a group of its own what is no `Exception`.
     with pytest.raises((Killed, BaseExceptionGroup)):

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from fieldmark.cache.bytestore import ByteStore, open_byte_store
-from fieldmark.records import Limits, Message, Question
+from fieldmark.records import ChatMessage, Question, UsageLimits
 from fieldmark.tools.llm.chat import ChatModel
 from tests.graph.running import Ran, make_context, options, run_async
 from tests.graph.world import World
@@ -47,7 +47,7 @@ async def resolve(folder: Path, run: str = "run", *, most: int | None = None) ->
             store=store,
             concurrency=2,
             timeout_s=300.0,
-            limits=Limits(max_calls=most),
+            limits=UsageLimits(max_calls=most),
         ) as model:
             context = make_context(folder / run, WORLD, llm=model, options=options(max_rounds=2))
             return await run_async(context), model
@@ -75,7 +75,7 @@ def test_nonsense_does_no_harm_and_the_run_says_why_it_ended(tmp_path: Path) -> 
 
 def test_the_grammar_holds_any_weights_to_the_schema(tmp_path: Path) -> None:
     def question(sample: int) -> Question[Pick]:
-        words = Message(role="user", content="Which colour is it, and is it striped?")
+        words = ChatMessage(role="user", content="Which colour is it, and is it striped?")
         return Question(
             prompt_id="pick.v1", messages=(words,), answer_model=Pick, max_tokens=200, sample=sample
         )

@@ -17,7 +17,7 @@ from fieldmark.tools.concepts.heads.export import export_head, read_config
 from fieldmark.tools.concepts.instructions import exemplar_hashes, instructions_of
 from fieldmark.tools.concepts.model_card import model_card
 from fieldmark.tools.images.decode import UnusableImageError
-from fieldmark.tools.images.files import decode
+from fieldmark.tools.images.files import decode_image
 from fieldmark.tools.runs.events import StepFailed
 from fieldmark.tools.runs.folder import now
 
@@ -138,7 +138,7 @@ def write_exemplars(hashes: Sequence[str], context: BuildContext) -> dict[str, s
     written: dict[str, str] = {}
     for image in context.files(hashes):
         try:
-            picture = decode(image)
+            picture = decode_image(image)
         except UnusableImageError as error:
             context.progress(StepFailed(kind="exemplar", reason=str(error)))
             continue

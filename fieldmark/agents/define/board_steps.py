@@ -16,8 +16,8 @@ from fieldmark.records.conversation import (
     BoardToLabel,
     ImageLabel,
     LabelReply,
-    Reveal,
     RevealedImage,
+    VerdictReveal,
 )
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 from fieldmark.tools.images.files import ImageFile
@@ -104,7 +104,7 @@ async def verdicts(state: DefineState, runtime: Context) -> Update:
     shown = [image for image in laid.images if image in labels]
     found = await context.annotator.judge(context.files(shown), concept.definition)
     return put(
-        Reveal(
+        VerdictReveal(
             turn=new_turn(),
             number=state.boards,
             ambiguity=laid.ambiguity,
@@ -116,7 +116,7 @@ async def verdicts(state: DefineState, runtime: Context) -> Update:
 
 async def revealed(state: DefineState, runtime: Context) -> Update:
     """Note what the owner says to the verdicts."""
-    payload, heard = expected(state, Reveal)
+    payload, heard = expected(state, VerdictReveal)
     runtime.context.folder.save(with_board(runtime.context.concept, payload, heard))
     return {"leaving": state.leaving or heard.reply.stop}
 

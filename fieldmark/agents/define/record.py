@@ -7,17 +7,17 @@ from fieldmark.records import Concept, Decision, Label
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
+    ConversationQuestion,
+    ConversationReply,
     EditOffer,
     Heard,
     ImageLabel,
     LabelReply,
     OfferReply,
-    Payload,
-    Reply,
-    Reveal,
     RevealReply,
     ScopeQuestion,
     ScopeReply,
+    VerdictReveal,
 )
 from fieldmark.tools.concepts.changes import dev_labels, latest_labels, with_decision, with_labels
 
@@ -26,13 +26,13 @@ MISREAD = "the model misread this image"
 FITTING = {
     ScopeQuestion: ScopeReply,
     BoardToLabel: LabelReply,
-    Reveal: RevealReply,
+    VerdictReveal: RevealReply,
     EditOffer: OfferReply,
     BlindBatch: LabelReply,
 }
 
 
-def check_reply(payload: Payload, reply: Reply) -> None:
+def check_reply(payload: ConversationQuestion, reply: ConversationReply) -> None:
     """Refuse an answer that does not belong to the question.
 
     Raises:
@@ -56,7 +56,7 @@ def check_reply(payload: Payload, reply: Reply) -> None:
         raise InputError("The answer names one image twice.")
 
 
-def unanswered(payload: Payload, reply: Reply) -> tuple[str, ...]:
+def unanswered(payload: ConversationQuestion, reply: ConversationReply) -> tuple[str, ...]:
     """Images of a board or a batch that the answer passes over."""
     if isinstance(payload, BoardToLabel | BlindBatch) and isinstance(reply, LabelReply):
         labelled = {label.image for label in reply.labels}
@@ -128,7 +128,7 @@ def with_scope_answer(concept: Concept, payload: ScopeQuestion, heard: Heard) ->
     )
 
 
-def with_board(concept: Concept, payload: Reveal, heard: Heard) -> Concept:
+def with_board(concept: Concept, payload: VerdictReveal, heard: Heard) -> Concept:
     """The concept with what the owner said to a board's verdicts; labels changed now are primed."""
     if not isinstance(heard.reply, RevealReply):
         return concept

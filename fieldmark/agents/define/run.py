@@ -25,20 +25,20 @@ from fieldmark.records.conversation import (
     PAYLOADS,
     BlindBatch,
     BoardToLabel,
+    ConversationQuestion,
+    ConversationReply,
     EditOffer,
     Flip,
     Heard,
     ImageLabel,
     LabelReply,
     OfferReply,
-    Payload,
-    Reply,
     Response,
-    Reveal,
     RevealedImage,
     RevealReply,
     ScopeQuestion,
     ScopeReply,
+    VerdictReveal,
 )
 from fieldmark.tools.concepts.changes import blind_labels
 
@@ -48,7 +48,7 @@ HEARD = "heard.json"
 STEPS_A_BOARD = 80
 HELD_TYPES = (
     BlindBatch, Board, BoardToLabel, Clause, ClauseVerdict, DefineState, DefinitionEdit, EditOffer, Flip,
-    Heard, ImageLabel, LabelReply, OfferReply, OpenScope, Response, Reveal, RevealReply, RevealedImage,
+    Heard, ImageLabel, LabelReply, OfferReply, OpenScope, Response, VerdictReveal, RevealReply, RevealedImage,
     ScopeQuestion, ScopeReply,
 )  # fmt: skip
 """The only types made from a checkpoint."""
@@ -68,11 +68,11 @@ class Owner(Protocol):
     `InputError`.
     """
 
-    async def answer(self, payload: Payload) -> Reply:
+    async def answer(self, payload: ConversationQuestion) -> ConversationReply:
         """Answer one question.
 
         `ScopeReply` to a `ScopeQuestion`, `LabelReply` to a `BoardToLabel` or a `BlindBatch`, `RevealReply`
-        to a `Reveal`, `OfferReply` to an `EditOffer`.
+        to a `VerdictReveal`, `OfferReply` to an `EditOffer`.
         """
         ...
 
@@ -87,7 +87,7 @@ class Sitting:
     """
 
     state: DefineState
-    pending: Payload | None
+    pending: ConversationQuestion | None
 
 
 class Conversation(AbstractAsyncContextManager["Conversation"]):
@@ -118,7 +118,7 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
     async def __aexit__(self, *_: object) -> None:
         await self._closing.aclose()
 
-    async def begin(self, *, anew: bool = False) -> Payload | None:
+    async def begin(self, *, anew: bool = False) -> ConversationQuestion | None:
         """Begin, or take up where an earlier process left off, up to the next question.
 
         An answer that was given but not taken in before a kill is taken in now. A conversation that a limit
@@ -164,13 +164,13 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         heard = read_heard(self.context.folder.path / HEARD)
         return await self._go(resume(heard)) if heard and heard.turn == payload.turn else payload
 
-    async def pending(self) -> Payload | None:
+    async def pending(self) -> ConversationQuestion | None:
         """The question that waits for an answer, if any."""
         found = await self._graph.aget_state(self._config)
         waiting = [each.value for task in found.tasks for each in task.interrupts]
         return PAYLOADS.validate_python(waiting[0]) if waiting else None
 
-    async def reply(self, reply: Reply) -> Payload | None:
+    async def reply(self, reply: ConversationReply) -> ConversationQuestion | None:
         """Take an answer to the question that waits, and go on to the next one.
 
         Returns:
@@ -211,7 +211,7 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         # Not `found.next`: a kill between a node's last write and the next checkpoint leaves it empty.
         return (DefineState.model_validate(found.values) if found.values else None), bool(found.tasks)
 
-    async def _go(self, start: Any) -> Payload | None:
+    async def _go(self, start: Any) -> ConversationQuestion | None:
         await self._graph.ainvoke(start, self._config, context=self.context, durability="sync")
         return await self.pending()
 

@@ -15,12 +15,12 @@ from fieldmark.records import Board, DefinitionEdit, Record
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
+    ConversationQuestion,
     DefineStop,
     EditOffer,
     Heard,
-    Payload,
-    Reveal,
     ScopeQuestion,
+    VerdictReveal,
 )
 from fieldmark.tools.runs.events import LimitStopped
 
@@ -41,7 +41,7 @@ class DefineState(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    payload: Annotated[Payload | None, Field(discriminator="kind")] = None
+    payload: Annotated[ConversationQuestion | None, Field(discriminator="kind")] = None
     """What the owner is asked, or was asked last."""
     heard: Heard | None = None
     """The answer to it."""
@@ -89,7 +89,7 @@ class DefineState(BaseModel):
 Context = Runtime[DefineContext]
 Update = dict[str, Any]
 DefineGraph = CompiledStateGraph[DefineState, DefineContext, DefineState, DefineState]
-P = TypeVar("P", ScopeQuestion, BoardToLabel, Reveal, EditOffer, BlindBatch)
+P = TypeVar("P", ScopeQuestion, BoardToLabel, VerdictReveal, EditOffer, BlindBatch)
 
 
 class Node(Protocol):
@@ -135,12 +135,12 @@ def new_turn() -> str:
     return secrets.token_hex(8)
 
 
-def put(payload: Payload) -> Update:
+def put(payload: ConversationQuestion) -> Update:
     """What puts a new question before the owner."""
     return {"payload": payload, "heard": None, "again": False}
 
 
-def ask_again(payload: Payload) -> Update:
+def ask_again(payload: ConversationQuestion) -> Update:
     """What puts a question before the owner for the second time."""
     return {"payload": payload.model_copy(update={"turn": new_turn()}), "heard": None, "again": True}
 

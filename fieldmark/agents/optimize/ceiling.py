@@ -10,7 +10,7 @@ import torch
 from fieldmark.agents.optimize import search
 from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.pool import PromptPool
-from fieldmark.tools.search.candidates import Candidate
+from fieldmark.tools.search.candidates import PromptCandidate
 from fieldmark.tools.search.fitness import top
 
 PASSES = 2
@@ -35,7 +35,7 @@ def pool_ceiling(pool: PromptPool, best: tuple[int, ...], context: OptimizeConte
     for passes in range(1, PASSES + 1):
         for classes in search.next_groups(book, pool, vectors, passes, knowing):
             group = search.open_group(classes, book.parts, pool, vectors, knowing)
-            parents: tuple[Candidate, ...] = (search.inner_candidate(group, book),)
+            parents: tuple[PromptCandidate, ...] = (search.inner_candidate(group, book),)
             for _ in range(GENERATIONS):
                 number += 1
                 parents = search.class_generation(

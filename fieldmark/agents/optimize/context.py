@@ -14,7 +14,7 @@ from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.errors import NoImagesError
 from fieldmark.records import PromptBook
 from fieldmark.tools.books.descriptions import GivenTexts
-from fieldmark.tools.clip.encoder import Encoded, Encoder
+from fieldmark.tools.clip.encoder import EncodedImages, Encoder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
 from fieldmark.tools.runs.events import Progress, no_progress
@@ -68,7 +68,7 @@ class OptimizeContext:
         self.slots = asyncio.Semaphore(concurrency_of(self.llm))
 
     @cached_property
-    def _train(self) -> Encoded:
+    def _train(self) -> EncodedImages:
         encoded = self.encoder.encode_images(self.train)
         if not bool(encoded.ok.any()):
             raise NoImagesError(
@@ -108,7 +108,7 @@ class OptimizeContext:
         ok = self._train.ok.clone()
         ok[self._train.ok] = kept
         other = replace(self, test=(), options=options, memo={})
-        other._train = Encoded(self._train.vectors, ok)
+        other._train = EncodedImages(self._train.vectors, ok)
         return other
 
     def label_indices(self, images: tuple[ImageFile, ...]) -> Tensor:

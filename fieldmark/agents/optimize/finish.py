@@ -23,7 +23,7 @@ from fieldmark.cache.folders import write_whole
 from fieldmark.records import Record
 from fieldmark.tools.runs.events import RunFinished
 from fieldmark.tools.search.acceptance import improves
-from fieldmark.tools.search.candidates import Candidate
+from fieldmark.tools.search.candidates import PromptCandidate
 from fieldmark.tools.statistics.intervals import bootstrap_mean, paired_difference
 from fieldmark.tools.statistics.resample import Gain
 
@@ -114,8 +114,8 @@ class Ended:
         reflections: Passes that were reflected on before, and what came of it; None where none was to be.
     """
 
-    start: Candidate
-    best: Candidate
+    start: PromptCandidate
+    best: PromptCandidate
     pool: PromptPool
     vectors: Tensor
     generations: int
@@ -125,7 +125,7 @@ class Ended:
     folds: Folds | None
     reflections: tuple[int, Reflections] | None = None
 
-    def labelled(self, book: Candidate, images: Tensor) -> Tensor:
+    def labelled(self, book: PromptCandidate, images: Tensor) -> Tensor:
         """The class that a book gives each image `[N]`."""
         return (images @ class_matrix(book.parts, self.pool, self.vectors).T).argmax(1)
 
@@ -179,7 +179,11 @@ def usable_test_images(context: OptimizeContext) -> tuple[Tensor | None, Tensor 
 
 
 def measured(
-    book: Candidate, images: Tensor | None, labels: Tensor | None, ended: Ended, context: OptimizeContext
+    book: PromptCandidate,
+    images: Tensor | None,
+    labels: Tensor | None,
+    ended: Ended,
+    context: OptimizeContext,
 ) -> BookMeasurement:
     """How a book does on the training images, and on the test images where there are any."""
     score = BookScore(
@@ -290,7 +294,7 @@ def _top1(scores: Tensor, labels: Tensor) -> float:
 
 
 def _changes(
-    start: Candidate, best: Candidate, pool: PromptPool
+    start: PromptCandidate, best: PromptCandidate, pool: PromptPool
 ) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
     before, after = set(start.parts), set(best.parts)
     changes: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}

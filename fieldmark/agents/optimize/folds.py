@@ -13,7 +13,7 @@ from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.records import Record
 from fieldmark.tools.runs.events import FoldSearchStarted
 from fieldmark.tools.search.acceptance import improves
-from fieldmark.tools.search.candidates import Candidate
+from fieldmark.tools.search.candidates import PromptCandidate
 from fieldmark.tools.search.folds import draw_folds
 from fieldmark.tools.search.generation import search_seed
 from fieldmark.tools.statistics.one_standard_error import choose_simplest
@@ -161,7 +161,7 @@ async def held_out_curve(
     free = part.options.model_copy(update={"penalty": 0.0})
     judges = (part.with_options(free), held.with_options(free))
 
-    def point(stage: Stage, passes: int, book: Candidate) -> HeldOutPoint:
+    def point(stage: Stage, passes: int, book: PromptCandidate) -> HeldOutPoint:
         (train,), (out,) = (search.score_books({"": book.parts}, pool, vectors, each)[1] for each in judges)
         return HeldOutPoint(
             stage=stage,
@@ -181,7 +181,7 @@ async def held_out_curve(
     for passes in range(part.options.passes if part.options.generations else 0):
         for classes in search.next_groups(book, pool, vectors, passes, part):
             group = search.open_group(classes, book.parts, pool, vectors, part)
-            parents: tuple[Candidate, ...] = (search.inner_candidate(group, book),)
+            parents: tuple[PromptCandidate, ...] = (search.inner_candidate(group, book),)
             for _ in range(part.options.generations):
                 generation += 1
                 made = search.class_generation(group, parents, seen=seen, number=generation, context=part)

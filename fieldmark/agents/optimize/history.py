@@ -15,7 +15,7 @@ from fieldmark.agents.optimize.state import OptimizeState
 from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.errors import RunError
 from fieldmark.tools.runs.events import GenerationScored
-from fieldmark.tools.search.candidates import Candidate
+from fieldmark.tools.search.candidates import PromptCandidate
 from fieldmark.tools.search.generation import ScoredCandidate
 
 HISTORY = "history.jsonl"
@@ -127,7 +127,7 @@ def keep_seen(context: OptimizeContext, size: int, seen: set[int]) -> None:
     context.memo["seen"] = (size, seen)
 
 
-def put_candidates(context: OptimizeContext, candidates: Sequence[Candidate]) -> str:
+def put_candidates(context: OptimizeContext, candidates: Sequence[PromptCandidate]) -> str:
     """Store candidates, soon; the state holds their hash."""
     rows: JsonValue = [
         {"parts": list(c.parts), "key": f"{c.key:x}", "fitness": c.fitness} for c in candidates
@@ -141,7 +141,7 @@ def put_candidates(context: OptimizeContext, candidates: Sequence[Candidate]) ->
     return name
 
 
-def get_candidates(context: OptimizeContext, name: str) -> tuple[Candidate, ...]:
+def get_candidates(context: OptimizeContext, name: str) -> tuple[PromptCandidate, ...]:
     """Candidates that were stored."""
     known = _candidates_known(context)
     if name in known:
@@ -149,14 +149,14 @@ def get_candidates(context: OptimizeContext, name: str) -> tuple[Candidate, ...]
     context.later.settle()
     rows: list[dict[str, object]] = context.arrays.get_json(name)  # pyright: ignore
     return tuple(
-        Candidate(tuple(row["parts"]), int(str(row["key"]), 16), float(str(row["fitness"])))  # pyright: ignore
+        PromptCandidate(tuple(row["parts"]), int(str(row["key"]), 16), float(str(row["fitness"])))  # pyright: ignore
         for row in rows
     )
 
 
-def _candidates_known(context: OptimizeContext) -> dict[str, tuple[Candidate, ...]]:
+def _candidates_known(context: OptimizeContext) -> dict[str, tuple[PromptCandidate, ...]]:
     """Candidates by their hash, those stored last; they need not be on the disk yet."""
-    return cast("dict[str, tuple[Candidate, ...]]", context.memo.setdefault("candidates", {}))
+    return cast("dict[str, tuple[PromptCandidate, ...]]", context.memo.setdefault("candidates", {}))
 
 
 def recorded(
@@ -165,11 +165,11 @@ def recorded(
     context: OptimizeContext,
     *,
     stage: str,
-    best: Candidate,
+    best: PromptCandidate,
     seen: set[int] | None = None,
     names: tuple[int, ...] | None = None,
     around: int = 0,
-    before: Candidate | None = None,
+    before: PromptCandidate | None = None,
 ) -> dict[str, Any]:
     """Write what a generation scored into the history, and count it.
 
@@ -218,7 +218,7 @@ def recorded(
     }
 
 
-def change(before: Candidate | None, best: Candidate | None) -> dict[str, JsonValue]:
+def change(before: PromptCandidate | None, best: PromptCandidate | None) -> dict[str, JsonValue]:
     """What the fittest book has more and less than the one before it."""
     old, new = (set(each.parts) if each else set[int]() for each in (before, best))
     return {"added": list[JsonValue](sorted(new - old)), "removed": list[JsonValue](sorted(old - new))}

@@ -16,7 +16,7 @@ from fieldmark.agents.shared.notes import Note
 from fieldmark.prompts.reflect import PROMPT_ID, ConfusedGroup, Confusion, Described
 from fieldmark.records import DescriptorEdit, Origin, QuestionSpec, Record
 from fieldmark.tools.runs.events import ReflectionFinished
-from fieldmark.tools.search.candidates import Candidate
+from fieldmark.tools.search.candidates import PromptCandidate
 from fieldmark.tools.search.confusions import Confusions, confused_sets, count_confusions
 from fieldmark.tools.search.generation import ScoredCandidate
 from fieldmark.tools.search.reflect import REFLECT, Reflect, Suggested
@@ -86,7 +86,7 @@ def store_reflections(reflections: Reflections, context: OptimizeContext) -> str
 
 
 async def reflect_on(
-    book: Candidate,
+    book: PromptCandidate,
     pool: PromptPool,
     vectors: Tensor,
     *,
@@ -164,7 +164,7 @@ def reflect_operator(group: ClassGroup, suggestions: Sequence[Suggestion]) -> tu
 def with_outcome(
     reflections: Reflections,
     scored: Sequence[ScoredCandidate],
-    survivors: Sequence[Candidate],
+    survivors: Sequence[PromptCandidate],
     *,
     group: ClassGroup,
     generation: int,
@@ -190,7 +190,7 @@ def with_outcome(
 
 
 def _questions(
-    book: Candidate, pool: PromptPool, vectors: Tensor, earlier: Reflections, context: OptimizeContext
+    book: PromptCandidate, pool: PromptPool, vectors: Tensor, earlier: Reflections, context: OptimizeContext
 ) -> list[QuestionSpec]:
     """The questions of a pass: the most confused groups first, none that was asked before."""
     logits = context.encoder.logit_scale * (context.vectors @ class_matrix(book.parts, pool, vectors).T)

@@ -14,7 +14,7 @@ from fieldmark.tools.books.templates import IMAGENET_7, PLAIN, fill_phrase, libr
 from fieldmark.tools.clip.encoder import Progress
 from fieldmark.tools.search.acceptance import Acceptance, Fittest
 from fieldmark.tools.search.algebra import Arena, Parts, read_outcomes
-from fieldmark.tools.search.candidates import Candidate, Edit, Menu, part_key
+from fieldmark.tools.search.candidates import PromptCandidate, PromptEdit, PromptMenu, part_key
 from fieldmark.tools.search.fitness import Fitness, fitness_named, top
 from fieldmark.tools.search.generation import Generation, ScoredCandidate, evolve, score_edits, search_seed
 from fieldmark.tools.search.operators import Mutate, Operator
@@ -36,7 +36,7 @@ MOST_WORDED = 24
 MOST_TEMPLATE_DOTS = 1 << 25
 """The most dot products of template texts with images: 256 MB."""
 RANDOM_BY = "random"
-NOBODY = Candidate((), 0)
+NOBODY = PromptCandidate((), 0)
 """The candidate without parts, of which starting points are reported as edits."""
 
 
@@ -46,7 +46,7 @@ class Templates:
 
     texts: tuple[str, ...]
     arena: Arena
-    menu: Menu
+    menu: PromptMenu
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class ClassGroup:
     """
 
     arena: Arena
-    menu: Menu
+    menu: PromptMenu
     names: tuple[int, ...]
     around: int
     still: tuple[int, ...]
@@ -130,7 +130,7 @@ def open_templates(context: OptimizeContext, domain_words: Sequence[str] = ()) -
         scale=context.encoder.logit_scale,
         classes=classes,
     )
-    menu = Menu(
+    menu = PromptMenu(
         slots=(tuple(range(len(texts))),),
         keys=[part_key(text) for text in texts],
         least=min(2, context.options.most_templates),
@@ -141,17 +141,17 @@ def open_templates(context: OptimizeContext, domain_words: Sequence[str] = ()) -
 
 def first_templates(
     templates: Templates, context: OptimizeContext
-) -> tuple[tuple[Candidate, ...], tuple[ScoredCandidate, ...]]:
+) -> tuple[tuple[PromptCandidate, ...], tuple[ScoredCandidate, ...]]:
     """Score every template alone and start from the fittest; the plain one is always scored.
 
     Those that lose three images more than the plain template at one shot (in proportion at more) are dropped.
     """
-    singles = [Edit(0, (number,), (), "single") for number in range(len(templates.texts))]
+    singles = [PromptEdit(0, (number,), (), "single") for number in range(len(templates.texts))]
     scored = score_edits(templates.arena, templates.menu, (NOBODY,), singles, fitness_of(context))
     images = len(context.labels)
     allowed = 3 * max(1, images // max(1, len(context.classes))) / images
     ranked = [
-        Candidate((number,), row.key, row.fitness)
+        PromptCandidate((number,), row.key, row.fitness)
         for number, row in enumerate(scored)
         if row.top1 > scored[0].top1 - allowed or number == 0
     ]
@@ -208,7 +208,7 @@ def open_group(
         standing=len(still),
     )
     numbers = {unit: number for number, unit in enumerate(names)}
-    menu = Menu(
+    menu = PromptMenu(
         slots=tuple(tuple(numbers[unit] for unit in pool.slots[c]) for c in classes),
         keys=[pool.keys[unit] for unit in names],
         least=1,
@@ -218,22 +218,22 @@ def open_group(
     return ClassGroup(arena, menu, names, around, still)
 
 
-def inner_candidate(group: ClassGroup, book: Candidate) -> Candidate:
+def inner_candidate(group: ClassGroup, book: PromptCandidate) -> PromptCandidate:
     """The part of a book that moves in a group."""
     numbers = {unit: number for number, unit in enumerate(group.names)}
     parts = tuple(sorted(numbers[part] for part in book.parts if part in numbers))
-    return Candidate(parts, group.menu.key(parts), book.fitness)
+    return PromptCandidate(parts, group.menu.key(parts), book.fitness)
 
 
-def whole_candidate(group: ClassGroup, inner: Candidate) -> Candidate:
+def whole_candidate(group: ClassGroup, inner: PromptCandidate) -> PromptCandidate:
     """The whole book of a group's candidate."""
     parts = tuple(sorted((*group.still, *(group.names[part] for part in inner.parts))))
-    return Candidate(parts, (inner.key + group.around) & ((1 << 64) - 1), inner.fitness)
+    return PromptCandidate(parts, (inner.key + group.around) & ((1 << 64) - 1), inner.fitness)
 
 
 def first_books(
     pool: PromptPool, vectors: Tensor, context: OptimizeContext
-) -> tuple[Candidate, Candidate, tuple[ScoredCandidate, ...]]:
+) -> tuple[PromptCandidate, PromptCandidate, tuple[ScoredCandidate, ...]]:
     """Prompt sampling: the start, every natural choice of units, and random subsets of the best choice.
 
     Returns:
@@ -259,10 +259,10 @@ def first_books(
 
 def score_books(
     named: Mapping[str, Sequence[int]], pool: PromptPool, vectors: Tensor, context: OptimizeContext
-) -> tuple[list[Candidate], list[ScoredCandidate]]:
+) -> tuple[list[PromptCandidate], list[ScoredCandidate]]:
     """Score whole books one at a time: they are few, and each changes every class."""
     fitness, scale = fitness_of(context), context.encoder.logit_scale
-    books: list[Candidate] = []
+    books: list[PromptCandidate] = []
     scored: list[ScoredCandidate] = []
     for name, units in named.items():
         parts = tuple(sorted(units))
@@ -271,13 +271,15 @@ def score_books(
         outcome = read_outcomes(logits[None], context.labels, size)
         value = float(fitness(outcome)[0])
         key = sum(pool.keys[part] for part in parts) & ((1 << 64) - 1)
-        books.append(Candidate(parts, key, value))
-        scored.append(ScoredCandidate(key, None, Edit(0, parts, (), name), value, float(top(outcome, 1)[0])))
+        books.append(PromptCandidate(parts, key, value))
+        scored.append(
+            ScoredCandidate(key, None, PromptEdit(0, parts, (), name), value, float(top(outcome, 1)[0]))
+        )
     return books, scored
 
 
 def next_groups(
-    book: Candidate, pool: PromptPool, vectors: Tensor, number: int, context: OptimizeContext
+    book: PromptCandidate, pool: PromptPool, vectors: Tensor, number: int, context: OptimizeContext
 ) -> tuple[tuple[int, ...], ...]:
     """Group sampling: in the first pass the classes that promise most, then all, cut by confusion."""
     classes = len(pool.classes)
@@ -307,7 +309,7 @@ def promise(logits: Tensor, pool: PromptPool, vectors: Tensor, context: Optimize
 
 def class_generation(
     group: ClassGroup,
-    parents: Sequence[Candidate],
+    parents: Sequence[PromptCandidate],
     *,
     seen: set[int],
     number: int,
@@ -351,7 +353,7 @@ def opened_pool(name: str, context: OptimizeContext) -> tuple[PromptPool, Tensor
 def opened_group(
     state: OptimizeState,
     classes: list[int],
-    book: Candidate,
+    book: PromptCandidate,
     pool: PromptPool,
     vectors: Tensor,
     context: OptimizeContext,

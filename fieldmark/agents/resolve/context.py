@@ -9,7 +9,7 @@ from torch import Tensor
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.records import PromptBook
-from fieldmark.tools.clip.clip import Encoded, Encoder
+from fieldmark.tools.clip.clip import EncodedImages, Encoder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
 from fieldmark.tools.runs.events import ImagesEncoded, Progress, no_progress
@@ -57,7 +57,7 @@ class ResolveContext:
         self.slots = asyncio.Semaphore(concurrency_of(self.llm))
 
     @cached_property
-    def _encoded(self) -> Encoded:
+    def _encoded(self) -> EncodedImages:
         def tell(done: int, of: int) -> None:
             self.progress(ImagesEncoded(done=done, of=of))
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.prompts.describe import ask_describe
 from fieldmark.prompts.noun import ask_noun
-from fieldmark.records import Question, Record, Skipped
+from fieldmark.records import Question, Record, SkippedInput
 from fieldmark.tools.llm.given import AskedModel
 
 
@@ -39,7 +39,7 @@ class CallEstimate(Record):
     vlm: str | None = None
     most_vlm_images: int = 0
     """No more images than this are shown to the vision-language model: those that the loop leaves open."""
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedInput, ...] = ()
     passed_over: dict[str, int] = Field(default_factory=dict)
     """Files in folders whose suffix is no image's: suffix → number."""
 

@@ -13,7 +13,7 @@ from fieldmark.agents.resolve.state import Look
 from fieldmark.records import CandidateClass, Contribution, Origin, Prediction, Prompt, PromptBook, Status
 from fieldmark.tools.books.wording import descriptor_text
 from fieldmark.tools.scoring.candidates import class_probabilities
-from fieldmark.tools.scoring.contributions import Explanation, decide
+from fieldmark.tools.scoring.contributions import Explanation, explain_labels
 from fieldmark.tools.scoring.evidence.explain import explain
 from fieldmark.tools.scoring.field_guide import FieldGuide
 from fieldmark.tools.scoring.table import TableResult
@@ -90,7 +90,7 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
         every = torch.ones(len(scores) - count, len(context.classes), dtype=torch.bool)
         decision = explain(found.evidence, found.table, torch.cat([within, every]))
     elif table is not None:
-        decision = decide(table.result, _padded(within, table.result))
+        decision = explain_labels(table.result, _padded(within, table.result))
     order = probabilities.masked_fill(~within, -1.0).sort(dim=1, descending=True, stable=True)
     label = decision.label[:count] if decision else order.indices[:, 0]
     runner_up = decision.runner_up[:count] if decision else _second(order.indices, within)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from fieldmark.records import Origin, Prompt, QuestionSpec, Record, Statements, Vote
+from fieldmark.records import AnswerStatements, AttributeVote, Origin, Prompt, QuestionSpec, Record
 from fieldmark.tools.books.wording import descriptor_text
 
 FailureKind = Literal["question", "unanswered", "limit", "endpoint"]
@@ -11,7 +11,7 @@ FailureKind = Literal["question", "unanswered", "limit", "endpoint"]
 time; a limit or a dead endpoint kept it back."""
 
 
-class Note(Statements):
+class Note(AnswerStatements):
     """What came of one question: what its answer states, or why there is nothing."""
 
     spec: QuestionSpec
@@ -40,7 +40,7 @@ class Notebook(Record):
     notes: tuple[Note, ...] = ()
 
     @property
-    def votes(self) -> tuple[Vote, ...]:
+    def votes(self) -> tuple[AttributeVote, ...]:
         """Every vote of every note."""
         return tuple(vote for note in self.notes for vote in note.votes)
 

@@ -13,17 +13,17 @@ from fieldmark.records import LabelValue, Record
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
+    ConversationQuestion,
+    ConversationReply,
     EditOffer,
     ImageLabel,
     LabelReply,
     OfferReply,
-    Payload,
-    Reply,
     Response,
-    Reveal,
     RevealReply,
     ScopeQuestion,
     ScopeReply,
+    VerdictReveal,
 )
 from fieldmark.tools.images.files import ImageFile
 
@@ -83,7 +83,7 @@ class AnswersFile:
             if line.image is not None and (name := _named(line.image, by_name, images)) is not None:
                 self._said[name] = line
 
-    async def answer(self, payload: Payload) -> Reply:
+    async def answer(self, payload: ConversationQuestion) -> ConversationReply:
         """Answer one question."""
         match payload:
             case ScopeQuestion():
@@ -95,7 +95,7 @@ class AnswersFile:
                         ImageLabel(image=image, value=line.label) for image, line in labels if line.label
                     ),
                 )
-            case Reveal():
+            case VerdictReveal():
                 lines = [(image.image, self._said.get(image.image)) for image in payload.disagreements]
                 return RevealReply(
                     responses=tuple(

@@ -29,7 +29,7 @@ from fieldmark.app.event_loop import run_here
 from fieldmark.app.stores import name_of
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, RunError
-from fieldmark.records import Concept, Limits, Record
+from fieldmark.records import Concept, Record, UsageLimits
 from fieldmark.records.building import BuildResult, Measurement
 from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clip import ClipAnnotator, Labelled
@@ -75,7 +75,7 @@ class ConceptBuilder:
     models: ConceptModels = field(default_factory=ConceptModels)
     api_key: str | None = field(default=None, repr=False)
     options: BuildOptions = field(default_factory=BuildOptions)
-    limits: Limits = field(default_factory=Limits)
+    limits: UsageLimits = field(default_factory=UsageLimits)
     home: Path | None = None
     progress: Progress = no_progress
 
@@ -91,7 +91,7 @@ class ConceptBuilder:
         vlm: LanguageModel | str | None = None,
         base_url: str | None = None,
         options: BuildOptions | None = None,
-        limits: Limits | None = None,
+        limits: UsageLimits | None = None,
         home: Path | None = None,
         progress: Progress = no_progress,
     ) -> Self:
@@ -120,7 +120,7 @@ class ConceptBuilder:
             models=ConceptModels.of(clip=clip, llm=llm, vlm=vlm),
             version=_existing(folder.load(), version),
             options=options or BuildOptions(),
-            limits=limits or Limits(),
+            limits=limits or UsageLimits(),
             home=home,
             progress=progress,
         )

@@ -13,7 +13,7 @@ from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.inputs import Images, find_given, names_of
 from fieldmark.app.models import choose_models
 from fieldmark.app.stores import name_of, open_stores
-from fieldmark.records import Skipped
+from fieldmark.records import SkippedInput
 from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction, ConceptPredictions
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.heads.export import HeadConfig, load_head, read_config
@@ -99,7 +99,7 @@ class ConceptClassifier:
         p, clauses = self._head.probabilities(encoded.vectors[encoded.ok])
         broken = {image.path for image, ok in zip(found.images, encoded.ok.tolist(), strict=True) if not ok}
         unread = (each for each in self._encoder.failures if each.path in broken)
-        skipped: tuple[Skipped, ...] = (*found.skipped, *unread)
+        skipped: tuple[SkippedInput, ...] = (*found.skipped, *unread)
         return ConceptPredictions(
             concept=self.config.concept,
             version=self.config.version,

@@ -29,7 +29,7 @@ from fieldmark.app.inputs import Images, find_given
 from fieldmark.app.models import choose_models
 from fieldmark.app.stores import name_of, open_stores
 from fieldmark.errors import InputError
-from fieldmark.records import Concept, Costs, Definition, Limits, Skipped
+from fieldmark.records import Concept, Costs, Definition, SkippedInput, UsageLimits
 from fieldmark.records.conversation import ConversationProgress
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import DefinitionChange, difference, rolled_back
@@ -66,10 +66,10 @@ class ConceptConversation:
     models: ConceptModels = field(default_factory=ConceptModels)
     api_key: str | None = field(default=None, repr=False)
     options: DefineOptions = field(default_factory=DefineOptions)
-    limits: Limits = field(default_factory=Limits)
+    limits: UsageLimits = field(default_factory=UsageLimits)
     home: Path | None = None
     progress: Progress = no_progress
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedInput, ...] = ()
     passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -156,7 +156,7 @@ class ConceptConversation:
         vlm: LanguageModel | str | None = None,
         base_url: str | None = None,
         options: DefineOptions | None = None,
-        limits: Limits | None = None,
+        limits: UsageLimits | None = None,
         home: Path | None = None,
         progress: Progress = no_progress,
     ) -> Self:
@@ -171,7 +171,7 @@ class ConceptConversation:
             setup=read_setup(folder).changed(llm=name_of(llm), vlm=name_of(vlm), base_url=base_url),
             models=ConceptModels.of(clip=clip, llm=llm, vlm=vlm),
             options=options or DefineOptions(),
-            limits=limits or Limits(),
+            limits=limits or UsageLimits(),
             home=home,
             progress=progress,
         )

@@ -16,7 +16,7 @@ from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, NoImagesError, RunError
-from fieldmark.records import Concept, Limits, Record
+from fieldmark.records import Concept, Record, UsageLimits
 from fieldmark.settings import read_settings
 from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clip import LEAST_REFERENCE, ClipAnnotator
@@ -176,7 +176,7 @@ async def open_tools(
     *,
     models: ConceptModels = ConceptModels(),
     api_key: str | None = None,
-    limits: Limits | None = None,
+    limits: UsageLimits | None = None,
     home: Path | None = None,
     progress: Progress = no_progress,
 ) -> AsyncIterator[ConceptTools]:

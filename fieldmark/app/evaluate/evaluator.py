@@ -19,14 +19,14 @@ from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_st
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.join import earlier_in, setting_runs, table_rows
-from fieldmark.evals.table.method import Method
+from fieldmark.evals.table.method import EvalMethod
 from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
 from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
 from fieldmark.evals.table.source import DataSource, Workplace, refuse_beside_source, source_again
 from fieldmark.evals.table.test_set import TestSet
 from fieldmark.prompts.loader import prompt_hashes
-from fieldmark.records import Limits
+from fieldmark.records import UsageLimits
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.endpoint import normal_url
@@ -71,7 +71,7 @@ class Evaluator:
     clip: Encoder | str | None = None
     llm: LanguageModel | str | None = None
     base_url: str | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: UsageLimits = field(default_factory=UsageLimits)
     skip_done: bool = False
     home: Path | None = None
     out: Path = Path("runs")
@@ -185,7 +185,7 @@ class Evaluator:
     async def _measure(
         self,
         test: TestSet,
-        methods: tuple[Method, ...],
+        methods: tuple[EvalMethod, ...],
         stores: Stores,
         encoder: Encoder,
         run: RunFolder,
@@ -217,7 +217,7 @@ class Evaluator:
     async def _measure_source(
         self,
         source: DataSource,
-        methods: tuple[Method, ...],
+        methods: tuple[EvalMethod, ...],
         stores: Stores,
         encoder: Encoder,
         run: RunFolder,
@@ -250,7 +250,7 @@ class Evaluator:
     def _result(
         self,
         tasks: Sequence[Evaluation],
-        methods: Sequence[Method],
+        methods: Sequence[EvalMethod],
         run: RunFolder,
         *,
         seconds: float,
@@ -358,7 +358,7 @@ class Evaluator:
             if "data" not in changed:  # a source of the caller's cannot be made again
                 kept["data"] = OwnData.read(own) if own else source_again(kept["data"], source)
             kept["options"] = EvalOptions.model_validate(kept["options"])
-            kept["limits"] = Limits.model_validate(kept["limits"])
+            kept["limits"] = UsageLimits.model_validate(kept["limits"])
         except (KeyError, TypeError, InputError) as error:
             raise RunError(
                 f"The configuration of run {run.run_id} cannot be read.",
@@ -368,7 +368,7 @@ class Evaluator:
         return cls(**{**kept, **changed}, out=run.path.parent, earlier=run)
 
 
-def left_of(limits: Limits, calls: int) -> Limits:
+def left_of(limits: UsageLimits, calls: int) -> UsageLimits:
     """What is left of the limit on calls, which is of the whole run: each setting has a guide of its own."""
     if limits.max_calls is None:
         return limits

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from fieldmark.aviary.guide.guide import MODEL_NAME, Guide, UnknownQuestionError
 from fieldmark.aviary.guide.picture_questions import DeclinedError
-from fieldmark.records import ImagePart, Message
+from fieldmark.records import ChatMessage, ImagePart
 from fieldmark.records.questions import Role
 
 _IMAGE_TOKENS = 256
@@ -42,7 +42,7 @@ class CompletionRequest:
         most_tokens: Where the answer is cut; None where it is not.
     """
 
-    messages: list[Message]
+    messages: list[ChatMessage]
     schema: dict[str, Any] | None
     seed: int
     most_tokens: int | None
@@ -121,13 +121,13 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", request)
 
 
-def _messages(value: Any) -> list[Message]:
+def _messages(value: Any) -> list[ChatMessage]:
     if not isinstance(value, list) or not value:
         raise RefusedRequestError(400, "'messages' must be a list of messages", "invalid_value")
     return [_message(item) for item in value]
 
 
-def _message(item: Any) -> Message:
+def _message(item: Any) -> ChatMessage:
     role = _ROLES.get(str(item.get("role"))) if isinstance(item, dict) else None
     if role is None:
         raise RefusedRequestError(
@@ -144,7 +144,9 @@ def _message(item: Any) -> Message:
         raise RefusedRequestError(400, "a text part needs a text", "invalid_value")
     # JSON can hold half a surrogate pair, which no text may.
     joined = "\n".join(said).encode("utf-8", "replace").decode("utf-8")
-    return Message(role=role, content=joined, images=tuple(ImagePart(data_url=_url(part)) for part in images))
+    return ChatMessage(
+        role=role, content=joined, images=tuple(ImagePart(data_url=_url(part)) for part in images)
+    )
 
 
 def _url(part: dict[str, Any]) -> str:

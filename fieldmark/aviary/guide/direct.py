@@ -8,7 +8,7 @@ from fieldmark.aviary.guide.guide import MODEL_NAME, Guide, UnknownQuestionError
 from fieldmark.aviary.guide.picture_questions import DeclinedError
 from fieldmark.errors import QuestionFailed
 from fieldmark.records import Question
-from fieldmark.tools.llm.answer_store import Answer, answer_key
+from fieldmark.tools.llm.answer_store import ModelAnswer, answer_key
 from fieldmark.tools.llm.answers import read_answer, strict_schema
 
 T = TypeVar("T", bound=BaseModel)
@@ -23,14 +23,14 @@ class DirectGuide:
 
     def __init__(self, guide: Guide) -> None:
         self.guide = guide
-        self._known: dict[str, Answer[Any]] = {}
+        self._known: dict[str, ModelAnswer[Any]] = {}
 
     @property
     def identity(self) -> str:
         """Model and guide as one name: what its answers depend on beside the questions."""
         return f"{MODEL_NAME}@{self.guide.identity}"
 
-    async def ask(self, question: Question[T]) -> Answer[T]:
+    async def ask(self, question: Question[T]) -> ModelAnswer[T]:
         """See `LanguageModel`.
 
         Raises:
@@ -49,8 +49,8 @@ class DirectGuide:
         except UnknownQuestionError as error:
             raise QuestionFailed(error.message, reason="http", status=400) from error
         value, _ = read_answer(text, question.answer_model)
-        answer = Answer(value=value, key=key, cached=False, prompt_tokens=None, completion_tokens=None)
-        self._known[key] = Answer(
+        answer = ModelAnswer(value=value, key=key, cached=False, prompt_tokens=None, completion_tokens=None)
+        self._known[key] = ModelAnswer(
             value=value, key=key, cached=True, prompt_tokens=None, completion_tokens=None
         )
         return answer

@@ -23,7 +23,7 @@ from fieldmark.aviary.world.attributes import ATTRIBUTES
 from fieldmark.aviary.world.grammar import value_phrases
 from fieldmark.aviary.world.species import Species, world_hash
 from fieldmark.errors import InputError
-from fieldmark.records import Message
+from fieldmark.records import ChatMessage
 from fieldmark.tools.llm.scripted import GUIDE_MODEL
 
 GUIDE_VERSION = 4
@@ -67,7 +67,7 @@ class Guide:
         """What its answers depend on: its version, world, words and settings, and how it sees."""
 
     def answer(
-        self, messages: Sequence[Message], schema: Mapping[str, Any] | None = None, seed: int = 0
+        self, messages: Sequence[ChatMessage], schema: Mapping[str, Any] | None = None, seed: int = 0
     ) -> str:
         """Answer a question.
 
@@ -153,7 +153,7 @@ _TELLING = frozenset({
 """Fields by which an answer about classes is known."""
 
 
-def _question_text(messages: Sequence[Message]) -> str:
+def _question_text(messages: Sequence[ChatMessage]) -> str:
     asked = [message.content for message in messages if message.role == "user"]
     if not asked:
         raise _not_understood("there is no message of the user")

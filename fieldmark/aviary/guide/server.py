@@ -13,7 +13,7 @@ from fieldmark.aviary.guide.completions import RefusedRequestError, complete, re
 from fieldmark.aviary.guide.guide import MODEL_NAME, Guide
 from fieldmark.cache.bytestore import ByteStore
 from fieldmark.errors import ServerError
-from fieldmark.records import Limits
+from fieldmark.records import UsageLimits
 from fieldmark.tools.llm.chat import ChatModel
 
 MOST_BYTES = 16_000_000
@@ -93,7 +93,7 @@ class GuideServer:
 
 @asynccontextmanager
 async def asked_over_http(
-    guide: Guide, *, store: ByteStore, limits: Limits | None = None
+    guide: Guide, *, store: ByteStore, limits: UsageLimits | None = None
 ) -> AsyncIterator[ChatModel]:
     """Serve a guide, and open the chat model that asks it as any language model.
 

@@ -49,7 +49,7 @@ def build(
     with Telling("Loading") as progress:
         from fieldmark.agents.build.options import BuildOptions
         from fieldmark.app.concepts.builder import ConceptBuilder
-        from fieldmark.records import Limits
+        from fieldmark.records import UsageLimits
 
         builder = ConceptBuilder.open(
             name,
@@ -58,7 +58,7 @@ def build(
             vlm=vlm,
             base_url=base_url,
             options=BuildOptions(annotate=annotate, rounds=rounds, debates=debates),
-            limits=Limits(max_calls=max_calls),
+            limits=UsageLimits(max_calls=max_calls),
             progress=progress,
         )
         with going_on(GO_ON):

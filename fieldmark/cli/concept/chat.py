@@ -109,12 +109,12 @@ def _talk(
         from fieldmark.agents.define.options import DefineOptions
         from fieldmark.app.concepts.answers_file import AnswersFile
         from fieldmark.app.concepts.conversation import ConceptConversation
-        from fieldmark.records import Limits
+        from fieldmark.records import UsageLimits
 
         conversation = ConceptConversation.open(
             name,
             options=DefineOptions.model_validate(options),
-            limits=Limits(max_calls=max_calls),
+            limits=UsageLimits(max_calls=max_calls),
             progress=progress,
             llm=models["llm"],
             vlm=models["vlm"],

@@ -40,10 +40,10 @@ def evaluate(
     """
     with Telling("Loading") as progress:
         from fieldmark.app.concepts.builder import ConceptBuilder
-        from fieldmark.records import Limits
+        from fieldmark.records import UsageLimits
 
         builder = ConceptBuilder.open(
-            name, version=version, limits=Limits(max_calls=max_calls), progress=progress
+            name, version=version, limits=UsageLimits(max_calls=max_calls), progress=progress
         )
         measured = builder.measured
         looks_now = measured is None

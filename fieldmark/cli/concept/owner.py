@@ -15,18 +15,18 @@ from fieldmark.errors import InputError
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
+    ConversationQuestion,
+    ConversationReply,
     EditOffer,
     ImageLabel,
     LabelReply,
     OfferReply,
-    Payload,
-    Reply,
     Response,
-    Reveal,
     RevealedImage,
     RevealReply,
     ScopeQuestion,
     ScopeReply,
+    VerdictReveal,
 )
 from fieldmark.tools.images.contact_sheet import write_sheet
 from fieldmark.tools.images.files import ImageFile
@@ -100,7 +100,7 @@ class TerminalOwner:
         self._read_line = read
         self._pause, self._go_on = pause, go_on
 
-    async def answer(self, payload: Payload) -> Reply:
+    async def answer(self, payload: ConversationQuestion) -> ConversationReply:
         """Show a question and read the answer.
 
         Raises:
@@ -115,14 +115,14 @@ class TerminalOwner:
                     return self._board(payload)
                 case BlindBatch():
                     return self._blind(payload)
-                case Reveal():
+                case VerdictReveal():
                     return self._reveal(payload)
                 case EditOffer():
                     return self._offer(payload)
         finally:
             self._go_on()
 
-    def _scope(self, payload: ScopeQuestion) -> Reply:
+    def _scope(self, payload: ScopeQuestion) -> ConversationReply:
         self._say()
         self._say(f"Question {payload.number} of at most {payload.of}: {payload.question}", "bold")
         if payload.images:
@@ -135,14 +135,14 @@ class TerminalOwner:
             return ScopeReply(stop=True)
         return ScopeReply(answer=letters.get(said.lower(), said))
 
-    def _board(self, payload: BoardToLabel) -> Reply:
+    def _board(self, payload: BoardToLabel) -> ConversationReply:
         title = f"Board {payload.number}" if payload.number else "Images to label"
         self._say()
         self._say(f"{title}: {amount(len(payload.images), 'image')}", "bold")
         self._show(payload.images, f"board-{payload.number}")
         return self._labels(payload.images, f"{KEYS}, stop ends the boards")
 
-    def _blind(self, payload: BlindBatch) -> Reply:
+    def _blind(self, payload: BlindBatch) -> ConversationReply:
         self._say()
         self._say(f"Blind test: {payload.done} of {payload.of} are labelled. No verdict is shown.", "bold")
         self._show(payload.images, f"blind-{payload.done}")
@@ -170,7 +170,7 @@ class TerminalOwner:
             self._drafts.save(images, given)
         return LabelReply(labels=tuple(given))
 
-    def _reveal(self, payload: Reveal) -> Reply:
+    def _reveal(self, payload: VerdictReveal) -> ConversationReply:
         agreed = len(payload.images) - len(payload.disagreements)
         about = f" They were shown for: {payload.ambiguity}." if payload.ambiguity else ""
         self._say()
@@ -180,7 +180,7 @@ class TerminalOwner:
             self._say_verdict(place, image, texts)
         return self._responses(payload)
 
-    def _responses(self, payload: Reveal) -> RevealReply:
+    def _responses(self, payload: VerdictReveal) -> RevealReply:
         """Read a word on each disagreement; what was said stays if the person leaves."""
         shown = [image.image for image in payload.images]
         disputed = [(place, image) for place, image in enumerate(payload.images, 1) if image.disagrees]
@@ -211,7 +211,7 @@ class TerminalOwner:
             for verdict in image.clauses:
                 self._say(f"     {verdict.finding}: {texts.get(verdict.clause, verdict.clause)}")
 
-    def _offer(self, payload: EditOffer) -> Reply:
+    def _offer(self, payload: EditOffer) -> ConversationReply:
         self._say()
         self._say("A change of the definition that fits your labels better:", "bold")
         for line in payload.diff:

@@ -186,7 +186,7 @@ def measure(
         raise InputError("--settings is empty.", hint="Name some, or leave it out.")
     with TerminalProgress("Loading") as progress:
         from fieldmark.app.evaluate.evaluator import Evaluator
-        from fieldmark.records import Limits
+        from fieldmark.records import UsageLimits
 
         evaluator = (
             Evaluator.from_run(resume, out=out)
@@ -194,7 +194,7 @@ def measure(
             else Evaluator.from_options(with_aviary(given, OF_THE_AVIARY), out=out)
         )
         if max_calls is not None:
-            evaluator.limits = Limits(max_calls=max_calls)
+            evaluator.limits = UsageLimits(max_calls=max_calls)
         evaluator.report = evaluator.report if report is None else report
         evaluator.progress = progress
         with resumable(progress, again):

@@ -34,7 +34,7 @@ from fieldmark.evals.demo.robustness import Robustness, check_robustness
 from fieldmark.evals.worlds.conditions import DEFAULT, WorldConditions
 from fieldmark.evals.worlds.draw import draw_world, weakness_of
 from fieldmark.prompts.loader import prompt_hashes
-from fieldmark.records import Limits, Usage
+from fieldmark.records import Usage, UsageLimits
 from fieldmark.tools.clip.clip import Encoder
 from fieldmark.tools.clip.weakened import weakened
 from fieldmark.tools.llm.counting import CountingModel
@@ -124,7 +124,7 @@ async def run_demo(
         folder = run if number == 0 else inner(run, f"book-{number + 1}")
         seen_through = weakened(encoder, weakness_of(conditions, seed))
         guide = Guide(drawn.species, GuideSettings(mistakes=conditions.mistakes))
-        async with asked_over_http(guide, store=answers, limits=Limits()) as chat:
+        async with asked_over_http(guide, store=answers, limits=UsageLimits()) as chat:
             model = CountingModel(chat)
             ladder = Ladder(encoder=seen_through, llm=model, options=settings.options, progress=progress)
             climb = await ladder.climb(world, folder)

@@ -17,7 +17,7 @@ from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.agents.resolve.state import ResolveState
 from fieldmark.agents.shared.notes import Notebook
 from fieldmark.cache.arrays import ArrayStore
-from fieldmark.records import Prediction, Vote
+from fieldmark.records import AttributeVote, Prediction
 from fieldmark.tools.books.templates import IMAGENET_7, fill
 from fieldmark.tools.books.wording import class_text, descriptor_text
 from fieldmark.tools.clip.clip import Encoder
@@ -213,7 +213,7 @@ def fudd_options(noun: str) -> ResolveOptions:
     )
 
 
-def everything(votes: Sequence[Vote], world: World, *, named: bool = False) -> list[list[str]]:
+def everything(votes: Sequence[AttributeVote], world: World, *, named: bool = False) -> list[list[str]]:
     """The equal-knowledge control: all descriptors that the answers gave, for all classes at once.
 
     The control is meant to be as strong as it can be: where the encoder has never seen the names, the

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from fieldmark.evals.methods.shared.questions import descriptors
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Run
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.books.wording import class_text, descriptor_text
 from fieldmark.tools.clip.adapters.bags import Bags, make_bags
 from fieldmark.tools.clip.adapters.linear import tune_linear
@@ -22,7 +22,7 @@ _STEP = 1024
 """Test images whose features are held at a time."""
 
 
-async def frozen(bench: Bench) -> MethodScores:
+async def frozen(bench: EvalBench) -> MethodScores:
     """What every adapter here is compared with: the same texts and score, the image vectors as they are."""
     return scored(bench.vectors, await class_words(bench), bench)
 
@@ -30,7 +30,7 @@ async def frozen(bench: Bench) -> MethodScores:
 def by_linear(recipe: AdapterRecipe) -> Run:
     """A linear map on image vectors, tuned by a recipe."""
 
-    async def run(bench: Bench) -> MethodScores:
+    async def run(bench: EvalBench) -> MethodScores:
         words = await class_words(bench)
         adapter = tune_linear(
             bench.base_vectors,
@@ -45,7 +45,7 @@ def by_linear(recipe: AdapterRecipe) -> Run:
     return run
 
 
-async def by_low_rank(bench: Bench) -> MethodScores:
+async def by_low_rank(bench: EvalBench) -> MethodScores:
     """Low-rank changes to the image tower's last layers, tuned as the linear map is."""
     features = bench.features(bench.test.base)
     words = await class_words(bench)
@@ -62,17 +62,17 @@ async def by_low_rank(bench: Bench) -> MethodScores:
     return scored(torch.cat(steps), words, bench, losses=adapter.losses)
 
 
-async def class_words(bench: Bench) -> Tensor:
+async def class_words(bench: EvalBench) -> Tensor:
     """Unit mean of each test class's texts `[C, D]` float32."""
     return class_prototypes(await noun_texts(bench.classes, bench), bench.encode)
 
 
-async def base_bags(bench: Bench) -> Bags:
+async def base_bags(bench: EvalBench) -> Bags:
     """The texts of the base classes."""
     return make_bags(await noun_texts(bench.base_classes, bench), bench.encode)
 
 
-async def noun_texts(classes: Sequence[str], bench: Bench) -> list[list[str]]:
+async def noun_texts(classes: Sequence[str], bench: EvalBench) -> list[list[str]]:
     """Descriptor prompts of each class without its name: "a photo of a bird, which has a hooked bill.".
 
     The generic noun stands in place of the class name, in tuning and in scoring. An image of a base class
@@ -89,23 +89,23 @@ async def noun_texts(classes: Sequence[str], bench: Bench) -> list[list[str]]:
     ]
 
 
-def scored(vectors: Tensor, words: Tensor, bench: Bench, *, losses: Sequence[float] = ()) -> MethodScores:
+def scored(vectors: Tensor, words: Tensor, bench: EvalBench, *, losses: Sequence[float] = ()) -> MethodScores:
     """Scaled cosines of images and classes, with the loss before the first and the last step."""
     figures = {"first loss": losses[0], "last loss": losses[-1]} if losses else {}
     return MethodScores(scores=bench.logit_scale * (vectors @ words.T), diagnostics=figures)
 
 
-_ADAPTS = frozenset({Need.NAMES, Need.LLM, Need.BASE})
+_ADAPTS = frozenset({MethodNeed.NAMES, MethodNeed.LLM, MethodNeed.BASE})
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="descriptors-prototype",
         title="Descriptors of the noun, class means",
         source="Fieldmark",
-        needs=frozenset({Need.NAMES, Need.LLM}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM}),
         run=frozen,
     ),
-    Method(
+    EvalMethod(
         key="adapt-linear",
         title="AdaptCLIPZS, linear map",
         source="Saha et al. 2024",
@@ -113,7 +113,7 @@ METHODS = (
         run=by_linear(AdapterRecipe()),
         seeded=True,
     ),
-    Method(
+    EvalMethod(
         key="gist",
         title=f"GIST, linear map, {MATCHED} matched texts",
         source="Lewis et al. 2023",
@@ -121,7 +121,7 @@ METHODS = (
         run=by_linear(AdapterRecipe(matched=MATCHED)),
         seeded=True,
     ),
-    Method(
+    EvalMethod(
         key="adapt-low-rank",
         title="AdaptCLIPZS, low-rank changes",
         source="Saha et al. 2024; Hu et al. 2021",

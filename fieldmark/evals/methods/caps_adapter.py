@@ -9,9 +9,9 @@ from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.class_vectors import descriptor_vectors, name_vectors
 from fieldmark.evals.methods.shared.support import Support, fitting_support, fitting_vectors
 from fieldmark.evals.methods.sus_x import TipXOptions, pool_support, signature_cache_scores
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.vectors import unit
 
 Signatures = Literal["code", "paper"]
@@ -92,17 +92,17 @@ def caps_adapter_scores(
     )
 
 
-async def by_names(bench: Bench) -> MethodScores:
+async def by_names(bench: EvalBench) -> MethodScores:
     """From the plain template."""
     return by_captions(bench, name_vectors(bench))
 
 
-async def by_descriptors(bench: Bench) -> MethodScores:
+async def by_descriptors(bench: EvalBench) -> MethodScores:
     """From descriptors, for classes whose names say nothing to the model."""
     return by_captions(bench, await descriptor_vectors(bench))
 
 
-def by_captions(bench: Bench, words: Tensor) -> MethodScores:
+def by_captions(bench: EvalBench, words: Tensor) -> MethodScores:
     """Score by text, images and captions.
 
     The authors let a model caption a few labelled images and draw the support images from these captions;
@@ -126,19 +126,19 @@ _SOURCE = "Wang et al. 2024"
 
 # Transductive by a hair: TIP-X scales one term by its extremes over all test images.
 METHODS = (
-    Method(
+    EvalMethod(
         key="caps-adapter",
         title="CapS-Adapter, captioned pool",
         source=_SOURCE,
-        needs=frozenset({Need.NAMES, Need.POOL, Need.CAPTIONS}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.POOL, MethodNeed.CAPTIONS}),
         run=by_names,
         transductive=True,
     ),
-    Method(
+    EvalMethod(
         key="caps-adapter-descriptors",
         title="CapS-Adapter, captioned pool, descriptors",
         source=_SOURCE,
-        needs=frozenset({Need.NAMES, Need.LLM, Need.POOL, Need.CAPTIONS}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM, MethodNeed.POOL, MethodNeed.CAPTIONS}),
         run=by_descriptors,
         transductive=True,
     ),

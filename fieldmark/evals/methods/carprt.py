@@ -5,9 +5,9 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.template_pool import SCALE, encode_grid, pool_of, weighed
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.vectors import image_steps
 
 
@@ -58,18 +58,18 @@ def carprt_weights(
     return (scores / temperature).view(prompts, classes).softmax(0).to(torch.float32)
 
 
-async def by_class_weights(bench: Bench) -> MethodScores:
+async def by_class_weights(bench: EvalBench) -> MethodScores:
     """Weigh the pool's templates class by class."""
     grid = encode_grid(pool_of(bench), bench.encode)
     return weighed(bench, grid, carprt_weights(bench.vectors, grid, logit_scale=bench.logit_scale))
 
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="carprt",
         title="CARPRT, templates weighed a class",
         source="CARPRT, ICLR 2026",
-        needs=frozenset({Need.NAMES}),
+        needs=frozenset({MethodNeed.NAMES}),
         run=by_class_weights,
         transductive=True,
         scale=SCALE,

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.caption_words import Tagger, caption_words, content_words
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.neighbours import nearest_rows
 from fieldmark.tools.scoring.vectors import Encode, encode_unit, image_steps, unit
 
@@ -301,7 +301,7 @@ def _first_best(scores: Tensor, owner: Tensor, count: int) -> Tensor:
 _SOURCE = "Conti et al. 2023"
 
 
-async def by_captions(bench: Bench) -> MethodScores:
+async def by_captions(bench: EvalBench) -> MethodScores:
     """The likeliest word of the ten nearest captions, with the authors' constants.
 
     Candidates are single words, as the authors': of "a crested heron" the words "crested" and "heron". A
@@ -311,12 +311,12 @@ async def by_captions(bench: Bench) -> MethodScores:
     return MethodScores(names=tuple(words(bench).predicted))
 
 
-async def by_nearest_caption(bench: Bench) -> MethodScores:
+async def by_nearest_caption(bench: EvalBench) -> MethodScores:
     """Control: the likeliest word of the one nearest caption."""
     return MethodScores(names=tuple(words(bench, CasedOptions(captions=1, least_count=1)).predicted))
 
 
-async def by_random_word(bench: Bench) -> MethodScores:
+async def by_random_word(bench: EvalBench) -> MethodScores:
     """Control: any one of the words that CaSED chooses from."""
     found = words(bench)
     starts = found.starts.numpy()
@@ -326,7 +326,7 @@ async def by_random_word(bench: Bench) -> MethodScores:
     )
 
 
-def words(bench: Bench, options: CasedOptions | None = None) -> CasedResult:
+def words(bench: EvalBench, options: CasedOptions | None = None) -> CasedResult:
     """Words of the captions near each image."""
     return cased(
         bench.vectors,
@@ -338,18 +338,18 @@ def words(bench: Bench, options: CasedOptions | None = None) -> CasedResult:
     )
 
 
-_NEEDS = frozenset({Need.CAPTIONS})
+_NEEDS = frozenset({MethodNeed.CAPTIONS})
 
 METHODS = (
-    Method(key="cased", title="CaSED", source=_SOURCE, needs=_NEEDS, run=by_captions),
-    Method(
+    EvalMethod(key="cased", title="CaSED", source=_SOURCE, needs=_NEEDS, run=by_captions),
+    EvalMethod(
         key="caption-words",
         title="Best word of the nearest caption",
         source="Fieldmark",
         needs=_NEEDS,
         run=by_nearest_caption,
     ),
-    Method(
+    EvalMethod(
         key="random-word",
         title="Random word of near captions",
         source="Fieldmark",

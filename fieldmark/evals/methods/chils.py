@@ -7,9 +7,9 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.questions import answers
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.records import QuestionSpec
 from fieldmark.tools.books.templates import PLAIN, fill_phrase
 from fieldmark.tools.scoring.prototype import class_prototypes
@@ -91,7 +91,7 @@ def chils_scores(
     return found
 
 
-async def by_kinds(bench: Bench) -> MethodScores:
+async def by_kinds(bench: EvalBench) -> MethodScores:
     """Each class by its kinds, itself among them; a class whose kinds are not known stands for itself."""
     specs = [QuestionSpec(kind="subclasses", classes=(name,)) for name in bench.classes]
     notes = await answers(specs, bench)
@@ -111,11 +111,11 @@ async def by_kinds(bench: Bench) -> MethodScores:
 
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="chils",
         title="CHiLS, kinds of each class",
         source="Novack et al. 2023",
-        needs=frozenset({Need.NAMES, Need.LLM}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM}),
         run=by_kinds,
     ),
 )

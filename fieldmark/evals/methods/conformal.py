@@ -4,9 +4,9 @@ import torch
 
 from fieldmark.evals.methods.dclip import described
 from fieldmark.evals.methods.shared.probabilities import calibrate
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Run
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.candidates import Conformal, RegularisedConformal
 
 ALPHA = 0.1
@@ -16,7 +16,7 @@ ALPHA = 0.1
 def by_sets(rule: type[Conformal] | type[RegularisedConformal]) -> Run:
     """Sets of classes that hold the true one for 90% of images, by what labelled images show."""
 
-    async def run(bench: Bench) -> MethodScores:
+    async def run(bench: EvalBench) -> MethodScores:
         scores, train = await described(bench)
         labelled = calibrate(train, bench.train_labels, seed=bench.seed)
         kept = rule.calibrate(labelled.held_out, labelled.labels, alpha=ALPHA)
@@ -31,10 +31,10 @@ def by_sets(rule: type[Conformal] | type[RegularisedConformal]) -> Run:
     return run
 
 
-_NEEDS = frozenset({Need.NAMES, Need.LLM, Need.LABELS})
+_NEEDS = frozenset({MethodNeed.NAMES, MethodNeed.LLM, MethodNeed.LABELS})
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="conformal",
         title="Conformal sets of DCLIP",
         source="Vovk et al. 2005",
@@ -43,7 +43,7 @@ METHODS = (
         seeded=True,
         version="2",
     ),
-    Method(
+    EvalMethod(
         key="raps",
         title="RAPS sets of DCLIP",
         source="Angelopoulos et al. 2021",

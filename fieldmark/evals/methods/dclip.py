@@ -3,16 +3,16 @@
 from torch import Tensor
 
 from fieldmark.evals.methods.shared.questions import descriptors
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Run
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.dclip import Pool, descriptor_prompts, mean_cosine_scores
 
 
 def by_descriptors(pool: Pool) -> Run:
     """Pool the cosines with each class's descriptors."""
 
-    async def run(bench: Bench) -> MethodScores:
+    async def run(bench: EvalBench) -> MethodScores:
         phrases = await descriptors(bench)
         prompts = descriptor_prompts(dict(zip(bench.classes, phrases, strict=True)))
         scores = mean_cosine_scores(bench.vectors, bench.encode, list(prompts.values()), pool=pool)
@@ -21,7 +21,7 @@ def by_descriptors(pool: Pool) -> Run:
     return run
 
 
-async def described(bench: Bench) -> tuple[Tensor, Tensor]:
+async def described(bench: EvalBench) -> tuple[Tensor, Tensor]:
     """DCLIP's logits of the test images `[N, C]` and of the labelled ones `[S, C]`."""
     phrases = await descriptors(bench)
     prompts = list(descriptor_prompts(dict(zip(bench.classes, phrases, strict=True))).values())
@@ -35,11 +35,11 @@ async def described(bench: Bench) -> tuple[Tensor, Tensor]:
 _POOLS: tuple[tuple[str, Pool], ...] = (("dclip", "mean"), ("dclip-sum", "sum"), ("dclip-max", "max"))
 
 METHODS = tuple(
-    Method(
+    EvalMethod(
         key=key,
         title=f"DCLIP, {pool} of cosines",
         source="Menon & Vondrick 2023",
-        needs=frozenset({Need.NAMES, Need.LLM}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM}),
         run=by_descriptors(pool),
     )
     for key, pool in _POOLS

@@ -11,9 +11,9 @@ from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.class_vectors import descriptor_vectors, name_vectors
 from fieldmark.evals.methods.shared.probabilities import log_shares
 from fieldmark.evals.methods.shared.support import fitting_vectors
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 
 Match = Literal["assignment", "argmax", "none"]
 
@@ -187,7 +187,7 @@ def _matched(u: Tensor, x: Tensor, match: Match) -> Tensor:
     return scores
 
 
-async def by_names(bench: Bench) -> MethodScores:
+async def by_names(bench: EvalBench) -> MethodScores:
     """From the plain template, with the authors' constants.
 
     Their λ is for tasks of 75 images from 5 of many classes. Where every class has images, as in most test
@@ -196,12 +196,12 @@ async def by_names(bench: Bench) -> MethodScores:
     return together(bench, name_vectors(bench), EmDirichletOptions())
 
 
-async def by_descriptors(bench: Bench) -> MethodScores:
+async def by_descriptors(bench: EvalBench) -> MethodScores:
     """From descriptor prototypes, with λ = 0: no pull towards few clusters. All else is the authors'."""
     return together(bench, await descriptor_vectors(bench), EmDirichletOptions(partition_weight=0.0))
 
 
-def together(bench: Bench, words: Tensor, options: EmDirichletOptions) -> MethodScores:
+def together(bench: EvalBench, words: Tensor, options: EmDirichletOptions) -> MethodScores:
     """Logarithms of the memberships, so that their softmax is the memberships."""
     return MethodScores(scores=log_shares(em_dirichlet_scores(bench.vectors, words, options=options)))
 
@@ -211,20 +211,20 @@ _SCALE = "four float64 tables of images × classes: 250,000 images of 1,000 clas
 
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="em-dirichlet",
         title="EM-Dirichlet",
         source=_SOURCE,
-        needs=frozenset({Need.NAMES}),
+        needs=frozenset({MethodNeed.NAMES}),
         run=by_names,
         transductive=True,
         scale=_SCALE,
     ),
-    Method(
+    EvalMethod(
         key="em-dirichlet-descriptors",
         title="EM-Dirichlet, descriptors, λ = 0",
         source=_SOURCE,
-        needs=frozenset({Need.NAMES, Need.LLM}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM}),
         run=by_descriptors,
         transductive=True,
         scale=_SCALE,

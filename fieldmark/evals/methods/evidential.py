@@ -10,9 +10,9 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.dclip import described
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.concepts.heads.choose import platt
 from fieldmark.tools.scoring.vectors import image_steps
 
@@ -81,7 +81,7 @@ def opinions(plausibilities: Tensor) -> Opinion:
     return Opinion(belief, ignorance, confusion)
 
 
-async def by_opinions(bench: Bench) -> MethodScores:
+async def by_opinions(bench: EvalBench) -> MethodScores:
     """Mean mass on no class (ignorance) and on several at once (confusion)."""
     scores, train = await described(bench)
     own = torch.nn.functional.one_hot(bench.train_labels, len(bench.classes)).flatten()
@@ -98,11 +98,11 @@ async def by_opinions(bench: Bench) -> MethodScores:
 
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="evidential",
         title="Confusion and ignorance of DCLIP",
         source="Fan et al. 2023",
-        needs=frozenset({Need.NAMES, Need.LLM, Need.LABELS}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM, MethodNeed.LABELS}),
         run=by_opinions,
         scale="fits on labelled images x classes at once: 16,000 x 1,000 take 1 GB",
     ),

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from fieldmark.evals.methods.shared.probabilities import calibrate
 from fieldmark.evals.methods.shared.questions import pair_captions, pairs_within
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Run
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.books.templates import fill
 from fieldmark.tools.scoring.candidates import (
     CandidateRule,
@@ -30,10 +30,10 @@ ALPHA = 0.1
 """Share of images whose true class conformal candidates may lose."""
 
 
-def by_differences(candidates_of: Callable[[Bench], Tensor]) -> Run:
+def by_differences(candidates_of: Callable[[EvalBench], Tensor]) -> Run:
     """Choose candidates by the first step, ask about every pair of them, score within them."""
 
-    async def run(bench: Bench) -> MethodScores:
+    async def run(bench: EvalBench) -> MethodScores:
         candidates = candidates_of(bench)
         captions = await pair_captions(pairs_within(candidates), bench)
         scores = fudd_scores_within(bench.vectors, bench.encode, candidates, captions, first_texts(bench))
@@ -42,7 +42,7 @@ def by_differences(candidates_of: Callable[[Bench], Tensor]) -> Run:
     return run
 
 
-async def by_all_differences(bench: Bench) -> MethodScores:
+async def by_all_differences(bench: EvalBench) -> MethodScores:
     """K = C: every class against all others, by all that was asked about the pairs of the k best."""
     captions = await pair_captions(pairs_within(k_best(bench)), bench)
     first = first_scores(bench, bench.vectors)
@@ -51,12 +51,12 @@ async def by_all_differences(bench: Bench) -> MethodScores:
     return MethodScores(scores=bench.logit_scale * scores)
 
 
-def k_best(bench: Bench) -> Tensor:
+def k_best(bench: EvalBench) -> Tensor:
     """The ten best of the first step `[N, C]` bool, as the authors choose."""
     return _all_within(TopK(k=K), first_scores(bench, bench.vectors))
 
 
-def within_a_margin(bench: Bench) -> Tensor:
+def within_a_margin(bench: EvalBench) -> Tensor:
     """Classes not far behind the best of the first step `[N, C]` bool, at most ten.
 
     The probabilities are spread over as many rivals as may stay: sharper ones would trust the names alone.
@@ -65,7 +65,7 @@ def within_a_margin(bench: Bench) -> Tensor:
     return _all_within(Margin(k=K), class_probabilities(first, spread_temperature(first, rivals=K)))
 
 
-def conformal(bench: Bench) -> Tensor:
+def conformal(bench: EvalBench) -> Tensor:
     """Classes that labelled images do not rule out `[N, C]` bool; an image may be left with none."""
     first = first_scores(bench, bench.train_vectors)
     labelled = calibrate(first, bench.train_labels, seed=bench.seed)
@@ -73,12 +73,12 @@ def conformal(bench: Bench) -> Tensor:
     return _all_within(rule, labelled.probabilities(first_scores(bench, bench.vectors)))
 
 
-def first_texts(bench: Bench) -> list[str]:
+def first_texts(bench: EvalBench) -> list[str]:
     """The first step's text of each class."""
     return [text for name in bench.classes for text in fill([FIRST], name)]
 
 
-def first_scores(bench: Bench, vectors: Tensor) -> Tensor:
+def first_scores(bench: EvalBench, vectors: Tensor) -> Tensor:
     """The first step's logits `[N, C]`."""
     texts = [[text] for text in first_texts(bench)]
     return ensemble_scores(vectors, bench.encode, texts, logit_scale=bench.logit_scale)
@@ -88,12 +88,12 @@ def _all_within(rule: CandidateRule, scores: Tensor) -> Tensor:
     return rule(scores, torch.ones_like(scores, dtype=torch.bool))
 
 
-_NEEDS = frozenset({Need.NAMES, Need.LLM})
+_NEEDS = frozenset({MethodNeed.NAMES, MethodNeed.LLM})
 PAIRS = "asks about every pair of classes that some image may be: up to C(C - 1) / 2 questions"
 
 
-def _method(key: str, title: str, run: Run, *, transductive: bool = False) -> Method:
-    return Method(
+def _method(key: str, title: str, run: Run, *, transductive: bool = False) -> EvalMethod:
+    return EvalMethod(
         key=key,
         title=title,
         source="Esfandiarpoor & Bach 2024",
@@ -111,7 +111,7 @@ METHODS = (
     ),
     replace(
         _method("fudd-conformal", "FuDD, conformal candidates", by_differences(conformal)),
-        needs=_NEEDS | {Need.LABELS},
+        needs=_NEEDS | {MethodNeed.LABELS},
         seeded=True,
         version="2",
     ),

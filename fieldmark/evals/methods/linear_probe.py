@@ -8,9 +8,9 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.support import Support, fitting_support, held_out_shots
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 
 GRID = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Values of L2 worth trying on unit vectors."""
@@ -122,7 +122,7 @@ def _fit(vectors: Tensor, labels: Tensor, l2: float) -> tuple[Tensor, Tensor]:
     return weight, bias
 
 
-async def by_shots(bench: Bench) -> MethodScores:
+async def by_shots(bench: EvalBench) -> MethodScores:
     """Logits of a probe; L2 is chosen on held-out shots, where the authors have validation images."""
     support = Support(bench.train_vectors, bench.train_labels)
     probe = fit_linear_probe(support, classes=len(bench.classes))
@@ -130,11 +130,11 @@ async def by_shots(bench: Bench) -> MethodScores:
 
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="linear-probe",
         title="Linear probe",
         source="Radford et al. 2021",
-        needs=frozenset({Need.LABELS}),
+        needs=frozenset({MethodNeed.LABELS}),
         run=by_shots,
         scale="four float64 tables of labelled images × classes: 7,000 classes of four shots",
         version="2",

@@ -7,9 +7,9 @@ from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.class_vectors import name_vectors
 from fieldmark.evals.methods.shared.support import fitting_vectors
 from fieldmark.evals.metrics.tree_distances import tree_distances
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.vectors import image_steps, unit
 
 
@@ -78,13 +78,13 @@ def text_distances(label_vectors: Tensor, observed_vectors: Tensor) -> Tensor:
 _SOURCE = "Roberts et al. 2023"
 
 
-def observed(bench: Bench) -> list[int]:
+def observed(bench: EvalBench) -> list[int]:
     """Columns of the classes that the base model knows, in order; all where the data name none."""
     own = set(bench.test.observed or bench.classes)
     return [column for column, name in enumerate(bench.classes) if name in own]
 
 
-async def by_tree(bench: Bench) -> MethodScores:
+async def by_tree(bench: EvalBench) -> MethodScores:
     """By steps in the tree.
 
     Where all classes are leaves of one depth, none that was not observed lies nearer to everything than its
@@ -97,13 +97,13 @@ async def by_tree(bench: Bench) -> MethodScores:
     return by_distances(bench, name_vectors(bench), tree_distances(bench.parents, bench.classes, known))
 
 
-async def by_texts(bench: Bench) -> MethodScores:
+async def by_texts(bench: EvalBench) -> MethodScores:
     """By how far apart the class texts are, where there is no tree."""
     words = name_vectors(bench)
     return by_distances(bench, words, text_distances(words, words[observed(bench)]))
 
 
-def by_distances(bench: Bench, words: Tensor, distances: Tensor) -> MethodScores:
+def by_distances(bench: EvalBench, words: Tensor, distances: Tensor) -> MethodScores:
     """The class with the least expected squared distance.
 
     Args:
@@ -117,7 +117,7 @@ def by_distances(bench: Bench, words: Tensor, distances: Tensor) -> MethodScores
     return MethodScores(scores=scores, notes=("scores are expected squared distances: its ECE says nothing",))
 
 
-async def by_base(bench: Bench) -> MethodScores:
+async def by_base(bench: EvalBench) -> MethodScores:
     """The base model alone: its classifier over the classes it knows; the others are out of the running."""
     columns = observed(bench)
     words = name_vectors(bench)[columns]
@@ -127,25 +127,25 @@ async def by_base(bench: Bench) -> MethodScores:
 
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="loki-base",
         title="Loki's base: observed classes alone",
         source=_SOURCE,
-        needs=frozenset({Need.NAMES, Need.TREE}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.TREE}),
         run=by_base,
     ),
-    Method(
+    EvalMethod(
         key="loki-tree",
         title="Loki, tree",
         source=_SOURCE,
-        needs=frozenset({Need.NAMES, Need.TREE}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.TREE}),
         run=by_tree,
     ),
-    Method(
+    EvalMethod(
         key="loki-text",
         title="Loki, class texts",
         source=_SOURCE,
-        needs=frozenset({Need.NAMES}),
+        needs=frozenset({MethodNeed.NAMES}),
         run=by_texts,
     ),
 )

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.questions import answers
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Run
-from fieldmark.evals.table.test_set import ImageFactor, Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
+from fieldmark.evals.table.test_set import ImageFactor, MethodNeed
 from fieldmark.records import QuestionSpec
 from fieldmark.tools.books.templates import fill
 from fieldmark.tools.books.wording import with_article
@@ -206,7 +206,7 @@ MOST_TEXTS = 256
 def by_contexts(*, with_class: bool) -> Run:
     """Infer each image's context with the classes taking part, or from the context alone."""
 
-    async def run(bench: Bench) -> MethodScores:
+    async def run(bench: EvalBench) -> MethodScores:
         # "a" or "an" goes with the name, as in every other prompt.
         texts = context_texts(
             [with_article(name) for name in bench.classes],
@@ -222,7 +222,7 @@ def by_contexts(*, with_class: bool) -> Run:
     return run
 
 
-async def contexts(bench: Bench) -> tuple[ImageFactor, ...]:
+async def contexts(bench: EvalBench) -> tuple[ImageFactor, ...]:
     """The contexts that a user of the domain named, else those that a language model names; perhaps none."""
     if bench.factors or bench.llm is None:
         return bench.factors
@@ -232,7 +232,7 @@ async def contexts(bench: Bench) -> tuple[ImageFactor, ...]:
     )
 
 
-def within_reach(factors: Sequence[ImageFactor], bench: Bench) -> tuple[ImageFactor, ...]:
+def within_reach(factors: Sequence[ImageFactor], bench: EvalBench) -> tuple[ImageFactor, ...]:
     """As many factors, in order, and phrases as their combinations allow; a note names those left out."""
     kept: list[ImageFactor] = []
     for factor in factors:
@@ -258,11 +258,11 @@ def _texts(factors: Sequence[ImageFactor], phrases: int) -> int:
     return prod(sum(min(phrases, len(value)) for value in factor.values) for factor in factors)
 
 
-_NEEDS = frozenset({Need.NAMES, Need.LLM})
+_NEEDS = frozenset({MethodNeed.NAMES, MethodNeed.LLM})
 _SCALE = "up to 256 texts a class"
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="perception",
         title="PerceptionCLIP, contexts inferred with the classes",
         source="An et al. 2024",
@@ -270,7 +270,7 @@ METHODS = (
         run=by_contexts(with_class=True),
         scale=_SCALE,
     ),
-    Method(
+    EvalMethod(
         key="perception-without",
         title="PerceptionCLIP, contexts inferred alone",
         source="An et al. 2024",

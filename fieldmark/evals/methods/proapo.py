@@ -6,9 +6,9 @@ The search sees no test image.
 from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.run import run_optimize
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.records import PromptBook
 from fieldmark.tools.datasets.shots import draw_shots, first
 from fieldmark.tools.scoring.books import book_scores
@@ -17,7 +17,7 @@ SHOTS = 4
 """Labelled images a class that the search goes by, at most: it is made for so few."""
 
 
-async def by_evolved_book(bench: Bench) -> MethodScores:
+async def by_evolved_book(bench: EvalBench) -> MethodScores:
     """Search once over all groups of classes, and score by the fittest book."""
     places = draw_shots(bench.train_labels.tolist(), shots=SHOTS, draw=first)
     context = OptimizeContext(
@@ -38,11 +38,11 @@ async def by_evolved_book(bench: Bench) -> MethodScores:
 
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="proapo",
         title=f"ProAPO, {SHOTS} shots",
         source="Qu et al. 2025",
-        needs=frozenset({Need.NAMES, Need.LLM, Need.LABELS}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM, MethodNeed.LABELS}),
         run=by_evolved_book,
         seeded=True,
         scale="holds a vector for each unit of each class: some 40 a class",

@@ -33,10 +33,10 @@ from fieldmark.evals.methods import (
     waffle,
     zpe,
 )
-from fieldmark.evals.table.method import Method
+from fieldmark.evals.table.method import EvalMethod
 from fieldmark.tools.search.own_code import names_own_code, own_code
 
-METHODS: tuple[Method, ...] = (
+METHODS: tuple[EvalMethod, ...] = (
     *clip.METHODS,
     *waffle.METHODS,
     *dclip.METHODS,
@@ -64,10 +64,10 @@ METHODS: tuple[Method, ...] = (
 )
 """All methods, in the order of the table."""
 
-BY_KEY: Mapping[str, Method] = {method.key: method for method in METHODS}
+BY_KEY: Mapping[str, EvalMethod] = {method.key: method for method in METHODS}
 
 
-def methods_named(names: Sequence[str]) -> tuple[Method, ...]:
+def methods_named(names: Sequence[str]) -> tuple[EvalMethod, ...]:
     """The methods that a user named, in the order of the table.
 
     Args:
@@ -78,7 +78,7 @@ def methods_named(names: Sequence[str]) -> tuple[Method, ...]:
         InputError: One is unknown, is no method, or none is named.
     """
     chosen: set[str] = set()
-    own: dict[str, Method] = {}
+    own: dict[str, EvalMethod] = {}
     for name in names:
         if names_own_code(name):
             method = _own(name)
@@ -99,14 +99,14 @@ def methods_named(names: Sequence[str]) -> tuple[Method, ...]:
     return (*(method for method in METHODS if method.key in chosen), *own.values())
 
 
-def _own(name: str) -> Method:
+def _own(name: str) -> EvalMethod:
     """A method of the user's own.
 
     Raises:
         InputError: It cannot be loaded, is no method, or has the key of one that ships.
     """
     found = own_code(name)
-    if not isinstance(found, Method):
+    if not isinstance(found, EvalMethod):
         raise InputError(
             f"{name!r} is no method.", hint="Give it the type fieldmark.evals.table.method.Method."
         )

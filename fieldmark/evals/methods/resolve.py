@@ -10,15 +10,15 @@ from fieldmark.evals.demo.ladder import World, everything
 from fieldmark.evals.methods.clip import by_texts
 from fieldmark.evals.methods.fudd import PAIRS, k_best
 from fieldmark.evals.methods.shared.questions import pair_notes, pairs_within
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Run
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.candidates import class_probabilities
 
 _SOURCE = "Fieldmark"
 
 
-async def by_resolving(bench: Bench) -> MethodScores:
+async def by_resolving(bench: EvalBench) -> MethodScores:
     """Ask until every image is resolved, or nothing is left that would help.
 
     Raises:
@@ -75,7 +75,7 @@ def by_everything(*, named: bool) -> Run:
     A rule that asks the same questions has to beat this to be worth its name.
     """
 
-    async def run(bench: Bench) -> MethodScores:
+    async def run(bench: EvalBench) -> MethodScores:
         notes = await pair_notes(pairs_within(k_best(bench)), bench)
         votes = [vote for note in notes for vote in note.votes]
         world = World(classes=bench.classes, noun=bench.noun, images=bench.images)
@@ -84,10 +84,10 @@ def by_everything(*, named: bool) -> Run:
     return run
 
 
-_NEEDS = frozenset({Need.NAMES, Need.LLM})
+_NEEDS = frozenset({MethodNeed.NAMES, MethodNeed.LLM})
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="everything",
         title="All answers of FuDD, under the noun",
         source=_SOURCE,
@@ -95,7 +95,7 @@ METHODS = (
         run=by_everything(named=False),
         scale=PAIRS,
     ),
-    Method(
+    EvalMethod(
         key="everything-named",
         title="All answers of FuDD, under the names",
         source=_SOURCE,
@@ -103,7 +103,7 @@ METHODS = (
         run=by_everything(named=True),
         scale=PAIRS,
     ),
-    Method(
+    EvalMethod(
         key="resolve",
         title="Fieldmark, resolve loop",
         source=_SOURCE,

@@ -8,9 +8,9 @@ from torch import Tensor
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.cupl import own_questions
 from fieldmark.evals.methods.shared.questions import or_plain, portraits
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.vectors import Encode, encode_groups, image_steps, unit
 
 REWEIGHT_SCALE = 1 / 0.07
@@ -68,7 +68,7 @@ def reweighted_scores(
     return logit_scale * scores
 
 
-async def by_fitting_sentences(bench: Bench) -> MethodScores:
+async def by_fitting_sentences(bench: EvalBench) -> MethodScores:
     """CuPL's sentences, weighed anew for each image."""
     sentences = or_plain(await portraits(own_questions(bench), bench), bench)
     scores = reweighted_scores(bench.vectors, bench.encode, sentences, logit_scale=bench.logit_scale)
@@ -76,11 +76,11 @@ async def by_fitting_sentences(bench: Bench) -> MethodScores:
 
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="ram-reweighting",
         title="RAM++ reweighting of CuPL's sentences, training-free",
         source="Huang et al. 2023",
-        needs=frozenset({Need.NAMES, Need.LLM}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM}),
         run=by_fitting_sentences,
     ),
 )

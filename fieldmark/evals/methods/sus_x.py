@@ -11,9 +11,9 @@ from torch import Tensor
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.class_vectors import descriptor_vectors, name_vectors
 from fieldmark.evals.methods.shared.support import Support, fitting_support, fitting_vectors, label_sums
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.neighbours import nearest_rows
 from fieldmark.tools.scoring.vectors import image_steps, unit
 
@@ -212,7 +212,7 @@ MOST_PER_CLASS = 16
 _SOURCE = "Udandarao et al. 2023"
 
 
-def pool_support(bench: Bench, words: Tensor) -> Support:
+def pool_support(bench: EvalBench, words: Tensor) -> Support:
     """The pool's images nearest to each class text: its average share of a class, 16 at most.
 
     Args:
@@ -223,17 +223,17 @@ def pool_support(bench: Bench, words: Tensor) -> Support:
     return nearest_support(bench.pool_vectors, words, per_class=max(1, min(MOST_PER_CLASS, share)))
 
 
-async def by_names(bench: Bench) -> MethodScores:
+async def by_names(bench: EvalBench) -> MethodScores:
     """From the plain template."""
     return by_support(bench, name_vectors(bench))
 
 
-async def by_descriptors(bench: Bench) -> MethodScores:
+async def by_descriptors(bench: EvalBench) -> MethodScores:
     """From descriptors, as the authors look for support images by what a language model says of a class."""
     return by_support(bench, await descriptor_vectors(bench))
 
 
-def by_support(bench: Bench, words: Tensor) -> MethodScores:
+def by_support(bench: EvalBench, words: Tensor) -> MethodScores:
     """Score by text, images and signatures.
 
     The authors choose α, β, γ and the number of support images on validation images. Without labels there is
@@ -250,19 +250,19 @@ def by_support(bench: Bench, words: Tensor) -> MethodScores:
 
 # Transductive by a hair: TIP-X scales one term by its extremes over all test images.
 METHODS = (
-    Method(
+    EvalMethod(
         key="sus-x",
         title="SuS-X, pool images by name",
         source=_SOURCE,
-        needs=frozenset({Need.NAMES, Need.POOL}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.POOL}),
         run=by_names,
         transductive=True,
     ),
-    Method(
+    EvalMethod(
         key="sus-x-descriptors",
         title="SuS-X, pool images by descriptors",
         source=_SOURCE,
-        needs=frozenset({Need.NAMES, Need.LLM, Need.POOL}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM, MethodNeed.POOL}),
         run=by_descriptors,
         transductive=True,
     ),

@@ -13,9 +13,9 @@ from fieldmark.evals.methods.shared.support import (
     held_out_shots,
     label_sums,
 )
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.vectors import image_steps, unit
 
 
@@ -76,7 +76,7 @@ BETAS = tuple(0.1 + 6.9 * step / 29 for step in range(30))
 """The authors' ranges of search, with 30 values of β instead of their 200."""
 
 
-async def by_cache(bench: Bench) -> MethodScores:
+async def by_cache(bench: EvalBench) -> MethodScores:
     """Score by text and cache, α and β chosen on held-out shots.
 
     The authors choose both on the validation images of each data set. Here every fourth shot of a class is
@@ -124,11 +124,11 @@ def chosen(words: Tensor, support: Support, *, logit_scale: float) -> tuple[floa
 
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="tip-adapter",
         title="Tip-Adapter, training-free",
         source="Zhang et al. 2022",
-        needs=frozenset({Need.NAMES, Need.LABELS}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LABELS}),
         run=by_cache,
     ),
 )

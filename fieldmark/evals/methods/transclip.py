@@ -9,9 +9,9 @@ from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.class_vectors import descriptor_vectors, name_vectors
 from fieldmark.evals.methods.shared.probabilities import log_shares
 from fieldmark.evals.methods.shared.support import fitting_vectors
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.neighbours import NeighbourGraph, nearest_neighbours, neighbour_graph
 from fieldmark.tools.scoring.vectors import image_steps, unit
 
@@ -167,17 +167,17 @@ def _assign(fixed: Tensor, graph: NeighbourGraph, z: Tensor, *, out: Tensor) -> 
 _SCALE = "three float32 tables of images × classes: 600,000 images of 1,000 classes"
 
 
-async def by_names(bench: Bench) -> MethodScores:
+async def by_names(bench: EvalBench) -> MethodScores:
     """From the plain template, the authors' constants: nothing is tuned."""
     return together(bench, name_vectors(bench))
 
 
-async def by_descriptors(bench: Bench) -> MethodScores:
+async def by_descriptors(bench: EvalBench) -> MethodScores:
     """From descriptor prototypes: where names say nothing, so do the assignments that begin with them."""
     return together(bench, await descriptor_vectors(bench))
 
 
-def together(bench: Bench, words: Tensor) -> MethodScores:
+def together(bench: EvalBench, words: Tensor) -> MethodScores:
     """Logarithms of the assignments, so that their softmax is the assignments."""
     return MethodScores(
         scores=log_shares(transclip_scores(bench.vectors, words, logit_scale=bench.logit_scale))
@@ -185,20 +185,20 @@ def together(bench: Bench, words: Tensor) -> MethodScores:
 
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="transclip-zs",
         title="TransCLIP-ZS, one template",
         source="Zanella et al. 2024",
-        needs=frozenset({Need.NAMES}),
+        needs=frozenset({MethodNeed.NAMES}),
         run=by_names,
         transductive=True,
         scale=_SCALE,
     ),
-    Method(
+    EvalMethod(
         key="transclip-descriptors",
         title="TransCLIP-ZS, descriptors",
         source="Zanella et al. 2024",
-        needs=frozenset({Need.NAMES, Need.LLM}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM}),
         run=by_descriptors,
         transductive=True,
         scale=_SCALE,

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.questions import descriptors
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.books.wording import descriptor_prompt
 from fieldmark.tools.scoring.dclip import mean_cosine_scores
 from fieldmark.tools.scoring.vectors import Encode
@@ -239,25 +239,25 @@ def waffle_descriptors(names: Sequence[str], *, seed: int, pairs: int = PAIRS) -
 _SOURCE = "Roth et al. 2023"
 
 
-async def by_random_words(bench: Bench) -> MethodScores:
+async def by_random_words(bench: EvalBench) -> MethodScores:
     """Random words and characters, the same for all classes."""
     return _scored(bench)
 
 
-async def under_a_concept(bench: Bench) -> MethodScores:
+async def under_a_concept(bench: EvalBench) -> MethodScores:
     """The same after what all classes are: "a photo of a bird: a wren, which has …"."""
     concept = bench.test.concept or bench.noun
     return _scored(bench, concept=concept)
 
 
-async def among_descriptors(bench: Bench) -> MethodScores:
+async def among_descriptors(bench: EvalBench) -> MethodScores:
     """Random ones and real descriptors mixed, as many a class as without."""
     phrases = await descriptors(bench)
     return _scored(bench, real=dict(zip(bench.classes, phrases, strict=True)))
 
 
 def _scored(
-    bench: Bench, *, concept: str | None = None, real: Mapping[str, Sequence[str]] | None = None
+    bench: EvalBench, *, concept: str | None = None, real: Mapping[str, Sequence[str]] | None = None
 ) -> MethodScores:
     scores = waffle_scores(
         bench.vectors, bench.encode, bench.classes, seed=bench.seed, concept=concept, descriptors=real
@@ -266,27 +266,27 @@ def _scored(
 
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="waffle",
         title="WaffleCLIP, random words",
         source=_SOURCE,
-        needs=frozenset({Need.NAMES}),
+        needs=frozenset({MethodNeed.NAMES}),
         run=by_random_words,
         seeded=True,
     ),
-    Method(
+    EvalMethod(
         key="waffle-concept",
         title="WaffleCLIP, random words under a concept",
         source=_SOURCE,
-        needs=frozenset({Need.NAMES}),
+        needs=frozenset({MethodNeed.NAMES}),
         run=under_a_concept,
         seeded=True,
     ),
-    Method(
+    EvalMethod(
         key="waffle-descriptors",
         title="WaffleCLIP, random words among descriptors",
         source=_SOURCE,
-        needs=frozenset({Need.NAMES, Need.LLM}),
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM}),
         run=among_descriptors,
         seeded=True,
     ),

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.template_pool import SCALE, encode_grid, pool_of, weighed
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores, Run
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.vectors import image_steps
 
 
@@ -102,7 +102,7 @@ third of the pool is bad: the scores spread then more below the median than abov
 def by_weighed_templates(*, select: bool) -> Run:
     """Weigh the pool's templates; with `select`, only those that stand out."""
 
-    async def run(bench: Bench) -> MethodScores:
+    async def run(bench: EvalBench) -> MethodScores:
         grid = encode_grid(pool_of(bench), bench.encode)
         found = prompt_scores(bench.vectors, grid, logit_scale=bench.logit_scale)
         weights = prompt_weights(found, threshold=THRESHOLD if select else None)[:, None]
@@ -111,16 +111,16 @@ def by_weighed_templates(*, select: bool) -> Run:
     return run
 
 
-async def by_all_alike(bench: Bench) -> MethodScores:
+async def by_all_alike(bench: EvalBench) -> MethodScores:
     """The mean of the same logits, every template counting the same."""
     grid = encode_grid(pool_of(bench), bench.encode)
     return weighed(bench, grid, grid.new_full((len(grid), 1), 1 / len(grid)))
 
 
-_NAMES = frozenset({Need.NAMES})
+_NAMES = frozenset({MethodNeed.NAMES})
 
 METHODS = (
-    Method(
+    EvalMethod(
         key="pool-mean",
         title="All templates of a pool alike",
         source="Allingham et al. 2023",
@@ -128,7 +128,7 @@ METHODS = (
         run=by_all_alike,
         scale=SCALE,
     ),
-    Method(
+    EvalMethod(
         key="zpe",
         title="ZPE, weighed templates",
         source="Allingham et al. 2023",
@@ -137,7 +137,7 @@ METHODS = (
         transductive=True,
         scale=SCALE,
     ),
-    Method(
+    EvalMethod(
         key="zpe-select",
         title="ZPE, selected templates",
         source="Allingham et al. 2023",

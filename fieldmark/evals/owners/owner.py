@@ -21,17 +21,17 @@ from fieldmark.records import LabelValue
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
+    ConversationQuestion,
+    ConversationReply,
     EditOffer,
     ImageLabel,
     LabelReply,
     OfferReply,
-    Payload,
-    Reply,
     Response,
-    Reveal,
     RevealReply,
     ScopeQuestion,
     ScopeReply,
+    VerdictReveal,
 )
 
 VARIANTS: Mapping[Variant, str] = {
@@ -106,7 +106,7 @@ class SimulatedOwner:
         changed = self._later is not None and self.labels_given >= CHANGES_AFTER
         return self._later if changed and self._later is not None else self._rule
 
-    async def answer(self, payload: Payload) -> Reply:
+    async def answer(self, payload: ConversationQuestion) -> ConversationReply:
         """Answer one question, from the rule alone."""
         match payload:
             case ScopeQuestion():
@@ -114,7 +114,7 @@ class SimulatedOwner:
                 return ScopeReply(answer=self._answer_to(payload))
             case BoardToLabel() | BlindBatch():
                 return LabelReply(labels=tuple(self._label(image) for image in payload.images))
-            case Reveal():
+            case VerdictReveal():
                 return RevealReply(responses=self._responses(payload))
             case EditOffer():
                 return OfferReply(accept=self._accepts(payload))
@@ -161,7 +161,7 @@ class SimulatedOwner:
         )
         return f"{answer}; {more}" if more else answer
 
-    def _responses(self, reveal: Reveal) -> tuple[Response, ...]:
+    def _responses(self, reveal: VerdictReveal) -> tuple[Response, ...]:
         if self._variant == "terse":
             return ()
         responses: list[Response] = []

@@ -42,7 +42,7 @@ from fieldmark.evals.owners.trials import (
     talk_and_build,
 )
 from fieldmark.evals.owners.world import OwnersWorld, draw_world
-from fieldmark.records import Concept, Definition, Limits
+from fieldmark.records import Concept, Definition, UsageLimits
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import repeats
@@ -142,7 +142,7 @@ async def simulate(
     )
     if options.guide == "in-process":
         return [await _kept(rule, remembering_nothing(setup, guide), keep) for rule in rules]
-    async with asked_over_http(guide, store=task.answers, limits=Limits()) as llm:
+    async with asked_over_http(guide, store=task.answers, limits=UsageLimits()) as llm:
         over_http = replace(setup, llm=CountingModel(llm), verdicts=VerdictStore(task.answers))
         return [await _kept(rule, over_http, keep) for rule in rules]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fieldmark.evals.table.join import SettingRuns
 from fieldmark.evals.table.records import EvalResult, Row
 from fieldmark.evals.table.rows import measured_of
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.test_set import MethodNeed
 
 WORST = 10
 MOST_GROUPS = 20
@@ -106,10 +106,10 @@ def chosen_methods(rows: Sequence[Row], result: EvalResult) -> list[MethodByClas
     kinds: list[tuple[str, Callable[[Row], bool]]] = [
         ("baseline", lambda row: row.method == result.baseline),
         ("control", lambda row: row.method == result.control),
-        ("best that asks nothing", lambda row: _plain(row) and Need.LLM.value not in row.needs),
-        ("best that asks", lambda row: _plain(row) and Need.LLM.value in row.needs),
-        ("best transductive", lambda row: row.transductive and Need.LABELS.value not in row.needs),
-        ("best with labels", lambda row: Need.LABELS.value in row.needs),
+        ("best that asks nothing", lambda row: _plain(row) and MethodNeed.LLM.value not in row.needs),
+        ("best that asks", lambda row: _plain(row) and MethodNeed.LLM.value in row.needs),
+        ("best transductive", lambda row: row.transductive and MethodNeed.LABELS.value not in row.needs),
+        ("best with labels", lambda row: MethodNeed.LABELS.value in row.needs),
     ]
     found: dict[str, MethodByClass] = {}
     for why, fits in kinds:
@@ -138,4 +138,4 @@ def lines(names: Sequence[str], right: Sequence[Floats]) -> list[Line]:
 
 
 def _plain(row: Row) -> bool:
-    return not row.transductive and Need.LABELS.value not in row.needs
+    return not row.transductive and MethodNeed.LABELS.value not in row.needs

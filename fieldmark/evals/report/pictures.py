@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from fieldmark.records import Prediction
-from fieldmark.tools.images.files import ImageFile, UnusableImageError, decode
+from fieldmark.tools.images.files import ImageFile, UnusableImageError, decode_image
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Pictures:
 def thumbnail(image: ImageFile | Path, *, longest_side: int = LONGEST_SIDE) -> str | None:
     """A small WebP picture as a data URL; None (and a log line) where there is none to be made."""
     try:
-        picture = decode(image)
+        picture = decode_image(image)
     except UnusableImageError as error:
         logger.info("No picture in the report: %s", error)
         return None

@@ -25,7 +25,7 @@ from fieldmark.evals.table.arrange import Missing, missing, tables
 from fieldmark.evals.table.join import SettingRuns
 from fieldmark.evals.table.published import PUBLISHED, PublishedFigure
 from fieldmark.evals.table.records import ALPHA, EvalResult, Row, TestRecord
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.records import RunManifest
 from fieldmark.tools.runs.folder import RunFolder
 
@@ -130,7 +130,7 @@ class SettingPage:
     @property
     def best_without_labels(self) -> Row | None:
         """The same among methods that use no labels."""
-        without = [row for row in self._rivals if Need.LABELS.value not in row.needs]
+        without = [row for row in self._rivals if MethodNeed.LABELS.value not in row.needs]
         return max(without, key=lambda row: row.top1 or 0, default=None)
 
     @property
@@ -279,7 +279,7 @@ def cost_plots(rows: Sequence[Row], result: EvalResult, where: str) -> tuple[Cos
                 getattr(row, field),
                 row.top1 or 0.0,
                 kind_of(row, result),
-                apart=Need.LABELS.value in row.needs,
+                apart=MethodNeed.LABELS.value in row.needs,
             )
             for row in rows
         ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fieldmark.evals.report import words
 from fieldmark.evals.table.records import CI, EvalResult, Row, Verdict
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.test_set import MethodNeed
 
 NONE = "–"
 VERDICTS: dict[Verdict | None, str] = {
@@ -23,7 +23,7 @@ TAGS = {
     "transductive": "what it says of an image depends on the other test images",
 }
 """What stands beside a method's name, and what it means."""
-_NEEDS = {Need.LABELS: "labels", Need.POOL: "other images", Need.CAPTIONS: "captions"}
+_NEEDS = {MethodNeed.LABELS: "labels", MethodNeed.POOL: "other images", MethodNeed.CAPTIONS: "captions"}
 
 
 @dataclass(frozen=True)

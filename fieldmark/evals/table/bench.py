@@ -28,7 +28,7 @@ class NounChoice:
 
 
 @dataclass(kw_only=True)
-class Bench:
+class EvalBench:
     """Tools and data for one method.
 
     Attributes:
@@ -68,7 +68,7 @@ class Bench:
         run: RunFolder,
         seed: int = 0,
         progress: Progress = no_progress,
-    ) -> "Bench":
+    ) -> "EvalBench":
         """A bench with counters at zero."""
         return cls(
             test=test,

@@ -6,8 +6,8 @@ from typing import Any, Protocol, cast
 import torch
 
 from fieldmark.errors import ModelError
-from fieldmark.records import EncoderUsage, Record, Skipped
-from fieldmark.tools.clip.encoder import Encoded, Encoder, Features, Progress
+from fieldmark.records import EncoderUsage, Record, SkippedInput
+from fieldmark.tools.clip.encoder import EncodedImages, Encoder, Features, Progress
 from fieldmark.tools.clip.last_layers import LastLayers
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.counting import CountingModel
@@ -94,7 +94,7 @@ class CountedEncoder:
     random_weights: bool
     reference: torch.Tensor | None
     usage: EncoderUsage
-    failures: tuple[Skipped, ...]
+    failures: tuple[SkippedInput, ...]
 
     def __init__(self, inner: Encoder) -> None:
         self._inner = inner
@@ -105,7 +105,9 @@ class CountedEncoder:
         """Whatever is not about counting."""
         return getattr(self._inner, name)
 
-    def encode_images(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Encoded:
+    def encode_images(
+        self, images: Sequence[ImageFile], *, progress: Progress | None = None
+    ) -> EncodedImages:
         """See `Encoder`."""
         self.images.update(image.content_hash for image in images)
         return self._inner.encode_images(images, progress=progress)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fieldmark.errors import InputError, RunError
-from fieldmark.evals.table.method import Method
+from fieldmark.evals.table.method import EvalMethod
 from fieldmark.evals.table.records import MethodRun, Row, TestRecord
 from fieldmark.evals.table.rows import rows_of
 from fieldmark.evals.table.run import RUNS, TRUTH, Earlier
@@ -105,7 +105,12 @@ def check_same_encoder(one: RunFolder, other: RunFolder) -> None:
 
 
 def table_rows(
-    settings: Sequence[SettingRuns], methods: Sequence[Method], *, baseline: str, control: str, resamples: int
+    settings: Sequence[SettingRuns],
+    methods: Sequence[EvalMethod],
+    *,
+    baseline: str,
+    control: str,
+    resamples: int,
 ) -> tuple[Row, ...]:
     """The rows of all settings."""
     return tuple(

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.test_set import MethodNeed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,11 @@ class MethodScores:
     notes: tuple[str, ...] = ()
 
 
-Run = Callable[[Bench], Awaitable[MethodScores]]
+Run = Callable[[EvalBench], Awaitable[MethodScores]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Method:
+class EvalMethod:
     """One entry of the table.
 
     Attributes:
@@ -55,7 +55,7 @@ class Method:
     key: str
     title: str
     source: str
-    needs: frozenset[Need]
+    needs: frozenset[MethodNeed]
     run: Run
     seeded: bool = False
     bound: bool = False

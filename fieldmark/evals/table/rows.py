@@ -10,7 +10,7 @@ from fieldmark.evals.metrics.accuracy import group_accuracy, label_distances, pr
 from fieldmark.evals.metrics.calibration import reliability
 from fieldmark.evals.metrics.open_vocabulary import cluster_accuracy
 from fieldmark.evals.metrics.selection import candidate_sets
-from fieldmark.evals.table.method import Method
+from fieldmark.evals.table.method import EvalMethod
 from fieldmark.evals.table.records import MethodRun, Row, TestRecord
 from fieldmark.tools.statistics.intervals import (
     bootstrap_mean,
@@ -40,7 +40,7 @@ class MethodMeasurement:
 def rows_of(
     runs: Sequence[MethodRun],
     truth: TestRecord,
-    methods: Sequence[Method],
+    methods: Sequence[EvalMethod],
     *,
     baseline: str,
     control: str,
@@ -100,7 +100,7 @@ def measured_of(method: str, runs: Sequence[MethodRun], labels: NDArray[np.int64
 
 
 def _row(
-    method: Method,
+    method: EvalMethod,
     measured: MethodMeasurement,
     runs: Sequence[MethodRun],
     truth: TestRecord,

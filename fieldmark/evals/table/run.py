@@ -9,12 +9,12 @@ import torch
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import EndpointError, FieldmarkError, LimitReached, NoImagesError, RunError
 from fieldmark.evals.metrics.tree_distances import tree_distances
-from fieldmark.evals.table.bench import Bench
-from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.evals.table.method import EvalMethod, MethodScores
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.records import BOUND, MethodRun, TestRecord
 from fieldmark.evals.table.score import run_record
-from fieldmark.evals.table.test_set import Need, TestSet
+from fieldmark.evals.table.test_set import MethodNeed, TestSet
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.images.files import ImageFile
@@ -45,7 +45,7 @@ class Evaluation:
     """
 
     test: TestSet
-    methods: tuple[Method, ...]
+    methods: tuple[EvalMethod, ...]
     encoder: Encoder
     llm: AskedModel | None
     folder: RunFolder
@@ -55,7 +55,7 @@ class Evaluation:
     done: list[MethodRun] = field(default_factory=list[MethodRun])
 
 
-def tasks(methods: Sequence[Method], options: EvalOptions) -> Iterator[tuple[Method, int]]:
+def tasks(methods: Sequence[EvalMethod], options: EvalOptions) -> Iterator[tuple[EvalMethod, int]]:
     """Each method with each of its seeds."""
     for method in methods:
         for number in range(options.seeds if method.seeded else 1):
@@ -107,14 +107,14 @@ async def run_methods(task: Evaluation) -> list[MethodRun]:
     return task.done
 
 
-def bounds(method: Method, test: TestSet, lacking: Sequence[Need]) -> bool:
+def bounds(method: EvalMethod, test: TestSet, lacking: Sequence[MethodNeed]) -> bool:
     """Whether a method is given the class names that are kept from the others, as an upper bound."""
-    return method.bound and not test.names_given and list(lacking) == [Need.NAMES]
+    return method.bound and not test.names_given and list(lacking) == [MethodNeed.NAMES]
 
 
-def identity_of(method: Method, seed: int, truth: TestRecord, task: Evaluation) -> str:
+def identity_of(method: EvalMethod, seed: int, truth: TestRecord, task: Evaluation) -> str:
     """Hash of all that decides what a method says of the test images."""
-    asks = Need.LLM in method.needs and task.llm is not None
+    asks = MethodNeed.LLM in method.needs and task.llm is not None
     return content_key(
         {
             "method": [method.key, method.version],
@@ -128,9 +128,9 @@ def identity_of(method: Method, seed: int, truth: TestRecord, task: Evaluation) 
 
 
 async def _measured(
-    method: Method, seed: int, identity: str, task: Evaluation, folder: RunFolder
+    method: EvalMethod, seed: int, identity: str, task: Evaluation, folder: RunFolder
 ) -> MethodRun:
-    bench = Bench.of(
+    bench = EvalBench.of(
         task.test,
         encoder=task.encoder,
         llm=task.llm,
@@ -173,7 +173,9 @@ def only_encoding(progress: Progress) -> Progress:
     return encoded_only
 
 
-def _left_out(method: Method, seed: int, identity: str, test: TestSet, lacking: Sequence[Need]) -> MethodRun:
+def _left_out(
+    method: EvalMethod, seed: int, identity: str, test: TestSet, lacking: Sequence[MethodNeed]
+) -> MethodRun:
     words = ", ".join(need.value for need in lacking)
     return MethodRun(
         identity=identity,

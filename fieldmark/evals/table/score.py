@@ -6,7 +6,7 @@ from torch import Tensor
 from fieldmark.errors import ModelError
 from fieldmark.evals.metrics.accuracy import label_ranks
 from fieldmark.evals.metrics.open_vocabulary import cluster_accuracy, semantic_iou, semantic_similarity
-from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import MethodScores
 from fieldmark.evals.table.records import MethodRun
 
@@ -15,7 +15,7 @@ FIVE = 5
 
 def run_record(
     scored: MethodScores,
-    bench: Bench,
+    bench: EvalBench,
     *,
     method: str,
     identity: str,
@@ -89,7 +89,7 @@ def confidence(scored: MethodScores, predicted: Tensor) -> Tensor:
     return probabilities.gather(1, predicted.clamp(min=0)[:, None]).squeeze(1)
 
 
-def open_vocabulary(names: tuple[str, ...], bench: Bench) -> dict[str, float]:
+def open_vocabulary(names: tuple[str, ...], bench: EvalBench) -> dict[str, float]:
     """How near the words found for each image come to its true name."""
     true = [str(image.label) for image in bench.test.images]
     return {

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from fieldmark.cache.bytestore import ByteStore
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.table.test_set import TestSet
-from fieldmark.records import Limits
+from fieldmark.records import UsageLimits
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import Progress
@@ -38,7 +38,7 @@ class Workplace:
     shots: int
     folder: Path
     answers: ByteStore
-    limits: Limits
+    limits: UsageLimits
     progress: Progress
 
 

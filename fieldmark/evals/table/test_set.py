@@ -11,7 +11,7 @@ from fieldmark.errors import InputError
 from fieldmark.tools.images.files import ImageFile
 
 
-class Need(StrEnum):
+class MethodNeed(StrEnum):
     """What a method may need beyond the test images; a data set that lacks it leaves the method out."""
 
     NAMES = "names"
@@ -142,20 +142,20 @@ class TestSet:
         """Base class of each base image `[L]`, its place in `base_classes`."""
         return _places(self.base, self.base_classes)
 
-    def offers(self, *, llm: bool) -> frozenset[Need]:
+    def offers(self, *, llm: bool) -> frozenset[MethodNeed]:
         """What methods may count on.
 
         Args:
             llm: Whether a language model can be asked.
         """
         found = {
-            Need.NAMES: self.names_given,
-            Need.LLM: llm and self.names_given,
-            Need.LABELS: bool(self.train),
-            Need.POOL: bool(self.pool),
-            Need.CAPTIONS: bool(self.captions),
-            Need.TREE: bool(self.parents),
-            Need.BASE: bool(self.base),
+            MethodNeed.NAMES: self.names_given,
+            MethodNeed.LLM: llm and self.names_given,
+            MethodNeed.LABELS: bool(self.train),
+            MethodNeed.POOL: bool(self.pool),
+            MethodNeed.CAPTIONS: bool(self.captions),
+            MethodNeed.TREE: bool(self.parents),
+            MethodNeed.BASE: bool(self.base),
         }
         return frozenset(need for need, there in found.items() if there)
 

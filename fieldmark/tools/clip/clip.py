@@ -17,10 +17,10 @@ from fieldmark.cache.bytestore import ByteStore
 from fieldmark.cache.keys import content_key
 from fieldmark.cache.vectorstore import VectorStore
 from fieldmark.errors import ModelError, NoImagesError
-from fieldmark.records import EncoderUsage, Skipped
+from fieldmark.records import EncoderUsage, SkippedInput
 from fieldmark.tools.clip.batches import BatchSize, prepared_ahead, store_in_batches
 from fieldmark.tools.clip.devices import Precision, choose_device, choose_precision, free_memory
-from fieldmark.tools.clip.encoder import Encoded, Encoder, Features, Progress, image_key, unit_rows
+from fieldmark.tools.clip.encoder import EncodedImages, Encoder, Features, Progress, image_key, unit_rows
 from fieldmark.tools.clip.model_source import ModelSource
 from fieldmark.tools.clip.texts import mended
 from fieldmark.tools.clip.weights import (
@@ -31,13 +31,13 @@ from fieldmark.tools.clip.weights import (
     read_weights,
 )
 from fieldmark.tools.images.decode import LARGEST_DECODED, UnusableImageError, quiet_about_size
-from fieldmark.tools.images.files import ImageFile, decode
+from fieldmark.tools.images.files import ImageFile, decode_image
 
 if TYPE_CHECKING:
     from fieldmark.tools.clip.last_layers import LastLayers
     from fieldmark.tools.clip.network import ClipNetwork
 
-__all__ = ["ClipEncoder", "Encoded", "Encoder", "open_encoder"]
+__all__ = ["ClipEncoder", "EncodedImages", "Encoder", "open_encoder"]
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class ClipEncoder:
         self._seen_images: set[str] = set()
         self._seen_texts: set[str] = set()
         self._long_texts: set[str] = set()
-        self._failures: dict[str, Skipped] = {}
+        self._failures: dict[str, SkippedInput] = {}
         self._seconds = 0.0
         if self.random_weights:
             logger.warning(
@@ -180,17 +180,19 @@ class ClipEncoder:
         )
 
     @property
-    def failures(self) -> tuple[Skipped, ...]:
+    def failures(self) -> tuple[SkippedInput, ...]:
         """Image files that could not be encoded so far, with the reason."""
         return tuple(self._failures.values())
 
-    def encode_images(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Encoded:
+    def encode_images(
+        self, images: Sequence[ImageFile], *, progress: Progress | None = None
+    ) -> EncodedImages:
         """See `Encoder`."""
         with self._lock, self._timed():
             rows, found, order = self._image_rows(
                 images, self._vectors(), lambda batch: self._loaded().images(batch), progress
             )
-            return Encoded(vectors=unit_rows(rows)[order], ok=torch.from_numpy(found[order]))
+            return EncodedImages(vectors=unit_rows(rows)[order], ok=torch.from_numpy(found[order]))
 
     @property
     def last_layers(self) -> "LastLayers":
@@ -286,15 +288,15 @@ class ClipEncoder:
     ) -> None:
         network = self._loaded()
 
-        def prepare(files: Sequence[ImageFile]) -> tuple[str, torch.Tensor | None, list[Skipped]]:
+        def prepare(files: Sequence[ImageFile]) -> tuple[str, torch.Tensor | None, list[SkippedInput]]:
             # Files of the same content stand in for each other.
-            failed: list[Skipped] = []
+            failed: list[SkippedInput] = []
             for file in files:
                 try:
-                    picture = decode(file, max_pixels=LARGEST_DECODED)
+                    picture = decode_image(file, max_pixels=LARGEST_DECODED)
                     return image_key(file.content_hash), network.prepare_image(picture), []
                 except UnusableImageError as error:
-                    failed.append(Skipped(path=str(file.path), reason=error.reason))
+                    failed.append(SkippedInput(path=str(file.path), reason=error.reason))
             return "", None, failed
 
         def usable() -> Iterator[tuple[str, torch.Tensor]]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from fieldmark.cache.keys import content_key, digest
-from fieldmark.records import EncoderUsage, Skipped
+from fieldmark.records import EncoderUsage, SkippedInput
 from fieldmark.tools.images.files import ImageFile
 
 Progress = Callable[[int, int], None]
@@ -16,7 +16,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedImages:
     """Vectors of images.
 
     Attributes:
@@ -108,11 +108,13 @@ class Encoder(Protocol):
         ...
 
     @property
-    def failures(self) -> tuple[Skipped, ...]:
+    def failures(self) -> tuple[SkippedInput, ...]:
         """Image files that could not be encoded so far, with the reason."""
         ...
 
-    def encode_images(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Encoded:
+    def encode_images(
+        self, images: Sequence[ImageFile], *, progress: Progress | None = None
+    ) -> EncodedImages:
         """Encode images.
 
         Args:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from fieldmark.cache.keys import content_key, digest
 from fieldmark.errors import InputError
-from fieldmark.records import EncoderUsage, Skipped
-from fieldmark.tools.clip.encoder import Encoded, Encoder, Progress
+from fieldmark.records import EncoderUsage, SkippedInput
+from fieldmark.tools.clip.encoder import EncodedImages, Encoder, Progress
 from fieldmark.tools.images.files import ImageFile
 
 
@@ -104,7 +104,7 @@ class WeakenedEncoder:
         return self._inner.usage
 
     @property
-    def failures(self) -> tuple[Skipped, ...]:
+    def failures(self) -> tuple[SkippedInput, ...]:
         """Image files that could not be encoded so far, with the reason."""
         return self._inner.failures
 
@@ -119,11 +119,13 @@ class WeakenedEncoder:
             self._reference = self._weaken_images(rows, seeds)
         return self._reference
 
-    def encode_images(self, images: Sequence[ImageFile], *, progress: Progress | None = None) -> Encoded:
+    def encode_images(
+        self, images: Sequence[ImageFile], *, progress: Progress | None = None
+    ) -> EncodedImages:
         """Encode images and weaken their vectors; see `Encoder.encode_images`."""
         found = self._inner.encode_images(images, progress=progress)
         vectors = self._weaken_images(found.vectors, [image.content_hash for image in images])
-        return Encoded(vectors=vectors * found.ok[:, None], ok=found.ok)
+        return EncodedImages(vectors=vectors * found.ok[:, None], ok=found.ok)
 
     def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> Tensor:
         """Encode texts and weaken their vectors; see `Encoder.encode_texts`."""

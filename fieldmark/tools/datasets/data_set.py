@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fieldmark.errors import InputError, NoImagesError
-from fieldmark.records import Skipped
+from fieldmark.records import SkippedInput
 from fieldmark.tools.datasets.coop import few_shots
 from fieldmark.tools.datasets.domain import Domain
 from fieldmark.tools.datasets.labelled import LabelledImages, drawn, few
@@ -117,7 +117,7 @@ def _images(rows: Sequence[tuple[Path, str]], found: FoundImages) -> tuple[Image
 
 def _skipped(
     found: FoundImages, test: Sequence[tuple[Path, str]], listing: Listing, *, part: bool
-) -> tuple[Skipped, ...]:
+) -> tuple[SkippedInput, ...]:
     tested = {str(path) for path, _ in test}
     lost = [each for each in found.skipped if each.path in tested]
     if lost and not part:
@@ -154,7 +154,7 @@ def _repeats(train: Sequence[ImageFile], test: Sequence[ImageFile]) -> list[str]
     return notes
 
 
-def _lost(skipped: Sequence[Skipped]) -> list[str]:
+def _lost(skipped: Sequence[SkippedInput]) -> list[str]:
     if not skipped:
         return []
     named = [f"{each.path} ({each.reason})" for each in skipped]

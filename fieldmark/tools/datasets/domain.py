@@ -127,7 +127,7 @@ def domains() -> tuple[Domain, ...]:
     return tuple(_packaged(name) for name in domain_ids())
 
 
-def domain(name: str) -> Domain:
+def published_dataset(name: str) -> Domain:
     """The published set of that name or alias, in any spelling of case, blanks, dashes and underscores.
 
     Raises:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fieldmark.errors import ClassNamesError, InputError, NoImagesError
 from fieldmark.reading import read_text
-from fieldmark.records import Skipped
+from fieldmark.records import SkippedInput
 from fieldmark.records.names import near_note, one_name
 from fieldmark.records.predictions import passed_over_in_words
 from fieldmark.tools.datasets.csv_file import MOST_BYTES, SUFFIXES, read_csv
@@ -39,7 +39,7 @@ class LabelledImages:
     classes: tuple[str, ...]
     train: tuple[ImageFile, ...]
     test: tuple[ImageFile, ...]
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedInput, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -155,14 +155,14 @@ def drawn(
 
 def _distinct(
     rows: Rows, by_path: Mapping[Path, ImageFile]
-) -> tuple[dict[str, list[ImageFile]], list[Skipped]]:
+) -> tuple[dict[str, list[ImageFile]], list[SkippedInput]]:
     labels: dict[str, set[str]] = {}
     for path, label in (pair for split in rows.values() for pair in split):
         if path in by_path:
             labels.setdefault(by_path[path].content_hash, set()).add(label)
     seen: set[str] = set()
     kept: dict[str, list[ImageFile]] = {}
-    skipped: list[Skipped] = []
+    skipped: list[SkippedInput] = []
     for split, pairs in rows.items():
         kept[split] = []
         for path, label in pairs:
@@ -170,9 +170,11 @@ def _distinct(
             if image is None:
                 continue
             if len(labels[image.content_hash]) > 1:
-                skipped.append(Skipped(path=str(path), reason="the same picture stands under two classes"))
+                skipped.append(
+                    SkippedInput(path=str(path), reason="the same picture stands under two classes")
+                )
             elif image.content_hash in seen:
-                skipped.append(Skipped(path=str(path), reason="the same picture is there already"))
+                skipped.append(SkippedInput(path=str(path), reason="the same picture is there already"))
             else:
                 seen.add(image.content_hash)
                 kept[split].append(replace(image, label=label))

@@ -9,8 +9,7 @@ from fieldmark.tools.datasets.checks import checked
 from fieldmark.tools.datasets.class_names import standard_classes, standard_templates
 from fieldmark.tools.datasets.coop import is_split, read_split_file, split_listing
 from fieldmark.tools.datasets.data_set import DataSet, assembled
-from fieldmark.tools.datasets.domain import Domain
-from fieldmark.tools.datasets.domain import domain as domain_of
+from fieldmark.tools.datasets.domain import Domain, published_dataset
 from fieldmark.tools.datasets.huggingface import PREFIX, read_rowset
 from fieldmark.tools.datasets.labelled import Rows, class_folders, read_rows
 from fieldmark.tools.datasets.layouts import (
@@ -76,7 +75,7 @@ def read_test_set(
     pictures = open_picture_folder(cache) if cache is not None else None
     if root is not None and not text.startswith(PREFIX):
         return _by_name(text, root, domain, shots=shots, seed=seed, pictures=pictures, part=part)
-    known = domain_of(domain) if isinstance(domain, str) else domain
+    known = published_dataset(domain) if isinstance(domain, str) else domain
     listing = _listing(text, images=images, known=known, train=shots > 0, pictures=pictures)
     if known is not None:
         listing = checked(listing, known, split=None, part=part)
@@ -94,8 +93,8 @@ def _by_name(
     pictures: PictureFolder | None,
     part: bool,
 ) -> DataSet:
-    known = domain if isinstance(domain, Domain) else domain_of(name)
-    if isinstance(domain, str) and domain_of(domain) is not known:
+    known = domain if isinstance(domain, Domain) else published_dataset(name)
+    if isinstance(domain, str) and published_dataset(domain) is not known:
         raise InputError(f"{name!r} and {domain!r} are two data sets.", hint="Name the set once.")
     if not root.is_dir():
         raise InputError(f"There is no folder {str(root)!r}.", hint=where_to_put(known))
@@ -141,7 +140,7 @@ def _listing(
 
 def _nothing_there(source: str) -> InputError:
     try:
-        known = domain_of(source)
+        known = published_dataset(source)
     except InputError as error:
         return InputError(
             f"There is no folder or file {clipped(source)!r}, and no data set of that name.", hint=error.hint

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from fieldmark.cache.folders import PRIVATE_FILE, TEMPORARY_SUFFIX, private_folder, write_whole
 from fieldmark.errors import CacheError
-from fieldmark.records import Record, Skipped
+from fieldmark.records import Record, SkippedInput
 from fieldmark.tools.images.files import ImageFile
 
 _SUFFIXES = {"jpg": ".jpg", "jpeg": ".jpg", "png": ".png", "webp": ".webp"}
@@ -116,7 +116,9 @@ def open_picture_folder(cache: Path) -> PictureFolder:
     return PictureFolder(private_folder(cache / "datasets"))
 
 
-def drop_damaged(images: tuple[ImageFile, ...], skipped: tuple[Skipped, ...], folder: PictureFolder) -> None:
+def drop_damaged(
+    images: tuple[ImageFile, ...], skipped: tuple[SkippedInput, ...], folder: PictureFolder
+) -> None:
     """Refuse pictures of the folder whose content is not the one they are named by.
 
     They are removed, so that the next run unpacks them again. A picture that was broken at the source has the

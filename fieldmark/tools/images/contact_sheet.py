@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from fieldmark.cache.folders import write_whole
 from fieldmark.tools.images.decode import UnusableImageError
-from fieldmark.tools.images.files import ImageFile, decode
+from fieldmark.tools.images.files import ImageFile, decode_image
 
 _MARGIN, _CAPTION = 10, 26
 _PAPER, _INK, _EMPTY = (252, 251, 247), (44, 44, 48), (225, 222, 214)
@@ -46,7 +46,7 @@ def write_sheet(
         draw.text((left, top), str(place + 1), fill=_INK, font=font)
         top += _CAPTION
         try:
-            picture = ImageOps.contain(decode(image), (tile, tile))
+            picture = ImageOps.contain(decode_image(image), (tile, tile))
         except UnusableImageError as error:
             lost.append(f"{image.path}: {error.reason}")
             draw.rectangle((left, top, left + tile, top + tile), fill=_EMPTY)

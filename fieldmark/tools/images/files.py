@@ -15,7 +15,7 @@ from PIL import Image
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, NoImagesError
 from fieldmark.reading import NotRegularError, open_regular, read_bytes
-from fieldmark.records import Skipped
+from fieldmark.records import SkippedInput
 from fieldmark.records.names import one_name
 from fieldmark.records.predictions import passed_over_in_words
 from fieldmark.tools.images.decode import (
@@ -37,7 +37,7 @@ __all__ = [
     "Given",
     "ImageFile",
     "UnusableImageError",
-    "decode",
+    "decode_image",
     "find_images",
     "read_unchanged",
 ]
@@ -63,8 +63,8 @@ class FoundImages:
     """
 
     images: tuple[ImageFile, ...]
-    skipped: tuple[Skipped, ...] = ()
-    inputs: tuple[ImageFile | Skipped, ...] = ()
+    skipped: tuple[SkippedInput, ...] = ()
+    inputs: tuple[ImageFile | SkippedInput, ...] = ()
     passed_over: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -106,10 +106,10 @@ def find_images(
     image_formats()  # loads Pillow's plugins once, before threads race for it
     with quiet_about_size(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         checked = dict(zip(files, pool.map(check, files), strict=True))
-    lost = [entry for entry in entries if isinstance(entry, Skipped)]
+    lost = [entry for entry in entries if isinstance(entry, SkippedInput)]
     results = [checked[entry] if isinstance(entry, Path) else entry for entry in entries]
     usable = tuple(each for each in results if isinstance(each, ImageFile))
-    skipped = (*lost, *(each for each in checked.values() if isinstance(each, Skipped)))
+    skipped = (*lost, *(each for each in checked.values() if isinstance(each, SkippedInput)))
     if not usable:
         raise _no_images(names, skipped, walk.passed_over)
     inputs = results if len(given) == 1 else _one_for_each(found, checked)
@@ -158,8 +158,8 @@ def given_list(images: Iterable[Given] | Given) -> list[Given]:
 
 
 def _one_for_each(
-    found: Sequence[str | ImageFile | Skipped], checked: dict[Path, ImageFile | Skipped]
-) -> Iterator[ImageFile | Skipped]:
+    found: Sequence[str | ImageFile | SkippedInput], checked: dict[Path, ImageFile | SkippedInput]
+) -> Iterator[ImageFile | SkippedInput]:
     """The result of each input, in order; one file may be given more than once, alone or in a folder."""
     places = {os.path.normpath(path.absolute()): result for path, result in checked.items()}
     for each in found:
@@ -205,7 +205,7 @@ def read_unchanged(image: ImageFile) -> bytes:
     return data
 
 
-def decode(image: ImageFile | Path, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode_image(image: ImageFile | Path, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode one image file: first frame, upright, on white where it is transparent.
 
     Args:
@@ -238,7 +238,7 @@ class _Walk:
         self._folders: set[tuple[int, int]] = set()
         self._files: set[str] = set()
 
-    def files(self, given: Sequence[Path | str]) -> Iterator[Path | Skipped]:
+    def files(self, given: Sequence[Path | str]) -> Iterator[Path | SkippedInput]:
         """Files in order; what cannot be looked at is given with the reason."""
         for each in given:
             path = Path(each)
@@ -247,7 +247,7 @@ class _Walk:
             elif self._is_new(path):
                 yield path
 
-    def _inside(self, folder: Path) -> Iterator[Path | Skipped]:
+    def _inside(self, folder: Path) -> Iterator[Path | SkippedInput]:
         # A stack of our own, as a folder tree may be deeper than Python's recursion limit.
         stack = [folder]
         while stack:
@@ -277,7 +277,7 @@ class _Walk:
         return True
 
 
-def _unopened(path: Path, error: OSError) -> Skipped:
+def _unopened(path: Path, error: OSError) -> SkippedInput:
     """A file or folder that cannot be looked at, with the reason."""
     if path.is_symlink():
         reason = "a link that leads nowhere"
@@ -285,38 +285,38 @@ def _unopened(path: Path, error: OSError) -> Skipped:
         reason = "vanished meanwhile"
     else:
         reason = f"cannot be opened ({error.strerror or error})"
-    return Skipped(path=as_text(path), reason=reason)
+    return SkippedInput(path=as_text(path), reason=reason)
 
 
-def _check(path: Path, *, labels_from_folders: bool, max_pixels: int) -> ImageFile | Skipped:
+def _check(path: Path, *, labels_from_folders: bool, max_pixels: int) -> ImageFile | SkippedInput:
     absolute = Path(os.path.normpath(path.absolute()))
     # What a run writes is UTF-8, and a name that is none would end it when all its work is done.
     if not is_text(absolute if labels_from_folders else path):
-        return Skipped(path=as_text(path), reason="its name is no valid text (UTF-8)")
+        return SkippedInput(path=as_text(path), reason="its name is no valid text (UTF-8)")
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
-                return Skipped(path=as_text(path), reason="empty file")
+                return SkippedInput(path=as_text(path), reason="empty file")
             if size > MOST_BYTES:
-                return Skipped(path=as_text(path), reason=f"larger than {MOST_BYTES // 1024**2} MiB")
+                return SkippedInput(path=as_text(path), reason=f"larger than {MOST_BYTES // 1024**2} MiB")
             open_header(file, path=path, max_pixels=max_pixels)
             file.seek(0)
             content_hash = hashlib.file_digest(file, "sha256").hexdigest()
     except UnusableImageError as error:
-        return Skipped(path=as_text(path), reason=error.reason)
+        return SkippedInput(path=as_text(path), reason=error.reason)
     except NotRegularError:
-        return Skipped(path=as_text(path), reason="not a regular file")
+        return SkippedInput(path=as_text(path), reason="not a regular file")
     except FileNotFoundError:
-        return Skipped(path=as_text(path), reason="no such file or folder")
+        return SkippedInput(path=as_text(path), reason="no such file or folder")
     except OSError as error:
-        return Skipped(path=as_text(path), reason=f"cannot be read ({error.strerror or error})")
+        return SkippedInput(path=as_text(path), reason=f"cannot be read ({error.strerror or error})")
     label = one_name(absolute.parent.name) if labels_from_folders else None
     return ImageFile(path=path, content_hash=content_hash, label=label)
 
 
 def _no_images(
-    given: Sequence[Path | str], skipped: Sequence[Skipped], passed_over: Mapping[str, int]
+    given: Sequence[Path | str], skipped: Sequence[SkippedInput], passed_over: Mapping[str, int]
 ) -> NoImagesError:
     if not given:
         return NoImagesError("No image files or folders were given.", hint="Name at least one.")

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from fieldmark.errors import InputError
-from fieldmark.records import Skipped
+from fieldmark.records import SkippedInput
 from fieldmark.tools.images.decode import MAX_PIXELS, UnusableImageError, upright_rgb
 from fieldmark.tools.images.image_file import ImageFile
 
@@ -53,7 +53,7 @@ def is_picture(given: object) -> TypeGuard[Picture]:
     return isinstance(given, Image.Image | np.ndarray) or hasattr(given, "__array__")
 
 
-def take_in(picture: Picture, name: str, *, max_pixels: int = MAX_PIXELS) -> ImageInMemory | Skipped:
+def take_in(picture: Picture, name: str, *, max_pixels: int = MAX_PIXELS) -> ImageInMemory | SkippedInput:
     """Take in one image.
 
     Args:
@@ -72,13 +72,13 @@ def take_in(picture: Picture, name: str, *, max_pixels: int = MAX_PIXELS) -> Ima
     pixels = image.width * image.height
     if pixels > max_pixels:
         limit = f"more than the limit of {max_pixels / 1e6:g}"
-        return Skipped(path=name, reason=f"{pixels / 1e6:.1f} megapixels, {limit}")
+        return SkippedInput(path=name, reason=f"{pixels / 1e6:.1f} megapixels, {limit}")
     if pixels == 0:
-        return Skipped(path=name, reason="a picture without pixels")
+        return SkippedInput(path=name, reason="a picture without pixels")
     try:
         rgb = upright_rgb(image, path=path)
     except UnusableImageError as error:
-        return Skipped(path=name, reason=error.reason)
+        return SkippedInput(path=name, reason=error.reason)
     size = f"fieldmark pixels {rgb.width} {rgb.height}\n".encode("ascii")
     return ImageInMemory(
         path=path, content_hash=hashlib.sha256(size + rgb.tobytes()).hexdigest(), picture=rgb

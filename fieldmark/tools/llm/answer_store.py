@@ -23,7 +23,7 @@ ANSWER_SCHEMA = "fieldmark.answer/1"
 
 
 @dataclass(frozen=True)
-class Answer(Generic[T]):
+class ModelAnswer(Generic[T]):
     """A usable answer.
 
     Attributes:
@@ -86,7 +86,7 @@ class AnswerStore:
         self._refresh = refresh
         self._renewed: set[str] = set()
 
-    def put(self, answer: Answer[Any], *, text: str, model: str, prompt_id: str) -> None:
+    def put(self, answer: ModelAnswer[Any], *, text: str, model: str, prompt_id: str) -> None:
         """Keeps a fresh answer, with the text it was read from.
 
         Raises:
@@ -105,7 +105,7 @@ class AnswerStore:
         if self._refresh:
             self._renewed.add(answer.key)
 
-    def get(self, key: str, answer_model: type[T]) -> Answer[T] | None:
+    def get(self, key: str, answer_model: type[T]) -> ModelAnswer[T] | None:
         """Reads an answer back; one that is not what it should be is a logged miss."""
         if not self._use_cache or (self._refresh and key not in self._renewed):
             return None
@@ -122,4 +122,6 @@ class AnswerStore:
         except (ValueError, ValidationError, LookupError, TypeError, RecursionError) as error:
             logger.warning("Stored answer %s cannot be used (%s); asking again.", key, type(error).__name__)
             return None
-        return Answer(value=value, key=key, cached=True, prompt_tokens=prompt, completion_tokens=completion)
+        return ModelAnswer(
+            value=value, key=key, cached=True, prompt_tokens=prompt, completion_tokens=completion
+        )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from fieldmark.errors import LimitReached, SettingsError
-from fieldmark.records import Limits, Price, Usage
+from fieldmark.records import Price, Usage, UsageLimits
 
 BYTES_PER_TOKEN = 3
 """A cautious figure: English text has about four bytes a token."""
@@ -84,7 +84,9 @@ class Budget:
         SettingsError: If there is a limit on cost and no price to hold it against.
     """
 
-    def __init__(self, limits: Limits, price: Price | None = None, *, beside: "Budget | None" = None) -> None:
+    def __init__(
+        self, limits: UsageLimits, price: Price | None = None, *, beside: "Budget | None" = None
+    ) -> None:
         if limits.max_cost is not None and price is None:
             raise SettingsError(
                 "A limit on cost needs the model's price, and none is configured.",

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 from pydantic import BaseModel
 
 from fieldmark.errors import EndpointError, QuestionFailed, SettingsError
-from fieldmark.records import Limits, Price, Question, Usage
-from fieldmark.tools.llm.answer_store import Answer, AnswerStore, answer_key
+from fieldmark.records import Price, Question, Usage, UsageLimits
+from fieldmark.tools.llm.answer_store import AnswerStore, ModelAnswer, answer_key
 from fieldmark.tools.llm.answers import BadAnswerError, read_answer
 from fieldmark.tools.llm.budget import IMAGE_TOKENS, Budget, TokenCount, tokens_of
 from fieldmark.tools.llm.dialect import Dialect, ResponseFormat
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from fieldmark.cache.bytestore import ByteStore
 
-__all__ = ["Answer", "ChatModel", "LanguageModel"]
+__all__ = ["ChatModel", "LanguageModel", "ModelAnswer"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class LanguageModel(Protocol):
     answered so far is kept.
     """
 
-    async def ask(self, question: Question[T]) -> Answer[T]:
+    async def ask(self, question: Question[T]) -> ModelAnswer[T]:
         """Answers one question."""
         ...
 
@@ -102,7 +102,7 @@ class ChatModel:
         store: "ByteStore",
         identity: str | None = None,
         concurrency: int = CONCURRENCY,
-        limits: Limits | None = None,
+        limits: UsageLimits | None = None,
         price: Price | None = None,
         beside: "ChatModel | None" = None,
         timeout_s: float = TIMEOUT_S,
@@ -134,7 +134,7 @@ class ChatModel:
         self._served: ModelList | None = None
         self._looking = asyncio.Lock()
         self._slots = asyncio.Semaphore(concurrency)
-        self._budget = Budget(limits or Limits(), price, beside=beside._budget if beside else None)
+        self._budget = Budget(limits or UsageLimits(), price, beside=beside._budget if beside else None)
         self._answer_retries = answer_retries
         self._dialect = Dialect()
         self._flights: dict[tuple[str, type[BaseModel]], _Flight] = {}
@@ -223,7 +223,7 @@ class ChatModel:
         """Whether the question would be answered from the cache. Asks nothing."""
         return self._answers.get(await self.key(question), question.answer_model) is not None
 
-    async def ask(self, question: Question[T]) -> Answer[T]:
+    async def ask(self, question: Question[T]) -> ModelAnswer[T]:
         """Answers one question, from the cache where it was answered before.
 
         Args:
@@ -253,7 +253,7 @@ class ChatModel:
         self._flights[place] = flight
         return await self._join(place, flight)
 
-    async def _join(self, place: tuple[str, type[BaseModel]], flight: "_Flight") -> Answer[Any]:
+    async def _join(self, place: tuple[str, type[BaseModel]], flight: "_Flight") -> ModelAnswer[Any]:
         """Waits for a call under way; the last one to lose interest cancels it."""
         flight.waiting += 1
         try:
@@ -268,7 +268,7 @@ class ChatModel:
                 if not flight.task.cancelled():
                     flight.task.exception()  # nobody is left to hear of it
 
-    async def _fly(self, key: str, question: Question[T]) -> Answer[T]:
+    async def _fly(self, key: str, question: Question[T]) -> ModelAnswer[T]:
         try:
             async with self._slots:
                 answer = await self._converse(key, question)
@@ -279,7 +279,7 @@ class ChatModel:
         self._count(requests=1)
         return answer
 
-    async def _converse(self, key: str, question: Question[T]) -> Answer[T]:
+    async def _converse(self, key: str, question: Question[T]) -> ModelAnswer[T]:
         """Asks until an answer is usable or the tries are used up; stores it the moment it arrives."""
         name = self.endpoint.name
         form: ResponseFormat | None = None
@@ -305,7 +305,7 @@ class ChatModel:
             if bare and used_form is self._dialect.format:
                 self._dialect.proven = True
             used = completion.used
-            answer = Answer(
+            answer = ModelAnswer(
                 value=value,
                 key=key,
                 cached=False,
@@ -376,7 +376,7 @@ class ChatModel:
 class _Flight:
     """A question under way, and how many wait for it."""
 
-    task: "asyncio.Task[Answer[Any]]"
+    task: "asyncio.Task[ModelAnswer[Any]]"
     waiting: int = 0
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from fieldmark.errors import QuestionFailed
 from fieldmark.records import Question
-from fieldmark.tools.llm.chat import Answer, LanguageModel, concurrency_of
+from fieldmark.tools.llm.chat import LanguageModel, ModelAnswer, concurrency_of
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -28,7 +28,7 @@ class CountingModel:
     def __init__(self, llm: LanguageModel) -> None:
         self.calls = 0
         self.failed = 0
-        self.answers: dict[str, Answer[Any]] = {}
+        self.answers: dict[str, ModelAnswer[Any]] = {}
         self.seconds = 0.0
         self._llm = llm
         self._under_way = 0
@@ -44,7 +44,7 @@ class CountingModel:
         """How many questions the model takes at a time."""
         return concurrency_of(self._llm)
 
-    async def ask(self, question: Question[T]) -> Answer[T]:
+    async def ask(self, question: Question[T]) -> ModelAnswer[T]:
         """See `LanguageModel`."""
         if not self._under_way:
             self._since = time.perf_counter()

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fieldmark.records import Message, Question
+from fieldmark.records import ChatMessage, Question
 from fieldmark.tools.llm.answers import strict_schema
 
 logger = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ def _schema_name(model: type[BaseModel]) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", model.__name__)[:64] or "answer"
 
 
-def _messages(messages: tuple[Message, ...], extra: str) -> list[dict[str, Any]]:
+def _messages(messages: tuple[ChatMessage, ...], extra: str) -> list[dict[str, Any]]:
     """Renders the messages; `extra` is added to the last one by the user, or as one more."""
     last = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
     rendered: list[dict[str, Any]] = []

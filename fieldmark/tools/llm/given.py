@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from fieldmark.errors import LimitReached
-from fieldmark.records import Limits, Question, Usage
-from fieldmark.tools.llm.answer_store import Answer
+from fieldmark.records import Question, Usage, UsageLimits
+from fieldmark.tools.llm.answer_store import ModelAnswer
 from fieldmark.tools.llm.chat import ChatModel, LanguageModel
 from fieldmark.tools.llm.counting import CountingModel
 
@@ -26,10 +26,10 @@ class GivenModel(CountingModel):
 
     response_format = "object"
 
-    def __init__(self, llm: LanguageModel, limits: Limits | None = None) -> None:
+    def __init__(self, llm: LanguageModel, limits: UsageLimits | None = None) -> None:
         super().__init__(llm)
         self._name = str(getattr(llm, "model", "") or type(llm).__name__)
-        self._limits = limits or Limits()
+        self._limits = limits or UsageLimits()
         self._begun = 0
         self._cached = 0
         self._tokens = [0, 0]
@@ -74,7 +74,7 @@ class GivenModel(CountingModel):
         """Tokens that a question is taken to need: its bytes / 3 and the answer's maximum."""
         return sum(len(each.content.encode()) for each in question.messages) // 3 + question.max_tokens
 
-    async def ask(self, question: Question[T]) -> Answer[T]:
+    async def ask(self, question: Question[T]) -> ModelAnswer[T]:
         """See `LanguageModel`.
 
         Raises:

@@ -40,7 +40,7 @@ class SentImage:
         return ImagePart(data_url=f"data:{self.media_type};base64,{base64.b64encode(self.data).decode()}")
 
 
-def show(image: ImageFile, *, longest: int = LONGEST_SIDE) -> SentImage:
+def image_to_send(image: ImageFile, *, longest: int = LONGEST_SIDE) -> SentImage:
     """Make an image ready to be sent.
 
     A JPEG or PNG that is small enough goes as its own bytes, so that the receiver can recognise it
@@ -81,7 +81,7 @@ class ImageMessages:
     Args:
         longest: The longest side that is sent, in pixels.
         concurrency: The most images that are decoded at a time.
-        how: What makes one image ready; `show`, unless a test says otherwise.
+        how: What makes one image ready; `image_to_send`, unless a test says otherwise.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ImageMessages:
         *,
         longest: int = LONGEST_SIDE,
         concurrency: int = CONCURRENCY,
-        how: Callable[..., SentImage] = show,
+        how: Callable[..., SentImage] = image_to_send,
     ) -> None:
         self.longest = longest
         self._slots = asyncio.Semaphore(concurrency)
@@ -104,7 +104,7 @@ class ImageMessages:
         """An image, ready to be put into a message.
 
         Raises:
-            UnusableImageError: See `show`.
+            UnusableImageError: See `image_to_send`.
         """
         async with self._slots:
             return (await asyncio.to_thread(self._how, image, longest=self.longest)).part

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from fieldmark.errors import EndpointError, FieldmarkError, QuestionFailed
-from fieldmark.records import ImagePart, Message, Question
+from fieldmark.records import ChatMessage, ImagePart, Question
 from fieldmark.tools.llm.answers import BadAnswerError, read_answer
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.dialect import Dialect, ResponseFormat
@@ -103,7 +103,7 @@ class _Findings:
     support: dict[str, Support] = field(default_factory=dict[str, Support])
 
 
-async def probe(model: ChatModel, *, timeout_s: float = 15.0) -> EndpointReport:
+async def probe_endpoint(model: ChatModel, *, timeout_s: float = 15.0) -> EndpointReport:
     """Asks the endpoint for its models and three tiny questions.
 
     At most one listing and a dozen calls, each tried once; stops at the first sign that none can succeed.
@@ -213,7 +213,7 @@ def _fix(failure: FieldmarkError) -> str:
 
 
 def _question(text: str, answer_model: type[T], *, images: tuple[ImagePart, ...] = ()) -> Question[T]:
-    message = Message(role="user", content=text, images=images)
+    message = ChatMessage(role="user", content=text, images=images)
     return Question(
         prompt_id="probe.v1", messages=(message,), answer_model=answer_model, max_tokens=_MOST_TOKENS
     )

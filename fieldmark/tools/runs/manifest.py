@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pydantic import JsonValue
 
 from fieldmark.cache.keys import content_key
-from fieldmark.records import RunManifest, Skipped, Usage
+from fieldmark.records import RunManifest, SkippedInput, Usage
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.given import AskedModel
@@ -39,7 +39,7 @@ def write_manifest(
     vision_usage: Usage | None = None,
     stop_reason: str,
     counts: Mapping[str, int],
-    skipped: tuple[Skipped, ...] = (),
+    skipped: tuple[SkippedInput, ...] = (),
     passed_over: Mapping[str, int] | None = None,
     seed: int | None = None,
     notes: tuple[str, ...] = (),

@@ -14,7 +14,7 @@ class Explanation:
 
     Attributes:
         label: Best class per image [N] int64; -1 where an image has no candidate.
-        runner_up: Second best class [N] int64, by the rule of `decide`; -1 where there is none.
+        runner_up: Second best class [N] int64, by the rule of `explain_labels`; -1 where there is none.
         margin: Score of the label minus that of the runner-up [N] float64: the sum of `contributions`; 0
             where there is no runner-up. Negative where the best class was ruled out in an earlier round.
         contributions: Signed contribution per attribute [N, T] float32, or [N, T + 1] with the name term
@@ -33,7 +33,7 @@ class Explanation:
     seen: Tensor
 
 
-def decide(result: TableResult, within: Tensor | None = None) -> Explanation:
+def explain_labels(result: TableResult, within: Tensor | None = None) -> Explanation:
     """Find label and runner-up of every image and split the margin over the attributes.
 
     Args:

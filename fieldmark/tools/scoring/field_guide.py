@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
-from fieldmark.records import Vote
+from fieldmark.records import AttributeVote
 from fieldmark.tools.scoring.merge import (
     is_negative,
     merge_attributes,
@@ -76,7 +76,7 @@ def value_prompt(noun: str, value: str) -> str:
 
 
 def build_field_guide(
-    votes: Sequence[Vote],
+    votes: Sequence[AttributeVote],
     classes: Sequence[str],
     encode: Encode,
     *,
@@ -96,8 +96,8 @@ def build_field_guide(
         classes: Class names, in the order of the rows wanted.
         encode: Texts to vectors [M, D]; called once with the distinct texts.
         noun: The generic word for all classes.
-        prompted: Sources (`Vote.source`) whose attributes the question named. That such an answer lists two
-            names side by side does not mean that they are two attributes: the question asked for that.
+        prompted: Sources (`AttributeVote.source`) whose attributes the question named. Two names side by side
+            in such an answer need not be two attributes: the question asked for both.
         options: Thresholds and guards; defaults where not given.
 
     Raises:
@@ -165,7 +165,7 @@ def value_cosines(guide: FieldGuide, image_vectors: Tensor, encode: Encode) -> T
 class _Tally:
     """Distinct statements, sorted, with everything that is counted about them."""
 
-    def __init__(self, votes: Sequence[Vote]) -> None:
+    def __init__(self, votes: Sequence[AttributeVote]) -> None:
         statements = {
             (
                 vote.source,

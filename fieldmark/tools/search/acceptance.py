@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from fieldmark.tools.search.candidates import Candidate
+from fieldmark.tools.search.candidates import PromptCandidate
 
 
 class Acceptance(Protocol):
@@ -15,7 +15,9 @@ class Acceptance(Protocol):
         """How many it may keep: of those just scored it is given no more, the best by `standing`."""
         ...
 
-    def __call__(self, survivors: Sequence[Candidate], scored: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    def __call__(
+        self, survivors: Sequence[PromptCandidate], scored: Iterable[PromptCandidate]
+    ) -> tuple[PromptCandidate, ...]:
         """The next parents, fittest first, out of the earlier ones and those just scored."""
         ...
 
@@ -35,7 +37,9 @@ class Fittest:
 
     keep: int = 4
 
-    def __call__(self, survivors: Sequence[Candidate], scored: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    def __call__(
+        self, survivors: Sequence[PromptCandidate], scored: Iterable[PromptCandidate]
+    ) -> tuple[PromptCandidate, ...]:
         """See `Acceptance`."""
         ranked = sorted(
             (*survivors, *scored), key=lambda each: standing(each.fitness, len(each.parts), each.key)
@@ -43,6 +47,6 @@ class Fittest:
         return tuple(ranked[: self.keep])
 
 
-def improves(candidate: Candidate, start: Candidate) -> bool:
+def improves(candidate: PromptCandidate, start: PromptCandidate) -> bool:
     """Whether a candidate is fitter than the start; equal is not enough to leave what one has."""
     return candidate.fitness > start.fitness

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
-from fieldmark.tools.search.candidates import Candidate, Edit
+from fieldmark.tools.search.candidates import PromptCandidate, PromptEdit
 from fieldmark.tools.search.changes import Changes, Integers
 
 MOST_ELEMENTS = 1 << 21
@@ -141,7 +141,7 @@ class Arena:
         self._column, self._seat = column.numpy(), seat.numpy()
         self._known: dict[tuple[int, ...], Parents] = {}
 
-    def parents(self, candidates: Sequence[Candidate]) -> Parents:
+    def parents(self, candidates: Sequence[PromptCandidate]) -> Parents:
         """Sum candidates up from their parts: whatever edits led to them, no rounding error is handed on."""
         known = {each.parts: self._known.get(each.parts) or self._sum(each.parts) for each in candidates}
         self._known = known  # most parents live on to the next generation
@@ -178,7 +178,7 @@ class Arena:
         """Logits of the moving classes `[Q, N, M]` float64."""
         return torch.from_numpy(self._logits(parents)).transpose(1, 2)
 
-    def score(self, parents: Parents, edits: Sequence[Edit] | Changes) -> Iterator[Outcomes]:
+    def score(self, parents: Parents, edits: Sequence[PromptEdit] | Changes) -> Iterator[Outcomes]:
         """Score edited candidates, as many at a time as memory is meant to hold.
 
         Yields:

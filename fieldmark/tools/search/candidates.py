@@ -19,7 +19,7 @@ def part_key(text: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class PromptCandidate:
     """A multiset of parts with its fitness.
 
     Attributes:
@@ -38,7 +38,7 @@ class Candidate:
         return f"{self.key:016x}"
 
 
-class Edit(NamedTuple):
+class PromptEdit(NamedTuple):
     """A new candidate, as a change of another; a named tuple, as they are made by the thousand.
 
     Attributes:
@@ -70,7 +70,7 @@ class Edit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Menu:
+class PromptMenu:
     """What candidates are made of.
 
     Attributes:

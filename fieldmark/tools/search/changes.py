@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fieldmark.tools.search.candidates import Edit, Menu
+from fieldmark.tools.search.candidates import PromptEdit, PromptMenu
 
 Integers = npt.NDArray[np.int64]
 
@@ -30,7 +30,7 @@ class Changes:
     part: Integers
 
     @classmethod
-    def of(cls, edits: Sequence[Edit]) -> Self:
+    def of(cls, edits: Sequence[PromptEdit]) -> Self:
         """Lay edits out."""
         count = len(edits)
         pieces = [parts for edit in edits for parts in (edit.added, edit.removed)]
@@ -69,7 +69,7 @@ class Changes:
         some = slice(start, end)
         return Changes(self.parent[some], self.added[some], self.removed[some], part)
 
-    def keys(self, menu: Menu, parents: Sequence[int]) -> npt.NDArray[np.uint64]:
+    def keys(self, menu: PromptMenu, parents: Sequence[int]) -> npt.NDArray[np.uint64]:
         """The keys of the edited candidates `[B]`.
 
         Args:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fieldmark.tools.search.acceptance import Acceptance, Fittest, standing
 from fieldmark.tools.search.algebra import Arena
-from fieldmark.tools.search.candidates import Candidate, Edit, Menu
+from fieldmark.tools.search.candidates import PromptCandidate, PromptEdit, PromptMenu
 from fieldmark.tools.search.changes import Changes
 from fieldmark.tools.search.fitness import Fitness, top
 from fieldmark.tools.search.operators import OPERATORS, Operator
@@ -29,7 +29,7 @@ class ScoredCandidate(NamedTuple):
 
     key: int
     parent: int | None
-    edit: Edit | None
+    edit: PromptEdit | None
     fitness: float
     top1: float
 
@@ -43,7 +43,7 @@ class Generation:
         scored: Everything that was scored, in order.
     """
 
-    survivors: tuple[Candidate, ...]
+    survivors: tuple[PromptCandidate, ...]
     scored: tuple[ScoredCandidate, ...]
 
 
@@ -53,7 +53,11 @@ def search_seed(*parts: object) -> Random:
 
 
 def score_edits(
-    arena: Arena, menu: Menu, parents: Sequence[Candidate], edits: Sequence[Edit], fitness: Fitness
+    arena: Arena,
+    menu: PromptMenu,
+    parents: Sequence[PromptCandidate],
+    edits: Sequence[PromptEdit],
+    fitness: Fitness,
 ) -> tuple[ScoredCandidate, ...]:
     """Score edits in batches, without choosing among them."""
     changes = Changes.of(edits)
@@ -63,8 +67,8 @@ def score_edits(
 
 def _score(
     arena: Arena,
-    parents: Sequence[Candidate],
-    edits: Sequence[Edit],
+    parents: Sequence[PromptCandidate],
+    edits: Sequence[PromptEdit],
     changes: Changes,
     keys: Sequence[int],
     fitness: Fitness,
@@ -83,8 +87,8 @@ def _score(
 
 def evolve(
     arena: Arena,
-    menu: Menu,
-    parents: Sequence[Candidate],
+    menu: PromptMenu,
+    parents: Sequence[PromptCandidate],
     *,
     seen: set[int],
     rng: Random,
@@ -128,8 +132,11 @@ def evolve(
 
 
 def _promising(
-    parents: Sequence[Candidate], edits: Sequence[Edit], scored: Sequence[ScoredCandidate], keep: int
-) -> list[Candidate]:
+    parents: Sequence[PromptCandidate],
+    edits: Sequence[PromptEdit],
+    scored: Sequence[ScoredCandidate],
+    keep: int,
+) -> list[PromptCandidate]:
     """The `keep` best; parts are spelled out for those alone."""
     sizes = [len(parent.parts) for parent in parents]
 
@@ -139,14 +146,16 @@ def _promising(
         return standing(scored[at].fitness, size, scored[at].key)
 
     return [
-        Candidate(edits[at].applied(parents[edits[at].parent].parts), scored[at].key, scored[at].fitness)
+        PromptCandidate(
+            edits[at].applied(parents[edits[at].parent].parts), scored[at].key, scored[at].fitness
+        )
         for at in nsmallest(keep, range(len(scored)), key=rank)
     ]
 
 
 def proposals(
-    parents: Sequence[Candidate], menu: Menu, rng: Random, operators: Sequence[Operator]
-) -> Iterator[Edit]:
+    parents: Sequence[PromptCandidate], menu: PromptMenu, rng: Random, operators: Sequence[Operator]
+) -> Iterator[PromptEdit]:
     """What all operators propose, one after the other."""
     for operator in operators:
         yield from operator(parents, menu, rng)

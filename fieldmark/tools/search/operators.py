@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fieldmark.tools.search.candidates import Candidate, Edit, Menu
+from fieldmark.tools.search.candidates import PromptCandidate, PromptEdit, PromptMenu
 
 
 class Operator(Protocol):
@@ -22,7 +22,9 @@ class Operator(Protocol):
     may be proposed twice: the search scores it once.
     """
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
+    def __call__(
+        self, parents: Sequence[PromptCandidate], menu: PromptMenu, rng: Random
+    ) -> Iterator[PromptEdit]:
         """Yield edits; `parents` come fittest first and there is at least one."""
         ...
 
@@ -37,7 +39,9 @@ class Add:
 
     each: int = 8
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
+    def __call__(
+        self, parents: Sequence[PromptCandidate], menu: PromptMenu, rng: Random
+    ) -> Iterator[PromptEdit]:
         """See `Operator`."""
         for number, parent in enumerate(parents):
             held, sizes = set(parent.parts), menu.sizes(parent.parts)
@@ -46,7 +50,7 @@ class Add:
                 slot = menu.slots[open_slots[below(len(open_slots), rng)]]
                 part = slot[below(len(slot), rng)]
                 if part not in held:
-                    yield Edit(number, (part,), (), "add")
+                    yield PromptEdit(number, (part,), (), "add")
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,9 @@ class Remove:
 
     each: int = 8
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
+    def __call__(
+        self, parents: Sequence[PromptCandidate], menu: PromptMenu, rng: Random
+    ) -> Iterator[PromptEdit]:
         """See `Operator`."""
         for number, parent in enumerate(parents):
             sizes = menu.sizes(parent.parts)
@@ -67,7 +73,7 @@ class Remove:
             of = menu.slot_of
             spare = [part for part in parent.parts if of[part] not in least] if least else parent.parts
             for _ in range(self.each if spare else 0):
-                yield Edit(number, (), (spare[below(len(spare), rng)],), "remove")
+                yield PromptEdit(number, (), (spare[below(len(spare), rng)],), "remove")
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,9 @@ class Replace:
 
     each: int = 8
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
+    def __call__(
+        self, parents: Sequence[PromptCandidate], menu: PromptMenu, rng: Random
+    ) -> Iterator[PromptEdit]:
         """See `Operator`."""
         for number, parent in enumerate(parents):
             held = set(parent.parts)
@@ -89,7 +97,7 @@ class Replace:
                 slot = menu.slots[menu.slot_of[old]]
                 new = slot[below(len(slot), rng)]
                 if new not in held:
-                    yield Edit(number, (new,), (old,), "replace")
+                    yield PromptEdit(number, (new,), (old,), "replace")
 
 
 @dataclass(frozen=True)
@@ -102,14 +110,16 @@ class Mutate:
 
     count: int = 8
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
+    def __call__(
+        self, parents: Sequence[PromptCandidate], menu: PromptMenu, rng: Random
+    ) -> Iterator[PromptEdit]:
         """See `Operator`."""
         child = np.zeros((self.count, len(menu.keys)), dtype=np.bool_)
         child[:, menu.listed] = random_sets(self.count, menu, rng)
         held = np.zeros(len(menu.keys), dtype=np.bool_)
         held[list(parents[0].parts)] = True
         for added, removed in zip(row_places(child & ~held), row_places(held & ~child), strict=True):
-            yield Edit(0, added, removed, "mutate")
+            yield PromptEdit(0, added, removed, "mutate")
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,9 @@ class Crossover:
 
     count: int = 16
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
+    def __call__(
+        self, parents: Sequence[PromptCandidate], menu: PromptMenu, rng: Random
+    ) -> Iterator[PromptEdit]:
         """See `Operator`."""
         if len(parents) < 2:
             return
@@ -145,7 +157,7 @@ class Crossover:
         for fine, (added, removed) in zip(fits.tolist(), changes, strict=True):
             if not fine:
                 added, removed = allowed(added, removed, list(sizes), menu)
-            yield Edit(0, added, removed, "crossover")
+            yield PromptEdit(0, added, removed, "crossover")
 
 
 OPERATORS: tuple[Operator, ...] = (Add(), Remove(), Replace(), Mutate(), Crossover())
@@ -161,7 +173,7 @@ def below(count: int, rng: Random) -> int:
     return number
 
 
-def random_sets(count: int, menu: Menu, rng: Random) -> npt.NDArray[np.bool_]:
+def random_sets(count: int, menu: PromptMenu, rng: Random) -> npt.NDArray[np.bool_]:
     """Random sets of parts: a sparse or dense part of every slot, with a probability of 1/8 to 7/8 a part.
 
     Args:
@@ -234,7 +246,7 @@ def fitting(
     taken: npt.NDArray[np.bool_],
     slots: npt.NDArray[np.int64],
     sizes: Sequence[int],
-    menu: Menu,
+    menu: PromptMenu,
 ) -> npt.NDArray[np.bool_]:
     """Which of several changes of one candidate leave every slot within bounds, in whatever order they go.
 
@@ -260,7 +272,7 @@ def fitting(
 
 
 def allowed(
-    added: Sequence[int], removed: Sequence[int], sizes: list[int], menu: Menu
+    added: Sequence[int], removed: Sequence[int], sizes: list[int], menu: PromptMenu
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """What of a change leaves every slot with neither too few parts nor too many.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from fieldmark.tools.search.candidates import Candidate, Edit, Menu
+from fieldmark.tools.search.candidates import PromptCandidate, PromptEdit, PromptMenu
 
 REFLECT = "reflect"
 
@@ -34,7 +34,9 @@ class Reflect:
     suggested: tuple[Suggested, ...]
     each: int = 8
 
-    def __call__(self, parents: Sequence[Candidate], menu: Menu, rng: Random) -> Iterator[Edit]:
+    def __call__(
+        self, parents: Sequence[PromptCandidate], menu: PromptMenu, rng: Random
+    ) -> Iterator[PromptEdit]:
         """See `Operator`."""
         usable = [each for each in self.suggested if each.fresh]
         for number, parent in enumerate(parents):
@@ -46,4 +48,4 @@ class Reflect:
                 # Half of the edits keep what was criticised: the critic may be wrong.
                 removed = (rng.choice(old),) if old and rng.random() < 0.5 else ()
                 if part not in held and (removed or sizes[menu.slot_of[part]] < menu.most):
-                    yield Edit(number, (part,), removed, REFLECT)
+                    yield PromptEdit(number, (part,), removed, REFLECT)

@@ -15,10 +15,10 @@ from fieldmark import (
     DefineOptions,
     EvalOptions,
     Evaluator,
-    Limits,
     OptimizeOptions,
     Optimizer,
     ResolveOptions,
+    UsageLimits,
 )
 from fieldmark.errors import InputError
 
@@ -45,7 +45,7 @@ NAMES = ["finch", "heron"]
         (Classifier, {"classes": NAMES, "home": 3}, "home", "no path"),
         (Classifier, {"classes": NAMES, "options": {"max_rounds": -1}}, "max_rounds", "cannot be -1"),
         (Classifier, {"classes": NAMES, "options": {"rounds": 1}}, "rounds", "rounds"),
-        (Classifier, {"classes": NAMES, "limits": 3}, "limits", "no Limits"),
+        (Classifier, {"classes": NAMES, "limits": 3}, "limits", "no UsageLimits"),
         (Optimizer, {"data": "x", "options": {"generations": "many"}}, "generations", "cannot be 'many'"),
         (Evaluator, {"data": "x", "options": {"shots": -1}}, "shots", "cannot be -1"),
         (Evaluator, {"data": 3}, "data", "neither a path nor a data source"),
@@ -67,7 +67,7 @@ NAMES = ["finch", "heron"]
         (DefineOptions, {"kind": "x"}, "kind", "^kind cannot be 'x'"),
         (BuildOptions, {"owner_weights": ("x",)}, "owner_weights", "^owner_weights.0 cannot be 'x'"),
         (EvalOptions, {"seeds": 0}, "seeds", "^seeds cannot be 0"),
-        (Limits, {"max_calls": -1}, "max_calls", "^max_calls cannot be -1"),
+        (UsageLimits, {"max_calls": -1}, "max_calls", "^max_calls cannot be -1"),
     ],
 )
 def test_a_wrong_argument_is_named(cls: Any, given: dict[str, Any], field: str, says: str) -> None:

@@ -9,7 +9,7 @@ from fieldmark.agents.optimize.finish import BookScore
 from fieldmark.agents.optimize.search_run import OtherEncoder, SearchSeconds
 from fieldmark.evals.table.records import Row
 from fieldmark.records.concept_predictions import ConceptPrediction, ConceptPredictions
-from fieldmark.records.predictions import Skipped
+from fieldmark.records.predictions import SkippedInput
 from fieldmark.tools.statistics.resample import Gain
 
 BOOK = BookScore(train_top1=0.5, test_top1=0.25, ci95=(0.1, 0.4), fitness=12.5, prompts=3)
@@ -29,7 +29,7 @@ MEASURED = EvalResult(
 PREDICTED = ConceptPredictions(
     concept="<bird>", version=1, threshold=0.5, encoder="a",
     predictions=(ConceptPrediction(image="a.png", image_hash="h", label="in", probability=0.9),),
-    skipped=(Skipped(path="b.png", reason="no image"),), inputs=("b.png", "a.png"),
+    skipped=(SkippedInput(path="b.png", reason="no image"),), inputs=("b.png", "a.png"),
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from fieldmark.prompts.noun import ask_noun
 from fieldmark.prompts.reflect import ConfusedGroup, Confusion, Described, ask_reflect
 from fieldmark.prompts.synonyms import ask_synonyms
 from fieldmark.prompts.tabulate import TabulateAttribute, ask_tabulate
-from fieldmark.records import ImagePart, Message
+from fieldmark.records import ChatMessage, ImagePart
 from tests.unit.aviary.bird_questions import ask
 
 BOOK = species_book(1)
@@ -249,7 +249,7 @@ def test_the_answer_is_the_same_with_the_schema_beside_or_in_the_text_or_not_at_
     question = questions()[index]
     schema = question.answer_model.model_json_schema()
     system, user = question.messages
-    in_text = Message(
+    in_text = ChatMessage(
         role="user", content=f"{user.content}\n\nIt must fit this schema:\n{json.dumps(schema)}"
     )
     beside = guide.answer(question.messages, schema, question.sample)
@@ -267,16 +267,20 @@ def test_another_seed_gives_another_answer(guide):
     "messages",
     [
         [],
-        [Message(role="system", content="hello")],
-        [Message(role="user", content="Which birds are there?")],
-        [Message(role="user", content='{"descriptors": []}')],
-        [Message(role="user", content='<data>\n{"class": 1}\n</data>\n{"descriptors": []}')],
-        [Message(role="user", content='<data>\n["x"]\n</data>\n{"descriptors": []}')],
-        [Message(role="user", content='<data>\n{"class": "x"\n</data>\n{"descriptors": []}')],
-        [Message(role="user", content='<data>\n{"class": "x"}\n</data>\n{"poem": ""}')],
-        [Message(role="user", content='<data>\n{"classes": [1]}\n</data>\n{"noun": ""}')],
-        [Message(role="user", content='<data>\n{"class": "x", "attributes": [3]}\n</data>\n{"entries": []}')],
-        [Message(role="user", content="{" * 5000)],
+        [ChatMessage(role="system", content="hello")],
+        [ChatMessage(role="user", content="Which birds are there?")],
+        [ChatMessage(role="user", content='{"descriptors": []}')],
+        [ChatMessage(role="user", content='<data>\n{"class": 1}\n</data>\n{"descriptors": []}')],
+        [ChatMessage(role="user", content='<data>\n["x"]\n</data>\n{"descriptors": []}')],
+        [ChatMessage(role="user", content='<data>\n{"class": "x"\n</data>\n{"descriptors": []}')],
+        [ChatMessage(role="user", content='<data>\n{"class": "x"}\n</data>\n{"poem": ""}')],
+        [ChatMessage(role="user", content='<data>\n{"classes": [1]}\n</data>\n{"noun": ""}')],
+        [
+            ChatMessage(
+                role="user", content='<data>\n{"class": "x", "attributes": [3]}\n</data>\n{"entries": []}'
+            )
+        ],
+        [ChatMessage(role="user", content="{" * 5000)],
     ],
 )
 def test_other_questions_are_not_understood(guide, messages):
@@ -286,7 +290,7 @@ def test_other_questions_are_not_understood(guide, messages):
 
 def test_it_sees_no_images(guide):
     system, user = ask_describe("x", noun="bird").messages
-    with_image = Message(role="user", content=user.content, images=(ImagePart(data_url="data:,"),))
+    with_image = ChatMessage(role="user", content=user.content, images=(ImagePart(data_url="data:,"),))
     with pytest.raises(UnknownQuestionError, match="nothing but text"):
         guide.answer([system, with_image])
 

@@ -8,7 +8,7 @@ from fieldmark.aviary.world.species import species_book
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.describe import ask_describe
-from fieldmark.records import Message, Question
+from fieldmark.records import ChatMessage, Question
 from fieldmark.tools.llm.chat import ChatModel
 
 
@@ -46,7 +46,7 @@ async def test_a_question_that_it_does_not_know_fails_alone():
     guide = DirectGuide(Guide(species_book(3, new=4, known=0)))
     strange = Question(
         prompt_id="weather.v1",
-        messages=(Message(role="user", content="How warm is it?"),),
+        messages=(ChatMessage(role="user", content="How warm is it?"),),
         answer_model=Weather,
         temperature=0.0,
         max_tokens=10,

@@ -23,7 +23,7 @@ from fieldmark.prompts.family import ask_family, families_of
 from fieldmark.prompts.portray import ask_portray
 from fieldmark.prompts.subclasses import ask_subclasses, subclasses_of
 from fieldmark.prompts.task_questions import ask_task_questions, questions_of
-from fieldmark.records import Message, QuestionSpec
+from fieldmark.records import ChatMessage, QuestionSpec
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.runs.events import no_progress
 from tests.unit.aviary.bird_questions import BIRD_QUESTIONS, ask
@@ -222,14 +222,14 @@ def test_the_answer_is_the_same_with_the_schema_beside_or_not_at_all(guide, kind
 )
 def test_data_that_do_not_fit_are_not_understood(guide, text):
     with pytest.raises(UnknownQuestionError, match="does not understand"):
-        guide.answer([Message(role="user", content=text)])
+        guide.answer([ChatMessage(role="user", content=text)])
 
 
 def test_empty_names_over_the_wire_do_no_harm(guide):
     text = '<data>\n{"class": "", "question": ""}\n</data>\n{"sentences": []}'
-    assert "sentences" in guide.answer([Message(role="user", content=text)])
+    assert "sentences" in guide.answer([ChatMessage(role="user", content=text)])
     text = '<data>\n{"classes": ["", " "]}\n</data>\n{"families": []}'
-    assert "families" in guide.answer([Message(role="user", content=text)])
+    assert "families" in guide.answer([ChatMessage(role="user", content=text)])
 
 
 NAMES = tuple(species.name for species in NEW[:6])

@@ -24,7 +24,7 @@ from fieldmark.prompts.gap import ask_gap
 from fieldmark.prompts.judge import ask_judge
 from fieldmark.prompts.judge_by_document import ask_judge_by_document
 from fieldmark.prompts.settle import ask_settle
-from fieldmark.records import Clause, Concept, Definition, ImagePart, Label, Message
+from fieldmark.records import ChatMessage, Clause, Concept, Definition, ImagePart, Label
 from fieldmark.tools.concepts.instructions import instructions_of
 from fieldmark.tools.llm.chat import ChatModel
 from tests.unit.aviary.bird_questions import ask
@@ -250,7 +250,7 @@ def test_questions_about_pictures_need_one_picture_that_can_be_read(clear, flock
     def asked(*images, data=None):
         text = f"<data>\n{json.dumps(data or {'clauses': []})}\n</data>"
         schema = {"properties": {"findings": {}}}
-        return clear.answer([Message(role="user", content=text, images=images)], schema)
+        return clear.answer([ChatMessage(role="user", content=text, images=images)], schema)
 
     good = part_of(flock, read_flock(flock)[0])
     assert json.loads(asked(good))["findings"] == []

@@ -15,18 +15,18 @@ from fieldmark.records import Clause, ClauseVerdict, DefinitionEdit
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
+    ConversationQuestion,
     EditOffer,
     Flip,
     ImageLabel,
     LabelReply,
     OfferReply,
-    Payload,
     Response,
-    Reveal,
     RevealedImage,
     RevealReply,
     ScopeQuestion,
     ScopeReply,
+    VerdictReveal,
 )
 from fieldmark.tools.images.files import find_images
 
@@ -44,7 +44,7 @@ class Desk:
         self.folder = folder
         self.said = io.StringIO()
 
-    def type(self, payload: Payload, *lines: str) -> object:
+    def type(self, payload: ConversationQuestion, *lines: str) -> object:
         left = list(lines)
 
         def read(prompt: str) -> str:
@@ -126,10 +126,10 @@ def test_a_question_is_answered_by_letter_or_in_words(desk: Desk) -> None:
     assert "Question 2 of at most 6: A crest?" in desk.text
 
 
-def reveal(names: Sequence[str]) -> Reveal:
+def reveal(names: Sequence[str]) -> VerdictReveal:
     clauses = (Clause(id="c1", role="necessary", text="The bird has a red belly."),)
     found = (ClauseVerdict(clause="c1", finding="yes", p=0.9),)
-    return Reveal(
+    return VerdictReveal(
         turn="t",
         number=4,
         ambiguity="birds with a crest",

@@ -10,7 +10,7 @@ from fieldmark.agents.resolve.estimate import CallEstimate, FirstLook
 from fieldmark.app import Resolution
 from fieldmark.cli.classify_output import as_json, in_words, show, show_estimate
 from fieldmark.cli.terminal import words
-from fieldmark.records import CandidateClass, EncoderUsage, Prediction, RunManifest, Skipped, Usage
+from fieldmark.records import CandidateClass, EncoderUsage, Prediction, RunManifest, SkippedInput, Usage
 
 
 def prediction(name: str, status: Any = "open", left: int = 4) -> Prediction:
@@ -48,7 +48,7 @@ def resolution(
         encoder_usage=EncoderUsage(),
         stop_reason=stop,
         counts={"resolved": 1, "open": len(predictions), "rejected": 0, "rounds": 2},
-        skipped=tuple(Skipped(path=f"{n}.jpg", reason="empty file") for n in range(skipped)),
+        skipped=tuple(SkippedInput(path=f"{n}.jpg", reason="empty file") for n in range(skipped)),
         notes=("The encoder has RANDOM weights.",),
     )
     return Resolution(predictions, manifest, Path("runs/x"))

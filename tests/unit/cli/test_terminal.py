@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fieldmark.cli.terminal import amount, errors, print_json, row, share, size, table, words
-from fieldmark.records import Skipped
+from fieldmark.records import SkippedInput
 
 HOSTILE = ["[bold red]red[/]", "[link=http://x]x[/link]", ":smile:", "[/]", "{name}", "emoji 🐦", "\\[x]"]
 
@@ -55,7 +55,7 @@ def test_with_json_words_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_json_of_a_record_and_of_a_file_name_that_is_no_text() -> None:
     program = (
-        "from fieldmark.cli.terminal import print_json; from fieldmark.records import Skipped;"
+        "from fieldmark.cli.terminal import print_json; from fieldmark.records import SkippedInput;"
         "print_json({'path': 'bird\\udcff 🐦.jpg'})"
     )
     # Also where the terminal can write ASCII alone.
@@ -69,7 +69,7 @@ def test_json_of_a_record_and_of_a_file_name_that_is_no_text() -> None:
 
 
 def test_json_of_a_record(capsys: pytest.CaptureFixture[str]) -> None:
-    print_json(Skipped(path="a", reason="b"))
+    print_json(SkippedInput(path="a", reason="b"))
     assert json.loads(capsys.readouterr().out) == {"path": "a", "reason": "b"}
 
 

@@ -11,7 +11,7 @@ from fieldmark.prompts.reflect import (
     ask_reflect,
     edits_of,
 )
-from fieldmark.records import DescriptorEdit, Statements
+from fieldmark.records import AnswerStatements, DescriptorEdit
 
 GROUP = ConfusedGroup(
     classes=(
@@ -23,7 +23,7 @@ GROUP = ConfusedGroup(
 )
 
 
-def read(*entries: tuple[str, list[str], list[str]]) -> Statements:
+def read(*entries: tuple[str, list[str], list[str]]) -> AnswerStatements:
     rows = [{"class_name": name, "add": add, "drop": drop} for name, add, drop in entries]
     return edits_of(Reflection.model_validate({"edits": rows}), GROUP)
 

@@ -8,15 +8,15 @@ from torch import Tensor
 from fieldmark.agents.shared.ask import ask_all
 from fieldmark.agents.shared.notes import Note
 from fieldmark.errors import EndpointError, LimitReached
-from fieldmark.evals.table.bench import Bench
-from fieldmark.records import QuestionSpec, Vote
+from fieldmark.evals.table.bench import EvalBench
+from fieldmark.records import AttributeVote, QuestionSpec
 from fieldmark.tools.books.templates import PLAIN, fill_phrase
 from fieldmark.tools.books.wording import class_text
 
 Pair = tuple[int, int]
 
 
-async def answers(specs: Sequence[QuestionSpec], bench: Bench) -> list[Note]:
+async def answers(specs: Sequence[QuestionSpec], bench: EvalBench) -> list[Note]:
     """Ask, and give back a note for each question, in order.
 
     A question that brings nothing is noted, and the method goes on without its answer.
@@ -40,7 +40,7 @@ async def answers(specs: Sequence[QuestionSpec], bench: Bench) -> list[Note]:
 
 
 async def descriptors(
-    bench: Bench, *, samples: int = 1, classes: Sequence[str] | None = None
+    bench: EvalBench, *, samples: int = 1, classes: Sequence[str] | None = None
 ) -> list[list[str]]:
     """The descriptors of each class, as bare phrases: "a hooked bill"; empty where an answer failed.
 
@@ -62,7 +62,7 @@ async def descriptors(
     return list(own.values())
 
 
-async def portraits(questions: Sequence[str], bench: Bench) -> list[list[str]]:
+async def portraits(questions: Sequence[str], bench: EvalBench) -> list[list[str]]:
     """What a language model says that photos of each class show, one question after the other.
 
     Args:
@@ -83,7 +83,7 @@ async def portraits(questions: Sequence[str], bench: Bench) -> list[list[str]]:
     return list(own.values())
 
 
-def or_plain(texts: Sequence[Sequence[str]], bench: Bench) -> list[Sequence[str]]:
+def or_plain(texts: Sequence[Sequence[str]], bench: EvalBench) -> list[Sequence[str]]:
     """The texts of each class, its plain template where it has none; a note counts these."""
     lacking = sum(not own for own in texts)
     if lacking:
@@ -91,13 +91,13 @@ def or_plain(texts: Sequence[Sequence[str]], bench: Bench) -> list[Sequence[str]
     return [own or [fill_phrase(PLAIN, name)] for own, name in zip(texts, bench.classes, strict=True)]
 
 
-async def pair_notes(pairs: Sequence[Pair], bench: Bench) -> list[Note]:
+async def pair_notes(pairs: Sequence[Pair], bench: EvalBench) -> list[Note]:
     """What sets each pair of classes apart, in their order."""
     names = bench.classes
     return await answers([QuestionSpec(kind="pair", classes=(names[a], names[b])) for a, b in pairs], bench)
 
 
-async def pair_captions(pairs: Sequence[Pair], bench: Bench) -> dict[Pair, tuple[list[str], list[str]]]:
+async def pair_captions(pairs: Sequence[Pair], bench: EvalBench) -> dict[Pair, tuple[list[str], list[str]]]:
     """For each pair of classes the captions that set each side apart; pairs that failed are left out."""
     names = bench.classes
     found: dict[Pair, tuple[list[str], list[str]]] = {}
@@ -108,7 +108,7 @@ async def pair_captions(pairs: Sequence[Pair], bench: Bench) -> dict[Pair, tuple
     return found
 
 
-def captions(votes: Sequence[Vote], name: str) -> list[str]:
+def captions(votes: Sequence[AttributeVote], name: str) -> list[str]:
     """What an answer would caption a photo of the class, one caption an attribute."""
     return [vote.caption or class_text(name) for vote in votes if vote.class_name == name]
 

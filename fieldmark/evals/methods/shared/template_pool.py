@@ -6,7 +6,7 @@ from itertools import product
 from torch import Tensor
 
 from fieldmark.errors import InputError
-from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import MethodScores
 from fieldmark.tools.books.templates import fill, library
 from fieldmark.tools.scoring.vectors import Encode, encode_groups
@@ -72,7 +72,7 @@ def grid_scores(image_vectors: Tensor, grid: Tensor, weights: Tensor, *, logit_s
     return image_vectors.to(grid.dtype) @ (logit_scale * classes).T
 
 
-def pool_of(bench: Bench) -> list[list[str]]:
+def pool_of(bench: EvalBench) -> list[list[str]]:
     """A row for each template of the pool, with its text for each class; `ASIDES` come last.
 
     A pool gathered without care: templates of the domain, the eighty, variants with the noun and with words
@@ -83,7 +83,7 @@ def pool_of(bench: Bench) -> list[list[str]]:
     return [[fill([template], name)[0] for name in bench.classes] for template in templates]
 
 
-def weighed(bench: Bench, grid: Tensor, weights: Tensor) -> MethodScores:
+def weighed(bench: EvalBench, grid: Tensor, weights: Tensor) -> MethodScores:
     """Score by weighed templates; a figure tells how much weight the bad third of the pool got.
 
     Args:

@@ -8,12 +8,12 @@ import pytest
 from fieldmark.agents.optimize.history import Journal, history_lines
 from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.errors import RunError
-from fieldmark.tools.search.candidates import Edit
+from fieldmark.tools.search.candidates import PromptEdit
 from fieldmark.tools.search.generation import ScoredCandidate
 
 ROWS = (
-    ScoredCandidate(5, None, Edit(0, (0, 2), (), 'name "bare" – é'), -1.25e-7, 1 / 3),
-    ScoredCandidate((1 << 64) - 1, 5, Edit(0, (), (1,), "remove"), 12.0, 1.0),
+    ScoredCandidate(5, None, PromptEdit(0, (0, 2), (), 'name "bare" – é'), -1.25e-7, 1 / 3),
+    ScoredCandidate((1 << 64) - 1, 5, PromptEdit(0, (), (1,), "remove"), 12.0, 1.0),
     ScoredCandidate(7, 5, None, 0.1 + 0.2, 0.0),
 )
 

@@ -9,15 +9,15 @@ from fieldmark.records import Clause, DefinitionEdit
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
+    ConversationQuestion,
     EditOffer,
     LabelReply,
     OfferReply,
-    Payload,
-    Reveal,
     RevealedImage,
     RevealReply,
     ScopeQuestion,
     ScopeReply,
+    VerdictReveal,
 )
 from fieldmark.tools.images.files import ImageFile
 
@@ -43,7 +43,7 @@ def answers(tmp_path: Path, text: str = LINES) -> AnswersFile:
     return read_answers(path, IMAGES)
 
 
-def say(owner: AnswersFile, payload: Payload) -> object:
+def say(owner: AnswersFile, payload: ConversationQuestion) -> object:
     return asyncio.run(owner.answer(payload))
 
 
@@ -61,7 +61,7 @@ def test_lines_answer_whatever_is_asked(tmp_path: Path) -> None:
     offer = EditOffer(turn="4", edit=edit, diff=(), flips=(), f1_before=None, f1_after=None)
     assert say(owner, offer) == OfferReply(accept=True)
     shown = tuple(RevealedImage(image=i, owner="out", call="in") for i in IMAGES)
-    said = say(owner, Reveal(turn="5", number=1, ambiguity="", images=shown, clauses=()))
+    said = say(owner, VerdictReveal(turn="5", number=1, ambiguity="", images=shown, clauses=()))
     assert isinstance(said, RevealReply)
     assert [(r.image[:1], r.reason) for r in said.responses] == [("b", "it has a red breast")]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from fieldmark import Aviary, Evaluator, Limits
+from fieldmark import Aviary, Evaluator, UsageLimits
 from fieldmark.app.evaluate import evaluator
 from fieldmark.app.evaluate.record import spent_by
 from fieldmark.evals.table.source import Workplace
@@ -31,7 +31,7 @@ async def test_a_question_asked_again_counts_as_often_as_it_was_asked(
     monkeypatch.setattr(Aviary, "test_data", one_question_in_three_calls)
     monkeypatch.setattr(evaluator, "run_methods", nothing_run)
     data = Aviary(settings=("new", "known", "vocabulary"))
-    task = Evaluator(data=data, out=tmp_path, limits=Limits(max_calls=5))
+    task = Evaluator(data=data, out=tmp_path, limits=UsageLimits(max_calls=5))
     stores: Any = type("Stores", (), {"aviary": tmp_path, "answers": None})
     nothing: Any = None
     tasks: list[Any] = []

@@ -16,7 +16,7 @@ from fieldmark.evals.demo.ladder import (
     fudd_options,
     inner,
 )
-from fieldmark.records import Vote
+from fieldmark.records import AttributeVote
 from fieldmark.tools.runs.events import RungStarted
 from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.running import Events, options
@@ -117,8 +117,8 @@ def test_fudd_runs_as_its_authors_run_it() -> None:
 
 
 def test_everything_lists_each_mark_once_under_the_noun() -> None:
-    def vote(name: str, value: str, source: str) -> Vote:
-        return Vote(class_name=name, attribute="bill", value=value, source=source)
+    def vote(name: str, value: str, source: str) -> AttributeVote:
+        return AttributeVote(class_name=name, attribute="bill", value=value, source=source)
 
     votes = [
         vote("finch", "a red bill", "1"),

@@ -11,7 +11,7 @@ import torch
 
 from fieldmark.errors import QuestionFailed
 from fieldmark.evals.methods.registry import BY_KEY
-from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import MethodScores
 from fieldmark.evals.table.test_set import ImageFactor, TestSet
 from fieldmark.records import Question
@@ -46,7 +46,7 @@ class Benches:
 
     folder: Path
 
-    def __call__(self, *, seed: int = 0, llm: Any = "true", encoder: Any = None, **changed: Any) -> Bench:
+    def __call__(self, *, seed: int = 0, llm: Any = "true", encoder: Any = None, **changed: Any) -> EvalBench:
         """A bench.
 
         Args:
@@ -55,7 +55,7 @@ class Benches:
             encoder: Its encoder; the made-up one where not given.
             changed: Whatever of the test set differs.
         """
-        return Bench.of(
+        return EvalBench.of(
             replace(TEST, **changed),
             encoder=encoder or FakeEncoder(WORLD),
             llm=FakeModel(WORLD) if llm == "true" else llm,
@@ -64,7 +64,7 @@ class Benches:
         )
 
 
-def scored_by(key: str, bench: Bench) -> MethodScores:
+def scored_by(key: str, bench: EvalBench) -> MethodScores:
     """What the method of this key says."""
 
     async def run() -> MethodScores:
@@ -73,7 +73,7 @@ def scored_by(key: str, bench: Bench) -> MethodScores:
     return asyncio.run(run())
 
 
-def scores_by(key: str, bench: Bench) -> torch.Tensor:
+def scores_by(key: str, bench: EvalBench) -> torch.Tensor:
     """Its scores `[N, C]`."""
     scores = scored_by(key, bench).scores
     assert scores is not None
@@ -92,7 +92,7 @@ def refusing(asked: Callable[[Question[Any]], bool]) -> FakeModel:
     return FakeModel(WORLD, fault=fault)
 
 
-def by_hand(bench: Bench, texts: Sequence[Sequence[str]], *, scale: float = 20.0) -> torch.Tensor:
+def by_hand(bench: EvalBench, texts: Sequence[Sequence[str]], *, scale: float = 20.0) -> torch.Tensor:
     """Logits `[N, C]` with the unit mean of each class's texts, text by text."""
     columns: list[torch.Tensor] = []
     for own in texts:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fieldmark.errors import ModelError, QuestionFailed
-from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.bench import EvalBench
 from fieldmark.tools.clip.encoder import Features
 from fieldmark.tools.clip.last_layers import LastLayers, Projection
 from fieldmark.tools.images.files import ImageFile
@@ -52,7 +52,7 @@ def images(numbers: range, each: int) -> tuple[ImageFile, ...]:
     return tuple(WORLD.image(number, copy, labelled=True) for number in numbers for copy in range(each))
 
 
-def bench_of(make_bench: Benches, *, world: World = WORLD, **more: object) -> Bench:
+def bench_of(make_bench: Benches, *, world: World = WORLD, **more: object) -> EvalBench:
     given = {
         "classes": NAMES[BASE:],
         "images": images(range(BASE, BASE + TEST), 6),
@@ -64,7 +64,7 @@ def bench_of(make_bench: Benches, *, world: World = WORLD, **more: object) -> Be
     return make_bench(**given)  # type: ignore[arg-type]
 
 
-def top1(bench: Bench, scores: torch.Tensor) -> float:
+def top1(bench: EvalBench, scores: torch.Tensor) -> float:
     return float((scores.argmax(1) == torch.from_numpy(bench.test.labels)).float().mean())
 
 

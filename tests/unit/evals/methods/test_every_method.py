@@ -14,7 +14,7 @@ from fieldmark.evals.table.aviary_settings import AviaryWorld, new_species
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.records import MethodRun
 from fieldmark.evals.table.run import Evaluation, run_methods
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder
 
@@ -72,9 +72,9 @@ def test_a_method_says_something_of_every_image_and_counts_what_it_used(method, 
             assert label in left or (label == -1 and not left) or not left
     assert (run.cost.llm_requests > 0) == (run.cost.prompt_tokens not in (0, None))
     assert run.cost.llm_failed == 0
-    if Need.LLM not in method.needs:
+    if MethodNeed.LLM not in method.needs:
         assert run.cost.llm_requests == 0
-    if not method.needs & {Need.LABELS, Need.POOL, Need.BASE}:
+    if not method.needs & {MethodNeed.LABELS, MethodNeed.POOL, MethodNeed.BASE}:
         assert run.cost.images == 0
     assert run.seconds < 60
 

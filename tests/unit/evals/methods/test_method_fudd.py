@@ -8,7 +8,7 @@ import torch
 
 from fieldmark.evals.methods import fudd
 from fieldmark.evals.methods.shared.questions import pairs_within
-from fieldmark.evals.table.bench import Bench
+from fieldmark.evals.table.bench import EvalBench
 from tests.graph.world import FakeEncoder, FakeModel
 from tests.unit.evals.methods.made_up_bench import (
     WORLD,
@@ -36,7 +36,9 @@ def said(model: FakeModel) -> dict[frozenset[str], list[tuple[str, str]]]:
     }
 
 
-def straight(bench: Bench, model: FakeModel, candidates: torch.Tensor, pairs_of: Any = None) -> torch.Tensor:
+def straight(
+    bench: EvalBench, model: FakeModel, candidates: torch.Tensor, pairs_of: Any = None
+) -> torch.Tensor:
     """FuDD's second step, image by image and class by class."""
     told = said(model)
     scores = torch.full(candidates.shape, -torch.inf)

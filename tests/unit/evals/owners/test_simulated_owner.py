@@ -12,9 +12,9 @@ from fieldmark.records.conversation import (
     BoardToLabel,
     EditOffer,
     Flip,
-    Reveal,
     RevealedImage,
     ScopeQuestion,
+    VerdictReveal,
 )
 
 CROWNED = RULE_BY_KEY["crowned"]
@@ -83,7 +83,7 @@ async def test_reasons_are_given_where_the_annotator_disagrees_and_never_by_a_te
     image = next(image for image in IMAGES if truth(image) == "out")
     shown = RevealedImage(image=image, owner="out", call="in")
     slip = RevealedImage(image=image, owner="in", call="out")
-    reveal = Reveal(turn="t", number=1, ambiguity="", images=(shown,), clauses=())
+    reveal = VerdictReveal(turn="t", number=1, ambiguity="", images=(shown,), clauses=())
     (response,) = (await SimulatedOwner(CROWNED, SCENE).answer(reveal)).responses
     assert response.kind == "reason"
     assert response.reason

@@ -3,7 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from fieldmark.records import Contribution, EncoderUsage, Prediction, PromptBook, RunManifest, Skipped, Usage
+from fieldmark.records import (
+    Contribution,
+    EncoderUsage,
+    Prediction,
+    PromptBook,
+    RunManifest,
+    SkippedInput,
+    Usage,
+)
 from fieldmark.tools.runs.events import RoundPlanned, RoundSummary
 from fieldmark.tools.runs.folder import RunFolder
 
@@ -71,5 +79,5 @@ def summary_of(number: int, images: int) -> RoundSummary:
     )
 
 
-def skipped(count: int) -> tuple[Skipped, ...]:
-    return tuple(Skipped(path=f"/data/{number}.jpg", reason="empty file") for number in range(count))
+def skipped(count: int) -> tuple[SkippedInput, ...]:
+    return tuple(SkippedInput(path=f"/data/{number}.jpg", reason="empty file") for number in range(count))

@@ -7,9 +7,9 @@ from pathlib import Path
 from fieldmark.evals.methods.clip import METHODS
 from fieldmark.evals.table.counting import Cost
 from fieldmark.evals.table.join import SettingRuns, table_rows
-from fieldmark.evals.table.method import Method
+from fieldmark.evals.table.method import EvalMethod
 from fieldmark.evals.table.records import EvalResult, MethodRun, TestRecord
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.runs.folder import RunFolder
 
 CLASSES = ("wren", "crow")
@@ -17,7 +17,7 @@ LABELS = (0, 0, 0, 0, 1, 1, 1, 1)
 GROUPS = ("sea", "sea", "land", "land", "sea", "sea", "land", "land")
 
 
-def method(key: str, **more: object) -> Method:
+def method(key: str, **more: object) -> EvalMethod:
     """A method that is never run."""
     own: dict[str, object] = {"key": key, "title": f"The {key}", "source": f"Paper of {key}"}
     return replace(METHODS[0], **(own | more))  # pyright: ignore[reportArgumentType]
@@ -56,7 +56,7 @@ def left_out(key: str, reason: str, *, outcome: str = "left_out") -> MethodRun:
 
 
 def evaluation(
-    parent: Path, settings: Sequence[SettingRuns], methods: Sequence[Method], **more: object
+    parent: Path, settings: Sequence[SettingRuns], methods: Sequence[EvalMethod], **more: object
 ) -> tuple[RunFolder, EvalResult]:
     """The table of these runs, in a folder of its own."""
     folder = RunFolder.create(parent / "runs", kind="eval", options={})
@@ -71,8 +71,8 @@ def evaluation(
 
 
 BASE, WORDS = method("base"), method("words", title="Random words")
-ASKS = method("asks", needs=frozenset({Need.NAMES, Need.LLM}), transductive=True)
-SHOTS = method("shots", needs=frozenset({Need.NAMES, Need.LABELS, Need.POOL}))
+ASKS = method("asks", needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM}), transductive=True)
+SHOTS = method("shots", needs=frozenset({MethodNeed.NAMES, MethodNeed.LABELS, MethodNeed.POOL}))
 METHODS_HERE = (BASE, WORDS, ASKS, SHOTS)
 
 

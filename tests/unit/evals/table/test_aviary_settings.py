@@ -9,7 +9,7 @@ import pytest
 from fieldmark.aviary.world.species import Species
 from fieldmark.evals.table.aviary_settings import SETTINGS, AviaryWorld
 from fieldmark.evals.table.run import record_of
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.test_set import MethodNeed
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_kinds_of_one_build_are_nearer(world: AviaryWorld) -> None:
 
 def test_without_a_vocabulary_there_is_neither_name_nor_label(world: AviaryWorld) -> None:
     test, _ = SETTINGS["vocabulary"](world)
-    assert test.offers(llm=True) == {Need.POOL, Need.CAPTIONS, Need.TREE}
+    assert test.offers(llm=True) == {MethodNeed.POOL, MethodNeed.CAPTIONS, MethodNeed.TREE}
     assert any(name in caption for name in test.classes for caption in test.captions)
 
 

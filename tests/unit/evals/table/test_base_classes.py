@@ -6,7 +6,7 @@ import pytest
 
 from fieldmark.errors import InputError
 from fieldmark.evals.table.run import record_of, usable
-from fieldmark.evals.table.test_set import Need, TestSet
+from fieldmark.evals.table.test_set import MethodNeed, TestSet
 from fieldmark.tools.runs.events import no_progress
 from tests.graph.world import FakeEncoder, World
 
@@ -19,8 +19,8 @@ TEST = TestSet(data="made-up", setting="test", classes=WORLD.names[:4], noun="bi
 def test_base_classes_are_numbered_for_themselves() -> None:
     assert TEST.base_classes == (WORLD.names[7], WORLD.names[5])
     assert TEST.base_labels.tolist() == [0, 0, 1, 1]
-    assert Need.BASE in TEST.offers(llm=False)
-    assert Need.BASE not in replace(TEST, base=()).offers(llm=True)
+    assert MethodNeed.BASE in TEST.offers(llm=False)
+    assert MethodNeed.BASE not in replace(TEST, base=()).offers(llm=True)
 
 
 def test_an_image_of_a_measured_class_or_of_none_is_no_base_image() -> None:

@@ -1,10 +1,10 @@
 """Rows of the table against small cases computed by hand."""
 
 from fieldmark.evals.table.counting import Cost
-from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.method import EvalMethod, MethodScores
 from fieldmark.evals.table.records import MethodRun, Row, TestRecord
 from fieldmark.evals.table.rows import rows_of
-from fieldmark.evals.table.test_set import Need
+from fieldmark.evals.table.test_set import MethodNeed
 
 TRUTH = TestRecord(
     data="d",
@@ -21,8 +21,10 @@ async def nothing(bench) -> MethodScores:
     return MethodScores()
 
 
-def method(key: str, **more) -> Method:
-    return Method(key=key, title=key.upper(), source="", needs=frozenset({Need.NAMES}), run=nothing, **more)
+def method(key: str, **more) -> EvalMethod:
+    return EvalMethod(
+        key=key, title=key.upper(), source="", needs=frozenset({MethodNeed.NAMES}), run=nothing, **more
+    )
 
 
 def run(key: str, predicted, *, seed=0, **more) -> MethodRun:

@@ -7,10 +7,10 @@ import torch
 
 from fieldmark.errors import EndpointError, InputError, NoImagesError, RunError
 from fieldmark.evals.table.join import earlier_in, joined, setting_runs, table_rows
-from fieldmark.evals.table.method import Method, MethodScores
+from fieldmark.evals.table.method import EvalMethod, MethodScores
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.run import Evaluation, record_of, run_methods
-from fieldmark.evals.table.test_set import Need, TestSet
+from fieldmark.evals.table.test_set import MethodNeed, TestSet
 from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.world import FakeEncoder, World
 
@@ -26,7 +26,7 @@ class Counting:
     def __init__(self, key="one", *, column=0, needs=(), error=None, seeded=False):
         self.calls = 0
         self.column, self.error = column, error
-        self.method = Method(
+        self.method = EvalMethod(
             key=key, title=key, source="", needs=frozenset(needs), run=self.run, seeded=seeded
         )
 
@@ -127,7 +127,7 @@ async def test_a_dead_endpoint_stops_the_run_and_keeps_what_was_measured(folder)
 
 
 async def test_what_the_data_lack_leaves_a_method_out_with_the_reason(folder):
-    few = Counting("few", needs=(Need.LABELS, Need.TREE, Need.LLM))
+    few = Counting("few", needs=(MethodNeed.LABELS, MethodNeed.TREE, MethodNeed.LLM))
     (run,) = await run_methods(task(folder, few))
     assert (run.outcome, few.calls) == ("left_out", 0)
     assert run.reason == "needs labels, llm, tree, which the data do not offer"
@@ -158,7 +158,7 @@ async def test_earlier_runs_are_taken_over_by_identity(tmp_path, folder):
 
 
 async def test_a_run_with_the_names_is_not_taken_over_where_they_are_kept_secret(tmp_path, folder):
-    named, free = Counting("named", needs={Need.NAMES}), Counting("free")
+    named, free = Counting("named", needs={MethodNeed.NAMES}), Counting("free")
     await run_methods(task(folder, named, free))
     other = RunFolder.create(tmp_path, kind="eval", options={})
     withheld = replace(TEST, names_given=False)
@@ -168,7 +168,7 @@ async def test_a_run_with_the_names_is_not_taken_over_where_they_are_kept_secret
 
 
 async def test_what_may_not_run_here_is_not_taken_over_either(folder):
-    few = Counting("few", needs=(Need.LABELS,))
+    few = Counting("few", needs=(MethodNeed.LABELS,))
 
     def anything(identity):
         raise AssertionError("nobody is to ask")
@@ -223,8 +223,8 @@ async def test_a_damaged_file_is_measured_anew(folder):
 
 
 async def test_a_bound_is_told_the_names_that_are_kept_from_the_others(folder):
-    bound, other = Counting("bound", needs={Need.NAMES}), Counting("other", needs={Need.NAMES})
-    hungry = Counting("hungry", needs={Need.NAMES, Need.LABELS})
+    bound, other = Counting("bound", needs={MethodNeed.NAMES}), Counting("other", needs={MethodNeed.NAMES})
+    hungry = Counting("hungry", needs={MethodNeed.NAMES, MethodNeed.LABELS})
     for each in (bound, hungry):
         each.method = replace(each.method, bound=True)
     withheld = replace(TEST, names_given=False)
@@ -241,7 +241,7 @@ async def test_a_bound_is_told_the_names_that_are_kept_from_the_others(folder):
 
 
 async def test_where_names_are_given_a_bound_is_a_method_like_any_other(folder):
-    bound = Counting("bound", needs={Need.NAMES})
+    bound = Counting("bound", needs={MethodNeed.NAMES})
     bound.method = replace(bound.method, bound=True)
     (run,) = await run_methods(task(folder, bound))
     assert (run.outcome, run.notes, run.names, run.open_vocabulary) == ("done", (), (), {})

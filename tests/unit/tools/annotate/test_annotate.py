@@ -10,7 +10,7 @@ import pytest
 from fieldmark.cache.bytestore import MemoryByteStore, open_byte_store
 from fieldmark.errors import CacheError, EndpointError, InputError, LimitReached, QuestionFailed
 from fieldmark.evals.owners.document_annotator import DocumentAnnotator
-from fieldmark.records import Definition, Limits, Verdict
+from fieldmark.records import Definition, UsageLimits, Verdict
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.llm.chat import ChatModel
@@ -338,7 +338,7 @@ async def test_a_limit_comes_before_the_call_that_would_pass_it(tmp_path: Path) 
     images = draw(tmp_path / "p", ["red", "blue", "green"] * 3)
     store = MemoryByteStore()
     with FaultyEndpoint([reply]) as endpoint:
-        async with chat(endpoint, limits=Limits(max_calls=5)) as llm:
+        async with chat(endpoint, limits=UsageLimits(max_calls=5)) as llm:
             with pytest.raises(LimitReached):
                 await annotator(llm, store).judge(images, RED)
         assert endpoint.asked == len(store) == 5

@@ -8,7 +8,7 @@ import torch
 from fieldmark.errors import InputError, NoImagesError
 from fieldmark.records import Clause, Definition
 from fieldmark.tools.annotate.clip import ClipAnnotator, Labelled
-from fieldmark.tools.clip.encoder import Encoded
+from fieldmark.tools.clip.encoder import EncodedImages
 from fieldmark.tools.images.files import ImageFile
 from tests.graph.world import COLOURS, PARTS, FakeEncoder, World
 from tests.seeing import definition
@@ -107,7 +107,7 @@ async def test_images_without_a_vector_abstain_and_are_no_label() -> None:
 
 async def test_no_readable_image_at_all_is_no_error() -> None:
     class Blind(FakeEncoder):
-        def encode_images(self, images: Sequence[ImageFile], **_: object) -> Encoded:
+        def encode_images(self, images: Sequence[ImageFile], **_: object) -> EncodedImages:
             raise NoImagesError("none")
 
     verdicts = await annotator(encoder=Blind(WORLD)).judge(IMAGES[:2], definition("a red bill"))

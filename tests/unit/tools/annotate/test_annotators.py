@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 
 from fieldmark.cache.bytestore import MemoryByteStore
-from fieldmark.records import Clause, Definition, EncoderUsage, Skipped
+from fieldmark.records import Clause, Definition, EncoderUsage, SkippedInput
 from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clause_tree import call_of
 from fieldmark.tools.annotate.clip import ClipAnnotator
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
-from fieldmark.tools.clip.encoder import Encoded
+from fieldmark.tools.clip.encoder import EncodedImages
 from fieldmark.tools.images.files import ImageFile
 from tests.seeing import COLOURS, SeeingModel, definition, draw
 
@@ -27,16 +27,16 @@ class ColourEncoder:
     name, identity, width, context_length = "colours", "c" * 64, len(COLOURS), 77
     logit_scale, random_weights, reference = 10.0, False, None
     usage = EncoderUsage()
-    failures: tuple[Skipped, ...] = ()
+    failures: tuple[SkippedInput, ...] = ()
 
-    def encode_images(self, images: list[ImageFile], **_: object) -> Encoded:
+    def encode_images(self, images: list[ImageFile], **_: object) -> EncodedImages:
         ok = torch.tensor([image.path.exists() for image in images])
         vectors = torch.zeros(len(images), self.width)
         for row, image in enumerate(images):
             if ok[row]:
                 pixel = Image.open(image.path).getpixel((5, 5))
                 vectors[row, list(COLOURS.values()).index(pixel)] = 1  # pyright: ignore[reportArgumentType]
-        return Encoded(vectors, ok)
+        return EncodedImages(vectors, ok)
 
     def encode_texts(self, texts: list[str], **_: object) -> torch.Tensor:
         return torch.tensor([[float(colour in text) for colour in COLOURS] for text in texts])

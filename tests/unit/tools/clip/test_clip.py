@@ -13,7 +13,7 @@ from fieldmark.cache.vectorstore import MemoryVectorStore, open_vector_store
 from fieldmark.errors import ModelError, NoImagesError
 from fieldmark.tools.clip import network as clip_network
 from fieldmark.tools.clip.clip import open_encoder
-from fieldmark.tools.images.files import decode, find_images
+from fieldmark.tools.images.files import decode_image, find_images
 
 AVIARY = Path(fieldmark.__file__).parent / "tools" / "weights" / "aviary" / "open_clip_model.safetensors"
 LONG = "a photo of a very small bird with a crimson belly, a short bill, and a long forked tail in the reeds"
@@ -60,7 +60,7 @@ def test_vectors_are_those_of_the_librarys_own_preprocessing_and_network(
     model.eval()
     with torch.inference_mode():
         expected = model.encode_image(
-            torch.stack([preprocess(decode(each)) for each in found.images]), normalize=True
+            torch.stack([preprocess(decode_image(each)) for each in found.images]), normalize=True
         )
         expected_texts = model.encode_text(tokenizer(texts), normalize=True)
     assert encoded.ok.all()

@@ -17,7 +17,7 @@ from fieldmark.tools.datasets.class_names import (
     synsets,
     words_of,
 )
-from fieldmark.tools.datasets.domain import Domain, domain, domain_ids, domains, read_domain
+from fieldmark.tools.datasets.domain import Domain, domain_ids, domains, published_dataset, read_domain
 from fieldmark.tools.datasets.reading import where_to_put
 
 IDS = domain_ids()
@@ -35,7 +35,7 @@ def test_all_are_there() -> None:
 
 @pytest.mark.parametrize("name", IDS)
 def test_one_is_whole(name: str) -> None:
-    known = domain(name)
+    known = published_dataset(name)
     assert known.id == name
     classes = standard_classes(known)
     assert len(classes) == (0 if known.classes == "from data" else known.class_count)
@@ -52,9 +52,9 @@ def test_one_is_whole(name: str) -> None:
     assert Domain.model_validate_json(known.model_dump_json()) == known
 
 
-@pytest.mark.parametrize("name", [each for each in IDS if domain(each).classes != "from data"])
+@pytest.mark.parametrize("name", [each for each in IDS if published_dataset(each).classes != "from data"])
 def test_every_spelling_leads_to_its_class(name: str) -> None:
-    known = domain(name)
+    known = published_dataset(name)
     classes = standard_classes(known)
     spellings = Spellings(known, classes)
     for place, given in enumerate(classes):
@@ -69,34 +69,41 @@ def test_every_spelling_leads_to_its_class(name: str) -> None:
 
 
 def test_names_with_their_facts() -> None:
-    assert domain("eurosat").class_count == 10
-    assert domain("oxford_pets") is domain("pets") is domain("Oxford-IIIT Pets")
-    assert domain("FGVC-Aircraft").template == "a photo of a {}, a type of aircraft."
-    assert domain("caltech-101").split("CoOp").test == 2465
-    assert standard_classes(domain("caltech101"))[:4] == ("face", "leopard", "motorbike", "accordion")
-    assert standard_classes(domain("country211"))[::210] == ("Andorra", "Zimbabwe")
-    sun = standard_classes(domain("sun397"))
+    assert published_dataset("eurosat").class_count == 10
+    assert (
+        published_dataset("oxford_pets") is published_dataset("pets") is published_dataset("Oxford-IIIT Pets")
+    )
+    assert published_dataset("FGVC-Aircraft").template == "a photo of a {}, a type of aircraft."
+    assert published_dataset("caltech-101").split("CoOp").test == 2465
+    assert standard_classes(published_dataset("caltech101"))[:4] == (
+        "face",
+        "leopard",
+        "motorbike",
+        "accordion",
+    )
+    assert standard_classes(published_dataset("country211"))[::210] == ("Andorra", "Zimbabwe")
+    sun = standard_classes(published_dataset("sun397"))
     # As in ClassName.txt, where "/" comes before "_"; CLIP's list has them the other way round.
     assert sun.index("jail indoor") + 1 == sun.index("jail cell")
-    ucf = standard_classes(domain("ucf101"))
+    ucf = standard_classes(published_dataset("ucf101"))
     assert ucf.index("Hammering") + 1 == ucf.index("Hammer Throw")
-    pets = domain("pets").superclasses
+    pets = published_dataset("pets").superclasses
     assert (len(pets["cat"]), len(pets["dog"])) == (12, 25)
-    assert {len(each) for each in domain("cifar100").superclasses.values()} == {5}
-    assert len(standard_templates(domain("imagenet"))) == 80
+    assert {len(each) for each in published_dataset("cifar100").superclasses.values()} == {5}
+    assert len(standard_templates(published_dataset("imagenet"))) == 80
 
 
 def test_imagenet_and_its_variants() -> None:
-    names = dict(zip(synsets("imagenet"), standard_classes(domain("imagenet")), strict=True))
+    names = dict(zip(synsets("imagenet"), standard_classes(published_dataset("imagenet")), strict=True))
     assert names["n01440764"] == "tench"
     assert (names["n03773504"], names["n04008634"]) == ("missile", "projectile")
     assert (names["n04355933"], names["n04356056"]) == ("sunglasses", "dark sunglasses")
     for variant in ("imagenet-a", "imagenet-r"):
-        own = standard_classes(domain(variant))
+        own = standard_classes(published_dataset(variant))
         assert own == tuple(names[each] for each in synsets(variant))
         assert len(own) == 200
-        assert Spellings(domain(variant), own).place(synsets(variant)[7]) == 7
-    every = Spellings(domain("imagenet-v2"), tuple(names.values()))
+        assert Spellings(published_dataset(variant), own).place(synsets(variant)[7]) == 7
+    every = Spellings(published_dataset("imagenet-v2"), tuple(names.values()))
     assert [every.place(each) for each in ("0", "999", "n01440764")] == [0, 999, 0]
     assert [every.place(each) for each in ("missile", "missile (744)", "sunglasses (837)")] == [657, 744, 837]
 
@@ -115,10 +122,10 @@ def test_words() -> None:
 
 def test_an_unknown_name_is_told_the_nearest() -> None:
     with pytest.raises(InputError, match=r"No published data set 'eurosatt'.*Do you mean eurosat") as told:
-        domain("eurosatt")
+        published_dataset("eurosatt")
     assert told.value.exit_code == 2
     with pytest.raises(InputError, match="Known are aircraft, "):
-        domain("§§§")
+        published_dataset("§§§")
 
 
 @pytest.mark.parametrize(
@@ -170,15 +177,17 @@ def test_class_names_are_those_of_published_files() -> None:
 
     split = read("coop/split_zhou_DescribableTextures.json")
     rows = {(label, name) for part in split.values() for _, label, name in part}
-    assert [name for _, name in sorted(rows)] == list(standard_classes(domain("dtd")))
+    assert [name for _, name in sorted(rows)] == list(standard_classes(published_dataset("dtd")))
     assert list(read("proapo/dtd/label_to_category_name.json").values()) == list(
-        standard_classes(domain("dtd"))
+        standard_classes(published_dataset("dtd"))
     )
-    counts = domain("dtd").split("CoOp")
+    counts = published_dataset("dtd").split("CoOp")
     assert [len(split[part]) for part in ("train", "val", "test")] == [counts.train, counts.val, counts.test]
-    assert list(read("dclip/descriptors_food101.json")) == list(standard_classes(domain("food101")))
-    pets = Spellings(domain("pets"), standard_classes(domain("pets")))
+    assert list(read("dclip/descriptors_food101.json")) == list(
+        standard_classes(published_dataset("food101"))
+    )
+    pets = Spellings(published_dataset("pets"), standard_classes(published_dataset("pets")))
     assert sorted(pets.place(name) or 0 for name in read("dclip/descriptors_pets.json")) == list(range(37))
-    coarse = {frozenset(each) for each in domain("cifar100").superclasses.values()}
+    coarse = {frozenset(each) for each in published_dataset("cifar100").superclasses.values()}
     theirs = {frozenset(each) for name, each in read("chils/cifar20-true.json").items() if name != "vehicles"}
     assert theirs < coarse

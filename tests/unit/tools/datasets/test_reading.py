@@ -10,7 +10,7 @@ from tiny_sets import picture, sample, write_tar
 
 from fieldmark.errors import ClassNamesError, InputError, NoImagesError
 from fieldmark.tools.datasets.data_set import DataSet
-from fieldmark.tools.datasets.domain import Domain, domain
+from fieldmark.tools.datasets.domain import Domain, published_dataset
 from fieldmark.tools.datasets.reading import read_test_set
 
 Draw = Callable[[Path, int], Path]
@@ -405,7 +405,8 @@ def test_a_folder_with_nothing_in_it(tmp_path: Path) -> None:
 def test_every_layout_of_a_set_leads_to_its_reader(tmp_path: Path) -> None:
     """A root with nothing but the file that a layout is told by: it is found, and says what it lacks."""
     for known in (
-        domain(name) for name in ("aircraft", "cub200", "food101", "places365", "waterbirds", "imagenet")
+        published_dataset(name)
+        for name in ("aircraft", "cub200", "food101", "places365", "waterbirds", "imagenet")
     ):
         for number, layout in enumerate(known.layouts):
             root = tmp_path / known.id / str(number)

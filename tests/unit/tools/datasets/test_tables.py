@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fieldmark.errors import InputError
-from fieldmark.tools.datasets.domain import domain
+from fieldmark.tools.datasets.domain import published_dataset
 from fieldmark.tools.datasets.layouts import CsvLayout
 from fieldmark.tools.datasets.listing import Listing
 from fieldmark.tools.datasets.tables import read_table
@@ -18,7 +18,7 @@ WATERBIRDS = (
 
 
 def table(name: str) -> CsvLayout:
-    return next(each for each in domain(name).layouts if isinstance(each, CsvLayout))
+    return next(each for each in published_dataset(name).layouts if isinstance(each, CsvLayout))
 
 
 def read(root: Path, name: str, **files: str) -> Listing:

@@ -8,7 +8,7 @@ import pytest
 from torchvision import datasets
 
 from fieldmark.errors import InputError, NoImagesError
-from fieldmark.tools.datasets.domain import domain
+from fieldmark.tools.datasets.domain import published_dataset
 from fieldmark.tools.datasets.layouts import TorchvisionSet
 from fieldmark.tools.datasets.listing import Listing
 from fieldmark.tools.datasets.reading import read_test_set
@@ -47,7 +47,7 @@ def no_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def layout_of(name: str) -> TorchvisionSet:
-    return next(each for each in domain(name).layouts if isinstance(each, TorchvisionSet))
+    return next(each for each in published_dataset(name).layouts if isinstance(each, TorchvisionSet))
 
 
 def read(root: Path, name: str, files: dict[str, str], *, train: bool = False) -> Listing:

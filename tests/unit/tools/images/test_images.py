@@ -17,7 +17,7 @@ from fieldmark.tools.images.files import (
     MOST_BYTES,
     ImageFile,
     UnusableImageError,
-    decode,
+    decode_image,
     find_images,
     read_unchanged,
 )
@@ -179,8 +179,8 @@ def test_pillows_own_limit_is_a_reason_too(tmp_path, monkeypatch):
 def test_the_limit_holds_when_decoding_too(tmp_path):
     path = save(tmp_path / "a.png", size=(20, 20))
     with pytest.raises(UnusableImageError, match="megapixels"):
-        decode(path, max_pixels=399)
-    assert decode(path, max_pixels=400).size == (20, 20)
+        decode_image(path, max_pixels=399)
+    assert decode_image(path, max_pixels=400).size == (20, 20)
 
 
 def test_no_usable_image_is_an_error_that_says_why(tmp_path):
@@ -224,13 +224,13 @@ def test_a_file_that_vanished_or_changed_since_is_noticed_when_it_is_read(tmp_pa
     assert read_unchanged(image) == path.read_bytes()
     save(path, color=(0, 0, 0))
     with pytest.raises(UnusableImageError, match="changed") as changed:
-        decode(image)
+        decode_image(image)
     assert changed.value.reason == "changed since it was found"
     path.unlink()
     with pytest.raises(UnusableImageError, match="vanished"):
-        decode(image)
+        decode_image(image)
     with pytest.raises(UnusableImageError, match="cannot be read"):
-        decode(path)
+        decode_image(path)
 
 
 def test_truncated_pictures_pass_the_header_check_and_fail_when_decoded(tmp_path):
@@ -239,7 +239,7 @@ def test_truncated_pictures_pass_the_header_check_and_fail_when_decoded(tmp_path
     path.write_bytes(path.read_bytes()[:1500])
     (image,) = find_images(path).images
     with pytest.raises(UnusableImageError, match="truncated"):
-        decode(image)
+        decode_image(image)
 
 
 def test_strange_names_work(tmp_path):

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from fieldmark.errors import InputError
-from fieldmark.records import Skipped
-from fieldmark.tools.images.files import decode, find_images, read_unchanged, with_files
+from fieldmark.records import SkippedInput
+from fieldmark.tools.images.files import decode_image, find_images, read_unchanged, with_files
 
 RED = np.full((6, 8, 3), (200, 10, 20), dtype=np.uint8)
 
@@ -22,7 +22,7 @@ def test_any_mix_comes_back_in_order_with_what_cannot_be_read(tmp_path: Path) ->
     blue = Image.new("RGBA", (4, 4), (0, 0, 255, 255))
     given = [RED, folder, str(tmp_path / "c.png"), blue, tmp_path / "none.png", tmp_path / "c.png"]
     found = find_images(given)
-    names = [each.path if isinstance(each, Skipped) else Path(each.path).name for each in found.inputs]
+    names = [each.path if isinstance(each, SkippedInput) else Path(each.path).name for each in found.inputs]
     assert [Path(name).name for name in names] == [
         "images[0]", "a.png", "b.png", "c.png", "images[3]", "none.png", "c.png",
     ]  # fmt: skip
@@ -30,7 +30,7 @@ def test_any_mix_comes_back_in_order_with_what_cannot_be_read(tmp_path: Path) ->
         "images[0]", "b.png", "c.png", "images[3]", "c.png",
     ][:4]  # fmt: skip
     assert [each.reason for each in found.skipped] == ["empty file", "no such file or folder"]
-    assert decode(found.images[3]).getpixel((0, 0)) == (0, 0, 255)
+    assert decode_image(found.images[3]).getpixel((0, 0)) == (0, 0, 255)
 
 
 def test_equal_pixels_have_one_hash_whatever_holds_them() -> None:
@@ -71,4 +71,4 @@ def test_they_can_be_written_down_once(tmp_path: Path) -> None:
     found = with_files(find_images([RED, RED]), tmp_path / "kept")
     (file,) = (tmp_path / "kept").iterdir()
     assert [image.path for image in found.images] == [file, file]
-    assert np.array_equal(np.asarray(decode(found.images[0])), RED)
+    assert np.array_equal(np.asarray(decode_image(found.images[0])), RED)

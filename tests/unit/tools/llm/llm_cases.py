@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from fieldmark.cache.bytestore import MemoryByteStore
-from fieldmark.records import Message, Question
+from fieldmark.records import ChatMessage, Question
 from fieldmark.tools.llm.chat import ChatModel
 from tests.faulty_endpoint import FaultyEndpoint, Reply, error
 
@@ -22,7 +22,7 @@ class Marks(BaseModel):
 
 
 def ask_marks(text: str = "Which marks?", **options: Any) -> Question[Marks]:
-    messages = (Message(role="system", content="You know birds."), Message(role="user", content=text))
+    messages = (ChatMessage(role="system", content="You know birds."), ChatMessage(role="user", content=text))
     return Question(prompt_id="marks.v1", messages=messages, answer_model=Marks, **options)
 
 

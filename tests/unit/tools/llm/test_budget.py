@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from fieldmark.errors import LimitReached
-from fieldmark.records import Limits, Price
+from fieldmark.records import Price, UsageLimits
 from fieldmark.tools.llm.budget import Budget, TokenCount, tokens_of
 
 
@@ -17,7 +17,7 @@ def test_tokens_are_bytes_over_three_rounded_up(text: str, tokens: int) -> None:
 
 
 async def test_a_settled_call_counts_its_use() -> None:
-    budget = Budget(Limits(), Price(prompt=1.0, completion=2.0))
+    budget = Budget(UsageLimits(), Price(prompt=1.0, completion=2.0))
     with await budget.reserve(TokenCount(100, 100)) as reservation:
         assert budget.calls == 1
         assert budget.usage.prompt_tokens == 0
@@ -28,7 +28,7 @@ async def test_a_settled_call_counts_its_use() -> None:
 
 
 async def test_a_call_that_ends_without_a_word_costs_its_estimate() -> None:
-    budget = Budget(Limits())
+    budget = Budget(UsageLimits())
     with pytest.raises(KeyError), await budget.reserve(TokenCount(7, 8)):
         raise KeyError
     assert (budget.calls, budget.usage.prompt_tokens, budget.usage.completion_tokens) == (1, 7, 8)
@@ -36,7 +36,7 @@ async def test_a_call_that_ends_without_a_word_costs_its_estimate() -> None:
 
 
 async def test_a_released_call_costs_nothing() -> None:
-    budget = Budget(Limits(max_calls=1))
+    budget = Budget(UsageLimits(max_calls=1))
     with await budget.reserve(TokenCount(7, 8)) as reservation:
         reservation.release()
     assert (budget.calls, budget.usage.prompt_tokens, budget.usage.unreported) == (0, 0, 0)
@@ -46,7 +46,7 @@ async def test_a_released_call_costs_nothing() -> None:
 
 
 async def test_settling_twice_counts_once() -> None:
-    budget = Budget(Limits())
+    budget = Budget(UsageLimits())
     reservation = await budget.reserve(TokenCount(5, 5))
     for _ in range(2):
         reservation.settle(TokenCount(1, 1), reported=True)
@@ -55,7 +55,7 @@ async def test_settling_twice_counts_once() -> None:
 
 
 async def test_a_waiting_reservation_stops_once_it_cannot_fit() -> None:
-    budget = Budget(Limits(max_tokens=100))
+    budget = Budget(UsageLimits(max_tokens=100))
     first = await budget.reserve(TokenCount(0, 60))
     second = asyncio.create_task(budget.reserve(TokenCount(0, 60)))
     await asyncio.sleep(0)
@@ -66,7 +66,7 @@ async def test_a_waiting_reservation_stops_once_it_cannot_fit() -> None:
 
 
 async def test_a_waiting_reservation_that_is_cancelled_holds_nothing() -> None:
-    budget = Budget(Limits(max_tokens=100))
+    budget = Budget(UsageLimits(max_tokens=100))
     first = await budget.reserve(TokenCount(0, 60))
     second = asyncio.create_task(budget.reserve(TokenCount(0, 60)))
     await asyncio.sleep(0)
@@ -79,34 +79,34 @@ async def test_a_waiting_reservation_that_is_cancelled_holds_nothing() -> None:
 
 
 async def test_a_limit_can_be_reached_exactly() -> None:
-    budget = Budget(Limits(max_tokens=100, max_calls=2))
+    budget = Budget(UsageLimits(max_tokens=100, max_calls=2))
     for _ in range(2):
         (await budget.reserve(TokenCount(25, 25))).settle(TokenCount(25, 25), reported=True)
     assert budget.usage.prompt_tokens + budget.usage.completion_tokens == 100
 
 
 def test_an_unknown_price_is_not_zero() -> None:
-    assert Budget(Limits()).usage.cost is None
-    assert Budget(Limits(), Price(prompt=1, completion=1)).usage.cost == 0.0
+    assert Budget(UsageLimits()).usage.cost is None
+    assert Budget(UsageLimits(), Price(prompt=1, completion=1)).usage.cost == 0.0
 
 
 async def test_two_budgets_share_the_limits_of_one() -> None:
     price = Price(prompt=1e6, completion=1e6)  # one unit a token
-    first = Budget(Limits(), price)
+    first = Budget(UsageLimits(), price)
     (await first.reserve(TokenCount(5, 5))).settle(TokenCount(6, 2), reported=True)
-    for limits in (Limits(max_calls=1), Limits(max_tokens=10), Limits(max_cost=10.0)):
+    for limits in (UsageLimits(max_calls=1), UsageLimits(max_tokens=10), UsageLimits(max_cost=10.0)):
         beside = Budget(limits, price, beside=first)
         with pytest.raises(LimitReached, match="so far: 1 calls, 8 tokens"):
             await beside.reserve(TokenCount(3, 0))
         assert (beside.calls, beside.usage.prompt_tokens) == (0, 0)
     (
-        await Budget(Limits(max_calls=2, max_tokens=11), price, beside=first).reserve(TokenCount(3, 0))
+        await Budget(UsageLimits(max_calls=2, max_tokens=11), price, beside=first).reserve(TokenCount(3, 0))
     ).release()
 
 
 async def test_what_is_spent_beside_a_budget_counts_against_its_own_limits() -> None:
-    first = Budget(Limits(max_calls=2))
-    beside = Budget(Limits(max_calls=2), beside=first)
+    first = Budget(UsageLimits(max_calls=2))
+    beside = Budget(UsageLimits(max_calls=2), beside=first)
     (await beside.reserve(TokenCount(1, 1))).settle(TokenCount(1, 1), reported=True)
     open_one = await first.reserve(TokenCount(1, 1))
     for budget in (first, beside):
@@ -118,8 +118,8 @@ async def test_what_is_spent_beside_a_budget_counts_against_its_own_limits() -> 
 
 
 async def test_a_call_waits_for_those_under_way_beside_it() -> None:
-    first = Budget(Limits(max_tokens=100))
-    beside = Budget(Limits(max_tokens=100), beside=first)
+    first = Budget(UsageLimits(max_tokens=100))
+    beside = Budget(UsageLimits(max_tokens=100), beside=first)
     under_way = await first.reserve(TokenCount(30, 30))
     waiting = asyncio.create_task(beside.reserve(TokenCount(30, 30)))
     await asyncio.sleep(0)

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from fieldmark.errors import EndpointError, QuestionFailed
 from fieldmark.prompts.describe import ask_describe
-from fieldmark.records import Message, Question
-from fieldmark.tools.llm.answer_store import Answer
+from fieldmark.records import ChatMessage, Question
+from fieldmark.tools.llm.answer_store import ModelAnswer
 from fieldmark.tools.llm.counting import CountingModel
 from tests.graph.world import FakeModel, World
 
@@ -27,18 +27,20 @@ class Scripted:
     def __init__(self, *line: Exception | bool) -> None:
         self.line = list(line)
 
-    async def ask(self, question: Question[Any]) -> Answer[Any]:
+    async def ask(self, question: Question[Any]) -> ModelAnswer[Any]:
         following = self.line.pop(0)
         if isinstance(following, Exception):
             raise following
-        return Answer(value=Word(text="yes"), key="k", cached=following, prompt_tokens=1, completion_tokens=1)
+        return ModelAnswer(
+            value=Word(text="yes"), key="k", cached=following, prompt_tokens=1, completion_tokens=1
+        )
 
 
 async def test_fresh_and_failed_questions_count_and_cached_and_unsent_ones_do_not() -> None:
     failed, down = QuestionFailed("no", reason="refused"), EndpointError("down")
     model = CountingModel(Scripted(False, True, failed, down, False))
     question = Question(
-        prompt_id="word.v1", messages=(Message(role="user", content="Say yes."),), answer_model=Word
+        prompt_id="word.v1", messages=(ChatMessage(role="user", content="Say yes."),), answer_model=Word
     )
     counts: list[int] = []
     for _ in range(5):

@@ -8,7 +8,7 @@ import pytest
 
 from fieldmark.errors import SettingsError
 from fieldmark.tools.llm.endpoint import normal_url
-from fieldmark.tools.llm.probe import EndpointReport, probe
+from fieldmark.tools.llm.probe import EndpointReport, probe_endpoint
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, accepting, completion, error, web_page
 from tests.unit.tools.llm.llm_cases import KEY, chat
 
@@ -44,7 +44,7 @@ def test_what_is_no_http_url_is_refused(url: str) -> None:
 async def report_on(*script: Any, **options: Any) -> tuple[EndpointReport, FaultyEndpoint]:
     with FaultyEndpoint(list(script), **options) as endpoint:
         async with chat(endpoint) as model:
-            report = await probe(model, timeout_s=1.0)
+            report = await probe_endpoint(model, timeout_s=1.0)
             assert model.usage.requests == 0
     assert KEY not in repr(report) + "".join(report.lines())
     return report, endpoint
@@ -140,7 +140,7 @@ async def test_blanks_around_a_base_url_do_no_harm() -> None:
     with FaultyEndpoint([sees]) as endpoint:
         async with chat(f"  {endpoint.base_url}\n") as model:
             assert model.endpoint.url == endpoint.base_url
-            assert (await probe(model)).answers
+            assert (await probe_endpoint(model)).answers
 
 
 async def test_what_an_endpoint_complains_of_is_one_printable_line() -> None:
@@ -153,7 +153,7 @@ async def test_an_endpoint_that_is_down_is_a_report() -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
     async with chat(url) as model:
-        report = await probe(model)
+        report = await probe_endpoint(model)
     assert not report.reachable
     assert report.json_schema == "unclear"
     assert "No connection" in report.lines()[-1]

@@ -11,7 +11,7 @@ from PIL import Image
 from fieldmark.errors import InputError
 from fieldmark.tools.images.decode import UnusableImageError
 from fieldmark.tools.images.files import ImageFile, find_images
-from fieldmark.tools.llm.image_messages import ImageMessages, SentImage, show
+from fieldmark.tools.llm.image_messages import ImageMessages, SentImage, image_to_send
 
 
 def found(path: Path) -> ImageFile:
@@ -34,7 +34,7 @@ def opened(shown: SentImage) -> Image.Image:
 def test_a_small_picture_goes_as_its_own_bytes(tmp_path: Path, suffix: str, kind: str, mode: str) -> None:
     path = tmp_path / f"a.{suffix}"
     noise(512, 30, mode).save(path)
-    shown = show(found(path))
+    shown = image_to_send(found(path))
     assert shown.data == path.read_bytes()
     assert shown.part.data_url == f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
@@ -45,17 +45,17 @@ def test_a_small_picture_goes_as_its_own_bytes(tmp_path: Path, suffix: str, kind
 def test_a_large_picture_is_made_smaller_by_rule(tmp_path: Path, size: tuple, sent: tuple) -> None:
     path = tmp_path / "a.png"
     noise(*size).save(path)
-    shown = show(found(path))
+    shown = image_to_send(found(path))
     assert shown.media_type == "image/jpeg"
     assert (opened(shown).format, opened(shown).size) == ("JPEG", sent)
-    assert show(found(path)) == shown  # the same every time
-    assert opened(show(found(path), longest=100)).size[0] == 100
+    assert image_to_send(found(path)) == shown  # the same every time
+    assert opened(image_to_send(found(path), longest=100)).size[0] == 100
 
 
 def test_nothing_is_ever_enlarged(tmp_path: Path) -> None:
     path = tmp_path / "a.bmp"
     noise(7, 5).save(path)
-    shown = show(found(path))
+    shown = image_to_send(found(path))
     assert (shown.media_type, opened(shown).size) == ("image/jpeg", (7, 5))
 
 
@@ -63,19 +63,19 @@ def test_what_models_would_see_otherwise_than_the_encoder_is_written_anew(tmp_pa
     turned = Image.Exif()
     turned[0x0112] = 6
     noise(40, 20).save(tmp_path / "turned.jpg", exif=turned)
-    assert opened(show(found(tmp_path / "turned.jpg"))).size == (20, 40)
+    assert opened(image_to_send(found(tmp_path / "turned.jpg"))).size == (20, 40)
 
     clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     clear.save(tmp_path / "clear.png")
-    assert opened(show(found(tmp_path / "clear.png"))).getpixel((4, 4)) == (255, 255, 255)
+    assert opened(image_to_send(found(tmp_path / "clear.png"))).getpixel((4, 4)) == (255, 255, 255)
 
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     for suffix in ("gif", "png"):
         path = tmp_path / f"moving.{suffix}"
         frames[0].save(path, save_all=True, append_images=frames[1:])
-        red, _, blue = opened(show(found(path))).getpixel((4, 4))
+        red, _, blue = opened(image_to_send(found(path))).getpixel((4, 4))
         assert red > 200 and blue < 60
-        assert show(found(path)).data != path.read_bytes()
+        assert image_to_send(found(path)).data != path.read_bytes()
 
 
 def test_where_a_photo_was_taken_is_not_sent(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_where_a_photo_was_taken_is_not_sent(tmp_path: Path) -> None:
     exif[0x8825] = {1: "N", 2: (52.0, 12.0, 3.0)}
     exif[0x010E] = "the secret garden"
     noise(40, 20).save(tmp_path / "a.jpg", exif=exif)
-    shown = show(found(tmp_path / "a.jpg"))
+    shown = image_to_send(found(tmp_path / "a.jpg"))
     assert b"secret garden" in (tmp_path / "a.jpg").read_bytes()
     assert b"secret garden" not in shown.data and not opened(shown).getexif()
 
@@ -91,7 +91,7 @@ def test_where_a_photo_was_taken_is_not_sent(tmp_path: Path) -> None:
 def test_a_picture_of_nearly_fifty_megapixels_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("L", (9_990, 5_000), 200).save(path, compress_level=1)
-    shown = show(found(path))
+    shown = image_to_send(found(path))
     assert opened(shown).size == (512, 256)
     assert len(shown.data) < 20_000
 
@@ -102,15 +102,15 @@ def test_files_that_cannot_be_shown_say_why(tmp_path: Path) -> None:
     cut = tmp_path / "cut.png"
     cut.write_bytes((tmp_path / "a.png").read_bytes()[:2000])
     with pytest.raises(UnusableImageError, match=r"broken or truncated"):
-        show(found(cut))
+        image_to_send(found(cut))
     (tmp_path / "a.png").write_bytes(cut.read_bytes())
     with pytest.raises(UnusableImageError, match="changed since"):
-        show(whole)
+        image_to_send(whole)
     (tmp_path / "a.png").unlink()
     with pytest.raises(UnusableImageError, match="vanished"):
-        show(whole)
+        image_to_send(whole)
     with pytest.raises(InputError, match="0 pixels"):
-        show(found(cut), longest=0)
+        image_to_send(found(cut), longest=0)
 
 
 async def test_images_are_decoded_in_threads_and_few_at_a_time() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fieldmark.cache.bytestore import MemoryByteStore
-from fieldmark.records import ImagePart, Message, Price, Question
+from fieldmark.records import ChatMessage, ImagePart, Price, Question
 from fieldmark.tools.llm.answer_store import ANSWER_SCHEMA
 from tests.faulty_endpoint import FaultyEndpoint, completion, json_reply
 from tests.unit.tools.llm.llm_cases import GOOD, KEY, Marks, ask_marks, chat
@@ -54,7 +54,7 @@ async def test_images_are_sent_as_image_parts_and_are_part_of_the_key() -> None:
     with FaultyEndpoint([completion(GOOD)]) as endpoint:
         async with chat(endpoint) as model:
             for part in (image, other):
-                message = Message(role="user", content="Is it healthy?", images=(part,))
+                message = ChatMessage(role="user", content="Is it healthy?", images=(part,))
                 await model.ask(Question(prompt_id="look.v1", messages=(message,), answer_model=Marks))
         assert endpoint.asked == 2
         assert endpoint.chats[0].body["messages"][0]["content"] == [

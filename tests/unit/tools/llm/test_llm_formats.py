@@ -8,7 +8,7 @@ import pytest
 
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import LimitReached, QuestionFailed
-from fieldmark.records import Limits
+from fieldmark.records import UsageLimits
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, accepting, completion, error
 from tests.unit.tools.llm.llm_cases import GOOD, ask_marks, broken, chat
 
@@ -27,7 +27,7 @@ async def test_a_refused_format_falls_back_once_for_all(
     accepted: list[str], then: Reply, steps: list[str], status: int, caplog: Any
 ) -> None:
     with FaultyEndpoint([accepting(accepted, then, status=status)]) as endpoint:
-        async with chat(endpoint, limits=Limits(max_calls=2)) as model:  # refusals are no calls
+        async with chat(endpoint, limits=UsageLimits(max_calls=2)) as model:  # refusals are no calls
             assert model.response_format == "json_schema"
             await model.ask(ask_marks("one"))
             assert model.response_format == steps[-1]
@@ -133,7 +133,7 @@ async def test_the_key_does_not_depend_on_the_fallback() -> None:
 
 async def test_limits_hold_through_fallbacks() -> None:
     with FaultyEndpoint([accepting(["text"], completion(FENCED))], latency_s=0.01) as endpoint:
-        async with chat(endpoint, limits=Limits(max_calls=3)) as model:
+        async with chat(endpoint, limits=UsageLimits(max_calls=3)) as model:
             results = await asyncio.gather(
                 *(model.ask(ask_marks(f"number {n}")) for n in range(6)), return_exceptions=True
             )

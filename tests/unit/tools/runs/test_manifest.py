@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fieldmark.cache.bytestore import MemoryByteStore
-from fieldmark.records import RunManifest, Skipped, Usage
+from fieldmark.records import RunManifest, SkippedInput, Usage
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import PACKAGES, describe_model, versions, write_manifest
@@ -61,7 +61,7 @@ def test_random_weights_are_said_aloud(run: RunFolder) -> None:
 def test_files_that_failed_while_encoding_are_listed_with_those_skipped_before(run: RunFolder) -> None:
     encoder = FakeEncoder(WORLD, gone=["3-0.png"])
     encoder.encode_images(WORLD.images(1))
-    before = (Skipped(path="x.png", reason="empty"),)
+    before = (SkippedInput(path="x.png", reason="empty"),)
     manifest = written(run, encoder, skipped=before)
     assert [skipped.path for skipped in manifest.skipped] == ["x.png", "/pictures/3-0.png"]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
-from fieldmark.records import Vote
+from fieldmark.records import AttributeVote
 from fieldmark.tools.scoring.field_guide import (
     MergeOptions,
     build_field_guide,
@@ -32,7 +32,7 @@ def encode(texts):
 
 
 def vote(class_name, attribute, value, source="s"):
-    return Vote(class_name=class_name, attribute=attribute, value=value, source=source)
+    return AttributeVote(class_name=class_name, attribute=attribute, value=value, source=source)
 
 
 VOTES = [

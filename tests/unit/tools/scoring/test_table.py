@@ -8,7 +8,7 @@ import torch
 from fieldmark.errors import InputError
 from fieldmark.tools.scoring import vectors
 from fieldmark.tools.scoring.attribute_evidence import centred
-from fieldmark.tools.scoring.contributions import decide
+from fieldmark.tools.scoring.contributions import explain_labels
 from fieldmark.tools.scoring.table import TableOptions, TableResult, table_rule
 
 
@@ -269,7 +269,7 @@ def test_scores_are_the_sum_of_contributions_and_margins_of_marks():
     found = table_rule(cosines, counts, name_scores=noise(60, 9), options=TableOptions(name_weight=3.0))
     assert found.contributions.shape == (60, 9, 17)
     assert torch.allclose(found.contributions.sum(-1), found.scores, atol=1e-5)
-    decision = decide(found)
+    decision = explain_labels(found)
     best = found.scores.topk(2)
     assert torch.equal(decision.label, best.indices[:, 0])
     assert torch.equal(decision.runner_up, best.indices[:, 1])
@@ -289,7 +289,7 @@ def test_decisions_among_candidates_only():
         best = (
             found.scores if candidates is None else found.scores.flip(1)
         )  # by class, as the columns go down
-        decision = decide(found, within)
+        decision = explain_labels(found, within)
         # Nothing left: the best two of all. One left: it wins against the best of those ruled out.
         assert [int(decision.label[0]), int(decision.runner_up[0])] == best[0].topk(2).indices.tolist()
         others = best[1].clone()

@@ -8,7 +8,7 @@ import torch
 from fieldmark.errors import InputError
 from fieldmark.tools.search import algebra
 from fieldmark.tools.search.algebra import Arena, Parts
-from fieldmark.tools.search.candidates import Candidate, Edit
+from fieldmark.tools.search.candidates import PromptCandidate, PromptEdit
 
 C, D, EACH, SHOTS = 7, 12, 5, 2
 SCALE = 20.0
@@ -68,13 +68,13 @@ def test_an_edit_scores_as_the_whole_book_does(
     made, inside = arena(world, moving, BOOK)
     mine = tuple(i for i, p in enumerate(inside) if p in BOOK)
     chance = Random(5)
-    edits: list[Edit] = []
+    edits: list[PromptEdit] = []
     for _ in range(40):
         out = [i for i in range(len(inside)) if i not in mine]
         added = tuple(sorted(chance.sample(out, chance.randint(0, 2))))
         removed = tuple(sorted(chance.sample(mine, chance.randint(0, 1))))
-        edits.append(Edit(0, added, removed, "test"))
-    parents = made.parents([Candidate(mine, 0)])
+        edits.append(PromptEdit(0, added, removed, "test"))
+    parents = made.parents([PromptCandidate(mine, 0)])
     batches = list(made.score(parents, edits))
     assert len(batches) > 1
     rank = torch.cat([b.rank for b in batches])
@@ -92,7 +92,9 @@ def test_an_edit_scores_as_the_whole_book_does(
 def test_parents_are_scored_as_whole_books(world: dict[str, torch.Tensor]) -> None:
     made, _ = arena(world, list(range(C)), BOOK)
     other = BOOK[:-1]
-    outcomes = made.outcomes(made.parents([Candidate(tuple(BOOK), 0), Candidate(tuple(other), 0)]))
+    outcomes = made.outcomes(
+        made.parents([PromptCandidate(tuple(BOOK), 0), PromptCandidate(tuple(other), 0)])
+    )
     for row, book in enumerate((BOOK, other)):
         rank, loss = from_nothing(world, book)
         assert outcomes.rank[row].tolist() == rank.tolist()
@@ -101,8 +103,8 @@ def test_parents_are_scored_as_whole_books(world: dict[str, torch.Tensor]) -> No
 
 def test_a_unit_that_stands_twice_weighs_twice(world: dict[str, torch.Tensor]) -> None:
     made, _ = arena(world, list(range(C)), BOOK)
-    parents = made.parents([Candidate(tuple(BOOK), 0)])
-    (outcome,) = made.score(parents, [Edit(0, (0,), (), "again")])
+    parents = made.parents([PromptCandidate(tuple(BOOK), 0)])
+    (outcome,) = made.score(parents, [PromptEdit(0, (0,), (), "again")])
     _, loss = from_nothing(world, [*BOOK, 0])
     assert torch.allclose(outcome.loss[0], loss, atol=1e-10)
 
@@ -114,16 +116,16 @@ def test_rounding_errors_do_not_add_up_over_ten_thousand_edits(world: dict[str, 
     loss = torch.zeros(0)
     for step in range(10_000):
         if step % 100 == 0:
-            parents = made.parents([Candidate(held, 0)])
+            parents = made.parents([PromptCandidate(held, 0)])
         part = chance.randrange(C * EACH)
         slot = [p for p in held if p // EACH == part // EACH]
         if part in held and len(slot) == 1:
             continue
-        edit = Edit(0, (), (part,), "out") if part in held else Edit(0, (part,), (), "in")
+        edit = PromptEdit(0, (), (part,), "out") if part in held else PromptEdit(0, (part,), (), "in")
         held = edit.applied(held)
         if step % 100 == 99:
-            parents = made.parents([Candidate(held, 0)])
-            (outcome,) = made.score(parents, [Edit(0, (), (), "none")])
+            parents = made.parents([PromptCandidate(held, 0)])
+            (outcome,) = made.score(parents, [PromptEdit(0, (), (), "none")])
             loss = outcome.loss[0]
     # What was summed by edits alone, without a fresh sum in ten thousand of them, is as near.
     sums = torch.zeros(C, D, dtype=torch.float64)
@@ -155,8 +157,8 @@ def test_a_template_moves_every_class_at_once(world: dict[str, torch.Tensor]) ->
         scale=SCALE,
         classes=C,
     )
-    parents = made.parents([Candidate((0,), 0)])
-    (outcome,) = made.score(parents, [Edit(0, (2,), (), "add"), Edit(0, (3, 4), (0,), "swap")])
+    parents = made.parents([PromptCandidate((0,), 0)])
+    (outcome,) = made.score(parents, [PromptEdit(0, (2,), (), "add"), PromptEdit(0, (3, 4), (0,), "swap")])
     for row, parts in enumerate(((0, 2), (3, 4))):
         rank, loss = from_nothing(world, [c * EACH + p for p in parts for c in range(C)])
         assert outcome.rank[row].tolist() == rank.tolist()
@@ -173,7 +175,7 @@ def test_equal_texts_are_no_right_answer() -> None:
         scale=1.0,
         classes=2,
     )
-    assert made.outcomes(made.parents([Candidate((0, 1), 0)])).rank.tolist() == [[1]]
+    assert made.outcomes(made.parents([PromptCandidate((0, 1), 0)])).rank.tolist() == [[1]]
 
 
 def test_a_search_without_images_is_refused() -> None:
@@ -197,9 +199,9 @@ def test_parts_that_stand_still_count_in_the_size(world: dict[str, torch.Tensor]
         still=SCALE * world["images"] @ unit(sums).T,
         standing=18,
     )
-    parents = made.parents([Candidate((0, 1, 2), 0)])
+    parents = made.parents([PromptCandidate((0, 1, 2), 0)])
     assert made.outcomes(parents).size.tolist() == [21.0]
-    (scored,) = made.score(parents, [Edit(0, (3, 4), (), "add"), Edit(0, (), (1,), "remove")])
+    (scored,) = made.score(parents, [PromptEdit(0, (3, 4), (), "add"), PromptEdit(0, (), (1,), "remove")])
     assert scored.size.tolist() == [23.0, 20.0]
 
 
@@ -209,23 +211,23 @@ def test_a_steep_scale_gives_the_same_losses(
 ) -> None:
     inside = [p for p in range(C * EACH) if int(world["owner"][p]) in moving]
     mine = tuple(i for i, p in enumerate(inside) if p in BOOK)
-    edits = [Edit(0, (i,), (), "add") for i in range(len(inside)) if i not in mine]
+    edits = [PromptEdit(0, (i,), (), "add") for i in range(len(inside)) if i not in mine]
     made, _ = arena(world, moving, BOOK)
-    (usual,) = made.score(made.parents([Candidate(mine, 0)]), edits)
+    (usual,) = made.score(made.parents([PromptCandidate(mine, 0)]), edits)
     # Where exponentials relative to the parents' could leave the range, each candidate has its own.
     monkeypatch.setattr(algebra, "_MOST_SCALE", SCALE / 2)
-    (steep,) = made.score(made.parents([Candidate(mine, 0)]), edits)
+    (steep,) = made.score(made.parents([PromptCandidate(mine, 0)]), edits)
     assert torch.equal(usual.rank, steep.rank)
     assert torch.allclose(usual.loss, steep.loss, rtol=1e-12, atol=1e-12)
     monkeypatch.setattr(made, "scale", 5000.0)
-    (steepest,) = made.score(made.parents([Candidate(mine, 0)]), edits)
+    (steepest,) = made.score(made.parents([PromptCandidate(mine, 0)]), edits)
     assert bool(steepest.loss.isfinite().all())
 
 
 def test_parents_that_live_on_are_those_summed_anew(world: dict[str, torch.Tensor]) -> None:
     made, inside = arena(world, [1, 4, 6], BOOK)
     mine = tuple(i for i, p in enumerate(inside) if p in BOOK)
-    first, second = Candidate(mine, 0), Candidate((0, 3, *mine[5:]), 0)
+    first, second = PromptCandidate(mine, 0), PromptCandidate((0, 3, *mine[5:]), 0)
     made.parents([first])
     together = made.parents([second, first, second])
     fresh, _ = arena(world, [1, 4, 6], BOOK)
@@ -240,11 +242,13 @@ def test_the_number_of_threads_is_what_it_was(world: dict[str, torch.Tensor]) ->
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        scoring = made.score(made.parents([Candidate(mine, 0)]), [Edit(0, (), (mine[0],), "remove")])
+        scoring = made.score(
+            made.parents([PromptCandidate(mine, 0)]), [PromptEdit(0, (), (mine[0],), "remove")]
+        )
         next(scoring)  # and is abandoned
         assert torch.get_num_threads() == 2
         with pytest.raises(IndexError):
-            made.parents([Candidate((9999,), 0)])
+            made.parents([PromptCandidate((9999,), 0)])
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)

@@ -4,17 +4,17 @@ from random import Random
 
 import numpy as np
 
-from fieldmark.tools.search.candidates import Candidate, Edit, Menu, part_key
+from fieldmark.tools.search.candidates import PromptCandidate, PromptEdit, PromptMenu, part_key
 from fieldmark.tools.search.changes import Changes
 from fieldmark.tools.search.operators import OPERATORS
 
-MENU = Menu((tuple(range(20)), tuple(range(20, 30))), [part_key(str(part)) for part in range(30)])
-PARENTS = tuple(Candidate(parts, MENU.key(parts)) for parts in ((0, 4, 9, 21), (1, 4, 20, 29)))
+MENU = PromptMenu((tuple(range(20)), tuple(range(20, 30))), [part_key(str(part)) for part in range(30)])
+PARENTS = tuple(PromptCandidate(parts, MENU.key(parts)) for parts in ((0, 4, 9, 21), (1, 4, 20, 29)))
 EDITS = [
-    Edit(1, (), (), "nothing"),
+    PromptEdit(1, (), (), "nothing"),
     *(edit for operator in OPERATORS for edit in operator(PARENTS, MENU, Random(2))),
-    Edit(0, (7,), (), "last"),
-    Edit(0, (), (), "nothing"),
+    PromptEdit(0, (7,), (), "last"),
+    PromptEdit(0, (), (), "nothing"),
 ]
 
 
@@ -37,7 +37,7 @@ def test_some_of_the_edits_are_laid_out_as_they_would_be_alone() -> None:
 
 
 def test_parts_put_in_come_before_those_taken_out() -> None:
-    changes = Changes.of([Edit(0, (1, 2), (3,), ""), Edit(0, (), (4, 5), "")])
+    changes = Changes.of([PromptEdit(0, (1, 2), (3,), ""), PromptEdit(0, (), (4, 5), "")])
     assert changes.part.tolist() == [1, 2, 3, 4, 5]
     assert changes.sign().tolist() == [1, 1, -1, -1, -1]
     assert changes.sizes.tolist() == [3, 2]

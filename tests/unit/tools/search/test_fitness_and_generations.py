@@ -9,7 +9,7 @@ import torch
 
 from fieldmark.tools.search.acceptance import Fittest, improves
 from fieldmark.tools.search.algebra import Arena, Outcomes, Parts
-from fieldmark.tools.search.candidates import Candidate, Edit, Menu, part_key
+from fieldmark.tools.search.candidates import PromptCandidate, PromptEdit, PromptMenu, part_key
 from fieldmark.tools.search.fitness import (
     AccuracyFitness,
     EntropyFitness,
@@ -55,7 +55,7 @@ def test_among_equally_accurate_the_lower_cross_entropy_wins(name: str, penalty:
     for images in (2, 4, 1280):
         values = fitness_named(name, penalty=penalty)(tied(20.0, 3.0001, 3.0, 0.5, images=images)).tolist()
         assert values == sorted(set(values))
-    candidates = [Candidate((n,), n, value) for n, value in enumerate(values)]
+    candidates = [PromptCandidate((n,), n, value) for n, value in enumerate(values)]
     assert Fittest(1)((), candidates)[0].key == 3
 
 
@@ -77,8 +77,8 @@ def test_fitness_by_name() -> None:
 
 
 def test_the_fittest_of_all_survive_and_ties_go_to_the_smaller_book() -> None:
-    old = (Candidate((1, 2), 5, 1.0), Candidate((1,), 6, 0.5))
-    new = [Candidate((1, 2, 3), 7, 2.0), Candidate((2,), 8, 1.0), Candidate((3,), 9, 0.1)]
+    old = (PromptCandidate((1, 2), 5, 1.0), PromptCandidate((1,), 6, 0.5))
+    new = [PromptCandidate((1, 2, 3), 7, 2.0), PromptCandidate((2,), 8, 1.0), PromptCandidate((3,), 9, 0.1)]
     assert [c.key for c in Fittest(3)(old, new)] == [7, 8, 5]
     assert improves(new[0], old[0])
     assert not improves(new[1], old[0])
@@ -118,11 +118,11 @@ def test_generations_improve_and_score_nothing_twice() -> None:
         torch.nn.functional.normalize(centres, dim=1), torch.arange(5),
         parts=Parts(units[:, None], columns[:, None]), moving=range(5), scale=10.0, classes=5,
     )  # fmt: skip
-    menu = Menu(
+    menu = PromptMenu(
         tuple(tuple(range(c, 20, 5)) for c in range(5)), [part_key(str(p)) for p in range(20)], least=1
     )
     start = tuple(range(5, 20))
-    first = Candidate(start, menu.key(start), -1e9)
+    first = PromptCandidate(start, menu.key(start), -1e9)
     seen: set[int] = set()
     survivors, keys = (first,), []
     for number in range(30):
@@ -136,12 +136,12 @@ def test_generations_improve_and_score_nothing_twice() -> None:
     assert survivors[0].fitness == pytest.approx(float(EntropyFitness()(whole)[0]), abs=1e-8)
 
 
-def listed(edits: Sequence[Edit]) -> Operator:
+def listed(edits: Sequence[PromptEdit]) -> Operator:
     """An operator that proposes these edits and nothing else."""
     return lambda parents, menu, rng: iter(edits)
 
 
-def survivors_of_ties(edits: Sequence[Edit], keep: int) -> tuple[Candidate, ...]:
+def survivors_of_ties(edits: Sequence[PromptEdit], keep: int) -> tuple[PromptCandidate, ...]:
     """Who survives a generation in which every candidate is right about the only image."""
     unit = torch.tensor([[1.0, 0.0]] * 40 + [[0.0, 1.0]], dtype=torch.float64)
     columns = torch.tensor([0] * 40 + [1])
@@ -149,8 +149,8 @@ def survivors_of_ties(edits: Sequence[Edit], keep: int) -> tuple[Candidate, ...]
         torch.tensor([[1.0, 0.0]], dtype=torch.float64), torch.tensor([0]),
         parts=Parts(unit[:, None], columns[:, None]), moving=range(2), scale=10.0, classes=2,
     )  # fmt: skip
-    menu = Menu((tuple(range(40)), (40,)), [part_key(str(part)) for part in range(41)])
-    parent = Candidate((0, 1, 40), menu.key((0, 1, 40)), 0.0)
+    menu = PromptMenu((tuple(range(40)), (40,)), [part_key(str(part)) for part in range(41)])
+    parent = PromptCandidate((0, 1, 40), menu.key((0, 1, 40)), 0.0)
     return evolve(
         arena, menu, (parent,), seen=set(), rng=search_seed(0), fitness=AccuracyFitness(),
         operators=(listed(edits),), acceptance=Fittest(keep),
@@ -158,13 +158,13 @@ def survivors_of_ties(edits: Sequence[Edit], keep: int) -> tuple[Candidate, ...]
 
 
 def test_as_many_survive_as_acceptance_keeps_however_few_the_parents() -> None:
-    larger = [Edit(0, (part,), (), "add") for part in range(2, 21)]
+    larger = [PromptEdit(0, (part,), (), "add") for part in range(2, 21)]
     assert len(survivors_of_ties(larger, keep=20)) == 20
 
 
 def test_among_equals_the_smaller_book_survives_whenever_it_was_proposed() -> None:
-    larger = [Edit(0, (part,), (), "add") for part in range(2, 21)]
-    smaller = [Edit(0, (part,), (0, 1), "swap") for part in range(21, 30)]
+    larger = [PromptEdit(0, (part,), (), "add") for part in range(2, 21)]
+    smaller = [PromptEdit(0, (part,), (0, 1), "swap") for part in range(21, 30)]
     kept = survivors_of_ties([*larger, *smaller], keep=4)
     assert [len(book.parts) for book in kept] == [2, 2, 2, 2]
     assert [book.key for book in kept] == sorted(book.key for book in kept)

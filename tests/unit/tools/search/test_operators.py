@@ -5,7 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from fieldmark.tools.search.candidates import Candidate, Edit, Menu, part_key
+from fieldmark.tools.search.candidates import PromptCandidate, PromptEdit, PromptMenu, part_key
 from fieldmark.tools.search.operators import (
     OPERATORS,
     Add,
@@ -21,11 +21,15 @@ from fieldmark.tools.search.operators import (
 )
 
 SLOTS = ((0, 1, 2, 3), (4, 5, 6), (7,))
-MENU = Menu(SLOTS, [part_key(str(part)) for part in range(8)], least=1, most=3)
-PARENTS = tuple(Candidate(parts, MENU.key(parts)) for parts in ((0, 1, 4, 7), (0, 2, 4, 5, 7), (3, 4, 6, 7)))
+MENU = PromptMenu(SLOTS, [part_key(str(part)) for part in range(8)], least=1, most=3)
+PARENTS = tuple(
+    PromptCandidate(parts, MENU.key(parts)) for parts in ((0, 1, 4, 7), (0, 2, 4, 5, 7), (3, 4, 6, 7))
+)
 
 
-def edits(operator: Operator, parents: tuple[Candidate, ...] = PARENTS, menu: Menu = MENU) -> list[Edit]:
+def edits(
+    operator: Operator, parents: tuple[PromptCandidate, ...] = PARENTS, menu: PromptMenu = MENU
+) -> list[PromptEdit]:
     return list(operator(parents, menu, Random(7)))
 
 
@@ -51,8 +55,8 @@ def test_add_remove_and_replace_change_one_part() -> None:
 
 
 def test_nothing_is_proposed_where_nothing_is_possible() -> None:
-    alone = (Candidate((7,), 0),)
-    menu = Menu(((7,),), MENU.keys)
+    alone = (PromptCandidate((7,), 0),)
+    menu = PromptMenu(((7,),), MENU.keys)
     assert edits(Add(), alone, menu) == []
     assert edits(Remove(), alone, menu) == []
     assert edits(Replace(), alone, menu) == []
@@ -68,24 +72,24 @@ def test_crossover_keeps_what_all_parents_hold() -> None:
 
 def test_mutation_draws_sparse_and_dense_sets() -> None:
     slot = tuple(range(100))
-    menu = Menu((slot,), [0] * 100, least=1, most=100)
+    menu = PromptMenu((slot,), [0] * 100, least=1, most=100)
     sizes = random_sets(80, menu, Random(0)).sum(1)
     assert sizes.min() < 25
     assert sizes.max() > 75
-    small = Menu((slot[:60], (), (60,), slot[61:]), [0] * 100, least=2, most=4)
+    small = PromptMenu((slot[:60], (), (60,), slot[61:]), [0] * 100, least=2, most=4)
     sets = random_sets(20, small, Random(0))
     assert sets.shape == (20, 100)
     for start, end in ((0, 60), (61, 100)):
         assert all(2 <= size <= 4 for size in sets[:, start:end].sum(1))
     assert sets[:, 60].all()  # the only part of its slot
-    assert random_sets(3, Menu(((), ()), []), Random(0)).shape == (3, 0)
+    assert random_sets(3, PromptMenu(((), ()), []), Random(0)).shape == (3, 0)
     assert all(edit.by == "mutate" for edit in edits(Mutate()))
 
 
 def test_a_mutation_of_slots_in_any_order_is_the_set_it_draws() -> None:
     slots = ((9, 2, 5, 7), (), (4, 0, 8))
-    menu = Menu(slots, [part_key(str(part)) for part in range(12)], least=1, most=3)
-    parent = Candidate((2, 8, 11), 0)  # no slot lists the last one: every fresh set is without it
+    menu = PromptMenu(slots, [part_key(str(part)) for part in range(12)], least=1, most=3)
+    parent = PromptCandidate((2, 8, 11), 0)  # no slot lists the last one: every fresh set is without it
     for edit in Mutate(30)((parent,), menu, Random(4)):
         child = set(edit.applied(parent.parts))
         assert all(1 <= len(child & set(slot)) <= 3 for slot in slots if slot)
@@ -94,7 +98,9 @@ def test_a_mutation_of_slots_in_any_order_is_the_set_it_draws() -> None:
 
 
 def test_a_menu_without_parts_has_one_mutation() -> None:
-    assert {edit[1:3] for edit in Mutate(3)((Candidate((), 0),), Menu(((), ()), []), Random(1))} == {((), ())}
+    assert {
+        edit[1:3] for edit in Mutate(3)((PromptCandidate((), 0),), PromptMenu(((), ()), []), Random(1))
+    } == {((), ())}
 
 
 def test_heavier_items_are_drawn_more_often() -> None:
@@ -111,7 +117,7 @@ def test_a_change_fits_if_no_slot_gets_too_full_or_too_empty() -> None:
     slots = np.array([0, 0, 1, 1])
     put = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], dtype=np.bool_)
     taken = np.array([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 1, 0]], dtype=np.bool_)
-    menu = Menu(((0, 1, 2, 3), (4, 5, 6)), [0] * 7, least=1, most=3)
+    menu = PromptMenu(((0, 1, 2, 3), (4, 5, 6)), [0] * 7, least=1, most=3)
     assert fitting(put, taken, slots, [2, 2], menu).tolist() == [False, True, False, True]
     # A slot that is too full as it is hinders nobody who leaves it alone.
     assert fitting(put, taken, slots, [2, 4], menu).tolist() == [False, True, True, True]
@@ -123,12 +129,12 @@ def test_a_number_below_is_what_random_draws() -> None:
 
 
 def test_an_edit_takes_a_part_that_stands_twice_out_once() -> None:
-    assert Edit(0, (3, 3), (1, 2), "").applied((1, 1, 2, 5)) == (1, 3, 3, 5)
+    assert PromptEdit(0, (3, 3), (1, 2), "").applied((1, 1, 2, 5)) == (1, 3, 3, 5)
 
 
 def test_keys_do_not_depend_on_the_way() -> None:
-    one = MENU.key(Edit(0, (1,), (4,), "").applied((0, 4)))
-    other = MENU.key(Edit(0, (0,), (5,), "").applied((1, 5)))
+    one = MENU.key(PromptEdit(0, (1,), (4,), "").applied((0, 4)))
+    other = MENU.key(PromptEdit(0, (0,), (5,), "").applied((1, 5)))
     assert one == other == MENU.key((0, 1))
     assert MENU.key((0, 0)) != MENU.key((0,))
-    assert len(Candidate((0,), MENU.key((0,))).id) == 16
+    assert len(PromptCandidate((0,), MENU.key((0,))).id) == 16

@@ -7,14 +7,16 @@ import pytest
 import torch
 
 from fieldmark.errors import InputError
-from fieldmark.tools.search.candidates import Candidate, Menu, part_key
+from fieldmark.tools.search.candidates import PromptCandidate, PromptMenu, part_key
 from fieldmark.tools.search.confusions import confused_sets, count_confusions
 from fieldmark.tools.search.named import operators_named
 from fieldmark.tools.search.operators import Add, Replace
 from fieldmark.tools.search.reflect import REFLECT, Reflect, Suggested
 
-MENU = Menu(((0, 1, 2, 3), (4, 5, 6), (7,)), [part_key(str(part)) for part in range(8)], least=1, most=2)
-PARENTS = tuple(Candidate(parts, MENU.key(parts)) for parts in ((0, 1, 4, 7), (0, 4, 7)))
+MENU = PromptMenu(
+    ((0, 1, 2, 3), (4, 5, 6), (7,)), [part_key(str(part)) for part in range(8)], least=1, most=2
+)
+PARENTS = tuple(PromptCandidate(parts, MENU.key(parts)) for parts in ((0, 1, 4, 7), (0, 4, 7)))
 
 
 def test_edits_use_what_was_suggested_beside_or_in_place_of_what_was_criticised() -> None:
