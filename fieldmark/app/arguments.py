@@ -2,7 +2,9 @@
 
 import difflib
 import inspect
+import reprlib
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
 from types import UnionType
@@ -11,15 +13,18 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from pydantic import ValidationError
 
 from fieldmark.errors import InputError
-from fieldmark.records import Record, wrong_value
+from fieldmark.records import Record, path_of, wrong_value
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-PLACES = ("home", "out")
-"""Arguments that are folders; a text is taken, too."""
-
-TEXTS = ("noun", "base_url", "api_key", "vlm_base_url", "vlm_api_key", "device")
-"""Arguments that are texts."""
+PLAIN: dict[type, str] = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    Path: "a path",
+}
+"""Types of arguments that are checked, each with what it is called."""
 
 MODELS = {
     "clip": ("Encoder", "encode_images"),
@@ -33,11 +38,13 @@ def checked_arguments(made: C) -> C:
     """Have a class or a class method refuse arguments that it does not know, lacks, or cannot use.
 
     Folders may be texts, and options mappings of their fields. What is wrong raises an `InputError` with the
-    argument's name as its field.
+    argument's name as its field. The repr of a dataclass has what differs from the defaults.
     """
     if isinstance(made, type):
         cls: Any = made
         cls.__init__ = _checked(cls.__init__, cls.__name__)
+        if is_dataclass(cls):
+            cls.__repr__ = _short_repr
         return cls
     return _checked(made, made.__qualname__)
 
@@ -67,8 +74,8 @@ def _checked(function: Any, title: str) -> Any:
         for name, value in given.items():
             if value is None:
                 continue
-            if name in PLACES:
-                given[name] = _folder(name, value)
+            if Path in (members := _members(hints.get(name))):
+                given[name] = path_of(value, name) if set(members) <= {Path, str} else value
             elif name in records and not isinstance(value, records[name]):
                 given[name] = _record(name, value, records[name])
             else:
@@ -76,6 +83,27 @@ def _checked(function: Any, title: str) -> Any:
         return function(self, **given)
 
     return checked
+
+
+def _short_repr(self: Any) -> str:
+    shown: list[str] = []
+    for each in fields(self):
+        value = getattr(self, each.name)
+        usual = each.default if each.default_factory is MISSING else each.default_factory()
+        if each.repr and value != usual:
+            shown.append(f"{each.name}={_short(value)}")
+    return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, Record):
+        changed = [
+            f"{name}={_short(each)}"
+            for name, each in value
+            if each != type(value).model_fields[name].get_default(call_default_factory=True)
+        ]
+        return f"{type(value).__name__}({', '.join(changed)})"
+    return reprlib.repr(value)
 
 
 def _takes_none(hint: Any) -> bool:
@@ -88,8 +116,10 @@ def _check(name: str, value: object, hint: Any) -> None:
     Raises:
         InputError: With the argument's name.
     """
-    if name in TEXTS and not isinstance(value, str):
-        raise InputError(f"{name} is no text but {value!r}.", hint="Give a text.", field=name)
+    members = _members(hint)
+    if members and set(members) <= set(PLAIN) and not _is_one_of(value, members):
+        words = " or ".join(PLAIN[each] for each in members)
+        raise InputError(f"{name} is not {words} but {value!r}.", hint=f"Give {words}.", field=name)
     if name in MODELS and not isinstance(value, str):
         kind, method = MODELS[name]
         if not callable(getattr(value, method, None)):
@@ -111,17 +141,23 @@ def _records(hints: Mapping[str, Any]) -> dict[str, type[Record]]:
     """The arguments that are one record, or None, such as options and limits."""
     found: dict[str, type[Record]] = {}
     for name, hint in hints.items():
-        members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-        records = [each for each in members if isinstance(each, type) and issubclass(each, Record)]
+        records = [each for each in _members(hint) if isinstance(each, type) and issubclass(each, Record)]
         if len(records) == 1 and name != "return":
             found[name] = records[0]
     return found
 
 
-def _folder(name: str, value: object) -> Path:
-    if not isinstance(value, str | Path):
-        raise InputError(f"{name} is no path but {value!r}.", hint="Give a text or a Path.", field=name)
-    return Path(value)
+def _members(hint: Any) -> tuple[type, ...]:
+    """The types that an argument may have, but for None."""
+    each = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return tuple(one for one in each if one is not type(None))
+
+
+def _is_one_of(value: object, members: tuple[type, ...]) -> bool:
+    """Whether a value is of one of these types; True is no number, and a whole number is a number."""
+    if isinstance(value, bool):
+        return bool in members
+    return isinstance(value, (*members, int) if float in members else members)
 
 
 def _record(name: str, value: object, record: type[Record]) -> Record:

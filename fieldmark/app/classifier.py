@@ -42,7 +42,10 @@ from fieldmark.tools.runs.run import open_run
 from fieldmark.tools.runs.unchanged import check_unchanged
 
 KIND = "classify"
-UNANSWERED = "No question was answered: see what the endpoint can do with `fieldmark doctor`."
+UNANSWERED = (
+    "No question was answered: see what the endpoint can do with `fieldmark doctor` "
+    "(`probe_endpoint` in Python)."
+)
 
 
 @checked_arguments
@@ -377,7 +380,8 @@ class Classifier:
         }
 
     @classmethod
-    def from_run(cls, run_id: str, *, out: Path | str = Path("runs"), **changed: Any) -> Self:
+    @checked_arguments
+    def from_run(cls, run_id: Path | str, *, out: Path | str = Path("runs"), **changed: Any) -> Self:
         """The classifier of an earlier run, to go on with it: `resolve()` and `aresolve()` do.
 
         Args:
@@ -385,5 +389,5 @@ class Classifier:
             out: Where run folders are.
             changed: Arguments that differ from then, e.g. `limits`.
         """
-        run = RunFolder.open(Path(out), run_id, kind=KIND)
+        run = RunFolder.open(out, run_id, kind=KIND)
         return cls(**{**arguments_of(run), **changed}, out=run.path.parent, earlier=run)

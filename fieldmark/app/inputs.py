@@ -33,6 +33,10 @@ def check_classes(names: Iterable[str]) -> tuple[str, ...]:
         raise ClassNamesError(
             "The class names are a set, whose order changes.", hint='Give a list: classes=["a", "b"].'
         )
+    if not isinstance(names, Iterable):
+        raise ClassNamesError(
+            f"The class names are no list but {names!r}.", hint='Give a list: classes=["a", "b"].'
+        )
     names = tuple(names)
     wrong = [name for name in names if not isinstance(name, str)]
     if wrong:

@@ -313,7 +313,8 @@ class Optimizer:
         return cls(options=options, noun=noun, out=out, **left)
 
     @classmethod
-    def from_run(cls, run_id: str, *, out: Path | str = Path("runs"), **changed: Any) -> Self:
+    @checked_arguments
+    def from_run(cls, run_id: Path | str, *, out: Path | str = Path("runs"), **changed: Any) -> Self:
         """The optimizer of an earlier run, to go on with it: `run` and `arun` do.
 
         Args:
@@ -324,7 +325,7 @@ class Optimizer:
         Raises:
             RunError: There is no such run, it is no prompt search, or its configuration cannot be read.
         """
-        run = RunFolder.open(Path(out), run_id, kind=KIND)
+        run = RunFolder.open(out, run_id, kind=KIND)
         kept: dict[str, Any] = {
             name: value
             for name, value in run.config.options.items()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from fieldmark.cache.bytestore import ByteStore, DiskByteStore, open_byte_store
 from fieldmark.cache.inventory import open_vector_stores
 from fieldmark.cache.vectorstore import DiskVectorStore, VectorStore, open_vector_store
-from fieldmark.records import Price, UsageLimits
+from fieldmark.records import Price, UsageLimits, path_of
 from fieldmark.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ class Stores(AbstractContextManager["Stores"]):
         self._closing.close()
 
 
-def open_stores(home: Path | None = None) -> Stores:
+def open_stores(home: Path | str | None = None) -> Stores:
     """The stores under `home`, by default where the settings say."""
-    return Stores(home or read_settings().home)
+    return Stores(path_of(home, "home") if home else read_settings().home)
 
 
 def open_llm(

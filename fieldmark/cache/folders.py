@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from fieldmark.errors import CacheError
+from fieldmark.errors import CacheError, InputError
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
@@ -20,8 +20,13 @@ def private_folder(folder: str | Path) -> Path:
     Missing parents are made with the same mode. A folder that others may enter is closed to them.
 
     Raises:
+        InputError: It is no path.
         CacheError: It is no folder, cannot be made, or belongs to someone else.
     """
+    if not isinstance(folder, str | Path):
+        raise InputError(
+            f"folder is not a path but {folder!r}.", hint="Give a text or a Path.", field="folder"
+        )
     path = Path(folder).absolute()
     try:
         missing = [path, *path.parents]

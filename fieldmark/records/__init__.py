@@ -1,6 +1,6 @@
 """The frozen records that cross a border of the package, and nothing that acts on them."""
 
-from fieldmark.records._base import Options, Record, wrong_value
+from fieldmark.records._base import Options, Record, path_of, wrong_value
 from fieldmark.records.annotation import Board, Call, ClauseVerdict, Finding, Verdict
 from fieldmark.records.concepts import (
     Clause,
@@ -85,5 +85,6 @@ __all__ = [
     "UsageLimits",
     "Verdict",
     "Version",
+    "path_of",
     "wrong_value",
 ]

@@ -1,6 +1,7 @@
 """The bases of all records: frozen, strict about unknown fields, plain JSON; options raise our error."""
 
 import difflib
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -42,3 +43,14 @@ def wrong_value(record: type[BaseModel], error: ValidationError) -> InputError:
     what = where or record.__name__
     said = f"{what} cannot be {value!r}: {says[:1].lower()}{says[1:]}."
     return InputError(said, field=where.split(".")[0])
+
+
+def path_of(value: object, field: str) -> Path:
+    """A path given as text or `Path`.
+
+    Raises:
+        InputError: It is neither; with the argument's name.
+    """
+    if not isinstance(value, str | Path):
+        raise InputError(f"{field} is not a path but {value!r}.", hint="Give a text or a Path.", field=field)
+    return Path(value)

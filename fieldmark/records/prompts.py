@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self
 from pydantic import Field, ValidationError, model_validator
 
 from fieldmark.errors import InputError
-from fieldmark.records._base import Record
+from fieldmark.records._base import Record, path_of
 from fieldmark.records.names import ClassName, one_name
 
 if TYPE_CHECKING:
@@ -85,9 +85,12 @@ class PromptBook(Record):
             InputError: The file cannot be read, or is no prompt book.
         """
         try:
-            return cls.model_validate_json(Path(path).read_bytes())
+            return cls.model_validate_json(path_of(path, "path").read_bytes())
         except OSError as error:
-            raise InputError(f"The prompt book {str(path)!r} cannot be read: {error.strerror}.") from error
+            raise InputError(
+                f"The prompt book {str(path)!r} cannot be read: {error.strerror}.",
+                hint="A run leaves one, book.json.",
+            ) from error
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
@@ -100,7 +103,7 @@ class PromptBook(Record):
         Raises:
             InputError: The file cannot be written.
         """
-        target = Path(path)
+        target = path_of(path, "path")
         draft = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             draft.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -56,7 +56,7 @@ async def measure(context: BuildContext) -> Measurement:
         raise RunError(
             f"What version {context.version} of {concept.name!r} is built from has changed since: labels, "
             "costs, images, options or models.",
-            hint="Build it again before it is measured. `fieldmark concept build` judges only new images.",
+            hint="Build it again before it is measured. A build judges only new images.",
         )
     labels = {image: label for image, label in blind_labels(concept).items() if label.value != "unsure"}
     hashes = [image for image in labels if image in context.pool.row_of]
@@ -130,7 +130,7 @@ def check_before_look(concept: Concept, version: int, out: Path) -> BuildResult:
     if built is None:
         raise RunError(
             f"Version {version} of {concept.name!r} has no classifier yet.",
-            hint="Run `fieldmark concept build` first.",
+            hint="Build it first: `ConceptBuilder.build`, or `fieldmark concept build`.",
         )
     if version in concept.blind_looks:
         raise RunError(
@@ -151,7 +151,8 @@ def check_enough(truth: Floats) -> None:
     if len(truth) < LEAST or truth.min() == truth.max():
         raise InputError(
             f"The blind test has {len(truth)} labels, {int(truth.sum())} of them in: too few to measure by.",
-            hint=f"Label more of it with `fieldmark concept label`: it takes {LEAST}, in and out among them.",
+            hint=f"It takes {LEAST}, in and out among them: `ConceptConversation.label_blind`, or `fieldmark "
+            "concept label`, asks for more.",
             field="blind",
         )
 

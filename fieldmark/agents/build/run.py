@@ -39,7 +39,7 @@ async def run_build(context: BuildContext) -> BuildResult:
     if not 1 <= context.version <= len(concept.versions):
         raise RunError(
             f"Concept {concept.name!r} has no version {context.version}.",
-            hint="Talk about it first: `fieldmark concept chat`.",
+            hint="Talk about it first: `ConceptConversation.chat`, or `fieldmark concept chat`.",
         )
     name = context.identity
     path = context.folder.path / CHECKPOINT

@@ -105,7 +105,8 @@ def read_built(out: Path) -> BuildResult | None:
         return None
     except (OSError, ValueError) as error:
         raise RunError(
-            f"{out / BUILD} is damaged.", hint="Build it again: `fieldmark concept build`."
+            f"{out / BUILD} is damaged.",
+            hint="Build it again: `ConceptBuilder.build`, or `fieldmark concept build`.",
         ) from error
 
 

@@ -155,7 +155,8 @@ async def _answers(specs: Sequence[QuestionSpec], context: OptimizeContext) -> t
         reason = next(note.reason for note in vital if note.failure)
         raise EndpointError(
             f"The language model could not be asked: {reason}",
-            hint="What was answered is kept; resume the run when `fieldmark doctor` finds no fault.",
+            hint="What was answered is kept; resume the run when `fieldmark doctor` (`probe_endpoint` in "
+            "Python) finds no fault.",
         )
     # A resumed run finds answers in the cache that it asked for itself: its book must be the same.
     return tuple(note.model_copy(update={"cached": False}) for note in notes)

@@ -60,7 +60,8 @@ async def encode(state: ResolveState, runtime: Context) -> Update:
     if state.fresh and not known and all(note.failure == "endpoint" for note in state.fresh):
         raise EndpointError(
             f"No class could be described: {state.fresh[0].reason}",
-            hint="Nothing was lost: `fieldmark doctor` tells what the endpoint can do.",
+            hint="Nothing was lost. `fieldmark doctor` (`probe_endpoint` in Python) tells what the endpoint "
+            "can do.",
         )
     notes = in_plan_order((*known, *settled(state.fresh)), describe_specs(context))
     book = first_book(notes, context)

@@ -235,7 +235,7 @@ class ConceptBuilder:
         if built is None:
             raise RunError(
                 f"Version {self.version} of {self.concept.name!r} has no classifier yet.",
-                hint="Run `fieldmark concept build` first.",
+                hint="Build it first: `ConceptBuilder.build`, or `fieldmark concept build`.",
             )
         target = Path(out).resolve()
         config = self._config(with_onnx=True)
@@ -250,14 +250,17 @@ class ConceptBuilder:
         try:
             return add_onnx(self.out) if with_onnx else read_config(self.out)
         except InputError as error:
-            raise RunError(error.message, hint="Build it again: `fieldmark concept build`.") from error
+            raise RunError(
+                error.message, hint="Build it again: `ConceptBuilder.build`, or `fieldmark concept build`."
+            ) from error
 
     def _kept(self) -> BuildSettings:
         try:
             return BuildSettings.model_validate_json((self.out / SETTINGS).read_bytes())
         except (OSError, ValidationError) as error:
             raise RunError(
-                f"{self.out / SETTINGS} cannot be read.", hint="Build it again: `fieldmark concept build`."
+                f"{self.out / SETTINGS} cannot be read.",
+                hint="Build it again: `ConceptBuilder.build`, or `fieldmark concept build`.",
             ) from error
 
     def _tools(self) -> AbstractAsyncContextManager[ConceptTools]:
@@ -298,7 +301,7 @@ def _existing(concept: Concept, version: int | None) -> int:
     if not count:
         raise InputError(
             f"Concept {concept.name!r} has no definition yet.",
-            hint="Talk about it first: `fieldmark concept chat`.",
+            hint="Talk about it first: `ConceptConversation.chat`, or `fieldmark concept chat`.",
         )
     number = concept.current if version is None else version
     if not 1 <= number <= count:

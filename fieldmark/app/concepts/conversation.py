@@ -326,5 +326,6 @@ def _refuse_another(folder: ConceptFolder) -> None:
         made = folder.load().name
         raise InputError(
             f"There is a concept {made!r} already.",
-            hint=f"Go on with it: fieldmark concept chat {shlex.quote(made)}. Or choose another name.",
+            hint="Go on with it (`ConceptConversation.open`, or "
+            f"`fieldmark concept chat {shlex.quote(made)}`), or choose another name.",
         )

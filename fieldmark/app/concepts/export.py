@@ -85,7 +85,9 @@ def _contents(source: Path) -> tuple[dict[str, bytes], HeadConfig]:
             contents[f"{EXEMPLARS}/{path.name}"] = path.read_bytes()
     except (InputError, OSError) as error:
         said = error.message if isinstance(error, InputError) else f"A file of the build is gone: {error}."
-        raise RunError(said, hint="Build it again: `fieldmark concept build` makes it anew.") from error
+        raise RunError(
+            said, hint="Build it again: `ConceptBuilder.build`, or `fieldmark concept build`."
+        ) from error
     return contents, config
 
 

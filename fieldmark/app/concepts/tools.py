@@ -135,7 +135,9 @@ def open_folder(name: str, *, home: Path | None = None) -> ConceptFolder:
     known = list(filter(None, map(_name_of, concept_folders(root))))
     raise InputError(
         f"There is no concept {name!r}.",
-        hint=f"There are: {', '.join(known[:8])}." if known else "Make one with `fieldmark concept new`.",
+        hint=f"There are: {', '.join(known[:8])}."
+        if known
+        else "Make one: `ConceptConversation.new`, or `fieldmark concept new`.",
     )
 
 

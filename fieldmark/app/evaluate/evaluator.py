@@ -338,7 +338,8 @@ class Evaluator:
         return cls(data=data, options=options.model_copy(update={"methods": methods}), out=out, **left)
 
     @classmethod
-    def from_run(cls, run_id: str, *, out: Path | str = Path("runs"), **changed: Any) -> Self:
+    @checked_arguments
+    def from_run(cls, run_id: Path | str, *, out: Path | str = Path("runs"), **changed: Any) -> Self:
         """The evaluator of an earlier run, to go on with it: `run` and `arun` do.
 
         Args:
@@ -349,7 +350,7 @@ class Evaluator:
         Raises:
             RunError: There is no such run, it is no evaluation, or its configuration cannot be read.
         """
-        run = RunFolder.open(Path(out), run_id, kind=KIND)
+        run = RunFolder.open(out, run_id, kind=KIND)
         kept: dict[str, Any] = {
             name: value for name, value in run.config.options.items() if name not in ("encoder", "device")
         }

@@ -180,7 +180,7 @@ class EvalBench:
         if not bool(ok.all()):
             raise NoImagesError(
                 f"{int((~ok).sum())} of {len(ok)} {what} images could not be encoded.",
-                hint="`fieldmark eval` leaves such images out before it begins; run it again.",
+                hint="A new run leaves such images out before it begins: start one.",
             )
         return rows
 

@@ -80,7 +80,7 @@ def joined(folders: Sequence[RunFolder]) -> list[SettingRuns]:
     if not together:
         raise InputError(
             "There is nothing to join: no folder holds a finished method.",
-            hint="Name folders that `fieldmark eval` made.",
+            hint="Name run folders of `Evaluator` or `fieldmark eval`.",
         )
     return list(together.values())
 

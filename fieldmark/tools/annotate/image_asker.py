@@ -90,5 +90,5 @@ class ImageAsker:
         if not self._answered and failed >= HOPELESS:
             raise EndpointError(
                 f"The model answered none of {failed} questions about images: {error.message}",
-                hint="`fieldmark doctor` tells whether it sees images.",
+                hint="`fieldmark doctor` (`probe_endpoint` in Python) tells whether it sees images.",
             ) from error

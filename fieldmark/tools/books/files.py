@@ -42,7 +42,7 @@ def read_json(path: Path, *, what: str = "The file") -> Any:
             data = b"" if huge else file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise InputError(f"{what} {str(path)!r} cannot be read: {reason}.") from error
+        raise InputError(f"{what} {str(path)!r} cannot be read: {reason}.", hint="Check the path.") from error
     if huge or len(data) > MOST_BYTES:
         refuse(path, f"is larger than {MOST_BYTES // 1024**2} MiB", hint="Is it the right file?")
     try:
@@ -85,7 +85,8 @@ def book_of(value: Any, path: Path) -> PromptBook:
         refuse(
             path,
             f"is no prompt book: {f'{where}: ' if where else ''}{says}",
-            hint="A run leaves one, book.json; `fieldmark book import` makes one of other projects' files.",
+            hint="A run leaves one, book.json; `import_book` or `fieldmark book import` makes one of other "
+            "projects' files.",
         )
     check_text(book.noun, path, "the noun", blank=False)
     for name in book.classes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from fieldmark.errors import InputError
-from fieldmark.records import Origin, Pooling, Prompt, PromptBook
+from fieldmark.records import Origin, Pooling, Prompt, PromptBook, path_of
 from fieldmark.records.names import plain_name
 from fieldmark.tools.books.files import (
     ClassTexts,
@@ -95,12 +95,12 @@ class ExportedBook:
 
 
 def import_book(
-    path: Path,
+    path: Path | str,
     *,
     format: BookFormat | None = None,  # noqa: A002 - the command's own word
     noun: str | None = None,
     after: str = "",
-    class_names: Path | None = None,
+    class_names: Path | str | None = None,
 ) -> ImportedBook:
     """Read a prompt file as a book; classes keep the file's order.
 
@@ -114,6 +114,8 @@ def import_book(
     Raises:
         InputError: The file cannot be read, has another shape or no prompt, or its format cannot be detected.
     """
+    path = path_of(path, "path")
+    class_names = None if class_names is None else path_of(class_names, "class_names")
     value = read_json(path)
     chosen = format or detect_format(value, path)
     if noun is not None and not (noun.strip() and noun.isprintable()):

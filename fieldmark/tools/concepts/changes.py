@@ -1,6 +1,6 @@
 """Changes a concept: each change gives a new record and overwrites nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from fieldmark.errors import InputError
 from fieldmark.records import Clause, Concept, Decision, Definition, DefinitionEdit, Label, Record, Version
@@ -63,13 +63,13 @@ def edited(definition: Definition, edit: DefinitionEdit) -> Definition:
     """
     clauses = {clause.id: clause for clause in definition.clauses}
     if edit.kind in ("drop", "agree") and edit.clause.id not in clauses:
-        raise _unknown_clause(edit.clause.id)
+        raise _unknown_clause(edit.clause.id, clauses)
     if edit.kind in ("add", "reword") and edit.clause.id in clauses:
         raise InputError(f"There is a clause {edit.clause.id!r} already.", hint="Give it a new id.")
     if edit.kind == "reword":
         old = clauses.get(edit.replaces or "")
         if old is None:
-            raise _unknown_clause(edit.replaces or "")
+            raise _unknown_clause(edit.replaces or "", clauses)
         clauses[old.id] = old.model_copy(update={"state": "dropped"})
     state = "dropped" if edit.kind == "drop" else "agreed" if edit.kind == "agree" else edit.clause.state
     clauses[edit.clause.id] = edit.clause.model_copy(update={"state": state})
@@ -120,5 +120,5 @@ def repeats(concept: Concept) -> list[tuple[Label, Label]]:
     return pairs
 
 
-def _unknown_clause(name: str) -> InputError:
-    return InputError(f"There is no clause {name!r}.", hint="`fieldmark concept show` lists them.")
+def _unknown_clause(name: str, known: Collection[str]) -> InputError:
+    return InputError(f"There is no clause {name!r}.", hint=f"There are: {', '.join(known) or 'none'}.")

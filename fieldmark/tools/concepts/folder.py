@@ -130,7 +130,8 @@ class ConceptFolder:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(
-                f"There is no concept in {self.path}.", hint="Make one with `fieldmark concept new`."
+                f"There is no concept in {self.path}.",
+                hint="Make one: `ConceptConversation.new`, or `fieldmark concept new`.",
             ) from None
         except (OSError, ValueError, RecursionError) as error:
             raise self._not_well_formed(name) from error

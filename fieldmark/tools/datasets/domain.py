@@ -133,6 +133,8 @@ def published_dataset(name: str) -> Domain:
     Raises:
         InputError: None is known; the message has the nearest ones.
     """
+    if not isinstance(name, str):
+        raise InputError(f"name is no text but {name!r}.", hint="Give the name of a data set.", field="name")
     wanted = _plain(name)
     for each in domain_ids():
         if _plain(each) == wanted:

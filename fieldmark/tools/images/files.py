@@ -15,7 +15,7 @@ from PIL import Image
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, NoImagesError
 from fieldmark.reading import NotRegularError, open_regular, read_bytes
-from fieldmark.records import SkippedInput
+from fieldmark.records import SkippedInput, path_of
 from fieldmark.records.names import one_name
 from fieldmark.records.predictions import passed_over_in_words
 from fieldmark.tools.images.decode import (
@@ -205,7 +205,7 @@ def read_unchanged(image: ImageFile) -> bytes:
     return data
 
 
-def decode_image(image: ImageFile | Path, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode_image(image: ImageFile | Path | str, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode one image file: first frame, upright, on white where it is transparent.
 
     Args:
@@ -222,11 +222,12 @@ def decode_image(image: ImageFile | Path, *, max_pixels: int = MAX_PIXELS) -> Im
         return image.rgb()
     if isinstance(image, ImageFile):
         return decode_bytes(read_unchanged(image), path=image.path, max_pixels=max_pixels)
+    path = path_of(image, "image")
     try:
-        data = read_bytes(image, most=MOST_BYTES)
+        data = read_bytes(path, most=MOST_BYTES)
     except OSError as error:
-        raise UnusableImageError(image, f"cannot be read ({error.strerror or error})") from error
-    return decode_bytes(data, path=image, max_pixels=max_pixels)
+        raise UnusableImageError(path, f"cannot be read ({error.strerror or error})") from error
+    return decode_bytes(data, path=path, max_pixels=max_pixels)
 
 
 class _Walk:

@@ -90,7 +90,8 @@ class Budget:
         if limits.max_cost is not None and price is None:
             raise SettingsError(
                 "A limit on cost needs the model's price, and none is configured.",
-                hint="Give the price per million tokens, or limit calls or tokens instead.",
+                hint="Set FIELDMARK_PRICE_PROMPT and FIELDMARK_PRICE_COMPLETION (FIELDMARK_VLM_PRICE_… for a "
+                "vision-language model), per million tokens, or limit calls or tokens instead.",
             )
         self._limits = limits
         self._price = price

@@ -214,7 +214,7 @@ class Endpoint:
         except (OpenAIError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise EndpointError(
                 f"The request to {self.name} could not be sent ({type(error).__name__}).",
-                hint="Check the base URL and the key.",
+                hint="Check OPENAI_BASE_URL and OPENAI_API_KEY.",
             ) from None
         completion = _read(raw.http_response, self.hide)
         self.answered = self.answered or completion.fault is None or completion.fault.reason != "not_json"

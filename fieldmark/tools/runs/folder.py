@@ -15,7 +15,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import RunError
-from fieldmark.records import Prediction, PromptBook, RunConfig, RunManifest
+from fieldmark.records import Prediction, PromptBook, RunConfig, RunManifest, path_of
 from fieldmark.tools.images.given_paths import is_there
 from fieldmark.tools.runs.events import Logged
 
@@ -66,10 +66,10 @@ class RunFolder:
         RunError: The folder cannot be created or written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | str) -> None:
+        self.path = path_of(path, "path")
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(
                 f"The run folder {str(path)!r} cannot be created: {error.strerror}.",
@@ -87,7 +87,7 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, parent: Path, run_id: str, *, kind: str | None = None) -> "RunFolder":
+    def open(cls, parent: Path | str, run_id: Path | str, *, kind: str | None = None) -> "RunFolder":
         """Open an earlier run by its id, or by a path to its folder.
 
         Args:
@@ -99,7 +99,9 @@ class RunFolder:
         Raises:
             RunError: There is no such run, or it is of another kind.
         """
-        for path in (parent / run_id, Path(run_id)):
+        parent = path_of(parent, "parent")
+        given = path_of(run_id, "run_id")
+        for path in (parent / given, given):
             if is_there(path / "config.json"):
                 found = cls(path)
                 if kind is not None and found.config.kind != kind:
@@ -110,7 +112,7 @@ class RunFolder:
         known = list(islice((path.name for path in there if kind in (None, _kind_of(path))), 5))
         of_it = f" of {kind}" if kind else ""
         raise RunError(
-            f"There is no run {run_id!r} in {str(parent)!r}.",
+            f"There is no run {str(run_id)!r} in {str(parent)!r}.",
             hint=f"The latest runs{of_it} there: {', '.join(known)}."
             if known
             else f"No run{of_it} is there yet.",

@@ -17,8 +17,14 @@ from fieldmark import (
     Evaluator,
     OptimizeOptions,
     Optimizer,
+    PromptBook,
     ResolveOptions,
+    RunError,
+    RunFolder,
     UsageLimits,
+    decode_image,
+    import_book,
+    open_byte_store,
 )
 from fieldmark.errors import InputError
 
@@ -31,6 +37,11 @@ NAMES = ["finch", "heron"]
         (Classifier, {"classes": NAMES, "clas": 1}, "clas", "Did you mean classes"),
         (Classifier, {}, "classes", "needs classes"),
         (Classifier, {"classes": None}, "classes", "needs classes"),
+        (Classifier, {"classes": NAMES, "report": "maybe"}, "report", "not True or False but"),
+        (Classifier.from_run, {"run_id": 3}, "run_id", "not a path but 3"),
+        (Classifier.from_run, {"run_id": "x", "out": 3}, "out", "not a path but 3"),
+        (Optimizer, {"data": "x", "shots": "many"}, "shots", "not a whole number but"),
+        (Optimizer.from_run, {}, "run_id", "needs run_id"),
         (Classifier, {"classes": NAMES, "clip": 3}, "clip", "neither a name nor a model but 3.*of Encoder"),
         (
             Classifier,
@@ -39,10 +50,10 @@ NAMES = ["finch", "heron"]
             "neither a name nor a model but 3.*of LanguageModel",
         ),
         (Classifier, {"classes": NAMES, "vlm": object()}, "vlm", "neither a name nor a model"),
-        (Classifier, {"classes": NAMES, "noun": 3}, "noun", "no text but 3"),
+        (Classifier, {"classes": NAMES, "noun": 3}, "noun", "not a text but 3"),
         (Classifier, {"classes": NAMES, "progress": 3}, "progress", "cannot be called"),
         (Classifier, {"classes": NAMES, "cache": "on"}, "cache", "cannot be 'on'. It is one of 'use'"),
-        (Classifier, {"classes": NAMES, "home": 3}, "home", "no path"),
+        (Classifier, {"classes": NAMES, "home": 3}, "home", "not a path"),
         (Classifier, {"classes": NAMES, "options": {"max_rounds": -1}}, "max_rounds", "cannot be -1"),
         (Classifier, {"classes": NAMES, "options": {"rounds": 1}}, "rounds", "rounds"),
         (Classifier, {"classes": NAMES, "limits": 3}, "limits", "no UsageLimits"),
@@ -55,7 +66,7 @@ NAMES = ["finch", "heron"]
         (Aviary, {"mistakes": 0.7}, "mistakes", "^mistakes cannot be 0.7"),
         (Aviary, {"settings": ("x",)}, "settings", "no setting 'x'"),
         (ConceptClassifier, {}, "folder", "needs folder"),
-        (ConceptClassifier, {"folder": "x", "home": 3}, "home", "no path"),
+        (ConceptClassifier, {"folder": "x", "home": 3}, "home", "not a path"),
         (ConceptConversation, {"folder": "x", "set": 1}, "set", "Did you mean setup"),
         (ConceptConversation.new, {"name": "x", "pol": "y"}, "pol", "Did you mean pool"),
         (ConceptConversation.open, {"name": "x", "options": {"blind": -1}}, "blind", "cannot be -1"),
@@ -81,3 +92,18 @@ def test_texts_are_taken_for_folders_and_mappings_for_options() -> None:
     assert (made.home, made.out) == (Path("x"), Path("y"))
     assert made.options == ResolveOptions(max_rounds=1)
     assert Evaluator(data="x", out="z").out == Path("z")
+
+
+def test_functions_take_texts_for_paths_and_refuse_what_is_none(tmp_path: Path) -> None:
+    for taken in (import_book, decode_image, PromptBook.load, open_byte_store, RunFolder):
+        with pytest.raises(InputError, match="not a path but 3"):
+            taken(3)
+    assert RunFolder(str(tmp_path / "run")).path == tmp_path / "run"
+    with pytest.raises(RunError, match="There is no run 'x'"):
+        RunFolder.open(str(tmp_path), Path("x"))
+
+
+def test_the_repr_has_what_differs_from_the_defaults() -> None:
+    made = Classifier(classes=NAMES, options=ResolveOptions(max_rounds=1))
+    assert repr(made) == "Classifier(classes=('finch', 'heron'), options=ResolveOptions(max_rounds=1))"
+    assert len(repr(Classifier(classes=[f"class {number}" for number in range(1000)]))) < 200

@@ -144,7 +144,7 @@ def read_config(folder: Path) -> HeadConfig:
     except FileNotFoundError:
         raise InputError(
             f"{folder} holds no exported classifier: {CONFIG} is missing.",
-            hint="Give the folder that `fieldmark concept export` wrote.",
+            hint="Give the folder that `ConceptBuilder.export` or `fieldmark concept export` wrote.",
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
