@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
-from fieldmark.tools.scoring.vectors import Encode, encode_unit, image_steps, unit
+from fieldmark.tools.scoring.side_by_side import side_by_side
+from fieldmark.tools.scoring.vectors import CACHE_ELEMENTS, Encode, encode_unit, image_steps, unit
 
 PairTexts = Mapping[tuple[int, int], tuple[Sequence[str], Sequence[str]]]
 """(i, j) to the sentences of class i and of class j that tell the two apart."""
@@ -126,20 +127,25 @@ def _scores(
     if rivals.shape[1] == classes and bool((rivals == everyone).all()):
         prototypes = torch.cat(
             [
-                _prototypes(own, own.brought_up(index, classes), everyone[None], vectors, place)
+                _prototypes(own.brought_up(index, classes), everyone[None], _own_vectors(own, vectors, place))
                 for index, own in enumerate(sentences)
             ]
         )
         return images @ prototypes.T
     scores = images.new_full((count, classes), -torch.inf)
     rows_of = _rows_by_class(rivals, classes)
-    for index, own in enumerate(sentences):
-        rows = rows_of[index]
+
+    def score(index: int) -> None:
+        own, rows = sentences[index], rows_of[index]
         brought_up = own.brought_up(index, classes)
-        for step in image_steps(len(rows), len(own.texts) + vectors.shape[1] + rivals.shape[1]):
+        local = _own_vectors(own, vectors, place)
+        per_image = len(own.texts) + vectors.shape[1] + rivals.shape[1]
+        for step in image_steps(len(rows), per_image, most=2 * CACHE_ELEMENTS):
             some = rows[step]
-            prototypes = _prototypes(own, brought_up, rivals[some], vectors, place)
+            prototypes = _prototypes(brought_up, rivals[some], local)
             scores[some, index] = (images[some] * prototypes).sum(-1)
+
+    list(side_by_side(score, range(classes)))
     return scores
 
 
@@ -186,14 +192,16 @@ def _sentences_by_class(pairs: PairTexts, default_texts: Sequence[str]) -> list[
     return sentences
 
 
-def _prototypes(
-    own: _ClassSentences, brought_up: Tensor, candidates: Tensor, vectors: Tensor, place: Mapping[str, int]
-) -> Tensor:
-    """Unit vectors [n, D] of one class, given each image's candidates [n, k]."""
+def _own_vectors(own: _ClassSentences, vectors: Tensor, place: Mapping[str, int]) -> Tensor:
+    """Vectors of a class's sentences [texts, D]."""
+    return vectors[torch.tensor([place[text.capitalize()] for text in own.texts])]
+
+
+def _prototypes(brought_up: Tensor, candidates: Tensor, local: Tensor) -> Tensor:
+    """Unit vectors [n, D] of one class from those of its sentences [texts, D], per candidates [n, k]."""
     # Summing the k rows of a 0/1 table says which sentences any rival brings up: the de-duplicated list.
     member = torch.nn.functional.embedding_bag(candidates, brought_up, mode="sum").gt(0)
     member[:, 0] |= ~member.any(dim=1)
-    local = vectors[torch.tensor([place[text.capitalize()] for text in own.texts])]
     return unit(member.to(torch.float32) @ local)
 
 

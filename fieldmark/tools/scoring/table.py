@@ -9,11 +9,14 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.tools.scoring.attribute_evidence import NEVER, AttributeEvidence, ValueLogits, centred
-from fieldmark.tools.scoring.vectors import image_steps
+from fieldmark.tools.scoring.class_fits import ClassEvidence, Rivals, log_fits
+from fieldmark.tools.scoring.side_by_side import side_by_side
+from fieldmark.tools.scoring.vectors import CACHE_ELEMENTS, image_steps
 
 __all__ = ["TableOptions", "TableResult", "centred", "table_rule"]
 
 _LEAST = 1e-6
+_LEAST_TOTAL = 1e-30
 _EM_STEPS = 10
 
 
@@ -109,14 +112,18 @@ class TableResult:
         attributes, values = self.pi.shape
         width = classes.shape[1]
         parts = self.odds.new_zeros(len(rows), width, attributes + (self.names is not None))
-        valued = _valued(self.q)
-        for step in image_steps(len(rows), width * attributes * values):
-            own = classes[step]
-            fit = torch.einsum("ntv,nktv->nkt", self.odds[rows[step]], self.q[own.clamp(min=0)])
-            parts[step, :, :attributes] = fit.clamp(min=_LEAST).log() * valued
+        by_class = self.q.transpose(1, 2).contiguous()
+
+        def fill(step: slice) -> None:
+            own = classes[step].clamp(min=0)
+            odds = self.odds[rows[step]].permute(1, 2, 0)
+            parts[step, :, :attributes] = log_fits(odds, by_class, own.T).transpose(0, 1)
             if self.names is not None:
-                parts[step, :, attributes] = self.names[rows[step]].gather(1, own.clamp(min=0))
-            parts[step] *= (own >= 0)[..., None]
+                parts[step, :, attributes] = self.names[rows[step]].gather(1, own)
+            parts[step] *= (classes[step] >= 0)[..., None]
+
+        steps = image_steps(len(rows), attributes * max(width, values), most=4 * CACHE_ELEMENTS)
+        list(side_by_side(fill, steps))
         return parts
 
     @cached_property
@@ -199,7 +206,7 @@ def table_rule(
         least_pool=options.least_pool,
     )
     names = None if name_scores is None else options.name_weight * name_scores.to(torch.float32)
-    columns = candidates if candidates is not None and candidates.dtype != torch.bool else None
+    rivals = Rivals(candidates, counts.shape[1])
     shares = _Shares(torch.full((classes,), 1.0 / classes), options.uniform_share)
     q = first
     corrections = options.rounds
@@ -207,25 +214,40 @@ def table_rule(
     passes = max(corrections, int(options.share == "pool"))
     for _ in range(passes):
         view = pool.evidence(shares.of_values, q)
-        evidence = _Evidence(counts.shape, shares.log_prior) if corrections else None
-        scores = _score(view, q, names, candidates, evidence)
+        evidence = ClassEvidence(counts.shape, shares.log_prior) if corrections else None
+        scores = rivals.scores(view, q, names, evidence)
         if evidence is not None:
             mean = evidence.total / (evidence.weight[..., None] + options.kappa)
             q = (first.clamp(min=_LEAST).log() + options.kappa * mean + off).softmax(-1)
             q = q * used.any(-1)[:, None]
         if options.share == "pool":
-            shares = _Shares(_mixing_weights(scores, columns, classes), options.uniform_share)
+            shares = _Shares(_mixing_weights(scores, rivals.columns, classes), options.uniform_share)
     view = pool.evidence(shares.of_values, q)
+    seen, odds = _whole(view, cosines.shape, used)
     return TableResult(
-        scores=_score(view, q, names, candidates, None),
-        candidates=columns,
+        scores=rivals.scores(view, q, names, None),
+        candidates=rivals.columns,
         q=q,
         pi=view.pi * used,
         shares=shares.mixing,
-        seen=view.seen * used,
-        odds=view.odds,
+        seen=seen,
+        odds=odds,
         names=names,
     )
+
+
+def _whole(view: AttributeEvidence, shape: torch.Size, used: Tensor) -> tuple[Tensor, Tensor]:
+    """Posterior and bounded odds of all images [N, T, V]."""
+    cells = shape[1] * shape[2]
+    seen, odds = torch.empty(shape[0], cells), torch.empty(shape[0], cells)
+
+    def write(step: slice) -> None:
+        found = view.seen(step)
+        odds[step] = view.odds(found).flatten(0, 1).T
+        seen[step] = found.mul_(used[:, :, None]).flatten(0, 1).T
+
+    list(side_by_side(write, image_steps(shape[0], cells, most=CACHE_ELEMENTS)))
+    return seen.view(shape), odds.view(shape)
 
 
 class _Shares:
@@ -245,15 +267,6 @@ class _Shares:
         self.log_prior = (1 - even) * (uniform_share / classes + (1 - uniform_share) * mixing).log()
 
 
-class _Evidence:
-    """Sums over images of R l [C, T, V] and of R [C, T], and the log prior of classes in R [C]."""
-
-    def __init__(self, shape: torch.Size, log_prior: Tensor) -> None:
-        self.total = torch.zeros(shape)
-        self.weight = torch.zeros(shape[:2])
-        self.log_prior = log_prior
-
-
 def _first_belief(counts: Tensor, used: Tensor, eta: float) -> Tensor:
     squares = counts**2
     total = squares.sum(-1, keepdim=True)
@@ -262,100 +275,36 @@ def _first_belief(counts: Tensor, used: Tensor, eta: float) -> Tensor:
     return torch.where(total > 0, estimate, uniform.expand_as(estimate))
 
 
-def _score(
-    view: AttributeEvidence,
-    q: Tensor,
-    names: Tensor | None,
-    candidates: Tensor | None,
-    evidence: _Evidence | None,
-) -> Tensor:
-    """L [N, k]; adds to `evidence` where given."""
-    if candidates is None or candidates.dtype == torch.bool:
-        return _score_all(view, q, names, candidates, evidence)
-    return _score_some(view, q, names, candidates, evidence)
-
-
-def _score_all(
-    view: AttributeEvidence, q: Tensor, names: Tensor | None, mask: Tensor | None, evidence: _Evidence | None
-) -> Tensor:
-    """L [N, C] over all classes, -inf outside the mask."""
-    odds, logs = view.odds, view.logs
-    images, attributes, _ = odds.shape
-    classes = len(q)
-    by_value = q.permute(1, 2, 0)  # [T, V, C]
-    valued = _valued(q)[:, None, None]
-    scores = odds.new_empty(images, classes)
-    for step in image_steps(images, 3 * attributes * classes):
-        parts = torch.bmm(odds[step].transpose(0, 1), by_value).clamp_(min=_LEAST).log_().mul_(valued)
-        total = parts.sum(0)
-        if names is not None:
-            total = total + names[step]
-        if mask is not None:
-            total = total.masked_fill(~mask[step], -torch.inf)
-        scores[step] = total
-        if evidence is not None:
-            others = torch.sub(total + evidence.log_prior, parts, out=parts).softmax(-1)
-            if mask is not None:
-                others = others.nan_to_num_(0.0)  # images without candidates
-            evidence.total += torch.bmm(others.transpose(1, 2), logs[step].transpose(0, 1)).transpose(0, 1)
-            evidence.weight += others.sum(1).T
-    return scores
-
-
-def _score_some(
-    view: AttributeEvidence, q: Tensor, names: Tensor | None, columns: Tensor, evidence: _Evidence | None
-) -> Tensor:
-    """L [N, k] over each image's candidates, -inf where one is missing."""
-    odds, logs = view.odds, view.logs
-    images, attributes, values = odds.shape
-    width = columns.shape[1]
-    valued = _valued(q)
-    scores = odds.new_empty(images, width)
-    for step in image_steps(images, 2 * width * attributes * values):
-        missing = columns[step] < 0
-        own = columns[step].clamp(min=0)
-        parts = torch.einsum("ntv,nktv->nkt", odds[step], q[own]).clamp(min=_LEAST).log() * valued
-        total = parts.sum(-1)
-        if names is not None:
-            total = total + names[step].gather(1, own)
-        total = total.masked_fill(missing, -torch.inf)
-        scores[step] = total
-        if evidence is not None:
-            others = ((total + evidence.log_prior[own])[..., None] - parts).softmax(1).nan_to_num(0.0)
-            flat = own.reshape(-1)
-            weighted = others[..., None] * logs[step][:, None]
-            evidence.total.index_add_(0, flat, weighted.flatten(0, 1))
-            evidence.weight.index_add_(0, flat, others.flatten(0, 1))
-    return scores
-
-
 def _mixing_weights(scores: Tensor, columns: Tensor | None, classes: int) -> Tensor:
     """The class shares that explain the scores best [C], as if one image more of each class had been seen.
 
     Without these a pool of few images would be taken for one in which the classes it missed are absent.
+    The scores are overwritten.
     """
     shares = torch.full((classes,), 1.0 / classes)
-    counted = scores[~scores.isinf().all(1)]
-    if not len(counted):
+    if not scores.numel():
         return shares
-    own = None if columns is None else columns[~scores.isinf().all(1)].clamp(min=0)
+    best = scores.amax(1, keepdim=True)
+    counted = int((~best.isinf()).sum())
+    if not counted:
+        return shares
+    fits = scores.sub_(best.clamp_(min=torch.finfo(scores.dtype).min)).exp_()
+    own = None if columns is None else columns.clamp(min=0).reshape(-1)
     for _ in range(_EM_STEPS):
-        log_shares = shares.clamp(min=1e-12).log()
-        total = torch.zeros(classes)
-        for step in image_steps(len(counted), 2 * counted.shape[1]):
-            prior = log_shares if own is None else log_shares[own[step]]
-            posterior = (counted[step] + prior).softmax(1)
-            if own is None:
-                total += posterior.sum(0)
-            else:
-                total.index_add_(0, own[step].reshape(-1), posterior.reshape(-1))
-        shares = (total + 1) / (total.sum() + classes)
+        if own is None:
+            share_of = (fits @ shares).clamp_(min=_LEAST_TOTAL).reciprocal_()
+            total = shares * (share_of @ fits)
+        else:
+            weighed = shares[own].view_as(fits).mul_(fits)
+            weighed /= weighed.sum(1, keepdim=True).clamp_(min=_LEAST_TOTAL)
+            total = torch.bincount(own, weighed.view(-1), minlength=classes).to(torch.float32)
+        shares = (total + 1) / (counted + classes)
     return shares
 
 
-def _valued(q: Tensor) -> Tensor:
-    """1 for attributes that have values, 0 for the others [T] float32."""
-    return (q.sum(-1) > 0).any(0).to(torch.float32)
+def _finite(values: Tensor) -> bool:
+    """No mask of the size of the values is made: the least and the largest say it."""
+    return not values.numel() or bool(torch.isfinite(torch.stack(values.aminmax())).all())
 
 
 def _check(
@@ -368,7 +317,7 @@ def _check(
     shapes = f"Cosines {tuple(cosines.shape)} and counts {tuple(counts.shape)}"
     if cosines.ndim != 3 or counts.ndim != 3 or cosines.shape[1:] != counts.shape[1:] or not len(counts):
         raise InputError(f"{shapes} do not fit.", hint="Give cosines [N, T, V] and counts [C, T, V], C > 0.")
-    if bool((counts < 0).any()) or not bool(torch.isfinite(cosines).all()):
+    if bool((counts < 0).any()) or not _finite(cosines):
         raise InputError("Counts are negative or cosines are not finite.", hint="Check how they were made.")
     images, classes = len(cosines), len(counts)
     if reference is not None and (reference.shape[1:] != cosines.shape[1:] or not len(reference)):

@@ -13,6 +13,8 @@ Encode = Callable[[Sequence[str]], Tensor]
 
 STEP_ELEMENTS = 1 << 24
 """Elements of the largest temporary in one step over images (64 MiB of float32)."""
+CACHE_ELEMENTS = 1 << 18
+"""Elements that one core's cache holds (1 MiB of float32): a second pass over them costs little."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,9 @@ def mean_vectors(texts: TextVectors, weights: Tensor | None = None) -> Tensor:
     return total.index_add_(0, texts.group, rows * weights[:, None]) / share[:, None]
 
 
-def image_steps(images: int, elements_per_image: int) -> Iterator[slice]:
-    """Slices over images such that no temporary passes `STEP_ELEMENTS` elements."""
-    step = max(1, STEP_ELEMENTS // max(1, elements_per_image))
+def image_steps(images: int, elements_per_image: int, *, most: int | None = None) -> Iterator[slice]:
+    """Slices over images such that no temporary passes `STEP_ELEMENTS` elements, nor `most` where given."""
+    elements = STEP_ELEMENTS if most is None else min(most, STEP_ELEMENTS)
+    step = max(1, elements // max(1, elements_per_image))
     for start in range(0, images, step):
         yield slice(start, min(images, start + step))

@@ -128,6 +128,24 @@ def test_steps_change_nothing(monkeypatch):
         assert torch.allclose(before.contributions, after.contributions, atol=1e-5)
 
 
+def test_the_number_of_threads_changes_nothing(monkeypatch):
+    cosines, counts = made_up()
+    few = torch.rand(40, 6, generator=torch.Generator().manual_seed(4)).argsort(1)[:, :3]
+    monkeypatch.setattr(vectors, "STEP_ELEMENTS", 500)
+    before = torch.get_num_threads()
+    try:
+        for candidates in (None, few):
+            torch.set_num_threads(1)
+            one = table_rule(cosines, counts, candidates)
+            torch.set_num_threads(3)
+            three = table_rule(cosines, counts, candidates)
+            assert torch.allclose(one.scores, three.scores, atol=1e-6)
+            assert torch.allclose(one.q, three.q, atol=1e-6)
+            assert torch.equal(three.scores, table_rule(cosines, counts, candidates).scores)
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("rounds", [0, 5])
 @pytest.mark.parametrize("share", ["mean", "pool"])
 class TestExtremes:
