@@ -1,6 +1,7 @@
 """The command line: one small file a command, put together here."""
 
 import inspect
+import os
 import signal
 from typing import Annotated
 
@@ -56,6 +57,7 @@ def _flow(app: typer.Typer) -> None:
 
 
 def _root(
+    context: typer.Context,
     debug: Annotated[
         bool,
         typer.Option("--debug", envvar="FIELDMARK_DEBUG", help="Show tracebacks and what libraries log."),
@@ -68,6 +70,10 @@ def _root(
     ] = False,
 ) -> None:
     """Options of every command; `--debug` is read by `GuardedCommands`."""
+    if context.invoked_subcommand != "vllm":  # a server that we start decides for itself
+        # Read by the threads of torch when it is loaded: one that waits for the others sleeps. By default it
+        # spins, and so keeps those it waits for off their cores where other programs compute too.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _version(asked: bool) -> None:
