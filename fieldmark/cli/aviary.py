@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import amount, errors, print_json, words
 from fieldmark.errors import FieldmarkError, InputError
 
 if TYPE_CHECKING:
     from fieldmark.aviary.guide.sight import Sight
     from fieldmark.aviary.world.species import Species
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 def commands() -> typer.Typer:

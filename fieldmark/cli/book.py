@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import amount, errors, print_json, row, table, words
 from fieldmark.errors import InputError
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from fieldmark.tools.books.changes import BookChanges
     from fieldmark.tools.books.files import Count
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 After = Annotated[
     str, typer.Option(help='dclip: put after each descriptor; "." for ImageNet.', show_default="nothing")
 ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import amount, ask, leave, print_json, row, size, table, words
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from fieldmark.cache.bytestore import DiskByteStore
     from fieldmark.cache.vectorstore import DiskVectorStore
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Only = Annotated[
     Literal["answers", "vectors", "pictures"] | None,
     typer.Option(help="Only this kind.", show_default="all"),

@@ -10,7 +10,7 @@ import typer
 from fieldmark.cli.classify_output import as_json, show, show_estimate
 from fieldmark.cli.exit_codes import resumable
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import RUN, Out, Report
+from fieldmark.cli.run_options import RUN, Out, Report, RunJson
 from fieldmark.cli.terminal import leave, print_json, words
 from fieldmark.errors import InputError
 
@@ -165,9 +165,7 @@ def classify(
         ),
     ] = None,
     report: Report = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=RUN)
-    ] = False,
+    json: RunJson = False,
 ) -> None:
     """Label images with look-alike classes: resolve each, or leave it open and say between what.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fieldmark.cli.progress import RUNGS, TerminalProgress
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
 from fieldmark.cli.world_options import takes_world
 from fieldmark.evals.worlds.conditions import CLEAR, DEFAULT
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @takes_world(shown=DEFAULT, panel="The world")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the run's folder.")] = Path("runs"),
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: Json = False,
     seed: Annotated[int, typer.Option(help="Seed of the first species book.")] = 7,
     books: Annotated[int, typer.Option(min=1, max=1000, help="Species books to pool.")] = 1,
     clear: Annotated[

@@ -8,13 +8,13 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import typer
 from rich.text import Text
 
 from fieldmark import __version__
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import amount, leave, print_json, size, words
 from fieldmark.errors import FieldmarkError
 
@@ -49,7 +49,7 @@ class Finding:
 
 
 def doctor(
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """Check Python, torch, the models, the endpoint and the cache; exit code 1 if one of them is broken."""
     findings: list[Finding] = []

@@ -8,7 +8,18 @@ import typer
 
 from fieldmark.cli.exit_codes import option_of, resumable
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import RUN, Out, Report
+from fieldmark.cli.run_options import (
+    DATA,
+    MODELS,
+    RUN,
+    BaseUrl,
+    ListedFrom,
+    MaxCalls,
+    Out,
+    Report,
+    Resume,
+    RunJson,
+)
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
 from fieldmark.errors import InputError
 
@@ -19,7 +30,7 @@ if TYPE_CHECKING:
 AVIARY = "aviary"
 MOST_EDITS = 10
 """The most edits by reflection that are listed; `optimize.json` has all."""
-_DATA, _SEARCH, _MODELS = "The data", "The search", "The models"
+_SEARCH = "The search"
 
 
 def optimize(
@@ -29,36 +40,33 @@ def optimize(
             help="aviary, a folder with one folder a class, a CSV or JSONL list, a CoOp split file, or a "
             "ProAPO dataset folder.",
             show_default=False,
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(help="Where the paths of a list or split file start.", rich_help_panel=_DATA),
-    ] = None,
+    images: ListedFrom = None,
     classes: Annotated[
         str | None,
         typer.Option(
             help="Class names: a,b,c, or a file with one name a line. Else those with images.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
     shots: Annotated[
         int | None,
-        typer.Option(min=1, max=1000, help="Training images a class. \\[default: 1]", rich_help_panel=_DATA),
+        typer.Option(min=1, max=1000, help="Training images a class. \\[default: 1]", rich_help_panel=DATA),
     ] = None,
     species: Annotated[
         int | None,
-        typer.Option(min=3, max=4000, help="Species of the aviary. \\[default: 80]", rich_help_panel=_DATA),
+        typer.Option(min=3, max=4000, help="Species of the aviary. \\[default: 80]", rich_help_panel=DATA),
     ] = None,
     book: Annotated[
-        Path | None, typer.Option(help="Prompt book to start from.", rich_help_panel=_DATA)
+        Path | None, typer.Option(help="Prompt book to start from.", rich_help_panel=DATA)
     ] = None,
     descriptions: Annotated[
         list[Path] | None,
         typer.Option(
             help="File of descriptions to search among, as `book import` reads; may be repeated.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
     seed: Annotated[
@@ -136,42 +144,34 @@ def optimize(
     noun: Annotated[
         str | None,
         typer.Option(
-            help='Generic word for all classes, such as "bird". Else it is asked.', rich_help_panel=_MODELS
+            help='Generic word for all classes, such as "bird". Else it is asked.', rich_help_panel=MODELS
         ),
     ] = None,
     clip: Annotated[
-        str | None, typer.Option(help="CLIP model. Else FIELDMARK_CLIP.", rich_help_panel=_MODELS)
+        str | None, typer.Option(help="CLIP model. Else FIELDMARK_CLIP.", rich_help_panel=MODELS)
     ] = None,
     also_clip: Annotated[
         list[str] | None,
         typer.Option(
-            help="Other CLIP models to measure the book on; may be repeated.", rich_help_panel=_MODELS
+            help="Other CLIP models to measure the book on; may be repeated.", rich_help_panel=MODELS
         ),
     ] = None,
     llm: Annotated[
         str | None,
         typer.Option(
-            help="Language model. Else FIELDMARK_LLM; without one nothing is asked.", rich_help_panel=_MODELS
+            help="Language model. Else FIELDMARK_LLM; without one nothing is asked.", rich_help_panel=MODELS
         ),
     ] = None,
-    base_url: Annotated[
-        str | None, typer.Option(help="The endpoint. Else OPENAI_BASE_URL.", rich_help_panel=_MODELS)
-    ] = None,
-    max_calls: Annotated[
-        int | None, typer.Option(min=0, help="The most questions asked anew.", rich_help_panel=_MODELS)
-    ] = None,
+    base_url: BaseUrl = None,
+    max_calls: MaxCalls = None,
     ceiling: Annotated[
         bool,
         typer.Option(help="Also search with the test images shown, for a bound.", rich_help_panel=RUN),
     ] = False,
     report: Report = None,
     out: Out = Path("runs"),
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=RUN)
-    ] = False,
-    resume: Annotated[
-        str | None, typer.Option(help="Id of an earlier run to go on with.", rich_help_panel=RUN)
-    ] = None,
+    json: RunJson = False,
+    resume: Resume = None,
 ) -> None:
     """Search the text prompts that classify best, by a few labelled images a class.
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldmark.cli.concept.chat import BaseUrl, Json, Llm, Name, Vlm
+from fieldmark.cli.concept.chat import BaseUrl, Llm, Name, Vlm
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import amount, print_json, words
 from fieldmark.errors import EndpointError, LimitReached
 

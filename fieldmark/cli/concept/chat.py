@@ -9,6 +9,7 @@ import typer
 from fieldmark.cli.classify_output import name_some
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import errors, leave, print_json, words
 from fieldmark.errors import LimitReached
 
@@ -26,7 +27,6 @@ Vlm = Annotated[
 ]
 BaseUrl = Annotated[str | None, typer.Option(help="The endpoint. Else the concept's own.")]
 MaxCalls = Annotated[int | None, typer.Option(min=0, help="The most questions to models in this sitting.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 STOPS = {
     "agreement": "two boards in a row changed nothing, and the model agrees with you as well as you do "

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldmark.cli.concept.build import GO_ON, Version, going_on
-from fieldmark.cli.concept.chat import BaseUrl, Json, Name
+from fieldmark.cli.concept.chat import BaseUrl, Name
 from fieldmark.cli.concept.progress import Telling
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import amount, confirmed, errors, print_json, row, table, words
 
 if TYPE_CHECKING:

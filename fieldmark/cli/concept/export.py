@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from fieldmark.cli.concept.build import Version
-from fieldmark.cli.concept.chat import Json, Name
+from fieldmark.cli.concept.chat import Name
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import amount, errors, print_json, words
 
 

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from fieldmark.cli.concept.chat import Answers, Json, Name
+from fieldmark.cli.concept.chat import Answers, Name
 from fieldmark.cli.concept.progress import Telling
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import amount, print_json, words
 from fieldmark.errors import InputError
 

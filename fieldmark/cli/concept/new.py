@@ -8,6 +8,7 @@ import typer
 
 from fieldmark.cli.classify_output import name_some, say_passed_over
 from fieldmark.cli.concept.progress import Telling
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import amount, print_json, words
 
 
@@ -40,7 +41,7 @@ def new(
         int, typer.Option(min=0, max=10_000, help="Images of the blind test, for you to label.")
     ] = 100,
     seed: Annotated[int, typer.Option(help="Decides every draw of images.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """Make a concept: take in its images and set the blind test aside. Asks no language model."""
     with Telling("Reading images") as progress:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldmark.cli.concept.chat import STOPS, Json, Name
+from fieldmark.cli.concept.chat import STOPS, Name
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import amount, print_json, row, table, words
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import typer
 
 from fieldmark.cli.exit_codes import InterruptedRun
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import RUN, Out
+from fieldmark.cli.run_options import RUN, Out, RunJson
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, table, words
 from fieldmark.errors import InputError
 
@@ -106,9 +106,7 @@ def simulate(
         typer.Option(min=1, max=64, help="Processes that owners are shared out to.", rich_help_panel=RUN),
     ] = 2,
     out: Out = Path("runs"),
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=RUN)
-    ] = False,
+    json: RunJson = False,
     resume: Annotated[
         str | None,
         typer.Option(

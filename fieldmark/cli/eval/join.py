@@ -7,6 +7,7 @@ import typer
 
 from fieldmark.cli.eval.show import show, write_report
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import print_json, words
 
 
@@ -17,7 +18,7 @@ def join(
         Path, typer.Option(help="Folder where the runs are, and where the joined one goes.")
     ] = Path("runs"),
     report: Annotated[bool, typer.Option(help="Write report.html and table.md into the new folder.")] = True,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """Put several runs into one table: other methods, seeds or settings of the same data."""
     with TerminalProgress("Joining") as progress:

@@ -10,11 +10,22 @@ from fieldmark.cli.eval.show import show, write_report
 from fieldmark.cli.exit_codes import resumable
 from fieldmark.cli.optimize import split_words, with_aviary
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import RUN, Out, Report
+from fieldmark.cli.run_options import (
+    DATA,
+    MODELS,
+    RUN,
+    BaseUrl,
+    ListedFrom,
+    MaxCalls,
+    Out,
+    Report,
+    Resume,
+    RunJson,
+)
 from fieldmark.cli.terminal import print_json, words
 from fieldmark.errors import InputError
 
-_DATA, _METHODS = "The data", "The methods"
+_METHODS = "The methods"
 
 OF_THE_AVIARY = ("species", "images_per_class", "settings")
 
@@ -27,51 +38,48 @@ def measure(
             help="aviary, a folder with one folder a class, a CSV or JSONL list, a CoOp split file, "
             "CLIP_benchmark's shards, hf:NAME:SPLIT, or with --root the name of a published set.",
             show_default=False,
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
     root: Annotated[
         Path | None,
-        typer.Option(help="Folder of published sets, by their usual names.", rich_help_panel=_DATA),
+        typer.Option(help="Folder of published sets, by their usual names.", rich_help_panel=DATA),
     ] = None,
     domain: Annotated[
         str | None,
         typer.Option(
             help="Published set that --data is to be: classes, order and counts are checked.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
     part: Annotated[
-        bool, typer.Option("--part", help="A part of the published set is meant.", rich_help_panel=_DATA)
+        bool, typer.Option("--part", help="A part of the published set is meant.", rich_help_panel=DATA)
     ] = False,
-    images: Annotated[
-        Path | None,
-        typer.Option(help="Where the paths of a list or split file start.", rich_help_panel=_DATA),
-    ] = None,
+    images: ListedFrom = None,
     pool: Annotated[
         Path | None,
-        typer.Option(help="Folder of unlabelled images, for methods that use some.", rich_help_panel=_DATA),
+        typer.Option(help="Folder of unlabelled images, for methods that use some.", rich_help_panel=DATA),
     ] = None,
     captions: Annotated[
         Path | None,
         typer.Option(
-            help='Captions of the pool, JSONL: {"image": "a.jpg", "caption": "…"}.', rich_help_panel=_DATA
+            help='Captions of the pool, JSONL: {"image": "a.jpg", "caption": "…"}.', rich_help_panel=DATA
         ),
     ] = None,
     tree: Annotated[
         Path | None,
-        typer.Option(help="Hierarchy of the classes, JSON of child to parent.", rich_help_panel=_DATA),
+        typer.Option(help="Hierarchy of the classes, JSON of child to parent.", rich_help_panel=DATA),
     ] = None,
     noun: Annotated[
         str | None,
-        typer.Option(help='Generic word for all classes, such as "bird".', rich_help_panel=_DATA),
+        typer.Option(help='Generic word for all classes, such as "bird".', rich_help_panel=DATA),
     ] = None,
     settings: Annotated[
         str | None,
         typer.Option(
             help="Settings of the aviary, a,b,c: new, known, habitat, taxonomy, vocabulary, or all. "
             "\\[default: new]",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
     shots: Annotated[
@@ -80,17 +88,17 @@ def measure(
             min=0,
             max=1000,
             help="Labelled images a class, for methods that learn. \\[default: 4]",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
     species: Annotated[
         int | None,
-        typer.Option(min=6, max=200, help="Classes of the aviary. \\[default: 80]", rich_help_panel=_DATA),
+        typer.Option(min=6, max=200, help="Classes of the aviary. \\[default: 80]", rich_help_panel=DATA),
     ] = None,
     per_class: Annotated[
         int | None,
         typer.Option(
-            min=1, max=10_000, help="Test images of each aviary class. \\[default: 20]", rich_help_panel=_DATA
+            min=1, max=10_000, help="Test images of each aviary class. \\[default: 20]", rich_help_panel=DATA
         ),
     ] = None,
     methods: Annotated[
@@ -123,23 +131,17 @@ def measure(
     ] = None,
     clip: Annotated[
         str | None,
-        typer.Option(
-            help="CLIP model. Else FIELDMARK_CLIP; aviary for the aviary.", rich_help_panel=_METHODS
-        ),
+        typer.Option(help="CLIP model. Else FIELDMARK_CLIP; aviary for the aviary.", rich_help_panel=MODELS),
     ] = None,
     llm: Annotated[
         str | None,
         typer.Option(
             help="Language model. Else FIELDMARK_LLM; without one, methods that ask are left out.",
-            rich_help_panel=_METHODS,
+            rich_help_panel=MODELS,
         ),
     ] = None,
-    base_url: Annotated[
-        str | None, typer.Option(help="Its endpoint. Else OPENAI_BASE_URL.", rich_help_panel=_METHODS)
-    ] = None,
-    max_calls: Annotated[
-        int | None, typer.Option(min=0, help="The most questions asked anew.", rich_help_panel=_METHODS)
-    ] = None,
+    base_url: BaseUrl = None,
+    max_calls: MaxCalls = None,
     skip_done: Annotated[
         bool,
         typer.Option(
@@ -150,12 +152,8 @@ def measure(
     ] = False,
     report: Report = None,
     out: Out = Path("runs"),
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=RUN)
-    ] = False,
-    resume: Annotated[
-        str | None, typer.Option(help="Id of an earlier run to go on with.", rich_help_panel=RUN)
-    ] = None,
+    json: RunJson = False,
+    resume: Resume = None,
 ) -> None:
     """Measure methods on one data set, in one table.
 

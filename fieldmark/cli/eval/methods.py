@@ -1,14 +1,11 @@
 """`fieldmark eval methods`: lists the methods, and what each needs."""
 
-from typing import Annotated
-
-import typer
-
+from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import print_json, row, table, words
 
 
 def methods(
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """List all methods: their names for --methods, where they come from, what they need."""
     from fieldmark.evals.methods.registry import METHODS
