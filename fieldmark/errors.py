@@ -1,8 +1,11 @@
 """The typed errors of Fieldmark: each says what went wrong and what to do next."""
 
+from datetime import datetime
 from typing import Literal
 
-AnswerFault = Literal["truncated", "refused", "filtered", "empty", "malformed", "off_schema", "not_json"]
+AnswerFault = Literal[
+    "truncated", "refused", "filtered", "broken", "empty", "malformed", "off_schema", "not_json"
+]
 """Why an answer that came back cannot be used."""
 FailureReason = Literal[AnswerFault, "unsendable", "timeout", "connection", "http"]
 """Why a question has no usable answer."""
@@ -89,6 +92,18 @@ class LimitReached(FieldmarkError):
     """The next call would pass a limit on calls, tokens or cost; all that was done is kept."""
 
     exit_code = 3
+
+
+class EndpointBusy(LimitReached):
+    """The endpoint takes no question before a time that it named; all that was done is kept.
+
+    Attributes:
+        until: When it takes questions again, in UTC; `None` where that is not known.
+    """
+
+    def __init__(self, message: str, *, until: datetime | None = None, hint: str = "") -> None:
+        self.until = until
+        super().__init__(message, hint=hint)
 
 
 class ServerError(FieldmarkError):

@@ -1,6 +1,10 @@
 """Reads the environment: the only place that does, used by `fieldmark.app` alone."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
@@ -20,10 +24,15 @@ class Settings(BaseSettings):
     """The encoder used where none is named (`FIELDMARK_CLIP`)."""
     llm: str | None = None
     """The language model used where none is named (`FIELDMARK_LLM`)."""
-    llm_concurrency: int = Field(default=16, ge=1)
-    """The most calls at a time, of either model (`FIELDMARK_LLM_CONCURRENCY`)."""
-    llm_timeout: float = Field(default=60.0, gt=0, allow_inf_nan=False)
-    """The most seconds that an answer may take, of either model (`FIELDMARK_LLM_TIMEOUT`)."""
+    llm_concurrency: int | None = Field(default=None, ge=1)
+    """The most calls at a time, of either model (`FIELDMARK_LLM_CONCURRENCY`); else 16, on this machine 4."""
+    llm_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """The most seconds that an answer may take, of either model (`FIELDMARK_LLM_TIMEOUT`); else 60, on this
+    machine 600."""
+    answer_tokens: int | None = Field(default=None, ge=1)
+    """The least room of an answer in tokens, thinking included (`FIELDMARK_ANSWER_TOKENS`)."""
+    effort: Literal["low", "medium", "high"] | None = None
+    """How long a model that thinks may think (`FIELDMARK_EFFORT`)."""
     device: str = "auto"
     price_prompt: float | None = Field(default=None, ge=0)
     """Price per million prompt tokens; unknown unless set."""
@@ -56,3 +65,22 @@ def read_settings() -> Settings:
             f"The setting {name!r} cannot be used: {first['msg']}.",
             hint=f"Correct or unset FIELDMARK_{name.upper()}.",
         ) from error
+
+
+@contextmanager
+def overridden(**settings: object) -> Iterator[None]:
+    """Have settings win over the environment for a while; those that are None stay as they are.
+
+    They are put into the environment, so that processes that are started meanwhile have them, too.
+    """
+    given = {f"FIELDMARK_{name.upper()}": str(value) for name, value in settings.items() if value is not None}
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

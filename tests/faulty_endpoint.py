@@ -58,6 +58,8 @@ class Reply:
     """Closes the connection in the middle of the body."""
     hang_up: bool = False
     """Closes the connection without a response."""
+    endless: bool = False
+    """Sends the body again and again, in chunks, until the client leaves."""
 
 
 Script = Reply | Callable[[Received], Reply]
@@ -74,10 +76,16 @@ def completion(
     finish_reason: str = "stop",
     refusal: str | None = None,
     usage: Any = (10, 5),
+    thoughts: str | None = None,
     **options: Any,
 ) -> Reply:
-    """A chat completion; `usage` is (prompt, completion) tokens, `None` for none, or anything else as is."""
+    """A chat completion; `usage` is (prompt, completion) tokens, `None` for none, or anything else as is.
+
+    `thoughts` is thinking beside the text.
+    """
     message = {"role": "assistant", "content": text, "refusal": refusal}
+    if thoughts is not None:
+        message["reasoning_content"] = thoughts
     data: dict[str, Any] = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -110,13 +118,16 @@ def web_page(status: int = 200, content_type: str = "text/html") -> Reply:
     return Reply(status, b"<!doctype html><html><body>Welcome!</body></html>", {"content-type": content_type})
 
 
-def accepting(formats: Sequence[str], then: Script, *, status: int = 400) -> Callable[[Received], Reply]:
+def accepting(
+    formats: Sequence[str], then: Script, *, status: int = 400, message: str | None = None
+) -> Callable[[Received], Reply]:
     """Refuses every response format but these ("json_schema", "json_object", "text"), as many servers do."""
 
     def answer(request: Received) -> Reply:
         if request.response_format in formats:
             return then(request) if callable(then) else then
-        return error(status, f"response_format type {request.response_format} is not supported")
+        said = f"response_format type {request.response_format} is not supported"
+        return error(status, said if message is None else message)
 
     return answer
 
@@ -242,7 +253,14 @@ def _handler(endpoint: FaultyEndpoint) -> type[BaseHTTPRequestHandler]:
                 return
             self.send_response(reply.status)
             for name, value in reply.headers.items():
-                self.send_header(name, value)
+                self.send_header(name, value.encode().decode("latin-1"))
+            if reply.endless:
+                self.send_header("transfer-encoding", "chunked")
+                self.end_headers()
+                chunk = b"%x\r\n%b\r\n" % (len(reply.body), reply.body)
+                while not endpoint._stopped.is_set():
+                    self.wfile.write(chunk)
+                return
             self.send_header("content-length", str(len(reply.body)))
             self.end_headers()
             if reply.cut:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from fieldmark.settings import Settings, read_settings
-from fieldmark.tools.llm.endpoint import normal_url
+from fieldmark.tools.llm.address import normal_url
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def choose_models(
     url = base_url or _text(before.get("base_url"))
     if kept is None:
         llm, url = llm or settings.llm, url or settings.base_url
-    elif url and settings.base_url and url == normal_url(settings.base_url):
+    if url and settings.base_url and url == normal_url(settings.base_url):
         url = settings.base_url  # what is kept lacks the user and password that the same address may need
     return ChosenModels(
         clip or _text(before.get("clip")) or settings.clip,

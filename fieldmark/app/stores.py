@@ -112,6 +112,8 @@ def open_llm(
         refresh=cache == "refresh",
         concurrency=settings.llm_concurrency,
         timeout_s=settings.llm_timeout,
+        answer_tokens=settings.answer_tokens,
+        effort=settings.effort,
     )
 
 
@@ -167,8 +169,8 @@ def open_vlm(
         limits: The most that may be spent on both models together.
         cache: "use" it, "refresh" every answer, or leave it "off".
     """
+    from fieldmark.tools.llm.address import normal_url
     from fieldmark.tools.llm.chat import ChatModel
-    from fieldmark.tools.llm.endpoint import normal_url
 
     settings = read_settings()
     llm_url, llm_key = llm[0] or settings.base_url, llm[1] or _secret(settings.api_key)
@@ -191,6 +193,8 @@ def open_vlm(
         refresh=cache == "refresh",
         concurrency=settings.llm_concurrency,
         timeout_s=settings.llm_timeout,
+        answer_tokens=settings.answer_tokens,
+        effort=settings.effort,
     )
 
 

@@ -10,7 +10,7 @@ import typer
 from fieldmark.cli.classify_output import as_json, show, show_estimate
 from fieldmark.cli.exit_codes import resumable
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import RUN, Out, Report, RunJson
+from fieldmark.cli.run_options import RUN, Out, Report, RunJson, asking
 from fieldmark.cli.terminal import leave, print_json, words
 from fieldmark.errors import InputError
 
@@ -24,6 +24,7 @@ _LOOP = "The loop"
 _SPENDING = "Spending"
 
 
+@asking
 def classify(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Image files and folders.", show_default=False)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from fieldmark import __version__
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, asking
 from fieldmark.cli.terminal import amount, leave, print_json, size, words
 from fieldmark.errors import FieldmarkError
 
@@ -48,6 +48,7 @@ class Finding:
     fix: str = ""
 
 
+@asking
 def doctor(
     json: Json = False,
 ) -> None:
@@ -155,7 +156,8 @@ def language_model(settings: "Settings") -> Iterator[Finding]:
     from fieldmark.app import open_llm
     from fieldmark.app.stores import OPENAI
     from fieldmark.cache.bytestore import MemoryByteStore
-    from fieldmark.tools.llm.endpoint import ModelList, normal_url
+    from fieldmark.tools.llm.address import normal_url
+    from fieldmark.tools.llm.endpoint import ModelList
     from fieldmark.tools.llm.probe import EndpointReport, probe_endpoint
 
     async def look() -> "EndpointReport | ModelList | None":
@@ -192,13 +194,19 @@ def language_model(settings: "Settings") -> Iterator[Finding]:
         return
     where = f"{found.model} at {found.url}"
     if not found.answers:
-        says = (
-            found.problem if where in found.problem else f"{where}: {found.problem or 'it gives no answer'}"
-        )
+        says = found.problem if where in found.problem else f"{where}: {found.problem or 'no answer'}"
+        if found.said:
+            says += f" It says: {found.said}"
         yield Finding("language model", "broken", says, found.fix or "Look at the server's log.")
         return
     took = f", first answer after {found.latency_s:.1f} s" if found.latency_s is not None else ""
-    yield Finding("language model", "ok", f"{where} answers{took}")
+    if found.outcome == "off schema":
+        says = f"{where} answers{took}, and not with the JSON that was asked for: {found.said}"
+        yield Finding(
+            "language model", "note", says, "A larger model, or a server that enforces schemas, helps."
+        )
+    else:
+        yield Finding("language model", "ok", f"{where} answers{took}")
     schema = found.json_schema == "yes"
     yield Finding(
         "JSON answers",

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import errors
-from fieldmark.errors import FieldmarkError, LimitReached
+from fieldmark.errors import EndpointBusy, FieldmarkError, LimitReached
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
@@ -80,7 +80,7 @@ def resumable(progress: TerminalProgress, again: Callable[[Path], str]) -> Itera
 
     Raises:
         InterruptedRun: After Ctrl-C.
-        LimitReached: After a limit.
+        LimitReached: After a limit, or where the endpoint asked for a long pause.
     """
     try:
         yield
@@ -92,6 +92,9 @@ def resumable(progress: TerminalProgress, again: Callable[[Path], str]) -> Itera
     except LimitReached as error:
         if progress.run is None:
             raise
+        if isinstance(error, EndpointBusy):
+            hint = f"What was answered is kept. Then go on with: {again(progress.run)}"
+            raise EndpointBusy(error.message, until=error.until, hint=hint) from None
         hint = f"What was answered is kept. Go on with a higher limit: {again(progress.run)} --max-calls …"
         raise LimitReached(error.message, hint=hint) from None
 

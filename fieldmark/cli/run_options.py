@@ -1,7 +1,10 @@
 """Options that several commands have, in the same words."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -34,3 +37,45 @@ Report = Annotated[
     ),
 ]
 """None where it was not given: a resumed run then keeps its choice."""
+
+AnswerTokens = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="The least tokens an answer may take, thinking included. Else FIELDMARK_ANSWER_TOKENS.",
+        show_default=False,
+        rich_help_panel=MODELS,
+    ),
+]
+Effort = Annotated[
+    Literal["low", "medium", "high"] | None,
+    typer.Option(
+        help="How long a model that thinks may think. Else FIELDMARK_EFFORT.",
+        show_default=False,
+        rich_help_panel=MODELS,
+    ),
+]
+
+
+def asking(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that asks a language model the options for how it is asked.
+
+    They are settings while the command runs: every model that it opens reads them, at whatever depth.
+    """
+    added = {"answer_tokens": AnswerTokens, "effort": Effort}
+
+    @functools.wraps(command)
+    def asks(*args: Any, answer_tokens: int | None = None, effort: str | None = None, **options: Any) -> None:
+        from fieldmark.settings import overridden
+
+        with overridden(answer_tokens=answer_tokens, effort=effort):
+            command(*args, **options)
+
+    own = inspect.signature(command)
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in added.items()
+    ]
+    asks.__dict__["__signature__"] = own.replace(parameters=[*own.parameters.values(), *more])
+    asks.__annotations__ = {**command.__annotations__, **added}
+    return asks

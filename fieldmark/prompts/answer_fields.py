@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 class AnswerModel(BaseModel):
     """Base of all answer models: frozen, every field required, unknown fields refused.
 
-    Lengths of texts are checked here rather than in the JSON schema, because strict modes of some
-    endpoints refuse schemas with `minLength` or `maxLength`.
+    Lengths of texts are checked here. The JSON schema only asks for them (`sent_bound`): strict modes of some
+    endpoints refuse schemas with `maxLength`, and what is a little too long can often be mended.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -108,25 +108,43 @@ def limited_text(limit: int) -> Callable[[str], str]:
     return lambda text: _limited(_tidy(text), limit)
 
 
-Phrase = Annotated[str, AfterValidator(_phrase)]
+def sent_bound(length: int, *, with_name: bool = False) -> Any:
+    """A bound on a text that endpoints are asked to keep, so that a grammar ends it.
+
+    Args:
+        length: The most characters.
+        with_name: Whether the text repeats a class name, whose characters do not count.
+    """
+    return Field(json_schema_extra={"maxLength": length, **({"x-with-name": True} if with_name else {})})
+
+
+Phrase = Annotated[str, AfterValidator(_phrase), sent_bound(MAX_LENGTH)]
 """A noun phrase that fits "which has ...": lead-ins ("which has") and full stops are taken off."""
-Word = Annotated[str, AfterValidator(_word)]
+Word = Annotated[str, AfterValidator(_word), sent_bound(MAX_WORD_LENGTH)]
 """A word or short phrase that fits "a photo of a ...": articles and full stops are taken off."""
 KindName = Annotated[
-    str, AfterValidator(lambda text: _limited(_without_article(text), MAX_LENGTH + MAX_NAME_LENGTH))
+    str,
+    AfterValidator(lambda text: _limited(_without_article(text), MAX_LENGTH + MAX_NAME_LENGTH)),
+    sent_bound(MAX_LENGTH, with_name=True),
 ]
 """As `Word`, but with room for a whole class name in it: "male veyzan heron"."""
-AttributeName = Annotated[str, AfterValidator(_attribute)]
+AttributeName = Annotated[str, AfterValidator(_attribute), sent_bound(MAX_LENGTH)]
 """What an attribute is called: "bill colour"."""
-Caption = Annotated[str, AfterValidator(lambda text: _limited(_tidy(text), MAX_LENGTH + MAX_NAME_LENGTH))]
+Caption = Annotated[
+    str,
+    AfterValidator(lambda text: _limited(_tidy(text), MAX_LENGTH + MAX_NAME_LENGTH)),
+    sent_bound(MAX_LENGTH, with_name=True),
+]
 """A sentence that captions a photo of a class."""
-Prose = Annotated[str, AfterValidator(_prose)]
+Prose = Annotated[str, AfterValidator(_prose), sent_bound(MAX_PROSE_LENGTH)]
 """A free sentence or two; may be empty."""
 Confidence = Annotated[int, BeforeValidator(_percent(50)), Field(ge=50, le=100)]
 """How sure an answer is of the one of two sides that it takes, in percent."""
 Percent = Annotated[int, BeforeValidator(_percent(0)), Field(ge=0, le=100)]
 """How sure an answer is of one of many choices, in percent."""
-ClassName = Annotated[str, AfterValidator(lambda text: _limited(text, MAX_NAME_LENGTH))]
+ClassName = Annotated[
+    str, AfterValidator(lambda text: _limited(text, MAX_NAME_LENGTH)), sent_bound(40, with_name=True)
+]
 """A class name repeated by the answer, untouched."""
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from fieldmark.prompts.answer_fields import AnswerModel, distinct_classes, evenly_spaced
+from fieldmark.prompts.answer_fields import AnswerModel, distinct_classes, evenly_spaced, sent_bound
 from fieldmark.prompts.loader import question_from
 from fieldmark.records.questions import Question
 
@@ -28,7 +28,10 @@ class Noun(AnswerModel):
     """The generic word for all classes."""
 
     noun: Annotated[
-        str, AfterValidator(_noun), Field(description="One or two words, singular, without article.")
+        str,
+        AfterValidator(_noun),
+        sent_bound(60),
+        Field(description="One or two words, singular, without article."),
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from fieldmark.prompts.answer_fields import AnswerModel, at_most, tidy_text
+from fieldmark.prompts.answer_fields import AnswerModel, at_most, sent_bound, tidy_text
 from fieldmark.prompts.loader import question_from
 from fieldmark.prompts.scope import answer_rows, clause_rows, named
 from fieldmark.records.annotation import Call, Finding
@@ -15,6 +15,8 @@ from fieldmark.records.questions import Question
 
 PROMPT_ID = "refine.v1"
 MAX_EDITS = 6
+
+_Text = Annotated[str, AfterValidator(tidy_text(300)), sent_bound(300)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +42,14 @@ class ProposedEdit(AnswerModel):
     """One change of the definition."""
 
     kind: Annotated[Literal["add", "reword", "drop"], Field(description="add, reword or drop.")]
-    clause: Annotated[str, AfterValidator(tidy_text(60)), Field(description="Id of the clause, or empty.")]
+    clause: Annotated[
+        str, AfterValidator(tidy_text(60)), sent_bound(60), Field(description="Id of the clause, or empty.")
+    ]
     role: Annotated[
         Literal["necessary", "positive", "negative", ""], Field(description="Role of the clause, or empty.")
     ]
-    text: Annotated[str, AfterValidator(tidy_text(300)), Field(description="The clause, or empty.")]
-    why: Annotated[str, AfterValidator(tidy_text(300)), Field(description="Which examples it mends.")]
+    text: Annotated[_Text, Field(description="The clause, or empty.")]
+    why: Annotated[_Text, Field(description="Which examples it mends.")]
 
 
 class Edits(AnswerModel):

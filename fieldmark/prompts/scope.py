@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from fieldmark.errors import InputError
-from fieldmark.prompts.answer_fields import AnswerModel, at_most, limited_text
+from fieldmark.prompts.answer_fields import AnswerModel, at_most, limited_text, sent_bound
 from fieldmark.prompts.loader import question_from
 from fieldmark.records.concepts import Clause, ClauseRole
 from fieldmark.records.questions import Question
@@ -16,9 +16,9 @@ MAX_CLAUSES = 8
 MAX_QUESTIONS = 8
 MAX_OPTIONS = 4
 
-Sentence = Annotated[str, AfterValidator(limited_text(300))]
+Sentence = Annotated[str, AfterValidator(limited_text(300)), sent_bound(300)]
 """One clause or question."""
-ShortText = Annotated[str, AfterValidator(limited_text(120))]
+ShortText = Annotated[str, AfterValidator(limited_text(120)), sent_bound(120)]
 """A noun phrase or an option."""
 
 

@@ -12,6 +12,7 @@ from fieldmark.prompts.answer_fields import (
     distinct_classes,
     evenly_spaced,
     limited_text,
+    sent_bound,
 )
 from fieldmark.prompts.class_questions import PLACE, has_one_place, with_plain_place
 from fieldmark.prompts.distinct_texts import distinct_texts
@@ -23,7 +24,7 @@ PROMPT_ID = "task_questions.v1"
 MAX_NAMES = 60
 """The most class names that the question lists; of more, evenly spaced ones."""
 
-_Asked = Annotated[str, AfterValidator(limited_text(300)), AfterValidator(with_plain_place)]
+_Asked = Annotated[str, AfterValidator(limited_text(300)), AfterValidator(with_plain_place), sent_bound(300)]
 
 
 class TaskQuestions(AnswerModel):

@@ -9,7 +9,7 @@ class Usage(Record):
     """Language-model use. Prices are unknown (`None`), never 0, where none is configured."""
 
     requests: int = 0
-    """Fresh questions that got a usable answer or a final failure (HTTP tries are not counted apart)."""
+    """Fresh questions that got a usable answer or a final failure."""
     cached: int = 0
     """Questions answered from the cache."""
     failed: int = 0
@@ -18,6 +18,10 @@ class Usage(Record):
     completion_tokens: int = 0
     unreported: int = 0
     """Fresh answers whose endpoint reported no token usage (counted by estimate)."""
+    http_tries: int = 0
+    """HTTP requests for answers: questions asked again and retries of a request are among them."""
+    widened: int = 0
+    """Questions asked again with more room, since their answer was cut off."""
     cost: float | None = None
     """Of all of it; `None` where that of some call is unknown, and where nothing was asked."""
 
@@ -37,6 +41,8 @@ class Usage(Record):
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
             unreported=self.unreported + other.unreported,
+            http_tries=self.http_tries + other.http_tries,
+            widened=self.widened + other.widened,
             cost=cost,
         )
 

@@ -24,7 +24,7 @@ def test_the_message_and_the_hint_are_apart_and_together(kind: type[FieldmarkErr
     error = kind("It broke.", hint="Mend it.", **more)
     assert (error.message, error.hint, str(error)) == ("It broke.", "Mend it.", "It broke. Mend it.")
     assert str(kind("It broke.", **more)) == "It broke."
-    assert kind.exit_code == (3 if kind is LimitReached else 2)
+    assert kind.exit_code == (3 if issubclass(kind, LimitReached) else 2)
 
 
 def test_a_failed_question_has_a_reason_a_program_can_read() -> None:

@@ -12,7 +12,13 @@ from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import QuestionFailed, SettingsError
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.settings import read_settings
-from fieldmark.tools.llm.chat import CONCURRENCY, TIMEOUT_S, concurrency_of
+from fieldmark.tools.llm.chat import (
+    CONCURRENCY,
+    LOCAL_CONCURRENCY,
+    LOCAL_TIMEOUT_S,
+    TIMEOUT_S,
+    concurrency_of,
+)
 from tests.faulty_endpoint import FaultyEndpoint, Reply
 
 
@@ -24,7 +30,29 @@ def test_without_an_environment_there_are_defaults(monkeypatch: pytest.MonkeyPat
     assert settings.llm is settings.base_url is settings.api_key is None
     assert settings.price_prompt is settings.price_completion is None
     assert settings.device == "auto"
-    assert (settings.llm_concurrency, settings.llm_timeout) == (CONCURRENCY, TIMEOUT_S)
+    assert settings.llm_concurrency is settings.llm_timeout is None
+    assert settings.answer_tokens is settings.effort is None
+
+
+@pytest.mark.parametrize(
+    ("url", "concurrency", "timeout_s"),
+    [
+        ("http://127.0.0.1:8000/v1", LOCAL_CONCURRENCY, LOCAL_TIMEOUT_S),
+        ("http://localhost:11434/v1", LOCAL_CONCURRENCY, LOCAL_TIMEOUT_S),
+        ("http://[::1]:8000/v1", LOCAL_CONCURRENCY, LOCAL_TIMEOUT_S),
+        ("https://model.invalid/v1", CONCURRENCY, TIMEOUT_S),
+        (None, CONCURRENCY, TIMEOUT_S),
+    ],
+)
+async def test_a_server_on_this_machine_gets_time(
+    url: str | None, concurrency: int, timeout_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_llm("m", MemoryByteStore(), base_url=url, api_key="k") as llm:
+        assert concurrency_of(llm) == concurrency
+        assert llm.endpoint.timeout_s == timeout_s
+    monkeypatch.setenv("FIELDMARK_LLM_TIMEOUT", "7")
+    async with open_llm("m", MemoryByteStore(), base_url=url, api_key="k") as llm:
+        assert llm.endpoint.timeout_s == 7
 
 
 def test_the_environment_is_read_anew_each_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -72,6 +100,7 @@ async def test_a_slow_model_is_given_time_and_a_small_server_is_not_overrun(
                 with pytest.raises(QuestionFailed) as caught:
                     await model.ask(ask_noun(["heron"]))
                 assert caught.value.reason == "timeout"
+                assert "within 0.2 s (FIELDMARK_LLM_TIMEOUT)" in caught.value.message
 
 
 @pytest.mark.parametrize("value", ["cheap", "-1"])

@@ -40,6 +40,7 @@ class OptimizeContext:
         operators: What a generation tries.
         progress: Shows progress.
         endpoint_down: Why the endpoint cannot be asked any more; empty while it can.
+        endpoint_busy: That it asked for a long pause, and until when; empty where it did not.
         memo: What was computed from stored values and would be computed again.
         clock: Seconds by what they were spent on.
         slots: Lets as many questions pass at a time as the model takes.
@@ -59,6 +60,7 @@ class OptimizeContext:
     operators: tuple[Operator, ...] = OPERATORS
     progress: Progress = no_progress
     endpoint_down: str = ""
+    endpoint_busy: str = ""
     memo: dict[str, object] = field(default_factory=dict)
     clock: dict[str, float] = field(default_factory=dict)
     slots: asyncio.Semaphore = field(init=False, repr=False)

@@ -14,7 +14,7 @@ from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.pool import start_book
 from fieldmark.agents.shared.ask import ask_all
 from fieldmark.agents.shared.notes import Note, Notebook
-from fieldmark.errors import EndpointError, LimitReached
+from fieldmark.errors import EndpointBusy, EndpointError, LimitReached
 from fieldmark.records import QuestionSpec
 from fieldmark.tools.scoring.prototype import class_prototypes
 from fieldmark.tools.search.generation import search_seed
@@ -140,6 +140,7 @@ async def _answers(specs: Sequence[QuestionSpec], context: OptimizeContext) -> t
     The question for domain words is never what stops a run: the search can do without.
 
     Raises:
+        EndpointBusy: The endpoint asked for a long pause; the run can be resumed after it.
         LimitReached: A limit kept questions back; those answered are cached, and the run can be resumed.
         EndpointError: The endpoint cannot be asked, or answered none of several.
     """
@@ -150,6 +151,11 @@ async def _answers(specs: Sequence[QuestionSpec], context: OptimizeContext) -> t
         raise LimitReached(
             f"A limit was reached: {failures.count('limit')} of {len(vital)} questions were not asked.",
             hint="What was answered is kept; resume the run with a higher limit.",
+        )
+    if "busy" in failures:
+        raise EndpointBusy(
+            next(note.reason for note in vital if note.failure == "busy"),
+            hint="What was answered is kept; resume the run after that.",
         )
     if "endpoint" in failures or (len(vital) > 1 and set(failures) == {"unanswered"}):
         reason = next(note.reason for note in vital if note.failure)

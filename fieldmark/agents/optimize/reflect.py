@@ -113,8 +113,8 @@ async def reflect_on(
         return pool, vectors, earlier.model_copy(update={"suggestions": ()})
     specs = _questions(book, pool, vectors, earlier, context)
     notes = await ask_all(specs, context)
-    ends = [note.reason for note in notes if note.failure in ("limit", "endpoint")]
-    put = [note for note in notes if note.failure not in ("limit", "endpoint")]
+    ends = [note.reason for note in notes if note.failure in ("limit", "busy", "endpoint")]
+    put = [note for note in notes if note.failure not in ("limit", "busy", "endpoint")]
     dropped = Counter(earlier.dropped)
     for note in put:
         dropped.update(note.dropped)

@@ -50,6 +50,8 @@ class ResolveContext:
     slots: asyncio.Semaphore = field(init=False, repr=False)
     endpoint_down: str = ""
     """Why the endpoint cannot be asked any more in this process; empty while it can."""
+    endpoint_busy: str = ""
+    """That the endpoint asked for a long pause, and until when; empty where it did not."""
     memo: dict[str, object] = field(default_factory=dict)
     """What was computed from stored arrays and would be computed again: read-through, never the only copy."""
 

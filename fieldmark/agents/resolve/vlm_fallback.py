@@ -7,7 +7,7 @@ from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.finish import RunOutcome, predict, table_of
 from fieldmark.agents.resolve.rescoring import ScoredTable
 from fieldmark.agents.resolve.state import Look, LookFailure, Looks
-from fieldmark.errors import EndpointError, LimitReached
+from fieldmark.errors import EndpointBusy, EndpointError, LimitReached
 from fieldmark.prompts.choose import DisputedAttribute, ask_choose, chosen
 from fieldmark.tools.annotate.concurrency import map_concurrently
 from fieldmark.tools.annotate.image_asker import ImageAsker
@@ -95,11 +95,11 @@ async def look_at(
             return Look(image=item.image.content_hash, failure=stopped)
         try:
             return await _look(item, asker, context.options.noun)
-        except LimitReached:
-            stopped = "limit"
-        except EndpointError as error:
+        except (EndpointBusy, EndpointError) as error:
             stopped = "endpoint"
             context.progress(LookingStopped(reason=error.message))
+        except LimitReached:
+            stopped = "limit"
         return Look(image=item.image.content_hash, failure=stopped)
 
     def tell(done: int, of: int) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from fieldmark.agents.shared.notes import FailureKind, Note
 from fieldmark.cache.arrays import ArrayStore
-from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
+from fieldmark.errors import EndpointBusy, EndpointError, LimitReached, QuestionFailed
 from fieldmark.prompts.question_kind import PlannedQuestion
 from fieldmark.prompts.registry import kind_of
 from fieldmark.records import QuestionSpec
@@ -28,6 +28,7 @@ class AskingContext(Protocol):
     """What asking needs of a run's context, whichever graph it belongs to."""
 
     endpoint_down: str
+    endpoint_busy: str
 
     @property
     def llm(self) -> LanguageModel | None:
@@ -93,6 +94,9 @@ async def _ask(spec: QuestionSpec, context: AskingContext) -> Note:
     question = kind.ask(planned)
     try:
         answer = await context.llm.ask(question)
+    except EndpointBusy as error:
+        context.endpoint_busy = error.message
+        return _failed(spec, "busy", error.message, context)
     except LimitReached as error:
         return _failed(spec, "limit", error.message, context)
     except EndpointError as error:

@@ -6,9 +6,9 @@ from typing import Literal
 from fieldmark.records import AnswerStatements, AttributeVote, Origin, Prompt, QuestionSpec, Record
 from fieldmark.tools.books.wording import descriptor_text
 
-FailureKind = Literal["question", "unanswered", "limit", "endpoint"]
+FailureKind = Literal["question", "unanswered", "limit", "busy", "endpoint"]
 """Why a question brought nothing: its answer was no good; the endpoint failed it, as it might not another
-time; a limit or a dead endpoint kept it back."""
+time; a limit, or an endpoint that asked for a long pause or is gone, kept it back."""
 
 
 class Note(AnswerStatements):
@@ -67,7 +67,7 @@ def settled(notes: Sequence[Note]) -> tuple[Note, ...]:
     What a limit or a dead endpoint kept back stays askable, and with it what the endpoint left unanswered
     while it was dying. An endpoint that fails a question now and then does not stop the others.
     """
-    open_still = ("limit", "endpoint", "unanswered") if halted(notes) else ()
+    open_still = ("limit", "busy", "endpoint", "unanswered") if halted(notes) else ()
     return tuple(note for note in notes if note.failure not in open_still)
 
 
@@ -82,4 +82,5 @@ def halted(notes: Sequence[Note]) -> Literal["budget", "endpoint"] | None:
     failures = {note.failure for note in notes}
     if "limit" in failures:
         return "budget"
-    return "endpoint" if "endpoint" in failures or (failures == {"unanswered"} and len(notes) > 1) else None
+    gone = failures & {"busy", "endpoint"} or (failures == {"unanswered"} and len(notes) > 1)
+    return "endpoint" if gone else None

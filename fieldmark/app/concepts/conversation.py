@@ -35,6 +35,7 @@ from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import DefinitionChange, difference, rolled_back
 from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
 from fieldmark.tools.images.files import ImageFile, with_files
+from fieldmark.tools.llm.address import read_address
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import Progress, no_progress
@@ -121,6 +122,8 @@ class ConceptConversation:
         found = with_files(find_given(pool), path / PICTURES)
         models = ConceptModels.of(clip=clip, llm=llm, vlm=vlm)
         chosen = choose_models(clip=name_of(clip))
+        if base_url:
+            read_address(base_url)
         setup = ConceptSetup(clip=chosen.clip, llm=name_of(llm), vlm=name_of(vlm), base_url=base_url)
         with open_stores(home) as stores:
             encoder = stores.encoder_of(models.clip, setup.clip, device=chosen.device)

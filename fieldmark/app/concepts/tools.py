@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_serializer
 from torch import Tensor
 
 from fieldmark.agents.build.sample import free_rows
@@ -27,6 +27,7 @@ from fieldmark.tools.concepts.folder import ConceptFolder, concept_folders, slug
 from fieldmark.tools.concepts.pool import ImagePool, open_pool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.images.given_paths import as_text
+from fieldmark.tools.llm.address import normal_url
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import (
@@ -51,6 +52,11 @@ class ConceptSetup(Record):
     vlm: str | None = None
     """The language model where not given; `NO_VLM` for none."""
     base_url: str | None = None
+    """Their endpoint; a user and password in it are not kept."""
+
+    @field_serializer("base_url")
+    def _without_password(self, url: str | None) -> str | None:
+        return url and normal_url(url)
 
     def changed(self, *, llm: str | None, vlm: str | None, base_url: str | None) -> "ConceptSetup":
         """The setup with what was given now in the place of what was kept."""

@@ -28,9 +28,8 @@ from fieldmark.evals.table.test_set import TestSet
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import UsageLimits
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
-from fieldmark.tools.clip.weakened import weakened
+from fieldmark.tools.llm.address import normal_url
 from fieldmark.tools.llm.chat import LanguageModel
-from fieldmark.tools.llm.endpoint import normal_url
 from fieldmark.tools.llm.scripted import scripted_notes
 from fieldmark.tools.runs.events import Progress, TableStarted, no_progress
 from fieldmark.tools.runs.folder import RunFolder
@@ -238,7 +237,7 @@ class Evaluator:
                 task = Evaluation(
                     test=test,
                     methods=methods,
-                    encoder=weakened(encoder, test.weakness),
+                    encoder=encoder,
                     llm=llm,
                     folder=run,
                     options=self.options,

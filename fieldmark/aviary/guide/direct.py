@@ -8,8 +8,9 @@ from fieldmark.aviary.guide.guide import MODEL_NAME, Guide, UnknownQuestionError
 from fieldmark.aviary.guide.picture_questions import DeclinedError
 from fieldmark.errors import QuestionFailed
 from fieldmark.records import Question
+from fieldmark.tools.llm.answer_schema import strict_schema
 from fieldmark.tools.llm.answer_store import ModelAnswer, answer_key
-from fieldmark.tools.llm.answers import read_answer, strict_schema
+from fieldmark.tools.llm.answers import read_answer
 
 T = TypeVar("T", bound=BaseModel)
 

@@ -10,7 +10,7 @@ import typer
 from fieldmark.cli.concept.chat import BaseUrl, Llm, Name, Vlm
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, asking
 from fieldmark.cli.terminal import amount, print_json, words
 from fieldmark.errors import EndpointError, LimitReached
 
@@ -22,6 +22,7 @@ Version = Annotated[int | None, typer.Option(min=1, help="Version of the definit
 GO_ON = "The same command goes on where it was."
 
 
+@asking
 def build(
     name: Name,
     version: Version = None,

@@ -9,7 +9,7 @@ import typer
 from fieldmark.cli.classify_output import name_some
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, asking
 from fieldmark.cli.terminal import errors, leave, print_json, words
 from fieldmark.errors import LimitReached
 
@@ -41,6 +41,7 @@ STOPS = {
 """Why a conversation ended, in words."""
 
 
+@asking
 def chat(
     name: Name,
     questions: Annotated[int, typer.Option(min=0, help="The most questions about the concept.")] = 6,
@@ -70,6 +71,7 @@ def chat(
     )
 
 
+@asking
 def board(
     name: Name,
     answers: Answers = None,

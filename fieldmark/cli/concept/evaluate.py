@@ -9,7 +9,7 @@ import typer
 from fieldmark.cli.concept.build import GO_ON, Version, going_on
 from fieldmark.cli.concept.chat import BaseUrl, Name
 from fieldmark.cli.concept.progress import Telling
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, asking
 from fieldmark.cli.terminal import amount, confirmed, errors, print_json, row, table, words
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ JUDGES = {
 }
 
 
+@asking
 def evaluate(
     name: Name,
     version: Version = None,

@@ -21,15 +21,17 @@ from fieldmark.cli.run_options import (
     Report,
     Resume,
     RunJson,
+    asking,
 )
 from fieldmark.cli.terminal import print_json, words
-from fieldmark.cli.world_options import PER_CLASS, takes_world
 from fieldmark.errors import InputError
 
 _METHODS = "The methods"
 
+OF_THE_AVIARY = ("species", "images_per_class", "settings")
 
-@takes_world(other_names=PER_CLASS)
+
+@asking
 def measure(
     ctx: typer.Context,
     data: Annotated[
@@ -91,6 +93,16 @@ def measure(
             rich_help_panel=DATA,
         ),
     ] = None,
+    species: Annotated[
+        int | None,
+        typer.Option(min=6, max=200, help="Classes of the aviary. \\[default: 80]", rich_help_panel=DATA),
+    ] = None,
+    per_class: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10_000, help="Test images of each aviary class. \\[default: 20]", rich_help_panel=DATA
+        ),
+    ] = None,
     methods: Annotated[
         str | None,
         typer.Option(
@@ -144,15 +156,14 @@ def measure(
     out: Out = Path("runs"),
     json: RunJson = False,
     resume: Resume = None,
-    *,
-    world: dict[str, Any],
 ) -> None:
     """Measure methods on one data set, in one table.
 
     Exit codes: 0 done; 2 wrong input; 3 stopped by a limit; 130 Ctrl-C. A stopped run goes on with --resume.
     """
     chosen: dict[str, Any] = {
-        "data": data, "settings": split(settings), "shots": shots, **world,
+        "data": data, "settings": split(settings), "shots": shots, "species": species,
+        "images_per_class": per_class,
         "root": root, "domain": domain, "part": part or None, "images": images, "pool": pool,
         "captions": captions, "tree": tree, "noun": noun, "llm": llm, "base_url": base_url,
         "methods": split(methods), "baseline": baseline, "seeds": seeds, "seed": seed, "clip": clip,
@@ -180,7 +191,7 @@ def measure(
         evaluator = (
             Evaluator.from_run(resume, out=out)
             if resume is not None
-            else Evaluator.from_options(with_aviary(given, ("settings", *world)), out=out)
+            else Evaluator.from_options(with_aviary(given, OF_THE_AVIARY), out=out)
         )
         if max_calls is not None:
             evaluator.limits = UsageLimits(max_calls=max_calls)

@@ -5,7 +5,7 @@ import torch
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.run import run_resolve
-from fieldmark.errors import EndpointError, LimitReached
+from fieldmark.errors import EndpointBusy, EndpointError, LimitReached
 from fieldmark.evals.demo.ladder import World, everything
 from fieldmark.evals.methods.clip import by_texts
 from fieldmark.evals.methods.fudd import PAIRS, k_best
@@ -38,6 +38,8 @@ async def by_resolving(bench: EvalBench) -> MethodScores:
     state = await run_resolve(context)
     if state.stop_reason == "budget":
         raise LimitReached("A limit stopped the resolve loop.", hint="Resume the run with a higher limit.")
+    if state.stop_reason == "endpoint" and context.endpoint_busy:
+        raise EndpointBusy(context.endpoint_busy, hint="Resume the run after that.")
     if state.stop_reason == "endpoint":
         raise EndpointError(context.endpoint_down or "The endpoint stopped answering the resolve loop.")
     scores = torch.from_numpy(context.arrays.get(state.scores))

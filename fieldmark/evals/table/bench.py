@@ -41,6 +41,7 @@ class EvalBench:
         progress: Shows progress.
         slots: Lets as many questions pass at a time as the model takes.
         endpoint_down: Why the endpoint cannot be asked any more; empty while it can.
+        endpoint_busy: That it asked for a long pause, and until when; empty where it did not.
         notes: What a reader must know of how the method went; a method may add to it.
     """
 
@@ -53,6 +54,7 @@ class EvalBench:
     progress: Progress = no_progress
     slots: asyncio.Semaphore = field(init=False, repr=False)
     endpoint_down: str = ""
+    endpoint_busy: str = ""
     notes: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:

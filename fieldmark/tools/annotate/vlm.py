@@ -29,7 +29,7 @@ from fieldmark.tools.annotate.concurrency import map_concurrently, map_distinct_
 from fieldmark.tools.annotate.image_asker import ImageAsker
 from fieldmark.tools.annotate.verdict_store import StoredVerdict, VerdictStore
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.llm.answers import strict_schema
+from fieldmark.tools.llm.answer_schema import strict_schema
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.image_messages import ImageMessages
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from fieldmark.cache.keys import canonical_json, content_key
 from fieldmark.records import Question
-from fieldmark.tools.llm.answers import strict_schema
+from fieldmark.tools.llm.answer_schema import strict_schema
 
 if TYPE_CHECKING:
     from fieldmark.cache.bytestore import ByteStore

@@ -1,31 +1,23 @@
-"""Makes the JSON schema of a question, and parses replies into the answer model."""
+"""Reads the text of an answer into its answer model."""
 
 import json
 import re
-from collections.abc import Iterator
-from functools import cache
-from typing import Any, TypeVar
+from itertools import islice
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from fieldmark.errors import AnswerFault
+from fieldmark.tools.llm.thinking import UnfinishedThoughtError, without_thinking
 
 T = TypeVar("T", bound=BaseModel)
 
-_KEPT = frozenset(
-    {
-        "$defs", "$ref", "additionalProperties", "allOf", "anyOf", "const", "description", "enum",
-        "exclusiveMaximum", "exclusiveMinimum", "items", "maxItems", "maximum", "minItems", "minimum",
-        "pattern", "prefixItems", "properties", "required", "type",
-    }
-)  # fmt: skip
-"""Keywords that strict endpoints accept; the rest (titles, lengths, formats) is checked on reading."""
-
-_MAPS = frozenset({"$defs", "properties"})
-_LISTS = frozenset({"allOf", "anyOf", "prefixItems"})
 _MOST_TEXT = 400_000
-_MOST_FRAGMENTS = 32
-_FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*?)```", re.DOTALL)
+_MOST_LOOKED_AT = 64
+"""Objects read from the end of a text; an answer is not followed by more."""
+_MOST_BROKEN = 256
+"""Braces that open no object; each may cost a look at the rest of the text."""
+_BEGUN = re.compile(r'\{\s*"[^"\n]*"\s*:')
 
 
 class BadAnswerError(Exception):
@@ -42,54 +34,8 @@ class BadAnswerError(Exception):
         super().__init__(f"{reason}: {detail}")
 
 
-@cache
-def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Gives the model's JSON schema in the form that strict endpoints accept.
-
-    Every object is closed (`additionalProperties: false`) and requires all of its fields; keywords
-    outside the common subset are left out, since the answer is validated again on reading.
-
-    Args:
-        model: The answer model.
-
-    Returns:
-        The schema, the same object for the same model: making it costs more than looking an answer up, and
-        every question needs it. Read it only.
-
-    Raises:
-        TypeError: If the model has a mapping with free keys, which no strict schema can describe.
-    """
-    return _strict(model.model_json_schema(), model.__name__)
-
-
-def _strict(schema: dict[str, Any], where: str) -> dict[str, Any]:
-    schema = dict(schema)
-    if "oneOf" in schema:  # a tagged union; strict endpoints know anyOf only
-        schema["anyOf"] = schema.pop("oneOf")
-    result: dict[str, Any] = {}
-    for name, part in schema.items():
-        if name not in _KEPT:
-            continue
-        if name in _MAPS:
-            result[name] = {key: _strict(value, f"{where}.{key}") for key, value in part.items()}
-        elif name in _LISTS:
-            result[name] = [_strict(value, where) for value in part]
-        elif name == "items" and isinstance(part, dict):
-            result[name] = _strict(part, f"{where}[]")
-        else:
-            result[name] = part
-    if schema.get("type") == "object":
-        free = schema.get("additionalProperties", False)
-        if isinstance(free, dict) or (free and "properties" not in schema):
-            raise TypeError(f"{where} is a mapping with free keys; use a list of records in an answer model.")
-        result["properties"] = result.get("properties", {})
-        result["required"] = list(result["properties"])
-        result["additionalProperties"] = False
-    return result
-
-
 def read_answer(text: str, model: type[T]) -> tuple[T, bool]:
-    """Reads an answer text into its model, looking inside prose and code fences where need be.
+    """Reads an answer text into its model: the last object in it that fits, outside of any thinking.
 
     Args:
         text: What the language model wrote.
@@ -99,7 +45,8 @@ def read_answer(text: str, model: type[T]) -> tuple[T, bool]:
         The answer, and whether the text was the bare JSON object (True) or had to be searched (False).
 
     Raises:
-        BadAnswerError: "empty", "malformed" (no JSON object in it) or "off_schema".
+        BadAnswerError: "empty", "truncated" (its thinking has no end), "malformed" (no JSON object in it) or
+            "off_schema".
     """
     # A lone surrogate cannot be stored or sent on; no real text has one.
     text = text.encode("utf-8", "replace").decode("utf-8").strip()
@@ -113,38 +60,53 @@ def read_answer(text: str, model: type[T]) -> tuple[T, bool]:
     except ValidationError as error:
         if not _is_syntax(error):
             problem = error
-    found: T | None = None
-    for fragment in _fragments(text):
+    try:
+        visible = without_thinking(text)
+    except UnfinishedThoughtError:
+        raise BadAnswerError("truncated", "its thinking has no end") from None
+    if not visible.strip():
+        raise BadAnswerError("empty", "it thought and said nothing")
+    for fragment in islice(
+        reversed(_objects(visible)), _MOST_LOOKED_AT
+    ):  # the last that fits: drafts come first
         try:
-            found = model.model_validate_json(fragment)  # the last one that fits: drafts come first
+            return model.model_validate_json(fragment), False
         except ValidationError as error:
-            if not _is_syntax(error):
+            if problem is None and not _is_syntax(error):
                 problem = error
-    if found is not None:
-        return found, False
     if problem is not None:
         raise BadAnswerError("off_schema", _in_words(problem))
     raise BadAnswerError("malformed", f"no JSON object in {len(text):,} characters of text")
 
 
-def _fragments(text: str) -> Iterator[str]:
-    """Yields the outermost JSON objects inside a text, in order, after any thinking aloud."""
-    text = text.rpartition("</think>")[2]
-    fenced = [block.strip() for block in _FENCE.findall(text)]
-    sources = fenced or [text]
+def _objects(text: str) -> list[str]:
+    """The outermost JSON objects inside a text, in order.
+
+    None where the text ends within an object: what stands before it are drafts.
+    """
     decoder = json.JSONDecoder()
-    count = 0
-    for source in sources:
-        at = source.find("{")
-        while at != -1 and count < _MOST_FRAGMENTS:
-            count += 1
-            try:
-                _, end = decoder.raw_decode(source, at)
-            except (ValueError, RecursionError):
-                at = source.find("{", at + 1)
-                continue
-            yield source[at:end]
-            at = source.find("{", end)
+    found: list[str] = []
+    broken = 0
+    last = len(text.rstrip())
+    at = text.find("{")
+    while at != -1:
+        try:
+            _, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            broken += 1
+            if broken > _MOST_BROKEN or (_BEGUN.match(text, at) and _ran_out(error, last)):
+                return []
+            at = text.find("{", at + 1)
+            continue
+        found.append(text[at:end])
+        at = text.find("{", end)
+    return found
+
+
+def _ran_out(error: Exception, last: int) -> bool:
+    return isinstance(error, json.JSONDecodeError) and (
+        error.pos >= last or error.msg.startswith("Unterminated string")
+    )
 
 
 def _is_syntax(error: ValidationError) -> bool:

@@ -6,20 +6,20 @@ The caller renders the question and gives its answer model.
 import asyncio
 import dataclasses
 import logging
-from collections import Counter
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from pydantic import BaseModel
 
 from fieldmark.errors import EndpointError, QuestionFailed, SettingsError
 from fieldmark.records import Price, Question, Usage, UsageLimits
+from fieldmark.tools.llm.address import is_here
 from fieldmark.tools.llm.answer_store import AnswerStore, ModelAnswer, answer_key
-from fieldmark.tools.llm.answers import BadAnswerError, read_answer
-from fieldmark.tools.llm.budget import IMAGE_TOKENS, Budget, TokenCount, tokens_of
-from fieldmark.tools.llm.dialect import Dialect, ResponseFormat
-from fieldmark.tools.llm.endpoint import Completion, Endpoint, HttpStatusError, ModelList
+from fieldmark.tools.llm.asker import Asker
+from fieldmark.tools.llm.budget import Budget
+from fieldmark.tools.llm.dialect import Dialect, Effort
+from fieldmark.tools.llm.endpoint import Endpoint, ModelList
 
 if TYPE_CHECKING:
     import httpx2
@@ -31,14 +31,6 @@ __all__ = ["ChatModel", "LanguageModel", "ModelAnswer"]
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=BaseModel)
-
-_HINTS = {
-    "truncated": "Raise the answer's token limit.",
-    "refused": "Reword the question, or use another model.",
-    "filtered": "Reword the question, or use another model.",
-    "not_json": "Check that the base URL ends in /v1.",
-}
-_OTHER_HINT = "A larger model, or a server that enforces JSON schemas, helps."
 
 
 class LanguageModel(Protocol):
@@ -58,6 +50,10 @@ CONCURRENCY = 16
 """The most calls at a time where nothing else is said."""
 TIMEOUT_S = 60.0
 """The most seconds for one HTTP try where nothing else is said."""
+LOCAL_CONCURRENCY = 4
+"""The same for an endpoint on this machine: its calls share one processor."""
+LOCAL_TIMEOUT_S = 600.0
+"""The same for an endpoint on this machine: a processor writes a few tokens a second."""
 
 
 def concurrency_of(model: LanguageModel | None) -> int:
@@ -78,13 +74,16 @@ class ChatModel:
         store: Where answers are kept.
         identity: Name of the endpoint in cache keys; `None` to take the name it gives itself in
             `GET /models` (`fieldmark_identity`), else its normal URL.
-        concurrency: The most calls at a time.
+        concurrency: The most calls at a time; `None` for 16, and for 4 where the endpoint is on this machine.
         limits: The most that may be spent.
         price: Price per million tokens; `None` leaves the cost unknown.
         beside: Another model whose spending counts against the same limits.
-        timeout_s: The most seconds for one HTTP try.
+        timeout_s: The most seconds for one HTTP try; `None` for 60, and for 600 on this machine.
         max_retries: Retries of the SDK on connection faults, 408, 409, 429 and 5xx.
         answer_retries: How often a question is asked again after an unusable answer; each is a call.
+        answer_tokens: The least room of an answer in tokens, thinking included; `None` for what its words
+            need. Either is widened once an answer is cut off.
+        effort: How long a model that thinks may think; `None` leaves it to the model.
         use_cache: False neither reads nor writes the store.
         refresh: True asks everything anew, once, and replaces what is stored.
         http_client: An own HTTP client; not closed here.
@@ -101,17 +100,22 @@ class ChatModel:
         api_key: str | None,
         store: "ByteStore",
         identity: str | None = None,
-        concurrency: int = CONCURRENCY,
+        concurrency: int | None = None,
         limits: UsageLimits | None = None,
         price: Price | None = None,
         beside: "ChatModel | None" = None,
-        timeout_s: float = TIMEOUT_S,
+        timeout_s: float | None = None,
         max_retries: int = 2,
         answer_retries: int = 2,
+        answer_tokens: int | None = None,
+        effort: Effort | None = None,
         use_cache: bool = True,
         refresh: bool = False,
         http_client: "httpx2.AsyncClient | None" = None,
     ) -> None:
+        here = is_here(base_url)
+        concurrency = (LOCAL_CONCURRENCY if here else CONCURRENCY) if concurrency is None else concurrency
+        timeout_s = (LOCAL_TIMEOUT_S if here else TIMEOUT_S) if timeout_s is None else timeout_s
         if not model.strip() or concurrency < 1 or min(max_retries, answer_retries) < 0 or timeout_s <= 0:
             raise SettingsError(
                 "The language model needs a name, a concurrency of at least 1, retries of at least 0 and a "
@@ -120,6 +124,8 @@ class ChatModel:
             )
         self.model = model
         self.concurrency = concurrency
+        self.answer_tokens = answer_tokens
+        self.effort: Effort | None = effort
         self.endpoint = Endpoint(
             model,
             base_url,
@@ -135,11 +141,10 @@ class ChatModel:
         self._looking = asyncio.Lock()
         self._slots = asyncio.Semaphore(concurrency)
         self._budget = Budget(limits or UsageLimits(), price, beside=beside._budget if beside else None)
-        self._answer_retries = answer_retries
-        self._dialect = Dialect()
+        self._dialect = Dialect(answer_tokens=answer_tokens, effort=effort)
+        self._asker = Asker(self.endpoint, self._dialect, self._budget, retries=answer_retries)
         self._flights: dict[tuple[str, type[BaseModel]], _Flight] = {}
         self._counts = Usage()
-        self._faults: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         return f"ChatModel({self.model!r}, base_url={self.endpoint.url!r})"
@@ -165,7 +170,13 @@ class ChatModel:
         """What was spent so far, fresh and cached apart."""
         asked = self._counts
         return self._budget.usage.model_copy(
-            update={"requests": asked.requests, "cached": asked.cached, "failed": asked.failed}
+            update={
+                "requests": asked.requests,
+                "cached": asked.cached,
+                "failed": asked.failed,
+                "http_tries": self.endpoint.tries,
+                "widened": self._asker.widened,
+            }
         )
 
     @property
@@ -191,17 +202,16 @@ class ChatModel:
     @property
     def response_format(self) -> str:
         """The way of asking for JSON in use: "json_schema", "json_object" or "text"."""
-        return self._dialect.format.value
+        return self._dialect.wording.form.value
 
     @property
     def faults(self) -> dict[str, int]:
         """How many unusable answers came back, by reason; those that asking again mended are among them."""
-        return dict(self._faults)
+        return dict(self._asker.faults)
 
     def estimate(self, question: Question[Any]) -> int:
-        """Tokens that one call for the question is taken to need: bytes / 3 plus the answer's maximum."""
-        body = self._dialect.body(question, self.model, form=self._dialect.format)
-        return _room(body, question).total
+        """Tokens that one call for the question is taken to need: bytes / 3 plus the answer's room."""
+        return self._asker.room(question).total
 
     async def key(self, question: Question[Any]) -> str:
         """The question's cache key. Never depends on the API key or on the response format in use.
@@ -271,93 +281,21 @@ class ChatModel:
     async def _fly(self, key: str, question: Question[T]) -> ModelAnswer[T]:
         try:
             async with self._slots:
-                answer = await self._converse(key, question)
+                heard = await self._asker.ask(question, served=self._served)
+                answer = ModelAnswer(
+                    value=heard.value,
+                    key=key,
+                    cached=False,
+                    prompt_tokens=heard.used and heard.used.prompt,
+                    completion_tokens=heard.used and heard.used.completion,
+                )
+                self._answers.put(answer, text=heard.text, model=self.model, prompt_id=question.prompt_id)
         except (QuestionFailed, EndpointError) as error:
             self._count(requests=1, failed=1)
             logger.debug("Question %s failed: %s", question.prompt_id, error.message)
             raise
         self._count(requests=1)
         return answer
-
-    async def _converse(self, key: str, question: Question[T]) -> ModelAnswer[T]:
-        """Asks until an answer is usable or the tries are used up; stores it the moment it arrives."""
-        name = self.endpoint.name
-        form: ResponseFormat | None = None
-        note = ""
-        bad: BadAnswerError | None = None
-        tries = 1 + self._answer_retries
-        for _ in range(tries):
-            completion, used_form = await self._call(question, form, note)
-            try:
-                if completion.fault is not None:
-                    raise completion.fault
-                value, bare = read_answer(completion.text, question.answer_model)
-            except BadAnswerError as error:
-                bad = error
-                self._faults[bad.reason] += 1
-                logger.info("%s: %s is unusable (%s).", name, question.prompt_id, bad)
-                if bad.reason in ("malformed", "off_schema") and not self._dialect.proven:
-                    form = used_form.fallback or used_form  # the endpoint may be ignoring the format
-                note = "" if bad.reason == "not_json" else _note(bad)
-                continue
-            if form is used_form and used_form is not self._dialect.format and not self._dialect.proven:
-                self._dialect.settle_on(used_form, endpoint=name, why="is ignored")
-            if bare and used_form is self._dialect.format:
-                self._dialect.proven = True
-            used = completion.used
-            answer = ModelAnswer(
-                value=value,
-                key=key,
-                cached=False,
-                prompt_tokens=used and used.prompt,
-                completion_tokens=used and used.completion,
-            )
-            self._answers.put(answer, text=completion.text, model=self.model, prompt_id=question.prompt_id)
-            return answer
-        if bad is None:  # there is at least one try
-            raise RuntimeError("no try was made")
-        if bad.reason == "not_json" and not self.endpoint.answered:
-            raise EndpointError(
-                f"{name} does not speak the OpenAI protocol: {bad.detail}.", hint=_HINTS["not_json"]
-            )
-        raise QuestionFailed(
-            f"{name} gave no usable answer to {question.prompt_id} in {tries} tries: {bad}.",
-            reason=bad.reason,
-            hint=_HINTS.get(bad.reason, _OTHER_HINT),
-        )
-
-    async def _call(
-        self, question: Question[Any], form: ResponseFormat | None, note: str
-    ) -> tuple[Completion, ResponseFormat]:
-        """Makes one call within the limits, put otherwise where the endpoint refuses its wording."""
-        while True:  # ends, as `learn` does
-            used_form = form or self._dialect.format
-            body = self._dialect.body(question, self.model, form=used_form, note=note)
-            room = _room(body, question)
-            with await self._budget.reserve(room) as reservation:
-                try:
-                    completion = await self.endpoint.complete(body)
-                except HttpStatusError as refused:
-                    form = self._dialect.learn(
-                        refused.status,
-                        refused.complaint,
-                        body=body,
-                        form=used_form,
-                        endpoint=self.endpoint.name,
-                    )
-                    if form is not None:
-                        reservation.release()  # turned away unread: no call
-                        continue
-                    reservation.settle(TokenCount(), reported=True)
-                    raise self.endpoint.failure(refused, served=self._served) from None
-                except EndpointError:
-                    reservation.settle(TokenCount(), reported=True)
-                    raise
-                used = completion.used
-                reservation.settle(
-                    used or TokenCount(room.prompt, tokens_of(completion.text)), reported=used is not None
-                )
-                return completion, used_form
 
     async def _identify(self) -> None:
         """Settles the endpoint's name on first use: one short request, and its URL where that fails."""
@@ -378,23 +316,3 @@ class _Flight:
 
     task: "asyncio.Task[ModelAnswer[Any]]"
     waiting: int = 0
-
-
-def _room(body: dict[str, Any], question: Question[Any]) -> TokenCount:
-    """The tokens one call may use: an estimate of what is sent, and the answer's maximum."""
-    images = sum(len(message.images) for message in question.messages)
-    texts: list[str] = []
-    for message in cast("list[dict[str, Any]]", body["messages"]):
-        content = message["content"]
-        texts += (
-            [content] if isinstance(content, str) else [part["text"] for part in content if "text" in part]
-        )
-    return TokenCount(sum(tokens_of(text) for text in texts) + images * IMAGE_TOKENS, question.max_tokens)
-
-
-def _note(bad: BadAnswerError) -> str:
-    if bad.reason == "truncated":
-        return "Your last answer was cut off for its length. Answer again, more briefly."
-    if bad.reason in ("malformed", "off_schema"):
-        return f"Your last answer could not be used ({bad.detail}). Answer again with only the JSON object."
-    return ""

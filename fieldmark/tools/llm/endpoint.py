@@ -2,14 +2,21 @@
 
 import json
 import logging
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, cast
-from urllib.parse import urlsplit
 
-from fieldmark.errors import EndpointError, FieldmarkError, QuestionFailed, SettingsError
-from fieldmark.tools.llm.answers import BadAnswerError
-from fieldmark.tools.llm.budget import TokenCount
+from fieldmark.errors import EndpointBusy, EndpointError, FieldmarkError, QuestionFailed, SettingsError
+from fieldmark.tools.llm.address import normal_url, read_address
+from fieldmark.tools.llm.completion import (
+    Completion,
+    HttpStatusError,
+    complaint_in,
+    place_of,
+    read_completion,
+    redirected,
+)
 
 if TYPE_CHECKING:
     import httpx2
@@ -18,32 +25,9 @@ logger = logging.getLogger(__name__)
 
 _LOOK_S = 5.0
 """Seconds allowed for the list of models: nothing may hang on it."""
+_LONGEST_WAIT_S = 365 * 86_400.0
 _NO_KEY = "no-key"
 """Sent where no key is configured: local servers take any, the SDK takes no empty one."""
-_PORTS = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True)
-class Completion:
-    """One HTTP answer: its text, or what made it unusable, and the tokens it used where it says so."""
-
-    text: str
-    used: TokenCount | None
-    fault: BadAnswerError | None = None
-
-
-class HttpStatusError(Exception):
-    """The endpoint answered with an HTTP error after the SDK's own retries.
-
-    Attributes:
-        status: HTTP status.
-        complaint: Start of the response's text, without the key.
-    """
-
-    def __init__(self, status: int, complaint: str) -> None:
-        self.status = status
-        self.complaint = complaint
-        super().__init__(f"HTTP {status}: {complaint}")
 
 
 @dataclass(frozen=True)
@@ -53,29 +37,6 @@ class ModelList:
     ids: tuple[str, ...]
     identities: dict[str, str]
     """Model id → the name that the endpoint gives itself (`fieldmark_identity`), where it does."""
-
-
-def normal_url(url: str) -> str:
-    """Writes a base URL in one form: lower-case scheme and host, no default port, user, query or last slash.
-
-    Raises:
-        SettingsError: If it is no http or https URL.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    host = (parts.hostname or "").lower()
-    scheme = parts.scheme.lower()
-    if scheme not in _PORTS or not host:
-        raise SettingsError(
-            "The language-model base URL is no http or https URL.",
-            hint="Set OPENAI_BASE_URL to something like http://127.0.0.1:8000/v1.",
-        )
-    host = f"[{host}]" if ":" in host else host
-    where = host if port in (None, _PORTS[scheme]) else f"{host}:{port}"
-    return f"{scheme}://{where}{parts.path.rstrip('/')}"
 
 
 class Endpoint:
@@ -105,7 +66,7 @@ class Endpoint:
         import httpx2
         from openai import AsyncOpenAI
 
-        from fieldmark.tools.llm.http_client import CONNECT_S, open_http_client
+        from fieldmark.tools.llm.http_client import CONNECT_S, UNUSABLE, open_http_client
 
         key = (api_key or "").strip()
         if not key.isascii() or not key.isprintable():
@@ -113,11 +74,23 @@ class Endpoint:
             raise SettingsError(
                 "The API key holds characters that no key has.", hint="Copy OPENAI_API_KEY again."
             )
-        if base_url is not None:
-            base_url = base_url.strip()
-            normal_url(base_url)
+        address = None if base_url is None else read_address(base_url)
+        base_url = address and address.url
+        login = address and address.login
+        if login and key:
+            logger.warning("The base URL has a user and password: they are sent, and the API key is not.")
         self.model = model
+        self.tries = 0
+        """HTTP requests for chat completions so far, the SDK's retries included."""
         self._key = key
+        self._login = login
+        self._secrets = dict.fromkeys(address.secrets if address else (), "[password]")
+        if key:
+            self._secrets[key] = "[key]"
+        self.timeout_s = timeout_s
+        """The most seconds for one HTTP try."""
+        self._busy: EndpointBusy | None = None
+        self._unusable = UNUSABLE
         self._own_client = http_client is None
         self._http = http_client or open_http_client(base_url or "", connections=connections)
         self._sdk = AsyncOpenAI(
@@ -126,6 +99,8 @@ class Endpoint:
             timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
             max_retries=max_retries,
             http_client=self._http,
+            # Not left in the URL: the HTTP stack writes URLs into its log.
+            default_headers={"Authorization": login} if login else None,
         )
         self.url = normal_url(str(self._sdk.base_url))
         """The base URL in normal form; names the endpoint in messages."""
@@ -192,31 +167,43 @@ class Endpoint:
 
         Raises:
             HttpStatusError: On an HTTP error status.
+            EndpointBusy: If the endpoint asked for a pause of over a minute, and it is not over.
             EndpointError: If no connection can be made.
             QuestionFailed: On a timeout ("timeout") or a connection that broke ("connection").
         """
         import httpx2
         from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIError
 
+        self._raise_if_busy()
         client = self._sdk
         if timeout_s is not None:
             client = client.with_options(timeout=httpx2.Timeout(timeout_s, connect=timeout_s))
         if max_retries is not None:
             client = client.with_options(max_retries=max_retries)
+        retries = 0
         # Errors are raised `from None`: the SDK's carry the request, and with it the key.
         try:
             raw = await client.chat.completions.with_raw_response.create(**cast("Any", body))
+            retries = raw.retries_taken
         except APIStatusError as error:
-            complaint = self.hide(_complaint(error.response) + _redirected(error.response))
+            retries = _retries_of(error.request)
+            complaint = self.hide(complaint_in(error.response) + redirected(error.response))
+            self._note_pause(error.response, complaint)
             raise HttpStatusError(error.status_code, complaint) from None
         except APIConnectionError as error:
-            self._raise_unreachable(error, isinstance(error, APITimeoutError))
-        except (OpenAIError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+            retries = _retries_of(error.request)
+            self._raise_unreachable(error, timed_out=isinstance(error, APITimeoutError), limit=timeout_s)
+        except (OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, LookupError, UnicodeError) as error:
             raise EndpointError(
                 f"The request to {self.name} could not be sent ({type(error).__name__}).",
                 hint="Check OPENAI_BASE_URL and OPENAI_API_KEY.",
             ) from None
-        completion = _read(raw.http_response, self.hide)
+        finally:
+            self.tries += 1 + retries
+        response = raw.http_response
+        completion = read_completion(
+            response, self.hide, unusable=str(response.extensions.get(self._unusable, ""))
+        )
         self.answered = self.answered or completion.fault is None or completion.fault.reason != "not_json"
         return completion
 
@@ -235,10 +222,13 @@ class Endpoint:
         said = f" It says: {refused.complaint[:300].rstrip().rstrip('.')}." if refused.complaint else ""
         if status in (401, 403, 407):
             why = "takes no request without a key" if not self._key else "does not accept the API key"
-            return EndpointError(
-                f"{self.name} {why} (HTTP {status}).{said}",
-                hint="Set OPENAI_API_KEY to a key for this endpoint.",
-            )
+            hint = "Set OPENAI_API_KEY to a key for this endpoint."
+            if self._login:
+                why = "does not accept the user and password of the base URL"
+                hint = (
+                    "Correct them; where it wants an API key, leave them out, as they are sent in its place."
+                )
+            return EndpointError(f"{self.name} {why} (HTTP {status}).{said}", hint=hint)
         if status in (404, 405, 410):
             ids = ", ".join(served.ids[:8]) if served is not None else ""
             hint = (
@@ -262,10 +252,36 @@ class Endpoint:
         )
 
     def hide(self, text: str) -> str:
-        """Takes the key out of a text that an endpoint sent back."""
-        return text.replace(self._key, "[key]") if self._key else text
+        """Takes key and password out of a text that an endpoint sent back."""
+        if not self._secrets:
+            return text
+        longest_first = sorted(self._secrets, key=len, reverse=True)
+        return re.sub("|".join(map(re.escape, longest_first)), lambda hit: self._secrets[hit[0]], text)
 
-    def _raise_unreachable(self, error: Exception, timed_out: bool) -> NoReturn:
+    def _raise_if_busy(self) -> None:
+        busy = self._busy
+        if busy is not None and busy.until is not None and datetime.now(UTC) < busy.until:
+            raise EndpointBusy(busy.message, until=busy.until, hint=busy.hint)
+
+    def _note_pause(self, response: Any, complaint: str) -> None:
+        """Raises where a refusal asks for a long pause; nothing is sent before it is over."""
+        from fieldmark.tools.llm.http_client import LONG_WAIT_S, retry_after_s
+
+        wait = retry_after_s(response.headers)
+        if wait is None or wait <= LONG_WAIT_S or "insufficient_quota" in complaint:
+            return
+        if response.status_code != 429 and response.status_code < 500:
+            return
+        until = datetime.now(UTC) + timedelta(seconds=min(wait, _LONGEST_WAIT_S))
+        when = f"{until:%Y-%m-%d %H:%M} UTC (HTTP {response.status_code})"
+        hint = "All answers so far are kept; resume after that."
+        busy = EndpointBusy(f"{self.name} takes no questions until {when}.", until=until, hint=hint)
+        if self._busy is None:
+            logger.warning("%s", busy.message)
+        self._busy = busy
+        raise busy from None
+
+    def _raise_unreachable(self, error: Exception, *, timed_out: bool, limit: float | None) -> NoReturn:
         import httpx2
 
         cause = error.__cause__
@@ -274,7 +290,7 @@ class Endpoint:
                 f"{self.name} redirects in a circle.", hint="Correct OPENAI_BASE_URL, or the server."
             ) from None
         if isinstance(cause, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol)):
-            there = _place(cause.request.url)
+            there = place_of(cause.request.url)
             if not there.startswith(self.url):
                 raise EndpointError(
                     f"{self.name} redirects to {there}, and there is no connection to that.",
@@ -285,8 +301,10 @@ class Endpoint:
                 hint="Start the server, or correct OPENAI_BASE_URL.",
             ) from None
         if timed_out:
+            seconds = self.timeout_s if limit is None else limit
+            setting = " (FIELDMARK_LLM_TIMEOUT)" if limit is None else ""
             raise QuestionFailed(
-                f"{self.name} gave no complete answer in time.",
+                f"{self.name} gave no complete answer within {seconds:g} s{setting}.",
                 reason="timeout",
                 retryable=True,
                 hint="Raise FIELDMARK_LLM_TIMEOUT (seconds), or lower FIELDMARK_LLM_CONCURRENCY.",
@@ -299,90 +317,7 @@ class Endpoint:
         ) from None
 
 
-def _complaint(response: Any) -> str:
-    """The words of an error response: its message where it is JSON, else the start of its text; one line.
-
-    They end up in messages, notes and reports: what is no printable character has no business there.
-    """
-    text = response.text
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return _one_line(text)[:300]
-    error = data.get("error", data) if isinstance(data, dict) else data
-    if not isinstance(error, dict):
-        return _one_line(str(error))[:1000]
-    named = [str(error[name]) for name in ("message", "detail", "param", "code") if error.get(name)]
-    return _one_line(" | ".join(named) or str(error))[:1000]
-
-
-def _place(url: Any) -> str:
-    """Where a request went, as messages name it: without what a base URL does not have."""
-    try:
-        return normal_url(str(url)).removesuffix("/chat/completions")
-    except SettingsError:  # another protocol
-        return f"{url.scheme}://{url.host}"
-
-
-def _redirected(response: Any) -> str:
-    """A remark on where a response came from, if not from where the request was sent; else empty."""
-    return f" (it redirects to {_place(response.url)})" if response.history else ""
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in text).split())
-
-
-def _read(response: Any, hide: Callable[[str], str]) -> Completion:
-    """Reads a 200 response; whatever is missing or misshapen becomes the completion's fault."""
-    text = response.text
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        page = text.lstrip()[:1] == "<" or "html" in response.headers.get("content-type", "")
-        what = "a web page instead of JSON" if page else "a body that is no JSON"
-        says = f"the endpoint sent {what}{_redirected(response)}"
-        return Completion("", None, BadAnswerError("not_json", says))
-    if not isinstance(data, dict):
-        return Completion(
-            "", None, BadAnswerError("not_json", "the endpoint sent JSON that is no chat completion")
-        )
-    used = _used(data.get("usage"))
-    if data.get("error"):  # some relays report their upstream's fault in a 200
-        said = hide(_complaint(response))[:300]
-        return Completion("", used, BadAnswerError("malformed", f"the endpoint sent an error: {said}"))
-    choices = data.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(message, dict):
-        return Completion("", used, BadAnswerError("malformed", "the response has no message"))
-    content = message.get("content")
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        content = "".join(part for part in parts if isinstance(part, str))
-    words = content if isinstance(content, str) else ""
-    finish = choice.get("finish_reason")
-    if message.get("refusal"):
-        return Completion(words, used, BadAnswerError("refused", "the model declined to answer"))
-    if finish == "content_filter":
-        return Completion(
-            words, used, BadAnswerError("filtered", "the endpoint's content filter stopped the answer")
-        )
-    if finish == "length":
-        return Completion(
-            words, used, BadAnswerError("truncated", "the answer was cut off at its token limit")
-        )
-    if not words.strip():
-        return Completion(words, used, BadAnswerError("empty", "the answer has no text"))
-    return Completion(words, used)
-
-
-def _used(usage: Any) -> TokenCount | None:
-    """Token use as reported, or `None` where it is missing or makes no sense."""
-    if not isinstance(usage, dict):
-        return None
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    for count in (prompt, completion):
-        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 2**53:
-            return None
-    return TokenCount(cast("int", prompt), cast("int", completion))
+def _retries_of(request: Any) -> int:
+    """How many times the SDK had sent a request before this time; it counts in a header."""
+    count = str(request.headers.get("x-stainless-retry-count", "0"))
+    return int(count) if count.isdecimal() else 0

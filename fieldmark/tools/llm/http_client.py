@@ -1,18 +1,29 @@
-"""An HTTP client whose timeout bounds the whole response, so that a slow endpoint cannot hold a call.
+"""An HTTP client whose responses are bounded in time and size, so that no endpoint can hold or fill us.
 
 Import it late: it loads the HTTP stack.
 """
 
 import asyncio
+import math
 import ssl
+import time
+import zlib
+from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 
+from fieldmark.tools.llm.address import is_here
+
 CONNECT_S = 5.0
 """An endpoint that does not take a connection within this many seconds is down."""
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, never bound
+MOST_BYTES = 8 * 2**20
+"""The most bytes of a response, as sent and unpacked; the longest answer that is read has far fewer."""
+LONG_WAIT_S = 60.0
+"""An endpoint that asks for a longer pause than this (Retry-After) is not waited for."""
+UNUSABLE = "fieldmark.unusable"
+"""Extension of a response whose body was dropped: why."""
 
 
 class WholeTimeClient(httpx2.AsyncClient):
@@ -39,8 +50,7 @@ def open_http_client(base_url: str, *, connections: int) -> WholeTimeClient:
         base_url: Base URL of the endpoint; empty for one elsewhere.
         connections: The most connections at a time.
     """
-    parts = urlsplit(base_url)
-    here = parts.scheme.lower() == "http" and (parts.hostname or "").lower() in _LOCAL
+    here = urlsplit(base_url).scheme.lower() == "http" and is_here(base_url)
     # Loading the certificates takes longer than a local answer. Without them no https host is trusted.
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if here else True
     return WholeTimeClient(
@@ -48,4 +58,70 @@ def open_http_client(base_url: str, *, connections: int) -> WholeTimeClient:
         trust_env=not here,
         verify=trust,
         limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        headers={"accept-encoding": "identity"},
+        event_hooks={"response": [_tame]},
     )
+
+
+def retry_after_s(headers: httpx2.Headers) -> float | None:
+    """Seconds that a response asks to wait; `None` where it asks for no time that makes sense."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        said = headers.get(name, "")
+        try:
+            seconds = float(said) / unit
+        except ValueError:
+            date = parsedate_tz(said)
+            if date is None:
+                continue
+            try:
+                seconds = mktime_tz(date) - time.time()
+            except (ValueError, OverflowError):
+                continue
+        return seconds if math.isfinite(seconds) and seconds > 0 else None
+    return None
+
+
+async def _tame(response: httpx2.Response) -> None:
+    """Reads a response, a redirect's too, within bounds, and leaves nothing for others to decode.
+
+    The SDK reads bodies whole, in whatever compression and charset their headers name.
+    """
+    body, fault = await _body(response)
+    response.stream = httpx2.ByteStream(body)
+    if fault:
+        response.extensions[UNUSABLE] = fault
+    for name in ("content-encoding", "content-length", "transfer-encoding"):
+        response.headers.pop(name, None)
+    media = response.headers.get("content-type", "application/json").split(";")[0].strip()
+    response.headers["content-type"] = f"{media}; charset=utf-8"
+    if (retry_after_s(response.headers) or 0.0) > LONG_WAIT_S:
+        response.headers["x-should-retry"] = "false"  # the SDK would wait for two minutes, or not at all
+
+
+async def _body(response: httpx2.Response) -> tuple[bytes, str]:
+    stream = response.stream
+    if not isinstance(stream, httpx2.AsyncByteStream):
+        raise TypeError("the response of an asynchronous client has an asynchronous body")
+    packing = response.headers.get("content-encoding", "identity").strip().lower() or "identity"
+    if packing not in ("identity", "gzip", "x-gzip", "deflate"):
+        await stream.aclose()
+        return b"", f"it is packed as {packing[:40]!r}, which was not asked for"
+    too_large = f"it has more than {MOST_BYTES // 2**20} MB"
+    raw = bytearray()
+    try:
+        async for chunk in stream:
+            raw += chunk
+            if len(raw) > MOST_BYTES:
+                return b"", too_large
+    finally:
+        await stream.aclose()
+    if packing == "identity":
+        return bytes(raw), ""
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, as its first bytes say
+    try:
+        body = unpacker.decompress(bytes(raw), MOST_BYTES + 1)
+    except zlib.error:
+        return b"", "it cannot be unpacked"
+    if len(body) > MOST_BYTES:
+        return b"", too_large
+    return body, "" if unpacker.eof else "it ends in the middle"

@@ -199,7 +199,7 @@ def serve(
     port = _free_port(host, port)
     reach = _ANY_HOST.get(host, host)
     url = f"http://[{reach}]:{port}" if ":" in reach else f"http://{reach}:{port}"
-    command = [program, "serve", model, "--host", host, "--port", str(port), *options]
+    command = [program, "serve", model, "--host", host, "--port", str(port), *_structured(options), *options]
     logger.info("Starting %s", " ".join(command))
     server = Server(command, model, url, on_line)
     try:
@@ -207,6 +207,13 @@ def serve(
         yield server
     finally:
         server.stop()
+
+
+def _structured(options: Sequence[str]) -> tuple[str, ...]:
+    """Keeps weak models from filling an answer with white space; options of the user's own win."""
+    if any(option.split("=")[0].startswith("--structured-outputs-config") for option in options):
+        return ()
+    return ("--structured-outputs-config", '{"backend":"xgrammar","disable_any_whitespace":true}')
 
 
 def run_vllm(

@@ -37,6 +37,12 @@ HERE, THERE, SECRET = "http://here/v1", "http://there/v1", "http://me:word@here/
         # What a run keeps holds no password: the same address has it from the environment, no other has.
         ({}, {"base_url": HERE}, {"base_url": SECRET}, {"base_url": SECRET}),
         ({}, {"base_url": THERE}, {"base_url": SECRET}, {"base_url": THERE}),
+        (
+            {"base_url": HERE},
+            None,
+            {"base_url": SECRET},
+            {"base_url": SECRET},
+        ),  # a concept's, kept in its folder
         # Nothing anywhere: the defaults.
         ({}, None, {}, {"llm": None, "base_url": None, "clip": Settings().clip, "device": "auto"}),
         ({}, {}, {}, {"llm": None, "base_url": None, "clip": Settings().clip}),

@@ -249,6 +249,7 @@ async def asked_over_http(server, store):
         context = SimpleNamespace(
             llm=llm,
             endpoint_down="",
+            endpoint_busy="",
             slots=asyncio.Semaphore(4),
             arrays=None,
             progress=no_progress,

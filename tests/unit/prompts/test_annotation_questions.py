@@ -13,7 +13,7 @@ from fieldmark.prompts.judge_by_document import DocumentLabel, ask_judge_by_docu
 from fieldmark.prompts.settle import Settlement, ask_settle
 from fieldmark.records import Clause, Definition, ImagePart
 from fieldmark.testing import data_of
-from fieldmark.tools.llm.answers import strict_schema
+from fieldmark.tools.llm.answer_schema import strict_schema
 from tests.unit.prompts.test_prompt_questions import outside_of
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "prompts"

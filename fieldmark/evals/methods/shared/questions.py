@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fieldmark.agents.shared.ask import ask_all
 from fieldmark.agents.shared.notes import Note
-from fieldmark.errors import EndpointError, LimitReached
+from fieldmark.errors import EndpointBusy, EndpointError, LimitReached
 from fieldmark.evals.table.bench import EvalBench
 from fieldmark.records import AttributeVote, QuestionSpec
 from fieldmark.tools.books.templates import PLAIN, fill_phrase
@@ -29,6 +29,8 @@ async def answers(specs: Sequence[QuestionSpec], bench: EvalBench) -> list[Note]
     for note in notes:
         if note.failure == "limit":
             raise LimitReached(note.reason, hint="Resume the run with a higher limit.")
+        if note.failure == "busy":
+            raise EndpointBusy(note.reason, hint="Resume the run after that.")
         if note.failure == "endpoint":
             raise EndpointError(note.reason)
     if len(notes) > 1 and all(note.failure == "unanswered" for note in notes):

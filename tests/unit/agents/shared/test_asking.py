@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fieldmark.agents.shared.ask import ask, ask_all, planned_question
-from fieldmark.errors import CacheError, EndpointError, LimitReached, QuestionFailed
+from fieldmark.errors import CacheError, EndpointBusy, EndpointError, LimitReached, QuestionFailed
 from fieldmark.prompts.registry import kind_of
 from fieldmark.prompts.tabulate import MOST_VALUES, SeenValues
 from fieldmark.records import ContextFactor, ContextValue, Family, QuestionSpec
@@ -116,6 +116,7 @@ def test_questions_about_one_class_are_told_apart_by_their_text() -> None:
         (QuestionFailed("It would not.", reason="refused"), "question", "refused: It would not."),
         (BUSY, "unanswered", "http_429: It was busy."),
         (LimitReached("Enough."), "limit", "Enough."),
+        (EndpointBusy("Not until four."), "busy", "Not until four."),
         (EndpointError("It is gone.", hint="Start it."), "endpoint", "It is gone. Start it."),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fieldmark.errors import SettingsError
-from fieldmark.tools.llm.endpoint import normal_url
+from fieldmark.tools.llm.address import normal_url
 from fieldmark.tools.llm.probe import EndpointReport, probe_endpoint
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, accepting, completion, error, web_page
 from tests.unit.tools.llm.llm_cases import KEY, chat
@@ -102,7 +102,7 @@ async def test_a_model_with_other_parameters_is_probed_in_its_own_words() -> Non
         (error(404, "no such model"), "is not there"),
         (error(500, "out of memory"), "HTTP 500"),
         (web_page(), "web page"),
-        (completion(BIRD, delay_s=20), "no complete answer in time"),
+        (completion(BIRD, delay_s=20), "no complete answer within 1 s"),
         (Reply(hang_up=True), "broke"),
     ],
 )

@@ -42,7 +42,9 @@ async def test_the_request_holds_the_question_and_a_strict_schema() -> None:
     assert body["response_format"]["json_schema"]["strict"] is True
     assert body["response_format"]["json_schema"]["schema"] == {
         "type": "object",
-        "properties": {"marks": {"type": "array", "items": {"type": "string"}}},
+        "properties": {
+            "marks": {"type": "array", "items": {"type": "string", "maxLength": 400}, "maxItems": 16}
+        },
         "required": ["marks"],
         "additionalProperties": False,
     }

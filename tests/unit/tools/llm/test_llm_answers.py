@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from fieldmark.tools.llm.answers import BadAnswerError, read_answer, strict_schema
+from fieldmark.tools.llm.answer_schema import MOST_CHARACTERS, WITH_NAME, bounded_schema, strict_schema
+from fieldmark.tools.llm.answers import BadAnswerError, read_answer
 from tests.unit.tools.llm.llm_cases import GOOD, Marks
 
 WRAPPED = {
@@ -17,6 +18,16 @@ WRAPPED = {
     "quotes before": f'They say "{{" a lot. {GOOD}',
     "a draft first": f'{{"marks": ["a draft"]}} no, better: {GOOD}',
     "another object first": f'{{"thought": 1}} {GOOD}',
+    "a fenced draft first": f'```json\n{{"marks": ["a draft"]}}\n```\nOn reflection: {GOOD}',
+    "a broken draft first": f'{{"marks": [draft]}} no: {GOOD}',
+    "tags in square brackets": f'[THINK]{{"marks": ["a draft"]}}[/THINK]{GOOD}',
+    "tags whose opening was in the prompt": f'{{"marks": ["a draft"]}}\n</think>\n{GOOD}',
+    "thinking twice": f'<think>a</think> <think>{{"marks": ["a draft"]}}</think>\n{GOOD}',
+    "thinking after it": f'{GOOD}\n<think>{{"marks": ["a doubt"]}}</think>',
+    "other tags": f'<|START_THINKING|>{{"marks": ["a draft"]}}<|END_THINKING|>{GOOD}',
+    "harmony": '<|channel|>analysis<|message|>{"marks": ["a draft"]}<|end|><|start|>assistant'
+    f"<|channel|>final <|constrain|>json<|message|>{GOOD}<|return|>",
+    "harmony without marks": f'analysis{{"marks": ["a draft"]}}assistantfinal{GOOD}',
     "thinking": f'<think>{{"marks": ["a draft"]}}</think>\n{GOOD}',
     "thinking with a fence": f'<think>\n```json\n{{"marks": ["a draft"]}}\n```\n</think>\n{GOOD}',
     "thinking, fenced": f'<think>\n```json\n{{"marks": ["a draft"]}}\n```\n</think>\n```json\n{GOOD}\n```',
@@ -41,6 +52,14 @@ def test_bare_json_is_told_from_wrapped(text: str) -> None:
         ("no", "malformed"),
         ('{"marks": [', "malformed"),
         ("{" * 5000, "malformed"),
+        ('A draft: {"marks": ["a draft"]} Better: {"marks": ["a crimson', "malformed"),
+        ('{"marks": ["a draft"]} Better: {"marks": ["a crimson belly"], "more": [{"a": 1},', "malformed"),
+        ('<think>Perhaps {"marks": ["a draft"]}', "truncated"),
+        ('[THINK]Perhaps\n```json\n{"marks": ["a draft"]}\n```', "truncated"),
+        ('<|channel|>analysis<|message|>{"marks": ["a draft"]}<|end|>', "truncated"),
+        ('<|channel|>analysis<|message|>{"marks": ["a draft"]}', "truncated"),
+        ('analysisWe say {"marks": ["a draft"]}', "truncated"),
+        ('<think>{"marks": ["a draft"]}</think>', "empty"),
         ("x" * 500_000, "malformed"),
         ("```json\nnothing\n```", "malformed"),
         ("[]", "off_schema"),
@@ -70,8 +89,11 @@ def test_hostile_texts_are_read_in_bounded_time() -> None:
         with pytest.raises(BadAnswerError):
             read_answer(text, Marks)
     assert read_answer('{"a": 1} ' * 20 + GOOD, Marks)[0].marks
-    with pytest.raises(BadAnswerError, match="off_schema"):
-        read_answer('{"a": 1} ' * 100 + GOOD, Marks)
+    assert read_answer('{"a": 1} ' * 1000 + GOOD, Marks)[0].marks
+    hostile = ("<think>" * 50_000, "<|channel|>a" * 30_000, '{"a": "' * 50_000, "[THINK][/THINK]" * 25_000)
+    for text in hostile:
+        with pytest.raises(BadAnswerError):
+            read_answer(text, Marks)
 
 
 class Crow(BaseModel):
@@ -142,3 +164,29 @@ def test_free_keys_cannot_be_described(free: Any) -> None:
 
     with pytest.raises(TypeError, match=r"Table\.rows"):
         strict_schema(Table)
+
+
+class Sized(BaseModel):
+    """Answers with bounds of their own, which are sent and change no key."""
+
+    phrase: Annotated[str, Field(json_schema_extra={"maxLength": 40})]
+    caption: Annotated[str, Field(json_schema_extra={"maxLength": 40, WITH_NAME: True})]
+    kind: Literal["a", "b"]
+    few: Annotated[list[str], Field(max_length=3)]
+    many: list[Wren]
+
+
+def test_every_string_and_list_of_a_bounded_schema_has_an_end() -> None:
+    sent = bounded_schema(Sized, items=50)
+    assert sent["properties"]["phrase"] == {"type": "string", "maxLength": 40}
+    assert sent["properties"]["caption"] == {"type": "string", "maxLength": 1040}
+    named = bounded_schema(Sized, items=50, name=500)["properties"]
+    assert named["caption"] == {"type": "string", "maxLength": 540}
+    assert named["few"]["items"]["maxLength"] == 500  # it may be a name
+    assert sent["properties"]["kind"] == {"type": "string", "enum": ["a", "b"]}
+    assert sent["properties"]["few"]["maxItems"] == 3
+    assert sent["properties"]["few"]["items"]["maxLength"] == MOST_CHARACTERS
+    assert sent["properties"]["many"]["maxItems"] == 50
+    assert sent["$defs"]["Wren"]["properties"]["song"]["anyOf"][0]["maxLength"] == MOST_CHARACTERS
+    assert "maxLength" not in str(strict_schema(Sized))
+    assert "maxItems" not in strict_schema(Sized)["properties"]["many"]

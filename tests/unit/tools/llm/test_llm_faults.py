@@ -194,7 +194,22 @@ BAD_ANSWERS = {
     "malformed, nothing": json_reply({}),
     "malformed, null choices": json_reply({"choices": None}),
     "malformed, no message": json_reply({"choices": [{"finish_reason": "stop"}]}),
-    "malformed, error in a 200": json_reply({"error": {"message": "upstream is down", "code": 502}}),
+    "broken, error in a 200": json_reply({"error": {"message": "upstream is down", "code": 502}}),
+    "broken, error in a choice": json_reply({"choices": [{"error": {"message": "gone"}, "message": {}}]}),
+    "broken, finish": completion(GOOD, finish_reason="error"),
+    "broken, Gemini's": completion(GOOD, finish_reason="MALFORMED_FUNCTION_CALL"),
+    "broken, DeepSeek's": completion(GOOD, finish_reason="insufficient_system_resource"),
+    "broken, vLLM's": completion(GOOD, finish_reason="abort"),
+    "truncated, Gemini's": completion(GOOD, finish_reason="MAX_TOKENS"),
+    "truncated, its enum's": completion(GOOD, finish_reason="FinishReason.MAX_TOKENS"),
+    "truncated, Mistral's": completion(GOOD, finish_reason="model_length"),
+    "truncated, Anthropic's": completion(GOOD, finish_reason="model_context_window_exceeded"),
+    "filtered, Gemini's": completion(GOOD, finish_reason="SAFETY"),
+    "filtered, Gemini's other": completion(GOOD, finish_reason="PROHIBITED_CONTENT"),
+    "refused, Anthropic's": completion(GOOD, finish_reason="refusal"),
+    "truncated, thinking": completion(f"<think>{GOOD}"),
+    "empty, thinking alone": completion(None, thoughts="Perhaps crimson."),
+    "empty, answer among the thinking": completion(None, thoughts=GOOD),
     "not_json, list": json_reply([1, 2]),
     "not_json, cut": Reply(body=b'{"choices": [{"mess'),
     "not_json, deep": Reply(body=b"[" * 100_000),
@@ -217,14 +232,24 @@ async def test_a_bad_answer_is_asked_again_then_reported_and_never_stored(name: 
             assert (await model.ask(ask_marks("one"))).cached
             failure = await failure_of(model, text="two")
             assert not await model.peek(ask_marks("two"))
-        assert endpoint.asked == 5
+        most = 4 if reason == "truncated" else 5  # one retry with more room is enough
+        assert endpoint.asked == most
     assert isinstance(failure, QuestionFailed)
     assert (failure.reason, failure.retryable) == (reason, False)
     assert failure.hint
     assert "marks.v1" in failure.message
     assert (model.usage.requests, model.usage.cached, model.usage.failed) == (2, 1, 1)
-    assert model.calls == 5
-    assert model.faults == {reason: 4}
+    assert model.calls == most
+    assert model.faults == {reason: most - 1}
+
+
+@pytest.mark.parametrize(
+    "finish", ["stop", "STOP", "eos_token", "end_turn", "", None, "FINISH_REASON_UNSPECIFIED"]
+)
+async def test_an_answer_that_ended_by_itself_is_taken(finish: Any) -> None:
+    with FaultyEndpoint([completion(GOOD, finish_reason=finish)]) as endpoint:
+        async with chat(endpoint) as model:
+            await model.ask(ask_marks())
 
 
 async def test_asking_again_says_what_was_wrong() -> None:

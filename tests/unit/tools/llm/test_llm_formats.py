@@ -9,7 +9,15 @@ import pytest
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import LimitReached, QuestionFailed
 from fieldmark.records import UsageLimits
-from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, accepting, completion, error
+from tests.faulty_endpoint import (
+    FaultyEndpoint,
+    Received,
+    Reply,
+    accepting,
+    completion,
+    error,
+    json_reply,
+)
 from tests.unit.tools.llm.llm_cases import GOOD, ask_marks, broken, chat
 
 FENCED = f"Here you are:\n```json\n{GOOD}\n```\nAnything else?"
@@ -55,7 +63,7 @@ async def test_a_500_that_names_the_format_falls_back() -> None:
     assert model.response_format == "json_object"
 
 
-@pytest.mark.parametrize("status", [400, 401, 500])
+@pytest.mark.parametrize("status", [401, 500])
 async def test_other_errors_do_not_fall_back(status: int) -> None:
     with FaultyEndpoint([broken(status, "it is broken")]) as endpoint:
         async with chat(endpoint, max_retries=0) as model:
@@ -63,6 +71,124 @@ async def test_other_errors_do_not_fall_back(status: int) -> None:
                 await model.ask(ask_marks())
         assert endpoint.asked == 1
     assert model.response_format == "json_schema"
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("accepted", ["json_object", "text"])
+async def test_a_refusal_in_any_words_tries_the_next_format(accepted: str, status: int) -> None:
+    script = accepting([accepted], completion(FENCED), status=status, message="Bad Request")
+    with FaultyEndpoint([script]) as endpoint:
+        async with chat(endpoint, limits=UsageLimits(max_calls=2)) as model:  # refusals are no calls
+            await model.ask(ask_marks("one"))
+            asked = endpoint.asked
+            await model.ask(ask_marks("two"))
+        assert endpoint.asked == asked + 1
+        assert endpoint.chats[-1].text.startswith("You know birds.")
+        assert [message["role"] for message in endpoint.chats[-1].body["messages"]] == ["system", "user"]
+    assert (model.response_format, model.faults) == (accepted, {})
+
+
+async def test_a_refusal_that_nothing_helps_changes_nothing_and_is_named() -> None:
+    replies = iter(["no such luck", *["nor this"] * 100])
+    with FaultyEndpoint([lambda _: error(400, next(replies))]) as endpoint:
+        async with chat(endpoint) as model:
+            for number in range(6):
+                with pytest.raises(QuestionFailed) as caught:
+                    await model.ask(ask_marks(str(number)))
+                if not number:
+                    assert "no such luck" in caught.value.message
+            asked = endpoint.asked
+            with pytest.raises(QuestionFailed):
+                await model.ask(ask_marks("one more"))
+            assert endpoint.asked == asked + 1  # by now refusals are about the questions
+    assert (model.response_format, model.usage.failed) == ("json_schema", 7)
+
+
+async def test_a_format_that_worked_is_not_left_for_a_refusal_in_any_words() -> None:
+    def answer(request: Received) -> Reply:
+        return error(400, "Bad Request") if "bad" in request.text else completion(GOOD)
+
+    with FaultyEndpoint([answer]) as endpoint:
+        async with chat(endpoint) as model:
+            await model.ask(ask_marks("good"))
+            with pytest.raises(QuestionFailed):
+                await model.ask(ask_marks("bad"))
+        assert endpoint.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "System role not supported"),
+        (400, "Conversation roles must alternate user/assistant/user/assistant/..."),
+        (400, "Developer instruction is not enabled for models/gemma-3-27b-it"),
+        (500, "Jinja Exception: System role not supported"),
+        (400, "Bad Request"),
+    ],
+)
+async def test_without_a_system_role_its_text_opens_the_users(status: int, message: str) -> None:
+    def answer(request: Received) -> Reply:
+        roles = [message["role"] for message in request.body["messages"]]
+        return broken(status, message) if "system" in roles else completion(GOOD)
+
+    with FaultyEndpoint([answer]) as endpoint:
+        async with chat(endpoint, max_retries=0) as model:
+            await model.ask(ask_marks("Which marks?"))
+            asked = endpoint.asked
+            await model.ask(ask_marks("And of wrens?"))
+        assert endpoint.asked == asked + 1
+        assert endpoint.chats[-1].body["messages"] == [
+            {"role": "user", "content": "You know birds.\n\nAnd of wrens?"}
+        ]
+    assert model.response_format == "json_schema"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Invalid schema for response_format 'Marks': In context=(), 'maxLength' is not permitted.",
+        "Failed to parse grammar: number of repetitions exceeds sane defaults",
+        "Bad Request",
+    ],
+)
+async def test_bounds_are_left_out_where_they_are_refused(message: str) -> None:
+    def answer(request: Received) -> Reply:
+        return error(400, message) if "maxLength" in json.dumps(request.body) else completion(GOOD)
+
+    with FaultyEndpoint([answer]) as endpoint:
+        async with chat(endpoint) as model:
+            await model.ask(ask_marks("one"))
+            await model.ask(ask_marks("two"))
+        assert endpoint.asked == 3
+        sent = endpoint.chats[-1].body["response_format"]["json_schema"]["schema"]
+        assert "maxItems" not in json.dumps(sent)
+    assert model.response_format == "json_schema"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Failed to generate JSON. Please adjust your prompt. See 'failed_generation' for more details.",
+        "Generated JSON does not match the expected schema. | json_validate_failed",
+        "The model could not produce an answer, please retry",
+    ],
+)
+async def test_an_attempt_that_failed_is_asked_for_again(message: str) -> None:
+    with FaultyEndpoint([completion(GOOD), error(400, message), completion(GOOD)]) as endpoint:
+        async with chat(endpoint) as model:
+            await model.ask(ask_marks("one"))
+            await model.ask(ask_marks("two"))
+        assert [request.response_format for request in endpoint.chats] == ["json_schema"] * 3
+    assert (model.calls, model.faults) == (3, {"malformed": 1})
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_refusal_in_a_200_is_a_refusal(status: int) -> None:
+    refusal = json_reply({"error": {"message": "response_format is not supported", "code": status}})
+    with FaultyEndpoint([refusal, completion(GOOD)]) as endpoint:
+        async with chat(endpoint) as model:
+            await model.ask(ask_marks())
+    assert (model.response_format, model.faults) == ("json_object", {})
 
 
 async def test_an_endpoint_that_ignores_the_schema_is_told_it_in_words() -> None:

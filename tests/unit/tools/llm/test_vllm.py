@@ -108,7 +108,10 @@ def test_a_healthy_server_is_served_and_stopped(fake: Any, tmp_path: Path, mode:
         port = server.base_url.split(":")[-1].removesuffix("/v1")
         arguments = (tmp_path / "arguments").read_text().split("\n")
         assert server.returncode is None
-    assert arguments == ["serve", "org/model", "--host", "127.0.0.1", "--port", port, "--max-model-len", "64"]
+    config = '{"backend":"xgrammar","disable_any_whitespace":true}'
+    switch = ["--structured-outputs-config", config]
+    place = ["serve", "org/model", "--host", "127.0.0.1", "--port", port]
+    assert arguments == [*place, *switch, "--max-model-len", "64"]
     assert lines == ["INFO loading org/model"]
     assert not alive(noted(tmp_path, "pid"))
 
