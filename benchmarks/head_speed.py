@@ -36,7 +36,7 @@ def main() -> None:
     given = parser.parse_args()
     vectors = torch.nn.functional.normalize(torch.randn(given.vectors, given.width), dim=1)
     for hidden in (0, HIDDEN):
-        for route in ("direct", "tree"):
+        for route in ("direct", "logic"):
             head = made_head(given.width, hidden, route, given.clauses)
             rates = [rate(lambda head=head: head.probabilities(vectors), given) for _ in range(given.turns)]
             line = f"{head.kind}: {np.median(rates) / 1e6:.2f} million vectors a second"

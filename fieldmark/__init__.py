@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from fieldmark.tools.books.wording import descriptor_prompts
     from fieldmark.tools.clip.clip import open_encoder
     from fieldmark.tools.clip.encoder import EncodedImages, Encoder
+    from fieldmark.tools.clip.weakened import WeakenedEncoder, Weakness
     from fieldmark.tools.datasets.domain import published_dataset
     from fieldmark.tools.datasets.reading import read_test_set
     from fieldmark.tools.images.files import decode_image, find_images
@@ -165,6 +166,7 @@ _NAMES = {
     "fieldmark.tools.clip.clip": ("open_encoder",),
     "fieldmark.tools.clip.encoder": ("EncodedImages", "Encoder"),
     "fieldmark.tools.datasets.domain": ("published_dataset",),
+    "fieldmark.tools.clip.weakened": ("WeakenedEncoder", "Weakness"),
     "fieldmark.tools.datasets.reading": ("read_test_set",),
     "fieldmark.tools.images.files": ("decode_image", "find_images"),
     "fieldmark.tools.images.image_file": ("ImageFile",),
@@ -247,6 +249,8 @@ __all__ = [
     "VerdictReveal",
     "VerdictStore",
     "VlmAnnotator",
+    "WeakenedEncoder",
+    "Weakness",
     "__version__",
     "ask_describe",
     "ask_judge",

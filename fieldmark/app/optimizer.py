@@ -25,6 +25,7 @@ from fieldmark.evals.table.source import DataSource, Workplace, refuse_beside_so
 from fieldmark.records import PromptBook, UsageLimits
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.clip.weakened import weakened
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.llm.address import normal_url
 from fieldmark.tools.llm.chat import LanguageModel
@@ -149,7 +150,7 @@ class Optimizer:
                     Optimizing(
                         data=source.kind,
                         images=made.images,
-                        encoder=encoder,
+                        encoder=weakened(encoder, made.weakness),
                         llm=made.llm,
                         run=run,
                         options=self.options.model_copy(update={"noun": source.noun}),

@@ -9,7 +9,7 @@ import typer
 from fieldmark.cli.progress import RUNGS, TerminalProgress
 from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
-from fieldmark.cli.world_options import takes_world
+from fieldmark.cli.world_options import WORLD, takes_world
 from fieldmark.evals.worlds.conditions import CLEAR, DEFAULT
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fieldmark.evals.demo.results import DemoResult
 
 
-@takes_world(shown=DEFAULT, panel="The world")
+@takes_world(shown=DEFAULT)
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the run's folder.")] = Path("runs"),
     json: Json = False,
@@ -30,10 +30,17 @@ def demo(
             "--clear",
             help="Start from the clear world: new names, no noise, few mistakes, nothing unlisted. "
             "Options beside it count.",
+            rich_help_panel=WORLD,
         ),
     ] = False,
     labels: Annotated[
-        int, typer.Option(min=0, max=1000, help="Labelled images of each class, set apart and not scored.")
+        int,
+        typer.Option(
+            min=0,
+            max=1000,
+            help="Labelled images of each class, set apart and not scored.",
+            rich_help_panel=WORLD,
+        ),
     ] = 0,
     rule: Annotated[
         Literal["table", "nb", "fudd", "evidence"], typer.Option(help="How the loop scores answers.")

@@ -22,6 +22,7 @@ from fieldmark.cli.run_options import (
     asking,
 )
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
+from fieldmark.cli.world_options import PER_CLASS, takes_world
 from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _SEARCH = "The search"
 
 
 @asking
+@takes_world(without=("unlisted", "present", "strangers"), other_names=PER_CLASS)
 def optimize(
     data: Annotated[
         str | None,
@@ -56,10 +58,6 @@ def optimize(
     shots: Annotated[
         int | None,
         typer.Option(min=1, max=1000, help="Training images a class. \\[default: 1]", rich_help_panel=DATA),
-    ] = None,
-    species: Annotated[
-        int | None,
-        typer.Option(min=3, max=4000, help="Species of the aviary. \\[default: 80]", rich_help_panel=DATA),
     ] = None,
     book: Annotated[
         Path | None, typer.Option(help="Prompt book to start from.", rich_help_panel=DATA)
@@ -174,6 +172,8 @@ def optimize(
     out: Out = Path("runs"),
     json: RunJson = False,
     resume: Resume = None,
+    *,
+    world: dict[str, Any],
 ) -> None:
     """Search the text prompts that classify best, by a few labelled images a class.
 
@@ -184,11 +184,12 @@ def optimize(
         "strategy": strategy, "fitness": fitness, "penalty": penalty, "generations": generations,
         "passes": passes, "folds": folds, "most_templates": templates, "noun": noun, "clip": clip, "llm": llm,
         "base_url": base_url, "also_clip": tuple(also_clip) if also_clip else None,
-        "species": species, "ceiling": ceiling or None,
+        "ceiling": ceiling or None,
         "operators": tuple(operator) if operator else None,
         "reflections": reflections, "synonyms": synonyms,
         "descriptions": tuple(descriptions) if descriptions else None,
         "domain_words": None if domain_words is None else split_words(domain_words),
+        **world,
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}
     fixed = [option_of(name) for name in given if name not in ("llm", "base_url")]
@@ -213,7 +214,7 @@ def optimize(
         if resume is not None:
             optimizer = Optimizer.from_run(resume, out=out, **given)
         else:
-            optimizer = Optimizer.from_options(with_aviary(given, ("species",)), out=out)
+            optimizer = Optimizer.from_options(with_aviary(given, tuple(world)), out=out)
         if max_calls is not None:
             optimizer.limits = UsageLimits(max_calls=max_calls)
         optimizer.report = optimizer.report if report is None else report

@@ -9,6 +9,10 @@ import typer
 
 from fieldmark.evals.worlds.conditions import BOUNDS, CLEAR, Names, WorldConditions
 
+WORLD = "The aviary's world"
+"""The panel of `--help` that they stand in."""
+PER_CLASS: Mapping[str, tuple[str, str]] = {"images": ("images_per_class", "per_class")}
+"""What images of a species are called where images are something else."""
 _SAID: Mapping[str, tuple[Any, str]] = {
     "names": (Names, "Has the encoder seen the species' names: none, half (at most 200) or all of them?"),
     "species": (int, "Species that are drawn."),
@@ -28,7 +32,6 @@ def takes_world(
     *,
     without: tuple[str, ...] = (),
     shown: WorldConditions = CLEAR,
-    panel: str | None = None,
     other_names: Mapping[str, tuple[str, str]] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of a world.
@@ -38,7 +41,6 @@ def takes_world(
     Args:
         without: Fields of `WorldConditions` that the command has no use for.
         shown: The world whose values the help shows as defaults.
-        panel: Panel of the help that they stand in.
         other_names: Field → its name in `world`, and its option's, where another option has that name.
     """
     renamed = other_names or {}
@@ -52,7 +54,7 @@ def takes_world(
             min=least,
             max=most,
             show_default=False,
-            rich_help_panel=panel,
+            rich_help_panel=WORLD,
         )
         return inspect.Parameter(
             called, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, stated]

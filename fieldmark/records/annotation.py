@@ -26,8 +26,10 @@ class Verdict(Record):
     image: str
     """Content hash."""
     call: Call
+    """What the findings of the clauses amount to, by logic; "abstain" and "refused" never stand for "out"."""
     p: float | None = Field(default=None, ge=0, le=1)
-    """Probability of "in", from the clauses through the tree; None where it cannot be told."""
+    """Probability of "in" as stated: that of the clause on which the call hangs. It decides nothing, and
+    only the owner's labels calibrate it. None where there is no call."""
     clauses: tuple[ClauseVerdict, ...] = ()
     seen: str = ""
     """What the annotator sees in the image, in its words; empty where it has none."""

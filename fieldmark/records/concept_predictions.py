@@ -23,6 +23,10 @@ class ClauseScore(Record):
     probability: float = Field(ge=0, le=1)
 
 
+def _holds(clause: ClauseScore) -> float:
+    return clause.probability
+
+
 class ConceptPrediction(Record):
     """One image."""
 
@@ -31,24 +35,27 @@ class ConceptPrediction(Record):
     image_hash: str
     label: Literal["in", "out"]
     probability: float = Field(ge=0, le=1)
-    """Calibrated on the pool that the classifier was made from."""
+    """Calibrated on the pool that the classifier was made from, against the annotator's calls and, where
+    there are some, the owner's labels."""
     clauses: tuple[ClauseScore, ...] = ()
 
     @property
     def decided_by(self) -> ClauseScore | None:
         """The clause that speaks loudest for the label; None where the classifier has no clauses.
 
-        Of an image that is out the necessary clause that holds least or the negative one that holds most, and
-        of one that is in the positive or necessary clause that holds most.
+        Of an image that is out: the necessary clause that holds least, the negative one that holds most, or
+        the likeliest positive one, whichever is furthest from what it ought to be. Of several positive ones
+        one that fails says nothing as long as another holds. Of an image that is in: the positive clause
+        that holds most, else the necessary one that does, else the negative one that holds least.
         """
-        if not self.clauses:
-            return None
-        if self.label == "out":
-            return min(
-                self.clauses, key=lambda c: 1 - c.probability if c.role == "negative" else c.probability
-            )
-        asked = [clause for clause in self.clauses if clause.role != "negative"] or list(self.clauses)
-        return max(asked, key=lambda clause: clause.probability)
+        by_role = {role: [c for c in self.clauses if c.role == role] for role in ("necessary", "positive")}
+        negative = [clause for clause in self.clauses if clause.role == "negative"]
+        suffices = max(by_role["positive"], key=_holds, default=None)
+        if self.label == "in":
+            holding = suffices or max(by_role["necessary"], key=_holds, default=None)
+            return holding or min(negative, key=_holds, default=None)
+        asked = [*by_role["necessary"], *([suffices] if suffices else []), *negative]
+        return min(asked, key=lambda c: 1 - _holds(c) if c.role == "negative" else _holds(c), default=None)
 
 
 class ConceptPredictions(Record):

@@ -62,6 +62,11 @@ class RevealedImage(Record):
     owner: LabelValue
     call: Call
     p: float | None = None
+    """Probability of "in" as the annotator states it."""
+    right: float | None = None
+    """How likely its call is right, by the owner's labels of other boards where `right_by` is not 0."""
+    right_by: int = 0
+    """Labels that this was calibrated on; 0 where there were too few, and it is what the annotator states."""
     seen: str = ""
     rationale: str = ""
     clauses: tuple[ClauseVerdict, ...] = ()
@@ -98,6 +103,10 @@ class Flip(Record):
     after: Call
 
 
+ALIKE = 1e-9
+"""Scores this close are equal."""
+
+
 class EditOffer(QuestionPayload):
     """An edit of the definition, to accept or not."""
 
@@ -109,6 +118,12 @@ class EditOffer(QuestionPayload):
     f1_before: float | None
     f1_after: float | None
     """F1 against the owner's labels outside of the blind test; None where none of them is "in"."""
+
+    @property
+    def fit(self) -> Literal["better", "same", "worse"]:
+        """Whether the definition fits the owner's labels better with the edit, by F1; undefined is 0."""
+        gain = (self.f1_after or 0.0) - (self.f1_before or 0.0)
+        return "same" if abs(gain) < ALIKE else "better" if gain > 0 else "worse"
 
 
 class BlindBatch(QuestionPayload):

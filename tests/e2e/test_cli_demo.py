@@ -60,3 +60,59 @@ def test_wrong_numbers(command_line: CommandLine) -> None:
         assert outcome.code == 2
         assert option in outcome.err
     assert not (command_line.folder / "runs").exists()
+
+
+HARD = (
+    "--names", "mixed", "--image-noise", 0.5, "--text-noise", 0.25, "--mistakes", 0.25, "--unlisted", 0.25,
+    "--present", 0.5, "--strangers", 5, "--blind", 2,
+)  # fmt: skip
+
+
+def test_all_that_makes_a_world_hard_at_once(command_line: CommandLine) -> None:
+    given = ("demo", "--species", 8, "--images", 3, "--seed", 3, "--labels", 2, "--robustness", *HARD)
+    done = command_line.run(*given, "--rule", "evidence", "--json")
+    assert done.code == 0, done.err
+    value = done.json
+    assert value["conditions"] == {
+        "names": "mixed", "species": 8, "images": 3, "image_noise": 0.5, "text_noise": 0.25, "mistakes": 0.25,
+        "unlisted": 0.25, "present": 0.5, "strangers": 5, "blind": 2, "labels": 2, "rule": "evidence",
+    }  # fmt: skip
+    # Six classes, three of them with images; two species beside them; strangers; labelled images apart.
+    assert (value["classes"], value["images"], value["labelled"]) == (6, 9, 12)
+    found = value["open_set"]
+    counts = {kind: sum(found[kind].values()) for kind in ("listed", "unlisted", "strangers")}
+    assert counts == {"listed": 9, "unlisted": 6, "strangers": 5}
+    assert value["encoder"]["distinct_images"] == 20
+    assert value["resolved"]["count"] == found["listed"]["resolved"]
+    assert all(0 <= found[name] <= 1 for name in ("auroc_unlisted", "auroc_strangers"))
+    assert value["calibration"]["images"] == 9 and 0 <= value["calibration"]["ece"] <= 1
+    assert value["robustness"]["images_one_by_one"] == 9
+    for kind, told in (("Of unlisted species: 6 images", "6 pictures of unlisted species"),
+                       ("Strangers: 5 images", "5 pictures without a bird")):  # fmt: skip
+        assert kind in done.err
+        assert told in (command_line.folder / value["run"] / "report.html").read_text(encoding="utf-8")
+
+    clear = command_line.run("demo", "--clear", "--species", 4, "--images", 3, "--seed", 3, "--json").json
+    plain = command_line.run(*DEMO).json
+    assert clear["conditions"] == plain["conditions"]
+    assert clear["ladder"] == plain["ladder"]
+
+
+def test_the_same_world_for_a_table_and_for_a_search(command_line: CommandLine) -> None:
+    few = ("--species", 8, "--per-class", 2, "--seed", 3, "--json", "--no-report")
+    measured = command_line.run(
+        "eval", "--data", "aviary", "--methods", "clip,dclip", "--shots", 1, *few, *HARD
+    )
+    assert measured.code == 0, measured.err
+    assert measured.json["settings"] == ["taxonomy"]  # mixed names
+    assert measured.json["clip"].endswith("(weakened)")
+    assert any("unlisted 0.25, present 0.5, strangers 5, blind 2" in note for note in measured.json["notes"])
+    assert {row["images"] for row in measured.json["rows"]} == {3 * 2}
+    own = [value for place, value in enumerate(HARD) if HARD[place - place % 2] not in POOL]
+    searched = command_line.run("optimize", "--data", "aviary", "--passes", 0, *few, *own)
+    assert searched.code == 0, searched.err
+    assert searched.json["classes"] == 8
+    assert command_line.run("optimize", "--data", "aviary", *HARD).code == 2
+
+
+POOL = ("--unlisted", "--present", "--strangers")

@@ -279,6 +279,7 @@ def test_what_is_wrong_is_said(birds: Path, tmp_path: Path) -> None:
     unused = ("--data", "aviary", "--images", birds, "--noun", "fish", "--llm", "x", "--out", tmp_path)
     assert "Leave images, noun, llm out (--images, --noun, --llm)." in run(*unused, code=2).stderr
     assert "--species" in run("--data", birds, "--species", 6, "--out", tmp_path, code=2).stderr
+    assert "--blind" in run("--data", birds, "--blind", 2, "--out", tmp_path, code=2).stderr
     assert "--operator reflect" in run("--data", birds, "--reflections", 2, "--out", tmp_path, code=2).stderr
     assert not any(tmp_path.iterdir())
 

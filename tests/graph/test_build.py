@@ -11,10 +11,10 @@ from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.measure import MEASUREMENT, measure
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
-from fieldmark.agents.build.sample import Sample, examples_of, free_rows
+from fieldmark.agents.build.sample import DebatedCall, Sample, examples_of, free_rows
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import EndpointError, InputError, RunError
-from fieldmark.records import Clause, Costs, Definition, Label
+from fieldmark.records import Clause, Costs, Definition, Label, Verdict
 from fieldmark.tools.annotate.vlm import Debate
 from fieldmark.tools.concepts import folder as concept_folder
 from fieldmark.tools.concepts.changes import with_labels, with_version
@@ -134,6 +134,41 @@ async def test_nothing_is_learned_from_near_copies_of_blind_images(tmp_path):
     examples, by_owner = examples_of(Sample(), (), {}, context, owner_weight=2.0)
     assert torch.equal(examples.vectors, pool.vectors[pool.rows(apart)])
     assert by_owner.all()
+
+
+def unlabelled(context, count):
+    """Images that may be learned from and that the owner has not labelled."""
+    labelled = {label.image for label in context.concept.labels}
+    hashes = [context.pool.images[row].content_hash for row in free_rows(context.concept, context.pool)]
+    return [image for image in hashes if image not in labelled][:count]
+
+
+async def test_what_is_learned_is_the_call_and_how_sure_it_is_the_weight(tmp_path):
+    context, _ = setting(tmp_path)
+    context.folder.save(context.concept.model_copy(update={"labels": ()}))
+    images = unlabelled(context, 4)
+    stated = zip(images, ("in", "out", "in", "abstain"), (0.84, 0.16, 0.5, None), strict=True)
+    verdicts = [Verdict(image=image, call=call, p=p, annotator="a") for image, call, p in stated]
+    examples, _ = examples_of(Sample(drawn=tuple(images)), verdicts, {}, context, owner_weight=3.0)
+    assert examples.target.tolist() == [1.0, 0.0, 1.0]
+    assert examples.weight.tolist() == pytest.approx([0.68, 0.68, 0.1])
+    settled = {images[2]: DebatedCall(call="out", p=0.5)}
+    examples, _ = examples_of(Sample(drawn=tuple(images)), verdicts, settled, context, owner_weight=3.0)
+    assert examples.target.tolist() == [1.0, 0.0, 0.0]
+
+
+async def test_an_annotator_that_the_owner_contradicts_weighs_less(tmp_path):
+    context, _ = setting(tmp_path)
+    images = unlabelled(context, 60)
+    labels = [
+        Label(image=i, value="in" if n % 3 else "out", split="dev", at="t") for n, i in enumerate(images)
+    ]
+    context.folder.save(context.concept.model_copy(update={"labels": tuple(labels[:-1])}))
+    verdicts = [Verdict(image=image, call="in", p=0.95, annotator="a") for image in images]
+    examples, by_owner = examples_of(Sample(drawn=tuple(images)), verdicts, {}, context, owner_weight=3.0)
+    assert examples.weight[by_owner].tolist() == [3.0] * 59
+    assert examples.target[~by_owner].tolist() == [1.0]
+    assert 0.2 < float(examples.weight[~by_owner]) < 0.5  # two thirds are right, and it says 95 in 100
 
 
 async def test_a_finished_build_is_not_built_again_and_a_changed_one_asks_about_new_images_alone(tmp_path):

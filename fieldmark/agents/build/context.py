@@ -19,6 +19,9 @@ from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.runs.events import ImagesJudged, Progress, no_progress
 
+CLAUSES = "logic/1"
+"""How clauses make a call; a classifier built in another way is built again."""
+
 
 class Debater(Protocol):
     """Argues both sides of images that annotator and classifier disagree about, and has a judge decide.
@@ -77,6 +80,7 @@ class BuildContext:
         concept = self.concept
         return content_key(
             {
+                "clauses": CLAUSES,
                 "version": self.version,
                 "definition": self.definition.model_dump(mode="json"),
                 "labels": {image: label.value for image, label in sorted(dev_labels(concept).items())},

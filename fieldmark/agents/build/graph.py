@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from torch import Tensor
 
 from fieldmark.agents.build.context import BuildContext
-from fieldmark.agents.build.sample import Sample, examples_of, first_sample, next_sample
+from fieldmark.agents.build.sample import DebatedCall, Sample, examples_of, first_sample, next_sample
 from fieldmark.agents.build.state import BuildState
 from fieldmark.agents.build.write import write_classifier
 from fieldmark.records import Verdict
@@ -77,18 +77,21 @@ async def debate(state: BuildState, runtime: Context) -> Update:
         purpose=concept.purpose,
         progress=tell,
     )
-    settled = {debate.image: debate.p for debate in debates if debate.p is not None}
-    return {"settled": context.arrays.put_json(dict(settled)), "debated": len(disputed)}
+    settled: dict[str, Any] = {
+        debate.image: {"call": debate.call, "p": debate.p} for debate in debates if debate.p is not None
+    }
+    return {"settled": context.arrays.put_json(settled), "debated": len(disputed)}
 
 
 async def fit(state: BuildState, runtime: Context) -> Update:
     """Choose among heads, calibrate, and write the classifier."""
     context = runtime.context
     fitted, verdicts = fitted_head(state, context), read_verdicts(state, context)
-    settled: dict[str, float] = context.arrays.get_json(state.settled)  # pyright: ignore
     by_hash = {verdict.image: verdict for verdict in verdicts}
     overturned = sum(
-        (by_hash[image].call == "in") != (p >= 0.5) for image, p in settled.items() if image in by_hash
+        by_hash[image].call != decided.call
+        for image, decided in read_settled(state, context).items()
+        if image in by_hash
     )
     write_classifier(
         fitted,
@@ -115,12 +118,18 @@ def read_verdicts(state: BuildState, context: BuildContext) -> tuple[Verdict, ..
     return tuple(Verdict.model_validate(row) for row in rows)
 
 
+def read_settled(state: BuildState, context: BuildContext) -> dict[str, DebatedCall]:
+    """What debates decided, by content hash; nothing before there were any."""
+    rows: dict[str, Any] = context.arrays.get_json(state.settled) if state.settled else {}  # pyright: ignore
+    return {image: DebatedCall.model_validate(row) for image, row in rows.items()}
+
+
 def fitted_head(
     state: BuildState, context: BuildContext, *, recipes: Sequence[HeadRecipe] = RECIPES
 ) -> Fitted:
     """A head fitted to all that is known now: the same whenever and by whichever process it is asked for."""
     concept = context.concept
-    settled: dict[str, float] = context.arrays.get_json(state.settled) if state.settled else {}  # pyright: ignore
+    settled = read_settled(state, context)
     sample, verdicts = read_sample(state, context), read_verdicts(state, context)
     texts = context.encoder.encode_texts(captions_of(concept.name, context.definition))
     costs = concept.costs

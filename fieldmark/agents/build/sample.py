@@ -5,13 +5,16 @@ Blind images never come near it.
 
 from collections.abc import Mapping, Sequence
 from random import Random
+from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.define.queries import searches_for
 from fieldmark.records import Concept, Definition, Label, Record, Verdict
+from fieldmark.tools.annotate.confidence import Confidence, calibrated
 from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.heads.network import Head
 from fieldmark.tools.concepts.heads.train import Examples
@@ -19,9 +22,17 @@ from fieldmark.tools.concepts.mining import distinct_rows, diverse_rows, rows_ap
 from fieldmark.tools.concepts.pool import ImagePool
 
 LEAST_TRUST = 0.1
-"""What the least certain verdict counts."""
+"""What the least certain verdict counts; the surest counts 1."""
 WIDER = 6
 """The most uncertain images, so many times as are wanted, are what a diverse choice is made from."""
+
+
+class DebatedCall(Record):
+    """What the judge of a debate decided of an image."""
+
+    call: Literal["in", "out"]
+    p: float = Field(ge=0, le=1)
+    """Probability of "in", as stated."""
 
 
 class Sample(Record):
@@ -113,7 +124,7 @@ def uncertainty_around(p: torch.Tensor, threshold: float) -> torch.Tensor:
 def examples_of(
     sample: Sample,
     verdicts: Sequence[Verdict],
-    settled: Mapping[str, float],
+    settled: Mapping[str, DebatedCall],
     context: BuildContext,
     *,
     owner_weight: float,
@@ -126,7 +137,7 @@ def examples_of(
     Args:
         sample: The images.
         verdicts: The annotator's verdicts, in any order.
-        settled: Probability of "in" of images that were debated.
+        settled: What the judge of a debate decided, by content hash.
         context: The build.
         owner_weight: What a label of the owner counts.
 
@@ -137,13 +148,18 @@ def examples_of(
     definition = context.definition
     labels = taught_labels(concept, pool)
     by_hash = {verdict.image: verdict for verdict in verdicts}
+    confidence = calibrated(verdicts, labels)
     stands_for = len(free_rows(concept, pool)) / max(1, len(sample.drawn))
     drawn = set(sample.drawn)
     hashes: list[str] = []
     rows: list[tuple[float, float, float]] = []
     clauses: list[list[float]] = []
     for image in dict.fromkeys((*sample.images, *labels)):
-        known = _target(by_hash.get(image), labels.get(image), settled.get(image), owner_weight)
+        known = (
+            _by_owner(labels[image], owner_weight)
+            if image in labels
+            else _by_annotator(by_hash.get(image), settled.get(image), confidence)
+        )
         if known is None or image not in pool.row_of:
             continue
         hashes.append(image)
@@ -171,16 +187,21 @@ def clause_row(verdict: Verdict | None, definition: Definition) -> list[float]:
     return row
 
 
-def _target(
-    verdict: Verdict | None, label: Label | None, settled: float | None, owner_weight: float
+def _by_owner(label: Label, weight: float) -> tuple[float, float]:
+    """Target and weight of an image that the owner labelled."""
+    return float(label.value == "in"), weight
+
+
+def _by_annotator(
+    verdict: Verdict | None, settled: DebatedCall | None, confidence: Confidence
 ) -> tuple[float, float] | None:
-    """Target and weight of one image; None where nothing is known."""
-    if label is not None:
-        return float(label.value == "in"), owner_weight
-    p = settled if settled is not None else (verdict.p if verdict else None)
-    if p is None or verdict is None or (settled is None and verdict.call not in ("in", "out")):
+    """Target and weight of another image: the call, and how likely it is right; None without a call."""
+    if settled is not None:
+        return float(settled.call == "in"), max(LEAST_TRUST, abs(2 * settled.p - 1))
+    right = None if verdict is None else confidence.right(verdict)
+    if verdict is None or right is None:
         return None
-    return float(p >= 0.5), max(LEAST_TRUST, abs(2 * p - 1))
+    return float(verdict.call == "in"), max(LEAST_TRUST, 2 * right - 1)
 
 
 def _hashes(rows: Sequence[int], pool: ImagePool) -> tuple[str, ...]:

@@ -71,7 +71,8 @@ def write_classifier(
         threshold=round(fitted.head.threshold, 6),
         contenders=tuple(
             ContenderScore(
-                kind=("mlp" if each.recipe.hidden else "linear") + (" tree" if each.route == "tree" else ""),
+                kind=("mlp" if each.recipe.hidden else "linear")
+                + (" logic" if each.route == "logic" else ""),
                 decay=each.recipe.decay,
                 average_precision=round(each.mean, 4),
                 chosen=each is fitted.chosen,

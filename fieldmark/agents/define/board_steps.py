@@ -19,6 +19,7 @@ from fieldmark.records.conversation import (
     RevealedImage,
     VerdictReveal,
 )
+from fieldmark.tools.annotate.confidence import Confidence, calibrated
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.runs.events import BoardReady, ImagesJudged, ImagesMined, VerdictsReady
@@ -101,14 +102,18 @@ async def verdicts(state: DefineState, runtime: Context) -> Update:
     context = runtime.context
     laid, concept = state.board or Board(images=(), ambiguity=""), context.concept
     labels = dev_labels(concept)
-    shown = [image for image in laid.images if image in labels]
-    found = await context.annotator.judge(context.files(shown), concept.definition)
+    found = await context.annotator.judge(context.files(list(labels)), concept.definition)
+    shown = [verdict for verdict in found if verdict.image in laid.images]
+    shown.sort(key=lambda verdict: laid.images.index(verdict.image))
+    # What the board's own labels say of its verdicts must not make up how sure they seem.
+    others = {image: label for image, label in labels.items() if image not in laid.images}
+    confidence = calibrated(found, others)
     return put(
         VerdictReveal(
             turn=new_turn(),
             number=state.boards,
             ambiguity=laid.ambiguity,
-            images=tuple(revealed_image(verdict, labels[verdict.image].value) for verdict in found),
+            images=tuple(revealed_image(each, labels[each.image].value, confidence) for each in shown),
             clauses=concept.definition.active,
         )
     )
@@ -166,13 +171,15 @@ def judging(context: DefineContext) -> Callable[[int, int], None]:
     return lambda done, of: context.progress(ImagesJudged(done=done, of=of))
 
 
-def revealed_image(verdict: Verdict, owner: LabelValue) -> RevealedImage:
+def revealed_image(verdict: Verdict, owner: LabelValue, confidence: Confidence) -> RevealedImage:
     """A verdict beside the owner's label."""
     return RevealedImage(
         image=verdict.image,
         owner=owner,
         call=verdict.call,
         p=verdict.p,
+        right=confidence.right(verdict),
+        right_by=confidence.labels,
         seen=verdict.seen,
         rationale=verdict.rationale,
         clauses=verdict.clauses,

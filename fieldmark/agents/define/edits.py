@@ -11,7 +11,7 @@ from fieldmark.agents.define.scores import F1Change, calls, clause_verdicts, f1_
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.refine import MAX_EDITS, ProposedEdit, RefineExample, ask_refine
 from fieldmark.records import Call, Clause, ClauseVerdict, Concept, Definition, DefinitionEdit, Label, Verdict
-from fieldmark.records.conversation import Flip
+from fieldmark.records.conversation import ALIKE, Flip
 from fieldmark.tools.concepts.changes import dev_labels, edited
 from fieldmark.tools.runs.events import StepFailed
 
@@ -25,14 +25,12 @@ FURTHER_LABELS = 20
 """Labels after which an edit that was declined may be offered once more."""
 MOST_BACK = 6
 """Dropped clauses that are tried again, the last ones."""
-BACK = "it was there before, and fits your labels again"
-TOO_MUCH = "the definition fits your labels as well without this clause"
+BACK = "it was there before, and your labels speak for it again"
+TOO_MUCH = "the definition is shorter without this clause, and within noise as good on your labels"
 COMPLEXITY = {"drop": -1, "agree": 0, "reword": 0, "add": 1}
 """What an edit adds to a definition, in clauses."""
 NOISE = 0.9
 """Standard errors within which two definitions are alike: just below one, as a single label put right has."""
-ALIKE = 1e-9
-"""Gains this close are equal."""
 RIGHT: Mapping[str, Call] = {"in": "in", "out": "out"}
 
 

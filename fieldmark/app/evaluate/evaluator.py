@@ -28,6 +28,7 @@ from fieldmark.evals.table.test_set import TestSet
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import UsageLimits
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
+from fieldmark.tools.clip.weakened import weakened
 from fieldmark.tools.llm.address import normal_url
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.scripted import scripted_notes
@@ -237,7 +238,7 @@ class Evaluator:
                 task = Evaluation(
                     test=test,
                     methods=methods,
-                    encoder=encoder,
+                    encoder=weakened(encoder, test.weakness),
                     llm=llm,
                     folder=run,
                     options=self.options,

@@ -111,29 +111,22 @@ def called(clauses: Sequence[ReadClause], view: View) -> tuple[bool | None, floa
         view: What the picture is taken to show.
 
     Returns:
-        In or out, and how sure, 0.5 to 1.
+        In or out, and how sure of the clause on which that hangs, 0.5 to 1.
     """
     found = [(c.role, *_judged(c.condition, view)) for c in clauses]
     needed = [(f, p) for role, f, p in found if role == "necessary"]
     barred = [(f, p) for role, f, p in found if role == "negative"]
     any_of = [(f, p) for role, f, p in found if role == "positive"]
-    p = 1.0
-    for _, each in needed:
-        p *= each
-    for _, each in barred:
-        p *= 1 - each
-    if any_of:
-        none = 1.0
-        for _, each in any_of:
-            none *= 1 - each
-        p *= 1 - none
-    truths = [f for f, _ in needed] + [None if f is None else not f for f, _ in barred]
+    parts = [*needed, *((None if f is None else not f, 1 - p) for f, p in barred)]
     if any_of:
         said = [f for f, _ in any_of]
-        truths.append(True if True in said else (None if None in said else False))
+        suffices = True if True in said else (None if None in said else False)
+        parts.append((suffices, max(p for f, p in any_of if f is suffices)))
+    truths = [f for f, _ in parts]
     verdict = False if False in truths else (None if None in truths or not truths else True)
     if verdict is None:
         return None, 0.5
+    p = min(p for f, p in parts if f is not None)
     return verdict, min(max(p if verdict else 1 - p, 0.5), 1.0)
 
 

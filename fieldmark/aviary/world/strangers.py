@@ -62,6 +62,12 @@ def paint_stranger(number: int, *, seed: int, size: int = 128) -> Image.Image:
     return tuple(STRANGERS.values())[(number - 1) % len(STRANGERS)](rng, size)
 
 
+def stranger_captions(count: int) -> tuple[str, ...]:
+    """A caption for each of the first images: "a picture of a house"."""
+    kinds = tuple(STRANGERS)
+    return tuple(f"a picture of {kinds[number % len(kinds)]}" for number in range(count))
+
+
 def _colour(rng: random.Random) -> RGB:
     return rng.randrange(256), rng.randrange(256), rng.randrange(256)
 

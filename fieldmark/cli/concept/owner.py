@@ -41,6 +41,11 @@ LABELS: "Mapping[str, LabelValue]" = {
     "1": "in", "2": "out", "3": "unsure", "in": "in", "out": "out", "unsure": "unsure"
 }  # fmt: skip
 LEAVE, STOP, UNDO, LATER, MISREAD = ("q", "quit"), "stop", ("u", "undo"), "later", ("w", "wrong")
+OFFERS = {
+    "better": "A change of the definition that fits your labels better:",
+    "same": "A change of the definition that fits your labels as well, and leaves it shorter:",
+    "worse": "A shorter definition that fits your labels less well, by no more than chance may explain:",
+}
 KEYS = "1 in, 2 out, 3 unsure (with a few words why, if you like); u undoes, q leaves"
 
 
@@ -202,7 +207,7 @@ class TerminalOwner:
         return RevealReply(responses=tuple(each for each in given if each), stop=stop)
 
     def _say_verdict(self, place: int, image: RevealedImage, texts: Mapping[str, str]) -> None:
-        sure = "" if image.p is None else f" ({100 * image.p:.0f}% in)"
+        sure = "" if image.right is None else f" ({_sure(image.right, image.right_by)})"
         style = "yellow" if image.disagrees else ""
         self._say(f"  {place}  you: {image.owner}, model: {image.call}{sure}", style)
         for words_of in filter(None, (image.seen, image.rationale)):
@@ -213,7 +218,7 @@ class TerminalOwner:
 
     def _offer(self, payload: EditOffer) -> ConversationReply:
         self._say()
-        self._say("A change of the definition that fits your labels better:", "bold")
+        self._say(OFFERS[payload.fit], "bold")
         for line in payload.diff:
             self._say(f"  {line}", {"+": "green", "-": "red"}.get(line[:1], ""))
         if payload.edit.why:
@@ -255,6 +260,13 @@ class TerminalOwner:
 
     def _say(self, text: str = "", style: str = "") -> None:
         self._console.say(text, style)
+
+
+def _sure(right: float, labels: int) -> str:
+    """How likely a call is right, and who says so."""
+    if not labels:
+        return f"says it is {100 * right:.0f}% sure"
+    return f"right {100 * right:.0f}% of the time, by {labels} of your labels"
 
 
 def _response(image: str, said: str) -> Response | None:

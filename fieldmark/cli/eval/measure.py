@@ -24,14 +24,14 @@ from fieldmark.cli.run_options import (
     asking,
 )
 from fieldmark.cli.terminal import print_json, words
+from fieldmark.cli.world_options import PER_CLASS, takes_world
 from fieldmark.errors import InputError
 
 _METHODS = "The methods"
 
-OF_THE_AVIARY = ("species", "images_per_class", "settings")
-
 
 @asking
+@takes_world(other_names=PER_CLASS)
 def measure(
     ctx: typer.Context,
     data: Annotated[
@@ -93,16 +93,6 @@ def measure(
             rich_help_panel=DATA,
         ),
     ] = None,
-    species: Annotated[
-        int | None,
-        typer.Option(min=6, max=200, help="Classes of the aviary. \\[default: 80]", rich_help_panel=DATA),
-    ] = None,
-    per_class: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=10_000, help="Test images of each aviary class. \\[default: 20]", rich_help_panel=DATA
-        ),
-    ] = None,
     methods: Annotated[
         str | None,
         typer.Option(
@@ -156,14 +146,15 @@ def measure(
     out: Out = Path("runs"),
     json: RunJson = False,
     resume: Resume = None,
+    *,
+    world: dict[str, Any],
 ) -> None:
     """Measure methods on one data set, in one table.
 
     Exit codes: 0 done; 2 wrong input; 3 stopped by a limit; 130 Ctrl-C. A stopped run goes on with --resume.
     """
     chosen: dict[str, Any] = {
-        "data": data, "settings": split(settings), "shots": shots, "species": species,
-        "images_per_class": per_class,
+        "data": data, "settings": split(settings), "shots": shots, **world,
         "root": root, "domain": domain, "part": part or None, "images": images, "pool": pool,
         "captions": captions, "tree": tree, "noun": noun, "llm": llm, "base_url": base_url,
         "methods": split(methods), "baseline": baseline, "seeds": seeds, "seed": seed, "clip": clip,
@@ -191,7 +182,7 @@ def measure(
         evaluator = (
             Evaluator.from_run(resume, out=out)
             if resume is not None
-            else Evaluator.from_options(with_aviary(given, OF_THE_AVIARY), out=out)
+            else Evaluator.from_options(with_aviary(given, ("settings", *world)), out=out)
         )
         if max_calls is not None:
             evaluator.limits = UsageLimits(max_calls=max_calls)

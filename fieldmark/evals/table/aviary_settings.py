@@ -2,17 +2,28 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 
 from fieldmark.aviary.world.attributes import HABITATS, KIND_BY_NOUN, LIGHTS
 from fieldmark.aviary.world.dataset import ImageTruth
 from fieldmark.aviary.world.grammar import caption, habitat_phrases, light_phrases
-from fieldmark.aviary.world.pictures import BASE_SEED, NOUN, POOL_SEED, TRAIN_SEED, draw_pictures
-from fieldmark.aviary.world.species import Species, known_species, species_book
+from fieldmark.aviary.world.pictures import (
+    BASE_SEED,
+    NOUN,
+    POOL_SEED,
+    TRAIN_SEED,
+    draw_pictures,
+    draw_strangers,
+)
+from fieldmark.aviary.world.species import Species, known_species
+from fieldmark.aviary.world.strangers import stranger_captions
 from fieldmark.errors import InputError
 from fieldmark.evals.table.test_set import ImageFactor, TestSet
+from fieldmark.evals.worlds.conditions import Names, WorldConditions
+from fieldmark.evals.worlds.draw import draw_species, listed_species, present_classes, weakness_of
 from fieldmark.tools.datasets.shots import draw_shots, first
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.runs.events import Progress, no_progress
@@ -36,15 +47,15 @@ _HARD = 2.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class AviaryWorld:
-    """What is drawn.
+class AviaryWorld(WorldConditions):
+    """What is drawn: conditions, of which each setting has its own names, and what methods may use.
+
+    Images of no class stand in the pool of unlabelled pictures: test pictures all have a class.
 
     Attributes:
         seed: Seed of the species and of their pictures.
-        species: Classes of a setting whose classes are species.
-        images: Test pictures of each.
-        shots: Labelled pictures of each.
-        pool: Unlabelled pictures of each.
+        shots: Labelled pictures of each class.
+        pool: Unlabelled pictures of each species.
         base: Known species beside new ones, to learn on; at most three for every four new ones.
         base_images: Labelled pictures of each of them.
         pictures: Folder for drawn pictures; complete sets are reused.
@@ -52,8 +63,6 @@ class AviaryWorld:
     """
 
     seed: int
-    species: int = 80
-    images: int = 20
     shots: int = 4
     pool: int = 10
     base: int = 60
@@ -68,7 +77,7 @@ def new_species(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     Beside them stand species that the model knows, with labelled pictures: what is learned there may carry
     over to the new ones. The guide knows both, and is as often wrong about either.
     """
-    test, book = _of_species(world, "new", species_book(world.seed, new=world.species, known=0))
+    test, book = _of_species(world, "new", "new")
     rng = random.Random(f"fieldmark aviary base {world.seed}")
     others = tuple(rng.sample(known_species(), min(world.base, 3 * world.species // 4)))
     began = time.perf_counter()
@@ -79,8 +88,7 @@ def new_species(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
 
 def known_birds(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     """Species that the model knows by name: what most public test sets are to CLIP."""
-    book = species_book(world.seed, new=0, known=world.species)
-    return _of_species(world, "known", book, difficulty=_HARD)
+    return _of_species(world, "known", "known", difficulty=_HARD)
 
 
 def taxonomy(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
@@ -89,9 +97,10 @@ def taxonomy(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     The observed classes are the known species. The names of the others say nothing to the model, but the tree
     tells where they stand.
     """
-    book = species_book(world.seed, new=world.species // 2, known=world.species - world.species // 2)
-    test, book = _of_species(world, "taxonomy", book)
-    return replace(test, observed=tuple(species.name for species in book if species.known)), book
+    test, book = _of_species(world, "taxonomy", "mixed")
+    listed = set(test.classes)
+    known = tuple(species.name for species in book if species.known and species.name in listed)
+    return replace(test, observed=known), book
 
 
 def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
@@ -101,7 +110,13 @@ def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     the bundled model was trained on 60% of a kind showed its habitat; here half do, so that both groups are
     measured well.
     """
-    book = species_book(world.seed, new=world.species, known=0)
+    if world.unlisted or world.present < 1:
+        raise InputError(
+            "In the setting habitat classes are kinds of birds: none is unlisted, and all have images.",
+            hint="Leave this setting out, or these conditions.",
+            field="unlisted" if world.unlisted else "present",
+        )
+    book = draw_species(replace(world, names="new"), world.seed)
     began = time.perf_counter()
     kinds = {species.name: species.noun for species in book}
     images, truths = _drawn(world, book, 0, world.images, correlation=0.4)
@@ -109,6 +124,7 @@ def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     train = _relabelled(train, kinds)
     few = draw_shots([image.label for image in train], shots=world.shots, draw=first)
     pool, seen = _drawn(world, book, POOL_SEED, world.pool, correlation=0.6)
+    strangers = draw_strangers(world.pictures, world.strangers, seed=world.seed)
     nouns = tuple(dict.fromkeys(kinds.values()))
     own = [truth.habitat == KIND_BY_NOUN[kinds[truth.species]].habitat for truth in truths]
     places = [
@@ -122,14 +138,15 @@ def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
         images=_relabelled(images, kinds),
         groups=tuple(places),
         train=tuple(train[place] for place in sorted(few)),
-        pool=_relabelled(pool, kinds),
-        captions=_captions(seen, book),
+        pool=(*_relabelled(pool, kinds), *strangers),
+        captions=(*_captions(seen, book), *stranger_captions(world.strangers)),
         parents=_above(nouns),
         factors=CONTEXTS,
         templates=TEMPLATES,
         questions=QUESTIONS,
         concept=NOUN,
         render=time.perf_counter() - began,
+        weakness=weakness_of(world, world.seed),
         notes=("Groups: each kind of bird in the habitat it was mostly seen in, and elsewhere.",),
     )
     return test, book
@@ -176,34 +193,52 @@ def settings_named(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _of_species(
-    world: AviaryWorld, setting: str, book: tuple[Species, ...], *, difficulty: float = 1.0
+    world: AviaryWorld, setting: str, names: Names, *, difficulty: float = 1.0
 ) -> tuple[TestSet, tuple[Species, ...]]:
-    """A test set whose classes are species."""
+    """A test set whose classes are species, and all species, listed or not."""
     began = time.perf_counter()
-    images, truths = _drawn(world, book, 0, world.images, difficulty=difficulty)
+    named = replace(world, names=names)
+    book = draw_species(named, world.seed)
+    listed = listed_species(book, named, world.seed)
+    classes = tuple(species.name for species in listed)
+    present = present_classes(classes, named, world.seed)
+    absent = frozenset(classes) - present
+    drawn = _drawn(world, book, 0, world.images, difficulty=difficulty)
+    images, truths = _only(drawn, present)
     train: tuple[ImageFile, ...] = ()
     if world.shots:
-        train, _ = _drawn(world, book, TRAIN_SEED, world.shots, difficulty=difficulty)
-    pool, seen = _drawn(world, book, POOL_SEED, world.pool, difficulty=difficulty)
+        train, _ = _drawn(world, listed, TRAIN_SEED, world.shots, difficulty=difficulty)
+    drawn = _drawn(world, book, POOL_SEED, world.pool, difficulty=difficulty)
+    pool, seen = _only(drawn, {species.name for species in book} - absent)
+    strangers = draw_strangers(world.pictures, world.strangers, seed=world.seed)
     test = TestSet(
         data="aviary",
         setting=setting,
-        classes=tuple(species.name for species in book),
+        classes=classes,
         noun=NOUN,
         images=images,
         groups=tuple(truth.habitat for truth in truths),
         train=train,
-        pool=pool,
-        captions=_captions(seen, book),
-        parents=_tree(book),
+        pool=(*pool, *strangers),
+        captions=(*_captions(seen, book), *stranger_captions(world.strangers)),
+        parents=_tree(listed),
         factors=CONTEXTS,
         templates=TEMPLATES,
         questions=QUESTIONS,
         concept=NOUN,
+        weakness=weakness_of(world, world.seed),
         render=time.perf_counter() - began,
         notes=("Groups: the habitats that the birds are seen in.",),
     )
     return test, book
+
+
+def _only(
+    drawn: tuple[tuple[ImageFile, ...], tuple[ImageTruth, ...]], names: Set[str]
+) -> tuple[tuple[ImageFile, ...], tuple[ImageTruth, ...]]:
+    """The pictures of some species, and the truth about each."""
+    kept = [truth.species in names for truth in drawn[1]]
+    return tuple(compress(drawn[0], kept)), tuple(compress(drawn[1], kept))
 
 
 def _tree(book: Sequence[Species]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from pydantic import JsonValue
 
@@ -11,11 +11,13 @@ from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
 from fieldmark.aviary.guide.server import asked_over_http
 from fieldmark.aviary.world.pictures import NOUN, TRAIN_SEED, draw_pictures
-from fieldmark.aviary.world.species import Species, species_book
+from fieldmark.aviary.world.species import Species
 from fieldmark.errors import InputError
 from fieldmark.evals.table.aviary_settings import SETTINGS, AviaryWorld, settings_named
 from fieldmark.evals.table.source import TrainingData, Workplace
 from fieldmark.evals.table.test_set import TestSet
+from fieldmark.evals.worlds.conditions import BOUNDS, CLEAR, Names, WorldConditions
+from fieldmark.evals.worlds.draw import draw_species, weakness_of
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.datasets.shots import draw_shots, first
 from fieldmark.tools.llm.given import AskedModel
@@ -23,71 +25,88 @@ from fieldmark.tools.llm.scripted import NOTE
 from fieldmark.tools.runs.events import SettingStarted
 
 MOST_SHOTS = 16
+_SETTING_OF: dict[Names, str] = {"new": "new", "mixed": "taxonomy", "known": "known"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Aviary:
+class Aviary(WorldConditions):
     """Images of made-up birds, and a guide that answers questions about them.
 
+    `Aviary(**vars(MIDDLE))` is a world in the middle of what can go wrong. For `Evaluator` images of no class
+    stand in the pool of unlabelled images; `Optimizer` has no use for them.
+
     Attributes:
-        species: Species, the classes.
-        images: Test images of each.
-        mistakes: Share of wrong statements in the guide's answers, 0 to 0.6.
         seed: Seed of the species and of their images; the run's where not given.
         settings: Names of the test sets that `Evaluator` measures on: "new", "known", "habitat", "taxonomy",
-            "vocabulary", or "all". The first where not given. `Optimizer` always searches on new species.
+            "vocabulary", or "all". Where not given, that of the names: "taxonomy" has mixed ones.
 
     Raises:
         InputError: An argument cannot be used.
     """
 
-    species: int = 80
-    images: int = 20
-    mistakes: float = 0.15
     seed: int | None = None
     settings: Sequence[str] = ()
 
     kind = "aviary"
     clip = "aviary"
     noun = NOUN
-    notes = (NOTE,)
 
     def __post_init__(self) -> None:
-        for name, least, most in (("species", 3, 4000), ("images", 1, 10_000), ("mistakes", 0, 0.6)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-                raise InputError(
-                    f"{name} cannot be {value!r}.", hint=f"Give {least} to {most:,}.", field=name
-                )
+        super().__post_init__()
         settings_named(self.settings)
+        if self.settings and self.names != "new":
+            raise InputError(
+                "The settings have names of their own.",
+                hint="Leave names or settings out.",
+                field="names, settings",
+            )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of results must know."""
+        harder = [
+            f"{name} {getattr(self, name)}"
+            for name in BOUNDS
+            if name not in ("species", "images") and getattr(self, name) != getattr(CLEAR, name)
+        ]
+        return (NOTE, f"The world is not the clear one: {', '.join(harder)}.") if harder else (NOTE,)
 
     def stated(self) -> dict[str, JsonValue]:
         """The arguments that make it again, as a run keeps them."""
         return {**asdict(self), "settings": list(self.settings)}
 
     def class_names(self, seed: int) -> tuple[str, ...]:
-        """The names of the new species."""
-        return tuple(species.name for species in self._new_species(seed))
+        """The names of the species."""
+        return tuple(species.name for species in draw_species(self, self._seed(seed)))
 
     def check_shots(self, shots: int) -> None:
-        """Refuse more training images a class than are drawn."""
+        """Refuse more training images a class than are drawn, and images that a search has no use for."""
+        pool = ("unlisted", "present", "strangers")
+        unused = [name for name in pool if getattr(self, name) != getattr(CLEAR, name)]
+        if unused:
+            raise InputError(
+                "A prompt search scores each image by itself: it has no pool.",
+                hint=f"Leave {', '.join(unused)} out.",
+                field=", ".join(unused),
+            )
         if not 1 <= shots <= MOST_SHOTS:
             raise InputError(f"The aviary has 1 to {MOST_SHOTS} shots, not {shots}.", field="shots")
 
     @asynccontextmanager
     async def training_data(self, work: Workplace) -> AsyncIterator[TrainingData]:
         """Draw the world and start the guide."""
-        species = self._new_species(work.seed)
+        seed = self._seed(work.seed)
+        species = draw_species(self, seed)
         began = time.perf_counter()
         images = self._drawn(species, work)
         render = time.perf_counter() - began
         guide = Guide(species, GuideSettings(mistakes=self.mistakes))
         async with asked_over_http(guide, store=work.answers, limits=work.limits) as llm:
-            yield TrainingData(images=images, llm=llm, render=render)
+            yield TrainingData(images=images, llm=llm, render=render, weakness=weakness_of(self, seed))
 
     def settings_named(self) -> tuple[str, ...]:
         """Names of the test sets to measure on."""
-        return settings_named(self.settings)
+        return settings_named(self.settings or (_SETTING_OF[self.names],))
 
     @asynccontextmanager
     async def test_data(
@@ -95,10 +114,10 @@ class Aviary:
     ) -> AsyncIterator[tuple[TestSet, AskedModel | None]]:
         """Draw a setting and start its guide."""
         work.progress(SettingStarted(name=setting))
+        conditions = {each.name: getattr(self, each.name) for each in fields(WorldConditions)}
         world = AviaryWorld(
+            **conditions,
             seed=self._seed(work.seed),
-            species=self.species,
-            images=self.images,
             shots=work.shots,
             pictures=work.folder,
             progress=work.progress,
@@ -110,9 +129,6 @@ class Aviary:
 
     def _seed(self, seed: int) -> int:
         return seed if self.seed is None else self.seed
-
-    def _new_species(self, seed: int) -> tuple[Species, ...]:
-        return species_book(self._seed(seed), new=self.species, known=0)
 
     def _drawn(self, book: Sequence[Species], work: Workplace) -> LabelledImages:
         """Draw the training and the test images, each from seeds of its own, or take those drawn before."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -13,6 +13,7 @@ from fieldmark.cache.bytestore import ByteStore
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.table.test_set import TestSet
 from fieldmark.records import UsageLimits
+from fieldmark.tools.clip.weakened import Weakness
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import Progress
@@ -50,11 +51,13 @@ class TrainingData:
         images: Training and test images.
         llm: The language model that knows the classes; None asks nothing.
         render: Seconds that making the images took.
+        weakness: What is taken from the encoder before the search.
     """
 
     images: LabelledImages
     llm: AskedModel | None
     render: float
+    weakness: Weakness = field(default_factory=Weakness)
 
 
 @runtime_checkable

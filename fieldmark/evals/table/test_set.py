@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldmark.errors import InputError
+from fieldmark.tools.clip.weakened import Weakness
 from fieldmark.tools.images.files import ImageFile
 
 
@@ -65,6 +66,7 @@ class TestSet:
         templates: Templates of the domain, with `{}` for the class name.
         questions: Questions about a class of this domain, with `{}` for its name (CuPL's "full").
         concept: What WaffleCLIP calls the high-level concept: "bird".
+        weakness: What is taken from the encoder before anything is measured.
         names_given: Whether methods may see the class names: not in a vocabulary-free setting.
         render: Seconds that drawing took.
         notes: What a reader must know.
@@ -88,6 +90,7 @@ class TestSet:
     templates: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     concept: str = ""
+    weakness: Weakness = field(default_factory=Weakness)
     names_given: bool = True
     render: float = 0.0
     notes: tuple[str, ...] = ()

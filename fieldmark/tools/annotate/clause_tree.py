@@ -1,94 +1,114 @@
-"""Combines the verdicts on a definition's clauses into a verdict on the concept."""
+"""Combines what is found of a definition's clauses into the call of the concept, by logic.
+
+The findings alone decide; how sure the annotator says it is of them never does. Four necessary clauses that
+hold make an image "in", however unsure each is, and five positive ones that do not hold make it "out".
+"""
 
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from fieldmark.records import Call, Clause, ClauseVerdict, Definition
+from fieldmark.records import Call, ClauseRole, ClauseVerdict, Definition
 
-IN_FROM = 0.5
-"""An image is in from this probability on."""
+HOLDS_FROM = 0.5
+"""A clause judged by a probability alone holds from this one on."""
+_UNKNOWN = ("abstain", "refused")
 
 
 def call_of(definition: Definition, verdicts: Sequence[ClauseVerdict]) -> tuple[Call, float | None]:
-    """What clause verdicts amount to: the call, and the probability of "in".
+    """What clause verdicts amount to: the call, and how far the annotator states that the image is in.
 
-    A clause that settles the matter settles it whatever the others say: a necessary clause that does not
-    hold, or a negative one that does, puts the image out. Otherwise one clause that was refused or that the
-    annotator abstained from leaves the whole open; neither ever counts as "out".
+    The definition is read with Kleene's strong three values (yes, no, unknown):
+
+    - "in": every necessary clause is yes, no negative one is anything but no, and a positive one is yes where
+      there are any.
+    - "out": a necessary clause is no, or a negative one is yes, or there are positive ones and all are no.
+      What else is unknown does not matter.
+    - Otherwise what is unknown decides, and is never taken for "no": "refused" where one of those clauses was
+      refused, else "abstain".
 
     Args:
         definition: The clauses; only active ones count. Without any, the result is unknown.
         verdicts: One for each active clause, in any order; a missing one counts as abstained.
 
     Returns:
-        The call, and the probability of "in"; None with "abstain" and "refused".
+        The call, and the stated probability of "in": that of the clause on which the call hangs (the least of
+        necessary clauses, of the likeliest positive one, and of the contrary of negative ones). It is as well
+        calibrated as the annotator's own words, see `confidence`. None with "abstain" and "refused".
     """
-    active = definition.active
-    if not active:
+    if not definition.active:
         return "abstain", None
     by_id = {verdict.clause: verdict for verdict in verdicts}
-    p = {clause.id: _p(by_id.get(clause.id)) for clause in active}
-    if any(_settles(clause, p[clause.id]) for clause in active):
-        known = {name: value for name, value in p.items() if value is not None}
-        return "out", float(tree_probability(definition, _columns(known, assume=1.0, definition=definition)))
-    missing = [clause for clause in active if p[clause.id] is None]
-    held = [c for c in definition.of_role("positive") if (p[c.id] or 0.0) >= IN_FROM]
-    # One positive clause that holds suffices: the others need not be known.
-    missing = [clause for clause in missing if not (held and clause.role == "positive")]
-    if missing:
-        refused = any(v.finding == "refused" for v in verdicts if v.clause in {c.id for c in missing})
-        return ("refused" if refused else "abstain"), None
-    known = {name: (0.0 if value is None else value) for name, value in p.items()}
-    probability = float(tree_probability(definition, _columns(known, assume=0.0, definition=definition)))
-    return ("in" if probability >= IN_FROM else "out"), probability
+    parts = _parts(definition, by_id)
+    if any(holds is False for holds, _ in parts):
+        return "out", min(p for _, p in parts)
+    if all(holds for holds, _ in parts):
+        return "in", min(p for _, p in parts)
+    return ("refused" if _decisive_refusal(definition, by_id) else "abstain"), None
 
 
-def tree_probability(definition: Definition, p: Mapping[str, Tensor]) -> Tensor:
-    """Probability of "in" out of the probabilities of the clauses, taken as independent.
+def concept_log_odds(definition: Definition, log_odds: Tensor) -> Tensor:
+    """The same logic on log-odds, for many images at once: the clause on which the concept hangs.
 
-    `∏ necessary · (1 − ∏ (1 − positive)) · ∏ (1 − negative)`; a role without clauses asks for nothing.
+    `min(necessary, max(positive), −negative)`: above 0 where `call_of` says "in" of findings of that sign.
 
     Args:
-        definition: The clauses; only active ones count.
-        p: Clause id → probabilities that it holds, tensors of one shape.
+        definition: The definition with K active clauses, one at least.
+        log_odds: That each of them holds `[N, K]`.
 
     Returns:
-        Probabilities of that shape, float32; ones where there is no clause.
+        Log-odds `[N]`.
     """
-    one = torch.ones_like(next(iter(p.values()))) if p else torch.ones(())
-    result = one
-    for clause in definition.of_role("necessary"):
-        result = result * p[clause.id]
-    positive = definition.of_role("positive")
-    if positive:
-        none = one
-        for clause in positive:
-            none = none * (1 - p[clause.id])
-        result = result * (1 - none)
+    columns = roles_of(definition)
+    parts = [log_odds[:, columns["necessary"]], -log_odds[:, columns["negative"]]]
+    if columns["positive"]:
+        parts.append(log_odds[:, columns["positive"]].amax(1, keepdim=True))
+    return torch.cat(parts, 1).amin(1)
+
+
+def roles_of(definition: Definition) -> Mapping[ClauseRole, list[int]]:
+    """The places of the active clauses of each role."""
+    roles: tuple[ClauseRole, ...] = ("necessary", "positive", "negative")
+    active = definition.active
+    return {role: [n for n, clause in enumerate(active) if clause.role == role] for role in roles}
+
+
+def _parts(definition: Definition, by_id: Mapping[str, ClauseVerdict]) -> list[tuple[bool | None, float]]:
+    """What must all be so: whether it is, None where it is unknown, and how likely, 1 where it is unknown."""
+    parts = [_found(by_id.get(clause.id)) for clause in definition.of_role("necessary")]
     for clause in definition.of_role("negative"):
-        result = result * (1 - p[clause.id])
-    return result.to(torch.float32)
+        holds, p = _found(by_id.get(clause.id))
+        parts.append((None, 1.0) if holds is None else (not holds, 1 - p))
+    positive = [_found(by_id.get(clause.id)) for clause in definition.of_role("positive")]
+    if any(holds for holds, _ in positive):
+        parts.append((True, max(p for holds, p in positive if holds)))
+    elif any(holds is None for holds, _ in positive):
+        parts.append((None, 1.0))
+    elif positive:
+        parts.append((False, max(p for _, p in positive)))
+    return parts
 
 
-def _p(verdict: ClauseVerdict | None) -> float | None:
-    if verdict is None or verdict.finding in ("abstain", "refused"):
-        return None
-    if verdict.p is not None:
-        return verdict.p
-    return 1.0 if verdict.finding == "yes" else 0.0
+def _found(verdict: ClauseVerdict | None) -> tuple[bool | None, float]:
+    """Whether a clause holds, and how likely; a probability that contradicts the finding is a coin toss."""
+    if verdict is None or verdict.finding in _UNKNOWN:
+        return None, 1.0
+    holds = verdict.finding == "yes"
+    if verdict.p is None:
+        return holds, float(holds)
+    return holds, max(verdict.p, HOLDS_FROM) if holds else min(verdict.p, HOLDS_FROM)
 
 
-def _settles(clause: Clause, p: float | None) -> bool:
-    if p is None or clause.role == "positive":
-        return False
-    return p < IN_FROM if clause.role == "necessary" else p >= IN_FROM
-
-
-def _columns(known: Mapping[str, float], *, assume: float, definition: Definition) -> dict[str, Tensor]:
-    """Probabilities as tensors; an unknown clause has the value that speaks most (or least) for "in"."""
-    return {
-        c.id: torch.tensor(known.get(c.id, 1 - assume if c.role == "negative" else assume))
-        for c in definition.active
-    }
+def _decisive_refusal(definition: Definition, by_id: Mapping[str, ClauseVerdict]) -> bool:
+    """Whether one of the clauses that leave the call open was refused."""
+    found = {clause.id: by_id.get(clause.id) for clause in definition.active}
+    sufficed = any(
+        (verdict := found[clause.id]) is not None and verdict.finding == "yes"
+        for clause in definition.of_role("positive")
+    )
+    return any(
+        (verdict := found[clause.id]) is not None and verdict.finding == "refused"
+        for clause in definition.active
+        if not (sufficed and clause.role == "positive")
+    )

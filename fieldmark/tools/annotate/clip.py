@@ -6,19 +6,20 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from fieldmark.cache.keys import content_key, digest
 from fieldmark.errors import InputError, NoImagesError
 from fieldmark.records import Clause, ClauseVerdict, Definition, Finding, Verdict
 from fieldmark.tools.annotate.annotator import AnnotationProgress
 from fieldmark.tools.annotate.clause_prompts import clause_prompts
-from fieldmark.tools.annotate.clause_tree import IN_FROM, call_of, tree_probability
+from fieldmark.tools.annotate.clause_tree import HOLDS_FROM, call_of, concept_log_odds
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.images.files import ImageFile
 
 logger = logging.getLogger(__name__)
 
-VERSION = "clip-clauses/1"
+VERSION = "clip-clauses/2"
 LEAST_REFERENCE = 20
 """Fewer reference vectors say nothing of how a caption's cosines spread."""
 STEEPNESS = 4.0
@@ -53,7 +54,7 @@ class ClipAnnotator:
     The cosine of a clause's caption is centred and scaled over a reference of images like those to be judged;
     of what an image must *not* have, the caption of having it is taken off, as encoders read "no" badly. The
     probability that the clause holds is a logistic curve of that score. With dev labels its place and
-    steepness are fitted, clause by clause but all together, so that the clauses combined by the tree give the
+    steepness are fitted, clause by clause but all together, so that the clauses combined by logic give the
     labels (a maximum a posteriori fit); without, they come from how the reference's scores spread.
 
     Args:
@@ -128,7 +129,7 @@ class ClipAnnotator:
         p = torch.zeros(len(images), 0)
         if clauses:
             curve = self._calibrated(definition)
-            p = curve.probabilities(self._scores(vectors, clauses))
+            p = torch.sigmoid(curve.log_odds(self._scores(vectors, clauses)))
         verdicts: list[Verdict] = []
         for image, usable, row in zip(images, ok.tolist(), p.tolist(), strict=True):
             judged = tuple(
@@ -187,8 +188,9 @@ class _Curve:
     threshold: Tensor
     steepness: Tensor
 
-    def probabilities(self, z: Tensor) -> Tensor:
-        return torch.sigmoid(self.steepness * (z - self.threshold))
+    def log_odds(self, z: Tensor) -> Tensor:
+        """That each clause holds `[N, C]`, for scores of that shape."""
+        return self.steepness * (z - self.threshold)
 
 
 def _fitted(start: _Curve, z: Tensor, inside: Tensor, definition: Definition) -> _Curve:
@@ -202,11 +204,8 @@ def _fitted(start: _Curve, z: Tensor, inside: Tensor, definition: Definition) ->
 
     def loss() -> Tensor:
         search.zero_grad()
-        columns = curve().probabilities(z).T
-        p = tree_probability(
-            definition, {clause.id: column for clause, column in zip(definition.active, columns, strict=True)}
-        ).clamp(1e-6, 1 - 1e-6)
-        misfit = -(inside * p.log() + (1 - inside) * (1 - p).log()).sum()
+        together = concept_log_odds(definition, curve().log_odds(z))
+        misfit = functional.binary_cross_entropy_with_logits(together, inside, reduction="sum")
         total = misfit + (shift.square() + stretch.square()).sum() / (2 * _PRIOR_SPREAD**2)
         total.backward()
         return total
@@ -220,5 +219,5 @@ def _fitted(start: _Curve, z: Tensor, inside: Tensor, definition: Definition) ->
 
 
 def _verdict(clause: Clause, p: float | None) -> ClauseVerdict:
-    finding: Finding = "abstain" if p is None else "yes" if p >= IN_FROM else "no"
+    finding: Finding = "abstain" if p is None else "yes" if p >= HOLDS_FROM else "no"
     return ClauseVerdict(clause=clause.id, finding=finding, p=p)

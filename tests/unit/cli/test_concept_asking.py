@@ -196,5 +196,45 @@ def test_an_edit_is_accepted_or_not(desk: Desk) -> None:
     assert desk.type(offer, "", "perhaps", "y") == OfferReply(accept=True)
     assert desk.type(offer, "n too narrow") == OfferReply(accept=False, reason="too narrow")
     assert "+ negative: A crest." in desk.text
+    assert "fits your labels better" in desk.text
     assert "0.50 → 0.75" in desk.text
     assert f"in → out, you said out: {desk.images[desk.names[0]].path}" in desk.text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fit"),
+    [
+        (0.8, 0.75, "worse"),
+        (0.8, 0.8, "same"),
+        (0.8, 0.8001, "better"),
+        (0.2, None, "worse"),
+        (None, None, "same"),
+    ],
+)
+def test_an_edit_is_called_better_only_where_f1_rises(
+    desk: Desk, before: float | None, after: float | None, fit: str
+) -> None:
+    clause = Clause(id="c2", role="negative", text="A crest.")
+    edit = DefinitionEdit(kind="drop", clause=clause, why="shorter")
+    offer = EditOffer(
+        turn="t", edit=edit, diff=("- negative: A crest.",), flips=(), f1_before=before, f1_after=after
+    )
+    assert offer.fit == fit
+    desk.type(offer, "n")
+    assert ("better" in desk.text) is (fit == "better")
+
+
+def test_how_sure_a_call_is_names_whose_word_it_is(desk: Desk) -> None:
+    shown = reveal(desk.names)
+    own, by_labels, unknown = (
+        image.model_copy(update=update)
+        for image, update in zip(
+            shown.images,
+            ({"right": 0.9}, {"right": 0.64, "right_by": 31}, {"call": "abstain", "p": None}),
+            strict=True,
+        )
+    )
+    desk.type(shown.model_copy(update={"images": (own, by_labels, unknown)}), "")
+    assert "model: in (says it is 90% sure)" in desk.text
+    assert "model: in (right 64% of the time, by 31 of your labels)" in desk.text
+    assert "model: abstain\n" in desk.text

@@ -80,14 +80,14 @@ def choose_head(
         texts: Vectors `[M, D]` of texts that speak of the clauses, see `training.fit`.
         costs: Of mistakes; None sets the threshold by F1.
         recipes: Networks that compete, the simplest first; each by its own output and, where there are
-            clauses, through the tree.
+            clauses, by their logic.
         seed: Decides folds and starting points.
 
     Raises:
         InputError: See `training.check`.
     """
     check(examples)
-    routes: tuple[Route, ...] = ("direct", "tree") if definition.active else ("direct",)
+    routes: tuple[Route, ...] = ("direct", "logic") if definition.active else ("direct",)
     fold = stratified_folds(examples.target, FOLDS, seed)
     raw = torch.zeros(len(recipes), len(routes), len(examples))
     for number in range(int(fold.max()) + 1):

@@ -26,6 +26,8 @@ from fieldmark.tools.concepts.heads.onnx_graph import onnx_model
 CONFIG = "config.json"
 WEIGHTS = "head.safetensors"
 ONNX = "head.onnx"
+MULTIPLIED = "tree"
+"""The route of heads whose clauses were multiplied; none is made any more."""
 MOST_BYTES = 1 << 28
 """The largest file that is read: a head is a few hundred kilobytes."""
 
@@ -140,7 +142,14 @@ def read_config(folder: Path) -> HeadConfig:
     """
     path = folder / CONFIG
     try:
-        return HeadConfig.model_validate(json.loads(_bytes(path)))
+        read = json.loads(_bytes(path))
+        if isinstance(read, dict) and read.get("route") == MULTIPLIED:
+            raise InputError(
+                f"{folder} holds a classifier that multiplies what it makes of the clauses. Since then they "
+                "are combined by logic.",
+                hint="Build and export it again: `fieldmark concept build` judges nothing anew.",
+            )
+        return HeadConfig.model_validate(read)
     except FileNotFoundError:
         raise InputError(
             f"{folder} holds no exported classifier: {CONFIG} is missing.",

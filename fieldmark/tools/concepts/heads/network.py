@@ -9,14 +9,12 @@ from torch import Tensor
 
 from fieldmark.errors import ModelError
 from fieldmark.records import Definition
-from fieldmark.tools.annotate.clause_tree import tree_probability
+from fieldmark.tools.annotate.clause_tree import concept_log_odds
 
-Route = Literal["direct", "tree"]
-"""Where the score of the concept comes from: an output of its own, or the clauses through the tree."""
+Route = Literal["direct", "logic"]
+"""Where the concept's score comes from: an output of its own, or the clause on which the concept hangs."""
 BLOCK = 1 << 16
 """Vectors that are scored at a time."""
-SURE = 1e-6
-"""Probabilities closer to 0 or 1 than this are brought back to it before their log-odds are taken."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +78,9 @@ class Head:
 
     @property
     def kind(self) -> str:
-        """Its kind in words: "linear", "mlp", "linear tree" or "mlp tree"."""
+        """Its kind in words: "linear", "mlp", "linear logic" or "mlp logic"."""
         layers = "linear" if self.network.hidden is None else "mlp"
-        return layers if self.route == "direct" else f"{layers} tree"
+        return layers if self.route == "direct" else f"{layers} logic"
 
     def probabilities(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Score image vectors.
@@ -118,11 +116,9 @@ def concept_logits(logits: Tensor, route: Route, definition: Definition) -> Tens
 
     Args:
         logits: Outputs of the network `[N, K + 1]`.
-        route: The concept's own output, or its clauses' probabilities through the tree.
+        route: The concept's own output, or its clauses combined by the definition, see `concept_log_odds`.
         definition: The definition with K active clauses.
     """
     if route == "direct":
         return logits[:, -1]
-    columns = torch.sigmoid(logits[:, :-1]).T
-    p = dict(zip((clause.id for clause in definition.active), columns, strict=True))
-    return torch.logit(tree_probability(definition, p).clamp(SURE, 1 - SURE))
+    return concept_log_odds(definition, logits[:, :-1])

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from fieldmark.records import ClauseRole
-from fieldmark.tools.concepts.heads.network import SURE, Head
+from fieldmark.tools.annotate.clause_tree import roles_of
+from fieldmark.tools.concepts.heads.network import Head
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -36,7 +36,7 @@ def onnx_model(head: Head) -> "ModelProto":
     score = (
         graph.columns(logits, outputs - 1, outputs)
         if head.route == "direct"
-        else _tree_logit(graph, head, clauses)
+        else _concept_log_odds(graph, head, logits)
     )
     line = graph.add("Add", graph.add("Mul", score, graph.number(head.slope)), graph.number(head.intercept))
     graph.add("Squeeze", graph.add("Sigmoid", line), graph.integers([1]), name=PROBABILITY)
@@ -59,28 +59,13 @@ def onnx_model(head: Head) -> "ModelProto":
     return model
 
 
-def _tree_logit(graph: "_Graph", head: Head, clauses: str) -> str:
-    """`∏ necessary · (1 − ∏ (1 − positive)) · ∏ (1 − negative)`, as log-odds; see `tree_probability`."""
-    active = head.definition.active
-    one = graph.number(1.0)
-
-    def columns(role: ClauseRole, *, turned: bool) -> list[str]:
-        places = [place for place, clause in enumerate(active) if clause.role == role]
-        own = [graph.columns(clauses, place, place + 1) for place in places]
-        return [graph.add("Sub", one, column) for column in own] if turned else own
-
-    def product(factors: list[str]) -> str:
-        result = factors[0]
-        for factor in factors[1:]:
-            result = graph.add("Mul", result, factor)
-        return result
-
-    factors = columns("necessary", turned=False)
-    missed = columns("positive", turned=True)
-    factors += [graph.add("Sub", one, product(missed))] if missed else []
-    factors += columns("negative", turned=True)
-    p = graph.add("Clip", product(factors), graph.number(SURE), graph.number(1 - SURE))
-    return graph.add("Sub", graph.add("Log", p), graph.add("Log", graph.add("Sub", one, p)))
+def _concept_log_odds(graph: "_Graph", head: Head, logits: str) -> str:
+    """`min(necessary, max(positive), −negative)`; see `concept_log_odds`."""
+    roles = roles_of(head.definition)
+    own = {role: [graph.columns(logits, n, n + 1) for n in places] for role, places in roles.items()}
+    parts = own["necessary"] + [graph.add("Neg", column) for column in own["negative"]]
+    parts += [graph.add("Max", *own["positive"])] if own["positive"] else []
+    return graph.add("Min", *parts)
 
 
 class _Graph:

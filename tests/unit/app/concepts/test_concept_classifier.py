@@ -8,6 +8,7 @@ from fieldmark import ConceptClassifier
 from fieldmark.app.stores import open_stores
 from fieldmark.errors import InputError, ModelError, NoImagesError
 from fieldmark.records import Clause, Definition
+from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction
 from fieldmark.tools.concepts.heads.export import export_head
 from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer
 
@@ -26,7 +27,7 @@ def exported(tmp_path):
         encoder = stores.encoder("aviary", device="cpu")
         chance = torch.Generator().manual_seed(0)
         layer = Layer(torch.randn(3, encoder.width, generator=chance) * 4, torch.zeros(3))
-        head = Head(HeadNetwork(layer), "tree", TREE, threshold=0.4)
+        head = Head(HeadNetwork(layer), "logic", TREE, threshold=0.4)
         export_head(tmp_path / "export", head, concept="x", version=2, encoder=encoder)
     return tmp_path / "export"
 
@@ -50,7 +51,7 @@ def test_three_lines_are_enough(exported, pictures, tmp_path):
     for one in found.predictions:
         assert one.label == ("in" if one.probability >= 0.4 else "out")
         bird, red = one.clauses
-        assert one.probability == pytest.approx(bird.probability * (1 - red.probability), abs=1e-3)
+        assert one.probability == pytest.approx(min(bird.probability, 1 - red.probability), abs=1e-5)
         assert one.decided_by in one.clauses
         if one.label == "out":
             assert one.decided_by == (bird if bird.probability < 1 - red.probability else red)
@@ -74,3 +75,32 @@ def test_a_folder_that_is_no_export_and_images_that_are_none(exported, tmp_path)
     (tmp_path / "empty").mkdir()
     with ConceptClassifier(exported, home=tmp_path / "home") as classifier, pytest.raises(NoImagesError):
         classifier.predict(tmp_path / "empty")
+
+
+def prediction(label: str, **probabilities: float) -> ConceptPrediction:
+    """Clauses "n1", "p1", "x1", ... by the letter of their role."""
+    roles = {"n": "necessary", "p": "positive", "x": "negative"}
+    clauses = tuple(
+        ClauseScore(clause=name, role=roles[name[0]], text=name, probability=p)
+        for name, p in probabilities.items()
+    )
+    return ConceptPrediction.model_validate(
+        {"image": "a", "image_hash": "a", "label": label, "probability": 0.5, "clauses": clauses}
+    )
+
+
+@pytest.mark.parametrize(
+    ("label", "clauses", "decided"),
+    [
+        ("out", {"n1": 0.4, "p1": 0.01, "p2": 0.9, "x1": 0.2}, "n1"),  # p2 holds: p1 put nothing out
+        ("out", {"n1": 0.8, "p1": 0.01, "p2": 0.1, "x1": 0.2}, "p2"),
+        ("out", {"n1": 0.8, "p1": 0.01, "p2": 0.9, "x1": 0.7}, "x1"),
+        ("in", {"n1": 0.99, "p1": 0.1, "p2": 0.7, "x1": 0.2}, "p2"),
+        ("in", {"n1": 0.9, "n2": 0.7, "x1": 0.2}, "n1"),
+        ("in", {"x1": 0.2, "x2": 0.1}, "x2"),
+        ("in", {}, None),
+    ],
+)
+def test_the_clause_named_is_one_that_could_have_decided(label, clauses, decided):
+    found = prediction(label, **clauses).decided_by
+    assert (found and found.clause) == decided

@@ -22,7 +22,7 @@ def built(folder, seed=0):
     """A build's folder, as `write_classifier` leaves it."""
     source = folder / "concepts" / "x" / "models" / "v1"
     chance = torch.Generator().manual_seed(seed)
-    head = Head(HeadNetwork(Layer(torch.randn(2, 4, generator=chance), torch.zeros(2))), "tree", TREE)
+    head = Head(HeadNetwork(Layer(torch.randn(2, 4, generator=chance), torch.zeros(2))), "logic", TREE)
     export_head(source, head, concept="x", version=1, encoder=FakeEncoder())
     (source / "instructions.md").write_text("# How")
     (source / "exemplars").mkdir(exist_ok=True)

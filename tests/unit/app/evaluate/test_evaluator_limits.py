@@ -11,6 +11,7 @@ from fieldmark.app.evaluate import evaluator
 from fieldmark.app.evaluate.record import spent_by
 from fieldmark.evals.table.source import Workplace
 from fieldmark.records import Usage
+from fieldmark.tools.clip.weakened import Weakness
 
 
 async def test_a_question_asked_again_counts_as_often_as_it_was_asked(
@@ -23,7 +24,7 @@ async def test_a_question_asked_again_counts_as_often_as_it_was_asked(
         self: Aviary, setting: str, work: Workplace
     ) -> AsyncIterator[tuple[Any, Any]]:
         left.append(work.limits.max_calls)
-        yield None, SimpleNamespace(calls=3, usage=Usage(requests=1))
+        yield SimpleNamespace(weakness=Weakness()), SimpleNamespace(calls=3, usage=Usage(requests=1))
 
     async def nothing_run(task: Any) -> None:
         pass

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fieldmark.aviary.world.species import Species
+from fieldmark.errors import InputError
 from fieldmark.evals.table.aviary_settings import SETTINGS, AviaryWorld
 from fieldmark.evals.table.run import record_of
 from fieldmark.evals.table.test_set import MethodNeed
@@ -76,3 +77,41 @@ def test_beside_new_species_stand_known_ones_to_learn_on(world: AviaryWorld) -> 
 
 def species_of(book: Sequence[Species], *, known: bool) -> tuple[str, ...]:
     return tuple(each.name for each in book if each.known == known)
+
+
+def test_images_of_no_class_stand_in_the_pool_alone(world: AviaryWorld) -> None:
+    harder = replace(world, unlisted=0.25, present=0.5, strangers=4, image_noise=1.0, blind=2)
+    for setting in ("new", "known", "taxonomy", "vocabulary"):
+        test, book = SETTINGS[setting](harder)
+        assert len(test.classes) == 9 and set(test.classes) <= {species.name for species in book}
+        assert {image.label for image in test.images} < set(test.classes)
+        assert len(test.images) == round(9 * 0.5)
+        others = [image.label for image in test.pool if image.label not in test.classes]
+        assert (len(others), others.count(None)) == (3 + 4, 4)
+        assert len(test.pool) == 7 + len(test.images)
+        assert test.captions[-4:] == tuple(
+            f"a picture of {kind}" for kind in ("noise", "one colour", "a gradient", "stripes")
+        )
+        assert (test.weakness.image_noise, len(test.weakness.blind)) == (1.0, 2)
+        # Labelled images and the tree are those of every class, whether it is there or not.
+        assert {image.label for image in test.train} == (
+            set() if setting == "vocabulary" else set(test.classes)
+        )
+        assert set(test.classes) <= set(test.parents)
+        assert set(test.observed) <= set(test.classes)
+
+
+def test_pictures_are_those_of_the_clear_world(world: AviaryWorld) -> None:
+    clear, _ = SETTINGS["new"](world)
+    harder, _ = SETTINGS["new"](replace(world, unlisted=0.25, present=0.5, strangers=4))
+    assert {image.content_hash for image in harder.images} < {image.content_hash for image in clear.images}
+    assert {image.content_hash for image in harder.train} < {image.content_hash for image in clear.train}
+    assert not clear.weakness.any
+
+
+def test_every_kind_of_bird_is_listed(world: AviaryWorld) -> None:
+    for changed in ({"unlisted": 0.25}, {"present": 0.5}):
+        with pytest.raises(InputError, match="kinds of birds"):
+            SETTINGS["habitat"](replace(world, **changed))  # pyright: ignore[reportArgumentType]
+    test, _ = SETTINGS["habitat"](replace(world, strangers=2))
+    assert len(test.captions) == len(test.pool) and [image.label for image in test.pool[-2:]] == [None, None]

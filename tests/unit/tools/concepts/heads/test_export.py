@@ -47,7 +47,13 @@ def made_head(hidden, route, clauses=CLAUSES, width=12):
 @pytest.mark.parametrize("hidden", [0, 5])
 @pytest.mark.parametrize(
     ("route", "clauses"),
-    [("direct", CLAUSES), ("direct", ()), ("tree", CLAUSES), ("tree", CLAUSES[:1]), ("tree", CLAUSES[2:4])],
+    [
+        ("direct", CLAUSES),
+        ("direct", ()),
+        ("logic", CLAUSES),
+        ("logic", CLAUSES[:1]),
+        ("logic", CLAUSES[2:4]),
+    ],
 )
 def test_both_files_give_the_same_scores(tmp_path, hidden, route, clauses):
     head = made_head(hidden, route, clauses)
@@ -69,13 +75,13 @@ def test_both_files_give_the_same_scores(tmp_path, hidden, route, clauses):
 
 
 def test_another_encoder_or_preprocessing_is_refused(tmp_path):
-    config = export_head(tmp_path, made_head(0, "tree"), concept="x", version=1, encoder=FakeEncoder())
+    config = export_head(tmp_path, made_head(0, "logic"), concept="x", version=1, encoder=FakeEncoder())
     with pytest.raises(ModelError, match=r"was made with ViT-B-32:openai .* not with ViT-L-14:openai"):
         load_head(tmp_path, FakeEncoder("ViT-L-14:openai", "1" * 64))
     with pytest.raises(ModelError, match="other weights, preprocessing or precision"):
         check_encoder(config, FakeEncoder(identity="1" * 64))
     with pytest.raises(ModelError, match="width 12"):
-        export_head(tmp_path, made_head(0, "tree"), concept="x", version=1, encoder=FakeEncoder(width=13))
+        export_head(tmp_path, made_head(0, "logic"), concept="x", version=1, encoder=FakeEncoder(width=13))
 
 
 def flipped(path):
@@ -96,6 +102,10 @@ def flipped(path):
             "config.json is damaged",
         ),
         (lambda folder: (folder / "config.json").unlink(), "holds no exported classifier"),
+        (
+            lambda folder: (folder / "config.json").write_text('{"route": "tree"}'),
+            "multiplies what it makes of the clauses",
+        ),
     ],
 )
 def test_a_damaged_export_is_refused(tmp_path, damage, says):
@@ -113,7 +123,7 @@ def test_a_damaged_onnx_file_is_refused(tmp_path):
 
 
 def test_without_onnx_the_file_is_left_out_and_added_later(tmp_path, monkeypatch):
-    head = made_head(5, "tree")
+    head = made_head(5, "logic")
     export_head(tmp_path, head, concept="x", version=1, encoder=FakeEncoder())
     whole = (tmp_path / "head.onnx").read_bytes()
     with monkeypatch.context() as patch:

@@ -47,7 +47,7 @@ def test_a_linear_head_finds_a_line_and_vectors_need_no_preparation():
 
 def test_the_tree_wins_where_the_clauses_are_linear_and_the_concept_is_not():
     fitted = choose_head(made(800, tell=0.9), BOTH, seed=1)
-    assert fitted.head.route == "tree"
+    assert fitted.head.route == "logic"
     fresh = made(2000, seed=5)
     p, clauses = fitted.head.probabilities(fresh.vectors)
     right = (p >= fitted.head.threshold) == (fresh.target > 0.5)
