@@ -87,7 +87,7 @@ class CommandLine:
     def run(self, *arguments: object) -> Outcome:
         """Run a command as a process, to its end."""
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=200)
+        out, err = process.communicate(timeout=500)  # a little before pytest gives up
         return Outcome(process.returncode, out, err)
 
     def invoke(self, *arguments: object) -> Outcome:

@@ -5,11 +5,13 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from fieldmark.aviary.world.attributes import KEYS
-from fieldmark.aviary.world.species import KNOWN_ROSTER_SIZE
 from fieldmark.errors import InputError
 
 Names = Literal["new", "mixed", "known"]
+
+_KNOWN_NAMES, _ATTRIBUTES = 200, 16
+"""The aviary's names that the encoder knows, and attributes of a bird; written down here, so that the command
+line starts without the aviary."""
 
 BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType({
     "species": (2, 4000),
@@ -20,7 +22,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType({
     "unlisted": (0, 0.9),
     "present": (0, 1),
     "strangers": (0, 10_000),
-    "blind": (0, len(KEYS)),
+    "blind": (0, _ATTRIBUTES),
 })  # fmt: skip
 """Least and most of each number."""
 _LEAST_CLASSES = 2
@@ -70,10 +72,10 @@ class WorldConditions:
             raise InputError(
                 f"names cannot be {self.names!r}.", hint=f"Give {', '.join(get_args(Names))}.", field="names"
             )
-        if self.names == "known" and self.species > KNOWN_ROSTER_SIZE:
+        if self.names == "known" and self.species > _KNOWN_NAMES:
             raise InputError(
-                f"The encoder knows {KNOWN_ROSTER_SIZE} species by name, not {self.species:,}.",
-                hint=f"Draw at most {KNOWN_ROSTER_SIZE}, or take mixed or new names.",
+                f"The encoder knows {_KNOWN_NAMES} species by name, not {self.species:,}.",
+                hint=f"Draw at most {_KNOWN_NAMES}, or take mixed or new names.",
                 field="species",
             )
         if self.species - self.unlisted_species < _LEAST_CLASSES:
@@ -86,7 +88,7 @@ class WorldConditions:
     @property
     def known_species(self) -> int:
         """How many species the encoder knows by name."""
-        half = min(self.species // 2, KNOWN_ROSTER_SIZE)
+        half = min(self.species // 2, _KNOWN_NAMES)
         return {"new": 0, "mixed": half, "known": self.species}[self.names]
 
     @property

@@ -4,6 +4,8 @@ from dataclasses import fields, replace
 
 import pytest
 
+from fieldmark.aviary.world.attributes import KEYS
+from fieldmark.aviary.world.species import KNOWN_ROSTER_SIZE
 from fieldmark.errors import InputError
 from fieldmark.evals.worlds.conditions import BOUNDS, CLEAR, DEFAULT, MIDDLE, WorldConditions
 
@@ -53,3 +55,10 @@ def test_two_classes_are_left() -> None:
     assert WorldConditions(species=3, unlisted=0.34).unlisted_species == 1
     with pytest.raises(InputError, match="leave no two classes"):
         WorldConditions(species=2, unlisted=0.5)
+
+
+def test_what_is_written_down_of_the_aviary_holds() -> None:
+    assert BOUNDS["blind"][1] == len(KEYS)
+    WorldConditions(names="known", species=KNOWN_ROSTER_SIZE)
+    with pytest.raises(InputError, match="by name"):
+        WorldConditions(names="known", species=KNOWN_ROSTER_SIZE + 1)
