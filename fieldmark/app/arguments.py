@@ -43,7 +43,7 @@ def checked_arguments(made: C) -> C:
     if isinstance(made, type):
         cls: Any = made
         cls.__init__ = _checked(cls.__init__, cls.__name__)
-        if is_dataclass(cls):
+        if is_dataclass(made):
             cls.__repr__ = _short_repr
         return cls
     return _checked(made, made.__qualname__)

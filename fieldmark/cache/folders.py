@@ -23,7 +23,7 @@ def private_folder(folder: str | Path) -> Path:
         InputError: It is no path.
         CacheError: It is no folder, cannot be made, or belongs to someone else.
     """
-    if not isinstance(folder, str | Path):
+    if not isinstance(folder, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance] - not all have types
         raise InputError(
             f"folder is not a path but {folder!r}.", hint="Give a text or a Path.", field="folder"
         )
