@@ -11,6 +11,10 @@ from fieldmark.tools.scoring.candidates import CandidateRule, Conformal, Margin,
 from fieldmark.tools.scoring.evidence.combine import Evidence
 
 
+HALF_KNOWN = 0.5
+"""From this belief on, the encoder counts as knowing a name."""
+
+
 @dataclass(frozen=True)
 class Triage:
     """What triage found, over the usable images (calibration images not counted)."""
@@ -55,7 +59,10 @@ def triage(
     left = class_probabilities(scores, temperature, within=before)
     kept = candidate_rule(left, context)(left, before)
     if evidence is not None:
-        kept = sure_alone(evidence, left, kept, risk=context.options.risk)
+        unheard = (undescribed if undescribed is not None else torch.ones(scores.shape[1], dtype=torch.bool)) & (
+            evidence.names.known < HALF_KNOWN
+        )
+        kept = sure_alone(evidence, left, kept, risk=context.options.risk, unheard=unheard)
     elif undescribed is not None:
         kept |= before & undescribed
         admitted = torch.from_numpy(context.arrays.get(admitted_hash))
@@ -70,19 +77,28 @@ def triage(
     )
 
 
-def sure_alone(evidence: Evidence, probabilities: Tensor, kept: Tensor, *, risk: float) -> Tensor:
+def sure_alone(
+    evidence: Evidence, probabilities: Tensor, kept: Tensor, *, risk: float, unheard: Tensor
+) -> Tensor:
     """Leave one class where it is sure, and two or more where it is not.
+
+    A class that neither its name nor an answer describes could be the true one of any image that only votes
+    describe: such images stay open until its row of the table is filled.
 
     Args:
         evidence: What names and votes say.
         probabilities: Of each class `[N, C]`.
         kept: The classes that the candidate rule leaves `[N, C]` bool.
         risk: The most that the label of a resolved image may be wrong with.
+        unheard: Classes of which neither a name nor answers say anything `[C]` bool.
 
     Returns:
         `[N, C]` bool.
     """
     sure = evidence.confidence > 1 - risk
+    if unheard.any():
+        sure = sure & (evidence.names.known[evidence.log_p.argmax(1)] >= HALF_KNOWN)
+        kept = kept | unheard
     best = torch.zeros_like(kept).scatter(1, evidence.log_p.argmax(1, keepdim=True), True)
     first_two = probabilities.topk(min(2, probabilities.shape[1]), dim=1).indices
     least = kept | torch.zeros_like(kept).scatter(1, first_two, True) | best
