@@ -56,6 +56,14 @@ class Prediction(Record):
     runner_up: str | None = None
     margin: float | None = None
     contributions: tuple[Contribution, ...] = ()
+    fit: float | None = None
+    """How well the best class fits, in median absolute deviations of the pool; None by other rules."""
+    confusion: float | None = Field(default=None, ge=0, le=1)
+    """Probability that it is of another class than the label, where it is of a listed one."""
+    ignorance: float | None = Field(default=None, ge=0, le=1)
+    """Probability that it is of no listed class."""
+    why_open: Literal["confused", "ignorant"] | None = None
+    """Of an open image: several classes fit it (confused), or none fits it well (ignorant)."""
     decided_by: Literal["loop", "vlm"] = "loop"
     """Whose label `decision` is: the loop's, or that of a vision-language model that saw the open image."""
     vlm_label: str | None = None

@@ -1,5 +1,6 @@
 """The evidence of a run: what names, descriptors and answers say, each as reliable as it is here."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,8 @@ from fieldmark.errors import InputError
 from fieldmark.tools.books.templates import IMAGENET_7, fill
 from fieldmark.tools.scoring.books import book_scores
 from fieldmark.tools.scoring.evidence.combine import Evidence, combine
+from fieldmark.tools.scoring.evidence.fit import fits, unlisted
+from fieldmark.tools.scoring.evidence.names import NameView
 from fieldmark.tools.scoring.field_guide import FieldGuide, value_cosines
 from fieldmark.tools.scoring.prototype import ensemble_scores
 from fieldmark.tools.scoring.table import TableOptions, TableResult, table_rule
@@ -29,11 +32,15 @@ class WeighedEvidence:
         evidence: The evidence.
         guide: The answers as a table of votes; None before the first follow-up question.
         table: The table rule's result, steered by the names; None without a guide.
+        fit: How well the best listed class fits each image [N] float32; see `fit.fits`.
+        unlisted: Probability that an image is of no listed class [N] float32.
     """
 
     evidence: Evidence
     guide: FieldGuide | None
     table: TableResult | None
+    fit: Tensor
+    unlisted: Tensor
 
 
 def weighed(notebook: str, context: ResolveContext) -> WeighedEvidence:
@@ -60,26 +67,31 @@ def _weigh(notebook: Notebook, context: ResolveContext) -> WeighedEvidence:
     names = _name_views(notebook, context)
     guide = guide_of(notebook, context)
     attributes = len(guide.attributes) if guide else 0
-    if names[0].numel() * max(1, attributes) > MOST_CELLS:
+    if names[0].cosines.numel() * max(1, attributes) > MOST_CELLS:
         raise InputError(
-            f"{names[0].shape[0]:,} images of {names[0].shape[1]:,} classes are too many to weigh at once.",
+            f"{len(context.vectors):,} images of {len(context.classes):,} classes are too many to weigh.",
             hint="Use the table rule, or fewer images at a time.",
         )
-    if guide is None:
-        return WeighedEvidence(combine(context.vectors, names), None, None)
-    votes = _TableVotes(guide, context)
+    votes = None if guide is None else _TableVotes(guide, context)
     evidence = combine(context.vectors, names, votes, attributes=attributes)
-    return WeighedEvidence(evidence, guide, votes.steered)
+    table = None if votes is None else votes.steered
+    fit = fits(evidence, table, context.vectors, context.encoder.reference)
+    return WeighedEvidence(evidence, guide, table, fit, unlisted(fit))
 
 
-def _name_views(notebook: Notebook, context: ResolveContext) -> tuple[Tensor, ...]:
+def _name_views(notebook: Notebook, context: ResolveContext) -> tuple[NameView, ...]:
     """Cosines with templates of the names, and with the first look's prompts where it has others."""
-    encode = context.encoder.encode_texts
-    templates = ensemble_scores(context.vectors, encode, [fill(IMAGENET_7, name) for name in context.classes])
+    encode, reference = context.encoder.encode_texts, context.encoder.reference
+    prompts = [fill(IMAGENET_7, name) for name in context.classes]
+
+    def view(score: Callable[[Tensor], Tensor]) -> NameView:
+        return NameView(score(context.vectors), None if reference is None else score(reference))
+
+    templates = view(lambda vectors: ensemble_scores(vectors, encode, prompts))
     if context.options.start == "names":
         return (templates,)
     first = first_book(tuple(note for note in notebook.notes if note.spec.kind == "describe"), context)
-    return templates, book_scores(first, context.vectors, encode)
+    return templates, view(lambda vectors: book_scores(first, vectors, encode))
 
 
 class _TableVotes:

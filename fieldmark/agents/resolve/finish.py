@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from fieldmark.agents.resolve.context import ResolveContext
-from fieldmark.agents.resolve.evidence import weighed
+from fieldmark.agents.resolve.evidence import WeighedEvidence, weighed
 from fieldmark.agents.resolve.rescoring import ScoredTable, tabulated
 from fieldmark.agents.resolve.state import Look
 from fieldmark.records import CandidateClass, Contribution, Origin, Prediction, Prompt, PromptBook, Status
@@ -126,10 +127,22 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
                 contributions=contributions_of(row, decision, table.guide if table else None)
                 if decision and rival >= 0
                 else (),
+                **(_fit_of(row, found, sizes[row], risk=context.options.risk) if found else {}),
                 truth=image.label,
             )
         )
     return predictions
+
+
+def _fit_of(row: int, found: WeighedEvidence, left: int, *, risk: float) -> dict[str, Any]:
+    """The fields of a prediction that say how well any class fits the image."""
+    ignorance = float(found.unlisted[row])
+    return {
+        "fit": float(found.fit[row]),
+        "confusion": max(0.0, 1 - float(found.evidence.log_p[row].max().exp())),
+        "ignorance": ignorance,
+        "why_open": None if left < 2 else "ignorant" if ignorance >= risk else "confused",
+    }
 
 
 def with_look(prediction: Prediction, look: Look | None) -> Prediction:

@@ -102,7 +102,7 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
         else None
     )
     by_evidence = context.options.rule == "evidence"
-    evidence = weighed(state.notebook, context).evidence if by_evidence else None
+    evidence = weighed(state.notebook, context) if by_evidence else None
     result = triaging.triage(
         scores_hash=state.scores,
         candidates_hash=state.candidates,
@@ -239,7 +239,9 @@ def outcome_of(state: ResolveState, context: ResolveContext) -> RunOutcome:
 
 def planner_of(context: ResolveContext) -> Planner:
     """The planner that the options name."""
-    planners: dict[str, Planner] = {"table": TablePlanner(), "groups": GroupPlanner(), "pairs": PairPlanner()}
+    by_evidence = context.options.rule == "evidence"
+    table = TablePlanner(second_opinions=context.options.second_opinions or not by_evidence)
+    planners: dict[str, Planner] = {"table": table, "groups": GroupPlanner(), "pairs": PairPlanner()}
     return planners[context.options.ask]
 
 

@@ -39,6 +39,12 @@ class ResolveOptions(Options):
     """Conformal rule: the share of calibration-like images whose true class may be lost."""
     risk: float = Field(default=0.05, gt=0, lt=1)
     """Evidence rule: an image is resolved where its label is wrong with at most this probability."""
+    reject: float = Field(default=0.02, ge=0, lt=0.5)
+    """Evidence rule: the share of images of listed classes that may be rejected; 0 rejects none."""
+    second_opinions: bool = False
+    """Evidence rule: once every class has its row of the field guide, ask again about what the images
+    contradict, and for more attributes of classes that their rows tell apart: about half a point of top-1
+    for twice the questions, where it was measured."""
     max_rounds: int = Field(default=6, ge=0)
     group_size: int = Field(default=6, ge=2, le=12)
     name_weight: float | None = Field(default=None, ge=0)

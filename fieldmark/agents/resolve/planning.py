@@ -29,6 +29,7 @@ class PlanView:
         counts: Votes per class and attribute, `[C, T]` float32.
         doubt: How strongly the images contradict each cell's votes, `[C, T]` float32: total variation
             between what was voted and what the images make of it, 0 where nobody voted.
+        alike: Pairs of classes that the votes give the same value wherever both have votes, `[C, C]` bool.
         notes: Every question asked so far, with what came of it.
         group_size: The most classes in one group question.
     """
@@ -39,6 +40,7 @@ class PlanView:
     columns_hash: str
     counts: Tensor
     doubt: Tensor
+    alike: Tensor
     notes: Sequence[Note]
     group_size: int
 
@@ -149,13 +151,17 @@ class TablePlanner:
     2. Classes that open images may be, with cells nobody voted for: one question a class fills its row.
     3. The table is full: cells that the images contradict are asked again (a second opinion), and the
        groups that are still confused are asked for attributes not tried yet, which leads back to 2.
+       Without second opinions only rivals whose rows are alike are asked about: nothing that is known
+       can tell them apart.
 
     Attributes:
+        second_opinions: Whether the third stage is about all rivals and contradicted cells.
         opinions: The most answers about one cell of the table that are asked for on purpose.
         doubt_floor: A cell is asked again from this contradiction on (total variation, 0..1).
         image_floor: A class or group must concern at least this many open images.
     """
 
+    second_opinions: bool = True
     opinions: int = 3
     doubt_floor: float = 0.5
     image_floor: float = 0.5
@@ -169,7 +175,10 @@ class TablePlanner:
         filling = self._rows(view, view.counts == 0, need=(view.weights > 0).float().sum(0), most=1)
         if filling:
             return filling
-        again = plan_groups(view, most=max(1, groups // 2))
+        most = max(1, groups // 2)
+        if not self.second_opinions:
+            return plan_groups(view, most=most, among=view.alike)
+        again = plan_groups(view, most=most)
         mending = self._rows(
             view, view.doubt >= self.doubt_floor, need=settle(view.weights.sum(0)), most=self.opinions
         )
@@ -207,11 +216,19 @@ class TablePlanner:
         return tuple(specs)
 
 
-def plan_groups(view: PlanView, *, most: int) -> tuple[QuestionSpec, ...]:
-    """Group questions for the rivals among the open images; names the tried columns where there are any."""
+def plan_groups(view: PlanView, *, most: int, among: Tensor | None = None) -> tuple[QuestionSpec, ...]:
+    """Group questions for the rivals among the open images; names the tried columns where there are any.
+
+    Args:
+        view: What the planner may look at.
+        most: The most groups.
+        among: The pairs that may count `[C, C]` bool; None for all.
+    """
     kind = "again" if view.columns else "group"
     asked = {note.spec.key for note in view.notes}
     need = pair_need(view.weights)
+    if among is not None:
+        need = need * among
     groups = rival_groups(need, size=view.group_size, most=most)
     if not groups and not view.columns:
         # Among few images no pair concerns a whole one, and the loop would end before it asked anything.

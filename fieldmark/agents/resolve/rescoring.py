@@ -245,12 +245,14 @@ def plan_view(
     columns: tuple[str, ...] = ()
     columns_hash = ""
     counts = doubt = torch.zeros(len(context.classes), 0)
+    alike = torch.ones(len(context.classes), len(context.classes), dtype=torch.bool)
     if table is not None:
         columns = table.guide.attributes
         seen = SeenValues(values=dict(zip(columns, table.guide.values, strict=True)))
         columns_hash = context.arrays.put_json(seen.model_dump(mode="json"))
         counts = table.guide.counts.sum(-1)
         doubt = contradiction(table.guide.counts, table.result.q)
+        alike = rows_alike(table.guide.counts)
     return PlanView(
         classes=context.classes,
         weights=weights,
@@ -258,9 +260,26 @@ def plan_view(
         columns_hash=columns_hash,
         counts=counts,
         doubt=doubt,
+        alike=alike,
         notes=load_notebook(notebook, context).notes,
         group_size=context.options.group_size,
     )
+
+
+def rows_alike(counts: Tensor) -> Tensor:
+    """Pairs of classes that the votes give the same value in every attribute where both have votes.
+
+    Args:
+        counts: Votes `[C, T, V]`.
+
+    Returns:
+        `[C, C]` bool.
+    """
+    said = counts.sum(-1) > 0
+    value = torch.nn.functional.one_hot(counts.argmax(-1), counts.shape[-1]) * said[..., None]
+    both = said.float() @ said.float().T
+    same = value.flatten(1).float() @ value.flatten(1).float().T
+    return both - same < 0.5
 
 
 def undescribed_classes(table: ScoredTable) -> Tensor:

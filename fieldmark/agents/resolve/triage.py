@@ -6,13 +6,10 @@ import torch
 from torch import Tensor
 
 from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.evidence import WeighedEvidence
+from fieldmark.agents.resolve.sure import classes_left
 from fieldmark.errors import InputError
 from fieldmark.tools.scoring.candidates import CandidateRule, Conformal, Margin, TopK, class_probabilities
-from fieldmark.tools.scoring.evidence.combine import Evidence
-
-
-HALF_KNOWN = 0.5
-"""From this belief on, the encoder counts as knowing a name."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ def triage(
     undescribed: Tensor | None,
     admitted_hash: str,
     context: ResolveContext,
-    evidence: Evidence | None = None,
+    evidence: WeighedEvidence | None = None,
 ) -> Triage:
     """Apply the candidate rule within the earlier candidates.
 
@@ -59,10 +56,7 @@ def triage(
     left = class_probabilities(scores, temperature, within=before)
     kept = candidate_rule(left, context)(left, before)
     if evidence is not None:
-        unheard = (undescribed if undescribed is not None else torch.ones(scores.shape[1], dtype=torch.bool)) & (
-            evidence.names.known < HALF_KNOWN
-        )
-        kept = sure_alone(evidence, left, kept, risk=context.options.risk, unheard=unheard)
+        kept = classes_left(evidence, kept, undescribed, context.options)
     elif undescribed is not None:
         kept |= before & undescribed
         admitted = torch.from_numpy(context.arrays.get(admitted_hash))
@@ -75,34 +69,6 @@ def triage(
         rejected=int((counts == 0).sum()),
         left=int(counts.sum()),
     )
-
-
-def sure_alone(
-    evidence: Evidence, probabilities: Tensor, kept: Tensor, *, risk: float, unheard: Tensor
-) -> Tensor:
-    """Leave one class where it is sure, and two or more where it is not.
-
-    A class that neither its name nor an answer describes could be the true one of any image that only votes
-    describe: such images stay open until its row of the table is filled.
-
-    Args:
-        evidence: What names and votes say.
-        probabilities: Of each class `[N, C]`.
-        kept: The classes that the candidate rule leaves `[N, C]` bool.
-        risk: The most that the label of a resolved image may be wrong with.
-        unheard: Classes of which neither a name nor answers say anything `[C]` bool.
-
-    Returns:
-        `[N, C]` bool.
-    """
-    sure = evidence.confidence > 1 - risk
-    if unheard.any():
-        sure = sure & (evidence.names.known[evidence.log_p.argmax(1)] >= HALF_KNOWN)
-        kept = kept | unheard
-    best = torch.zeros_like(kept).scatter(1, evidence.log_p.argmax(1, keepdim=True), True)
-    first_two = probabilities.topk(min(2, probabilities.shape[1]), dim=1).indices
-    least = kept | torch.zeros_like(kept).scatter(1, first_two, True) | best
-    return torch.where(sure[:, None], best, least)
 
 
 def with_winners(scores: Tensor, kept: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class Calibration(Record):
 
 def fits_none(prediction: Prediction) -> float:
     """How little an image fits any class: the higher, the less."""
-    return 1 - prediction.confidence
+    return 1 - prediction.confidence if prediction.fit is None else -prediction.fit
 
 
 def open_set(climbs: Sequence[Climb]) -> OpenSet:

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from fieldmark.tools.scoring.evidence.groups import Groups, grouped
 from fieldmark.tools.scoring.evidence.likeness import Likeness
-from fieldmark.tools.scoring.evidence.names import NameEvidence, name_evidence
+from fieldmark.tools.scoring.evidence.names import NameEvidence, NameView, name_evidence
 from fieldmark.tools.scoring.evidence.votes import scale_for, votes_accuracy
 
-OWN = 0.25
-"""Share of an image's own evidence against the mean evidence of its group."""
+OWN_IMAGES = 20 / 3
+"""An image's own evidence counts as much as that of so many others of its group: a quarter among twenty."""
 SHARED_MISTAKE = 0.15
 """Times (1 - accuracy of the votes): chance that several votes on a class are wrong together."""
 MOST_SHARPENING = 3.0
@@ -34,7 +34,9 @@ class Evidence:
         votes: Log-odds by the votes, corrected with the names [N, C] float32; None without votes.
         votes_accuracy: Estimated top-1 of the votes by themselves; None without votes.
         votes_weight: The factor that the table rule's scores were multiplied by; 0 without votes.
+        likeness: How alike the images are.
         groups: Which images lie together.
+        own: Share of an image's own evidence against the mean evidence of its group [N, 1] float32.
         sharpening: The factor on the mean evidence of a group: averages of many images say more than one
             does.
     """
@@ -45,7 +47,9 @@ class Evidence:
     votes: Tensor | None
     votes_accuracy: float | None
     votes_weight: float
+    likeness: Likeness
     groups: Groups
+    own: Tensor
     sharpening: float
 
     def pooled(self, values: Tensor) -> Tensor:
@@ -53,11 +57,11 @@ class Evidence:
 
         The rule is linear: parts of the evidence that sum to it pool to parts that sum to the answer.
         """
-        return OWN * values + (1 - OWN) * self.sharpening * self.groups.pooled(values)
+        return self.own * values + (1 - self.own) * self.sharpening * self.groups.pooled(values)
 
 
 def combine(
-    vectors: Tensor, names: Sequence[Tensor], votes: SteeredVotes | None = None, *, attributes: int = 0
+    vectors: Tensor, names: Sequence[NameView], votes: SteeredVotes | None = None, *, attributes: int = 0
 ) -> Evidence:
     """Class probabilities from names and votes, without a label.
 
@@ -65,9 +69,10 @@ def combine(
     2. Votes are scaled to the accuracy that two halves of the attributes betray (`votes_accuracy`).
     3. Names steer the table's corrections and are not counted twice.
     4. Images are grouped around class means with that evidence E as prior (`grouped`).
-    5. E is averaged over the group, not summed, as a group shares the mistakes of its votes:
+    5. E is averaged over the group, not summed, as a group shares the mistakes of its votes. With n_c the
+       images of a group and own_n = 1 / (1 + sum_c r[n,c] n_c / 6.7), a quarter among twenty images:
 
-        log p[n,.] = log softmax(.25 E[n,.] + .75 k sum_c r[n,c] mean_c E)
+        log p[n,.] = log softmax(own_n E[n,.] + (1 - own_n) k sum_c r[n,c] mean_c E)
 
     The average of a group scatters less than one image does. Evidence E that is calibrated for one image
     has margins of variance V = 2 · their mean; the part s² of it that lies within groups averages out, so
@@ -76,15 +81,16 @@ def combine(
 
     Args:
         vectors: Unit image vectors [N, D] float32.
-        names: Cosines of images with texts that hold the class names [N, C], one tensor a kind of text.
+        names: What the kinds of text that hold the class names score.
         votes: The table rule on the votes; None where there are none.
         attributes: How many attributes the votes are about.
 
     Returns:
         The evidence.
     """
-    classes = names[0].shape[1]
-    named = name_evidence(names, Likeness(vectors, classes=classes))
+    classes = names[0].cosines.shape[1]
+    likeness = Likeness(vectors, classes=classes)
+    named = name_evidence(names, likeness)
     evidence, corrected, accuracy, weight = named.log_odds, None, None, 0.0
     if votes is not None:
         accuracy = votes_accuracy(lambda which: votes(which, None), attributes=attributes, classes=classes)
@@ -93,7 +99,8 @@ def combine(
         evidence = evidence + corrected
     groups = grouped(vectors, evidence)
     sharpening = _sharpening(evidence, groups)
-    log_p = (OWN * evidence + (1 - OWN) * sharpening * groups.pooled(evidence)).log_softmax(1)
+    own = 1 / (1 + groups.shares @ groups.shares.sum(0)[:, None] / OWN_IMAGES)
+    log_p = (own * evidence + (1 - own) * sharpening * groups.pooled(evidence)).log_softmax(1)
     top, label = log_p.exp().max(1)
     by_votes_alone = (1 - (accuracy or 0.0)) * (1 - named.known[label])
     return Evidence(
@@ -103,7 +110,9 @@ def combine(
         votes=corrected,
         votes_accuracy=accuracy,
         votes_weight=weight,
+        likeness=likeness,
         groups=groups,
+        own=own,
         sharpening=sharpening,
     )
 

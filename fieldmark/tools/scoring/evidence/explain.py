@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.tools.scoring.contributions import Explanation, best_two
-from fieldmark.tools.scoring.evidence.combine import OWN, Evidence
+from fieldmark.tools.scoring.evidence.combine import Evidence
 from fieldmark.tools.scoring.table import TableResult
 from fieldmark.tools.scoring.vectors import STEP_ELEMENTS
 
@@ -63,4 +63,5 @@ def _by_attribute(evidence: Evidence, table: TableResult, pair: Tensor) -> Tenso
         here = (pair >= first) & (pair < first + len(some))
         rows, place = here.nonzero(as_tuple=True)
         group[rows, place] = pooled[rows, pair[rows, place] - first]
-    return evidence.votes_weight * (OWN * own + (1 - OWN) * evidence.sharpening * group)
+    mine = evidence.own[..., None]
+    return evidence.votes_weight * (mine * own + (1 - mine) * evidence.sharpening * group)

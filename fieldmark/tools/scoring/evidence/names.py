@@ -16,6 +16,22 @@ UNKNOWN_STRENGTH = 1.0
 """What a name that the encoder never saw still says (its noun), in standard deviations of its column."""
 LEAST_GROUP = 4
 """The fewest images that a class is taken to have."""
+REFERENCE_SHARE = 0.5
+"""How much a reference counts where there is one: a pool of few classes says little of how a name scores
+elsewhere."""
+
+
+@dataclass(frozen=True)
+class NameView:
+    """Cosines with one kind of text that holds the class names.
+
+    Attributes:
+        cosines: Of each image with each class's texts [N, C].
+        reference: The same of reference images, whatever they show [R, C]; None without any.
+    """
+
+    cosines: Tensor
+    reference: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -31,12 +47,13 @@ class NameEvidence:
     known: Tensor
 
 
-def name_evidence(views: Sequence[Tensor], likeness: Likeness) -> NameEvidence:
+def name_evidence(views: Sequence[NameView], likeness: Likeness) -> NameEvidence:
     """Log-odds of each class by its name, with a strength read off each name's own column.
 
     A known name fits one group of images far better than the next; an unknown one fits many about alike. Let
-    s be the columns standardised over the pool, averaged over views and standardised again; g = N/C images a
-    class; u the columns smoothed over like images; null the gap of columns of noise, smoothed alike:
+    s be the columns standardised over the pool (half of mean and variance from the reference, where there
+    is one), averaged over views and standardised again; g = N/C images a class; u the columns smoothed over
+    like images; null the gap of columns of noise, smoothed alike:
 
         gap_c   = (mean of the g/2 largest u[.,c] - mean of ranks 1.5g to 3g of u[.,c]) / std u[.,c]
         known_c = sigmoid((gap_c - 90% quantile of null) / .1)
@@ -46,11 +63,10 @@ def name_evidence(views: Sequence[Tensor], likeness: Likeness) -> NameEvidence:
     The last line is the log-likelihood ratio of two unit normals, m_c apart.
 
     Args:
-        views: Cosines of images with texts that hold the class names [N, C], one tensor a kind of text.
+        views: What the kinds of text with names score.
         likeness: How alike the images are.
     """
-    mean = torch.stack([_standardised(view) for view in views]).mean(0)
-    scores = _standardised(mean)
+    scores = _standardised(_mean_of([_standardised(view) for view in views])).cosines
     images, classes = scores.shape
     size = min(images, max(LEAST_GROUP, images // classes))
     noise = torch.randn(images, NULL_COLUMNS, generator=torch.Generator().manual_seed(0))
@@ -68,7 +84,17 @@ def _gaps(smooth: Tensor, size: int) -> Tensor:
     return (ranked[: max(1, size // 2)].mean(0) - behind) / smooth.std(0, correction=0).clamp(min=1e-6)
 
 
-def _standardised(columns: Tensor) -> Tensor:
-    """Columns of mean 0 and standard deviation 1 over the images; constant columns become 0."""
-    centred = columns - columns.mean(0)
-    return centred / centred.std(0, correction=0).clamp(min=1e-6)
+def _standardised(view: NameView) -> NameView:
+    """Columns of mean 0 and standard deviation 1 over pool and reference; constant columns become 0."""
+    mean, variance = view.cosines.mean(0), view.cosines.var(0, correction=0)
+    if view.reference is None:
+        return NameView((view.cosines - mean) / variance.sqrt().clamp(min=1e-6))
+    mean = mean.lerp(view.reference.mean(0), REFERENCE_SHARE)
+    deviation = variance.lerp(view.reference.var(0, correction=0), REFERENCE_SHARE).sqrt().clamp(min=1e-6)
+    return NameView((view.cosines - mean) / deviation, (view.reference - mean) / deviation)
+
+
+def _mean_of(views: Sequence[NameView]) -> NameView:
+    references = [view.reference for view in views if view.reference is not None]
+    mean = torch.stack([view.cosines for view in views]).mean(0)
+    return NameView(mean, torch.stack(references).mean(0) if len(references) == len(views) else None)

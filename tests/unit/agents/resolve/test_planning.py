@@ -34,6 +34,7 @@ def view(
         "columns_hash": "c" * 64 if columns else "",
         "counts": torch.ones(count, len(columns)),
         "doubt": torch.zeros(count, len(columns)),
+        "alike": torch.zeros(count, count, dtype=torch.bool),
         "notes": notes,
         "group_size": 3,
     }
@@ -220,3 +221,15 @@ def test_the_same_view_gives_the_same_plan_and_nothing_open_gives_none(planner: 
     assert planner.plan(view(weights)) == planner.plan(view(weights.clone()))
     assert planner.plan(view(torch.zeros(0, 6))) == ()
     assert planner.plan(view(torch.zeros(0, 6), columns=("bill",))) == ()
+
+
+def test_without_second_opinions_only_rivals_with_like_rows_are_asked_about() -> None:
+    planner = TablePlanner(second_opinions=False)
+    torn = [[0.5, 0.5, 0.0, 0.0]] * 4 + [[0.0, 0.0, 0.5, 0.5]] * 4
+    doubt = torch.ones(4, 1)
+    assert planner.plan(view(torn, columns=("bill",), doubt=doubt)) == ()
+    alike = torch.zeros(4, 4, dtype=torch.bool)
+    alike[2, 3] = alike[3, 2] = True
+    (spec,) = planner.plan(view(torn, columns=("bill",), doubt=doubt, alike=alike))
+    assert spec.kind == "again"
+    assert set(spec.classes) == {"gull", "wren"}

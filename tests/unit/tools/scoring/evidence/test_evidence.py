@@ -7,7 +7,7 @@ from fieldmark.tools.scoring.evidence.combine import combine
 from fieldmark.tools.scoring.evidence.explain import explain
 from fieldmark.tools.scoring.evidence.groups import grouped
 from fieldmark.tools.scoring.evidence.likeness import Likeness
-from fieldmark.tools.scoring.evidence.names import name_evidence
+from fieldmark.tools.scoring.evidence.names import NameView, name_evidence
 from fieldmark.tools.scoring.evidence.votes import scale_for, votes_accuracy
 from tests.unit.tools.scoring.evidence.made_up_pool import ATTRIBUTES, CLASSES, IMAGES, Pool, made_up
 
@@ -15,7 +15,7 @@ SEEDS = (11, 12, 13)
 
 
 def weighed(pool: Pool):
-    return combine(pool.vectors, [pool.names], pool.votes, attributes=ATTRIBUTES)
+    return combine(pool.vectors, [NameView(pool.names)], pool.votes, attributes=ATTRIBUTES)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -23,7 +23,7 @@ def test_a_known_name_is_recognised_and_an_unknown_one_is_not(seed: int) -> None
     known, unknown = made_up(seed=seed), made_up(seed=seed, known=0.0)
     half = torch.arange(CLASSES) < CLASSES // 2
     mixed = torch.where(half, known.names, unknown.names)
-    found = name_evidence([mixed], Likeness(known.vectors, classes=CLASSES))
+    found = name_evidence([NameView(mixed)], Likeness(known.vectors, classes=CLASSES))
     assert float(found.known[half].min()) > 0.9
     assert float(found.known[~half].mean()) < 0.3
 
@@ -86,7 +86,7 @@ def test_contributions_sum_to_the_log_odds_against_the_runner_up(seed: int) -> N
 
 def test_names_alone_need_no_votes() -> None:
     pool = made_up(seed=11)
-    evidence = combine(pool.vectors, [pool.names])
+    evidence = combine(pool.vectors, [NameView(pool.names)])
     found = explain(evidence, None, torch.ones_like(evidence.log_p, dtype=torch.bool))
     assert evidence.votes is None
     assert evidence.votes_accuracy is None
@@ -109,3 +109,21 @@ def test_a_pool_of_very_few_images_is_scored_all_the_same(count: int) -> None:
 def test_votes_on_what_nobody_sees_resolve_nothing() -> None:
     pool = made_up(seed=11, known=0.0, seen=0.0, mistakes=0.3)
     assert float((weighed(pool).confidence > 0.95).float().mean()) == 0.0
+
+
+def test_a_reference_says_how_names_score_where_the_pool_holds_few_classes() -> None:
+    pool = made_up(seed=11)
+    present = pool.truth < 2
+    right: list[float] = []
+    for reference in (None, pool.names):
+        view = NameView(pool.names[present], reference)
+        label = combine(pool.vectors[present], [view]).log_p.argmax(1)
+        right.append(float((label == pool.truth[present]).float().mean()))
+    assert right[1] > right[0] + 0.3
+
+
+def test_an_image_of_a_small_group_is_judged_by_its_own_evidence() -> None:
+    pool = made_up(seed=11)
+    few = torch.arange(len(pool.truth)) % IMAGES < 3
+    small = Pool(pool.vectors[few], pool.names[few], pool.cosines[few], pool.counts, pool.truth[few])
+    assert float(weighed(small).own.mean()) > 2 * float(weighed(pool).own.mean())
