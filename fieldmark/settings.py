@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import Literal
 
 import platformdirs
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fieldmark.errors import SettingsError
 
 
 class Settings(BaseSettings):
-    """What the environment says; arguments given in code or on the command line win over it."""
+    """What the environment says; arguments given in code or on the command line win over it.
 
-    model_config = SettingsConfigDict(env_prefix="FIELDMARK_", extra="ignore", frozen=True)
+    A variable that is empty counts as not set.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="FIELDMARK_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("fieldmark", appauthor=False)))
-    """Where answers, vectors and aviary pictures are kept (`FIELDMARK_HOME`)."""
+    """Where answers, vectors and aviary pictures are kept (`FIELDMARK_HOME`); "~" is your own folder."""
     clip: str = "ViT-B-32:laion2b_s34b_b79k"
     """The encoder used where none is named (`FIELDMARK_CLIP`)."""
     llm: str | None = None
@@ -48,6 +53,13 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("FIELDMARK_API_KEY", "OPENAI_API_KEY")
     )
+
+    @field_validator("home")
+    @classmethod
+    def _a_folder(cls, home: Path) -> Path:
+        if not str(home).strip():
+            raise ValueError("it is blank")
+        return home.expanduser()
 
 
 def read_settings() -> Settings:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from fieldmark.cache.folders import cache_error
 from fieldmark.errors import CacheError
+from fieldmark.reading import check_regular
 
 WAIT_S = 60
 """How long to wait for another process that is writing."""
@@ -27,6 +28,8 @@ def connect(path: Path) -> sqlite3.Connection:
         CacheError: The file is no SQLite file, damaged, or cannot be written.
     """
     with translated(path):
+        if path.exists():
+            check_regular(path)
         connection = sqlite3.connect(
             path, timeout=float(WAIT_S), isolation_level=None, check_same_thread=False
         )

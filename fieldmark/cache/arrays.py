@@ -24,6 +24,7 @@ from fieldmark.cache.folders import TEMPORARY_SUFFIX, private_folder, sizes_and_
 from fieldmark.cache.keys import canonical_json, digest
 from fieldmark.cache.reports import BadEntry, StoreStats, VerifyReport
 from fieldmark.errors import CacheError
+from fieldmark.reading import open_regular, read_bytes
 
 Array = npt.NDArray[np.generic]
 
@@ -32,6 +33,7 @@ _KINDS = "biufc"  # bool, int, unsigned, float, complex: nothing that numpy woul
 _NPY_VERSION = (1, 0)
 # What numpy's header parser raises for the various kinds of nonsense.
 _HEADER_ERRORS = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, TokenError)
+_MOST_BYTES = 1 << 32
 _TEMPORARY_FOR_S = 3600  # a temporary file this old has no writer any more
 
 
@@ -83,7 +85,7 @@ class ArrayStore:
         path = self._path(key, "npy")
         with translated(self.folder):
             try:
-                with path.open("rb") as file:
+                with open_regular(path) as file:
                     array = _read_array(file)
             except FileNotFoundError as error:
                 raise _missing(path) from error
@@ -132,7 +134,7 @@ class ArrayStore:
         path = self._path(key, "json")
         with translated(self.folder):
             try:
-                data = path.read_bytes()
+                data = read_bytes(path, most=_MOST_BYTES)
             except FileNotFoundError as error:
                 raise _missing(path) from error
         if digest(data) != key:

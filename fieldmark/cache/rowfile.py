@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldmark.cache.folders import PRIVATE_FILE, flush_folder
+from fieldmark.reading import check_open
 
 Rows = npt.NDArray[np.float16]
 Found = npt.NDArray[np.bool_]
@@ -28,12 +29,14 @@ def row_file(path: Path, *, write: bool) -> Generator[FileIO | None]:
     """
     made = write and not path.exists()
     flags = (os.O_RDWR | os.O_CREAT if write else os.O_RDONLY) | getattr(os, "O_BINARY", 0)
+    flags |= getattr(os, "O_NONBLOCK", 0)  # a pipe must not hold up whoever reads it
     try:
         descriptor = os.open(path, flags, PRIVATE_FILE)
     except FileNotFoundError:  # nothing put yet, or cleared this moment
         yield None
         return
     with FileIO(descriptor, "r+" if write else "r") as file:
+        check_open(file, path)
         if made:
             flush_folder(path.parent)
         yield file

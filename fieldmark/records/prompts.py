@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self
 from pydantic import Field, ValidationError, model_validator
 
 from fieldmark.errors import InputError
+from fieldmark.reading import read_bytes
 from fieldmark.records._base import Record, path_of
 from fieldmark.records.names import ClassName, one_name
 
@@ -85,7 +86,7 @@ class PromptBook(Record):
             InputError: The file cannot be read, or is no prompt book.
         """
         try:
-            return cls.model_validate_json(path_of(path, "path").read_bytes())
+            return cls.model_validate_json(read_bytes(path_of(path, "path")))
         except OSError as error:
             raise InputError(
                 f"The prompt book {str(path)!r} cannot be read: {error.strerror}.",

@@ -1,5 +1,6 @@
 """Plants a call in a checkpoint, as whoever can write the file could."""
 
+import hashlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +15,9 @@ def plant_call(checkpoint: Path, channel: str, *, proof: Path) -> None:
         rows = database.execute("select rowid, checkpoint from checkpoints").fetchall()
         assert rows
         for row, blob in rows:
-            held = ormsgpack.unpackb(blob, ext_hook=ormsgpack.Ext)
+            # The checksum before the value is no signature: whoever tampers can write one.
+            held = ormsgpack.unpackb(blob[16:], ext_hook=ormsgpack.Ext)
             held["channel_values"][channel] = ormsgpack.Ext(0, call)
-            database.execute(
-                "update checkpoints set checkpoint = ? where rowid = ?", (ormsgpack.packb(held), row)
-            )
+            data = ormsgpack.packb(held)
+            sealed = hashlib.sha256(b"msgpack\n" + data).digest()[:16] + data
+            database.execute("update checkpoints set checkpoint = ? where rowid = ?", (sealed, row))

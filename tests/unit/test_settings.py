@@ -113,6 +113,36 @@ def test_a_value_that_cannot_be_used_is_named_with_its_variable(
     assert "FIELDMARK_PRICE_PROMPT" in caught.value.hint
 
 
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "FIELDMARK_HOME",
+        "FIELDMARK_CLIP",
+        "FIELDMARK_LLM",
+        "FIELDMARK_PRICE_PROMPT",
+        "OPENAI_BASE_URL",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    usual = read_settings()
+    for name in (
+        "FIELDMARK_HOME",
+        "FIELDMARK_CLIP",
+        "FIELDMARK_LLM",
+        "FIELDMARK_PRICE_PROMPT",
+        "OPENAI_BASE_URL",
+    ):
+        monkeypatch.setenv(name, "")
+    assert read_settings() == usual
+    assert read_settings().home.is_absolute()
+
+
+def test_a_home_may_begin_at_ones_own_folder_and_is_not_blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIELDMARK_HOME", "~/birds")
+    assert read_settings().home == Path.home() / "birds"
+    monkeypatch.setenv("FIELDMARK_HOME", "  ")
+    with pytest.raises(SettingsError, match="home"):
+        read_settings()
+
+
 def test_nobody_else_reads_the_environment() -> None:
     root = Path(fieldmark.__file__).parent
     readers = {path.relative_to(root).as_posix() for path in root.rglob("*.py") if reads_environment(path)}

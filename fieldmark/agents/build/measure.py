@@ -14,6 +14,7 @@ from fieldmark.agents.build.sample import taught_labels
 from fieldmark.agents.build.write import read_built, write_card
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, RunError
+from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Verdict
 from fieldmark.records.building import BuildResult, Judge, Measurement, Score
 from fieldmark.tools.concepts.changes import blind_labels, repeats
@@ -109,7 +110,7 @@ def read_measurement(out: Path) -> Measurement | None:
         RunError: What was written down of it is damaged.
     """
     try:
-        return Measurement.model_validate_json((out / MEASUREMENT).read_bytes())
+        return Measurement.model_validate_json(read_bytes(out / MEASUREMENT))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

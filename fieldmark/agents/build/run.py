@@ -11,7 +11,7 @@ from fieldmark.agents.build.graph import build_graph
 from fieldmark.agents.build.measure import MEASUREMENT, read_measurement
 from fieldmark.agents.build.state import BuildState
 from fieldmark.agents.build.write import built_of, read_built, write_card
-from fieldmark.agents.shared.checkpoints import open_checkpoint
+from fieldmark.agents.shared.checkpoints import earlier_state, open_checkpoint, state_of
 from fieldmark.errors import InputError, RunError
 from fieldmark.records.building import BuildResult
 from fieldmark.tools.concepts.heads.export import verify_export
@@ -49,8 +49,8 @@ async def run_build(context: BuildContext) -> BuildResult:
             "configurable": {"thread_id": name},
             "recursion_limit": FREE_STEPS + 2 * context.options.rounds,
         }
-        earlier = await graph.aget_state(config)
-        done = bool(earlier.values) and BuildState.model_validate(earlier.values).done
+        earlier = await earlier_state(graph, config, path)
+        done = bool(earlier.values) and state_of(earlier.values, BuildState, path).done
         result = whole_build(context.out, name) if done else None
         if result is not None:
             return result

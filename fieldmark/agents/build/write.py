@@ -9,6 +9,7 @@ from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.sample import Sample
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import RunError
+from fieldmark.reading import read_bytes
 from fieldmark.records import Verdict
 from fieldmark.records.building import BuildResult, ContenderScore, Measurement
 from fieldmark.tools.concepts.changes import dev_labels
@@ -101,7 +102,7 @@ def read_built(out: Path) -> BuildResult | None:
         RunError: What was written down of it is damaged.
     """
     try:
-        return BuildResult.model_validate_json((out / BUILD).read_bytes())
+        return BuildResult.model_validate_json(read_bytes(out / BUILD))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

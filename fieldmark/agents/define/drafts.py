@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from fieldmark.cache.folders import write_whole
 from fieldmark.cache.keys import content_key
+from fieldmark.reading import read_bytes
 from fieldmark.records import Record
 from fieldmark.records.conversation import ImageLabel, Response
 
@@ -65,8 +66,8 @@ class Drafts:
 
     def _kept(self) -> Draft | None:
         try:
-            return Draft.model_validate_json(self._path.read_bytes())
-        except (FileNotFoundError, ValidationError):
+            return Draft.model_validate_json(read_bytes(self._path))
+        except (OSError, ValidationError):
             return None
 
     def _write(self, draft: Draft) -> None:

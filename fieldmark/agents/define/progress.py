@@ -10,6 +10,7 @@ from fieldmark.agents.define.scores import Standing
 from fieldmark.agents.define.state import DefineState
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import RunError
+from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Label
 from fieldmark.records.conversation import ConversationProgress
 
@@ -69,8 +70,8 @@ def write_progress(folder: Path, progress: ConversationProgress) -> None:
 def read_progress(folder: Path) -> ConversationProgress | None:
     """Read it back; None where there is none yet, or none that this version can read."""
     try:
-        return ConversationProgress.model_validate_json((folder / PROGRESS).read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return ConversationProgress.model_validate_json(read_bytes(folder / PROGRESS))
+    except (OSError, ValidationError):
         return None
 
 

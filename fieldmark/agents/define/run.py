@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.types import Command
+from langgraph.types import Command, StateSnapshot
 from pydantic import ValidationError
 
 from fieldmark.agents.define.context import DefineContext
@@ -17,9 +17,10 @@ from fieldmark.agents.define.graph import DefineState, build_graph
 from fieldmark.agents.define.progress import labels_given
 from fieldmark.agents.define.record import check_reply
 from fieldmark.agents.define.state import OpenScope
-from fieldmark.agents.shared.checkpoints import open_checkpoint
+from fieldmark.agents.shared.checkpoints import earlier_state, open_checkpoint, state_of
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import FieldmarkError, RunError
+from fieldmark.reading import read_bytes
 from fieldmark.records import Board, Clause, ClauseVerdict, Concept, DefinitionEdit
 from fieldmark.records.conversation import (
     PAYLOADS,
@@ -166,7 +167,7 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
 
     async def pending(self) -> ConversationQuestion | None:
         """The question that waits for an answer, if any."""
-        found = await self._graph.aget_state(self._config)
+        found = await self._snapshot()
         waiting = [each.value for task in found.tasks for each in task.interrupts]
         return PAYLOADS.validate_python(waiting[0]) if waiting else None
 
@@ -207,9 +208,13 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
             await self._go(None)
 
     async def _earlier(self) -> tuple[DefineState | None, bool]:
-        found = await self._graph.aget_state(self._config)
+        found = await self._snapshot()
         # Not `found.next`: a kill between a node's last write and the next checkpoint leaves it empty.
-        return (DefineState.model_validate(found.values) if found.values else None), bool(found.tasks)
+        state = state_of(found.values, DefineState, self.context.folder.checkpoint) if found.values else None
+        return state, bool(found.tasks)
+
+    async def _snapshot(self) -> StateSnapshot:
+        return await earlier_state(self._graph, self._config, self.context.folder.checkpoint)
 
     async def _go(self, start: Any) -> ConversationQuestion | None:
         await self._graph.ainvoke(start, self._config, context=self.context, durability="sync")
@@ -281,10 +286,10 @@ def asked_count(concept: Concept) -> int:
 def read_heard(path: Path) -> Heard | None:
     """The latest answer; None where there is none."""
     try:
-        return Heard.model_validate_json(path.read_bytes())
+        return Heard.model_validate_json(read_bytes(path))
     except FileNotFoundError:
         return None
-    except ValidationError as error:
+    except (OSError, ValidationError) as error:
         raise RunError(f"{str(path)!r} cannot be read.", hint="Move it aside and go on.") from error
 
 

@@ -20,6 +20,7 @@ from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.agents.optimize.reflect import Reflections
 from fieldmark.agents.optimize.search import class_matrix
 from fieldmark.cache.folders import write_whole
+from fieldmark.reading import open_regular
 from fieldmark.records import Record
 from fieldmark.tools.runs.events import RunFinished
 from fieldmark.tools.search.acceptance import improves
@@ -259,7 +260,7 @@ def _curve(
     if images is not None and labels is not None:
         splits.append((images, labels))
     logits = [torch.zeros(len(each), len(pool.classes), dtype=torch.float64) for each, _ in splits]
-    with (context.run.path / CURVE).open("rb") as file:
+    with open_regular(context.run.path / CURVE) as file:
         rows = [json.loads(line) for line in file.read(size).splitlines()]
     for row in rows:
         if row["stage"] == "templates":

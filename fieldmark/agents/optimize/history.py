@@ -14,6 +14,7 @@ from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.state import OptimizeState
 from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.errors import RunError
+from fieldmark.reading import check_regular, open_regular
 from fieldmark.tools.runs.events import GenerationScored
 from fieldmark.tools.search.candidates import PromptCandidate
 from fieldmark.tools.search.generation import ScoredCandidate
@@ -51,6 +52,7 @@ class Journal:
 def _write_from(path: Path, start: int, data: bytes) -> None:
     """Put data at a place in a file, with nothing behind it, and flush it to the disk."""
     path.touch()
+    check_regular(path)
     with path.open("r+b") as file:
         if file.seek(0, os.SEEK_END) < start:
             raise RunError(
@@ -116,7 +118,7 @@ def seen_keys(context: OptimizeContext, size: int) -> set[int]:
     seen: set[int] = set()
     path = context.run.path / HISTORY
     if size:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for line in file.read(size).splitlines():
                 seen.add(int(json.loads(line)["id"], 16))
     return seen

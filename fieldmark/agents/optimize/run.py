@@ -11,7 +11,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.graph import build_graph
 from fieldmark.agents.optimize.state import OptimizeState
-from fieldmark.agents.shared.checkpoints import open_checkpoint
+from fieldmark.agents.shared.checkpoints import earlier_state, open_checkpoint, state_of
 from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.sampling import group_size
@@ -42,12 +42,12 @@ async def run_optimize(context: OptimizeContext) -> OptimizeState:
             "configurable": {"thread_id": THREAD},
             "recursion_limit": most_steps(context),
         }
-        earlier = await graph.aget_state(config)
+        earlier = await earlier_state(graph, config, path)
         start: OptimizeState | None = None
         if not earlier.values:
             start = OptimizeState()
         else:
-            state = OptimizeState.model_validate(earlier.values)
+            state = state_of(earlier.values, OptimizeState, path)
             if state.stop_reason:
                 return state
             if not (state.generations or state.pool):

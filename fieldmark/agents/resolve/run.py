@@ -10,7 +10,7 @@ from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.graph import RECURSION_LIMIT, build_graph
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.state import Batch, ResolveState
-from fieldmark.agents.shared.checkpoints import open_checkpoint
+from fieldmark.agents.shared.checkpoints import earlier_state, open_checkpoint, state_of
 from fieldmark.agents.shared.notes import Note, halted, settled
 from fieldmark.records import QuestionSpec
 from fieldmark.tools.runs.events import RoundSummary
@@ -40,14 +40,14 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
     async with open_checkpoint(path, AsyncSqliteSaver, holds=HELD_TYPES) as saver:
         graph = build_graph(saver)
         config: RunnableConfig = {"configurable": {"thread_id": thread}, "recursion_limit": RECURSION_LIMIT}
-        earlier = await graph.aget_state(config)
+        earlier = await earlier_state(graph, config, path)
         # Not `earlier.next`: a kill between a node's last write and the next checkpoint leaves it empty.
         ahead = [task.name for task in earlier.tasks]
         start: ResolveState | None = None
         if not earlier.values:
             start = ResolveState()
         else:
-            state = ResolveState.model_validate(earlier.values)
+            state = state_of(earlier.values, ResolveState, path)
             stopped_short = state.stop_reason in ("budget", "endpoint")
             if not ahead and not stopped_short:
                 if not unseen_left(state, context):

@@ -29,6 +29,7 @@ from fieldmark.app.event_loop import run_here
 from fieldmark.app.stores import name_of
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, RunError
+from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Record, UsageLimits
 from fieldmark.records.building import BuildResult, Measurement
 from fieldmark.tools.annotate.annotator import Annotator
@@ -256,7 +257,7 @@ class ConceptBuilder:
 
     def _kept(self) -> BuildSettings:
         try:
-            return BuildSettings.model_validate_json((self.out / SETTINGS).read_bytes())
+            return BuildSettings.model_validate_json(read_bytes(self.out / SETTINGS))
         except (OSError, ValidationError) as error:
             raise RunError(
                 f"{self.out / SETTINGS} cannot be read.",

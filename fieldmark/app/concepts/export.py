@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fieldmark.agents.build.write import CARD, EXEMPLARS, INSTRUCTIONS
 from fieldmark.errors import InputError, RunError
+from fieldmark.reading import read_bytes
 from fieldmark.tools.concepts.heads.export import (
     CONFIG,
     ONNX,
@@ -80,9 +81,9 @@ def _contents(source: Path) -> tuple[dict[str, bytes], HeadConfig]:
     try:
         config = verify_export(source)
         names = (CONFIG, WEIGHTS, *([ONNX] if ONNX in config.files else []), INSTRUCTIONS)
-        contents = {name: (source / name).read_bytes() for name in names}
+        contents = {name: read_bytes(source / name) for name in names}
         for path in sorted((source / EXEMPLARS).glob("*.jpg")):
-            contents[f"{EXEMPLARS}/{path.name}"] = path.read_bytes()
+            contents[f"{EXEMPLARS}/{path.name}"] = read_bytes(path)
     except (InputError, OSError) as error:
         said = error.message if isinstance(error, InputError) else f"A file of the build is gone: {error}."
         raise RunError(
@@ -149,7 +150,7 @@ def _check(folder: Path, contents: dict[str, bytes]) -> None:
         InputError: One is not what was written.
     """
     for name, data in contents.items():
-        if sha256((folder / name).read_bytes()).digest() != sha256(data).digest():
+        if sha256(read_bytes(folder / name)).digest() != sha256(data).digest():
             raise InputError(
                 f"{folder / name} is not what was written there.",
                 hint="Look after the disk, or give another.",

@@ -16,6 +16,7 @@ from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, NoImagesError, RunError
+from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Record, UsageLimits
 from fieldmark.settings import read_settings
 from fieldmark.tools.annotate.annotator import Annotator
@@ -170,7 +171,7 @@ def read_setup(folder: ConceptFolder) -> ConceptSetup:
         InputError: The file is missing or not well formed.
     """
     try:
-        return ConceptSetup.model_validate_json((folder.path / SETUP).read_bytes())
+        return ConceptSetup.model_validate_json(read_bytes(folder.path / SETUP))
     except (OSError, ValidationError) as error:
         raise InputError(
             f"{folder.path / SETUP} cannot be read.", hint="Restore it, or make the concept anew."

@@ -16,6 +16,7 @@ from fieldmark.aviary.world.conditions import HABITAT, LIGHT
 from fieldmark.aviary.world.dataset import TRUTH_FILE, read_truth
 from fieldmark.aviary.world.flock import is_flock, read_flock
 from fieldmark.cache.folders import write_whole
+from fieldmark.reading import read_bytes
 from fieldmark.tools.images.decode import decode_bytes
 
 THUMBNAILS_FILE = "thumbnails.npz"
@@ -135,7 +136,7 @@ def _truth_of(folder: Path) -> dict[str, dict[str, str]]:
 
 def _thumbnails(folder: Path, files: Sequence[str]) -> tuple[list[str], np.ndarray]:
     """Content hashes and thumbnails of files, from the store beside them where it fits."""
-    key = hashlib.sha256(f"{_FORMAT} ".encode() + (folder / TRUTH_FILE).read_bytes()).hexdigest()
+    key = hashlib.sha256(f"{_FORMAT} ".encode() + read_bytes(folder / TRUTH_FILE)).hexdigest()
     store = folder / THUMBNAILS_FILE
     if store.is_file():
         try:
@@ -147,7 +148,7 @@ def _thumbnails(folder: Path, files: Sequence[str]) -> tuple[list[str], np.ndarr
     hashes: list[str] = []
     looks = np.zeros((len(files), _EDGE, _EDGE, 3), np.uint8)
     for number, file in enumerate(files):
-        data = (folder / file).read_bytes()
+        data = read_bytes(folder / file)
         hashes.append(hashlib.sha256(data).hexdigest())
         looks[number] = _thumbnail(decode_bytes(data, path=folder / file))
     buffer = io.BytesIO()

@@ -17,6 +17,7 @@ from fieldmark.aviary.world.attributes import HABITATS, KIND_BY_NOUN, LIGHT_SHAR
 from fieldmark.aviary.world.render_files import FileTask, render_files
 from fieldmark.aviary.world.species import Species, book_from_json, book_to_json, world_hash
 from fieldmark.errors import InputError
+from fieldmark.reading import open_regular, read_text
 
 MARKER_FILE = "aviary.json"
 CLASSES_FILE = "classes.txt"
@@ -147,7 +148,7 @@ def read_truth(folder: Path) -> tuple[tuple[Species, ...], list[ImageTruth]]:
     """
     if not (folder / MARKER_FILE).is_file():
         raise InputError(f"{folder} is no complete aviary data set.", hint="Render it with render_dataset.")
-    data = json.loads((folder / TRUTH_FILE).read_text(encoding="utf-8"))
+    data = json.loads(read_text(folder / TRUTH_FILE))
     book = book_from_json(json.dumps(data["book"]))
     return book, [ImageTruth(**row) for row in data["images"]]
 
@@ -163,7 +164,7 @@ def is_complete(out: Path, settings: dict[str, object]) -> bool:
     marker = out / MARKER_FILE
     if not marker.is_file():
         raise InputError(f"{out} is not empty and no aviary data set.", hint="Give an empty or a new folder.")
-    found = json.loads(marker.read_text(encoding="utf-8"))
+    found = json.loads(read_text(marker))
     changed = [key for key in settings if key not in _VERSIONS and found.get(key) != settings[key]]
     if changed:
         raise InputError(
@@ -209,5 +210,5 @@ def _put_in_place(part: Path, out: Path, settings: dict[str, object]) -> None:
 
 def open_image(folder: Path, truth: ImageTruth) -> Image.Image:
     """Open one image of a data set as RGB."""
-    with Image.open(folder / truth.file) as picture:
+    with open_regular(folder / truth.file) as file, Image.open(file) as picture:
         return picture.convert("RGB")

@@ -11,6 +11,7 @@ from fieldmark.aviary.world.dataset import MARKER_FILE, TRUTH_FILE, is_complete,
 from fieldmark.aviary.world.render_files import FileTask, render_files
 from fieldmark.aviary.world.species import random_marks
 from fieldmark.errors import InputError
+from fieldmark.reading import read_text
 
 FLOCK = "flock"
 _FORMAT = 1
@@ -134,11 +135,11 @@ def read_flock(folder: Path) -> list[FlockTruth]:
     """
     if not is_flock(folder):
         raise InputError(f"{folder} is no complete flock.", hint="Draw one with render_flock.")
-    data = json.loads((folder / TRUTH_FILE).read_text(encoding="utf-8"))
+    data = json.loads(read_text(folder / TRUTH_FILE))
     return [FlockTruth(**row) for row in data["flock"]]
 
 
 def is_flock(folder: Path) -> bool:
     """Whether the folder is a complete flock."""
     marker = folder / MARKER_FILE
-    return marker.is_file() and json.loads(marker.read_text(encoding="utf-8")).get("kind") == FLOCK
+    return marker.is_file() and json.loads(read_text(marker)).get("kind") == FLOCK

@@ -4,7 +4,6 @@ import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods import (
@@ -34,6 +33,7 @@ from fieldmark.evals.methods import (
     zpe,
 )
 from fieldmark.evals.table.method import EvalMethod
+from fieldmark.reading import read_bytes
 from fieldmark.tools.search.own_code import names_own_code, own_code
 
 METHODS: tuple[EvalMethod, ...] = (
@@ -113,5 +113,5 @@ def _own(name: str) -> EvalMethod:
     if found.key in BY_KEY:
         raise InputError(f"{name!r} has the key {found.key!r}, which ships.", hint="Give it another key.")
     source = inspect.getsourcefile(found.run)
-    code = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else found.version
+    code = hashlib.sha256(read_bytes(source)).hexdigest() if source else found.version
     return replace(found, version=code)  # whoever tries a method out will not think of the version

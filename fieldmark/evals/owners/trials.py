@@ -23,6 +23,7 @@ from fieldmark.evals.owners.options import SimulateOptions
 from fieldmark.evals.owners.owner import SimulatedOwner
 from fieldmark.evals.owners.rules import Rule
 from fieldmark.evals.owners.world import OwnersWorld
+from fieldmark.reading import read_text
 from fieldmark.records import Clause, Concept, Definition, Verdict
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
@@ -257,7 +258,7 @@ async def built(
     if read:
         teacher = judged_by(await annotator.judge(held_out, context.definition))
     if read and taught:
-        text = (context.out / INSTRUCTIONS).read_text(encoding="utf-8")
+        text = read_text(context.out / INSTRUCTIONS)
         by_text = DocumentAnnotator(setup.llm, text, model=setup.model, store=setup.verdicts)
         reader = judged_by(await by_text.judge(held_out))
     concept = folder.load()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from fieldmark.reading import read_lines
 from fieldmark.tools.runs.events import RoundSummary
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def read_rounds(folder: Path) -> tuple[RoundSummary, ...]:
     if not path.is_file():
         return ()
     found: dict[int, RoundSummary] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         try:

@@ -1,7 +1,7 @@
 """Reads JSON files from elsewhere without trusting them, and reads and writes our own `book.json`."""
 
+import errno
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError
+from fieldmark.reading import read_bytes
 from fieldmark.records import PromptBook
 from fieldmark.records.names import one_name
 
@@ -36,15 +37,13 @@ def read_json(path: Path, *, what: str = "The file") -> Any:
             deeply, or has an object with the same key twice.
     """
     try:
-        with path.open("rb") as file:
-            # A device or a pipe has no size to look at beforehand.
-            huge = os.fstat(file.fileno()).st_size > MOST_BYTES
-            data = b"" if huge else file.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise InputError(f"{what} {str(path)!r} cannot be read: {reason}.", hint="Check the path.") from error
-    if huge or len(data) > MOST_BYTES:
-        refuse(path, f"is larger than {MOST_BYTES // 1024**2} MiB", hint="Is it the right file?")
+        data = read_bytes(path, most=MOST_BYTES)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            refuse(path, f"is {error.strerror}", hint="Is it the right file?")
+        raise InputError(
+            f"{what} {str(path)!r} cannot be read: {error.strerror or error}.", hint="Check the path."
+        ) from error
     try:
         return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_repeats)
     except _RepeatedKeyError as error:

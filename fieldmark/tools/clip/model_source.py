@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from fieldmark.errors import ModelError
+from fieldmark.reading import open_regular, read_text
 from fieldmark.records import Record
 
 CONFIG_NAME = "open_clip_config.json"
@@ -107,7 +108,7 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         ModelError: Missing, no JSON, or without the parts that a model needs.
     """
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(read_text(path))
     except FileNotFoundError:
         raise ModelError(
             f"{path.parent} is no model folder: it has no {CONFIG_NAME}.",
@@ -130,7 +131,7 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

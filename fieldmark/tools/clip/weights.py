@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from fieldmark.cache.bytestore import ByteStore
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import ModelError
+from fieldmark.reading import check_regular, read_text
 from fieldmark.records import Record
 from fieldmark.tools.clip.model_source import (
     CONFIG_NAME,
@@ -166,6 +167,7 @@ def read_reference(path: Path, *, width: int) -> "torch.Tensor":
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_regular(path)
         with safe_open(path, framework="pt") as tensors:
             vectors = tensors.get_tensor("image_vectors").float()
     except (SafetensorError, OSError) as error:
@@ -206,11 +208,15 @@ def _still_there(source: ModelSource) -> bool:
     # In the hub's cache a repository's newest revision is named in refs/main.
     if path.parent.parent.name == "snapshots":
         newest = path.parent.parent.parent / "refs" / "main"
-        return newest.is_file() and newest.read_text(encoding="utf-8").strip() == path.parent.name
+        return newest.is_file() and read_text(newest).strip() == path.parent.name
     return True
 
 
 def _facts(path: Path) -> WeightsFacts:
+    try:
+        check_regular(path)
+    except OSError as error:
+        raise ModelError(f"The weights {path} cannot be read: {error.strerror}.") from error
     scale = _safetensors_scale(path) if path.suffix == ".safetensors" else _torch_scale(path)
     return WeightsFacts(sha256=file_sha256(path), logit_scale=scale)
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from fieldmark.cache.folders import private_folder, write_whole
 from fieldmark.errors import InputError, RunError
+from fieldmark.reading import read_text
 from fieldmark.records import Concept
 from fieldmark.records.names import one_name
 from fieldmark.tools.images.files import ImageFile
@@ -127,7 +128,7 @@ class ConceptFolder:
     def _read(self, name: str) -> Any:
         path = self.path / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return json.loads(read_text(path))
         except FileNotFoundError:
             raise InputError(
                 f"There is no concept in {self.path}.",

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from fieldmark.errors import InputError
+from fieldmark.reading import read_text
 from fieldmark.tools.books.templates import IMAGENET_80
 from fieldmark.tools.datasets.domain import Domain
 
@@ -55,7 +56,7 @@ def synsets(source: str) -> tuple[str, ...]:
     """
     try:
         path = Path(str(distribution("timm").locate_file(f"timm/data/_info/{_SYNSETS[source]}")))
-        return tuple(path.read_text(encoding="utf-8").split())
+        return tuple(read_text(path).split())
     except (PackageNotFoundError, OSError) as error:
         raise InputError(
             f"The list of the classes of {source} cannot be read from the package timm: {error}.",

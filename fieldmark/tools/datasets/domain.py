@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from fieldmark.errors import InputError
+from fieldmark.reading import read_bytes
 from fieldmark.records import Record
 from fieldmark.tools.books.files import clipped
 from fieldmark.tools.datasets.layouts import Layout
@@ -158,7 +159,7 @@ def read_domain(path: Path) -> Domain:
         InputError: It cannot be read, or is no such description.
     """
     try:
-        return Domain.model_validate_json(path.read_bytes())
+        return Domain.model_validate_json(read_bytes(path))
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
     except ValidationError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from fieldmark.errors import InputError
+from fieldmark.reading import read_bytes
 from fieldmark.tools.books.files import clipped
 from fieldmark.tools.datasets.labelled import Rows
 from fieldmark.tools.datasets.listing import Listing
@@ -200,7 +201,7 @@ def _bytes(source: str, number: int, value: Any) -> tuple[bytes, str]:
         return data, suffix
     if path:
         try:
-            return Path(path).read_bytes(), suffix
+            return read_bytes(path), suffix
         except OSError as error:
             raise InputError(f"{source!r}: the image of row {number} cannot be read: {error}.") from error
     raise InputError(f"{source!r} has no image in row {number}.")

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from fieldmark.cache.folders import PRIVATE_FILE, TEMPORARY_SUFFIX, private_folder, write_whole
 from fieldmark.errors import CacheError
+from fieldmark.reading import open_regular, read_bytes
 from fieldmark.records import Record, SkippedInput
 from fieldmark.tools.images.files import ImageFile
 
@@ -84,7 +85,7 @@ class PictureFolder:
             source: What tells the source from all others, such as its path, size and time.
         """
         try:
-            pictures = _Index.model_validate_json(self._index(source).read_bytes()).pictures
+            pictures = _Index.model_validate_json(read_bytes(self._index(source))).pictures
         except (OSError, ValidationError):
             return None
         return pictures if all((self.path / each.name).is_file() for each in pictures) else None
@@ -150,7 +151,7 @@ def drop_damaged(
 
 
 def _content(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

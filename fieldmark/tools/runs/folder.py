@@ -15,6 +15,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import RunError
+from fieldmark.reading import read_bytes, read_lines
 from fieldmark.records import Prediction, PromptBook, RunConfig, RunManifest, path_of
 from fieldmark.tools.images.given_paths import is_there
 from fieldmark.tools.runs.events import Logged
@@ -29,6 +30,10 @@ KINDS = {
 }
 """What a run of each kind is called in messages."""
 
+ANEW = "Start a new run: what was answered and encoded comes from the cache."
+"""What helps where a file of a run is damaged."""
+ROOM = "Make room on the disk or repair it, then go on with the run: what was answered is kept."
+"""What helps where a file of a run cannot be written."""
 _CSV_FIELDS = (
     "image",
     "label",
@@ -130,8 +135,14 @@ class RunFolder:
 
     def write(self, name: str, record: BaseModel) -> Path:
         """Write one record as indented JSON, atomically."""
+        return self._write_whole(name, record.model_dump_json(indent=2) + "\n")
+
+    def _write_whole(self, name: str, text: str) -> Path:
         path = self.path / name
-        write_whole(path, ((record.model_dump_json(indent=2) + "\n").encode(),))
+        try:
+            write_whole(path, (text.encode(),))
+        except OSError as error:
+            raise _unwritten(path, error) from error
         return path
 
     def read(self, name: str, model: type[T]) -> T:
@@ -142,22 +153,27 @@ class RunFolder:
         """
         path = self.path / name
         try:
-            return model.model_validate_json(path.read_bytes())
+            return model.model_validate_json(read_bytes(path))
         except (OSError, ValidationError) as error:
-            raise RunError(f"{str(path)!r} cannot be read: {str(error).splitlines()[0]}.") from error
+            said = error.strerror if isinstance(error, OSError) else "it is damaged, or of another version"
+            raise RunError(f"{str(path)!r} cannot be read: {said or error}.", hint=ANEW) from error
 
     def event(self, event: Logged) -> None:
         """Append one line to `events.jsonl`."""
         stamp = {"time": now(), "at": round(time.monotonic(), 3), "event": event.line}
         line = json.dumps({**stamp, **event.model_dump(mode="json")}, ensure_ascii=False)
-        with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        path = self.path / "events.jsonl"
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise _unwritten(path, error) from error
 
     def write_predictions(self, predictions: Iterable[Prediction]) -> None:
         """Write `predictions.jsonl` and `predictions.csv`."""
         rows = list(predictions)
         lines = "".join(p.model_dump_json() + "\n" for p in rows)
-        write_whole(self.path / "predictions.jsonl", (lines.encode(),))
+        self._write_whole("predictions.jsonl", lines)
         text = io.StringIO(newline="")
         table = csv.writer(text)
         table.writerow(_CSV_FIELDS)
@@ -179,18 +195,23 @@ class RunFolder:
                     p.vlm_confidence,
                 ]
             )
-        write_whole(self.path / "predictions.csv", (text.getvalue().encode(),))
+        self._write_whole("predictions.csv", text.getvalue())
 
     def read_predictions(self) -> Iterator[Prediction]:
         """The predictions of a finished run, in order."""
         path = self.path / "predictions.jsonl"
+        number = 0
         try:
-            # splitlines() would also split at the exotic line ends that a class name may hold.
-            lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+            for line in read_lines(path):
+                number += 1
+                if line:
+                    yield Prediction.model_validate_json(line)
         except OSError as error:
             raise RunError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
-        for line in filter(None, lines):
-            yield Prediction.model_validate_json(line)
+        except ValidationError as error:
+            raise RunError(
+                f"Line {number} of {str(path)!r} is no prediction: the file is damaged.", hint=ANEW
+            ) from error
 
     def write_book(self, book: PromptBook) -> Path:
         """Write `book.json`, the portable result."""
@@ -199,6 +220,10 @@ class RunFolder:
     def write_manifest(self, manifest: RunManifest) -> Path:
         """Write `manifest.json`; the last thing a run does."""
         return self.write("manifest.json", manifest)
+
+
+def _unwritten(path: Path, error: OSError) -> RunError:
+    return RunError(f"{str(path)!r} cannot be written: {error.strerror or error}.", hint=ROOM)
 
 
 def _kind_of(folder: Path) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from fieldmark.errors import LimitReached
+from fieldmark.errors import LimitReached, RunError
 from fieldmark.records import RunManifest
 from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
 from fieldmark.tools.runs.folder import RunFolder
@@ -76,7 +76,7 @@ def open_run(
             yield run
         except BaseException as error:
             if run.stopping is not None:
-                with suppress(OSError):  # the first fault is the one to report
+                with suppress(OSError, RunError):  # the first fault is the one to report
                     run.stopping(stop_reason_of(error))
             raise
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, ModelError
+from fieldmark.reading import read_bytes
 from fieldmark.records import Definition, Record
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer, Route
@@ -142,7 +143,7 @@ def read_config(folder: Path) -> HeadConfig:
     """
     path = folder / CONFIG
     try:
-        read = json.loads(_bytes(path))
+        read = json.loads(read_bytes(path, most=MOST_BYTES))
         if isinstance(read, dict) and read.get("route") == MULTIPLIED:
             raise InputError(
                 f"{folder} holds a classifier that multiplies what it makes of the clauses. Since then they "
@@ -250,18 +251,12 @@ def _network(tensors: dict[str, Tensor], *, clauses: int, width: int) -> HeadNet
 def _verified(folder: Path, config: HeadConfig, name: str) -> bytes:
     path = folder / name
     try:
-        data = _bytes(path)
+        data = read_bytes(path, most=MOST_BYTES)
     except OSError as error:
         raise _damaged(path, _first_words(error)) from None
     if sha256(data).hexdigest() != config.files.get(name):
         raise _damaged(path, "its content is not what was exported")
     return data
-
-
-def _bytes(path: Path) -> bytes:
-    if path.stat().st_size > MOST_BYTES:
-        raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
-    return path.read_bytes()
 
 
 def _damaged(path: Path, why: str) -> InputError:
