@@ -3,18 +3,21 @@
 Nothing read back is ever unpickled or run.
 """
 
+import hashlib
 import logging
 import os
 import sqlite3
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, cast
 
-from diskcache import Cache, Timeout  # pyright: ignore[reportMissingTypeStubs]
+from diskcache import Cache  # pyright: ignore[reportMissingTypeStubs]
+from diskcache import Timeout as StoreTimeout  # pyright: ignore[reportMissingTypeStubs]
+from filelock import FileLock, Timeout
 
 from fieldmark.cache._sqlite import WAIT_S, connect, refuse_unknown_tables, transaction, translated
 from fieldmark.cache.disk import BytesDisk, RefusedRowError
@@ -26,6 +29,7 @@ from fieldmark.errors import CacheError
 _log = logging.getLogger(__name__)
 
 _DATABASE = "cache.db"  # diskcache's name for it
+_CLAIMS = "claims"
 # Every setting is given on every opening, so that none is taken from the file.
 _SETTINGS: dict[str, object] = {
     "eviction_policy": "none",  # an answer that was paid for is never dropped to save space
@@ -64,6 +68,14 @@ class ByteStore(Protocol):
         """Store `value` with the tag `schema`, in place of what `key` held. Kept once this returns."""
         ...
 
+    def claim(self, key: str) -> AbstractContextManager[bool]:
+        """Say that `key` is about to be put; the claim lasts as long as the context.
+
+        False where somebody else who uses the store, in any process, holds it: wait, and look again. A claim
+        goes with the process that holds it, however that ends.
+        """
+        ...
+
 
 class MemoryByteStore:
     """A `ByteStore` that lasts as long as the object.
@@ -87,6 +99,12 @@ class MemoryByteStore:
             self.refused += 1
             _log_refused(key, str(error))
             return None
+
+    @contextmanager
+    def claim(self, key: str) -> Generator[bool]:
+        """See `ByteStore`. Nobody in another process can share it, so that every claim holds."""
+        _checked_key(key)
+        yield True
 
     def put(self, key: str, value: bytes, *, schema: str) -> None:
         """See `ByteStore`."""
@@ -148,7 +166,7 @@ class DiskByteStore:
         sealed = seal(_checked_value(value), key=_checked_key(key), schema=schema)
         try:
             rows.set(key, sealed)
-        except Timeout as error:
+        except StoreTimeout as error:
             # diskcache reports every failure to begin a write as a timeout.
             rows.close()
             reason = RuntimeError(f"it is read-only, or another process kept it locked for {WAIT_S} s")
@@ -157,6 +175,28 @@ class DiskByteStore:
             # A failed commit leaves the connection inside its transaction; the next use opens a new one.
             rows.close()
             raise cache_error(self.folder, error) from error
+
+    @contextmanager
+    def claim(self, key: str) -> Generator[bool]:
+        """See `ByteStore`. A file stands for the claim as long as it is held."""
+        name = hashlib.sha256(_checked_key(key).encode()).hexdigest()[:32]
+        lock = FileLock(self.folder / _CLAIMS / f"{name}.lock", thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            yield False
+            return
+        except (OSError, NotImplementedError) as error:
+            # A folder in which nothing can be locked: better asked twice than not at all.
+            _log.info("Nothing can be claimed in %s: %s.", self.folder, error)
+            yield True
+            return
+        try:
+            yield True
+        finally:
+            # Whoever opened it already and claims it now looks for the value first.
+            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
 
     def stats(self) -> StoreStats:
         """How much is stored.
@@ -270,7 +310,7 @@ def _open_rows(folder: Path) -> _Rows:
     with translated(folder), _clean_settings(folder / _DATABASE):
         try:
             rows = Cache(name, timeout=WAIT_S, disk=BytesDisk, **_SETTINGS)
-        except Timeout as error:
+        except StoreTimeout as error:
             raise cache_error(folder, RuntimeError("another process keeps it locked")) from error
     return cast("_Rows", rows)
 

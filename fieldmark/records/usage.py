@@ -22,7 +22,7 @@ class Usage(Record):
     """HTTP requests for answers: questions asked again and retries of a request are among them."""
     widened: int = 0
     """Questions asked again with more room, since their answer was cut off."""
-    cost: float | None = None
+    cost: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Of all of it; `None` where that of some call is unknown, and where nothing was asked."""
 
     @property
@@ -72,7 +72,7 @@ class EncoderUsage(Record):
     distinct_texts: int = 0
     texts_too_long: int = 0
     """Distinct texts longer than the encoder's context, that were shortened by rule."""
-    seconds: float = 0.0
+    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
     def after(self, earlier: "EncoderUsage") -> "EncoderUsage":
         """This use on top of an earlier process's on the same run: work adds up, distinct things do not."""

@@ -2,6 +2,7 @@
 
 import errno
 import random
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from fieldmark.agents.shared.checkpoints import open_checkpoint
 from fieldmark.app import Classifier
 from fieldmark.errors import FieldmarkError, LimitReached, RunError
 from fieldmark.evals.report import write_classify_report
-from fieldmark.records import Limits
+from fieldmark.records import UsageLimits
 from fieldmark.tools.runs import folder as run_folder
 from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.classifying import WORLD, draw
@@ -31,7 +32,7 @@ def resolver(home: Path, *, run: Path | None = None, calls: int | None = None) -
         classes=WORLD.names,
         noun="bird",
         options=options(max_rounds=1),
-        limits=Limits(max_calls=calls),
+        limits=UsageLimits(max_calls=calls),
         out=home / "runs",
         **given,
     )
@@ -151,3 +152,14 @@ def test_a_line_of_predictions_that_is_damaged_is_named(tmp_path: Path) -> None:
     (run.path / "predictions.jsonl").write_bytes(b"\n{\xff}\n")
     with pytest.raises(RunError, match=r"Line 2 of .*predictions\.jsonl' is no prediction"):
         list(run.read_predictions())
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-1"])
+def test_a_manifest_with_numbers_that_are_none_is_said(value: str, stopped: Path, tmp_path: Path) -> None:
+    run = tmp_path / stopped.name
+    shutil.copytree(stopped, run)
+    text = (run / "manifest.json").read_text(encoding="utf-8")
+    changed = re.sub(r'"seconds": [^,\n}]+', f'"seconds": {value}', text)
+    assert changed != text
+    (run / "manifest.json").write_text(changed, encoding="utf-8")
+    assert "manifest.json' cannot be read" in goes_on_or_says_why(run, tmp_path / "home")

@@ -11,6 +11,7 @@ from torch import Tensor
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import NoImagesError
 from fieldmark.evals.table.counting import Cost, CountedEncoder, cost_of
+from fieldmark.evals.table.needs import NEEDS, Needs, NotingModel
 from fieldmark.evals.table.test_set import ImageFactor, TestSet
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.images.files import ImageFile
@@ -37,6 +38,7 @@ class EvalBench:
         llm: The language model, counted; None where nothing may be asked.
         arrays: Where graphs keep their arrays.
         run: A folder for this method alone, where graphs keep their checkpoint.
+        needs: What was used so far, kept in that folder.
         seed: Decides whatever a method draws.
         progress: Shows progress.
         slots: Lets as many questions pass at a time as the model takes.
@@ -50,6 +52,7 @@ class EvalBench:
     llm: CountingModel | None
     arrays: ArrayStore
     run: RunFolder
+    needs: Needs
     seed: int = 0
     progress: Progress = no_progress
     slots: asyncio.Semaphore = field(init=False, repr=False)
@@ -71,11 +74,13 @@ class EvalBench:
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> "EvalBench":
-        """A bench with counters at zero."""
+        """A bench that goes on counting where an earlier process on this folder left off."""
+        needs = Needs(run.path / NEEDS)
         return cls(
             test=test,
-            encoder=CountedEncoder(encoder),
-            llm=None if llm is None else CountingModel(llm),
+            encoder=CountedEncoder(encoder, needs),
+            llm=None if llm is None else CountingModel(NotingModel(llm, needs)),
+            needs=needs,
             arrays=ArrayStore(run.path / "arrays"),
             run=run,
             seed=seed,
@@ -192,8 +197,4 @@ class EvalBench:
     @property
     def cost(self) -> Cost:
         """What was used so far. Test images are everybody's, and are not counted."""
-        asked = cost_of(self.llm) if self.llm is not None else Cost()
-        own = {image.content_hash for image in self.test.images}
-        return asked.model_copy(
-            update={"texts": len(self.encoder.texts), "images": len(self.encoder.images - own)}
-        )
+        return cost_of(self.needs, own={image.content_hash for image in self.test.images})

@@ -1,16 +1,16 @@
 """Counts what a method used: questions, tokens and texts, each distinct one once, cached or not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any, Protocol, cast
 
 import torch
 
 from fieldmark.errors import ModelError
+from fieldmark.evals.table.needs import Needs
 from fieldmark.records import EncoderUsage, Record, SkippedInput
 from fieldmark.tools.clip.encoder import EncodedImages, Encoder, Features, Progress
 from fieldmark.tools.clip.last_layers import LastLayers
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.llm.counting import CountingModel
 
 
 class Cost(Record):
@@ -36,15 +36,22 @@ class Cost(Record):
     """Distinct images beyond the test images: labelled ones, of other classes too, and pools."""
 
 
-def cost_of(model: CountingModel) -> Cost:
-    """What was asked through a model so far."""
-    counted = tuple(model.answers.values())
+def cost_of(needs: Needs, *, own: Set[str]) -> Cost:
+    """What was used so far.
+
+    Args:
+        needs: What was noted.
+        own: The test images, by content hash: they are everybody's, and are not counted.
+    """
+    counted = tuple(needs.answers.values())
     return Cost(
         llm_requests=len(counted),
-        llm_fresh=sum(not answer.cached for answer in counted),
-        prompt_tokens=_sum(answer.prompt_tokens for answer in counted),
-        completion_tokens=_sum(answer.completion_tokens for answer in counted),
-        llm_failed=model.failed,
+        llm_fresh=sum(fresh for fresh, _, _ in counted),
+        prompt_tokens=_sum(prompt for _, prompt, _ in counted),
+        completion_tokens=_sum(completion for _, _, completion in counted),
+        llm_failed=len(needs.failed),
+        texts=len(needs.texts),
+        images=len(needs.images - own),
     )
 
 
@@ -83,7 +90,12 @@ def tower_encoder(encoder: Encoder) -> TowerEncoder:
 
 
 class CountedEncoder:
-    """An encoder that remembers which texts and images went through it; everything else is the encoder's."""
+    """An encoder that remembers which texts and images went through it; everything else is the encoder's.
+
+    Args:
+        inner: The encoder.
+        needs: Where they are noted, too.
+    """
 
     # Named for the type checker alone: `__getattr__` finds them in the encoder.
     name: str
@@ -96,10 +108,10 @@ class CountedEncoder:
     usage: EncoderUsage
     failures: tuple[SkippedInput, ...]
 
-    def __init__(self, inner: Encoder) -> None:
+    def __init__(self, inner: Encoder, needs: Needs) -> None:
         self._inner = inner
+        self._needs = needs
         self.texts: set[str] = set()
-        self.images: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         """Whatever is not about counting."""
@@ -109,7 +121,7 @@ class CountedEncoder:
         self, images: Sequence[ImageFile], *, progress: Progress | None = None
     ) -> EncodedImages:
         """See `Encoder`."""
-        self.images.update(image.content_hash for image in images)
+        self._needs.encoded(images=(image.content_hash for image in images))
         return self._inner.encode_images(images, progress=progress)
 
     @property
@@ -128,10 +140,11 @@ class CountedEncoder:
             ModelError: The encoder does not show its last layers.
         """
         tower = tower_encoder(self._inner)
-        self.images.update(image.content_hash for image in images)
+        self._needs.encoded(images=(image.content_hash for image in images))
         return tower.encode_features(images, progress=progress)
 
     def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> torch.Tensor:
         """See `Encoder`."""
         self.texts.update(texts)
+        self._needs.encoded(texts=texts)
         return self._inner.encode_texts(texts, progress=progress)

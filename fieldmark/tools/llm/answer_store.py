@@ -1,7 +1,10 @@
 """Keeps validated answers in a byte store and reads them back, checked against their answer model."""
 
+import asyncio
 import json
 import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -20,6 +23,8 @@ T = TypeVar("T", bound=BaseModel)
 
 ANSWER_SCHEMA = "fieldmark.answer/1"
 """Tag of a stored answer, and the version in its key."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
+"""How long to wait before looking for another's answer again: twice as long each time, at most the second."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,38 @@ class AnswerStore:
         self._store.put(answer.key, canonical_json(record).encode("utf-8"), schema=ANSWER_SCHEMA)
         if self._refresh:
             self._renewed.add(answer.key)
+
+    async def once(
+        self,
+        key: str,
+        question: Question[T],
+        *,
+        ask: Callable[[str, Question[T]], Awaitable[ModelAnswer[T]]],
+        slots: asyncio.Semaphore,
+    ) -> ModelAnswer[T]:
+        """Ask, unless another process that shares the store asks the same: then its answer is waited for.
+
+        Args:
+            key: The question's key.
+            question: The question.
+            ask: Asks, and puts the answer.
+            slots: Held while something is asked; other questions go on while an answer is waited for.
+        """
+        pause = _FIRST_PAUSE_S
+        while True:
+            async with slots:
+                with self._claim(key) as ours:
+                    if ours:
+                        # Somebody may have answered between the asker's first look and the claim.
+                        return self.get(key, question.answer_model) or await ask(key, question)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+            if (known := self.get(key, question.answer_model)) is not None:
+                return known
+
+    def _claim(self, key: str) -> AbstractContextManager[bool]:
+        # Where nothing is read, nobody else's answer would be taken either.
+        return nullcontext(True) if self._refresh or not self._use_cache else self._store.claim(key)
 
     def get(self, key: str, answer_model: type[T]) -> ModelAnswer[T] | None:
         """Reads an answer back; one that is not what it should be is a logged miss."""

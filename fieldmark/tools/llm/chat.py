@@ -280,21 +280,25 @@ class ChatModel:
 
     async def _fly(self, key: str, question: Question[T]) -> ModelAnswer[T]:
         try:
-            async with self._slots:
-                heard = await self._asker.ask(question, served=self._served)
-                answer = ModelAnswer(
-                    value=heard.value,
-                    key=key,
-                    cached=False,
-                    prompt_tokens=heard.used and heard.used.prompt,
-                    completion_tokens=heard.used and heard.used.completion,
-                )
-                self._answers.put(answer, text=heard.text, model=self.model, prompt_id=question.prompt_id)
+            answer = await self._answers.once(key, question, ask=self._heard, slots=self._slots)
         except (QuestionFailed, EndpointError) as error:
             self._count(requests=1, failed=1)
             logger.debug("Question %s failed: %s", question.prompt_id, error.message)
             raise
-        self._count(requests=1)
+        self._count(**{"cached" if answer.cached else "requests": 1})
+        return answer
+
+    async def _heard(self, key: str, question: Question[T]) -> ModelAnswer[T]:
+        """Asks, and keeps the answer the moment it arrives."""
+        heard = await self._asker.ask(question, served=self._served)
+        answer = ModelAnswer(
+            value=heard.value,
+            key=key,
+            cached=False,
+            prompt_tokens=heard.used and heard.used.prompt,
+            completion_tokens=heard.used and heard.used.completion,
+        )
+        self._answers.put(answer, text=heard.text, model=self.model, prompt_id=question.prompt_id)
         return answer
 
     async def _identify(self) -> None:

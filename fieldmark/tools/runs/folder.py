@@ -1,7 +1,5 @@
 """The folder a run leaves behind: configuration, events, predictions, book, manifest."""
 
-import csv
-import io
 import json
 import secrets
 import time
@@ -18,6 +16,7 @@ from fieldmark.errors import RunError
 from fieldmark.reading import read_bytes, read_lines
 from fieldmark.records import Prediction, PromptBook, RunConfig, RunManifest, path_of
 from fieldmark.tools.images.given_paths import is_there
+from fieldmark.tools.runs.csv_table import Cell, csv_text
 from fieldmark.tools.runs.events import Logged
 
 T = TypeVar("T", bound=BaseModel)
@@ -44,9 +43,12 @@ _CSV_FIELDS = (
     "rounds",
     "runner_up",
     "margin",
-    "decided_by",
     "decision",
+    "decided_by",
+    "vlm_label",
     "vlm_confidence",
+    "vlm_rationale",
+    "vlm_failure",
 )
 
 
@@ -174,28 +176,7 @@ class RunFolder:
         rows = list(predictions)
         lines = "".join(p.model_dump_json() + "\n" for p in rows)
         self._write_whole("predictions.jsonl", lines)
-        text = io.StringIO(newline="")
-        table = csv.writer(text)
-        table.writerow(_CSV_FIELDS)
-        for p in rows:
-            left = "|".join(c.class_name for c in p.candidates)
-            table.writerow(
-                [
-                    p.image,
-                    p.label,
-                    f"{p.confidence:.6f}",
-                    p.calibrated,
-                    p.status,
-                    left,
-                    p.rounds,
-                    p.runner_up,
-                    p.margin,
-                    p.decided_by,
-                    p.decision,
-                    p.vlm_confidence,
-                ]
-            )
-        self._write_whole("predictions.csv", text.getvalue())
+        self._write_whole("predictions.csv", csv_text(_CSV_FIELDS, map(_csv_row, rows)))
 
     def read_predictions(self) -> Iterator[Prediction]:
         """The predictions of a finished run, in order."""
@@ -220,6 +201,26 @@ class RunFolder:
     def write_manifest(self, manifest: RunManifest) -> Path:
         """Write `manifest.json`; the last thing a run does."""
         return self.write("manifest.json", manifest)
+
+
+def _csv_row(p: Prediction) -> list[Cell]:
+    return [
+        p.image,
+        p.label,
+        f"{p.confidence:.6f}",
+        p.calibrated,
+        p.status,
+        "|".join(c.class_name for c in p.candidates),
+        p.rounds,
+        p.runner_up,
+        p.margin,
+        p.decision,
+        p.decided_by,
+        p.vlm_label,
+        p.vlm_confidence,
+        p.vlm_rationale,
+        p.vlm_failure,
+    ]
 
 
 def _unwritten(path: Path, error: OSError) -> RunError:

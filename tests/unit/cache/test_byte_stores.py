@@ -105,3 +105,21 @@ def test_a_schema_tag_that_does_not_fit_is_an_error(store: Store, schema: str):
 def test_a_key_with_a_lone_surrogate_is_a_value_error(store: Store):
     with pytest.raises(ValueError, match="surrogates"):
         store.put("\ud800", b"v", schema=TAG)
+
+
+@pytest.mark.parametrize("key", ["k", "../../etc/passwd", "🦜" * 300, "a\nb"])
+def test_a_claim_holds_until_it_ends(store: Store, key: str):
+    for _ in range(2):
+        with store.claim(key) as ours, store.claim("another") as also:
+            assert ours
+            assert also
+
+
+def test_what_another_claims_is_not_ours_until_it_ends(tmp_path: Path):
+    with open_byte_store(tmp_path / "a") as one, open_byte_store(tmp_path / "a") as other:
+        with one.claim("k") as ours, other.claim("k") as theirs:
+            assert (ours, theirs) == (True, False)
+        with other.claim("k") as theirs:
+            assert theirs
+        assert list((tmp_path / "a" / "claims").iterdir()) == []
+        assert one.stats().entries == 0

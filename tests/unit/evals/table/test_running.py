@@ -6,18 +6,24 @@ import pytest
 import torch
 
 from fieldmark.errors import EndpointError, InputError, NoImagesError, RunError
+from fieldmark.evals.methods.registry import BY_KEY
 from fieldmark.evals.table.join import earlier_in, joined, setting_runs, table_rows
 from fieldmark.evals.table.method import EvalMethod, MethodScores
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.run import Evaluation, record_of, run_methods
 from fieldmark.evals.table.test_set import MethodNeed, TestSet
+from fieldmark.tools.llm.given import GivenModel
 from fieldmark.tools.runs.folder import RunFolder
-from tests.graph.world import FakeEncoder, World
+from tests.graph.world import FakeEncoder, FakeModel, World
 
 WORLD = World()
 IMAGES = tuple(WORLD.image(number, copy, labelled=True) for number in range(4) for copy in range(3))
 TEST = TestSet(data="made-up", setting="test", classes=WORLD.names[:4], noun="fish", images=IMAGES)
 OPTIONS = EvalOptions(seeds=2)
+
+
+class KillError(BaseException):
+    """Ends a run as a kill would: no step of it hears of this."""
 
 
 class Counting:
@@ -283,3 +289,41 @@ def test_the_hash_of_the_data_is_of_all_that_methods_may_use():
 def test_a_test_set_that_makes_no_sense_is_refused(fields, words):
     with pytest.raises(InputError, match=words):
         replace(TEST, **fields)
+
+
+@pytest.mark.parametrize("after", [1, 4])
+async def test_a_killed_method_counts_what_it_used_before(tmp_path, after):
+    """Its graph goes on from a checkpoint, and asks and encodes again nothing of what that holds."""
+
+    class Killed(FakeModel):
+        asked_for = 0
+
+        def _said(self, question):
+            self.asked_for += 1
+            if self.asked_for > after:
+                raise KillError
+            return super()._said(question)
+
+    class Resolving:
+        method = BY_KEY["resolve"]
+
+    def given(model):
+        return GivenModel(model, None)
+
+    whole = RunFolder.create(tmp_path / "whole", kind="eval", options={})
+    (usual,) = await run_methods(task(whole, Resolving(), llm=given(FakeModel(WORLD))))
+    assert usual.cost.llm_requests > after
+    assert usual.cost.texts > 0
+    folder = RunFolder.create(tmp_path / "killed", kind="eval", options={})
+    with pytest.raises(KillError):
+        await run_methods(task(folder, Resolving(), llm=given(Killed(WORLD))))
+    (again,) = await run_methods(task(folder, Resolving(), llm=given(FakeModel(WORLD))))
+    assert again.cost == usual.cost
+    work = next((folder.path / "methods" / "test" / "work").iterdir())
+    (folder.path / "methods" / "test" / "resolve-0.json").unlink()
+    with (work / "needs.jsonl").open("ab") as file:
+        file.write(b'{"answer": "torn')  # by a kill
+    silent = FakeModel(WORLD)
+    (finished,) = await run_methods(task(folder, Resolving(), llm=given(silent)))
+    assert silent.asked == []
+    assert finished.cost == usual.cost

@@ -3,15 +3,19 @@
 import asyncio
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fieldmark.cache.bytestore import MemoryByteStore
+from fieldmark.cache.bytestore import MemoryByteStore, open_byte_store
+from fieldmark.errors import FieldmarkError
 from fieldmark.records import ChatMessage, ImagePart, Price, Question
 from fieldmark.tools.llm.answer_store import ANSWER_SCHEMA
-from tests.faulty_endpoint import FaultyEndpoint, completion, json_reply
-from tests.unit.tools.llm.llm_cases import GOOD, KEY, Marks, ask_marks, chat
+from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion, json_reply
+from tests.unit.tools.llm.llm_cases import GOOD, KEY, Marks, ask_marks, broken, chat
 
 
 async def test_a_question_is_answered_and_counted() -> None:
@@ -266,3 +270,46 @@ def test_importing_the_tool_loads_no_http_stack() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+async def test_processes_that_ask_the_same_at_once_ask_it_once(tmp_path: Path) -> None:
+    """Each model opens the store anew, as another process would."""
+
+    def slow(request: Received) -> Reply:
+        time.sleep(0.05)
+        return completion(GOOD)
+
+    with FaultyEndpoint([slow]) as endpoint, ExitStack() as stores:
+        models = [
+            chat(endpoint, stores.enter_context(open_byte_store(tmp_path)), identity="one") for _ in range(6)
+        ]
+        questions = [ask_marks(f"Which marks of {number}?") for number in range(5)]
+        answers = await asyncio.gather(*(model.ask(each) for model in models for each in questions))
+        assert endpoint.asked == 5
+        assert {answer.value.marks[0] for answer in answers} == {"a crimson belly"}
+        assert sum(model.usage.requests for model in models) == 5
+        assert sum(model.usage.cached for model in models) == 5 * 6 - 5
+        assert list((tmp_path / "claims").iterdir()) == []
+        for model in models:
+            await model.aclose()
+
+
+async def test_what_another_could_not_answer_is_asked(tmp_path: Path) -> None:
+    with FaultyEndpoint([broken(), completion(GOOD)]) as endpoint, ExitStack() as stores:
+        one, other = (
+            chat(
+                endpoint,
+                stores.enter_context(open_byte_store(tmp_path)),
+                identity="one",
+                max_retries=0,
+                answer_retries=0,
+            )
+            for _ in range(2)
+        )
+        first, second = await asyncio.gather(
+            one.ask(ask_marks()), other.ask(ask_marks()), return_exceptions=True
+        )
+        assert sorted(isinstance(each, FieldmarkError) for each in (first, second)) == [False, True]
+        assert endpoint.asked == 2
+        await one.aclose()
+        await other.aclose()

@@ -1,0 +1,36 @@
+"""Writes CSV tables that a spreadsheet and a terminal take as data, whatever texts stand in them."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+_FORMULA = re.compile(r"\s*[=+\-@]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+Cell = str | int | float | bool | None
+
+
+def csv_text(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    r"""A table as CSV: a comma between cells, CRLF behind lines.
+
+    A text that a spreadsheet would run as a formula, such as "=1+1" or "@x", gets an apostrophe in front,
+    which makes it a text. Control characters, such as the one that begins a terminal's commands, are written
+    as "\x1b". Numbers stay as they are.
+
+    Args:
+        head: The columns' names.
+        rows: The cells of each row.
+    """
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(map(_plain, head))
+    table.writerows(map(_plain, row) for row in rows)
+    return text.getvalue()
+
+
+def _plain(cell: Cell) -> Cell:
+    if not isinstance(cell, str):
+        return cell
+    shown = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), cell)
+    return f"'{shown}" if _FORMULA.match(shown) else shown
