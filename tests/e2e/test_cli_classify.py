@@ -17,7 +17,7 @@ from fieldmark.aviary.world.dataset import read_truth, render_dataset
 from fieldmark.aviary.world.species import species_book
 from fieldmark.tools.llm.scripted import NOTE
 from tests.command_line import CommandLine, Outcome, guide_script
-from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion, error, json_reply
+from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion, error, json_reply, rate_limited
 from tests.graph.world import data_of
 
 MODEL = "guide"
@@ -263,6 +263,27 @@ def test_an_endpoint_that_goes_away_can_be_waited_for(
     [run] = (command_line.folder / "runs").iterdir()
     assert outcome.code == 3
     assert f"Go on with: fieldmark classify --resume {run.name}" in outcome.out
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_long_pause_ends_a_run_resumably_and_says_until_when(
+    command_line: CommandLine, birds: Path, guide: Guide, at_once: bool
+) -> None:
+    plain = guide_script(guide)
+
+    def busy(request: Received) -> Reply:
+        if at_once or is_about_rivals(json.dumps(request.body)):
+            return rate_limited(retry_after_s=3600)
+        return plain(request)
+
+    with FaultyEndpoint([busy], models=[{"id": MODEL}]) as endpoint:
+        outcome = at(endpoint, command_line).invoke(*classes(birds), "--noun", "bird")
+        asked = endpoint.asked
+    assert asked <= (4 if at_once else SPECIES + 4)  # and not one after it was told to wait
+    assert outcome.code == 3
+    assert "takes no questions until 20" in outcome.err
+    [run] = (command_line.folder / "runs").iterdir()
+    assert f"fieldmark classify --resume {run.name}" in outcome.out + outcome.err
 
 
 def test_nothing_usable_is_told_apart(command_line: CommandLine, birds: Path) -> None:

@@ -84,21 +84,21 @@ def _objects(text: str) -> list[str]:
 
     None where the text ends within an object: what stands before it are drafts.
     """
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(strict=False)  # weak models write line breaks into strings as they are
     found: list[str] = []
     broken = 0
     last = len(text.rstrip())
     at = text.find("{")
     while at != -1:
         try:
-            _, end = decoder.raw_decode(text, at)
+            data, end = decoder.raw_decode(text, at)
+            found.append(json.dumps(data))
         except (ValueError, RecursionError) as error:
             broken += 1
             if broken > _MOST_BROKEN or (_BEGUN.match(text, at) and _ran_out(error, last)):
                 return []
             at = text.find("{", at + 1)
             continue
-        found.append(text[at:end])
         at = text.find("{", end)
     return found
 

@@ -172,3 +172,50 @@ async def test_a_proxy_is_used_for_endpoints_elsewhere_only(monkeypatch: pytest.
             async with chat(endpoint) as model:
                 assert await model.endpoint.models() is not None
         assert len(proxy.received) == 1
+
+
+LONG = "and on " * 100
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "said", "fix"),
+    [
+        (completion(LONG, finish_reason="length"), "cut off", LONG[:200], "FIELDMARK_ANSWER_TOKENS"),
+        (completion(None, thoughts=LONG), "thought and said nothing", LONG[:200], "FIELDMARK_EFFORT"),
+        (
+            completion(f"<think>{LONG}"),
+            "thought and said nothing",
+            f"<think>{LONG}"[:200],
+            "FIELDMARK_EFFORT",
+        ),
+        (completion(""), "no answer", "", "server's log"),
+        (completion(BIRD, finish_reason="error"), "no answer", BIRD, "server's log"),
+    ],
+)
+async def test_what_came_instead_of_an_answer_is_told_apart(
+    reply: Reply, outcome: str, said: str, fix: str
+) -> None:
+    report, _ = await report_on(reply)
+    assert (report.outcome, report.said, report.answers) == (outcome, said, False)
+    assert report.problem
+    assert fix in report.fix
+    assert any(line.startswith(f"outcome: {outcome}") for line in report.lines())
+
+
+async def test_text_that_is_not_what_was_asked_for_is_shown() -> None:
+    report, _ = await report_on(completion("I like\nbirds."))
+    assert (report.outcome, report.said, report.answers) == ("off schema", "I like birds.", True)
+
+
+async def test_a_model_that_thinks_is_probed_with_room() -> None:
+    def answer(request: Received) -> Reply:
+        return sees(request) if request.body["max_tokens"] > 2000 else completion("", finish_reason="length")
+
+    report, endpoint = await report_on(answer)
+    assert (report.json_schema, report.images, report.outcome) == ("yes", "yes", "answered")
+    assert endpoint.asked == 4
+
+
+async def test_an_endpoint_that_knows_plain_text_alone_answers() -> None:
+    report, _ = await report_on(accepting(["text"], completion(f"Well: {BIRD}"), message="Bad Request"))
+    assert (report.answers, report.json_schema, report.json_object) == (True, "no", "no")

@@ -39,6 +39,13 @@ def test_json_is_found_inside_prose(name: str) -> None:
     assert read_answer(WRAPPED[name], Marks) == (Marks(marks=["a crimson belly"]), False)
 
 
+def test_a_line_break_within_a_string_is_read_as_one() -> None:
+    assert read_answer('{"marks": ["a crimson\n\tbelly"]}', Marks) == (
+        Marks(marks=["a crimson\n\tbelly"]),
+        False,
+    )
+
+
 @pytest.mark.parametrize("text", [GOOD, f"\n {GOOD}\n", '{"marks":[]}'])
 def test_bare_json_is_told_from_wrapped(text: str) -> None:
     assert read_answer(text, Marks)[1] is True
