@@ -1,7 +1,8 @@
 """`fieldmark classify`: tells look-alike classes apart in the user's own images."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fieldmark.records import PromptBook
 
 DONE, NOTHING_USABLE, STOPPED = 0, 1, 3
+PLAIN_TABLE: Mapping[str, Any] = {"top_k": 1, "all_classes": False}
 _LOOP = "The loop"
 _SPENDING = "Spending"
 
@@ -151,6 +153,23 @@ def classify(
             "--dry-run", help="Say what would be asked, and ask nothing.", rich_help_panel=_SPENDING
         ),
     ] = False,
+    top_k: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Classes named in each row of predictions.csv, with probabilities.",
+            rich_help_panel=RUN,
+        ),
+    ] = 1,
+    all_classes: Annotated[
+        bool,
+        typer.Option(
+            "--all-classes",
+            help="A column in predictions.csv for the probability of each class.",
+            rich_help_panel=RUN,
+        ),
+    ] = False,
     device: Annotated[
         str | None,
         typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto", rich_help_panel=RUN),
@@ -159,7 +178,8 @@ def classify(
     resume: Annotated[
         str | None,
         typer.Option(
-            help="Go on with an earlier run; of the other options only limits and the endpoint may change.",
+            help="Go on with an earlier run, without a name the latest; only limits, the endpoint and the "
+            "columns of predictions.csv may change.",
             show_default=False,
             metavar="RUN",
             rich_help_panel=RUN,
@@ -206,8 +226,9 @@ def classify(
             if json:
                 print_json(estimate)
             return
-        resolution = run(classifier, progress)
-    show(resolution, words(json=json), failures=progress.failures, again=again(resolution.run))
+        table = {"top_k": top_k, "all_classes": all_classes}
+        resolution = run(classifier, progress, table)
+    show(resolution, words(json=json), failures=progress.failures, again=again(resolution.run, table))
     if json:
         print_json(as_json(resolution))
     manifest = resolution.manifest
@@ -335,21 +356,27 @@ def refuse_with_resume(options: dict[str, Any]) -> None:
         )
 
 
-def run(classifier: "Classifier", progress: TerminalProgress) -> "Resolution":
-    """Classify, and write the report; Ctrl-C leaves a run to be resumed."""
-    with resumable(progress, again):
+def run(classifier: "Classifier", progress: TerminalProgress, table: Mapping[str, Any]) -> "Resolution":
+    """Classify, and write table and report; Ctrl-C leaves a run to be resumed."""
+    with resumable(progress, partial(again, table=table)):
         resolution = classifier.resolve()
+        from fieldmark.app.sorting import write_label_table
+        from fieldmark.tools.runs.folder import RunFolder
+
+        if table != PLAIN_TABLE:
+            write_label_table(RunFolder(resolution.run), **table)
         if classifier.report:
             from fieldmark.evals.report import write_classify_report
-            from fieldmark.tools.runs.folder import RunFolder
 
             progress.stage("Writing the report")
             write_classify_report(RunFolder(resolution.run), resolution.manifest)
     return resolution
 
 
-def again(folder: Path) -> str:
-    """The command that goes on with a run."""
+def again(folder: Path, table: Mapping[str, Any] = PLAIN_TABLE) -> str:
+    """The command that goes on with a run, with the same columns in its table."""
     parent = folder.parent
     where = "" if parent == Path("runs") else f" --out {shlex.quote(str(parent))}"
-    return f"fieldmark classify --resume {shlex.quote(folder.name)}{where}"
+    columns = f" --top-k {table['top_k']}" if table["top_k"] > 1 else ""
+    columns += " --all-classes" if table["all_classes"] else ""
+    return f"fieldmark classify --resume {shlex.quote(folder.name)}{where}{columns}"

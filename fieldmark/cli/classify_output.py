@@ -1,7 +1,8 @@
 """Says what came of a classification, or what one would ask: in words, or as one JSON object."""
 
+import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fieldmark.cli.terminal import PlainConsole, amount, one_line, row, share, table
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST_LISTED = 5
 """The most open images, and the most skipped files, that are named on the terminal."""
+MOST_LABELS = 20
+"""The most labels that are counted on the terminal."""
 REASONS = {
     "resolved": "no image is left open",
     "no_progress": "further questions changed nothing",
@@ -25,6 +28,8 @@ REASONS = {
 
 def as_json(resolution: "Resolution") -> dict[str, Any]:
     """What `--json` prints."""
+    from fieldmark.records.predictions import counts_by_label
+
     manifest = resolution.manifest
     return {
         "schema": "fieldmark.classify/1",
@@ -34,6 +39,10 @@ def as_json(resolution: "Resolution") -> dict[str, Any]:
         "usage": manifest.usage.model_dump(mode="json"),
         "vision_usage": manifest.vision_usage.model_dump(mode="json"),
         "encoder_usage": manifest.encoder_usage.model_dump(mode="json"),
+        "by_label": [
+            {"label": each.label, "resolved": each.resolved, "open": each.open, "by_vlm": each.by_vlm}
+            for each in counts_by_label(resolution.predictions)
+        ],
         "images": [prediction.model_dump(mode="json") for prediction in resolution.predictions],
         "skipped": [skipped.model_dump(mode="json") for skipped in resolution.skipped],
         "passed_over": dict(manifest.passed_over),
@@ -51,6 +60,7 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
     if resolution.skipped:
         row(outcome, "skipped", f"{len(resolution.skipped):,}")
     console.print(outcome)
+    show_labels(resolution.predictions, console)
     reason = REASONS.get(manifest.stop_reason, manifest.stop_reason)
     rounds = counts.get("rounds", 0)
     if not rounds and manifest.stop_reason == "max_rounds":
@@ -68,12 +78,30 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
     report = folder / "report.html"
     console.say(f"Predictions: {folder / 'predictions.csv'}")
     console.say(f"Report: {report}" if report.is_file() else f"Run: {folder}")
+    console.say(f"Sort the images into folders: fieldmark sort {shlex.quote(str(folder))} --into DIR")
     if manifest.stop_reason == "budget":
         console.say(f"Go on with a higher limit: {again} --max-calls …")
     elif manifest.stop_reason == "endpoint":
         console.say(f"Go on with: {again}")
     elif kept_back := counts.get("vlm_kept_back", 0):
         console.say(f"Show the other {amount(kept_back, 'open image')} with: {again}")
+
+
+def show_labels(predictions: Sequence["Prediction"], console: PlainConsole) -> None:
+    """Say how many images got each label, the most frequent first."""
+    from fieldmark.records.predictions import counts_by_label
+
+    counts = counts_by_label(predictions)
+    by_vlm = any(each.by_vlm for each in counts)
+    more = ("of these by the VLM",) if by_vlm else ()
+    labels = table("label", "resolved", "open", *more, words=("label",))
+    for each in counts[:MOST_LABELS]:
+        shown = (f"{each.by_vlm:,}",) if by_vlm else ()
+        row(labels, one_line(each.label), f"{each.resolved:,}", f"{each.open:,}", *shown)
+    if counts:
+        console.print(labels)
+    if len(counts) > MOST_LABELS:
+        console.say(f"and {amount(len(counts) - MOST_LABELS, 'label')} more, in predictions.csv")
 
 
 def spent(resolution: "Resolution", failures: Counter[str]) -> str:

@@ -16,6 +16,7 @@ from fieldmark.records.concepts import (
 )
 from fieldmark.records.predictions import (
     CandidateClass,
+    ClassProbabilities,
     Contribution,
     Prediction,
     SkippedInput,
@@ -46,6 +47,7 @@ __all__ = [
     "Call",
     "CandidateClass",
     "ChatMessage",
+    "ClassProbabilities",
     "Clause",
     "ClauseRole",
     "ClauseVerdict",

@@ -1,6 +1,7 @@
 """What a run says of one image: label, candidates left, status, and the contributions that decided."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -80,6 +81,48 @@ class Prediction(Record):
     def decision(self) -> str:
         """The label that counts in the end; `label` and `status` stay what the loop made of the image."""
         return self.vlm_label if self.decided_by == "vlm" and self.vlm_label is not None else self.label
+
+
+class ClassProbabilities(Record):
+    """Where a run keeps the probability of every class for every image: `probabilities.json`."""
+
+    format: Literal["fieldmark.probabilities/1"] = "fieldmark.probabilities/1"
+    classes: tuple[str, ...]
+    """The columns."""
+    array: str
+    """SHA-256 that the run's store has the array under: `[N, C]` float32, rows as in `predictions.jsonl`."""
+
+
+@dataclass
+class LabelCount:
+    """How many images got a label, and how sure that is."""
+
+    label: str
+    resolved: int = 0
+    open: int = 0
+    by_vlm: int = 0
+    """Of the open ones: those that a vision-language model decided."""
+
+    @property
+    def images(self) -> int:
+        """All of them."""
+        return self.resolved + self.open
+
+
+def counts_by_label(predictions: Iterable[Prediction]) -> list[LabelCount]:
+    """Count images by the label that counts in the end (`decision`), the most frequent first.
+
+    Rejected images fit no class and are counted under none.
+    """
+    found: dict[str, LabelCount] = {}
+    for p in predictions:
+        if p.status == "rejected":
+            continue
+        count = found.setdefault(p.decision, LabelCount(p.decision))
+        count.resolved += p.status == "resolved"
+        count.open += p.status == "open"
+        count.by_vlm += p.decided_by == "vlm"
+    return sorted(found.values(), key=lambda each: (-each.images, each.label))
 
 
 class Unread(Record):

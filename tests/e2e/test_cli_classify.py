@@ -1,6 +1,8 @@
 """`fieldmark classify` on plain picture folders, with the scripted guide as the language model."""
 
+import csv
 import dataclasses
+import hashlib
 import json
 import signal
 import subprocess
@@ -95,6 +97,46 @@ def test_from_drawing_to_predictions_by_the_printed_instructions(command_line: C
     assert NOTE.split(". ")[1] in (run / "report.html").read_text(encoding="utf-8")
     assert server.returncode == 0
     assert "questions answered." in err
+
+
+def test_a_table_with_more_classes_and_folders_by_label(
+    command_line: CommandLine, birds: Path, endpoint: FaultyEndpoint
+) -> None:
+    place = at(endpoint, command_line)
+    outcome = place.invoke(*classes(birds), "--json", "--top-k", 3, "--all-classes")
+    assert outcome.code == 0, outcome.err
+    run = command_line.folder / outcome.json["run"]
+    with (run / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    names = (birds / "classes.txt").read_text(encoding="utf-8").split("\n")[:SPECIES]
+    for row in table:
+        assert len({row["label"], row["label_2"], row["label_3"]} & set(names)) == 3
+        assert float(row["probability_2"]) >= float(row["probability_3"])
+        shares = {name: float(row[f"probability: {name}"]) for name in names}
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+        assert shares[row["label"]] == pytest.approx(float(row["confidence"]), abs=1e-5)
+        assert shares[row["label_2"]] == float(row["probability_2"])
+
+    again = place.invoke("classify", "--resume", run.name, "--no-report", "--top-k", 2)
+    assert again.code == 0, again.err
+    head = (run / "predictions.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert "label_2" in head and "label_3" not in head and "probability:" not in head
+
+    done = place.invoke("sort", "--into", "sorted", "--json")
+    assert done.code == 0, done.err
+    assert done.json["run"].endswith(run.name)
+    found = (command_line.folder / "sorted").rglob("*")
+    pictures = [path for path in found if path.is_file() and path.suffix != ".json"]
+    assert len(pictures) == SPECIES * IMAGES == sum(done.json["counts"].values())
+    by_hash = {each["image_hash"]: each for each in labels(outcome)}
+    for path in pictures:
+        each = by_hash[hashlib.sha256(path.read_bytes()).hexdigest()]
+        folders = {"resolved": [each["label"]], "open": ["open", each["label"]], "rejected": ["rejected"]}
+        assert list(path.parent.relative_to(command_line.folder / "sorted").parts) == folders[each["status"]]
+    refused = place.invoke("sort", "--into", birds)
+    assert refused.code == 2
+    assert "nothing is overwritten (--into)" in refused.err
+    assert place.invoke("sort").code == 2
 
 
 def test_json_and_dry_run(command_line: CommandLine, birds: Path, endpoint: FaultyEndpoint) -> None:

@@ -11,7 +11,16 @@ from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.evidence import WeighedEvidence, weighed
 from fieldmark.agents.resolve.rescoring import ScoredTable, tabulated
 from fieldmark.agents.resolve.state import Look
-from fieldmark.records import CandidateClass, Contribution, Origin, Prediction, Prompt, PromptBook, Status
+from fieldmark.records import (
+    CandidateClass,
+    ClassProbabilities,
+    Contribution,
+    Origin,
+    Prediction,
+    Prompt,
+    PromptBook,
+    Status,
+)
 from fieldmark.tools.books.wording import descriptor_text
 from fieldmark.tools.scoring.candidates import class_probabilities
 from fieldmark.tools.scoring.contributions import Explanation, explain_labels
@@ -51,7 +60,7 @@ class RunOutcome:
 def conclude(
     outcome: RunOutcome, context: ResolveContext, *, book: PromptBook, looks: Sequence[Look]
 ) -> None:
-    """Write `predictions.jsonl`, `predictions.csv` and `book.json`.
+    """Write `predictions.jsonl`, `predictions.csv`, `probabilities.json` and `book.json`.
 
     Args:
         outcome: Where the run ended.
@@ -64,6 +73,9 @@ def conclude(
         with_look(prediction, by_image.get(prediction.image_hash)) for prediction in predict(outcome, context)
     ]
     context.run.write_predictions(predictions)
+    shares = class_probabilities(outcome.scores[: len(context.usable)], outcome.temperature)
+    kept = ClassProbabilities(classes=context.classes, array=context.arrays.put(shares.numpy()))
+    context.run.write("probabilities.json", kept)
     table = table_of(outcome, context)
     context.run.write_book(field_guide_book(table, context) if table else book)
 

@@ -14,6 +14,7 @@ from fieldmark.evals.report.pictures import Pictures
 from fieldmark.evals.report.rounds import read_rounds
 from fieldmark.evals.report.sections import matrices, outcome, round_rows
 from fieldmark.records import Prediction, PromptBook, RunManifest
+from fieldmark.records.predictions import counts_by_label
 from fieldmark.tools.images.in_memory import COPIES
 from fieldmark.tools.runs.folder import RunFolder
 
@@ -54,6 +55,7 @@ def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
         book=book,
         random_weights=manifest.encoder.get("random_weights") is True,
         outcome=outcome(predictions),
+        labels=counts_by_label(predictions),
         rounds=round_rows(read_rounds(run.path)),
         confusions=(found := confusions(predictions)),
         matrices=matrices(found),

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -16,11 +17,13 @@ from fieldmark.errors import RunError
 from fieldmark.reading import read_bytes, read_lines
 from fieldmark.records import Prediction, PromptBook, RunConfig, RunManifest, path_of
 from fieldmark.tools.images.given_paths import is_there
-from fieldmark.tools.runs.csv_table import Cell, csv_text
 from fieldmark.tools.runs.events import Logged
+from fieldmark.tools.runs.predictions_csv import predictions_csv
 
 T = TypeVar("T", bound=BaseModel)
 
+LATEST = "latest"
+"""Stands for the latest run of a kind, where a run is asked for."""
 KINDS = {
     "classify": "classification",
     "optimize": "prompt search",
@@ -33,23 +36,6 @@ ANEW = "Start a new run: what was answered and encoded comes from the cache."
 """What helps where a file of a run is damaged."""
 ROOM = "Make room on the disk or repair it, then go on with the run: what was answered is kept."
 """What helps where a file of a run cannot be written."""
-_CSV_FIELDS = (
-    "image",
-    "label",
-    "confidence",
-    "calibrated",
-    "status",
-    "candidates",
-    "rounds",
-    "runner_up",
-    "margin",
-    "decision",
-    "decided_by",
-    "vlm_label",
-    "vlm_confidence",
-    "vlm_rationale",
-    "vlm_failure",
-)
 
 
 def new_run_id(kind: str) -> str:
@@ -99,7 +85,7 @@ class RunFolder:
 
         Args:
             parent: Where runs are.
-            run_id: The id, or the path.
+            run_id: The id, or the path; "latest" is the latest run of that kind.
             kind: The kind that the run must be of; any, where not given. Where the run is not there, the
                 latest of these are named.
 
@@ -108,6 +94,10 @@ class RunFolder:
         """
         parent = path_of(parent, "parent")
         given = path_of(run_id, "run_id")
+        there = sorted((path.parent for path in parent.glob("*/config.json")), reverse=True)
+        of_kind = (path for path in there if kind in (None, _kind_of(path)))
+        if str(run_id) == LATEST and (newest := next(of_kind, None)):
+            return cls(newest)
         for path in (parent / given, given):
             if is_there(path / "config.json"):
                 found = cls(path)
@@ -115,15 +105,18 @@ class RunFolder:
                     what = KINDS.get(kind, kind)
                     raise RunError(f"Run {run_id} is no {what} but {found.config.kind!r}.")
                 return found
-        there = sorted((path.parent for path in parent.glob("*/config.json")), reverse=True)
-        known = list(islice((path.name for path in there if kind in (None, _kind_of(path))), 5))
+        known = [path.name for path in islice(of_kind, 5)]
         of_it = f" of {kind}" if kind else ""
-        raise RunError(
-            f"There is no run {str(run_id)!r} in {str(parent)!r}.",
-            hint=f"The latest runs{of_it} there: {', '.join(known)}."
-            if known
-            else f"No run{of_it} is there yet.",
+        if str(run_id) == LATEST:
+            raise RunError(
+                f"There is no run{of_it} in {str(parent)!r} yet.", hint="Say where runs are.", field="out"
+            )
+        close = get_close_matches(str(run_id), [path.name for path in there], 1)
+        hint = f"Did you mean {close[0]}? " if close else ""
+        hint += (
+            f"The latest runs{of_it} there: {', '.join(known)}." if known else f"No run{of_it} is there yet."
         )
+        raise RunError(f"There is no run {str(run_id)!r} in {str(parent)!r}.", hint=hint)
 
     @property
     def run_id(self) -> str:
@@ -137,9 +130,14 @@ class RunFolder:
 
     def write(self, name: str, record: BaseModel) -> Path:
         """Write one record as indented JSON, atomically."""
-        return self._write_whole(name, record.model_dump_json(indent=2) + "\n")
+        return self.write_text(name, record.model_dump_json(indent=2) + "\n")
 
-    def _write_whole(self, name: str, text: str) -> Path:
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file in UTF-8, atomically.
+
+        Raises:
+            RunError: It cannot be written.
+        """
         path = self.path / name
         try:
             write_whole(path, (text.encode(),))
@@ -175,8 +173,8 @@ class RunFolder:
         """Write `predictions.jsonl` and `predictions.csv`."""
         rows = list(predictions)
         lines = "".join(p.model_dump_json() + "\n" for p in rows)
-        self._write_whole("predictions.jsonl", lines)
-        self._write_whole("predictions.csv", csv_text(_CSV_FIELDS, map(_csv_row, rows)))
+        self.write_text("predictions.jsonl", lines)
+        self.write_text("predictions.csv", predictions_csv(rows))
 
     def read_predictions(self) -> Iterator[Prediction]:
         """The predictions of a finished run, in order."""
@@ -188,7 +186,10 @@ class RunFolder:
                 if line:
                     yield Prediction.model_validate_json(line)
         except OSError as error:
-            raise RunError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+            raise RunError(
+                f"{str(path)!r} cannot be read: {error.strerror}.",
+                hint="A run has predictions once it is finished: go on with it.",
+            ) from error
         except ValidationError as error:
             raise RunError(
                 f"Line {number} of {str(path)!r} is no prediction: the file is damaged.", hint=ANEW
@@ -201,26 +202,6 @@ class RunFolder:
     def write_manifest(self, manifest: RunManifest) -> Path:
         """Write `manifest.json`; the last thing a run does."""
         return self.write("manifest.json", manifest)
-
-
-def _csv_row(p: Prediction) -> list[Cell]:
-    return [
-        p.image,
-        p.label,
-        f"{p.confidence:.6f}",
-        p.calibrated,
-        p.status,
-        "|".join(c.class_name for c in p.candidates),
-        p.rounds,
-        p.runner_up,
-        p.margin,
-        p.decision,
-        p.decided_by,
-        p.vlm_label,
-        p.vlm_confidence,
-        p.vlm_rationale,
-        p.vlm_failure,
-    ]
 
 
 def _unwritten(path: Path, error: OSError) -> RunError:

@@ -108,4 +108,6 @@ def test_a_resumed_run_may_not_be_given_no_rounds_either() -> None:
 
 def test_the_command_to_go_on() -> None:
     assert again(Path("runs/20260102-x")) == "fieldmark classify --resume 20260102-x"
+    columns = {"top_k": 5, "all_classes": True}
+    assert again(Path("runs/x"), columns) == "fieldmark classify --resume x --top-k 5 --all-classes"
     assert again(Path("my runs/x")) == "fieldmark classify --resume x --out 'my runs'"

@@ -71,6 +71,26 @@ def test_counts_reason_and_spending_in_words(capsys: pytest.CaptureFixture[str])
     assert "resume" not in out
 
 
+def test_images_are_counted_by_label(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = prediction("a").model_copy(update={"decided_by": "vlm", "vlm_label": "b"})
+    made = resolution(prediction("c", "resolved", 1), prediction("d"), prediction("e", "rejected", 0), seen)
+    lines = [" ".join(line.replace("│", " ").split()) for line in said(made, capsys).splitlines()]
+    assert "[b]a[/b] 1 1 0" in lines
+    assert "b 0 1 1" in lines
+    assert as_json(made)["by_label"] == [
+        {"label": "[b]a[/b]", "resolved": 1, "open": 1, "by_vlm": 0},
+        {"label": "b", "resolved": 0, "open": 1, "by_vlm": 1},
+    ]
+    many = [prediction(str(n)).model_copy(update={"label": f"class {n:02}"}) for n in range(23)]
+    out = said(resolution(*many), capsys)
+    assert "class 19" in out and "class 20 " not in out
+    assert "and 3 labels more, in predictions.csv" in out
+
+
+def test_a_finished_run_says_how_to_sort_its_images(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "fieldmark sort runs/x --into DIR" in said(resolution(prediction("a")), capsys)
+
+
 def test_a_file_is_one_line_whatever_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     out = said(resolution(prediction("e\x1b[31mvil\nname.png")), capsys)
     assert "  e\\x1b[31mvil\\nname.png: [b]a[/b] 50.0%" in out

@@ -60,6 +60,22 @@ def test_files_that_were_passed_over_are_counted_by_suffix(tmp_path: Path, predi
     assert "none 3" in " ".join(page.text.split())
 
 
+def test_images_are_counted_by_label(tmp_path: Path, predict: Predict, open_prediction: Predict):
+    made = [
+        predict("wren", "wren"),
+        open_prediction("wren", "crow"),
+        predict("crow", "crow", status="rejected"),
+    ]
+    run = finished_run(tmp_path, made, classes=("wren", "crow"))
+    words = " ".join(page_of(run).text.split())
+    assert "Label Resolved Open wren 1 1 Round by round" in words
+    assert "those that fit no class under none" in words
+    decided = open_prediction("wren", "crow", decided_by="vlm", vlm_label="crow")
+    run.write_predictions([predict("wren", "wren"), decided])
+    words = " ".join(page_of(run, counts={"vlm_decided": 1}).text.split())
+    assert "of these by the vision-language model crow 0 1 1 wren 1 0 0" in words
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_data(tmp_path: Path, predict: Predict, open_prediction: Predict, name: str):
     contribution = Contribution(
