@@ -20,9 +20,10 @@ from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, check_classes, find_given, images_hash, names_of
 from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.noun import Settled, settle_noun
-from fieldmark.app.resolution import Resolution, vlm_counts
+from fieldmark.app.resolution import Resolution, counts_of_open
 from fieldmark.app.resuming import arguments_of
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores, open_vlm
+from fieldmark.app.tree import ASK, GivenTree, check_tree, settle_tree
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
 from fieldmark.errors import InputError, SettingsError
@@ -66,6 +67,7 @@ class Classifier:
             endpoint is the same.
         noun: The generic word for all classes; asked of the language model where not given.
         book: Prompts to start from instead of asking for descriptors.
+        tree: Child → parent, a file of such rows, or "ask" for the language model's groups: for open images.
         options: The choices of the loop.
         limits: The most that may be spent.
         cache: "use" it, "refresh" every answer, or leave it "off".
@@ -89,6 +91,7 @@ class Classifier:
     vlm_api_key: str | None = field(default=None, repr=False)
     noun: str | None = None
     book: PromptBook | None = None
+    tree: GivenTree = None
     options: ResolveOptions = field(default_factory=ResolveOptions)
     limits: UsageLimits = field(default_factory=UsageLimits)
     cache: Literal["use", "refresh", "off"] = "use"
@@ -103,6 +106,7 @@ class Classifier:
 
     def __post_init__(self) -> None:
         self.classes = check_classes(self.classes)
+        self.tree = check_tree(self.tree, self.classes)
         check_loop(self.options, has_book=self.book is not None, calibrated=self.calibration is not None)
         if self.vlm_base_url and not self.vlm:
             raise SettingsError(
@@ -185,7 +189,8 @@ class Classifier:
 
                     opened.stopping = lambda reason: conclude(reason, {})
                     noun = await self._noun(llm, run)
-                    notes += [noun.note] if noun.note else []
+                    tree, lost = await settle_tree(self.tree, self.classes, noun=noun.noun, llm=llm, run=run)
+                    notes += [note for note in (noun.note, lost) if note]
                     context = ResolveContext(
                         classes=tuple(self.classes),
                         images=found.images,
@@ -196,6 +201,7 @@ class Classifier:
                         run=run,
                         options=self._started_options().model_copy(update={"noun": noun.noun}),
                         book=self.book,
+                        tree=tree,
                         calibration=calibration,
                         progress=self.progress,
                     )
@@ -219,7 +225,7 @@ class Classifier:
                             "rejected": last.rejected,
                             "rounds": state.round,
                             "questions": last.questions,
-                            **vlm_counts(predictions, state.looks_kept_back),
+                            **counts_of_open(predictions, state.looks_kept_back),
                         },
                     )
         return Resolution(predictions, manifest, run.path, names)
@@ -238,11 +244,11 @@ class Classifier:
         chosen, options = self._chosen(None), self._started_options()
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm:
-                stores.encoder_of(
-                    self.clip, chosen.clip, device=chosen.device
-                )  # is it there? No network is built
+                # Is it there? No network is built.
+                stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
                 noun = self.noun or (self.book.noun if self.book else None)
-                counts, known = await first_look(self.classes, noun=noun, options=options, llm=llm)
+                asked = first_look(self.classes, noun=noun, options=options, llm=llm, groups=self.tree == ASK)
+                counts, known = await asked
         return CallEstimate(
             images=len(found.images),
             classes=len(self.classes),
@@ -260,7 +266,7 @@ class Classifier:
     async def _model(self, stores: Stores, chosen: ChosenModels) -> AsyncIterator[AskedModel | None]:
         answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
         options = self._started_options()
-        asks = options.start == "descriptors" or options.max_rounds > 0
+        asks = options.start == "descriptors" or options.max_rounds > 0 or self.tree == ASK
         if asks and chosen.llm is None:
             raise SettingsError(
                 "No language model is named.",
@@ -353,6 +359,7 @@ class Classifier:
             "noun": self.noun,
             "book": self.book.model_dump(mode="json") if self.book else None,
             "options": self.options.model_dump(mode="json"),
+            "tree": check_tree(self.tree, self.classes),
         }
 
     def _config(

@@ -18,19 +18,23 @@ SMALL = 0.05
 """Contributions below this are summed."""
 
 
-def vlm_counts(predictions: Sequence[Prediction], kept_back: int) -> dict[str, int]:
-    """How many open images were shown to a vision-language model, and what came of it; empty where none were.
+def counts_of_open(predictions: Sequence[Prediction], kept_back: int) -> dict[str, int]:
+    """What became of open images: how many got a branch of the tree, and what a vision-language model said.
+
+    What happened to none is left out.
 
     Args:
         predictions: All predictions.
         kept_back: Open images that a limit or a dead endpoint kept from it.
     """
+    coarse = sum(p.coarse_label is not None for p in predictions)
+    branches = {"coarse": coarse} if coarse else {}
     failed = sum(1 for p in predictions if p.vlm_failure)
     decided = sum(1 for p in predictions if p.decided_by == "vlm")
     none = sum(1 for p in predictions if p.vlm_confidence is not None and p.vlm_label is None)
     if not failed + decided + none:
-        return {}
-    return {
+        return branches
+    return branches | {
         "vlm_decided": decided,
         "vlm_none": none,
         "vlm_failed": failed - kept_back,
@@ -121,7 +125,7 @@ class Resolution(Sequence[Prediction | Unread]):
         p = self._result(image)
         if isinstance(p, Unread):
             return f"{p.image}: not read, {p.reason}."
-        shown = _shown_in_words(p)
+        shown = [*_branch_in_words(p), *_shown_in_words(p)]
         if not p.contributions:
             by = "FuDD's rule, which gives no weights per attribute" if p.rounds else "the first look alone"
             return "\n".join([f"{p.image}: {p.label} ({p.status}) by {by}.", *shown])
@@ -173,6 +177,13 @@ class Resolution(Sequence[Prediction | Unread]):
                 f"{str(image)!r} is not among the images.", hint="Give a path as in `image`, or its place."
             )
         return found
+
+
+def _branch_in_words(p: Prediction) -> list[str]:
+    """The branch of an open image; nothing where it has none."""
+    if p.coarse_label is None:
+        return []
+    return [f"  Its classes lie within one group: {p.coarse_label} ({p.coarse_probability:.0%})."]
 
 
 def _shown_in_words(p: Prediction) -> list[str]:

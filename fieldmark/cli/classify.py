@@ -66,6 +66,14 @@ def classify(
         Path | None,
         typer.Option(help="Prompt book to start from; also gives the classes.", show_default=False),
     ] = None,
+    tree: Annotated[
+        str | None,
+        typer.Option(
+            help="Coarser answers for open images: CSV or TSV with the columns child and parent over the "
+            'classes; or "ask" to have them grouped.',
+            show_default=False,
+        ),
+    ] = None,
     start: Annotated[
         Literal["descriptors", "names", "book"] | None,
         typer.Option(
@@ -112,7 +120,8 @@ def classify(
     risk: Annotated[
         float | None,
         typer.Option(
-            help="evidence: most probability of a wrong label at which an image is resolved.",
+            help="evidence: most probability of a wrong label at which an image is resolved. With --tree: of "
+            "a wrong branch.",
             show_default="0.05",
             rich_help_panel=_LOOP,
         ),
@@ -192,7 +201,9 @@ def classify(
 
     Exit codes: 0 done; 1 nothing usable; 2 wrong input; 3 stopped by a limit or the endpoint; 130 Ctrl-C.
     """
-    fixed: dict[str, Any] = {"clip": clip, "noun": noun, "device": device, "calibration": calibration}
+    fixed: dict[str, Any] = {
+        "clip": clip, "noun": noun, "device": device, "calibration": calibration, "tree": tree,
+    }  # fmt: skip
     loop: dict[str, Any] = {
         "start": start, "rule": rule, "ask": ask, "candidates": candidates,
         "k": k, "tau": tau, "alpha": alpha, "risk": risk, "max_rounds": max_rounds,
@@ -248,7 +259,7 @@ def new(
     from fieldmark.app import Classifier
     from fieldmark.records import UsageLimits
 
-    refuse_idle(loop, book=book, limits=limits, shown="vlm" in others)
+    refuse_idle(loop, book=book, limits=limits, shown="vlm" in others, tree=others.get("tree"))
     names, prompts = read_classes(classes, book)
     return Classifier(
         classes=names, book=prompts, options=loop_options(loop), limits=UsageLimits(**limits), **others
@@ -304,6 +315,7 @@ def refuse_idle(
     book: Path | None = None,
     limits: dict[str, Any] | None = None,
     shown: bool = False,
+    tree: str | None = None,
 ) -> None:
     """Refuse options that the others leave no use for, rather than pass them over.
 
@@ -312,6 +324,7 @@ def refuse_idle(
         book: The prompt book that was given.
         limits: The limits that were given.
         shown: Whether open images are shown to a vision-language model.
+        tree: The tree whose branches open images may get.
 
     Raises:
         InputError: One has no effect.
@@ -323,14 +336,17 @@ def refuse_idle(
                 f"--{name} is of no use to {rule} candidates.",
                 hint=f"Leave it out, or choose --candidates {its_rule}.",
             )
-    if "risk" in loop and loop.get("rule") != "evidence":
-        raise InputError("--risk is of no use to this rule.", hint="Leave it out, or choose --rule evidence.")
+    if "risk" in loop and loop.get("rule") != "evidence" and not tree:
+        raise InputError(
+            "--risk is of no use to this rule.",
+            hint="Leave it out, choose --rule evidence, or give a --tree.",
+        )
     if book is not None and loop.get("start") in ("names", "descriptors"):
         raise InputError(
             f"A run that starts from {loop['start']} uses none of a book's prompts.",
             hint="Leave --start out to start from the book; or leave the book out, and give --classes.",
         )
-    first_is_free = book is not None or loop.get("start") == "names"
+    first_is_free = tree != "ask" and (book is not None or loop.get("start") == "names")
     if limits and not shown and first_is_free and loop.get("max_rounds") == 0:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in limits)
         raise InputError(

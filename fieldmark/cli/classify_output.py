@@ -10,6 +10,7 @@ from fieldmark.cli.terminal import PlainConsole, amount, one_line, row, share, t
 if TYPE_CHECKING:
     from fieldmark.agents.resolve.estimate import CallEstimate
     from fieldmark.app import Resolution
+    from fieldmark.evals.metrics.graded import GradedError
     from fieldmark.records import Prediction
 
 MOST_LISTED = 5
@@ -44,6 +45,7 @@ def as_json(resolution: "Resolution") -> dict[str, Any]:
             for each in counts_by_label(resolution.predictions)
         ],
         "images": [prediction.model_dump(mode="json") for prediction in resolution.predictions],
+        "groups": dict(Counter(p.coarse_label for p in resolution.predictions if p.coarse_label)),
         "skipped": [skipped.model_dump(mode="json") for skipped in resolution.skipped],
         "passed_over": dict(manifest.passed_over),
         "notes": list(manifest.notes),
@@ -70,6 +72,8 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
     console.say(spent(resolution, failures))
     if said := vlm_in_words(resolution):
         console.say(said)
+    if grouped := counts.get("coarse", 0):
+        console.say(f"Of the open images {grouped:,} lie within one group.")
     for note in manifest.notes:
         console.say(note, "bold red")
     name_some(console, "Open", [in_words(p) for p in resolution.predictions if p.status == "open"])
@@ -140,7 +144,24 @@ def in_words(prediction: "Prediction") -> str:
     left = ", ".join(f"{c.class_name} {share(c.probability)}" for c in prediction.candidates[:3])
     more = prediction.candidates_left - min(3, len(prediction.candidates))
     chosen = f"; chosen by the vision-language model: {prediction.vlm_label}" if prediction.vlm_label else ""
-    return f"{prediction.image}: {left}" + (f", {more} more" if more > 0 else "") + chosen
+    branch, sure = prediction.coarse_label, prediction.coarse_probability or 0.0
+    group = "" if branch is None else f"{branch} {share(sure)}: "
+    return f"{prediction.image}: {group}{left}" + (f", {more} more" if more > 0 else "") + chosen
+
+
+def graded_in_words(graded: "GradedError") -> list[str]:
+    """How right labels and groups are, where the truth is known."""
+    said = (
+        f"Right: {share(graded.right_label)} of the labels, {graded.tree_distance:.2f} steps off in the tree"
+    )
+    if not graded.grouped:
+        return [f"{said}. No open image got a group."]
+    return [
+        f"{said}.",
+        f"{amount(graded.grouped, 'open image')} got a group, of {graded.group_classes:.1f} classes on "
+        f"average: {share(graded.right_group)} of the groups are right, "
+        f"{share(graded.right_label_of_grouped)} of their labels.",
+    ]
 
 
 def name_some(console: PlainConsole, title: str, lines: list[str]) -> None:

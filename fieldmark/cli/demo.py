@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from fieldmark.cli.classify_output import graded_in_words
 from fieldmark.cli.progress import RUNGS, TerminalProgress
 from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
@@ -45,6 +46,10 @@ def demo(
     rule: Annotated[
         Literal["table", "nb", "fudd", "evidence"], typer.Option(help="How the loop scores answers.")
     ] = "table",
+    tree: Annotated[
+        Literal["ask"] | None,
+        typer.Option(help="Have the classes grouped; open images then get a group.", show_default=False),
+    ] = None,
     robustness: Annotated[
         bool, typer.Option(help="Also measure a smaller pool, and images one at a time.")
     ] = False,
@@ -72,6 +77,7 @@ def demo(
             labels=labels,
             robustness=robustness,
             options=ResolveOptions(rule=rule),
+            tree=tree,
         )
         progress.classes = conditions.species - conditions.unlisted_species
         with open_stores() as stores:
@@ -81,6 +87,7 @@ def demo(
                 "books": books,
                 **vars(conditions),
                 "labels": labels,
+                "tree": tree,
                 "robustness": robustness,
                 "options": settings.options.model_dump(mode="json"),
             }
@@ -184,6 +191,9 @@ def say_open_set(result: "DemoResult", console: PlainConsole) -> None:
     console.say(
         f"Confidence: {share(sure.mean_confidence)} on average, calibration error (ECE) {share(sure.ece)}."
     )
+    if result.graded is not None:
+        for line in graded_in_words(result.graded):
+            console.say(line)
     found = result.open_set
     kinds = (
         ("Of unlisted species", found.unlisted, found.auroc_unlisted),

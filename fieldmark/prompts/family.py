@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import Field
@@ -17,6 +18,8 @@ from fieldmark.records.questions import AnswerStatements, Question
 PROMPT_ID = "family.v1"
 MAX_CLASSES = 200
 """The most classes that one question sorts: their names come back in the answer."""
+MOST_AT_ONCE = 64
+"""The most classes of a question where many are asked about in parts."""
 
 
 class FamilyMembers(AnswerModel):
@@ -60,6 +63,21 @@ def ask_family(classes: Sequence[str], *, noun: str, sample: int = 0) -> Questio
         classes=list(about),
         noun=noun,
     )
+
+
+def ask_families(classes: Sequence[str], *, noun: str) -> tuple[Question[Families], ...]:
+    """Ask which families many classes form, in parts of like size; families of the same name are one.
+
+    Args:
+        classes: Two or more classes, exactly as the user named them.
+        noun: The generic word for all classes, e.g. "bird".
+
+    Raises:
+        ClassNamesError: If there are too few, or one is blank or repeated.
+    """
+    parts = max(1, -(-len(classes) // MOST_AT_ONCE))
+    ends = [len(classes) * part // parts for part in range(parts + 1)]
+    return tuple(ask_family(classes[start:end], noun=noun) for start, end in pairwise(ends))
 
 
 def families_of(answer: Families, classes: Sequence[str]) -> AnswerStatements:

@@ -65,6 +65,10 @@ class Prediction(Record):
     """Probability that it is of no listed class."""
     why_open: Literal["confused", "ignorant"] | None = None
     """Of an open image: several classes fit it (confused), or none fits it well (ignorant)."""
+    coarse_label: str | None = None
+    """Of an open image: the smallest branch of the tree that it is surely in; None where there is none."""
+    coarse_probability: float | None = Field(default=None, ge=0, le=1)
+    """Probability of that branch: those of its classes together."""
     decided_by: Literal["loop", "vlm"] = "loop"
     """Whose label `decision` is: the loop's, or that of a vision-language model that saw the open image."""
     vlm_label: str | None = None

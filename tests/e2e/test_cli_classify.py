@@ -389,3 +389,51 @@ def test_an_endpoint_for_no_vision_language_model_is_refused(
     outcome = at(endpoint, command_line).invoke(*classes(birds), "--vlm-base-url", "http://127.0.0.1:1/v1")
     assert outcome.code == 2
     assert "(--vlm)" in outcome.err
+
+
+def test_open_images_get_a_group_of_a_tree(
+    command_line: CommandLine, birds: Path, endpoint: FaultyEndpoint
+) -> None:
+    place = at(endpoint, command_line)
+    names = (birds / "classes.txt").read_text(encoding="utf-8").split("\n")[:SPECIES]
+    rows = [f"{name},{'first' if n < SPECIES // 2 else 'second'}" for n, name in enumerate(names)]
+    tree = command_line.folder / "tree.csv"
+    tree.write_text("\n".join(["child,parent", *rows]), encoding="utf-8")
+    few = ("classify", birds, "--classes", birds / "classes.txt", "--max-rounds", 0)
+    outcome = place.invoke(*few, "--tree", tree, "--risk", 0.6, "--json")
+    assert outcome.code == 0, outcome.err
+    groups = outcome.json["groups"]
+    assert set(groups) <= {"first", "second"}
+    assert sum(groups.values()) == outcome.json["counts"]["coarse"] > 0
+    assert f"Of the open images {sum(groups.values()):,} lie within one group." in outcome.err
+    run = command_line.folder / outcome.json["run"]
+    assert "Open, but within one group" in (run / "report.html").read_text(encoding="utf-8")
+    assert ",coarse_label,coarse_probability" in (run / "predictions.csv").read_text(encoding="utf-8")
+
+    idle = place.invoke(*few, "--risk", 0.6)
+    assert idle.code == 2
+    assert "--tree" in idle.err
+    again = place.invoke("classify", "--resume", run.name, "--tree", tree)
+    assert again.code == 2
+    assert "--tree cannot be given with --resume" in again.err
+    tree.write_text("\n".join(["child,parent", *rows[1:]]), encoding="utf-8")
+    lacking = place.invoke(*few, "--tree", tree)
+    assert lacking.code == 2
+    assert f"The tree lacks {names[0]!r} of {SPECIES} classes" in lacking.err
+    assert "Traceback" not in lacking.err
+
+
+def test_groups_are_asked_for_and_cached(
+    command_line: CommandLine, birds: Path, endpoint: FaultyEndpoint
+) -> None:
+    place = at(endpoint, command_line)
+    few = ("classify", birds, "--classes", birds / "classes.txt", "--max-rounds", 0, "--no-report")
+    dry = place.invoke(*few, "--tree", "ask", "--dry-run", "--json").json["first_look"]
+    assert dry["to_ask"] == 2 + SPECIES
+    outcome = place.invoke(*few, "--tree", "ask", "--json")
+    assert outcome.code == 0, outcome.err
+    assert endpoint.asked == 2 + SPECIES
+    tree = json.loads((command_line.folder / outcome.json["run"] / "tree.json").read_text())
+    assert set(tree["parents"]) >= set(tree["classes"])
+    place.invoke(*few, "--tree", "ask")
+    assert endpoint.asked == 2 + SPECIES

@@ -116,3 +116,20 @@ def test_the_same_world_for_a_table_and_for_a_search(command_line: CommandLine) 
 
 
 POOL = ("--unlisted", "--present", "--strangers")
+
+
+def test_open_images_get_a_group(command_line: CommandLine) -> None:
+    outcome = command_line.invoke(
+        "demo", "--species", 12, "--images", 3, "--seed", 3, "--tree", "ask", "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    graded = outcome.json["graded"]
+    assert graded["images"] == 36
+    assert graded["right_label"] == outcome.json["ladder"][-1]["top1"]
+    assert 0 < graded["grouped"] <= 36
+    assert graded["right_group"] >= graded["right_label_of_grouped"]
+    told = f"{graded['tree_distance']:.2f} steps"
+    assert told in outcome.err
+    run = command_line.folder / outcome.json["run"]
+    assert told in (run / "report.html").read_text(encoding="utf-8")
+    assert (run / "tree.json").is_file()

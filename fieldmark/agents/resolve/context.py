@@ -10,6 +10,7 @@ from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.records import PromptBook
 from fieldmark.tools.clip.clip import EncodedImages, Encoder
+from fieldmark.tools.datasets.class_tree import ClassTree
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
 from fieldmark.tools.runs.events import ImagesEncoded, Progress, no_progress
@@ -30,6 +31,7 @@ class ResolveContext:
         run: The run's folder.
         options: The choices of the loop.
         book: Prompts given by the user, if any.
+        tree: The tree over the classes whose branches stand in for open images; None for none.
         calibration: Labelled images for conformal candidates, if any; they pass through the same loop.
         progress: Shows progress.
         slots: Lets as many questions pass at a time as the model takes; here, as LangGraph's own limit would
@@ -45,6 +47,7 @@ class ResolveContext:
     options: ResolveOptions = field(default_factory=ResolveOptions)
     vlm: LanguageModel | None = None
     book: PromptBook | None = None
+    tree: ClassTree | None = None
     calibration: tuple[ImageFile, ...] = ()
     progress: Progress = no_progress
     slots: asyncio.Semaphore = field(init=False, repr=False)

@@ -7,13 +7,14 @@ from pydantic import Field
 
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.prompts.describe import ask_describe
+from fieldmark.prompts.family import ask_families
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Question, Record, SkippedInput
 from fieldmark.tools.llm.given import AskedModel
 
 
 class FirstLook(Record):
-    """The questions before any image is compared: the generic noun and the descriptors of each class."""
+    """The questions before any image is compared: the noun, the descriptors of each class, and the groups."""
 
     questions: int = 0
     cached: int = 0
@@ -45,7 +46,12 @@ class CallEstimate(Record):
 
 
 async def first_look(
-    classes: Sequence[str], *, noun: str | None, options: ResolveOptions, llm: AskedModel | None
+    classes: Sequence[str],
+    *,
+    noun: str | None,
+    options: ResolveOptions,
+    llm: AskedModel | None,
+    groups: bool = False,
 ) -> tuple[FirstLook, str | None]:
     """Count the questions of the first look, those in the cache apart.
 
@@ -54,6 +60,7 @@ async def first_look(
         noun: The generic noun; None to have it asked.
         options: How the run starts.
         llm: The model that would be asked. None asks nothing.
+        groups: Whether it is asked to group the classes, too.
 
     Returns:
         The counts, and the noun where it is known.
@@ -73,6 +80,8 @@ async def first_look(
             for sample in range(options.descriptor_samples)
             for name in classes
         ]
+    if groups:
+        questions += ask_families(classes, noun=known or options.noun)
     fresh = [question for question in questions if not await llm.peek(question)]
     counts = FirstLook(
         questions=len(questions),

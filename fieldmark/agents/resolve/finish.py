@@ -22,6 +22,7 @@ from fieldmark.records import (
     Status,
 )
 from fieldmark.tools.books.wording import descriptor_text
+from fieldmark.tools.scoring.branches import smallest_branch
 from fieldmark.tools.scoring.candidates import class_probabilities
 from fieldmark.tools.scoring.contributions import Explanation, explain_labels
 from fieldmark.tools.scoring.evidence.explain import explain
@@ -111,6 +112,7 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
     if found is not None:
         best = found.evidence.log_p[:count].argmax(1) == label
         confidence = torch.where(best, found.evidence.confidence[:count], confidence)
+    branches = branches_of(probabilities, left, context)
     best_first = first[:count].max(1)
     sizes = left.sum(1).tolist()
     predictions: list[Prediction] = []
@@ -140,10 +142,33 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
                 if decision and rival >= 0
                 else (),
                 **(_fit_of(row, found, sizes[row], risk=context.options.risk) if found else {}),
+                coarse_label=branches[row][0],
+                coarse_probability=branches[row][1],
                 truth=image.label,
             )
         )
     return predictions
+
+
+def branches_of(
+    probabilities: Tensor, left: Tensor, context: ResolveContext
+) -> list[tuple[str | None, float | None]]:
+    """The branch of each open image and its probability; None and None where there is none.
+
+    Args:
+        probabilities: Class probabilities `[N, C]`.
+        left: The classes left `[N, C]` bool.
+        context: The run, with its tree.
+    """
+    if context.tree is None:
+        return [(None, None)] * len(left)
+    names = tuple(context.tree.branches())
+    found = smallest_branch(probabilities, context.tree.membership(), risk=context.options.risk)
+    places = found.branch.masked_fill(left.sum(1) < 2, -1).tolist()
+    return [
+        (names[place], probability) if place >= 0 else (None, None)
+        for place, probability in zip(places, found.probability.tolist(), strict=True)
+    ]
 
 
 def _fit_of(row: int, found: WeighedEvidence, left: int, *, risk: float) -> dict[str, Any]:

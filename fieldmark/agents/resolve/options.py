@@ -38,7 +38,8 @@ class ResolveOptions(Options):
     alpha: float = Field(default=0.1, gt=0, lt=1)
     """Conformal rule: the share of calibration-like images whose true class may be lost."""
     risk: float = Field(default=0.05, gt=0, lt=1)
-    """Evidence rule: an image is resolved where its label is wrong with at most this probability."""
+    """Evidence rule: an image is resolved where its label is wrong with at most this probability. With a
+    tree, by any rule: an open image gets the smallest branch that is wrong with at most this probability."""
     reject: float = Field(default=0.02, ge=0, lt=0.5)
     """Evidence rule: the share of images of listed classes that may be rejected; 0 rejects none."""
     second_opinions: bool = False

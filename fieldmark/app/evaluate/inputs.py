@@ -10,8 +10,9 @@ from fieldmark.app.inputs import find_given
 from fieldmark.errors import InputError
 from fieldmark.evals.table.test_set import ImageFactor, TestSet
 from fieldmark.reading import read_text
-from fieldmark.records.names import near_note, one_name
+from fieldmark.records.names import near_note
 from fieldmark.records.predictions import passed_over_in_words
+from fieldmark.tools.datasets.class_tree import read_parents, rooted
 from fieldmark.tools.datasets.data_set import DataSet
 from fieldmark.tools.datasets.reading import read_test_set
 from fieldmark.tools.images.files import FoundImages, ImageFile
@@ -19,7 +20,6 @@ from fieldmark.tools.images.given_paths import is_there, spelled_as_there
 
 SETTING = "test"
 ANYTHING = "object"
-ROOT = "(everything)"
 MOST_CAPTIONS = 1 << 30
 """Bytes of a file of captions."""
 NO_NOUN = f'No noun was given: where a method needs a generic word, it said "{ANYTHING}".'
@@ -38,7 +38,7 @@ class OwnData:
         part: Whether a part of the published set is meant.
         pool: Folder of unlabelled images.
         captions: JSONL of captions of the pool: {"image": "path in the pool", "caption": "…"}.
-        tree: JSON of child → parent over the classes.
+        tree: File of child → parent over the classes, see `read_parents`.
     """
 
     source: str
@@ -142,30 +142,13 @@ def tree_of(found: DataSet) -> dict[str, str]:
     return rooted(parents)
 
 
-def rooted(parents: dict[str, str]) -> dict[str, str]:
-    """The tree with one root: nodes that nothing is above are put under one of its own."""
-    tops = [above for above in dict.fromkeys(parents.values()) if above not in parents]
-    return parents if len(tops) < 2 else parents | dict.fromkeys(tops, ROOT)
-
-
 def read_tree(path: Path, classes: tuple[str, ...]) -> dict[str, str]:
-    """Child → parent from a JSON file.
+    """Child → parent from a file, see `read_parents`; a class may lie above others here.
 
     Raises:
         InputError: It cannot be read, is no such mapping, or lacks a class.
     """
-    try:
-        tree = json.loads(read_text(path, encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"The tree cannot be read from {str(path)!r}: {error}.") from error
-    if not isinstance(tree, dict) or not all(isinstance(above, str) for above in tree.values()):
-        raise InputError(
-            f"{str(path)!r} is no tree.",
-            hint='Write a JSON object: {"wren": "songbird", "songbird": "bird"}.',
-        )
-    folded = {one_name(name): one_name(above) for name, above in tree.items()}
-    if len(folded) < len(tree):
-        raise InputError(f"{str(path)!r} has a node in two spellings.", hint="Make one of them.")
+    folded = read_parents(path)
     lacking = [name for name in classes if name not in folded]
     if lacking:
         raise InputError(

@@ -70,7 +70,10 @@ def measure(
     ] = None,
     tree: Annotated[
         Path | None,
-        typer.Option(help="Hierarchy of the classes, JSON of child to parent.", rich_help_panel=DATA),
+        typer.Option(
+            help="Tree of the classes: CSV or TSV with the columns child and parent, or JSON of the same.",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     noun: Annotated[
         str | None,

@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
+from fieldmark.agents.resolve.grouping import ask_tree
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
@@ -31,12 +33,14 @@ from fieldmark.evals.demo.results import (
     RungScore,
 )
 from fieldmark.evals.demo.robustness import Robustness, check_robustness
+from fieldmark.evals.metrics.graded import graded_error
 from fieldmark.evals.worlds.conditions import DEFAULT, WorldConditions
 from fieldmark.evals.worlds.draw import draw_world, weakness_of
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Usage, UsageLimits
 from fieldmark.tools.clip.clip import Encoder
 from fieldmark.tools.clip.weakened import weakened
+from fieldmark.tools.datasets.class_tree import TREE
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.llm.scripted import NOTE
 from fieldmark.tools.runs.events import Progress, RobustnessStarted, WorldStarted
@@ -66,6 +70,7 @@ class DemoSettings:
         labels: Labelled images of each class that are set apart.
         robustness: Also measure a pool with a quarter of the classes, and one image at a time.
         options: The resolve rung's options.
+        tree: "ask" has the guide group the classes, so that the resolve rung gives open images a group.
     """
 
     seed: int = 7
@@ -74,6 +79,7 @@ class DemoSettings:
     labels: int = 0
     robustness: bool = False
     options: ResolveOptions = field(default_factory=ResolveOptions)
+    tree: Literal["ask"] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.labels <= MOST_LABELS:
@@ -127,7 +133,11 @@ async def run_demo(
         async with asked_over_http(guide, store=answers, limits=UsageLimits()) as chat:
             model = CountingModel(chat)
             ladder = Ladder(encoder=seen_through, llm=model, options=settings.options, progress=progress)
-            climb = await ladder.climb(world, folder)
+            tree = None
+            if settings.tree:
+                tree, _ = await ask_tree(world.classes, noun=NOUN, llm=model)
+                folder.write(TREE, tree)
+            climb = await ladder.climb(world, folder, tree=tree)
             if settings.robustness:
                 progress(RobustnessStarted())
                 checks.append(await check_robustness(ladder, climb, seed=seed))
@@ -212,6 +222,7 @@ def pooled_result(
         ),
         open_set=open_set(climbs),
         calibration=calibration(climbs),
+        graded=graded_error([(c.listed_predictions, c.tree) for c in climbs if c.tree is not None]),
         run=str(run.path),
     )
 

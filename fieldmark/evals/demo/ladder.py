@@ -21,6 +21,7 @@ from fieldmark.records import AttributeVote, Prediction
 from fieldmark.tools.books.templates import IMAGENET_7, fill
 from fieldmark.tools.books.wording import class_text, descriptor_text
 from fieldmark.tools.clip.clip import Encoder
+from fieldmark.tools.datasets.class_tree import ClassTree
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.runs.events import Progress, RungStarted
@@ -80,6 +81,7 @@ class Climb:
         notebook: Its answers.
         fudd_notebook: The answers of the FuDD rung, which the "everything" rung lists.
         run: Folder of the resolve run.
+        tree: The tree that its open images got branches of.
     """
 
     world: World
@@ -90,6 +92,7 @@ class Climb:
     notebook: Notebook
     fudd_notebook: Notebook
     run: RunFolder
+    tree: ClassTree | None = None
 
     def right(self, rung: str) -> NDArray[np.bool_]:
         """Which of the L listed images a rung labels correctly `[L]`."""
@@ -122,12 +125,13 @@ class Ladder:
     options: ResolveOptions = field(default_factory=ResolveOptions)
     progress: Progress
 
-    async def climb(self, world: World, run: RunFolder) -> Climb:
+    async def climb(self, world: World, run: RunFolder, *, tree: ClassTree | None = None) -> Climb:
         """Run every rung.
 
         Args:
             world: The images.
             run: Where the resolve rung's run goes; the others use folders inside.
+            tree: The tree whose branches the resolve rung gives open images; None for none.
         """
         labels: dict[str, Labels] = {}
         questions: dict[str, int] = {rung: 0 for rung in RUNGS}  # noqa: C420  (wider than the literals)
@@ -138,7 +142,7 @@ class Ladder:
         labels["templates"] = self.by_prompts(world, [fill(IMAGENET_7, name) for name in world.classes])
 
         self.progress(RungStarted(name="resolve"))
-        state, predictions, notebook = await self.resolve(world, run, options)
+        state, predictions, notebook = await self.resolve(world, run, options, tree=tree)
         labels["resolve"] = self._indices(world, [p.label for p in predictions])
         labels["descriptors"] = self._indices(world, [str(p.first_label) for p in predictions])
         questions["resolve"] = len(notebook.notes)
@@ -168,13 +172,15 @@ class Ladder:
             notebook=notebook,
             fudd_notebook=pairs,
             run=run,
+            tree=tree,
         )
 
     async def resolve(
-        self, world: World, run: RunFolder, options: ResolveOptions
+        self, world: World, run: RunFolder, options: ResolveOptions, *, tree: ClassTree | None = None
     ) -> tuple[ResolveState, tuple[Prediction, ...], Notebook]:
         """Run the resolve graph on the world."""
         context = self.context(world, run, options)
+        context.tree = tree
         state = await run_resolve(context)
         return state, tuple(run.read_predictions()), load_notebook(state.notebook, context)
 

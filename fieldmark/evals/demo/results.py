@@ -7,6 +7,7 @@ from pydantic import Field
 
 from fieldmark.evals.demo.open_set import Calibration, OpenSet
 from fieldmark.evals.demo.robustness import Robustness
+from fieldmark.evals.metrics.graded import GradedError
 from fieldmark.evals.worlds.conditions import WorldConditions
 from fieldmark.records import Record
 from fieldmark.tools.llm.scripted import NOTE
@@ -121,4 +122,6 @@ class DemoResult(Record):
     conditions: Conditions
     open_set: OpenSet
     calibration: Calibration
+    graded: GradedError | None = None
+    """Only where the classes were grouped."""
     run: str

@@ -1,11 +1,13 @@
 """Writes the report of a classification: what was resolved and why, and what stays open."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from fieldmark.errors import RunError
+from fieldmark.evals.metrics.graded import graded_error
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.confusion import confusions, label_changes
 from fieldmark.evals.report.gallery import gallery
@@ -15,12 +17,14 @@ from fieldmark.evals.report.rounds import read_rounds
 from fieldmark.evals.report.sections import matrices, outcome, round_rows
 from fieldmark.records import Prediction, PromptBook, RunManifest
 from fieldmark.records.predictions import counts_by_label
+from fieldmark.tools.datasets.class_tree import TREE, ClassTree
 from fieldmark.tools.images.in_memory import COPIES
 from fieldmark.tools.runs.folder import RunFolder
 
 REPORT = "report.html"
 MOST_OPEN = 300
 MOST_SKIPPED = 300
+MOST_BRANCHES = 40
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
     if not predictions:
         raise RunError(f"{str(run.path)!r} has no predictions to report.")
     book = run.read("book.json", PromptBook)
+    tree = run.read(TREE, ClassTree) if (run.path / TREE).is_file() else None
     html = render(
         "classify.html",
         run_id=run.run_id,
@@ -56,6 +61,8 @@ def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
         random_weights=manifest.encoder.get("random_weights") is True,
         outcome=outcome(predictions),
         labels=counts_by_label(predictions),
+        graded=graded_error([(predictions, tree)]) if tree else None,
+        branches=Counter(p.coarse_label for p in predictions if p.coarse_label).most_common(MOST_BRANCHES),
         rounds=round_rows(read_rounds(run.path)),
         confusions=(found := confusions(predictions)),
         matrices=matrices(found),

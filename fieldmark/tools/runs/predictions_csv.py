@@ -24,6 +24,8 @@ _FIELDS = (
     "vlm_confidence",
     "vlm_rationale",
     "vlm_failure",
+    "coarse_label",
+    "coarse_probability",
 )
 
 
@@ -83,4 +85,6 @@ def _row(p: Prediction) -> list[Cell]:
         p.vlm_confidence,
         p.vlm_rationale,
         p.vlm_failure,
+        p.coarse_label,
+        p.coarse_probability,
     ]

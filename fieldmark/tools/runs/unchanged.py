@@ -30,7 +30,7 @@ UNCHANGED = {
     ),
 }
 """What must be the same when a run is resumed, and what is said where it is not."""
-DECIDING = ("classes", "noun", "book", "options")
+DECIDING = ("classes", "noun", "book", "options", "tree")
 """The arguments that decide what a run answers: with others it would be another run."""
 
 

@@ -12,7 +12,14 @@ from fieldmark.prompts.class_questions import (
     with_plain_place,
 )
 from fieldmark.prompts.contexts import Contexts, contexts_of
-from fieldmark.prompts.family import MAX_CLASSES, Families, ask_family, families_of
+from fieldmark.prompts.family import (
+    MAX_CLASSES,
+    MOST_AT_ONCE,
+    Families,
+    ask_families,
+    ask_family,
+    families_of,
+)
 from fieldmark.prompts.portray import MAX_SENTENCES, Portrait, ask_portray
 from fieldmark.prompts.subclasses import MAX_SUBCLASSES, Subclasses, subclasses_of
 from fieldmark.prompts.task_questions import TaskQuestions, questions_of
@@ -218,3 +225,13 @@ def test_room_for_families_grows_with_the_names():
     few = ask_family(["a", "b"], noun="bird").max_tokens
     many = ask_family([f"class number {n}" for n in range(MAX_CLASSES)], noun="bird").max_tokens
     assert many > few + MAX_CLASSES * 30
+
+
+def test_many_classes_are_grouped_in_parts_of_like_size():
+    names = [f"class {n}" for n in range(130)]
+    parts = ask_families(names, noun="bird")
+    assert [len(part.about) for part in parts] == [43, 43, 44]
+    assert [name for part in parts for name in part.about] == names
+    assert all(len(part.about) <= MOST_AT_ONCE for part in parts)
+    (whole,) = ask_families(names[:MOST_AT_ONCE], noun="bird")
+    assert whole == ask_family(names[:MOST_AT_ONCE], noun="bird")

@@ -14,6 +14,7 @@ from fieldmark.evals.report.gallery import FOLDED, SHOWN
 from fieldmark.evals.report.rounds import pooled_rounds, read_rounds
 from fieldmark.evals.report.words import STOP_REASONS
 from fieldmark.records import CandidateClass, Contribution, Origin, Prediction, Prompt, PromptBook
+from fieldmark.tools.datasets.class_tree import TREE, class_tree
 from tests.unit.evals.report.checked_page import CheckedPage
 from tests.unit.evals.report.runs_to_report import Predict, finished_run, manifest_of, skipped, summary_of
 
@@ -318,3 +319,28 @@ def test_rejected_images_are_shown_and_counted(tmp_path: Path, predict: Predict)
     assert "0 of 1 image was resolved to a single class; 1 fits none." in page.text
     assert "no class fits; nearest a 30%" in page.text
     assert "No class left" in page.text
+
+
+def test_branches_of_open_images_and_how_right_they_are(
+    tmp_path: Path, predict: Predict, open_prediction: Predict
+):
+    tree = class_tree(
+        {"wren": "songbird", "finch": "songbird", "crow": "corvid", "songbird": "bird", "corvid": "bird"},
+        ("wren", "finch", "crow"),
+    )
+    sure = {"coarse_label": "songbird", "coarse_probability": 0.97}
+    run = finished_run(
+        tmp_path,
+        [predict("wren", "wren", truth="wren"), open_prediction("wren", "finch", truth="finch", **sure)],
+        classes=tree.classes,
+    )
+    run.write(TREE, tree)
+    text = words_of(page_of(run))
+    assert "Open, but within one group" in text
+    assert "Groups of open images 1 image, 2.0 classes a group 100.0% Labels of the same images 0.0%" in text
+    assert "In the tree a label is 1.00 steps from the true class on average." in text
+    assert "group: songbird 97%" in text
+
+
+def words_of(page: CheckedPage) -> str:
+    return " ".join(page.text.split())
