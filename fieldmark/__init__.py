@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from fieldmark.app.concepts.classifier import ConceptClassifier
     from fieldmark.app.concepts.conversation import ConceptConversation
     from fieldmark.app.evaluate.evaluator import Evaluator
+    from fieldmark.app.learned.classifier import LearnedClassifier
+    from fieldmark.app.learned.export import export_run
     from fieldmark.app.optimizer import Optimizer
     from fieldmark.app.resolution import Resolution
     from fieldmark.app.stores import open_stores
@@ -106,6 +108,8 @@ _NAMES = {
     "fieldmark.app.concepts.classifier": ("ConceptClassifier",),
     "fieldmark.app.concepts.conversation": ("ConceptConversation",),
     "fieldmark.app.evaluate.evaluator": ("Evaluator",),
+    "fieldmark.app.learned.classifier": ("LearnedClassifier",),
+    "fieldmark.app.learned.export": ("export_run",),
     "fieldmark.app.optimizer": ("Optimizer",),
     "fieldmark.app.resolution": ("Resolution",),
     "fieldmark.app.stores": ("open_stores",),
@@ -218,6 +222,7 @@ __all__ = [
     "InputError",
     "LabelReply",
     "LanguageModel",
+    "LearnedClassifier",
     "LimitReached",
     "MemoryByteStore",
     "MethodNeed",
@@ -261,6 +266,7 @@ __all__ = [
     "ensemble_scores",
     "explain_labels",
     "export_book",
+    "export_run",
     "find_images",
     "image_to_send",
     "import_book",

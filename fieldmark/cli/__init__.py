@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from fieldmark import __version__
-from fieldmark.cli import aviary, book, cache, classify, concept, demo, doctor, optimize, sort, vllm
+from fieldmark.cli import (
+    aviary,
+    book,
+    cache,
+    classify,
+    concept,
+    demo,
+    doctor,
+    export,
+    optimize,
+    predict,
+    sort,
+    vllm,
+)
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.exit_codes import GuardedCommands
 
@@ -35,6 +48,8 @@ def build() -> typer.Typer:
     app.command(name="demo")(demo.demo)
     app.command(name="classify")(classify.classify)
     app.command(name="sort")(sort.sort)
+    app.command(name="export")(export.export)
+    app.command(name="predict")(predict.predict)
     app.command(name="optimize")(optimize.optimize)
     app.add_typer(methods_table.commands(), name="eval")
     app.add_typer(book.commands(), name="book")

@@ -1,7 +1,6 @@
 """Scores all images by the answers so far: the table rule, naive Bayes, FuDD's rule, or the evidence."""
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,18 +14,14 @@ from fieldmark.errors import InputError
 from fieldmark.prompts.tabulate import SeenValues
 from fieldmark.tools.books.wording import class_text
 from fieldmark.tools.scoring.candidates import class_probabilities, spread_temperature
-from fieldmark.tools.scoring.field_guide import FieldGuide, value_cosines
+from fieldmark.tools.scoring.field_guide import FieldGuide, value_cosines, value_vectors
 from fieldmark.tools.scoring.fudd import PairTexts, fudd_scores_within
+from fieldmark.tools.scoring.inductive import InductiveGuide, name_weight
 from fieldmark.tools.scoring.table import TableOptions, TableResult, centred, table_rule
 
 DENSE_CELLS = 60_000_000
 """Above this many image × class × attribute cells only each image's likeliest classes are scored."""
 SPARSE_CLASSES = 64
-INDUCTIVE = {"beta": 3.0, "eps": 0.05, "eta": 0.1}
-"""Constants of the table rule for one image alone. Caps that keep the correction loop from believing its
-own mistakes only blunt a single pass. Chosen on a species book that no reported figure comes from."""
-LEAST_NAME_WEIGHT = 0.3
-"""Weight of names that the encoder may never have seen."""
 DESCRIBED_FROM = 0.5
 """A class counts as described once answers give it values for this share of the attributes."""
 
@@ -112,25 +107,6 @@ def _tabulate(notebook: Notebook, first: Tensor, within: str, context: ResolveCo
     return ScoredTable(guide, result)
 
 
-def name_weight(cosines: Tensor, context: ResolveContext, *, pooled: bool = False) -> Tensor:
-    """How much the names' own score counts for each image `[N]`, or for the whole pool `[1]`.
-
-    Where the options say nothing it is the encoder's confidence in its best name: a name that it knows shall
-    not be outvoted by what somebody wrote about it. Confidence is that of the trained scale, which is about
-    how often zero-shot CLIP is right (Minderer et al. 2021, section 4).
-
-    Args:
-        cosines: Of images and names `[N, C]`.
-        context: The run.
-        pooled: Whether one weight, by the mean confidence, is to do for all images.
-    """
-    given = context.options.name_weight
-    if given is not None:
-        return cosines.new_full((len(cosines),), given)
-    sure = (context.encoder.logit_scale * cosines).softmax(dim=1).max(dim=1).values
-    return (sure.mean(dim=0, keepdim=True) if pooled else sure).clamp(min=LEAST_NAME_WEIGHT)
-
-
 def name_scores(context: ResolveContext) -> Tensor:
     """CLIP's own log-odds of each class name `[N, C]`, centred over the pool and weighed for the whole of it.
 
@@ -140,7 +116,9 @@ def name_scores(context: ResolveContext) -> Tensor:
     reference = context.encoder.reference
     cosines = context.vectors @ names.T
     found = centred(cosines, None if reference is None else reference @ names.T)
-    return context.encoder.logit_scale * name_weight(cosines, context, pooled=True)[:, None] * found
+    given = context.options.name_weight
+    weight = name_weight(cosines, scale=context.encoder.logit_scale, given=given, pooled=True)
+    return context.encoder.logit_scale * weight[:, None] * found
 
 
 def single_scores(notebook: Notebook, context: ResolveContext) -> Tensor:
@@ -149,26 +127,30 @@ def single_scores(notebook: Notebook, context: ResolveContext) -> Tensor:
     Raises:
         InputError: There is no answer to score by, or the encoder ships no reference pool.
     """
-    guide, reference = guide_of(notebook, context), context.encoder.reference
-    if guide is None or reference is None:
+    reference = context.encoder.reference
+    if not notebook.votes or reference is None:
         raise InputError("One image alone needs answers, and an encoder with a reference pool.")
+    return inductive_guide(guide_of(notebook, context), reference, context).scores(context.vectors)
+
+
+def inductive_guide(guide: FieldGuide | None, reference: Tensor, context: ResolveContext) -> InductiveGuide:
+    """A field guide that scores one image at a time; names alone where there is none.
+
+    Args:
+        guide: The answers as a table.
+        reference: Unit vectors of images that centre the scores `[R, D]`.
+        context: The run.
+    """
     encode = context.encoder.encode_texts
     names = encode([class_text(name) for name in context.classes])
-    cosines = value_cosines(guide, context.vectors, encode)
-    pooled = value_cosines(guide, reference, encode)
-    own, theirs = context.vectors @ names.T, reference @ names.T
-    # Centred and scaled by the reference alone, no image sees another, however many are scored at once.
-    options = replace(
-        table_options(context),
-        name_weight=1.0,
-        rounds=0,
-        share="mean",
-        reference_weight=math.inf,
-        **INDUCTIVE,
+    return InductiveGuide(
+        values=torch.zeros(0, 0, names.shape[1]) if guide is None else value_vectors(guide, encode),
+        counts=torch.zeros(len(names), 0, 0) if guide is None else guide.counts,
+        names=names,
+        reference=reference,
+        scale=context.encoder.logit_scale,
+        name_weight=context.options.name_weight,
     )
-    scores = context.encoder.logit_scale * centred(own, theirs, reference_weight=math.inf)
-    scores *= name_weight(own, context)[:, None]
-    return table_rule(cosines, guide.counts, None, options, name_scores=scores, reference=pooled).scores
 
 
 def table_options(context: ResolveContext) -> TableOptions:

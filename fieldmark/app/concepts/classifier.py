@@ -10,15 +10,15 @@ from typing import Self
 from torch import Tensor
 
 from fieldmark.app.arguments import checked_arguments
-from fieldmark.app.inputs import Images, find_given, names_of
+from fieldmark.app.encoding import encode_given
+from fieldmark.app.inputs import Images
 from fieldmark.app.models import choose_models
 from fieldmark.app.stores import name_of, open_stores
-from fieldmark.records import SkippedInput
 from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction, ConceptPredictions
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.heads.export import HeadConfig, load_head, read_config
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.runs.events import ImagesEncoded, Progress, no_progress
+from fieldmark.tools.runs.events import Progress, no_progress
 
 
 @checked_arguments
@@ -89,26 +89,17 @@ class ConceptClassifier:
         Raises:
             NoImagesError: Not one is usable.
         """
-        found = find_given(images)
-
-        def tell(done: int, of: int) -> None:
-            self._progress(ImagesEncoded(done=done, of=of))
-
-        encoded = self._encoder.encode_images(found.images, progress=tell)
-        rows = encoded.ok.nonzero()[:, 0].tolist()
-        p, clauses = self._head.probabilities(encoded.vectors[encoded.ok])
-        broken = {image.path for image, ok in zip(found.images, encoded.ok.tolist(), strict=True) if not ok}
-        unread = (each for each in self._encoder.failures if each.path in broken)
-        skipped: tuple[SkippedInput, ...] = (*found.skipped, *unread)
+        given = encode_given(images, self._encoder, self._progress)
+        p, clauses = self._head.probabilities(given.vectors)
         return ConceptPredictions(
             concept=self.config.concept,
             version=self.config.version,
             threshold=self.config.threshold,
             encoder=self.config.encoder.name,
-            predictions=self._predictions([found.images[row] for row in rows], p, clauses),
-            skipped=skipped,
-            passed_over=dict(found.passed_over),
-            inputs=names_of(found),
+            predictions=self._predictions(given.images, p, clauses),
+            skipped=given.skipped,
+            passed_over=given.passed_over,
+            inputs=given.inputs,
         )
 
     async def apredict(self, images: Images) -> ConceptPredictions:

@@ -1,10 +1,7 @@
 """Copies a classifier into a folder that stands alone, and checks the copy file by file."""
 
 import re
-import secrets
-import shutil
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from fieldmark.agents.build.write import CARD, EXEMPLARS, INSTRUCTIONS
@@ -18,6 +15,7 @@ from fieldmark.tools.concepts.heads.export import (
     read_config,
     verify_export,
 )
+from fieldmark.tools.exports.folder import hashes, names_in, write_folder
 
 EXEMPLAR = re.compile(r"[0-9a-f]{16}\.jpg")
 
@@ -55,25 +53,18 @@ def export_folder(source: Path, out: Path, *, card: str) -> ExportedClassifier:
     contents, config = _contents(source)
     contents[CARD] = card.encode("utf-8")
     _refuse_what_is_else(out, source, config)
-    staging = out.with_name(f".{out.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        for name, data in contents.items():
-            path = staging / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        _check(staging, contents)
-        if out.exists():
-            _replace(staging, out, list(contents))
-            _check(out, contents)
-        else:
-            staging.replace(out)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error}.", hint="Give another folder.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return ExportedClassifier(
-        out, config, {name: sha256(data).hexdigest() for name, data in contents.items()}
-    )
+
+    def leftovers(folder: Path) -> list[Path]:
+        pictures = [
+            path
+            for path in (folder / EXEMPLARS).glob("*.jpg")
+            if EXEMPLAR.fullmatch(path.name) and f"{EXEMPLARS}/{path.name}" not in contents
+        ]
+        return pictures + ([] if ONNX in contents else [folder / ONNX])
+
+    write_folder(out, contents, leftovers=leftovers)
+    verify_export(out)
+    return ExportedClassifier(out, config, hashes(contents))
 
 
 def _contents(source: Path) -> tuple[dict[str, bytes], HeadConfig]:
@@ -103,14 +94,7 @@ def _refuse_what_is_else(out: Path, source: Path, config: HeadConfig) -> None:
         raise InputError(
             f"{out} belongs to the concept itself.", hint="Give a folder outside of where concepts are kept."
         )
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise InputError(f"{out} is no folder.", hint="Give another name.")
-    try:
-        there = {path.name for path in out.iterdir()}
-    except OSError as error:
-        raise InputError(f"{out} cannot be read: {error}.", hint="Give another folder.") from error
+    there = names_in(out)
     if not there:
         return
     try:
@@ -127,32 +111,3 @@ def _refuse_what_is_else(out: Path, source: Path, config: HeadConfig) -> None:
             f"{out} holds the classifier of another concept, {earlier.concept!r}.",
             hint="Give a folder of its own.",
         )
-
-
-def _replace(staging: Path, out: Path, names: list[str]) -> None:
-    """Move files over those of an earlier export, and remove its files that are no part of this one."""
-    pictures = out / EXEMPLARS
-    if any(name.startswith(f"{EXEMPLARS}/") for name in names):
-        pictures.mkdir(exist_ok=True)
-    for name in names:
-        (staging / name).replace(out / name)
-    if ONNX not in names:
-        (out / ONNX).unlink(missing_ok=True)
-    for path in pictures.glob("*.jpg"):
-        if EXEMPLAR.fullmatch(path.name) and f"{EXEMPLARS}/{path.name}" not in names:
-            path.unlink()
-
-
-def _check(folder: Path, contents: dict[str, bytes]) -> None:
-    """Read every file back.
-
-    Raises:
-        InputError: One is not what was written.
-    """
-    for name, data in contents.items():
-        if sha256(read_bytes(folder / name)).digest() != sha256(data).digest():
-            raise InputError(
-                f"{folder / name} is not what was written there.",
-                hint="Look after the disk, or give another.",
-            )
-    verify_export(folder)

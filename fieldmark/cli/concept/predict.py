@@ -33,11 +33,7 @@ def predict(
         from fieldmark.errors import InputError
 
         raise InputError(f"--only cannot be {only!r}.", hint='It is "in" or "out".')
-    with Telling("Loading") as progress:
-        from fieldmark.app.concepts.classifier import ConceptClassifier
-
-        with ConceptClassifier(export, clip=clip, device=device, progress=progress) as classifier:
-            found = classifier.predict(list(paths))
+    found = judged(export, paths, clip=clip, device=device)
     kept = tuple(each for each in found.predictions if only in (None, each.label))
     if json:
         shown = found.model_copy(update={"predictions": kept})
@@ -47,6 +43,15 @@ def predict(
         for each in kept:
             console.say(in_words(each))
     summarise(found)
+
+
+def judged(export: Path, paths: list[Path], *, clip: str | None, device: str | None) -> "ConceptPredictions":
+    """What an exported classifier says of images."""
+    with Telling("Loading") as progress:
+        from fieldmark.app.concepts.classifier import ConceptClassifier
+
+        with ConceptClassifier(export, clip=clip, device=device, progress=progress) as classifier:
+            return classifier.predict(list(paths))
 
 
 def in_words(prediction: "ConceptPrediction") -> str:

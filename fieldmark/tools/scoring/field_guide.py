@@ -147,10 +147,21 @@ def value_cosines(guide: FieldGuide, image_vectors: Tensor, encode: Encode) -> T
     Returns:
         S [N, T, V] float32; 0 where an attribute has no such value.
     """
+    if not guide.attributes:
+        return torch.zeros(len(image_vectors), *guide.mask.shape)
+    means = value_vectors(guide, encode)
+    return (image_vectors.to(torch.float32) @ means.flatten(0, 1).T).unflatten(1, guide.mask.shape)
+
+
+def value_vectors(guide: FieldGuide, encode: Encode) -> Tensor:
+    """Vote-weighted mean vector of each value's phrases [T, V, D] float32; zeros where there is no value.
+
+    Args:
+        guide: The field guide, with at least one attribute.
+        encode: Texts to vectors [M, D]; called once with the guide's distinct texts.
+    """
     attributes, width = guide.mask.shape
     prompts = guide.prompts()
-    if not prompts:
-        return torch.zeros(len(image_vectors), attributes, width)
     place = {text: index for index, text in enumerate(prompts)}
     vectors = encode_unit(prompts, encode)
     means = torch.zeros(attributes, width, vectors.shape[1])
@@ -159,7 +170,7 @@ def value_cosines(guide: FieldGuide, image_vectors: Tensor, encode: Encode) -> T
             rows = torch.tensor([place[value_prompt(guide.noun, phrase)] for phrase, _ in phrases])
             share = torch.tensor([float(votes) for _, votes in phrases])
             means[t, v] = (share / share.sum()) @ vectors[rows]
-    return (image_vectors.to(torch.float32) @ means.flatten(0, 1).T).unflatten(1, (attributes, width))
+    return means
 
 
 class _Tally:

@@ -5,12 +5,11 @@ Nothing it reads is executed.
 
 import importlib.util
 import json
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -23,30 +22,21 @@ from fieldmark.records import Definition, Record
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer, Route
 from fieldmark.tools.concepts.heads.onnx_graph import onnx_model
+from fieldmark.tools.exports.encoder_stamp import EncoderStamp
+from fieldmark.tools.exports.folder import MOST_BYTES, damaged, first_words, hashes, read_verified
 
 CONFIG = "config.json"
 WEIGHTS = "head.safetensors"
 ONNX = "head.onnx"
+FORMAT = "fieldmark.head/1"
 MULTIPLIED = "tree"
 """The route of heads whose clauses were multiplied; none is made any more."""
-MOST_BYTES = 1 << 28
-"""The largest file that is read: a head is a few hundred kilobytes."""
-
-
-class EncoderStamp(Record):
-    """The encoder whose vectors a head takes."""
-
-    name: str
-    """What the user called it."""
-    identity: str
-    """SHA-256 over weights, preprocessing, tokenizer and precision: all that determines a vector."""
-    width: int
 
 
 class HeadConfig(Record):
     """What an exported head is, and what it needs; `config.json`."""
 
-    format: Literal["fieldmark.head/1"] = "fieldmark.head/1"
+    format: Literal["fieldmark.head/1"] = FORMAT
     concept: str
     version: int
     """Version of the concept's definition that it was made for."""
@@ -89,14 +79,14 @@ def export_head(folder: Path, head: Head, *, concept: str, version: int, encoder
     config = HeadConfig(
         concept=concept,
         version=version,
-        encoder=EncoderStamp(name=encoder.name, identity=encoder.identity, width=encoder.width),
+        encoder=EncoderStamp.of(encoder),
         kind=head.kind,
         route=head.route,
         definition=head.definition,
         slope=head.slope,
         intercept=head.intercept,
         threshold=head.threshold,
-        files={name: sha256(data).hexdigest() for name, data in contents.items()},
+        files=hashes(contents),
     )
     _write(folder, contents, config)
     return config
@@ -117,7 +107,7 @@ def add_onnx(folder: Path) -> HeadConfig:
     if ONNX in config.files or not onnx_installed():
         return config
     data = onnx_model(_head(folder, config)).SerializeToString()
-    files = config.files | {ONNX: sha256(data).hexdigest()}
+    files = config.files | hashes({ONNX: data})
     config = config.model_copy(update={"files": files})
     _write(folder, {ONNX: data}, config)
     return config
@@ -158,7 +148,7 @@ def read_config(folder: Path) -> HeadConfig:
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"{path} is damaged: {_first_words(error)}.", hint="Export the classifier again."
+            f"{path} is damaged: {first_words(error)}.", hint="Export the classifier again."
         ) from None
 
 
@@ -175,7 +165,7 @@ def load_head(folder: Path, encoder: Encoder) -> tuple[Head, HeadConfig]:
 
 
 def _head(folder: Path, config: HeadConfig) -> Head:
-    data = _verified(folder, config, WEIGHTS)
+    data = read_verified(folder / WEIGHTS, config.files.get(WEIGHTS))
     try:
         tensors = load_tensors(data)
         return Head(
@@ -187,7 +177,7 @@ def _head(folder: Path, config: HeadConfig) -> Head:
             threshold=config.threshold,
         )
     except (SafetensorError, KeyError, ValueError) as error:
-        raise _damaged(folder / WEIGHTS, _first_words(error)) from None
+        raise damaged(folder / WEIGHTS, first_words(error)) from None
 
 
 def check_encoder(config: HeadConfig, encoder: Encoder) -> None:
@@ -196,18 +186,10 @@ def check_encoder(config: HeadConfig, encoder: Encoder) -> None:
     Raises:
         ModelError: Its weights, preprocessing or precision differ.
     """
-    made = config.encoder
-    if encoder.identity == made.identity:
-        return
-    what = (
-        f"{encoder.name} with other weights, preprocessing or precision"
-        if encoder.name == made.name
-        else f"{encoder.name}"
-    )
-    raise ModelError(
-        f"The classifier of {config.concept!r} was made with {made.name} ({made.identity[:12]}), "
-        f"not with {what} ({encoder.identity[:12]}).",
-        hint=f"Use {made.name} as it was, or build the classifier again on this encoder.",
+    config.encoder.check(
+        encoder,
+        what=f"The classifier of {config.concept!r}",
+        again="build the classifier again on this encoder",
     )
 
 
@@ -218,9 +200,9 @@ def verify_export(folder: Path) -> HeadConfig:
         InputError: The folder holds no export, or a file of it is missing or damaged.
     """
     config = read_config(folder)
-    _verified(folder, config, WEIGHTS)
+    read_verified(folder / WEIGHTS, config.files.get(WEIGHTS))
     if ONNX in config.files:
-        _verified(folder, config, ONNX)
+        read_verified(folder / ONNX, config.files[ONNX])
     return config
 
 
@@ -246,25 +228,3 @@ def _network(tensors: dict[str, Tensor], *, clauses: int, width: int) -> HeadNet
     if outputs != clauses + 1 or network.width != width or not joined:
         raise ValueError("its layers do not fit the configuration")
     return network
-
-
-def _verified(folder: Path, config: HeadConfig, name: str) -> bytes:
-    path = folder / name
-    try:
-        data = read_bytes(path, most=MOST_BYTES)
-    except OSError as error:
-        raise _damaged(path, _first_words(error)) from None
-    if sha256(data).hexdigest() != config.files.get(name):
-        raise _damaged(path, "its content is not what was exported")
-    return data
-
-
-def _damaged(path: Path, why: str) -> InputError:
-    return InputError(f"{path} is damaged: {why}.", hint="Export the classifier again.")
-
-
-def _first_words(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first: Any = error.errors()[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

@@ -1,0 +1,103 @@
+"""Reads back what a finished run learned: its probabilities, its answers, and its images' vectors."""
+
+from dataclasses import dataclass
+
+import torch
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.field_guide import guide_of, load_array, load_notebook
+from fieldmark.agents.resolve.graph import build_graph
+from fieldmark.agents.resolve.run import CHECKPOINT, HELD_TYPES
+from fieldmark.agents.resolve.state import ResolveState
+from fieldmark.agents.shared.checkpoints import open_checkpoint
+from fieldmark.errors import RunError
+from fieldmark.records import Prediction
+from fieldmark.tools.learned.student import Lesson
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.scoring.candidates import class_probabilities
+from fieldmark.tools.scoring.field_guide import FieldGuide
+
+
+@dataclass(frozen=True)
+class RunLesson:
+    """What a run learned.
+
+    Attributes:
+        pool: Its images' vectors, the probabilities that it ended with, and how much each image counts.
+        guide: Its answers as a table of votes; None without any.
+        labels: Labelled images that calibrated it.
+    """
+
+    pool: Lesson
+    guide: FieldGuide | None
+    labels: int
+
+
+async def last_state(run: RunFolder) -> ResolveState:
+    """The state that a run ended in.
+
+    Raises:
+        RunError: It has none, or has not scored its images yet.
+    """
+    path = run.path / CHECKPOINT
+    values: dict[str, object] = {}
+    if path.is_file():
+        async with open_checkpoint(path, AsyncSqliteSaver, holds=HELD_TYPES) as saver:
+            config: RunnableConfig = {"configurable": {"thread_id": "resolve"}}
+            values = (await build_graph(saver).aget_state(config)).values
+    state = ResolveState.model_validate(values) if values else ResolveState()
+    if not state.scores:
+        raise RunError(
+            f"Run {run.run_id} has learned nothing yet: it stopped before its images were scored.",
+            hint="Go on with it first: resume it, or use `Classifier.from_run`.",
+        )
+    return state
+
+
+def lesson_of(state: ResolveState, predictions: tuple[Prediction, ...], context: ResolveContext) -> RunLesson:
+    """What a run teaches.
+
+    An image counts as much as the run is sure of it; a rejected one counts nothing. Where a vision-language
+    model decided, its label counts, as much as that model says it is sure.
+
+    Args:
+        state: Where the run ended.
+        predictions: What it said of each image of the context.
+        context: The run, with these images and no calibration images.
+
+    Raises:
+        RunError: Images are missing, or none counts.
+    """
+    scores = load_array(state.scores, context)
+    count = len(predictions)
+    if len(context.usable) != count or len(scores) < count:
+        gone = next((each for each in context.encoder.failures), None)
+        raise RunError(
+            f"{count - len(context.usable):,} of the run's {count:,} images have no vector any more"
+            + (f", such as {gone.path} ({gone.reason})." if gone else "."),
+            hint="Put the images back where they were, or classify and export again.",
+        )
+    target = class_probabilities(scores[:count], state.temperature).to(torch.float32)
+    index = {name: place for place, name in enumerate(context.classes)}
+    by_vlm = [(row, p) for row, p in enumerate(predictions) if p.decided_by == "vlm" and p.vlm_label in index]
+    for row, p in by_vlm:
+        target[row] = torch.nn.functional.one_hot(torch.tensor(index[p.decision]), len(index))
+    weight = torch.tensor([_weight(p) for p in predictions], dtype=torch.float32)
+    if not bool((weight > 0).any()):
+        raise RunError(
+            f"Run {context.run.run_id} rejected every image: there is nothing to learn from.",
+            hint="Classify images of the listed classes.",
+        )
+    return RunLesson(
+        pool=Lesson(context.vectors, target, weight),
+        guide=guide_of(load_notebook(state.notebook, context), context),
+        labels=len(scores) - count,
+    )
+
+
+def _weight(prediction: Prediction) -> float:
+    if prediction.decided_by == "vlm":
+        return prediction.vlm_confidence or 0.0
+    return 0.0 if prediction.status == "rejected" else prediction.confidence

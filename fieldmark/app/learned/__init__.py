@@ -1,0 +1,1 @@
+"""Takes along what a run learned: writes a classifier, and uses it."""

@@ -1,0 +1,150 @@
+"""Uses the exported classifier of a run: three lines of Python, no language model."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from torch import Tensor
+
+from fieldmark.app.arguments import checked_arguments
+from fieldmark.app.encoding import encode_given
+from fieldmark.app.inputs import Images
+from fieldmark.app.models import choose_models
+from fieldmark.app.stores import name_of, open_stores
+from fieldmark.records import CandidateClass, Prediction
+from fieldmark.records.class_predictions import ClassPredictions
+from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.learned.contest import Way
+from fieldmark.tools.learned.stored import LearnedConfig, load_learned, read_learned
+from fieldmark.tools.runs.events import Progress, no_progress
+
+MOST_CANDIDATES = 10
+"""The most candidates that a prediction lists."""
+
+
+@checked_arguments
+class LearnedClassifier:
+    """What a run learned, ready to label images one by one; the counterpart of `ConceptClassifier`.
+
+    It is no `Classifier`: that one runs the loop on a pool, and asks. Each image is labelled by itself here,
+    whatever others are given with it. A context manager; leaving it closes the stores of vectors.
+
+    Args:
+        folder: What `export_run` or `fieldmark export` wrote.
+        by: "student" or "guide"; the better one on the run's own images where not given.
+        clip: An `Encoder`, or the name of a CLIP model; the one it was made with where not given. Another
+            one, or other weights or preprocessing of the same, are refused.
+        device: "auto", "cpu", "cuda", "mps"; the settings' where not given.
+        home: Where vectors are kept; the settings' where not given.
+        progress: Called with progress events.
+
+    Raises:
+        InputError: The folder holds no export of a run, or a file of it is damaged.
+        ModelError: The CLIP model cannot be loaded, or is not the one it was made with.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        by: Way | None = None,
+        clip: Encoder | str | None = None,
+        device: str | None = None,
+        home: Path | None = None,
+        progress: Progress = no_progress,
+    ) -> None:
+        config = read_learned(Path(folder))
+        self._closing = ExitStack()
+        self._progress = progress
+        try:
+            stores = self._closing.enter_context(open_stores(home))
+            chosen = choose_models(clip=name_of(clip) or config.encoder.name, device=device)
+            self._encoder = stores.encoder_of(clip, chosen.clip, device=chosen.device)
+            self._stored = load_learned(Path(folder), self._encoder)
+        except BaseException:
+            self._closing.close()
+            raise
+        self.config = self._stored.config
+        self.by = by or self.config.best
+
+    config: LearnedConfig
+    """What it is: run, classes, noun, encoder, thresholds."""
+    by: Way
+    """What labels images."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the stores."""
+        self._closing.close()
+
+    def predict(self, images: Images) -> ClassPredictions:
+        """Label images.
+
+        Args:
+            images: Files, folders, PIL images, arrays uint8 `[H, W, 3]` in RGB, or any mix of them in a list.
+
+        Returns:
+            `results` has one result for each image given, in order, those that could not be read included;
+            a folder stands for its files in the order of their names. `predictions` has those that were read.
+
+        Raises:
+            NoImagesError: Not one is usable.
+        """
+        given = encode_given(images, self._encoder, self._progress)
+        return ClassPredictions(
+            run=self.config.run,
+            by=self.by,
+            encoder=self.config.encoder.name,
+            predictions=self._predictions(
+                given.images,
+                self._stored.probabilities(given.vectors, self.by),
+                self._stored.unlisted(given.vectors),
+            ),
+            skipped=given.skipped,
+            passed_over=given.passed_over,
+            inputs=given.inputs,
+        )
+
+    async def apredict(self, images: Images) -> ClassPredictions:
+        """See `predict`, which may be called in a running event loop, too, but holds it up."""
+        return await asyncio.to_thread(self.predict, images)
+
+    def _predictions(
+        self, images: Sequence[ImageFile], p: Tensor, unlisted: Tensor
+    ) -> tuple[Prediction, ...]:
+        classes, config = self.config.classes, self.config
+        best = p.topk(min(MOST_CANDIDATES, len(classes)), dim=1)
+        top = best.values[:, 0]
+        # An image that is not resolved has two candidates at least, however far behind the second one is.
+        left = (p >= config.tau * top[:, None]).sum(1).clamp(min=2)
+        left[top >= 1 - config.risk] = 1
+        left[unlisted] = 0
+        rows = zip(images, left.tolist(), best.indices.tolist(), best.values.tolist(), strict=True)
+        return tuple(
+            Prediction(
+                image=str(image.path),
+                image_hash=image.content_hash,
+                label=classes[index[0]],
+                confidence=min(1.0, values[0]),
+                status="rejected" if not count else "resolved" if count == 1 else "open",
+                candidates=tuple(
+                    CandidateClass(class_name=classes[c], probability=min(1.0, share))
+                    for c, share in list(zip(index, values, strict=True))[: max(1, count)]
+                ),
+                candidates_left=count,
+                rounds=0,
+                runner_up=classes[index[1]],
+            )
+            for image, count, index, values in rows
+        )

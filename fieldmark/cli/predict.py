@@ -1,0 +1,116 @@
+"""`fieldmark predict`: labels images with an exported classifier, of a run or of a concept."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from fieldmark.cli.classify_output import name_some, say_passed_over
+from fieldmark.cli.concept import predict as concepts
+from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.run_options import Json
+from fieldmark.cli.terminal import amount, errors, leave, one_line, print_json, words
+
+if TYPE_CHECKING:
+    from fieldmark.records import Prediction
+    from fieldmark.records.class_predictions import ClassPredictions
+    from fieldmark.records.concept_predictions import ConceptPredictions
+
+
+def predict(
+    export: Annotated[
+        Path,
+        typer.Argument(help="Folder that `export` or `concept export` wrote.", show_default=False),
+    ],
+    paths: Annotated[list[Path], typer.Argument(help="Images, and folders of them.", show_default=False)],
+    by: Annotated[
+        Literal["student", "guide"] | None,
+        typer.Option(
+            help="What labels them. Else what did better on the run's own images.", show_default=False
+        ),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a table to this file, too.")] = None,
+    clip: Annotated[
+        str | None,
+        typer.Option(help="CLIP model, where its files lie elsewhere by now. Must be the same."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps. Else FIELDMARK_DEVICE.")] = None,
+    json: Json = False,
+) -> None:
+    """Label images with what a run or a concept has learned, each by itself; no language model.
+
+    Exit codes: 0 done; 1 every image was rejected; 2 no usable image, a damaged export, or another CLIP model
+    than it was made with.
+    """
+    from fieldmark.tools.concepts.heads.export import FORMAT as HEAD
+    from fieldmark.tools.exports.folder import format_of
+
+    if format_of(export) == HEAD:
+        if by is not None:
+            raise typer.BadParameter("a concept has one classifier.", param_hint="--by")
+        _show_concept(concepts.judged(export, paths, clip=clip, device=device), csv=csv, json=json)
+        return
+    with TerminalProgress("Loading") as progress:
+        from fieldmark.app.learned.classifier import LearnedClassifier
+
+        with LearnedClassifier(export, by=by, clip=clip, device=device, progress=progress) as classifier:
+            found = classifier.predict(list(paths))
+    _show(found, csv=csv, json=json)
+    if all(each.status == "rejected" for each in found.predictions):
+        leave(1)
+
+
+def _show(found: "ClassPredictions", *, csv: Path | None, json: bool) -> None:
+    if csv is not None:
+        from fieldmark.tools.runs.predictions_csv import predictions_csv
+
+        _write(csv, predictions_csv(found.predictions))
+    if json:
+        print_json(found)
+    else:
+        console = words(json=False)
+        for each in found.predictions:
+            console.say(_in_words(each))
+    console = errors()
+    counts = {
+        status: sum(each.status == status for each in found.predictions)
+        for status in ("resolved", "open", "rejected")
+    }
+    said = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    console.say(f"{amount(len(found.predictions), 'image')}: {said}; by the {found.by} of run {found.run}.")
+    name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in found.skipped])
+    say_passed_over(console, found.passed_over)
+
+
+def _in_words(prediction: "Prediction") -> str:
+    """One image on one line: status, confidence, label, file."""
+    label = "none of these" if prediction.status == "rejected" else one_line(prediction.label)
+    return f"{prediction.status:8}  {prediction.confidence:.3f}  {label}  {one_line(prediction.image)}"
+
+
+def _show_concept(found: "ConceptPredictions", *, csv: Path | None, json: bool) -> None:
+    if csv is not None:
+        from fieldmark.tools.runs.csv_table import csv_text
+
+        rows = [
+            [each.image, each.label, f"{each.probability:.6f}", each.decided_by and each.decided_by.text]
+            for each in found.predictions
+        ]
+        _write(csv, csv_text(["image", "label", "probability", "clause"], rows))
+    if json:
+        print_json(found)
+    else:
+        console = words(json=False)
+        for each in found.predictions:
+            console.say(concepts.in_words(each))
+    concepts.summarise(found)
+
+
+def _write(path: Path, text: str) -> None:
+    from fieldmark.cache.folders import write_whole
+    from fieldmark.errors import InputError
+
+    try:
+        write_whole(path, (text.encode("utf-8", "replace"),))
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.", hint="Give another file.") from error

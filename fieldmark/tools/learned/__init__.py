@@ -1,0 +1,1 @@
+"""What a run learned, as a classifier that needs no language model: fitted, calibrated, stored."""

@@ -1,0 +1,133 @@
+"""Student and field guide compete on images that they were not made from, which set thresholds, too."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from fieldmark.records import Record
+from fieldmark.tools.learned.class_means import ClassMeans
+from fieldmark.tools.learned.student import DECAYS, Lesson, LinearStudent, fit_students
+from fieldmark.tools.scoring.inductive import InductiveGuide
+
+Way = Literal["student", "guide"]
+"""A way of scoring."""
+STUDENT: Way = "student"
+GUIDE: Way = "guide"
+MOST_COMPETING = 6_000
+"""The most images that students are cross-fitted on; of a larger pool so many are drawn."""
+MOST_REFERENCE = 1_000
+"""The most images of the pool that the field guide's scores are centred by."""
+_TEMPERATURES = torch.logspace(-2, 2, 161)
+
+
+class HeldOutResult(Record):
+    """How a way of scoring did on images of the pool that it was not made from."""
+
+    agreement: float = Field(ge=0, le=1)
+    """Share of images whose label is the run's, each weighing by how sure the run is."""
+    temperature: float = Field(gt=0)
+    """What its scores are divided by, so that its probabilities are nearest to the run's."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """All that comes of a pool.
+
+    Attributes:
+        student: Fitted on the whole pool.
+        decay: Its penalty, chosen by cross-fitting.
+        guide: The field guide, centred by the pool.
+        means: Mean vector of each class.
+        contenders: How "student" and "guide" did.
+        best: The better of them.
+        farthest: Distance to the nearest mean from which an image is of no class; None rejects none.
+    """
+
+    student: LinearStudent
+    decay: float
+    guide: InductiveGuide
+    means: ClassMeans
+    contenders: Mapping[Way, HeldOutResult]
+    best: Way
+    farthest: float | None
+
+
+def learn(lesson: Lesson, guide: Callable[[Tensor], InductiveGuide], *, reject: float) -> Learned:
+    """Fit a student, and find out whether it or the field guide does better on images that it did not see.
+
+    The pool is halved twice over, class by class; each half is labelled by what the other one makes. The
+    student's decay is the one whose probabilities on the other half are nearest to the run's.
+
+    Args:
+        lesson: The pool, by a run.
+        guide: The field guide, centred by image vectors [R, D].
+        reject: Share of the run's own images of listed classes that may be rejected.
+    """
+    rows = _drawn(lesson, MOST_COMPETING)
+    pool = lesson.rows(rows)
+    half = _halves(pool)
+    students = pool.target.new_zeros(len(DECAYS), *pool.target.shape)
+    guided = torch.zeros_like(pool.target)
+    distance = torch.zeros_like(pool.weight)
+    for fold in (0, 1):
+        own, other = (half == fold).nonzero()[:, 0], (half != fold).nonzero()[:, 0]
+        train = pool.rows(other)
+        for place, student in enumerate(fit_students(train)):
+            students[place, own] = student.scores(pool.vectors[own])
+        guided[own] = guide(_reference(train.vectors)).scores(pool.vectors[own])
+        distance[own] = ClassMeans.of(train).distance(pool.vectors[own])
+    tuned = [calibrated(scores, pool) for scores in students]
+    chosen = min(range(len(DECAYS)), key=lambda place: tuned[place][1])
+    contenders: dict[Way, HeldOutResult] = {
+        STUDENT: HeldOutResult(agreement=_agreement(students[chosen], pool), temperature=tuned[chosen][0]),
+        GUIDE: HeldOutResult(agreement=_agreement(guided, pool), temperature=calibrated(guided, pool)[0]),
+    }
+    listed = distance[pool.weight > 0]
+    return Learned(
+        student=fit_students(lesson, DECAYS[: chosen + 1])[-1],
+        decay=DECAYS[chosen],
+        guide=guide(_reference(lesson.vectors)),
+        means=ClassMeans.of(lesson),
+        contenders=contenders,
+        best=max(contenders, key=lambda way: contenders[way].agreement),
+        farthest=float(listed.quantile(1 - reject)) if reject > 0 and len(listed) else None,
+    )
+
+
+def calibrated(scores: Tensor, lesson: Lesson) -> tuple[float, float]:
+    """The temperature that brings scores [N, C] nearest to the run's probabilities, and the cross-entropy."""
+    share = lesson.weight / lesson.weight.sum().clamp(min=1e-9)
+
+    def cross_entropy(temperature: float) -> float:
+        return -float(share @ (lesson.target * (scores / temperature).log_softmax(1)).sum(1))
+
+    best = min(_TEMPERATURES.tolist(), key=cross_entropy)
+    return best, cross_entropy(best)
+
+
+def _agreement(scores: Tensor, lesson: Lesson) -> float:
+    same = (scores.argmax(1) == lesson.target.argmax(1)).to(torch.float32)
+    return min(1.0, float((lesson.weight * same).sum() / lesson.weight.sum().clamp(min=1e-9)))
+
+
+def _drawn(lesson: Lesson, most: int) -> Tensor:
+    order = torch.randperm(len(lesson.weight), generator=torch.Generator().manual_seed(0))
+    return order[:most].sort().values
+
+
+def _halves(lesson: Lesson) -> Tensor:
+    """A half (0 or 1) for each image [N]: the images of each label by turns."""
+    order = torch.randperm(len(lesson.weight), generator=torch.Generator().manual_seed(1))
+    by_label = order[lesson.target.argmax(1)[order].argsort(stable=True)]
+    half = torch.empty_like(by_label)
+    half[by_label] = torch.arange(len(by_label)) % 2
+    return half
+
+
+def _reference(vectors: Tensor) -> Tensor:
+    order = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(2))
+    return vectors[order[:MOST_REFERENCE]]

@@ -1,0 +1,201 @@
+"""The folder that a run's classifier is kept in: `config.json` and one safetensors file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from fieldmark.errors import InputError
+from fieldmark.reading import read_bytes
+from fieldmark.records import Record
+from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.exports.encoder_stamp import EncoderStamp
+from fieldmark.tools.exports.folder import MOST_BYTES, damaged, first_words, hashes, read_verified
+from fieldmark.tools.learned.class_means import ClassMeans
+from fieldmark.tools.learned.contest import GUIDE, STUDENT, HeldOutResult, Learned, Way
+from fieldmark.tools.learned.student import LinearStudent
+from fieldmark.tools.scoring.inductive import InductiveGuide
+
+CONFIG, ARRAYS = "config.json", "classifier.safetensors"
+FORMAT = "fieldmark.classifier/1"
+
+
+class LearnedConfig(Record):
+    """What an exported classifier of a run is, and what it needs; `config.json`."""
+
+    format: Literal["fieldmark.classifier/1"] = FORMAT
+    run: str
+    """Id of the run."""
+    created: str
+    """When it was exported; ISO 8601, UTC."""
+    classes: tuple[str, ...] = Field(min_length=2)
+    noun: str
+    encoder: EncoderStamp
+    logit_scale: float = Field(gt=0)
+    name_weight: float | None = None
+    reference: Literal["encoder", "pool"]
+    """Which images centre the field guide: the encoder's own, or some of the pool."""
+    contenders: dict[Way, HeldOutResult]
+    best: Way
+    """Which one labels images where nothing is said."""
+    decay: float = Field(gt=0)
+    """The student's penalty on squared weights."""
+    reject: float = Field(ge=0, lt=0.5)
+    """Share of images of listed classes that may be rejected, as measured on the pool."""
+    farthest: float | None = None
+    """Distance to the nearest class mean from which an image is of no listed class; None rejects none."""
+    risk: float = Field(gt=0, lt=1)
+    """An image is resolved where its label is wrong with at most this probability."""
+    tau: float = Field(gt=0, le=1)
+    """A class stays a candidate while its probability is at least tau times the best."""
+    images: int
+    """Images of the pool that it learned from."""
+    labels: int
+    """Labelled images that calibrated the run."""
+    files: dict[str, str]
+    """File name → SHA-256 of what labels images."""
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if set(self.contenders) != {STUDENT, GUIDE}:
+            raise ValueError("contenders must be student and guide")
+        return self
+
+
+@dataclass(frozen=True)
+class StoredClassifier:
+    """A run's classifier, read back.
+
+    Attributes:
+        config: What it is.
+        student: The linear student.
+        guide: The inductive field guide.
+        means: Mean vector of each class.
+    """
+
+    config: LearnedConfig
+    student: LinearStudent
+    guide: InductiveGuide
+    means: ClassMeans
+
+    def probabilities(self, vectors: Tensor, by: Way | None = None) -> Tensor:
+        """Calibrated class probabilities [N, C] of unit image vectors [N, D].
+
+        Args:
+            vectors: The vectors.
+            by: "student" or "guide"; the better one on the pool where not given.
+        """
+        by = by or self.config.best
+        scores = (self.student if by == STUDENT else self.guide).scores(vectors)
+        return (scores / self.config.contenders[by].temperature).softmax(1)
+
+    def unlisted(self, vectors: Tensor) -> Tensor:
+        """Which images are farther from every class than images of listed classes are [N] bool."""
+        farthest = self.config.farthest
+        return self.means.distance(vectors) > (float("inf") if farthest is None else farthest)
+
+
+def arrays_of(learned: Learned) -> bytes:
+    """The content of the safetensors file."""
+    guide = learned.guide
+    return save_tensors({
+        "student.weight": learned.student.weight.contiguous(),
+        "student.bias": learned.student.bias.contiguous(),
+        "guide.values": guide.values.contiguous(),
+        "guide.counts": guide.counts.contiguous(),
+        "guide.names": guide.names.contiguous(),
+        "guide.reference": guide.reference.contiguous(),
+        "means.vectors": learned.means.means.contiguous(),
+        "means.images": learned.means.images.contiguous(),
+    })  # fmt: skip
+
+
+def written(config: LearnedConfig, arrays: bytes, more: Mapping[str, bytes]) -> dict[str, bytes]:
+    """All files by name, `config.json` with the hashes first.
+
+    Args:
+        config: What it is; its `files` are filled in.
+        arrays: From `arrays_of`.
+        more: Files that people read; they may be edited.
+    """
+    full = config.model_copy(update={"files": hashes({ARRAYS: arrays})})
+    return {CONFIG: (full.model_dump_json(indent=1) + "\n").encode(), ARRAYS: arrays, **more}
+
+
+def read_learned(folder: Path) -> LearnedConfig:
+    """What an exported classifier of a run is.
+
+    Raises:
+        InputError: The folder holds none, or its configuration is damaged.
+    """
+    path = folder / CONFIG
+    try:
+        return LearnedConfig.model_validate(json.loads(read_bytes(path, most=MOST_BYTES)))
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder} holds no exported classifier: {CONFIG} is missing.",
+            hint="Give the folder that `export_run` or `fieldmark export` wrote.",
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(path, first_words(error)) from None
+
+
+def load_learned(folder: Path, encoder: Encoder) -> StoredClassifier:
+    """Load an exported classifier for use with an encoder.
+
+    Raises:
+        InputError: The folder holds none, or a file of it is damaged.
+        ModelError: It was made with another encoder, or another preprocessing of the same.
+    """
+    config = read_learned(folder)
+    config.encoder.check(
+        encoder,
+        what=f"The classifier of run {config.run}",
+        again="classify and export again with this encoder",
+    )
+    path = folder / ARRAYS
+    data = read_verified(path, config.files.get(ARRAYS))
+    try:
+        return _assembled(load_tensors(data), config)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise damaged(path, first_words(error)) from None
+
+
+def _assembled(arrays: dict[str, Tensor], config: LearnedConfig) -> StoredClassifier:
+    classes, width = len(config.classes), config.encoder.width
+    values, counts = arrays["guide.values"], arrays["guide.counts"]
+    shapes = {
+        "student.weight": (classes, width),
+        "student.bias": (classes,),
+        "guide.values": (*counts.shape[1:], width),
+        "guide.counts": (classes, *values.shape[:2]),
+        "guide.names": (classes, width),
+        "guide.reference": (len(arrays["guide.reference"]), width),
+        "means.vectors": (classes, width),
+        "means.images": (classes,),
+    }
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape or not bool(arrays[name].isfinite().all()):
+            raise ValueError(f"{name} has an impossible shape or numbers")
+    if not len(arrays["guide.reference"]):
+        raise ValueError("guide.reference is empty")
+    return StoredClassifier(
+        config=config,
+        student=LinearStudent(arrays["student.weight"], arrays["student.bias"]),
+        guide=InductiveGuide(
+            values=values,
+            counts=counts,
+            names=arrays["guide.names"],
+            reference=arrays["guide.reference"],
+            scale=config.logit_scale,
+            name_weight=config.name_weight,
+        ),
+        means=ClassMeans(arrays["means.vectors"], arrays["means.images"]),
+    )
