@@ -4,10 +4,12 @@ import math
 from collections.abc import Sequence
 
 from fieldmark.agents.resolve.options import ResolveOptions
-from fieldmark.errors import ClassNamesError, InputError
+from fieldmark.errors import ClassNamesError, InputError, RunError
 from fieldmark.records import PromptBook
 from fieldmark.records.names import near_note
 from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.run import manifest_of_stop
 from fieldmark.tools.scoring.books import check_weights
 
 
@@ -47,6 +49,38 @@ def check_loop(options: ResolveOptions, *, has_book: bool, calibrated: bool) -> 
         raise InputError(
             f"Top-k candidates with k = {options.k} leave nothing to tell apart.",
             hint="Give k of at least 2.",
+        )
+
+
+def check_labels(options: ResolveOptions, *, labelled: bool) -> None:
+    """Refuse labels of the pool's own images where the rule cannot use them.
+
+    Raises:
+        InputError: The rule is another than the evidence rule.
+    """
+    if labelled and options.rule != "evidence":
+        raise InputError(
+            f"Labels are of no use to the rule {options.rule!r}.",
+            hint="Choose the evidence rule, or leave the labels out.",
+            field="labels",
+        )
+
+
+def check_ended(run: RunFolder | None, *, asks: bool) -> None:
+    """Refuse to score a run anew, where nothing may be asked, that has not come to an end.
+
+    Raises:
+        RunError: There is no such run, or it was interrupted.
+    """
+    if asks:
+        return
+    stopped = manifest_of_stop(run) if run else None
+    if stopped is None or stopped.stop_reason in ("failed", "interrupted"):
+        raise RunError(
+            f"Run {run.run_id} has not ended."
+            if run
+            else "Nothing can be asked, and there is no earlier run.",
+            hint="Go on with it first." if run else "Let models be asked, or name a run.",
         )
 
 

@@ -15,12 +15,13 @@ from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.app.arguments import checked_arguments
-from fieldmark.app.checks import check_book, check_calibration, check_loop
+from fieldmark.app.checks import check_book, check_calibration, check_ended, check_labels, check_loop
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, check_classes, find_given, images_hash, names_of
+from fieldmark.app.labels import Labels, label_counts, label_numbers, read_labels
 from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.noun import Settled, settle_noun
-from fieldmark.app.resolution import Resolution, counts_of_open
+from fieldmark.app.resolution import UNANSWERED, Resolution, run_counts
 from fieldmark.app.resuming import arguments_of
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores, open_vlm
 from fieldmark.app.tree import ASK, GivenTree, check_tree, settle_tree
@@ -38,15 +39,12 @@ from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.llm.scripted import scripted_notes
 from fieldmark.tools.runs.events import Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.labels import append_labels, read_given
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.runs.run import open_run
 from fieldmark.tools.runs.unchanged import check_unchanged
 
 KIND = "classify"
-UNANSWERED = (
-    "No question was answered: see what the endpoint can do with `fieldmark doctor` "
-    "(`probe_endpoint` in Python)."
-)
 
 
 @checked_arguments
@@ -72,6 +70,8 @@ class Classifier:
         limits: The most that may be spent.
         cache: "use" it, "refresh" every answer, or leave it "off".
         calibration: A folder of labelled images, one folder per class, for conformal candidates.
+        labels: What people said of images, for the evidence rule: a CSV file, a folder per class, a mapping.
+        asks: False asks no model anything: an earlier run is scored anew with what it knows.
         device: "auto", "cpu", "cuda", "mps"; the settings' where not given.
         home: Where answers and vectors are kept; the settings' where not given.
         out: Where run folders go.
@@ -96,6 +96,8 @@ class Classifier:
     limits: UsageLimits = field(default_factory=UsageLimits)
     cache: Literal["use", "refresh", "off"] = "use"
     calibration: Path | str | None = None
+    labels: Labels | None = None
+    asks: bool = True
     device: str | None = None
     home: Path | None = None
     out: Path = Path("runs")
@@ -108,6 +110,7 @@ class Classifier:
         self.classes = check_classes(self.classes)
         self.tree = check_tree(self.tree, self.classes)
         check_loop(self.options, has_book=self.book is not None, calibrated=self.calibration is not None)
+        check_labels(self.options, labelled=self.labels is not None)
         if self.vlm_base_url and not self.vlm:
             raise SettingsError(
                 "An endpoint for a vision-language model was given, but no model.",
@@ -149,6 +152,8 @@ class Classifier:
         if earlier:
             now = {**self._hashes(found, calibration), **self._deciding()}
             check_unchanged(earlier, now, images=found.images)
+        check_ended(earlier, asks=self.asks)
+        labels = () if self.labels is None else read_labels(self.labels, found.images, self.classes)
         chosen = self._chosen(earlier)
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
@@ -166,6 +171,8 @@ class Classifier:
                 ) as opened:
                     run, stopped = opened.folder, opened.stopped
                     keep_copies(found.images, run.path / COPIES)
+                    append_labels(run, labels)
+                    labels = read_given(run, self.classes)
                     scripted = scripted_notes(llm.model if llm else None, name_of(self.vlm))
                     notes = list(opened.uncounted)
 
@@ -174,7 +181,9 @@ class Classifier:
                             run,
                             encoder,
                             images=found.images,
-                            language_model=describe_model(llm),
+                            language_model=describe_model(llm)
+                            if llm or not stopped
+                            else stopped.language_model,
                             prompts=prompt_hashes(),
                             usage=llm.usage if llm else Usage(),
                             vision_model=describe_model(vlm) if vlm else {},
@@ -202,6 +211,7 @@ class Classifier:
                         options=self._started_options().model_copy(update={"noun": noun.noun}),
                         book=self.book,
                         tree=tree,
+                        labels=label_numbers(labels, self.classes),
                         calibration=calibration,
                         progress=self.progress,
                     )
@@ -212,22 +222,12 @@ class Classifier:
                         reason = "unanswered"
                         notes.append(f"{UNANSWERED} The first complaint: {complaint}")
                     asked_vlm = vlm is not None and (vlm.usage.requests > 0 or vlm.usage.cached > 0)
-                    as_it_was = stopped and stopped.stop_reason == reason and not asked_vlm
-                    if stopped and as_it_was and not encoder.usage.distinct_texts:
-                        return Resolution(tuple(run.read_predictions()), stopped, run.path, names)
                     predictions = tuple(run.read_predictions())
-                    last = state.history[-1]
-                    manifest = conclude(
-                        reason,
-                        {
-                            "resolved": last.resolved,
-                            "open": last.open,
-                            "rejected": last.rejected,
-                            "rounds": state.round,
-                            "questions": last.questions,
-                            **counts_of_open(predictions, state.looks_kept_back),
-                        },
-                    )
+                    counts = run_counts(state, predictions) | label_counts(labels)
+                    as_it_was = stopped and (stopped.stop_reason, stopped.counts) == (reason, counts)
+                    if stopped and as_it_was and not asked_vlm and not encoder.usage.distinct_texts:
+                        return Resolution(predictions, stopped, run.path, names)
+                    manifest = conclude(reason, counts)
         return Resolution(predictions, manifest, run.path, names)
 
     def estimate(self, images: Images | None = None) -> CallEstimate:
@@ -266,7 +266,7 @@ class Classifier:
     async def _model(self, stores: Stores, chosen: ChosenModels) -> AsyncIterator[AskedModel | None]:
         answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
         options = self._started_options()
-        asks = options.start == "descriptors" or options.max_rounds > 0 or self.tree == ASK
+        asks = self.asks and (options.start == "descriptors" or options.max_rounds > 0 or self.tree == ASK)
         if asks and chosen.llm is None:
             raise SettingsError(
                 "No language model is named.",
@@ -292,7 +292,7 @@ class Classifier:
     async def _vlm(
         self, stores: Stores, chosen: ChosenModels, llm: AskedModel | None
     ) -> AsyncIterator[AskedModel | None]:
-        if self.vlm is None:
+        if self.vlm is None or not self.asks:
             yield None
             return
         answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers

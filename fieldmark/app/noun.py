@@ -44,10 +44,12 @@ async def settle_noun(
         QuestionFailed: The endpoint gave no answer, which another day may bring. Another noun after a
             resume would ask and search anew, so that there is none yet.
     """
-    if given is not None or llm is None:
-        return Settled(noun=given or plain)
+    if given is not None:
+        return Settled(noun=given)
     if (run.path / SETTLED).is_file():
         return run.read(SETTLED, Settled)
+    if llm is None:
+        return Settled(noun=plain)
     try:
         settled = Settled(noun=(await llm.ask(ask_noun(classes))).value.noun)
     except QuestionFailed as error:

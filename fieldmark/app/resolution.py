@@ -14,6 +14,12 @@ from fieldmark.records.tables import data_frame, html_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fieldmark.agents.resolve.state import ResolveState
+
+UNANSWERED = (
+    "No question was answered: see what the endpoint can do with `fieldmark doctor` "
+    "(`probe_endpoint` in Python)."
+)
 SMALL = 0.05
 """Contributions below this are summed."""
 
@@ -39,6 +45,19 @@ def counts_of_open(predictions: Sequence[Prediction], kept_back: int) -> dict[st
         "vlm_none": none,
         "vlm_failed": failed - kept_back,
         "vlm_kept_back": kept_back,
+    }
+
+
+def run_counts(state: "ResolveState", predictions: Sequence[Prediction]) -> dict[str, int]:
+    """What came of a run, in numbers."""
+    last = state.history[-1]
+    return {
+        "resolved": last.resolved,
+        "open": last.open,
+        "rejected": last.rejected,
+        "rounds": state.round,
+        "questions": last.questions,
+        **counts_of_open(predictions, state.looks_kept_back),
     }
 
 

@@ -17,6 +17,7 @@ from fieldmark.cli import (
     demo,
     doctor,
     export,
+    label,
     optimize,
     predict,
     sort,
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
     app.command(name="sort")(sort.sort)
     app.command(name="export")(export.export)
     app.command(name="predict")(predict.predict)
+    app.command(name="label")(label.label)
     app.command(name="optimize")(optimize.optimize)
     app.add_typer(methods_table.commands(), name="eval")
     app.add_typer(book.commands(), name="book")

@@ -1,15 +1,13 @@
 """`fieldmark classify`: tells look-alike classes apart in the user's own images."""
 
-import shlex
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from fieldmark.cli.classify_output import as_json, show, show_estimate
-from fieldmark.cli.exit_codes import resumable
+from fieldmark.cli.classify_run import again, run
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import RUN, Out, Report, RunJson, asking
 from fieldmark.cli.terminal import leave, print_json, words
@@ -17,11 +15,10 @@ from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
     from fieldmark.agents.resolve.options import ResolveOptions
-    from fieldmark.app import Classifier, Resolution
+    from fieldmark.app import Classifier
     from fieldmark.records import PromptBook
 
 DONE, NOTHING_USABLE, STOPPED = 0, 1, 3
-PLAIN_TABLE: Mapping[str, Any] = {"top_k": 1, "all_classes": False}
 _LOOP = "The loop"
 _SPENDING = "Spending"
 
@@ -132,6 +129,24 @@ def classify(
             help="conformal: labelled images, one folder a class.", show_default=False, rich_help_panel=_LOOP
         ),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="evidence: labels of some of the images; a CSV file with image and label (such as a run's "
+            "labels.csv), or a folder with one folder per class.",
+            show_default=False,
+            rich_help_panel=_LOOP,
+        ),
+    ] = None,
+    ask_labels: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="evidence: images to name in the end whose labels would help most (ask.csv).",
+            show_default="20",
+            rich_help_panel=_LOOP,
+        ),
+    ] = None,
     max_rounds: Annotated[
         int | None,
         typer.Option(min=0, help="Rounds of follow-up questions.", show_default="6", rich_help_panel=_LOOP),
@@ -203,10 +218,11 @@ def classify(
     """
     fixed: dict[str, Any] = {
         "clip": clip, "noun": noun, "device": device, "calibration": calibration, "tree": tree,
+        "labels": labels,
     }  # fmt: skip
     loop: dict[str, Any] = {
         "start": start, "rule": rule, "ask": ask, "candidates": candidates,
-        "k": k, "tau": tau, "alpha": alpha, "risk": risk, "max_rounds": max_rounds,
+        "k": k, "tau": tau, "alpha": alpha, "risk": risk, "ask_labels": ask_labels, "max_rounds": max_rounds,
     }  # fmt: skip
     limits = given(max_calls=max_calls, max_tokens=max_tokens, max_cost=max_cost)
     if no_cache and refresh:
@@ -336,11 +352,14 @@ def refuse_idle(
                 f"--{name} is of no use to {rule} candidates.",
                 hint=f"Leave it out, or choose --candidates {its_rule}.",
             )
-    if "risk" in loop and loop.get("rule") != "evidence" and not tree:
-        raise InputError(
-            "--risk is of no use to this rule.",
-            hint="Leave it out, choose --rule evidence, or give a --tree.",
-        )
+    for name in ("risk", "ask_labels"):
+        if name in loop and loop.get("rule") != "evidence" and not (tree and name == "risk"):
+            raise InputError(
+                f"--{name.replace('_', '-')} is of no use to this rule.",
+                hint="Leave it out, choose --rule evidence, or give a --tree."
+                if name == "risk"
+                else "Leave it out, or choose --rule evidence.",
+            )
     if book is not None and loop.get("start") in ("names", "descriptors"):
         raise InputError(
             f"A run that starts from {loop['start']} uses none of a book's prompts.",
@@ -370,29 +389,3 @@ def refuse_with_resume(options: dict[str, Any]) -> None:
             f"{named[0].upper()}{named[1:]} cannot be given with --resume: the run keeps its own.",
             hint="Leave that out, or start a new run.",
         )
-
-
-def run(classifier: "Classifier", progress: TerminalProgress, table: Mapping[str, Any]) -> "Resolution":
-    """Classify, and write table and report; Ctrl-C leaves a run to be resumed."""
-    with resumable(progress, partial(again, table=table)):
-        resolution = classifier.resolve()
-        from fieldmark.app.sorting import write_label_table
-        from fieldmark.tools.runs.folder import RunFolder
-
-        if table != PLAIN_TABLE:
-            write_label_table(RunFolder(resolution.run), **table)
-        if classifier.report:
-            from fieldmark.evals.report import write_classify_report
-
-            progress.stage("Writing the report")
-            write_classify_report(RunFolder(resolution.run), resolution.manifest)
-    return resolution
-
-
-def again(folder: Path, table: Mapping[str, Any] = PLAIN_TABLE) -> str:
-    """The command that goes on with a run, with the same columns in its table."""
-    parent = folder.parent
-    where = "" if parent == Path("runs") else f" --out {shlex.quote(str(parent))}"
-    columns = f" --top-k {table['top_k']}" if table["top_k"] > 1 else ""
-    columns += " --all-classes" if table["all_classes"] else ""
-    return f"fieldmark classify --resume {shlex.quote(folder.name)}{where}{columns}"

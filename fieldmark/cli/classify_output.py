@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from fieldmark.agents.resolve.estimate import CallEstimate
     from fieldmark.app import Resolution
     from fieldmark.evals.metrics.graded import GradedError
-    from fieldmark.records import Prediction
+    from fieldmark.records import ImageToLabel, Prediction
 
 MOST_LISTED = 5
 """The most open images, and the most skipped files, that are named on the terminal."""
@@ -48,6 +48,8 @@ def as_json(resolution: "Resolution") -> dict[str, Any]:
         "groups": dict(Counter(p.coarse_label for p in resolution.predictions if p.coarse_label)),
         "skipped": [skipped.model_dump(mode="json") for skipped in resolution.skipped],
         "passed_over": dict(manifest.passed_over),
+        "labels": manifest.counts.get("labels", 0),
+        "ask": [image.model_dump(mode="json") for image in to_label(resolution)],
         "notes": list(manifest.notes),
     }
 
@@ -74,6 +76,8 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
         console.say(said)
     if grouped := counts.get("coarse", 0):
         console.say(f"Of the open images {grouped:,} lie within one group.")
+    if said := labels_in_words(counts):
+        console.say(said)
     for note in manifest.notes:
         console.say(note, "bold red")
     name_some(console, "Open", [in_words(p) for p in resolution.predictions if p.status == "open"])
@@ -83,6 +87,11 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
     console.say(f"Predictions: {folder / 'predictions.csv'}")
     console.say(f"Report: {report}" if report.is_file() else f"Run: {folder}")
     console.say(f"Sort the images into folders: fieldmark sort {shlex.quote(str(folder))} --into DIR")
+    if asked := to_label(resolution):
+        console.say(f"{amount(len(asked), 'label')} would help most, of the images in {folder / 'ask.csv'}.")
+        console.say(f"Give them with: fieldmark label {shlex.quote(str(folder))}")
+    if not again:
+        return
     if manifest.stop_reason == "budget":
         console.say(f"Go on with a higher limit: {again} --max-calls …")
     elif manifest.stop_reason == "endpoint":
@@ -119,6 +128,26 @@ def spent(resolution: "Resolution", failures: Counter[str]) -> str:
         cost = "cost unknown" if usage.cost is None else f"cost {usage.cost:.4g}"
         said += f"; {usage.prompt_tokens + usage.completion_tokens:,} tokens, {cost}"
     return said + "."
+
+
+def labels_in_words(counts: Mapping[str, int]) -> str:
+    """One line on the labels that were used; empty where there were none."""
+    if "labels" not in counts:
+        return ""
+    said = f"Used {amount(counts['labels'], 'label')}"
+    if counts["labels_none"]:
+        said += f"; {amount(counts['labels_none'], 'image')} labelled as none of the classes"
+    if counts["labels_cannot_tell"]:
+        said += f"; {amount(counts['labels_cannot_tell'], 'image')} could not be told"
+    return f"{said}."
+
+
+def to_label(resolution: "Resolution") -> "list[ImageToLabel]":
+    """The images whose labels would help most."""
+    from fieldmark.tools.runs.folder import RunFolder
+    from fieldmark.tools.runs.labels import read_ask
+
+    return read_ask(RunFolder(resolution.run))
 
 
 def vlm_in_words(resolution: "Resolution") -> str:

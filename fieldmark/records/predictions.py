@@ -44,7 +44,7 @@ class Prediction(Record):
     label: str
     confidence: float = Field(ge=0, le=1)
     calibrated: bool = False
-    """True only where labelled calibration images set the scale of the confidence."""
+    """True only where labels set the scale of the confidence."""
     status: Status
     candidates: tuple[CandidateClass, ...]
     """The likeliest classes left, best first (the best one alone where none is left)."""
@@ -69,8 +69,9 @@ class Prediction(Record):
     """Of an open image: the smallest branch of the tree that it is surely in; None where there is none."""
     coarse_probability: float | None = Field(default=None, ge=0, le=1)
     """Probability of that branch: those of its classes together."""
-    decided_by: Literal["loop", "vlm"] = "loop"
-    """Whose label `decision` is: the loop's, or that of a vision-language model that saw the open image."""
+    decided_by: Literal["loop", "vlm", "label"] = "loop"
+    """Whose label `decision` is: the loop's, that of a vision-language model that saw the open image, or one
+    that a person gave. An image that a person said shows none of the classes is rejected."""
     vlm_label: str | None = None
     """What the vision-language model chose; None where it was not asked, chose none, or did not answer."""
     vlm_confidence: float | None = Field(default=None, ge=0, le=1)
@@ -127,6 +128,29 @@ def counts_by_label(predictions: Iterable[Prediction]) -> list[LabelCount]:
         count.open += p.status == "open"
         count.by_vlm += p.decided_by == "vlm"
     return sorted(found.values(), key=lambda each: (-each.images, each.label))
+
+
+class ImageToLabel(Record):
+    """An image whose label would help."""
+
+    image: str
+    """Path or name of the image as the user gave it."""
+    image_hash: str
+    guess: str
+    """The likeliest class."""
+    candidates: tuple[str, ...]
+    """The likeliest classes, best first."""
+    why: str
+
+
+class GivenLabel(Record):
+    """What a person said of an image: its class, or one of two other answers."""
+
+    image: str
+    image_hash: str
+    answer: Literal["class", "none of these", "cannot tell"]
+    label: str | None = None
+    """The class, where that is the answer."""
 
 
 class Unread(Record):

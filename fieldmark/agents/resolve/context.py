@@ -1,6 +1,7 @@
 """What a resolve run needs and a checkpoint never holds: tools, images, stores, options."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -32,6 +33,8 @@ class ResolveContext:
         options: The choices of the loop.
         book: Prompts given by the user, if any.
         tree: The tree over the classes whose branches stand in for open images; None for none.
+        labels: What people said of images: content hash → class number, `NONE_OF_THESE` or `CANNOT_TELL`; by
+            the evidence rule it counts.
         calibration: Labelled images for conformal candidates, if any; they pass through the same loop.
         progress: Shows progress.
         slots: Lets as many questions pass at a time as the model takes; here, as LangGraph's own limit would
@@ -48,6 +51,7 @@ class ResolveContext:
     vlm: LanguageModel | None = None
     book: PromptBook | None = None
     tree: ClassTree | None = None
+    labels: Mapping[str, int] = field(default_factory=dict)
     calibration: tuple[ImageFile, ...] = ()
     progress: Progress = no_progress
     slots: asyncio.Semaphore = field(init=False, repr=False)
@@ -72,6 +76,11 @@ class ResolveContext:
     def usable(self) -> tuple[ImageFile, ...]:
         """The images that have a vector; the others are named by the encoder's failures."""
         return tuple(i for i, ok in zip(self.images, self._encoded.ok.tolist(), strict=False) if ok)
+
+    @cached_property
+    def labels_hash(self) -> str:
+        """Hash of the labels; "" without any."""
+        return self.arrays.put_json(dict(sorted(self.labels.items()))) if self.labels else ""
 
     @cached_property
     def usable_calibration(self) -> tuple[ImageFile, ...]:

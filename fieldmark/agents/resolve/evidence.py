@@ -15,6 +15,7 @@ from fieldmark.tools.books.templates import IMAGENET_7, fill
 from fieldmark.tools.scoring.books import book_scores
 from fieldmark.tools.scoring.evidence.combine import Evidence, combine
 from fieldmark.tools.scoring.evidence.fit import fits, unlisted
+from fieldmark.tools.scoring.evidence.labels import NONE_OF_THESE, with_labels
 from fieldmark.tools.scoring.evidence.names import NameView
 from fieldmark.tools.scoring.field_guide import FieldGuide, value_cosines
 from fieldmark.tools.scoring.prototype import ensemble_scores
@@ -34,6 +35,8 @@ class WeighedEvidence:
         table: The table rule's result, steered by the names; None without a guide.
         fit: How well the best listed class fits each image [N] float32; see `fit.fits`.
         unlisted: Probability that an image is of no listed class [N] float32.
+        labelled: Images that a person said something of [n] int64.
+        labels: What was said [n] int64: a class, `NONE_OF_THESE` or `CANNOT_TELL`.
     """
 
     evidence: Evidence
@@ -41,6 +44,8 @@ class WeighedEvidence:
     table: TableResult | None
     fit: Tensor
     unlisted: Tensor
+    labelled: Tensor
+    labels: Tensor
 
 
 def weighed(notebook: str, context: ResolveContext) -> WeighedEvidence:
@@ -74,9 +79,25 @@ def _weigh(notebook: Notebook, context: ResolveContext) -> WeighedEvidence:
         )
     votes = None if guide is None else _TableVotes(guide, context)
     evidence = combine(context.vectors, names, votes, attributes=attributes)
+    rows, labels = _labelled(context)
+    evidence = with_labels(evidence, context.vectors, rows, labels)
     table = None if votes is None else votes.steered
     fit = fits(evidence, table, context.vectors, context.encoder.reference)
-    return WeighedEvidence(evidence, guide, table, fit, unlisted(fit))
+    none = unlisted(fit)
+    none[rows[labels >= 0]] = 0.0
+    none[rows[labels == NONE_OF_THESE]] = 1.0
+    return WeighedEvidence(evidence, guide, table, fit, none, rows, labels)
+
+
+def _labelled(context: ResolveContext) -> tuple[Tensor, Tensor]:
+    """The usable images that a person said something of [n], and what [n]."""
+    said = [
+        (row, label)
+        for row, image in enumerate(context.usable)
+        if (label := context.labels.get(image.content_hash)) is not None
+    ]
+    both = torch.tensor(said, dtype=torch.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
 
 
 def _name_views(notebook: Notebook, context: ResolveContext) -> tuple[NameView, ...]:

@@ -11,6 +11,7 @@ from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.evidence import WeighedEvidence, weighed
 from fieldmark.agents.resolve.rescoring import ScoredTable, tabulated
 from fieldmark.agents.resolve.state import Look
+from fieldmark.agents.resolve.to_label import images_to_label
 from fieldmark.records import (
     CandidateClass,
     ClassProbabilities,
@@ -22,17 +23,19 @@ from fieldmark.records import (
     Status,
 )
 from fieldmark.tools.books.wording import descriptor_text
+from fieldmark.tools.runs.labels import write_ask
 from fieldmark.tools.scoring.branches import smallest_branch
 from fieldmark.tools.scoring.candidates import class_probabilities
 from fieldmark.tools.scoring.contributions import Explanation, explain_labels
 from fieldmark.tools.scoring.evidence.explain import explain
+from fieldmark.tools.scoring.evidence.labels import CANNOT_TELL
 from fieldmark.tools.scoring.field_guide import FieldGuide
 from fieldmark.tools.scoring.table import TableResult
 
 SMALLEST_CONTRIBUTION = 1e-7
 """Attributes that add less than this say nothing of the decision and are left out."""
-NAME = "name"
-"""The attribute under which the class name's own contribution is listed."""
+NAME, LABELS = "name", "labels"
+"""The attributes under which the contributions of the class name and of labelled images are listed."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class RunOutcome:
 def conclude(
     outcome: RunOutcome, context: ResolveContext, *, book: PromptBook, looks: Sequence[Look]
 ) -> None:
-    """Write `predictions.jsonl`, `predictions.csv`, `probabilities.json` and `book.json`.
+    """Write `predictions.jsonl`, `predictions.csv`, `probabilities.json`, `book.json`, perhaps `ask.csv`.
 
     Args:
         outcome: Where the run ended.
@@ -77,6 +80,11 @@ def conclude(
     shares = class_probabilities(outcome.scores[: len(context.usable)], outcome.temperature)
     kept = ClassProbabilities(classes=context.classes, array=context.arrays.put(shares.numpy()))
     context.run.write("probabilities.json", kept)
+    if context.options.rule == "evidence":
+        # Where no image is open, no label is worth a person's time.
+        count = context.options.ask_labels if any(p.status == "open" for p in predictions) else 0
+        found = weighed(outcome.notebook, context)
+        write_ask(context.run, images_to_label(found, context, count=count))
     table = table_of(outcome, context)
     context.run.write_book(field_guide_book(table, context) if table else book)
 
@@ -144,6 +152,9 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
                 **(_fit_of(row, found, sizes[row], risk=context.options.risk) if found else {}),
                 coarse_label=branches[row][0],
                 coarse_probability=branches[row][1],
+                decided_by="loop"
+                if context.labels.get(image.content_hash, CANNOT_TELL) == CANNOT_TELL
+                else "label",
                 truth=image.label,
             )
         )
@@ -183,8 +194,11 @@ def _fit_of(row: int, found: WeighedEvidence, left: int, *, risk: float) -> dict
 
 
 def with_look(prediction: Prediction, look: Look | None) -> Prediction:
-    """A prediction with what the vision-language model made of the image; what the loop said stays."""
-    if look is None:
+    """A prediction with what the vision-language model made of the image; what the loop said stays.
+
+    What a person said counts for more.
+    """
+    if look is None or prediction.decided_by == "label":
         return prediction
     return prediction.model_copy(
         update={
@@ -200,12 +214,14 @@ def with_look(prediction: Prediction, look: Look | None) -> Prediction:
 def contributions_of(row: int, decision: Explanation, guide: FieldGuide | None) -> tuple[Contribution, ...]:
     """The attributes that decided one image, the weightiest first; they sum to its margin."""
     values = decision.contributions[row].tolist()
+    attributes = len(guide.attributes) if guide else 0
     found: list[Contribution] = []
     for t, contribution in enumerate(values):
         if abs(contribution) < SMALLEST_CONTRIBUTION:
             continue
-        if guide is None or t >= len(guide.attributes):
-            found.append(Contribution(attribute=NAME, contribution=contribution))
+        if guide is None or t >= attributes:
+            part = (NAME, LABELS)[t - attributes]
+            found.append(Contribution(attribute=part, contribution=contribution))
             continue
         value = guide.values[t]
         found.append(

@@ -26,6 +26,7 @@ from fieldmark.errors import EndpointError, NoImagesError
 from fieldmark.records import PromptBook, QuestionSpec, StopReason
 from fieldmark.tools.runs.events import (
     EncodingStarted,
+    LabelsTaken,
     LookingFinished,
     LookingStarted,
     RoundPlanned,
@@ -76,6 +77,7 @@ async def encode(state: ResolveState, runtime: Context) -> Update:
         "book": context.arrays.put_json(book.model_dump(mode="json")),
         "notebook": context.arrays.put_json(notebook.model_dump(mode="json")),
         "halted": halted(state.fresh),
+        "labels": context.labels_hash,
         "fresh": None,
     }
 
@@ -96,6 +98,22 @@ async def score(state: ResolveState, runtime: Context) -> Update:
 async def triage(state: ResolveState, runtime: Context) -> Update:
     """Recompute candidates within the earlier ones, and say whether the loop is done."""
     context = runtime.context
+    candidates, summary = triaged(state, context)
+    context.progress(summary)
+    context.run.event(summary)
+    history = (*state.history, summary)
+    return {
+        "candidates": candidates,
+        "admitted": state.admitted if state.round else candidates,
+        "earlier": state.candidates,
+        "history": history,
+        "shows": context.vlm is not None,
+        "stop_reason": stop_reason(history, state=state, options=context.options),
+    }
+
+
+def triaged(state: ResolveState, context: ResolveContext) -> tuple[str, RoundSummary]:
+    """Hash of the candidates that the state's scores leave, and a summary of them."""
     table = (
         rescoring.tabulated(state.notebook, load_array(state.first, context), state.candidates, context)
         if state.round and context.options.rule != "fudd"
@@ -122,16 +140,24 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
         candidates=result.left,
         attributes=len(table.guide.attributes) if table else 0,
     )
-    context.progress(summary)
-    context.run.event(summary)
-    history = (*state.history, summary)
+    return result.candidates_hash, summary
+
+
+def with_new_labels(state: ResolveState, context: ResolveContext) -> Update:
+    """What changes where a run that has ended is scored anew, with labels that came since; nothing is asked.
+
+    Why it stopped stays, unless no image is left open.
+    """
+    scores, _ = rescoring.rescore(state.notebook, load_array(state.first, context), state.candidates, context)
+    scored = state.model_copy(update={"scores": context.arrays.put(scores.numpy())})
+    candidates, summary = triaged(scored, context)
+    context.run.event(LabelsTaken(labels=len(context.labels), open=summary.open))
     return {
-        "candidates": result.candidates_hash,
-        "admitted": state.admitted if state.round else result.candidates_hash,
-        "earlier": state.candidates,
-        "history": history,
-        "shows": context.vlm is not None,
-        "stop_reason": stop_reason(history, state=state, options=context.options),
+        "scores": scored.scores,
+        "candidates": candidates,
+        "labels": context.labels_hash,
+        "history": (*state.history[:-1], summary),
+        "stop_reason": state.stop_reason if summary.open else "resolved",
     }
 
 

@@ -50,5 +50,7 @@ class ResolveOptions(Options):
     group_size: int = Field(default=6, ge=2, le=12)
     name_weight: float | None = Field(default=None, ge=0)
     """Weight of the class name's own score beside the field guide; None goes by how sure the names are."""
+    ask_labels: int = Field(default=20, ge=0)
+    """Evidence rule: how many images a run names in the end whose labels would help most."""
     patience: int = Field(default=2, ge=1)
     """Rounds in a row without a resolved image or a lost candidate after which the loop stops."""

@@ -7,7 +7,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.resolve.context import ResolveContext
-from fieldmark.agents.resolve.graph import RECURSION_LIMIT, build_graph
+from fieldmark.agents.resolve.graph import RECURSION_LIMIT, build_graph, with_new_labels
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.state import Batch, ResolveState
 from fieldmark.agents.shared.checkpoints import earlier_state, open_checkpoint, state_of
@@ -27,7 +27,8 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
     are asked again, and answered ones come from the checkpoint or the cache. A run that a limit or a
     dead endpoint stopped begins its last round again and asks the questions that were kept back: it
     ends as if it had never stopped. A finished run is returned as it is, unless there are open images that
-    a vision-language model was not shown yet.
+    a vision-language model was not shown yet, or labels that it does not hold: then it is scored anew with
+    them. So is a run that stopped short, where there is no language model to go on with.
 
     Args:
         context: Tools and data; the checkpoint lies in its run folder.
@@ -49,16 +50,20 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
         else:
             state = state_of(earlier.values, ResolveState, path)
             stopped_short = state.stop_reason in ("budget", "endpoint")
-            if not ahead and not stopped_short:
-                if not unseen_left(state, context):
+            goes_on = stopped_short and context.llm is not None
+            if not ahead and not goes_on and state.history:
+                if state.labels != context.labels_hash:
+                    await graph.aupdate_state(config, with_new_labels(state, context), as_node="look")
+                elif unseen_left(state, context):
+                    await graph.aupdate_state(config, {"shows": True}, as_node="triage")
+                else:
                     return state
-                await graph.aupdate_state(config, {"shows": True}, as_node="triage")
-            described = described_so_far(state, ahead, context)
-            if described is not None:
+            elif (described := described_so_far(state, ahead, context)) is not None:
                 await saver.adelete_thread(thread)
                 start = ResolveState(notebook=described)
             elif not ahead and stopped_short:
-                await graph.aupdate_state(config, last_round_again(state), as_node="plan")
+                again = last_round_again(state) | {"labels": context.labels_hash}
+                await graph.aupdate_state(config, again, as_node="plan")
         # Each checkpoint before the next step: answers saved for a checkpoint that never came would be lost.
         values: dict[str, Any] = await graph.ainvoke(start, config, context=context, durability="sync")  # pyright: ignore
         return ResolveState.model_validate(values)

@@ -47,6 +47,8 @@ class ResolveState(BaseModel):
     stop_reason: StopReason | None = None
     shows: bool = False
     """Whether open images are shown to a vision-language model in the end."""
+    labels: str = ""
+    """Hash of the labels of people that the scores hold; "" without any."""
     looks: str = ""
     """Hash of what the vision-language model made of the open images; "" where it was shown none."""
     looks_kept_back: int = 0

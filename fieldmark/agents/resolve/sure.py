@@ -6,6 +6,7 @@ from torch import Tensor
 from fieldmark.agents.resolve.evidence import WeighedEvidence
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.tools.scoring.evidence.fit import cut
+from fieldmark.tools.scoring.evidence.labels import NONE_OF_THESE
 
 HALF_KNOWN = 0.5
 """From this belief on, the encoder counts as knowing a name."""
@@ -43,3 +44,18 @@ def classes_left(
     several = kept | unheard | none.scatter(1, best, True)
     left = torch.where(sure[:, None], none.scatter(1, best[:, :1], True), several)
     return torch.where(rejected[:, None], none, left)
+
+
+def as_labelled(found: WeighedEvidence, left: Tensor) -> Tensor:
+    """Leave labelled images their label, and no class where a person said that none fits.
+
+    Args:
+        found: What names, votes and labels say.
+        left: The classes left `[N, C]` bool.
+
+    Returns:
+        `[N, C]` bool.
+    """
+    decided = (found.labels >= 0) | (found.labels == NONE_OF_THESE)
+    rows, labels = found.labelled[decided], found.labels[decided]
+    return left.index_copy(0, rows, torch.arange(left.shape[1]) == labels[:, None])

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.evidence import WeighedEvidence
-from fieldmark.agents.resolve.sure import classes_left
+from fieldmark.agents.resolve.sure import as_labelled, classes_left
 from fieldmark.errors import InputError
 from fieldmark.tools.scoring.candidates import CandidateRule, Conformal, Margin, TopK, class_probabilities
 
@@ -56,7 +56,7 @@ def triage(
     left = class_probabilities(scores, temperature, within=before)
     kept = candidate_rule(left, context)(left, before)
     if evidence is not None:
-        kept = classes_left(evidence, kept, undescribed, context.options)
+        kept = as_labelled(evidence, classes_left(evidence, kept, undescribed, context.options))
     elif undescribed is not None:
         kept |= before & undescribed
         admitted = torch.from_numpy(context.arrays.get(admitted_hash))

@@ -29,8 +29,11 @@ def csv_text(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     return text.getvalue()
 
 
-def _plain(cell: Cell) -> Cell:
-    if not isinstance(cell, str):
-        return cell
-    shown = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), cell)
+def as_cell(text: str) -> str:
+    """A text as `csv_text` writes it."""
+    shown = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
     return f"'{shown}" if _FORMULA.match(shown) else shown
+
+
+def _plain(cell: Cell) -> Cell:
+    return as_cell(cell) if isinstance(cell, str) else cell

@@ -117,6 +117,15 @@ class RoundSummary(Logged):
     attributes: int = 0
 
 
+class LabelsTaken(Logged):
+    """A run that had ended was scored anew with what people said of its images."""
+
+    line = "labelled"
+
+    labels: int
+    open: int
+
+
 class LookingStarted(Event):
     """The vision-language model is about to see the images that are still open."""
 

@@ -8,7 +8,6 @@ import pytest
 
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.cli.classify import (
-    again,
     classify,
     given,
     loop_options,
@@ -16,10 +15,11 @@ from fieldmark.cli.classify import (
     refuse_idle,
     refuse_with_resume,
 )
+from fieldmark.cli.classify_run import again
 from fieldmark.errors import ClassNamesError, InputError
 from fieldmark.records import PromptBook
 
-OF_THE_LOOP = ("start", "rule", "ask", "candidates", "k", "tau", "alpha", "risk", "max_rounds")
+OF_THE_LOOP = ("start", "rule", "ask", "candidates", "k", "tau", "alpha", "risk", "ask_labels", "max_rounds")
 
 
 def choices(hint: Any) -> set[Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
@@ -17,6 +18,9 @@ SHARED_MISTAKE = 0.15
 MOST_SHARPENING = 3.0
 """The most that averaging over a group may add to its evidence, before the root is taken."""
 
+CERTAIN = 30.0
+"""Log-odds by which a label in its own image beats all other classes."""
+
 SteeredVotes = Callable[[Tensor | None, Tensor | None], Tensor]
 """(attributes [m] int64 or None for all, name log-odds [N, C] or None) to class scores [N, C]: the table
 rule on these attributes' votes. The name log-odds steer its corrections and are no part of the scores."""
@@ -27,37 +31,74 @@ class Evidence:
     """Class probabilities, and all that they are made of.
 
     Attributes:
-        log_p: Log-probability of each class [N, C] float32.
-        confidence: Probability of the likeliest class [N] float32, lowered for classes that votes alone
-            describe.
         names: What names say.
         votes: Log-odds by the votes, corrected with the names [N, C] float32; None without votes.
         votes_accuracy: Estimated top-1 of the votes by themselves; None without votes.
         votes_weight: The factor that the table rule's scores were multiplied by; 0 without votes.
         likeness: How alike the images are.
         groups: Which images lie together.
-        own: Share of an image's own evidence against the mean evidence of its group [N, 1] float32.
-        sharpening: The factor on the mean evidence of a group: averages of many images say more than one
-            does.
+        temperature: What all log-odds are divided by; 1 without labels.
+        spread: Evidence that labels give to the images around theirs [N, C] float32; None without labels.
+        told: The labels [N, C] float32: 1 at a labelled image's class, 0 elsewhere; None without labels.
     """
 
-    log_p: Tensor
-    confidence: Tensor
     names: NameEvidence
     votes: Tensor | None
     votes_accuracy: float | None
     votes_weight: float
     likeness: Likeness
     groups: Groups
-    own: Tensor
-    sharpening: float
+    temperature: float = 1.0
+    spread: Tensor | None = None
+    told: Tensor | None = None
+
+    @cached_property
+    def by_views(self) -> Tensor:
+        """What names and votes say of each image alone [N, C] float32."""
+        return self.names.log_odds if self.votes is None else self.names.log_odds + self.votes
+
+    @cached_property
+    def own(self) -> Tensor:
+        """Share of an image's own evidence against the mean evidence of its group [N, 1] float32."""
+        shares = self.groups.shares
+        return 1 / (1 + shares @ shares.sum(0)[:, None] / OWN_IMAGES)
+
+    @cached_property
+    def sharpening(self) -> float:
+        """The factor on the mean evidence of a group: averages of many images say more than one does."""
+        return _sharpening(self.by_views, self.groups)
 
     def pooled(self, values: Tensor) -> Tensor:
         """What values [N, K] that add up to the evidence add to the log-odds of each image [N, K].
 
         The rule is linear: parts of the evidence that sum to it pool to parts that sum to the answer.
         """
-        return self.own * values + (1 - self.own) * self.sharpening * self.groups.pooled(values)
+        mean = self.groups.pooled(values)
+        return (self.own * values + (1 - self.own) * self.sharpening * mean) / self.temperature
+
+    @cached_property
+    def by_labels(self) -> Tensor | None:
+        """What labels add to the log-odds [N, C] float32, in their own images what decides; None without."""
+        if self.spread is None or self.told is None:
+            return None
+        spread = self.pooled(self.spread)
+        without = self.pooled(self.by_views) + spread
+        return spread + self.told * (without.max(1, keepdim=True).values - without + CERTAIN)
+
+    @cached_property
+    def log_p(self) -> Tensor:
+        """Log-probability of each class [N, C] float32."""
+        log_odds = self.pooled(self.by_views)
+        return (log_odds if self.by_labels is None else log_odds + self.by_labels).log_softmax(1)
+
+    @cached_property
+    def confidence(self) -> Tensor:
+        """Probability of the likeliest class [N] float32, lower for classes that votes alone describe."""
+        top, label = self.log_p.exp().max(1)
+        by_votes_alone = (1 - (self.votes_accuracy or 0.0)) * (1 - self.names.known[label])
+        if self.told is not None:
+            by_votes_alone = by_votes_alone * (1 - self.told.sum(1))
+        return top * (1 - SHARED_MISTAKE * by_votes_alone)
 
 
 def combine(
@@ -97,23 +138,13 @@ def combine(
         weight = scale_for(votes(None, None), accuracy)
         corrected = weight * votes(None, named.log_odds)
         evidence = evidence + corrected
-    groups = grouped(vectors, evidence)
-    sharpening = _sharpening(evidence, groups)
-    own = 1 / (1 + groups.shares @ groups.shares.sum(0)[:, None] / OWN_IMAGES)
-    log_p = (own * evidence + (1 - own) * sharpening * groups.pooled(evidence)).log_softmax(1)
-    top, label = log_p.exp().max(1)
-    by_votes_alone = (1 - (accuracy or 0.0)) * (1 - named.known[label])
     return Evidence(
-        log_p=log_p,
-        confidence=top * (1 - SHARED_MISTAKE * by_votes_alone),
         names=named,
         votes=corrected,
         votes_accuracy=accuracy,
         votes_weight=weight,
         likeness=likeness,
-        groups=groups,
-        own=own,
-        sharpening=sharpening,
+        groups=grouped(vectors, evidence),
     )
 
 

@@ -23,16 +23,19 @@ def explain(evidence: Evidence, table: TableResult | None, within: Tensor) -> Ex
         within: Classes left [N, C] bool; see `contributions.decide`.
 
     Returns:
-        One explanation per image. The contributions' last column is the names' part; without votes it is
-        the only one.
+        One explanation per image. Behind the contributions of the attributes, if there are any, stands the
+        names' part, and behind that the labels' part where images were labelled.
     """
     images, classes = evidence.log_p.shape
     columns = torch.arange(classes).expand(images, classes)
     best = best_two(evidence.log_p, columns, within)
     label, runner_up = best[:, 0], best[:, 1]
     pair = best.clamp(min=0)
-    names = evidence.pooled(evidence.names.log_odds).gather(1, pair)
-    parts = (names[:, :1] - names[:, 1:]).to(torch.float32)
+    views = [evidence.pooled(evidence.names.log_odds)]
+    if evidence.by_labels is not None:
+        views.append(evidence.by_labels)
+    pairs = [view.gather(1, pair) for view in views]
+    parts = torch.cat([both[:, :1] - both[:, 1:] for both in pairs], dim=1).to(torch.float32)
     if table is not None:
         by_attribute = _by_attribute(evidence, table, pair)
         parts = torch.cat([by_attribute[:, 0] - by_attribute[:, 1], parts], dim=1)
@@ -64,4 +67,5 @@ def _by_attribute(evidence: Evidence, table: TableResult, pair: Tensor) -> Tenso
         rows, place = here.nonzero(as_tuple=True)
         group[rows, place] = pooled[rows, pair[rows, place] - first]
     mine = evidence.own[..., None]
-    return evidence.votes_weight * (mine * own + (1 - mine) * evidence.sharpening * group)
+    scale = evidence.votes_weight / evidence.temperature
+    return scale * (mine * own + (1 - mine) * evidence.sharpening * group)

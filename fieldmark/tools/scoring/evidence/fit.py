@@ -50,11 +50,10 @@ def fits(
     """
     label = evidence.log_p.argmax(1, keepdim=True)
     known = evidence.names.known[label[:, 0]]
-    total = evidence.names.log_odds if evidence.votes is None else evidence.names.log_odds + evidence.votes
     centre = (vectors if reference is None else reference).mean(0)
     columns = [
         evidence.names.log_odds.gather(1, label)[:, 0],
-        total.logsumexp(1),
+        evidence.by_views.logsumexp(1),
         vectors @ torch.nn.functional.normalize(centre, dim=0),
     ]
     if table is not None:

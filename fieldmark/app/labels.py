@@ -1,0 +1,140 @@
+"""Reads labels that people give for images of a pool: a table, a folder per class, or a mapping."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from fieldmark.app.inputs import find_given
+from fieldmark.errors import InputError
+from fieldmark.records import GivenLabel
+from fieldmark.records.names import near_note, one_name, plain_name
+from fieldmark.tools.datasets.csv_file import read_csv
+from fieldmark.tools.images.given_paths import is_there
+from fieldmark.tools.images.image_file import ImageFile
+from fieldmark.tools.runs.csv_table import as_cell
+from fieldmark.tools.scoring.evidence.labels import CANNOT_TELL, NONE_OF_THESE
+
+Labels = Path | str | Mapping[str, str | None]
+"""A CSV file with image and label, a folder with one folder per class, or image → class, None for none."""
+Answer = Literal["class", "none of these", "cannot tell"]
+NONE: Answer = "none of these"
+UNSURE: Answer = "cannot tell"
+_WORDS: dict[str, Answer] = {
+    NONE: NONE,
+    "none": NONE,
+    "n": NONE,
+    UNSURE: UNSURE,
+    "unsure": UNSURE,
+    "?": UNSURE,
+}
+_IMAGE, _LABEL = ("image", "path", "file"), ("label", "class", "class_name")
+
+
+def read_labels(labels: Labels, images: Sequence[ImageFile], classes: Sequence[str]) -> list[GivenLabel]:
+    """The labels of these images, the last one about each; a row without a label is passed over.
+
+    Images are known by the hash of their content where it is given (a folder's images are hashed), else by
+    path, else by a file name that only one of them has.
+
+    Raises:
+        InputError: It cannot be read, names a class that is none, or an image of no pool.
+    """
+    by_hash = {image.content_hash: image for image in images}
+    by_name, answers = _names_of(images), _answers_of(classes)
+    found: dict[str, GivenLabel] = {}
+    strange: list[str] = []
+    for name, digest, word in _rows(labels):
+        image = by_hash.get(digest) or by_name.get(name) or by_name.get(str(Path(name).absolute()))
+        if image is None:
+            strange.append(name)
+            continue
+        said = answers.get(one_name(word)) or answers.get(plain_name(word))
+        if said is None:
+            raise InputError(
+                f"The label {word!r} is none of the classes.",
+                hint=near_note([*classes, word])
+                or f"Write a class, {NONE!r} or {UNSURE!r}; or leave it empty.",
+                field="labels",
+            )
+        found[image.content_hash] = GivenLabel(
+            image=str(image.path), image_hash=image.content_hash, answer=said[0], label=said[1]
+        )
+    if strange and not found:
+        raise InputError(
+            f"None of the {len(strange):,} labels is of an image here; the first is of {strange[0]!r}.",
+            hint="Name images as the run does, by path. Labels help only images of the same pool.",
+            field="labels",
+        )
+    return list(found.values())
+
+
+def label_numbers(labels: Sequence[GivenLabel], classes: Sequence[str]) -> dict[str, int]:
+    """Labels as the loop takes them: content hash → class number, `NONE_OF_THESE` or `CANNOT_TELL`."""
+    numbers = {name: number for number, name in enumerate(classes)}
+    others = {NONE: NONE_OF_THESE, UNSURE: CANNOT_TELL}
+    return {
+        each.image_hash: numbers[each.label] if each.label is not None else others[each.answer]
+        for each in labels
+    }
+
+
+def label_counts(labels: Sequence[GivenLabel]) -> dict[str, int]:
+    """How many labels were used and how many images got another answer; empty without any."""
+    counts = Counter(each.answer for each in labels)
+    if not labels:
+        return {}
+    return {"labels": counts["class"], "labels_none": counts[NONE], "labels_cannot_tell": counts[UNSURE]}
+
+
+def _rows(labels: Labels) -> list[tuple[str, str, str]]:
+    """Image, hash or "", and label of each row that has one."""
+    if isinstance(labels, Mapping):
+        return [(image, "", NONE if label is None else label) for image, label in labels.items()]
+    path = Path(labels)
+    if not is_there(path):
+        raise InputError(
+            f"There is no file or folder {str(path)!r} with labels.",
+            hint="Give a CSV file with the columns image and label, or a folder with one folder per class.",
+            field="labels",
+        )
+    if path.is_dir():
+        return [
+            (str(image.path), image.content_hash, image.label or "")
+            for image in find_given(path, labelled=True).images
+        ]
+    table = read_csv(path)
+    head = set().union(*table) if table else set[str]()
+    image, label = (next((name for name in names if name in head), None) for names in (_IMAGE, _LABEL))
+    if image is None or label is None:
+        raise InputError(
+            f"{str(path)!r} has no columns image and label.",
+            hint="Fill the column label of a run's ask.csv, or write a table with these two columns.",
+            field="labels",
+        )
+    rows = [
+        (row.get(image, ""), row.get("image_hash", ""), row.get(label, "") or _other(row)) for row in table
+    ]
+    return [row for row in rows if row[2].strip()]
+
+
+def _other(row: Mapping[str, str]) -> str:
+    """An answer that is no class, from the table that a run keeps."""
+    return row.get("answer", "") if row.get("answer") in (NONE, UNSURE) else ""
+
+
+def _answers_of(classes: Sequence[str]) -> dict[str, tuple[Answer, str | None]]:
+    """What the words of a table mean; a class of that name goes before other answers."""
+    answers: dict[str, tuple[Answer, str | None]] = {word: (said, None) for word, said in _WORDS.items()}
+    for fold in (plain_name, one_name):
+        answers |= {fold(as_cell(name)): ("class", name) for name in classes}
+        answers |= {fold(name): ("class", name) for name in classes}
+    return answers
+
+
+def _names_of(images: Sequence[ImageFile]) -> dict[str, ImageFile]:
+    """The images by file name where only one has it, and by path."""
+    counts = Counter(Path(image.path).name for image in images)
+    only = {Path(image.path).name: image for image in images if counts[Path(image.path).name] == 1}
+    paths = {str(Path(image.path).absolute()): image for image in images}
+    return {**only, **paths, **{as_cell(str(i.path)): i for i in images}, **{str(i.path): i for i in images}}

@@ -1,0 +1,107 @@
+"""`fieldmark label`: takes what people say of a run's images, and scores the run anew with it."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fieldmark.cli.classify_output import as_json, show
+from fieldmark.cli.classify_run import run
+from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.run_options import Out, Report, RunJson
+from fieldmark.cli.terminal import PlainConsole, amount, errors, leave, print_json, words
+from fieldmark.errors import InputError
+
+if TYPE_CHECKING:
+    from fieldmark.records import ImageToLabel
+
+NONE, UNSURE, LEAVE = "none of these", "cannot tell", ("q", "quit")
+KEYS = "A number or a class; n none of these, ? cannot tell, Enter later, q stop"
+
+
+def label(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id or folder of a classification.")],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="The run's ask.csv with its column label filled, another CSV file with image and label, "
+            "or a folder with one folder per class. Else images are asked about here.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", show_default=False)
+    ] = None,
+    out: Out = Path("runs"),
+    report: Report = None,
+    json: RunJson = False,
+) -> None:
+    """Label the images that a run asks about, and score the run anew. No model is asked.
+
+    Labels are classes, "none of these" or "cannot tell". They are kept in the run's labels.csv, apart from
+    predictions; of two about one image the later counts.
+    """
+    from fieldmark.app import Classifier
+    from fieldmark.app.labels import Labels
+    from fieldmark.tools.runs.folder import RunFolder
+    from fieldmark.tools.runs.labels import read_ask
+
+    folder = RunFolder.open(out, run_id, kind="classify")
+    given: Labels
+    if file is not None:
+        given = file
+    else:
+        asked = read_ask(folder)
+        if not asked:
+            raise InputError(
+                f"Run {folder.run_id} asks about no image.",
+                hint="Give labels of your own with --file: a CSV file with the columns image and label.",
+            )
+        if not sys.stdin.isatty() and json:
+            raise InputError("Nobody is there to answer: this is no terminal.", hint="Give --file.")
+        given = dict(answers(asked, errors()))
+        if not given:
+            errors().say("No label was given; the run is as it was.")
+            return
+    with TerminalProgress("Loading") as progress:
+        classifier = Classifier.from_run(
+            folder.path, labels=given, asks=False, **({"device": device} if device else {})
+        )
+        classifier.report = classifier.report if report is None else report
+        progress.classes = len(classifier.classes)
+        classifier.progress = progress
+        resolution = run(classifier, progress)
+    show(resolution, words(json=json), failures=progress.failures, again="")
+    if json:
+        print_json(as_json(resolution))
+    leave(0)
+
+
+def answers(asked: Sequence["ImageToLabel"], console: PlainConsole) -> Iterator[tuple[str, str]]:
+    """What a person says of images, one by one, until the last or a q: image → label."""
+    console.say(f"{amount(len(asked), 'image')}. {KEYS}.")
+    for number, image in enumerate(asked, 1):
+        console.say()
+        console.say(f"{number} of {len(asked)}: {image.image} ({image.why})", "bold")
+        for key, name in enumerate(image.candidates, 1):
+            console.say(f"  {key}  {name}")
+        said = _said("> ")
+        if said in LEAVE:
+            return
+        if said:
+            yield image.image, _meaning(said, image.candidates)
+
+
+def _said(prompt: str) -> str:
+    """A line that was typed; at the end of the input, that the person leaves."""
+    print(prompt, end="", file=sys.stderr, flush=True)  # noqa: T201
+    line = sys.stdin.readline()
+    return line.strip() if line else "q"
+
+
+def _meaning(said: str, candidates: Sequence[str]) -> str:
+    if said.isascii() and said.isdigit() and 1 <= int(said) <= len(candidates):
+        return candidates[int(said) - 1]
+    return {"n": NONE, "?": UNSURE}.get(said, said)

@@ -1,0 +1,83 @@
+"""What people say of a run's images: those to ask about, and the answers, which are only added to."""
+
+from collections.abc import Iterable, Sequence
+
+from fieldmark.cache.folders import write_whole
+from fieldmark.errors import RunError
+from fieldmark.records import GivenLabel, ImageToLabel
+from fieldmark.tools.datasets.csv_file import read_csv
+from fieldmark.tools.runs.csv_table import as_cell, csv_text
+from fieldmark.tools.runs.folder import ROOM, RunFolder
+
+ASK, LABELS = "ask.csv", "labels.csv"
+_ASK_HEAD = ("image", "guess", "candidates", "why", "label", "image_hash")
+_LABEL_HEAD = ("image", "answer", "label", "image_hash")
+
+
+def write_ask(run: RunFolder, images: Iterable[ImageToLabel]) -> None:
+    """Write `ask.csv`, whose column `label` is there to be filled; none without any image."""
+    rows = [
+        (each.image, each.guess, "|".join(each.candidates), each.why, "", each.image_hash) for each in images
+    ]
+    path = run.path / ASK
+    try:
+        if rows:
+            write_whole(path, (csv_text(_ASK_HEAD, rows).encode(),))
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"{str(path)!r} cannot be written: {error.strerror or error}.", hint=ROOM) from error
+
+
+def read_ask(run: RunFolder) -> list[ImageToLabel]:
+    """The images that a run asks about; none where it asks about none."""
+    path = run.path / ASK
+    if not path.is_file():
+        return []
+    return [
+        ImageToLabel(
+            image=row["image"],
+            image_hash=row["image_hash"],
+            guess=row["guess"],
+            candidates=tuple(row["candidates"].split("|")),
+            why=row["why"],
+        )
+        for row in read_csv(path, _ASK_HEAD)
+    ]
+
+
+def append_labels(run: RunFolder, labels: Iterable[GivenLabel]) -> None:
+    """Add labels to the run's `labels.csv`; of two about one image the later counts."""
+    rows = [(each.image, each.answer, each.label or "", each.image_hash) for each in labels]
+    path = run.path / LABELS
+    if not rows:
+        return
+    text = csv_text(_LABEL_HEAD, rows)
+    try:
+        with path.open("a", encoding="utf-8", newline="") as file:
+            file.write(text.partition("\r\n")[2] if file.tell() else text)
+    except OSError as error:
+        raise RunError(f"{str(path)!r} cannot be written: {error.strerror or error}.", hint=ROOM) from error
+
+
+def read_given(run: RunFolder, classes: Sequence[str]) -> list[GivenLabel]:
+    """What people said of the run's images so far, the last word on each.
+
+    Raises:
+        RunError: The file is damaged.
+    """
+    path = run.path / LABELS
+    if not path.is_file():
+        return []
+    names = {as_cell(name): name for name in classes}
+    try:
+        given = [
+            GivenLabel.model_validate({**row, "label": names[row["label"]] if row["label"] else None})
+            for row in read_csv(path, _LABEL_HEAD)
+        ]
+    except (KeyError, ValueError) as error:
+        raise RunError(
+            f"{str(path)!r} holds labels that cannot be read: {error}.",
+            hint="Take the damaged lines out; the others count.",
+        ) from error
+    return list({each.image_hash: each for each in given}.values())
