@@ -22,6 +22,7 @@ FILTERS = (
     words.signed,
     words.points,
     words.p_value,
+    words.money,
     words.duration,
     words.moment,
     words.stop_reason,

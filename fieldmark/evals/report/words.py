@@ -3,6 +3,8 @@
 import unicodedata
 from datetime import datetime
 
+from fieldmark.records import Usage
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MINUS = "\N{MINUS SIGN}"
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
@@ -78,6 +80,13 @@ def points(difference: float) -> str:
 def p_value(p: float) -> str:
     """A p-value: as it is down to a thousandth, below that by its bound."""
     return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+
+
+def money(usage: Usage) -> str:
+    """What a model's answers cost; unknown is never 0."""
+    if usage.cost is not None:
+        return f"{usage.cost:.4f}"
+    return "not known: no price is set" if usage.of_unknown_cost else "none: nothing was asked afresh"
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from fieldmark.evals.report.classify import common_folder, open_images
 from fieldmark.evals.report.gallery import FOLDED, SHOWN
 from fieldmark.evals.report.rounds import pooled_rounds, read_rounds
 from fieldmark.evals.report.words import STOP_REASONS
-from fieldmark.records import CandidateClass, Contribution, Origin, Prediction, Prompt, PromptBook
+from fieldmark.records import CandidateClass, Contribution, Origin, Prediction, Prompt, PromptBook, Usage
 from fieldmark.tools.datasets.class_tree import TREE, class_tree
 from tests.unit.evals.report.checked_page import CheckedPage
 from tests.unit.evals.report.runs_to_report import Predict, finished_run, manifest_of, skipped, summary_of
@@ -75,6 +75,36 @@ def test_images_are_counted_by_label(tmp_path: Path, predict: Predict, open_pred
     run.write_predictions([predict("wren", "wren"), decided])
     words = " ".join(page_of(run, counts={"vlm_decided": 1}).text.split())
     assert "of these by the vision-language model crow 0 1 1 wren 1 0 0" in words
+
+
+def test_what_the_vision_language_model_said_and_took_is_told(
+    tmp_path: Path, predict: Predict, open_prediction: Predict
+):
+    chose = {"decided_by": "vlm", "vlm_label": "crow", "vlm_confidence": 0.8, "vlm_rationale": "<b>black</b>"}
+    made = [
+        open_prediction("wren", "crow", **chose),
+        open_prediction("wren", "crow", vlm_confidence=0.5),
+        open_prediction("wren", "crow", vlm_failure="refused"),
+        predict("wren", "wren"),
+    ]
+    run = finished_run(tmp_path, made, classes=("wren", "crow"))
+    words = " ".join(page_of(run).text.split())
+    # Once at the image, once in the list of what is to be looked at.
+    assert words.count("Chosen by the vision-language model: crow says it is 80% sure: <b>black</b>") == 2
+    assert words.count("The vision-language model chose none of the candidates says it is 50% sure") == 2
+    assert words.count("The vision-language model did not decide it: refused.") == 2
+    assert "open images shown to" not in words
+    words = " ".join(
+        page_of(
+            run,
+            counts={"vlm_decided": 1, "vlm_none": 1, "vlm_failed": 1, "vlm_kept_back": 4},
+            vision_model={"model": "eyes"},
+            vision_usage=Usage(requests=3, cached=2, prompt_tokens=4000, completion_tokens=50, cost=0.25),
+        ).text.split()
+    )
+    assert "open images shown to eyes 3 of them decided 1 none of the candidates 1" in words
+    assert "not shown yet 4 answered afresh 3 from the cache 2" in words
+    assert "4,000 tokens answered 50 its cost 0.2500" in words
 
 
 @pytest.mark.parametrize("name", HOSTILE)
