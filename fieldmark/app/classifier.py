@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import JsonValue
 
 from fieldmark.agents.resolve.context import ResolveContext
-from fieldmark.agents.resolve.estimate import CallEstimate, first_look, most_follow_ups
+from fieldmark.agents.resolve.estimate import CallEstimate, estimated
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
@@ -243,24 +243,19 @@ class Classifier:
         found, _ = self._find(self._images(images))
         chosen, options = self._chosen(None), self._started_options()
         with open_stores(self.home) as stores:
-            async with self._model(stores, chosen) as llm:
+            async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
                 # Is it there? No network is built.
                 stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
                 noun = self.noun or (self.book.noun if self.book else None)
-                asked = first_look(self.classes, noun=noun, options=options, llm=llm, groups=self.tree == ASK)
-                counts, known = await asked
-        return CallEstimate(
-            images=len(found.images),
-            classes=len(self.classes),
-            model=llm.model if llm else None,
-            noun=known,
-            first_look=counts,
-            follow_up_most=most_follow_ups(len(self.classes), options, images=len(found.images)),
-            vlm=name_of(self.vlm),
-            most_vlm_images=len(found.images) if self.vlm else 0,
-            skipped=found.skipped,
-            passed_over=dict(found.passed_over),
-        )
+                return await estimated(
+                    tuple(self.classes),
+                    found,
+                    noun=noun,
+                    options=options,
+                    llm=llm,
+                    vlm=vlm,
+                    groups=self.tree == ASK,
+                )
 
     @asynccontextmanager
     async def _model(self, stores: Stores, chosen: ChosenModels) -> AsyncIterator[AskedModel | None]:

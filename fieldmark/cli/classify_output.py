@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fieldmark.cli.spending import PRICES, money, spent, tokens_and_money
 from fieldmark.cli.terminal import PlainConsole, amount, one_line, row, share, table
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
         console.say("Stopped after the first look: no follow-up rounds were allowed.")
     else:
         console.say(f"Stopped after {amount(rounds, 'round') if rounds else 'the first look'}: {reason}.")
-    console.say(spent(resolution, failures))
+    console.say(spent(manifest.usage, failures))
     if said := vlm_in_words(resolution):
         console.say(said)
     if grouped := counts.get("coarse", 0):
@@ -117,19 +118,6 @@ def show_labels(predictions: Sequence["Prediction"], console: PlainConsole) -> N
         console.say(f"and {amount(len(counts) - MOST_LABELS, 'label')} more, in predictions.csv")
 
 
-def spent(resolution: "Resolution", failures: Counter[str]) -> str:
-    """One line on what the language model was asked."""
-    usage = resolution.manifest.usage
-    said = f"Asked {amount(usage.requests, 'question')}, {usage.cached:,} answered from the cache"
-    if usage.failed:
-        why = ", ".join(f"{reason} {count}" for reason, count in failures.most_common(MOST_LISTED))
-        said += f", {usage.failed:,} without a usable answer" + (f" ({why})" if why else "")
-    if usage.requests:
-        cost = "cost unknown" if usage.cost is None else f"cost {usage.cost:.4g}"
-        said += f"; {usage.prompt_tokens + usage.completion_tokens:,} tokens, {cost}"
-    return said + "."
-
-
 def labels_in_words(counts: Mapping[str, int]) -> str:
     """One line on the labels that were used; empty where there were none."""
     if "labels" not in counts:
@@ -164,8 +152,7 @@ def vlm_in_words(resolution: "Resolution") -> str:
         said += f", {counts['vlm_failed']:,} without a usable answer"
     if counts["vlm_kept_back"]:
         said += f"; {counts['vlm_kept_back']:,} not shown yet"
-    cost = "cost unknown" if usage.cost is None else f"cost {usage.cost:.4g}"
-    return f"{said}; {usage.prompt_tokens + usage.completion_tokens:,} tokens, {cost}."
+    return f"{said}; {tokens_and_money(usage)}."
 
 
 def in_words(prediction: "Prediction") -> str:
@@ -220,7 +207,8 @@ def show_estimate(estimate: "CallEstimate", console: PlainConsole) -> None:
     if estimate.vlm is not None:
         console.say(
             f"Images that stay open are shown to {estimate.vlm}: "
-            f"never more than {amount(estimate.most_vlm_images, 'image')}, one question each."
+            f"never more than {amount(estimate.most_vlm_images, 'image')}, one question each, about "
+            f"{up_to(estimate.vlm_tokens, estimate.vlm_cost)}."
         )
     if estimate.model is None:
         console.say(
@@ -231,11 +219,20 @@ def show_estimate(estimate: "CallEstimate", console: PlainConsole) -> None:
         return
     console.say(
         f"First look: {amount(first.questions, 'question')} to {estimate.model}, "
-        f"{first.cached:,} in the cache, {first.to_ask:,} to ask, at most {first.tokens:,} tokens."
+        f"{first.cached:,} in the cache, {first.to_ask:,} to ask, at most {first.tokens:,} tokens, "
+        f"{money(first.cost)}."
     )
     if estimate.noun is None:
         console.say('The generic noun is among them; with another one than "object" the cache may know more.')
     console.say(
-        f"Follow-up questions: as many as the images need, never more than {estimate.follow_up_most:,}."
+        f"Follow-up questions: as many as the images need, never more than {estimate.follow_up_most:,}, "
+        f"about {up_to(estimate.follow_up_tokens, estimate.follow_up_cost)}."
     )
+    if first.cost is None:
+        console.say(f"For money, set {PRICES}, per million tokens.")
     console.say("Nothing was asked.")
+
+
+def up_to(tokens: int, cost: float | None) -> str:
+    """A range that begins at nothing: "0 to 1,200 tokens, cost 0 to 0.5"."""
+    return f"0 to {tokens:,} tokens, cost " + ("unknown" if cost is None else f"0 to {cost:.4g}")

@@ -9,6 +9,7 @@ import typer
 from fieldmark.cli.classify_output import graded_in_words
 from fieldmark.cli.progress import RUNGS, TerminalProgress
 from fieldmark.cli.run_options import Json
+from fieldmark.cli.spending import spent
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
 from fieldmark.cli.world_options import WORLD, takes_world
 from fieldmark.evals.worlds.conditions import CLEAR, DEFAULT
@@ -116,6 +117,8 @@ def demo(
 
 def show(result: "DemoResult", console: PlainConsole, *, report: Path | None) -> None:
     """Say the result: the ladder, the tests, what being resolved means, and where everything is."""
+    from fieldmark.records import Usage
+
     console.say()
     ladder = table(
         "rung", "what it is", "top-1", "95% interval", "questions",
@@ -147,9 +150,9 @@ def show(result: "DemoResult", console: PlainConsole, *, report: Path | None) ->
     say_open_set(result, console)
     console.say()
     console.say(result.note, "bold")
+    asked = Usage(**result.llm.model_dump(), cost=0.0)  # a script costs nothing
     console.say(
-        f"Asked {amount(result.llm.requests, 'question')}, {result.llm.cached:,} answered from the cache; "
-        f"encoded {amount(result.encoder.images_encoded, 'image')} and "
+        f"{spent(asked)} Encoded {amount(result.encoder.images_encoded, 'image')} and "
         f"{amount(result.encoder.texts_encoded, 'text')}; {result.seconds.total:.1f} s."
     )
     console.say(f"Report: {report}" if report else f"Run: {result.run}")

@@ -21,6 +21,7 @@ from fieldmark.cli.run_options import (
     RunJson,
     asking,
 )
+from fieldmark.cli.spending import say_spent
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
 from fieldmark.cli.world_options import PER_CLASS, takes_world
 from fieldmark.errors import InputError
@@ -228,6 +229,7 @@ def optimize(
             progress.stage("Writing the report")
             write_optimize_report(RunFolder(Path(result.run)))
     show(result, words(json=json))
+    say_spent(Path(result.run), words(json=json))
     if json:
         print_json(result)
 

@@ -59,6 +59,10 @@ def place(command_line: CommandLine) -> CommandLine:
         (("pictures", "--classes", "a,b", "--start", "book"), "starts from a prompt book needs one"),
         (("pictures", "--classes", "a,b", "--no-cache", "--refresh"), "exclude each other"),
         (("pictures", "--classes", "a,b", "--llm", "m", "--max-cost", "1"), "needs the model's price"),
+        (
+            ("pictures", "--classes", "a,b", "--llm", "m", "--max-cost", "1", "--dry-run"),
+            "Set FIELDMARK_PRICE_PROMPT and FIELDMARK_PRICE_COMPLETION",
+        ),
         (("pictures", "--classes", "a,b", "--llm", "m", "--base-url", "nonsense"), "no http or https URL"),
         (("--resume", "20260101-000000-classify-aaaa"), "There is no run '20260101-000000-classify-aaaa'"),
         (("pictures", "--resume", "x"), "The paths cannot be given with --resume: the run keeps its own."),

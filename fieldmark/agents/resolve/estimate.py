@@ -1,16 +1,25 @@
 """Says what a run would ask before it asks: the first look exactly, the follow-up questions as a bound."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 from pydantic import Field
 
 from fieldmark.agents.resolve.options import ResolveOptions
+from fieldmark.prompts.choose import ask_choose
 from fieldmark.prompts.describe import ask_describe
+from fieldmark.prompts.differentiate import ask_differentiate
+from fieldmark.prompts.differentiate_group import ask_differentiate_group
 from fieldmark.prompts.family import ask_families
 from fieldmark.prompts.noun import ask_noun
-from fieldmark.records import Question, Record, SkippedInput
+from fieldmark.prompts.tabulate import MAX_ATTRIBUTES, TabulateAttribute, ask_tabulate
+from fieldmark.records import ImagePart, Question, Record, SkippedInput
+from fieldmark.tools.images.files import FoundImages
+from fieldmark.tools.llm.budget import TokenCount
 from fieldmark.tools.llm.given import AskedModel
+
+_ATTRIBUTE = "an attribute of usual length"
+"""Stands for attributes and values that are not known before anything was asked."""
 
 
 class FirstLook(Record):
@@ -21,6 +30,8 @@ class FirstLook(Record):
     to_ask: int = 0
     tokens: int = 0
     """What the questions still to ask may use at most: bytes / 3 and the whole length of each answer."""
+    cost: float | None = None
+    """What those tokens cost; None where no price is set."""
 
 
 class CallEstimate(Record):
@@ -36,13 +47,68 @@ class CallEstimate(Record):
     """The generic noun; None where it must be asked first, and then the estimate reckons with "object"."""
     first_look: FirstLook
     follow_up_most: int
-    """No more follow-up questions than this are asked, whatever the images show."""
+    """No more follow-up questions than this are asked, whatever the images show; none may be."""
+    follow_up_tokens: int = 0
+    """What so many of the longest of them may use, about: what they will be about is not known yet."""
+    follow_up_cost: float | None = None
+    """What those tokens cost; None where no price is set."""
     vlm: str | None = None
     most_vlm_images: int = 0
     """No more images than this are shown to the vision-language model: those that the loop leaves open."""
+    vlm_tokens: int = 0
+    """What so many may use, about."""
+    vlm_cost: float | None = None
+    """What those tokens cost; None where no price is set."""
     skipped: tuple[SkippedInput, ...] = ()
     passed_over: dict[str, int] = Field(default_factory=dict)
     """Files in folders whose suffix is no image's: suffix → number."""
+
+
+async def estimated(
+    classes: Sequence[str],
+    found: FoundImages,
+    *,
+    noun: str | None,
+    options: ResolveOptions,
+    llm: AskedModel | None,
+    vlm: AskedModel | None,
+    groups: bool = False,
+) -> CallEstimate:
+    """What a run would ask; asks nothing.
+
+    Args:
+        classes: The class names.
+        found: The images.
+        noun: The generic noun; None to have it asked.
+        options: The choices of the loop.
+        llm: The language model; None asks nothing.
+        vlm: The vision-language model that open images are shown to; None for none.
+        groups: Whether the language model is asked to group the classes.
+    """
+    counts, known = await first_look(classes, noun=noun, options=options, llm=llm, groups=groups)
+    most = most_follow_ups(len(classes), options, images=len(found.images))
+    followed = shown = TokenCount()
+    word = known or options.noun
+    if llm is not None and most:
+        followed = times(follow_up_room(classes, options, noun=word, llm=llm), most)
+    if vlm is not None:
+        shown = times(look_room(classes, options, noun=word, vlm=vlm), len(found.images))
+    return CallEstimate(
+        images=len(found.images),
+        classes=len(classes),
+        model=llm.model if llm else None,
+        noun=known,
+        first_look=counts,
+        follow_up_most=most,
+        follow_up_tokens=followed.total,
+        follow_up_cost=llm.cost_of(followed) if llm else None,
+        vlm=vlm.model if vlm else None,
+        most_vlm_images=len(found.images) if vlm else 0,
+        vlm_tokens=shown.total,
+        vlm_cost=vlm.cost_of(shown) if vlm else None,
+        skipped=found.skipped,
+        passed_over=dict(found.passed_over),
+    )
 
 
 async def first_look(
@@ -87,9 +153,45 @@ async def first_look(
         questions=len(questions),
         cached=len(questions) - len(fresh),
         to_ask=len(fresh),
-        tokens=sum(llm.estimate(question) for question in fresh),
+        tokens=(room := total(llm.room(question) for question in fresh)).total,
+        cost=llm.cost_of(room),
     )
     return counts, known
+
+
+def follow_up_room(
+    classes: Sequence[str], options: ResolveOptions, *, noun: str, llm: AskedModel
+) -> TokenCount:
+    """The tokens of the longest follow-up question, about: the longest names, as many attributes as fit."""
+    names = sorted(classes, key=lambda name: -len(name.encode("utf-8", "replace")))
+    asked: list[Question[Any]] = []
+    if options.ask == "pairs":
+        asked.append(ask_differentiate(names[0], names[1], noun=noun))
+    else:
+        asked.append(ask_differentiate_group(names[: options.group_size], noun=noun))
+    if options.ask == "table":
+        attributes = [
+            TabulateAttribute(f"{_ATTRIBUTE} {n}", (_ATTRIBUTE,) * 3) for n in range(MAX_ATTRIBUTES)
+        ]
+        asked.append(ask_tabulate(names[0], attributes, noun=noun))
+    return max(map(llm.room, asked), key=lambda room: room.total)
+
+
+def look_room(classes: Sequence[str], options: ResolveOptions, *, noun: str, vlm: AskedModel) -> TokenCount:
+    """The tokens of showing one image, about: among the longest names."""
+    names = sorted(classes, key=lambda name: -len(name.encode("utf-8", "replace")))[: options.k]
+    return vlm.room(ask_choose(ImagePart(data_url="data:,"), names, noun=noun))
+
+
+def total(rooms: Iterable[TokenCount]) -> TokenCount:
+    """The sum of several."""
+    listed = list(rooms)
+    return TokenCount(sum(each.prompt for each in listed), sum(each.completion for each in listed))
+
+
+def times(room: TokenCount, count: int) -> TokenCount:
+    """So many of the same."""
+    return TokenCount(room.prompt * count, room.completion * count)
 
 
 def most_follow_ups(classes: int, options: ResolveOptions, *, images: int) -> int:

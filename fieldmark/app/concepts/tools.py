@@ -17,7 +17,7 @@ from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, NoImagesError, RunError
 from fieldmark.reading import read_bytes
-from fieldmark.records import Concept, Record, UsageLimits
+from fieldmark.records import Concept, Record, Usage, UsageLimits
 from fieldmark.settings import read_settings
 from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clip import LEAST_REFERENCE, ClipAnnotator
@@ -34,6 +34,7 @@ from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import (
     EncodingStarted,
     ImagesEncoded,
+    ModelsClosed,
     PoolImagesMissing,
     Progress,
     no_progress,
@@ -217,7 +218,7 @@ async def open_tools(
         opened = partial(
             open_llm, name, stores.answers, base_url=chosen.base_url, api_key=api_key, limits=limits
         )
-        async with asked_model(models.llm, limits, opened) as llm:
+        async with asked_model(models.llm, limits, opened) as llm, _telling(llm, progress) as asked:
             if setup.vlm == NO_VLM:
                 yield _without_words(folder, stores, encoder, pool, llm)
                 return
@@ -233,7 +234,18 @@ async def open_tools(
                 limits=limits,
             )
             async with asked_model(models.vlm, limits, opened) as vlm:
+                asked.append(vlm)
                 yield await _with_words(folder, stores, encoder, pool, llm, vlm)
+
+
+@asynccontextmanager
+async def _telling(llm: AskedModel, progress: Progress) -> AsyncIterator[list[AskedModel]]:
+    """Tell in the end, however it ends, what was spent on the models in the list."""
+    asked = [llm]
+    try:
+        yield asked
+    finally:
+        progress(ModelsClosed(usage=sum((model.usage for model in asked), Usage())))
 
 
 def encoded_pool(

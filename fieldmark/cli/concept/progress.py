@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.spending import spent
 from fieldmark.cli.terminal import amount, one_line
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Telling(TerminalProgress):
             events.EditsProposed: self._on_refined,
             events.LimitStopped: self._on_limit,
             events.BoardFinished: self._on_standing,
+            events.ModelsClosed: self._on_closed,
         }
 
     def pause(self) -> None:
@@ -80,6 +82,9 @@ class Telling(TerminalProgress):
 
     def _on_refined(self, event: "events.EditsProposed") -> None:
         self.stage("Trying edits", line=False)
+
+    def _on_closed(self, event: "events.ModelsClosed") -> None:
+        self.line(spent(event.usage, self.failures))
 
     def _on_limit(self, event: "events.LimitStopped") -> None:
         self.line(f"warning: {event.reason}")

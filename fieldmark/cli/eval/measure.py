@@ -23,6 +23,7 @@ from fieldmark.cli.run_options import (
     RunJson,
     asking,
 )
+from fieldmark.cli.spending import say_spent
 from fieldmark.cli.terminal import print_json, words
 from fieldmark.cli.world_options import PER_CLASS, takes_world
 from fieldmark.errors import InputError
@@ -196,6 +197,7 @@ def measure(
         if evaluator.report:
             write_report(result, progress)
     show(result, words(json=json))
+    say_spent(Path(result.run), words(json=json))
     if json:
         print_json(result)
 

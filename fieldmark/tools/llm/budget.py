@@ -92,6 +92,7 @@ class Budget:
                 "A limit on cost needs the model's price, and none is configured.",
                 hint="Set FIELDMARK_PRICE_PROMPT and FIELDMARK_PRICE_COMPLETION (FIELDMARK_VLM_PRICE_… for a "
                 "vision-language model), per million tokens, or limit calls or tokens instead.",
+                field="max_cost",
             )
         self._limits = limits
         self._price = price
@@ -115,8 +116,12 @@ class Budget:
             prompt_tokens=self._spent.prompt,
             completion_tokens=self._spent.completion,
             unreported=self._unreported,
-            cost=None if self._price is None else self._cost(self._spent),
+            cost=self.cost_of(self._spent),
         )
+
+    def cost_of(self, tokens: TokenCount) -> float | None:
+        """What tokens cost; `None` where the price is unknown."""
+        return None if self._price is None else self._cost(tokens)
 
     async def reserve(self, estimate: TokenCount) -> Reservation:
         """Keeps room for a call that may use up to `estimate`.

@@ -17,7 +17,7 @@ from fieldmark.records import Price, Question, Usage, UsageLimits
 from fieldmark.tools.llm.address import is_here
 from fieldmark.tools.llm.answer_store import AnswerStore, ModelAnswer, answer_key
 from fieldmark.tools.llm.asker import Asker
-from fieldmark.tools.llm.budget import Budget
+from fieldmark.tools.llm.budget import Budget, TokenCount
 from fieldmark.tools.llm.dialect import Dialect, Effort
 from fieldmark.tools.llm.endpoint import Endpoint, ModelList
 
@@ -211,7 +211,15 @@ class ChatModel:
 
     def estimate(self, question: Question[Any]) -> int:
         """Tokens that one call for the question is taken to need: bytes / 3 plus the answer's room."""
-        return self._asker.room(question).total
+        return self.room(question).total
+
+    def room(self, question: Question[Any]) -> TokenCount:
+        """The same, what is sent and what may come back apart."""
+        return self._asker.room(question)
+
+    def cost_of(self, tokens: TokenCount) -> float | None:
+        """What tokens cost; None where no price is set."""
+        return self._budget.cost_of(tokens)
 
     async def key(self, question: Question[Any]) -> str:
         """The question's cache key. Never depends on the API key or on the response format in use.

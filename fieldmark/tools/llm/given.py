@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from fieldmark.errors import LimitReached
 from fieldmark.records import Question, Usage, UsageLimits
 from fieldmark.tools.llm.answer_store import ModelAnswer
+from fieldmark.tools.llm.budget import IMAGE_TOKENS, TokenCount
 from fieldmark.tools.llm.chat import ChatModel, LanguageModel
 from fieldmark.tools.llm.counting import CountingModel
 
@@ -72,7 +73,17 @@ class GivenModel(CountingModel):
 
     def estimate(self, question: Question[Any]) -> int:
         """Tokens that a question is taken to need: its bytes / 3 and the answer's maximum."""
-        return sum(len(each.content.encode()) for each in question.messages) // 3 + question.max_tokens
+        return self.room(question).total
+
+    def room(self, question: Question[Any]) -> TokenCount:
+        """The same, what is sent and what may come back apart."""
+        sent = sum(len(each.content.encode()) for each in question.messages) // 3
+        images = sum(len(each.images) for each in question.messages)
+        return TokenCount(sent + images * IMAGE_TOKENS, question.max_tokens)
+
+    def cost_of(self, tokens: TokenCount) -> float | None:
+        """What tokens cost: unknown."""
+        return None
 
     async def ask(self, question: Question[T]) -> ModelAnswer[T]:
         """See `LanguageModel`.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from fieldmark.records import Record
+from fieldmark.records import Record, Usage
 from fieldmark.records.annotation import Call
 from fieldmark.records.conversation import ConversationProgress
 
@@ -53,6 +53,12 @@ class EncodingStarted(Event):
 
 class ImagesEncoded(Step):
     """Images have their vectors."""
+
+
+class ModelsClosed(Event):
+    """The models of a conversation or a build are closed; what was spent on them, together."""
+
+    usage: Usage
 
 
 class QuestionAnswered(Event):

@@ -189,9 +189,26 @@ def test_an_estimate_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     estimate = CallEstimate(images=3, classes=8, model="m", noun=None, first_look=look, follow_up_most=50)
     show_estimate(estimate, words(json=False))
     out = capsys.readouterr().out
-    assert "First look: 9 questions to m, 4 in the cache, 5 to ask, at most 12,000 tokens." in out
-    assert "never more than 50." in out
+    assert (
+        "First look: 9 questions to m, 4 in the cache, 5 to ask, at most 12,000 tokens, cost unknown." in out
+    )
+    assert "never more than 50, about 0 to 0 tokens, cost unknown." in out
+    assert "For money, set FIELDMARK_PRICE_PROMPT and FIELDMARK_PRICE_COMPLETION" in out
+    priced = {"first_look": look.model_copy(update={"cost": 0.25}), "follow_up_tokens": 70_000}
+    priced |= {
+        "follow_up_cost": 1.5,
+        "vlm": "eyes",
+        "most_vlm_images": 3,
+        "vlm_tokens": 6000,
+        "vlm_cost": 2.0,
+    }
+    show_estimate(estimate.model_copy(update=priced), words(json=False))
+    out = capsys.readouterr().out
+    assert "at most 12,000 tokens, cost 0.25." in out
+    assert "never more than 50, about 0 to 70,000 tokens, cost 0 to 1.5." in out
+    assert "one question each, about 0 to 6,000 tokens, cost 0 to 2." in out
+    assert "For money" not in out
     show_estimate(estimate.model_copy(update={"model": None}), words(json=False))
     assert "No language model: nothing is asked." in capsys.readouterr().out
     show_estimate(estimate.model_copy(update={"vlm": "eyes", "most_vlm_images": 3}), words(json=False))
-    assert "shown to eyes: never more than 3 images, one question each." in capsys.readouterr().out
+    assert "shown to eyes: never more than 3 images, one question each, about" in capsys.readouterr().out

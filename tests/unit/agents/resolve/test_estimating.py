@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from fieldmark.agents.resolve.estimate import first_look, most_follow_ups
+from fieldmark.agents.resolve.estimate import estimated, first_look, most_follow_ups
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.prompts.describe import ask_describe
 from fieldmark.prompts.noun import ask_noun
+from fieldmark.records import Price
+from fieldmark.tools.images.files import FoundImages, ImageFile
+from fieldmark.tools.llm.budget import IMAGE_TOKENS
 from fieldmark.tools.llm.chat import ChatModel
 from tests.faulty_endpoint import FaultyEndpoint, completion
 from tests.graph.running import make_context, options, run
@@ -37,6 +40,36 @@ def test_pairs_are_no_more_than_there_are() -> None:
     wanted = options(ask="pairs", candidates="topk", k=10)
     assert most_follow_ups(4, wanted, images=1000) == 6
     assert most_follow_ups(100, wanted, images=1) == 45
+
+
+@pytest.mark.parametrize("ask", ["table", "groups", "pairs"])
+def test_follow_ups_are_priced_by_the_longest_of_them(ask: str) -> None:
+    wanted = options(ask=ask, max_rounds=3)
+    price = Price(prompt=1.0, completion=10.0)
+
+    async def made(endpoint: FaultyEndpoint, names: tuple[str, ...], price: Price | None) -> Any:
+        store, url = MemoryByteStore(), endpoint.base_url
+        found = FoundImages((ImageFile(Path("a.png"), "h"),), (), {})
+        async with ChatModel(
+            "m", base_url=url, api_key=None, store=store, identity="x", price=price
+        ) as model:
+            return await estimated(names, found, noun="bird", options=wanted, llm=model, vlm=model)
+
+    def of(names: tuple[str, ...], price: Price | None = price) -> Any:
+        with FaultyEndpoint([completion("{}")]) as endpoint:
+            found = asyncio.run(made(endpoint, names, price))
+            assert endpoint.asked == 0
+            return found
+
+    short, long = of(NAMES), of(tuple(name * 20 for name in NAMES))
+    assert 0 < short.follow_up_tokens < long.follow_up_tokens
+    assert short.follow_up_tokens >= 100 * short.follow_up_most
+    assert short.follow_up_tokens < 1e6 * short.follow_up_cost < 10 * short.follow_up_tokens
+    assert 0 < 1e6 * short.first_look.cost < 10 * short.first_look.tokens
+    assert short.vlm_tokens > IMAGE_TOKENS and short.vlm_cost > 0
+    unpriced = of(NAMES, None)
+    assert unpriced.follow_up_tokens == short.follow_up_tokens
+    assert unpriced.follow_up_cost is unpriced.first_look.cost is unpriced.vlm_cost is None
 
 
 def chat(endpoint: FaultyEndpoint, store: MemoryByteStore) -> ChatModel:
