@@ -167,10 +167,11 @@ def test_json_and_dry_run(command_line: CommandLine, birds: Path, endpoint: Faul
     assert value["usage"]["requests"] == endpoint.asked
     assert [each["path"] for each in value["skipped"]] == ["broken.jpg"]
     assert "broken.jpg: " in outcome.err
-    assert dry.json["passed_over"] == value["passed_over"] == {".jxl": 1}
+    assert dry.json["passed_over"] == value["passed_over"]
+    assert value["passed_over"][".jxl"] == 1  # beside what drawing leaves in the folder
     run = Path(command_line.folder / value["run"])
-    assert json.loads((run / "manifest.json").read_text())["passed_over"] == {".jxl": 1}
-    assert "Passed over by suffix: 1 file (1 .jxl)." in outcome.err
+    assert json.loads((run / "manifest.json").read_text())["passed_over"] == value["passed_over"]
+    assert "1 .jxl" in outcome.err
 
     warm = place.invoke(*everything, "--dry-run")
     assert f"{1 + SPECIES} in the cache, 0 to ask" in warm.out

@@ -49,7 +49,7 @@ def test_follow_ups_are_priced_by_the_longest_of_them(ask: str) -> None:
 
     async def made(endpoint: FaultyEndpoint, names: tuple[str, ...], price: Price | None) -> Any:
         store, url = MemoryByteStore(), endpoint.base_url
-        found = FoundImages((ImageFile(Path("a.png"), "h"),), (), {})
+        found = FoundImages((ImageFile(Path("a.png"), "h"),), ())
         async with ChatModel(
             "m", base_url=url, api_key=None, store=store, identity="x", price=price
         ) as model:
