@@ -1,6 +1,8 @@
 """The typed errors of Fieldmark: each says what went wrong and what to do next."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Literal
 
 AnswerFault = Literal[
@@ -9,6 +11,12 @@ AnswerFault = Literal[
 """Why an answer that came back cannot be used."""
 FailureReason = Literal[AnswerFault, "unsendable", "timeout", "connection", "http"]
 """Why a question has no usable answer."""
+
+
+def close_to(given: str, known: Iterable[str]) -> str:
+    """Ask whether something else was meant, to begin a hint with; empty where nothing known is close."""
+    close = get_close_matches(given, list(known), 1)
+    return f"Did you mean {close[0]}? " if close else ""
 
 
 class FieldmarkError(Exception):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fieldmark.records import PromptBook
 
 DONE, NOTHING_USABLE, STOPPED = 0, 1, 3
+NO_CLASSES = "No classes were given."
+NAME_THEM = "Give them as --classes 'a,b,c' or as a file with one name a line."
 _LOOP = "The loop"
 _SPENDING = "Spending"
 
@@ -205,7 +207,7 @@ def classify(
             help="Go on with an earlier run, without a name the latest; only limits, the endpoint and the "
             "columns of predictions.csv may change.",
             show_default=False,
-            metavar="RUN",
+            metavar="[RUN]",
             rich_help_panel=RUN,
         ),
     ] = None,
@@ -225,6 +227,8 @@ def classify(
         "k": k, "tau": tau, "alpha": alpha, "risk": risk, "ask_labels": ask_labels, "max_rounds": max_rounds,
     }  # fmt: skip
     limits = given(max_calls=max_calls, max_tokens=max_tokens, max_cost=max_cost)
+    if resume is None and classes is None and book is None:
+        raise InputError(NO_CLASSES, hint=NAME_THEM)  # now: loading what a run needs takes seconds
     if no_cache and refresh:
         raise InputError("--no-cache and --refresh exclude each other.", hint="Give one of them.")
     asking: dict[str, Any] = given(
@@ -308,9 +312,7 @@ def read_classes(classes: str | None, book: Path | None) -> "tuple[Sequence[str]
     if classes is not None:
         return read_class_names(classes), prompts
     if prompts is None:
-        raise InputError(
-            "No classes were given.", hint="Give them as --classes 'a,b,c' or as a file with one name a line."
-        )
+        raise InputError(NO_CLASSES, hint=NAME_THEM)
     return prompts.classes, prompts
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,10 @@ class InterruptedRun(FieldmarkError):
 
 class GuardedCommands(TyperGroup):
     """A group of commands that end in a sentence, never in a traceback unless `--debug` asks for it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; `--resume` without a name stands for the latest run."""
+        return super().parse_args(ctx, with_latest(args))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
@@ -104,6 +108,18 @@ def faults_of_the_disk() -> tuple[type[Exception], ...]:
     import sqlite3
 
     return OSError, sqlite3.Error
+
+
+def with_latest(args: Sequence[str]) -> list[str]:
+    """Arguments in which every `--resume` has a name: "latest" where none follows. Behind "--" all stays."""
+    filled: list[str] = []
+    for at, each in enumerate(args):
+        if each == "--":
+            return [*filled, *args[at:]]
+        filled.append(each)
+        if each == "--resume" and (at + 1 == len(args) or args[at + 1].startswith("-")):
+            filled.append("latest")
+    return filled
 
 
 def option_of(field: str) -> str:

@@ -24,7 +24,12 @@ BaseUrl = Annotated[
 MaxCalls = Annotated[
     int | None, typer.Option(min=0, help="The most questions asked anew.", rich_help_panel=MODELS)
 ]
-Resume = Annotated[str | None, typer.Option(help="Id of an earlier run to go on with.", rich_help_panel=RUN)]
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[RUN]", help="Go on with an earlier run; without a name the latest.", rich_help_panel=RUN
+    ),
+]
 
 Out = Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=RUN)]
 Report = Annotated[

@@ -110,7 +110,9 @@ def simulate(
     resume: Annotated[
         str | None,
         typer.Option(
-            help="Id of an earlier run to go on with: owners that are done stay so.", rich_help_panel=RUN
+            metavar="[RUN]",
+            help="Go on with an earlier run, without a name the latest; owners that are done stay so.",
+            rich_help_panel=RUN,
         ),
     ] = None,
 ) -> None:

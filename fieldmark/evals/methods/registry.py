@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fieldmark.errors import InputError
+from fieldmark.errors import InputError, close_to
 from fieldmark.evals.methods import (
     adapters,
     caps_adapter,
@@ -94,7 +94,7 @@ def methods_named(names: Sequence[str]) -> tuple[EvalMethod, ...]:
     if unknown or not (chosen or own):
         raise InputError(
             f"There is no method {unknown[0]!r}." if unknown else "No method was named.",
-            hint=f"There are: all, {', '.join(BY_KEY)}.",
+            hint=f"{close_to(unknown[0], BY_KEY) if unknown else ''}There are: all, {', '.join(BY_KEY)}.",
         )
     return (*(method for method in METHODS if method.key in chosen), *own.values())
 

@@ -5,7 +5,6 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +12,7 @@ from typing import TypeVar
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from fieldmark.cache.folders import write_whole
-from fieldmark.errors import RunError
+from fieldmark.errors import RunError, close_to
 from fieldmark.reading import read_bytes, read_lines
 from fieldmark.records import Prediction, PromptBook, RunConfig, RunManifest, path_of
 from fieldmark.tools.images.given_paths import is_there
@@ -111,8 +110,7 @@ class RunFolder:
             raise RunError(
                 f"There is no run{of_it} in {str(parent)!r} yet.", hint="Say where runs are.", field="out"
             )
-        close = get_close_matches(str(run_id), [path.name for path in there], 1)
-        hint = f"Did you mean {close[0]}? " if close else ""
+        hint = close_to(str(run_id), [path.name for path in there])
         hint += (
             f"The latest runs{of_it} there: {', '.join(known)}." if known else f"No run{of_it} is there yet."
         )

@@ -65,3 +65,7 @@ def test_nothing_heavy_is_loaded(program: str) -> None:
 
 def test_the_check_itself_sees_a_module_that_is_loaded() -> None:
     assert loaded("import fieldmark.records") == ["pydantic"]
+
+
+def test_missing_classes_are_told_before_anything_heavy_is_loaded() -> None:
+    assert not {"torch", "open_clip", "langgraph"} & set(loaded(RUN.format(arguments=["classify", "photos"])))
