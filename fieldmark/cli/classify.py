@@ -81,7 +81,7 @@ def classify(
     ] = None,
     rule: Annotated[
         Literal["table", "nb", "fudd", "evidence"] | None,
-        typer.Option(help="How follow-up answers are scored.", show_default="table", rich_help_panel=_LOOP),
+        typer.Option(help="How images are scored.", show_default="evidence", rich_help_panel=_LOOP),
     ] = None,
     ask: Annotated[
         Literal["table", "groups", "pairs"] | None,
@@ -122,6 +122,23 @@ def classify(
             help="evidence: most probability of a wrong label at which an image is resolved. With --tree: of "
             "a wrong branch.",
             show_default="0.05",
+            rich_help_panel=_LOOP,
+        ),
+    ] = None,
+    reject: Annotated[
+        float | None,
+        typer.Option(
+            help="evidence: share of listed images that may be rejected as of no class; 0 rejects none.",
+            show_default="0.02",
+            rich_help_panel=_LOOP,
+        ),
+    ] = None,
+    second_opinions: Annotated[
+        bool | None,
+        typer.Option(
+            "--second-opinions",
+            help="evidence: ask again about what the images contradict.",
+            show_default="no",
             rich_help_panel=_LOOP,
         ),
     ] = None,
@@ -224,7 +241,8 @@ def classify(
     }  # fmt: skip
     loop: dict[str, Any] = {
         "start": start, "rule": rule, "ask": ask, "candidates": candidates,
-        "k": k, "tau": tau, "alpha": alpha, "risk": risk, "ask_labels": ask_labels, "max_rounds": max_rounds,
+        "k": k, "tau": tau, "alpha": alpha, "risk": risk, "reject": reject,
+        "second_opinions": second_opinions, "ask_labels": ask_labels, "max_rounds": max_rounds,
     }  # fmt: skip
     limits = given(max_calls=max_calls, max_tokens=max_tokens, max_cost=max_cost)
     if resume is None and classes is None and book is None:
@@ -354,13 +372,12 @@ def refuse_idle(
                 f"--{name} is of no use to {rule} candidates.",
                 hint=f"Leave it out, or choose --candidates {its_rule}.",
             )
-    for name in ("risk", "ask_labels"):
-        if name in loop and loop.get("rule") != "evidence" and not (tree and name == "risk"):
+    by_evidence = loop.get("rule", "evidence") == "evidence" and rule == "margin"
+    for name in ("risk", "reject", "second_opinions", "ask_labels"):
+        if name in loop and not by_evidence and not (tree and name == "risk"):
             raise InputError(
                 f"--{name.replace('_', '-')} is of no use to this rule.",
-                hint="Leave it out, choose --rule evidence, or give a --tree."
-                if name == "risk"
-                else "Leave it out, or choose --rule evidence.",
+                hint="Leave it out, or leave out what chooses another rule than evidence.",
             )
     if book is not None and loop.get("start") in ("names", "descriptors"):
         raise InputError(

@@ -45,8 +45,8 @@ def demo(
         ),
     ] = 0,
     rule: Annotated[
-        Literal["table", "nb", "fudd", "evidence"], typer.Option(help="How the loop scores answers.")
-    ] = "table",
+        Literal["table", "nb", "fudd", "evidence"], typer.Option(help="How the loop scores images.")
+    ] = "evidence",
     tree: Annotated[
         Literal["ask"] | None,
         typer.Option(help="Have the classes grouped; open images then get a group.", show_default=False),

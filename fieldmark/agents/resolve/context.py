@@ -7,7 +7,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from fieldmark.agents.resolve.options import ResolveOptions
+from fieldmark.agents.resolve.options import ResolveOptions, Rule
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.records import PromptBook
 from fieldmark.tools.clip.clip import EncodedImages, Encoder
@@ -16,6 +16,9 @@ from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel, concurrency_of
 from fieldmark.tools.runs.events import ImagesEncoded, Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
+
+MOST_PAIRS = 25_000_000
+"""The most image × class pairs that are weighed at once: about 100 MB for each of a dozen arrays."""
 
 
 @dataclass(kw_only=True)
@@ -71,6 +74,13 @@ class ResolveContext:
             self.progress(ImagesEncoded(done=done, of=of))
 
         return self.encoder.encode_images(self.images + self.calibration, progress=tell)
+
+    @cached_property
+    def rule(self) -> Rule:
+        """The rule that scores: the table rule where a pool is too large for the evidence."""
+        pairs = len(self.vectors) * len(self.classes)
+        too_large = self.options.rule == "evidence" and pairs > MOST_PAIRS
+        return "table" if too_large else self.options.rule
 
     @cached_property
     def usable(self) -> tuple[ImageFile, ...]:

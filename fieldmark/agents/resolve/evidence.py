@@ -21,9 +21,6 @@ from fieldmark.tools.scoring.field_guide import FieldGuide, value_cosines
 from fieldmark.tools.scoring.prototype import ensemble_scores
 from fieldmark.tools.scoring.table import TableOptions, TableResult, table_rule
 
-MOST_CELLS = 60_000_000
-"""The most image × class × attribute cells that are weighed at once."""
-
 
 @dataclass(frozen=True)
 class WeighedEvidence:
@@ -54,9 +51,6 @@ def weighed(notebook: str, context: ResolveContext) -> WeighedEvidence:
     Args:
         notebook: Hash of all answers so far.
         context: The run.
-
-    Raises:
-        InputError: There are too many images and classes to weigh them all at once.
     """
     key = f"evidence {notebook}"
     if key not in context.memo:
@@ -72,11 +66,6 @@ def _weigh(notebook: Notebook, context: ResolveContext) -> WeighedEvidence:
     names = _name_views(notebook, context)
     guide = guide_of(notebook, context)
     attributes = len(guide.attributes) if guide else 0
-    if names[0].cosines.numel() * max(1, attributes) > MOST_CELLS:
-        raise InputError(
-            f"{len(context.vectors):,} images of {len(context.classes):,} classes are too many to weigh.",
-            hint="Use the table rule, or fewer images at a time.",
-        )
     votes = None if guide is None else _TableVotes(guide, context)
     evidence = combine(context.vectors, names, votes, attributes=attributes)
     rows, labels = _labelled(context)

@@ -91,7 +91,7 @@ def conclude(
 
 def table_of(outcome: RunOutcome, context: ResolveContext) -> ScoredTable | None:
     """The field guide that decided, scored; None where another rule did, or the first look alone."""
-    if not outcome.rounds or context.options.rule == "fudd":
+    if not outcome.rounds or context.rule == "fudd":
         return None
     return tabulated(outcome.notebook, outcome.first, outcome.scored_within, context)
 
@@ -106,7 +106,7 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
     # Shares among all classes: being the only one left is a status, not certainty.
     probabilities = class_probabilities(scores[:count], temperature)
     table = table_of(outcome, context)
-    found = weighed(outcome.notebook, context) if context.options.rule == "evidence" else None
+    found = weighed(outcome.notebook, context) if context.rule == "evidence" else None
     decision = None
     if found is not None:
         every = torch.ones(len(scores) - count, len(context.classes), dtype=torch.bool)

@@ -116,10 +116,10 @@ def triaged(state: ResolveState, context: ResolveContext) -> tuple[str, RoundSum
     """Hash of the candidates that the state's scores leave, and a summary of them."""
     table = (
         rescoring.tabulated(state.notebook, load_array(state.first, context), state.candidates, context)
-        if state.round and context.options.rule != "fudd"
+        if state.round and context.rule != "fudd"
         else None
     )
-    by_evidence = context.options.rule == "evidence"
+    by_evidence = context.rule == "evidence"
     evidence = weighed(state.notebook, context) if by_evidence else None
     result = triaging.triage(
         scores_hash=state.scores,
@@ -265,7 +265,7 @@ def outcome_of(state: ResolveState, context: ResolveContext) -> RunOutcome:
 
 def planner_of(context: ResolveContext) -> Planner:
     """The planner that the options name."""
-    by_evidence = context.options.rule == "evidence"
+    by_evidence = context.rule == "evidence"
     table = TablePlanner(second_opinions=context.options.second_opinions or not by_evidence)
     planners: dict[str, Planner] = {"table": table, "groups": GroupPlanner(), "pairs": PairPlanner()}
     return planners[context.options.ask]

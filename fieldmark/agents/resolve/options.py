@@ -1,8 +1,9 @@
 """The choices of the resolve loop, as one record."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fieldmark.records import Options
 
@@ -15,15 +16,22 @@ CandidateRuleName = Literal["margin", "topk", "conformal"]
 class ResolveOptions(Options):
     """How the resolve loop starts, asks, scores and stops."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rule_of_candidates(cls, given: Any) -> Any:
+        chosen = isinstance(given, Mapping) and given.get("candidates", "margin") != "margin"
+        return {"rule": "table", **given} if chosen else given
+
     noun: str = "object"
     """The generic word for all classes, used where the encoder may not know their names."""
     start: Start = "descriptors"
     """Where the first scores come from: asked descriptors, bare names, or a given prompt book."""
     descriptor_samples: int = Field(default=1, ge=1, le=64)
     """Answers to the general question per class; each after the first is a fresh sample."""
-    rule: Rule = "table"
-    """Follow-up scoring: the table rule, its inductive form (naive Bayes), FuDD's own, or names and table
-    weighed by how reliable each is on the pool (evidence)."""
+    rule: Rule = "evidence"
+    """Scoring: names and table weighed by how reliable each is on the pool (evidence), the table rule alone,
+    its inductive form (naive Bayes), or FuDD's own. Where nothing is said, other candidates than by margin
+    are those of the table rule: the evidence decides by itself which images are resolved."""
     ask: Ask = "table"
     """What follow-up questions look like: a planned field guide, rival groups, or FuDD's pairs."""
     candidates: CandidateRuleName = "margin"

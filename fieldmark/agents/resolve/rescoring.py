@@ -56,9 +56,9 @@ def rescore(notebook: str, first: Tensor, within: str, context: ResolveContext) 
         Scores, -inf where a class was not scored, and what to divide them by before the softmax. The
         table rule's scores are log-odds; FuDD's are cosines and are spread over rivals.
     """
-    if context.options.rule == "evidence":
+    if context.rule == "evidence":
         return weighed(notebook, context).evidence.log_p, 1.0
-    if context.options.rule == "fudd":
+    if context.rule == "fudd":
         scores = fudd(load_notebook(notebook, context), load_array(within, context), context)
         return scores, spread_temperature(scores)
     table = tabulated(notebook, first, within, context)
@@ -80,7 +80,7 @@ def tabulated(notebook: str, first: Tensor, within: str, context: ResolveContext
             interrupted would not be what it looks at after.
         context: The run.
     """
-    if context.options.rule == "evidence":
+    if context.rule == "evidence":
         found = weighed(notebook, context)
         return ScoredTable(found.guide, found.table) if found.guide and found.table else None
     key = f"table {notebook} {within}"

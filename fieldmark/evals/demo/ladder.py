@@ -151,7 +151,7 @@ class Ladder:
         self.progress(RungStarted(name="descriptors_more"))
         # At least as many questions as the loop asked: what is left of a round of samples is not cut off.
         samples = -(-questions["resolve"] // len(world.classes))
-        more = ResolveOptions(noun=world.noun, descriptor_samples=samples, max_rounds=0)
+        more = ResolveOptions(noun=world.noun, rule="table", descriptor_samples=samples, max_rounds=0)
         _, control, general = await self.resolve(world, inner(run, "descriptors_more"), more)
         labels["descriptors_more"] = self._indices(world, [p.label for p in control])
         questions["descriptors_more"] = len(general.notes)

@@ -3,6 +3,7 @@
 import torch
 
 from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.evidence import weighed
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.errors import EndpointBusy, EndpointError, LimitReached
@@ -45,15 +46,26 @@ async def by_resolving(bench: EvalBench) -> MethodScores:
     scores = torch.from_numpy(context.arrays.get(state.scores))
     candidates = torch.from_numpy(context.arrays.get(state.candidates))
     sizes = candidates.sum(1)
+    probabilities = class_probabilities(scores, state.temperature)
+    if context.rule == "evidence":
+        confidence = weighed(state.notebook, context).evidence.confidence
+        probabilities = lowered_to(probabilities, confidence)
     return MethodScores(
         scores=candidates_first(scores / state.temperature, candidates),
-        probabilities=class_probabilities(scores, state.temperature),
+        probabilities=probabilities,
         candidates=candidates,
         diagnostics={
             "resolved": float((sizes == 1).float().mean()),
             "rounds": float(state.round),
         },
     )
+
+
+def lowered_to(probabilities: torch.Tensor, confidence: torch.Tensor) -> torch.Tensor:
+    """Probabilities `[N, C]` whose best is the confidence `[N]`, the others raised in proportion."""
+    best, label = probabilities.max(1, keepdim=True)
+    spread = (1 - confidence[:, None]) / (1 - best).clamp(min=1e-9)
+    return (probabilities * spread).scatter(1, label, confidence[:, None])
 
 
 def candidates_first(scores: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:

@@ -191,7 +191,7 @@ def test_what_methods_and_settings_say_of_themselves(tmp_path: Path) -> None:
 def test_several_settings_have_an_overview(tmp_path: Path) -> None:
     other = SettingRuns(truth("other"), [run("base", (0,), setting="other"), left_out("asks", "needs llm")])
     page = page_here(tmp_path, [other, four()])  # rows decide the order, not the folders
-    assert "EvalMethod photos, other photos, new The base baseline 12.5% 25.0%" in page.text
+    assert "Method photos, other photos, new The base baseline 12.5% 25.0%" in page.text
     assert "The asks transductive – 100.0%" in page.text
     links, ids = page.attributes("a", "href"), page.attributes("section", "id")
     assert links == [f"#{each}" for each in ids] and len(links) == 2
@@ -265,7 +265,7 @@ def words_found(key: str, **more: object) -> MethodRun:
 def test_words_alone_are_no_class(tmp_path: Path) -> None:
     page = page_here(tmp_path, [SettingRuns(truth(), [words_found("words")])], (WORDS,))
     assert "No method was given the class names" in page.text
-    assert "EvalMethod Cluster accuracy Similarity Word IoU Texts Time" in page.text
+    assert "Method Cluster accuracy Similarity Word IoU Texts Time" in page.text
     assert "words control 50.0%" in page.text and "62.5% 12.5% 20 1.5 s" in page.text
     assert page.count("svg") == 0
 
@@ -276,7 +276,7 @@ def test_methods_without_classes_have_a_table_of_their_own(tmp_path: Path) -> No
     assert "3 methods on photos" in page.text
     first, second = page.text.split("Methods that find words of their own")
     assert "The asks Paper of asks" in first and "Cluster accuracy" not in first.split("photos, new")[1]
-    assert "EvalMethod Cluster accuracy Similarity Word IoU Texts Time The shots" in second
+    assert "Method Cluster accuracy Similarity Word IoU Texts Time The shots" in second
 
 
 def test_an_upper_bound_is_no_rival(tmp_path: Path) -> None:
