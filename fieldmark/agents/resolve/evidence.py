@@ -12,6 +12,7 @@ from fieldmark.agents.resolve.first_look import first_book
 from fieldmark.agents.shared.notes import Notebook
 from fieldmark.errors import InputError
 from fieldmark.tools.books.templates import IMAGENET_7, fill
+from fieldmark.tools.runs.events import ViewWorth
 from fieldmark.tools.scoring.books import book_scores
 from fieldmark.tools.scoring.evidence.combine import Evidence, combine
 from fieldmark.tools.scoring.evidence.fit import fits, unlisted
@@ -43,6 +44,16 @@ class WeighedEvidence:
     unlisted: Tensor
     labelled: Tensor
     labels: Tensor
+
+    @property
+    def worth(self) -> ViewWorth:
+        """What names and answers are worth here."""
+        accuracy = self.evidence.votes_accuracy
+        return ViewWorth(
+            known_names=round(float(self.evidence.names.known.mean()), 4),
+            votes_accuracy=None if accuracy is None else round(accuracy, 4),
+            votes_weight=round(self.evidence.votes_weight, 4),
+        )
 
 
 def weighed(notebook: str, context: ResolveContext) -> WeighedEvidence:

@@ -139,6 +139,8 @@ def triaged(state: ResolveState, context: ResolveContext) -> tuple[str, RoundSum
         rejected=result.rejected,
         candidates=result.left,
         attributes=len(table.guide.attributes) if table else 0,
+        views=evidence.worth if evidence else None,
+        scores=state.scores,
     )
     return result.candidates_hash, summary
 

@@ -13,10 +13,10 @@ from fieldmark.agents.resolve.state import Batch, ResolveState
 from fieldmark.agents.shared.checkpoints import earlier_state, open_checkpoint, state_of
 from fieldmark.agents.shared.notes import Note, halted, settled
 from fieldmark.records import QuestionSpec
-from fieldmark.tools.runs.events import RoundSummary
+from fieldmark.tools.runs.events import RoundSummary, ViewWorth
 
 CHECKPOINT = "checkpoint.sqlite"
-HELD_TYPES = (Batch, Note, QuestionSpec, ResolveState, RoundSummary)
+HELD_TYPES = (Batch, Note, QuestionSpec, ResolveState, RoundSummary, ViewWorth)
 """The only types made from a checkpoint."""
 
 

@@ -17,6 +17,7 @@ from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
 from fieldmark.aviary.guide.server import asked_over_http
 from fieldmark.aviary.world.pictures import NOUN
+from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore
 from fieldmark.errors import InputError
 from fieldmark.evals.demo.ladder import RUNGS, Climb, Ladder, World, inner
@@ -24,6 +25,7 @@ from fieldmark.evals.demo.open_set import calibration, open_set
 from fieldmark.evals.demo.results import (
     Ambiguous,
     Conditions,
+    CurvePoint,
     DemoResult,
     DemoSeconds,
     EncoderCount,
@@ -223,6 +225,8 @@ def pooled_result(
         open_set=open_set(climbs),
         calibration=calibration(climbs),
         graded=graded_error([(c.listed_predictions, c.tree) for c in climbs if c.tree is not None]),
+        questions_curve=questions_curve(climbs),
+        views=tuple(views for climb in climbs if (views := climb.state.history[-1].views)),
         run=str(run.path),
     )
 
@@ -250,6 +254,21 @@ def meaning_of_resolved(climbs: Sequence[Climb]) -> Resolved:
         top1_at_equal_coverage_first_step=_mean(first_right[chosen]),
         at_equal_coverage=gap,
     )
+
+
+def questions_curve(climbs: Sequence[Climb]) -> tuple[CurvePoint, ...]:
+    """Top-1 over listed images after each round; a book that stopped earlier stays as it stopped."""
+    points: list[CurvePoint] = []
+    for number in range(max(len(climb.state.history) for climb in climbs)):
+        asked, right = 0, []
+        for climb in climbs:
+            summary = climb.state.history[min(number, len(climb.state.history) - 1)]
+            scores = ArrayStore(climb.run.path / "arrays").get(summary.scores)[: len(climb.world.listed)]
+            asked += summary.questions + climb.questions["descriptors"]
+            listed = climb.world.listed
+            right.append(scores[listed].argmax(1) == climb.world.truth[listed])
+        points.append(CurvePoint(questions=asked, top1=_round(float(np.concatenate(right).mean()))))
+    return tuple(points)
 
 
 def _rung_score(name: str, right: Right, clusters: NDArray[np.int64]) -> RungScore:

@@ -11,6 +11,7 @@ from fieldmark.evals.metrics.graded import GradedError
 from fieldmark.evals.worlds.conditions import WorldConditions
 from fieldmark.records import Record
 from fieldmark.tools.llm.scripted import NOTE
+from fieldmark.tools.runs.events import ViewWorth
 from fieldmark.tools.statistics.resample import Gain
 
 CI = tuple[float, float]
@@ -97,6 +98,13 @@ class Conditions(WorldConditions):
     rule: str
 
 
+class CurvePoint(Record):
+    """How far the loop was after some questions."""
+
+    questions: int
+    top1: float
+
+
 class DemoResult(Record):
     """What a demo measured."""
 
@@ -124,4 +132,8 @@ class DemoResult(Record):
     calibration: Calibration
     graded: GradedError | None = None
     """Only where the classes were grouped."""
+    questions_curve: tuple[CurvePoint, ...] = ()
+    """Top-1 of the resolve loop after each round, of all books together."""
+    views: tuple[ViewWorth, ...] = ()
+    """What names and answers were worth in the end, book by book; empty where another rule scores."""
     run: str

@@ -108,6 +108,17 @@ class RoundPlanned(Logged):
     questions: int
 
 
+class ViewWorth(Record):
+    """What names and answers were worth on these images, as the evidence rule estimates it without labels."""
+
+    known_names: float
+    """Mean belief that the encoder knows a class's name, 0 to 1."""
+    votes_accuracy: float | None = None
+    """Share of images that the answers alone label rightly; None before there are any."""
+    votes_weight: float = 0.0
+    """What the table rule's scores were multiplied by."""
+
+
 class RoundSummary(Logged):
     """One pass of triage."""
 
@@ -121,6 +132,10 @@ class RoundSummary(Logged):
     candidates: int
     """Candidates left over all images."""
     attributes: int = 0
+    views: ViewWorth | None = None
+    """None where another rule scores."""
+    scores: str = ""
+    """Hash of the class scores `[N, C]`."""
 
 
 class LabelsTaken(Logged):
