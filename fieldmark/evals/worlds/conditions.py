@@ -103,5 +103,5 @@ MIDDLE = replace(
     CLEAR, names="mixed", image_noise=1.0, text_noise=0.5, mistakes=0.25, unlisted=0.1, strangers=20
 )
 """A world in the middle of the map: some of everything that goes wrong outside."""
-DEFAULT = CLEAR
+DEFAULT = MIDDLE
 """The world of `fieldmark demo` where nothing is said."""

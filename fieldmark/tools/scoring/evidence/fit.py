@@ -17,9 +17,10 @@ WORST = 3
 """How many of the label's attributes that fit worst are looked at."""
 CONTRADICTED = 0.85
 """Weight of these attributes; the rest is for the likeness to any class at all."""
-FAR_GROUP, FAR_POOL = -5.0, -1.75
-"""From here on being unlike every group, and unlike the pool as a whole, counts against an image."""
-FAR_POOL_WEIGHT = 2.0
+FAR_GROUP, FAR_POOL = -3.5, -1.75
+"""From here on being unlike every group, and being unlike the pool as a whole, count against an image. The
+first finds single strangers, which the average over like images hides; the second finds strangers in numbers."""
+FAR_WEIGHT = 2.0
 UNLISTED_FIT, UNLISTED_SPREAD = -3.0, 1.5
 """Mean and standard deviation of the fit of images that are like listed ones and of none of them."""
 OTHER_SHARE, OTHER_FIT, OTHER_SPREAD = 0.2, -8.0, 4.0
@@ -40,7 +41,7 @@ def fits(
     that the encoder knows the label's name:
 
         fit = k z(name log-odds of the label) + (1 - k) (.85 z(three worst attributes) + .15 z(log sum_c e^E))
-              + min(0, z(density in the nearest group) + 5) + 2 min(0, z(likeness to the pool) + 1.75)
+              + 2 min(0, z(density in the nearest group) + 3.5) + 2 min(0, z(likeness to the pool) + 1.75)
 
     Args:
         evidence: From `combine`.
@@ -65,8 +66,8 @@ def fits(
     if table is not None:
         votes = CONTRADICTED * _standardised(smooth[:, 3]) + (1 - CONTRADICTED) * any_class
     group = _standardised(evidence.groups.density.max(1).values)
-    far = (group - FAR_GROUP).clamp(max=0) + FAR_POOL_WEIGHT * (pool - FAR_POOL).clamp(max=0)
-    return known * name + (1 - known) * votes + far
+    far = (group - FAR_GROUP).clamp(max=0) + (pool - FAR_POOL).clamp(max=0)
+    return known * name + (1 - known) * votes + FAR_WEIGHT * far
 
 
 def cut(share: float) -> float:
