@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.command_line import CommandLine
 
-DEMO = ("demo", "--species", 4, "--images", 3, "--seed", 3, "--json")
+DEMO = ("demo", "--clear", "--species", 4, "--images", 3, "--seed", 3, "--json")
 
 
 def result_of(value: dict[str, Any]) -> dict[str, Any]:
@@ -92,10 +92,10 @@ def test_all_that_makes_a_world_hard_at_once(command_line: CommandLine) -> None:
         assert kind in done.err
         assert told in (command_line.folder / value["run"] / "report.html").read_text(encoding="utf-8")
 
-    clear = command_line.run("demo", "--clear", "--species", 4, "--images", 3, "--seed", 3, "--json").json
-    plain = command_line.run(*DEMO).json
-    assert clear["conditions"] == plain["conditions"]
-    assert clear["ladder"] == plain["ladder"]
+    clear = command_line.run(*DEMO).json["conditions"]
+    middle = command_line.run(*(option for option in DEMO if option != "--clear")).json["conditions"]
+    assert (clear["names"], clear["image_noise"], clear["strangers"]) == ("new", 0.0, 0)
+    assert (middle["names"], middle["image_noise"], middle["strangers"]) == ("mixed", 1.0, 20)
 
 
 def test_the_same_world_for_a_table_and_for_a_search(command_line: CommandLine) -> None:

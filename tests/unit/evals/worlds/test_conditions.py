@@ -10,13 +10,13 @@ from fieldmark.errors import InputError
 from fieldmark.evals.worlds.conditions import BOUNDS, CLEAR, DEFAULT, MIDDLE, WorldConditions
 
 
-def test_the_clear_world_has_nothing_hard_and_is_the_default() -> None:
-    assert DEFAULT == CLEAR
+def test_the_clear_world_has_nothing_hard() -> None:
     assert (CLEAR.names, CLEAR.mistakes, CLEAR.present) == ("new", 0.15, 1.0)
     assert not any((CLEAR.image_noise, CLEAR.text_noise, CLEAR.unlisted, CLEAR.strangers, CLEAR.blind))
 
 
-def test_the_middle_world() -> None:
+def test_the_middle_world_is_the_default() -> None:
+    assert DEFAULT == MIDDLE
     assert (
         WorldConditions(
             names="mixed", image_noise=1.0, text_noise=0.5, mistakes=0.25, unlisted=0.1, strangers=20
