@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.command_line import CommandLine
 
-DEMO = ("demo", "--clear", "--species", 4, "--images", 3, "--seed", 3, "--json")
+DEMO = ("demo", "--clear", "--rule", "table", "--species", 4, "--images", 3, "--seed", 3, "--json")
 
 
 def result_of(value: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ CONTRADICTED = 0.85
 """Weight of these attributes; the rest is for the likeness to any class at all."""
 FAR_GROUP, FAR_POOL = -3.5, -1.75
 """From here on being unlike every group, and being unlike the pool as a whole, count against an image. The
-first finds single strangers, which the average over like images hides; the second finds strangers in numbers."""
+first finds single strangers, which the average over like images hides; the second finds many of a kind."""
 FAR_WEIGHT = 2.0
 UNLISTED_FIT, UNLISTED_SPREAD = -3.0, 1.5
 """Mean and standard deviation of the fit of images that are like listed ones and of none of them."""
