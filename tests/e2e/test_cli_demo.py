@@ -120,7 +120,7 @@ POOL = ("--unlisted", "--present", "--strangers")
 
 def test_open_images_get_a_group(command_line: CommandLine) -> None:
     outcome = command_line.invoke(
-        "demo", "--species", 12, "--images", 3, "--seed", 3, "--tree", "ask", "--json"
+        "demo", "--clear", "--species", 12, "--images", 3, "--seed", 3, "--tree", "ask", "--json"
     )
     assert outcome.code == 0, outcome.err
     graded = outcome.json["graded"]

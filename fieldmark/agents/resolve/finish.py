@@ -80,7 +80,7 @@ def conclude(
     shares = class_probabilities(outcome.scores[: len(context.usable)], outcome.temperature)
     kept = ClassProbabilities(classes=context.classes, array=context.arrays.put(shares.numpy()))
     context.run.write("probabilities.json", kept)
-    if context.options.rule == "evidence":
+    if context.rule == "evidence":
         # Where no image is open, no label is worth a person's time.
         count = context.options.ask_labels if any(p.status == "open" for p in predictions) else 0
         found = weighed(outcome.notebook, context)
