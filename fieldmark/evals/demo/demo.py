@@ -25,7 +25,7 @@ from fieldmark.evals.demo.open_set import calibration, open_set
 from fieldmark.evals.demo.results import (
     Ambiguous,
     Conditions,
-    CurvePoint,
+    CurveAt,
     DemoResult,
     DemoSeconds,
     EncoderCount,
@@ -256,9 +256,9 @@ def meaning_of_resolved(climbs: Sequence[Climb]) -> Resolved:
     )
 
 
-def questions_curve(climbs: Sequence[Climb]) -> tuple[CurvePoint, ...]:
+def questions_curve(climbs: Sequence[Climb]) -> tuple[CurveAt, ...]:
     """Top-1 over listed images after each round; a book that stopped earlier stays as it stopped."""
-    points: list[CurvePoint] = []
+    points: list[CurveAt] = []
     for number in range(max(len(climb.state.history) for climb in climbs)):
         asked, right = 0, []
         for climb in climbs:
@@ -267,7 +267,7 @@ def questions_curve(climbs: Sequence[Climb]) -> tuple[CurvePoint, ...]:
             asked += summary.questions + climb.questions["descriptors"]
             listed = climb.world.listed
             right.append(scores[listed].argmax(1) == climb.world.truth[listed])
-        points.append(CurvePoint(questions=asked, top1=_round(float(np.concatenate(right).mean()))))
+        points.append(CurveAt(questions=asked, top1=_round(float(np.concatenate(right).mean()))))
     return tuple(points)
 
 

@@ -98,7 +98,7 @@ class Conditions(WorldConditions):
     rule: str
 
 
-class CurvePoint(Record):
+class CurveAt(Record):
     """How far the loop was after some questions."""
 
     questions: int
@@ -132,7 +132,7 @@ class DemoResult(Record):
     calibration: Calibration
     graded: GradedError | None = None
     """Only where the classes were grouped."""
-    questions_curve: tuple[CurvePoint, ...] = ()
+    questions_curve: tuple[CurveAt, ...] = ()
     """Top-1 of the resolve loop after each round, of all books together."""
     views: tuple[ViewWorth, ...] = ()
     """What names and answers were worth in the end, book by book; empty where another rule scores."""

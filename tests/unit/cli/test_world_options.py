@@ -11,7 +11,7 @@ from fieldmark.cli.demo import demo
 from fieldmark.cli.eval.measure import measure
 from fieldmark.cli.optimize import optimize
 from fieldmark.cli.world_options import takes_world
-from fieldmark.evals.worlds.conditions import BOUNDS, CLEAR, MIDDLE, WorldConditions
+from fieldmark.evals.worlds.conditions import BOUNDS, CLEAR, DEFAULT, MIDDLE, WorldConditions
 
 FIELDS = {each.name for each in fields(WorldConditions)}
 
@@ -27,7 +27,8 @@ def test_every_field_is_an_option_with_its_bounds_and_its_default(
     called = {"images": "images" if command is demo else "per_class"}
     for name in FIELDS - lacking:
         said = get_args(options[called.get(name, name)].annotation)[1]
-        assert f"[default: {getattr(CLEAR, name)}]" in said.help
+        shown = DEFAULT if command is demo else CLEAR
+        assert f"[default: {getattr(shown, name)}]" in said.help
         assert (said.min, said.max) == BOUNDS.get(name, (None, None))
     assert not {*lacking, "world"} & set(options)
 
