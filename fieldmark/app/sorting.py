@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import InputError
-from fieldmark.reading import read_bytes
+from fieldmark.reading import open_regular, read_bytes
 from fieldmark.records import ClassProbabilities, Prediction, Record, SkippedInput
 from fieldmark.tools.images.in_memory import COPIES
 from fieldmark.tools.images.safe_names import safe_names
@@ -222,7 +222,7 @@ def _put(move: _Move, *, link: bool) -> tuple[bool, str]:
 
 
 def _hash(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fieldmark.cli.classify_output import as_json, show, show_estimate
-from fieldmark.cli.classify_run import again, run
+from fieldmark.cli.classify_run import again, refuse_idle, refuse_with_resume, run
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import RUN, Out, Report, RunJson, asking
 from fieldmark.cli.terminal import leave, print_json, words
@@ -343,68 +343,3 @@ def loop_options(chosen: dict[str, Any]) -> "ResolveOptions":
     from fieldmark.agents.resolve.options import ResolveOptions
 
     return ResolveOptions.model_validate(chosen)
-
-
-def refuse_idle(
-    loop: dict[str, Any],
-    *,
-    book: Path | None = None,
-    limits: dict[str, Any] | None = None,
-    shown: bool = False,
-    tree: str | None = None,
-) -> None:
-    """Refuse options that the others leave no use for, rather than pass them over.
-
-    Args:
-        loop: The loop's options that were given.
-        book: The prompt book that was given.
-        limits: The limits that were given.
-        shown: Whether open images are shown to a vision-language model.
-        tree: The tree whose branches open images may get.
-
-    Raises:
-        InputError: One has no effect.
-    """
-    rule = loop.get("candidates", "margin")
-    for name, its_rule in (("tau", "margin"), ("alpha", "conformal")):
-        if name in loop and rule != its_rule:
-            raise InputError(
-                f"--{name} is of no use to {rule} candidates.",
-                hint=f"Leave it out, or choose --candidates {its_rule}.",
-            )
-    by_evidence = loop.get("rule", "evidence") == "evidence" and rule == "margin"
-    for name in ("risk", "reject", "second_opinions", "ask_labels"):
-        if name in loop and not by_evidence and not (tree and name == "risk"):
-            raise InputError(
-                f"--{name.replace('_', '-')} is of no use to this rule.",
-                hint="Leave it out, or leave out what chooses another rule than evidence.",
-            )
-    if book is not None and loop.get("start") in ("names", "descriptors"):
-        raise InputError(
-            f"A run that starts from {loop['start']} uses none of a book's prompts.",
-            hint="Leave --start out to start from the book; or leave the book out, and give --classes.",
-        )
-    first_is_free = tree != "ask" and (book is not None or loop.get("start") == "names")
-    if limits and not shown and first_is_free and loop.get("max_rounds") == 0:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in limits)
-        raise InputError(
-            f"Nothing is asked in this run, so that {named} can limit nothing.",
-            hint="Leave that out, or allow rounds with --max-rounds.",
-        )
-
-
-def refuse_with_resume(options: dict[str, Any]) -> None:
-    """Refuse what an earlier run has settled.
-
-    Raises:
-        InputError: Something of it was given again.
-    """
-    repeated = [name for name, value in options.items() if value is not None and value != []]
-    if repeated:
-        named = ", ".join(
-            "the paths" if name == "paths" else f"--{name.replace('_', '-')}" for name in repeated
-        )
-        raise InputError(
-            f"{named[0].upper()}{named[1:]} cannot be given with --resume: the run keeps its own.",
-            hint="Leave that out, or start a new run.",
-        )

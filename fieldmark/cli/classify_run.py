@@ -1,4 +1,4 @@
-"""Runs a classification, a new one or one that is scored anew, and writes its report."""
+"""Runs a classification, new or scored anew, and refuses options that the others leave no use for."""
 
 import shlex
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldmark.cli.exit_codes import resumable
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
     from fieldmark.app import Classifier, Resolution
@@ -41,3 +42,69 @@ def again(folder: Path, table: Mapping[str, Any] = PLAIN_TABLE) -> str:
     columns = f" --top-k {table['top_k']}" if table["top_k"] > 1 else ""
     columns += " --all-classes" if table["all_classes"] else ""
     return f"fieldmark classify --resume {shlex.quote(folder.name)}{where}{columns}"
+
+
+def refuse_idle(
+    loop: dict[str, Any],
+    *,
+    book: Path | None = None,
+    limits: dict[str, Any] | None = None,
+    shown: bool = False,
+    tree: str | None = None,
+) -> None:
+    """Refuse options that the others leave no use for, rather than pass them over.
+
+    Args:
+        loop: The loop's options that were given.
+        book: The prompt book that was given.
+        limits: The limits that were given.
+        shown: Whether open images are shown to a vision-language model.
+        tree: The tree whose branches open images may get.
+
+    Raises:
+        InputError: One has no effect.
+    """
+    rule = loop.get("candidates", "margin")
+    for name, its_rule in (("tau", "margin"), ("alpha", "conformal")):
+        if name in loop and rule != its_rule:
+            raise InputError(
+                f"--{name} is of no use to {rule} candidates.",
+                hint=f"Leave it out, or choose --candidates {its_rule}.",
+            )
+    unsaid = "evidence" if rule == "margin" and loop.get("max_rounds") != 0 else "table"
+    by_evidence = loop.get("rule", unsaid) == "evidence"
+    for name in ("risk", "reject", "second_opinions", "ask_labels"):
+        if name in loop and not by_evidence and not (tree and name == "risk"):
+            raise InputError(
+                f"--{name.replace('_', '-')} is of no use to this rule.",
+                hint="Leave it out, or leave out what chooses another rule than evidence.",
+            )
+    if book is not None and loop.get("start") in ("names", "descriptors"):
+        raise InputError(
+            f"A run that starts from {loop['start']} uses none of a book's prompts.",
+            hint="Leave --start out to start from the book; or leave the book out, and give --classes.",
+        )
+    first_is_free = tree != "ask" and (book is not None or loop.get("start") == "names")
+    if limits and not shown and first_is_free and loop.get("max_rounds") == 0:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in limits)
+        raise InputError(
+            f"Nothing is asked in this run, so that {named} can limit nothing.",
+            hint="Leave that out, or allow rounds with --max-rounds.",
+        )
+
+
+def refuse_with_resume(options: dict[str, Any]) -> None:
+    """Refuse what an earlier run has settled.
+
+    Raises:
+        InputError: Something of it was given again.
+    """
+    repeated = [name for name, value in options.items() if value is not None and value != []]
+    if repeated:
+        named = ", ".join(
+            "the paths" if name == "paths" else f"--{name.replace('_', '-')}" for name in repeated
+        )
+        raise InputError(
+            f"{named[0].upper()}{named[1:]} cannot be given with --resume: the run keeps its own.",
+            hint="Leave that out, or start a new run.",
+        )

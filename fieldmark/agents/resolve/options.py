@@ -18,9 +18,11 @@ class ResolveOptions(Options):
 
     @model_validator(mode="before")
     @classmethod
-    def _rule_of_candidates(cls, given: Any) -> Any:
-        chosen = isinstance(given, Mapping) and given.get("candidates", "margin") != "margin"
-        return {"rule": "table", **given} if chosen else given
+    def _rule_unless_said(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        by_table = given.get("candidates", "margin") != "margin" or given.get("max_rounds") == 0
+        return {"rule": "table", **given} if by_table else given
 
     noun: str = "object"
     """The generic word for all classes, used where the encoder may not know their names."""
@@ -30,8 +32,9 @@ class ResolveOptions(Options):
     """Answers to the general question per class; each after the first is a fresh sample."""
     rule: Rule = "evidence"
     """Scoring: names and table weighed by how reliable each is on the pool (evidence), the table rule alone,
-    its inductive form (naive Bayes), or FuDD's own. Where nothing is said, other candidates than by margin
-    are those of the table rule: the evidence decides by itself which images are resolved."""
+    its inductive form (naive Bayes), or FuDD's own. Where nothing is said it is the table rule in two cases:
+    with other candidates than by margin, as the evidence decides by itself which images are resolved; and
+    without follow-up rounds, as the first prompts are then scored as they are."""
     ask: Ask = "table"
     """What follow-up questions look like: a planned field guide, rival groups, or FuDD's pairs."""
     candidates: CandidateRuleName = "margin"

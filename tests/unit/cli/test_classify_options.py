@@ -12,10 +12,8 @@ from fieldmark.cli.classify import (
     given,
     loop_options,
     read_classes,
-    refuse_idle,
-    refuse_with_resume,
 )
-from fieldmark.cli.classify_run import again
+from fieldmark.cli.classify_run import again, refuse_idle, refuse_with_resume
 from fieldmark.errors import ClassNamesError, InputError
 from fieldmark.records import PromptBook
 
