@@ -77,7 +77,8 @@ def refuse_idle(
         if name in loop and not by_evidence and not (tree and name == "risk"):
             raise InputError(
                 f"--{name.replace('_', '-')} is of no use to this rule.",
-                hint="Leave it out, or leave out what chooses another rule than evidence.",
+                hint="Leave it out, or leave out what chooses another rule than evidence"
+                + (", or give a --tree." if name == "risk" else "."),
             )
     if book is not None and loop.get("start") in ("names", "descriptors"):
         raise InputError(

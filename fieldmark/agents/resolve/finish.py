@@ -25,7 +25,7 @@ from fieldmark.records import (
 from fieldmark.tools.books.wording import descriptor_text
 from fieldmark.tools.runs.labels import write_ask
 from fieldmark.tools.scoring.branches import smallest_branch
-from fieldmark.tools.scoring.candidates import class_probabilities
+from fieldmark.tools.scoring.candidates import class_probabilities, lowered_to
 from fieldmark.tools.scoring.contributions import Explanation, explain_labels
 from fieldmark.tools.scoring.evidence.explain import explain
 from fieldmark.tools.scoring.evidence.labels import CANNOT_TELL
@@ -77,7 +77,7 @@ def conclude(
         with_look(prediction, by_image.get(prediction.image_hash)) for prediction in predict(outcome, context)
     ]
     context.run.write_predictions(predictions)
-    shares = class_probabilities(outcome.scores[: len(context.usable)], outcome.temperature)
+    shares = shares_of(outcome, context)
     kept = ClassProbabilities(classes=context.classes, array=context.arrays.put(shares.numpy()))
     context.run.write("probabilities.json", kept)
     if context.rule == "evidence":
@@ -89,6 +89,18 @@ def conclude(
     context.run.write_book(field_guide_book(table, context) if table else book)
 
 
+def shares_of(outcome: RunOutcome, context: ResolveContext) -> Tensor:
+    """Probability of every class, of each usable image `[N, C]`.
+
+    Shares among all classes: being the only one left is a status, not certainty.
+    """
+    count = len(context.usable)
+    shares = class_probabilities(outcome.scores[:count], outcome.temperature)
+    if context.rule != "evidence":
+        return shares
+    return lowered_to(shares, weighed(outcome.notebook, context).evidence.confidence[:count])
+
+
 def table_of(outcome: RunOutcome, context: ResolveContext) -> ScoredTable | None:
     """The field guide that decided, scored; None where another rule did, or the first look alone."""
     if not outcome.rounds or context.rule == "fudd":
@@ -98,13 +110,12 @@ def table_of(outcome: RunOutcome, context: ResolveContext) -> ScoredTable | None
 
 def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
     """What the loop itself makes of each usable image, in order."""
-    first, scores, temperature, rounds = outcome.first, outcome.scores, outcome.temperature, outcome.rounds
+    first, scores, rounds = outcome.first, outcome.scores, outcome.rounds
     count = len(context.usable)
     left = outcome.candidates[:count]
     # A rejected image has no candidate; its label is then the best of all classes, and its status says so.
     within = left | ~left.any(1, keepdim=True)
-    # Shares among all classes: being the only one left is a status, not certainty.
-    probabilities = class_probabilities(scores[:count], temperature)
+    probabilities = shares_of(outcome, context)
     table = table_of(outcome, context)
     found = weighed(outcome.notebook, context) if context.rule == "evidence" else None
     decision = None
@@ -117,9 +128,6 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
     label = decision.label[:count] if decision else order.indices[:, 0]
     runner_up = decision.runner_up[:count] if decision else _second(order.indices, within)
     confidence = probabilities.gather(1, label[:, None].clamp(min=0))[:, 0]
-    if found is not None:
-        best = found.evidence.log_p[:count].argmax(1) == label
-        confidence = torch.where(best, found.evidence.confidence[:count], confidence)
     branches = branches_of(probabilities, left, context)
     best_first = first[:count].max(1)
     sizes = left.sum(1).tolist()

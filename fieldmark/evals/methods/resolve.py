@@ -14,7 +14,7 @@ from fieldmark.evals.methods.shared.questions import pair_notes, pairs_within
 from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
 from fieldmark.evals.table.test_set import MethodNeed
-from fieldmark.tools.scoring.candidates import class_probabilities
+from fieldmark.tools.scoring.candidates import class_probabilities, lowered_to
 
 _SOURCE = "Fieldmark"
 
@@ -59,13 +59,6 @@ async def by_resolving(bench: EvalBench) -> MethodScores:
             "rounds": float(state.round),
         },
     )
-
-
-def lowered_to(probabilities: torch.Tensor, confidence: torch.Tensor) -> torch.Tensor:
-    """Probabilities `[N, C]` whose best is the confidence `[N]`, the others raised in proportion."""
-    best, label = probabilities.max(1, keepdim=True)
-    spread = (1 - confidence[:, None]) / (1 - best).clamp(min=1e-9)
-    return (probabilities * spread).scatter(1, label, confidence[:, None])
 
 
 def candidates_first(scores: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:

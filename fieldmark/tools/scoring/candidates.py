@@ -197,6 +197,22 @@ def class_probabilities(scores: Tensor, temperature: float, *, within: Tensor | 
     return scaled.softmax(dim=1).nan_to_num(0.0)
 
 
+def lowered_to(probabilities: Tensor, confidence: Tensor) -> Tensor:
+    """Probabilities whose best is the confidence, in the same order; what is taken off is spread evenly.
+
+    Args:
+        probabilities: Of each class [N, C], rows summing to 1.
+        confidence: At most the best of each row [N].
+
+    Returns:
+        [N, C] float32, rows summing to 1.
+    """
+    classes = probabilities.shape[1]
+    best = probabilities.max(1).values
+    evenly = ((best - confidence) / (best - 1 / classes).clamp(min=1e-9)).clamp(0, 1)[:, None]
+    return probabilities * (1 - evenly) + evenly / classes
+
+
 _SPREAD_IMAGES = 500
 """About so many images, evenly spaced, settle a temperature; more would not move it."""
 

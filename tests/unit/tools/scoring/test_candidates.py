@@ -12,6 +12,7 @@ from fieldmark.tools.scoring.candidates import (
     RegularisedConformal,
     TopK,
     class_probabilities,
+    lowered_to,
     spread_temperature,
 )
 
@@ -151,3 +152,11 @@ def test_temperature_ignores_classes_out_of_the_running():
     padded = torch.cat([scores, torch.full((50, 2), -torch.inf)], dim=1)
     padded = torch.cat([padded, torch.full((1, 8), -torch.inf)])
     assert spread_temperature(padded, rivals=3.0) == pytest.approx(spread_temperature(scores, rivals=3.0))
+
+
+def test_what_is_taken_off_the_best_is_spread_and_the_order_stays() -> None:
+    given = torch.tensor([[0.9, 0.06, 0.04], [0.4, 0.39, 0.21]])
+    found = lowered_to(given, torch.tensor([0.8, 0.36]))
+    assert torch.allclose(found.max(1).values, torch.tensor([0.8, 0.36]))
+    assert torch.allclose(found.sum(1), torch.ones(2))
+    assert torch.equal(found.argsort(1), given.argsort(1))
