@@ -125,7 +125,7 @@ def write_label_table(run: RunFolder, *, top_k: int = 1, all_classes: bool = Fal
     Raises:
         RunError: The run keeps no probabilities: it is not finished, or an earlier version wrote it.
     """
-    kept = run.read("probabilities.json", ClassProbabilities)
+    kept = run.read(ClassProbabilities.FILE, ClassProbabilities)
     probabilities = ArrayStore(run.path / "arrays").get(kept.array).astype("float32", copy=False)
     return run.write_text(
         "predictions.csv",

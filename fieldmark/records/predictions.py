@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -89,7 +89,9 @@ class Prediction(Record):
 
 
 class ClassProbabilities(Record):
-    """Where a run keeps the probability of every class for every image: `probabilities.json`."""
+    """Where a run keeps the probability of every class for every image."""
+
+    FILE: ClassVar[str] = "probabilities.json"
 
     format: Literal["fieldmark.probabilities/1"] = "fieldmark.probabilities/1"
     classes: tuple[str, ...]

@@ -58,3 +58,15 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
     assert run(make_context(tmp_path / "again", WORLD, images=images(), options=settings)).predictions == (
         whole.predictions
     )
+
+
+@pytest.mark.parametrize("max_rounds", [0, 2])
+def test_the_listed_probability_of_a_label_is_its_confidence(tmp_path: Path, max_rounds: int) -> None:
+    context = make_context(
+        tmp_path, WORLD, images=images(), options=options(rule="evidence", max_rounds=max_rounds)
+    )
+    for prediction in run(context).predictions:
+        best = prediction.candidates[0]
+        assert best.class_name == prediction.label
+        assert best.probability == pytest.approx(prediction.confidence, abs=1e-6)
+        assert prediction.confidence > 0.95 or prediction.status != "resolved"

@@ -79,7 +79,7 @@ def conclude(
     context.run.write_predictions(predictions)
     shares = shares_of(outcome, context)
     kept = ClassProbabilities(classes=context.classes, array=context.arrays.put(shares.numpy()))
-    context.run.write("probabilities.json", kept)
+    context.run.write(ClassProbabilities.FILE, kept)
     if context.rule == "evidence":
         # Where no image is open, no label is worth a person's time.
         count = context.options.ask_labels if any(p.status == "open" for p in predictions) else 0
@@ -94,11 +94,10 @@ def shares_of(outcome: RunOutcome, context: ResolveContext) -> Tensor:
 
     Shares among all classes: being the only one left is a status, not certainty.
     """
-    count = len(context.usable)
-    shares = class_probabilities(outcome.scores[:count], outcome.temperature)
-    if context.rule != "evidence":
-        return shares
-    return lowered_to(shares, weighed(outcome.notebook, context).evidence.confidence[:count])
+    if context.rule == "evidence":
+        evidence = weighed(outcome.notebook, context).evidence
+        return lowered_to(evidence.log_p.exp(), evidence.confidence)
+    return class_probabilities(outcome.scores[: len(context.usable)], outcome.temperature)
 
 
 def table_of(outcome: RunOutcome, context: ResolveContext) -> ScoredTable | None:

@@ -13,10 +13,9 @@ from fieldmark.agents.resolve.run import CHECKPOINT, HELD_TYPES
 from fieldmark.agents.resolve.state import ResolveState
 from fieldmark.agents.shared.checkpoints import open_checkpoint
 from fieldmark.errors import RunError
-from fieldmark.records import Prediction
+from fieldmark.records import ClassProbabilities, Prediction
 from fieldmark.tools.learned.student import Lesson
 from fieldmark.tools.runs.folder import RunFolder
-from fieldmark.tools.scoring.candidates import class_probabilities
 from fieldmark.tools.scoring.field_guide import FieldGuide
 
 
@@ -79,7 +78,8 @@ def lesson_of(state: ResolveState, predictions: tuple[Prediction, ...], context:
             + (f", such as {gone.path} ({gone.reason})." if gone else "."),
             hint="Put the images back where they were, or classify and export again.",
         )
-    target = class_probabilities(scores[:count], state.temperature).to(torch.float32)
+    kept = context.run.read(ClassProbabilities.FILE, ClassProbabilities)
+    target = load_array(kept.array, context)
     index = {name: place for place, name in enumerate(context.classes)}
     by_vlm = [(row, p) for row, p in enumerate(predictions) if p.decided_by == "vlm" and p.vlm_label in index]
     for row, p in by_vlm:

@@ -3,7 +3,6 @@
 import torch
 
 from fieldmark.agents.resolve.context import ResolveContext
-from fieldmark.agents.resolve.evidence import weighed
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.errors import EndpointBusy, EndpointError, LimitReached
@@ -14,7 +13,7 @@ from fieldmark.evals.methods.shared.questions import pair_notes, pairs_within
 from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
 from fieldmark.evals.table.test_set import MethodNeed
-from fieldmark.tools.scoring.candidates import class_probabilities, lowered_to
+from fieldmark.records import ClassProbabilities
 
 _SOURCE = "Fieldmark"
 
@@ -43,15 +42,12 @@ async def by_resolving(bench: EvalBench) -> MethodScores:
         raise EndpointBusy(context.endpoint_busy, hint="Resume the run after that.")
     if state.stop_reason == "endpoint":
         raise EndpointError(context.endpoint_down or "The endpoint stopped answering the resolve loop.")
-    scores = torch.from_numpy(context.arrays.get(state.scores))
+    kept = bench.run.read(ClassProbabilities.FILE, ClassProbabilities)
+    probabilities = torch.from_numpy(context.arrays.get(kept.array))
     candidates = torch.from_numpy(context.arrays.get(state.candidates))
     sizes = candidates.sum(1)
-    probabilities = class_probabilities(scores, state.temperature)
-    if context.rule == "evidence":
-        confidence = weighed(state.notebook, context).evidence.confidence
-        probabilities = lowered_to(probabilities, confidence)
     return MethodScores(
-        scores=candidates_first(scores / state.temperature, candidates),
+        scores=candidates_first(probabilities.log(), candidates),
         probabilities=probabilities,
         candidates=candidates,
         diagnostics={

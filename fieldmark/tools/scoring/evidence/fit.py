@@ -27,6 +27,8 @@ OTHER_SHARE, OTHER_FIT, OTHER_SPREAD = 0.2, -8.0, 4.0
 """The same of things of another kind, and how many of the images that are not listed they are taken to be."""
 LEAST_UNLISTED = 0.03
 """The smallest share of the pool that is taken to be of no listed class."""
+LEAST_POOL = 30
+"""A smaller pool has no usual fit: one of three photos would seem a stranger."""
 _PRIOR_IMAGES = 20
 _STEPS = 50
 
@@ -43,12 +45,16 @@ def fits(
         fit = k z(name log-odds of the label) + (1 - k) (.85 z(three worst attributes) + .15 z(log sum_c e^E))
               + 2 min(0, z(density in the nearest group) + 3.5) + 2 min(0, z(likeness to the pool) + 1.75)
 
+    In a pool of fewer than `LEAST_POOL` images all fits are 0.
+
     Args:
         evidence: From `combine`.
         table: The table rule's result behind its votes; None without votes.
         vectors: Unit image vectors [N, D] float32.
         reference: Unit vectors of reference images [R, D]; likeness is to their mean where they are given.
     """
+    if len(vectors) < LEAST_POOL:
+        return vectors.new_zeros(len(vectors))
     label = evidence.log_p.argmax(1, keepdim=True)
     known = evidence.names.known[label[:, 0]]
     centre = (vectors if reference is None else reference).mean(0)

@@ -54,3 +54,12 @@ def test_a_pool_of_listed_images_hides_few_others_and_one_with_many_shows_them()
     assert float((mixed[900:] > 0.5).float().mean()) > 0.9
     assert float((mixed[:900] > 0.5).float().mean()) < 0.05
     assert bool((alone.sort().values == alone[listed.argsort(descending=True)]).float().mean() > 0.9)
+
+
+@pytest.mark.parametrize("count", [1, 3, 29])
+def test_a_handful_of_images_says_nothing_of_who_fits(count: int) -> None:
+    pool = made_up(seed=11)
+    evidence = combine(pool.vectors[:count], [NameView(pool.names[:count])])
+    fit = fits(evidence, None, pool.vectors[:count])
+    assert fit.tolist() == [0.0] * count
+    assert float(unlisted(fit).max()) < 0.05
