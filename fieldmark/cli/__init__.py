@@ -12,7 +12,6 @@ from fieldmark.cli import (
     aviary,
     book,
     cache,
-    classify,
     concept,
     demo,
     doctor,
@@ -24,6 +23,7 @@ from fieldmark.cli import (
     vllm,
 )
 from fieldmark.cli import eval as methods_table
+from fieldmark.cli.classify.command import classify
 from fieldmark.cli.exit_codes import GuardedCommands
 
 
@@ -47,7 +47,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_root)
     app.command(name="demo")(demo.demo)
-    app.command(name="classify")(classify.classify)
+    app.command(name="classify")(classify)
     app.command(name="sort")(sort.sort)
     app.command(name="export")(export.export)
     app.command(name="predict")(predict.predict)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fieldmark.cli.classify_output import graded_in_words
+from fieldmark.cli.classify.output import graded_in_words
 from fieldmark.cli.progress import RUNGS, TerminalProgress
 from fieldmark.cli.run_options import Json
 from fieldmark.cli.spending import spent

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldmark.cli.classify_output import as_json, show
-from fieldmark.cli.classify_run import run
+from fieldmark.cli.classify.output import as_json, show
+from fieldmark.cli.classify.run import run
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import Out, Report, RunJson
 from fieldmark.cli.terminal import PlainConsole, amount, errors, leave, print_json, words

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fieldmark.cli.classify_output import name_some, say_passed_over
+from fieldmark.cli.classify.output import name_some, say_passed_over
 from fieldmark.cli.concept import predict as concepts
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import Json

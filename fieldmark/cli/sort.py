@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldmark.cli.classify_output import name_some
+from fieldmark.cli.classify.output import name_some
 from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import PlainConsole, amount, one_line, print_json, row, table, words
 

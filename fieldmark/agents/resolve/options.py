@@ -55,8 +55,8 @@ class ResolveOptions(Options):
     """Evidence rule: the share of images of listed classes that may be rejected; 0 rejects none."""
     second_opinions: bool = False
     """Evidence rule: once every class has its row of the field guide, ask again about what the images
-    contradict, and for more attributes of classes that their rows tell apart: about half a point of top-1
-    for twice the questions, where it was measured."""
+    contradict, and for more attributes of classes that their rows tell apart. It takes about
+    twice the questions."""
     max_rounds: int = Field(default=6, ge=0)
     group_size: int = Field(default=6, ge=2, le=12)
     name_weight: float | None = Field(default=None, ge=0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldmark.cli.classify_output import name_some
+from fieldmark.cli.classify.output import name_some
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
 from fieldmark.cli.run_options import Json, asking

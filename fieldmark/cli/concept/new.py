@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fieldmark.cli.classify_output import name_some, say_passed_over
+from fieldmark.cli.classify.output import name_some, say_passed_over
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import amount, print_json, words

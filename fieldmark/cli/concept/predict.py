@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldmark.cli.classify_output import name_some, say_passed_over
+from fieldmark.cli.classify.output import name_some, say_passed_over
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.run_options import Json
 from fieldmark.cli.terminal import amount, errors, one_line, print_json, words

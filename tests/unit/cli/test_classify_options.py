@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import pytest
 
 from fieldmark.agents.resolve.options import ResolveOptions
-from fieldmark.cli.classify import (
+from fieldmark.cli.classify.command import (
     classify,
     given,
     loop_options,
     read_classes,
 )
-from fieldmark.cli.classify_run import again, refuse_idle, refuse_with_resume
+from fieldmark.cli.classify.run import again, refuse_idle, refuse_with_resume
 from fieldmark.errors import ClassNamesError, InputError
 from fieldmark.records import PromptBook
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fieldmark.cli.classify_output import as_json, show, show_estimate
-from fieldmark.cli.classify_run import again, refuse_idle, refuse_with_resume, run
+from fieldmark.cli.classify.output import as_json, show, show_estimate
+from fieldmark.cli.classify.run import again, refuse_idle, refuse_with_resume, run
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import RUN, Out, Report, RunJson, asking
 from fieldmark.cli.terminal import leave, print_json, words
