@@ -148,7 +148,8 @@ class Resolution(Sequence[Prediction | Unread]):
         if not p.contributions:
             by = "FuDD's rule, which gives no weights per attribute" if p.rounds else "the first look alone"
             return "\n".join([f"{p.image}: {p.label} ({p.status}) by {by}.", *shown])
-        lines = [f"{p.image}: {p.label} rather than {p.runner_up} ({p.status}, margin {p.margin:+.2f})"]
+        status = f"{p.status}, {p.why_open}" if p.why_open else p.status
+        lines = [f"{p.image}: {p.label} rather than {p.runner_up} ({status}, margin {p.margin:+.2f})"]
         small = [each for each in p.contributions if abs(each.contribution) < SMALL]
         for each in p.contributions:
             if each in small:

@@ -26,7 +26,7 @@ class RunLesson:
     Attributes:
         pool: Its images' vectors, the probabilities that it ended with, and how much each image counts.
         guide: Its answers as a table of votes; None without any.
-        labels: Labelled images that calibrated it.
+        labels: Labelled images that it used, to calibrate or because people labelled them.
     """
 
     pool: Lesson
@@ -93,7 +93,7 @@ def lesson_of(state: ResolveState, predictions: tuple[Prediction, ...], context:
     return RunLesson(
         pool=Lesson(context.vectors, target, weight),
         guide=guide_of(load_notebook(state.notebook, context), context),
-        labels=len(scores) - count,
+        labels=len(scores) - count + sum(p.decided_by == "label" for p in predictions),
     )
 
 

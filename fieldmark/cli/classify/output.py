@@ -20,7 +20,7 @@ MOST_LABELS = 20
 """The most labels that are counted on the terminal."""
 REASONS = {
     "resolved": "no image is left open",
-    "no_progress": "further questions changed nothing",
+    "no_progress": "no further question was expected to change a label",
     "max_rounds": "the rounds that were allowed are used up",
     "budget": "a limit was reached",
     "endpoint": "the language model could not be asked any more",

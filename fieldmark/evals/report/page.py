@@ -65,7 +65,9 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update({each.__name__: each for each in FILTERS})
-    return environment.get_template(template).render(style=_style(), statuses=words.STATUSES, **values)
+    return environment.get_template(template).render(
+        style=_style(), statuses=words.STATUSES, why_open=words.WHY_OPEN, **values
+    )
 
 
 def write_page(path: Path, html: str) -> Path:

@@ -11,7 +11,7 @@ ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 STOP_REASONS = {
     "resolved": "every image was resolved",
-    "no_progress": "further questions no longer changed anything",
+    "no_progress": "no further question was expected to change a label",
     "max_rounds": "it had asked for as many rounds as it was allowed to",
     "budget": "a limit on calls, tokens or cost was reached; the run can be resumed with a higher one",
     "endpoint": "the language model could no longer be reached; the run can be resumed",
@@ -22,6 +22,8 @@ STATUSES = {
     "open": "several classes are left",
     "rejected": "no class is left",
 }
+
+WHY_OPEN = {"confused": "Several classes fit it.", "ignorant": "No class fits it well."}
 
 
 def clean(text: str) -> str:

@@ -56,12 +56,8 @@ def model_card(
         f"*{stop}*.",
         f"- Language model: {_line(str(asked)) if asked else 'none'}; "
         f"{manifest.usage.requests + manifest.usage.cached:,} answers.",
-        f"- Learned from {config.images:,} unlabelled images. "
-        + (
-            f"{config.labels:,} labelled images calibrated the run; they taught the classifier nothing else."
-            if config.labels
-            else "No label was used."
-        ),
+        f"- Learned from {config.images:,} images by what the run made of them. "
+        + (f"It knew {config.labels:,} labels of people." if config.labels else "No label was used."),
         f"- Encoder: `{config.encoder.name}`, identity `{config.encoder.identity[:16]}…`. Another encoder or "
         "preprocessing is refused.",
         "",

@@ -62,7 +62,7 @@ def said(outcome: Resolution, capsys: pytest.CaptureFixture[str], **failures: in
 
 def test_counts_reason_and_spending_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     out = said(resolution(*(prediction(f"{n}.png") for n in range(7)), skipped=1), capsys)
-    assert "Stopped after 2 rounds: further questions changed nothing." in out
+    assert "Stopped after 2 rounds: no further question was expected to change a label." in out
     assert "Asked 5 questions, 2 answered from the cache; 1,234 tokens, cost unknown." in out
     assert "The encoder has RANDOM weights." in out
     assert "  4.png: [b]a[/b] 50.0%, b 25.0%, 2 more" in out
