@@ -123,5 +123,8 @@ def read_class_names(text: str) -> list[str]:
         # "#1 hit" may be a name; "# of 2026" is none.
         return [name for name in map(str.strip, lines) if name and not (name + " ").startswith("# ")]
     if re.search(r"[\\/]|\.txt$", text) and "," not in text:
-        raise ClassNamesError(f"There is no file {text!r} with class names.")
+        raise ClassNamesError(
+            f"There is no file {text!r} with class names.",
+            hint="Write one with a name a line, or give the names themselves, separated by commas.",
+        )
     return [name.strip() for name in text.split(",")]
