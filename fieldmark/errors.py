@@ -59,6 +59,10 @@ class ModelError(FieldmarkError):
     """A CLIP model that cannot be loaded or does not fit what was stored for it."""
 
 
+class FetchError(ModelError):
+    """Weights that cannot be fetched: no network, no such repository, no room, or another hash."""
+
+
 class CacheError(FieldmarkError):
     """A cache folder that cannot be opened or written."""
 

@@ -16,6 +16,7 @@ from fieldmark.cli import (
     demo,
     doctor,
     export,
+    fetch,
     label,
     optimize,
     predict,
@@ -56,6 +57,7 @@ def build() -> typer.Typer:
     app.add_typer(methods_table.commands(), name="eval")
     app.add_typer(book.commands(), name="book")
     app.add_typer(concept.commands(), name="concept")
+    app.command(name="fetch")(fetch.fetch)
     app.command(name="doctor")(doctor.doctor)
     app.add_typer(cache.commands(), name="cache")
     app.command(name="vllm")(vllm.vllm)

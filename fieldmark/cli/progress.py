@@ -58,6 +58,7 @@ class TerminalProgress:
             events.PicturesDrawn: self._on_rendering,
             events.RungStarted: self._on_rung,
             events.RobustnessStarted: self._on_robustness,
+            events.BytesFetched: self._on_fetched,
             events.EncodingStarted: self._on_encoding,
             events.ImagesEncoded: self._on_step,
             events.QuestionAnswered: self._on_answered,
@@ -171,6 +172,10 @@ class TerminalProgress:
     def _on_encoding(self, event: "events.EncodingStarted") -> None:
         images, texts = amount(event.images, "image"), amount(event.texts, "text")
         self.stage(f"Encoding {images} and {texts}", line=self._loud)
+
+    def _on_fetched(self, event: "events.BytesFetched") -> None:
+        self.stage("Fetching bytes", of=event.of, line=False)
+        self._on_step(event)
 
     def _on_step(self, event: "events.Step") -> None:
         self._done, self._of = event.done, event.of

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from fieldmark.records import Record
 CONFIG_NAME = "open_clip_config.json"
 
 _DEFAULT_CONTEXT = 77
-_TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
+TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
+"""Files that a tokenizer of the hub is read from."""
 
 
 class ModelSource(Record):
@@ -76,7 +78,7 @@ def describe_tokenizer(
         if folder is None:
             return stated | {"hf": text_cfg["hf_tokenizer_name"]}
         files = sorted(
-            {path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern) if path.is_file()}
+            {path for pattern in TOKENIZER_FILES for path in folder.glob(pattern) if path.is_file()}
         )
         stated["files"] = {path.name: file_sha256(path) for path in files}
         return stated
@@ -127,6 +129,11 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if not isinstance(preprocess_cfg, dict):
         raise ModelError(f'"preprocess_cfg" in {path} is no object.', hint="Fetch it again.")
     return model_cfg, preprocess_cfg
+
+
+def how_to_fetch(spec: str) -> str:
+    """The hint for what is not on this machine: the command that fetches it."""
+    return f"Fetch it once, where there is a network: fieldmark fetch {shlex.quote(spec)}"
 
 
 def file_sha256(path: Path) -> str:

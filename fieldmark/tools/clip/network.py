@@ -16,7 +16,7 @@ from torchvision.transforms import Compose, Normalize
 from fieldmark.errors import ModelError
 from fieldmark.tools.clip.devices import Precision
 from fieldmark.tools.clip.last_layers import LastLayers, read_last_layers, without_last_layers
-from fieldmark.tools.clip.model_source import ModelSource, bpe_file
+from fieldmark.tools.clip.model_source import ModelSource, bpe_file, how_to_fetch
 from fieldmark.tools.clip.texts import ClipTokenizer
 
 logger = logging.getLogger(__name__)
@@ -180,11 +180,14 @@ def _tokenizer(source: ModelSource) -> Any:
     except ModelError:
         raise
     except Exception as error:  # tokenizers of other libraries raise whatever they like
-        name = f"hf-hub:{source.hub}" if source.hub else source.architecture or f"local-dir:{source.folder}"
+        lacks_library = isinstance(error, ImportError)
         raise ModelError(
             f'The tokenizer of "{source.spec}" cannot be loaded ({_short(error)}).',
-            hint="Fetch it once, where there is a network: "
-            f"python -c \"import open_clip; open_clip.get_tokenizer('{name}')\"",
+            hint="Install its library: pip install transformers"
+            if lacks_library
+            else how_to_fetch(source.spec)
+            if source.hub or source.architecture
+            else "Put the tokenizer's files beside the weights.",
         ) from error
 
 

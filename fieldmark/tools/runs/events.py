@@ -55,6 +55,10 @@ class ImagesEncoded(Step):
     """Images have their vectors."""
 
 
+class BytesFetched(Step):
+    """Bytes of a model's weights have come from the hub."""
+
+
 class ModelsClosed(Event):
     """The models of a conversation or a build are closed; what was spent on them, together."""
 

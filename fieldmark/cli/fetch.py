@@ -1,0 +1,73 @@
+"""`fieldmark fetch`: gets the weights of a CLIP model from the hub, once, where there is a network."""
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.run_options import Json
+from fieldmark.cli.terminal import amount, print_json, size, words
+
+
+def fetch(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="MODEL:PRETRAINED or hf-hub:OWNER/NAME. Else the one in FIELDMARK_CLIP.", show_default=False
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be fetched, and fetch nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Fetch a CLIP model's weights from the Hugging Face hub, and check their hash.
+
+    The size is said first; Ctrl-C stops, and the same command goes on. HF_ENDPOINT names another hub, HF_HOME
+    another folder for the files. Exit codes: 0 it is here; 2 it cannot be fetched; 130 Ctrl-C.
+    """
+    with TerminalProgress("Asking the hub") as progress:
+        from fieldmark.app import read_settings
+        from fieldmark.tools.clip.fetching import fetch, plan_fetch
+        from fieldmark.tools.runs.events import BytesFetched
+
+        spec = model or read_settings().clip
+        plan = plan_fetch(spec)
+        progress.line(
+            f"{spec}: {amount(len(plan.files), 'file')}, {size(plan.size)}, of them {size(plan.missing)} to "
+            f"fetch from {plan.endpoint}"
+        )
+        for file in plan.files:
+            here = "  (here)" if file.here else ""
+            progress.line(f"  {file.repository}/{file.name}  {size(file.size)}{here}")
+        came = 0
+
+        def told(count: int) -> None:
+            nonlocal came
+            came += count
+            progress(BytesFetched(done=came, of=plan.missing))
+
+        source = None if dry_run else fetch(plan, told=told)
+    if json:
+        print_json(
+            {
+                "schema": "fieldmark.fetch/1",
+                "model": spec,
+                "endpoint": plan.endpoint,
+                "folder": str(plan.folder),
+                "bytes": plan.size,
+                "missing_bytes": plan.missing,
+                "fetched": source is not None,
+                "weights": source.weights if source else None,
+                "files": [
+                    {"repository": each.repository, "name": each.name, "bytes": each.size, "here": each.here}
+                    for each in plan.files
+                ],
+            }
+        )
+    if source is None:
+        return
+    console = words(json=json)
+    console.say(f"Every file has the hash that the hub states. In {plan.folder}")
+    console.say(f"Use it: --clip {shlex.quote(spec)}, or FIELDMARK_CLIP={shlex.quote(spec)}")
