@@ -70,6 +70,8 @@ class Label(Record):
     """Whether a verdict or the board's ambiguity had been shown before it was given."""
     repeat: bool = False
     """Whether the image had been labelled before and came back unannounced."""
+    misread: tuple[str, ...] = ()
+    """Ids of the clauses that the annotator misread in it, as the owner says."""
     at: str
     """ISO 8601, UTC."""
 

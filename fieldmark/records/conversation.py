@@ -176,11 +176,16 @@ class Response(Record):
     value: LabelValue | None = None
     """The right label, with "relabel" and with nothing else."""
     reason: str = ""
+    clauses: tuple[str, ...] = ()
+    """Ids of the clauses that were misread, with "model_wrong"; where none is named, `misread_clauses` says
+    which it can only have been."""
 
     @model_validator(mode="after")
     def _says_what_is_right(self) -> Self:
         if (self.kind == "relabel") != (self.value is not None):
             raise ValueError('the right label comes with "relabel", and with nothing else')
+        if self.clauses and self.kind != "model_wrong":
+            raise ValueError('clauses come with "model_wrong", and with nothing else')
         return self
 
 

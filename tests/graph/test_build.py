@@ -17,7 +17,7 @@ from fieldmark.errors import EndpointError, InputError, RunError
 from fieldmark.records import Clause, Costs, Definition, Label, Verdict
 from fieldmark.tools.annotate.vlm import Debate
 from fieldmark.tools.concepts import folder as concept_folder
-from fieldmark.tools.concepts.changes import with_labels, with_version
+from fieldmark.tools.concepts.changes import MISREAD, dev_labels, with_labels, with_version
 from fieldmark.tools.concepts.heads import export as heads_export
 from fieldmark.tools.concepts.heads.choose import choose_head
 from fieldmark.tools.concepts.heads.export import load_head
@@ -96,6 +96,33 @@ async def test_a_classifier_stands_alone_and_agrees_with_its_annotator(tmp_path)
     assert f"The bird has {RED}." in text
     assert "so" in text
     assert "version 1" in (context.out / "README.md").read_text()
+
+
+async def test_what_the_owner_saw_misread_travels_with_the_classifier_and_is_not_learned(tmp_path):
+    context, made = setting(tmp_path)
+    before = context.identity
+    image = next(i for i, label in dev_labels(context.concept).items() if label.value == "in")
+    said = Label(
+        image=image,
+        value="in",
+        split="dev",
+        reason=f"{MISREAD}: a leaf",
+        misread=("c2",),
+        primed=True,
+        at="u",
+    )
+    context.folder.save(with_labels(context.concept, [said]))
+    assert context.identity != before
+    await run_build(context)
+    text = (context.out / "instructions.md").read_text()
+    assert "## What is easily misread" in text
+    assert f"- The bird has {CREST}. Misread in " in text
+    assert "which is **in** (a leaf)." in text
+    assert f"misread these clauses: The bird has {CREST}." in (context.out / "README.md").read_text()
+    verdicts = await made.annotator.judge(context.files([image]), TREE)
+    examples, _ = examples_of(Sample(drawn=(image,)), verdicts, {}, context, owner_weight=1.0)
+    assert not examples.clauses[0, 0].isnan()
+    assert examples.clauses[0, 1].isnan()
 
 
 async def test_without_onnx_the_model_card_says_how_to_add_it(tmp_path, monkeypatch):

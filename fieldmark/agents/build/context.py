@@ -12,7 +12,7 @@ from fieldmark.records import Concept, Definition, Verdict
 from fieldmark.tools.annotate.annotator import AnnotationProgress, Annotator
 from fieldmark.tools.annotate.vlm import Debate
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.concepts.changes import dev_labels
+from fieldmark.tools.concepts.changes import dev_labels, misread_images
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.images.files import ImageFile
@@ -78,8 +78,15 @@ class BuildContext:
     def identity(self) -> str:
         """Names a build by all that decides what comes of it."""
         concept = self.concept
+        misread = {
+            clause: sorted(label.image for label in labels)
+            for clause, labels in misread_images(concept).items()
+        }
+        # Where nothing was misread the key is left out: builds from before there were any keep their names.
+        more = {"misread": misread} if misread else {}
         return content_key(
-            {
+            more
+            | {
                 "clauses": CLAUSES,
                 "version": self.version,
                 "definition": self.definition.model_dump(mode="json"),

@@ -3,7 +3,7 @@
 Blind images never come near it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import Literal
 
@@ -15,7 +15,7 @@ from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.define.queries import searches_for
 from fieldmark.records import Concept, Definition, Label, Record, Verdict
 from fieldmark.tools.annotate.confidence import Confidence, calibrated
-from fieldmark.tools.concepts.changes import dev_labels
+from fieldmark.tools.concepts.changes import dev_labels, misread_images
 from fieldmark.tools.concepts.heads.network import Head
 from fieldmark.tools.concepts.heads.train import Examples
 from fieldmark.tools.concepts.mining import distinct_rows, diverse_rows, rows_apart, uncertainty
@@ -151,6 +151,10 @@ def examples_of(
     confidence = calibrated(verdicts, labels)
     stands_for = len(free_rows(concept, pool)) / max(1, len(sample.drawn))
     drawn = set(sample.drawn)
+    misread: dict[str, set[str]] = {}
+    for clause, wrongly in misread_images(concept).items():
+        for label in wrongly:
+            misread.setdefault(label.image, set()).add(clause)
     hashes: list[str] = []
     rows: list[tuple[float, float, float]] = []
     clauses: list[list[float]] = []
@@ -164,7 +168,7 @@ def examples_of(
             continue
         hashes.append(image)
         rows.append((*known, stands_for if image in drawn else 0.0))
-        clauses.append(clause_row(by_hash.get(image), definition))
+        clauses.append(clause_row(by_hash.get(image), definition, misread=misread.get(image, ())))
     table = torch.tensor(rows, dtype=torch.float32).reshape(len(rows), 3)
     examples = Examples(
         vectors=pool.vectors[pool.rows(hashes)],
@@ -176,13 +180,16 @@ def examples_of(
     return examples, torch.tensor([image in labels for image in hashes], dtype=torch.bool)
 
 
-def clause_row(verdict: Verdict | None, definition: Definition) -> list[float]:
-    """Probability of each active clause; NaN where it is unknown."""
+def clause_row(
+    verdict: Verdict | None, definition: Definition, *, misread: Collection[str] = ()
+) -> list[float]:
+    """Probability of each active clause; NaN where it is unknown, or misread as the owner says."""
     found = {each.clause: each for each in verdict.clauses} if verdict else {}
     row: list[float] = []
     for clause in definition.active:
         known = found.get(clause.id)
-        p = None if known is None or known.finding in ("abstain", "refused") else known.p
+        unknown = known is None or known.finding in ("abstain", "refused") or clause.id in misread
+        p = None if unknown or known is None else known.p
         row.append(float("nan") if p is None else p)
     return row
 

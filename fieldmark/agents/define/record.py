@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from fieldmark.agents.define.hearing import is_slip
 from fieldmark.errors import InputError
-from fieldmark.records import Concept, Decision, Label
+from fieldmark.records import Clause, Concept, Decision, Label
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
@@ -14,15 +15,15 @@ from fieldmark.records.conversation import (
     ImageLabel,
     LabelReply,
     OfferReply,
+    Response,
+    RevealedImage,
     RevealReply,
     ScopeQuestion,
     ScopeReply,
     VerdictReveal,
 )
-from fieldmark.tools.concepts.changes import dev_labels, latest_labels, with_decision, with_labels
+from fieldmark.tools.concepts.changes import MISREAD, dev_labels, latest_labels, with_decision, with_labels
 
-MISREAD = "the model misread this image"
-"""The reason noted where the owner says that the annotator, not the definition, is wrong."""
 FITTING = {
     ScopeQuestion: ScopeReply,
     BoardToLabel: LabelReply,
@@ -36,11 +37,19 @@ def check_reply(payload: ConversationQuestion, reply: ConversationReply) -> None
     """Refuse an answer that does not belong to the question.
 
     Raises:
-        InputError: It is of another kind, or about images that the question did not show, or about one
-            image twice.
+        InputError: It is of another kind, or about images or clauses that the question did not show, or about
+            one image twice, or a slip of the keyboard.
     """
     if not isinstance(reply, FITTING[type(payload)]):
         raise InputError(f"A question of kind {payload.kind!r} was answered with {reply.kind!r}.")
+    if isinstance(payload, ScopeQuestion) and isinstance(reply, ScopeReply):
+        _refuse_a_slip(reply.answer, payload.options)
+    if isinstance(payload, VerdictReveal) and isinstance(reply, RevealReply):
+        known = {clause.id for clause in payload.clauses}
+        if strange := {name for response in reply.responses for name in response.clauses} - known:
+            raise InputError(
+                f"There is no clause {min(strange)!r}.", hint=f"There are: {', '.join(sorted(known))}."
+            )
     if isinstance(reply, ScopeReply | LabelReply):
         named = [label.image for label in reply.labels]
     elif isinstance(reply, RevealReply):
@@ -54,6 +63,14 @@ def check_reply(payload: ConversationQuestion, reply: ConversationReply) -> None
         raise InputError(f"The answer is about an image that was not shown: {min(unlisted)[:12]}.")
     if len(set(named)) < len(named):
         raise InputError("The answer names one image twice.")
+
+
+def _refuse_a_slip(answer: str, options: Sequence[str]) -> None:
+    if is_slip(answer) and answer.strip() not in options:
+        raise InputError(
+            f"{answer.strip()!r} is no answer to a question about the concept.",
+            hint="Give one of the options, or say it in words.",
+        )
 
 
 def unanswered(payload: ConversationQuestion, reply: ConversationReply) -> tuple[str, ...]:
@@ -140,11 +157,21 @@ def with_board(concept: Concept, payload: VerdictReveal, heard: Heard) -> Concep
         if value is None:
             continue
         reason = response.reason.strip()
+        misread: tuple[str, ...] = ()
         if response.kind == "model_wrong":
             reason = f"{MISREAD}: {reason}" if reason else MISREAD
+            misread = misread_clauses(response, payload)
         if old is None or old.value != value or reason:
             labels.append(
-                Label(image=response.image, value=value, split="dev", reason=reason, primed=True, at=heard.at)
+                Label(
+                    image=response.image,
+                    value=value,
+                    split="dev",
+                    reason=reason,
+                    primed=True,
+                    misread=misread,
+                    at=heard.at,
+                )
             )
     concept = with_labels(concept, labels)
     agreed = len(payload.images) - len(payload.disagreements)
@@ -158,3 +185,29 @@ def with_board(concept: Concept, payload: VerdictReveal, heard: Heard) -> Concep
             at=heard.at,
         ),
     )
+
+
+def misread_clauses(response: Response, payload: VerdictReveal) -> tuple[str, ...]:
+    """The clauses that the annotator misread: those that were named, else those that it can only have been.
+
+    Of an image that the owner calls "in", all findings that keep it out are wrong. Of one that the owner
+    calls "out", one of several may be: it is known only where the definition has a single clause.
+    """
+    if response.clauses:
+        return response.clauses
+    shown = next((image for image in payload.images if image.image == response.image), None)
+    if shown is None:
+        return ()
+    if len(payload.clauses) == 1:
+        return (payload.clauses[0].id,)
+    return _keeping_out(shown, payload.clauses) if shown.owner == "in" else ()
+
+
+def _keeping_out(shown: RevealedImage, clauses: Sequence[Clause]) -> tuple[str, ...]:
+    """Clauses that keep an image out, each by itself; not one of several positive ones, as any would do."""
+    found = {each.clause: each.finding for each in shown.clauses}
+    positive = [clause.id for clause in clauses if clause.role == "positive"]
+    alone = positive if len(positive) == 1 else []
+    failing = [c.id for c in clauses if c.role == "necessary" and found.get(c.id) == "no"]
+    failing += [c.id for c in clauses if c.role == "negative" and found.get(c.id) == "yes"]
+    return (*failing, *(name for name in alone if found.get(name) == "no"))

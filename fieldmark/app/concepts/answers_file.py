@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import ValidationError, model_validator
 
+from fieldmark.agents.define.hearing import Slip, read_answer
 from fieldmark.errors import InputError
 from fieldmark.reading import read_text
 from fieldmark.records import LabelValue, Record
@@ -87,7 +88,7 @@ class AnswersFile:
         """Answer one question."""
         match payload:
             case ScopeQuestion():
-                return ScopeReply(answer=self._answer(payload.question))
+                return ScopeReply(answer=self._answer(payload))
             case BoardToLabel() | BlindBatch():
                 labels = [(image, self._said[image]) for image in payload.images if image in self._said]
                 return LabelReply(
@@ -107,12 +108,21 @@ class AnswersFile:
             case EditOffer():
                 return OfferReply(accept=self._accepts)
 
-    def _answer(self, question: str) -> str:
+    def _answer(self, payload: ScopeQuestion) -> str:
+        """The answer of the line that fits best: a letter picks an option.
+
+        Raises:
+            InputError: It is a letter or a digit that means nothing.
+        """
+        question = payload.question
         fitting = [q for q in self._questions if (q.question or "").casefold() in question.casefold()]
         if not fitting:
             self.skipped.append(question)
             return ""
-        return max(fitting, key=lambda q: len(q.question or "")).answer
+        answer = read_answer(max(fitting, key=lambda q: len(q.question or "")).answer, payload.options)
+        if isinstance(answer, Slip):
+            raise InputError(f"The answer to {question!r} is a slip: {answer.says}", hint=_FORM)
+        return answer
 
 
 def read_answers(path: Path, images: Mapping[str, ImageFile]) -> AnswersFile:

@@ -9,6 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldmark.agents.define.drafts import Drafts
+from fieldmark.agents.define.hearing import (
+    Slip,
+    labels_in_words,
+    read_answer,
+    read_decision,
+    read_label,
+    read_response,
+    response_in_words,
+)
 from fieldmark.agents.define.run import OwnerLeft
 from fieldmark.cli.terminal import PlainConsole, amount, errors, words
 from fieldmark.errors import InputError
@@ -18,7 +27,6 @@ from fieldmark.records.conversation import (
     ConversationQuestion,
     ConversationReply,
     EditOffer,
-    ImageLabel,
     LabelReply,
     OfferReply,
     Response,
@@ -35,18 +43,14 @@ if TYPE_CHECKING:
     from fieldmark.agents.define.run import Owner
     from fieldmark.app.concepts.conversation import ConceptConversation
     from fieldmark.cli.concept.progress import Telling
-    from fieldmark.records import LabelValue
 
-LABELS: "Mapping[str, LabelValue]" = {
-    "1": "in", "2": "out", "3": "unsure", "in": "in", "out": "out", "unsure": "unsure"
-}  # fmt: skip
-LEAVE, STOP, UNDO, LATER, MISREAD = ("q", "quit"), "stop", ("u", "undo"), "later", ("w", "wrong")
+LEAVE, STOP, UNDO, LATER = ("q", "quit"), "stop", ("u", "undo"), "later"
 OFFERS = {
     "better": "A change of the definition that fits your labels better:",
     "same": "A change of the definition that fits your labels as well, and leaves it shorter:",
     "worse": "A shorter definition that fits your labels less well, by no more than chance may explain:",
 }
-KEYS = "1 in, 2 out, 3 unsure (with a few words why, if you like); u undoes, q leaves"
+KEYS = "i in, o out, ? unsure, with a few words why if you like; 3 o labels picture 3; u undoes, q leaves"
 
 
 def owner_for(
@@ -132,13 +136,17 @@ class TerminalOwner:
         self._say(f"Question {payload.number} of at most {payload.of}: {payload.question}", "bold")
         if payload.images:
             self._show(payload.images, f"scope-{payload.number}")
-        letters = {chr(ord("a") + place): option for place, option in enumerate(payload.options)}
-        for letter, option in letters.items():
-            self._say(f"  {letter}  {option}")
-        said = self._read("A letter or your own words; Enter skips, q leaves, stop ends it all: ")
-        if said == STOP:
-            return ScopeReply(stop=True)
-        return ScopeReply(answer=letters.get(said.lower(), said))
+        for place, option in enumerate(payload.options):
+            self._say(f"  {chr(ord('a') + place)}  {option}")
+        while True:
+            said = self._read("A letter or your own words; Enter skips, q leaves, stop ends it all: ")
+            if said == STOP:
+                return ScopeReply(stop=True)
+            answer = read_answer(said, payload.options)
+            if isinstance(answer, Slip):
+                self._say(f"  {answer.says}")
+            elif not answer or self._understood(answer):
+                return ScopeReply(answer=answer)
 
     def _board(self, payload: BoardToLabel) -> ConversationReply:
         title = f"Board {payload.number}" if payload.number else "Images to label"
@@ -155,25 +163,32 @@ class TerminalOwner:
 
     def _labels(self, images: Sequence[str], keys: str) -> LabelReply:
         """Read a label for each image; what was given stays if the person leaves."""
-        given = list(self._drafts.load(images))
+        given = {label.image: label for label in self._drafts.load(images)}
         self._say(f"  {keys}")
-        while len(given) < len(images):
-            image = images[len(given)]
-            said = self._read(f"{len(given) + 1} of {len(images)}: ")
-            key, _, reason = said.partition(" ")
-            if key in UNDO:
-                given = given[:-1]
-            elif said == STOP:
-                return LabelReply(labels=tuple(given), stop=True)
-            elif said == LATER:
-                return LabelReply(labels=tuple(given), later=True)
-            elif key in LABELS:
-                given.append(ImageLabel(image=image, value=LABELS[key], reason=reason.strip(" :;,")))
-            else:
-                self._say(f"  {keys}")
+        while True:
+            missing = [place for place, image in enumerate(images) if image not in given]
+            if not missing:
+                if self._understood(labels_in_words(given, images)):
+                    return LabelReply(labels=tuple(given[image] for image in images))
+                given.popitem()
+                self._drafts.save(images, list(given.values()))
                 continue
-            self._drafts.save(images, given)
-        return LabelReply(labels=tuple(given))
+            said = self._read(f"Picture {missing[0] + 1} of {len(images)}: ")
+            if said in UNDO:
+                if given:
+                    given.popitem()
+            elif said == STOP:
+                return LabelReply(labels=tuple(given.values()), stop=True)
+            elif said == LATER:
+                return LabelReply(labels=tuple(given.values()), later=True)
+            else:
+                label = read_label(said, images, at=missing[0])
+                if isinstance(label, Slip):
+                    self._say(f"  {label.says}")
+                    continue
+                given.pop(label.image, None)
+                given[label.image] = label
+            self._drafts.save(images, list(given.values()))
 
     def _reveal(self, payload: VerdictReveal) -> ConversationReply:
         agreed = len(payload.images) - len(payload.disagreements)
@@ -191,18 +206,28 @@ class TerminalOwner:
         disputed = [(place, image) for place, image in enumerate(payload.images, 1) if image.disagrees]
         given = list(self._drafts.load_responses(shown))
         stop = False
-        while len(given) < len(disputed) and not stop:
+        while disputed and not stop:
+            if len(given) == len(disputed):
+                if not any(given) or self._understood(_responses_in_words(disputed, given)):
+                    break
+                given = given[:-1]
+                self._drafts.save_responses(shown, given)
+                continue
             place, image = disputed[len(given)]
             said = self._read(
-                f"Image {place}: why {image.owner}? In your words; 1, 2 or 3 changes your label, "
-                "w says the model misread it, Enter leaves it, u undoes: "
+                f"Picture {place}: why {image.owner}? In your words; i, o or ? changes your label, w says "
+                "that the model misread it (w c2: clause c2), Enter leaves it, u undoes: "
             )
             if said in UNDO:
                 given = given[:-1]
             elif said == STOP:
                 stop = True
             else:
-                given.append(_response(image.image, said))
+                response = read_response(said, image.image, payload.clauses)
+                if isinstance(response, Slip):
+                    self._say(f"  {response.says}")
+                    continue
+                given.append(response)
             self._drafts.save_responses(shown, given)
         return RevealReply(responses=tuple(each for each in given if each), stop=stop)
 
@@ -214,7 +239,9 @@ class TerminalOwner:
             self._say(f"     {words_of}")
         if image.disagrees:
             for verdict in image.clauses:
-                self._say(f"     {verdict.finding}: {texts.get(verdict.clause, verdict.clause)}")
+                self._say(
+                    f"     {verdict.clause} {verdict.finding}: {texts.get(verdict.clause, verdict.clause)}"
+                )
 
     def _offer(self, payload: EditOffer) -> ConversationReply:
         self._say()
@@ -231,11 +258,24 @@ class TerminalOwner:
             self._say(f"  {flip.before} → {flip.after}, you said {flip.owner}: {where}")
         while True:
             said = self._read("Accept it? y or n, with a few words if you like: ")
-            key, _, reason = said.partition(" ")
             if said == STOP:
                 return OfferReply(accept=False, stop=True)
-            if key.lower() in ("y", "yes", "n", "no"):
-                return OfferReply(accept=key.lower().startswith("y"), reason=reason.strip())
+            decision = read_decision(said)
+            if isinstance(decision, Slip):
+                self._say(f"  {decision.says}")
+                continue
+            accept, reason = decision
+            words_of = f": {reason}" if reason else ""
+            if self._understood(f"{'accepted' if accept else 'declined'}{words_of}"):
+                return OfferReply(accept=accept, reason=reason)
+
+    def _understood(self, what: str) -> bool:
+        """Read back what was understood; False where it is undone."""
+        while True:
+            said = self._read(f"  I understood: {what}. Enter goes on, u undoes: ")
+            if not said or said in UNDO:
+                return not said
+            self._say("  Enter or u.")
 
     def _show(self, images: Sequence[str], name: str) -> None:
         files = [self._images[image] for image in images if image in self._images]
@@ -269,11 +309,9 @@ def _sure(right: float, labels: int) -> str:
     return f"right {100 * right:.0f}% of the time, by {labels} of your labels"
 
 
-def _response(image: str, said: str) -> Response | None:
-    """What a line says of a disagreement; None where it is blank."""
-    key, _, rest = said.partition(" ")
-    if key in LABELS:
-        return Response(image=image, kind="relabel", value=LABELS[key], reason=rest.strip())
-    if key in MISREAD:
-        return Response(image=image, kind="model_wrong", reason=rest.strip())
-    return Response(image=image, kind="reason", reason=said) if said else None
+def _responses_in_words(
+    disputed: Sequence[tuple[int, RevealedImage]], given: Sequence[Response | None]
+) -> str:
+    """What was said of each disagreement, by the numbers of the pictures."""
+    pairs = zip(disputed, given, strict=True)
+    return "; ".join(f"picture {place}: {response_in_words(said)}" for (place, _), said in pairs)

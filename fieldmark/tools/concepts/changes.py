@@ -5,6 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from fieldmark.errors import InputError
 from fieldmark.records import Clause, Concept, Decision, Definition, DefinitionEdit, Label, Record, Version
 
+MISREAD = "the model misread this image"
+"""The reason noted where the owner says that the annotator, not the definition, is wrong."""
+
 
 class DefinitionChange(Record):
     """What one definition has that another has not."""
@@ -107,6 +110,20 @@ def dev_labels(concept: Concept) -> dict[str, Label]:
 def blind_labels(concept: Concept) -> dict[str, Label]:
     """The label that counts for each image of the blind test."""
     return latest_labels([label for label in concept.labels if label.split == "blind"])
+
+
+def misread_images(concept: Concept) -> dict[str, tuple[Label, ...]]:
+    """Clause id → labels of the images in which the annotator misread it, by the owner's word.
+
+    A label that the owner gives later without a word takes nothing back, unless it says the opposite.
+    """
+    latest = dev_labels(concept)
+    found: dict[str, dict[str, Label]] = {}
+    for label in concept.labels:
+        if label.split == "dev" and latest[label.image].value == label.value:
+            for clause in label.misread:
+                found.setdefault(clause, {})[label.image] = label
+    return {clause: tuple(labels.values()) for clause, labels in found.items()}
 
 
 def repeats(concept: Concept) -> list[tuple[Label, Label]]:

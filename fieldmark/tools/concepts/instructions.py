@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from fieldmark.records import Clause, ClauseRole, Concept, Definition, Label
+from fieldmark.tools.concepts.changes import MISREAD, misread_images
 
 _RULES: tuple[tuple[ClauseRole, str, str], ...] = (
     ("necessary", "What must hold", "An image is in only if all of these hold:"),
@@ -11,6 +12,8 @@ _RULES: tuple[tuple[ClauseRole, str, str], ...] = (
 )
 MOST_CASES = 24
 """The most decided cases in the document."""
+MOST_MISREAD = 4
+"""The most images named for a clause that was misread."""
 
 
 def instructions_of(
@@ -44,6 +47,7 @@ def instructions_of(
         parts += [f"## {number}. {title}", "", said, "", *(f"- {_line(c.text)}" for c in clauses), ""]
     parts += ["Otherwise the image is in.", ""] if definition.active else []
     parts += _answers(concept)
+    parts += _misread(concept, definition, described)
     parts += _cases(labels, described)
     parts += _pictures(labels, exemplars, described)
     return "\n".join(parts).rstrip() + "\n"
@@ -71,10 +75,28 @@ def _answers(concept: Concept) -> list[str]:
     return ["## Questions that were settled", "", *rows, ""]
 
 
+def _misread(concept: Concept, definition: Definition, described: Mapping[str, str]) -> list[str]:
+    """Clauses that an annotator misread in an image, with the images: where the next one is to look twice."""
+    found = misread_images(concept)
+    rows: list[str] = []
+    for clause in definition.active:
+        for label in found.get(clause.id, ())[-MOST_MISREAD:]:
+            why = label.reason.removeprefix(MISREAD).strip(" :")
+            image = _line(described.get(label.image, "an image"))
+            said_why = f" ({_line(why)})" if why else ""
+            rows.append(f"- {_line(clause.text)} Misread in {image}, which is **{label.value}**{said_why}.")
+    if not rows:
+        return []
+    said = "A model got these rules wrong in these images. The rules are right: look twice."
+    return ["## What is easily misread", "", said, "", *rows, ""]
+
+
 def _cases(labels: Mapping[str, Label], described: Mapping[str, str]) -> list[str]:
     """Cases with a reason: what the owner decided, and why."""
     cases = [
-        (image, label) for image, label in labels.items() if label.reason.strip() and label.value != "unsure"
+        (image, label)
+        for image, label in labels.items()
+        if label.reason.strip() and label.value != "unsure" and not label.misread
     ]
     if not cases:
         return []

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from fieldmark.records import Clause, Concept
 from fieldmark.records.building import BuildResult, Measurement, Score
+from fieldmark.tools.concepts.changes import misread_images
 from fieldmark.tools.concepts.heads.export import ONNX, HeadConfig
 
 _JUDGES = {
@@ -69,6 +70,13 @@ def model_card(
         "with it the right threshold, may be another.",
         "- A hundred blind labels leave wide intervals; read them before you compare versions.",
     ]
+    wrongly = misread_images(concept)
+    if misread := [clause for clause in config.definition.active if clause.id in wrongly]:
+        rules = "; ".join(_line(clause.text) for clause in misread)
+        parts.append(
+            f"- The owner saw the annotator misread these clauses: {rules} (instructions.md says where). "
+            "What was misread in those images was not learned."
+        )
     if ONNX not in config.files:
         parts.append(
             f"- It has no `{ONNX}`, as the package onnx was not installed. To add it: "

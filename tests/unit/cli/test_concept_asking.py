@@ -81,7 +81,7 @@ def board(images: Sequence[str]) -> BoardToLabel:
 
 
 def test_a_board_is_shown_as_a_sheet_and_labelled_by_keys(desk: Desk) -> None:
-    reply = desk.type(board(desk.names), "1", "2 it has a crest", "3")
+    reply = desk.type(board(desk.names), "i", "o it has a crest", "?", "")
     assert isinstance(reply, LabelReply)
     assert [label.value for label in reply.labels] == ["in", "out", "unsure"]
     assert reply.labels[1].reason == "it has a crest"
@@ -91,26 +91,26 @@ def test_a_board_is_shown_as_a_sheet_and_labelled_by_keys(desk: Desk) -> None:
 
 
 def test_undo_takes_the_last_label_back_and_nonsense_is_asked_again(desk: Desk) -> None:
-    reply = desk.type(board(desk.names), "u", "1", "2", "undo", "4", "", "in", "out")
+    reply = desk.type(board(desk.names), "u", "i", "o", "undo", "x", "", "in", "out", "")
     assert reply == LabelReply(labels=desk.labels("in", "in", "out"))
 
 
 @pytest.mark.parametrize("leaving", [["q"], ["Quit"], []])
 def test_whoever_leaves_in_the_middle_finds_the_labels_again(desk: Desk, leaving: list[str]) -> None:
     with pytest.raises(OwnerLeft):
-        desk.type(board(desk.names), "1", "2", *leaving)
-    assert desk.type(board(desk.names), "3") == LabelReply(labels=desk.labels("in", "out", "unsure"))
+        desk.type(board(desk.names), "i", "o", *leaving)
+    assert desk.type(board(desk.names), "?", "") == LabelReply(labels=desk.labels("in", "out", "unsure"))
     other = BoardToLabel(turn="u", images=desk.names[:2])
-    assert desk.type(other, "1", "1") == LabelReply(labels=desk.labels("in", "in"))
+    assert desk.type(other, "i", "i", "") == LabelReply(labels=desk.labels("in", "in"))
 
 
 def test_ending_it_keeps_what_was_labelled(desk: Desk) -> None:
-    assert desk.type(board(desk.names), "1", "stop") == LabelReply(labels=desk.labels("in"), stop=True)
+    assert desk.type(board(desk.names), "i", "stop") == LabelReply(labels=desk.labels("in"), stop=True)
 
 
 def test_the_blind_test_may_wait(desk: Desk) -> None:
     batch = BlindBatch(turn="t", images=desk.names, done=10, of=100)
-    reply = desk.type(batch, "2", "later")
+    reply = desk.type(batch, "o", "later")
     assert reply == LabelReply(labels=desk.labels("out"), later=True)
     assert "10 of 100" in desk.text
 
@@ -119,11 +119,39 @@ def test_a_question_is_answered_by_letter_or_in_words(desk: Desk) -> None:
     question = ScopeQuestion(
         turn="t", question="A crest?", options=("never", "always needed"), images=desk.names, number=2, of=6
     )
-    assert desk.type(question, "b") == ScopeReply(answer="always needed")
-    assert desk.type(question, "only small ones") == ScopeReply(answer="only small ones")
+    assert desk.type(question, "b", "") == ScopeReply(answer="always needed")
+    assert desk.type(question, "only small ones", "") == ScopeReply(answer="only small ones")
     assert desk.type(question, "") == ScopeReply(answer="")
     assert desk.type(question, "stop") == ScopeReply(stop=True)
     assert "Question 2 of at most 6: A crest?" in desk.text
+
+
+def test_a_slip_is_not_the_owners_word_and_what_was_understood_can_be_undone(desk: Desk) -> None:
+    question = ScopeQuestion(turn="t", question="A crest?", options=("never", "always needed"))
+    assert desk.type(question, "c", "1", "b", "u", "a", "") == ScopeReply(answer="never")
+    assert "'c' is no answer here." in desk.text
+    assert "A number names a picture." in desk.text
+    assert "I understood: always needed." in desk.text
+    assert desk.type(question, "n", "") == ScopeReply(answer="no")
+
+
+def test_a_number_names_a_picture_and_the_last_label_can_be_undone(desk: Desk) -> None:
+    reply = desk.type(board(desk.names), "3 o no railing", "i", "1", "9 i", "o", "u", "2?", "")
+    assert isinstance(reply, LabelReply)
+    assert [label.value for label in reply.labels] == ["in", "unsure", "out"]
+    assert reply.labels[2].reason == "no railing"
+    assert "Say what it is: 1 i" in desk.text
+    assert "There is no picture 9" in desk.text
+    assert "I understood: 1 in, 2 out, 3 out (no railing)." in desk.text
+
+
+def test_the_words_of_a_reveal_are_read_back(desk: Desk) -> None:
+    reply = desk.type(reveal(desk.names), "x", "w c1 a shadow", "i think so", "u", "", "")
+    first = Response(image=desk.names[1], kind="model_wrong", reason="a shadow", clauses=("c1",))
+    assert reply == RevealReply(responses=(first,))
+    assert "'x' says nothing here." in desk.text
+    assert "picture 2: the model misread it (c1): a shadow" in desk.text
+    assert "picture 3: your reason: i think so" in desk.text
 
 
 def reveal(names: Sequence[str]) -> VerdictReveal:
@@ -143,7 +171,7 @@ def reveal(names: Sequence[str]) -> VerdictReveal:
 
 
 def test_only_disagreements_ask_for_a_word(desk: Desk) -> None:
-    reply = desk.type(reveal(desk.names), "it has a crest", "2 I was wrong")
+    reply = desk.type(reveal(desk.names), "it has a crest", "o I was wrong", "")
     assert reply == RevealReply(
         responses=(
             Response(image=desk.names[1], kind="reason", reason="it has a crest"),
@@ -152,11 +180,11 @@ def test_only_disagreements_ask_for_a_word(desk: Desk) -> None:
     )
     assert "1 of 3 agree. They were shown for: birds with a crest." in desk.text
     assert "a red bird" in desk.text
-    assert "yes: necessary: The bird has a red belly." in desk.text
+    assert "c1 yes: necessary: The bird has a red belly." in desk.text
 
 
 def test_the_model_may_be_wrong_and_silence_is_an_answer(desk: Desk) -> None:
-    reply = desk.type(reveal(desk.names), "w", "")
+    reply = desk.type(reveal(desk.names), "w", "", "")
     assert reply == RevealReply(responses=(Response(image=desk.names[1], kind="model_wrong"),))
 
 
@@ -165,7 +193,7 @@ def test_whoever_leaves_amid_a_reveal_finds_the_words_again(desk: Desk) -> None:
         desk.type(reveal(desk.names), "it has a crest", "q")
     first = Response(image=desk.names[1], kind="reason", reason="it has a crest")
     second = Response(image=desk.names[2], kind="model_wrong")
-    assert desk.type(reveal(desk.names), "w") == RevealReply(responses=(first, second))
+    assert desk.type(reveal(desk.names), "w", "") == RevealReply(responses=(first, second))
 
 
 def test_undo_and_stop_amid_a_reveal(desk: Desk) -> None:
@@ -177,7 +205,7 @@ def test_undo_and_stop_amid_a_reveal(desk: Desk) -> None:
 def test_words_of_a_reveal_are_no_labels_of_the_board(desk: Desk) -> None:
     with pytest.raises(OwnerLeft):
         desk.type(reveal(desk.names), "", "q")
-    assert desk.type(board(desk.names), "1", "2", "3") == LabelReply(
+    assert desk.type(board(desk.names), "i", "o", "?", "") == LabelReply(
         labels=desk.labels("in", "out", "unsure")
     )
 
@@ -193,8 +221,8 @@ def test_an_edit_is_accepted_or_not(desk: Desk) -> None:
         f1_before=0.5,
         f1_after=0.75,
     )
-    assert desk.type(offer, "", "perhaps", "y") == OfferReply(accept=True)
-    assert desk.type(offer, "n too narrow") == OfferReply(accept=False, reason="too narrow")
+    assert desk.type(offer, "", "perhaps", "y", "") == OfferReply(accept=True)
+    assert desk.type(offer, "n too narrow", "") == OfferReply(accept=False, reason="too narrow")
     assert "+ negative: A crest." in desk.text
     assert "fits your labels better" in desk.text
     assert "0.50 → 0.75" in desk.text
@@ -220,7 +248,7 @@ def test_an_edit_is_called_better_only_where_f1_rises(
         turn="t", edit=edit, diff=("- negative: A crest.",), flips=(), f1_before=before, f1_after=after
     )
     assert offer.fit == fit
-    desk.type(offer, "n")
+    desk.type(offer, "n", "")
     assert ("better" in desk.text) is (fit == "better")
 
 

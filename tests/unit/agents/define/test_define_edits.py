@@ -16,7 +16,6 @@ from fieldmark.agents.define.edits import (
     variants,
     weighed,
 )
-from fieldmark.agents.define.record import MISREAD
 from fieldmark.agents.define.scores import F1Change, f1_change
 from fieldmark.prompts.refine import ProposedEdit
 from fieldmark.records import (
@@ -31,7 +30,7 @@ from fieldmark.records import (
     Verdict,
     Version,
 )
-from fieldmark.tools.concepts.changes import edited
+from fieldmark.tools.concepts.changes import MISREAD, edited
 
 RED = Clause(id="c1", role="necessary", text="The bird has a red belly.")
 CREST = Clause(id="c2", role="negative", text="The bird has a crest.")
