@@ -53,6 +53,8 @@ class BoardToLabel(QuestionPayload):
     images: tuple[str, ...]
     number: int = 1
     """Which board of the conversation; 0 where images were given by name."""
+    hinders: tuple[str, ...] = ()
+    """What still hinders the end, the budget last; see `what_hinders`."""
 
 
 class RevealedImage(Record):
@@ -237,6 +239,8 @@ class ConversationProgress(Record):
     repeats: int = 0
     agrees: bool = False
     """Whether the first is within one standard error of the second."""
+    agreement_labels: int = 0
+    """Labels that owner and annotator must be compared on before the conversation ends by agreement."""
     stop_reason: DefineStop | None = None
 
 

@@ -84,7 +84,7 @@ def test_nothing_about_an_ambiguity_or_a_verdict_is_shown_before_the_labels(
 ) -> None:
     shown = [json.loads(p.model_dump_json()) for p in whole[0].owner.told if isinstance(p, BoardToLabel)]
     assert shown
-    assert all(set(board) == {"turn", "kind", "images", "number"} for board in shown)
+    assert all(set(board) == {"turn", "kind", "images", "number", "hinders"} for board in shown)
     reveals = [p for p in whole[0].owner.told if isinstance(p, VerdictReveal)]
     assert any(reveal.ambiguity for reveal in reveals)
 
@@ -217,6 +217,14 @@ def test_without_a_conversation_clauses_are_drafted_and_nobody_is_asked(tmp_path
     assert at.owner.told == []
     assert at.texts == {("necessary", RED)}
     assert len(at.concept.blind) == SMALL.blind
+
+
+def test_every_board_says_what_still_hinders_the_end(whole: tuple[Scene, Sitting]) -> None:
+    boards = [payload for payload in whole[0].owner.told if isinstance(payload, BoardToLabel)]
+    assert all(board.hinders for board in boards)
+    assert "6 pictures that came back" in boards[0].hinders
+    assert boards[0].hinders[-1] == "after 6 more boards or 80 labels"
+    assert "6 pictures that came back" not in boards[-1].hinders
 
 
 def test_the_owner_ends_it(tmp_path: Path) -> None:

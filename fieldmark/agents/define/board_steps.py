@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Sequence
 
 from fieldmark.agents.define import boards
 from fieldmark.agents.define.context import DefineContext, rng_for
+from fieldmark.agents.define.ending import what_hinders
+from fieldmark.agents.define.progress import progress_so_far
 from fieldmark.agents.define.record import unanswered, with_blind_labels, with_board, with_dev_labels
 from fieldmark.agents.define.scores import calls, clause_verdicts
 from fieldmark.agents.define.state import Context, DefineState, Update, ask_again, expected, new_turn, put
@@ -70,7 +72,10 @@ async def board(state: DefineState, runtime: Context) -> Update:
     rng_for(concept, "order", number, len(concept.labels)).shuffle(images)
     context.progress(BoardReady(number=number, images=len(images)))
     laid = laid.model_copy(update={"images": tuple(images)})
-    return put(BoardToLabel(turn=new_turn(), images=laid.images, number=number)) | {
+    so_far = progress_so_far(state, context.folder.path, concept, options)
+    hinders = what_hinders(so_far.model_copy(update={"stop_reason": None}))
+    payload = BoardToLabel(turn=new_turn(), images=laid.images, number=number, hinders=hinders)
+    return put(payload) | {
         "board": laid,
         "boards": number,
         "ambiguities": (*state.ambiguities, laid.ambiguity) if laid.ambiguity else state.ambiguities,

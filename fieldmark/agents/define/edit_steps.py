@@ -2,14 +2,14 @@
 
 from fieldmark.agents.define import edits
 from fieldmark.agents.define.context import DefineContext
-from fieldmark.agents.define.options import DefineOptions
-from fieldmark.agents.define.progress import labels_given, progress_of, read_progress, write_progress
+from fieldmark.agents.define.ending import stop_reason
+from fieldmark.agents.define.progress import progress_of, read_progress, write_progress
 from fieldmark.agents.define.scope import now
 from fieldmark.agents.define.scores import Standing, calls, clause_verdicts, standing
 from fieldmark.agents.define.state import Context, DefineState, Update, expected, new_turn, put
 from fieldmark.errors import RunError
-from fieldmark.records import Concept, Decision
-from fieldmark.records.conversation import DefineStop, EditOffer, OfferReply
+from fieldmark.records import Decision
+from fieldmark.records.conversation import EditOffer, OfferReply
 from fieldmark.tools.concepts.changes import dev_labels, edited, with_decision, with_version
 from fieldmark.tools.runs.events import BoardFinished, EditsProposed, EditsWeighed, RunFinished
 
@@ -130,19 +130,3 @@ async def standing_of(context: DefineContext) -> Standing:
     concept = context.concept
     found = await context.annotator.judge(context.files(list(dev_labels(concept))), concept.definition)
     return standing(concept, calls(concept.definition, clause_verdicts(found)))
-
-
-def stop_reason(
-    state: DefineState, now: Standing, concept: Concept, *, quiet: int, options: DefineOptions
-) -> DefineStop | None:
-    """Why the conversation ends here; None while it should go on."""
-    enough = now.owner.pairs >= options.agreement_labels
-    if quiet >= options.quiet_boards and enough and now.agrees:
-        return "agreement"
-    if state.boards >= options.boards:
-        return "boards"
-    if labels_given(concept) - state.labels_before >= options.labels:
-        return "labels"
-    if options.calls is not None and state.spent >= options.calls:
-        return "calls"
-    return None

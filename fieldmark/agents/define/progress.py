@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fieldmark.agents.define.options import DefineOptions
-from fieldmark.agents.define.scores import Standing
+from fieldmark.agents.define.scores import NOTHING, Standing
 from fieldmark.agents.define.state import DefineState
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import RunError
@@ -15,6 +15,8 @@ from fieldmark.records import Concept, Label
 from fieldmark.records.conversation import ConversationProgress
 
 PROGRESS = "progress.json"
+SCORES = ("f1", "kappa", "kappa_error", "kappa_labels", "self_kappa", "self_kappa_error", "repeats", "agrees")
+"""Fields of the progress that hang on verdicts."""
 
 
 def progress_of(
@@ -39,8 +41,22 @@ def progress_of(
         self_kappa_error=_known(standing.itself.error),
         repeats=standing.itself.pairs,
         agrees=standing.agrees,
+        agreement_labels=options.agreement_labels,
         stop_reason=state.stop_reason,
     )
+
+
+def progress_so_far(
+    state: DefineState, folder: Path, concept: Concept, options: DefineOptions
+) -> ConversationProgress:
+    """The same before a board: counted now, with the scores of the last board, so that nothing is judged."""
+    nothing = Standing(f1=None, owner=NOTHING, itself=NOTHING)
+    counted = progress_of(state, nothing, concept, options)
+    earlier = read_progress(folder)
+    if earlier is None:
+        return counted
+    known = {name: getattr(earlier, name) for name in SCORES}
+    return counted.model_copy(update=known)
 
 
 def labels_given(concept: Concept) -> int:

@@ -137,6 +137,7 @@ def _talk(
 
 def say_outcome(conversation: "ConceptConversation", sitting: "Sitting", *, json: bool) -> None:
     """Say how a sitting ended."""
+    from fieldmark.agents.define.ending import in_one_line, what_hinders
     from fieldmark.tools.concepts.changes import blind_labels, dev_labels
     from fieldmark.tools.llm.scripted import scripted_notes
 
@@ -144,6 +145,8 @@ def say_outcome(conversation: "ConceptConversation", sitting: "Sitting", *, json
     notes = scripted_notes(setup.llm, setup.vlm)
     missing = len(concept.blind) - len(blind_labels(concept))
     over = sitting.pending is None
+    progress = conversation.status
+    hinders = what_hinders(progress) if progress and not over else ()
     if json:
         said: dict[str, Any] = {
             "schema": "fieldmark.concept-chat/1",
@@ -154,6 +157,7 @@ def say_outcome(conversation: "ConceptConversation", sitting: "Sitting", *, json
             "labels": len(dev_labels(concept)),
             "blind_missing": missing,
             "failures": sitting.state.failures,
+            "hinders": hinders,
             "notes": notes,
         }
         print_json(said)
@@ -166,6 +170,8 @@ def say_outcome(conversation: "ConceptConversation", sitting: "Sitting", *, json
         console.say(f"More boards: fieldmark concept chat {shown} --more", "dim")
     else:
         console.say("Everything so far is kept.")
+        if hinders:
+            console.say(in_one_line(hinders))
         console.say(f"Go on with: fieldmark concept chat {shown}")
     if missing:
         console.say(f"Of the blind test {missing} have no label: fieldmark concept label {shown} --blind")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldmark.agents.define.drafts import Drafts
+from fieldmark.agents.define.ending import in_one_line
 from fieldmark.agents.define.hearing import (
     Slip,
     labels_in_words,
@@ -152,6 +153,8 @@ class TerminalOwner:
         title = f"Board {payload.number}" if payload.number else "Images to label"
         self._say()
         self._say(f"{title}: {amount(len(payload.images), 'image')}", "bold")
+        if payload.hinders:
+            self._say(f"  {in_one_line(payload.hinders)}")
         self._show(payload.images, f"board-{payload.number}")
         return self._labels(payload.images, f"{KEYS}, stop ends the boards")
 

@@ -22,6 +22,7 @@ ROLES = {
 
 def show(name: Name, json: Json = False) -> None:
     """Show a concept: its clauses, its history, and how far the conversation is."""
+    from fieldmark.agents.define.ending import what_hinders
     from fieldmark.app.concepts.conversation import ConceptConversation
     from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 
@@ -34,6 +35,7 @@ def show(name: Name, json: Json = False) -> None:
                 "folder": str(conversation.folder.path),
                 "concept": concept.model_dump(mode="json"),
                 "progress": progress.model_dump(mode="json") if progress else None,
+                "hinders": what_hinders(progress) if progress else (),
             }
         )
         return
@@ -146,6 +148,10 @@ def say_progress(console: "PlainConsole", progress: "ConversationProgress") -> N
     )
     if progress.stop_reason:
         console.say(f"Over: {STOPS[progress.stop_reason]}.")
+    else:
+        from fieldmark.agents.define.ending import in_one_line, what_hinders
+
+        console.say(in_one_line(what_hinders(progress)))
 
 
 def _kappa(value: float | None, error: float | None) -> str:

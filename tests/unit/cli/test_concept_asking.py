@@ -90,6 +90,12 @@ def test_a_board_is_shown_as_a_sheet_and_labelled_by_keys(desk: Desk) -> None:
     assert all(str(image.path) in desk.text for image in desk.images.values())
 
 
+def test_a_board_says_what_still_hinders_the_end(desk: Desk) -> None:
+    hinders = ("3 pictures that came back", "after 2 more boards or 9 labels")
+    desk.type(board(desk.names).model_copy(update={"hinders": hinders}), "i", "stop")
+    assert "still missing: 3 pictures that came back. It ends after 2 more boards or 9 labels" in desk.text
+
+
 def test_undo_takes_the_last_label_back_and_nonsense_is_asked_again(desk: Desk) -> None:
     reply = desk.type(board(desk.names), "u", "i", "o", "undo", "x", "", "in", "out", "")
     assert reply == LabelReply(labels=desk.labels("in", "in", "out"))
