@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from fieldmark.tools.scoring.fudd import fudd_scores, fudd_scores_within
+from fieldmark.tools.scoring.fudd import fudd_all_scores, fudd_scores, fudd_scores_within
 
 
 def plain_fudd(images, encode, first, pairs, default, k):
@@ -155,3 +155,47 @@ def test_classes_that_are_out_bring_no_sentences_in():
     assert float(found[0, 0]) == pytest.approx(1.0, abs=1e-6)
     assert float(found[1, 0]) == pytest.approx(0.5**0.5, abs=1e-6)
     assert float(found[0, 2]) == float("-inf")
+
+
+def test_ties_of_the_first_step_go_to_the_classes_that_come_first(encode):
+    """Of equal first scores the k first classes stay, however many classes there are."""
+    for classes in (12, 40, 200):
+        images, _, _, default = made_up(6, classes=classes, pairs=0)
+        found = fudd_scores(images, encode, torch.zeros(len(images), classes), {}, default, k=5)
+        assert (~found.isinf()).nonzero()[:, 1].reshape(-1, 5).tolist() == [[0, 1, 2, 3, 4]] * len(images)
+
+
+def plain_all_classes(images, encode, pairs, default):
+    """Every stored pair's sentences join both lists; the default stands where a list stays empty."""
+    lists = [[] for _ in default]
+    for (i, j), sides in pairs.items():
+        lists[i] += sides[0]
+        lists[j] += sides[1]
+    columns = []
+    for own, plain in zip(lists, default, strict=True):
+        texts = list(dict.fromkeys(own or [plain]))
+        rows = encode([text.capitalize() for text in texts]).double()
+        mean = (rows / rows.norm(dim=1, keepdim=True)).mean(0)
+        columns.append(images.double() @ mean / mean.norm())
+    return torch.stack(columns, dim=1).float()
+
+
+@pytest.mark.parametrize("pairs", [0, 4, 30, 66])
+def test_all_classes_equal_the_authors_loop(encode, pairs):
+    images, _, told, default = made_up(7, pairs=pairs)
+    found = fudd_all_scores(images, encode, told, default)
+    assert torch.allclose(found, plain_all_classes(images, encode, told, default), atol=1e-5)
+    if pairs == 30:  # missing pairs would bring the default in
+        pooled = fudd_scores(images, encode, torch.zeros(len(images), 12), told, default, k=12)
+        assert not torch.allclose(found, pooled, atol=1e-3)
+
+
+def test_of_all_classes_a_sentence_that_reads_like_the_default_counts_as_said():
+    vectors = {"D": [1.0, 0.0], "Said": [0.0, 1.0], "Other": [0.0, -1.0]}
+    found = fudd_all_scores(
+        torch.tensor([[1.0, 0.0]]),
+        lambda texts: torch.tensor([vectors[text] for text in texts]),
+        {(0, 1): (["said", "d", "said"], ["other"]), (1, 2): ([], [])},
+        ["d", "d", "d"],
+    )
+    assert found[0].tolist() == pytest.approx([0.5**0.5, 0.0, 1.0], abs=1e-6)

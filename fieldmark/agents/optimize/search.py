@@ -31,7 +31,7 @@ MOST_TEMPLATE_TEXTS = 40_000
 """The most texts that the template search encodes."""
 FIRST = 1 + len(IMAGENET_7)
 """Templates that are in every library: the plain one and the chosen seven."""
-MOST_WORDED = 24
+MOST_WORDED = 30
 """Variants that the six domain words of an answer make, at most."""
 MOST_TEMPLATE_DOTS = 1 << 25
 """The most dot products of template texts with images: 256 MB."""
@@ -148,14 +148,29 @@ def first_templates(
     """
     singles = [PromptEdit(0, (number,), (), "single") for number in range(len(templates.texts))]
     scored = score_edits(templates.arena, templates.menu, (NOBODY,), singles, fitness_of(context))
-    images = len(context.labels)
-    allowed = 3 * max(1, images // max(1, len(context.classes))) / images
+    sizes = {"shown": templates.arena.images, "images": len(context.labels), "classes": len(context.classes)}
     ranked = [
         PromptCandidate((number,), row.key, row.fitness)
         for number, row in enumerate(scored)
-        if row.top1 > scored[0].top1 - allowed or number == 0
+        if number == 0 or not harmful(row.top1, scored[0].top1, **sizes)
     ]
     return acceptance_of(context)((), ranked), scored
+
+
+def harmful(top1: float, plain: float, *, shown: int, images: int, classes: int) -> bool:
+    """Whether a template loses three images more than the plain one at one shot, in proportion at more.
+
+    Images are counted: as shares, three errors more of 47 would pass or not by how a difference is rounded.
+
+    Args:
+        top1: Share of the shown images that the template gets right.
+        plain: The plain template's share.
+        shown: Images that templates are scored on.
+        images: Training images.
+        classes: Number of classes.
+    """
+    more = round(plain * shown) - round(top1 * shown)
+    return more * images >= 3 * max(1, images // max(1, classes)) * shown
 
 
 # ---------------------------------------------------------------- classes

@@ -20,7 +20,7 @@ from fieldmark.tools.scoring.candidates import (
     class_probabilities,
     spread_temperature,
 )
-from fieldmark.tools.scoring.fudd import fudd_scores, fudd_scores_within
+from fieldmark.tools.scoring.fudd import fudd_all_scores, fudd_scores_within
 from fieldmark.tools.scoring.prototype import ensemble_scores
 
 FIRST = "A photo of a {}."
@@ -43,11 +43,9 @@ def by_differences(candidates_of: Callable[[EvalBench], Tensor]) -> Run:
 
 
 async def by_all_differences(bench: EvalBench) -> MethodScores:
-    """K = C: every class against all others, by all that was asked about the pairs of the k best."""
+    """The authors' all-classes mode: every class by all that was said of it in pairs of the k best."""
     captions = await pair_captions(pairs_within(k_best(bench)), bench)
-    first = first_scores(bench, bench.vectors)
-    classes = len(bench.classes)
-    scores = fudd_scores(bench.vectors, bench.encode, first, captions, first_texts(bench), k=classes)
+    scores = fudd_all_scores(bench.vectors, bench.encode, captions, first_texts(bench))
     return MethodScores(scores=bench.logit_scale * scores)
 
 
@@ -115,5 +113,8 @@ METHODS = (
         seeded=True,
         version="2",
     ),
-    _method("fudd-all", f"FuDD, all classes by the pairs of the {K} best", by_all_differences),
+    replace(
+        _method("fudd-all", f"FuDD, all classes by the pairs of the {K} best", by_all_differences),
+        version="2",
+    ),
 )

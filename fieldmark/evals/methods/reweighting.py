@@ -35,9 +35,10 @@ def reweighted_scores(
     The softmax runs within a class. Not renormalised, the score is the weighted mean of the class's cosines.
 
     Source: Huang et al. 2023 (RAM++, "Open-Set Image Tagging with Multi-Grained Text Supervision"), section
-    on automatic re-weighting of tag descriptions, and released code. There g is trained, 51 descriptions
-    make a class, and a trained decoder reads v; its inference on unseen classes averages the descriptions
-    instead. This is the part that needs no training, with CLIP's cosine in the decoder's place.
+    on automatic re-weighting of tag descriptions, and released code (`ram_plus.py`). There g is trained, 51
+    descriptions make a class, and v, not renormalised, goes through a trained projection and decoder. The
+    descriptions of unseen classes are weighed in the same way (`generate_tag_openset`). This is the part that
+    needs no training, with CLIP's cosine in the decoder's place.
 
     Args:
         image_vectors: Unit image vectors [N, D].

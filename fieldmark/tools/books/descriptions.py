@@ -72,8 +72,8 @@ def read_descriptions(
     blank = repeated = 0
     for prompt in book.prompts:
         name = names.get(prompt.class_name)
-        # DCLIP's code gives a class without descriptors one prompt that says nothing: "{name}, which has ".
-        if name is None or (imported.format == "dclip" and prompt.origin.kind == "name"):
+        # DCLIP's and FuDD's code give a class without texts one prompt that says nothing but its name.
+        if name is None or (imported.format in ("dclip", "fudd") and prompt.origin.kind == "name"):
             continue
         if not prompt.text.strip():
             blank += 1

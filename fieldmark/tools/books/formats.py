@@ -39,8 +39,8 @@ POOLING: dict[str, Pooling] = {
     "chils": "mean_cosine",
 }
 """How the authors of each format pool a class's texts. FuDD pools anew for each image and CHiLS multiplies
-two softmaxes. Neither is a rule of a whole book: FuDD's file gets prototypes over all pairs, CHiLS's the
-default."""
+two softmaxes. Neither is a rule of a whole book: FuDD's file gets prototypes over all pairs, its authors'
+all-classes mode, CHiLS's the default."""
 CLASS_NAMES = "_class_names.json"
 """How the class list beside a pair file ends."""
 LOSSES = {
@@ -53,6 +53,7 @@ LOSSES = {
     "empty": "classes without a descriptor, to which the format gives one prompt",
     "fields": "fields left out, which a book has no place for",
     "pairs": "pairs left out, which have no sentence",
+    "repeats": "repeated sentences of a class left out, as the authors' pooling does",
     "blank": "blank texts, kept as they are",
     "bare": "classes without a text, which are compared by their name alone",
 }

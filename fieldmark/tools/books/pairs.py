@@ -3,7 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,13 @@ def looks_like_pairs(value: Any) -> bool:
 
 
 def prompts_of_pairs(value: Any, classes: Sequence[str], path: Path) -> tuple[list[Prompt], Count]:
-    """The sentences of a pair file as prompts, two for each entry.
+    """The distinct sentences of each class in a pair file, as its authors' pooling keeps them.
+
+    A sentence that a class has in several pairs, or twice in one, becomes one prompt. A class without any
+    sentence gets the authors' default one. Sentences stay as written: the authors put them into sentence case
+    (`str.capitalize`) once repeats are gone, which a lower-casing tokenizer such as CLIP's undoes.
+
+    Source: Esfandiarpoor & Bach 2024, released code (`get_all_classes_prompts`).
 
     Args:
         value: The file's JSON value: `{"i_j": {"classes": [i, j], "prompt_pairs": [{"attr_type": text,
@@ -37,15 +43,16 @@ def prompts_of_pairs(value: Any, classes: Sequence[str], path: Path) -> tuple[li
         path: Where it came from, for messages.
 
     Returns:
-        The prompts, whose origins name the attribute and the rival; and a count of what a book has no
-        place for: "fields" and "pairs" (without a sentence).
+        The prompts, in the order of the file, whose origins name the attribute and the rival; and a count of
+        what must be said: "fields", "pairs" (without a sentence), "repeats" and "bare" (classes with the
+        default sentence). No prompt where the file has no sentence at all.
 
     Raises:
         InputError: The value has another shape, or the indices do not fit the class names.
     """
     if not isinstance(value, dict):
         refuse(path, f"holds {kind_of(value)}, not an object of pairs")
-    prompts: list[Prompt] = []
+    prompts: dict[tuple[str, str], Prompt] = {}
     lost: Counter[str] = Counter()
     for key, entry in value.items():
         names = tuple(classes[index] for index in _indices(key, entry, len(classes), path))
@@ -60,8 +67,12 @@ def prompts_of_pairs(value: Any, classes: Sequence[str], path: Path) -> tuple[li
             lost["fields"] += len(difference) - 2
             for name, rival, text in zip(names, reversed(names), sides, strict=True):
                 origin = Origin(kind="differential", question=_ASKED + rival, attribute=attribute)
-                prompts.append(Prompt(class_name=name, text=text, origin=origin))
-    return prompts, +lost
+                lost["repeats"] += (name, text) in prompts
+                prompts.setdefault((name, text), Prompt(class_name=name, text=text, origin=origin))
+    told = {name for name, _ in prompts}
+    bare = [name for name in classes if name not in told] if prompts else []
+    lost["bare"] += len(bare)
+    return [*prompts.values(), *map(_default, bare)], +lost
 
 
 def pairs_of_book(book: PromptBook) -> tuple[dict[str, Any], Count]:
@@ -69,7 +80,8 @@ def pairs_of_book(book: PromptBook) -> tuple[dict[str, Any], Count]:
 
     Prompts that name their rival are put together again. Of the others, those that speak of an attribute
     are set against each other wherever two classes differ in it (FuDD's question, answered from a field
-    guide), unless the pair has sentences of its own.
+    guide), unless the pair has sentences of its own. A sentence whose counterpart was a repeat, which import
+    leaves out, is set against the rival's first one on the same attribute, else against its first.
 
     Args:
         book: The book.
@@ -93,7 +105,7 @@ def pairs_of_book(book: PromptBook) -> tuple[dict[str, Any], Count]:
     made: dict[str, Any] = {}
     used: dict[int, str] = {}
     written = 0
-    for (first, second), matches in _all_pairs(asked, by_attribute, len(book.classes)):
+    for (first, second), matches in _all_pairs(asked, by_attribute, _first_said(book), len(book.classes)):
         made[f"{first}_{second}"] = {
             "classes": [first, second],
             "prompt_pairs": [
@@ -125,11 +137,12 @@ class _Said:
 def _all_pairs(
     asked: dict[tuple[int, int], tuple[list[_Said], list[_Said]]],
     by_attribute: dict[int, dict[str, list[_Said]]],
+    firsts: dict[tuple[int, str | None], _Said],
     classes: int,
 ) -> Iterator[tuple[tuple[int, int], list[tuple[_Said, _Said]]]]:
     """Every pair of classes with its matched sentences: first those that were asked about, in their order."""
     for pair, (ones, others) in asked.items():
-        if matches := _matched(ones, others):
+        if matches := _matched(pair, ones, others, firsts):
             yield pair, matches
     for first, second in combinations([c for c in range(classes) if c in by_attribute], 2):
         if (first, second) in asked:
@@ -146,16 +159,56 @@ def _all_pairs(
             yield (first, second), matches
 
 
-def _matched(ones: list[_Said], others: list[_Said]) -> list[tuple[_Said, _Said]]:
-    """Each sentence of one side with the other side's next one on the same attribute."""
+def _first_said(book: PromptBook) -> dict[tuple[int, str | None], _Said]:
+    """The first sentence of each class on each attribute, and on any (None), of those that name a rival."""
+    index = {name: place for place, name in enumerate(book.classes)}
+    firsts: dict[tuple[int, str | None], _Said] = {}
+    for place, prompt in enumerate(book.prompts):
+        origin = prompt.origin
+        if (origin.question or "").startswith(_ASKED):
+            said = _Said(place, origin.attribute, prompt.text)
+            for attribute in (origin.attribute, None):
+                firsts.setdefault((index[prompt.class_name], attribute), said)
+    return firsts
+
+
+def _matched(
+    pair: tuple[int, int],
+    ones: list[_Said],
+    others: list[_Said],
+    firsts: dict[tuple[int, str | None], _Said],
+) -> list[tuple[_Said, _Said]]:
+    """Each sentence of one side with the other side's next one on the same attribute, in the book's order."""
+
+    def first(side: int, attribute: str | None) -> list[_Said]:
+        found = firsts.get((pair[side], attribute)) or firsts.get((pair[side], None))
+        return [replace(found, attribute=attribute)] if found is not None else []
+
     waiting: dict[str | None, list[_Said]] = defaultdict(list)
     for other in reversed(others):
         waiting[other.attribute].append(other)
-    return [(one, waiting[one.attribute].pop()) for one in ones if waiting[one.attribute]]
+    made: list[tuple[_Said, _Said]] = []
+    for one in ones:
+        own = waiting[one.attribute]
+        made += [(one, other) for other in ([own.pop()] if own else first(1, one.attribute))]
+    left = (other for own in waiting.values() for other in own)
+    made += [(one, other) for other in left for one in first(0, other.attribute)]
+    return sorted(made, key=lambda match: min(match[0].place, match[1].place))
+
+
+def _default(name: str) -> Prompt:
+    """The authors' sentence for a class of which nothing is said."""
+    text = f"a photo of a {name.replace('_', ' ')}."
+    return Prompt(class_name=name, text=text, origin=Origin(kind="name"))
 
 
 def _lost(book: PromptBook, used: dict[int, str]) -> Count:
-    lost: Counter[str] = Counter(prompts=len(book.prompts) - len(used))
+    counted = Counter(prompt.class_name for prompt in book.prompts)
+    # Import gives this one sentence again to a class that has no other.
+    given = sum(
+        counted[prompt.class_name] == 1 and prompt == _default(prompt.class_name) for prompt in book.prompts
+    )
+    lost: Counter[str] = Counter(prompts=len(book.prompts) - len(used) - given)
     for place, rival in used.items():
         prompt = book.prompts[place]
         again = Origin(kind="differential", question=_ASKED + rival, attribute=prompt.origin.attribute)

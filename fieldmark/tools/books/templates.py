@@ -65,7 +65,8 @@ def library(noun: str = "", domain_words: Sequence[str] = ()) -> tuple[str, ...]
 
     The noun varies the plain template and the seven, each other word the plain one alone. Source: Qu et al.
     2025 (ProAPO), section 3.2; the released code varies all templates with every word, which multiplies the
-    texts to encode: a template costs one text a class.
+    texts to encode: a template costs one text a class. With a colon its authors write "a photo of a
+    texture: {}."; "texture: a photo of a {}." is ours.
 
     Args:
         noun: The generic word for all classes.
@@ -77,6 +78,7 @@ def library(noun: str = "", domain_words: Sequence[str] = ()) -> tuple[str, ...]
         bases = (PLAIN, *IMAGENET_7) if word == noun else (PLAIN,)
         for base in bases if safe else ():
             made[f"{base.removesuffix('.')}, a type of {safe}."] = None
+            made[base.replace(" {}", f" {safe}: {{}}", 1)] = None
             made[f"{safe}: {base}"] = None
             if "photo" in base:
                 if "photo" not in safe:  # nobody writes "a satellite photo photo"

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
+from fieldmark.tools.scoring.prototype import ensemble_scores
 from fieldmark.tools.scoring.side_by_side import side_by_side
 from fieldmark.tools.scoring.vectors import CACHE_ELEMENTS, Encode, encode_unit, image_steps, unit
 
@@ -39,7 +40,7 @@ def fudd_scores(
         first_scores: Scores [N, C] that choose the k classes (cosines with "A photo of a {c}.").
         pairs: Sentences per unordered pair of class indices; each pair once, either way round.
         default_texts: One sentence per class, for pairs that are not given.
-        k: How many classes stay per image; C pools every given pair.
+        k: How many classes stay per image, among equals the first ones; C pools every given pair.
 
     Returns:
         Cosines [N, C], float32; -inf outside the k.
@@ -54,8 +55,39 @@ def fudd_scores(
     if k >= classes:  # every image has the same lists, whatever the order of its classes
         top = torch.arange(classes).expand(count, classes)
     else:
-        top = first_scores.topk(k, dim=1).indices
+        top = first_scores.argsort(dim=1, descending=True, stable=True)[:, :k]
     return _scores(image_vectors, encode, top, pairs, default_texts)
+
+
+def fudd_all_scores(
+    image_vectors: Tensor, encode: Encode, pairs: PairTexts, default_texts: Sequence[str]
+) -> Tensor:
+    """Score all classes by everything that is said of them, the authors' all-classes mode.
+
+    Each class's list has the sentences of all given pairs; its default sentence stands only where that
+    leaves it empty. `fudd_scores` with k = C differs: there every pair that is not given adds the default.
+    Duplicates and capitals are treated as in `fudd_scores`.
+
+    Source: Esfandiarpoor & Bach 2024, released code (`get_all_classes_prompts`).
+
+    Args:
+        image_vectors: Unit image vectors [N, D].
+        encode: Texts to vectors [M, D]; called once, with each distinct sentence once.
+        pairs: See `fudd_scores`.
+        default_texts: One sentence per class, for classes of which nothing is said.
+
+    Returns:
+        Cosines [N, C], float32.
+
+    Raises:
+        InputError: If a pair is repeated or out of range.
+    """
+    texts: list[list[str]] = []
+    for own, default in zip(_sentences_by_class(pairs, default_texts), default_texts, strict=True):
+        said = {column for columns in own.given.values() for column in columns}
+        given = [text for text, column in own.texts.items() if column in said]
+        texts.append([text.capitalize() for text in given or [default]])
+    return ensemble_scores(image_vectors, encode, texts)
 
 
 def fudd_scores_within(

@@ -96,7 +96,7 @@ class Arena:
     products with the N images and with the units of its class, computed once.
 
     Args:
-        images: Unit vectors `[N, D]`.
+        images: Unit vectors `[N, D]`; the attribute `images` is their number, N.
         labels: True class of each image `[N]`, among all C classes.
         parts: The parts, their columns counted among `moving`.
         moving: The classes whose columns may move `[M]`, ascending.
@@ -125,7 +125,7 @@ class Arena:
             raise InputError("Logits of the classes that stand still are missing.")
         self.scale = scale
         self.moving = list(moving)
-        self._images, self._standing = len(images), standing
+        self.images, self._standing = len(images), standing
         place = torch.full((classes,), -1, dtype=torch.int64)
         place[torch.tensor(self.moving, dtype=torch.int64)] = torch.arange(len(self.moving))
         true = place[labels].numpy()  # column of the true class among the moving ones, -1 if it stands still
@@ -162,10 +162,10 @@ class Arena:
         starts = counts.cumsum() - counts
         with _one_thread():
             total = _summed(unit[order], np.ones(len(unit)), starts, self._given).numpy()
-        grams = total[self._column, self._images + self._seat]
+        grams = total[self._column, self.images + self._seat]
         squares = np.zeros(moving)
         np.add.at(squares, column, grams[unit])
-        dots = np.ascontiguousarray(total[:, : self._images])
+        dots = np.ascontiguousarray(total[:, : self.images])
         return Parents(dots[None], grams[None], squares[None], np.array([len(parts) + self._standing]))
 
     def outcomes(self, parents: Parents) -> Outcomes:
@@ -192,7 +192,7 @@ class Arena:
         moving = len(self.moving)
         # Of each edit: all logits and their exponentials, and for each class that it changes a row of sums.
         rows = np.minimum(changes.sizes * self._each, moving)
-        elements = (2 * self._images * moving + rows * self._given.shape[1]).cumsum()
+        elements = (2 * self.images * moving + rows * self._given.shape[1]).cumsum()
         start = 0
         while start < len(changes):
             done = int(elements[start - 1]) if start else 0
@@ -205,7 +205,7 @@ class Arena:
     def _score(
         self, parents: Parents, before: tuple[Floats, Floats | None, Floats], changes: Changes
     ) -> Outcomes:
-        moving, images = len(self.moving), self._images
+        moving, images = len(self.moving), self.images
         owner = np.arange(len(changes)).repeat(changes.sizes * self._each)
         unit = self._units(changes.part)
         cell = owner * moving + self._column[unit]
@@ -260,7 +260,7 @@ class Arena:
 
     def _read(self, logits: Floats, powers: Floats | None, highest: Floats, sizes: Integers) -> Outcomes:
         """Ranks and losses out of the moving logits `[B, M, N]` and the columns that stand still."""
-        true = np.empty((len(logits), self._images))
+        true = np.empty((len(logits), self.images))
         if self._rest is not None:
             true[:] = self._rest.true
         own = logits.reshape(len(logits), -1).take(self._true, axis=1)

@@ -156,7 +156,7 @@ class Crossover:
         changes = zip(row_places(put, rest), row_places(taken, rest), strict=True)
         for fine, (added, removed) in zip(fits.tolist(), changes, strict=True):
             if not fine:
-                added, removed = allowed(added, removed, list(sizes), menu)
+                added, removed = allowed(added, removed, sizes, menu, rng)
             yield PromptEdit(0, added, removed, "crossover")
 
 
@@ -248,7 +248,7 @@ def fitting(
     sizes: Sequence[int],
     menu: PromptMenu,
 ) -> npt.NDArray[np.bool_]:
-    """Which of several changes of one candidate leave every slot within bounds, in whatever order they go.
+    """Which of several changes of one candidate leave every slot that they change within bounds.
 
     Args:
         put: Bool `[B, R]`: which of R parts each puts in.
@@ -266,32 +266,34 @@ def fitting(
         for each in (put, taken)
     )
     more, fewer = more.reshape(-1, width)[:, :-1], fewer.reshape(-1, width)[:, :-1]
-    now = np.array(sizes)
-    full, empty = (more > 0) & (now + more > menu.most), (fewer > 0) & (now - fewer < menu.least)
+    after = np.array(sizes) + more - fewer
+    full, empty = (more > 0) & (after > menu.most), (fewer > 0) & (after < menu.least)
     return np.logical_not((full | empty).any(1))
 
 
 def allowed(
-    added: Sequence[int], removed: Sequence[int], sizes: list[int], menu: PromptMenu
+    added: Sequence[int], removed: Sequence[int], sizes: Sequence[int], menu: PromptMenu, rng: Random
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """What of a change leaves every slot with neither too few parts nor too many.
+
+    A part that goes makes room for one that comes, so that full slots can be changed, too. Where there are
+    too many of either kind, those that stay are drawn.
 
     Args:
         added: Parts to put in.
         removed: Parts to take out.
-        sizes: Parts that each slot holds now; changed along the way.
+        sizes: Parts that each slot holds now.
         menu: The bounds.
+        rng: The random generator.
     """
-    put: list[int] = []
-    taken: list[int] = []
-    for part in added:
-        slot = menu.slot_of[part]
-        if sizes[slot] < menu.most:
-            sizes[slot] += 1
-            put.append(part)
-    for part in removed:
-        slot = menu.slot_of[part]
-        if sizes[slot] > menu.least:
-            sizes[slot] -= 1
-            taken.append(part)
-    return tuple(put), tuple(taken)
+    of = menu.slot_of
+    put = [part for part in added if part not in of]
+    taken = [part for part in removed if part not in of]
+    for slot in sorted({of[part] for part in (*added, *removed) if part in of}):
+        come, go = ([part for part in parts if of.get(part) == slot] for parts in (added, removed))
+        room = max(0, menu.most - sizes[slot] + len(go))
+        come = rng.sample(come, min(room, len(come)))
+        spare = max(0, sizes[slot] + len(come) - menu.least)
+        put += come
+        taken += rng.sample(go, min(spare, len(go)))
+    return tuple(sorted(put)), tuple(sorted(taken))

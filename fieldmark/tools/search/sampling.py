@@ -58,7 +58,7 @@ def confused_groups(logits: Tensor, labels: Tensor, vectors: Tensor, *, size: in
 
     The affinity of two classes is how often one is among the best five of the other's images, and beyond
     that how near their vectors lie; groups grow greedily from the most confused class, so that each class is
-    in exactly one.
+    in exactly one. Ties go to the class that comes first.
 
     Args:
         logits: Class scores of the training images `[N, C]`.
@@ -69,7 +69,7 @@ def confused_groups(logits: Tensor, labels: Tensor, vectors: Tensor, *, size: in
     classes = logits.shape[1]
     five = min(5, classes)
     votes = torch.zeros(classes, classes, dtype=torch.float64)
-    best = logits.topk(five, dim=1).indices
+    best = logits.argsort(dim=1, descending=True, stable=True)[:, :five]
     votes.index_put_(
         (labels[:, None].expand_as(best), best), torch.ones(best.shape, dtype=torch.float64), accumulate=True
     )

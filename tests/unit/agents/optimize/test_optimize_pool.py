@@ -1,6 +1,7 @@
 """The pool of units: what words and descriptions become, once each, and the natural books."""
 
 from fieldmark.agents.optimize.pool import GIVEN, PromptPool, build_pool
+from fieldmark.agents.optimize.search import harmful
 from fieldmark.agents.shared.notes import Note, Notebook
 from fieldmark.records import Origin, Prompt, QuestionSpec
 from fieldmark.tools.books.descriptions import GivenTexts
@@ -113,9 +114,24 @@ def test_domain_words_vary_the_plain_template() -> None:
     more = set(library("bird", ("satellite photo", "sketch", "bird", "{}"))) - plain
     assert more == {
         "a photo of a {}, a type of satellite photo.",
+        "a photo of a satellite photo: {}.",  # as ProAPO's authors write it; ours follows
         "satellite photo: a photo of a {}.",
         "a satellite photo of a {}.",
         "a photo of a {}, a type of sketch.",
+        "a photo of a sketch: {}.",
         "sketch: a photo of a {}.",
         "a sketch photo of a {}.",
     }
+
+
+def test_exactly_three_errors_more_are_harmful_however_shares_are_rounded() -> None:
+    for images in range(4, 120):
+        for right in range(3, images + 1):
+            sizes = {"shown": images, "images": images, "classes": images}
+            assert harmful((right - 3) / images, right / images, **sizes), (images, right)
+            assert not harmful((right - 2) / images, right / images, **sizes), (images, right)
+    # Four shots allow four times as many; of half of the images, half as many count.
+    assert harmful(28 / 40, 40 / 40, shown=40, images=40, classes=10)
+    assert not harmful(29 / 40, 40 / 40, shown=40, images=40, classes=10)
+    assert harmful(14 / 20, 20 / 20, shown=20, images=40, classes=10)
+    assert not harmful(15 / 20, 20 / 20, shown=20, images=40, classes=10)

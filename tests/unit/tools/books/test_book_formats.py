@@ -1,10 +1,12 @@
 """Other projects' prompt files become books to the letter, and books become such files again."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from fieldmark.errors import InputError
 from fieldmark.records import Origin, Prompt, PromptBook
@@ -12,6 +14,8 @@ from fieldmark.tools.books import pairs as book_pairs
 from fieldmark.tools.books.changes import BookChanges, ClassChange, changes
 from fieldmark.tools.books.files import read_book, write_book
 from fieldmark.tools.books.formats import ImportedBook, export_book, import_book, write_exported
+from fieldmark.tools.scoring.books import book_scores
+from fieldmark.tools.scoring.fudd import fudd_all_scores
 
 DESCRIPTORS = {
     "zebra_finch": [
@@ -56,9 +60,13 @@ def texts(book: PromptBook) -> dict[str, list[str]]:
     return {name: book.texts(name) for name in book.classes}
 
 
-def pair_file(tmp_path: Path) -> Path:
-    written(tmp_path, ["crow", "wren", "tit"], "pairs_class_names.json")
-    return written(tmp_path, PAIRS, "pairs.json")
+def pair(attribute: str, one: str, other: str) -> dict[str, Any]:
+    return {"attr_type": attribute, "prompt_pair": [one, other]}
+
+
+def pair_file(tmp_path: Path, value: Any = None, *, classes: Sequence[str] = ("crow", "wren", "tit")) -> Path:
+    written(tmp_path, list(classes), "pairs_class_names.json")
+    return written(tmp_path, value or PAIRS, "pairs.json")
 
 
 def field_guide() -> PromptBook:
@@ -143,30 +151,69 @@ def test_names_become_plain_prompts(tmp_path: Path, chosen: Any) -> None:
 
 
 def test_fudd_there_and_back(tmp_path: Path) -> None:
-    made = import_book(pair_file(tmp_path))
+    value = {"0_1": PAIRS["0_1"], "1_2": {"classes": [1, 2], "prompt_pairs": [pair("", "A wren.", "A tit.")]}}
+    made = import_book(pair_file(tmp_path, value))
     assert (made.format, made.book.classes, made.lost) == ("fudd", ("crow", "wren", "tit"), {})
     assert made.book.texts("wren") == [
         "a wren with a thin bill.",
         "A tiny wren.",
         "A wren's brown bill.",
-        "A tiny wren.",
+        "A wren.",
     ]
     assert made.book.prompts[0].origin == Origin(kind="differential", question="fudd:wren", attribute="bill")
     exported = export_book(made.book, "fudd")
-    assert (exported.value, exported.class_names, exported.lost) == (PAIRS, ("crow", "wren", "tit"), {})
+    assert (exported.value, exported.class_names, exported.lost) == (value, ("crow", "wren", "tit"), {})
     files = write_exported(exported, tmp_path / "back.json")
     assert [path.name for path in files] == ["back.json", "back_class_names.json"]
     assert import_book(files[0]) == made
+
+
+def test_fudd_loses_repeats_as_the_authors_pooling_does(tmp_path: Path) -> None:
+    """A class's list keeps each sentence once, told apart by capitals; an empty list gets the default."""
+    value = PAIRS | {"0_2": {"classes": [0, 2], "prompt_pairs": [pair("bill", "A big crow.", "a tit.")]}}
+    made = import_book(pair_file(tmp_path, value, classes=["crow", "wren", "tit", "great_auk"]))
+    assert texts(made.book) == {
+        "crow": ["A crow with a big bill.", "A big crow.", "A crow's black bill."],
+        "wren": ["a wren with a thin bill.", "A tiny wren.", "A wren's brown bill."],
+        "tit": ["A tit.", "a tit."],
+        "great_auk": ["a photo of a great auk."],
+    }
+    assert made.lost == {"repeats": 2, "bare": 1}
+    # What import keeps comes back, whichever of its counterparts were repeats.
+    exported = export_book(made.book, "fudd")
+    assert exported.lost == {}
+    assert exported.value["1_2"]["prompt_pairs"] == [pair("", "a wren with a thin bill.", "A tit.")]
+    again = import_book(write_exported(exported, tmp_path / "back.json")[0])
+    assert texts(again.book) == texts(made.book)
+
+
+def test_fudd_scores_of_an_imported_file_are_those_of_the_authors_all_classes_mode(tmp_path: Path) -> None:
+    value = PAIRS | {"0_2": {"classes": [0, 2], "prompt_pairs": [pair("bill", "A big crow.", "A tit.")]}}
+    book = import_book(pair_file(tmp_path, value, classes=["crow", "wren", "tit", "auk"])).book
+    pairs: dict[tuple[int, int], tuple[list[str], list[str]]] = {}
+    for entry in value.values():
+        one, other = entry["classes"]
+        sides = [each["prompt_pair"] for each in entry["prompt_pairs"]]
+        pairs[one, other] = ([side[0] for side in sides], [side[1] for side in sides])
+
+    def encode(written_texts: Sequence[str]) -> torch.Tensor:
+        """A made-up encoder that reads lower case, as CLIP's tokenizer does."""
+        seeds = [int.from_bytes(text.lower().encode()[-8:], "big") % 2**31 for text in written_texts]
+        return torch.stack([torch.randn(16, generator=torch.Generator().manual_seed(s)) for s in seeds])
+
+    images = torch.nn.functional.normalize(
+        torch.randn(5, 16, generator=torch.Generator().manual_seed(1)), dim=1
+    )
+    default = [f"a photo of a {name}." for name in book.classes]
+    expected = fudd_all_scores(images, encode, pairs, default)
+    assert torch.allclose(book_scores(book, images, encode), expected, atol=1e-6)
 
 
 def test_fudd_pairs_survive_another_order_of_classes(tmp_path: Path) -> None:
     book = import_book(pair_file(tmp_path)).book
     turned = export_book(book.model_copy(update={"classes": ("tit", "wren", "crow")}), "fudd")
     assert turned.lost == {}
-    assert turned.value["1_2"]["prompt_pairs"][1] == {
-        "attr_type": "size",
-        "prompt_pair": ["A tiny wren.", "A big crow."],
-    }
+    assert turned.value["1_2"]["prompt_pairs"][1] == pair("size", "A tiny wren.", "A big crow.")
 
 
 def test_fudd_counts_what_a_book_cannot_hold(tmp_path: Path) -> None:
@@ -174,18 +221,25 @@ def test_fudd_counts_what_a_book_cannot_hold(tmp_path: Path) -> None:
     extra = json.loads(json.dumps(PAIRS)) | {"0_2": {"classes": [0, 2], "prompt_pairs": []}}
     extra["0_1"]["model"] = "m"
     extra["0_1"]["prompt_pairs"][0]["score"] = 1
-    assert import_book(written(tmp_path, extra)).lost == {"fields": 2, "pairs": 1}
+    assert import_book(written(tmp_path, extra)).lost == {"fields": 2, "pairs": 1, "repeats": 1}
 
 
-def test_fudd_leaves_out_a_sentence_whose_other_side_is_gone(tmp_path: Path) -> None:
+def test_fudd_sets_a_sentence_whose_other_side_is_gone_against_another(tmp_path: Path) -> None:
     book = import_book(pair_file(tmp_path)).book
     kept = tuple(p for p in book.prompts if p.text != "a wren with a thin bill.")
     exported = export_book(book.model_copy(update={"prompts": kept}), "fudd")
-    assert exported.lost == {"prompts": 1}
+    assert exported.lost == {}
     bills = [p for p in exported.value["0_1"]["prompt_pairs"] if p["attr_type"] == "bill"]
     assert bills == [
-        {"attr_type": "bill", "prompt_pair": ["A crow with a big bill.", "A wren's brown bill."]}
+        pair("bill", "A crow with a big bill.", "A wren's brown bill."),
+        pair("bill", "A crow's black bill.", "A wren's brown bill."),
     ]
+    none = tuple(p for p in book.prompts if p.class_name != "tit")
+    exported = export_book(book.model_copy(update={"prompts": none}), "fudd")
+    assert (list(exported.value), exported.lost) == (["0_1"], {})
+    alone = tuple(p for p in book.prompts if p.class_name == "tit")
+    with pytest.raises(InputError, match="None of the book's 1 prompts"):
+        export_book(book.model_copy(update={"prompts": alone}), "fudd")
 
 
 def test_a_field_guide_as_pairs_tells_only_differences() -> None:

@@ -65,6 +65,34 @@ def test_comes_back_without_loss(published: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "repeats", "sentences"), [("eurosat", 37, 356), ("pets", 1_829, 5_264), ("dtd", 2_256, 6_790)]
+)
+def test_pairs_keep_what_their_authors_pooling_keeps(
+    published: Path, name: str, repeats: int, sentences: int
+) -> None:
+    path = published / "fudd" / f"{name}_prompt_pairs.json"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there: it is in differential_descriptions/ of the authors' repository")
+    names = path.with_name(f"{name}_class_names.json")
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if not names.is_file():
+        most = max(index for entry in value.values() for index in entry["classes"])
+        pytest.skip(f"{names} is not there, the names of the {most + 1} classes")
+    made = import_book(path, class_names=names)
+    lists: dict[int, list[str]] = {}
+    for entry in value.values():
+        for each in entry["prompt_pairs"]:
+            for index, text in zip(entry["classes"], each["prompt_pair"], strict=True):
+                lists.setdefault(index, []).append(text)
+    assert sum(map(len, lists.values())) == sentences
+    kept = {made.book.classes[index]: list(dict.fromkeys(own)) for index, own in lists.items()}
+    assert {
+        name: own for name in made.book.classes if (own := made.book.texts(name)) and name in kept
+    } == kept
+    assert (made.lost["repeats"], sum(map(len, kept.values()))) == (repeats, sentences - repeats)
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "coop/split_zhou_DescribableTextures.json",

@@ -99,6 +99,12 @@ def test_groups_cover_every_class_once_and_hold_who_is_confused() -> None:
     assert all(len(group) == 2 for group in groups)
     near = torch.tensor([[1.0, 0, 0, 0], [0.9, 0.1, 0, 0], [0, 0, 1, 0], [0, 0, 0.9, 0.1]])
     assert set(confused_groups(logits, torch.arange(4), near, size=2)) == {(0, 1), (2, 3)}
+
+
+def test_ties_among_the_best_five_go_to_the_class_that_comes_first() -> None:
+    # Of forty equal classes each image's best five are 0 to 4, so that 0 to 4 are the confused ones.
+    groups = confused_groups(torch.zeros(40, 40), torch.arange(40), torch.eye(40), size=5)
+    assert groups[0] == (0, 1, 2, 3, 4)
     assert promise_groups([0.1, 3.0, -1.0, 2.0], 2) == [(1, 3)]
 
 

@@ -14,6 +14,7 @@ from fieldmark.tools.search.operators import (
     Operator,
     Remove,
     Replace,
+    allowed,
     below,
     drawn,
     fitting,
@@ -121,6 +122,31 @@ def test_a_change_fits_if_no_slot_gets_too_full_or_too_empty() -> None:
     assert fitting(put, taken, slots, [2, 2], menu).tolist() == [False, True, False, True]
     # A slot that is too full as it is hinders nobody who leaves it alone.
     assert fitting(put, taken, slots, [2, 4], menu).tolist() == [False, True, True, True]
+    swap, gone = np.array([[1, 0, 0, 0]], dtype=np.bool_), np.array([[0, 1, 0, 0]], dtype=np.bool_)
+    assert fitting(swap, gone, slots, [3, 2], menu).tolist() == [True]
+
+
+def test_crossover_of_full_parents_swaps_parts_in() -> None:
+    menu = PromptMenu((tuple(range(8)),), [part_key(str(part)) for part in range(8)], least=1, most=3)
+    full = tuple(PromptCandidate(parts, menu.key(parts)) for parts in ((0, 1, 2), (0, 3, 4), (0, 5, 6)))
+    made = edits(Crossover(count=60), full, menu)
+    children = {edit.applied(full[0].parts) for edit in made}
+    assert any(len(child) == 3 and set(child) - {0, 1, 2} for child in children)
+    assert {part for child in children for part in child} == {0, 1, 2, 3, 4, 5, 6}
+    assert all(0 in child and 1 <= len(child) <= 3 for child in children)
+
+
+def test_of_a_change_that_goes_too_far_as_much_is_left_as_fits() -> None:
+    menu = PromptMenu(((0, 1, 2, 3, 4), (5, 6)), [0] * 8, least=1, most=2)
+    for seed in range(20):
+        put, taken = allowed((2, 3, 4), (0,), [2, 1], menu, Random(seed))
+        assert (len(put), taken) == (1, (0,))
+        # One of the two may go where nothing comes; what no slot lists comes and goes freely.
+        put, taken = allowed((7,), (0, 1, 5), [2, 1], menu, Random(seed))
+        assert (put, len(taken)) == ((7,), 1)
+        assert allowed((6,), (5,), [2, 1], menu, Random(seed)) == ((6,), (5,))
+    drawn_parts = {allowed((2, 3, 4), (0,), [2, 1], menu, Random(seed))[0] for seed in range(20)}
+    assert drawn_parts == {(2,), (3,), (4,)}
 
 
 def test_a_number_below_is_what_random_draws() -> None:
