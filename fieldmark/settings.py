@@ -1,20 +1,34 @@
-"""Reads the environment: the only place that does, used by `fieldmark.app` alone."""
+"""Reads the environment and the settings file: the only place that does, used by `fieldmark.app` alone."""
 
+import json
 import os
-from collections.abc import Iterator
+import stat
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from fieldmark.errors import SettingsError
+from fieldmark.errors import SettingsError, close_to
+from fieldmark.reading import read_text
+
+FILE = "fieldmark.toml"
+SECRETS = ("api_key", "vlm_api_key")
+"""Settings that are read from the user's own file alone, and shown nowhere."""
+_ROOTS = (".git", ".hg", ".svn", ".jj")
+"""What lies in the root folder of a repository."""
+_MOST_BYTES = 1 << 20
 
 
 class Settings(BaseSettings):
-    """What the environment says; arguments given in code or on the command line win over it.
+    """What the environment and settings files say; arguments in code or on the command line win over them.
 
     A variable that is empty counts as not set.
     """
@@ -62,21 +76,232 @@ class Settings(BaseSettings):
         return home.expanduser()
 
 
+@dataclass(frozen=True)
+class SettingsFile:
+    """One `fieldmark.toml`.
+
+    Attributes:
+        path: Where it lies.
+        own: Whether it is the user's own, in the folder for configurations; another lies beside somebody's
+            data, and may have come with them.
+        values: What it sets, by the names of `Settings`.
+    """
+
+    path: Path
+    own: bool
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SettingOrigin:
+    """Where the value of a setting comes from.
+
+    Attributes:
+        name: The setting.
+        value: Its value as text; None where it is not set. A secret is "(set)", a password in an address is
+            left out.
+        origin: "environment", "file" or "default".
+        place: The variable, or the file.
+    """
+
+    name: str
+    value: str | None
+    origin: Literal["environment", "file", "default"]
+    place: str
+
+
 def read_settings() -> Settings:
-    """Read the environment now.
+    """Read the environment and the settings files now; a variable wins over a file.
 
     Raises:
-        SettingsError: A variable has a value that cannot be used.
+        SettingsError: A variable or a file has a value that cannot be used; all of them are named.
     """
+    said = _environment()
+    for file in settings_files():
+        missing = {name: value for name, value in file.values.items() if name not in said.model_fields_set}
+        said = said.model_copy(update=missing)
+    return said
+
+
+def settings_files(start: Path | None = None) -> tuple[SettingsFile, ...]:
+    """The settings files that count: the nearest of the current folder, then the user's own.
+
+    The current folder is looked at, and its parents up to the root of a repository, or to the user's own
+    folder; above either, and where there is neither, nothing is looked for.
+
+    Args:
+        start: The folder to begin at; the current one where not given.
+
+    Raises:
+        SettingsError: A file cannot be read, or has a key or a value that cannot be used.
+    """
+    found = next((folder / FILE for folder in _folders(start) if _is_there(folder / FILE)), None)
+    own = own_file()
+    files = [(found, False)] if found and found.resolve() != own.resolve() else []
+    files += [(own, True)] if _is_there(own) else []
+    return tuple(SettingsFile(path, mine, _read_file(path, own=mine)) for path, mine in files)
+
+
+def own_file() -> Path:
+    """Where the user's own settings file lies, or would."""
+    return Path(platformdirs.user_config_dir("fieldmark", appauthor=False)) / FILE
+
+
+def settings_origins() -> tuple[SettingOrigin, ...]:
+    """Every setting with its value and where that comes from, in the order of `Settings`.
+
+    Raises:
+        SettingsError: As `read_settings`.
+    """
+    said, files, settings = _environment(), settings_files(), read_settings()
+    made: list[SettingOrigin] = []
+    for name in Settings.model_fields:
+        value = _shown(name, getattr(settings, name))
+        file = next((each for each in files if name in each.values), None)
+        if name in said.model_fields_set:
+            made.append(SettingOrigin(name, value, "environment", _variable_of(name)))
+        elif file is not None:
+            made.append(SettingOrigin(name, value, "file", str(file.path)))
+        else:
+            made.append(SettingOrigin(name, value, "default", ""))
+    return tuple(made)
+
+
+def unknown_variables(others: Iterable[str] = ()) -> dict[str, str]:
+    """Variables that look like settings and are none, each with what may have been meant (may be empty).
+
+    Args:
+        others: Variables that are known, and no settings.
+    """
+    known = {*map(_usual_variable, Settings.model_fields), *others}
+    set_here = [name for name in os.environ if name.startswith("FIELDMARK_")]
+    return {name: close_to(name, known).strip() for name in sorted(set_here) if name not in known}
+
+
+def _environment() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        wrong = {str(each["loc"][0]): each["msg"] for each in error.errors()}
         raise SettingsError(
-            f"The setting {name!r} cannot be used: {first['msg']}.",
-            hint=f"Correct or unset FIELDMARK_{name.upper()}.",
+            " ".join(f"The setting {name!r} cannot be used: {why}." for name, why in wrong.items()),
+            hint=f"Correct or unset {', '.join(map(_usual_variable, map(str.lower, wrong)))}.",
         ) from error
+
+
+def _folders(start: Path | None) -> tuple[Path, ...]:
+    """The folders where a file beside one's data is looked for, nearest first."""
+    try:
+        start = start or Path.cwd()
+    except FileNotFoundError:  # the current folder was removed
+        return ()
+    above = (start, *start.parents)
+    home = Path.home()
+    for at, folder in enumerate(above):
+        if folder == home or any(_is_there(folder / mark) for mark in _ROOTS):
+            return above[: at + 1]
+    return above[:1]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may not be looked into
+        return False
+
+
+def _read_file(path: Path, *, own: bool) -> dict[str, Any]:
+    try:
+        written = tomllib.loads(read_text(path, most=_MOST_BYTES))
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"The settings file {path} cannot be read: {error}.", hint="Correct it."
+        ) from error
+    wrong: list[str] = []
+    values: dict[str, Any] = {}
+    for name, value in written.items():
+        field = Settings.model_fields.get(name)
+        if field is None:
+            wrong.append(f"there is no setting {name!r}. {close_to(name, Settings.model_fields)}".strip(". "))
+            continue
+        if not own and (refused := _not_from_here(name, value)):
+            wrong.append(refused)
+            continue
+        try:
+            # As JSON: a path is a text there, and nothing else is taken for what it is not.
+            annotated: Any = Annotated[field.annotation, Field(), *field.metadata]  # pyright: ignore
+            kind: TypeAdapter[Any] = TypeAdapter(annotated)
+            values[name] = kind.validate_json(json.dumps(value, default=str), strict=True)
+        except ValidationError as error:
+            wrong.append(f"{name}: {error.errors()[0]['msg'].lower()}")
+    if own and any(name in values for name in SECRETS) and _read_by_others(path):
+        wrong.append("it holds a key, and others on this machine can read it (chmod 600)")
+    if wrong:
+        raise SettingsError(
+            f"The settings file {path} cannot be used: {'; '.join(wrong)}.",
+            hint=f"Correct it. There are: {', '.join(Settings.model_fields)}.",
+        )
+    for name in ("home", "clip"):
+        if name in values:
+            values[name] = _beside(path, values[name])
+    return values
+
+
+def _not_from_here(name: str, value: object) -> str:
+    """Why a file beside somebody's data may not set this; empty where it may.
+
+    Such a file may have come with the data: it could take a key, or have the user's own key sent elsewhere.
+    """
+    where = f"put it into the environment, or into {own_file()}"
+    if name in SECRETS:
+        return f"{name} is a secret, which is not read from a file in the folder one works in; {where}"
+    if name == "base_url" and not _on_this_machine(value):
+        return f"base_url leads to another machine, which would get your key; {where}"
+    return ""
+
+
+def _on_this_machine(value: object) -> bool:
+    try:
+        host = urlsplit(str(value)).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _read_by_others(path: Path) -> bool:
+    return os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def _beside(file: Path, value: Any) -> Any:
+    """A path that a file gives, from the file's own folder; a name that is no path there stays."""
+    path = Path(value).expanduser()
+    if isinstance(value, Path):
+        return file.parent / path
+    return str(file.parent / path) if (file.parent / path).exists() else value
+
+
+def _shown(name: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if name in SECRETS:
+        return "(set)"
+    text = str(value)
+    if name == "base_url" and "@" in text:
+        start, _, rest = text.rpartition("@")
+        return f"{start.partition('//')[0]}//{rest}"
+    return text
+
+
+def _variable_of(name: str) -> str:
+    """The variable that a setting was read from."""
+    alias = Settings.model_fields[name].validation_alias
+    names = [str(each) for each in alias.choices] if isinstance(alias, AliasChoices) else []
+    return next((each for each in names if os.environ.get(each)), _usual_variable(name))
+
+
+def _usual_variable(name: str) -> str:
+    """The variable that sets a setting, or that bears this name already."""
+    return name.upper() if name.startswith(("fieldmark_", "openai_")) else f"FIELDMARK_{name.upper()}"
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from fieldmark.cli import (
     book,
     cache,
     concept,
+    config,
     demo,
     doctor,
     export,
@@ -59,6 +60,7 @@ def build() -> typer.Typer:
     app.add_typer(concept.commands(), name="concept")
     app.command(name="fetch")(fetch.fetch)
     app.command(name="doctor")(doctor.doctor)
+    app.add_typer(config.commands(), name="config")
     app.add_typer(cache.commands(), name="cache")
     app.command(name="vllm")(vllm.vllm)
     app.add_typer(aviary.commands(), name="aviary")
