@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldmark.errors import InputError
-from fieldmark.records import Prediction, RunManifest, SkippedInput, Unread
+from fieldmark.records import Prediction, RejectedGroup, RejectedGroups, RunManifest, SkippedInput, Unread
 from fieldmark.records.tables import data_frame, html_table
+from fieldmark.tools.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +116,13 @@ class Resolution(Sequence[Prediction | Unread]):
             found.get(name) or Unread(image=name, reason=reasons.get(name, "it could not be read"))
             for name in self.inputs or found
         )
+
+    @cached_property
+    def rejected_groups(self) -> tuple[RejectedGroup, ...]:
+        """Rejected images that look alike, and the marks they have in common; the largest group first."""
+        if not (self.run / RejectedGroups.FILE).is_file():
+            return ()
+        return RunFolder(self.run).read(RejectedGroups.FILE, RejectedGroups).groups
 
     @property
     def usable(self) -> bool:

@@ -155,6 +155,43 @@ class GivenLabel(Record):
     """The class, where that is the answer."""
 
 
+class CommonMark(Record):
+    """A value of an attribute that the images of a group show, and that others seldom show."""
+
+    attribute: str
+    value: str
+    share: float = Field(ge=0, le=1)
+    """Share of the group's images that it fits best."""
+    usual: float = Field(ge=0, le=1)
+    """The same of all images."""
+
+
+class RejectedGroup(Record):
+    """Rejected images that look alike: they may be of a class that is not listed."""
+
+    images: tuple[str, ...] = Field(min_length=2)
+    """Paths or names as the user gave them, the most typical one first."""
+    image_hashes: tuple[str, ...]
+    marks: tuple[CommonMark, ...] = ()
+    """What they have in common, the most telling mark first; none where no question was asked."""
+
+    @property
+    def in_words(self) -> str:
+        """A sentence: how many they are, what they may be, and their marks."""
+        marks = ", ".join(each.value for each in self.marks)
+        said = f"These {len(self.images):,} may be a class that is not on your list"
+        return f"{said}: {marks}." if marks else f"{said}."
+
+
+class RejectedGroups(Record):
+    """The groups of a run's rejected images, the largest first; an image like no other is in none."""
+
+    FILE: ClassVar[str] = "rejected.json"
+
+    format: Literal["fieldmark.rejected/1"] = "fieldmark.rejected/1"
+    groups: tuple[RejectedGroup, ...] = ()
+
+
 class Unread(Record):
     """The result for an image that could not be read: it stands where its prediction would."""
 

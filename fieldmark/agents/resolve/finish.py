@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.evidence import WeighedEvidence, weighed
+from fieldmark.agents.resolve.rejected import rejected_groups
 from fieldmark.agents.resolve.rescoring import ScoredTable, tabulated
 from fieldmark.agents.resolve.state import Look
 from fieldmark.agents.resolve.to_label import images_to_label
@@ -20,6 +21,7 @@ from fieldmark.records import (
     Prediction,
     Prompt,
     PromptBook,
+    RejectedGroups,
     Status,
 )
 from fieldmark.tools.books.wording import descriptor_text
@@ -64,7 +66,7 @@ class RunOutcome:
 def conclude(
     outcome: RunOutcome, context: ResolveContext, *, book: PromptBook, looks: Sequence[Look]
 ) -> None:
-    """Write `predictions.jsonl`, `predictions.csv`, `probabilities.json`, `book.json`, perhaps `ask.csv`.
+    """Write predictions, probabilities, groups of rejected images, the book, perhaps `ask.csv`.
 
     Args:
         outcome: Where the run ended.
@@ -86,6 +88,7 @@ def conclude(
         found = weighed(outcome.notebook, context)
         write_ask(context.run, images_to_label(found, context, count=count))
     table = table_of(outcome, context)
+    context.run.write(RejectedGroups.FILE, rejected_groups(predictions, table, context))
     context.run.write_book(field_guide_book(table, context) if table else book)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fieldmark.agents.resolve.estimate import CallEstimate
     from fieldmark.app import Resolution
     from fieldmark.evals.metrics.graded import GradedError
-    from fieldmark.records import ImageToLabel, Prediction
+    from fieldmark.records import ImageToLabel, Prediction, RejectedGroup
 
 MOST_LISTED = 5
 """The most open images, and the most skipped files, that are named on the terminal."""
@@ -47,6 +47,7 @@ def as_json(resolution: "Resolution") -> dict[str, Any]:
         ],
         "images": [prediction.model_dump(mode="json") for prediction in resolution.predictions],
         "groups": dict(Counter(p.coarse_label for p in resolution.predictions if p.coarse_label)),
+        "rejected_groups": [group.model_dump(mode="json") for group in resolution.rejected_groups],
         "skipped": [skipped.model_dump(mode="json") for skipped in resolution.skipped],
         "passed_over": dict(manifest.passed_over),
         "labels": manifest.counts.get("labels", 0),
@@ -82,6 +83,7 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
     for note in manifest.notes:
         console.say(note, "bold red")
     name_some(console, "Open", [in_words(p) for p in resolution.predictions if p.status == "open"])
+    name_some(console, "Rejected images that look alike", list(map(alike, resolution.rejected_groups)))
     name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in resolution.skipped])
     say_passed_over(console, manifest.passed_over)
     report = folder / "report.html"
@@ -163,6 +165,11 @@ def in_words(prediction: "Prediction") -> str:
     branch, sure = prediction.coarse_label, prediction.coarse_probability or 0.0
     group = "" if branch is None else f"{branch} {share(sure)}: "
     return f"{prediction.image}: {group}{left}" + (f", {more} more" if more > 0 else "") + chosen
+
+
+def alike(group: "RejectedGroup") -> str:
+    """A group of rejected images and the most typical of them."""
+    return f"{group.in_words} Such as {group.images[0]}"
 
 
 def graded_in_words(graded: "GradedError") -> list[str]:

@@ -15,7 +15,7 @@ from fieldmark.evals.report.page import render, write_page
 from fieldmark.evals.report.pictures import Pictures
 from fieldmark.evals.report.rounds import read_rounds
 from fieldmark.evals.report.sections import matrices, outcome, round_rows
-from fieldmark.records import Prediction, PromptBook, RunManifest
+from fieldmark.records import Prediction, PromptBook, RejectedGroup, RejectedGroups, RunManifest
 from fieldmark.records.predictions import counts_by_label
 from fieldmark.tools.datasets.class_tree import TREE, ClassTree
 from fieldmark.tools.images.in_memory import COPIES
@@ -25,6 +25,7 @@ REPORT = "report.html"
 MOST_OPEN = 300
 MOST_SKIPPED = 300
 MOST_BRANCHES = 40
+MOST_GROUPS, SHOWN_OF_GROUP = 12, 6
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,15 @@ class OpenImage:
 
     file: str
     prediction: Prediction
+
+
+@dataclass(frozen=True)
+class LikeImages:
+    """Rejected images that look alike, with small pictures of the most typical ones."""
+
+    group: RejectedGroup
+    file: str
+    pictures: tuple[str, ...]
 
 
 def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
@@ -69,12 +79,32 @@ def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
         changes=label_changes(predictions),
         groups=gallery(predictions, Pictures(copies=run.path / COPIES)),
         folder=(folder := common_folder(predictions)),
+        alike=like_images(run, folder),
         open_images=open_images(predictions, folder)[:MOST_OPEN],
         skipped=manifest.skipped[:MOST_SKIPPED],
         example=example_descriptors(book),
         bar=figures.share,
     )
     return write_page(run.path / REPORT, html)
+
+
+def like_images(run: RunFolder, folder: str) -> list[LikeImages]:
+    """The largest groups of rejected images; none of a run from before there were any."""
+    if not (run.path / RejectedGroups.FILE).is_file():
+        return []
+    pictures = Pictures(copies=run.path / COPIES)
+    return [
+        LikeImages(
+            group,
+            _inside(group.images[0], folder),
+            tuple(
+                url
+                for name, digest in zip(group.images, group.image_hashes[:SHOWN_OF_GROUP], strict=False)
+                if (url := pictures.of(name, digest))
+            ),
+        )
+        for group in run.read(RejectedGroups.FILE, RejectedGroups).groups[:MOST_GROUPS]
+    ]
 
 
 def open_images(predictions: Sequence[Prediction], folder: str) -> list[OpenImage]:

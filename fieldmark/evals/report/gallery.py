@@ -153,7 +153,7 @@ def entry(p: Prediction, pictures: Pictures) -> GalleryEntry:
     candidates = p.candidates[:MOST_CANDIDATES]
     return GalleryEntry(
         prediction=p,
-        picture=pictures.of(p),
+        picture=pictures.of(p.image, p.image_hash),
         file="/".join(PurePath(p.image).parts[-2:]),
         candidates=tuple(
             CandidateRow(candidate=each, bar=figures.share(each.probability)) for each in candidates
@@ -195,7 +195,7 @@ _OPEN = (
 )
 _REJECTED = (
     "Rejected",
-    "No class is left: by the calibration, none of them fits these images.",
+    "No class is left, as none fits these images well.",
     lambda p: p.status == "rejected",
 )
 _WITH_TRUTH: tuple[tuple[str, str, Test], ...] = (

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from fieldmark.records import Prediction
 from fieldmark.tools.images.files import ImageFile, UnusableImageError, decode_image
 
 logger = logging.getLogger(__name__)
@@ -34,14 +33,19 @@ class Pictures:
         self._left = most
         self._made: dict[tuple[str, str], str | None] = {}
 
-    def of(self, prediction: Prediction) -> str | None:
-        """The data URL of an image; None where it vanished, changed, broke, or enough are shown."""
-        key = (prediction.image, prediction.image_hash)
+    def of(self, image: str, image_hash: str) -> str | None:
+        """The data URL of an image; None where it vanished, changed, broke, or enough are shown.
+
+        Args:
+            image: Its path or name.
+            image_hash: The hash of its content.
+        """
+        key = (image, image_hash)
         if key not in self._made:
             if not self._left:
                 return None
-            copy = self._copies / f"{prediction.image_hash}.png" if self._copies else None
-            file = ImageFile(path=Path(prediction.image), content_hash=prediction.image_hash)
+            copy = self._copies / f"{image_hash}.png" if self._copies else None
+            file = ImageFile(path=Path(image), content_hash=image_hash)
             self._made[key] = thumbnail(copy if copy and copy.is_file() else file)
             self._left -= 1
         return self._made[key]

@@ -29,7 +29,7 @@ class Likeness:
         self._total = torch.ones(count, 1)
         if count < 3:
             return
-        axes = torch.nn.functional.normalize(_principal(vectors), dim=1)
+        axes = torch.nn.functional.normalize(principal_axes(vectors), dim=1)
         index, cosine = nearest_neighbours(axes, min(NEIGHBOURS, max(4, size // 2), count - 1))
         self._graph = neighbour_graph(index, cosine.clamp(min=0) ** 3)
         self._root = self._sums(torch.ones(count, 1)).clamp(min=1e-9).sqrt()
@@ -53,7 +53,7 @@ class Likeness:
         return torch.cat([graph.sums(values, step) for step in steps])
 
 
-def _principal(vectors: Tensor) -> Tensor:
+def principal_axes(vectors: Tensor) -> Tensor:
     """The images on the leading principal axes of the pool [N, min(AXES, D)]."""
     centred = vectors - vectors.mean(0)
     _, axes = torch.linalg.eigh(centred.T @ centred)

@@ -73,7 +73,7 @@ def test_entry_lists_some_candidates_and_counts_the_rest(open_prediction: Predic
 def test_pictures_are_few_and_made_once(predict: Predict):
     pictures = Pictures(2)
     first, second, third = predict("a", "a"), predict("b", "a"), predict("c", "a")
-    urls = [pictures.of(each) for each in (first, second, first, third)]
+    urls = [pictures.of(each.image, each.image_hash) for each in (first, second, first, third)]
     assert urls[0] == urls[2] and urls[0] is not None and urls[1] is not None
     assert urls[3] is None
 
