@@ -4,17 +4,15 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import errors
-from fieldmark.errors import EndpointBusy, FieldmarkError, LimitReached
+from fieldmark.errors import FieldmarkError
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
@@ -72,35 +70,6 @@ def guarded(*, debug: bool) -> Iterator[None]:
             errors().print_exception()
         _say(f"{str(error).rstrip('.')}.", "" if debug else "With --debug you see where it came from.")
         raise typer.Exit(BROKEN) from None
-
-
-@contextmanager
-def resumable(progress: TerminalProgress, again: Callable[[Path], str]) -> Iterator[None]:
-    """Have what stops a run short end with the command that goes on with it.
-
-    Args:
-        progress: Knows the run's folder, once there is one.
-        again: The command, by that folder.
-
-    Raises:
-        InterruptedRun: After Ctrl-C.
-        LimitReached: After a limit, or where the endpoint asked for a long pause.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        if progress.run is None:
-            raise
-        hint = f"Go on with: {again(progress.run)}"
-        raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
-    except LimitReached as error:
-        if progress.run is None:
-            raise
-        if isinstance(error, EndpointBusy):
-            hint = f"What was answered is kept. Then go on with: {again(progress.run)}"
-            raise EndpointBusy(error.message, until=error.until, hint=hint) from None
-        hint = f"What was answered is kept. Go on with a higher limit: {again(progress.run)} --max-calls …"
-        raise LimitReached(error.message, hint=hint) from None
 
 
 def faults_of_the_disk() -> tuple[type[Exception], ...]:

@@ -1,13 +1,13 @@
 """`fieldmark optimize`: finds the prompts that classify best, from a few labelled images a class."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fieldmark.cli.exit_codes import option_of, resumable
+from fieldmark.cli.exit_codes import option_of
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.resuming import refuse_with_resume, resumable
 from fieldmark.cli.run_options import (
     DATA,
     MODELS,
@@ -193,12 +193,8 @@ def optimize(
         **world,
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}
-    fixed = [option_of(name) for name in given if name not in ("llm", "base_url")]
-    if resume is not None and fixed:
-        raise InputError(
-            f"A resumed run has its own {', '.join(fixed)}.",
-            hint="Leave that out, or start a new run.",
-        )
+    if resume is not None:
+        refuse_with_resume({name: given[name] for name in given if name not in ("llm", "base_url")})
     if reflections is not None and "reflect" not in (operator or ()):
         raise InputError(
             "--reflections bounds what --operator reflect asks.",
@@ -220,7 +216,7 @@ def optimize(
             optimizer.limits = UsageLimits(max_calls=max_calls)
         optimizer.report = optimizer.report if report is None else report
         optimizer.progress = progress
-        with resumable(progress, again):
+        with resumable(progress, "fieldmark optimize"):
             result = optimizer.run()
         if optimizer.report:
             from fieldmark.evals.report import write_optimize_report
@@ -261,12 +257,6 @@ def with_aviary(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]
 def split_words(given: str) -> tuple[str, ...]:
     """The words of "a,b,c", each once; none of an empty text."""
     return tuple(dict.fromkeys(word.strip() for word in given.split(",") if word.strip()))
-
-
-def again(folder: Path) -> str:
-    """The command that goes on with a run."""
-    where = "" if folder.parent == Path("runs") else f" --out {shlex.quote(str(folder.parent))}"
-    return f"fieldmark optimize --resume {shlex.quote(folder.name)}{where}"
 
 
 def show(result: "OptimizeResult", console: PlainConsole) -> None:

@@ -150,7 +150,8 @@ class TerminalProgress:
     def _on_run(self, event: "events.RunOpened") -> None:
         self.run = event.path
         self.line(f"Run: {self.run}")
-        self.stage("Asking", line=False)
+        if self._stage == self._start:
+            self.stage("Asking", line=False)
 
     def _on_world(self, event: "events.WorldStarted") -> None:
         if event.of > 1:

@@ -116,7 +116,7 @@ def test_what_cannot_be_is_a_sentence(command_line: CommandLine) -> None:
         (("eval", "--data", "aviary", "--methods", "none.py:METHOD"), "could not be loaded"),
         (("eval", "--resume", "none"), "no run 'none'"),
         (("eval", "join", "none"), "no run 'none'"),
-        (("eval", "--resume", "x", "--seed", "1"), "has its own --seed"),
+        (("eval", "--resume", "x", "--seed", "1"), "--seed cannot be given with --resume"),
     ]:
         done = command_line.invoke(*wrong)
         assert done.code == 2, wrong

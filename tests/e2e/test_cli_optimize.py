@@ -273,9 +273,9 @@ def test_what_is_wrong_is_said(birds: Path, tmp_path: Path) -> None:
     assert "1 to 16 shots" in run("--data", "aviary", "--shots", 17, "--out", tmp_path, code=2).stderr
     assert "There is no run" in run("--resume", "x", "--out", tmp_path, code=2).stderr
     both = run("--resume", "x", "--seed", 3, "--out", tmp_path, code=2).stderr
-    assert "has its own --seed" in both
+    assert "--seed cannot be given with --resume" in both
     own = run("--resume", "x", "--templates", 2, "--operator", "add", "--out", tmp_path, code=2).stderr
-    assert "has its own --templates, --operator." in own
+    assert "--templates, --operator cannot be given with --resume" in own
     unused = ("--data", "aviary", "--images", birds, "--noun", "fish", "--llm", "x", "--out", tmp_path)
     assert "Leave images, noun, llm out (--images, --noun, --llm)." in run(*unused, code=2).stderr
     assert "--species" in run("--data", birds, "--species", 6, "--out", tmp_path, code=2).stderr

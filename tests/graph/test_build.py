@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from fieldmark.agents.build import graph as build
-from fieldmark.agents.build import measure as build_measure
 from fieldmark.agents.build import write as build_writing
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.measure import MEASUREMENT, measure
@@ -16,12 +15,12 @@ from fieldmark.cache.folders import write_whole
 from fieldmark.errors import EndpointError, InputError, RunError
 from fieldmark.records import Clause, Costs, Definition, Label, Verdict
 from fieldmark.tools.annotate.vlm import Debate
-from fieldmark.tools.concepts import folder as concept_folder
 from fieldmark.tools.concepts.changes import MISREAD, dev_labels, with_labels, with_version
 from fieldmark.tools.concepts.heads import export as heads_export
 from fieldmark.tools.concepts.heads.choose import choose_head
 from fieldmark.tools.concepts.heads.export import load_head
 from fieldmark.tools.concepts.stratified_sample import draw_stratified
+from fieldmark.tools.runs import folder as run_folder
 from tests.graph.define_world import CREST, RED, scene
 
 SMALL = BuildOptions(annotate=120, rounds=2, debates=6)
@@ -326,9 +325,8 @@ async def test_a_disk_that_is_full_costs_no_look(tmp_path, lost, monkeypatch):
         write_whole(path, *parts)
 
     with monkeypatch.context() as disk:
-        disk.setattr(build_measure, "write_whole", full)
-        disk.setattr(concept_folder, "write_whole", full)
-        with pytest.raises((OSError, RunError)):
+        disk.setattr(run_folder, "write_whole", full)
+        with pytest.raises(RunError, match="no space left"):
             await measure(context)
     assert context.concept.blind_looks == ()
     if lost == "concept.json":

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from fieldmark.agents.define import run as define_running
 from fieldmark.agents.define.graph import build_graph
 from fieldmark.agents.define.options import DefineOptions
 from fieldmark.agents.define.run import Conversation, Sitting, converse
@@ -169,14 +168,14 @@ def kill_every_other_time(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
     return calls
 
 
-@pytest.mark.parametrize("moment", ["concept written", "answer written"])
+@pytest.mark.parametrize("moment", ["concept written", "anything written"])
 def test_a_kill_after_anything_was_written_loses_and_doubles_nothing(
     tmp_path: Path, moment: str, whole: tuple[Scene, Sitting], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from fieldmark.tools.concepts.folder import ConceptFolder
 
     scene(tmp_path)  # the concept is there
-    owner, name = (ConceptFolder, "save") if moment == "concept written" else (define_running, "write_whole")
+    owner, name = ConceptFolder, "save" if moment == "concept written" else "write"
     calls = kill_every_other_time(owner, name, monkeypatch)
     payloads: list[str] = []
     looks: Counter[str] = Counter()

@@ -12,7 +12,6 @@ from torch import Tensor
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.sample import taught_labels
 from fieldmark.agents.build.write import read_built, write_card
-from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, RunError
 from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Verdict
@@ -22,7 +21,7 @@ from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.choose import choose_head
 from fieldmark.tools.concepts.heads.export import load_head
 from fieldmark.tools.concepts.heads.train import Examples
-from fieldmark.tools.runs.folder import now
+from fieldmark.tools.runs.folder import RunFolder, now
 from fieldmark.tools.statistics import agreement
 from fieldmark.tools.statistics.intervals import mcnemar
 
@@ -90,7 +89,7 @@ async def measure(context: BuildContext) -> Measurement:
     )
     # Nobody has seen anything yet; from here on the look counts. Its result goes first: on a full disk
     # nothing was looked at, and a result whose look was not noted has it noted when it is read.
-    write_whole(context.out / MEASUREMENT, (result.model_dump_json(indent=1).encode("utf-8"),))
+    RunFolder(context.out).write(MEASUREMENT, result)
     note_look(context.folder, context.version)
     write_card(context, built, result)
     return result

@@ -7,7 +7,6 @@ from PIL import Image
 
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.sample import Sample
-from fieldmark.cache.folders import write_whole
 from fieldmark.errors import RunError
 from fieldmark.reading import read_bytes
 from fieldmark.records import Verdict
@@ -20,7 +19,7 @@ from fieldmark.tools.concepts.model_card import model_card
 from fieldmark.tools.images.decode import UnusableImageError
 from fieldmark.tools.images.files import decode_image
 from fieldmark.tools.runs.events import StepFailed
-from fieldmark.tools.runs.folder import now
+from fieldmark.tools.runs.folder import RunFolder, now
 
 BUILD = "build.json"
 INSTRUCTIONS = "instructions.md"
@@ -62,7 +61,7 @@ def write_classifier(
     text = instructions_of(
         concept, context.definition, labels=labels, exemplars=pictures, described=described
     )
-    write_whole(out / INSTRUCTIONS, (text.encode("utf-8"),))
+    RunFolder(out).write_text(INSTRUCTIONS, text)
     judged = sum(verdict.call in ("in", "out") for verdict in verdicts)
     result = BuildResult(
         concept=concept.name,
@@ -91,7 +90,7 @@ def write_classifier(
         notes=context.notes,
     )
     write_card(context, result, None)
-    write_whole(out / BUILD, (result.model_dump_json(indent=1).encode("utf-8"),))
+    RunFolder(out).write(BUILD, result)
     return result
 
 
@@ -124,7 +123,7 @@ def built_of(out: Path, identity: str) -> bool:
 def write_card(context: BuildContext, built: BuildResult, measured: Measurement | None) -> None:
     """Write the model card, again once the classifier was measured."""
     text = model_card(context.concept, read_config(context.out), built, measured)
-    write_whole(context.out / CARD, (text.encode("utf-8"),))
+    RunFolder(context.out).write_text(CARD, text)
 
 
 def write_exemplars(hashes: Sequence[str], context: BuildContext) -> dict[str, str]:

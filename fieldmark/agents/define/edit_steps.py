@@ -3,7 +3,7 @@
 from fieldmark.agents.define import edits
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.ending import stop_reason
-from fieldmark.agents.define.progress import progress_of, read_progress, write_progress
+from fieldmark.agents.define.progress import PROGRESS, progress_of, read_progress
 from fieldmark.agents.define.scope import now
 from fieldmark.agents.define.scores import Standing, calls, clause_verdicts, standing
 from fieldmark.agents.define.state import Context, DefineState, Update, expected, new_turn, put
@@ -105,7 +105,7 @@ async def triage(state: DefineState, runtime: Context) -> Update:
     progress = progress_of(
         state.model_copy(update={"quiet": quiet, "stop_reason": reason}), here, concept, context.options
     )
-    write_progress(context.folder.path, progress)
+    context.folder.write(PROGRESS, progress)
     context.progress(BoardFinished(progress=progress))
     return {"quiet": quiet, "stop_reason": reason}
 
@@ -120,7 +120,7 @@ async def finish(state: DefineState, runtime: Context) -> Update:
         context.folder.save(with_decision(concept, stopped))
     earlier = read_progress(context.folder.path)
     if earlier is not None:
-        write_progress(context.folder.path, earlier.model_copy(update={"stop_reason": state.stop_reason}))
+        context.folder.write(PROGRESS, earlier.model_copy(update={"stop_reason": state.stop_reason}))
     context.progress(RunFinished(stop_reason=state.stop_reason))
     return {}
 

@@ -8,8 +8,6 @@ from pydantic import ValidationError
 from fieldmark.agents.define.options import DefineOptions
 from fieldmark.agents.define.scores import NOTHING, Standing
 from fieldmark.agents.define.state import DefineState
-from fieldmark.cache.folders import write_whole
-from fieldmark.errors import RunError
 from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Label
 from fieldmark.records.conversation import ConversationProgress
@@ -67,20 +65,6 @@ def labels_given(concept: Concept) -> int:
 def counts(label: Label) -> bool:
     """Whether a label counts towards the most there may be."""
     return label.split == "dev" and (label.repeat or not label.primed)
-
-
-def write_progress(folder: Path, progress: ConversationProgress) -> None:
-    """Write it into the concept's folder.
-
-    Raises:
-        RunError: It could not be written.
-    """
-    try:
-        write_whole(folder / PROGRESS, (progress.model_dump_json(indent=1).encode("utf-8"),))
-    except OSError as error:
-        raise RunError(
-            f"{folder / PROGRESS} could not be written: {error}.", hint="Check the disk."
-        ) from error
 
 
 def read_progress(folder: Path) -> ConversationProgress | None:

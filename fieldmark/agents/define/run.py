@@ -3,13 +3,11 @@
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Protocol, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command, StateSnapshot
-from pydantic import ValidationError
 
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.drafts import Drafts
@@ -18,9 +16,7 @@ from fieldmark.agents.define.progress import labels_given
 from fieldmark.agents.define.record import check_reply
 from fieldmark.agents.define.state import OpenScope
 from fieldmark.agents.shared.checkpoints import earlier_state, open_checkpoint, state_of
-from fieldmark.cache.folders import write_whole
 from fieldmark.errors import FieldmarkError, RunError
-from fieldmark.reading import read_bytes
 from fieldmark.records import Board, Clause, ClauseVerdict, Concept, DefinitionEdit
 from fieldmark.records.conversation import (
     PAYLOADS,
@@ -42,6 +38,7 @@ from fieldmark.records.conversation import (
     VerdictReveal,
 )
 from fieldmark.tools.concepts.changes import blind_labels
+from fieldmark.tools.concepts.folder import ConceptFolder
 
 THREAD = "define"
 HEARD = "heard.json"
@@ -162,7 +159,7 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
             payload = None
         if payload is None:
             return await self._go(start)
-        heard = read_heard(self.context.folder.path / HEARD)
+        heard = read_heard(self.context.folder)
         return await self._go(resume(heard)) if heard and heard.turn == payload.turn else payload
 
     async def pending(self) -> ConversationQuestion | None:
@@ -185,10 +182,10 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         if payload is None:
             raise RunError("No question waits for an answer.")
         check_reply(payload, reply)
-        path = self.context.folder.path / HEARD
-        heard = Heard(turn=payload.turn, reply=reply, at=moment(read_heard(path)))
-        write_whole(path, (heard.model_dump_json(indent=1).encode("utf-8"),))
-        Drafts(self.context.folder.path).clear()
+        folder = self.context.folder
+        heard = Heard(turn=payload.turn, reply=reply, at=moment(read_heard(folder)))
+        folder.write(HEARD, heard)
+        Drafts(folder.path).clear()
         return await self._go(resume(heard))
 
     async def state(self) -> DefineState:
@@ -199,7 +196,7 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
     async def _leave_the_blind_test(self) -> None:
         """End a conversation that only lacks blind labels; the test waits, and what was answered counts."""
         payload = await self.pending()
-        heard = read_heard(self.context.folder.path / HEARD)
+        heard = read_heard(self.context.folder)
         if isinstance(payload, BlindBatch) and heard and heard.turn == payload.turn:
             payload = await self._go(resume(heard))
         if isinstance(payload, BlindBatch):
@@ -283,14 +280,13 @@ def asked_count(concept: Concept) -> int:
     return sum(decision.kind == "scope" for decision in concept.decisions)
 
 
-def read_heard(path: Path) -> Heard | None:
-    """The latest answer; None where there is none."""
-    try:
-        return Heard.model_validate_json(read_bytes(path))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        raise RunError(f"{str(path)!r} cannot be read.", hint="Move it aside and go on.") from error
+def read_heard(folder: ConceptFolder) -> Heard | None:
+    """The latest answer; None where there is none.
+
+    Raises:
+        RunError: It is damaged.
+    """
+    return folder.read(HEARD, Heard) if (folder.path / HEARD).exists() else None
 
 
 def moment(last: Heard | None) -> str:

@@ -27,7 +27,6 @@ from fieldmark.app.concepts.tools import (
 )
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.stores import name_of
-from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError, RunError
 from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Record, UsageLimits
@@ -41,6 +40,7 @@ from fieldmark.tools.concepts.model_card import model_card
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.scripted import scripted_notes
 from fieldmark.tools.runs.events import Progress, no_progress
+from fieldmark.tools.runs.folder import RunFolder
 
 MODELS = "models"
 SETTINGS = "settings.json"
@@ -176,10 +176,11 @@ class ConceptBuilder:
             LimitReached: A limit was reached; what was judged is kept.
         """
         async with self._tools() as tools:
-            self.out.mkdir(parents=True, exist_ok=True)
             kept = BuildSettings(setup=self.setup.settled(), options=self.options)
-            write_whole(self.out / SETTINGS, (kept.model_dump_json(indent=1).encode("utf-8"),))
-            return await run_build(self._context(tools))
+            RunFolder(self.out).write(SETTINGS, kept)
+            built = await run_build(self._context(tools))
+            tools.conclude("built")
+            return built
 
     def check_before_look(self) -> None:
         """Say now, and without loading a model, why the blind test cannot be looked at.
@@ -218,7 +219,9 @@ class ConceptBuilder:
         setup = kept.setup.changed(llm=None, vlm=None, base_url=base_url)
         as_built = replace(self, setup=setup, options=kept.options)
         async with as_built._tools() as tools:
-            return await measure(as_built._context(tools))
+            measured = await measure(as_built._context(tools))
+            tools.conclude("measured")
+            return measured
 
     def export(self, out: Path | str) -> ExportedClassifier:
         """Copy the classifier into a folder that stands alone, and check every file of the copy.
@@ -287,7 +290,7 @@ class ConceptBuilder:
             llm=tools.llm,
             arrays=tools.arrays,
             options=self.options,
-            progress=self.progress,
+            progress=tools.progress,
             notes=_notes(tools, self.setup.settled()),
         )
 

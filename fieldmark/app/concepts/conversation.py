@@ -22,7 +22,6 @@ from fieldmark.app.concepts.tools import (
     open_folder,
     open_tools,
     read_setup,
-    write_setup,
 )
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, find_given
@@ -33,7 +32,7 @@ from fieldmark.records import Concept, Costs, Definition, SkippedInput, UsageLim
 from fieldmark.records.conversation import ConversationProgress
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import DefinitionChange, difference, rolled_back
-from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
+from fieldmark.tools.concepts.folder import SETUP, ConceptFolder, slug_of
 from fieldmark.tools.images.files import ImageFile, with_files
 from fieldmark.tools.llm.address import read_address
 from fieldmark.tools.llm.chat import LanguageModel
@@ -135,7 +134,7 @@ class ConceptConversation:
         with folder.writing():
             _refuse_another(folder)  # somebody may have made it while the images were encoded
             folder.save_pool(encoded.images)
-            write_setup(folder, setup)
+            folder.write(SETUP, setup)
             folder.save(concept)
         return cls(
             folder=folder,
@@ -228,9 +227,11 @@ class ConceptConversation:
                 llm=CountingModel(tools.llm) if tools.llm else None,
                 arrays=tools.arrays,
                 options=self.options,
-                progress=self.progress,
+                progress=tools.progress,
             )
-            return await converse(context, owner, one_board=one_board, anew=more)
+            sitting = await converse(context, owner, one_board=one_board, anew=more)
+            tools.conclude(sitting.state.stop_reason or "left")
+            return sitting
 
     def label_blind(self, owner: Owner) -> int:
         """See `alabel_blind`; not for a running event loop."""

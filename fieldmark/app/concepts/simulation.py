@@ -14,29 +14,32 @@ from fieldmark.errors import InputError, RunError
 from fieldmark.evals.owners.options import SimulateOptions
 from fieldmark.evals.owners.results import OwnerRun, SimulateResult
 from fieldmark.evals.owners.rules import RULE_BY_KEY
-from fieldmark.evals.owners.simulate import Simulation, rules_named, simulate, simulated
+from fieldmark.evals.owners.simulate import NOTE, Simulation, rules_named, simulate, simulated
+from fieldmark.prompts.loader import prompt_hashes
+from fieldmark.records import Usage
 from fieldmark.tools.runs.events import OwnerFinished, Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
-from fieldmark.tools.runs.lock import held_alone
-from fieldmark.tools.runs.run import HELD
+from fieldmark.tools.runs.manifest import describe_model, write_manifest
+from fieldmark.tools.runs.run import open_run
 
 KIND = "simulate"
 CLIP = "aviary"
+RESULT = "result.json"
 CONCEPTS = "concepts"
 """Folder of a run's concepts, in it one for each world."""
 OWNERS = "owners"
 """Folder of the owners' runs."""
 
 
-def new_simulation(chosen: Mapping[str, Any], out: Path) -> tuple[SimulateOptions, RunFolder]:
-    """Options, and a new run's folder for them.
+def simulation_options(chosen: Mapping[str, Any]) -> SimulateOptions:
+    """The options of a new simulation.
 
     Raises:
         InputError: An owner is unknown.
     """
     options = SimulateOptions.model_validate(chosen)
     rules_named(options.owners)
-    return options, RunFolder.create(out, kind=KIND, options=options.model_dump(mode="json"))
+    return options
 
 
 def earlier_simulation(run_id: str, out: Path) -> tuple[SimulateOptions, RunFolder]:
@@ -56,13 +59,19 @@ def earlier_simulation(run_id: str, out: Path) -> tuple[SimulateOptions, RunFold
 
 
 def run_simulation(
-    options: SimulateOptions, folder: RunFolder, *, workers: int = 1, progress: Progress = no_progress
+    options: SimulateOptions,
+    *,
+    earlier: RunFolder | None = None,
+    out: Path = Path("runs"),
+    workers: int = 1,
+    progress: Progress = no_progress,
 ) -> SimulateResult:
-    """Simulate the owners that the options name, but for those whose run the folder has already.
+    """Simulate the owners that the options name, but for those whose run an earlier process kept.
 
     Args:
         options: What is simulated.
-        folder: The run's folder: each owner's run is written into it the moment it is finished.
+        earlier: The run to go on with; None begins a new one.
+        out: Where the folder of a new run goes; each owner's run is written into it when it is finished.
         workers: Processes; each takes one owner at a time. Results do not depend on how many there are.
         progress: Shows progress.
 
@@ -70,16 +79,47 @@ def run_simulation(
         InputError: An owner is unknown.
         RunError: The folder holds an owner's run that cannot be read, or another process works in it.
     """
-    with held_alone(folder.path, work="the run", hint=HELD):
-        return _simulated(options, folder, workers, progress)
+    kept = options.model_dump(mode="json")
+    with (
+        open_run(earlier, parent=out, kind=KIND, options=kept, progress=progress) as run,
+        open_stores() as stores,
+    ):
+        runs: list[OwnerRun] = []
+        encoder = stores.encoder(CLIP)
+
+        def conclude(stop_reason: str) -> None:
+            write_manifest(
+                run.folder,
+                encoder,
+                images=(),
+                language_model=describe_model(None),
+                usage=Usage(requests=sum(each.result.vlm_calls for each in runs)),
+                prompts=prompt_hashes(),
+                stop_reason=stop_reason,
+                counts={"owners": len(runs)},
+                seed=options.seed,
+                notes=(*run.uncounted, NOTE),
+            )
+
+        run.stopping = conclude
+        result = _simulated(options, run.folder, stores, runs, workers, progress)
+        run.folder.write(RESULT, result)
+        conclude("simulated")
+    return result
 
 
 def _simulated(
-    options: SimulateOptions, folder: RunFolder, workers: int, progress: Progress
+    options: SimulateOptions,
+    folder: RunFolder,
+    stores: Stores,
+    runs: list[OwnerRun],
+    workers: int,
+    progress: Progress,
 ) -> SimulateResult:
+    """Simulate the owners that are left; `runs` takes each run in."""
     began = time.perf_counter()
     turns = [Turn(rule.key, seed) for seed in options.seeds for rule in rules_named(options.owners)]
-    runs = [folder.read(turn.file, OwnerRun) for turn in turns if (folder.path / turn.file).is_file()]
+    runs += [folder.read(turn.file, OwnerRun) for turn in turns if (folder.path / turn.file).is_file()]
     done = {Turn(run.result.rule, run.result.seed) for run in runs}
     left = [turn for turn in turns if turn not in done]
     if done:
@@ -89,15 +129,14 @@ def _simulated(
         runs.append(run)
         progress(OwnerFinished(number=len(runs), of=len(turns), name=run.result.rule))
 
-    with open_stores() as stores:
-        tasks = {seed: opened(options.in_world(seed), stores, folder, progress) for seed in options.seeds}
-        for seed in dict.fromkeys(turn.seed for turn in left):
-            tasks[seed].world()  # drawn and encoded once, before several processes want it
-        if workers == 1 or len(left) < 2:
-            for turn in left:
-                finished(keep_one(tasks[turn.seed], turn, folder))
-        else:
-            shared_out(options, left, folder, workers, finished)
+    tasks = {seed: opened(options.in_world(seed), stores, folder, progress) for seed in options.seeds}
+    for seed in dict.fromkeys(turn.seed for turn in left):
+        tasks[seed].world()  # drawn and encoded once, before several processes want it
+    if workers == 1 or len(left) < 2:
+        for turn in left:
+            finished(keep_one(tasks[turn.seed], turn, folder))
+    else:
+        shared_out(options, left, folder, workers, finished)
     return simulated(options, runs, seconds=time.perf_counter() - began)
 
 

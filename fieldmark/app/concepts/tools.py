@@ -1,7 +1,7 @@
 """Opens what work on a concept needs: its folder, pool, encoder, language model and annotator."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,8 @@ from fieldmark.app.models import choose_models
 from fieldmark.app.stores import Stores, asked_model, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import MemoryByteStore
-from fieldmark.cache.folders import write_whole
-from fieldmark.errors import InputError, NoImagesError, RunError
+from fieldmark.errors import InputError, NoImagesError
+from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Record, Usage, UsageLimits
 from fieldmark.settings import read_settings
@@ -24,7 +24,7 @@ from fieldmark.tools.annotate.clip import LEAST_REFERENCE, ClipAnnotator
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.concepts.folder import ConceptFolder, concept_folders, slug_of
+from fieldmark.tools.concepts.folder import SETUP, ConceptFolder, concept_folders, slug_of
 from fieldmark.tools.concepts.pool import ImagePool, open_pool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.images.given_paths import as_text
@@ -39,8 +39,9 @@ from fieldmark.tools.runs.events import (
     Progress,
     no_progress,
 )
+from fieldmark.tools.runs.manifest import describe_model, write_manifest
+from fieldmark.tools.runs.run import Run
 
-SETUP = "setup.json"
 NO_VLM = "none"
 """Given as the vision-language model, it has CLIP alone judge images."""
 
@@ -109,6 +110,8 @@ class ConceptTools:
         annotator: Judges images.
         vlm: The same where it has words: it names gaps and argues; None where CLIP judges.
         arrays: Where graphs keep what they found.
+        progress: Shows progress; what is to be kept of it is kept in the folder.
+        conclude: Writes the manifest, with the reason why the work ends; the last thing to be called.
     """
 
     folder: ConceptFolder
@@ -117,7 +120,9 @@ class ConceptTools:
     pool: ImagePool
     llm: AskedModel | None
     annotator: Annotator
-    vlm: VlmAnnotator | None = None
+    vlm: VlmAnnotator | None
+    progress: Progress
+    conclude: Callable[[str], object]
     arrays: ArrayStore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -155,14 +160,6 @@ def _name_of(folder: ConceptFolder) -> str | None:
         return folder.load().name
     except InputError:
         return None
-
-
-def write_setup(folder: ConceptFolder, setup: ConceptSetup) -> None:
-    """Keep the models of a concept in its folder."""
-    try:
-        write_whole(folder.path / SETUP, (setup.model_dump_json(indent=1).encode("utf-8"),))
-    except OSError as error:
-        raise RunError(f"{folder.path / SETUP} could not be written: {error}.") from error
 
 
 def read_setup(folder: ConceptFolder) -> ConceptSetup:
@@ -208,44 +205,69 @@ async def open_tools(
         InputError: CLIP alone is to judge, and the pool is too small for that.
     """
     chosen = choose_models(clip=setup.clip, llm=setup.llm, base_url=setup.base_url)
-    with folder.writing(), open_stores(home) as stores:
+    with folder.writing() as run, open_stores(home) as stores:
         encoder = stores.encoder_of(models.clip, setup.clip, device=chosen.device)
         pool = encoded_pool(folder.load_pool(), encoder, progress)
-        name = chosen.llm or (None if setup.vlm == NO_VLM else setup.vlm)
-        if name is None:
-            yield _without_words(folder, stores, encoder, pool, None)
-            return
-        opened = partial(
-            open_llm, name, stores.answers, base_url=chosen.base_url, api_key=api_key, limits=limits
-        )
-        async with asked_model(models.llm, limits, opened) as llm, _telling(llm, progress) as asked:
-            if setup.vlm == NO_VLM:
-                yield _without_words(folder, stores, encoder, pool, llm)
-                return
-            if models.vlm is None and setup.vlm in (None, name):
-                yield await _with_words(folder, stores, encoder, pool, llm, llm)
-                return
-            opened = partial(
-                open_vlm,
-                setup.vlm or name,
-                stores.answers,
-                beside=llm,
-                llm=(chosen.base_url, api_key),
-                limits=limits,
-            )
-            async with asked_model(models.vlm, limits, opened) as vlm:
+        asked: list[AskedModel] = []
+        run.stopping = partial(_conclude, run, folder, encoder, pool, asked)
+        async with AsyncExitStack() as closing:
+            llm = vlm = None
+            name = chosen.llm or (None if setup.vlm == NO_VLM else setup.vlm)
+            if name is not None:
+                opened = partial(
+                    open_llm, name, stores.answers, base_url=chosen.base_url, api_key=api_key, limits=limits
+                )
+                llm = await closing.enter_async_context(asked_model(models.llm, limits, opened))
+                asked.append(llm)
+                closing.callback(lambda: progress(ModelsClosed(usage=sum((m.usage for m in asked), Usage()))))
+            if llm is not None and models.vlm is None and setup.vlm in (None, name):
+                vlm = llm
+            elif llm is not None and name is not None and setup.vlm != NO_VLM:
+                opened = partial(
+                    open_vlm,
+                    setup.vlm or name,
+                    stores.answers,
+                    beside=llm,
+                    llm=(chosen.base_url, api_key),
+                    limits=limits,
+                )
+                vlm = await closing.enter_async_context(asked_model(models.vlm, limits, opened))
                 asked.append(vlm)
-                yield await _with_words(folder, stores, encoder, pool, llm, vlm)
+            with_words = await _with_words(vlm, stores) if vlm else None
+            yield ConceptTools(
+                folder=folder,
+                stores=stores,
+                encoder=encoder,
+                pool=pool,
+                llm=llm,
+                annotator=with_words or _without_words(folder, encoder, pool),
+                vlm=with_words,
+                progress=folder.keeping(progress),
+                conclude=run.stopping,
+            )
 
 
-@asynccontextmanager
-async def _telling(llm: AskedModel, progress: Progress) -> AsyncIterator[list[AskedModel]]:
-    """Tell in the end, however it ends, what was spent on the models in the list."""
-    asked = [llm]
-    try:
-        yield asked
-    finally:
-        progress(ModelsClosed(usage=sum((model.usage for model in asked), Usage())))
+def _conclude(
+    run: Run, folder: ConceptFolder, encoder: Encoder, pool: ImagePool, asked: list[AskedModel], reason: str
+) -> None:
+    """Write the manifest; what earlier sittings and builds spent is added."""
+    llm, vlm = (*asked, None, None)[:2]
+    concept = folder.load()
+    write_manifest(
+        folder,
+        encoder,
+        images=pool.images,
+        language_model=describe_model(llm),
+        usage=llm.usage if llm else Usage(),
+        vision_model=describe_model(vlm) if vlm else {},
+        vision_usage=vlm.usage if vlm else Usage(),
+        prompts=prompt_hashes(),
+        stop_reason=reason,
+        counts={"versions": len(concept.versions), "labels": len(concept.labels)},
+        seed=concept.seed,
+        notes=run.uncounted,
+        earlier=run.stopped,
+    )
 
 
 def encoded_pool(
@@ -276,26 +298,13 @@ def clip_reference(concept: Concept, pool: ImagePool) -> Tensor:
     return pool.vectors[free] if len(free) >= LEAST_REFERENCE else pool.vectors
 
 
-async def _with_words(
-    folder: ConceptFolder, stores: Stores, encoder: Encoder, pool: ImagePool, llm: AskedModel, vlm: AskedModel
-) -> ConceptTools:
+async def _with_words(vlm: AskedModel, stores: Stores) -> VlmAnnotator:
     # A model that does not say what its answers depend on may be another one tomorrow.
     kept = stores.answers if vlm.lasting else MemoryByteStore()
-    annotator = VlmAnnotator(vlm, model=await vlm.identify(), store=VerdictStore(kept))
-    return ConceptTools(
-        folder=folder,
-        stores=stores,
-        encoder=encoder,
-        pool=pool,
-        llm=llm,
-        annotator=annotator,
-        vlm=annotator,
-    )
+    return VlmAnnotator(vlm, model=await vlm.identify(), store=VerdictStore(kept))
 
 
-def _without_words(
-    folder: ConceptFolder, stores: Stores, encoder: Encoder, pool: ImagePool, llm: AskedModel | None
-) -> ConceptTools:
+def _without_words(folder: ConceptFolder, encoder: Encoder, pool: ImagePool) -> Annotator:
     if len(pool) < LEAST_REFERENCE:
         raise InputError(
             f"The pool holds {len(pool)} usable images; for CLIP to judge them alone it takes "
@@ -303,7 +312,4 @@ def _without_words(
             hint="Make the concept anew with more images, or have a vision-language model judge them.",
             field="vlm",
         )
-    annotator = ClipAnnotator(encoder, clip_reference(folder.load(), pool))
-    return ConceptTools(
-        folder=folder, stores=stores, encoder=encoder, pool=pool, llm=llm, annotator=annotator
-    )
+    return ClipAnnotator(encoder, clip_reference(folder.load(), pool))

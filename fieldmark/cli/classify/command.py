@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fieldmark.cli.classify.output import as_json, show, show_estimate
-from fieldmark.cli.classify.run import again, refuse_idle, refuse_with_resume, run
+from fieldmark.cli.classify.run import command_for, refuse_idle, run
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.resuming import again, refuse_with_resume
 from fieldmark.cli.run_options import RUN, Out, Report, RunJson, asking
 from fieldmark.cli.terminal import leave, print_json, words
 from fieldmark.errors import InputError
@@ -277,7 +278,12 @@ def classify(
             return
         table = {"top_k": top_k, "all_classes": all_classes}
         resolution = run(classifier, progress, table)
-    show(resolution, words(json=json), failures=progress.failures, again=again(resolution.run, table))
+    show(
+        resolution,
+        words(json=json),
+        failures=progress.failures,
+        again=again(command_for(table), resolution.run),
+    )
     if json:
         print_json(as_json(resolution))
     manifest = resolution.manifest

@@ -1,13 +1,11 @@
 """Runs a classification, new or scored anew, and refuses options that the others leave no use for."""
 
-import shlex
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fieldmark.cli.exit_codes import resumable
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.resuming import resumable
 from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ def run(
     classifier: "Classifier", progress: TerminalProgress, table: Mapping[str, Any] = PLAIN_TABLE
 ) -> "Resolution":
     """Classify, and write table and report; Ctrl-C leaves a run to be resumed."""
-    with resumable(progress, partial(again, table=table)):
+    with resumable(progress, command_for(table)):
         resolution = classifier.resolve()
         from fieldmark.app.sorting import write_label_table
         from fieldmark.tools.runs.folder import RunFolder
@@ -35,13 +33,10 @@ def run(
     return resolution
 
 
-def again(folder: Path, table: Mapping[str, Any] = PLAIN_TABLE) -> str:
-    """The command that goes on with a run, with the same columns in its table."""
-    parent = folder.parent
-    where = "" if parent == Path("runs") else f" --out {shlex.quote(str(parent))}"
+def command_for(table: Mapping[str, Any]) -> str:
+    """The command, with the same columns in its table."""
     columns = f" --top-k {table['top_k']}" if table["top_k"] > 1 else ""
-    columns += " --all-classes" if table["all_classes"] else ""
-    return f"fieldmark classify --resume {shlex.quote(folder.name)}{where}{columns}"
+    return "fieldmark classify" + columns + (" --all-classes" if table["all_classes"] else "")
 
 
 def refuse_idle(
@@ -91,21 +86,4 @@ def refuse_idle(
         raise InputError(
             f"Nothing is asked in this run, so that {named} can limit nothing.",
             hint="Leave that out, or allow rounds with --max-rounds.",
-        )
-
-
-def refuse_with_resume(options: dict[str, Any]) -> None:
-    """Refuse what an earlier run has settled.
-
-    Raises:
-        InputError: Something of it was given again.
-    """
-    repeated = [name for name, value in options.items() if value is not None and value != []]
-    if repeated:
-        named = ", ".join(
-            "the paths" if name == "paths" else f"--{name.replace('_', '-')}" for name in repeated
-        )
-        raise InputError(
-            f"{named[0].upper()}{named[1:]} cannot be given with --resume: the run keeps its own.",
-            hint="Leave that out, or start a new run.",
         )

@@ -1,13 +1,12 @@
 """`fieldmark concept simulate`: owners with hidden rules, talked to and measured against controls."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fieldmark.cli.exit_codes import InterruptedRun
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.resuming import refuse_with_resume, resumable
 from fieldmark.cli.run_options import RUN, Out, RunJson
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, table, words
 from fieldmark.errors import InputError
@@ -131,38 +130,22 @@ def simulate(
         "controls": None if controls is None else chosen_controls(controls), "guide": guide,
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}
-    if resume is not None and given:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise InputError(
-            f"{named} cannot be given with --resume: the run keeps its own.",
-            hint="Leave that out, or start a new run.",
-        )
+    if resume is not None:
+        refuse_with_resume(given)
     with TerminalProgress("Loading") as progress:
-        from fieldmark.app.concepts.simulation import earlier_simulation, new_simulation, run_simulation
-        from fieldmark.tools.runs.events import RunOpened
+        from fieldmark.app.concepts.simulation import earlier_simulation, run_simulation, simulation_options
 
-        options, run = (
-            new_simulation({"owners": ("all",), **given}, out)
+        options, earlier = (
+            (simulation_options({"owners": ("all",), **given}), None)
             if resume is None
             else earlier_simulation(resume, out)
         )
-        progress(RunOpened(path=run.path))
-        progress.stage("Simulating owners", of=None)
-        try:
-            result = run_simulation(options, run, workers=workers, progress=progress)
-        except KeyboardInterrupt:
-            hint = f"Go on with: {again(run.path)}"
-            raise InterruptedRun("interrupted; owners that are done are kept.", hint=hint) from None
-        run.write("result.json", result)
+        progress.stage("Simulating owners")
+        with resumable(progress, "fieldmark concept simulate"):
+            result = run_simulation(options, earlier=earlier, out=out, workers=workers, progress=progress)
     if json:
         print_json(result)
-    show(result, words(json=json), run.path)
-
-
-def again(folder: Path) -> str:
-    """The command that goes on with a run."""
-    where = "" if folder.parent == Path("runs") else f" --out {shlex.quote(str(folder.parent))}"
-    return f"fieldmark concept simulate --resume {shlex.quote(folder.name)}{where}"
+    show(result, words(json=json), progress.run or out)
 
 
 def chosen_controls(text: str) -> tuple[str, ...]:

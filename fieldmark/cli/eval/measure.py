@@ -1,15 +1,14 @@
 """`fieldmark eval` itself: measures methods on a data set."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fieldmark.cli.eval.show import show, write_report
-from fieldmark.cli.exit_codes import resumable
 from fieldmark.cli.optimize import split_words, with_aviary
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.resuming import refuse_with_resume, resumable
 from fieldmark.cli.run_options import (
     DATA,
     MODELS,
@@ -172,9 +171,8 @@ def measure(
                 hint=f"See fieldmark eval {ctx.invoked_subcommand} --help.",
             )
         return
-    if resume is not None and given:
-        fixed = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise InputError(f"A resumed run has its own {fixed}.", hint="Leave that out, or start a new run.")
+    if resume is not None:
+        refuse_with_resume(given)
     if resume is None and data is None:
         raise InputError("No data were given.", hint="Try: fieldmark eval --data aviary")
     if settings is not None and not given["settings"]:
@@ -192,7 +190,7 @@ def measure(
             evaluator.limits = UsageLimits(max_calls=max_calls)
         evaluator.report = evaluator.report if report is None else report
         evaluator.progress = progress
-        with resumable(progress, again):
+        with resumable(progress, "fieldmark eval"):
             result = evaluator.run()
         if evaluator.report:
             write_report(result, progress)
@@ -205,9 +203,3 @@ def measure(
 def split(given: str | None) -> tuple[str, ...] | None:
     """The words of "a,b,c", each once."""
     return None if given is None else split_words(given)
-
-
-def again(folder: Path) -> str:
-    """The command that goes on with a run."""
-    where = "" if folder.parent == Path("runs") else f" --out {shlex.quote(str(folder.parent))}"
-    return f"fieldmark eval --resume {shlex.quote(folder.name)}{where}"

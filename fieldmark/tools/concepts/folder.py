@@ -1,26 +1,29 @@
-"""A concept's folder: the record written whole at each change, its pool, and a lock that one writer holds."""
+"""A concept's folder: a run's folder that is gone on with, with the concept's record and its pool."""
 
 import json
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
-from fieldmark.cache.folders import private_folder, write_whole
-from fieldmark.errors import InputError, RunError
+from fieldmark.cache.folders import private_folder
+from fieldmark.errors import InputError
 from fieldmark.reading import read_text
-from fieldmark.records import Concept
+from fieldmark.records import Concept, RunConfig
 from fieldmark.records.names import one_name
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.runs.lock import held_alone
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.run import Run, worked_in
 
 RECORD = "concept.json"
 POOL = "pool.json"
+SETUP = "setup.json"
 CHECKPOINT = "checkpoint.sqlite"
 _SLUG = re.compile(r"[^a-z0-9]+")
 
@@ -50,15 +53,29 @@ def slug_of(name: str) -> str:
     return f"{slug}-{digest}" if slug else digest
 
 
-class ConceptFolder:
-    """One concept's folder.
+class ConceptFolder(RunFolder):
+    """One concept's folder. Each process's work on it is noted as that on a run is: lock, events, manifest.
 
     Args:
         path: The folder; it is made.
     """
 
+    anew: ClassVar[str] = "Move it aside and go on: the concept itself is in other files."
+
     def __init__(self, path: Path) -> None:
-        self.path = private_folder(path)
+        super().__init__(private_folder(path))
+
+    @property
+    def config(self) -> RunConfig:
+        """The models that the concept was made with, and when it was made."""
+        options: dict[str, JsonValue] = self._read(SETUP)
+        made = datetime.fromtimestamp((self.path / POOL).stat().st_mtime, UTC)
+        return RunConfig(
+            kind="concept",
+            run_id=self.run_id,
+            created=made.isoformat(timespec="seconds"),
+            options=options,
+        )
 
     @property
     def checkpoint(self) -> Path:
@@ -92,7 +109,7 @@ class ConceptFolder:
         Raises:
             RunError: It could not be written.
         """
-        self._write(RECORD, concept.model_dump_json(indent=1))
+        self.write(RECORD, concept)
 
     def load_pool(self) -> tuple[ImageFile, ...]:
         """The images of the pool, as they were when it was made.
@@ -109,21 +126,22 @@ class ConceptFolder:
     def save_pool(self, images: Sequence[ImageFile]) -> None:
         """Write down which images the pool holds: absolute path and content hash of each."""
         rows = [{"path": str(image.path.resolve()), "hash": image.content_hash} for image in images]
-        self._write(POOL, json.dumps(rows, indent=0))
+        self.write_text(POOL, json.dumps(rows, indent=0))
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[Run]:
         """Hold the folder alone; the lock goes with the process, however it ends.
 
         Raises:
             RunError: Somebody else holds it.
         """
-        with held_alone(
-            self.path,
+        with worked_in(
+            self,
+            resumed=self.checkpoint.is_file(),
             work="the concept",
             hint="Finish that conversation first; nothing of it is lost when it ends.",
-        ):
-            yield
+        ) as run:
+            yield run
 
     def _read(self, name: str) -> Any:
         path = self.path / name
@@ -136,14 +154,6 @@ class ConceptFolder:
             ) from None
         except (OSError, ValueError, RecursionError) as error:
             raise self._not_well_formed(name) from error
-
-    def _write(self, name: str, text: str) -> None:
-        try:
-            write_whole(self.path / name, (text.encode("utf-8"),))
-        except OSError as error:
-            raise RunError(
-                f"{self.path / name} could not be written: {error}.", hint="Check the disk, then go on."
-            ) from error
 
     def _not_well_formed(self, name: str) -> InputError:
         return InputError(

@@ -232,8 +232,10 @@ class PoolImagesMissing(Event):
     first: str
 
 
-class ClausesDrafted(Event):
+class ClausesDrafted(Logged):
     """A concept has its first clauses."""
+
+    line = "drafted"
 
     clauses: int
     questions: int
@@ -252,8 +254,10 @@ class ImagesJudged(Step):
     """The annotator has labelled images."""
 
 
-class VerdictsReady(Event):
+class VerdictsReady(Logged):
     """The annotator has labelled everything that was mined."""
+
+    line = "judged"
 
     images: int
     calls: dict[Call, int]
@@ -264,15 +268,19 @@ class VerdictsDoubted(Step):
     """Verdicts were searched for what the definition leaves open."""
 
 
-class GapsFound(Event):
+class GapsFound(Logged):
     """What the definition leaves open is known."""
+
+    line = "gaps"
 
     images: int
     gaps: int
 
 
-class BoardReady(Event):
+class BoardReady(Logged):
     """A board is laid out for the owner to label."""
+
+    line = "board"
 
     number: int
     images: int
@@ -284,15 +292,19 @@ class EditsProposed(Event):
     candidates: int
 
 
-class EditsWeighed(Event):
+class EditsWeighed(Logged):
     """The proposed edits competed with the definition in force."""
+
+    line = "weighed"
 
     candidates: int
     offered: bool
 
 
-class BoardFinished(Event):
+class BoardFinished(Logged):
     """A board is labelled, and its edits are decided."""
+
+    line = "board_done"
 
     progress: ConversationProgress
 
@@ -303,15 +315,19 @@ class LimitStopped(Event):
     reason: str
 
 
-class SampleGrown(Event):
+class SampleGrown(Logged):
     """A build takes in more images, those that its classifier is unsure about."""
+
+    line = "grown"
 
     round: int
     images: int
 
 
-class DebatesStarted(Event):
+class DebatesStarted(Logged):
     """The images on which annotator and classifier disagree most are about to be argued about."""
+
+    line = "debates"
 
     images: int
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
@@ -16,7 +16,7 @@ from fieldmark.errors import RunError, close_to
 from fieldmark.reading import read_bytes, read_lines
 from fieldmark.records import Prediction, PromptBook, RunConfig, RunManifest, path_of
 from fieldmark.tools.images.given_paths import is_there
-from fieldmark.tools.runs.events import Logged
+from fieldmark.tools.runs.events import Event, Logged, Progress
 from fieldmark.tools.runs.predictions_csv import predictions_csv
 
 T = TypeVar("T", bound=BaseModel)
@@ -57,6 +57,9 @@ class RunFolder:
     Raises:
         RunError: The folder cannot be created or written.
     """
+
+    anew: ClassVar[str] = ANEW
+    """What helps where a file in it is damaged."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = path_of(path, "path")
@@ -154,7 +157,7 @@ class RunFolder:
             return model.model_validate_json(read_bytes(path))
         except (OSError, ValidationError) as error:
             said = error.strerror if isinstance(error, OSError) else "it is damaged, or of another version"
-            raise RunError(f"{str(path)!r} cannot be read: {said or error}.", hint=ANEW) from error
+            raise RunError(f"{str(path)!r} cannot be read: {said or error}.", hint=self.anew) from error
 
     def event(self, event: Logged) -> None:
         """Append one line to `events.jsonl`."""
@@ -166,6 +169,16 @@ class RunFolder:
                 file.write(line + "\n")
         except OSError as error:
             raise _unwritten(path, error) from error
+
+    def keeping(self, progress: Progress) -> Progress:
+        """A `Progress` that keeps what is to be kept in `events.jsonl` before it shows it."""
+
+        def tell(event: Event) -> None:
+            if isinstance(event, Logged):
+                self.event(event)
+            progress(event)
+
+        return tell
 
     def write_predictions(self, predictions: Iterable[Prediction]) -> None:
         """Write `predictions.jsonl` and `predictions.csv`."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from fieldmark.errors import LimitReached, RunError
+from fieldmark.errors import FieldmarkError, LimitReached
 from fieldmark.records import RunManifest
 from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
 from fieldmark.tools.runs.folder import RunFolder
@@ -65,18 +65,31 @@ def open_run(
         RunError: The folder cannot be made, or another process works in it.
     """
     folder = earlier or RunFolder.create(parent, kind=kind, options=dict(options))
-    with held_alone(
-        folder.path,
-        work="the run",
-        hint=HELD,
-    ):
+    with worked_in(folder, resumed=earlier is not None) as run:
         progress(RunOpened(path=folder.path))
-        run = Run(folder=folder, resumed=earlier is not None, stopped=manifest_of_stop(folder))
+        yield run
+
+
+@contextmanager
+def worked_in(folder: RunFolder, *, resumed: bool, work: str = "the run", hint: str = HELD) -> Iterator[Run]:
+    """Hold a folder alone for one process's work, and note why the work ends where it is cut short.
+
+    Args:
+        folder: The folder.
+        resumed: Whether an earlier process worked in it.
+        work: What is worked on, for the message: "the run", "the concept".
+        hint: What to do where another process works in it.
+
+    Raises:
+        RunError: Another process works in it, or the manifest in it is damaged.
+    """
+    with held_alone(folder.path, work=work, hint=hint):
+        run = Run(folder=folder, resumed=resumed, stopped=manifest_of_stop(folder))
         try:
             yield run
         except BaseException as error:
             if run.stopping is not None:
-                with suppress(OSError, RunError):  # the first fault is the one to report
+                with suppress(OSError, FieldmarkError):  # the first fault is the one to report
                     run.stopping(stop_reason_of(error))
             raise
 

@@ -13,7 +13,8 @@ from fieldmark.cli.classify.command import (
     loop_options,
     read_classes,
 )
-from fieldmark.cli.classify.run import again, refuse_idle, refuse_with_resume
+from fieldmark.cli.classify.run import PLAIN_TABLE, command_for, refuse_idle
+from fieldmark.cli.resuming import again, refuse_with_resume
 from fieldmark.errors import ClassNamesError, InputError
 from fieldmark.records import PromptBook
 
@@ -105,7 +106,10 @@ def test_a_resumed_run_may_not_be_given_no_rounds_either() -> None:
 
 
 def test_the_command_to_go_on() -> None:
-    assert again(Path("runs/20260102-x")) == "fieldmark classify --resume 20260102-x"
+    plain = command_for(PLAIN_TABLE)
+    assert again(plain, Path("runs/20260102-x")) == "fieldmark classify --resume 20260102-x"
     columns = {"top_k": 5, "all_classes": True}
-    assert again(Path("runs/x"), columns) == "fieldmark classify --resume x --top-k 5 --all-classes"
-    assert again(Path("my runs/x")) == "fieldmark classify --resume x --out 'my runs'"
+    assert (
+        again(command_for(columns), Path("runs/x")) == "fieldmark classify --resume x --top-k 5 --all-classes"
+    )
+    assert again(plain, Path("my runs/x")) == "fieldmark classify --resume x --out 'my runs'"

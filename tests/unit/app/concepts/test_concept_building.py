@@ -2,7 +2,7 @@ import pytest
 
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.app.concepts.builder import ConceptBuilder
-from fieldmark.app.concepts.tools import ConceptSetup, write_setup
+from fieldmark.app.concepts.tools import ConceptSetup
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Clause, Concept, Definition
 from fieldmark.records.building import Judge, Measurement, Score
@@ -18,7 +18,7 @@ def concept(home, versions):
         made = with_version(made, Definition(clauses=(clause,)), why="test", at="t")
     folder = ConceptFolder(home / "concepts" / "x")
     folder.save(made)
-    write_setup(folder, ConceptSetup(clip="aviary"))
+    folder.write("setup.json", ConceptSetup(clip="aviary"))
     return folder
 
 
