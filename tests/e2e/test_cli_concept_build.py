@@ -20,8 +20,11 @@ from PIL import Image
 from fieldmark.app.stores import open_stores
 from fieldmark.aviary.world.dataset import render_dataset
 from fieldmark.aviary.world.species import species_book
+from fieldmark.records import RunManifest
 from fieldmark.tools.concepts.heads.export import load_head
 from fieldmark.tools.images.files import find_images
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.run import RESUMED
 from tests.command_line import CommandLine
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, completion
 from tests.seeing import data_of, hash_of
@@ -73,6 +76,20 @@ def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+
+
+def test_sittings_and_builds_leave_a_manifest_and_events(line: CommandLine) -> None:
+    folder = RunFolder(concept_folder(line))
+    kept = folder.read("manifest.json", RunManifest)
+    assert (kept.run_id, kept.kind, kept.stop_reason) == ("hawk", "concept", "built")
+    assert kept.counts == {"versions": 1, "labels": len(record(line)["labels"])}
+    assert kept.encoder["name"] == "aviary"
+    lines = [json.loads(each)["event"] for each in (folder.path / "events.jsonl").read_text().splitlines()]
+    assert lines.index("board") < lines.index("board_done") < lines.index("finished") < lines.index("grown")
+    # A concept of before there were manifests goes on, and what it spent then is said to be uncounted.
+    (folder.path / "manifest.json").unlink()
+    assert line.invoke("concept", "chat", "hawk", "--answers", "answers.jsonl", "--more").code == 0
+    assert folder.read("manifest.json", RunManifest).notes == (RESUMED,)
 
 
 def test_the_whole_path(line: CommandLine) -> None:

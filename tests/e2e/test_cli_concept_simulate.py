@@ -52,6 +52,9 @@ def test_a_killed_simulation_goes_on_with_the_owners_that_are_not_done(command_l
     assert gloom == {**whole["owners"][1], "vlm_calls": gloom["vlm_calls"]}
     assert gloom["vlm_calls"] < whole["owners"][1]["vlm_calls"]
     assert (run / "result.json").is_file()
+    kept = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    assert (kept["stop_reason"], kept["counts"]) == ("simulated", {"owners": 2})
+    assert kept["usage"]["requests"] == striped["vlm_calls"] + gloom["vlm_calls"]
     refused = command_line.invoke("concept", "simulate", "--resume", run.name, "--seed", 3)
     assert refused.code == 2
     assert "--seed cannot be given" in refused.err
