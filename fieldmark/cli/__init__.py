@@ -27,6 +27,7 @@ from fieldmark.cli import (
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
 from fieldmark.cli.exit_codes import GuardedCommands
+from fieldmark.cli.run_options import option
 
 
 def main() -> None:
@@ -81,14 +82,11 @@ def _flow(app: typer.Typer) -> None:
 def _root(
     context: typer.Context,
     debug: Annotated[
-        bool,
-        typer.Option("--debug", envvar="FIELDMARK_DEBUG", help="Show tracebacks and what libraries log."),
+        bool, option("Show tracebacks and what libraries log.", "--debug", envvar="FIELDMARK_DEBUG")
     ] = False,
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", help="Print the version and stop.", is_eager=True, callback=lambda v: _version(v)
-        ),
+        option("Print the version and stop.", "--version", is_eager=True, callback=lambda v: _version(v)),
     ] = False,
 ) -> None:
     """Options of every command; `--debug` is read by `GuardedCommands`."""

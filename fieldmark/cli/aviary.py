@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, errors, print_json, words
 from fieldmark.errors import FieldmarkError, InputError
 
@@ -33,17 +33,13 @@ def render(
     out: Annotated[
         Path, typer.Argument(help="Folder to make; one folder a species inside.", show_default=False)
     ],
-    species: Annotated[
-        int, typer.Option(min=0, max=4000, help="New species, that the model has never seen.")
-    ] = 80,
-    known: Annotated[int, typer.Option(min=0, max=200, help="Species whose names the model knows.")] = 0,
-    images: Annotated[int, typer.Option(min=1, max=100_000, help="Pictures of each.")] = 20,
-    seed: Annotated[int, typer.Option(help="Decides the species and the pictures.")] = 7,
+    species: Annotated[int, option("New species, that the model has never seen.", min=0, max=4000)] = 80,
+    known: Annotated[int, option("Species whose names the model knows.", min=0, max=200)] = 0,
+    images: Annotated[int, option("Pictures of each.", min=1, max=100_000)] = 20,
+    seed: Annotated[int, option("Decides the species and the pictures.")] = 7,
     flock: Annotated[
         int,
-        typer.Option(
-            min=0, max=100_000, help="Instead of species: so many freely mixed birds, a pool for concepts."
-        ),
+        option("Instead of species: so many freely mixed birds, a pool for concepts.", min=0, max=100_000),
     ] = 0,
     json: Json = False,
 ) -> None:
@@ -113,21 +109,20 @@ def draw_flock(out: Path, count: int, *, seed: int, json: bool) -> None:
 
 def guide(
     data: Annotated[
-        Path | None,
-        typer.Option(help="Folder drawn by `aviary render`, for its species.", show_default=False),
+        Path | None, option("Folder drawn by `aviary render`, for its species.", show_default=False)
     ] = None,
-    book_seed: Annotated[int, typer.Option(help="Without --data: seed of the species book.")] = 7,
-    species: Annotated[int, typer.Option(min=0, max=4000, help="Without --data: new species.")] = 80,
-    known: Annotated[int, typer.Option(min=0, max=200, help="Without --data: known species.")] = 0,
+    book_seed: Annotated[int, option("Without --data: seed of the species book.")] = 7,
+    species: Annotated[int, option("Without --data: new species.", min=0, max=4000)] = 80,
+    known: Annotated[int, option("Without --data: known species.", min=0, max=200)] = 0,
     pictures: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="Folder drawn by `aviary render`, whose pictures it knows again; may be repeated. It then "
-            "answers as a vision-language model too, and mistakes 6% of what they show.",
+        option(
+            "Folder drawn by `aviary render`, whose pictures it knows again; may be repeated. It then "
+            "answers as a vision-language model too, and mistakes 6% of what they show."
         ),
     ] = None,
-    mistakes: Annotated[float, typer.Option(min=0, max=0.6, help="Share of wrong statements.")] = 0.15,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    mistakes: Annotated[float, option("Share of wrong statements.", min=0, max=0.6)] = 0.15,
+    port: Annotated[int, option("Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,
     json: Json = False,
 ) -> None:
     """Serve the scripted guide (no language model) as an OpenAI-compatible endpoint until Ctrl-C."""

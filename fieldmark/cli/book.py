@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, errors, print_json, row, table, words
 from fieldmark.errors import InputError
 
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from fieldmark.tools.books.changes import BookChanges
     from fieldmark.tools.books.files import Count
 
-After = Annotated[
-    str, typer.Option(help='dclip: put after each descriptor; "." for ImageNet.', show_default="nothing")
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
+After = Annotated[str, option('dclip: put after each descriptor; "." for ImageNet.', show_default="nothing")]
+Force = Annotated[bool, option("Replace files that are there.", "--force")]
 Book = Annotated[Path, typer.Argument(help="A prompt book (book.json).", show_default=False)]
 
 POOLINGS = {
@@ -42,16 +40,15 @@ def import_(
     file: Annotated[Path, typer.Argument(help="A prompt file of another project.", show_default=False)],
     format: Annotated[  # noqa: A002 - the option's name
         Literal["dclip", "cupl", "synonyms", "chils", "fudd", "book"] | None,
-        typer.Option(help="Its format.", show_default="by its content"),
+        option("Its format.", show_default="by its content"),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where the book goes.")] = Path("book.json"),
+    out: Annotated[Path, option("Where the book goes.")] = Path("book.json"),
     noun: Annotated[
-        str | None, typer.Option(help='Generic word for all classes, such as "bird".', show_default="object")
+        str | None, option('Generic word for all classes, such as "bird".', show_default="object")
     ] = None,
     after: After = "",
     class_names: Annotated[
-        Path | None,
-        typer.Option(help="fudd: list of class names.", show_default="the *_class_names.json beside it"),
+        Path | None, option("fudd: list of class names.", show_default="the *_class_names.json beside it")
     ] = None,
     force: Force = False,
     json: Json = False,
@@ -85,10 +82,8 @@ def import_(
 
 def export(
     book: Book,
-    format: Annotated[  # noqa: A002
-        Literal["dclip", "cupl", "fudd"], typer.Option(help="The format.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help="Where the file goes.", show_default=False)],
+    format: Annotated[Literal["dclip", "cupl", "fudd"], option("The format.", show_default=False)],  # noqa: A002
+    out: Annotated[Path, option("Where the file goes.", show_default=False)],
     after: After = "",
     force: Force = False,
     json: Json = False,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, ask, leave, print_json, row, size, table, words
 
 if TYPE_CHECKING:
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from fieldmark.cache.vectorstore import DiskVectorStore
 
 Only = Annotated[
-    Literal["answers", "vectors", "pictures"] | None,
-    typer.Option(help="Only this kind.", show_default="all"),
+    Literal["answers", "vectors", "pictures"] | None, option("Only this kind.", show_default="all")
 ]
 
 BAD_ENTRIES = 1
@@ -100,8 +99,8 @@ def verify(json: Json = False) -> None:
 
 
 def prune(
-    days: Annotated[float, typer.Option(min=0, help="Answers put more than so many days ago go.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    days: Annotated[float, option("Answers put more than so many days ago go.", min=0)],
+    yes: Annotated[bool, option("Do not ask first.", "--yes", "-y")] = False,
     json: Json = False,
 ) -> None:
     """Remove old answers. Vectors have no age; they are cleared as a whole."""
@@ -119,7 +118,7 @@ def prune(
 
 def clear(
     only: Only = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    yes: Annotated[bool, option("Do not ask first.", "--yes", "-y")] = False,
     json: Json = False,
 ) -> None:
     """Remove what is kept: answers that were paid for, vectors, drawn pictures."""

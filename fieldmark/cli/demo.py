@@ -4,11 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
 from fieldmark.cli.classify.output import graded_in_words
 from fieldmark.cli.progress import RUNGS, TerminalProgress
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.spending import spent
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
 from fieldmark.cli.world_options import WORLD, takes_world
@@ -22,39 +20,31 @@ if TYPE_CHECKING:
 
 @takes_world(shown=DEFAULT)
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the run's folder.")] = Path("runs"),
+    out: Annotated[Path, option("Folder for the run's folder.")] = Path("runs"),
     json: Json = False,
-    seed: Annotated[int, typer.Option(help="Seed of the first species book.")] = 7,
-    books: Annotated[int, typer.Option(min=1, max=1000, help="Species books to pool.")] = 1,
+    seed: Annotated[int, option("Seed of the first species book.")] = 7,
+    books: Annotated[int, option("Species books to pool.", min=1, max=1000)] = 1,
     clear: Annotated[
         bool,
-        typer.Option(
-            "--clear",
-            help="Start from the clear world: new names, no noise, few mistakes, nothing unlisted. "
+        option(
+            "Start from the clear world: new names, no noise, few mistakes, nothing unlisted. "
             "Options beside it count.",
-            rich_help_panel=WORLD,
+            "--clear",
+            panel=WORLD,
         ),
     ] = False,
     labels: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=1000,
-            help="Labelled images of each class, set apart and not scored.",
-            rich_help_panel=WORLD,
-        ),
+        int, option("Labelled images of each class, set apart and not scored.", panel=WORLD, min=0, max=1000)
     ] = 0,
     rule: Annotated[
-        Literal["table", "nb", "fudd", "evidence"], typer.Option(help="How the loop scores images.")
+        Literal["table", "nb", "fudd", "evidence"], option("How the loop scores images.")
     ] = "evidence",
     tree: Annotated[
         Literal["ask"] | None,
-        typer.Option(help="Have the classes grouped; open images then get a group.", show_default=False),
+        option("Have the classes grouped; open images then get a group.", show_default=False),
     ] = None,
-    robustness: Annotated[
-        bool, typer.Option(help="Also measure a smaller pool, and images one at a time.")
-    ] = False,
-    report: Annotated[bool, typer.Option(help="Write report.html into the run's folder.")] = True,
+    robustness: Annotated[bool, option("Also measure a smaller pool, and images one at a time.")] = False,
+    report: Annotated[bool, option("Write report.html into the run's folder.")] = True,
     *,
     world: dict[str, Any],
 ) -> None:

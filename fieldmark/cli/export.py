@@ -7,20 +7,17 @@ from typing import Annotated
 import typer
 
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, print_json, share, words
 
 
 def export(
     run: Annotated[str, typer.Argument(help="Run of `classify`: its id, or its folder.", show_default=False)],
-    out: Annotated[
-        Path, typer.Option(help="Folder: new, empty, or an earlier export of a run.", show_default=False)
-    ],
+    out: Annotated[Path, option("Folder: new, empty, or an earlier export of a run.", show_default=False)],
     clip: Annotated[
-        str | None,
-        typer.Option(help="CLIP model, where its files lie elsewhere by now. Must be the same."),
+        str | None, option("CLIP model, where its files lie elsewhere by now. Must be the same.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps. Else the run's.")] = None,
+    device: Annotated[str | None, option("auto, cpu, cuda or mps. Else the run's.")] = None,
     json: Json = False,
 ) -> None:
     """Export what a run of `classify` learned: a classifier that needs no language model.

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, print_json, size, words
 
 
@@ -17,9 +17,7 @@ def fetch(
             help="MODEL:PRETRAINED or hf-hub:OWNER/NAME. Else the one in FIELDMARK_CLIP.", show_default=False
         ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be fetched, and fetch nothing.")
-    ] = False,
+    dry_run: Annotated[bool, option("Say what would be fetched, and fetch nothing.", "--dry-run")] = False,
     json: Json = False,
 ) -> None:
     """Fetch a CLIP model's weights from the Hugging Face hub, and check their hash.

@@ -10,7 +10,7 @@ import typer
 from fieldmark.cli.classify.output import as_json, show
 from fieldmark.cli.classify.run import run
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import Out, Report, RunJson
+from fieldmark.cli.run_options import Out, Report, RunJson, option
 from fieldmark.cli.terminal import PlainConsole, amount, errors, leave, print_json, words
 from fieldmark.errors import InputError
 
@@ -25,15 +25,13 @@ def label(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id or folder of a classification.")],
     file: Annotated[
         Path | None,
-        typer.Option(
-            help="The run's ask.csv with its column label filled, another CSV file with image and label, "
+        option(
+            "The run's ask.csv with its column label filled, another CSV file with image and label, "
             "or a folder with one folder per class. Else images are asked about here.",
             show_default=False,
         ),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", show_default=False)
-    ] = None,
+    device: Annotated[str | None, option("auto, cpu, cuda, cuda:1 or mps.", show_default=False)] = None,
     out: Out = Path("runs"),
     report: Report = None,
     json: RunJson = False,

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
 from fieldmark.cli.exit_codes import option_of
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.resuming import refuse_with_resume, resumable
@@ -20,6 +18,7 @@ from fieldmark.cli.run_options import (
     Resume,
     RunJson,
     asking,
+    option,
 )
 from fieldmark.cli.spending import say_spent
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
@@ -41,133 +40,95 @@ _SEARCH = "The search"
 def optimize(
     data: Annotated[
         str | None,
-        typer.Option(
-            help="aviary, a folder with one folder a class, a CSV or JSONL list, a CoOp split file, or a "
+        option(
+            "aviary, a folder with one folder a class, a CSV or JSONL list, a CoOp split file, or a "
             "ProAPO dataset folder.",
+            panel=DATA,
             show_default=False,
-            rich_help_panel=DATA,
         ),
     ] = None,
     images: ListedFrom = None,
     classes: Annotated[
         str | None,
-        typer.Option(
-            help="Class names: a,b,c, or a file with one name a line. Else those with images.",
-            rich_help_panel=DATA,
-        ),
+        option("Class names: a,b,c, or a file with one name a line. Else those with images.", panel=DATA),
     ] = None,
     shots: Annotated[
-        int | None,
-        typer.Option(min=1, max=1000, help="Training images a class. \\[default: 1]", rich_help_panel=DATA),
+        int | None, option("Training images a class. \\[default: 1]", panel=DATA, min=1, max=1000)
     ] = None,
-    book: Annotated[
-        Path | None, typer.Option(help="Prompt book to start from.", rich_help_panel=DATA)
-    ] = None,
+    book: Annotated[Path | None, option("Prompt book to start from.", panel=DATA)] = None,
     descriptions: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="File of descriptions to search among, as `book import` reads; may be repeated.",
-            rich_help_panel=DATA,
-        ),
+        option("File of descriptions to search among, as `book import` reads; may be repeated.", panel=DATA),
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Decides everything random. \\[default: 0]", rich_help_panel=_SEARCH)
-    ] = None,
+    seed: Annotated[int | None, option("Decides everything random. \\[default: 0]", panel=_SEARCH)] = None,
     strategy: Annotated[
         Literal["proapo", "random"] | None,
-        typer.Option(
-            help="The search, or random books as a control. \\[default: proapo]", rich_help_panel=_SEARCH
-        ),
+        option("The search, or random books as a control. \\[default: proapo]", panel=_SEARCH),
     ] = None,
     fitness: Annotated[
         Literal["entropy", "accuracy", "lexicographic"] | None,
-        typer.Option(help="What is maximised. \\[default: entropy]", rich_help_panel=_SEARCH),
+        option("What is maximised. \\[default: entropy]", panel=_SEARCH),
     ] = None,
     penalty: Annotated[
-        float | None,
-        typer.Option(min=0, help="What each unit of a book costs. \\[default: 0]", rich_help_panel=_SEARCH),
+        float | None, option("What each unit of a book costs. \\[default: 0]", panel=_SEARCH, min=0)
     ] = None,
     generations: Annotated[
-        int | None,
-        typer.Option(min=0, help="Generations a group of classes. \\[default: 4]", rich_help_panel=_SEARCH),
+        int | None, option("Generations a group of classes. \\[default: 4]", panel=_SEARCH, min=0)
     ] = None,
     passes: Annotated[
-        int | None,
-        typer.Option(
-            min=0, help="How often all classes are searched. \\[default: 4]", rich_help_panel=_SEARCH
-        ),
+        int | None, option("How often all classes are searched. \\[default: 4]", panel=_SEARCH, min=0)
     ] = None,
     folds: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "Folds of the training images that choose passes and penalty; 0 for none. \\[default: 0]",
+            panel=_SEARCH,
             min=0,
-            help="Folds of the training images that choose passes and penalty; 0 for none. \\[default: 0]",
-            rich_help_panel=_SEARCH,
         ),
     ] = None,
     templates: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Templates a unit is written in, at most. \\[default: 4]", rich_help_panel=_SEARCH
-        ),
+        int | None, option("Templates a unit is written in, at most. \\[default: 4]", panel=_SEARCH, min=1)
     ] = None,
     synonyms: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "Other words tried for each class, asked for in one question. \\[default: 2]",
+            panel=_SEARCH,
             min=0,
             max=6,
-            help="Other words tried for each class, asked for in one question. \\[default: 2]",
-            rich_help_panel=_SEARCH,
         ),
     ] = None,
     domain_words: Annotated[
         str | None,
-        typer.Option(
-            help="Words for what the images are, a,b,c, to vary templates with. Else they are asked.",
-            rich_help_panel=_SEARCH,
+        option(
+            "Words for what the images are, a,b,c, to vary templates with. Else they are asked.",
+            panel=_SEARCH,
         ),
     ] = None,
     operator: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Also run this operator: reflect, or your own as file.py:Class; may be repeated.",
-            rich_help_panel=_SEARCH,
+        option(
+            "Also run this operator: reflect, or your own as file.py:Class; may be repeated.", panel=_SEARCH
         ),
     ] = None,
     reflections: Annotated[
         int | None,
-        typer.Option(
-            min=0,
-            help="Questions before a pass, with --operator reflect. \\[default: 8]",
-            rich_help_panel=_SEARCH,
-        ),
+        option("Questions before a pass, with --operator reflect. \\[default: 8]", panel=_SEARCH, min=0),
     ] = None,
     noun: Annotated[
-        str | None,
-        typer.Option(
-            help='Generic word for all classes, such as "bird". Else it is asked.', rich_help_panel=MODELS
-        ),
+        str | None, option('Generic word for all classes, such as "bird". Else it is asked.', panel=MODELS)
     ] = None,
-    clip: Annotated[
-        str | None, typer.Option(help="CLIP model. Else FIELDMARK_CLIP.", rich_help_panel=MODELS)
-    ] = None,
+    clip: Annotated[str | None, option("CLIP model. Else FIELDMARK_CLIP.", panel=MODELS)] = None,
     also_clip: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Other CLIP models to measure the book on; may be repeated.", rich_help_panel=MODELS
-        ),
+        list[str] | None, option("Other CLIP models to measure the book on; may be repeated.", panel=MODELS)
     ] = None,
     llm: Annotated[
-        str | None,
-        typer.Option(
-            help="Language model. Else FIELDMARK_LLM; without one nothing is asked.", rich_help_panel=MODELS
-        ),
+        str | None, option("Language model. Else FIELDMARK_LLM; without one nothing is asked.", panel=MODELS)
     ] = None,
     base_url: BaseUrl = None,
     max_calls: MaxCalls = None,
     ceiling: Annotated[
-        bool,
-        typer.Option(help="Also search with the test images shown, for a bound.", rich_help_panel=RUN),
+        bool, option("Also search with the test images shown, for a bound.", panel=RUN)
     ] = False,
     report: Report = None,
     out: Out = Path("runs"),

@@ -8,7 +8,7 @@ import typer
 from fieldmark.cli.classify.output import name_some, say_passed_over
 from fieldmark.cli.concept import predict as concepts
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, errors, leave, one_line, print_json, words
 
 if TYPE_CHECKING:
@@ -25,16 +25,13 @@ def predict(
     paths: Annotated[list[Path], typer.Argument(help="Images, and folders of them.", show_default=False)],
     by: Annotated[
         Literal["student", "guide"] | None,
-        typer.Option(
-            help="What labels them. Else what did better on the run's own images.", show_default=False
-        ),
+        option("What labels them. Else what did better on the run's own images.", show_default=False),
     ] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write a table to this file, too.")] = None,
+    csv: Annotated[Path | None, option("Write a table to this file, too.")] = None,
     clip: Annotated[
-        str | None,
-        typer.Option(help="CLIP model, where its files lie elsewhere by now. Must be the same."),
+        str | None, option("CLIP model, where its files lie elsewhere by now. Must be the same.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps. Else FIELDMARK_DEVICE.")] = None,
+    device: Annotated[str | None, option("auto, cpu, cuda or mps. Else FIELDMARK_DEVICE.")] = None,
     json: Json = False,
 ) -> None:
     """Label images with what a run or a concept has learned, each by itself; no language model.

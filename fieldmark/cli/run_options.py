@@ -11,53 +11,46 @@ import typer
 DATA, MODELS, RUN = "The data", "The models", "The run"
 """Panels of `--help`."""
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-RunJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=RUN)
-]
-ListedFrom = Annotated[
-    Path | None, typer.Option(help="Where the paths of a list or split file start.", rich_help_panel=DATA)
-]
-BaseUrl = Annotated[
-    str | None, typer.Option(help="The endpoint. Else OPENAI_BASE_URL.", rich_help_panel=MODELS)
-]
-MaxCalls = Annotated[
-    int | None, typer.Option(min=0, help="The most questions asked anew.", rich_help_panel=MODELS)
-]
+
+def option(said: str, *names: str, panel: str | None = None, **more: Any) -> Any:
+    """An option by what `--help` says of it; `more` is as `typer.Option` takes it."""
+    return typer.Option(*names, help=said, rich_help_panel=panel, **more)
+
+
+Json = Annotated[bool, option("Print one JSON object and nothing else.", "--json")]
+RunJson = Annotated[bool, option("Print one JSON object and nothing else.", "--json", panel=RUN)]
+ListedFrom = Annotated[Path | None, option("Where the paths of a list or split file start.", panel=DATA)]
+BaseUrl = Annotated[str | None, option("The endpoint. Else OPENAI_BASE_URL.", panel=MODELS)]
+MaxCalls = Annotated[int | None, option("The most questions asked anew.", panel=MODELS, min=0)]
 Resume = Annotated[
-    str | None,
-    typer.Option(
-        metavar="[RUN]", help="Go on with an earlier run; without a name the latest.", rich_help_panel=RUN
-    ),
+    str | None, option("Go on with an earlier run; without a name the latest.", panel=RUN, metavar="[RUN]")
 ]
 
-Out = Annotated[Path, typer.Option(help="Folder for the run's folder.", rich_help_panel=RUN)]
+Out = Annotated[Path, option("Folder for the run's folder.", panel=RUN)]
 Report = Annotated[
     bool | None,
-    typer.Option(
+    option(
+        "Write a report, report.html, into the run's folder. \\[default: report]",
         "--report/--no-report",
-        help="Write a report, report.html, into the run's folder. \\[default: report]",
+        panel=RUN,
         show_default=False,
-        rich_help_panel=RUN,
     ),
 ]
 """None where it was not given: a resumed run then keeps its choice."""
 
 AnswerTokens = Annotated[
     int | None,
-    typer.Option(
+    option(
+        "The least tokens an answer may take, thinking included. Else FIELDMARK_ANSWER_TOKENS.",
+        panel=MODELS,
         min=1,
-        help="The least tokens an answer may take, thinking included. Else FIELDMARK_ANSWER_TOKENS.",
         show_default=False,
-        rich_help_panel=MODELS,
     ),
 ]
 Effort = Annotated[
     Literal["low", "medium", "high"] | None,
-    typer.Option(
-        help="How long a model that thinks may think. Else FIELDMARK_EFFORT.",
-        show_default=False,
-        rich_help_panel=MODELS,
+    option(
+        "How long a model that thinks may think. Else FIELDMARK_EFFORT.", panel=MODELS, show_default=False
     ),
 ]
 

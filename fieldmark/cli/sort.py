@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldmark.cli.classify.output import name_some
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import PlainConsole, amount, one_line, print_json, row, table, words
 
 if TYPE_CHECKING:
@@ -19,11 +19,10 @@ MOST_FOLDERS = 20
 def sort(
     run: Annotated[str, typer.Argument(help="Id or folder of a run of `fieldmark classify`.")] = "latest",
     into: Annotated[
-        Path | None,
-        typer.Option(help="New folder for LABEL/, open/LABEL/ and rejected/.", show_default=False),
+        Path | None, option("New folder for LABEL/, open/LABEL/ and rejected/.", show_default=False)
     ] = None,
-    link: Annotated[bool, typer.Option("--link", help="Make symbolic links instead of copies.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder where runs are.")] = Path("runs"),
+    link: Annotated[bool, option("Make symbolic links instead of copies.", "--link")] = False,
+    out: Annotated[Path, option("Folder where runs are.")] = Path("runs"),
     json: Json = False,
 ) -> None:
     """Sort the images of a finished classification into folders by label; without RUN, of the latest one.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.run_options import option
 from fieldmark.cli.terminal import errors, leave, words
 from fieldmark.errors import InputError
 
@@ -21,15 +22,13 @@ def vllm(
     ] = None,
     command: Annotated[
         str | None,
-        typer.Option(
-            help="Command to run against the server; else it serves until Ctrl-C.", show_default=False
-        ),
+        option("Command to run against the server; else it serves until Ctrl-C.", show_default=False),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
-    binary: Annotated[str, typer.Option(help="The vLLM program.")] = "vllm",
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds until it must be healthy.")] = 1800,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the server prints.")] = False,
+    host: Annotated[str, option("Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, option("Port; 0 takes a free one.", min=0, max=65535)] = 0,
+    binary: Annotated[str, option("The vLLM program.")] = "vllm",
+    timeout: Annotated[float, option("Seconds until it must be healthy.", min=1)] = 1800,
+    verbose: Annotated[bool, option("Show what the server prints.", "--verbose", "-v")] = False,
 ) -> None:
     """Start a local vLLM server, wait until it is healthy, and stop it again.
 

@@ -10,7 +10,7 @@ from fieldmark.cli.classify.output import as_json, show, show_estimate
 from fieldmark.cli.classify.run import command_for, refuse_idle, run
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.resuming import again, refuse_with_resume
-from fieldmark.cli.run_options import RUN, Out, Report, RunJson, asking
+from fieldmark.cli.run_options import RUN, Out, Report, RunJson, asking, option
 from fieldmark.cli.terminal import leave, print_json, words
 from fieldmark.errors import InputError
 
@@ -32,201 +32,166 @@ def classify(
         list[Path] | None, typer.Argument(help="Image files and folders.", show_default=False)
     ] = None,
     classes: Annotated[
-        str | None,
-        typer.Option(help="Class names: a,b,c, or a file with one name a line.", show_default=False),
+        str | None, option("Class names: a,b,c, or a file with one name a line.", show_default=False)
     ] = None,
     clip: Annotated[
         str | None,
-        typer.Option(
-            help="CLIP model: MODEL:PRETRAINED, hf-hub:NAME, or a folder. Else FIELDMARK_CLIP.",
-            show_default=False,
+        option(
+            "CLIP model: MODEL:PRETRAINED, hf-hub:NAME, or a folder. Else FIELDMARK_CLIP.", show_default=False
         ),
     ] = None,
     llm: Annotated[
-        str | None,
-        typer.Option(help="Language model's name at the endpoint. Else FIELDMARK_LLM.", show_default=False),
+        str | None, option("Language model's name at the endpoint. Else FIELDMARK_LLM.", show_default=False)
     ] = None,
-    base_url: Annotated[
-        str | None, typer.Option(help="The endpoint. Else OPENAI_BASE_URL.", show_default=False)
-    ] = None,
+    base_url: Annotated[str | None, option("The endpoint. Else OPENAI_BASE_URL.", show_default=False)] = None,
     vlm: Annotated[
         str | None,
-        typer.Option(
-            help="Vision-language model that images left open are shown to. Else they are shown to none.",
+        option(
+            "Vision-language model that images left open are shown to. Else they are shown to none.",
             show_default=False,
         ),
     ] = None,
     vlm_base_url: Annotated[
-        str | None, typer.Option(help="Its endpoint. Else that of the language model.", show_default=False)
+        str | None, option("Its endpoint. Else that of the language model.", show_default=False)
     ] = None,
     noun: Annotated[
-        str | None, typer.Option(help='Generic word for all classes, such as "bird". Else it is asked.')
+        str | None, option('Generic word for all classes, such as "bird". Else it is asked.')
     ] = None,
     book: Annotated[
-        Path | None,
-        typer.Option(help="Prompt book to start from; also gives the classes.", show_default=False),
+        Path | None, option("Prompt book to start from; also gives the classes.", show_default=False)
     ] = None,
     tree: Annotated[
         str | None,
-        typer.Option(
-            help="Coarser answers for open images: CSV or TSV with the columns child and parent over the "
+        option(
+            "Coarser answers for open images: CSV or TSV with the columns child and parent over the "
             'classes; or "ask" to have them grouped.',
             show_default=False,
         ),
     ] = None,
     start: Annotated[
         Literal["descriptors", "names", "book"] | None,
-        typer.Option(
-            help="Where the first scores come from.", show_default="descriptors", rich_help_panel=_LOOP
-        ),
+        option("Where the first scores come from.", panel=_LOOP, show_default="descriptors"),
     ] = None,
     rule: Annotated[
         Literal["table", "nb", "fudd", "evidence"] | None,
-        typer.Option(help="How images are scored.", show_default="evidence", rich_help_panel=_LOOP),
+        option("How images are scored.", panel=_LOOP, show_default="evidence"),
     ] = None,
     ask: Annotated[
         Literal["table", "groups", "pairs"] | None,
-        typer.Option(help="What follow-up questions are about.", show_default="table", rich_help_panel=_LOOP),
+        option("What follow-up questions are about.", panel=_LOOP, show_default="table"),
     ] = None,
     candidates: Annotated[
         Literal["margin", "topk", "conformal"] | None,
-        typer.Option(
-            help="Which classes an image may still be.", show_default="margin", rich_help_panel=_LOOP
-        ),
+        option("Which classes an image may still be.", panel=_LOOP, show_default="margin"),
     ] = None,
     k: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "Candidates that topk keeps; the most that are listed of any image.",
+            panel=_LOOP,
             min=1,
-            help="Candidates that topk keeps; the most that are listed of any image.",
             show_default="10",
-            rich_help_panel=_LOOP,
         ),
     ] = None,
     tau: Annotated[
-        float | None,
-        typer.Option(
-            help="margin: least share of the best probability.", show_default="0.02", rich_help_panel=_LOOP
-        ),
+        float | None, option("margin: least share of the best probability.", panel=_LOOP, show_default="0.02")
     ] = None,
     alpha: Annotated[
         float | None,
-        typer.Option(
-            help="conformal: share of true classes that may be lost.",
-            show_default="0.1",
-            rich_help_panel=_LOOP,
-        ),
+        option("conformal: share of true classes that may be lost.", panel=_LOOP, show_default="0.1"),
     ] = None,
     risk: Annotated[
         float | None,
-        typer.Option(
-            help="evidence: most probability of a wrong label at which an image is resolved. With --tree: of "
+        option(
+            "evidence: most probability of a wrong label at which an image is resolved. With --tree: of "
             "a wrong branch.",
+            panel=_LOOP,
             show_default="0.05",
-            rich_help_panel=_LOOP,
         ),
     ] = None,
     reject: Annotated[
         float | None,
-        typer.Option(
-            help="evidence: share of listed images that may be rejected as of no class; 0 rejects none.",
+        option(
+            "evidence: share of listed images that may be rejected as of no class; 0 rejects none.",
+            panel=_LOOP,
             show_default="0.02",
-            rich_help_panel=_LOOP,
         ),
     ] = None,
     second_opinions: Annotated[
         bool | None,
-        typer.Option(
+        option(
+            "evidence: ask again about what the images contradict.",
             "--second-opinions",
-            help="evidence: ask again about what the images contradict.",
+            panel=_LOOP,
             show_default="no",
-            rich_help_panel=_LOOP,
         ),
     ] = None,
     calibration: Annotated[
         Path | None,
-        typer.Option(
-            help="conformal: labelled images, one folder a class.", show_default=False, rich_help_panel=_LOOP
-        ),
+        option("conformal: labelled images, one folder a class.", panel=_LOOP, show_default=False),
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(
-            help="evidence: labels of some of the images; a CSV file with image and label (such as a run's "
+        option(
+            "evidence: labels of some of the images; a CSV file with image and label (such as a run's "
             "labels.csv), or a folder with one folder per class.",
+            panel=_LOOP,
             show_default=False,
-            rich_help_panel=_LOOP,
         ),
     ] = None,
     ask_labels: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "evidence: images to name in the end whose labels would help most (ask.csv).",
+            panel=_LOOP,
             min=0,
-            help="evidence: images to name in the end whose labels would help most (ask.csv).",
             show_default="20",
-            rich_help_panel=_LOOP,
         ),
     ] = None,
     max_rounds: Annotated[
-        int | None,
-        typer.Option(min=0, help="Rounds of follow-up questions.", show_default="6", rich_help_panel=_LOOP),
+        int | None, option("Rounds of follow-up questions.", panel=_LOOP, min=0, show_default="6")
     ] = None,
     max_calls: Annotated[
-        int | None, typer.Option(min=0, help="Most calls of the language model.", rich_help_panel=_SPENDING)
+        int | None, option("Most calls of the language model.", panel=_SPENDING, min=0)
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(min=0, help="Most tokens, sent and received.", rich_help_panel=_SPENDING)
+        int | None, option("Most tokens, sent and received.", panel=_SPENDING, min=0)
     ] = None,
     max_cost: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            help="Most money; needs FIELDMARK_PRICE_PROMPT and …_COMPLETION.",
-            rich_help_panel=_SPENDING,
-        ),
+        option("Most money; needs FIELDMARK_PRICE_PROMPT and …_COMPLETION.", panel=_SPENDING, min=0),
     ] = None,
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Neither read nor keep answers.", rich_help_panel=_SPENDING)
+        bool, option("Neither read nor keep answers.", "--no-cache", panel=_SPENDING)
     ] = False,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Ask everything anew, and keep that.", rich_help_panel=_SPENDING)
+        bool, option("Ask everything anew, and keep that.", "--refresh", panel=_SPENDING)
     ] = False,
     dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Say what would be asked, and ask nothing.", rich_help_panel=_SPENDING
-        ),
+        bool, option("Say what would be asked, and ask nothing.", "--dry-run", panel=_SPENDING)
     ] = False,
     top_k: Annotated[
         int,
-        typer.Option(
-            min=1,
-            max=1000,
-            help="Classes named in each row of predictions.csv, with probabilities.",
-            rich_help_panel=RUN,
+        option(
+            "Classes named in each row of predictions.csv, with probabilities.", panel=RUN, min=1, max=1000
         ),
     ] = 1,
     all_classes: Annotated[
         bool,
-        typer.Option(
-            "--all-classes",
-            help="A column in predictions.csv for the probability of each class.",
-            rich_help_panel=RUN,
-        ),
+        option("A column in predictions.csv for the probability of each class.", "--all-classes", panel=RUN),
     ] = False,
     device: Annotated[
-        str | None,
-        typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto", rich_help_panel=RUN),
+        str | None, option("auto, cpu, cuda, cuda:1 or mps.", panel=RUN, show_default="auto")
     ] = None,
     out: Out = Path("runs"),
     resume: Annotated[
         str | None,
-        typer.Option(
-            help="Go on with an earlier run, without a name the latest; only limits, the endpoint and the "
+        option(
+            "Go on with an earlier run, without a name the latest; only limits, the endpoint and the "
             "columns of predictions.csv may change.",
+            panel=RUN,
             show_default=False,
             metavar="[RUN]",
-            rich_help_panel=RUN,
         ),
     ] = None,
     report: Report = None,

@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from fieldmark.cli.concept.chat import BaseUrl, Llm, Name, Vlm
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
-from fieldmark.cli.run_options import Json, asking
+from fieldmark.cli.run_options import Json, asking, option
 from fieldmark.cli.terminal import amount, print_json, words
 from fieldmark.errors import EndpointError, LimitReached
 
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from fieldmark.app.concepts.builder import ConceptBuilder
     from fieldmark.records.building import BuildResult
 
-Version = Annotated[int | None, typer.Option(min=1, help="Version of the definition. Else the one in force.")]
+Version = Annotated[int | None, option("Version of the definition. Else the one in force.", min=1)]
 GO_ON = "The same command goes on where it was."
 
 
@@ -26,17 +24,12 @@ GO_ON = "The same command goes on where it was."
 def build(
     name: Name,
     version: Version = None,
-    annotate: Annotated[int, typer.Option(min=8, help="Images that the annotator judges, in all.")] = 1500,
-    rounds: Annotated[
-        int, typer.Option(min=0, help="Rounds that add images which the classifier is unsure about.")
-    ] = 2,
+    annotate: Annotated[int, option("Images that the annotator judges, in all.", min=8)] = 1500,
+    rounds: Annotated[int, option("Rounds that add images which the classifier is unsure about.", min=0)] = 2,
     debates: Annotated[
-        int,
-        typer.Option(min=0, help="The most images argued about, where annotator and classifier disagree."),
+        int, option("The most images argued about, where annotator and classifier disagree.", min=0)
     ] = 40,
-    max_calls: Annotated[
-        int | None, typer.Option(min=0, help="The most questions to models in this build.")
-    ] = None,
+    max_calls: Annotated[int | None, option("The most questions to models in this build.", min=0)] = None,
     llm: Llm = None,
     vlm: Vlm = None,
     base_url: BaseUrl = None,

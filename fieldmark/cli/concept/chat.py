@@ -9,7 +9,7 @@ import typer
 from fieldmark.cli.classify.output import name_some
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
-from fieldmark.cli.run_options import Json, asking
+from fieldmark.cli.run_options import Json, asking, option
 from fieldmark.cli.terminal import errors, leave, print_json, words
 from fieldmark.errors import LimitReached
 
@@ -19,14 +19,12 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, typer.Argument(help="The concept.", show_default=False)]
 Answers = Annotated[
-    Path | None, typer.Option(help="JSONL file with answers, instead of a terminal.", show_default=False)
+    Path | None, option("JSONL file with answers, instead of a terminal.", show_default=False)
 ]
-Llm = Annotated[str | None, typer.Option(help="Language model. Else the concept's own.")]
-Vlm = Annotated[
-    str | None, typer.Option(help='Vision-language model; "none" for CLIP. Else the concept\'s own.')
-]
-BaseUrl = Annotated[str | None, typer.Option(help="The endpoint. Else the concept's own.")]
-MaxCalls = Annotated[int | None, typer.Option(min=0, help="The most questions to models in this sitting.")]
+Llm = Annotated[str | None, option("Language model. Else the concept's own.")]
+Vlm = Annotated[str | None, option('Vision-language model; "none" for CLIP. Else the concept\'s own.')]
+BaseUrl = Annotated[str | None, option("The endpoint. Else the concept's own.")]
+MaxCalls = Annotated[int | None, option("The most questions to models in this sitting.", min=0)]
 
 STOPS = {
     "agreement": "two boards in a row changed nothing, and the model agrees with you as well as you do "
@@ -44,10 +42,10 @@ STOPS = {
 @asking
 def chat(
     name: Name,
-    questions: Annotated[int, typer.Option(min=0, help="The most questions about the concept.")] = 6,
-    boards: Annotated[int, typer.Option(min=0, help="The most boards of images.")] = 12,
-    labels: Annotated[int, typer.Option(min=1, help="The most labels outside of the blind test.")] = 80,
-    more: Annotated[bool, typer.Option("--more", help="Begin again where it is over.")] = False,
+    questions: Annotated[int, option("The most questions about the concept.", min=0)] = 6,
+    boards: Annotated[int, option("The most boards of images.", min=0)] = 12,
+    labels: Annotated[int, option("The most labels outside of the blind test.", min=1)] = 80,
+    more: Annotated[bool, option("Begin again where it is over.", "--more")] = False,
     answers: Answers = None,
     llm: Llm = None,
     vlm: Vlm = None,

@@ -9,7 +9,7 @@ import typer
 from fieldmark.cli.concept.build import GO_ON, Version, going_on
 from fieldmark.cli.concept.chat import BaseUrl, Name
 from fieldmark.cli.concept.progress import Telling
-from fieldmark.cli.run_options import Json, asking
+from fieldmark.cli.run_options import Json, asking, option
 from fieldmark.cli.terminal import amount, confirmed, errors, print_json, row, table, words
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ JUDGES = {
 def evaluate(
     name: Name,
     version: Version = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the look.")] = False,
+    yes: Annotated[bool, option("Do not ask before the look.", "--yes", "-y")] = False,
     max_calls: Annotated[
-        int | None, typer.Option(min=0, help="The most questions to models in this measurement.")
+        int | None, option("The most questions to models in this measurement.", min=0)
     ] = None,
     base_url: BaseUrl = None,
     json: Json = False,

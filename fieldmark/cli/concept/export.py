@@ -4,19 +4,15 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from fieldmark.cli.concept.build import Version
 from fieldmark.cli.concept.chat import Name
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, errors, print_json, words
 
 
 def export(
     name: Name,
-    out: Annotated[
-        Path, typer.Option(help="Folder: new, empty, or an earlier export of it.", show_default=False)
-    ],
+    out: Annotated[Path, option("Folder: new, empty, or an earlier export of it.", show_default=False)],
     version: Version = None,
     json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from fieldmark.cli.concept.chat import Answers, Name
 from fieldmark.cli.concept.progress import Telling
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, print_json, words
 from fieldmark.errors import InputError
 
@@ -17,9 +17,7 @@ def label(
     images: Annotated[
         list[Path] | None, typer.Argument(help="Images of the pool to label.", show_default=False)
     ] = None,
-    blind: Annotated[
-        bool, typer.Option("--blind", help="Label the blind test, as much of it as you like.")
-    ] = False,
+    blind: Annotated[bool, option("Label the blind test, as much of it as you like.", "--blind")] = False,
     answers: Answers = None,
     json: Json = False,
 ) -> None:

@@ -8,39 +8,34 @@ import typer
 
 from fieldmark.cli.classify.output import name_some, say_passed_over
 from fieldmark.cli.concept.progress import Telling
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, print_json, words
 
 
 def new(
     name: Annotated[str, typer.Argument(help='What it is called: "healthy dish".', show_default=False)],
     pool: Annotated[
-        list[Path],
-        typer.Option(help="Folder or file of images, in and out alike; may be repeated.", show_default=False),
+        list[Path], option("Folder or file of images, in and out alike; may be repeated.", show_default=False)
     ],
     about: Annotated[
-        str, typer.Option(help="What it is for and what it means, in your words.", show_default=False)
+        str, option("What it is for and what it means, in your words.", show_default=False)
     ] = "",
-    clip: Annotated[str | None, typer.Option(help="CLIP model. Else FIELDMARK_CLIP.")] = None,
+    clip: Annotated[str | None, option("CLIP model. Else FIELDMARK_CLIP.")] = None,
     llm: Annotated[
-        str | None,
-        typer.Option(help="Language model that drafts and asks. Else FIELDMARK_LLM at the time."),
+        str | None, option("Language model that drafts and asks. Else FIELDMARK_LLM at the time.")
     ] = None,
     vlm: Annotated[
-        str | None,
-        typer.Option(help='Vision-language model that judges images; "none" for CLIP. Else as --llm.'),
+        str | None, option('Vision-language model that judges images; "none" for CLIP. Else as --llm.')
     ] = None,
-    base_url: Annotated[str | None, typer.Option(help="The endpoint. Else OPENAI_BASE_URL.")] = None,
+    base_url: Annotated[str | None, option("The endpoint. Else OPENAI_BASE_URL.")] = None,
     cost_of_false_positive: Annotated[
-        float, typer.Option(min=1e-6, help="What calling an image in by mistake costs you.")
+        float, option("What calling an image in by mistake costs you.", min=1e-6)
     ] = 1.0,
     cost_of_false_negative: Annotated[
-        float, typer.Option(min=1e-6, help="What missing one costs you, in the same unit.")
+        float, option("What missing one costs you, in the same unit.", min=1e-6)
     ] = 1.0,
-    blind: Annotated[
-        int, typer.Option(min=0, max=10_000, help="Images of the blind test, for you to label.")
-    ] = 100,
-    seed: Annotated[int, typer.Option(help="Decides every draw of images.")] = 0,
+    blind: Annotated[int, option("Images of the blind test, for you to label.", min=0, max=10_000)] = 100,
+    seed: Annotated[int, option("Decides every draw of images.")] = 0,
     json: Json = False,
 ) -> None:
     """Make a concept: take in its images and set the blind test aside. Asks no language model."""

@@ -7,7 +7,7 @@ import typer
 
 from fieldmark.cli.classify.output import name_some, say_passed_over
 from fieldmark.cli.concept.progress import Telling
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, errors, one_line, print_json, words
 
 if TYPE_CHECKING:
@@ -18,11 +18,10 @@ def predict(
     export: Annotated[Path, typer.Argument(help="Folder that `concept export` wrote.", show_default=False)],
     paths: Annotated[list[Path], typer.Argument(help="Images, and folders of them.", show_default=False)],
     clip: Annotated[
-        str | None,
-        typer.Option(help="CLIP model, where its files lie elsewhere by now. Must be the same."),
+        str | None, option("CLIP model, where its files lie elsewhere by now. Must be the same.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps. Else FIELDMARK_DEVICE.")] = None,
-    only: Annotated[str | None, typer.Option(help='Show those alone that are "in", or "out".')] = None,
+    device: Annotated[str | None, option("auto, cpu, cuda or mps. Else FIELDMARK_DEVICE.")] = None,
+    only: Annotated[str | None, option('Show those alone that are "in", or "out".')] = None,
     json: Json = False,
 ) -> None:
     """Say of each image whether it is in a concept or out, how likely, and which clause says most.

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.resuming import refuse_with_resume, resumable
-from fieldmark.cli.run_options import RUN, Out, RunJson
+from fieldmark.cli.run_options import RUN, Out, RunJson, option
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, table, words
 from fieldmark.errors import InputError
 
@@ -26,92 +24,63 @@ CONTROL_WORDS = {
 
 def simulate(
     owners: Annotated[
-        str | None,
-        typer.Option(help="Keys of simulated owners: a,b,c, or all (the default).", rich_help_panel=_WHO),
+        str | None, option("Keys of simulated owners: a,b,c, or all (the default).", panel=_WHO)
     ] = None,
     variant: Annotated[
         Literal["exact", "flips5", "flips10", "boundary", "unsure", "terse", "midway", "rare"] | None,
-        typer.Option(
-            help="The owners' faults (exact); rare: 3% of the pictures are in.", rich_help_panel=_WHO
-        ),
+        option("The owners' faults (exact); rare: 3% of the pictures are in.", panel=_WHO),
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Decides pictures, draws and faults (0).", rich_help_panel=_WHO)
-    ] = None,
+    seed: Annotated[int | None, option("Decides pictures, draws and faults (0).", panel=_WHO)] = None,
     worlds: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "Flocks that each owner talks about, each time anew (1); their seeds go on from --seed.",
+            panel=_WHO,
             min=1,
             max=100,
-            help="Flocks that each owner talks about, each time anew (1); their seeds go on from --seed.",
-            rich_help_panel=_WHO,
         ),
     ] = None,
     pool: Annotated[
-        int | None,
-        typer.Option(min=200, max=50_000, help="Pictures to talk about (3000).", rich_help_panel=_HOW),
+        int | None, option("Pictures to talk about (3000).", panel=_HOW, min=200, max=50_000)
     ] = None,
     held_out: Annotated[
-        int | None,
-        typer.Option(min=50, max=20_000, help="Pictures to measure on (600).", rich_help_panel=_HOW),
+        int | None, option("Pictures to measure on (600).", panel=_HOW, min=50, max=20_000)
     ] = None,
     annotate: Annotated[
-        int | None,
-        typer.Option(min=50, help="Pictures annotated for a classifier (1200).", rich_help_panel=_HOW),
+        int | None, option("Pictures annotated for a classifier (1200).", panel=_HOW, min=50)
     ] = None,
-    boards: Annotated[
-        int | None, typer.Option(min=0, help="The most boards (12).", rich_help_panel=_HOW)
-    ] = None,
+    boards: Annotated[int | None, option("The most boards (12).", panel=_HOW, min=0)] = None,
     labels: Annotated[
         int | None,
-        typer.Option(
-            min=0,
-            help="Labels beside the blind test after which no board follows (74).",
-            rich_help_panel=_HOW,
-        ),
+        option("Labels beside the blind test after which no board follows (74).", panel=_HOW, min=0),
     ] = None,
-    blind: Annotated[
-        int | None, typer.Option(min=0, help="Labels of the blind test (100).", rich_help_panel=_HOW)
-    ] = None,
-    questions: Annotated[
-        int | None, typer.Option(min=0, help="The most questions (6).", rich_help_panel=_HOW)
-    ] = None,
+    blind: Annotated[int | None, option("Labels of the blind test (100).", panel=_HOW, min=0)] = None,
+    questions: Annotated[int | None, option("The most questions (6).", panel=_HOW, min=0)] = None,
     mistakes: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            max=0.3,
-            help="Share of what it sees that the guide gets wrong (0.06).",
-            rich_help_panel=_HOW,
-        ),
+        option("Share of what it sees that the guide gets wrong (0.06).", panel=_HOW, min=0, max=0.3),
     ] = None,
     controls: Annotated[
         str | None,
-        typer.Option(
-            help=f"Controls: a,b,c, all (the default) or none. {', '.join(CONTROL_WORDS)}.",
-            rich_help_panel=_HOW,
-        ),
+        option(f"Controls: a,b,c, all (the default) or none. {', '.join(CONTROL_WORDS)}.", panel=_HOW),
     ] = None,
     guide: Annotated[
         Literal["in-process", "http"] | None,
-        typer.Option(
-            help="Ask the guide in the same process (the default), or over HTTP like any language model: the "
+        option(
+            "Ask the guide in the same process (the default), or over HTTP like any language model: the "
             "same answers, much slower.",
-            rich_help_panel=_HOW,
+            panel=_HOW,
         ),
     ] = None,
-    workers: Annotated[
-        int,
-        typer.Option(min=1, max=64, help="Processes that owners are shared out to.", rich_help_panel=RUN),
-    ] = 2,
+    workers: Annotated[int, option("Processes that owners are shared out to.", panel=RUN, min=1, max=64)] = 2,
     out: Out = Path("runs"),
     json: RunJson = False,
     resume: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "Go on with an earlier run, without a name the latest; owners that are done stay so.",
+            panel=RUN,
             metavar="[RUN]",
-            help="Go on with an earlier run, without a name the latest; owners that are done stay so.",
-            rich_help_panel=RUN,
         ),
     ] = None,
 ) -> None:

@@ -7,17 +7,15 @@ import typer
 
 from fieldmark.cli.eval.show import show, write_report
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import Json
+from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import print_json, words
 
 
 def join(
     runs: Annotated[list[str], typer.Argument(help="Ids or folders of runs of `fieldmark eval`.")],
-    baseline: Annotated[str, typer.Option(help="The method the others are paired with.")] = "clip",
-    out: Annotated[
-        Path, typer.Option(help="Folder where the runs are, and where the joined one goes.")
-    ] = Path("runs"),
-    report: Annotated[bool, typer.Option(help="Write report.html and table.md into the new folder.")] = True,
+    baseline: Annotated[str, option("The method the others are paired with.")] = "clip",
+    out: Annotated[Path, option("Folder where the runs are, and where the joined one goes.")] = Path("runs"),
+    report: Annotated[bool, option("Write report.html and table.md into the new folder.")] = True,
     json: Json = False,
 ) -> None:
     """Put several runs into one table: other methods, seeds or settings of the same data."""

@@ -21,6 +21,7 @@ from fieldmark.cli.run_options import (
     Resume,
     RunJson,
     asking,
+    option,
 )
 from fieldmark.cli.spending import say_spent
 from fieldmark.cli.terminal import print_json, words
@@ -36,114 +37,82 @@ def measure(
     ctx: typer.Context,
     data: Annotated[
         str | None,
-        typer.Option(
-            help="aviary, a folder with one folder a class, a CSV or JSONL list, a CoOp split file, "
+        option(
+            "aviary, a folder with one folder a class, a CSV or JSONL list, a CoOp split file, "
             "CLIP_benchmark's shards, hf:NAME:SPLIT, or with --root the name of a published set.",
+            panel=DATA,
             show_default=False,
-            rich_help_panel=DATA,
         ),
     ] = None,
     root: Annotated[
-        Path | None,
-        typer.Option(help="Folder of published sets, by their usual names.", rich_help_panel=DATA),
+        Path | None, option("Folder of published sets, by their usual names.", panel=DATA)
     ] = None,
     domain: Annotated[
         str | None,
-        typer.Option(
-            help="Published set that --data is to be: classes, order and counts are checked.",
-            rich_help_panel=DATA,
-        ),
+        option("Published set that --data is to be: classes, order and counts are checked.", panel=DATA),
     ] = None,
-    part: Annotated[
-        bool, typer.Option("--part", help="A part of the published set is meant.", rich_help_panel=DATA)
-    ] = False,
+    part: Annotated[bool, option("A part of the published set is meant.", "--part", panel=DATA)] = False,
     images: ListedFrom = None,
     pool: Annotated[
-        Path | None,
-        typer.Option(help="Folder of unlabelled images, for methods that use some.", rich_help_panel=DATA),
+        Path | None, option("Folder of unlabelled images, for methods that use some.", panel=DATA)
     ] = None,
     captions: Annotated[
-        Path | None,
-        typer.Option(
-            help='Captions of the pool, JSONL: {"image": "a.jpg", "caption": "…"}.', rich_help_panel=DATA
-        ),
+        Path | None, option('Captions of the pool, JSONL: {"image": "a.jpg", "caption": "…"}.', panel=DATA)
     ] = None,
     tree: Annotated[
         Path | None,
-        typer.Option(
-            help="Tree of the classes: CSV or TSV with the columns child and parent, or JSON of the same.",
-            rich_help_panel=DATA,
+        option(
+            "Tree of the classes: CSV or TSV with the columns child and parent, or JSON of the same.",
+            panel=DATA,
         ),
     ] = None,
-    noun: Annotated[
-        str | None,
-        typer.Option(help='Generic word for all classes, such as "bird".', rich_help_panel=DATA),
-    ] = None,
+    noun: Annotated[str | None, option('Generic word for all classes, such as "bird".', panel=DATA)] = None,
     settings: Annotated[
         str | None,
-        typer.Option(
-            help="Settings of the aviary, a,b,c: new, known, habitat, taxonomy, vocabulary, or all. "
+        option(
+            "Settings of the aviary, a,b,c: new, known, habitat, taxonomy, vocabulary, or all. "
             "\\[default: new]",
-            rich_help_panel=DATA,
+            panel=DATA,
         ),
     ] = None,
     shots: Annotated[
         int | None,
-        typer.Option(
-            min=0,
-            max=1000,
-            help="Labelled images a class, for methods that learn. \\[default: 4]",
-            rich_help_panel=DATA,
+        option(
+            "Labelled images a class, for methods that learn. \\[default: 4]", panel=DATA, min=0, max=1000
         ),
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(
-            help="Methods, a,b,c, as `fieldmark eval methods` lists them; fudd* for all that begin so; your "
+        option(
+            "Methods, a,b,c, as `fieldmark eval methods` lists them; fudd* for all that begin so; your "
             "own as file.py:METHOD. "
             "\\[default: all]",
-            rich_help_panel=_METHODS,
+            panel=_METHODS,
         ),
     ] = None,
     baseline: Annotated[
-        str | None,
-        typer.Option(
-            help="The method the others are paired with. \\[default: clip]", rich_help_panel=_METHODS
-        ),
+        str | None, option("The method the others are paired with. \\[default: clip]", panel=_METHODS)
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            max=100,
-            help="Runs of a method that draws something. \\[default: 2]",
-            rich_help_panel=_METHODS,
-        ),
+        option("Runs of a method that draws something. \\[default: 2]", panel=_METHODS, min=1, max=100),
     ] = None,
     seed: Annotated[
-        int | None,
-        typer.Option(help="The first seed; the aviary's too. \\[default: 0]", rich_help_panel=_METHODS),
+        int | None, option("The first seed; the aviary's too. \\[default: 0]", panel=_METHODS)
     ] = None,
     clip: Annotated[
-        str | None,
-        typer.Option(help="CLIP model. Else FIELDMARK_CLIP; aviary for the aviary.", rich_help_panel=MODELS),
+        str | None, option("CLIP model. Else FIELDMARK_CLIP; aviary for the aviary.", panel=MODELS)
     ] = None,
     llm: Annotated[
         str | None,
-        typer.Option(
-            help="Language model. Else FIELDMARK_LLM; without one, methods that ask are left out.",
-            rich_help_panel=MODELS,
+        option(
+            "Language model. Else FIELDMARK_LLM; without one, methods that ask are left out.", panel=MODELS
         ),
     ] = None,
     base_url: BaseUrl = None,
     max_calls: MaxCalls = None,
     skip_done: Annotated[
-        bool,
-        typer.Option(
-            "--skip-done",
-            help="Take what earlier runs in --out measured of the very same.",
-            rich_help_panel=RUN,
-        ),
+        bool, option("Take what earlier runs in --out measured of the very same.", "--skip-done", panel=RUN)
     ] = False,
     report: Report = None,
     out: Out = Path("runs"),

@@ -27,5 +27,5 @@ def test_completion_is_installed(tmp_path: Path) -> None:
 
 
 def test_completion_answers(tmp_path: Path) -> None:
-    said = run(tmp_path, _FIELDMARK_COMPLETE="complete_bash", COMP_WORDS="fieldmark con", COMP_CWORD="1")
+    said = run(tmp_path, _FIELDMARK_COMPLETE="complete_bash", COMP_WORDS="fieldmark conce", COMP_CWORD="1")
     assert said.split() == ["concept"]
