@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         QuestionFailed,
         RunError,
     )
+    from fieldmark.evals.report.ask import write_ask_page
     from fieldmark.evals.report.classify import write_classify_report
     from fieldmark.evals.table.aviary_source import Aviary
     from fieldmark.evals.table.bench import EvalBench
@@ -126,6 +127,7 @@ _NAMES = {
         "QuestionFailed",
         "RunError",
     ),
+    "fieldmark.evals.report.ask": ("write_ask_page",),
     "fieldmark.evals.report.classify": ("write_classify_report",),
     "fieldmark.evals.table.aviary_source": ("Aviary",),
     "fieldmark.evals.table.bench": ("EvalBench",),
@@ -283,6 +285,7 @@ __all__ = [
     "read_test_set",
     "table_rule",
     "value_cosines",
+    "write_ask_page",
     "write_classify_report",
 ]
 

@@ -11,7 +11,7 @@ from fieldmark.cli.classify.output import as_json, show
 from fieldmark.cli.classify.run import run
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import Out, Report, RunJson, option
-from fieldmark.cli.terminal import PlainConsole, amount, errors, leave, print_json, words
+from fieldmark.cli.terminal import PlainConsole, amount, errors, leave, print_json, share, words
 from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,8 +83,9 @@ def answers(asked: Sequence["ImageToLabel"], console: PlainConsole) -> Iterator[
     for number, image in enumerate(asked, 1):
         console.say()
         console.say(f"{number} of {len(asked)}: {image.image} ({image.why})", "bold")
-        for key, name in enumerate(image.candidates, 1):
-            console.say(f"  {key}  {name}")
+        shares = image.probabilities or (None,) * len(image.candidates)
+        for key, (name, likely) in enumerate(zip(image.candidates, shares, strict=True), 1):
+            console.say(f"  {key}  {name}" + ("" if likely is None else f"  {share(likely)}"))
         said = _said("> ")
         if said in LEAVE:
             return

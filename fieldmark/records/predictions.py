@@ -142,6 +142,8 @@ class ImageToLabel(Record):
     """The likeliest class."""
     candidates: tuple[str, ...]
     """The likeliest classes, best first."""
+    probabilities: tuple[float, ...] = ()
+    """Those of the candidates, in their order."""
     why: str
 
 

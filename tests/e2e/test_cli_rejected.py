@@ -50,6 +50,9 @@ def test_images_of_an_unlisted_species_form_a_group_with_its_marks(
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Perhaps not on your list" in page
     assert all(mark in page for mark in marks)
+    to_label = (run / "ask.html").read_text(encoding="utf-8")
+    assert len(ran.json["ask"]) == to_label.count("<img ") == 20
+    assert f"Look at them in {ran.json['run']}/ask.html" in ran.err
 
     found = Classifier.from_run(run, asks=False, home=place.home).resolve().rejected_groups
     assert [each.model_dump(mode="json") for each in found] == [group]

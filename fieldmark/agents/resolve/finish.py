@@ -86,7 +86,7 @@ def conclude(
         # Where no image is open, no label is worth a person's time.
         count = context.options.ask_labels if any(p.status == "open" for p in predictions) else 0
         found = weighed(outcome.notebook, context)
-        write_ask(context.run, images_to_label(found, context, count=count))
+        write_ask(context.run, images_to_label(found, shares, context, count=count))
     table = table_of(outcome, context)
     context.run.write(RejectedGroups.FILE, rejected_groups(predictions, table, context))
     context.run.write_book(field_guide_book(table, context) if table else book)

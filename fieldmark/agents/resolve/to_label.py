@@ -1,6 +1,7 @@
 """Names the images whose labels would help most, once a run has ended."""
 
 import torch
+from torch import Tensor
 
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.evidence import WeighedEvidence
@@ -10,11 +11,14 @@ from fieldmark.tools.scoring.evidence.ask import worth_asking
 MOST_CANDIDATES = 5
 
 
-def images_to_label(found: WeighedEvidence, context: ResolveContext, *, count: int) -> list[ImageToLabel]:
+def images_to_label(
+    found: WeighedEvidence, shares: Tensor, context: ResolveContext, *, count: int
+) -> list[ImageToLabel]:
     """The images to have labelled, the most helpful first.
 
     Args:
         found: What names, votes and labels say.
+        shares: Probability of every class [N, C] float32.
         context: The run.
         count: At most so many; images that somebody said something of are left out.
     """
@@ -23,16 +27,22 @@ def images_to_label(found: WeighedEvidence, context: ResolveContext, *, count: i
     rows, of_groups = worth_asking(evidence, count, known)
     sizes = evidence.groups.shares.argmax(1).bincount(minlength=len(context.classes))
     groups = evidence.groups.shares[rows].argmax(1)
-    best = evidence.log_p[rows].topk(min(MOST_CANDIDATES, len(context.classes)), dim=1).indices
+    best = shares[rows].topk(min(MOST_CANDIDATES, len(context.classes)), dim=1)
     return [
         ImageToLabel(
             image=str(context.usable[row].path),
             image_hash=context.usable[row].content_hash,
             guess=context.classes[classes[0]],
             candidates=tuple(context.classes[c] for c in classes),
+            probabilities=tuple(round(min(1.0, p), 4) for p in likely),
             why=f"typical of {size:,} images that look alike" if typical else "among the least sure images",
         )
-        for row, classes, size, typical in zip(
-            rows.tolist(), best.tolist(), sizes[groups].tolist(), of_groups.tolist(), strict=True
+        for row, classes, likely, size, typical in zip(
+            rows.tolist(),
+            best.indices.tolist(),
+            best.values.tolist(),
+            sizes[groups].tolist(),
+            of_groups.tolist(),
+            strict=True,
         )
     ]

@@ -92,6 +92,8 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
     console.say(f"Sort the images into folders: fieldmark sort {shlex.quote(str(folder))} --into DIR")
     if asked := to_label(resolution):
         console.say(f"{amount(len(asked), 'label')} would help most, of the images in {folder / 'ask.csv'}.")
+        if (page := folder / "ask.html").is_file():
+            console.say(f"Look at them in {page}")
         console.say(f"Give them with: fieldmark label {shlex.quote(str(folder))}")
     if not again:
         return

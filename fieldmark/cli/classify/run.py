@@ -26,10 +26,11 @@ def run(
         if table != PLAIN_TABLE:
             write_label_table(RunFolder(resolution.run), **table)
         if classifier.report:
-            from fieldmark.evals.report import write_classify_report
+            from fieldmark.evals.report import write_ask_page, write_classify_report
 
             progress.stage("Writing the report")
             write_classify_report(RunFolder(resolution.run), resolution.manifest)
+            write_ask_page(RunFolder(resolution.run))
     return resolution
 
 

@@ -13,13 +13,13 @@ from fieldmark.evals.report.confusion import confusions, label_changes
 from fieldmark.evals.report.gallery import gallery
 from fieldmark.evals.report.page import render, write_page
 from fieldmark.evals.report.pictures import Pictures
-from fieldmark.evals.report.rounds import read_rounds
 from fieldmark.evals.report.sections import matrices, outcome, round_rows
 from fieldmark.records import Prediction, PromptBook, RejectedGroup, RejectedGroups, RunManifest
 from fieldmark.records.predictions import counts_by_label
 from fieldmark.tools.datasets.class_tree import TREE, ClassTree
 from fieldmark.tools.images.in_memory import COPIES
 from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.rounds import read_rounds
 
 REPORT = "report.html"
 MOST_OPEN = 300

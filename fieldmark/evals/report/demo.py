@@ -14,10 +14,10 @@ from fieldmark.evals.report.confusion import confusions
 from fieldmark.evals.report.gallery import gallery
 from fieldmark.evals.report.page import render, write_page
 from fieldmark.evals.report.pictures import Pictures
-from fieldmark.evals.report.rounds import pooled_rounds
 from fieldmark.evals.report.sections import TimePart, matrices, outcome, round_rows, time_parts
 from fieldmark.records import RunManifest
 from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.rounds import pooled_rounds
 
 LOOP = "resolve"
 RUNG_WORDS = {

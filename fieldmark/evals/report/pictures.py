@@ -25,12 +25,16 @@ class Pictures:
 
     Args:
         most: How many may be made; any further one is None.
+        longest_side: Longest side of a picture in pixels.
         copies: Folder with copies, by content hash, of images that have no file.
     """
 
-    def __init__(self, most: int = MOST_PICTURES, *, copies: Path | None = None) -> None:
+    def __init__(
+        self, most: int = MOST_PICTURES, *, longest_side: int = LONGEST_SIDE, copies: Path | None = None
+    ) -> None:
         self._copies = copies
         self._left = most
+        self._longest_side = longest_side
         self._made: dict[tuple[str, str], str | None] = {}
 
     def of(self, image: str, image_hash: str) -> str | None:
@@ -46,7 +50,9 @@ class Pictures:
                 return None
             copy = self._copies / f"{image_hash}.png" if self._copies else None
             file = ImageFile(path=Path(image), content_hash=image_hash)
-            self._made[key] = thumbnail(copy if copy and copy.is_file() else file)
+            self._made[key] = thumbnail(
+                copy if copy and copy.is_file() else file, longest_side=self._longest_side
+            )
             self._left -= 1
         return self._made[key]
 

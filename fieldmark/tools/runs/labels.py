@@ -9,15 +9,27 @@ from fieldmark.tools.datasets.csv_file import read_csv
 from fieldmark.tools.runs.csv_table import as_cell, csv_text
 from fieldmark.tools.runs.folder import ROOM, RunFolder
 
-ASK, LABELS = "ask.csv", "labels.csv"
-_ASK_HEAD = ("image", "guess", "candidates", "why", "label", "image_hash")
+ASK, ASK_PAGE, LABELS = "ask.csv", "ask.html", "labels.csv"
+_ASK_HEAD = ("image", "guess", "candidates", "probabilities", "why", "label", "image_hash")
 _LABEL_HEAD = ("image", "answer", "label", "image_hash")
 
 
 def write_ask(run: RunFolder, images: Iterable[ImageToLabel]) -> None:
-    """Write `ask.csv`, whose column `label` is there to be filled; none without any image."""
+    """Write `ask.csv`, whose column `label` is there to be filled; none without any image.
+
+    The page that shows the images of before goes.
+    """
     rows = [
-        (each.image, each.guess, "|".join(each.candidates), each.why, "", each.image_hash) for each in images
+        (
+            each.image,
+            each.guess,
+            "|".join(each.candidates),
+            "|".join(f"{probability:.4f}" for probability in each.probabilities),
+            each.why,
+            "",
+            each.image_hash,
+        )
+        for each in images
     ]
     path = run.path / ASK
     try:
@@ -25,6 +37,7 @@ def write_ask(run: RunFolder, images: Iterable[ImageToLabel]) -> None:
             write_whole(path, (csv_text(_ASK_HEAD, rows).encode(),))
         else:
             path.unlink(missing_ok=True)
+        (run.path / ASK_PAGE).unlink(missing_ok=True)
     except OSError as error:
         raise RunError(f"{str(path)!r} cannot be written: {error.strerror or error}.", hint=ROOM) from error
 
@@ -40,6 +53,7 @@ def read_ask(run: RunFolder) -> list[ImageToLabel]:
             image_hash=row["image_hash"],
             guess=row["guess"],
             candidates=tuple(row["candidates"].split("|")),
+            probabilities=tuple(float(each) for each in row["probabilities"].split("|") if each),
             why=row["why"],
         )
         for row in read_csv(path, _ASK_HEAD)

@@ -11,10 +11,10 @@ from fieldmark.errors import RunError
 from fieldmark.evals.report import write_classify_report
 from fieldmark.evals.report.classify import common_folder, open_images
 from fieldmark.evals.report.gallery import FOLDED, SHOWN
-from fieldmark.evals.report.rounds import pooled_rounds, read_rounds
 from fieldmark.evals.report.words import STOP_REASONS
 from fieldmark.records import CandidateClass, Contribution, Origin, Prediction, Prompt, PromptBook, Usage
 from fieldmark.tools.datasets.class_tree import TREE, class_tree
+from fieldmark.tools.runs.rounds import pooled_rounds, read_rounds
 from tests.unit.evals.report.checked_page import CheckedPage
 from tests.unit.evals.report.runs_to_report import Predict, finished_run, manifest_of, skipped, summary_of
 
