@@ -16,11 +16,6 @@ from fieldmark.tools.scoring.books import check_weights
 def check_loop(options: ResolveOptions, *, has_book: bool, calibrated: bool) -> None:
     """Refuse choices of the loop that exclude each other, or lack what they need.
 
-    Args:
-        options: The choices.
-        has_book: Whether a prompt book was given.
-        calibrated: Whether a folder of calibration images was given.
-
     Raises:
         InputError: They cannot be used.
     """
@@ -114,12 +109,6 @@ def check_calibration(
     options: ResolveOptions,
 ) -> None:
     """Refuse calibration images that could not carry what conformal candidates promise.
-
-    Args:
-        calibration: The labelled images.
-        images: Those to classify.
-        classes: The class names.
-        options: The choices of the loop.
 
     Raises:
         InputError: Labels that are no classes, images that are to be classified themselves, or too few.

@@ -48,13 +48,6 @@ async def settle_tree(
 ) -> tuple[ClassTree | None, str]:
     """The tree of a run, settled once and kept in its folder, and a note on what was left out of an answer.
 
-    Args:
-        given: The tree as the user gave it.
-        classes: The class names.
-        noun: The generic word for all classes.
-        llm: Whom to ask.
-        run: The run.
-
     Raises:
         InputError: The answer is of no use.
         LimitReached: A limit kept a question back.

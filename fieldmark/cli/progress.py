@@ -32,9 +32,6 @@ class TerminalProgress:
         run: The run's folder, once it has one.
         failures: Questions without a usable answer so far, by reason.
         classes: How many classes there are, where known: the number of first questions.
-
-    Args:
-        start: What is said first.
     """
 
     def __init__(self, start: str) -> None:

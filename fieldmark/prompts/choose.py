@@ -52,12 +52,6 @@ def ask_choose(
 ) -> Question[Choice]:
     """Ask which of a few classes an image shows.
 
-    Args:
-        image: The image.
-        candidates: The class names, exactly as the user named them.
-        noun: The generic word for all classes, e.g. "bird".
-        attributes: What they are said to differ in.
-
     Raises:
         ClassNamesError: If there are fewer than two candidates, or one is blank or repeated.
     """
@@ -78,10 +72,6 @@ def ask_choose(
 
 def chosen(answer: Choice, candidates: Sequence[str]) -> str | None:
     """The candidate that an answer chose, spelled as it was asked; None where it chose none of them.
-
-    Args:
-        answer: The answer.
-        candidates: The class names of the question.
 
     Raises:
         ValueError: If it names something that was no candidate.

@@ -93,9 +93,6 @@ def contexts_of(answer: Contexts) -> AnswerStatements:
     A second factor of the same name is dropped and counted, as is a phrase that its factor has already (two
     values that are worded alike cannot be told apart), a second value of the same name, and a factor that is
     left with fewer than two values.
-
-    Args:
-        answer: The answer.
     """
     dropped: Counter[str] = Counter()
     factors: dict[str, ContextFactor] = {}

@@ -23,10 +23,6 @@ class DocumentLabel(AnswerModel):
 def ask_judge_by_document(image: ImagePart, document: str) -> Question[DocumentLabel]:
     """Ask how a document says that an image is to be labelled.
 
-    Args:
-        image: The image.
-        document: The whole text of the document.
-
     Raises:
         InputError: If the document is blank.
     """

@@ -27,11 +27,6 @@ class Queries(AnswerModel):
 def ask_queries(concept: str, *, purpose: str, clauses: Sequence[Clause]) -> Question[Queries]:
     """Ask for queries that find a concept's images and its near misses.
 
-    Args:
-        concept: Its name, as the owner wrote it.
-        purpose: What it is for, in the owner's words.
-        clauses: The active clauses.
-
     Raises:
         InputError: The concept has no name.
     """

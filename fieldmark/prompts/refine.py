@@ -72,13 +72,6 @@ def ask_refine(
 ) -> Question[Edits]:
     """Ask for edits that make the definition agree with its owner.
 
-    Args:
-        concept: Its name, as the owner wrote it.
-        purpose: What it is for, in the owner's words.
-        clauses: The active clauses.
-        answers: Questions asked so far with the owner's answers.
-        examples: Labelled images, disagreements first.
-
     Raises:
         InputError: The concept has no name.
     """

@@ -116,10 +116,6 @@ def edits_of(answer: Reflection, group: ConfusedGroup) -> AnswerStatements:
     Class names and the descriptors to drop are matched exactly, else without regard to case, spaces and
     Unicode form. These are left out and counted: a class that was not asked about, a second entry of a class,
     and a descriptor to add that is blank, too long, says nothing ("unclear") or is there already.
-
-    Args:
-        answer: The validated answer.
-        group: What the question quoted.
     """
     names = Spelling([each.name for each in group.classes])
     known = {each.name: Spelling(each.descriptors) for each in group.classes}

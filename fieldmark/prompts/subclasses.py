@@ -65,10 +65,6 @@ def subclasses_of(answer: Subclasses, class_name: str) -> AnswerStatements:
     """The kinds that an answer names, each once, without the class itself ("class_itself" counts it).
 
     There may be none. That a class is one of its own kinds is the method's to say, not the answer's.
-
-    Args:
-        answer: The validated answer.
-        class_name: The class that was asked about.
     """
     itself = plain_form(class_name)
     return distinct_texts(

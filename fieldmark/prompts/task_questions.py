@@ -71,11 +71,7 @@ def ask_task_questions(
 
 
 def questions_of(answer: TaskQuestions) -> AnswerStatements:
-    """The questions that have exactly one place for the class name ("no_place" counts the others), each once.
-
-    Args:
-        answer: The validated answer.
-    """
+    """Questions with exactly one place for the class name ("no_place" counts the others), each once."""
     return distinct_texts(answer.task_questions, lambda text: None if has_one_place(text) else "no_place")
 
 

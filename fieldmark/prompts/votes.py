@@ -87,11 +87,7 @@ def plain_form(name: str) -> str:
 
 
 class Spelling:
-    """Finds names again that came back in another spelling.
-
-    Args:
-        names: The names as they were asked.
-    """
+    """Finds names again that came back in another spelling."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._exact = frozenset(names)

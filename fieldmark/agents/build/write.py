@@ -42,14 +42,6 @@ def write_classifier(
 
     A `build.json` of this very build stays meanwhile. A measured version with damaged files may be built
     again only while that file shows that it is the same build.
-
-    Args:
-        fitted: The chosen head.
-        sample: The images it was fitted to.
-        verdicts: The annotator's verdicts.
-        debated: Images that were argued about.
-        overturned: Verdicts that the debates changed.
-        context: The build.
     """
     concept, out = context.concept, context.out
     if not built_of(out, context.identity):

@@ -57,12 +57,7 @@ class WeighedEvidence:
 
 
 def weighed(notebook: str, context: ResolveContext) -> WeighedEvidence:
-    """The evidence by everything known so far; memoised per process.
-
-    Args:
-        notebook: Hash of all answers so far.
-        context: The run.
-    """
+    """The evidence by everything known so far; memoised per process."""
     key = f"evidence {notebook}"
     if key not in context.memo:
         context.memo.clear()

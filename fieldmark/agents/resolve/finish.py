@@ -66,14 +66,7 @@ class RunOutcome:
 def conclude(
     outcome: RunOutcome, context: ResolveContext, *, book: PromptBook, looks: Sequence[Look]
 ) -> None:
-    """Write predictions, probabilities, groups of rejected images, the book, perhaps `ask.csv`.
-
-    Args:
-        outcome: Where the run ended.
-        context: The run.
-        book: The prompts of the first look.
-        looks: What a vision-language model made of open images.
-    """
+    """Write predictions, probabilities, groups of rejected images, the book, perhaps `ask.csv`."""
     by_image = {look.image: look for look in looks}
     predictions = [
         with_look(prediction, by_image.get(prediction.image_hash)) for prediction in predict(outcome, context)

@@ -39,12 +39,7 @@ class Undecided:
 
 
 def undecided(outcome: RunOutcome, context: ResolveContext) -> tuple[Undecided, ...]:
-    """The images that are open, with what there is to choose from; resolved and rejected ones are not shown.
-
-    Args:
-        outcome: Where the loop ended.
-        context: The run.
-    """
+    """The open images, with what there is to choose from; resolved and rejected ones are not shown."""
     table = table_of(outcome, context)
     found: list[Undecided] = []
     for image, prediction in zip(context.usable, predict(outcome, context), strict=True):
@@ -80,11 +75,6 @@ async def look_at(
 
     Nothing here ends a run: a refusal or a fault leaves the image open and is counted, and what a limit or a
     dead endpoint keeps back can be asked when the run is resumed.
-
-    Args:
-        images: The open images.
-        vlm: The vision-language model.
-        context: The run.
     """
     asker = ImageAsker(vlm)
     stopped: LookFailure | None = None

@@ -25,10 +25,6 @@ class Sealed:
     """Puts a checksum before each value that a checkpoint holds, and refuses a value that lost its own.
 
     The checksum finds damage; it is no signature.
-
-    Args:
-        inner: Turns values into bytes and back.
-        path: The checkpoint, for the message.
     """
 
     def __init__(self, inner: JsonPlusSerializer, path: Path) -> None:

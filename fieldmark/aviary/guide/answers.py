@@ -33,11 +33,7 @@ _EMPTY_PHRASES = (
 
 
 class Answers:
-    """Composes answers; each is a plain JSON value of the form that the question asks for.
-
-    Args:
-        beliefs: What the guide holds.
-    """
+    """Composes answers; each is a plain JSON value of the form that the question asks for."""
 
     def __init__(self, beliefs: Beliefs) -> None:
         self._beliefs = beliefs

@@ -100,10 +100,6 @@ class Beliefs:
     The family and persistent mistakes are drawn once, as many as the settings ask for (to the nearest
     whole statement); slips are drawn when a statement is made, so often that all together make up
     `settings.mistakes`.
-
-    Args:
-        book: The species of the world.
-        settings: How often it is wrong.
     """
 
     def __init__(self, book: Sequence[Species], settings: GuideSettings) -> None:

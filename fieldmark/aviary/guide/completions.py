@@ -16,13 +16,7 @@ _ROLES: dict[str, Role] = {
 
 
 class RefusedRequestError(Exception):
-    """A request that gets an error in OpenAI's form.
-
-    Args:
-        status: The HTTP status.
-        message: What is wrong with it.
-        code: The error's code.
-    """
+    """A request that gets an error in OpenAI's form."""
 
     def __init__(self, status: int, message: str, code: str) -> None:
         self.status = status

@@ -26,10 +26,6 @@ def is_about_definition(fields: frozenset[str], data: Mapping[str, Any]) -> bool
 def answer_about_definition(fields: frozenset[str], data: Mapping[str, Any]) -> dict[str, Any]:
     """Answer a question about a definition.
 
-    Args:
-        fields: Fields of the answer that is asked for.
-        data: The data block of the question.
-
     Raises:
         BadDefinitionError: The data do not fit.
     """

@@ -16,11 +16,7 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class DirectGuide:
-    """A `LanguageModel` that is a guide in the same process, and remembers its answers.
-
-    Args:
-        guide: The guide that answers.
-    """
+    """A `LanguageModel` that is a guide in the same process, and remembers its answers."""
 
     def __init__(self, guide: Guide) -> None:
         self.guide = guide

@@ -42,13 +42,7 @@ class Weighing:
 
     @classmethod
     def of(cls, table: ExampleTable, answers: Sequence[tuple[str, str]], concept: str) -> "Weighing":
-        """Read what the question tells.
-
-        Args:
-            table: The examples, with the definition.
-            answers: Questions with the owner's answers.
-            concept: Name and purpose.
-        """
+        """Read what the question tells."""
         named = understand(concept)
         said = set(features_said(table.clauses)) | set(features_of(named.condition) if named else ())
         spoken: dict[tuple[str, str, str], int] = {}

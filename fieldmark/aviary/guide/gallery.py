@@ -89,9 +89,6 @@ class Gallery:
     def look(self, data: bytes) -> PictureFacts | None:
         """Know a picture again.
 
-        Args:
-            data: The bytes of an image file.
-
         Returns:
             What it shows; None if it is none of the known pictures.
 

@@ -46,9 +46,6 @@ class MethodAnswers:
     """Composes answers; each is a plain JSON value of the form that the question asks for.
 
     Mistakes are about marks: names, kinds and places are never wrong.
-
-    Args:
-        beliefs: What the guide holds.
     """
 
     def __init__(self, beliefs: Beliefs) -> None:
@@ -61,11 +58,6 @@ class MethodAnswers:
         As with `describe`, the family comes first, and only now and then a mark that sets the species apart
         slips in: nobody said what it is to be compared with. A question that names parts is answered by the
         marks of these parts. One answer tells at most six marks, however many sentences it takes.
-
-        Args:
-            class_name: The species.
-            asked: The question to answer.
-            question: Names the whole question and its sampling seed.
         """
         rng = seeded_rng("portray", question)
         bird = self._beliefs.of(class_name)

@@ -56,16 +56,7 @@ def refine(
     answers: Sequence[tuple[str, str]],
     question: str,
 ) -> dict[str, Any]:
-    """Propose edits, the most promising first.
-
-    Args:
-        concept: Its name.
-        purpose: What its owner says of it.
-        clauses: The definition.
-        examples: Labelled images in words.
-        answers: Earlier questions with the owner's answers.
-        question: Names the question and its sampling seed.
-    """
+    """Propose edits, the most promising first."""
     sure = [each for each in examples if each.owner in ("in", "out") and not _MISREAD.search(each.reason)]
     sure = sure[:_MOST_EXAMPLES]
     if not sure:

@@ -91,13 +91,7 @@ def scope(
 
 
 def queries(clauses: Sequence[ReadClause], concept: str, question: str) -> dict[str, Any]:
-    """Captions of images that belong, and of near misses that differ in one thing.
-
-    Args:
-        clauses: The definition.
-        concept: Its name, for a definition that is not understood.
-        question: Names the question and its sampling seed.
-    """
+    """Captions of images that belong, and of near misses that differ in one thing."""
     rng = seeded_rng("queries", question)
     needed = [p for c in clauses if c.role == "necessary" and c.condition for p in _parts(c.condition)]
     needed = [part for part in needed if isinstance(part, Is | AnyOf)]

@@ -92,12 +92,7 @@ class Glimpse:
 
 
 class Sight:
-    """The guide's eyes.
-
-    Args:
-        gallery: The pictures it knows.
-        settings: How well it sees them.
-    """
+    """The guide's eyes."""
 
     def __init__(self, gallery: Gallery, settings: SightSettings | None = None) -> None:
         self.gallery = gallery
@@ -107,9 +102,6 @@ class Sight:
 
     def look(self, data: bytes) -> Glimpse | None:
         """Look at a picture.
-
-        Args:
-            data: The bytes of an image file.
 
         Returns:
             What it takes the picture to show; None if it cannot tell, because it is none it knows.

@@ -50,13 +50,6 @@ def refuse_idle(
 ) -> None:
     """Refuse options that the others leave no use for, rather than pass them over.
 
-    Args:
-        loop: The loop's options that were given.
-        book: The prompt book that was given.
-        limits: The limits that were given.
-        shown: Whether open images are shown to a vision-language model.
-        tree: The tree whose branches open images may get.
-
     Raises:
         InputError: One has no effect.
     """

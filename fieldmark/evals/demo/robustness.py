@@ -46,13 +46,7 @@ class Robustness(Record):
 
 
 async def check_robustness(ladder: Ladder, climb: Climb, *, seed: int) -> Robustness:
-    """Measure both conditions on a world that was climbed.
-
-    Args:
-        ladder: The tools.
-        climb: What the ladder gave.
-        seed: Chooses the quarter of the classes.
-    """
+    """Measure both conditions on a world that was climbed."""
     world = climb.world
     there = np.unique(climb.clusters)
     present = np.random.default_rng(seed).permutation(there)[: max(1, len(there) // 4)]

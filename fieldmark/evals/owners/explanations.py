@@ -152,10 +152,6 @@ def sense_of(rule: Rule, lines: Sequence[str]) -> float | None:
     a rare concept a definition that lets nothing in is right most of the time, and says nothing of what is
     meant.
 
-    Args:
-        rule: The rule.
-        lines: The clauses, each "role: text".
-
     Returns:
         Kappa; None where no clause is understood.
     """

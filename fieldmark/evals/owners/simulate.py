@@ -116,11 +116,6 @@ async def simulate(
 ) -> list[OwnerRun]:
     """Simulate owners, one after the other.
 
-    Args:
-        task: What it needs.
-        rules: The owners' rules.
-        keep: Is given each run the moment it is finished.
-
     Returns:
         One run for each.
     """

@@ -41,14 +41,6 @@ def draw_world(
 
     Every bird has the build of one of the ten kinds, as those that the bundled encoder was trained on;
     everything else about it is mixed freely.
-
-    Args:
-        pictures: Folder for drawn pictures.
-        encoder: The CLIP encoder.
-        seed: Decides the pictures.
-        pool: Pictures to talk about.
-        held_out: Pictures to measure on.
-        progress: Shows progress.
     """
 
     def drawing(done: int, of: int) -> None:

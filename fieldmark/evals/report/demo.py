@@ -57,11 +57,6 @@ class PairRow:
 def write_demo_report(run: RunFolder, result: DemoResult, climbs: Sequence[Climb]) -> Path:
     """Write `report.html` for a finished demo.
 
-    Args:
-        run: The demo's folder, with its manifest.
-        result: What the demo measured.
-        climbs: Each world's climb.
-
     Returns:
         Path of the report.
 

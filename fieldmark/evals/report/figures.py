@@ -40,12 +40,7 @@ class Axis:
 
     @classmethod
     def around(cls, values: Sequence[float], *, zero: bool = True) -> "Axis":
-        """An axis with round ends that holds all values.
-
-        Args:
-            values: What it must hold.
-            zero: Also hold zero.
-        """
+        """An axis with round ends that holds all values."""
         kept = [value for value in values if math.isfinite(value)] + ([0.0] if zero else [])
         low, high = min(kept, default=0.0), max(kept, default=1.0)
         if high <= low:
@@ -144,12 +139,7 @@ def interval(
 
 
 def stacked(parts: Sequence[tuple[str, float]], total: float) -> Markup:
-    """One bar of several parts.
-
-    Args:
-        parts: Class name of the colour, and size.
-        total: What the whole width stands for.
-    """
+    """One bar of several parts."""
     drawn, at = Markup(""), 0.0
     for kind, size in parts:
         width = 100 * size / total if total > 0 else 0.0

@@ -99,12 +99,7 @@ class GalleryGroup:
 
 
 def gallery(predictions: Sequence[Prediction], pictures: Pictures) -> tuple[GalleryGroup, ...]:
-    """The groups of images worth looking at; empty groups are left out.
-
-    Args:
-        predictions: All predictions of the run.
-        pictures: Makes the small pictures.
-    """
+    """The groups of images worth looking at; empty groups are left out."""
     known = any(p.truth is not None for p in predictions)
     rules = _WITH_TRUTH if known else _WITHOUT_TRUTH
     groups: list[GalleryGroup] = []

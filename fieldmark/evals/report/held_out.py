@@ -29,12 +29,7 @@ class ChoiceRow:
 
 
 def choice_rows(folds: Folds, axis: figures.Axis) -> list[ChoiceRow]:
-    """Every choice in its order, the simplest first.
-
-    Args:
-        folds: What the folds said.
-        axis: The axis of the shortfalls.
-    """
+    """Every choice in its order, the simplest first."""
     return [
         ChoiceRow(
             title=length_words(each.stage, each.passes),

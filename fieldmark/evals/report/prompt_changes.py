@@ -72,13 +72,7 @@ Unit = tuple[Prompt, ...]
 def prompt_changes(
     start: PromptBook, best: PromptBook, scores: Mapping[str, ClassScore]
 ) -> list[ClassChanges]:
-    """The classes whose prompts changed, the largest gains on test images first.
-
-    Args:
-        start: The book that the search started from.
-        best: The book that it found.
-        scores: Right test images of each class that has any.
-    """
+    """The classes whose prompts changed, the largest gains on test images first."""
     changes: list[ClassChanges] = []
     for name, old, new in zip(best.classes, start.by_class(), best.by_class(), strict=True):
         before, after = ({_texts(unit): unit for unit in units_of(prompts)} for prompts in (old, new))

@@ -103,12 +103,7 @@ def matrices(found: ConfusedClasses | None) -> tuple[Markup, ...]:
 
 
 def time_parts(named: Sequence[tuple[str, float]], total: float) -> list[TimePart]:
-    """Where the time went, as one bar cut in pieces.
-
-    Args:
-        named: What was done, and for how many seconds.
-        total: What the whole width stands for, in seconds.
-    """
+    """Where the time went, as one bar cut in pieces."""
     # Clocks that overlap by a few milliseconds must not push the last bar out of the figure.
     total = max(total, sum(max(0.0, each) for _, each in named))
     starts = [0.0]

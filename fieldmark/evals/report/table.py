@@ -141,11 +141,6 @@ class SettingPage:
 def write_table_report(run: RunFolder, result: EvalResult, settings: Sequence[SettingRuns]) -> Path:
     """Write `report.html` and `table.md` into the folder of an evaluation, or of several joined.
 
-    Args:
-        run: The folder.
-        result: The table.
-        settings: The runs behind it.
-
     Returns:
         Path of the page.
 

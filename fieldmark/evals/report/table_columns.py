@@ -66,12 +66,7 @@ def tags_of(row: Row, result: EvalResult) -> tuple[str, ...]:
 
 
 def columns_for(rows: Sequence[Row], result: EvalResult) -> list[TableColumn]:
-    """The columns that any of the rows fills, in order.
-
-    Args:
-        rows: Rows of one setting that were measured.
-        result: The table they are of.
-    """
+    """The columns that any of the rows fills, in order."""
     asked = any(row.llm_requests for row in rows)
     against = "sign flips of whole classes, adjusted by Holm for all rows"
     every: list[tuple[bool, TableColumn]] = [

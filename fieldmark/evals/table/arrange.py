@@ -26,9 +26,6 @@ def tables(rows: Sequence[Row]) -> list[list[Row]]:
 
     Methods that predict none of the given classes but find words of their own are measured by other figures.
     They have a table of their own, unless those beside them are measured by these figures too.
-
-    Args:
-        rows: All rows of the setting.
     """
     done = [row for row in rows if row.outcome == "done"]
     free = [row for row in done if row.top1 is None and row.cluster_accuracy is not None]
@@ -39,11 +36,7 @@ def tables(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def missing(rows: Sequence[Row]) -> list[Missing]:
-    """What is missing among the rows of one setting, in the order of the methods.
-
-    Args:
-        rows: All rows of the setting.
-    """
+    """What is missing among the rows of one setting, in the order of the methods."""
     found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row.outcome != "done" or row.reason:

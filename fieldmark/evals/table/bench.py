@@ -165,9 +165,6 @@ class EvalBench:
     def features(self, images: Sequence[ImageFile]) -> Tensor:
         """What the image tower's last layers are given `[N, *encoder.last_layers.shape]` float16.
 
-        Args:
-            images: Test images, or others of the test set.
-
         Raises:
             ModelError: The encoder does not show its last layers.
             NoImagesError: An image cannot be encoded any more.

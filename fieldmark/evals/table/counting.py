@@ -90,12 +90,7 @@ def tower_encoder(encoder: Encoder) -> TowerEncoder:
 
 
 class CountedEncoder:
-    """An encoder that remembers which texts and images went through it; everything else is the encoder's.
-
-    Args:
-        inner: The encoder.
-        needs: Where they are noted, too.
-    """
+    """An encoder that remembers which texts and images went through it; everything else is the encoder's."""
 
     # Named for the type checker alone: `__getattr__` finds them in the encoder.
     name: str

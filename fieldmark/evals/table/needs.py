@@ -93,12 +93,7 @@ class Needs:
 
 
 class NotingModel:
-    """A language model whose answers are noted.
-
-    Args:
-        llm: The model that answers. Its errors pass through.
-        needs: Where they are noted.
-    """
+    """A language model whose answers are noted."""
 
     def __init__(self, llm: LanguageModel, needs: Needs) -> None:
         self._llm = llm

@@ -146,11 +146,7 @@ class TestSet:
         return _places(self.base, self.base_classes)
 
     def offers(self, *, llm: bool) -> frozenset[MethodNeed]:
-        """What methods may count on.
-
-        Args:
-            llm: Whether a language model can be asked.
-        """
+        """What methods may count on."""
         found = {
             MethodNeed.NAMES: self.names_given,
             MethodNeed.LLM: llm and self.names_given,

@@ -91,12 +91,7 @@ def alternatives(text: str) -> tuple[str, ...]:
 
 
 def captions_of(name: str, definition: Definition) -> list[str]:
-    """Every caption that speaks of a concept: its name, its active clauses, and what each leaves to choose.
-
-    Args:
-        name: The concept's name.
-        definition: Its clauses.
-    """
+    """Every caption of a concept: its name, its active clauses, and what each leaves to choose."""
     texts = [class_text(_lowered(" ".join(name.split())))]
     for clause in definition.active:
         for each in (clause.text, *alternatives(clause.text)):

@@ -35,10 +35,6 @@ class ImageAsker:
         images: Makes images ready to be sent.
         failures: Questions without a usable answer so far, by reason; "unreadable" where an image could not
             be shown.
-
-    Args:
-        llm: The vision-language model.
-        images: Makes images ready to be sent.
     """
 
     def __init__(self, llm: LanguageModel, images: ImageMessages | None = None) -> None:

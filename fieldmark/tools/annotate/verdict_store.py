@@ -43,9 +43,6 @@ class VerdictStore:
 
     A clause is known by its text alone: a reworded one is another clause, and one that is taken up again,
     under whatever id or in whatever concept, finds its verdicts.
-
-    Args:
-        store: The byte store.
     """
 
     def __init__(self, store: "ByteStore") -> None:

@@ -157,14 +157,6 @@ class VlmAnnotator(StoringAnnotator):
     ) -> tuple[tuple[str, ...], ...]:
         """Ask of each image what the definition leaves unclear, if its owner disagreed with the call.
 
-        Args:
-            images: N files that were judged.
-            verdicts: Their verdicts, in the same order.
-            concept: The concept's name.
-            purpose: What it is for.
-            definition: The clauses they were judged by.
-            progress: Called with how many images are done.
-
         Returns:
             For each image one to three short noun phrases, the likeliest first; none where it has no call
             ("abstain" or "refused"), or where there was no usable answer.
@@ -207,13 +199,6 @@ class VlmAnnotator(StoringAnnotator):
         """Have both sides of each image argued, and then decided: three questions an image.
 
         Source: the debate of VHD11K (2024), with two sides and one judge.
-
-        Args:
-            images: N files that were found.
-            definition: The clauses.
-            concept: The concept's name.
-            purpose: What it is for.
-            progress: Called with how many images are done.
 
         Returns:
             N debates, in order.

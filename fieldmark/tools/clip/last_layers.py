@@ -138,9 +138,6 @@ class AttentionPool:
 def read_last_layers(visual: Any) -> LastLayers:
     """The last layers of an open_clip image tower: attention pool of a ResNet, projection of a transformer.
 
-    Args:
-        visual: The tower.
-
     Returns:
         Copies of its tensors, float32 on the CPU.
 

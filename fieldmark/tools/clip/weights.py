@@ -104,10 +104,6 @@ def read_weights(source: ModelSource, *, metadata: ByteStore | None = None) -> W
 
     Files of 64 MiB and more are hashed once for a given path, size and modification time.
 
-    Args:
-        source: The model.
-        metadata: Remembers the facts of large files.
-
     Returns:
         The facts.
 

@@ -91,11 +91,6 @@ def open_pool(
 
     The encoder's `failures` names them. Of several files with the same content the first one stands.
 
-    Args:
-        images: The files.
-        encoder: The CLIP encoder.
-        progress: Called with how far the encoding is.
-
     Raises:
         NoImagesError: Not one could be encoded.
     """

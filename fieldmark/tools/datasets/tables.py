@@ -14,10 +14,6 @@ from fieldmark.tools.datasets.listing import Listing, inside
 def read_table(layout: CsvLayout, root: Path) -> Listing:
     """Images from a CSV file.
 
-    Args:
-        layout: Which file, and what its columns mean.
-        root: Where the set's folder is.
-
     Returns:
         The images. A group is the class and the value of the group's column, as in worst-group accuracy.
 

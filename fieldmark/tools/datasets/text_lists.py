@@ -14,11 +14,6 @@ from fieldmark.tools.datasets.listing import Listing, inside
 def read_lists(layout: Lists, root: Path, *, train: bool) -> Listing:
     """Images from one text file a split.
 
-    Args:
-        layout: Which files.
-        root: Where the set's folder is.
-        train: Whether the training and validation lists are wanted, too.
-
     Raises:
         InputError: A list is missing, or has a line that is not understood.
     """
@@ -48,10 +43,6 @@ def read_lists(layout: Lists, root: Path, *, train: bool) -> Listing:
 
 def read_bird_lists(layout: BirdLists, root: Path) -> Listing:
     """Images from the four lists of CUB-200-2011, which number images and classes from 1.
-
-    Args:
-        layout: Which folder.
-        root: Where the set's folder is.
 
     Raises:
         InputError: A list is missing, or the lists do not fit each other.

@@ -14,11 +14,6 @@ from fieldmark.tools.datasets.listing import Listing, inside
 def read_torchvision(layout: TorchvisionSet, root: Path, *, train: bool) -> Listing:
     """List the images of a set that `torchvision.datasets` has a class for.
 
-    Args:
-        layout: Which class, and its arguments.
-        root: Where the set's folder is.
-        train: Whether the training and validation images are wanted, too.
-
     Raises:
         InputError: torchvision cannot read the files that come with the set, or they name images outside of
             its folder.

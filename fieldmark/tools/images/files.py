@@ -183,9 +183,6 @@ def image_files(folder: Path) -> tuple[tuple[Path, ...], Counter[str]]:
 def read_unchanged(image: ImageFile) -> bytes:
     """Read the bytes of an image file that was found before.
 
-    Args:
-        image: The file.
-
     Returns:
         Its bytes, whose hash is the one it was found with.
 

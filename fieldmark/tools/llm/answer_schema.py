@@ -32,9 +32,6 @@ def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
     outside the common subset are left out, since the answer is validated again on reading. It is part of a
     question's cache key.
 
-    Args:
-        model: The answer model.
-
     Returns:
         The schema, the same object for the same model: making it costs more than looking an answer up, and
         every question needs it. Read it only.

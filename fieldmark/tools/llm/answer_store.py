@@ -51,11 +51,6 @@ def answer_key(question: Question[Any], *, identity: str, model: str) -> str:
 
     The API key, the response format in use and `prompt_id` are no part of it.
 
-    Args:
-        question: The rendered question.
-        identity: Name of the endpoint.
-        model: Name of the model.
-
     Returns:
         SHA-256 in hex.
 

@@ -37,10 +37,6 @@ class BadAnswerError(Exception):
 def read_answer(text: str, model: type[T]) -> tuple[T, bool]:
     """Reads an answer text into its model: the last object in it that fits, outside of any thinking.
 
-    Args:
-        text: What the language model wrote.
-        model: The answer model.
-
     Returns:
         The answer, and whether the text was the bare JSON object (True) or had to be searched (False).
 

@@ -20,9 +20,6 @@ class CountingModel:
         failed: Those of them that brought no usable answer.
         answers: The first answer to each distinct question, by its key.
         seconds: Time in which at least one question was under way.
-
-    Args:
-        llm: The model that answers. Its errors pass through.
     """
 
     def __init__(self, llm: LanguageModel) -> None:

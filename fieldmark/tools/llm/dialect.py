@@ -156,12 +156,6 @@ class Dialect:
         Where its words name a part, that part changes. Words differ from server to server: where they name
         none, the parts that this endpoint has not taken yet are changed one after the other.
 
-        Args:
-            status: HTTP status of the refusal.
-            complaint: Text of the refusal.
-            question: The question.
-            refused: How it was put.
-
         Returns:
             The wording to try next; `None` where another would not help. Following it ends: each step takes
             something out of the request.
@@ -183,14 +177,7 @@ class Dialect:
         return other
 
     def took(self, question: Question[Any], asked: Wording, taken: Wording, *, endpoint: str) -> None:
-        """Remembers that the endpoint took a request, and puts new questions without what it refused before.
-
-        Args:
-            question: The question.
-            asked: How it was put at first.
-            taken: How it was put when the endpoint took it.
-            endpoint: Name of the endpoint, for the log.
-        """
+        """Remember that the endpoint took a request, and put new questions without what it refused before."""
         self._taken.update(self._parts(question, taken))
         changed = {
             each.name: getattr(taken, each.name)

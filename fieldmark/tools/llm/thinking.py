@@ -24,9 +24,6 @@ def without_thinking(text: str) -> str:
     Known are tags in angle and square brackets (`<think>`, `[THINK]`), tags whose opening was in the
     prompt, and the channels of harmony (gpt-oss): `analysis` is thinking, `final` is the answer.
 
-    Args:
-        text: What the model wrote.
-
     Raises:
         UnfinishedThoughtError: If the thinking has no end.
     """

@@ -17,10 +17,6 @@ def csv_text(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     A text that a spreadsheet would run as a formula, such as "=1+1" or "@x", gets an apostrophe in front,
     which makes it a text. Control characters, such as the one that begins a terminal's commands, are written
     as "\x1b". Numbers stay as they are.
-
-    Args:
-        head: The columns' names.
-        rows: The cells of each row.
     """
     text = io.StringIO(newline="")
     table = csv.writer(text)

@@ -22,9 +22,6 @@ def normal_name(name: str) -> str:
 
     "Shape of the bill" becomes "bill shape".
 
-    Args:
-        name: Any text.
-
     Returns:
         Words joined by single spaces; the bare lower-case text where no letter or digit is left.
     """

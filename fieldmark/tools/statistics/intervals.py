@@ -178,9 +178,6 @@ def mcnemar(first_right: ArrayLike, second_right: ArrayLike) -> McNemar:
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down adjustment: p-values that may each be held against the family's level.
 
-    Args:
-        p_values: Unadjusted, any order.
-
     Returns:
         Adjusted, in the same order, at most 1. Source: Holm 1979.
     """

@@ -83,9 +83,6 @@ def caption_words(caption: str) -> list[str]:
     Source: Conti et al. 2023, released code, written anew. It cleans the captions of an image as one text,
     keeps English letters alone, and has its plurals from a library.
 
-    Args:
-        caption: Any text.
-
     Returns:
         Words; may be empty.
     """
@@ -98,9 +95,6 @@ def caption_words(caption: str) -> list[str]:
 
 def content_words(words: Sequence[str]) -> list[bool]:
     """A plain stand-in for a part-of-speech tagger: every English word that is no function word.
-
-    Args:
-        words: Words in lower case.
 
     Returns:
         Whether each may name something. A tagger proper also drops adverbs and finite verbs.

@@ -46,11 +46,6 @@ def fitting_vectors(image_vectors: Tensor, class_vectors: Tensor) -> tuple[Tenso
 def fitting_support(support: Support, classes: int, width: int) -> tuple[Tensor, Tensor]:
     """Support vectors [S, D] as float32 and labels [S] as int64.
 
-    Args:
-        support: The support images.
-        classes: How many classes there are.
-        width: D of the image vectors.
-
     Raises:
         InputError: If there is no support image, shapes do not fit, or a label is no class.
     """

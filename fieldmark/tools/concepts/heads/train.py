@@ -95,12 +95,6 @@ def fit(examples: Examples, recipe: HeadRecipe, *, texts: Tensor | None = None, 
     The decay pulls weights towards the span of the texts' vectors rather than towards nothing: what the
     encoder says of the clauses by itself (its zero-shot scores) costs nothing to use, and only what the
     examples must teach beyond that is held back. The network takes image vectors alone all the same.
-
-    Args:
-        examples: At least two of each kind, see `check`.
-        recipe: What is fitted.
-        texts: Vectors `[M, D]` of texts that speak of the clauses; none where not given.
-        seed: Decides where the perceptron starts.
     """
     mean = examples.vectors.mean(0)
     scale = (examples.vectors - mean).square().mean().sqrt().clamp_min(1e-6)

@@ -61,10 +61,6 @@ def name_evidence(views: Sequence[NameView], likeness: Likeness) -> NameEvidence
         log-odds[n,c] = m_c s[n,c] - m_c²/2
 
     The last line is the log-likelihood ratio of two unit normals, m_c apart.
-
-    Args:
-        views: What the kinds of text with names score.
-        likeness: How alike the images are.
     """
     scores = _standardised(_mean_of([_standardised(view) for view in views])).cosines
     images, classes = scores.shape
