@@ -3,43 +3,29 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from fieldmark.aviary.guide.guide import Guide
-from fieldmark.aviary.world.dataset import read_truth, render_dataset
-from fieldmark.aviary.world.species import species_book
 from fieldmark.cli import build
-from tests.command_line import CommandLine, Outcome, guide_script
+from tests.command_line import CommandLine, Outcome
+from tests.e2e.classifying import SPECIES, at, draw_birds
 from tests.faulty_endpoint import FaultyEndpoint
 
-SPECIES, IMAGES, SEED = 6, 5, 5
+IMAGES = 5
 
 
 @pytest.fixture(scope="module")
 def birds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A drawn data set."""
-    folder = tmp_path_factory.mktemp("aviary") / "birds"
-    book = species_book(SEED, new=SPECIES, known=0)
-    render_dataset(folder, book, images_per_species=IMAGES, seed=SEED, workers=1)
-    return folder
-
-
-@pytest.fixture
-def endpoint(birds: Path) -> Iterator[FaultyEndpoint]:
-    """The guide, with all requests recorded."""
-    with FaultyEndpoint([guide_script(Guide(read_truth(birds)[0]))], models=[{"id": "guide"}]) as server:
-        yield server
+    return draw_birds(tmp_path_factory, species=SPECIES, images=IMAGES)
 
 
 @pytest.fixture
 def place(command_line: CommandLine, endpoint: FaultyEndpoint) -> CommandLine:
-    more = {"OPENAI_BASE_URL": endpoint.base_url, "FIELDMARK_LLM": "guide", "FIELDMARK_CLIP": "aviary"}
-    return dataclasses.replace(command_line, more=more)
+    return at(endpoint, command_line)
 
 
 def classified(place: CommandLine, birds: Path, *more: object) -> Outcome:

@@ -1,29 +1,25 @@
 """An unlisted species in the pool: its images are rejected, form a group, and its marks are named."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 
 from fieldmark import Classifier
 from fieldmark.aviary.guide.guide import Guide
-from fieldmark.aviary.world.dataset import read_truth, render_dataset
+from fieldmark.aviary.world.dataset import read_truth
 from fieldmark.aviary.world.grammar import phrase
-from fieldmark.aviary.world.species import species_book
 from tests.command_line import CommandLine, guide_script
+from tests.e2e.classifying import at, draw_birds
 from tests.faulty_endpoint import FaultyEndpoint
 
-SPECIES, IMAGES, SEED = 12, 8, 5
+SPECIES, IMAGES = 12, 8
 UNLISTED = 6
 """A heron that is like no other species: most unlisted look-alikes stay open."""
 
 
 @pytest.fixture(scope="module")
 def birds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("aviary") / "birds"
-    book = species_book(SEED, new=SPECIES, known=0)
-    render_dataset(folder, book, images_per_species=IMAGES, seed=SEED, workers=1)
-    return folder
+    return draw_birds(tmp_path_factory, species=SPECIES, images=IMAGES)
 
 
 def test_images_of_an_unlisted_species_form_a_group_with_its_marks(
@@ -33,10 +29,8 @@ def test_images_of_an_unlisted_species_form_a_group_with_its_marks(
     unlisted = species[UNLISTED]
     listed = command_line.folder / "listed.txt"
     listed.write_text("\n".join(each.name for each in species if each is not unlisted), encoding="utf-8")
-    with FaultyEndpoint([guide_script(Guide(species))], models=[{"id": "guide"}]) as at:
-        settings = {"OPENAI_BASE_URL": at.base_url, "FIELDMARK_LLM": "guide", "FIELDMARK_CLIP": "aviary"}
-        place = dataclasses.replace(command_line, more=settings)
-        ran = place.invoke("classify", birds, "--classes", listed, "--json")
+    with FaultyEndpoint([guide_script(Guide(species))], models=[{"id": "guide"}]) as server:
+        ran = at(server, command_line).invoke("classify", birds, "--classes", listed, "--json")
     assert ran.code == 0, ran.err
     (group,) = ran.json["rejected_groups"]
     assert sorted(Path(image).parent.name for image in group["images"]) == [unlisted.name] * IMAGES
@@ -54,5 +48,5 @@ def test_images_of_an_unlisted_species_form_a_group_with_its_marks(
     assert len(ran.json["ask"]) == to_label.count("<img ") == 20
     assert f"Look at them in {ran.json['run']}/ask.html" in ran.err
 
-    found = Classifier.from_run(run, asks=False, home=place.home).resolve().rejected_groups
+    found = Classifier.from_run(run, asks=False, home=command_line.home).resolve().rejected_groups
     assert [each.model_dump(mode="json") for each in found] == [group]

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from fieldmark.agents.define.run import Sitting
 from fieldmark.app import Stores
 from tests.graph.classifying import WORLD, draw
+from tests.graph.define_talk import talk
+from tests.graph.define_world import Scene, scene
 from tests.graph.world import FakeEncoder
 
 
@@ -19,3 +22,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where runs go; the encoder is the made-up one."""
     monkeypatch.setattr(Stores, "encoder", lambda stores, spec, *, device: FakeEncoder(WORLD))
     return tmp_path / "runs"
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scene, Sitting]:
+    """A conversation from beginning to end."""
+    at = scene(tmp_path_factory.mktemp("whole"))
+    return at, talk(at)

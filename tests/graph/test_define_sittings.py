@@ -6,22 +6,13 @@ from typing import Any
 
 from fieldmark.agents.define.drafts import Drafts
 from fieldmark.agents.define.labelling import label_images
-from fieldmark.agents.define.options import DefineOptions
-from fieldmark.agents.define.run import Sitting, converse
 from fieldmark.agents.define.scope import with_blind_test
 from fieldmark.errors import LimitReached
 from fieldmark.records import Clause, Definition
 from fieldmark.records.conversation import BlindBatch, BoardToLabel, ImageLabel, VerdictReveal
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels, repeats, with_version
+from tests.graph.define_talk import options, talk
 from tests.graph.define_world import CREST, RED, SMALL, Scene, scene
-
-
-def talk(at: Scene, **given: Any) -> Sitting:
-    return asyncio.run(converse(at.context, at.owner, **given))
-
-
-def options(**changed: Any) -> DefineOptions:
-    return DefineOptions.model_validate(SMALL.model_dump() | changed)
 
 
 def free_images(at: Scene) -> list[str]:

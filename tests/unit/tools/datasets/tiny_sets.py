@@ -2,10 +2,13 @@
 
 import io
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
+
+from fieldmark.tools.datasets.domain import Domain
 
 
 def picture(number: int, suffix: str = "png") -> bytes:
@@ -37,3 +40,12 @@ def sample(number: int, label: int, suffix: str = "png") -> list[Member]:
     """Picture and label of one sample, as CLIP_benchmark writes them."""
     key = f"s{number:07}"
     return [(f"{key}.{suffix}", picture(number, suffix)), (f"{key}.cls", str(label).encode())]
+
+
+Draw = Callable[[Path, int], Path]
+Make = Callable[..., Domain]
+
+
+def shown(images: Any) -> list[tuple[str, str]]:
+    """Class and file of each image."""
+    return [(str(image.label), image.path.stem) for image in images]
