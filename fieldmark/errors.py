@@ -43,6 +43,18 @@ class InputError(FieldmarkError):
     """An argument, a file or a folder that cannot be used."""
 
 
+class SeveralMistakes(InputError):
+    """Several things are wrong at once.
+
+    Attributes:
+        mistakes: Each of them, in the order in which they were found.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", mistakes: "tuple[FieldmarkError, ...]" = ()) -> None:
+        self.mistakes = mistakes
+        super().__init__(message, hint=hint)
+
+
 class SettingsError(InputError):
     """A setting or environment variable that cannot be used."""
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.errors import ClassNamesError, InputError, RunError
@@ -10,7 +11,7 @@ from fieldmark.records.names import near_note
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.run import manifest_of_stop
-from fieldmark.tools.scoring.books import check_weights
+from fieldmark.tools.search.named import operators_named
 
 
 def check_loop(options: ResolveOptions, *, has_book: bool, calibrated: bool) -> None:
@@ -98,6 +99,8 @@ def check_book(book: PromptBook, classes: Sequence[str]) -> None:
             hint="Give another book, or none and start from names.",
             field="start",
         )
+    from fieldmark.tools.scoring.books import check_weights  # not at the top: it loads torch
+
     check_weights(book)
 
 
@@ -162,3 +165,36 @@ def _misfit(book: Sequence[str], classes: Sequence[str]) -> str:
         if names
     ]
     return "; ".join(parts) or "they come in another order"
+
+
+def check_folds_fit(folds: int, shots: int) -> None:
+    """Refuse more folds than a class has training images.
+
+    Raises:
+        InputError: There are.
+    """
+    if folds > shots:
+        raise InputError(
+            f"{folds} folds need {folds} training images a class, and {shots} are drawn.",
+            hint="Draw more shots, or make fewer folds.",
+            field="folds",
+        )
+
+
+def check_operators(names: Sequence[str], *, strategy: str) -> tuple[str, ...]:
+    """Refuse operators that cannot be run, before anything is paid for.
+
+    Returns:
+        The names, files by their absolute path, so that a run can be resumed from any folder.
+
+    Raises:
+        InputError: There is none of that name, or the strategy runs no operators.
+    """
+    if strategy == "random":
+        raise InputError(
+            "The strategy random runs no operators: every one of its books is random.",
+            hint="Leave the operators or the strategy out.",
+            field="strategy",
+        )
+    operators_named(names)
+    return tuple(str(Path(name).resolve()) if ".py:" in name else name for name in names)

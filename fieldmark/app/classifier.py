@@ -15,6 +15,7 @@ from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.app.arguments import checked_arguments
+from fieldmark.app.beforehand import check_asks, lacks_vlm
 from fieldmark.app.checks import check_book, check_calibration, check_ended, check_labels, check_loop
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, check_classes, find_given, images_hash, names_of
@@ -27,7 +28,7 @@ from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_st
 from fieldmark.app.tree import ASK, GivenTree, check_tree, settle_tree
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
-from fieldmark.errors import InputError, SettingsError
+from fieldmark.errors import InputError
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import PromptBook, RunManifest, Usage, UsageLimits
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
@@ -112,11 +113,7 @@ class Classifier:
         check_loop(self.options, has_book=self.book is not None, calibrated=self.calibration is not None)
         check_labels(self.options, labelled=self.labels is not None)
         if self.vlm_base_url and not self.vlm:
-            raise SettingsError(
-                "An endpoint for a vision-language model was given, but no model.",
-                hint="Give the model, too.",
-                field="vlm",
-            )
+            raise lacks_vlm()
         # Told here, not after an hour of encoding, by which time the graph would tell it.
         if self.book and self._started_options().start == "book":
             check_book(self.book, self.classes)
@@ -262,12 +259,7 @@ class Classifier:
         answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
         options = self._started_options()
         asks = self.asks and (options.start == "descriptors" or options.max_rounds > 0 or self.tree == ASK)
-        if asks and chosen.llm is None:
-            raise SettingsError(
-                "No language model is named.",
-                hint="Start from names with no rounds, and none is asked; or name one, or set FIELDMARK_LLM.",
-                field="llm",
-            )
+        check_asks(chosen, asks=asks)
         if not asks or chosen.llm is None:
             yield None
             return

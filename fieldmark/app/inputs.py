@@ -78,13 +78,22 @@ def find_given(images: Images, *, labelled: bool = False) -> FoundImages:
         InputError: Something is neither a path nor an image.
     """
     given = given_list(images)
+    check_images_there(given)
+    return find_images(given, labels_from_folders=labelled)
+
+
+def check_images_there(given: Sequence[Given]) -> None:
+    """Refuse paths of which not one is there; one that is missing beside others is skipped later.
+
+    Raises:
+        NoImagesError: Not one is there.
+    """
     paths = [each for each in given if isinstance(each, str | Path)]
     if paths and len(paths) == len(given) and not any(is_there(path) for path in paths):
         named = ", ".join(repr(str(path)) for path in given[:3]) + (", …" if len(given) > 3 else "")
         raise NoImagesError(
             f"{named} {'does' if len(given) == 1 else 'do'} not exist.", hint="Name image files and folders."
         )
-    return find_images(given, labels_from_folders=labelled)
 
 
 def names_of(found: FoundImages) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from typing import Any, Self
 from pydantic import JsonValue, ValidationError
 
 from fieldmark.agents.optimize.options import OptimizeOptions
-from fieldmark.agents.optimize.search import RANDOM_BY
 from fieldmark.agents.optimize.search_run import OptimizeResult, Optimizing, optimize
 from fieldmark.app.arguments import checked_arguments
+from fieldmark.app.checks import check_folds_fit, check_operators
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import check_classes, read_book, read_class_names
 from fieldmark.app.models import ChosenModels, choose_models
@@ -21,7 +21,8 @@ from fieldmark.app.optimize_inputs import read_inputs, read_texts
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, RunError
-from fieldmark.evals.table.source import DataSource, Workplace, refuse_beside_source, source_again
+from fieldmark.evals.table.chosen_names import refuse_beside
+from fieldmark.evals.table.source import DataSource, Workplace, source_again
 from fieldmark.records import PromptBook, UsageLimits
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder
@@ -36,7 +37,6 @@ from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.run import Run, open_run
 from fieldmark.tools.runs.unchanged import UNCHANGED, check_unchanged
 from fieldmark.tools.search.folds import check_folds
-from fieldmark.tools.search.named import operators_named
 
 KIND = "optimize"
 
@@ -116,18 +116,12 @@ class Optimizer:
             NoImagesError: No training image is usable.
             FieldmarkError: A limit or the endpoint stopped the run; `from_run` goes on with it.
         """
-        if self.options.folds > self.shots:
-            raise InputError(
-                f"{self.options.folds} folds need {self.options.folds} training images a class, "
-                f"and {self.shots} are drawn.",
-                hint="Draw more shots, or make fewer folds.",
-                field="folds",
-            )
+        check_folds_fit(self.options.folds, self.shots)
         with open_stores(self.home) as stores:
             if isinstance(self.data, str | Path):
                 return await self._own(Path(self.data), stores)
             unused = ("images", "classes", "noun", "llm", "base_url")
-            refuse_beside_source(self.data, [name for name in unused if getattr(self, name)])
+            refuse_beside(self.data.kind, [name for name in unused if getattr(self, name)])
             return await self._made(self.data, stores)
 
     async def _made(self, source: DataSource, stores: Stores) -> OptimizeResult:
@@ -352,22 +346,3 @@ class Optimizer:
                 hint="Another version of Fieldmark wrote it: start a new run, answers come from the cache.",
             ) from error
         return cls(**{**kept, **changed}, out=run.path.parent, earlier=run)
-
-
-def check_operators(names: Sequence[str], *, strategy: str) -> tuple[str, ...]:
-    """Refuse operators that cannot be run, before anything is paid for.
-
-    Returns:
-        The names, files by their absolute path, so that a run can be resumed from any folder.
-
-    Raises:
-        InputError: There is none of that name, or the strategy runs no operators.
-    """
-    if strategy == RANDOM_BY:
-        raise InputError(
-            "The strategy random runs no operators: every one of its books is random.",
-            hint="Leave the operators or the strategy out.",
-            field="strategy",
-        )
-    operators_named(names)
-    return tuple(str(Path(name).resolve()) if ".py:" in name else name for name in names)

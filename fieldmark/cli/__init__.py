@@ -16,17 +16,17 @@ from fieldmark.cli import (
     config,
     demo,
     doctor,
-    export,
     fetch,
     label,
     optimize,
-    predict,
     sort,
     vllm,
 )
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
 from fieldmark.cli.exit_codes import GuardedCommands
+from fieldmark.cli.learned import export, predict
+from fieldmark.cli.mistakes import CheckedCommand, CheckedGroup
 from fieldmark.cli.run_options import option
 
 
@@ -70,12 +70,17 @@ def build() -> typer.Typer:
 
 
 def _flow(app: typer.Typer) -> None:
-    """Have the help of every command break its lines where the terminal ends, not where the source does."""
+    """Have the help of every command break its lines where the terminal ends, not where the source does.
+
+    And have each of them tell all of its mistakes at once.
+    """
     for command in app.registered_commands:
+        command.cls = CheckedCommand
         words = inspect.getdoc(command.callback) or ""
         command.help = command.help or "\n\n".join(part.replace("\n", " ") for part in words.split("\n\n"))
     for group in app.registered_groups:
         if group.typer_instance:
+            group.typer_instance.info.cls = CheckedGroup
             _flow(group.typer_instance)
 
 

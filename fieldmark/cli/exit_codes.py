@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from fieldmark.cli.terminal import errors
-from fieldmark.errors import FieldmarkError
+from fieldmark.errors import FieldmarkError, SeveralMistakes
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
@@ -63,7 +63,8 @@ def guarded(*, debug: bool) -> Iterator[None]:
     except FieldmarkError as error:
         if debug and not isinstance(error, InterruptedRun):
             errors().print_exception()
-        _say(*with_option(error))
+        for each in error.mistakes if isinstance(error, SeveralMistakes) else (error,):
+            _say(*with_option(each))
         raise typer.Exit(error.exit_code) from None
     except faults_of_the_disk() as error:
         if debug:

@@ -27,10 +27,13 @@ def fetch(
     """
     with TerminalProgress("Asking the hub") as progress:
         from fieldmark.app import read_settings
+        from fieldmark.tools.clip.known_names import check_fetchable
+
+        spec = model or read_settings().clip
+        check_fetchable(spec)
         from fieldmark.tools.clip.fetching import fetch, plan_fetch
         from fieldmark.tools.runs.events import BytesFetched
 
-        spec = model or read_settings().clip
         plan = plan_fetch(spec)
         progress.line(
             f"{spec}: {amount(len(plan.files), 'file')}, {size(plan.size)}, of them {size(plan.missing)} to "

@@ -41,9 +41,19 @@ def label(
     Labels are classes, "none of these" or "cannot tell". They are kept in the run's labels.csv, apart from
     predictions; of two about one image the later counts.
     """
+    from fieldmark.app.beforehand import Mistakes, check_device, check_there
+    from fieldmark.tools.runs.folder import RunFolder
+
+    mistakes = Mistakes()
+    with mistakes.noted():
+        RunFolder.open(out, run_id, kind="classify")
+    with mistakes.noted():
+        check_there(file, "The file or folder of labels", field="file")
+    with mistakes.noted():
+        check_device(device or "auto")
+    mistakes.tell()
     from fieldmark.app import Classifier
     from fieldmark.app.labels import Labels
-    from fieldmark.tools.runs.folder import RunFolder
     from fieldmark.tools.runs.labels import read_ask
 
     folder = RunFolder.open(out, run_id, kind="classify")

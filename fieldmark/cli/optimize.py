@@ -153,6 +153,9 @@ def optimize(
         "domain_words": None if domain_words is None else split_words(domain_words),
         **world,
     }  # fmt: skip
+    from fieldmark.app.beforehand import check_search
+    from fieldmark.tools.runs.folder import RunFolder
+
     given = {name: value for name, value in chosen.items() if value is not None}
     if resume is not None:
         refuse_with_resume({name: given[name] for name in given if name not in ("llm", "base_url")})
@@ -165,6 +168,11 @@ def optimize(
         raise InputError(
             "No labelled images were given.", hint="Try --data aviary, or give a folder with --data."
         )
+    if resume is not None:
+        RunFolder.open(out, resume, kind="optimize")
+    else:
+        refuse_off_aviary(given, tuple(world))
+        check_search(given)
     with TerminalProgress("Loading") as progress:
         from fieldmark.app.optimizer import Optimizer
         from fieldmark.records import UsageLimits
@@ -201,18 +209,28 @@ def with_aviary(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]
     Raises:
         InputError: One of them stands beside other data, or cannot be used.
     """
+    refuse_off_aviary(given, names)
     own = {name: given[name] for name in names if name in given}
     if given["data"] != AVIARY:
-        if own:
-            options = ", ".join(map(option_of, own))
-            verb = "is" if len(own) == 1 else "are"
-            raise InputError(f"{options} {verb} for the aviary alone.", hint=f"Leave {options} out.")
         return given
     from fieldmark.evals.table.aviary_source import Aviary
 
     if "images_per_class" in own:
         own["images"] = own.pop("images_per_class")
     return {name: value for name, value in given.items() if name not in names} | {"data": Aviary(**own)}
+
+
+def refuse_off_aviary(given: dict[str, Any], names: tuple[str, ...]) -> None:
+    """Refuse options of the aviary beside other data.
+
+    Raises:
+        InputError: There are some.
+    """
+    own = [name for name in names if name in given]
+    if own and given["data"] != AVIARY:
+        options = ", ".join(map(option_of, own))
+        verb = "is" if len(own) == 1 else "are"
+        raise InputError(f"{options} {verb} for the aviary alone.", hint=f"Leave {options} out.")
 
 
 def split_words(given: str) -> tuple[str, ...]:

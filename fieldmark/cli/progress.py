@@ -51,6 +51,7 @@ class TerminalProgress:
         self._task: Any = None
         self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
             events.RunOpened: self._on_run,
+            events.RunDropped: self._on_dropped,
             events.WorldStarted: self._on_world,
             events.PicturesDrawn: self._on_rendering,
             events.RungStarted: self._on_rung,
@@ -149,6 +150,10 @@ class TerminalProgress:
         self.line(f"Run: {self.run}")
         if self._stage == self._start:
             self.stage("Asking", line=False)
+
+    def _on_dropped(self, event: "events.RunDropped") -> None:
+        self.run = None
+        self.line("Nothing was done yet: the run's folder is gone again.")
 
     def _on_world(self, event: "events.WorldStarted") -> None:
         if event.of > 1:

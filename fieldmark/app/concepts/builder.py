@@ -16,12 +16,12 @@ from fieldmark.agents.build.sample import taught_labels
 from fieldmark.agents.build.write import read_built
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.concepts.export import ExportedClassifier, export_folder
+from fieldmark.app.concepts.named import open_folder
 from fieldmark.app.concepts.tools import (
     ConceptModels,
     ConceptSetup,
     ConceptTools,
     clip_reference,
-    open_folder,
     open_tools,
     read_setup,
 )

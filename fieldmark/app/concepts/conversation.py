@@ -1,6 +1,5 @@
 """A conversation about a concept as a library or a command uses it: make it, talk, label, roll back."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +13,11 @@ from fieldmark.agents.define.progress import read_progress
 from fieldmark.agents.define.run import Owner, Sitting, converse
 from fieldmark.agents.define.scope import now, with_blind_test
 from fieldmark.app.arguments import checked_arguments
+from fieldmark.app.concepts.named import concept_home, open_folder, refuse_another
 from fieldmark.app.concepts.tools import (
     ConceptModels,
     ConceptSetup,
-    concept_home,
     encoded_pool,
-    open_folder,
     open_tools,
     read_setup,
 )
@@ -117,7 +115,7 @@ class ConceptConversation:
         options = options or DefineOptions()
         path = concept_home(home) / slug_of(name)
         if path.exists():
-            _refuse_another(ConceptFolder(path))
+            refuse_another(ConceptFolder(path))
         found = with_files(find_given(pool), path / PICTURES)
         models = ConceptModels.of(clip=clip, llm=llm, vlm=vlm)
         chosen = choose_models(clip=name_of(clip))
@@ -132,7 +130,7 @@ class ConceptConversation:
             concept = with_blind_test(concept, encoded, encoder, count=options.blind)
         folder = ConceptFolder(path)
         with folder.writing():
-            _refuse_another(folder)  # somebody may have made it while the images were encoded
+            refuse_another(folder)  # somebody may have made it while the images were encoded
             folder.save_pool(encoded.images)
             folder.write(SETUP, setup)
             folder.save(concept)
@@ -323,13 +321,3 @@ class ConceptConversation:
                     hint=f"It has versions 1 to {len(concept.versions)}.",
                 )
         return difference(concept.versions[before - 1].definition, concept.versions[after - 1].definition)
-
-
-def _refuse_another(folder: ConceptFolder) -> None:
-    if folder.exists:
-        made = folder.load().name
-        raise InputError(
-            f"There is a concept {made!r} already.",
-            hint="Go on with it (`ConceptConversation.open`, or "
-            f"`fieldmark concept chat {shlex.quote(made)}`), or choose another name.",
-        )

@@ -13,8 +13,8 @@ from fieldmark.app.stores import Stores, open_stores
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.owners.options import SimulateOptions
 from fieldmark.evals.owners.results import OwnerRun, SimulateResult
-from fieldmark.evals.owners.rules import RULE_BY_KEY
-from fieldmark.evals.owners.simulate import NOTE, Simulation, rules_named, simulate, simulated
+from fieldmark.evals.owners.rules import RULE_BY_KEY, rules_named
+from fieldmark.evals.owners.simulate import NOTE, Simulation, simulate, simulated
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Usage
 from fieldmark.tools.runs.events import OwnerFinished, Progress, no_progress

@@ -18,13 +18,12 @@ from fieldmark.errors import InputError, NoImagesError
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Record, Usage, UsageLimits
-from fieldmark.settings import read_settings
 from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clip import LEAST_REFERENCE, ClipAnnotator
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.concepts.folder import SETUP, ConceptFolder, concept_folders, slug_of
+from fieldmark.tools.concepts.folder import SETUP, ConceptFolder
 from fieldmark.tools.concepts.pool import ImagePool, open_pool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.images.given_paths import as_text
@@ -127,39 +126,6 @@ class ConceptTools:
 
     def __post_init__(self) -> None:
         self.arrays = ArrayStore(self.folder.path / "arrays")
-
-
-def concept_home(home: Path | None = None) -> Path:
-    """Where concepts are kept; under what the settings say where not given."""
-    return (home or read_settings().home) / "concepts"
-
-
-def open_folder(name: str, *, home: Path | None = None) -> ConceptFolder:
-    """The folder of a concept by its name.
-
-    Raises:
-        InputError: There is no such concept.
-    """
-    root = concept_home(home)
-    if (root / slug_of(name)).is_dir():
-        folder = ConceptFolder(root / slug_of(name))
-        if folder.exists:
-            return folder
-    known = list(filter(None, map(_name_of, concept_folders(root))))
-    raise InputError(
-        f"There is no concept {name!r}.",
-        hint=f"There are: {', '.join(known[:8])}."
-        if known
-        else "Make one: `ConceptConversation.new`, or `fieldmark concept new`.",
-    )
-
-
-def _name_of(folder: ConceptFolder) -> str | None:
-    """What a concept is called; None where its record is damaged, which opening it says."""
-    try:
-        return folder.load().name
-    except InputError:
-        return None
 
 
 def read_setup(folder: ConceptFolder) -> ConceptSetup:

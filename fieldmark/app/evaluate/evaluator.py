@@ -18,12 +18,13 @@ from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.methods.registry import methods_named
+from fieldmark.evals.table.chosen_names import refuse_beside
 from fieldmark.evals.table.join import earlier_in, setting_runs, table_rows
 from fieldmark.evals.table.method import EvalMethod
 from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
 from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
-from fieldmark.evals.table.source import DataSource, Workplace, refuse_beside_source, source_again
+from fieldmark.evals.table.source import DataSource, Workplace, source_again
 from fieldmark.evals.table.test_set import TestSet
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import UsageLimits
@@ -84,8 +85,8 @@ class Evaluator:
         if isinstance(self.data, str | Path):
             self.data = OwnData(source=str(self.data))
         elif isinstance(self.data, DataSource):
-            refuse_beside_source(
-                self.data, [name for name in ("noun", "llm", "base_url") if getattr(self, name)]
+            refuse_beside(
+                self.data.kind, [name for name in ("noun", "llm", "base_url") if getattr(self, name)]
             )
         elif not isinstance(self.data, OwnData):
             raise InputError(
@@ -332,7 +333,7 @@ class Evaluator:
         names = [name.name for name in fields(OwnData) if name.name in left]
         data = left.pop("data")
         if isinstance(data, DataSource):
-            refuse_beside_source(data, names)
+            refuse_beside(data.kind, names)
         else:
             data = OwnData(source=data, **{name: left.pop(name) for name in names})
         methods = tuple(str(Path(name).resolve()) if ".py:" in name else name for name in options.methods)

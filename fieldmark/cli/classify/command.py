@@ -1,27 +1,22 @@
 """`fieldmark classify`: tells look-alike classes apart in the user's own images."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from fieldmark.cli.classify.check import check, check_resumed, loop_options, read_classes
 from fieldmark.cli.classify.output import as_json, show, show_estimate
-from fieldmark.cli.classify.run import command_for, refuse_idle, run
+from fieldmark.cli.classify.run import command_for, run
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.resuming import again, refuse_with_resume
+from fieldmark.cli.resuming import again
 from fieldmark.cli.run_options import RUN, Out, Report, RunJson, asking, option
 from fieldmark.cli.terminal import leave, print_json, words
-from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
-    from fieldmark.agents.resolve.options import ResolveOptions
     from fieldmark.app import Classifier
-    from fieldmark.records import PromptBook
 
 DONE, NOTHING_USABLE, STOPPED = 0, 1, 3
-NO_CLASSES = "No classes were given."
-NAME_THEM = "Give them as --classes 'a,b,c' or as a file with one name a line."
 _LOOP = "The loop"
 _SPENDING = "Spending"
 
@@ -211,10 +206,6 @@ def classify(
         "second_opinions": second_opinions, "ask_labels": ask_labels, "max_rounds": max_rounds,
     }  # fmt: skip
     limits = given(max_calls=max_calls, max_tokens=max_tokens, max_cost=max_cost)
-    if resume is None and classes is None and book is None:
-        raise InputError(NO_CLASSES, hint=NAME_THEM)  # now: loading what a run needs takes seconds
-    if no_cache and refresh:
-        raise InputError("--no-cache and --refresh exclude each other.", hint="Give one of them.")
     asking: dict[str, Any] = given(
         llm=llm,
         base_url=base_url,
@@ -222,9 +213,18 @@ def classify(
         vlm_base_url=vlm_base_url,
         cache="off" if no_cache else "refresh" if refresh else None,
     )
+    if resume is not None:
+        check_resumed(
+            resume, out, {**fixed, **loop, "paths": paths, "classes": classes, "book": book},
+            both_caches=no_cache and refresh,
+        )  # fmt: skip
+    else:
+        check(
+            paths, classes, book, fixed=fixed, loop=given(**loop), limits=limits, models=asking,
+            both_caches=no_cache and refresh,
+        )  # fmt: skip
     with TerminalProgress("Loading") as progress:
         if resume is not None:
-            refuse_with_resume({**fixed, **loop, "paths": paths, "classes": classes, "book": book})
             classifier = earlier(resume, out, limits=limits, changed=asking)
         else:
             classifier = new(
@@ -268,7 +268,6 @@ def new(
     from fieldmark.app import Classifier
     from fieldmark.records import UsageLimits
 
-    refuse_idle(loop, book=book, limits=limits, shown="vlm" in others, tree=others.get("tree"))
     names, prompts = read_classes(classes, book)
     return Classifier(
         classes=names, book=prompts, options=loop_options(loop), limits=UsageLimits(**limits), **others
@@ -287,30 +286,3 @@ def earlier(resume: str, out: Path, *, limits: dict[str, Any], changed: dict[str
 def given(**options: Any) -> dict[str, Any]:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def read_classes(classes: str | None, book: Path | None) -> "tuple[Sequence[str], PromptBook | None]":
-    """Class names and prompt book; without names of their own, the classes are the book's.
-
-    Raises:
-        InputError: Neither was given, or a file cannot be read.
-    """
-    from fieldmark.app import read_book, read_class_names
-
-    prompts = read_book(book) if book else None
-    if classes is not None:
-        return read_class_names(classes), prompts
-    if prompts is None:
-        raise InputError(NO_CLASSES, hint=NAME_THEM)
-    return prompts.classes, prompts
-
-
-def loop_options(chosen: dict[str, Any]) -> "ResolveOptions":
-    """The loop's options, with the chosen ones.
-
-    Raises:
-        InputError: One of them cannot be used.
-    """
-    from fieldmark.agents.resolve.options import ResolveOptions
-
-    return ResolveOptions.model_validate(chosen)

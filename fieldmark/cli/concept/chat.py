@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from fieldmark.agents.define.run import Sitting
     from fieldmark.app.concepts.conversation import ConceptConversation
 
-Name = Annotated[str, typer.Argument(help="The concept.", show_default=False)]
+
+def _existing(context: typer.Context, name: str) -> str:
+    """The name of a concept that there is: that there is none is told before anything heavy is loaded."""
+    if not context.resilient_parsing:
+        from fieldmark.app.concepts.named import open_folder
+
+        open_folder(name)
+    return name
+
+
+Name = Annotated[str, typer.Argument(help="The concept.", show_default=False, callback=_existing)]
 Answers = Annotated[
     Path | None, option("JSONL file with answers, instead of a terminal.", show_default=False)
 ]

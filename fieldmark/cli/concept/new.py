@@ -39,6 +39,19 @@ def new(
     json: Json = False,
 ) -> None:
     """Make a concept: take in its images and set the blind test aside. Asks no language model."""
+    from fieldmark.app.beforehand import Mistakes, check_models
+    from fieldmark.app.concepts.named import concept_home, refuse_another
+    from fieldmark.app.inputs import check_images_there
+    from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
+
+    mistakes = Mistakes()
+    with mistakes.noted():
+        if (folder := concept_home() / slug_of(name)).exists():
+            refuse_another(ConceptFolder(folder))
+    with mistakes.noted():
+        check_images_there(pool)
+    check_models(mistakes, clip=clip, llm=llm, vlm=vlm, base_url=base_url)
+    mistakes.tell()
     with Telling("Reading images") as progress:
         from fieldmark.agents.define.options import DefineOptions
         from fieldmark.app.concepts.conversation import ConceptConversation

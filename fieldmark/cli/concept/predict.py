@@ -46,6 +46,9 @@ def predict(
 
 def judged(export: Path, paths: list[Path], *, clip: str | None, device: str | None) -> "ConceptPredictions":
     """What an exported classifier says of images."""
+    from fieldmark.app.beforehand import check_prediction
+
+    check_prediction(export, paths, device=device)
     with Telling("Loading") as progress:
         from fieldmark.app.concepts.classifier import ConceptClassifier
 

@@ -99,8 +99,14 @@ def simulate(
         "controls": None if controls is None else chosen_controls(controls), "guide": guide,
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}
+    from fieldmark.evals.owners.rules import rules_named
+    from fieldmark.tools.runs.folder import RunFolder
+
     if resume is not None:
+        RunFolder.open(out, resume, kind="simulate")
         refuse_with_resume(given)
+    else:
+        rules_named(given.get("owners", ("all",)))
     with TerminalProgress("Loading") as progress:
         from fieldmark.app.concepts.simulation import earlier_simulation, run_simulation, simulation_options
 

@@ -19,6 +19,17 @@ def join(
     json: Json = False,
 ) -> None:
     """Put several runs into one table: other methods, seeds or settings of the same data."""
+    from fieldmark.app.beforehand import Mistakes
+    from fieldmark.evals.table.chosen_names import keys_named
+    from fieldmark.tools.runs.folder import RunFolder
+
+    mistakes = Mistakes()
+    for run in runs:
+        with mistakes.noted():
+            RunFolder.open(out, run, kind="eval")
+    with mistakes.noted():
+        keys_named([baseline])
+    mistakes.tell()
     with TerminalProgress("Joining") as progress:
         from fieldmark.app.evaluate.join import join_runs
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fieldmark.cli.eval.show import show, write_report
-from fieldmark.cli.optimize import split_words, with_aviary
+from fieldmark.cli.optimize import refuse_off_aviary, split_words, with_aviary
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.resuming import refuse_with_resume, resumable
 from fieldmark.cli.run_options import (
@@ -140,12 +140,20 @@ def measure(
                 hint=f"See fieldmark eval {ctx.invoked_subcommand} --help.",
             )
         return
+    from fieldmark.app.beforehand import check_evaluation
+    from fieldmark.tools.runs.folder import RunFolder
+
     if resume is not None:
         refuse_with_resume(given)
     if resume is None and data is None:
         raise InputError("No data were given.", hint="Try: fieldmark eval --data aviary")
     if settings is not None and not given["settings"]:
         raise InputError("--settings is empty.", hint="Name some, or leave it out.")
+    if resume is not None:
+        RunFolder.open(out, resume, kind="eval")
+    else:
+        refuse_off_aviary(given, ("settings", *world))
+        check_evaluation(given)
     with TerminalProgress("Loading") as progress:
         from fieldmark.app.evaluate.evaluator import Evaluator
         from fieldmark.records import UsageLimits

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fieldmark.errors import InputError, close_to
+from fieldmark.errors import InputError
 from fieldmark.evals.methods import (
     adapters,
     caps_adapter,
@@ -32,6 +32,7 @@ from fieldmark.evals.methods import (
     waffle,
     zpe,
 )
+from fieldmark.evals.table.chosen_names import keys_named
 from fieldmark.evals.table.method import EvalMethod
 from fieldmark.reading import read_bytes
 from fieldmark.tools.search.own_code import names_own_code, own_code
@@ -77,25 +78,10 @@ def methods_named(names: Sequence[str]) -> tuple[EvalMethod, ...]:
     Raises:
         InputError: One is unknown, is no method, or none is named.
     """
-    chosen: set[str] = set()
-    own: dict[str, EvalMethod] = {}
-    for name in names:
-        if names_own_code(name):
-            method = _own(name)
-            own[method.key] = method
-        elif name == "all":
-            chosen.update(BY_KEY)
-        elif name.endswith("*"):
-            found = {key for key in BY_KEY if key.startswith(name[:-1])}
-            chosen.update(found or {name})
-        else:
-            chosen.add(name)
-    unknown = sorted(chosen - set(BY_KEY))
-    if unknown or not (chosen or own):
-        raise InputError(
-            f"There is no method {unknown[0]!r}." if unknown else "No method was named.",
-            hint=f"{close_to(unknown[0], BY_KEY) if unknown else ''}There are: all, {', '.join(BY_KEY)}.",
-        )
+    if not names:
+        raise InputError("No method was named.", hint=f"There are: all, {', '.join(BY_KEY)}.")
+    own = {method.key: method for method in map(_own, filter(names_own_code, names))}
+    chosen = keys_named([name for name in names if not names_own_code(name)])
     return (*(method for method in METHODS if method.key in chosen), *own.values())
 
 

@@ -20,6 +20,7 @@ from fieldmark.aviary.world.conditions import (
     holds,
     present,
 )
+from fieldmark.errors import InputError, close_to
 
 Values = Mapping[str, str]
 """Value of every feature of a picture: the sixteen attributes, habitat and light."""
@@ -224,3 +225,21 @@ RULES: tuple[Rule, ...] = (
 """All rules, the plain ones first."""
 
 RULE_BY_KEY: Mapping[str, Rule] = {rule.key: rule for rule in RULES}
+
+
+def rules_named(names: tuple[str, ...]) -> tuple[Rule, ...]:
+    """The rules of these keys; "all" names them all.
+
+    Raises:
+        InputError: One is unknown, or none is named.
+    """
+    if "all" in names:
+        return RULES
+    unlisted = [name for name in names if name not in RULE_BY_KEY]
+    if unlisted or not names:
+        raise InputError(
+            f"There is no simulated owner {unlisted[0]!r}." if unlisted else "No simulated owner was named.",
+            hint=close_to(next(iter(unlisted), ""), RULE_BY_KEY)
+            + f"There are: all, {', '.join(RULE_BY_KEY)}.",
+        )
+    return tuple(RULE_BY_KEY[name] for name in dict.fromkeys(names))

@@ -16,7 +16,6 @@ from fieldmark.aviary.guide.guide import Guide
 from fieldmark.aviary.guide.server import asked_over_http
 from fieldmark.aviary.guide.sight import Sight, SightSettings
 from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
-from fieldmark.errors import InputError
 from fieldmark.evals.owners.aggregate import RANDOM, TALK, pooled_result
 from fieldmark.evals.owners.options import SimulateOptions
 from fieldmark.evals.owners.owner import SimulatedOwner
@@ -31,7 +30,7 @@ from fieldmark.evals.owners.results import (
     Stages,
     measured,
 )
-from fieldmark.evals.owners.rules import RULE_BY_KEY, RULES, Rule
+from fieldmark.evals.owners.rules import RULES, Rule
 from fieldmark.evals.owners.trials import (
     Judged,
     Trial,
@@ -88,23 +87,6 @@ class Simulation:
             held_out=self.options.held_out,
             progress=self.progress,
         )
-
-
-def rules_named(names: tuple[str, ...]) -> tuple[Rule, ...]:
-    """The rules of these keys; "all" names them all.
-
-    Raises:
-        InputError: One is unknown, or none is named.
-    """
-    if "all" in names:
-        return RULES
-    unlisted = [name for name in names if name not in RULE_BY_KEY]
-    if unlisted or not names:
-        raise InputError(
-            f"There is no simulated owner {unlisted[0]!r}." if unlisted else "No simulated owner was named.",
-            hint=f"There are: all, {', '.join(RULE_BY_KEY)}.",
-        )
-    return tuple(RULE_BY_KEY[name] for name in dict.fromkeys(names))
 
 
 def keep_nothing(_: OwnerRun) -> None:

@@ -174,24 +174,6 @@ SETTINGS: dict[str, Setting] = {
 """Name of each setting; the first one is what "aviary" means by itself."""
 
 
-def settings_named(names: Sequence[str]) -> tuple[str, ...]:
-    """Settings that a user named; "all" names all, nothing the first.
-
-    Raises:
-        InputError: One is unknown.
-    """
-    if "all" in names:
-        return tuple(SETTINGS)
-    for name in names:
-        if name not in SETTINGS:
-            raise InputError(
-                f"The aviary has no setting {name!r}.",
-                hint=f"It has: all, {', '.join(SETTINGS)}.",
-                field="settings",
-            )
-    return tuple(dict.fromkeys(names)) or (next(iter(SETTINGS)),)
-
-
 def _of_species(
     world: AviaryWorld, setting: str, names: Names, *, difficulty: float = 1.0
 ) -> tuple[TestSet, tuple[Species, ...]]:

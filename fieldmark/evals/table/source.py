@@ -1,6 +1,6 @@
 """Protocols of data that are made on demand and bring a language model of their own, such as the aviary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import JsonValue
 
 from fieldmark.cache.bytestore import ByteStore
-from fieldmark.errors import InputError, RunError
+from fieldmark.errors import RunError
 from fieldmark.evals.table.test_set import TestSet
 from fieldmark.records import UsageLimits
 from fieldmark.tools.clip.weakened import Weakness
@@ -121,17 +121,3 @@ def source_again(kind: str, stated: Mapping[str, Any]) -> DataSource:
         raise RunError(f"There is no data source {kind!r}.", hint="Give the source as data=….", field="data")
     module, name = SOURCES[kind].split(":")
     return getattr(import_module(module), name)(**stated)
-
-
-def refuse_beside_source(source: DataSource, names: Sequence[str]) -> None:
-    """Refuse arguments that a data source leaves no use for, rather than pass them over.
-
-    Raises:
-        InputError: There are some.
-    """
-    if names:
-        raise InputError(
-            f"Data of kind {source.kind!r} have images, names and a language model of their own.",
-            hint=f"Leave {', '.join(names)} out.",
-            field=", ".join(names),
-        )

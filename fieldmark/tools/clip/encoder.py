@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
 from fieldmark.cache.keys import content_key, digest
 from fieldmark.records import EncoderUsage, SkippedInput
 from fieldmark.tools.images.files import ImageFile
+
+if TYPE_CHECKING:
+    import torch
 
 Progress = Callable[[int, int], None]
 """Called with how many of how many inputs have been encoded."""
@@ -24,8 +26,8 @@ class EncodedImages:
         ok: bool `[N]`: whether the image has a vector. Rows without one must not be scored.
     """
 
-    vectors: torch.Tensor
-    ok: torch.Tensor
+    vectors: "torch.Tensor"
+    ok: "torch.Tensor"
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Features:
         ok: bool `[N]`: whether the image has features.
     """
 
-    rows: torch.Tensor
-    ok: torch.Tensor
+    rows: "torch.Tensor"
+    ok: "torch.Tensor"
 
 
 def image_key(content_hash: str) -> str:
@@ -46,7 +48,7 @@ def image_key(content_hash: str) -> str:
     return content_key({"image": content_hash})
 
 
-def unit_rows(rows: np.ndarray) -> torch.Tensor:
+def unit_rows(rows: np.ndarray) -> "torch.Tensor":
     """Stored rows at unit length. Each row is computed alone: the other rows change no bit of it.
 
     Args:
@@ -57,6 +59,8 @@ def unit_rows(rows: np.ndarray) -> torch.Tensor:
     """
     exact = rows.astype(np.float64)
     lengths = np.sqrt((exact * exact).sum(axis=1, keepdims=True))
+    import torch  # not at the top: what a command was given is checked without it
+
     return torch.from_numpy((exact / np.maximum(lengths, 1e-12)).astype(np.float32))
 
 
@@ -98,7 +102,7 @@ class Encoder(Protocol):
         ...
 
     @property
-    def reference(self) -> torch.Tensor | None:
+    def reference(self) -> "torch.Tensor | None":
         """float32 `[R, D]` unit vectors of a pool of images shipped with the model, if any."""
         ...
 
@@ -130,7 +134,7 @@ class Encoder(Protocol):
         """
         ...
 
-    def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> torch.Tensor:
+    def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> "torch.Tensor":
         """Encode texts; one longer than the context is shortened by rule and counted.
 
         Args:

@@ -25,16 +25,14 @@ from huggingface_hub.utils import tqdm
 
 from fieldmark.errors import FetchError
 from fieldmark.reading import open_regular
-from fieldmark.tools.clip.model_source import CONFIG_NAME, TOKENIZER_FILES, ModelSource, file_sha256
-from fieldmark.tools.clip.names import HUB, read_name, weight_names
+from fieldmark.tools.clip.known_names import check_fetchable, needs_no_fetching
+from fieldmark.tools.clip.model_source import CONFIG_NAME, HUB, TOKENIZER_FILES, ModelSource, file_sha256
+from fieldmark.tools.clip.names import read_name, weight_names
 from fieldmark.tools.clip.weights import find_model, read_weights
-from fieldmark.tools.images.given_paths import is_there
 
 Told = Callable[[int], None]
 """Called with the number of bytes that came since the last call."""
 
-BUNDLED = "aviary"
-"""The model that comes with the package."""
 _MERGES = "*.txt.gz"
 """Merges that a configuration may name beside itself."""
 _TEXT_MODEL = "config.json"
@@ -99,8 +97,7 @@ def plan_fetch(spec: str) -> FetchPlan:
         ModelError: The name is unknown, with near matches.
         FetchError: The model is no one of the hub, the hub cannot be reached, or it has no such files.
     """
-    if spec == BUNDLED or is_there(spec):
-        _needs_none(spec)
+    check_fetchable(spec)
     wanted: list[tuple[str, Sequence[str]]]
     if spec.startswith(HUB):
         repository = spec.removeprefix(HUB)
@@ -109,7 +106,7 @@ def plan_fetch(spec: str) -> FetchPlan:
     else:
         named = read_name(spec)
         if not named.tag_cfg:
-            _needs_none(spec)
+            raise needs_no_fetching(spec)
         repository = named.tag_cfg.get("hf_hub", "").rpartition("/")[0]
         if not repository:
             raise FetchError(
@@ -156,10 +153,6 @@ def fetch(plan: FetchPlan, *, told: Told = lambda count: None) -> ModelSource:
     source = find_model(plan.spec)
     read_weights(source)
     return source
-
-
-def _needs_none(spec: str) -> NoReturn:
-    raise FetchError(f'"{spec}" needs no fetching.', hint="Use it as it is.")
 
 
 def _first(spec: str, files: Iterable[HubFile], names: Sequence[str]) -> HubFile:

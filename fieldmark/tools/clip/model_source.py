@@ -15,6 +15,8 @@ from fieldmark.reading import open_regular, read_text
 from fieldmark.records import Record
 
 CONFIG_NAME = "open_clip_config.json"
+HUB = "hf-hub:"
+"""What the name of a repository on the hub begins with."""
 
 _DEFAULT_CONTEXT = 77
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import open_clip
 from huggingface_hub import try_to_load_from_cache
@@ -14,8 +14,10 @@ from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from open_clip.pretrained import get_pretrained_cfg
 
 from fieldmark.errors import ModelError
+from fieldmark.tools.clip.known_names import unknown_model
 from fieldmark.tools.clip.model_source import (
     CONFIG_NAME,
+    HUB,
     ModelSource,
     describe_tokenizer,
     how_to_fetch,
@@ -23,7 +25,6 @@ from fieldmark.tools.clip.model_source import (
 )
 from fieldmark.tools.images.given_paths import is_there
 
-HUB = "hf-hub:"
 RANDOM = "random"
 _PREPROCESS = ("mean", "std", "interpolation", "resize_mode", "fill_color", "mode")
 
@@ -55,7 +56,7 @@ def read_name(spec: str) -> NamedWeights:
     architecture = architecture.replace("/", "-")
     model_cfg: Any = open_clip.get_model_config(architecture)
     if model_cfg is None:
-        _unknown_model(spec, architecture)
+        raise unknown_model(spec, architecture, open_clip.list_models())
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if not tag:
         raise ModelError(
@@ -173,19 +174,6 @@ def _fetched(tag_cfg: dict[str, Any]) -> Path | None:
 def _cached(repository: str, file: str) -> Path | None:
     found = try_to_load_from_cache(repository, file)
     return Path(found) if isinstance(found, str) else None
-
-
-def _unknown_model(spec: str, architecture: str) -> NoReturn:
-    known = open_clip.list_models()
-    by_lower = {name.lower(): name for name in known}
-    near = [
-        by_lower[name] for name in difflib.get_close_matches(architecture.lower(), by_lower, n=5, cutoff=0.5)
-    ]
-    hint = f"Did you mean {_listed(near)}? " if near else ""
-    raise ModelError(
-        f'"{spec}" is neither a model that open_clip knows nor a folder.',
-        hint=f'{hint}Give "MODEL:TAG", "hf-hub:OWNER/NAME", a model folder, or "aviary".',
-    )
 
 
 def _listed(names: list[str]) -> str:

@@ -13,6 +13,7 @@ from fieldmark.cache.keys import content_key
 from fieldmark.errors import ModelError
 from fieldmark.reading import check_regular, read_text
 from fieldmark.records import Record
+from fieldmark.tools.clip.known_names import check_spec
 from fieldmark.tools.clip.model_source import (
     CONFIG_NAME,
     ModelSource,
@@ -76,8 +77,7 @@ def find_model(spec: str, *, metadata: ByteStore | None = None) -> ModelSource:
         ModelError: Unknown name or tag, weights that are not here, or a broken configuration; never are
             random weights taken instead.
     """
-    if not spec.strip():
-        raise ModelError("No CLIP model was named.", hint='Name one, such as "ViT-B-32:laion2b_s34b_b79k".')
+    check_spec(spec)
     if spec == "aviary":
         return _from_folder(BUNDLED / "aviary", spec)
     # Before any other reading: a folder may well be named like a model.

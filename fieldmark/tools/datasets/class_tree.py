@@ -4,15 +4,16 @@ import graphlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from fieldmark.errors import InputError
 from fieldmark.reading import read_text
 from fieldmark.records import Family, Record
 from fieldmark.records.names import near_note, one_name, plain_name
 from fieldmark.tools.datasets.csv_file import read_csv
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ROOT = "(everything)"
 TREE = "tree.json"
@@ -53,8 +54,10 @@ class ClassTree(Record):
         ranked = sorted(members, key=lambda branch: (len(members[branch]), -depth[branch]))
         return {name: tuple(members[name]) for name in ranked if len(members[name]) < len(self.classes)}
 
-    def membership(self) -> Tensor:
+    def membership(self) -> "Tensor":
         """Which class is in which branch `[C, B]` float32, 1 or 0, the branches as in `branches()`."""
+        import torch  # not at the top: a tree is checked without it
+
         branches = self.branches()
         found = torch.zeros(len(self.classes), len(branches))
         for column, places in enumerate(branches.values()):

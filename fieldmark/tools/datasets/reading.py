@@ -83,6 +83,20 @@ def read_test_set(
     return _with_domain(made, known, "")
 
 
+def check_source(source: str, root: Path | None = None) -> None:
+    """Refuse what `read_test_set` would find nothing at; nothing is read.
+
+    Raises:
+        InputError: There is no such file, folder or published set, or no such root folder.
+    """
+    if source.startswith(PREFIX):
+        return
+    if root is not None and not root.is_dir():
+        raise InputError(f"There is no folder {str(root)!r}.", hint=where_to_put(published_dataset(source)))
+    if root is None and not is_there(source):
+        raise _nothing_there(source)
+
+
 def _by_name(
     name: str,
     root: Path,

@@ -44,6 +44,12 @@ class RunOpened(Event):
     path: Path
 
 
+class RunDropped(Event):
+    """A run failed before it had done anything; its folder is gone again."""
+
+    path: Path
+
+
 class EncodingStarted(Event):
     """Images and texts go to the encoder; what is cached comes back at once."""
 

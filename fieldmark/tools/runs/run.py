@@ -1,5 +1,6 @@
 """One process's work on a run: its folder, held alone; what an earlier process left; how it ends."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,11 +10,13 @@ from pydantic import JsonValue
 
 from fieldmark.errors import FieldmarkError, LimitReached
 from fieldmark.records import RunManifest
-from fieldmark.tools.runs.events import Progress, RunOpened, no_progress
+from fieldmark.tools.runs.events import Progress, RunDropped, RunOpened, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.lock import held_alone
 
 MANIFEST = "manifest.json"
+BEGUN = frozenset({"config.json", MANIFEST, "lock"})
+"""What lies in the folder of a run that has done nothing yet."""
 HELD = "Wait until that process ends, or stop it; then go on with the run."
 RESUMED = "Resumed after a kill: what the killed process spent is not counted."
 
@@ -61,13 +64,26 @@ def open_run(
         options: How a new run is started; kept in its `config.json` before anything else is written.
         progress: Called with where the folder is.
 
+    A new run that fails before it has done anything leaves no folder.
+
     Raises:
         RunError: The folder cannot be made, or another process works in it.
     """
     folder = earlier or RunFolder.create(parent, kind=kind, options=dict(options))
-    with worked_in(folder, resumed=earlier is not None) as run:
-        progress(RunOpened(path=folder.path))
-        yield run
+    try:
+        with worked_in(folder, resumed=earlier is not None) as run:
+            progress(RunOpened(path=folder.path))
+            yield run
+    except FieldmarkError as error:
+        if earlier is None and not isinstance(error, LimitReached) and only_begun(folder):
+            shutil.rmtree(folder.path, ignore_errors=True)
+            progress(RunDropped(path=folder.path))
+        raise
+
+
+def only_begun(folder: RunFolder) -> bool:
+    """Whether a run has done nothing yet: its folder holds nothing but how it was started and ended."""
+    return {each.name for each in folder.path.iterdir()} <= BEGUN
 
 
 @contextmanager

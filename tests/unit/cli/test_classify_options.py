@@ -7,13 +7,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import pytest
 
 from fieldmark.agents.resolve.options import ResolveOptions
-from fieldmark.cli.classify.command import (
-    classify,
-    given,
-    loop_options,
-    read_classes,
-)
-from fieldmark.cli.classify.run import PLAIN_TABLE, command_for, refuse_idle
+from fieldmark.cli.classify.check import idle, loop_options, read_classes
+from fieldmark.cli.classify.command import classify, given
+from fieldmark.cli.classify.run import PLAIN_TABLE, command_for
 from fieldmark.cli.resuming import again, refuse_with_resume
 from fieldmark.errors import ClassNamesError, InputError
 from fieldmark.records import PromptBook
@@ -85,11 +81,11 @@ def test_a_folder_is_no_file_of_class_names(tmp_path: Path) -> None:
 
 
 def test_options_with_an_effect_are_not_refused() -> None:
-    refuse_idle({"tau": 0.1, "k": 3})
-    refuse_idle({"alpha": 0.3, "candidates": "conformal"})
-    refuse_idle({"start": "book"}, book=Path("b.json"), limits={"max_calls": 3})
-    refuse_idle({"start": "names", "max_rounds": 0}, limits={"max_calls": 3}, shown=True)
-    refuse_idle({"max_rounds": 0}, limits={"max_calls": 3})
+    assert not list(idle({"tau": 0.1, "k": 3}))
+    assert not list(idle({"alpha": 0.3, "candidates": "conformal"}))
+    assert not list(idle({"start": "book"}, book=Path("b.json"), limits={"max_calls": 3}))
+    assert not list(idle({"start": "names", "max_rounds": 0}, limits={"max_calls": 3}, shown=True))
+    assert not list(idle({"max_rounds": 0}, limits={"max_calls": 3}))
 
 
 def test_what_a_run_has_settled_is_refused() -> None:

@@ -13,8 +13,7 @@ from fieldmark.evals.owners.explanations import (
     stance,
     turning,
 )
-from fieldmark.evals.owners.rules import RULE_BY_KEY, RULES
-from fieldmark.evals.owners.simulate import rules_named
+from fieldmark.evals.owners.rules import RULE_BY_KEY, RULES, rules_named
 
 OPTIONS = ("always needed", "only some of them count", "never", "it does not matter")
 

@@ -39,6 +39,9 @@ def predict(
     Exit codes: 0 done; 1 every image was rejected; 2 no usable image, a damaged export, or another CLIP model
     than it was made with.
     """
+    from fieldmark.app.beforehand import check_prediction
+
+    check_prediction(export, paths, device=device)
     from fieldmark.tools.concepts.heads.export import FORMAT as HEAD
     from fieldmark.tools.exports.folder import format_of
 

@@ -28,6 +28,9 @@ def export(
 
     Exit codes: 0 done; 2 no such run, an unfinished one, images that are gone, or another CLIP model.
     """
+    from fieldmark.tools.runs.folder import RunFolder
+
+    RunFolder.open(Path("runs"), run, kind="classify")
     with TerminalProgress("Learning") as progress:
         from fieldmark.app.learned.export import export_run
 

@@ -1,0 +1,56 @@
+"""Finds the folder of a concept by its name; loads no model."""
+
+import shlex
+from pathlib import Path
+
+from fieldmark.errors import InputError, close_to
+from fieldmark.settings import read_settings
+from fieldmark.tools.concepts.folder import ConceptFolder, concept_folders, slug_of
+
+
+def concept_home(home: Path | None = None) -> Path:
+    """Where concepts are kept; under what the settings say where not given."""
+    return (home or read_settings().home) / "concepts"
+
+
+def open_folder(name: str, *, home: Path | None = None) -> ConceptFolder:
+    """The folder of a concept by its name.
+
+    Raises:
+        InputError: There is no such concept.
+    """
+    root = concept_home(home)
+    if (root / slug_of(name)).is_dir():
+        folder = ConceptFolder(root / slug_of(name))
+        if folder.exists:
+            return folder
+    known = list(filter(None, map(_name_of, concept_folders(root))))
+    raise InputError(
+        f"There is no concept {name!r}.",
+        hint=f"{close_to(name, known)}There are: {', '.join(known[:8])}."
+        if known
+        else "Make one: `ConceptConversation.new`, or `fieldmark concept new`.",
+    )
+
+
+def _name_of(folder: ConceptFolder) -> str | None:
+    """What a concept is called; None where its record is damaged, which opening it says."""
+    try:
+        return folder.load().name
+    except InputError:
+        return None
+
+
+def refuse_another(folder: ConceptFolder) -> None:
+    """Refuse to make a concept where there is one.
+
+    Raises:
+        InputError: There is.
+    """
+    if folder.exists:
+        made = folder.load().name
+        raise InputError(
+            f"There is a concept {made!r} already.",
+            hint="Go on with it (`ConceptConversation.open`, or "
+            f"`fieldmark concept chat {shlex.quote(made)}`), or choose another name.",
+        )

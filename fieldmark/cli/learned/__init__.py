@@ -1,0 +1,1 @@
+"""`fieldmark export` and `fieldmark predict`: what a run learned, taken along and used."""

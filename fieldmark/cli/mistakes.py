@@ -1,0 +1,102 @@
+"""Tells every mistake of a command line's options at once, each with what may have been meant."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from fieldmark.errors import close_to
+
+USAGE_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[1])
+"""What every mistake of the options is; where it is defined differs between versions of typer."""
+MOST_UNKNOWN = 50
+
+
+class CheckedCommand(TyperCommand):
+    """A command that tells all mistakes of its options at once."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        try:
+            return super().parse_args(ctx, list(args))
+        except USAGE_ERROR:
+            tell_all(self, ctx, args)
+            raise
+
+
+class CheckedGroup(TyperGroup):
+    """The same for a group that has options of its own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        try:
+            return super().parse_args(ctx, list(args))
+        except USAGE_ERROR:
+            if args and any(each.startswith("-") for each in args):
+                tell_all(self, ctx, args, extra=True)
+            raise
+
+
+def tell_all(command: Any, ctx: Any, args: Sequence[str], *, extra: bool = False) -> None:
+    """Raise one error with all mistakes, where there are several or one can be told better.
+
+    Args:
+        command: The command.
+        ctx: Its context, which is of no use behind this.
+        args: Its arguments.
+        extra: Whether arguments may be left over.
+    """
+    params = command.get_params(ctx)
+    takes_value = {
+        name: not getattr(each, "is_flag", False)
+        for each in params
+        if each.param_type_name == "option"
+        for name in (*each.opts, *each.secondary_opts)
+    }
+    said: list[str] = []
+    rest, read = list(args), None
+    while read is None and len(said) < MOST_UNKNOWN:
+        try:
+            read = command.make_parser(ctx).parse_args(args=list(rest))
+        except USAGE_ERROR as error:
+            said.append(in_words(error, takes_value))
+            before, rest = rest, without(rest, error, takes_value)
+            if rest == before:
+                break
+    if read is not None:
+        given, left, _ = read
+        for each in params:
+            try:
+                _, left = each.handle_parse_result(ctx, given, left)
+            except USAGE_ERROR as error:
+                said.append(in_words(error, takes_value))
+        if left and not extra:
+            said.append(f"Got unexpected extra argument(s): {' '.join(map(str, left))}")
+    if said:
+        raise USAGE_ERROR("\n".join(dict.fromkeys(said)), ctx)
+
+
+def in_words(error: Any, options: Sequence[str] | dict[str, bool]) -> str:
+    """One mistake in words; of an unknown option, what may have been meant."""
+    name = getattr(error, "option_name", "")
+    if name and name not in options:
+        return f"No such option: {name}. {close_to(name, options)}".rstrip()
+    error.message = error.message.removeprefix("Value error, ")
+    return error.format_message()
+
+
+def without(args: Sequence[str], error: Any, takes_value: dict[str, bool]) -> list[str]:
+    """The arguments without an option that is unknown or lacks its value, and without its value."""
+    name = getattr(error, "option_name", "")
+    for at, each in enumerate(args):
+        if each == "--":
+            break
+        if name and (
+            each == name or each.startswith(f"{name}=") or (len(name) == 2 and each.startswith(name))
+        ):
+            meant = close_to(name, takes_value).removeprefix("Did you mean ").removesuffix("? ")
+            valued = each == name and takes_value.get(meant, False)
+            behind = at + 1 < len(args) and not args[at + 1].startswith("-")
+            return [*args[:at], *args[at + 1 + (valued and behind) :]]
+    return list(args)
