@@ -97,6 +97,8 @@ class Decision(Record):
     answer: str
     edit: DefinitionEdit | None = None
     """The edit it made, if any."""
+    against: tuple[str, ...] = ()
+    """Answers of the owner that the edit would undo, each with its question."""
     at: str
 
 

@@ -120,6 +120,8 @@ class EditOffer(QuestionPayload):
     f1_before: float | None
     f1_after: float | None
     """F1 against the owner's labels outside of the blind test; None where none of them is "in"."""
+    against: tuple[str, ...] = ()
+    """Answers of the owner that the edit would undo; where it is declined, nothing undoes them any more."""
 
     @property
     def fit(self) -> Literal["better", "same", "worse"]:

@@ -1,6 +1,7 @@
 """The nodes around edits: propose them, let them compete, note the decision, say whether all is done."""
 
 from fieldmark.agents.define import edits
+from fieldmark.agents.define.binding import against
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.ending import stop_reason
 from fieldmark.agents.define.progress import PROGRESS, progress_of, read_progress
@@ -48,6 +49,7 @@ async def weigh(state: DefineState, runtime: Context) -> Update:
         flips=best.flips,
         f1_before=best.f1.before,
         f1_after=best.f1.after,
+        against=against(best.edit, concept),
     )
     return put(offer) | {
         "candidates": tuple(edit for edit in left if edit.clause.id != best.edit.clause.id),
@@ -71,6 +73,7 @@ async def decided(state: DefineState, runtime: Context) -> Update:
             images=tuple(flip.image for flip in payload.flips),
             answer=f"{answer}: {reply.reason.strip()}" if reply.reason.strip() else answer,
             edit=payload.edit,
+            against=payload.against,
             at=heard.at,
         ),
     )

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fieldmark.agents.define.binding import accepted, against, declined_edits, plain, stood_by
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.scope import answers, clause_ids
 from fieldmark.agents.define.scores import F1Change, calls, clause_verdicts, f1_change
@@ -86,7 +87,7 @@ async def proposed(
         concept.name,
         purpose=concept.purpose,
         clauses=concept.definition.active,
-        answers=answers(concept),
+        answers=[*answers(concept), *declined_edits(concept)],
         examples=examples[:MOST_EXAMPLES],
     )
     try:
@@ -127,8 +128,8 @@ def wrong(owner: str, call: str) -> bool:
 def usable(found: Sequence[ProposedEdit], concept: Concept) -> tuple[DefinitionEdit, ...]:
     """The proposals that can be made, each once; what the owner turned down before is not offered again."""
     active = {clause.id: clause for clause in concept.definition.active}
-    texts = {(clause.role, _plain(clause.text)) for clause in active.values()}
-    declined = turned_down(concept)
+    texts = {(clause.role, plain(clause.text)) for clause in active.values()}
+    unwanted = Unwanted(concept)
     edits: dict[tuple[str, ...], DefinitionEdit] = {}
     for each, name in zip(found, clause_ids(concept, len(found)), strict=True):
         old = active.get(each.clause)
@@ -139,29 +140,39 @@ def usable(found: Sequence[ProposedEdit], concept: Concept) -> tuple[DefinitionE
         elif each.text and (each.role or old) and (each.kind == "add" or old):
             role = each.role or (old.role if old else "necessary")
             clause = Clause(id=name, role=role, text=each.text, state="agreed")
-            if (role, _plain(each.text)) not in texts:
+            if (role, plain(each.text)) not in texts:
                 replaces = old.id if each.kind == "reword" and old else None
                 edit = DefinitionEdit(kind=each.kind, clause=clause, replaces=replaces, why=each.why)
-        if edit is not None and _key(edit) not in declined:
+        if edit is not None and edit not in unwanted:
             edits.setdefault(_key(edit), edit)
     return tuple(edits.values())
 
 
-def turned_down(concept: Concept) -> set[tuple[str, ...]]:
-    """Edits that the owner did not want, and that have no new labels to speak for them.
+class Unwanted:
+    """Edits that are not to be offered: ask with `edit in Unwanted(concept)`.
 
     One that was declined is offered once more, after `FURTHER_LABELS` further labels, and then never again.
+    One against an answer that the owner stood by is never offered again, whatever its words.
     """
-    declined: dict[tuple[str, ...], list[str]] = {}
-    for decision in concept.decisions:
-        if decision.kind == "edit" and decision.edit and not decision.answer.startswith("accepted"):
-            declined.setdefault(_key(decision.edit), []).append(decision.at)
-    since = [label.at for label in concept.labels if label.split == "dev"]
-    return {
-        key
-        for key, times in declined.items()
-        if len(times) > 1 or sum(at > times[-1] for at in since) < FURTHER_LABELS
-    }
+
+    def __init__(self, concept: Concept) -> None:
+        self._concept = concept
+        self._stood_by = stood_by(concept)
+        declined: dict[tuple[str, ...], list[str]] = {}
+        for decision in concept.decisions:
+            if decision.kind == "edit" and decision.edit and not accepted(decision):
+                declined.setdefault(_key(decision.edit), []).append(decision.at)
+        since = [label.at for label in concept.labels if label.split == "dev"]
+        self._declined = {
+            key
+            for key, times in declined.items()
+            if len(times) > 1 or sum(at > times[-1] for at in since) < FURTHER_LABELS
+        }
+
+    def __contains__(self, edit: DefinitionEdit) -> bool:
+        if _key(edit) in self._declined:
+            return True
+        return bool(self._stood_by) and not self._stood_by.isdisjoint(against(edit, self._concept))
 
 
 async def weigh(edits: Sequence[DefinitionEdit], concept: Concept, context: DefineContext) -> list[Weighed]:
@@ -173,8 +184,8 @@ async def weigh(edits: Sequence[DefinitionEdit], concept: Concept, context: Defi
     new = {edit.clause.id: edit.clause for edit in tried if edit.kind in ("add", "reword")}.values()
     everything = Definition(clauses=(*definition.active, *new))
     found = clause_verdicts(await context.annotator.judge(files, everything))
-    declined = turned_down(concept)
-    return [weighed(edit, definition, labels, found) for edit in tried if _key(edit) not in declined]
+    unwanted = Unwanted(concept)
+    return [weighed(edit, definition, labels, found) for edit in tried if edit not in unwanted]
 
 
 def weighed(
@@ -210,10 +221,10 @@ def variants(edits: Sequence[DefinitionEdit], concept: Concept) -> list[Definiti
     help alone, and an edit that few labels spoke for can be undone once there are more.
     """
     active = concept.definition.active
-    texts = {(clause.role, _plain(clause.text)) for clause in active}
-    texts |= {(edit.clause.role, _plain(edit.clause.text)) for edit in edits}
+    texts = {(clause.role, plain(clause.text)) for clause in active}
+    texts |= {(edit.clause.role, plain(edit.clause.text)) for edit in edits}
     gone = {
-        (clause.role, _plain(clause.text)): clause
+        (clause.role, plain(clause.text)): clause
         for clause in concept.definition.clauses
         if clause.state == "dropped"
     }
@@ -287,8 +298,4 @@ def diff_lines(definition: Definition, edit: DefinitionEdit) -> tuple[str, ...]:
 def _key(edit: DefinitionEdit) -> tuple[str, ...]:
     if edit.kind == "drop":
         return ("drop", edit.clause.id)
-    return (edit.kind, edit.replaces or "", edit.clause.role, _plain(edit.clause.text))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split()).rstrip(".")
+    return (edit.kind, edit.replaces or "", edit.clause.role, plain(edit.clause.text))

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from fieldmark.agents.define.binding import REVISED
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.record import with_scope_answer
 from fieldmark.agents.define.state import Context, DefineState, OpenScope, Update, expected, new_turn, put
@@ -142,7 +143,7 @@ async def redrafted(
     if found is None:
         return concept, None, context.llm is None
     clauses = revised(concept, [(each.role, each.text) for each in found.clauses], agreed=True)
-    return _with_new_version(concept, version, clauses, "revised by an answer"), _open(found, concept), True
+    return _with_new_version(concept, version, clauses, REVISED), _open(found, concept), True
 
 
 def _with_new_version(concept: Concept, before: int, clauses: tuple[Clause, ...], why: str) -> Concept:

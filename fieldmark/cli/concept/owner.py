@@ -253,8 +253,10 @@ class TerminalOwner:
             self._say(f"  {line}", {"+": "green", "-": "red"}.get(line[:1], ""))
         if payload.edit.why:
             self._say(f"  Why: {payload.edit.why}")
+        for answer in payload.against:
+            self._say(f"  It goes against your answer: {answer} If you decline, that stands.", "yellow")
         if payload.f1_before is not None and payload.f1_after is not None:
-            self._say(f"  F1 on your labels: {payload.f1_before:.2f} → {payload.f1_after:.2f}")
+            self._say(f"  F1 on your labels: {_change(payload.f1_before, payload.f1_after)}")
         for flip in payload.flips:
             image = self._images.get(flip.image)
             where = image.path if image else flip.image[:12]
@@ -303,6 +305,13 @@ class TerminalOwner:
 
     def _say(self, text: str = "", style: str = "") -> None:
         self._console.say(text, style)
+
+
+def _change(before: float, after: float) -> str:
+    """Two scores with as many decimals as tell them apart, two to four."""
+    digits = next((n for n in (2, 3) if f"{before:.{n}f}" != f"{after:.{n}f}"), 4)
+    digits = digits if abs(after - before) >= 1e-4 else 2
+    return f"{before:.{digits}f} → {after:.{digits}f}"
 
 
 def _sure(right: float, labels: int) -> str:

@@ -258,6 +258,22 @@ def test_an_edit_is_called_better_only_where_f1_rises(
     assert ("better" in desk.text) is (fit == "better")
 
 
+def test_an_edit_against_an_answer_says_so_and_scores_are_told_apart(desk: Desk) -> None:
+    clause = Clause(id="c2", role="negative", text="A crest.")
+    offer = EditOffer(
+        turn="t",
+        edit=DefinitionEdit(kind="drop", clause=clause),
+        diff=("- negative: A crest.",),
+        flips=(),
+        f1_before=0.851,
+        f1_after=0.854,
+        against=("A crest? You said: never.",),
+    )
+    desk.type(offer, "n", "")
+    assert "It goes against your answer: A crest? You said: never." in desk.text
+    assert "0.851 → 0.854" in desk.text
+
+
 def test_how_sure_a_call_is_names_whose_word_it_is(desk: Desk) -> None:
     shown = reveal(desk.names)
     own, by_labels, unknown = (
