@@ -90,7 +90,9 @@ class DefinitionEdit(Record):
 class Decision(Record):
     """One thing the owner was asked and answered."""
 
-    kind: Literal["scope", "board", "edit", "rollback", "stop"]
+    kind: Literal["scope", "board", "edit", "rollback", "stop", "answer", "hand", "rename"]
+    """The last three happen outside of the conversation: an answer put right, clauses edited by hand,
+    another name."""
     question: str
     images: tuple[str, ...] = ()
     """Content hashes of the images that were shown."""

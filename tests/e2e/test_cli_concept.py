@@ -131,6 +131,49 @@ def test_versions_are_compared_and_gone_back_to(line: CommandLine, birds: Path, 
     assert line.invoke("concept", "rollback", "Hawks", 7).code == 2
 
 
+def test_clauses_and_answers_are_edited_by_hand(line: CommandLine, birds: Path, answers: Path) -> None:
+    new(line, birds)
+    line.invoke("concept", "chat", "Hawks", "--answers", answers, "--boards", 0)
+    shown = line.invoke("concept", "edit", "Hawks")
+    assert "c1  The bird has a hooked bill." in shown.out
+    assert "1  Must it be perched? it does not matter" in shown.out
+    done = line.invoke(
+        "concept", "edit", "Hawks", "--reword", "c1: The bird has a hooked, dark bill.", "--add",
+        "negative: The bird is tiny.", "--answer", "1: never", "--why", "after a walk", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert (done.json["version"], done.json["answers"][0]["answer"]) == (2, "never")
+    assert [clause["id"] for clause in done.json["definition"]["clauses"]] == ["c1", "c2", "c3"]
+    history = line.invoke("concept", "show", "Hawks", "--json").json["concept"]
+    assert [version["why"] for version in history["versions"]][-1] == "by hand: after a walk"
+    assert line.invoke("concept", "diff", "Hawks", 1, 2).out.startswith("- necessary")
+    wrong = line.invoke("concept", "edit", "Hawks", "--drop", "c9")
+    assert (wrong.code, "no clause 'c9'" in wrong.err) == (2, True)
+    assert line.invoke("concept", "edit", "Hawks", "--answer", "never").code == 2
+    talked = line.invoke("concept", "chat", "Hawks", "--answers", answers, "--boards", 1, "--more", "--json")
+    assert talked.json["version"] == 2, talked.err
+
+
+def test_concepts_are_listed_renamed_and_deleted(line: CommandLine, birds: Path) -> None:
+    assert "no concept yet" in line.invoke("concept", "list").out
+    new(line, birds)
+    listed = line.invoke("concept", "list")
+    assert "Hawks" in listed.out
+    assert "0 of 12" in listed.out
+    renamed = line.invoke("concept", "rename", "hawks", "birds of prey", "--json").json
+    assert renamed["concept"] == "birds of prey"
+    assert "drawn by the old name" in renamed["stale"][0]
+    (only,) = line.invoke("concept", "list", "--json").json["concepts"]
+    assert (only["name"], only["images"]) == ("birds of prey", 96)
+    unasked = line.invoke("concept", "delete", "birds of prey")
+    assert (unasked.code, "Give --yes" in unasked.err) == (2, True)
+    assert "Lost for good with 'birds of prey': 1 decision." in unasked.err
+    gone = line.invoke("concept", "delete", "birds of prey", "--yes", "--json")
+    assert (gone.code, gone.json["lost"]) == (0, ["1 decision"]), gone.err
+    assert line.invoke("concept", "list", "--json").json["concepts"] == []
+    assert len(list(birds.rglob("*.jpg"))) == 96
+
+
 def test_labels_outside_of_the_conversation(line: CommandLine, birds: Path, answers: Path) -> None:
     made = new(line, birds)
     done = line.invoke("concept", "label", "Hawks", "--blind", "--answers", answers, "--json")

@@ -1,5 +1,6 @@
 """From a name to an exported classifier and its predictions, as a script would go about it; offline."""
 
+import csv
 import json
 import os
 import shutil
@@ -126,6 +127,14 @@ def test_the_whole_path(line: CommandLine) -> None:
     assert [Path(skipped["path"]).name for skipped in found.json["skipped"]] == ["broken.jpg"]
     right = [("hawk" in p["image"]) == (p["label"] == "in") for p in found.json["predictions"]]
     assert (len(right), sum(right) > 90) == (96, True)
+    line.invoke("concept", "predict", "my hawks", "birds", "--only", "in", "--csv", "in.csv")
+    with (line.folder / "in.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image"] for row in rows] == [
+        each["image"] for each in found.json["predictions"] if each["label"] == "in"
+    ]
+    clause = found.json["predictions"][0]["clauses"][0]
+    assert all(0 <= float(row[f"{clause['role']}: {clause['text']}"]) <= 1 for row in rows)
     words = line.invoke("concept", "predict", "my hawks", "birds", "--only", "in").out.splitlines()
     assert len(words) == sum(p["label"] == "in" for p in found.json["predictions"])
     assert all(said.startswith("in   ") and "necessary" in said for said in words)

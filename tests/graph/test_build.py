@@ -11,11 +11,13 @@ from fieldmark.agents.build.measure import MEASUREMENT, measure
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
 from fieldmark.agents.build.sample import DebatedCall, Sample, examples_of, free_rows
+from fieldmark.app.concepts.builder import ConceptBuilder
+from fieldmark.app.concepts.tools import ConceptSetup
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import EndpointError, InputError, RunError
-from fieldmark.records import Clause, Costs, Definition, Label, Verdict
+from fieldmark.records import Clause, Costs, Decision, Definition, Label, Verdict
 from fieldmark.tools.annotate.vlm import Debate
-from fieldmark.tools.concepts.changes import MISREAD, dev_labels, with_labels, with_version
+from fieldmark.tools.concepts.changes import MISREAD, dev_labels, with_decision, with_labels, with_version
 from fieldmark.tools.concepts.heads import export as heads_export
 from fieldmark.tools.concepts.heads.choose import choose_head
 from fieldmark.tools.concepts.heads.export import load_head
@@ -122,6 +124,23 @@ async def test_what_the_owner_saw_misread_travels_with_the_classifier_and_is_not
     examples, _ = examples_of(Sample(drawn=(image,)), verdicts, {}, context, owner_weight=1.0)
     assert not examples.clauses[0, 0].isnan()
     assert examples.clauses[0, 1].isnan()
+
+
+async def test_an_export_has_the_instructions_of_all_that_was_said_since(tmp_path):
+    context, _ = setting(tmp_path)
+    await run_build(context)
+    said = Decision(kind="answer", question="A crest?", answer="only small ones", at="u")
+    context.folder.save(with_decision(context.concept, said))
+    builder = ConceptBuilder(folder=context.folder, setup=ConceptSetup(clip="x"), version=1)
+    builder.export(tmp_path / "out")
+    text = (tmp_path / "out" / "instructions.md").read_text()
+    assert "A crest? **only small ones**" in text
+    settled = "## Questions that were settled\n\n- A crest? **only small ones**\n\n"
+    earlier = (context.out / "instructions.md").read_text()
+    assert text.replace(settled, "") == earlier, "all else is as it was built"
+    (context.out / "described.json").unlink()
+    builder.export(tmp_path / "out")
+    assert (tmp_path / "out" / "instructions.md").read_text() == earlier
 
 
 async def test_without_onnx_the_model_card_says_how_to_add_it(tmp_path, monkeypatch):

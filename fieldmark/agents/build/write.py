@@ -1,5 +1,6 @@
 """Writes a built classifier down: head, ONNX model, instructions with pictures, model card, figures."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from fieldmark.tools.runs.folder import RunFolder, now
 
 BUILD = "build.json"
 INSTRUCTIONS = "instructions.md"
+DESCRIBED = "described.json"
+"""What is to be seen in labelled images, by content hash: an export writes its instructions anew with it."""
 CARD = "README.md"
 EXEMPLARS = "exemplars"
 EDGE = 384
@@ -54,6 +57,8 @@ def write_classifier(
         concept, context.definition, labels=labels, exemplars=pictures, described=described
     )
     RunFolder(out).write_text(INSTRUCTIONS, text)
+    seen = {image: described[image] for image in labels if image in described}
+    RunFolder(out).write_text(DESCRIBED, json.dumps(seen, ensure_ascii=False, indent=0))
     judged = sum(verdict.call in ("in", "out") for verdict in verdicts)
     result = BuildResult(
         concept=concept.name,

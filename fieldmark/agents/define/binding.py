@@ -7,6 +7,7 @@ against that answer is offered again, in whatever words.
 from collections.abc import Mapping
 
 from fieldmark.records import Concept, Decision, Definition, DefinitionEdit, Version
+from fieldmark.tools.concepts.changes import settled_answers
 
 REVISED = "revised by an answer"
 """Why a version was made that an answer led to."""
@@ -99,7 +100,10 @@ def _what_led_to(version: Version, concept: Concept) -> str:
     if version.why != REVISED:
         return ""
     earlier = [d for d in concept.decisions if d.kind == "scope" and d.answer.strip() and d.at <= version.at]
-    return f"{earlier[-1].question} You said: {earlier[-1].answer}." if earlier else ""
+    # An answer that was put right since binds nobody to what the former one brought.
+    if not earlier or settled_answers(concept)[earlier[-1].question] != earlier[-1].answer:
+        return ""
+    return f"{earlier[-1].question} You said: {earlier[-1].answer}."
 
 
 def _keys(definition: Definition) -> set[Key]:

@@ -259,7 +259,9 @@ def moved_on(state: DefineState, concept: Concept) -> bool:
     """Whether another version was put in force since the graph's last step."""
     if isinstance(state.payload, BlindBatch) or not state.version:
         return False
-    return bool(concept.decisions) and concept.decisions[-1].kind == "rollback"
+    # A new name or another answer puts no version in force.
+    last = next((d for d in reversed(concept.decisions) if d.kind not in ("rename", "answer")), None)
+    return last is not None and last.kind in ("rollback", "hand")
 
 
 def stopped_short(state: DefineState, context: DefineContext) -> bool:

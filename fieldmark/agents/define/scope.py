@@ -13,7 +13,7 @@ from fieldmark.prompts.scope import Scope, ask_scope
 from fieldmark.records import Clause, ClauseRole, Concept, Decision, Definition
 from fieldmark.records.conversation import ScopeQuestion
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.concepts.changes import with_version
+from fieldmark.tools.concepts.changes import settled_answers, with_version
 from fieldmark.tools.concepts.mining import distinct_rows, rows_apart
 from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.concepts.stratified_sample import STRATA, draw_stratified
@@ -181,7 +181,7 @@ def clause_ids(concept: Concept, count: int) -> list[str]:
 
 def answers(concept: Concept) -> list[tuple[str, str]]:
     """All questions about the concept so far, with the answers."""
-    return [(d.question, d.answer) for d in concept.decisions if d.kind == "scope"]
+    return list(settled_answers(concept).items())
 
 
 def images_for(question: OpenScope, concept: Concept, context: DefineContext) -> tuple[str, ...]:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.measure import check_before_look, measure, note_look, read_measurement
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
 from fieldmark.agents.build.sample import taught_labels
-from fieldmark.agents.build.write import read_built
+from fieldmark.agents.build.write import DESCRIBED, EXEMPLARS, read_built
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.concepts.export import ExportedClassifier, export_folder
 from fieldmark.app.concepts.named import open_folder
@@ -34,8 +34,10 @@ from fieldmark.records.building import BuildResult, Measurement
 from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clip import ClipAnnotator, Labelled
 from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.export import HeadConfig, add_onnx, read_config
+from fieldmark.tools.concepts.instructions import exemplar_hashes, instructions_of
 from fieldmark.tools.concepts.model_card import model_card
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.scripted import scripted_notes
@@ -244,11 +246,28 @@ class ConceptBuilder:
         target = Path(out).resolve()
         config = self._config(with_onnx=True)
         card = model_card(self.concept, config, built, self.measured, folder=target.name or "FOLDER")
-        return export_folder(self.out, target, card=card)
+        return export_folder(self.out, target, card=card, instructions=self._instructions())
 
     async def aexport(self, out: Path | str) -> ExportedClassifier:
         """See `export`; for a running event loop."""
         return await asyncio.to_thread(self.export, out)
+
+    def _instructions(self) -> str | None:
+        """The labelling instructions by what the owner has said up to now; None where the build's must do."""
+        try:
+            described = TypeAdapter(dict[str, str]).validate_json(read_bytes(self.out / DESCRIBED))
+        except (OSError, ValidationError):
+            return None
+        concept = self.concept
+        labels = dev_labels(concept)
+        names = {image: f"{EXEMPLARS}/{image[:16]}.jpg" for image in exemplar_hashes(labels)}
+        return instructions_of(
+            concept,
+            concept.versions[self.version - 1].definition,
+            labels=labels,
+            exemplars={image: name for image, name in names.items() if (self.out / name).is_file()},
+            described=described,
+        )
 
     def _config(self, *, with_onnx: bool = False) -> HeadConfig:
         try:

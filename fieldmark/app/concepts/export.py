@@ -35,7 +35,9 @@ class ExportedClassifier:
     files: dict[str, str]
 
 
-def export_folder(source: Path, out: Path, *, card: str) -> ExportedClassifier:
+def export_folder(
+    source: Path, out: Path, *, card: str, instructions: str | None = None
+) -> ExportedClassifier:
     """Copy head, ONNX model (if there), configuration, instructions and their pictures; write the model card.
 
     A new folder appears whole or not at all. In one that holds an export of the same concept the
@@ -45,6 +47,7 @@ def export_folder(source: Path, out: Path, *, card: str) -> ExportedClassifier:
         source: The folder of a build.
         out: A folder that is not there, is empty, or holds an export of the same concept.
         card: The model card.
+        instructions: The labelling instructions; those of the build where not given.
 
     Raises:
         RunError: A file of the build is missing or damaged.
@@ -52,6 +55,8 @@ def export_folder(source: Path, out: Path, *, card: str) -> ExportedClassifier:
     """
     contents, config = _contents(source)
     contents[CARD] = card.encode("utf-8")
+    if instructions is not None:
+        contents[INSTRUCTIONS] = instructions.encode("utf-8")
     _refuse_what_is_else(out, source, config)
 
     def leftovers(folder: Path) -> list[Path]:

@@ -24,7 +24,12 @@ def open_folder(name: str, *, home: Path | None = None) -> ConceptFolder:
         folder = ConceptFolder(root / slug_of(name))
         if folder.exists:
             return folder
-    known = list(filter(None, map(_name_of, concept_folders(root))))
+    folders = {folder: _name_of(folder) for folder in concept_folders(root)}
+    for folder, own in folders.items():
+        # A process that ended while it renamed one leaves the folder with one name, the record with another.
+        if own and slug_of(own) == slug_of(name):
+            return folder
+    known = list(filter(None, folders.values()))
     raise InputError(
         f"There is no concept {name!r}.",
         hint=f"{close_to(name, known)}There are: {', '.join(known[:8])}."

@@ -2,7 +2,19 @@
 
 import typer
 
-from fieldmark.cli.concept import build, chat, evaluate, export, label, new, predict, show, simulate
+from fieldmark.cli.concept import (
+    build,
+    chat,
+    edit,
+    evaluate,
+    export,
+    label,
+    manage,
+    new,
+    predict,
+    show,
+    simulate,
+)
 
 
 def commands() -> typer.Typer:
@@ -22,5 +34,9 @@ def commands() -> typer.Typer:
     group.command()(show.show)
     group.command()(show.diff)
     group.command()(show.rollback)
+    group.command()(edit.edit)
+    group.command("list")(manage.list_)
+    group.command()(manage.rename)
+    group.command()(manage.delete)
     group.command()(simulate.simulate)
     return group

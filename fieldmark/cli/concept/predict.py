@@ -22,6 +22,7 @@ def predict(
     ] = None,
     device: Annotated[str | None, option("auto, cpu, cuda or mps. Else FIELDMARK_DEVICE.")] = None,
     only: Annotated[str | None, option('Show those alone that are "in", or "out".')] = None,
+    csv: Annotated[Path | None, option("Write a table to this file, too, with a column a clause.")] = None,
     json: Json = False,
 ) -> None:
     """Say of each image whether it is in a concept or out, how likely, and which clause says most.
@@ -34,6 +35,10 @@ def predict(
         raise InputError(f"--only cannot be {only!r}.", hint='It is "in" or "out".')
     found = judged(export, paths, clip=clip, device=device)
     kept = tuple(each for each in found.predictions if only in (None, each.label))
+    if csv is not None:
+        from fieldmark.tools.concepts.predictions_csv import write_concept_csv
+
+        write_concept_csv(csv, kept, found.skipped if only is None else ())
     if json:
         shown = found.model_copy(update={"predictions": kept})
         print_json(shown.model_dump(mode="json", by_alias=True))

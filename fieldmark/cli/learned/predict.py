@@ -62,9 +62,10 @@ def predict(
 
 def _show(found: "ClassPredictions", *, csv: Path | None, json: bool) -> None:
     if csv is not None:
+        from fieldmark.tools.runs.csv_table import write_csv
         from fieldmark.tools.runs.predictions_csv import predictions_csv
 
-        _write(csv, predictions_csv(found.predictions))
+        write_csv(csv, predictions_csv(found.predictions))
     if json:
         print_json(found)
     else:
@@ -90,13 +91,9 @@ def _in_words(prediction: "Prediction") -> str:
 
 def _show_concept(found: "ConceptPredictions", *, csv: Path | None, json: bool) -> None:
     if csv is not None:
-        from fieldmark.tools.runs.csv_table import csv_text
+        from fieldmark.tools.concepts.predictions_csv import write_concept_csv
 
-        rows = [
-            [each.image, each.label, f"{each.probability:.6f}", each.decided_by and each.decided_by.text]
-            for each in found.predictions
-        ]
-        _write(csv, csv_text(["image", "label", "probability", "clause"], rows))
+        write_concept_csv(csv, found.predictions, found.skipped)
     if json:
         print_json(found)
     else:
@@ -104,13 +101,3 @@ def _show_concept(found: "ConceptPredictions", *, csv: Path | None, json: bool) 
         for each in found.predictions:
             console.say(concepts.in_words(each))
     concepts.summarise(found)
-
-
-def _write(path: Path, text: str) -> None:
-    from fieldmark.cache.folders import write_whole
-    from fieldmark.errors import InputError
-
-    try:
-        write_whole(path, (text.encode("utf-8", "replace"),))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.", hint="Give another file.") from error

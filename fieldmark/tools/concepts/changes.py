@@ -112,6 +112,11 @@ def blind_labels(concept: Concept) -> dict[str, Label]:
     return latest_labels([label for label in concept.labels if label.split == "blind"])
 
 
+def settled_answers(concept: Concept) -> dict[str, str]:
+    """Question → the answer that counts, the last one, in the order asked; some were put right by hand."""
+    return {d.question: d.answer for d in concept.decisions if d.kind in ("scope", "answer")}
+
+
 def misread_images(concept: Concept) -> dict[str, tuple[Label, ...]]:
     """Clause id → labels of the images in which the annotator misread it, by the owner's word.
 

@@ -165,4 +165,8 @@ def concept_folders(root: Path) -> list[ConceptFolder]:
     """The concepts under a folder, by name of their folders."""
     if not root.is_dir():
         return []
-    return [ConceptFolder(path) for path in sorted(root.iterdir()) if (path / RECORD).is_file()]
+    return [
+        ConceptFolder(path)
+        for path in sorted(root.iterdir())
+        if (path / RECORD).is_file() and not path.name.startswith(".")
+    ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from fieldmark.records import Clause, ClauseRole, Concept, Definition, Label
-from fieldmark.tools.concepts.changes import MISREAD, misread_images
+from fieldmark.tools.concepts.changes import MISREAD, misread_images, settled_answers
 
 _RULES: tuple[tuple[ClauseRole, str, str], ...] = (
     ("necessary", "What must hold", "An image is in only if all of these hold:"),
@@ -68,10 +68,10 @@ def _sections(definition: Definition) -> list[tuple[str, str, tuple[Clause, ...]
 
 
 def _answers(concept: Concept) -> list[str]:
-    asked = [d for d in concept.decisions if d.kind == "scope" and d.answer.strip()]
+    asked = {question: answer for question, answer in settled_answers(concept).items() if answer.strip()}
     if not asked:
         return []
-    rows = [f"- {_line(d.question)} **{_line(d.answer)}**" for d in asked]
+    rows = [f"- {_line(question)} **{_line(answer)}**" for question, answer in asked.items()]
     return ["## Questions that were settled", "", *rows, ""]
 
 

@@ -4,6 +4,10 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from fieldmark.cache.folders import write_whole
+from fieldmark.errors import InputError
 
 _FORMULA = re.compile(r"\s*[=+\-@]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -23,6 +27,18 @@ def csv_text(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     table.writerow(map(_plain, head))
     table.writerows(map(_plain, row) for row in rows)
     return text.getvalue()
+
+
+def write_csv(path: Path, text: str) -> None:
+    """Write a table that `csv_text` made.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    try:
+        write_whole(path, (text.encode("utf-8", "replace"),))
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.", hint="Give another file.") from error
 
 
 def as_cell(text: str) -> str:

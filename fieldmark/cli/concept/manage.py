@@ -1,0 +1,100 @@
+"""`fieldmark concept list`, `rename` and `delete`: the concepts on this machine."""
+
+from typing import Annotated
+
+import typer
+
+from fieldmark.cli.concept.chat import Name
+from fieldmark.cli.run_options import Json
+from fieldmark.cli.terminal import amount, ask, errors, print_json, row, table, words
+
+
+def list_(json: Json = False) -> None:
+    """List the concepts on this machine: labels, versions, classifiers, and how far each conversation is."""
+    from fieldmark.app.concepts.catalogue import list_concepts
+
+    found = list_concepts()
+    if json:
+        concepts = [each.model_dump(mode="json") for each in found]
+        print_json({"schema": "fieldmark.concept-list/1", "concepts": concepts})
+        return
+    console = words(json=False)
+    if not found:
+        console.say("There is no concept yet. Make one: fieldmark concept new NAME --pool photos/")
+        return
+    made = table(
+        "concept", "images", "labels", "blind test", "version", "clauses", "classifier", "conversation",
+        "changed", words=("concept", "classifier", "conversation", "changed"),
+    )  # fmt: skip
+    for each in found:
+        if each.damage:
+            row(made, each.name, *["–"] * 6, "cannot be read", "–")
+            continue
+        built = f"version {each.built[-1]}" if each.built else "–"
+        measured = " (measured)" if each.built and each.built[-1] in each.measured else ""
+        begun = "under way" if each.decisions or each.labels else "not begun"
+        row(
+            made,
+            each.name,
+            f"{each.images:,}",
+            f"{each.labels:,}",
+            f"{each.blind_labels:,} of {each.blind:,}",
+            each.version or "–",
+            each.clauses,
+            built + measured,
+            "over" if each.stop_reason else begun,
+            each.changed[:16].replace("T", " ") or "–",
+        )
+    console.print(made)
+    for each in found:
+        if each.damage:
+            errors().say(f"warning: {each.damage}", "yellow")
+
+
+def rename(
+    name: Name,
+    to: Annotated[str, typer.Argument(help="Its new name.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Give a concept another name. All that was said stays; the old name is noted in its history."""
+    from fieldmark.app.concepts.catalogue import rename_concept
+
+    renamed, stale = rename_concept(name, to)
+    if json:
+        print_json(
+            {
+                "schema": "fieldmark.concept-rename/1",
+                "concept": renamed.name,
+                "folder": renamed.folder,
+                "stale": stale,
+            }
+        )
+        return
+    console = words(json=False)
+    console.say(f"It is called {renamed.name!r} from now on. In {renamed.folder}")
+    for told in stale:
+        console.say(told)
+
+
+def delete(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    json: Json = False,
+) -> None:
+    """Delete a concept for good. Says what is lost, and asks; the images of its pool stay where they are."""
+    from fieldmark.app.concepts.catalogue import delete_concept, summary_of
+    from fieldmark.app.concepts.named import open_folder
+
+    summary = summary_of(open_folder(name))
+    console = errors()
+    lost = ", ".join(summary.holds) or "nothing that was said"
+    console.say(f"Lost for good with {summary.name!r}: {lost}.", "bold")
+    console.say("The images of its pool, exported folders and answers of models stay.")
+    if not yes:
+        ask(f"Delete {summary.name!r}?", option="--yes")
+    deleted = delete_concept(name)
+    if json:
+        print_json(
+            {"schema": "fieldmark.concept-delete/1", "concept": deleted.name, "lost": list(deleted.holds)}
+        )
+    words(json=json).say(f"{deleted.name!r} is deleted: {amount(deleted.labels, 'label')} with it.")
