@@ -27,7 +27,7 @@ from fieldmark.records import (
 from fieldmark.tools.books.wording import descriptor_text
 from fieldmark.tools.runs.labels import write_ask
 from fieldmark.tools.scoring.branches import smallest_branch
-from fieldmark.tools.scoring.candidates import class_probabilities, lowered_to
+from fieldmark.tools.scoring.candidates import class_probabilities, with_confidence
 from fieldmark.tools.scoring.contributions import Explanation, explain_labels
 from fieldmark.tools.scoring.evidence.explain import explain
 from fieldmark.tools.scoring.evidence.labels import CANNOT_TELL
@@ -92,7 +92,7 @@ def shares_of(outcome: RunOutcome, context: ResolveContext) -> Tensor:
     """
     if context.rule == "evidence":
         evidence = weighed(outcome.notebook, context).evidence
-        return lowered_to(evidence.log_p.exp(), evidence.confidence)
+        return with_confidence(evidence.log_p.exp(), evidence.confidence)
     return class_probabilities(outcome.scores[: len(context.usable)], outcome.temperature)
 
 
@@ -190,7 +190,7 @@ def _fit_of(row: int, found: WeighedEvidence, left: int, *, risk: float) -> dict
     ignorance = float(found.unlisted[row])
     return {
         "fit": float(found.fit[row]),
-        "confusion": max(0.0, 1 - float(found.evidence.log_p[row].max().exp())),
+        "confusion": max(0.0, 1 - float(found.evidence.confidence[row])),
         "ignorance": ignorance,
         "why_open": None if left < 2 else "ignorant" if ignorance >= risk else "confused",
     }

@@ -21,7 +21,8 @@ def classes_left(
     """Leave one class where it is sure, none where no class fits, and two or more elsewhere.
 
     A class that neither its name nor an answer describes could be the true one of any image that only votes
-    describe: such images stay open until its row of the table is filled.
+    describe: such images stay open until its row of the table is filled. An image is sure where the chance
+    that its label is wrong, or that it is of no listed class, is within the risk.
 
     Args:
         found: What names and votes say.
@@ -37,8 +38,8 @@ def classes_left(
     known = evidence.names.known >= HALF_KNOWN
     unheard = ~known if undescribed is None else ~known & undescribed
     heard = known[best[:, 0]] if unheard.any() else torch.ones(len(kept), dtype=torch.bool)
-    fitting = found.unlisted < options.risk if options.reject else torch.ones_like(heard)
-    sure = (evidence.confidence > 1 - options.risk) & heard & fitting
+    listed = 1 - found.unlisted if options.reject else torch.ones_like(found.unlisted)
+    sure = (evidence.confidence * listed > 1 - options.risk) & heard
     rejected = (found.fit < cut(options.reject)) & heard
     none = torch.zeros_like(kept)
     several = kept | unheard | none.scatter(1, best, True)

@@ -197,20 +197,25 @@ def class_probabilities(scores: Tensor, temperature: float, *, within: Tensor | 
     return scaled.softmax(dim=1).nan_to_num(0.0)
 
 
-def lowered_to(probabilities: Tensor, confidence: Tensor) -> Tensor:
-    """Probabilities whose best is the confidence, in the same order; what is taken off is spread evenly.
+def with_confidence(probabilities: Tensor, confidence: Tensor) -> Tensor:
+    """Probabilities whose best is the confidence, in the same order.
+
+    What is taken off the best is spread evenly; what is added comes off the others in proportion.
 
     Args:
         probabilities: Of each class [N, C], rows summing to 1.
-        confidence: At most the best of each row [N].
+        confidence: Of the best of each row [N]; below 1/C it counts as 1/C.
 
     Returns:
         [N, C] float32, rows summing to 1.
     """
     classes = probabilities.shape[1]
-    best = probabilities.max(1).values
+    best, label = probabilities.max(1)
     evenly = ((best - confidence) / (best - 1 / classes).clamp(min=1e-9)).clamp(0, 1)[:, None]
-    return probabilities * (1 - evenly) + evenly / classes
+    lowered = probabilities * (1 - evenly) + evenly / classes
+    raised = probabilities * ((1 - confidence) / (1 - best).clamp(min=1e-9))[:, None]
+    raised = raised.scatter(1, label[:, None], confidence[:, None])
+    return torch.where((confidence > best)[:, None], raised, lowered)
 
 
 _SPREAD_IMAGES = 500

@@ -4,17 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from fieldmark.tools.scoring.evidence.groups import Groups, grouped
 from fieldmark.tools.scoring.evidence.likeness import Likeness
 from fieldmark.tools.scoring.evidence.names import NameEvidence, NameView, name_evidence
+from fieldmark.tools.scoring.evidence.sureness import crowding, sureness
 from fieldmark.tools.scoring.evidence.votes import scale_for, votes_accuracy
 
 OWN_IMAGES = 20 / 3
 """An image's own evidence counts as much as that of so many others of its group: a quarter among twenty."""
-SHARED_MISTAKE = 0.15
-"""Times (1 - accuracy of the votes): chance that several votes on a class are wrong together."""
 MOST_SHARPENING = 3.0
 """The most that averaging over a group may add to its evidence, before the root is taken."""
 
@@ -93,12 +93,14 @@ class Evidence:
 
     @cached_property
     def confidence(self) -> Tensor:
-        """Probability of the likeliest class [N] float32, lower for classes that votes alone describe."""
+        """How sure the likeliest class is [N] float32; see `sureness`. A labelled image's is its label's."""
         top, label = self.log_p.exp().max(1)
-        by_votes_alone = (1 - (self.votes_accuracy or 0.0)) * (1 - self.names.known[label])
+        by_votes = 1 - self.names.known[label]
         if self.told is not None:
-            by_votes_alone = by_votes_alone * (1 - self.told.sum(1))
-        return top * (1 - SHARED_MISTAKE * by_votes_alone)
+            by_votes = by_votes * (1 - self.told.sum(1))
+        crowded = crowding(self.groups.shares.sum(0), self.names.known)
+        sure = sureness(top, label, by_votes=by_votes, crowded=crowded, votes_accuracy=self.votes_accuracy)
+        return sure if self.told is None else torch.where(self.told.sum(1) > 0, top, sure)
 
 
 def combine(

@@ -12,7 +12,7 @@ from fieldmark.tools.scoring.candidates import (
     RegularisedConformal,
     TopK,
     class_probabilities,
-    lowered_to,
+    with_confidence,
     spread_temperature,
 )
 
@@ -156,7 +156,13 @@ def test_temperature_ignores_classes_out_of_the_running():
 
 def test_what_is_taken_off_the_best_is_spread_and_the_order_stays() -> None:
     given = torch.tensor([[0.9, 0.06, 0.04], [0.4, 0.39, 0.21]])
-    found = lowered_to(given, torch.tensor([0.8, 0.36]))
+    found = with_confidence(given, torch.tensor([0.8, 0.36]))
     assert torch.allclose(found.max(1).values, torch.tensor([0.8, 0.36]))
     assert torch.allclose(found.sum(1), torch.ones(2))
     assert torch.equal(found.argsort(1), given.argsort(1))
+
+
+def test_what_is_added_to_the_best_comes_off_the_others_in_proportion() -> None:
+    given = torch.tensor([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]])
+    found = with_confidence(given, torch.tensor([0.9, 1.0]))
+    assert torch.allclose(found, torch.tensor([[0.9, 0.06, 0.04], [1.0, 0.0, 0.0]]))
