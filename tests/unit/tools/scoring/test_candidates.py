@@ -12,8 +12,8 @@ from fieldmark.tools.scoring.candidates import (
     RegularisedConformal,
     TopK,
     class_probabilities,
-    with_confidence,
     spread_temperature,
+    with_confidence,
 )
 
 RULES = [
