@@ -25,6 +25,14 @@ RUNGS = {
 """What each rung of the ladder is, in words."""
 
 
+EVERY_S = 10.0
+"""Seconds between two lines with counts where there is no terminal."""
+LEAST_LEFT_S = 10.0
+"""What takes less than this is soon over: no time is named."""
+LEAST_SEEN_S = 3.0
+"""Seconds of a stage before its speed says anything."""
+
+
 class TerminalProgress:
     """Takes a run's events, as its `progress`.
 
@@ -34,7 +42,7 @@ class TerminalProgress:
         classes: How many classes there are, where known: the number of first questions.
     """
 
-    def __init__(self, start: str) -> None:
+    def __init__(self, start: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         from fieldmark.tools.runs import events  # not at the top: `--help` needs no pydantic
 
         self.run: Path | None = None
@@ -46,6 +54,10 @@ class TerminalProgress:
         self._stage = ""
         self._done = 0
         self._of: int | None = None
+        self._clock = clock
+        self._said = clock()
+        self._first: tuple[float, int] | None = None
+        """When the stage's first step was done, and how many there were then: cached ones come at once."""
         self._since = 0.0
         self._bar: Bar | None = None
         self._task: Any = None
@@ -116,24 +128,46 @@ class TerminalProgress:
             of: How many steps it takes, where known.
             line: Whether it is worth a line where there is no terminal.
         """
+        self._of = of
         if words != self._stage:
-            self._stage, self._done = words, 0
+            self._stage, self._done, self._first, self._said = words, 0, None, self._clock()
             if line and self._bar is None:
                 self._console.say(f"{words} …")
-        self._of = of
-        self._draw()
+            self._draw()
 
     def line(self, words: str) -> None:
         """Say something that stays on the screen."""
         self._console.say(words)
 
     def _draw(self) -> None:
-        if self._bar is None:
-            return
         count = f": {self._done:,}" + (f" of {self._of:,}" if self._of else "") if self._done else ""
+        count += f", {left}" if (left := self._left()) else ""
+        if self._bar is None:
+            if self._done:
+                self._now_and_then(f"{self._stage}{count}")
+            return
         # Another total starts the bar anew; None lets it pulse.
         self._bar.update(self._task, description=f"{self._stage}{count}", completed=self._done)
         self._bar.tasks[0].total = self._of
+
+    def _now_and_then(self, words: str) -> None:
+        """Say a line where there is no terminal, but not more often than every `EVERY_S` seconds."""
+        if self._clock() - self._said >= EVERY_S:
+            self._said = self._clock()
+            self.line(words)
+
+    def _left(self) -> str:
+        """How long the stage still takes, in words; empty where that is short or not known."""
+        if not self._done or not self._of:
+            return ""
+        now = self._clock()
+        if self._first is None or self._done < self._first[1]:
+            self._first = now, self._done
+        began, at = self._first
+        if now - began < LEAST_SEEN_S or self._done <= at:
+            return ""
+        seconds = (self._of - self._done) * (now - began) / (self._done - at)
+        return f"about {in_time(seconds)} left" if seconds >= LEAST_LEFT_S else ""
 
     @property
     def _loud(self) -> bool:
@@ -210,21 +244,18 @@ class TerminalProgress:
     def _on_generation(self, event: "events.GenerationScored") -> None:
         stages = {"templates": "Searching templates", "sampling": "Choosing a start", "classes": "Searching"}
         words = stages.get(event.stage, "Searching")
-        now = time.perf_counter()
+        now = self._clock()
         rate = event.scored / max(1e-9, now - self._since) if self._since else 0.0
         self._since = now
         self.stage(words, line=words != self._stage.split(",")[0])
+        said = (
+            f"{words}: generation {event.number:,}, best fitness {event.fitness:.2f}, "
+            f"{event.candidates:,} candidates ({rate:,.0f}/s), {event.texts:,} texts encoded"
+        )
         if self._bar is not None:
-            said = (
-                f"{words}: generation {event.number:,}, best fitness {event.fitness:.2f}, "
-                f"{event.candidates:,} candidates ({rate:,.0f}/s), {event.texts:,} texts encoded"
-            )
             self._bar.update(self._task, description=said)
-        elif event.number % 25 == 0:
-            self.line(
-                f"Generation {event.number:,}: best fitness {event.fitness:.2f}, "
-                f"{event.candidates:,} candidates, {event.texts:,} texts encoded"
-            )
+        else:
+            self._now_and_then(said)
 
     def _on_fold(self, event: "events.FoldSearchStarted") -> None:
         self.stage(f"Fold {event.number} of {event.of}", of=event.searches)
@@ -261,3 +292,11 @@ class TerminalProgress:
 
     def _on_table(self, event: "events.TableStarted") -> None:
         self.stage("Putting the table together")
+
+
+def in_time(seconds: float) -> str:
+    """A time in words: "40 s", "12 min", "3 h 20 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -16,7 +16,14 @@ from fieldmark.records import Verdict
 from fieldmark.tools.annotate.clause_prompts import captions_of
 from fieldmark.tools.concepts.heads.choose import RECIPES, Fitted, choose_head
 from fieldmark.tools.concepts.heads.train import Examples, HeadRecipe
-from fieldmark.tools.runs.events import DebatesStarted, ImagesDebated, SampleGrown
+from fieldmark.tools.runs.events import (
+    ClassifierWriting,
+    DebatesStarted,
+    FittingPurpose,
+    HeadsFitted,
+    ImagesDebated,
+    SampleGrown,
+)
 from fieldmark.tools.statistics.one_standard_error import choose_simplest
 
 DISAGREES = 0.5
@@ -50,7 +57,7 @@ async def look_where_unsure(state: BuildState, runtime: Context) -> Update:
     """Fit the simplest head and add images that it is unsure about."""
     context = runtime.context
     sample = read_sample(state, context)
-    fitted = fitted_head(state, context, recipes=RECIPES[:1])
+    fitted = fitted_head(state, context, purpose="unsure", recipes=RECIPES[:1])
     share = context.options.active / max(1, context.options.rounds)
     count = round(share * min(context.options.annotate, len(context.pool)))
     more = next_sample(sample, fitted.head, count, context)
@@ -63,7 +70,9 @@ async def debate(state: BuildState, runtime: Context) -> Update:
     context = runtime.context
     if context.debater is None or not context.options.debates:
         return {"settled": context.arrays.put_json({})}
-    disputed = disagreements(fitted_head(state, context), read_verdicts(state, context), context)
+    disputed = disagreements(
+        fitted_head(state, context, purpose="disputed"), read_verdicts(state, context), context
+    )
     context.progress(DebatesStarted(images=len(disputed)))
     concept = context.concept
 
@@ -86,13 +95,14 @@ async def debate(state: BuildState, runtime: Context) -> Update:
 async def fit(state: BuildState, runtime: Context) -> Update:
     """Choose among heads, calibrate, and write the classifier."""
     context = runtime.context
-    fitted, verdicts = fitted_head(state, context), read_verdicts(state, context)
+    fitted, verdicts = fitted_head(state, context, purpose="final"), read_verdicts(state, context)
     by_hash = {verdict.image: verdict for verdict in verdicts}
     overturned = sum(
         by_hash[image].call != decided.call
         for image, decided in read_settled(state, context).items()
         if image in by_hash
     )
+    context.progress(ClassifierWriting())
     write_classifier(
         fitted,
         sample=read_sample(state, context),
@@ -125,7 +135,11 @@ def read_settled(state: BuildState, context: BuildContext) -> dict[str, DebatedC
 
 
 def fitted_head(
-    state: BuildState, context: BuildContext, *, recipes: Sequence[HeadRecipe] = RECIPES
+    state: BuildState,
+    context: BuildContext,
+    *,
+    purpose: FittingPurpose,
+    recipes: Sequence[HeadRecipe] = RECIPES,
 ) -> Fitted:
     """A head fitted to all that is known now: the same whenever and by whichever process it is asked for."""
     concept = context.concept
@@ -133,6 +147,9 @@ def fitted_head(
     sample, verdicts = read_sample(state, context), read_verdicts(state, context)
     texts = context.encoder.encode_texts(captions_of(concept.name, context.definition))
     costs = concept.costs
+
+    def tell(done: int, of: int) -> None:
+        context.progress(HeadsFitted(done=done, of=of, purpose=purpose))
 
     def fitted(weight: float, among: Sequence[HeadRecipe]) -> tuple[Fitted, Examples, Tensor]:
         examples, labelled = examples_of(sample, verdicts, settled, context, owner_weight=weight)
@@ -144,6 +161,7 @@ def fitted_head(
             costs=None if costs.false_positive == costs.false_negative else costs,
             recipes=among,
             seed=context.options.seed,
+            progress=tell,
         )
         return found, examples, labelled
 

@@ -1,5 +1,7 @@
 """Shows what a conversation or a build is doing while nobody is asked; keeps quiet while somebody types."""
 
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fieldmark.cli.progress import TerminalProgress
@@ -9,14 +11,20 @@ from fieldmark.cli.terminal import amount, one_line
 if TYPE_CHECKING:
     from fieldmark.tools.runs import events
 
+FITTING: Mapping[str, str] = {
+    "unsure": "Fitting heads, to see where they are unsure",
+    "disputed": "Fitting heads, to find what to argue about",
+    "final": "Fitting the heads that compete",
+}
+
 
 class Telling(TerminalProgress):
     """Takes the events of a conversation or a build, as its `progress`."""
 
-    def __init__(self, start: str) -> None:
+    def __init__(self, start: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         from fieldmark.tools.runs import events  # not at the top: `--help` needs no pydantic
 
-        super().__init__(start)
+        super().__init__(start, clock=clock)
         self._handlers |= {
             events.PoolImagesMissing: self._on_gone,
             events.ClausesDrafted: self._on_drafted,
@@ -24,6 +32,8 @@ class Telling(TerminalProgress):
             events.ImagesJudged: self._on_judging,
             events.VerdictsDoubted: self._on_doubting,
             events.SampleGrown: self._on_active,
+            events.HeadsFitted: self._on_fitted,
+            events.ClassifierWriting: self._on_writing,
             events.DebatesStarted: self._on_debating,
             events.ImagesDebated: self._on_debated,
             events.EditsProposed: self._on_refined,
@@ -72,6 +82,13 @@ class Telling(TerminalProgress):
 
     def _on_active(self, event: "events.SampleGrown") -> None:
         self.line(f"Round {event.round}: {amount(event.images, 'image')} more, where it is unsure.")
+
+    def _on_fitted(self, event: "events.HeadsFitted") -> None:
+        self.stage(FITTING[event.purpose], of=event.of)
+        self._on_step(event)
+
+    def _on_writing(self, event: "events.ClassifierWriting") -> None:
+        self.stage("Writing the classifier")
 
     def _on_debating(self, event: "events.DebatesStarted") -> None:
         if event.images:

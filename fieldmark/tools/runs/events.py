@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from fieldmark.records import Record, Usage
 from fieldmark.records.annotation import Call
@@ -328,6 +328,20 @@ class SampleGrown(Logged):
 
     round: int
     images: int
+
+
+FittingPurpose = Literal["unsure", "disputed", "final"]
+"""What heads are fitted for: to see where they are unsure, to find what to argue about, or to be kept."""
+
+
+class HeadsFitted(Step):
+    """One more of the heads that compete is fitted."""
+
+    purpose: FittingPurpose
+
+
+class ClassifierWriting(Event):
+    """The classifier is fitted; its files are being written."""
 
 
 class DebatesStarted(Logged):

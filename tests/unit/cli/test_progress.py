@@ -2,15 +2,21 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.concept.progress import Telling
+from fieldmark.cli.progress import TerminalProgress, in_time
 from fieldmark.cli.terminal import PlainConsole
 from fieldmark.tools.runs.events import (
+    ClassifierWriting,
     EncodingStarted,
     Event,
     FoldSearchStarted,
+    GenerationScored,
+    HeadsFitted,
+    ImagesEncoded,
     PicturesDrawn,
     QuestionAnswered,
     RobustnessStarted,
@@ -102,3 +108,87 @@ def test_a_terminal_gets_a_bar_with_counts_that_is_gone_at_the_end(monkeypatch: 
     assert "First look: 3 resolved, 5 open" in shown
     assert shown.endswith("\x1b[2K")  # the last line is wiped
     progress.stop()
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_off_a_terminal_long_stages_say_how_far_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with TerminalProgress("Loading", clock=clock) as progress:
+        for done in range(1, 31):
+            clock.now += 1
+            progress(PicturesDrawn(done=done, of=300))
+        progress(EncodingStarted(images=500, texts=2))
+        for done in range(1, 12):
+            clock.now += 2
+            progress(ImagesEncoded(done=400 + done, of=500))
+        progress(GenerationScored(**generation(1)))
+        for number in range(2, 14):
+            clock.now += 1
+            progress(GenerationScored(**generation(number)))
+    assert capsys.readouterr().err.splitlines() == [
+        "Drawing pictures …",
+        "Drawing pictures: 11 of 300, about 5 min left",
+        "Drawing pictures: 21 of 300, about 5 min left",
+        "Encoding 500 images and 2 texts …",
+        # What was cached came at once, and says nothing about the speed.
+        "Encoding 500 images and 2 texts: 405 of 500, about 3 min left",
+        "Encoding 500 images and 2 texts: 410 of 500, about 3 min left",
+        "Searching …",
+        "Searching: generation 11, best fitness 1.00, 110 candidates (10/s), 5 texts encoded",
+    ]
+
+
+def generation(number: int) -> dict[str, Any]:
+    return {
+        "stage": "classes", "number": number, "fitness": 1.0, "candidates": 10 * number, "scored": 10,
+        "texts": 5,
+    }  # fmt: skip
+
+
+def test_a_build_says_what_it_fits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with Telling("Loading", clock=clock) as progress:
+        for purpose in ("unsure", "disputed", "final"):
+            for done in (1, 2, 3):
+                clock.now += 6
+                progress(HeadsFitted(done=done, of=17, purpose=purpose))
+        progress(ClassifierWriting())
+    assert capsys.readouterr().err.splitlines() == [
+        "Fitting heads, to see where they are unsure …",
+        "Fitting heads, to see where they are unsure: 3 of 17, about 84 s left",
+        "Fitting heads, to find what to argue about …",
+        "Fitting heads, to find what to argue about: 3 of 17, about 84 s left",
+        "Fitting the heads that compete …",
+        "Fitting the heads that compete: 3 of 17, about 84 s left",
+        "Writing the classifier …",
+    ]
+
+
+def test_a_bar_says_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, clock = io.StringIO(), Clock()
+    console = PlainConsole(file=screen, force_terminal=True, width=120, markup=False)
+    monkeypatch.setattr("fieldmark.cli.progress.errors", lambda: console)
+    with TerminalProgress("Loading", clock=clock) as progress:
+        for done in (1, 2):
+            clock.now += 60
+            progress(PicturesDrawn(done=done, of=200))
+        assert progress._bar is not None
+        progress._bar.refresh()
+    assert "Drawing pictures: 2 of 200, about 3 h 18 min left" in screen.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (89.4, "89 s"), (95, "2 min"), (5000, "83 min"), (12_000, "3 h 20 min")],
+)
+def test_time_in_words(seconds: float, words: str) -> None:
+    assert in_time(seconds) == words

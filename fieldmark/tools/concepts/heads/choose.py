@@ -1,6 +1,6 @@
 """Chooses among heads by cross-validation, calibrates the chosen one and sets its threshold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -67,6 +67,7 @@ def choose_head(
     costs: Costs | None = None,
     recipes: Sequence[HeadRecipe] = RECIPES,
     seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Fitted:
     """Fit, choose, calibrate.
 
@@ -82,6 +83,7 @@ def choose_head(
         recipes: Networks that compete, the simplest first; each by its own output and, where there are
             clauses, by their logic.
         seed: Decides folds and starting points.
+        progress: Called with how many of how many heads are fitted.
 
     Raises:
         InputError: See `training.check`.
@@ -90,12 +92,15 @@ def choose_head(
     routes: tuple[Route, ...] = ("direct", "logic") if definition.active else ("direct",)
     fold = stratified_folds(examples.target, FOLDS, seed)
     raw = torch.zeros(len(recipes), len(routes), len(examples))
-    for number in range(int(fold.max()) + 1):
+    folds = int(fold.max()) + 1
+    heads = folds * len(recipes) + 1
+    for number in range(folds):
         inside, held = (fold != number).nonzero()[:, 0], (fold == number).nonzero()[:, 0]
         for r, recipe in enumerate(recipes):
             logits = fit(examples.rows(inside), recipe, texts=texts, seed=seed)(examples.vectors[held])
             for w, route in enumerate(routes):
                 raw[r, w, held] = concept_logits(logits, route, definition)
+            progress(number * len(recipes) + r + 1, heads)
     contenders = [
         Contender(recipe, route, _precisions(raw[r, w], examples, fold))
         for r, recipe in enumerate(recipes)
@@ -122,6 +127,7 @@ def choose_head(
         intercept=intercept,
         threshold=min(max(threshold, 0.0), 1.0),
     )
+    progress(heads, heads)
     return Fitted(head, chosen, tuple(contenders), p)
 
 
