@@ -25,8 +25,9 @@ LEAST_SHIFT, MOST_SHIFT = -0.5, 1.0
 """Log-odds by which confidence may be moved towards the accuracy that the sizes betray."""
 LEAST_IMAGES = 20.0
 """Fewer images by votes alone betray no accuracy."""
-SHARED_MISTAKE = 0.15
-"""Times (1 - accuracy of the votes): chance that several votes on a class are wrong together."""
+SHARED_MISTAKE = 0.25
+"""Times (1 - accuracy): chance that several votes on a class are wrong together, and that its images are of
+an unlisted class that looks like it. Sizes show neither."""
 _BISECTIONS = 40
 _NEARLY = 1e-5
 
@@ -87,10 +88,9 @@ def sureness(
         p'  = p (1 - .8 b (v + (1 - v)/2))
         q   = sigmoid(logit p' + d v),  the d in -.5..1 at which the mean of q, weighed by v, is
               1 - 1.75 · mean b: labels by votes alone are wrong as often as sizes betray
-        conf = q (1 - .15 v (1 - votes_accuracy))
+        conf = q (1 - .25 v (1 - a)),  a the mean of `votes_accuracy` and of what sizes betray
 
-    Sizes that cannot be trusted only lower the mean. The .15 is the chance that several votes on a class are
-    wrong together, and that of an unlisted class which looks like it.
+    Sizes that cannot be trusted only lower either.
 
     Args:
         top: Probability of each image's label [N].
@@ -105,9 +105,14 @@ def sureness(
     if votes_accuracy is not None and images > LEAST_IMAGES:
         betrayed = max(0.0, 1 - WRONG * float((beyond * by_votes).sum()) / images)
         now = float((lowered * by_votes).sum()) / images
-        trust = crowded.trust
-        lowered = _moved(lowered, by_votes, trust * betrayed + (1 - trust) * min(betrayed, now))
+        lowered = _moved(lowered, by_votes, _trusted(betrayed, crowded.trust, now))
+        accuracy = (accuracy + _trusted(betrayed, crowded.trust, accuracy)) / 2
     return lowered * (1 - SHARED_MISTAKE * by_votes * (1 - accuracy))
+
+
+def _trusted(betrayed: float, trust: float, otherwise: float) -> float:
+    """What sizes betray as far as they can be trusted, and no more than the other estimate beyond that."""
+    return trust * betrayed + (1 - trust) * min(betrayed, otherwise)
 
 
 def _moved(values: Tensor, weight: Tensor, mean: float) -> Tensor:
