@@ -41,10 +41,16 @@ def open_regular(path: Path | str) -> BufferedReader:
 def check_regular(path: Path | str) -> None:
     """Refuse what a library that opens files by their path had better not open.
 
+    The file itself is not opened: closing any descriptor of a SQLite file would take away the locks that this
+    process holds on it (sqlite.org/howtocorrupt.html, 2.2), and another process could then remove its log.
+
     Raises:
-        OSError: As `open_regular`.
+        OSError: It is not there, is a folder, a pipe or a device. `strerror` says which.
     """
-    open_regular(path).close()
+    try:
+        _refuse_others(os.stat(path), path)
+    except ValueError as error:  # a zero byte in the path
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
 
 
 def check_open(file: FileIO, path: Path | str) -> None:
