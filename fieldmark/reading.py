@@ -48,7 +48,7 @@ def check_regular(path: Path | str) -> None:
         OSError: It is not there, is a folder, a pipe or a device. `strerror` says which.
     """
     try:
-        _refuse_others(os.stat(path), path)
+        _refuse_others(Path(path).stat(), path)
     except ValueError as error:  # a zero byte in the path
         raise OSError(errno.EINVAL, str(error), str(path)) from None
 
