@@ -37,7 +37,7 @@ def counts_of_open(predictions: Sequence[Prediction], kept_back: int) -> dict[st
     coarse = sum(p.coarse_label is not None for p in predictions)
     branches = {"coarse": coarse} if coarse else {}
     failed = sum(1 for p in predictions if p.vlm_failure)
-    decided = sum(1 for p in predictions if p.decided_by == "vlm")
+    decided = sum(1 for p in predictions if p.decided_by == "vlm" and p.vlm_label is not None)
     none = sum(1 for p in predictions if p.vlm_confidence is not None and p.vlm_label is None)
     if not failed + decided + none:
         return branches
@@ -51,13 +51,13 @@ def counts_of_open(predictions: Sequence[Prediction], kept_back: int) -> dict[st
 
 def run_counts(state: "ResolveState", predictions: Sequence[Prediction]) -> dict[str, int]:
     """What came of a run, in numbers."""
-    last = state.history[-1]
+    statuses = Counter(p.status for p in predictions)
     return {
-        "resolved": last.resolved,
-        "open": last.open,
-        "rejected": last.rejected,
+        "resolved": statuses["resolved"],
+        "open": statuses["open"],
+        "rejected": statuses["rejected"],
         "rounds": state.round,
-        "questions": last.questions,
+        "questions": state.history[-1].questions,
         **counts_of_open(predictions, state.looks_kept_back),
     }
 
@@ -174,9 +174,10 @@ class Resolution(Sequence[Prediction | Unread]):
     def to_pandas(self) -> "pd.DataFrame":
         """One row an image, in order; a column for each field of `Prediction`, and `decision` and `reason`.
 
-        `decision` is the label that counts in the end: the vision-language model's where it decided. `reason`
-        says why an image could not be read; its other fields are empty. `candidates` and `contributions` hold
-        lists of mappings with the fields of `CandidateClass` and `Contribution`.
+        `decision` is the label that counts in the end: the vision-language model's where it decided, and None
+        where the image is rejected. `reason` says why an image could not be read; its other fields are empty.
+        `candidates` and `contributions` hold lists of mappings with the fields of `CandidateClass` and
+        `Contribution`.
 
         Raises:
             InputError: pandas is not installed.

@@ -85,7 +85,9 @@ def sort_run(
     into = Path(into)
     classes = folder.config.options.get("classes")
     labels = [str(each) for each in classes] if isinstance(classes, list) else []
-    names = safe_names([*labels, *(p.decision for p in predictions)], taken=(OPEN, REJECTED, MARK))
+    names = safe_names(
+        [*labels, *(p.decision for p in predictions if p.decision is not None)], taken=(OPEN, REJECTED, MARK)
+    )
     try:
         _claim(into, SortedFolder(run=folder.run_id, folders=names))
         counts: Counter[str] = Counter()
@@ -177,9 +179,8 @@ def _moves(
     used: set[Path] = set()
     moves: list[_Move] = []
     for p in predictions:
-        folder = into / {"resolved": names[p.decision], "open": f"{OPEN}/{names[p.decision]}"}.get(
-            p.status, REJECTED
-        )
+        name = REJECTED if p.decision is None else names[p.decision]
+        folder = into / (f"{OPEN}/{name}" if p.status == "open" else name)
         source, content_hash = started_in / p.image, p.image_hash
         small = run.path / COPIES / f"{p.image_hash}.png"
         if small.is_file():

@@ -70,8 +70,8 @@ class Prediction(Record):
     coarse_probability: float | None = Field(default=None, ge=0, le=1)
     """Probability of that branch: those of its classes together."""
     decided_by: Literal["loop", "vlm", "label"] = "loop"
-    """Whose label `decision` is: the loop's, that of a vision-language model that saw the open image, or one
-    that a person gave. An image that a person said shows none of the classes is rejected."""
+    """Whose word `decision` is: the loop's, that of a vision-language model that saw the open image, or a
+    person's. An image that either of them said shows none of the classes is rejected."""
     vlm_label: str | None = None
     """What the vision-language model chose; None where it was not asked, chose none, or did not answer."""
     vlm_confidence: float | None = Field(default=None, ge=0, le=1)
@@ -83,8 +83,13 @@ class Prediction(Record):
     """The true class, only where labels were given for evaluation; never read by the loop."""
 
     @property
-    def decision(self) -> str:
-        """The label that counts in the end; `label` and `status` stay what the loop made of the image."""
+    def decision(self) -> str | None:
+        """The label that counts in the end; None where the image is rejected: it shows none of the classes.
+
+        `label` stays what the loop made of the image.
+        """
+        if self.status == "rejected":
+            return None
         return self.vlm_label if self.decided_by == "vlm" and self.vlm_label is not None else self.label
 
 
@@ -123,7 +128,7 @@ def counts_by_label(predictions: Iterable[Prediction]) -> list[LabelCount]:
     """
     found: dict[str, LabelCount] = {}
     for p in predictions:
-        if p.status == "rejected":
+        if p.decision is None:
             continue
         count = found.setdefault(p.decision, LabelCount(p.decision))
         count.resolved += p.status == "resolved"

@@ -117,23 +117,43 @@ def test_the_step_comes_after_the_loop_and_only_where_a_model_is_configured(
     assert "look" not in names(context("stopped", vlm, llm=stopped, options=options(max_rounds=2)))
 
 
-@pytest.mark.parametrize(
-    ("says", "failure", "rationale"),
-    [
-        (lambda data, truth: {"rationale": "?", "choice": "none", "confidence": 30}, "", "?"),
-        (lambda data, truth: {"rationale": "!", "choice": "ostrich", "confidence": 99}, "unlisted", "!"),
-    ],
-    ids=["none", "unlisted"],
-)
-def test_no_choice_leaves_the_image_open(
-    tmp_path: Path, images: tuple[ImageFile, ...], says: Says, failure: str, rationale: str
+def test_a_name_that_is_no_candidate_leaves_the_image_open(
+    tmp_path: Path, images: tuple[ImageFile, ...]
 ) -> None:
-    ran = looked(tmp_path, images, Seer(images, says=says))
-    shown = [p for p in ran.predictions if p.status == "open"]
+    odd = Seer(images, says=lambda data, truth: {"rationale": "!", "choice": "ostrich", "confidence": 99})
+    shown = [p for p in looked(tmp_path, images, odd).predictions if p.status == "open"]
     assert len(shown) == 8
     for p in shown:
         assert (p.decided_by, p.vlm_label, p.decision) == ("loop", None, p.label)
-        assert (p.vlm_failure, p.vlm_rationale) == (failure, rationale)
+        assert (p.vlm_failure, p.vlm_rationale) == ("unlisted", "!")
+
+
+def none_of_them(data: dict[str, Any], truth: str) -> dict[str, Any]:
+    return {"rationale": "?", "choice": "none", "confidence": 30}
+
+
+def test_none_of_the_candidates_rejects_the_image(tmp_path: Path, images: tuple[ImageFile, ...]) -> None:
+    plain = looked(tmp_path / "plain", images, None)
+    ran = looked(tmp_path / "shown", images, Seer(images, says=none_of_them))
+    assert ran.statuses.count("rejected") == plain.statuses.count("open") == 8
+    for before, p in zip(plain.predictions, ran.predictions, strict=True):
+        assert p.label == before.label
+        if before.status == "open":
+            assert (p.status, p.decided_by, p.vlm_label, p.decision) == ("rejected", "vlm", None, None)
+            assert (p.candidates_left, p.candidates, p.why_open) == (0, before.candidates[:1], None)
+            assert (p.vlm_failure, p.vlm_rationale) == ("", "?")
+    rows = list(csv.DictReader((ran.context.run.path / "predictions.csv").open(encoding="utf-8")))
+    assert [row["decision"] for row in rows].count("none of these") == 8
+
+
+def test_none_says_nothing_of_candidates_that_were_not_shown(
+    tmp_path: Path, images: tuple[ImageFile, ...]
+) -> None:
+    few = options(max_rounds=0, rivals=6.0, tau=0.01, k=2)
+    ran = looked(tmp_path, images, Seer(images, says=none_of_them), options=few)
+    more = [p for p in ran.predictions if p.candidates_left > 2]
+    assert more
+    assert {(p.status, p.decided_by) for p in more} == {("open", "loop")}
 
 
 @pytest.mark.parametrize(
@@ -244,6 +264,19 @@ def test_the_classifier_counts_and_caches_what_is_shown(place: Path, images: tup
     rows = list(csv.DictReader((first.run / "predictions.csv").open(encoding="utf-8")))
     assert [row["decided_by"] for row in rows].count("vlm") == 8
     assert rows[0]["decision"] == "finch"
+
+
+def test_images_that_show_none_of_the_candidates_are_counted_as_rejected(
+    place: Path, images: tuple[ImageFile, ...]
+) -> None:
+    none = completion(json.dumps(none_of_them({}, "")))
+    with FaultyEndpoint([truly]) as llm, FaultyEndpoint([none]) as vlm:
+        found = classified(place, llm, vlm)
+        again = classified(place, llm, vlm, resume=found.run.name)
+    counts = {"open": 0, "rejected": 8, "vlm_decided": 0, "vlm_none": 8}
+    assert found.manifest.counts | counts == found.manifest.counts == again.manifest.counts
+    assert len({image for group in found.rejected_groups for image in group.images}) <= 8
+    assert "chose none of the candidates" in found.why(0)
 
 
 def test_both_models_spend_from_one_limit(place: Path, images: tuple[ImageFile, ...]) -> None:

@@ -68,6 +68,24 @@ def test_labels_known_before_a_run_are_used_in_it(tmp_path: Path) -> None:
     assert not {each.image_hash for each in read_ask(ran.context.run)} & set(labels)
 
 
+def test_one_image_of_no_class_speaks_for_those_that_are_like_it(tmp_path: Path) -> None:
+    odd = 7
+    listed = tuple(name for name in WORLD.names if name != WORLD.names[odd])
+    rows = {row for row, image in enumerate(IMAGES) if truth(image) == odd}
+
+    def rejected(ran) -> set[int]:
+        return {row for row, status in enumerate(ran.statuses) if status == "rejected"}
+
+    before = run(context(tmp_path / "before", classes=listed))
+    labels = {IMAGES[min(rows)].content_hash: NONE_OF_THESE}
+    after = run(context(tmp_path / "after", classes=listed, labels=labels))
+    assert not rejected(before) & rows
+    assert len(rejected(after) & rows) > len(rows) // 2
+    assert rejected(after) - rows <= rejected(before)
+    assert min(after.predictions[row].ignorance or 0.0 for row in rows) > OPTIONS.risk
+    assert "resolved" not in {after.statuses[row] for row in rows}
+
+
 def test_a_run_that_names_no_image_leaves_no_list(tmp_path: Path) -> None:
     none = make_context(
         tmp_path, WORLD, images=IMAGES, options=options(rule="evidence", max_rounds=1, ask_labels=0)

@@ -18,6 +18,7 @@ from fieldmark.tools.scoring.evidence.combine import Evidence, combine
 from fieldmark.tools.scoring.evidence.fit import fits, unlisted
 from fieldmark.tools.scoring.evidence.labels import NONE_OF_THESE, with_labels
 from fieldmark.tools.scoring.evidence.names import NameView
+from fieldmark.tools.scoring.evidence.told_none import DOUBTFUL, SURE, like_none
 from fieldmark.tools.scoring.field_guide import FieldGuide, value_cosines
 from fieldmark.tools.scoring.prototype import ensemble_scores
 from fieldmark.tools.scoring.table import TableOptions, TableResult, table_rule
@@ -33,6 +34,8 @@ class WeighedEvidence:
         table: The table rule's result, steered by the names; None without a guide.
         fit: How well the best listed class fits each image [N] float32; see `fit.fits`.
         unlisted: Probability that an image is of no listed class [N] float32.
+        told_none: Images to reject [N] bool: like one that by a person shows none of the classes, and they
+            do not fit well themselves.
         labelled: Images that a person said something of [n] int64.
         labels: What was said [n] int64: a class, `NONE_OF_THESE` or `CANNOT_TELL`.
     """
@@ -42,6 +45,7 @@ class WeighedEvidence:
     table: TableResult | None
     fit: Tensor
     unlisted: Tensor
+    told_none: Tensor
     labelled: Tensor
     labels: Tensor
 
@@ -78,10 +82,12 @@ def _weigh(notebook: Notebook, context: ResolveContext) -> WeighedEvidence:
     evidence = with_labels(evidence, context.vectors, rows, labels)
     table = None if votes is None else votes.steered
     fit = fits(evidence, table, context.vectors, context.encoder.reference)
+    by_class, none_of_these = labels >= 0, rows[labels == NONE_OF_THESE]
+    like = like_none(evidence, context.vectors, rows[by_class], labels[by_class], none_of_these)
     none = unlisted(fit)
-    none[rows[labels >= 0]] = 0.0
-    none[rows[labels == NONE_OF_THESE]] = 1.0
-    return WeighedEvidence(evidence, guide, table, fit, none, rows, labels)
+    told = (like > SURE) & (none > DOUBTFUL)
+    none = torch.maximum(none, like).index_fill(0, rows[by_class], 0.0)
+    return WeighedEvidence(evidence, guide, table, fit, none, told, rows, labels)
 
 
 def _labelled(context: ResolveContext) -> tuple[Tensor, Tensor]:

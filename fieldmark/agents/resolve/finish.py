@@ -199,17 +199,29 @@ def _fit_of(row: int, found: WeighedEvidence, left: int, *, risk: float) -> dict
 def with_look(prediction: Prediction, look: Look | None) -> Prediction:
     """A prediction with what the vision-language model made of the image; what the loop said stays.
 
-    What a person said counts for more.
+    Where the model says that the image shows none of its candidates, it is rejected, unless it has others
+    that the model was not shown. What a person said counts for more.
     """
     if look is None or prediction.decided_by == "label":
         return prediction
+    all_shown = prediction.candidates_left <= len(prediction.candidates)
+    none = look.label is None and look.failure is None and all_shown
+    rejected: dict[str, Any] = {
+        "status": "rejected",
+        "candidates": prediction.candidates[:1],
+        "candidates_left": 0,
+        "why_open": None,
+        "coarse_label": None,
+        "coarse_probability": None,
+    }
     return prediction.model_copy(
         update={
-            "decided_by": "loop" if look.label is None else "vlm",
+            "decided_by": "vlm" if none or look.label is not None else "loop",
             "vlm_label": look.label,
             "vlm_confidence": look.confidence,
             "vlm_rationale": look.rationale,
             "vlm_failure": look.failure or "",
+            **(rejected if none else {}),
         }
     )
 

@@ -83,7 +83,7 @@ def lesson_of(state: ResolveState, predictions: tuple[Prediction, ...], context:
     index = {name: place for place, name in enumerate(context.classes)}
     by_vlm = [(row, p) for row, p in enumerate(predictions) if p.decided_by == "vlm" and p.vlm_label in index]
     for row, p in by_vlm:
-        target[row] = torch.nn.functional.one_hot(torch.tensor(index[p.decision]), len(index))
+        target[row] = torch.nn.functional.one_hot(torch.tensor(index[str(p.vlm_label)]), len(index))
     weight = torch.tensor([_weight(p) for p in predictions], dtype=torch.float32)
     if not bool((weight > 0).any()):
         raise RunError(
@@ -98,6 +98,6 @@ def lesson_of(state: ResolveState, predictions: tuple[Prediction, ...], context:
 
 
 def _weight(prediction: Prediction) -> float:
-    if prediction.decided_by == "vlm":
-        return prediction.vlm_confidence or 0.0
-    return 0.0 if prediction.status == "rejected" else prediction.confidence
+    if prediction.status == "rejected":
+        return 0.0
+    return prediction.confidence if prediction.decided_by != "vlm" else prediction.vlm_confidence or 0.0

@@ -41,6 +41,8 @@ def classes_left(
     listed = 1 - found.unlisted if options.reject else torch.ones_like(found.unlisted)
     sure = (evidence.confidence * listed > 1 - options.risk) & heard
     rejected = (found.fit < cut(options.reject)) & heard
+    if options.reject:
+        rejected = rejected | found.told_none
     none = torch.zeros_like(kept)
     several = kept | unheard | none.scatter(1, best, True)
     left = torch.where(sure[:, None], none.scatter(1, best[:, :1], True), several)

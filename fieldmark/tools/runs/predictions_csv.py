@@ -8,6 +8,8 @@ import numpy.typing as npt
 from fieldmark.records import Prediction
 from fieldmark.tools.runs.csv_table import Cell, csv_text
 
+NONE_OF_THESE = "none of these"
+"""The decision on a rejected image, in words."""
 _FIELDS = (
     "image",
     "label",
@@ -83,7 +85,7 @@ def _row(p: Prediction) -> list[Cell]:
         p.rounds,
         p.runner_up,
         p.margin,
-        p.decision,
+        NONE_OF_THESE if p.decision is None else p.decision,
         p.decided_by,
         p.vlm_label,
         p.vlm_confidence,

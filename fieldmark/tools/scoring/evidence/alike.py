@@ -57,7 +57,7 @@ def groups_of_like(vectors: Tensor, rows: Tensor, label: Tensor) -> list[Tensor]
         return []
     axes = torch.nn.functional.normalize(principal_axes(vectors), dim=1)
     others = torch.ones(len(axes), dtype=torch.bool).index_fill(0, rows, value=False)
-    most = APART * _within_class(axes[others], label[others])
+    most = APART * within_class(axes[others], label[others])
     axes = axes[rows]
     above = torch.triu_indices(len(rows), len(rows), 1)
     apart = (1 - axes @ axes.T)[above[0], above[1]].clamp(min=0)
@@ -71,8 +71,13 @@ def groups_of_like(vectors: Tensor, rows: Tensor, label: Tensor) -> list[Tensor]
     return sorted(groups, key=len, reverse=True)
 
 
-def _within_class(axes: Tensor, label: Tensor) -> float:
-    """Mean 1 - cosine between images of one class, the median over classes."""
+def within_class(axes: Tensor, label: Tensor) -> float:
+    """Mean 1 - cosine between images of one class, the median over classes.
+
+    Args:
+        axes: Unit vectors [N, K] float32.
+        label: Class of each image [N] int64.
+    """
     if not len(label):
         return SAME_CLASS
     own = torch.nn.functional.one_hot(label).float()

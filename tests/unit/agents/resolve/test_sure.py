@@ -20,7 +20,10 @@ def found(**changed: Any) -> Any:
         log_p=p.log(), confidence=given["confidence"], names=SimpleNamespace(known=given["known"])
     )
     return SimpleNamespace(
-        evidence=evidence, fit=given["fit"], unlisted=given.get("unlisted", torch.zeros(2))
+        evidence=evidence,
+        fit=given["fit"],
+        unlisted=given.get("unlisted", torch.zeros(2)),
+        told_none=given.get("told_none", torch.zeros(2, dtype=torch.bool)),
     )
 
 
@@ -50,3 +53,10 @@ def test_an_image_that_fits_no_class_is_left_none(reject: float, left: list[bool
 def test_an_image_that_may_be_of_no_class_is_not_resolved() -> None:
     doubtful = found(fit=torch.tensor([-2.0, 0.0]), unlisted=torch.tensor([0.2, 0.0]))
     assert int(classes_left(doubtful, KEPT, None, OPTIONS)[0].sum()) == 3
+
+
+@pytest.mark.parametrize(("reject", "left"), [(0.02, 0), (0.0, 1)])
+def test_what_is_like_an_image_of_no_class_is_rejected(reject: float, left: int) -> None:
+    told = found(told_none=torch.tensor([True, False]))
+    options = ResolveOptions(rule="evidence", reject=reject)
+    assert int(classes_left(told, KEPT, None, options)[0].sum()) == left
