@@ -1,6 +1,7 @@
 """`fieldmark book`: prompt books of other projects in and out, what one holds, what changed between two."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,20 +12,22 @@ from fieldmark.cli.terminal import amount, errors, print_json, row, table, words
 from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
-    from fieldmark.records import PromptBook
+    from fieldmark.records import Prompt, PromptBook
     from fieldmark.tools.books.changes import BookChanges
     from fieldmark.tools.books.files import Count
 
 After = Annotated[str, option('dclip: put after each descriptor; "." for ImageNet.', show_default="nothing")]
 Force = Annotated[bool, option("Replace files that are there.", "--force")]
-Book = Annotated[Path, typer.Argument(help="A prompt book (book.json).", show_default=False)]
+Book = Annotated[Path, typer.Argument(help="A prompt book.")]
+All = Annotated[bool, option("List every prompt, not the first few of each class.", "--all")]
+BOOK = Path("book.json")
 
 POOLINGS = {
     "mean_cosine": "the mean of the cosines with its prompts",
     "prototype": "the cosine with the unit mean of its weighted prompts",
 }
 MOST_LISTED = 5
-"""Texts of a class that are named for each kind of change; `--json` has them all."""
+"""Texts of a class that are listed, of each kind of change; `--all` and `--json` list them all."""
 
 
 def commands() -> typer.Typer:
@@ -42,7 +45,7 @@ def import_(
         Literal["dclip", "cupl", "synonyms", "chils", "fudd", "book"] | None,
         option("Its format.", show_default="by its content"),
     ] = None,
-    out: Annotated[Path, option("Where the book goes.")] = Path("book.json"),
+    out: Annotated[Path, option("Where the book goes.")] = BOOK,
     noun: Annotated[
         str | None, option('Generic word for all classes, such as "bird".', show_default="object")
     ] = None,
@@ -81,9 +84,13 @@ def import_(
 
 
 def export(
-    book: Book,
-    format: Annotated[Literal["dclip", "cupl", "fudd"], option("The format.", show_default=False)],  # noqa: A002
-    out: Annotated[Path, option("Where the file goes.", show_default=False)],
+    book: Book = BOOK,
+    format: Annotated[  # noqa: A002
+        Literal["dclip", "cupl", "fudd"], option("The format; cupl holds any text.")
+    ] = "cupl",
+    out: Annotated[
+        Path | None, option("Where the file goes.", show_default="book.cupl.json, by both names")
+    ] = None,
     after: After = "",
     force: Force = False,
     json: Json = False,
@@ -92,6 +99,7 @@ def export(
     from fieldmark.tools.books.files import read_book
     from fieldmark.tools.books.formats import class_names_beside, export_book, write_exported
 
+    out = out or Path(f"{book.stem}.{format}.json")
     refuse_existing([out, class_names_beside(out)] if format == "fudd" else [out], force=force)
     made = export_book(read_book(book), format, after=after)
     files = [str(path) for path in write_exported(made, out)]
@@ -109,15 +117,15 @@ def export(
     words(json=False).say(f"Written as {format}: {', '.join(files)}")
 
 
-def show(book: Book, json: Json = False) -> None:
-    """Count what a prompt book holds: classes, prompts of each, where they came from."""
+def show(book: Book = BOOK, everything: All = False, json: Json = False) -> None:
+    """Show what a prompt book holds: the prompts of each class, their number, where they came from."""
     from fieldmark.tools.books.files import read_book
 
     held = read_book(book)
     origins: dict[str, Counter[str]] = {name: Counter() for name in held.classes}
     for prompt in held.prompts:
         origins[prompt.class_name][prompt.origin.kind] += 1
-    everything = sum(origins.values(), Counter[str]())
+    kinds = sum(origins.values(), Counter[str]())
     models = Counter(p.origin.model for p in held.prompts if p.origin.model is not None)
     attributes = {p.origin.attribute for p in held.prompts if p.origin.attribute is not None}
     weighted = sum(p.weight != 1.0 for p in held.prompts)
@@ -130,24 +138,33 @@ def show(book: Book, json: Json = False) -> None:
                 "prompts": len(held.prompts),
                 "weighted": weighted,
                 "attributes": len(attributes),
-                "origins": dict(everything),
+                "origins": dict(kinds),
                 "models": dict(models),
                 "classes": [
-                    {"class_name": name, "prompts": own.total(), "origins": dict(own)}
-                    for name, own in origins.items()
+                    {
+                        "class_name": name,
+                        "prompts": own.total(),
+                        "origins": dict(own),
+                        "texts": [{"text": prompt.text, "weight": prompt.weight} for prompt in prompts],
+                    }
+                    for (name, own), prompts in zip(origins.items(), held.by_class(), strict=True)
                 ],
             }
         )
         return
     console = words(json=False)
+    for name, prompts in zip(held.classes, held.by_class(), strict=True):
+        console.say(f"{name}: {amount(len(prompts), 'prompt')}", "bold")
+        say_texts([in_full(prompt) for prompt in prompts], " ", everything=everything)
+    console.say()
     made = table("class", "prompts", "origins", words=("class", "origins"))
     for name, own in origins.items():
         row(made, name, f"{own.total():,}", listed(own))
     console.print(made)
     console.say(f"{in_words(held)}; generic noun: {held.noun}.")
     console.say(f"A class is scored by {POOLINGS[held.pooling]} ({held.pooling}).")
-    if everything:
-        console.say(f"Origins: {listed(everything)}.")
+    if kinds:
+        console.say(f"Origins: {listed(kinds)}.")
     if attributes:
         console.say(f"{amount(len(attributes), 'attribute')}.")
     if models:
@@ -159,6 +176,7 @@ def show(book: Book, json: Json = False) -> None:
 def diff(
     before: Annotated[Path, typer.Argument(help="A prompt book.", show_default=False)],
     after: Annotated[Path, typer.Argument(help="Another one.", show_default=False)],
+    everything: All = False,
     json: Json = False,
 ) -> None:
     """Say what changed from one prompt book to another, class by class. Exit code 0 either way."""
@@ -169,11 +187,11 @@ def diff(
     if json:
         print_json(found)
         return
-    say_changes(found)
+    say_changes(found, everything=everything)
 
 
-def say_changes(found: "BookChanges") -> None:
-    """Name what changed, the first few texts of each kind."""
+def say_changes(found: "BookChanges", *, everything: bool) -> None:
+    """Name what changed, everything or the first few texts of each kind."""
     console = words(json=False)
     if found.same:
         console.say("The same classes, prompts, weights, origins and pooling.")
@@ -197,14 +215,26 @@ def say_changes(found: "BookChanges") -> None:
         counted = ", ".join(f"{len(texts):,} {what}" for _, what, texts in kinds if texts)
         console.say(f"{change.class_name}: {counted}")
         for sign, _, texts in kinds:
-            for text in texts[:MOST_LISTED]:
-                console.say(f"  {sign} {text}")
-            if len(texts) > MOST_LISTED:
-                console.say(f"  {sign} and {len(texts) - MOST_LISTED:,} more")
+            say_texts(texts, sign, everything=everything)
     console.say(
         f"In all {amount(found.prompts_added, 'prompt')} added, {found.prompts_removed:,} removed, "
         f"{amount(len(found.classes), 'class', 'classes')} changed."
     )
+
+
+def say_texts(texts: Sequence[str], sign: str, *, everything: bool) -> None:
+    """List the first few texts, or all, each after a sign."""
+    console = words(json=False)
+    shown = texts if everything else texts[:MOST_LISTED]
+    for text in shown:
+        console.say(f"  {sign} {text}")
+    if len(texts) > len(shown):
+        console.say(f"  {sign} and {len(texts) - len(shown):,} more (--all lists them)")
+
+
+def in_full(prompt: "Prompt") -> str:
+    """A prompt's text, with its weight where that is not 1."""
+    return prompt.text if prompt.weight == 1.0 else f"{prompt.text}  (weight {prompt.weight:g})"
 
 
 def say_losses(lost: "Count") -> None:

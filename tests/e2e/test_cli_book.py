@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fieldmark.records import PromptBook
 from tests.command_line import CommandLine
 
 DESCRIPTORS = {
@@ -36,10 +37,18 @@ def test_import_show_export_and_diff(place: CommandLine) -> None:
     assert made.out == "Read as dclip: 3 classes, 5 prompts; pooling: mean_cosine.\nBook: book.json\n"
 
     shown = place.invoke("book", "show", "book.json")
+    assert shown.out.splitlines()[:3] == [
+        "zebra_finch: 2 prompts",
+        *(f"    {text}" for text in book_texts(place)["zebra_finch"]),
+    ]
     assert "3 classes, 5 prompts; generic noun: bird." in shown.out
     assert "Origins: descriptor 4, name 1." in shown.out
     assert "A class is scored by the mean of the cosines with its prompts (mean_cosine)." in shown.out
-    assert place.invoke("book", "show", "book.json", "--json").json == {
+    told = place.invoke("book", "show", "--json").json
+    assert {
+        each["class_name"]: [t["text"] for t in each.pop("texts")] for each in told["classes"]
+    } == book_texts(place)
+    assert told == {
         "schema": "fieldmark.book-show/1",
         "noun": "bird",
         "pooling": "mean_cosine",
@@ -102,6 +111,48 @@ def test_import_show_export_and_diff(place: CommandLine) -> None:
     assert value["classes"][1]["added"] == ["crow, which has [bold]a grey neck[/bold]"]
     same = place.invoke("book", "diff", "book.json", "book.json")
     assert (same.code, same.out) == (0, "The same classes, prompts, weights, origins and pooling.\n")
+
+
+def book_texts(place: CommandLine) -> dict[str, list[str]]:
+    book = PromptBook.load(place.folder / "book.json")
+    return {name: book.texts(name) for name in book.classes}
+
+
+def test_the_first_few_prompts_are_listed_or_all(place: CommandLine) -> None:
+    def written(name: str, start: int) -> None:
+        texts = [f"A crow is bird number {number} here." for number in range(start, start + 7)]
+        (place.folder / f"{name}.json").write_text(json.dumps({"crow": texts}))
+        assert place.invoke("book", "import", f"{name}.json", "--out", f"{name}.book.json").code == 0
+
+    written("one", 0)
+    written("two", 7)
+    few = place.invoke("book", "show", "one.book.json").out
+    assert "    A crow is bird number 4 here.\n    and 2 more (--all lists them)\n" in few
+    assert "number 5" not in few
+    every = place.invoke("book", "show", "one.book.json", "--all").out
+    assert "    A crow is bird number 6 here.\n" in every
+    assert "more" not in every
+    differ = place.invoke("book", "diff", "one.book.json", "two.book.json").out
+    assert "  + and 2 more (--all lists them)" in differ
+    all_of_them = place.invoke("book", "diff", "one.book.json", "two.book.json", "--all").out
+    assert "  - A crow is bird number 6 here.\n" in all_of_them
+    assert all_of_them.count("bird number") == 14
+
+    weighted = PromptBook.load(place.folder / "one.book.json")
+    prompts = (weighted.prompts[0].model_copy(update={"weight": 0.25}), *weighted.prompts[1:])
+    weighted.model_copy(update={"prompts": prompts}).save(place.folder / "book.json")
+    assert "A crow is bird number 0 here.  (weight 0.25)" in place.invoke("book", "show").out
+
+
+def test_export_needs_nothing_said(place: CommandLine) -> None:
+    assert place.invoke("book", "import", "birds.json").code == 0
+    done = place.invoke("book", "export")
+    assert (done.code, done.out) == (0, "Written as cupl: book.cupl.json\n")
+    assert json.loads((place.folder / "book.cupl.json").read_text()) == book_texts(place)
+    assert place.invoke("book", "export", "--format", "dclip").out == "Written as dclip: book.dclip.json\n"
+    again = place.invoke("book", "export")
+    assert again.code == 2
+    assert "'book.cupl.json' is there already." in again.err
 
 
 def test_pairs_keep_their_class_list_beside_them(place: CommandLine) -> None:
