@@ -1,5 +1,6 @@
 """`fieldmark optimize`: finds the prompts that classify best, from a few labelled images a class."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -238,12 +239,22 @@ def split_words(given: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.strip() for word in given.split(",") if word.strip()))
 
 
+def next_command(folder: Path) -> str:
+    """The command that classifies other images with a run's book."""
+    from fieldmark.tools.runs.folder import RunFolder
+
+    clip = RunFolder(folder).config.options.get("clip")
+    model = f" --clip {shlex.quote(str(clip))}" if clip else ""
+    return f"fieldmark classify FOLDER --book {shlex.quote(str(folder / 'book.json'))}{model}"
+
+
 def show(result: "OptimizeResult", console: PlainConsole) -> None:
     """Say what was found."""
     console.say()
     books = table(
         "book", "prompts", "fitness", "training top-1", "test top-1", "95% interval",
-        title=f"{amount(result.classes, 'class', 'classes')}, {amount(result.shots, 'shot')} each",
+        title=f"{amount(result.classes, 'class', 'classes')}, {amount(result.shots, 'shot')} each; "
+        f"{amount(result.train_images, 'training image')}, {amount(result.test_images, 'test image')}",
         words=("book",),
     )  # fmt: skip
     book_row(books, "start", result.start)
@@ -278,6 +289,7 @@ def show(result: "OptimizeResult", console: PlainConsole) -> None:
     console.say(f"Book: {Path(result.run) / 'book.json'}")
     if (report := Path(result.run) / "report.html").is_file():
         console.say(f"Report: {report}")
+    console.say(f"Next: {next_command(Path(result.run))}")
 
 
 def chosen_length(chosen: "SearchLength", result: "OptimizeResult") -> str:

@@ -68,6 +68,11 @@ def test_a_folder_without_a_language_model(birds: Path, tmp_path: Path) -> None:
     assert set(said["seconds"]) >= {"total", "encode", "search"}
     assert said["resumed"] is False
     assert "No language model" in " ".join(said["notes"])
+    assert (said["train_images"], said["test_images"]) == (12, 24)
+    assert "Only 24 test image(s): one of them is 4.2 points of top-1." in " ".join(said["notes"])
+    assert "6 classes, 2 shots each; 12 training images, 24 test images" in done.stderr
+    book = Path(said["run"]) / "book.json"
+    assert f"Next: fieldmark classify FOLDER --book {book} --clip aviary\n" in done.stderr
     folder = Path(said["run"])
     for name in ("book.json", "class_matrix.safetensors", "history.jsonl", "manifest.json"):
         assert (folder / name).is_file()

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 TOUCHED_ONCE = "Test images were looked at once, after the search had ended; nothing was chosen by them."
 NO_TEST = "There were no test images to look at."
+FEW_TEST = 100
+"""Fewer test images than these are called few: one of them is a point of top-1 or more."""
 OTHERS_LOOKED = "The encoders of also_clip looked at the test images then, too."
 CEILING_LOOKED = "The ceiling comes from a second search, which was shown the test images; the book does not."
 
@@ -81,6 +83,9 @@ class OptimizeResult(Record):
     data: str
     classes: int
     shots: int
+    train_images: int = 0
+    test_images: int = 0
+    """Those that could be read and were measured on."""
     seed: int
     strategy: str
     fitness: str
@@ -225,6 +230,8 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, SearchResult]:
         data=task.data,
         classes=len(task.images.classes),
         shots=task.shots,
+        train_images=len(context.labels),
+        test_images=tested(found),
         seed=task.options.seed,
         strategy=task.options.strategy,
         fitness=task.options.fitness,
@@ -272,7 +279,8 @@ def notes_of(task: Optimizing, found: SearchResult, lost: Sequence[str]) -> tupl
     """
     random = [encoder.name for encoder in task.also if encoder.random_weights]
     warnings = (f"{name} has RANDOM weights: its figures mean nothing." for name in random)
-    notes = (*task.images.notes, *task.given.notes, *lost, *task.notes, *warnings)
+    few = few_test_images(found)
+    notes = (*task.images.notes, *task.given.notes, *lost, *task.notes, *warnings, *filter(None, (few,)))
     if lost_images := task.encoder.failures:
         first = lost_images[0]
         notes += (f"{len(lost_images)} image(s) could not be encoded, such as {first.path}: {first.reason}.",)
@@ -282,6 +290,24 @@ def notes_of(task: Optimizing, found: SearchResult, lost: Sequence[str]) -> tupl
         answered = f"Reflecting ended after {found.reflect.questions} questions"
         notes += (f"{answered}: {found.reflect.ended}",)
     return notes
+
+
+def tested(found: SearchResult) -> int:
+    """How many test images both books were measured on."""
+    return sum(each.images for each in found.by_class.values())
+
+
+def few_test_images(found: SearchResult) -> str:
+    """What to say of few test images, or of none; empty where they are enough."""
+    count = tested(found)
+    if not count:
+        return "No test images: nothing says how good the book is on other images. Label some more."
+    if count >= FEW_TEST:
+        return ""
+    return (
+        f"Only {count} test image(s): one of them is {100 / count:.1f} points of top-1. Go by the interval, "
+        "or label some more."
+    )
 
 
 def ceiling_of(state: OptimizeState, task: Optimizing, context: OptimizeContext) -> float | None:
