@@ -16,6 +16,7 @@ from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.beforehand import check_asks, lacks_vlm
+from fieldmark.app.book_labels import book_labels
 from fieldmark.app.checks import check_book, check_calibration, check_ended, check_labels, check_loop
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, check_classes, find_given, images_hash, names_of
@@ -151,6 +152,7 @@ class Classifier:
             check_unchanged(earlier, now, images=found.images)
         check_ended(earlier, asks=self.asks)
         labels = () if self.labels is None else read_labels(self.labels, found.images, self.classes)
+        of_book = book_labels(self.book, found.images, self._started_options())
         chosen = self._chosen(earlier)
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
@@ -196,7 +198,7 @@ class Classifier:
                     opened.stopping = lambda reason: conclude(reason, {})
                     noun = await self._noun(llm, run)
                     tree, lost = await settle_tree(self.tree, self.classes, noun=noun.noun, llm=llm, run=run)
-                    notes += [note for note in (noun.note, lost) if note]
+                    notes += [note for note in (noun.note, lost, of_book.note) if note]
                     context = ResolveContext(
                         classes=tuple(self.classes),
                         images=found.images,
@@ -208,8 +210,8 @@ class Classifier:
                         options=self._started_options().model_copy(update={"noun": noun.noun}),
                         book=self.book,
                         tree=tree,
-                        labels=label_numbers(labels, self.classes),
-                        calibration=calibration,
+                        labels={**of_book.pool, **label_numbers(labels, self.classes)},
+                        calibration=calibration or of_book.beside,
                         progress=self.progress,
                     )
                     state = await run_resolve(context)
@@ -220,7 +222,7 @@ class Classifier:
                         notes.append(f"{UNANSWERED} The first complaint: {complaint}")
                     asked_vlm = vlm is not None and (vlm.usage.requests > 0 or vlm.usage.cached > 0)
                     predictions = tuple(run.read_predictions())
-                    counts = run_counts(state, predictions) | label_counts(labels)
+                    counts = run_counts(state, predictions) | label_counts(labels) | of_book.counts
                     as_it_was = stopped and (stopped.stop_reason, stopped.counts) == (reason, counts)
                     if stopped and as_it_was and not asked_vlm and not encoder.usage.distinct_texts:
                         return Resolution(predictions, stopped, run.path, names)

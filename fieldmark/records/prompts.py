@@ -11,6 +11,7 @@ from fieldmark.errors import InputError
 from fieldmark.reading import read_bytes
 from fieldmark.records._base import Record, path_of
 from fieldmark.records.names import ClassName, one_name
+from fieldmark.records.predictions import GivenLabel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,6 +67,9 @@ class PromptBook(Record):
     """The rule by which the book was found, or by which its authors score it. "mean_cosine" is the plain
     mean of the cosines (DCLIP's), "prototype" the cosine with the unit mean of weighted texts (CuPL's)."""
     prompts: tuple[Prompt, ...] = Field(default=())
+    labelled: tuple[GivenLabel, ...] = Field(default=())
+    """The labelled images that the prompts were chosen by. They weigh the evidence of a run that classifies
+    with the book, in which plain names then say nothing beside it."""
 
     @model_validator(mode="after")
     def _prompts_name_known_classes(self) -> "PromptBook":
@@ -76,6 +80,9 @@ class PromptBook(Record):
         unlisted = sorted({p.class_name for p in self.prompts} - known)
         if unlisted:
             raise ValueError(f"prompts for classes that the book does not list: {unlisted[:5]}")
+        strange = sorted({str(each.label) for each in self.labelled} - known)
+        if strange:
+            raise ValueError(f"labelled images of classes that the book does not list: {strange[:5]}")
         return self
 
     @classmethod

@@ -21,7 +21,7 @@ from fieldmark.agents.optimize.reflect import Reflections
 from fieldmark.agents.optimize.search import class_matrix
 from fieldmark.cache.folders import write_whole
 from fieldmark.reading import open_regular
-from fieldmark.records import Record
+from fieldmark.records import GivenLabel, Record
 from fieldmark.tools.runs.events import RunFinished
 from fieldmark.tools.search.acceptance import improves
 from fieldmark.tools.search.candidates import PromptCandidate
@@ -214,7 +214,8 @@ def write_found(found: SearchResult, ended: Ended, context: OptimizeContext) -> 
     """Write both books, the class matrix of the best one, and the figures."""
     noun = context.options.noun
     context.run.write("start_book.json", ended.pool.book(ended.start.parts, noun))
-    context.run.write_book(ended.pool.book(ended.best.parts, noun))
+    book = ended.pool.book(ended.best.parts, noun)
+    context.run.write_book(book.model_copy(update={"labelled": labelled_images(context)}))
     matrix = class_matrix(ended.best.parts, ended.pool, ended.vectors).to(torch.float32).contiguous()
     about = {
         "format": "fieldmark.class_matrix/1",
@@ -227,6 +228,16 @@ def write_found(found: SearchResult, ended: Ended, context: OptimizeContext) -> 
     write_whole(context.run.path / MATRIX, (save({"class_vectors": matrix}, metadata=metadata),))
     context.run.write(RESULT, found)
     context.run.event(RunFinished(stop_reason="searched"))
+
+
+def labelled_images(context: OptimizeContext) -> tuple[GivenLabel, ...]:
+    """The training images, for a run that classifies with the book."""
+    return tuple(
+        GivenLabel(
+            image=str(image.path), image_hash=image.content_hash, answer="class", label=str(image.label)
+        )
+        for image in context.usable
+    )
 
 
 def _reflected(ended: Ended, images: Tensor | None, labels: Tensor | None) -> Reflected | None:

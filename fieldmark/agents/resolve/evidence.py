@@ -16,7 +16,12 @@ from fieldmark.tools.runs.events import ViewWorth
 from fieldmark.tools.scoring.books import book_scores
 from fieldmark.tools.scoring.evidence.combine import Evidence, combine
 from fieldmark.tools.scoring.evidence.fit import fits, unlisted
-from fieldmark.tools.scoring.evidence.labels import NONE_OF_THESE, with_labels
+from fieldmark.tools.scoring.evidence.labels import (
+    DRAWN_PRIOR_LABELS,
+    NONE_OF_THESE,
+    PRIOR_LABELS,
+    with_labels,
+)
 from fieldmark.tools.scoring.evidence.names import NameView
 from fieldmark.tools.scoring.evidence.told_none import DOUBTFUL, SURE, like_none
 from fieldmark.tools.scoring.field_guide import FieldGuide, value_cosines
@@ -79,7 +84,8 @@ def _weigh(notebook: Notebook, context: ResolveContext) -> WeighedEvidence:
     votes = None if guide is None else _TableVotes(guide, context)
     evidence = combine(context.vectors, names, votes, attributes=attributes)
     rows, labels = _labelled(context)
-    evidence = with_labels(evidence, context.vectors, rows, labels)
+    prior = DRAWN_PRIOR_LABELS if context.usable_calibration else PRIOR_LABELS
+    evidence = with_labels(evidence, context.vectors, rows, labels, prior=prior)
     table = None if votes is None else votes.steered
     fit = fits(evidence, table, context.vectors, context.encoder.reference)
     by_class, none_of_these = labels >= 0, rows[labels == NONE_OF_THESE]
@@ -91,29 +97,37 @@ def _weigh(notebook: Notebook, context: ResolveContext) -> WeighedEvidence:
 
 
 def _labelled(context: ResolveContext) -> tuple[Tensor, Tensor]:
-    """The usable images that a person said something of [n], and what [n]."""
+    """The rows of images that a person said something of [n], and what [n]: of the pool, then beside it."""
     said = [
         (row, label)
         for row, image in enumerate(context.usable)
         if (label := context.labels.get(image.content_hash)) is not None
     ]
+    index = {name: number for number, name in enumerate(context.classes)}
+    beside = enumerate(context.usable_calibration, start=len(context.usable))
+    said += [(row, index[str(image.label)]) for row, image in beside]
     both = torch.tensor(said, dtype=torch.int64).reshape(-1, 2)
     return both[:, 0], both[:, 1]
 
 
 def _name_views(notebook: Notebook, context: ResolveContext) -> tuple[NameView, ...]:
-    """Cosines with templates of the names, and with the first look's prompts where it has others."""
+    """Cosines with templates of the names, and with the first look's prompts where it has others.
+
+    Prompts that labelled images chose stand alone: what names are worth beside them was part of that choice.
+    """
     encode, reference = context.encoder.encode_texts, context.encoder.reference
     prompts = [fill(IMAGENET_7, name) for name in context.classes]
 
-    def view(score: Callable[[Tensor], Tensor]) -> NameView:
-        return NameView(score(context.vectors), None if reference is None else score(reference))
+    def view(score: Callable[[Tensor], Tensor], *, chosen: bool = False) -> NameView:
+        return NameView(score(context.vectors), None if reference is None else score(reference), chosen)
 
     templates = view(lambda vectors: ensemble_scores(vectors, encode, prompts))
     if context.options.start == "names":
         return (templates,)
     first = first_book(tuple(note for note in notebook.notes if note.spec.kind == "describe"), context)
-    return templates, view(lambda vectors: book_scores(first, vectors, encode))
+    chosen = context.options.start == "book" and context.book is not None and bool(context.book.labelled)
+    prompted = view(lambda vectors: book_scores(first, vectors, encode), chosen=chosen)
+    return (prompted,) if chosen else (templates, prompted)
 
 
 class _TableVotes:

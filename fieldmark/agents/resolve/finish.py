@@ -92,7 +92,7 @@ def shares_of(outcome: RunOutcome, context: ResolveContext) -> Tensor:
     """
     if context.rule == "evidence":
         evidence = weighed(outcome.notebook, context).evidence
-        return with_confidence(evidence.log_p.exp(), evidence.confidence)
+        return with_confidence(evidence.log_p.exp(), evidence.confidence)[: len(context.usable)]
     return class_probabilities(outcome.scores[: len(context.usable)], outcome.temperature)
 
 
@@ -138,7 +138,7 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
                 image_hash=image.content_hash,
                 label=context.classes[int(label[row])],
                 confidence=min(1.0, float(confidence[row])),
-                calibrated=False,
+                calibrated=bool(context.calibration) and found is not None,
                 status=_status(sizes[row]),
                 candidates=tuple(
                     CandidateClass(class_name=context.classes[c], probability=min(1.0, p)) for c, p in top

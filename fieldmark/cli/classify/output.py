@@ -124,14 +124,18 @@ def show_labels(predictions: Sequence["Prediction"], console: PlainConsole) -> N
 
 def labels_in_words(counts: Mapping[str, int]) -> str:
     """One line on the labels that were used; empty where there were none."""
+    of_book = ""
+    if "book_labels" in counts:
+        used = amount(counts["book_labels"], "labelled image")
+        of_book = f"{used} of the prompt book weighed the evidence."
     if "labels" not in counts:
-        return ""
+        return of_book
     said = f"Used {amount(counts['labels'], 'label')}"
     if counts["labels_none"]:
         said += f"; {amount(counts['labels_none'], 'image')} labelled as none of the classes"
     if counts["labels_cannot_tell"]:
         said += f"; {amount(counts['labels_cannot_tell'], 'image')} could not be told"
-    return f"{said}."
+    return f"{said}. {of_book}".rstrip()
 
 
 def to_label(resolution: "Resolution") -> "list[ImageToLabel]":

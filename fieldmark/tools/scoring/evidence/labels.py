@@ -14,14 +14,18 @@ CANNOT_TELL = -2
 """The label of an image that a person could not tell; it is not asked about again."""
 PRIOR_LABELS = 16.0
 """How many labels the scales without any label are worth: weights and temperature are shrunk towards 1."""
+DRAWN_PRIOR_LABELS = 4.0
+"""The same, where the labelled images were drawn from all classes alike, not asked about."""
 SPREAD = 1.5
 """Log-odds with which a label speaks for its class in the images that were grouped with it."""
 
 
-def with_labels(evidence: Evidence, vectors: Tensor, rows: Tensor, truth: Tensor) -> Evidence:
+def with_labels(
+    evidence: Evidence, vectors: Tensor, rows: Tensor, truth: Tensor, *, prior: float = PRIOR_LABELS
+) -> Evidence:
     """The evidence after some images were labelled. No text is encoded, and nothing is asked.
 
-    1. The views' weights w minimise sum_i -log softmax(w_names N + w_votes V)[i, y_i] + 16 sum (log w)²:
+    1. The views' weights w minimise sum_i -log softmax(w_names N + w_votes V)[i, y_i] + prior sum (log w)²:
        ridge logistic regression that starts at the rule without labels.
     2. With r the shares in the groups, each label adds 1.5 (r_n · r_i)² / n_y to the evidence of image n for
        its class y, of which n_y images are labelled.
@@ -36,6 +40,7 @@ def with_labels(evidence: Evidence, vectors: Tensor, rows: Tensor, truth: Tensor
         vectors: Unit image vectors [N, D] float32.
         rows: Labelled images [n] int64, each once.
         truth: Their classes [n] int64; `NONE_OF_THESE` and `CANNOT_TELL` say nothing of other images.
+        prior: How many labels the scales without any label are worth.
 
     Returns:
         The evidence; as it was, where no image has a class.
@@ -44,11 +49,11 @@ def with_labels(evidence: Evidence, vectors: Tensor, rows: Tensor, truth: Tensor
     rows, truth = rows[named], truth[named]
     if not len(rows):
         return evidence
-    weights = _view_weights(evidence, rows, truth)
+    weights = _view_weights(evidence, rows, truth, prior)
     names = replace(evidence.names, log_odds=weights[0] * evidence.names.log_odds)
     votes = None if evidence.votes is None else weights[-1] * evidence.votes
     weighed = names.log_odds if votes is None else names.log_odds + votes
-    temperature = _temperature(evidence.pooled(weighed)[rows], truth)
+    temperature = _temperature(evidence.pooled(weighed)[rows], truth, prior)
     together = (evidence.groups.shares @ evidence.groups.shares[rows].T).square()
     labels = torch.bincount(truth, minlength=weighed.shape[1])
     spread = torch.zeros_like(weighed).index_add_(1, truth, SPREAD * together / labels[truth])
@@ -66,19 +71,19 @@ def with_labels(evidence: Evidence, vectors: Tensor, rows: Tensor, truth: Tensor
     )
 
 
-def _view_weights(evidence: Evidence, rows: Tensor, truth: Tensor) -> Tensor:
+def _view_weights(evidence: Evidence, rows: Tensor, truth: Tensor, prior: float) -> Tensor:
     """Weights of names and, where there are any, of votes [K]."""
     views = [evidence.names.log_odds[rows]]
     if evidence.votes is not None:
         views.append(evidence.votes[rows])
-    return _likeliest_factors(torch.stack(views, -1), truth)
+    return _likeliest_factors(torch.stack(views, -1), truth, prior)
 
 
-def _temperature(scores: Tensor, truth: Tensor) -> float:
-    return 1 / float(_likeliest_factors(scores[..., None], truth)[0])
+def _temperature(scores: Tensor, truth: Tensor, prior: float) -> float:
+    return 1 / float(_likeliest_factors(scores[..., None], truth, prior)[0])
 
 
-def _likeliest_factors(views: Tensor, truth: Tensor) -> Tensor:
+def _likeliest_factors(views: Tensor, truth: Tensor, prior: float) -> Tensor:
     """Factors [K] of views [n, C, K] that make the truth [n] likeliest, shrunk towards 1."""
     log_w = torch.zeros(views.shape[-1], requires_grad=True)
     solver = torch.optim.LBFGS([log_w], max_iter=60, line_search_fn="strong_wolfe")
@@ -87,7 +92,7 @@ def _likeliest_factors(views: Tensor, truth: Tensor) -> Tensor:
         solver.zero_grad()
         scores = (views * log_w.exp()).sum(-1)
         value = torch.nn.functional.cross_entropy(scores, truth, reduction="sum")
-        value = value + PRIOR_LABELS * log_w.square().sum()
+        value = value + prior * log_w.square().sum()
         value.backward()
         return value
 

@@ -28,10 +28,12 @@ class NameView:
     Attributes:
         cosines: Of each image with each class's texts [N, C].
         reference: The same of reference images, whatever they show [R, C]; None without any.
+        chosen: Whether labelled images chose the texts: the cosines then compare between classes as they are.
     """
 
     cosines: Tensor
     reference: Tensor | None = None
+    chosen: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,11 @@ def name_evidence(views: Sequence[NameView], likeness: Likeness) -> NameEvidence
         m_c     = known_c · mean of the g largest s[.,c] + (1 - known_c)
         log-odds[n,c] = m_c s[n,c] - m_c²/2
 
-    The last line is the log-likelihood ratio of two unit normals, m_c apart.
+    The last line is the log-likelihood ratio of two unit normals, m_c apart. Texts that labelled images chose
+    do better than columns that are standardised over a pool, which may hold few images of a class: their own
+    cosines take the place of s there, less their mean over the classes, at the spread that the rule gives:
+
+        log-odds[n,c] = (cos[n,c] - mean_c cos) · sd(the rule's, less their mean) / sd(cos, less their mean)
     """
     scores = _standardised(_mean_of([_standardised(view) for view in views])).cosines
     images, classes = scores.shape
@@ -69,7 +75,16 @@ def name_evidence(views: Sequence[NameView], likeness: Likeness) -> NameEvidence
     half_known = _gaps(likeness.smoothed(noise), size).quantile(NULL_QUANTILE)
     known = ((_gaps(likeness.smoothed(scores), size) - half_known) / KNOWN_WIDTH).sigmoid()
     strength = known * scores.topk(size, 0).values.mean(0) + (1 - known) * UNKNOWN_STRENGTH
-    return NameEvidence(log_odds=strength * scores - strength**2 / 2, known=known)
+    log_odds = strength * scores - strength**2 / 2
+    if all(view.chosen for view in views):
+        own = torch.stack([_across(view.cosines) for view in views]).mean(0)
+        log_odds = own * (_across(log_odds).std() / own.std().clamp(min=1e-6))
+    return NameEvidence(log_odds=log_odds, known=known)
+
+
+def _across(values: Tensor) -> Tensor:
+    """Values [N, C], less the mean of each row."""
+    return values - values.mean(1, keepdim=True)
 
 
 def _gaps(smooth: Tensor, size: int) -> Tensor:

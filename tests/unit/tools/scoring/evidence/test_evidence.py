@@ -29,6 +29,22 @@ def test_a_known_name_is_recognised_and_an_unknown_one_is_not(seed: int) -> None
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_texts_that_labels_chose_compare_as_they_are_however_few_images_a_class_has(seed: int) -> None:
+    pool = made_up(seed=seed)
+    few = torch.arange(IMAGES * CLASSES) % IMAGES < torch.arange(CLASSES).repeat_interleave(IMAGES) % 4 + 1
+    names, vectors, truth = pool.names[few], pool.vectors[few], pool.truth[few]
+    likeness = Likeness(vectors, classes=CLASSES)
+    chosen = name_evidence([NameView(names, chosen=True)], likeness)
+    rule = name_evidence([NameView(names)], likeness)
+    assert torch.equal(chosen.log_odds.argmax(1), names.argmax(1))
+    assert torch.equal(chosen.known, rule.known)
+    right = [float((each.argmax(1) == truth).float().mean()) for each in (chosen.log_odds, rule.log_odds)]
+    assert right[0] >= right[1]
+    spread = [(each - each.mean(1, keepdim=True)).std() for each in (chosen.log_odds, rule.log_odds)]
+    assert float(spread[0]) == pytest.approx(float(spread[1]), rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("known", "seen", "mistakes"), [(1.0, 0.2, 0.5), (0.0, 1.0, 0.1), (0.4, 0.6, 0.3)])
 def test_no_view_drags_the_others_down(seed: int, known: float, seen: float, mistakes: float) -> None:
     pool = made_up(seed=seed, known=known, seen=seen, mistakes=mistakes)
