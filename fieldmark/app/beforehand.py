@@ -14,7 +14,7 @@ from fieldmark.app.inputs import check_classes, check_images_there, read_book, r
 from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.stores import price_of
 from fieldmark.errors import FieldmarkError, InputError, SettingsError, SeveralMistakes
-from fieldmark.evals.table.chosen_names import keys_named, refuse_beside, settings_named
+from fieldmark.evals.table.chosen_names import keys_named, names_book, refuse_beside, settings_named
 from fieldmark.evals.table.options import BASELINE
 from fieldmark.records import UsageLimits
 from fieldmark.settings import read_settings
@@ -214,7 +214,9 @@ def check_evaluation(given: Mapping[str, Any]) -> None:
             raise InputError("methods is empty.", hint="Name some, or leave it out.", field="methods")
     for name in (*given.get("methods", ()), given.get("baseline", BASELINE)):
         with mistakes.noted():
-            if not names_own_code(name):
+            if names_book(name):
+                read_book(name)
+            elif not names_own_code(name):
                 keys_named([name])
     _check_models_of(mistakes, given)
     mistakes.tell()

@@ -11,21 +11,21 @@ from typing import Any, Self
 from pydantic import JsonValue
 
 from fieldmark.app.arguments import checked_arguments
-from fieldmark.app.evaluate.inputs import OwnData, own_test_set
+from fieldmark.app.evaluate.inputs import OwnData, own_test_set, with_noun
 from fieldmark.app.evaluate.record import asked_of, spent_by
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.methods.registry import methods_named
-from fieldmark.evals.table.chosen_names import refuse_beside
+from fieldmark.evals.table.chosen_names import names_book, refuse_beside
 from fieldmark.evals.table.join import earlier_in, setting_runs, table_rows
 from fieldmark.evals.table.method import EvalMethod
 from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
 from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
 from fieldmark.evals.table.source import DataSource, Workplace, source_again
-from fieldmark.evals.table.test_set import TestSet
+from fieldmark.evals.table.test_set import MethodNeed, TestSet
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import UsageLimits
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
@@ -53,7 +53,8 @@ class Evaluator:
         data: A folder, a list or another name that `read_test_set` reads; `OwnData`, which also says where a
             pool, captions or a tree are; or a `DataSource`, such as `Aviary`.
         options: Methods, seeds and shots.
-        noun: The generic word for all of one's own classes; a published set has one.
+        noun: The generic word for all of one's own classes, asked for where a method asks; a published set
+            has one.
         clip: An `Encoder`, or the name of a CLIP model; the settings' where not given, that of a data source.
         llm: A `LanguageModel` or the name of one, for one's own data; the settings' where not given. Without
             one, methods that ask are left out.
@@ -203,6 +204,8 @@ class Evaluator:
                 )
                 llm = await stack.enter_async_context(asked_model(self.llm, self.limits, opened))
                 await llm.identify()
+            asks = any(MethodNeed.LLM in method.needs for method in methods)
+            test = await with_noun(test, llm=llm if asks else None, run=run, progress=self.progress)
             task = Evaluation(
                 test=test,
                 methods=methods,
@@ -336,7 +339,11 @@ class Evaluator:
             refuse_beside(data.kind, names)
         else:
             data = OwnData(source=data, **{name: left.pop(name) for name in names})
-        methods = tuple(str(Path(name).resolve()) if ".py:" in name else name for name in options.methods)
+        files = [".py:" in name or names_book(name) for name in options.methods]
+        methods = tuple(
+            str(Path(name).resolve()) if file else name
+            for name, file in zip(options.methods, files, strict=True)
+        )
         return cls(data=data, options=options.model_copy(update={"methods": methods}), out=out, **left)
 
     @classmethod

@@ -1,12 +1,13 @@
 """Reads one's own data for an evaluation: a test set, and what methods may use beside it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from fieldmark.app.inputs import find_given
+from fieldmark.app.noun import settle_noun
 from fieldmark.errors import InputError
 from fieldmark.evals.table.test_set import ImageFactor, TestSet
 from fieldmark.reading import read_text
@@ -17,6 +18,9 @@ from fieldmark.tools.datasets.data_set import DataSet
 from fieldmark.tools.datasets.reading import read_test_set
 from fieldmark.tools.images.files import FoundImages, ImageFile
 from fieldmark.tools.images.given_paths import is_there, spelled_as_there
+from fieldmark.tools.llm.given import AskedModel
+from fieldmark.tools.runs.events import Progress
+from fieldmark.tools.runs.folder import RunFolder
 
 SETTING = "test"
 ANYTHING = "object"
@@ -125,6 +129,27 @@ def own_test_set(own: OwnData, *, shots: int, seed: int, noun: str | None, cache
             *(() if noun or domain else (NO_NOUN,)),
         ),
     )
+
+
+async def with_noun(test: TestSet, *, llm: AskedModel | None, run: RunFolder, progress: Progress) -> TestSet:
+    """The test set with the generic noun asked for, as `classify` asks, where none was given.
+
+    Args:
+        test: The test set.
+        llm: Whom to ask; None asks nobody.
+        run: The run, in whose folder the answer is kept.
+        progress: Told where the answer was of no use.
+
+    Raises:
+        LimitReached: A limit kept the question back.
+        QuestionFailed: The endpoint gave no answer, which another day may bring.
+    """
+    if NO_NOUN not in test.notes or llm is None:
+        return test
+    settled = await settle_noun(test.classes, given=None, plain=ANYTHING, llm=llm, run=run, progress=progress)
+    said = settled.note or f'The generic word "{settled.noun}" was asked for; give it yourself to be sure.'
+    notes = tuple(said if note == NO_NOUN else note for note in test.notes)
+    return replace(test, noun=settled.noun, concept=test.concept or settled.noun, notes=notes)
 
 
 def factors_of(found: DataSet) -> tuple[ImageFactor, ...]:

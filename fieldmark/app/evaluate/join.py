@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fieldmark.app.evaluate.evaluator import KIND, RESULT
 from fieldmark.evals.methods.registry import methods_named
+from fieldmark.evals.table.chosen_names import names_book
 from fieldmark.evals.table.join import joined, table_rows
 from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
@@ -35,7 +36,7 @@ def join_runs(
     began = time.perf_counter()
     folders = [RunFolder.open(out, run_id, kind=KIND) for run_id in runs]
     options = [EvalOptions.model_validate(folder.config.options["options"]) for folder in folders]
-    own = [name for each in options for name in each.methods if names_own_code(name)]
+    own = [name for each in options for name in each.methods if names_own_code(name) or names_book(name)]
     methods = methods_named(["all", baseline, *own])
     together = joined(folders)
     progress(TableStarted())

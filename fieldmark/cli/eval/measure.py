@@ -66,7 +66,12 @@ def measure(
             panel=DATA,
         ),
     ] = None,
-    noun: Annotated[str | None, option('Generic word for all classes, such as "bird".', panel=DATA)] = None,
+    noun: Annotated[
+        str | None,
+        option(
+            'Generic word for all classes, such as "bird". Else it is asked, where a method asks.', panel=DATA
+        ),
+    ] = None,
     settings: Annotated[
         str | None,
         option(
@@ -85,7 +90,7 @@ def measure(
         str | None,
         option(
             "Methods, a,b,c, as `fieldmark eval methods` lists them; fudd* for all that begin so; your "
-            "own as file.py:METHOD. "
+            "own as file.py:METHOD; prompt books by their file, book.json. "
             "\\[default: all]",
             panel=_METHODS,
         ),

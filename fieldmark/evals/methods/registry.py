@@ -32,7 +32,8 @@ from fieldmark.evals.methods import (
     waffle,
     zpe,
 )
-from fieldmark.evals.table.chosen_names import keys_named
+from fieldmark.evals.methods.books import book_methods
+from fieldmark.evals.table.chosen_names import keys_named, names_book
 from fieldmark.evals.table.method import EvalMethod
 from fieldmark.reading import read_bytes
 from fieldmark.tools.search.own_code import names_own_code, own_code
@@ -73,16 +74,18 @@ def methods_named(names: Sequence[str]) -> tuple[EvalMethod, ...]:
 
     Args:
         names: Keys; "all" stands for all, "dclip*" for all that begin so; one's own as `file.py:METHOD`,
-            which come last.
+            which come last, then prompt books by their files.
 
     Raises:
         InputError: One is unknown, is no method, or none is named.
     """
     if not names:
         raise InputError("No method was named.", hint=f"There are: all, {', '.join(BY_KEY)}.")
-    own = {method.key: method for method in map(_own, filter(names_own_code, names))}
-    chosen = keys_named([name for name in names if not names_own_code(name)])
-    return (*(method for method in METHODS if method.key in chosen), *own.values())
+    books = book_methods([name for name in names if names_book(name)])
+    others = [name for name in names if not names_book(name)]
+    own = {method.key: method for method in map(_own, filter(names_own_code, others))}
+    chosen = keys_named([name for name in others if not names_own_code(name)])
+    return (*(method for method in METHODS if method.key in chosen), *own.values(), *books)
 
 
 def _own(name: str) -> EvalMethod:

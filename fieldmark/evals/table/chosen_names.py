@@ -19,6 +19,11 @@ SETTING_NAMES = ("new", "known", "habitat", "taxonomy", "vocabulary")
 """The settings of the aviary; the first one is what "aviary" means by itself."""
 
 
+def names_book(name: str) -> bool:
+    """Whether a method's name is the file of a prompt book."""
+    return name.endswith(".json")
+
+
 def keys_named(names: Sequence[str]) -> set[str]:
     """The keys of the shipped methods that a user named.
 
