@@ -215,7 +215,7 @@ def check_evaluation(given: Mapping[str, Any]) -> None:
     for name in (*given.get("methods", ()), given.get("baseline", BASELINE)):
         with mistakes.noted():
             if names_book(name):
-                read_book(name)
+                read_book(Path(name))
             elif not names_own_code(name):
                 keys_named([name])
     _check_models_of(mistakes, given)
