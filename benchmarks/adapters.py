@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fieldmark.app import open_stores
+from fieldmark.app.stores import open_stores
 from fieldmark.aviary.guide.beliefs import Beliefs, GuideSettings
 from fieldmark.aviary.guide.words import wording
 from fieldmark.aviary.world.attributes import KEYS

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from fieldmark.app import open_stores
+from fieldmark.app.stores import open_stores
 from fieldmark.aviary.world.attributes import ATTRIBUTES, HABITATS, LIGHT_SHARES, LIGHTS, NOUNS
 from fieldmark.aviary.world.grammar import value_phrases
 from fieldmark.aviary.world.render import render

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from fieldmark.agents.resolve.options import ResolveOptions
-from fieldmark.app import open_stores
 from fieldmark.app.event_loop import run_to_end
+from fieldmark.app.stores import open_stores
 from fieldmark.evals.demo.demo import DemoSettings, run_demo
 from fieldmark.evals.demo.results import DemoResult
 from fieldmark.evals.worlds.conditions import CLEAR, Names, WorldConditions

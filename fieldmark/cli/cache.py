@@ -10,7 +10,7 @@ from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, ask, leave, print_json, row, size, table, words
 
 if TYPE_CHECKING:
-    from fieldmark.app import Stores
+    from fieldmark.app.stores import Stores
     from fieldmark.cache.bytestore import DiskByteStore
     from fieldmark.cache.vectorstore import DiskVectorStore
 
@@ -32,7 +32,7 @@ def commands() -> typer.Typer:
 
 def stats(json: Json = False) -> None:
     """Count what is kept and how much room it takes."""
-    from fieldmark.app import open_stores
+    from fieldmark.app.stores import open_stores
 
     with open_stores() as stores:
         rows = [
@@ -72,7 +72,7 @@ def verify(json: Json = False) -> None:
 
     Exit code 1 if there are any. A bad entry counts as absent and is replaced when it is needed again.
     """
-    from fieldmark.app import open_stores
+    from fieldmark.app.stores import open_stores
 
     with open_stores() as stores, TerminalProgress("Checking") as progress:
         checks: list[dict[str, object]] = []
@@ -104,7 +104,7 @@ def prune(
     json: Json = False,
 ) -> None:
     """Remove old answers. Vectors have no age; they are cleared as a whole."""
-    from fieldmark.app import open_stores
+    from fieldmark.app.stores import open_stores
 
     with open_stores() as stores:
         if not yes:
@@ -122,7 +122,7 @@ def clear(
     json: Json = False,
 ) -> None:
     """Remove what is kept: answers that were paid for, vectors, drawn pictures."""
-    from fieldmark.app import open_stores
+    from fieldmark.app.stores import open_stores
 
     with open_stores() as stores:
         found = [each for each in opened(stores) if only in (None, each[0])]

@@ -55,8 +55,8 @@ def demo(
     """
     with TerminalProgress("Loading") as progress:
         from fieldmark.agents.resolve.options import ResolveOptions
-        from fieldmark.app import open_stores
         from fieldmark.app.event_loop import run_to_end
+        from fieldmark.app.stores import open_stores
         from fieldmark.evals.demo.demo import DemoSettings, run_demo
         from fieldmark.tools.runs.run import open_run
 
@@ -96,7 +96,7 @@ def demo(
                 )
                 run.write("result.json", result)
                 if report:
-                    from fieldmark.evals.report import write_demo_report
+                    from fieldmark.evals.report.demo import write_demo_report
 
                     progress.stage("Writing the report")
                     write_demo_report(run, result, climbs)

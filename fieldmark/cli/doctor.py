@@ -55,7 +55,7 @@ def doctor(
     """Check Python, torch, the models, the endpoint and the cache; exit code 1 if one of them is broken."""
     findings: list[Finding] = []
     with TerminalProgress("Looking") as progress:
-        from fieldmark.app import read_settings
+        from fieldmark.settings import read_settings
 
         findings += python()
         try:
@@ -153,8 +153,7 @@ def language_model(settings: "Settings") -> Iterator[Finding]:
     """Whether the language model answers, and how it can be asked."""
     import asyncio
 
-    from fieldmark.app import open_llm
-    from fieldmark.app.stores import OPENAI
+    from fieldmark.app.stores import OPENAI, open_llm
     from fieldmark.cache.bytestore import MemoryByteStore
     from fieldmark.tools.llm.address import normal_url
     from fieldmark.tools.llm.endpoint import ModelList
@@ -221,7 +220,7 @@ def language_model(settings: "Settings") -> Iterator[Finding]:
 
 def kept(settings: "Settings") -> Iterator[Finding]:
     """Whether the cache is sound and has room."""
-    from fieldmark.app import open_stores
+    from fieldmark.app.stores import open_stores
 
     with open_stores(settings.home) as stores:
         answers = stores.answers.stats()

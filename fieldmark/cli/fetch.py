@@ -26,7 +26,7 @@ def fetch(
     another folder for the files. Exit codes: 0 it is here; 2 it cannot be fetched; 130 Ctrl-C.
     """
     with TerminalProgress("Asking the hub") as progress:
-        from fieldmark.app import read_settings
+        from fieldmark.settings import read_settings
         from fieldmark.tools.clip.known_names import check_fetchable
 
         spec = model or read_settings().clip

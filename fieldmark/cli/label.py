@@ -52,7 +52,7 @@ def label(
     with mistakes.noted():
         check_device(device or "auto")
     mistakes.tell()
-    from fieldmark.app import Classifier
+    from fieldmark.app.classifier import Classifier
     from fieldmark.app.labels import Labels
     from fieldmark.tools.runs.labels import read_ask
 

@@ -189,7 +189,7 @@ def optimize(
         with resumable(progress, "fieldmark optimize"):
             result = optimizer.run()
         if optimizer.report:
-            from fieldmark.evals.report import write_optimize_report
+            from fieldmark.evals.report.optimize import write_optimize_report
             from fieldmark.tools.runs.folder import RunFolder
 
             progress.stage("Writing the report")

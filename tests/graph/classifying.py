@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fieldmark.app import Classifier
+from fieldmark.app.classifier import Classifier
 from fieldmark.records import Origin, Prompt, PromptBook
 from tests.faulty_endpoint import (
     FaultyEndpoint,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fieldmark.agents.define.run import Sitting
-from fieldmark.app import Stores
+from fieldmark.app.stores import Stores
 from tests.graph.classifying import WORLD, draw
 from tests.graph.define_talk import talk
 from tests.graph.define_world import Scene, scene

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fieldmark.app import Resolution
+from fieldmark.app.resolution import Resolution
 from fieldmark.errors import (
     EndpointError,
     InputError,

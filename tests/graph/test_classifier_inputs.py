@@ -13,15 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
-from fieldmark.app import Stores
 from fieldmark.app.checks import calibration_needed
+from fieldmark.app.stores import Stores
 from fieldmark.errors import (
     ClassNamesError,
     InputError,
     NoImagesError,
     RunError,
 )
-from fieldmark.evals.report import write_classify_report
+from fieldmark.evals.report.classify import write_classify_report
 from fieldmark.records import UsageLimits
 from fieldmark.records.names import one_name
 from fieldmark.tools.runs.folder import RunFolder

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from fieldmark.app import Classifier, Stores
+from fieldmark.app.classifier import Classifier
+from fieldmark.app.stores import Stores
 from fieldmark.errors import (
     RunError,
 )

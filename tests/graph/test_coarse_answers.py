@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fieldmark.app import Classifier
+from fieldmark.app.classifier import Classifier
 from fieldmark.errors import InputError, QuestionFailed
 from fieldmark.records import Question
 from fieldmark.testing import ScriptedModel, data_of

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from fieldmark.agents.shared.checkpoints import open_checkpoint
-from fieldmark.app import Classifier
+from fieldmark.app.classifier import Classifier
 from fieldmark.errors import FieldmarkError, LimitReached, RunError
-from fieldmark.evals.report import write_classify_report
+from fieldmark.evals.report.classify import write_classify_report
 from fieldmark.records import UsageLimits
 from fieldmark.tools.runs import folder as run_folder
 from fieldmark.tools.runs.folder import RunFolder

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from fieldmark.app import Classifier, Resolution
+from fieldmark.app.classifier import Classifier
+from fieldmark.app.resolution import Resolution
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed, SettingsError
 from fieldmark.records import Prediction, Question, UsageLimits
 from fieldmark.testing import ScriptedModel, data_of

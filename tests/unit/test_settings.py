@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 import fieldmark
-from fieldmark.app import open_llm
-from fieldmark.app.stores import open_vlm
+from fieldmark.app.stores import open_llm, open_vlm
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import QuestionFailed, SettingsError
 from fieldmark.prompts.noun import ask_noun

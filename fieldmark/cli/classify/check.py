@@ -143,7 +143,7 @@ def read_classes(classes: str | None, book: Path | None) -> "tuple[Sequence[str]
     Raises:
         InputError: Neither was given, or a file cannot be read.
     """
-    from fieldmark.app import read_book, read_class_names
+    from fieldmark.app.inputs import read_book, read_class_names
 
     prompts = read_book(book) if book else None
     if classes is not None:

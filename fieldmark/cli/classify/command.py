@@ -14,7 +14,7 @@ from fieldmark.cli.run_options import RUN, Out, Report, RunJson, asking, option
 from fieldmark.cli.terminal import leave, print_json, words
 
 if TYPE_CHECKING:
-    from fieldmark.app import Classifier
+    from fieldmark.app.classifier import Classifier
 
 DONE, NOTHING_USABLE, STOPPED = 0, 1, 3
 _LOOP = "The loop"
@@ -265,7 +265,7 @@ def new(
     **others: Any,
 ) -> "Classifier":
     """A classifier for a new run."""
-    from fieldmark.app import Classifier
+    from fieldmark.app.classifier import Classifier
     from fieldmark.records import UsageLimits
 
     names, prompts = read_classes(classes, book)
@@ -276,7 +276,7 @@ def new(
 
 def earlier(resume: str, out: Path, *, limits: dict[str, Any], changed: dict[str, Any]) -> "Classifier":
     """The classifier of an earlier run, with other limits where some were given."""
-    from fieldmark.app import Classifier
+    from fieldmark.app.classifier import Classifier
 
     classifier = Classifier.from_run(resume, out=out, **changed)
     classifier.limits = classifier.limits.model_copy(update=limits)

@@ -10,7 +10,7 @@ from fieldmark.cli.terminal import PlainConsole, amount, one_line, row, share, t
 
 if TYPE_CHECKING:
     from fieldmark.agents.resolve.estimate import CallEstimate
-    from fieldmark.app import Resolution
+    from fieldmark.app.resolution import Resolution
     from fieldmark.evals.metrics.graded import GradedError
     from fieldmark.records import ImageToLabel, Prediction, RejectedGroup
 

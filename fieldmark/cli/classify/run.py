@@ -7,7 +7,8 @@ from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.resuming import resumable
 
 if TYPE_CHECKING:
-    from fieldmark.app import Classifier, Resolution
+    from fieldmark.app.classifier import Classifier
+    from fieldmark.app.resolution import Resolution
 
 PLAIN_TABLE: Mapping[str, Any] = {"top_k": 1, "all_classes": False}
 
@@ -24,7 +25,8 @@ def run(
         if table != PLAIN_TABLE:
             write_label_table(RunFolder(resolution.run), **table)
         if classifier.report:
-            from fieldmark.evals.report import write_ask_page, write_classify_report
+            from fieldmark.evals.report.ask import write_ask_page
+            from fieldmark.evals.report.classify import write_classify_report
 
             progress.stage("Writing the report")
             write_classify_report(RunFolder(resolution.run), resolution.manifest)

@@ -35,7 +35,7 @@ class TerminalColumn:
 
 def write_report(result: "EvalResult", progress: TerminalProgress) -> None:
     """Write the page and the Markdown table of a run into its folder."""
-    from fieldmark.evals.report import write_table_report
+    from fieldmark.evals.report.table.page import write_table_report
     from fieldmark.evals.table.join import runs_behind
     from fieldmark.tools.runs.folder import RunFolder
 

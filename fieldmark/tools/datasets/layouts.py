@@ -21,15 +21,14 @@ class _Layout(Record):
     folder: str
 
 
-class SplitFile(_Layout):
-    """A CoOp split file beside its images.
+class _FileBesideImages(_Layout):
+    """One file that lists images.
 
     Attributes:
         file: The file, in the folder.
         images: Where its paths start, in the folder.
     """
 
-    kind: Literal["split file"] = "split file"
     file: str
     images: str = ""
 
@@ -42,6 +41,12 @@ class SplitFile(_Layout):
     def stated(self) -> str:
         """Where things are put, in words."""
         return f"{self.folder}/{self.file}, with the images under {self.folder}/{self.images}".rstrip("/")
+
+
+class SplitFile(_FileBesideImages):
+    """A CoOp split file beside its images."""
+
+    kind: Literal["split file"] = "split file"
 
 
 class ClassFolders(_Layout):
@@ -138,12 +143,10 @@ class BirdLists(_Layout):
         return f"{self.folder}/images.txt and the other lists, with the images under {self.folder}/images"
 
 
-class CsvLayout(_Layout):
+class CsvLayout(_FileBesideImages):
     """A CSV file with a row an image.
 
     Attributes:
-        file: The file, in the folder.
-        images: Where its paths start, in the folder.
         path: Column of the image's path.
         label: Column of its class.
         labels: What stands there for each class, in the order of the classes; or a CSV file in the folder
@@ -156,8 +159,6 @@ class CsvLayout(_Layout):
     """
 
     kind: Literal["table"] = "table"
-    file: str
-    images: str = ""
     path: str
     label: str
     labels: dict[str, str] | str
@@ -166,16 +167,6 @@ class CsvLayout(_Layout):
     parts_file: str | None = None
     group: str | None = None
     groups: dict[str, str] = Field(default_factory=dict)
-
-    @property
-    def marker(self) -> str:
-        """The file whose presence says that this layout is there."""
-        return self.file
-
-    @property
-    def stated(self) -> str:
-        """Where things are put, in words."""
-        return f"{self.folder}/{self.file}, with the images under {self.folder}/{self.images}".rstrip("/")
 
 
 class Shards(_Layout):

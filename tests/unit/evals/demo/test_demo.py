@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.app import open_stores
+from fieldmark.app.stores import open_stores
 from fieldmark.evals.demo.demo import (
     NOTE,
     DemoSettings,

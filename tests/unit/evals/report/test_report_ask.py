@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fieldmark.evals.report import write_ask_page
+from fieldmark.evals.report.ask import write_ask_page
 from fieldmark.records import ImageToLabel
 from fieldmark.tools.runs.labels import ASK_PAGE, read_ask, write_ask
 from tests.unit.evals.report.checked_page import CheckedPage

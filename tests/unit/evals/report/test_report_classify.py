@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from fieldmark.errors import RunError
-from fieldmark.evals.report import write_classify_report
-from fieldmark.evals.report.classify import common_folder, open_images
+from fieldmark.evals.report.classify import common_folder, open_images, write_classify_report
 from fieldmark.evals.report.gallery import FOLDED, SHOWN
 from fieldmark.evals.report.words import STOP_REASONS
 from fieldmark.records import CandidateClass, Contribution, Origin, Prediction, Prompt, PromptBook, Usage

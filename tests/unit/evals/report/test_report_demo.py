@@ -18,8 +18,7 @@ from fieldmark.evals.demo.results import (
     RungScore,
 )
 from fieldmark.evals.demo.robustness import Robustness
-from fieldmark.evals.report import write_demo_report
-from fieldmark.evals.report.demo import RUNG_WORDS
+from fieldmark.evals.report.demo import RUNG_WORDS, write_demo_report
 from fieldmark.records import Prediction
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.runs.folder import RunFolder

@@ -8,10 +8,9 @@ from fieldmark.agents.optimize.finish import BookScore, ClassScore, CurvePoint, 
 from fieldmark.agents.optimize.folds import FoldCurve, Folds, HeldOutPoint, SearchLength
 from fieldmark.agents.optimize.search_run import TOUCHED_ONCE, OptimizeResult, OtherEncoder, SearchSeconds
 from fieldmark.errors import RunError
-from fieldmark.evals.report import write_optimize_report
 from fieldmark.evals.report.curves import Curve, stepped, thinned, whole_numbers
 from fieldmark.evals.report.figures import Axis
-from fieldmark.evals.report.optimize import MOST_FOLDED, SHOWN
+from fieldmark.evals.report.optimize import MOST_FOLDED, SHOWN, write_optimize_report
 from fieldmark.evals.report.prompt_changes import MOST_UNITS, prompt_changes, units_of
 from fieldmark.records import Origin, Prompt, PromptBook
 from fieldmark.tools.runs.folder import RunFolder

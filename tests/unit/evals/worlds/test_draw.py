@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fieldmark.app import open_stores
+from fieldmark.app.stores import open_stores
 from fieldmark.aviary.world.attributes import KEYS
 from fieldmark.aviary.world.grammar import phrase
 from fieldmark.evals.worlds.conditions import CLEAR, MIDDLE, WorldConditions

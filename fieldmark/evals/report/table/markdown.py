@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from fieldmark.evals.report import words
-from fieldmark.evals.report.table_columns import TAGS, columns_for, macro_is_top1, tags_of
+from fieldmark.evals.report.table.columns import TAGS, columns_for, macro_is_top1, tags_of
 from fieldmark.evals.table.arrange import missing, tables
 from fieldmark.evals.table.records import EvalResult, Row
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from markupsafe import Markup
 
 from fieldmark.evals.report import figures
-from fieldmark.evals.report.by_class import ByClass, by_class
 from fieldmark.evals.report.classify import REPORT
 from fieldmark.evals.report.page import Script, render, write_page
-from fieldmark.evals.report.scatter import Spot, frontier, scatter
-from fieldmark.evals.report.table_columns import (
+from fieldmark.evals.report.table.by_class import ByClass, by_class
+from fieldmark.evals.report.table.columns import (
     TAGS,
     Cell,
     TableColumn,
@@ -19,8 +18,9 @@ from fieldmark.evals.report.table_columns import (
     macro_is_top1,
     tags_of,
 )
-from fieldmark.evals.report.table_markdown import markdown
-from fieldmark.evals.report.trust import Trust, trust_of
+from fieldmark.evals.report.table.markdown import markdown
+from fieldmark.evals.report.table.scatter import Spot, frontier, scatter
+from fieldmark.evals.report.table.trust import Trust, trust_of
 from fieldmark.evals.table.arrange import Missing, missing, tables
 from fieldmark.evals.table.join import SettingRuns
 from fieldmark.evals.table.published import PUBLISHED, PublishedFigure

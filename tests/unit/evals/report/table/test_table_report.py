@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from fieldmark.errors import RunError
-from fieldmark.evals.report import write_table_report
 from fieldmark.evals.report.page import Script
-from fieldmark.evals.report.table import floor_note
+from fieldmark.evals.report.table.page import floor_note, write_table_report
 from fieldmark.evals.table.join import SettingRuns, table_rows
 from fieldmark.evals.table.method import EvalMethod
 from fieldmark.evals.table.records import BOUND, EvalResult, MethodRun, Row

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.evals.report import write_table_report
-from fieldmark.evals.report.table_markdown import escaped
+from fieldmark.evals.report.table.markdown import escaped
+from fieldmark.evals.report.table.page import write_table_report
 from fieldmark.evals.table.join import SettingRuns
 from tests.unit.evals.report.tables_to_report import (
     BASE,

@@ -2,7 +2,7 @@
 
 import re
 
-from fieldmark.evals.report.scatter import CostAxis, Spot, frontier, scatter
+from fieldmark.evals.report.table.scatter import CostAxis, Spot, frontier, scatter
 from tests.unit.evals.report.checked_page import CheckedPage
 
 
