@@ -3,7 +3,7 @@
 import dataclasses
 
 from fieldmark.agents.build.run import run_build
-from fieldmark.tools.runs.events import ClassifierWriting, HeadsFitted
+from fieldmark.tools.runs.concept_events import ClassifierWriting, HeadsFitted
 from tests.graph.test_build import Debater, setting
 
 

@@ -17,7 +17,8 @@ from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
-from fieldmark.tools.runs.events import ImagesJudged, Progress, no_progress
+from fieldmark.tools.runs.concept_events import ImagesJudged
+from fieldmark.tools.runs.events import Progress, no_progress
 
 CLAUSES = "logic/1"
 """How clauses make a call; a classifier built in another way is built again."""

@@ -16,7 +16,7 @@ from fieldmark.records import Verdict
 from fieldmark.tools.annotate.clause_prompts import captions_of
 from fieldmark.tools.concepts.heads.choose import RECIPES, Fitted, choose_head
 from fieldmark.tools.concepts.heads.train import Examples, HeadRecipe
-from fieldmark.tools.runs.events import (
+from fieldmark.tools.runs.concept_events import (
     ClassifierWriting,
     DebatesStarted,
     FittingPurpose,

@@ -24,7 +24,7 @@ from fieldmark.records.conversation import (
 from fieldmark.tools.annotate.confidence import Confidence, calibrated
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.runs.events import BoardReady, ImagesJudged, ImagesMined, VerdictsReady
+from fieldmark.tools.runs.concept_events import BoardReady, ImagesJudged, ImagesMined, VerdictsReady
 
 
 async def mine(state: DefineState, runtime: Context) -> Update:

@@ -15,7 +15,7 @@ from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.heads.network import Head
 from fieldmark.tools.concepts.heads.train import Examples, HeadRecipe, fit
 from fieldmark.tools.concepts.mining import distinct_rows, diverse_rows, groups_by_meaning, rows_apart
-from fieldmark.tools.runs.events import GapsFound, VerdictsDoubted
+from fieldmark.tools.runs.concept_events import GapsFound, VerdictsDoubted
 
 RANDOM_SHARE = 0.1
 """Share of the mined images drawn from the whole pool: what no query finds must be seen too."""

@@ -12,7 +12,8 @@ from fieldmark.errors import RunError
 from fieldmark.records import Decision
 from fieldmark.records.conversation import EditOffer, OfferReply
 from fieldmark.tools.concepts.changes import dev_labels, edited, with_decision, with_version
-from fieldmark.tools.runs.events import BoardFinished, EditsProposed, EditsWeighed, RunFinished
+from fieldmark.tools.runs.concept_events import BoardFinished, EditsProposed, EditsWeighed
+from fieldmark.tools.runs.events import RunFinished
 
 
 async def refine(state: DefineState, runtime: Context) -> Update:

@@ -17,7 +17,8 @@ from fieldmark.tools.concepts.changes import settled_answers, with_version
 from fieldmark.tools.concepts.mining import distinct_rows, rows_apart
 from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.concepts.stratified_sample import STRATA, draw_stratified
-from fieldmark.tools.runs.events import ClausesDrafted, StepFailed
+from fieldmark.tools.runs.concept_events import ClausesDrafted
+from fieldmark.tools.runs.events import StepFailed
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from fieldmark.records.conversation import (
     ScopeQuestion,
     VerdictReveal,
 )
-from fieldmark.tools.runs.events import LimitStopped
+from fieldmark.tools.runs.concept_events import LimitStopped
 
 
 class OpenScope(Record):

@@ -30,14 +30,8 @@ from fieldmark.tools.images.given_paths import as_text
 from fieldmark.tools.llm.address import normal_url
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.given import AskedModel
-from fieldmark.tools.runs.events import (
-    EncodingStarted,
-    ImagesEncoded,
-    ModelsClosed,
-    PoolImagesMissing,
-    Progress,
-    no_progress,
-)
+from fieldmark.tools.runs.concept_events import PoolImagesMissing
+from fieldmark.tools.runs.events import EncodingStarted, ImagesEncoded, ModelsClosed, Progress, no_progress
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.runs.run import Run
 

@@ -9,13 +9,12 @@ import pytest
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.progress import TerminalProgress, in_time
 from fieldmark.cli.terminal import PlainConsole
+from fieldmark.tools.runs.concept_events import ClassifierWriting, HeadsFitted
 from fieldmark.tools.runs.events import (
-    ClassifierWriting,
     EncodingStarted,
     Event,
     FoldSearchStarted,
     GenerationScored,
-    HeadsFitted,
     ImagesEncoded,
     PicturesDrawn,
     QuestionAnswered,
