@@ -18,7 +18,7 @@ from fieldmark.app.inputs import check_classes, read_book, read_class_names
 from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.noun import Settled, settle_noun
 from fieldmark.app.optimize_inputs import read_inputs, read_texts
-from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
+from fieldmark.app.stores import CacheUse, Stores, answers_for, asked_model, name_of, open_llm, open_stores
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.table.chosen_names import refuse_beside
@@ -63,6 +63,8 @@ class Optimizer:
         also_clip: Other encoders to measure the book on, as `clip` takes them.
         ceiling: Also search with the test images shown, for a bound to print beside the result.
         limits: The most that may be spent on the language model.
+        cache: "use" it, "refresh" every answer, or leave it "off".
+        device: "auto", "cpu", "cuda", "mps"; the run's or the settings' where not given.
         home: Where answers and vectors are kept; the settings' where not given.
         out: Where run folders go.
         report: Whether the run is to have a report. None is written here, but a resumed run keeps the choice.
@@ -84,6 +86,8 @@ class Optimizer:
     also_clip: Sequence[Encoder | str] = ()
     ceiling: bool = False
     limits: UsageLimits = field(default_factory=UsageLimits)
+    cache: CacheUse = "use"
+    device: str | None = None
     home: Path | None = None
     out: Path = Path("runs")
     report: bool = True
@@ -134,7 +138,7 @@ class Optimizer:
             seed=self.options.seed,
             shots=self.shots,
             folder=stores.aviary,
-            answers=stores.answers,
+            answers=answers_for(self.cache, stores),
             limits=self.limits,
             progress=self.progress,
         )
@@ -166,7 +170,7 @@ class Optimizer:
         return choose_models(
             kept,
             clip=name_of(self.clip) or clip,
-            device=None,
+            device=self.device,
             llm=name_of(self.llm),
             base_url=self.base_url,
         )
@@ -198,7 +202,12 @@ class Optimizer:
             if chosen.llm is None:
                 return await self._search(found, given, encoder, None, run, others)
             opened = partial(
-                open_llm, chosen.llm, stores.answers, base_url=chosen.base_url, limits=self.limits
+                open_llm,
+                chosen.llm,
+                stores.answers,
+                base_url=chosen.base_url,
+                limits=self.limits,
+                cache=self.cache,
             )
             async with asked_model(self.llm, self.limits, opened) as llm:
                 return await self._search(found, given, encoder, llm, run, others)

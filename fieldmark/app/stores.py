@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from fieldmark.cache.bytestore import ByteStore, DiskByteStore, open_byte_store
+from fieldmark.cache.bytestore import ByteStore, DiskByteStore, MemoryByteStore, open_byte_store
 from fieldmark.cache.inventory import open_vector_stores
 from fieldmark.cache.vectorstore import DiskVectorStore, VectorStore, open_vector_store
 from fieldmark.records import Price, UsageLimits, path_of
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fieldmark.tools.llm.given import AskedModel
 
 
+CacheUse = Literal["use", "refresh", "off"]
+"""What is done with kept answers: they are used, every one is asked anew and replaced, or none is touched."""
 OPENAI = "https://api.openai.com/v1"
 """Where the SDK asks when no base URL is given."""
 
@@ -95,7 +97,7 @@ def open_llm(
     base_url: str | None = None,
     api_key: str | None = None,
     limits: UsageLimits | None = None,
-    cache: Literal["use", "refresh", "off"] = "use",
+    cache: CacheUse = "use",
 ) -> "ChatModel":
     """A language model; what is not given comes from the settings."""
     from fieldmark.tools.llm.chat import ChatModel
@@ -138,6 +140,11 @@ async def asked_model(
         yield given if isinstance(given, ChatModel) else GivenModel(given, limits)
 
 
+def answers_for(cache: CacheUse, stores: Stores) -> ByteStore:
+    """Where a script's answers are kept: they are the same each time, so that "refresh" keeps none anew."""
+    return stores.answers if cache == "use" else MemoryByteStore()
+
+
 def name_of(given: "Encoder | LanguageModel | str | None") -> str | None:
     """The name of a model that was given by name or as an object."""
     if given is None or isinstance(given, str):
@@ -154,7 +161,7 @@ def open_vlm(
     base_url: str | None = None,
     api_key: str | None = None,
     limits: UsageLimits | None = None,
-    cache: Literal["use", "refresh", "off"] = "use",
+    cache: CacheUse = "use",
 ) -> "ChatModel":
     """A vision-language model; what is not given comes from the settings.
 

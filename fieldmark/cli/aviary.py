@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import Json, option
+from fieldmark.cli.run_options import Json, either, option
 from fieldmark.cli.terminal import amount, errors, print_json, words
 from fieldmark.errors import FieldmarkError, InputError
 
@@ -108,6 +108,9 @@ def draw_flock(out: Path, count: int, *, seed: int, json: bool) -> None:
 
 
 def guide(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DATA]", help="The same as --data.", show_default=False)
+    ] = None,
     data: Annotated[
         Path | None, option("Folder drawn by `aviary render`, for its species.", show_default=False)
     ] = None,
@@ -129,6 +132,8 @@ def guide(
     from fieldmark.aviary.guide.beliefs import GuideSettings
     from fieldmark.aviary.guide.guide import Guide
     from fieldmark.aviary.guide.server import GuideServer
+
+    data = either(folder, data, "--data")
     from fieldmark.aviary.world.species import species_book
 
     book = read_species(data) if data is not None else species_book(book_seed, new=species, known=known)

@@ -43,7 +43,11 @@ def import_(
     file: Annotated[Path, typer.Argument(help="A prompt file of another project.", show_default=False)],
     format: Annotated[  # noqa: A002 - the option's name
         Literal["dclip", "cupl", "synonyms", "chils", "fudd", "book"] | None,
-        option("Its format.", show_default="by its content"),
+        option(
+            "Its format: dclip, cupl, synonyms, chils, fudd or book.",
+            metavar="FORMAT",
+            show_default="by its content",
+        ),
     ] = None,
     out: Annotated[Path, option("Where the book goes.")] = BOOK,
     noun: Annotated[

@@ -37,13 +37,15 @@ def demo(
         int, option("Labelled images of each class, set apart and not scored.", panel=WORLD, min=0, max=1000)
     ] = 0,
     rule: Annotated[
-        Literal["table", "nb", "fudd", "evidence"], option("How the loop scores images.")
+        Literal["table", "nb", "fudd", "evidence"],
+        option("How the loop scores images: table, nb, fudd or evidence.", metavar="RULE"),
     ] = "evidence",
     tree: Annotated[
         Literal["ask"] | None,
         option("Have the classes grouped; open images then get a group.", show_default=False),
     ] = None,
     robustness: Annotated[bool, option("Also measure a smaller pool, and images one at a time.")] = False,
+    device: Annotated[str | None, option("auto, cpu, cuda, cuda:1 or mps. Else FIELDMARK_DEVICE.")] = None,
     report: Annotated[bool, option("Write report.html into the run's folder.")] = True,
     *,
     world: dict[str, Any],
@@ -53,11 +55,15 @@ def demo(
     Works offline and without a key: the pictures are drawn, the CLIP model is bundled, and the questions
     are answered by a script (not a language model) that makes a set share of mistakes.
     """
+    from fieldmark.app.beforehand import check_device
+
+    check_device(device or "auto")
     with TerminalProgress("Loading") as progress:
         from fieldmark.agents.resolve.options import ResolveOptions
         from fieldmark.app.event_loop import run_to_end
         from fieldmark.app.stores import open_stores
         from fieldmark.evals.demo.demo import DemoSettings, run_demo
+        from fieldmark.settings import read_settings
         from fieldmark.tools.runs.run import open_run
 
         conditions = replace(CLEAR if clear else DEFAULT, **world)
@@ -72,7 +78,7 @@ def demo(
         )
         progress.classes = conditions.species - conditions.unlisted_species
         with open_stores() as stores:
-            encoder = stores.encoder("aviary")
+            encoder = stores.encoder("aviary", device=device or read_settings().device)
             options: dict[str, JsonValue] = {
                 "seed": seed,
                 "books": books,

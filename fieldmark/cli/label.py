@@ -10,7 +10,7 @@ import typer
 from fieldmark.cli.classify.output import as_json, show
 from fieldmark.cli.classify.run import run
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import Out, Report, RunJson, option
+from fieldmark.cli.run_options import Out, Report, RunJson, either, option
 from fieldmark.cli.terminal import PlainConsole, amount, errors, leave, print_json, share, words
 from fieldmark.errors import InputError
 
@@ -23,6 +23,9 @@ KEYS = "A number or a class; n none of these, ? cannot tell, Enter later, q stop
 
 def label(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id or folder of a classification.")],
+    typed: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="The same as --file.", show_default=False)
+    ] = None,
     file: Annotated[
         Path | None,
         option(
@@ -41,6 +44,7 @@ def label(
     Labels are classes, "none of these" or "cannot tell". They are kept in the run's labels.csv, apart from
     predictions; of two about one image the later counts.
     """
+    file = either(typed, file, "--file")
     from fieldmark.app.beforehand import Mistakes, check_device, check_there
     from fieldmark.tools.runs.folder import RunFolder
 

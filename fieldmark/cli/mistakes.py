@@ -1,6 +1,8 @@
 """Tells every mistake of a command line's options at once, each with what may have been meant."""
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import typer
@@ -36,6 +38,15 @@ class CheckedGroup(TyperGroup):
             if args and any(each.startswith("-") for each in args):
                 tell_all(self, ctx, args, extra=True)
             raise
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; a folder in its place is told how it is given."""
+        takes_data = any("--data" in each.opts for each in self.get_params(ctx))
+        if takes_data and args and args[0] not in self.commands and Path(args[0]).exists():
+            raise USAGE_ERROR(
+                f"Data stand behind --data: {ctx.command_path} --data {shlex.quote(args[0])}", ctx
+            )
+        return super().resolve_command(ctx, args)
 
 
 def tell_all(command: Any, ctx: Any, args: Sequence[str], *, extra: bool = False) -> None:

@@ -4,6 +4,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import typer
+
 from fieldmark.cli.exit_codes import option_of
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.resuming import refuse_with_resume, resumable
@@ -13,13 +15,14 @@ from fieldmark.cli.run_options import (
     RUN,
     BaseUrl,
     ListedFrom,
-    MaxCalls,
     Out,
     Report,
     Resume,
     RunJson,
     asking,
+    either,
     option,
+    takes_spending,
 )
 from fieldmark.cli.spending import say_spent
 from fieldmark.cli.terminal import PlainConsole, amount, print_json, row, share, table, words
@@ -29,6 +32,8 @@ from fieldmark.errors import InputError
 if TYPE_CHECKING:
     from fieldmark.agents.optimize.folds import SearchLength
     from fieldmark.agents.optimize.search_run import BookScore, OptimizeResult, Reflected
+    from fieldmark.app.evaluate.evaluator import Evaluator
+    from fieldmark.app.optimizer import Optimizer
 
 AVIARY = "aviary"
 MOST_EDITS = 10
@@ -37,8 +42,12 @@ _SEARCH = "The search"
 
 
 @asking
+@takes_spending
 @takes_world(without=("unlisted", "present", "strangers"), other_names=PER_CLASS)
 def optimize(
+    folder: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="The same as --data.", show_default=False)
+    ] = None,
     data: Annotated[
         str | None,
         option(
@@ -68,7 +77,11 @@ def optimize(
     ] = None,
     fitness: Annotated[
         Literal["entropy", "accuracy", "lexicographic"] | None,
-        option("What is maximised. \\[default: entropy]", panel=_SEARCH),
+        option(
+            "What is maximised: entropy, accuracy or lexicographic. \\[default: entropy]",
+            metavar="NAME",
+            panel=_SEARCH,
+        ),
     ] = None,
     penalty: Annotated[
         float | None, option("What each unit of a book costs. \\[default: 0]", panel=_SEARCH, min=0)
@@ -127,7 +140,6 @@ def optimize(
         str | None, option("Language model. Else FIELDMARK_LLM; without one nothing is asked.", panel=MODELS)
     ] = None,
     base_url: BaseUrl = None,
-    max_calls: MaxCalls = None,
     ceiling: Annotated[
         bool, option("Also search with the test images shown, for a bound.", panel=RUN)
     ] = False,
@@ -137,11 +149,13 @@ def optimize(
     resume: Resume = None,
     *,
     world: dict[str, Any],
+    spending: dict[str, Any],
 ) -> None:
     """Search the text prompts that classify best, by a few labelled images a class.
 
     Exit codes: 0 done; 2 wrong input; 3 stopped by a limit; 130 Ctrl-C. A stopped run goes on with --resume.
     """
+    data = either(folder, data, "--data")
     chosen: dict[str, Any] = {
         "data": data, "images": images, "classes": classes, "shots": shots, "book": book, "seed": seed,
         "strategy": strategy, "fitness": fitness, "penalty": penalty, "generations": generations,
@@ -173,17 +187,15 @@ def optimize(
         RunFolder.open(out, resume, kind="optimize")
     else:
         refuse_off_aviary(given, tuple(world))
-        check_search(given)
+        check_search({**given, **spending["limits"], "device": spending["device"]})
     with TerminalProgress("Loading") as progress:
         from fieldmark.app.optimizer import Optimizer
-        from fieldmark.records import UsageLimits
 
         if resume is not None:
             optimizer = Optimizer.from_run(resume, out=out, **given)
         else:
             optimizer = Optimizer.from_options(with_aviary(given, tuple(world)), out=out)
-        if max_calls is not None:
-            optimizer.limits = UsageLimits(max_calls=max_calls)
+        spend(optimizer, spending)
         optimizer.report = optimizer.report if report is None else report
         optimizer.progress = progress
         with resumable(progress, "fieldmark optimize"):
@@ -198,6 +210,13 @@ def optimize(
     say_spent(Path(result.run), words(json=json))
     if json:
         print_json(result)
+
+
+def spend(task: "Optimizer | Evaluator", given: dict[str, Any]) -> None:
+    """Set what may be spent, which cache is used and where is computed, as far as it was given."""
+    task.limits = task.limits.model_copy(update=given["limits"])
+    task.cache = given["cache"] or task.cache
+    task.device = given["device"] or task.device
 
 
 def with_aviary(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

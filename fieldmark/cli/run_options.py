@@ -8,12 +8,19 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-DATA, MODELS, RUN = "The data", "The models", "The run"
+from fieldmark.errors import InputError
+
+DATA, MODELS, RUN, SPENDING = "The data", "The models", "The run", "Spending"
 """Panels of `--help`."""
 
 
 def option(said: str, *names: str, panel: str | None = None, **more: Any) -> Any:
-    """An option by what `--help` says of it; `more` is as `typer.Option` takes it."""
+    """An option by what `--help` says of it; `more` is as `typer.Option` takes it.
+
+    A number within bounds is an N in the help: bounds spelled out take the room of long names at 80 columns.
+    """
+    if "min" in more or "max" in more:
+        more = {"metavar": "N", **more}
     return typer.Option(*names, help=said, rich_help_panel=panel, **more)
 
 
@@ -21,7 +28,6 @@ Json = Annotated[bool, option("Print one JSON object and nothing else.", "--json
 RunJson = Annotated[bool, option("Print one JSON object and nothing else.", "--json", panel=RUN)]
 ListedFrom = Annotated[Path | None, option("Where the paths of a list or split file start.", panel=DATA)]
 BaseUrl = Annotated[str | None, option("The endpoint. Else OPENAI_BASE_URL.", panel=MODELS)]
-MaxCalls = Annotated[int | None, option("The most questions asked anew.", panel=MODELS, min=0)]
 Resume = Annotated[
     str | None, option("Go on with an earlier run; without a name the latest.", panel=RUN, metavar="[RUN]")
 ]
@@ -55,6 +61,17 @@ Effort = Annotated[
 ]
 
 
+def either(typed: Any, given: Any, name: str) -> Any:
+    """What was typed as an argument or given as an option; None where neither was.
+
+    Raises:
+        InputError: Both were.
+    """
+    if typed and given:
+        raise InputError(f"{name} was given twice: {typed} and {given}.", hint="Give it once.")
+    return typed or given
+
+
 def asking(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command that asks a language model the options for how it is asked.
 
@@ -77,3 +94,58 @@ def asking(command: Callable[..., None]) -> Callable[..., None]:
     asks.__dict__["__signature__"] = own.replace(parameters=[*own.parameters.values(), *more])
     asks.__annotations__ = {**command.__annotations__, **added}
     return asks
+
+
+LIMITS = ("max_calls", "max_tokens", "max_cost")
+BOTH_CACHES = "--no-cache and --refresh exclude each other."
+_SPENDING: dict[str, Any] = {
+    "max_calls": Annotated[int | None, option("Most questions asked anew.", panel=SPENDING, min=0)],
+    "max_tokens": Annotated[int | None, option("Most tokens, sent and received.", panel=SPENDING, min=0)],
+    "max_cost": Annotated[
+        float | None,
+        option("Most money; needs FIELDMARK_PRICE_PROMPT and …_COMPLETION.", panel=SPENDING, min=0),
+    ],
+    "no_cache": Annotated[bool, option("Neither read nor keep answers.", "--no-cache", panel=SPENDING)],
+    "refresh": Annotated[bool, option("Ask everything anew, and keep that.", "--refresh", panel=SPENDING)],
+    "device": Annotated[
+        str | None, option("auto, cpu, cuda, cuda:1 or mps. Else FIELDMARK_DEVICE.", panel=RUN)
+    ],
+}
+
+
+def takes_spending(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that asks models and encodes the options for what that may take.
+
+    It gets them as one argument, `spending`: `limits` as a dict, `cache` and `device`, None where not given.
+    """
+
+    @functools.wraps(command)
+    def spends(*args: Any, **options: Any) -> None:
+        given = {name: options.pop(name) for name in _SPENDING}
+        if given["no_cache"] and given["refresh"]:
+            raise InputError(BOTH_CACHES, hint="Give one of them.")
+        limits = {name: given[name] for name in LIMITS if given[name] is not None}
+        cache = "off" if given["no_cache"] else "refresh" if given["refresh"] else None
+        from fieldmark.settings import overridden
+
+        with overridden(device=given["device"]):
+            command(*args, spending={"limits": limits, "cache": cache, "device": given["device"]}, **options)
+
+    own = inspect.signature(command)
+    before = [each for name, each in own.parameters.items() if name != "spending"]
+    more = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False if name in ("no_cache", "refresh") else None,
+            annotation=kind,
+        )
+        for name, kind in _SPENDING.items()
+    ]
+    last = [each for each in before if each.kind is each.VAR_KEYWORD]
+    spends.__dict__["__signature__"] = own.replace(
+        parameters=[*(each for each in before if each not in last), *more, *last]
+    )
+    kept = {name: kind for name, kind in command.__annotations__.items() if name != "spending"}
+    spends.__annotations__ = {**kept, **_SPENDING}
+    return spends

@@ -26,7 +26,7 @@ from fieldmark.app.concepts.tools import (
     read_setup,
 )
 from fieldmark.app.event_loop import run_here
-from fieldmark.app.stores import name_of
+from fieldmark.app.stores import CacheUse, name_of
 from fieldmark.errors import InputError, RunError
 from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Record, UsageLimits
@@ -68,6 +68,7 @@ class ConceptBuilder:
         api_key: The endpoint's key; the settings' where not given.
         options: The choices of the build.
         limits: The most that one build or one measurement may spend.
+        cache: "use" it, "refresh" every answer, or leave it "off".
         home: Where answers and vectors are kept; the settings' where not given.
         progress: Called with progress events.
     """
@@ -79,6 +80,7 @@ class ConceptBuilder:
     api_key: str | None = field(default=None, repr=False)
     options: BuildOptions = field(default_factory=BuildOptions)
     limits: UsageLimits = field(default_factory=UsageLimits)
+    cache: CacheUse = "use"
     home: Path | None = None
     progress: Progress = no_progress
 
@@ -95,6 +97,7 @@ class ConceptBuilder:
         base_url: str | None = None,
         options: BuildOptions | None = None,
         limits: UsageLimits | None = None,
+        cache: CacheUse = "use",
         home: Path | None = None,
         progress: Progress = no_progress,
     ) -> Self:
@@ -110,6 +113,7 @@ class ConceptBuilder:
             base_url: Their endpoint.
             options: The choices of the build.
             limits: The most that may be spent.
+            cache: "use" it, "refresh" every answer, or leave it "off".
             home: Where concepts, answers and vectors are kept.
             progress: Called with progress events.
 
@@ -124,6 +128,7 @@ class ConceptBuilder:
             version=_existing(folder.load(), version),
             options=options or BuildOptions(),
             limits=limits or UsageLimits(),
+            cache=cache,
             home=home,
             progress=progress,
         )
@@ -293,6 +298,7 @@ class ConceptBuilder:
             models=self.models,
             api_key=self.api_key,
             limits=self.limits,
+            cache=self.cache,
             home=self.home,
             progress=self.progress,
         )

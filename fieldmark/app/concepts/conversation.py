@@ -24,7 +24,7 @@ from fieldmark.app.concepts.tools import (
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, find_given
 from fieldmark.app.models import choose_models
-from fieldmark.app.stores import name_of, open_stores
+from fieldmark.app.stores import CacheUse, name_of, open_stores
 from fieldmark.errors import InputError
 from fieldmark.records import Concept, Costs, Definition, SkippedInput, UsageLimits
 from fieldmark.records.conversation import ConversationProgress
@@ -53,6 +53,7 @@ class ConceptConversation:
         api_key: The endpoint's key; the settings' where not given.
         options: The choices of the conversation.
         limits: The most that one sitting may spend.
+        cache: "use" it, "refresh" every answer, or leave it "off".
         home: Where answers and vectors are kept; the settings' where not given.
         progress: Called with progress events.
         skipped: Files that could not be taken in, with the reason; known where the concept was just made.
@@ -65,6 +66,7 @@ class ConceptConversation:
     api_key: str | None = field(default=None, repr=False)
     options: DefineOptions = field(default_factory=DefineOptions)
     limits: UsageLimits = field(default_factory=UsageLimits)
+    cache: CacheUse = "use"
     home: Path | None = None
     progress: Progress = no_progress
     skipped: tuple[SkippedInput, ...] = ()
@@ -157,6 +159,7 @@ class ConceptConversation:
         base_url: str | None = None,
         options: DefineOptions | None = None,
         limits: UsageLimits | None = None,
+        cache: CacheUse = "use",
         home: Path | None = None,
         progress: Progress = no_progress,
     ) -> Self:
@@ -172,6 +175,7 @@ class ConceptConversation:
             models=ConceptModels.of(clip=clip, llm=llm, vlm=vlm),
             options=options or DefineOptions(),
             limits=limits or UsageLimits(),
+            cache=cache,
             home=home,
             progress=progress,
         )
@@ -213,6 +217,7 @@ class ConceptConversation:
             models=self.models,
             api_key=self.api_key,
             limits=self.limits,
+            cache=self.cache,
             home=self.home,
             progress=self.progress,
         ) as tools:

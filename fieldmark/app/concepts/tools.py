@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fieldmark.agents.build.sample import free_rows
 from fieldmark.app.models import choose_models
-from fieldmark.app.stores import Stores, asked_model, open_llm, open_stores, open_vlm
+from fieldmark.app.stores import CacheUse, Stores, asked_model, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import InputError, NoImagesError
@@ -144,6 +144,7 @@ async def open_tools(
     models: ConceptModels = ConceptModels(),
     api_key: str | None = None,
     limits: UsageLimits | None = None,
+    cache: CacheUse = "use",
     home: Path | None = None,
     progress: Progress = no_progress,
 ) -> AsyncIterator[ConceptTools]:
@@ -155,6 +156,7 @@ async def open_tools(
         models: Those of them that were given as objects.
         api_key: The endpoint's key; the settings' where not given.
         limits: The most that may be spent.
+        cache: "use" it, "refresh" every answer and verdict, or leave it "off".
         home: Where answers and vectors are kept; the settings' where not given.
         progress: Shows progress.
 
@@ -175,7 +177,13 @@ async def open_tools(
             name = chosen.llm or (None if setup.vlm == NO_VLM else setup.vlm)
             if name is not None:
                 opened = partial(
-                    open_llm, name, stores.answers, base_url=chosen.base_url, api_key=api_key, limits=limits
+                    open_llm,
+                    name,
+                    stores.answers,
+                    base_url=chosen.base_url,
+                    api_key=api_key,
+                    limits=limits,
+                    cache=cache,
                 )
                 llm = await closing.enter_async_context(asked_model(models.llm, limits, opened))
                 asked.append(llm)
@@ -190,10 +198,11 @@ async def open_tools(
                     beside=llm,
                     llm=(chosen.base_url, api_key),
                     limits=limits,
+                    cache=cache,
                 )
                 vlm = await closing.enter_async_context(asked_model(models.vlm, limits, opened))
                 asked.append(vlm)
-            with_words = await _with_words(vlm, stores) if vlm else None
+            with_words = await _with_words(vlm, stores, cache) if vlm else None
             yield ConceptTools(
                 folder=folder,
                 stores=stores,
@@ -258,10 +267,11 @@ def clip_reference(concept: Concept, pool: ImagePool) -> Tensor:
     return pool.vectors[free] if len(free) >= LEAST_REFERENCE else pool.vectors
 
 
-async def _with_words(vlm: AskedModel, stores: Stores) -> VlmAnnotator:
+async def _with_words(vlm: AskedModel, stores: Stores, cache: CacheUse) -> VlmAnnotator:
     # A model that does not say what its answers depend on may be another one tomorrow.
-    kept = stores.answers if vlm.lasting else MemoryByteStore()
-    return VlmAnnotator(vlm, model=await vlm.identify(), store=VerdictStore(kept))
+    kept = stores.answers if vlm.lasting and cache != "off" else MemoryByteStore()
+    verdicts = VerdictStore(kept, refresh=cache == "refresh")
+    return VlmAnnotator(vlm, model=await vlm.identify(), store=verdicts)
 
 
 def _without_words(folder: ConceptFolder, encoder: Encoder, pool: ImagePool) -> Annotator:

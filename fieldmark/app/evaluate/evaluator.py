@@ -12,10 +12,10 @@ from pydantic import JsonValue
 
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.evaluate.inputs import OwnData, own_test_set, with_noun
-from fieldmark.app.evaluate.record import asked_of, spent_by
+from fieldmark.app.evaluate.record import asked_of, left_of, spent_by
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.models import ChosenModels, choose_models
-from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
+from fieldmark.app.stores import CacheUse, Stores, answers_for, asked_model, name_of, open_llm, open_stores
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.chosen_names import names_book, refuse_beside
@@ -60,6 +60,8 @@ class Evaluator:
             one, methods that ask are left out.
         base_url: Its endpoint.
         limits: The most that may be spent on the language model.
+        cache: "use" it, "refresh" every answer, or leave it "off".
+        device: "auto", "cpu", "cuda", "mps"; the run's or the settings' where not given.
         skip_done: Take what earlier runs in `out` measured of the very same.
         home: Where answers and vectors are kept; the settings' where not given.
         out: Where run folders go.
@@ -75,6 +77,8 @@ class Evaluator:
     llm: LanguageModel | str | None = None
     base_url: str | None = None
     limits: UsageLimits = field(default_factory=UsageLimits)
+    cache: CacheUse = "use"
+    device: str | None = None
     skip_done: bool = False
     home: Path | None = None
     out: Path = Path("runs")
@@ -171,7 +175,7 @@ class Evaluator:
         return choose_models(
             kept,
             clip=name_of(self.clip) or (self._source.clip if self._source else None),
-            device=None,
+            device=self.device,
             llm=name_of(self.llm),
             base_url=self.base_url,
         )
@@ -200,7 +204,12 @@ class Evaluator:
             llm = None
             if chosen.llm is not None:
                 opened = partial(
-                    open_llm, chosen.llm, stores.answers, base_url=chosen.base_url, limits=self.limits
+                    open_llm,
+                    chosen.llm,
+                    stores.answers,
+                    base_url=chosen.base_url,
+                    limits=self.limits,
+                    cache=self.cache,
                 )
                 llm = await stack.enter_async_context(asked_model(self.llm, self.limits, opened))
                 await llm.identify()
@@ -234,8 +243,8 @@ class Evaluator:
                 seed=self.options.seed,
                 shots=self.options.shots,
                 folder=stores.aviary,
-                answers=stores.answers,
-                limits=left_of(self.limits, sum(task.llm.calls for task in tasks if task.llm)),
+                answers=answers_for(self.cache, stores),
+                limits=left_of(self.limits, [task.llm for task in tasks if task.llm]),
                 progress=self.progress,
             )
             async with source.test_data(setting, work) as (test, llm):
@@ -376,13 +385,6 @@ class Evaluator:
                 field="skip_done",
             ) from error
         return cls(**{**kept, **changed}, out=run.path.parent, earlier=run)
-
-
-def left_of(limits: UsageLimits, calls: int) -> UsageLimits:
-    """What is left of the limit on calls, which is of the whole run: each setting has a guide of its own."""
-    if limits.max_calls is None:
-        return limits
-    return limits.model_copy(update={"max_calls": max(0, limits.max_calls - calls)})
 
 
 def with_controls(options: EvalOptions) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
-"""What an evaluation's manifest says of the language model and of what was spent on it."""
+"""What an evaluation spent on the language model, what is left of its limits, and what its manifest says."""
 
 from collections.abc import Sequence
 
 from pydantic import JsonValue
 
 from fieldmark.evals.table.run import Evaluation
-from fieldmark.records import Usage
+from fieldmark.records import Usage, UsageLimits
+from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.manifest import describe_model
 
 
@@ -24,3 +25,15 @@ def asked_of(tasks: Sequence[Evaluation]) -> dict[str, JsonValue]:
         return last
     identities: dict[str, JsonValue] = {setting: own.get("identity") for setting, own in described.items()}
     return {**last, "identity": identities}
+
+
+def left_of(limits: UsageLimits, asked: Sequence[AskedModel]) -> UsageLimits:
+    """What is left of limits on the whole run, after these models: each setting has a guide of its own."""
+    spent = sum((llm.usage for llm in asked), Usage())
+    left = {
+        "max_calls": (limits.max_calls, sum(llm.calls for llm in asked)),
+        "max_tokens": (limits.max_tokens, spent.prompt_tokens + spent.completion_tokens),
+    }
+    return limits.model_copy(
+        update={name: max(0, most - used) for name, (most, used) in left.items() if most is not None}
+    )

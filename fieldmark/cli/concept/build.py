@@ -3,12 +3,12 @@
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fieldmark.cli.concept.chat import BaseUrl, Llm, Name, Vlm
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
-from fieldmark.cli.run_options import Json, asking, option
+from fieldmark.cli.run_options import Json, asking, option, takes_spending
 from fieldmark.cli.terminal import amount, print_json, words
 from fieldmark.errors import EndpointError, LimitReached
 
@@ -21,6 +21,7 @@ GO_ON = "The same command goes on where it was."
 
 
 @asking
+@takes_spending
 def build(
     name: Name,
     version: Version = None,
@@ -29,11 +30,12 @@ def build(
     debates: Annotated[
         int, option("The most images argued about, where annotator and classifier disagree.", min=0)
     ] = 40,
-    max_calls: Annotated[int | None, option("The most questions to models in this build.", min=0)] = None,
     llm: Llm = None,
     vlm: Vlm = None,
     base_url: BaseUrl = None,
     json: Json = False,
+    *,
+    spending: dict[str, Any],
 ) -> None:
     """Build a concept's classifier: a small head on CLIP vectors, taught by an annotator and your labels.
 
@@ -53,7 +55,8 @@ def build(
             vlm=vlm,
             base_url=base_url,
             options=BuildOptions(annotate=annotate, rounds=rounds, debates=debates),
-            limits=UsageLimits(max_calls=max_calls),
+            limits=UsageLimits(**spending["limits"]),
+            cache=spending["cache"] or "use",
             progress=progress,
         )
         with going_on(GO_ON):

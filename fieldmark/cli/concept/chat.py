@@ -9,7 +9,7 @@ import typer
 from fieldmark.cli.classify.output import name_some
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
-from fieldmark.cli.run_options import Json, asking, option
+from fieldmark.cli.run_options import Json, asking, option, takes_spending
 from fieldmark.cli.terminal import errors, leave, print_json, words
 from fieldmark.errors import LimitReached
 
@@ -34,7 +34,6 @@ Answers = Annotated[
 Llm = Annotated[str | None, option("Language model. Else the concept's own.")]
 Vlm = Annotated[str | None, option('Vision-language model; "none" for CLIP. Else the concept\'s own.')]
 BaseUrl = Annotated[str | None, option("The endpoint. Else the concept's own.")]
-MaxCalls = Annotated[int | None, option("The most questions to models in this sitting.", min=0)]
 
 STOPS = {
     "agreement": "two boards in a row changed nothing, and the model agrees with you as well as you do "
@@ -50,6 +49,7 @@ STOPS = {
 
 
 @asking
+@takes_spending
 def chat(
     name: Name,
     questions: Annotated[int, option("The most questions about the concept.", min=0)] = 6,
@@ -60,8 +60,9 @@ def chat(
     llm: Llm = None,
     vlm: Vlm = None,
     base_url: BaseUrl = None,
-    max_calls: MaxCalls = None,
     json: Json = False,
+    *,
+    spending: dict[str, Any],
 ) -> None:
     """Talk about a concept: answer questions, label borderline images, accept edits. Goes on where you left.
 
@@ -74,20 +75,22 @@ def chat(
         more=more,
         one_board=False,
         answers=answers,
-        max_calls=max_calls,
+        given=spending,
         json=json,
     )
 
 
 @asking
+@takes_spending
 def board(
     name: Name,
     answers: Answers = None,
     llm: Llm = None,
     vlm: Vlm = None,
     base_url: BaseUrl = None,
-    max_calls: MaxCalls = None,
     json: Json = False,
+    *,
+    spending: dict[str, Any],
 ) -> None:
     """Go on with the conversation for one board of images, and leave."""
     _talk(
@@ -97,7 +100,7 @@ def board(
         more=True,
         one_board=True,
         answers=answers,
-        max_calls=max_calls,
+        given=spending,
         json=json,
     )
 
@@ -110,7 +113,7 @@ def _talk(
     more: bool,
     one_board: bool,
     answers: Path | None,
-    max_calls: int | None,
+    given: dict[str, Any],
     json: bool,
 ) -> None:
     from fieldmark.cli.concept.owner import owner_for
@@ -124,7 +127,8 @@ def _talk(
         conversation = ConceptConversation.open(
             name,
             options=DefineOptions.model_validate(options),
-            limits=UsageLimits(max_calls=max_calls),
+            limits=UsageLimits(**given["limits"]),
+            cache=given["cache"] or "use",
             progress=progress,
             llm=models["llm"],
             vlm=models["vlm"],

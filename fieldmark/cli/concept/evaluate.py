@@ -2,14 +2,14 @@
 
 import shlex
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fieldmark.cli.concept.build import GO_ON, Version, going_on
 from fieldmark.cli.concept.chat import BaseUrl, Name
 from fieldmark.cli.concept.progress import Telling
-from fieldmark.cli.run_options import Json, asking, option
+from fieldmark.cli.run_options import Json, asking, option, takes_spending
 from fieldmark.cli.terminal import amount, confirmed, errors, print_json, row, table, words
 
 if TYPE_CHECKING:
@@ -25,15 +25,15 @@ JUDGES = {
 
 
 @asking
+@takes_spending
 def evaluate(
     name: Name,
     version: Version = None,
     yes: Annotated[bool, option("Do not ask before the look.", "--yes", "-y")] = False,
-    max_calls: Annotated[
-        int | None, option("The most questions to models in this measurement.", min=0)
-    ] = None,
     base_url: BaseUrl = None,
     json: Json = False,
+    *,
+    spending: dict[str, Any],
 ) -> None:
     """Measure a classifier on the blind test. There is one look a version; reading its result again is free.
 
@@ -45,7 +45,11 @@ def evaluate(
         from fieldmark.records import UsageLimits
 
         builder = ConceptBuilder.open(
-            name, version=version, limits=UsageLimits(max_calls=max_calls), progress=progress
+            name,
+            version=version,
+            limits=UsageLimits(**spending["limits"]),
+            cache=spending["cache"] or "use",
+            progress=progress,
         )
         measured = builder.measured
         looks_now = measured is None

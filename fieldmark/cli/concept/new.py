@@ -10,13 +10,20 @@ from fieldmark.cli.classify.output import name_some, say_passed_over
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, print_json, words
+from fieldmark.errors import NoImagesError
+
+COSTS = "What mistakes cost"
 
 
 def new(
     name: Annotated[str, typer.Argument(help='What it is called: "healthy dish".', show_default=False)],
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="[POOL]...", help="The same as --pool.", show_default=False)
+    ] = None,
     pool: Annotated[
-        list[Path], option("Folder or file of images, in and out alike; may be repeated.", show_default=False)
-    ],
+        list[Path] | None,
+        option("Folder or file of images, in and out alike; may be repeated.", show_default=False),
+    ] = None,
     about: Annotated[
         str, option("What it is for and what it means, in your words.", show_default=False)
     ] = "",
@@ -29,37 +36,41 @@ def new(
     ] = None,
     base_url: Annotated[str | None, option("The endpoint. Else OPENAI_BASE_URL.")] = None,
     cost_of_false_positive: Annotated[
-        float, option("What calling an image in by mistake costs you.", min=1e-6)
+        float, option("What calling an image in by mistake costs you.", panel=COSTS, min=1e-6)
     ] = 1.0,
     cost_of_false_negative: Annotated[
-        float, option("What missing one costs you, in the same unit.", min=1e-6)
+        float, option("What missing one costs you, in the same unit.", panel=COSTS, min=1e-6)
     ] = 1.0,
     blind: Annotated[int, option("Images of the blind test, for you to label.", min=0, max=10_000)] = 100,
     seed: Annotated[int, option("Decides every draw of images.")] = 0,
+    device: Annotated[str | None, option("auto, cpu, cuda, cuda:1 or mps. Else FIELDMARK_DEVICE.")] = None,
     json: Json = False,
 ) -> None:
     """Make a concept: take in its images and set the blind test aside. Asks no language model."""
     from fieldmark.app.beforehand import Mistakes, check_models
     from fieldmark.app.concepts.named import concept_home, refuse_another
     from fieldmark.app.inputs import check_images_there
+    from fieldmark.settings import overridden
     from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
 
-    mistakes = Mistakes()
+    mistakes, images = Mistakes(), list[Path]()
     with mistakes.noted():
         if (folder := concept_home() / slug_of(name)).exists():
             refuse_another(ConceptFolder(folder))
     with mistakes.noted():
-        check_images_there(pool)
-    check_models(mistakes, clip=clip, llm=llm, vlm=vlm, base_url=base_url)
+        check_images_there(images := [*(folders or ()), *(pool or ())])
+        if not images:
+            raise NoImagesError("No images were given.", hint="Give a folder.", field="pool")
+    check_models(mistakes, clip=clip, llm=llm, vlm=vlm, base_url=base_url, device=device)
     mistakes.tell()
-    with Telling("Reading images") as progress:
+    with overridden(device=device), Telling("Reading images") as progress:
         from fieldmark.agents.define.options import DefineOptions
         from fieldmark.app.concepts.conversation import ConceptConversation
         from fieldmark.records import Costs
 
         made = ConceptConversation.new(
             name,
-            pool=list(pool),
+            pool=images,
             about=about,
             clip=clip,
             llm=llm,
@@ -70,14 +81,14 @@ def new(
             options=DefineOptions(blind=blind),
             progress=progress,
         )
-    concept, images = made.concept, len(made.images)
+    concept, taken = made.concept, len(made.images)
     if json:
         print_json(
             {
                 "schema": "fieldmark.concept-new/1",
                 "concept": concept.name,
                 "folder": str(made.folder.path),
-                "images": images,
+                "images": taken,
                 "blind": len(concept.blind),
                 "skipped": [skipped.model_dump(mode="json") for skipped in made.skipped],
                 "passed_over": dict(made.passed_over),
@@ -85,7 +96,7 @@ def new(
         )
     console = words(json=json)
     console.say(
-        f"{concept.name}: {amount(images, 'image')}, {amount(len(concept.blind), 'image')} of them for the "
+        f"{concept.name}: {amount(taken, 'image')}, {amount(len(concept.blind), 'image')} of them for the "
         f"blind test. In {made.folder.path}"
     )
     if len(concept.blind) < blind:

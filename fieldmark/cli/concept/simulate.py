@@ -28,7 +28,12 @@ def simulate(
     ] = None,
     variant: Annotated[
         Literal["exact", "flips5", "flips10", "boundary", "unsure", "terse", "midway", "rare"] | None,
-        option("The owners' faults (exact); rare: 3% of the pictures are in.", panel=_WHO),
+        option(
+            "The owners' faults (exact): flips5, flips10, boundary, unsure, terse, midway; rare: 3% of the "
+            "pictures are in.",
+            panel=_WHO,
+            metavar="FAULT",
+        ),
     ] = None,
     seed: Annotated[int | None, option("Decides pictures, draws and faults (0).", panel=_WHO)] = None,
     worlds: Annotated[

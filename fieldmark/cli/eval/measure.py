@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fieldmark.cli.eval.show import show, write_report
-from fieldmark.cli.optimize import refuse_off_aviary, split_words, with_aviary
+from fieldmark.cli.optimize import refuse_off_aviary, spend, split_words, with_aviary
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.resuming import refuse_with_resume, resumable
 from fieldmark.cli.run_options import (
@@ -15,13 +15,13 @@ from fieldmark.cli.run_options import (
     RUN,
     BaseUrl,
     ListedFrom,
-    MaxCalls,
     Out,
     Report,
     Resume,
     RunJson,
     asking,
     option,
+    takes_spending,
 )
 from fieldmark.cli.spending import say_spent
 from fieldmark.cli.terminal import print_json, words
@@ -32,6 +32,7 @@ _METHODS = "The methods"
 
 
 @asking
+@takes_spending
 @takes_world(other_names=PER_CLASS)
 def measure(
     ctx: typer.Context,
@@ -115,7 +116,6 @@ def measure(
         ),
     ] = None,
     base_url: BaseUrl = None,
-    max_calls: MaxCalls = None,
     skip_done: Annotated[
         bool, option("Take what earlier runs in --out measured of the very same.", "--skip-done", panel=RUN)
     ] = False,
@@ -125,6 +125,7 @@ def measure(
     resume: Resume = None,
     *,
     world: dict[str, Any],
+    spending: dict[str, Any],
 ) -> None:
     """Measure methods on one data set, in one table.
 
@@ -158,18 +159,16 @@ def measure(
         RunFolder.open(out, resume, kind="eval")
     else:
         refuse_off_aviary(given, ("settings", *world))
-        check_evaluation(given)
+        check_evaluation({**given, **spending["limits"], "device": spending["device"]})
     with TerminalProgress("Loading") as progress:
         from fieldmark.app.evaluate.evaluator import Evaluator
-        from fieldmark.records import UsageLimits
 
         evaluator = (
             Evaluator.from_run(resume, out=out)
             if resume is not None
             else Evaluator.from_options(with_aviary(given, ("settings", *world)), out=out)
         )
-        if max_calls is not None:
-            evaluator.limits = UsageLimits(max_calls=max_calls)
+        spend(evaluator, spending)
         evaluator.report = evaluator.report if report is None else report
         evaluator.progress = progress
         with resumable(progress, "fieldmark eval"):

@@ -45,8 +45,10 @@ class VerdictStore:
     under whatever id or in whatever concept, finds its verdicts.
     """
 
-    def __init__(self, store: "ByteStore") -> None:
+    def __init__(self, store: "ByteStore", *, refresh: bool = False) -> None:
         self._store = store
+        self._refresh = refresh
+        self._renewed: set[str] = set()
 
     def put(self, verdict: StoredVerdict, *, image: str, text: str, annotator: str) -> None:
         """Keep a verdict.
@@ -61,9 +63,9 @@ class VerdictStore:
             CacheError: It cannot be written.
         """
         value = canonical_json(verdict.model_dump(mode="json")).encode("utf-8")
-        self._store.put(
-            verdict_key(image=image, text=text, annotator=annotator), value, schema=VERDICT_SCHEMA
-        )
+        key = verdict_key(image=image, text=text, annotator=annotator)
+        self._store.put(key, value, schema=VERDICT_SCHEMA)
+        self._renewed.add(key)
 
     def get(self, *, image: str, text: str, annotator: str) -> StoredVerdict | None:
         """Read a verdict back; one that is not what it should be is a logged miss.
@@ -77,6 +79,8 @@ class VerdictStore:
             CacheError: The store cannot be read.
         """
         key = verdict_key(image=image, text=text, annotator=annotator)
+        if self._refresh and key not in self._renewed:
+            return None
         data = self._store.get(key, schema=VERDICT_SCHEMA)
         if data is None:
             return None

@@ -19,6 +19,16 @@ def test_a_verdict_is_found_again_by_another_process(tmp_path: Path) -> None:
         assert store.verify().bad == ()
 
 
+def test_where_it_is_refreshed_only_what_was_put_since_is_read() -> None:
+    kept = MemoryByteStore()
+    VerdictStore(kept).put(SAID, **PLACE)
+    renewing = VerdictStore(kept, refresh=True)
+    assert renewing.get(**PLACE) is None
+    anew = SAID.model_copy(update={"p": 0.7})
+    renewing.put(anew, **PLACE)
+    assert renewing.get(**PLACE) == VerdictStore(kept).get(**PLACE) == anew
+
+
 @pytest.mark.parametrize("changed", [{"image": "b" * 64}, {"text": "The bird is red"}, {"annotator": "n"}])
 def test_another_image_clause_or_annotator_has_another_verdict(changed: dict[str, str]) -> None:
     store = VerdictStore(MemoryByteStore())
