@@ -59,6 +59,11 @@ def top1(images: list[Any]) -> float:
 def test_what_a_run_learned_labels_tomorrows_images(line: CommandLine, birds: Path) -> None:
     run = classified(line, birds / "today")
     offline = dataclasses.replace(line, more={})
+    with_onnx = offline.invoke("export", Path(run["run"]).name, "--out", "taken", "--onnx", "--json")
+    assert with_onnx.code == 0, with_onnx.err
+    assert (line.folder / "taken" / "classifier.onnx").is_file()
+    assert "classifier.onnx" in with_onnx.json["files"]
+
     exported = offline.invoke("export", Path(run["run"]).name, "--out", "taken", "--json")
     assert exported.code == 0, exported.err
     assert exported.json["schema"] == "fieldmark.export/1"
@@ -82,7 +87,7 @@ def test_what_a_run_learned_labels_tomorrows_images(line: CommandLine, birds: Pa
     assert top1(guided.json["predictions"]) > top1(names)
     said = offline.invoke("predict", "taken", birds / "tomorrow")
     assert len(said.out.splitlines()) == len(images)
-    assert "by the student of run" in said.err
+    assert f"by the {exported.json['best']} of run" in said.err
 
     card = (line.folder / "taken" / "card.md").read_text(encoding="utf-8")
     assert "No label was used." in card

@@ -24,6 +24,7 @@ from fieldmark.tools.learned.card import CARD, INSTRUCTIONS, confusion_of, instr
 from fieldmark.tools.learned.contest import Learned, learn
 from fieldmark.tools.learned.exemplars import exemplars
 from fieldmark.tools.learned.guide_table import guide_files, guide_rows
+from fieldmark.tools.learned.onnx_student import ONNX, check_onnx, student_onnx
 from fieldmark.tools.learned.stored import (
     ARRAYS,
     CONFIG,
@@ -60,12 +61,14 @@ def export_run(
     runs: Path | str = Path("runs"),
     clip: Encoder | str | None = None,
     device: str | None = None,
+    onnx: bool = False,
     home: Path | None = None,
     progress: Progress = no_progress,
 ) -> LearnedExport:
     """Export a run's classifier: see `aexport_run`. Not to be called from a running event loop."""
     return run_here(
-        aexport_run(run, out, runs=runs, clip=clip, device=device, home=home, progress=progress), "export_run"
+        aexport_run(run, out, runs=runs, clip=clip, device=device, onnx=onnx, home=home, progress=progress),
+        "export_run",
     )
 
 
@@ -76,6 +79,7 @@ async def aexport_run(
     runs: Path | str = Path("runs"),
     clip: Encoder | str | None = None,
     device: str | None = None,
+    onnx: bool = False,
     home: Path | None = None,
     progress: Progress = no_progress,
 ) -> LearnedExport:
@@ -90,15 +94,18 @@ async def aexport_run(
         runs: Where run folders are.
         clip: The `Encoder` of the run, or its name where its files lie elsewhere by now.
         device: Where it computes; the run's where not given.
+        onnx: Whether to write the student as an ONNX model, too; needs the package `onnx`.
         home: Where vectors are kept; the settings' where not given.
         progress: Called with progress events.
 
     Raises:
         RunError: There is no such run, it is not finished, or its images are gone.
         ModelError: The encoder is not the run's.
-        InputError: `out` holds something else, or cannot be written.
+        InputError: `out` holds something else, or cannot be written, or the package `onnx` is missing.
     """
     target = Path(out)
+    if onnx:
+        check_onnx()
     _refuse_what_is_else(target)
     folder = RunFolder.open(runs, run, kind="classify")
     if not (folder.path / MANIFEST).is_file():
@@ -134,7 +141,9 @@ async def aexport_run(
         )
         config = _config(learned, lesson, context)
     contents = _contents(config, learned, lesson, manifest, predictions, folder=target.name)
-    write_folder(target, contents, leftovers=lambda _: ())
+    if onnx:
+        contents[ONNX] = student_onnx(learned, config)
+    write_folder(target, contents, leftovers=lambda out: () if onnx else (out / ONNX,))
     return LearnedExport(target, read_learned(target), hashes(contents))
 
 

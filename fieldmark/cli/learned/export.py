@@ -18,6 +18,9 @@ def export(
         str | None, option("CLIP model, where its files lie elsewhere by now. Must be the same.")
     ] = None,
     device: Annotated[str | None, option("auto, cpu, cuda or mps. Else the run's.")] = None,
+    onnx: Annotated[
+        bool, option("Write the student as an ONNX model, too: vectors to probabilities.", "--onnx")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Export what a run of `classify` learned: a classifier that needs no language model.
@@ -34,7 +37,7 @@ def export(
     with TerminalProgress("Learning") as progress:
         from fieldmark.app.learned.export import export_run
 
-        exported = export_run(run, out, clip=clip, device=device, progress=progress)
+        exported = export_run(run, out, clip=clip, device=device, onnx=onnx, progress=progress)
     config = exported.config
     if json:
         print_json(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+import torch
 from pydantic import Field, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -95,6 +96,14 @@ class StoredClassifier:
         by = by or self.config.best
         scores = (self.student if by == STUDENT else self.guide).scores(vectors)
         return (scores / self.config.contenders[by].temperature).softmax(1)
+
+    def with_none(self, vectors: Tensor, by: Way | None = None) -> Tensor:
+        """Probabilities [N, C + 1] of unit image vectors [N, D]: of the classes, then of none of them.
+
+        An image that is rejected is of none of them with probability 1, any other one with probability 0.
+        """
+        none = self.unlisted(vectors)[:, None].to(torch.float32)
+        return torch.cat([self.probabilities(vectors, by) * (1 - none), none], dim=1)
 
     def unlisted(self, vectors: Tensor) -> Tensor:
         """Which images are farther from every class than images of listed classes are [N] bool."""

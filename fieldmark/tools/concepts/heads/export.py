@@ -3,7 +3,6 @@
 Nothing it reads is executed.
 """
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Literal
@@ -24,6 +23,7 @@ from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer, Rou
 from fieldmark.tools.concepts.heads.onnx_graph import onnx_model
 from fieldmark.tools.exports.encoder_stamp import EncoderStamp
 from fieldmark.tools.exports.folder import MOST_BYTES, damaged, first_words, hashes, read_verified
+from fieldmark.tools.exports.onnx_nodes import onnx_installed
 
 CONFIG = "config.json"
 WEIGHTS = "head.safetensors"
@@ -90,11 +90,6 @@ def export_head(folder: Path, head: Head, *, concept: str, version: int, encoder
     )
     _write(folder, contents, config)
     return config
-
-
-def onnx_installed() -> bool:
-    """Whether the package `onnx`, an extra of Fieldmark, is there."""
-    return importlib.util.find_spec("onnx") is not None
 
 
 def add_onnx(folder: Path) -> HeadConfig:
