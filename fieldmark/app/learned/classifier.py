@@ -5,18 +5,21 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from torch import Tensor
 
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.encoding import encode_given
 from fieldmark.app.inputs import Images
+from fieldmark.app.learned.export import refuse_what_is_else
+from fieldmark.app.learned.hub import FOR_PEOPLE, HubExport, files_of
 from fieldmark.app.models import choose_models
 from fieldmark.app.stores import name_of, open_stores
 from fieldmark.records import CandidateClass, Prediction
 from fieldmark.records.class_predictions import ClassPredictions
 from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.exports.folder import write_folder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.learned.contest import Way
 from fieldmark.tools.learned.stored import LearnedConfig, load_learned, read_learned
@@ -57,20 +60,23 @@ class LearnedClassifier:
         home: Path | None = None,
         progress: Progress = no_progress,
     ) -> None:
-        config = read_learned(Path(folder))
+        self.folder = Path(folder)
+        config = read_learned(self.folder)
         self._closing = ExitStack()
         self._progress = progress
         try:
             stores = self._closing.enter_context(open_stores(home))
             chosen = choose_models(clip=name_of(clip) or config.encoder.name, device=device)
             self._encoder = stores.encoder_of(clip, chosen.clip, device=chosen.device)
-            self._stored = load_learned(Path(folder), self._encoder)
+            self._stored = load_learned(self.folder, self._encoder)
         except BaseException:
             self._closing.close()
             raise
         self.config = self._stored.config
         self.by = by or self.config.best
 
+    folder: Path
+    """Where its files are."""
     config: LearnedConfig
     """What it is: run, classes, noun, encoder, thresholds."""
     by: Way
@@ -87,6 +93,73 @@ class LearnedClassifier:
     def close(self) -> None:
         """Close the stores."""
         self._closing.close()
+
+    def save(self, path: Path | str) -> Path:
+        """Write its files into another folder, checked: what `load` and `fieldmark predict` take.
+
+        Args:
+            path: A folder that is not there, is empty, or holds an earlier export of a run.
+
+        Raises:
+            InputError: It holds something else, or cannot be written.
+        """
+        out = Path(path)
+        if out.resolve() != self.folder.resolve():
+            refuse_what_is_else(out)
+            files = files_of(self.folder)
+            write_folder(
+                out, files, leftovers=lambda to: [to / name for name in FOR_PEOPLE if name not in files]
+            )
+        return out
+
+    @classmethod
+    def load(cls, path: Path | str, **given: Any) -> Self:
+        """The classifier in a folder: `LearnedClassifier(path, …)` by another name.
+
+        Args:
+            path: What `save`, `export_run` or `fieldmark export` wrote.
+            given: Further arguments of `LearnedClassifier`, e.g. `clip`.
+        """
+        return cls(path, **given)
+
+    def push_to_hub(
+        self, repo_id: str, *, private: bool = True, token: str | None = None, revision: str | None = None
+    ) -> str:
+        """Upload its files to a model hub, with the model card as `README.md`; made by the hub's own mixin.
+
+        Args:
+            repo_id: "OWNER/NAME"; made where it is not there.
+            private: Whether a repository that is made is private. Without a reference pool of the encoder the
+                files hold vectors of your images; the card says so.
+            token: The hub's token; that of the login where not given.
+            revision: The branch; "main" where not given.
+
+        Returns:
+            Address of the commit.
+
+        Raises:
+            FetchError: The hub cannot be reached, or refuses it.
+            InputError: A file of the folder is damaged.
+        """
+        return HubExport(self.folder).push(repo_id, private=private, token=token, revision=revision)
+
+    @classmethod
+    def from_hub(
+        cls, repo_id: str, *, revision: str | None = None, token: str | None = None, **given: Any
+    ) -> Self:
+        """The classifier in a repository of a model hub; what was fetched before is taken from its cache.
+
+        Args:
+            repo_id: "OWNER/NAME".
+            revision: Branch, tag or commit; "main" where not given.
+            token: The hub's token; that of the login where not given.
+            given: Further arguments of `LearnedClassifier`, e.g. `clip`.
+
+        Raises:
+            FetchError: The hub cannot be reached, and the files are not on this machine; or it refuses them.
+            InputError: The repository holds no export of a run, or a file of it is damaged.
+        """
+        return cls(HubExport.fetched(repo_id, revision=revision, token=token).folder, **given)
 
     def predict(self, images: Images) -> ClassPredictions:
         """Label images.

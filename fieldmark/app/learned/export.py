@@ -106,7 +106,7 @@ async def aexport_run(
     target = Path(out)
     if onnx:
         check_onnx()
-    _refuse_what_is_else(target)
+    refuse_what_is_else(target)
     folder = RunFolder.open(runs, run, kind="classify")
     if not (folder.path / MANIFEST).is_file():
         raise RunError(
@@ -226,7 +226,12 @@ def _contents(
     return written(config, arrays_of(learned), files)
 
 
-def _refuse_what_is_else(out: Path) -> None:
+def refuse_what_is_else(out: Path) -> None:
+    """Refuse a folder that holds anything but an export of a run.
+
+    Raises:
+        InputError: It does.
+    """
     there = names_in(out)
     if not there:
         return

@@ -23,7 +23,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import tqdm
 
-from fieldmark.errors import FetchError
+from fieldmark.errors import FetchError, FieldmarkError
 from fieldmark.reading import open_regular
 from fieldmark.tools.clip.known_names import check_fetchable, needs_no_fetching
 from fieldmark.tools.clip.model_source import CONFIG_NAME, HUB, TOKENIZER_FILES, ModelSource, file_sha256
@@ -147,7 +147,7 @@ def fetch(plan: FetchPlan, *, told: Told = lambda count: None) -> ModelSource:
             hint="Make room, or set HF_HOME to a larger disk.",
         )
     for file in plan.files:
-        with _said(plan.spec, file.repository):
+        with hub_errors(plan.spec, file.repository):
             path = Path(hf_hub_download(file.repository, file.name, tqdm_class=_counting(told)))
         _check(path, file)
     source = find_model(plan.spec)
@@ -168,7 +168,7 @@ def _first(spec: str, files: Iterable[HubFile], names: Sequence[str]) -> HubFile
 
 def _listed(repository: str) -> list[HubFile]:
     """All files of a repository, as the hub lists them."""
-    with _said(repository, repository):
+    with hub_errors(repository, repository):
         found = HfApi().model_info(repository, files_metadata=True)
     return [
         HubFile(
@@ -232,17 +232,25 @@ def _counting(told: Told) -> type[Any]:
 
 
 @contextmanager
-def _said(spec: str, repository: str) -> Iterator[None]:
-    """Have whatever the hub's library raises become a `FetchError`."""
+def hub_errors(spec: str, repository: str, *, done: str = "fetched") -> Iterator[None]:
+    """Have whatever the hub's library raises become a `FetchError`; our own errors pass.
+
+    Args:
+        spec: What the user called it.
+        repository: The repository.
+        done: What cannot be done with it: "fetched", "pushed to".
+    """
     try:
         yield
+    except FieldmarkError:
+        raise
     except HFValidationError as error:
         raise FetchError(
             f'"{repository}" is no repository name.', hint='Write "hf-hub:OWNER/NAME".'
         ) from error
     except OfflineModeIsEnabled as error:
         raise FetchError(
-            f'"{spec}" cannot be fetched: the hub\'s library is switched off.', hint="Unset HF_HUB_OFFLINE."
+            f'"{spec}" cannot be {done}: the hub\'s library is switched off.', hint="Unset HF_HUB_OFFLINE."
         ) from error
     except GatedRepoError as error:
         raise FetchError(
@@ -260,12 +268,12 @@ def _said(spec: str, repository: str) -> Iterator[None]:
             f"{constants.ENDPOINT} answered {status} for {repository}.", hint="Try again later."
         ) from error
     except Exception as error:  # HTTP libraries, whichever the hub's uses, raise whatever they like
-        _unreachable(spec, error)
+        _unreachable(spec, error, done)
 
 
-def _unreachable(spec: str, error: Exception) -> NoReturn:
+def _unreachable(spec: str, error: Exception, done: str = "fetched") -> NoReturn:
     raise FetchError(
-        f'"{spec}" cannot be fetched: {constants.ENDPOINT} cannot be reached ({_short(error)}).',
+        f'"{spec}" cannot be {done}: {constants.ENDPOINT} cannot be reached ({_short(error)}).',
         hint="Connect to a network and try again; or fetch it on another machine, and copy the folder "
         f"{constants.HF_HUB_CACHE}.",
     ) from error
