@@ -33,11 +33,7 @@ NO_LLM_HINT = "Start from names with no rounds, and none is asked; or name one, 
 
 
 class Mistakes:
-    """Collects what is wrong, to tell it at once.
-
-    Attributes:
-        found: The errors so far.
-    """
+    """Collects what is wrong, to tell it at once."""
 
     def __init__(self) -> None:
         self.found: list[FieldmarkError] = []

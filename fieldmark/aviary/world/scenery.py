@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw, ImageFilter
 
 RGB = tuple[int, int, int]
 
-_PERCHED = ("forest", "sky")
 _BACKDROP = 64
 """Backdrops are painted this small and enlarged, which reads as depth of field and costs little."""
 
@@ -23,8 +22,6 @@ class PaintedScene:
     """RGB, square."""
     horizon: float
     """Height of the horizon as a share of the image, from the top."""
-    perched: bool
-    """Whether birds sit on something here, instead of standing on the ground."""
 
 
 def shaded(colour: RGB, factor: float) -> RGB:
@@ -53,7 +50,7 @@ def paint_scene(habitat: str, rng: random.Random, width: int) -> PaintedScene:
     draw = ImageDraw.Draw(image)
     if habitat in _NEAR:
         _NEAR[habitat](draw, rng, horizon, width)
-    return PaintedScene(image, horizon, habitat in _PERCHED)
+    return PaintedScene(image, horizon)
 
 
 def paint_footing(

@@ -111,14 +111,7 @@ class Climb:
 
 @dataclass(kw_only=True)
 class Ladder:
-    """The tools that every rung shares.
-
-    Attributes:
-        encoder: The CLIP encoder.
-        llm: The language model.
-        options: The resolve rung's options.
-        progress: Shows progress.
-    """
+    """The tools that every rung shares."""
 
     encoder: Encoder
     llm: LanguageModel

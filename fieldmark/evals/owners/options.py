@@ -16,6 +16,10 @@ CONTROLS: tuple[Control, ...] = (
 )
 GuideBy = Literal["in-process", "http"]
 Variant = Literal["exact", "flips5", "flips10", "boundary", "unsure", "terse", "midway", "rare"]
+"""The owners' faults. "flips5" and "flips10" label 5% or 10% wrongly, at random; "boundary" a quarter of the
+pictures that are hard to call; "unsure" is unsure about half of those; "terse" gives no reason, and answers
+with an option or nothing; "midway" changes the rule after 30 labels. "exact" has none, nor has "rare", where
+3% of the pictures are in."""
 
 
 class SimulateOptions(Options):

@@ -34,16 +34,6 @@ from fieldmark.records.conversation import (
     VerdictReveal,
 )
 
-VARIANTS: Mapping[Variant, str] = {
-    "exact": "answers and labels exactly by the rule",
-    "flips5": "5% of labels are wrong, at random",
-    "flips10": "10% of labels are wrong, at random",
-    "boundary": "a quarter of the pictures that are hard to call are labelled wrongly",
-    "unsure": "pictures that are hard to call are half of the time 'unsure'",
-    "terse": "never gives a reason, and answers questions with an option or nothing",
-    "midway": "changes the rule after 30 labels",
-    "rare": "exact, and 3% of the pictures are in",
-}
 CHANGES_AFTER = 30
 """Labels after which the owner of the variant "midway" changes her mind."""
 

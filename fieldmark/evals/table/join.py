@@ -14,12 +14,7 @@ from fieldmark.tools.runs.folder import RunFolder
 
 @dataclass
 class SettingRuns:
-    """All runs on one setting of one data set.
-
-    Attributes:
-        truth: The truth about its test images.
-        runs: One for each method and seed.
-    """
+    """All runs on one setting of one data set."""
 
     truth: TestRecord
     runs: list[MethodRun] = field(default_factory=list[MethodRun])

@@ -20,11 +20,7 @@ R = TypeVar("R")
 
 
 class BatchSize:
-    """The number of items a batch may hold: doubled while it fits, halved where memory runs out.
-
-    Attributes:
-        size: The number for the next batch.
-    """
+    """The number of items a batch may hold: doubled while it fits, halved where memory runs out."""
 
     def __init__(self, start: int, *, most: int | None = None) -> None:
         """Begin with `start` items and grow to `most` (by default not at all)."""

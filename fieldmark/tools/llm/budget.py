@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from types import TracebackType
 
 from fieldmark.errors import LimitReached, SettingsError
 from fieldmark.records import Price, Usage, UsageLimits
@@ -58,9 +57,7 @@ class Reservation:
     def __enter__(self) -> "Reservation":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.settle(self._estimate, reported=False)
 
 

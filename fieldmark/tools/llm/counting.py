@@ -1,7 +1,7 @@
 """Counts what a language model is asked, and the time that it takes."""
 
 import time
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -18,14 +18,12 @@ class CountingModel:
     Attributes:
         calls: Questions asked anew; answers from a cache do not count.
         failed: Those of them that brought no usable answer.
-        answers: The first answer to each distinct question, by its key.
         seconds: Time in which at least one question was under way.
     """
 
     def __init__(self, llm: LanguageModel) -> None:
         self.calls = 0
         self.failed = 0
-        self.answers: dict[str, ModelAnswer[Any]] = {}
         self.seconds = 0.0
         self._llm = llm
         self._under_way = 0
@@ -57,5 +55,4 @@ class CountingModel:
             if not self._under_way:
                 self.seconds += time.perf_counter() - self._since
         self.calls += not answer.cached
-        self.answers.setdefault(answer.key, answer)
         return answer

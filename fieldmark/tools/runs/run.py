@@ -8,14 +8,14 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from fieldmark.errors import FieldmarkError, LimitReached
+from fieldmark.errors import FieldmarkError, LimitReached, RunError
 from fieldmark.records import RunManifest
 from fieldmark.tools.runs.events import Progress, RunDropped, RunOpened, no_progress
 from fieldmark.tools.runs.folder import RunFolder
-from fieldmark.tools.runs.lock import held_alone
 
 MANIFEST = "manifest.json"
-BEGUN = frozenset({"config.json", MANIFEST, "lock"})
+LOCK = "lock"
+BEGUN = frozenset({"config.json", MANIFEST, LOCK})
 """What lies in the folder of a run that has done nothing yet."""
 HELD = "Wait until that process ends, or stop it; then go on with the run."
 RESUMED = "Resumed after a kill: what the killed process spent is not counted."
@@ -108,6 +108,31 @@ def worked_in(folder: RunFolder, *, resumed: bool, work: str = "the run", hint: 
                 with suppress(OSError, FieldmarkError):  # the first fault is the one to report
                     run.stopping(stop_reason_of(error))
             raise
+
+
+@contextmanager
+def held_alone(folder: Path, *, work: str, hint: str) -> Iterator[None]:
+    """Hold a folder alone; the lock goes with the process, however that ends.
+
+    Args:
+        folder: The folder. A file `lock` is made in it, and stays.
+        work: What is worked on, for the message: "the run", "the concept".
+        hint: What to do where somebody else holds it.
+
+    Raises:
+        RunError: Somebody else holds it: another process, or another call in this one.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunError(f"Another process is working on {work} in {folder}.", hint=hint) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def manifest_of_stop(folder: RunFolder) -> RunManifest | None:

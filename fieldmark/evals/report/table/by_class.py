@@ -21,13 +21,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MethodByClass:
-    """A method that is shown class by class.
-
-    Attributes:
-        title: Its title.
-        why: Why it is shown.
-        method: Its key.
-    """
+    """A method that is shown class by class."""
 
     title: str
     why: str

@@ -3,7 +3,7 @@ import pytest
 from fieldmark.errors import InputError
 from fieldmark.evals.owners.explanations import imagined
 from fieldmark.evals.owners.options import SimulateOptions
-from fieldmark.evals.owners.owner import CHANGES_AFTER, VARIANTS, PictureTruth, SimulatedOwner
+from fieldmark.evals.owners.owner import CHANGES_AFTER, PictureTruth, SimulatedOwner
 from fieldmark.evals.owners.rules import RULE_BY_KEY
 from fieldmark.evals.owners.simulate import following, rule_in_force
 from fieldmark.records import Clause, DefinitionEdit
@@ -129,10 +129,6 @@ async def test_questions_are_answered_in_the_words_offered():
         ScopeQuestion(turn="t", question="Is it nice?", options=options)
     )
     assert nothing.answer == ""
-
-
-def test_every_variant_is_explained():
-    assert set(VARIANTS) == set(SimulateOptions.model_fields["variant"].annotation.__args__)
 
 
 async def test_a_picture_it_does_not_know_is_an_error():

@@ -48,7 +48,7 @@ async def test_fresh_and_failed_questions_count_and_cached_and_unsent_ones_do_no
             await model.ask(question)
         counts.append(model.calls)
     assert counts == [1, 1, 2, 2, 3]
-    assert (model.failed, list(model.answers)) == (1, ["k"])
+    assert model.failed == 1
 
 
 class Slow(FakeModel):
