@@ -73,5 +73,6 @@ METHODS = (
         run=by_class_weights,
         transductive=True,
         scale=SCALE,
+        version="2",
     ),
 )

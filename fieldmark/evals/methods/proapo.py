@@ -46,5 +46,6 @@ METHODS = (
         run=by_evolved_book,
         seeded=True,
         scale="holds a vector for each unit of each class: some 40 a class",
+        version="2",
     ),
 )

@@ -127,6 +127,7 @@ METHODS = (
         needs=_NAMES,
         run=by_all_alike,
         scale=SCALE,
+        version="2",
     ),
     EvalMethod(
         key="zpe",
@@ -136,6 +137,7 @@ METHODS = (
         run=by_weighed_templates(select=False),
         transductive=True,
         scale=SCALE,
+        version="2",
     ),
     EvalMethod(
         key="zpe-select",
@@ -145,5 +147,6 @@ METHODS = (
         run=by_weighed_templates(select=True),
         transductive=True,
         scale=SCALE,
+        version="2",
     ),
 )
