@@ -41,7 +41,7 @@ from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.llm.scripted import scripted_notes
 from fieldmark.tools.runs.events import Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
-from fieldmark.tools.runs.labels import append_labels, read_given
+from fieldmark.tools.runs.labels import append_labels, labels_hash, read_given
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.runs.run import open_run
 from fieldmark.tools.runs.unchanged import check_unchanged
@@ -172,6 +172,7 @@ class Classifier:
                     keep_copies(found.images, run.path / COPIES)
                     append_labels(run, labels)
                     labels = read_given(run, self.classes)
+                    said = labels_hash(labels)
                     scripted = scripted_notes(llm.model if llm else None, name_of(self.vlm))
                     notes = list(opened.uncounted)
 
@@ -189,6 +190,7 @@ class Classifier:
                             vision_usage=vlm.usage if vlm else Usage(),
                             stop_reason=stop_reason,
                             counts=counts,
+                            labels_hash=said,
                             skipped=found.skipped,
                             passed_over=found.passed_over,
                             earlier=stopped,
@@ -223,7 +225,8 @@ class Classifier:
                     asked_vlm = vlm is not None and (vlm.usage.requests > 0 or vlm.usage.cached > 0)
                     predictions = tuple(run.read_predictions())
                     counts = run_counts(state, predictions) | label_counts(labels) | of_book.counts
-                    as_it_was = stopped and (stopped.stop_reason, stopped.counts) == (reason, counts)
+                    before = stopped and (stopped.stop_reason, stopped.counts, stopped.labels_hash)
+                    as_it_was = before == (reason, counts, said)
                     if stopped and as_it_was and not asked_vlm and not encoder.usage.distinct_texts:
                         return Resolution(predictions, stopped, run.path, names)
                     manifest = conclude(reason, counts)

@@ -20,6 +20,7 @@ from fieldmark.cli import (
     label,
     optimize,
     sort,
+    studio,
     vllm,
 )
 from fieldmark.cli import eval as methods_table
@@ -59,6 +60,7 @@ def build() -> typer.Typer:
     app.add_typer(methods_table.commands(), name="eval")
     app.add_typer(book.commands(), name="book")
     app.add_typer(concept.commands(), name="concept")
+    app.command(name="studio")(studio.studio)
     app.command(name="fetch")(fetch.fetch)
     app.command(name="doctor")(doctor.doctor)
     app.add_typer(config.commands(), name="config")

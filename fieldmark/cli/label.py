@@ -56,8 +56,8 @@ def label(
     with mistakes.noted():
         check_device(device or "auto")
     mistakes.tell()
-    from fieldmark.app.classifier import Classifier
     from fieldmark.app.labels import Labels
+    from fieldmark.app.review.rescoring import rescorer
     from fieldmark.tools.runs.labels import read_ask
 
     folder = RunFolder.open(out, run_id, kind="classify")
@@ -78,10 +78,7 @@ def label(
             errors().say("No label was given; the run is as it was.")
             return
     with TerminalProgress("Loading") as progress:
-        classifier = Classifier.from_run(
-            folder.path, labels=given, asks=False, **({"device": device} if device else {})
-        )
-        classifier.report = classifier.report if report is None else report
+        classifier = rescorer(folder, given, device=device, report=report)
         progress.classes = len(classifier.classes)
         classifier.progress = progress
         resolution = run(classifier, progress)

@@ -47,4 +47,6 @@ class RunManifest(Record):
     skipped: tuple[SkippedInput, ...] = ()
     passed_over: dict[str, int] = Field(default_factory=dict)
     """Files in folders that were not looked at because their suffix is no image's: suffix → number."""
+    labels_hash: str = ""
+    """Of what people had said of its images when it was scored last; empty where that was nothing."""
     notes: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ import fieldmark
 PACKAGE = Path(fieldmark.__file__).parent
 LAYERS = (
     ("cli",),
+    ("studio",),
     ("app",),
     ("evals",),
     ("agents", "aviary", "testing"),
@@ -96,6 +97,10 @@ def test_only_what_is_about_the_aviary_imports_it() -> None:
     } == set()
 
 
+def test_only_its_command_imports_the_studio() -> None:
+    assert {module for module in importers("studio") if not within(module, "studio")} == {"cli.studio"}
+
+
 def test_only_the_application_reads_settings() -> None:
     assert all(within(module, "app", "cli") for module in importers("settings"))
 
@@ -111,7 +116,7 @@ def test_the_cache_knows_no_record_of_the_product() -> None:
 
 
 def test_what_lies_below_the_graphs_knows_nothing_of_them() -> None:
-    below = {module for module in PATHS if not within(module, "cli", "app", "evals", "agents")}
+    below = {module for module in PATHS if not within(module, "cli", "studio", "app", "evals", "agents")}
     assert not [module for module in below if any(name.startswith("langgraph") for name in named(module))]
 
 
@@ -179,8 +184,16 @@ def test_no_text_below_the_command_line_speaks_of_its_options() -> None:
 
 def test_the_lint_contract_says_the_same() -> None:
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    contracts = {contract["type"]: contract for contract in project["tool"]["importlinter"]["contracts"]}
-    layers = tuple(tuple(re.findall(r"fieldmark\.(\w+)", layer)) for layer in contracts["layers"]["layers"])
+    contracts = project["tool"]["importlinter"]["contracts"]
+    (layered,) = (contract for contract in contracts if contract["type"] == "layers")
+    layers = tuple(tuple(re.findall(r"fieldmark\.(\w+)", layer)) for layer in layered["layers"])
     assert layers == LAYERS
-    allowed = [name.removeprefix("fieldmark.") for name in contracts["protected"]["allowed_importers"]]
-    assert tuple(allowed) == ABOUT_THE_AVIARY
+    allowed = {
+        name.removeprefix("fieldmark."): [
+            each.removeprefix("fieldmark.") for each in contract["allowed_importers"]
+        ]
+        for contract in contracts
+        if contract["type"] == "protected"
+        for name in contract["protected_modules"]
+    }
+    assert allowed == {"aviary": list(ABOUT_THE_AVIARY), "studio": ["cli.studio"]}

@@ -59,3 +59,9 @@ def refuse_another(folder: ConceptFolder) -> None:
             hint="Go on with it (`ConceptConversation.open`, or "
             f"`fieldmark concept chat {shlex.quote(made)}`), or choose another name.",
         )
+
+
+def concept_names(*, home: Path | None = None) -> tuple[str, ...]:
+    """What the concepts on this machine are called, in order; one that cannot be read by its folder."""
+    named = [_name_of(folder) or folder.path.name for folder in concept_folders(concept_home(home))]
+    return tuple(sorted(named, key=str.casefold))

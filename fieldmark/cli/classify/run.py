@@ -25,12 +25,10 @@ def run(
         if table != PLAIN_TABLE:
             write_label_table(RunFolder(resolution.run), **table)
         if classifier.report:
-            from fieldmark.evals.report.ask import write_ask_page
-            from fieldmark.evals.report.classify import write_classify_report
+            from fieldmark.app.review.rescoring import write_pages
 
             progress.stage("Writing the report")
-            write_classify_report(RunFolder(resolution.run), resolution.manifest)
-            write_ask_page(RunFolder(resolution.run))
+            write_pages(resolution)
     return resolution
 
 

@@ -6,6 +6,7 @@ The choice is by file hash, never by how good an example is.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import Protocol
 
 from markupsafe import Markup
 
@@ -23,6 +24,14 @@ LEAST_WEIGHT = 0.03
 MOST_CANDIDATES = 5
 
 Test = Callable[[Prediction], bool]
+
+
+class PictureSource(Protocol):
+    """Where the picture of an image comes from."""
+
+    def of(self, image: str, image_hash: str) -> str | None:
+        """Its URL; None where there is none."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -133,14 +142,14 @@ def chosen(predictions: Sequence[Prediction], most: int) -> list[Prediction]:
     return [ordered[index] for index in ranked[:most]]
 
 
-def entry(p: Prediction, pictures: Pictures) -> GalleryEntry:
-    """Lay out one image."""
+def entry(p: Prediction, pictures: PictureSource, *, most: int = MOST_CONTRIBUTIONS) -> GalleryEntry:
+    """Lay out one image, with its `most` weightiest attributes at most."""
     by_weight = sorted(p.contributions, key=lambda each: -abs(each.contribution))
     largest = max((abs(each.contribution) for each in by_weight), default=0.0)
     weighty = sum(abs(each.contribution) >= LEAST_WEIGHT * largest for each in by_weight)
     listed, others = (
-        by_weight[: min(weighty, MOST_CONTRIBUTIONS)],
-        by_weight[min(weighty, MOST_CONTRIBUTIONS) :],
+        by_weight[: min(weighty, most)],
+        by_weight[min(weighty, most) :],
     )
     if len(others) == 1:  # "one smaller one" takes the room of the one itself
         listed, others = by_weight, []

@@ -56,18 +56,30 @@ def render(template: str, **values: object) -> str:
         template: Its file name under `templates/`.
         values: What it names; a name that is missing is an error.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fieldmark.evals.report"),
+    return (
+        environment(jinja2.PackageLoader("fieldmark.evals.report"))
+        .get_template(template)
+        .render(style=_style(), **values)
+    )
+
+
+def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
+    """What fills templates: every value is escaped, a missing one is an error, our words are at hand.
+
+    Args:
+        loader: Where templates come from.
+    """
+    made = jinja2.Environment(
+        loader=loader,
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update({each.__name__: each for each in FILTERS})
-    return environment.get_template(template).render(
-        style=_style(), statuses=words.STATUSES, why_open=words.WHY_OPEN, **values
-    )
+    made.filters.update({each.__name__: each for each in FILTERS})
+    made.globals.update(statuses=words.STATUSES, why_open=words.WHY_OPEN)
+    return made
 
 
 def write_page(path: Path, html: str) -> Path:

@@ -1,13 +1,11 @@
 """Turns image files into small pictures that stand inside a page, as data URLs."""
 
 import base64
-import io
 import logging
 from pathlib import Path
 
-from PIL import Image
-
-from fieldmark.tools.images.files import ImageFile, UnusableImageError, decode_image
+from fieldmark.tools.images.files import ImageFile, UnusableImageError
+from fieldmark.tools.images.small import small_copies
 
 logger = logging.getLogger(__name__)
 
@@ -60,16 +58,12 @@ class Pictures:
 def thumbnail(image: ImageFile | Path, *, longest_side: int = LONGEST_SIDE) -> str | None:
     """A small WebP picture as a data URL; None (and a log line) where there is none to be made."""
     try:
-        picture = decode_image(image)
+        for data in small_copies(image, side=longest_side, qualities=QUALITIES):
+            if len(data) <= MOST_BYTES:
+                return "data:image/webp;base64," + base64.b64encode(data).decode("ascii")
     except UnusableImageError as error:
         logger.info("No picture in the report: %s", error)
         return None
-    picture.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
-    for quality in QUALITIES:
-        buffer = io.BytesIO()
-        picture.save(buffer, format="WEBP", quality=quality, method=4)
-        if buffer.tell() <= MOST_BYTES:
-            return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
     logger.info(
         "No picture in the report: %s stays larger than %d bytes.", getattr(image, "path", image), MOST_BYTES
     )

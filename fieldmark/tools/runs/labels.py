@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from fieldmark.cache.folders import write_whole
+from fieldmark.cache.keys import content_key
 from fieldmark.errors import RunError
 from fieldmark.records import GivenLabel, ImageToLabel
 from fieldmark.tools.datasets.csv_file import read_csv
@@ -12,6 +13,8 @@ from fieldmark.tools.runs.folder import ROOM, RunFolder
 ASK, ASK_PAGE, LABELS = "ask.csv", "ask.html", "labels.csv"
 _ASK_HEAD = ("image", "guess", "candidates", "probabilities", "why", "label", "image_hash")
 _LABEL_HEAD = ("image", "answer", "label", "image_hash")
+WAIT_S = 10
+"""How long one process waits for another that writes labels."""
 
 
 def write_ask(run: RunFolder, images: Iterable[ImageToLabel]) -> None:
@@ -61,15 +64,27 @@ def read_ask(run: RunFolder) -> list[ImageToLabel]:
 
 
 def append_labels(run: RunFolder, labels: Iterable[GivenLabel]) -> None:
-    """Add labels to the run's `labels.csv`; of two about one image the later counts."""
+    """Add labels to the run's `labels.csv`; of two about one image the later counts.
+
+    Several processes may do so at once: one waits for the other.
+    """
+    from filelock import FileLock, Timeout
+
     rows = [(each.image, each.answer, each.label or "", each.image_hash) for each in labels]
     path = run.path / LABELS
     if not rows:
         return
     text = csv_text(_LABEL_HEAD, rows)
     try:
-        with path.open("a", encoding="utf-8", newline="") as file:
+        with (
+            FileLock(run.path / f"{LABELS}.lock", timeout=WAIT_S),
+            path.open("a", encoding="utf-8", newline="") as file,
+        ):
             file.write(text.partition("\r\n")[2] if file.tell() else text)
+    except Timeout:
+        raise RunError(
+            f"Another process writes to {str(path)!r}.", hint="Try again when it has ended."
+        ) from None
     except OSError as error:
         raise RunError(f"{str(path)!r} cannot be written: {error.strerror or error}.", hint=ROOM) from error
 
@@ -95,3 +110,9 @@ def read_given(run: RunFolder, classes: Sequence[str]) -> list[GivenLabel]:
             hint="Take the damaged lines out; the others count.",
         ) from error
     return list({each.image_hash: each for each in given}.values())
+
+
+def labels_hash(labels: Iterable[GivenLabel]) -> str:
+    """A hash of what was said, whatever the order; empty for nothing."""
+    said = sorted((each.image_hash, each.answer, each.label or "") for each in labels)
+    return content_key([list(each) for each in said]) if said else ""

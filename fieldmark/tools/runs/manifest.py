@@ -42,6 +42,7 @@ def write_manifest(
     skipped: tuple[SkippedInput, ...] = (),
     passed_over: Mapping[str, int] | None = None,
     seed: int | None = None,
+    labels_hash: str = "",
     notes: tuple[str, ...] = (),
     earlier: RunManifest | None = None,
 ) -> RunManifest:
@@ -61,6 +62,7 @@ def write_manifest(
         skipped: Files that were not used; those that failed at encoding are added.
         passed_over: Files in folders that were passed over, by suffix.
         seed: The run's seed, where it has one.
+        labels_hash: Of the labels it was scored with; see `labels_hash`.
         notes: What a reader must know.
         earlier: The manifest of the stop that this run was resumed from; what it spent is added.
     """
@@ -84,6 +86,7 @@ def write_manifest(
         vision_usage=(vision_usage or Usage()) + (earlier.vision_usage if earlier else Usage()),
         prompts=dict(prompts),
         seed=seed,
+        labels_hash=labels_hash,
         data_hash=content_key([image.content_hash for image in images]),
         usage=usage + earlier.usage if earlier else usage,
         encoder_usage=encoder.usage.after(earlier.encoder_usage) if earlier else encoder.usage,

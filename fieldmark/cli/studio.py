@@ -1,0 +1,82 @@
+"""`fieldmark studio`: serves the pages for people who do not type commands, until Ctrl-C."""
+
+import secrets
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+from fieldmark.cli.run_options import option
+from fieldmark.cli.terminal import errors, words
+from fieldmark.errors import InputError
+
+PORT = 8765
+NEEDED = ("fastapi", "starlette", "uvicorn", "python_multipart")
+
+
+def studio(
+    host: Annotated[
+        str, option("Address to listen on. Another one than this machine's own needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, option("Port; 0 takes a free one.", min=0, max=65535)] = PORT,
+    token: Annotated[
+        str | None,
+        option(
+            "What visitors must show, 16 characters or more. For another host one is made and printed.",
+            show_default=False,
+        ),
+    ] = None,
+    home: Annotated[
+        Path | None,
+        option("Where concepts and small pictures are kept. Else FIELDMARK_HOME.", show_default=False),
+    ] = None,
+    runs: Annotated[Path, option("Folder where runs are.")] = Path("runs"),
+    browser: Annotated[
+        bool, option("Open the page in the browser.", "--browser/--no-browser", show_default=False)
+    ] = True,
+) -> None:
+    """Look through runs of `classify` in a browser, put labels right, and take tables away. Ctrl-C stops it.
+
+    Nothing leaves this machine: the page loads nothing from elsewhere, and only this machine can open it,
+    unless --host says otherwise.
+    """
+    try:
+        from fieldmark.studio.access import is_loopback
+        from fieldmark.studio.server import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in NEEDED:
+            raise
+        raise InputError(
+            f"The studio needs the package {error.name}, which is not installed.",
+            hint='Install it: pip install "fieldmark[studio]"',
+        ) from None
+    from fieldmark.settings import overridden, read_settings
+
+    if token is None and not is_loopback(host):
+        token = secrets.token_urlsafe(24)
+    console = words(json=False)
+
+    def ready(address: str) -> None:
+        link = f"{address}enter?token={token}" if token else address
+        console.say(f"The studio is open at {link}")
+        errors().say("Ctrl-C stops it.")
+        if not is_loopback(host):
+            errors().say(
+                "Whoever has this address, token included, can see and label all images of the runs."
+            )
+        if browser and sys.stdout.isatty():
+            threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
+
+    with overridden(home=home.absolute() if home else None):
+        try:
+            serve(
+                host=host,
+                port=port,
+                token=token,
+                home=read_settings().home,
+                runs=runs.absolute(),
+                ready=ready,
+            )
+        except KeyboardInterrupt:
+            errors().say("The studio is closed.")

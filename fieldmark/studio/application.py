@@ -1,0 +1,70 @@
+"""Puts the studio together: its addresses, what an error looks like, and the guard before all of it."""
+
+import logging
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from fieldmark.errors import FieldmarkError
+from fieldmark.studio.desk import Desk
+from fieldmark.studio.guard import Guard, TooLargeError
+from fieldmark.studio.pages import page
+from fieldmark.studio.routes import downloads, entry, home, images, labels, static
+
+logger = logging.getLogger(__name__)
+
+TITLES = {403: "Not allowed", 404: "Not found", 409: "Not possible now", 413: "Too much"}
+
+
+def make_studio(desk: Desk) -> ASGIApp:
+    """The studio as an ASGI application.
+
+    Args:
+        desk: What its pages work with.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.desk = desk
+    for each in (static, entry, home, downloads, images, labels):
+        app.include_router(each.router)
+    app.add_exception_handler(FieldmarkError, _told)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _misread)
+    app.add_exception_handler(TooLargeError, _too_large)
+    app.add_exception_handler(Exception, _broken)
+    return Guard(app, desk.access)
+
+
+def _told(request: Request, error: Exception) -> Response:
+    """An error of ours: its own words say what to do."""
+    said, hint = (error.message, error.hint) if isinstance(error, FieldmarkError) else (str(error), "")
+    return _said(request, 409, said, hint)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    status, said = (error.status_code, str(error.detail)) if isinstance(error, HTTPException) else (500, "")
+    if status == 404 and said == "Not Found":
+        said = "There is no such page."
+    return _said(request, status, said, "")
+
+
+def _misread(request: Request, error: Exception) -> Response:
+    return _said(request, 400, "This address or form holds something that the page does not know.", "")
+
+
+def _too_large(request: Request, error: Exception) -> Response:
+    return _said(request, 413, "That is more than a form can hold.", "")
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    """A fault of ours: what happened stands in the log, not in the page."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _said(request, 500, "Something went wrong here.", "The terminal of the studio says what.")
+
+
+def _said(request: Request, status: int, message: str, hint: str) -> Response:
+    title = TITLES.get(status, "That did not work")
+    return page(request, "error.html", status=status, title=title, message=message, hint=hint)

@@ -1,0 +1,35 @@
+"""What the pages of one server work with: its runs, small pictures, scorings, and who may use it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.requests import Request
+
+from fieldmark.studio.access import Access
+from fieldmark.studio.scoring import Scorings
+from fieldmark.studio.shelf import RunShelf
+from fieldmark.tools.images.small import SmallCopies
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the pages work with.
+
+    Attributes:
+        access: Who may use them.
+        runs: The runs of a folder.
+        pictures: Small pictures of images.
+        home: Where concepts are kept.
+        scorings: What is being scored.
+    """
+
+    access: Access
+    runs: RunShelf
+    pictures: SmallCopies
+    home: Path
+    scorings: Scorings = field(default_factory=Scorings)
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of the server that a request came to."""
+    return request.app.state.desk

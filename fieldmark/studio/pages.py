@@ -1,0 +1,51 @@
+"""Fills the studio's templates; the pieces and the style of the reports are theirs, too."""
+
+from functools import cache
+from urllib.parse import quote, urlencode
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from fieldmark import __version__
+from fieldmark.app.review.review import Selection
+from fieldmark.evals.report.page import environment
+from fieldmark.studio.desk import desk_of
+
+
+def page(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
+    """A page of the studio.
+
+    Args:
+        request: What asked for it.
+        template: Its file name under `templates/`.
+        status: HTTP status.
+        values: What it names.
+    """
+    session = request.state.session
+    form_token = desk_of(request).access.form_token(session) if session else ""
+    html = _templates().get_template(template).render(form_token=form_token, version=__version__, **values)
+    return HTMLResponse(html.encode("utf-8", "replace"), status)
+
+
+def address(run_id: str, *parts: str, selection: Selection | None = None, **changed: object) -> str:
+    """Where a page of a run is, with a selection of its images in the query."""
+    path = "/".join(["/runs", quote(run_id, safe=""), *(quote(part, safe="") for part in parts)])
+    if selection is None:
+        return path
+    said = selection.model_copy(update=changed).model_dump(exclude_defaults=True)
+    return f"{path}?{urlencode(said, errors='replace')}" if said else path
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    made = environment(
+        jinja2.ChoiceLoader(
+            [
+                jinja2.PackageLoader("fieldmark.studio"),
+                jinja2.PrefixLoader({"report": jinja2.PackageLoader("fieldmark.evals.report")}),
+            ]
+        )
+    )
+    made.globals["address"] = address
+    return made

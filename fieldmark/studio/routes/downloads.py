@@ -1,0 +1,34 @@
+"""Gives the tables of a run away."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fieldmark.app.review.labelling import labels_csv
+from fieldmark.studio.desk import desk_of
+from fieldmark.tools.runs.predictions_csv import predictions_csv
+
+router = APIRouter(prefix="/runs/{run_id}")
+
+
+@router.get("/predictions.csv")
+def predictions(request: Request, run_id: str) -> Response:
+    """What the run says of every image."""
+    review = desk_of(request).runs.review(run_id)
+    return _table(predictions_csv(review.predictions), f"{run_id}-predictions.csv")
+
+
+@router.get("/labels.csv")
+def labels(request: Request, run_id: str) -> Response:
+    """The label that counts of every image, and who gave it."""
+    review = desk_of(request).runs.review(run_id)
+    return _table(labels_csv(review), f"{run_id}-labels.csv")
+
+
+def _table(text: str, name: str) -> Response:
+    safe = "".join(each for each in name if each.isascii() and (each.isalnum() or each in "-._"))
+    return Response(
+        text.encode("utf-8", "replace"),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="{safe}"'},
+    )

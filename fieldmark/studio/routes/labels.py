@@ -1,0 +1,66 @@
+"""Takes labels, and has a run scored anew with them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Query
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from fieldmark.app.review.labelling import give_label
+from fieldmark.app.review.review import Selection
+from fieldmark.studio.desk import desk_of
+from fieldmark.studio.pages import address, page
+from fieldmark.studio.routes.forms import checked_form
+from fieldmark.studio.routes.images import found
+
+Text = Annotated[str, Form(max_length=4000)]
+router = APIRouter(prefix="/runs/{run_id}")
+
+
+@router.post("/images/{image_hash}", dependencies=[Depends(checked_form)])
+def label(
+    request: Request,
+    run_id: str,
+    image_hash: str,
+    selection: Annotated[Selection, Query()],
+    label: Text = "",
+    answer: Text = "class",
+) -> Response:
+    """Keep what a person says of an image, and go on to the next one."""
+    desk = desk_of(request)
+    review = desk.runs.review(run_id)
+    found(review, image_hash)
+    # Before it is said: afterwards the image may no longer be in the selection.
+    _, behind, _, _ = review.neighbours(image_hash, selection)
+    give_label(review, image_hash, label=label or None, answer=answer)
+    if selection.within == "asked":
+        behind = desk.runs.review(run_id).next_to_label(image_hash)
+    if behind is not None:
+        return RedirectResponse(address(run_id, "images", behind, selection=selection), 303)
+    if selection.within == "asked":
+        return RedirectResponse(address(run_id, "asked"), 303)
+    return RedirectResponse(address(run_id, selection=selection), 303)
+
+
+@router.post("/scoring", dependencies=[Depends(checked_form)])
+def score(request: Request, run_id: str) -> Response:
+    """Begin to score the run anew."""
+    desk = desk_of(request)
+    review = desk.runs.review(run_id)
+    if not review.usable:
+        raise HTTPException(409, "The rule that scored this run cannot use labels.")
+    desk.scorings.begin(review.run.path)
+    return RedirectResponse(address(run_id, "scoring"), 303)
+
+
+@router.get("/scoring")
+def scoring(request: Request, run_id: str) -> Response:
+    """How far the scoring is; the page loads itself anew until it has ended."""
+    desk = desk_of(request)
+    going = desk.scorings.of(desk.runs.run(run_id).path)
+    if going is None:
+        return RedirectResponse(address(run_id), 303)
+    if going.ended is not None and not going.ended.message:
+        return RedirectResponse(address(run_id), 303)
+    return page(request, "scoring.html", run_id=run_id, scoring=going, review=desk.runs.review(run_id))

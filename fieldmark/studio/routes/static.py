@@ -1,0 +1,25 @@
+"""Style and script: three files of this package, each by its name."""
+
+from importlib.resources import files
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+FILES = {
+    "report.css": ("fieldmark.evals.report", "style.css", "text/css"),
+    "studio.css": ("fieldmark.studio", "static/studio.css", "text/css"),
+    "keys.js": ("fieldmark.studio", "static/keys.js", "text/javascript"),
+}
+
+router = APIRouter(prefix="/static")
+
+
+@router.get("/{name}")
+def static(name: str) -> Response:
+    """One of them."""
+    if name not in FILES:
+        raise HTTPException(404, "There is no such file.")
+    package, path, kind = FILES[name]
+    text = files(package).joinpath(path).read_bytes()
+    return Response(text, media_type=kind, headers={"cache-control": "no-cache"})

@@ -1,0 +1,77 @@
+"""The runs of one folder, by name; one that was read stays in memory while its files are as they were."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+
+from fieldmark.app.review.listing import RunSummary, list_runs, run_folders, summary_of_run
+from fieldmark.app.review.review import RunReview
+from fieldmark.tools.runs.folder import RunFolder
+
+MOST = 4
+"""Runs that stay in memory."""
+_FILES = ("manifest.json", "predictions.jsonl", "labels.csv", "ask.csv")
+
+Stamp = tuple[tuple[int, int] | None, ...]
+
+
+class RunShelf:
+    """The classifications in a folder.
+
+    Args:
+        folder: Where run folders are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._kept: OrderedDict[str, tuple[Stamp, RunReview]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def summaries(self) -> tuple[RunSummary, ...]:
+        """All of them, the latest first."""
+        return list_runs(self.folder)
+
+    def run(self, run_id: str) -> RunFolder:
+        """The folder of a run; a name is only compared, never made a path.
+
+        Raises:
+            HTTPException: There is no such run.
+        """
+        if (path := run_folders(self.folder).get(run_id)) is None:
+            raise HTTPException(404, "There is no such run.")
+        return RunFolder(path)
+
+    def summary(self, run_id: str) -> RunSummary:
+        """A run at a glance."""
+        return summary_of_run(self.run(run_id))
+
+    def review(self, run_id: str) -> RunReview:
+        """A run with its images.
+
+        Raises:
+            HTTPException: There is no such run.
+            RunError: It has not ended, or a file of it is damaged.
+        """
+        run = self.run(run_id)
+        now = tuple(_stamp(run.path / name) for name in _FILES)
+        with self._lock:
+            kept = self._kept.get(run_id)
+        if kept is not None and kept[0] == now:
+            return kept[1]
+        review = RunReview.open(run)
+        with self._lock:
+            self._kept[run_id] = (now, review)
+            self._kept.move_to_end(run_id)
+            while len(self._kept) > MOST:
+                self._kept.popitem(last=False)
+        return review
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size

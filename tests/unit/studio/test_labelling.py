@@ -1,0 +1,154 @@
+"""Labels are given by forms, kept in the run's own file, and the run is scored anew with them."""
+
+import csv
+import io
+import threading
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from fieldmark.app.review.review import RunReview
+from fieldmark.studio.scoring import Scored
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.labels import labels_hash, read_given
+from tests.unit.evals.report.runs_to_report import manifest_of
+from tests.unit.studio.studio_runs import CLASSES, FORM, desk_for, form_token, made_run, visitor
+
+
+def say(client: TestClient, run: RunFolder, image: str, query: str = "", **said: str):
+    page = client.get(f"/runs/{run.run_id}/images/{image}").text
+    data = {"form_token": form_token(page), **said}
+    return client.post(
+        f"/runs/{run.run_id}/images/{image}{query}", data=data, headers=FORM, follow_redirects=False
+    )
+
+
+def given(run: RunFolder) -> dict[str, tuple[str, str | None]]:
+    return {each.image_hash: (each.answer, each.label) for each in read_given(run, CLASSES)}
+
+
+def test_a_label_is_kept_and_the_next_image_comes(client: TestClient, run: RunFolder) -> None:
+    hashes = [p.image_hash for p in run.read_predictions()]
+    answer = say(client, run, hashes[0], label=CLASSES[1])
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/runs/{run.run_id}/images/{hashes[1]}"
+    say(client, run, hashes[1], answer="none of these")
+    say(client, run, hashes[2], answer="cannot tell")
+    say(client, run, hashes[0], label=CLASSES[2])
+    assert given(run) == {
+        hashes[0]: ("class", CLASSES[2]),
+        hashes[1]: ("none of these", None),
+        hashes[2]: ("cannot tell", None),
+    }
+    assert (run.path / "labels.csv").read_text(encoding="utf-8").count("\n") == 5  # a head, and all four
+    rows = list(csv.DictReader(io.StringIO(client.get(f"/runs/{run.run_id}/labels.csv").text)))
+    assert [(row["label"], row["answer"], row["given_by"]) for row in rows[:3]] == [
+        (CLASSES[2], "class", "person"),
+        ("", "none of these", "person"),
+        ("", "cannot tell", "person"),
+    ]
+    assert "by you" in client.get(f"/runs/{run.run_id}/images/{hashes[0]}").text
+
+
+def test_images_that_the_run_asks_about_come_one_after_the_other(client: TestClient, run: RunFolder) -> None:
+    hashes = [p.image_hash for p in run.read_predictions()][:3]
+    client.get("/")
+    begin = client.get(f"/runs/{run.run_id}/asked/next", follow_redirects=False).headers["location"]
+    assert begin == f"/runs/{run.run_id}/images/{hashes[0]}?within=asked"
+    say(client, run, hashes[1], "?within=asked", label=CLASSES[0])
+    there = say(client, run, hashes[0], "?within=asked", label=CLASSES[0]).headers["location"]
+    assert there == f"/runs/{run.run_id}/images/{hashes[2]}?within=asked"
+    assert "1 label would help most" in client.get(f"/runs/{run.run_id}/asked").text
+    assert (
+        say(client, run, hashes[2], "?within=asked", answer="cannot tell")
+        .headers["location"]
+        .endswith("/asked")
+    )
+    page = client.get(f"/runs/{run.run_id}/asked").text
+    assert "All of these are labelled" in page
+    assert "Score anew with 3 labels" in page
+
+
+@pytest.mark.parametrize(
+    "said", [{"label": "no such bird"}, {"answer": "maybe"}, {}, {"label": "", "answer": "class"}]
+)
+def test_what_is_no_answer_is_refused(client: TestClient, run: RunFolder, said: dict[str, str]) -> None:
+    image = next(run.read_predictions()).image_hash
+    assert say(client, run, image, **said).status_code == 409
+    assert given(run) == {}
+
+
+def test_a_run_is_scored_anew_once_at_a_time(run: RunFolder, tmp_path: Path) -> None:
+    go_on, begun = threading.Event(), []
+
+    def worker(path: Path) -> Scored:
+        begun.append(path)
+        assert go_on.wait(30)
+        said = labels_hash(read_given(run, CLASSES))
+        run.write_manifest(
+            manifest_of(run, counts={"resolved": 5, "open": 2, "rejected": 1}, labels_hash=said)
+        )
+        return Scored()
+
+    client = visitor(desk := desk_for(tmp_path, worker=worker))
+    image = next(run.read_predictions()).image_hash
+    say(client, run, image, label=CLASSES[1])
+    page = client.get(f"/runs/{run.run_id}").text
+    assert "You gave labels since the run was scored." in page
+    for _ in range(2):
+        client.post(f"/runs/{run.run_id}/scoring", data={"form_token": form_token(page)}, headers=FORM)
+    assert begun == [run.path]
+    waiting = client.get(f"/runs/{run.run_id}/scoring").text
+    assert 'http-equiv="refresh"' in waiting
+    assert "1 label" in waiting
+    go_on.set()
+    scoring = desk.scorings.of(run.path)
+    assert scoring is not None
+    for _ in range(200):
+        if scoring.ended is not None:
+            break
+        threading.Event().wait(0.05)
+    page = client.get(f"/runs/{run.run_id}/scoring").text  # leads on to the run
+    assert "You gave labels since" not in page
+    assert "being scored" not in page
+
+
+def test_a_scoring_that_failed_says_why(run: RunFolder, tmp_path: Path) -> None:
+    client = visitor(
+        desk := desk_for(
+            tmp_path, worker=lambda path: Scored(message="Another process is at it.", hint="Wait.")
+        )
+    )
+    image = next(run.read_predictions()).image_hash
+    say(client, run, image, label=CLASSES[1])
+    page = client.get(f"/runs/{run.run_id}").text
+    client.post(f"/runs/{run.run_id}/scoring", data={"form_token": form_token(page)}, headers=FORM)
+    scoring = desk.scorings.of(run.path)
+    assert scoring is not None
+    while scoring.ended is None:
+        threading.Event().wait(0.01)
+    page = client.get(f"/runs/{run.run_id}/scoring").text
+    assert "Another process is at it. Wait." in page
+    assert "Try again" in page
+
+
+def test_a_rule_that_cannot_use_labels_keeps_them(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "runs", tmp_path / "pictures", rule="table")
+    client = visitor(desk_for(tmp_path))
+    image = next(run.read_predictions()).image_hash
+    assert say(client, run, image, label=CLASSES[1]).status_code == 303
+    page = client.get(f"/runs/{run.run_id}").text
+    assert "cannot use labels" in page
+    token = form_token(client.get(f"/runs/{run.run_id}/images/{image}").text)
+    answer = client.post(f"/runs/{run.run_id}/scoring", data={"form_token": token}, headers=FORM)
+    assert answer.status_code == 409
+
+
+def test_labels_of_a_terminal_are_seen_at_once(client: TestClient, run: RunFolder) -> None:
+    from fieldmark.app.review.labelling import give_label
+
+    client.get(f"/runs/{run.run_id}")
+    image = next(run.read_predictions()).image_hash
+    give_label(RunReview.open(run), image, label=CLASSES[2])
+    assert "You gave labels since" in client.get(f"/runs/{run.run_id}").text
