@@ -55,6 +55,7 @@ def write_ask_page(run: RunFolder) -> Path | None:
     pictures = Pictures(longest_side=LONGEST_SIDE, copies=run.path / COPIES)
     html = render(
         "ask.html",
+        run=run.path,
         run_id=run.run_id,
         images=[_shown(number, image, pictures) for number, image in enumerate(asked, 1)],
         command=f"fieldmark label {shlex.quote(str(run.path))}",

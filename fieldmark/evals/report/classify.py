@@ -65,6 +65,7 @@ def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
     tree = run.read(TREE, ClassTree) if (run.path / TREE).is_file() else None
     html = render(
         "classify.html",
+        run=run.path,
         run_id=run.run_id,
         manifest=manifest,
         book=book,
@@ -79,6 +80,7 @@ def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
         changes=label_changes(predictions),
         groups=gallery(predictions, Pictures(copies=run.path / COPIES)),
         folder=(folder := common_folder(predictions)),
+        place=PurePath(folder).name,
         alike=like_images(run, folder),
         open_images=open_images(predictions, folder)[:MOST_OPEN],
         skipped=manifest.skipped[:MOST_SKIPPED],

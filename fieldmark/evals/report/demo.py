@@ -15,6 +15,7 @@ from fieldmark.evals.report.gallery import gallery
 from fieldmark.evals.report.page import render, write_page
 from fieldmark.evals.report.pictures import Pictures
 from fieldmark.evals.report.sections import TimePart, matrices, outcome, round_rows, time_parts
+from fieldmark.evals.report.words import few_classes
 from fieldmark.records import RunManifest
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.rounds import pooled_rounds
@@ -70,6 +71,7 @@ def write_demo_report(run: RunFolder, result: DemoResult, climbs: Sequence[Climb
     scores = {score.name: score for score in result.ladder}
     html = render(
         "demo.html",
+        run=run.path,
         run_id=run.run_id,
         result=result,
         manifest=run.read("manifest.json", RunManifest),
@@ -78,6 +80,7 @@ def write_demo_report(run: RunFolder, result: DemoResult, climbs: Sequence[Climb
         first=scores["descriptors"],
         ladder=ladder_rows(result, rung_axis),
         ladder_ticks=figures.tick_labels(rung_axis),
+        wide=few_classes([score.ci95 for score in result.ladder], result.classes, "species"),
         pairs=pair_rows(result, pair_axis),
         pair_ticks=figures.tick_labels(pair_axis, unit="", sign=True),
         outcome=outcome(listed),

@@ -16,6 +16,8 @@ ROW = 22
 """Height of a figure that stands in one table row, in pixels."""
 CELL = 17
 """Width and height of a matrix cell, in pixels."""
+TICKS_APART = 20
+"""Percent of the width that the numbers of two ticks keep from each other."""
 MARGIN = 26
 """Room for a matrix's numbers, in pixels."""
 
@@ -97,10 +99,17 @@ def _grid(axis: Axis, height: int) -> Markup:
     )
 
 
+def readable(axis: Axis) -> tuple[float, ...]:
+    """The ticks whose numbers keep apart in a narrow figure: every one, or every second one, and so on."""
+    places = [axis.at(tick) for tick in axis.ticks]
+    step = places[1] - places[0]
+    return axis.ticks[:: max(1, math.ceil(TICKS_APART / step - 1e-9))]
+
+
 def tick_labels(axis: Axis, *, scale: float = 100, unit: str = "%", sign: bool = False) -> Markup:
     """The axis's numbers, for the head of a column of figures."""
     labels: list[Markup] = []
-    for tick in axis.ticks:
+    for tick in readable(axis):
         at = axis.at(tick)
         text = f"{scale * tick:{'+' if sign and tick else ''}g}".replace("-", "−") + unit
         anchor = "start" if at < 1 else "end" if at > 99 else "middle"

@@ -93,6 +93,7 @@ def write_optimize_report(run: RunFolder) -> Path:
     )
     html = render(
         "optimize.html",
+        run=run.path,
         run_id=run.run_id,
         result=result,
         found=found,

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +13,17 @@ from markupsafe import Markup
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import RunError
 from fieldmark.evals.report import words
+
+LINKED = (
+    "ask.html", "predictions.csv", "predictions.jsonl", "ask.csv", "table.csv", "table.md", "table.tex",
+    "result.json", "book.json", "rejected.json", "manifest.json", "config.json", "events.jsonl",
+)  # fmt: skip
+"""Files of runs that a page links to."""
+PLOTS = "plots"
+"""Folder of a run with its plots as SVG files."""
+LEAST_PARTS = 3
+"""Parts from which on a page lists them."""
+_HEADING = re.compile(r"<h2>(.*?)</h2>", re.S)
 
 FILTERS = (
     words.short,
@@ -49,18 +61,20 @@ class Script:
         return cls(Markup(text), f"'sha256-{digest}'")  # noqa: S704 (it is ours)
 
 
-def render(template: str, **values: object) -> str:
-    """Fill a template of this package.
+def render(template: str, *, run: Path | None = None, **values: object) -> str:
+    """Fill a template of this package, and give the page a list of its parts.
 
     Args:
         template: Its file name under `templates/`.
+        run: Folder that the page will lie in; the page links to the files in it.
         values: What it names; a name that is missing is an error.
     """
-    return (
+    page = (
         environment(jinja2.PackageLoader("fieldmark.evals.report"))
         .get_template(template)
-        .render(style=_style(), **values)
+        .render(style=_style(), files=[] if run is None else files_of(run), **values)
     )
+    return with_contents(page)
 
 
 def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
@@ -80,6 +94,29 @@ def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
     made.filters.update({each.__name__: each for each in FILTERS})
     made.globals.update(statuses=words.STATUSES, why_open=words.WHY_OPEN)
     return made
+
+
+def files_of(run: Path) -> list[str]:
+    """The files of a run that are worth opening, most useful first."""
+    return [name for name in LINKED if (run / name).is_file()] + [
+        f"{PLOTS}/{path.name}" for path in sorted((run / PLOTS).glob("*.svg"))
+    ]
+
+
+def with_contents(page: str) -> str:
+    """The page with a name for each part, and a list of them below its head where there are several."""
+    titles: list[str] = []
+
+    def named(found: re.Match[str]) -> str:
+        titles.append(re.sub(r"<[^>]+>", "", found[1]).strip())
+        return f'<h2 id="part-{len(titles)}">{found[1]}</h2>'
+
+    page = _HEADING.sub(named, page)
+    if len(titles) < LEAST_PARTS:
+        return page
+    links = "".join(f'<li><a href="#part-{n}">{title}</a></li>' for n, title in enumerate(titles, 1))
+    contents = f'</header>\n<nav class="parts" aria-label="On this page"><ol>{links}</ol></nav>'
+    return page.replace("</header>", contents, 1)
 
 
 def write_page(path: Path, html: str) -> Path:

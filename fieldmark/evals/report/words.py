@@ -1,6 +1,7 @@
 """Says numbers, times and reasons the way a reader says them."""
 
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 
 from fieldmark.records import Usage
@@ -8,6 +9,8 @@ from fieldmark.records import Usage
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MINUS = "\N{MINUS SIGN}"
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+WIDE, FEW_CLASSES = 0.1, 50
+"""Width of an interval, and number of classes, from which on and below which it is explained."""
 
 STOP_REASONS = {
     "resolved": "every image was resolved",
@@ -116,3 +119,15 @@ def moment(iso: str) -> str:
 def stop_reason(reason: str) -> str:
     """Why a run stopped, in words; an unknown reason stays as it is."""
     return STOP_REASONS.get(reason, reason)
+
+
+def few_classes(intervals: Sequence[tuple[float, float]], classes: int, kind: str = "classes") -> str:
+    """Why 95% intervals of shares are wide, where one is: few classes stand for all there might have been."""
+    widest = max((high - low for low, high in intervals), default=0.0)
+    if widest < WIDE or classes >= FEW_CLASSES:
+        return ""
+    return (
+        f"Intervals are up to {100 * widest:.0f} points wide because there are only {classes} {kind}. They "
+        f"say how it might be with other {kind} like these; more images of the same {kind} do not narrow "
+        f"them. Four times as many {kind} would about halve them."
+    )

@@ -49,11 +49,14 @@ class TableColumn:
         head: Its head.
         about: What it holds, in a sentence; empty where the head says it.
         cell: A row's cell.
+        cost: Whether it says what a method takes: on the page those columns have a table of their own, so
+            that none is cut off.
     """
 
     head: str
     about: str
     cell: Callable[[Row], Cell]
+    cost: bool = False
 
 
 def tags_of(row: Row, result: EvalResult) -> tuple[str, ...]:
@@ -114,14 +117,16 @@ def columns_for(rows: Sequence[Row], result: EvalResult) -> list[TableColumn]:
         (_any(rows, "semantic_iou"), TableColumn("Word IoU", "", _shares("semantic_iou"))),
         (
             asked,
-            TableColumn("Questions", "that the method needs, whoever asked first", _questions),
+            TableColumn("Questions", "that the method needs, whoever asked first", _questions, cost=True),
         ),
         (
             asked,
-            TableColumn("Tokens", "of these questions and their answers; – where not reported", _tokens),
+            TableColumn(
+                "Tokens", "of these questions and their answers; – where not reported", _tokens, cost=True
+            ),
         ),
-        (True, TableColumn("Texts", "compared with images", lambda row: _count(row.texts))),
-        (True, TableColumn("Time", "test images encoded before; all seeds", _seconds)),
+        (True, TableColumn("Texts", "compared with images", lambda row: _count(row.texts), cost=True)),
+        (True, TableColumn("Time", "test images encoded before; all seeds", _seconds, cost=True)),
     ]
     return [column for there, column in every if there]
 

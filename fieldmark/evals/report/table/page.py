@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 from fieldmark.evals.report import figures
 from fieldmark.evals.report.classify import REPORT
-from fieldmark.evals.report.page import Script, render, write_page
+from fieldmark.evals.report.page import PLOTS, Script, render, write_page
+from fieldmark.evals.report.plot_files import interval_plot
 from fieldmark.evals.report.table.by_class import ByClass, by_class
 from fieldmark.evals.report.table.columns import (
     TAGS,
@@ -18,9 +19,11 @@ from fieldmark.evals.report.table.columns import (
     macro_is_top1,
     tags_of,
 )
+from fieldmark.evals.report.table.files import table_csv, table_tex
 from fieldmark.evals.report.table.markdown import markdown
-from fieldmark.evals.report.table.scatter import Spot, frontier, scatter
+from fieldmark.evals.report.table.scatter import Scatter, Spot, frontier, scatter
 from fieldmark.evals.report.table.trust import Trust, trust_of
+from fieldmark.evals.report.words import few_classes, percent
 from fieldmark.evals.table.arrange import Missing, missing, tables
 from fieldmark.evals.table.join import SettingRuns
 from fieldmark.evals.table.published import PUBLISHED, PublishedFigure
@@ -29,7 +32,7 @@ from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.records import RunManifest
 from fieldmark.tools.runs.folder import RunFolder
 
-MARKDOWN = "table.md"
+MARKDOWN, CSV, LATEX = "table.md", "table.csv", "table.tex"
 MOST_TRUST = 12
 """Reliability diagrams that are shown at once; the others unfold."""
 MOST_OPEN = 2
@@ -45,6 +48,7 @@ class MethodRow:
         tags: What stands beside its name.
         plot: Its dot and interval; empty where it predicts no class.
         cells: One for each column.
+        costs: One for each column of costs.
         published: What papers print of the same.
     """
 
@@ -52,6 +56,7 @@ class MethodRow:
     tags: tuple[str, ...]
     plot: Markup
     cells: tuple[Cell, ...]
+    costs: tuple[Cell, ...]
     published: tuple[PublishedFigure, ...]
 
 
@@ -62,11 +67,13 @@ class MethodTable:
     Attributes:
         rows: The methods.
         columns: Its columns.
+        costs: Those that say what a method takes.
         ticks: Numbers of the plots' axis; None where no method predicts a class.
     """
 
     rows: tuple[MethodRow, ...]
     columns: tuple[TableColumn, ...]
+    costs: tuple[TableColumn, ...]
     ticks: Markup | None
 
 
@@ -76,13 +83,16 @@ class CostPlot:
 
     Attributes:
         what: The cost: "questions".
-        plot: The drawing.
-        best: The methods that no cheaper one reaches.
+        drawn: The drawing, with a name or a number at every spot.
     """
 
     what: str
-    plot: Markup
-    best: tuple[Spot, ...]
+    drawn: Scatter
+
+    @property
+    def best(self) -> tuple[Spot, ...]:
+        """The methods that no cheaper one reaches."""
+        return tuple(frontier(self.drawn.spots))
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,7 @@ class SettingPage:
         tables: One table, or two: methods without any of the given classes have their own.
         missing: Methods that were left out, or failed, by reason.
         noted: Methods with notes or figures of their own.
+        wide: Why intervals are wide, where they are.
         floor: Why the table cannot tell methods apart, where it cannot.
         macro_is_top1: Whether macro accuracy has no column because it is top-1.
         costs: Accuracy per cost.
@@ -110,6 +121,7 @@ class SettingPage:
     tables: tuple[MethodTable, ...]
     missing: tuple[Missing, ...]
     noted: tuple[Row, ...]
+    wide: str
     floor: str
     macro_is_top1: bool
     costs: tuple[CostPlot, ...]
@@ -154,8 +166,14 @@ def write_table_report(run: RunFolder, result: EvalResult, settings: Sequence[Se
     pages = [page_of(each, result, number) for number, each in enumerate(ordered)]
     has_manifest = (run.path / "manifest.json").is_file()
     printed = [figure for page in pages for each in page.rows for figure in each.published]
+    groups = [(page.title, rows_of_setting(result, page.truth), page.floor) for page in pages]
+    write_page(run.path / MARKDOWN, markdown(result, groups))
+    run.write_text(CSV, table_csv(result))
+    run.write_text(LATEX, table_tex(result, [(title, rows) for title, rows, _ in groups]))
+    write_plots(run, pages)
     html = render(
         "table.html",
+        run=run.path,
         run_id=run.run_id,
         created=run.config.created,
         result=result,
@@ -166,14 +184,34 @@ def write_table_report(run: RunFolder, result: EvalResult, settings: Sequence[Se
         overview=overview(pages) if len(pages) > 1 else None,
         tags={tag: TAGS[tag] for tag in TAGS if any(tag in m.tags for p in pages for m in p.rows)},
         published=PUBLISHED,
+        beside=[(figure, each.row) for page in pages for each in page.rows for figure in each.published],
         fitting=[figure for figure in PUBLISHED if figure in printed],
         opened=len(pages) <= MOST_OPEN,
         most_trust=MOST_TRUST,
         script=Script.named("sort.js"),
     )
-    groups = [(page.title, rows_of_setting(result, page.truth), page.floor) for page in pages]
-    write_page(run.path / MARKDOWN, markdown(result, groups))
     return write_page(run.path / REPORT, html)
+
+
+def write_plots(run: RunFolder, pages: Sequence["SettingPage"]) -> None:
+    """Write the plots of each setting as SVG files into `plots/`, and take away those of an earlier report.
+
+    Raises:
+        RunError: One cannot be written.
+    """
+    folder = run.path / PLOTS
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    for number, page in enumerate(pages, 1):
+        for place, each in enumerate(page.tables):
+            rows = [(m.row.title, m.plot, percent(m.row.top1)) for m in each.rows if m.plot]
+            if each.ticks is not None and rows:
+                title = f"Top-1 with 95% intervals: {page.title}"
+                name = f"{PLOTS}/{number}-top1{'-words' if place else ''}.svg"
+                run.write_text(name, interval_plot(rows, each.ticks, title=title))
+        for plot in page.costs:
+            run.write_text(f"{PLOTS}/{number}-{plot.what}.svg", plot.drawn.alone)
 
 
 def page_of(setting: SettingRuns, result: EvalResult, number: int) -> SettingPage:
@@ -193,6 +231,7 @@ def page_of(setting: SettingRuns, result: EvalResult, number: int) -> SettingPag
         tables=tuple(method_table(each, result) for each in tables(rows)),
         missing=tuple(missing(rows)),
         noted=tuple(row for row in done if row.notes or row.diagnostics),
+        wide=wide_note(truth, known),
         floor=floor_note(truth, known),
         macro_is_top1=macro_is_top1(done),
         costs=cost_plots(known, result, title),
@@ -204,13 +243,16 @@ def page_of(setting: SettingRuns, result: EvalResult, number: int) -> SettingPag
 
 def method_table(rows: Sequence[Row], result: EvalResult) -> MethodTable:
     """One table of a setting."""
-    columns = columns_for(rows, result)
+    every = columns_for(rows, result)
+    columns = [column for column in every if not column.cost]
+    costs = [column for column in every if column.cost]
     known = [row for row in rows if row.top1 is not None]
     axis = figures.Axis.of_shares([end for row in known for end in row.ci95 or (row.top1 or 0.0,)])
     control = next((row.top1 for row in known if row.method == result.control), None)
     return MethodTable(
-        rows=tuple(_method_row(row, result, columns, axis, control) for row in rows),
+        rows=tuple(_method_row(row, result, every, axis, control) for row in rows),
         columns=tuple(columns),
+        costs=tuple(costs),
         ticks=figures.tick_labels(axis) if known else None,
     )
 
@@ -238,13 +280,19 @@ def _method_row(
         row=row,
         tags=tags_of(row, result),
         plot=plot,
-        cells=tuple(column.cell(row) for column in columns),
+        cells=tuple(column.cell(row) for column in columns if not column.cost),
+        costs=tuple(column.cell(row) for column in columns if column.cost),
         published=tuple(
             figure
             for figure in PUBLISHED
             if figure.fits(row.method, data=row.data, clip=result.clip, shots=result.shots)
         ),
     )
+
+
+def wide_note(truth: TestRecord, rows: Sequence[Row]) -> str:
+    """Why intervals are wide, where one is: a few classes stand for all that there might have been."""
+    return few_classes([row.ci95 for row in rows if row.ci95 is not None], len(set(truth.labels)))
 
 
 def floor_note(truth: TestRecord, rows: Sequence[Row]) -> str:
@@ -281,7 +329,7 @@ def cost_plots(rows: Sequence[Row], result: EvalResult, where: str) -> tuple[Cos
         spots.sort(key=lambda spot: spot.kind in ("baseline", "control"))  # uppermost
         plot = scatter(spots, title=f"Top-1 against {what} needed: {where}")
         if plot is not None:
-            made.append(CostPlot(what, plot, tuple(frontier(spots))))
+            made.append(CostPlot(what, plot))
     return tuple(made)
 
 

@@ -1,22 +1,27 @@
 """Draws accuracy against cost: a spot a method, the cost on a logarithmic axis that has a place for 0."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from fieldmark.evals.report.curves import ROOM
 from fieldmark.evals.report.figures import Axis, tag
+from fieldmark.evals.report.plot_files import alone
 from fieldmark.evals.report.words import clean, count, percent, short
 
 HIGH = 260
 """Height of the drawing, in pixels."""
+LINE = 16
+"""Height of a line below the drawing in a file, which says what a number stands for."""
 _TOP = 20
 _EDGE = 3.0
 """Percent of the width that stay free at both ends, so that spots are whole."""
 _APART = 13
 """Pixels that the names of two spots keep from each other."""
+_SIDE, _RIGHT = 7.0, 85.0
+"""Percent of the width within which numbers stand together, and from which on they stand left of a spot."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +87,25 @@ def frontier(spots: Sequence[Spot]) -> list[Spot]:
     return found
 
 
-def scatter(spots: Sequence[Spot], *, title: str) -> Markup | None:
-    """The plot, or None where no spot costs anything.
+@dataclass(frozen=True)
+class Scatter:
+    """A plot.
+
+    Attributes:
+        spots: What is drawn.
+        plot: The drawing for a page.
+        alone: The same as an SVG file.
+        numbers: Spots without room for their name: the number at them → the spot.
+    """
+
+    spots: tuple[Spot, ...]
+    plot: Markup
+    alone: str
+    numbers: Mapping[int, Spot]
+
+
+def scatter(spots: Sequence[Spot], *, title: str) -> Scatter | None:
+    """The plot, or None where no spot costs anything. Every spot has its name, or a number in its place.
 
     Args:
         spots: What to draw, the uppermost last.
@@ -100,8 +122,16 @@ def scatter(spots: Sequence[Spot], *, title: str) -> Markup | None:
         label = tag("title", f"{clean(spot.name)}: {percent(spot.value)} for {count(spot.cost)}")
         place = {"cx": f"{across.at(spot.cost):g}%", "cy": _y(spot.value, up), "r": 5}
         plot += tag("circle", label, class_=f"spot {spot.kind}{' apart' * spot.apart}", **place)
-    plot += _names(best, across, up)
-    return _framed(plot, up, title)
+    named, names = _names(best, across, up)
+    numbers = dict(enumerate((spot for spot in spots if spot not in named), 1))
+    plot += names + _numbers(numbers, across, up)
+    drawn, height = plot + _scale(up), HIGH + ROOM
+    for number, spot in numbers.items():
+        height += LINE
+        text = f"{number}  {clean(short(spot.name, 60))}: {percent(spot.value)} for {count(spot.cost)}"
+        drawn += tag("text", text, x=0, y=height)
+    file = alone(drawn, height=height, title=title, left=50)
+    return Scatter(tuple(spots), _framed(plot, up, title), file, numbers)
 
 
 def _grid(across: CostAxis, up: Axis) -> Markup:
@@ -128,19 +158,45 @@ def _stairs(best: Sequence[Spot], across: CostAxis, up: Axis) -> Markup:
     return drawn
 
 
-def _names(best: Sequence[Spot], across: CostAxis, up: Axis) -> Markup:
-    """The names of the frontier. Above and to the left of its spots there is no other one."""
-    drawn, lowest = Markup(""), float("-inf")
+def _numbers(numbers: Mapping[int, Spot], across: CostAxis, up: Axis) -> Markup:
+    """The numbers of spots, to the right of them; those of spots that lie together stand in one place."""
+    places: list[tuple[float, float, list[int]]] = []
+    for number, spot in numbers.items():
+        x, y = across.at(spot.cost), _y(spot.value, up)
+        near = next((held for a, b, held in places if abs(a - x) < _SIDE and abs(b - y) < _APART), None)
+        if near is None:
+            places.append((x, y, [number]))
+        else:
+            near.append(number)
+    drawn = Markup("")
+    for x, y, held in places:
+        anchor, nudge = ("start", 8) if x < _RIGHT else ("end", -8)
+        text = ", ".join(map(str, held))
+        drawn += tag("text", text, x=f"{x:g}%", dx=nudge, y=y + 4, text_anchor=anchor)
+    return drawn
+
+
+def _names(best: Sequence[Spot], across: CostAxis, up: Axis) -> tuple[list[Spot], Markup]:
+    """The names of the frontier, as many as have room. Above and to the left of it no other spot lies."""
+    drawn, lowest, named = Markup(""), float("-inf"), list[Spot]()
     for spot in reversed(best):
         y = _y(spot.value, up) - 8
         if y - lowest < _APART:
             continue
         lowest = y
+        named.append(spot)
         at = across.at(spot.cost)
         anchor = "start" if at < 45 else "end"
         nudge = -4 if anchor == "start" else 4
         drawn += tag("text", clean(short(spot.name, 36)), x=f"{at:g}%", dx=nudge, y=y, text_anchor=anchor)
-    return drawn
+    return named, drawn
+
+
+def _scale(up: Axis) -> Markup:
+    """The numbers of the upright axis, left of the drawing."""
+    return Markup("").join(
+        tag("text", f"{100 * tick:g}%", x=-8, y=_y(tick, up) + 4, text_anchor="end") for tick in up.ticks
+    )
 
 
 def _framed(plot: Markup, up: Axis, title: str) -> Markup:

@@ -128,14 +128,16 @@ def test_page_says_what_was_found_and_stands_alone(tmp_path: Path) -> None:
 
 def test_what_changed_is_told_with_its_origin(tmp_path: Path) -> None:
     text = page_of(run_of(tmp_path)).text
-    assert "More often right 1 Class" in text and "wren 2 9 10" in text
-    assert "Less often right 1 Class" in text and "crow 3 1 10" in text
+    assert "More often right 1 Start and best, class by class Class" in text and "wren 2 9 10" in text
+    assert "Less often right 1 Start and best, class by class Class" in text and "crow 3 1 10" in text
     assert "wren 2 → 9 of 10 test images right 1 added, 1 removed, 0 kept" in text
     assert "added: new wren in 2 wordings question about look-alikes: bill" in text
     assert "removed: old wren question about the class" in text
     assert "1 class kept its prompts." in text
-    assert "Rarer, or gone 1 True class Taken for Start Best wren crow 8 1" in text
-    assert "New, or more frequent 1 True class Taken for Start Best crow wren 0 2" in text
+    assert "Rarer, or gone 1 Taken for each other True class Taken for Start Best wren crow 8 1" in text
+    assert (
+        "New, or more frequent 1 Taken for each other True class Taken for Start Best crow wren 0 2" in text
+    )
 
 
 def test_without_test_images_nothing_is_said_of_them(tmp_path: Path) -> None:
