@@ -133,11 +133,11 @@ def tables(rows: Sequence[Row]) -> str:
 
 def table(rows: Sequence[Row], *, edge: bool) -> str:
     """One table, with a line of means for each rule at the end of the grid."""
-    first, last = ("| what is lacking ", " of no class, AUROC |") if edge else ("", "")
+    first, last = ("| what is lacking ", " of no class: AUROC |") if edge else ("", "")
     lines = [
         f"{first}| names | noise | mistakes | rule | best simpler rung | resolve | difference | resolved "
-        f"| of them right | questions |{last}",
-        f"{'|---' * (11 if edge else 10)}|{'---|' if last else ''}",
+        f"| of them right | ECE | questions |{last}",
+        f"{'|---' * (12 if edge else 11)}|{'---|' if last else ''}",
     ]
     for group in grouped(rows).values():
         row = group[0]
@@ -173,20 +173,24 @@ def _means(rows: Sequence[Row]) -> str:
     resolved = sum(row["resolved"] for row in rows)
     right = sum((row["resolved_top1"] or 0) * row["resolved"] for row in rows)
     asked = statistics.mean(row["questions"] for row in rows)
+    error = statistics.mean(row["calibration"]["ece"] for row in rows)
     share = resolved / sum(row["images_scored"] for row in rows)
     return (
         f"{100 * best:.1f} | {100 * resolve:.1f} | {100 * (resolve - best):+.1f} | {100 * share:.0f}% | "
-        f"{f'{100 * right / resolved:.1f}%' if resolved else '–'} | {asked:,.0f}"
+        f"{f'{100 * right / resolved:.1f}%' if resolved else '–'} | {100 * error:.1f} | {asked:,.0f}"
     )
 
 
 def _auroc(rows: Sequence[Row]) -> str:
-    """AUROC of unlisted images and of strangers, where there are some."""
+    """AUROC of unlisted images and of strangers, and how many of them were resolved, where there are some."""
     said: list[str] = []
-    for kind, score in (("unlisted", "auroc_unlisted"), ("strangers", "auroc_strangers")):
-        found = [value for row in rows if (value := row["open_set"][score]) is not None]
-        said += [f"{kind} {statistics.mean(found):.2f}"] if found else []
-    return ", ".join(said) or "–"
+    for kind in ("unlisted", "strangers"):
+        sets = [row["open_set"] for row in rows if row["open_set"][f"auroc_{kind}"] is not None]
+        if sets:
+            auroc = statistics.mean(each[f"auroc_{kind}"] for each in sets)
+            became = [sum(each[kind][state] for each in sets) for state in ("resolved", "open", "rejected")]
+            said.append(f"{kind} {auroc:.2f}, {became[0] / max(1, sum(became)):.0%} resolved")
+    return "; ".join(said) or "–"
 
 
 def heat_map(rows: Sequence[Row]) -> str:

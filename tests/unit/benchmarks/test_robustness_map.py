@@ -35,6 +35,7 @@ def line(conditions: WorldConditions, *, resolve: float, seed: int = 1, **more: 
         "resolved_top1": 1.0,
         "questions": 7,
         "open_set": {"auroc_unlisted": None, "auroc_strangers": None},
+        "calibration": {"ece": 0.042},
         **more,
     }
 
@@ -78,7 +79,8 @@ def test_the_heat_map_says_the_difference_in_number_and_colour() -> None:
 def test_a_page_gets_both_tables_and_the_map_beside_it(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"Before\n{BEGIN}old{END}\nAfter\n", encoding="utf-8")
-    hard = {"auroc_unlisted": 0.71, "auroc_strangers": 0.93}
+    hard = {"auroc_unlisted": 0.71, "auroc_strangers": 0.93, "unlisted": {"resolved": 3, "open": 9, "rejected": 0},
+            "strangers": {"resolved": 0, "open": 1, "rejected": 9}}  # fmt: skip
     rows = [
         line(CLEAR, resolve=0.6),
         line(replace(CLEAR, unlisted=0.25, strangers=50), resolve=0.9, open_set=hard),
@@ -88,6 +90,7 @@ def test_a_page_gets_both_tables_and_the_map_beside_it(tmp_path: Path) -> None:
     assert text.startswith("Before\n") and text.endswith("After\n") and "old" not in text
     assert f"]({MAP})" in text and (tmp_path / MAP).is_file()
     assert "| 25% of the species unlisted, 50 strangers | new | 0 / 0 | 0.15 | table | 50.0 | 90.0 |" in text
-    assert "unlisted 0.71, strangers 0.93 |" in text
+    assert "unlisted 0.71, 25% resolved; strangers 0.93, 0% resolved |" in text
+    assert "| 100.0% | 4.2 | 7 |" in text
     for part in tables(rows).split("\n\n"):
         assert len({len(re.findall(r"\|", row)) for row in part.splitlines()}) == 1  # columns agree
