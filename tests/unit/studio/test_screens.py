@@ -63,7 +63,7 @@ def screens(run: RunFolder) -> list[str]:
 
 def test_home_says_what_to_do_next(client: TestClient, run: RunFolder, tmp_path: Path) -> None:
     page = client.get("/").text
-    assert "8 images, 3 classes: 4 resolved, 3 open, 1 of none of them." in page
+    assert "8 images, 3 classes: 4 resolved, 3 open, 1 of no class." in page
     assert f'3 labels would help most. <a href="/runs/{run.run_id}/asked">' in page
     stopped = made_run(tmp_path / "runs", tmp_path / "more", stop_reason="budget")
     (cut := made_run(tmp_path / "runs", tmp_path / "more")).path.joinpath("manifest.json").unlink()
