@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     def _a_folder(cls, home: Path) -> Path:
         if not str(home).strip():
             raise ValueError("it is blank")
-        return home.expanduser()
+        return _at_home(home)
 
 
 @dataclass(frozen=True)
@@ -224,6 +224,9 @@ def _read_file(path: Path, *, own: bool) -> dict[str, Any]:
         if field is None:
             wrong.append(f"there is no setting {name!r}. {close_to(name, Settings.model_fields)}".strip(". "))
             continue
+        if isinstance(value, str) and not value.strip():
+            wrong.append(f"{name} is blank")
+            continue
         if not own and (refused := _not_from_here(name, value)):
             wrong.append(refused)
             continue
@@ -234,6 +237,12 @@ def _read_file(path: Path, *, own: bool) -> dict[str, Any]:
             values[name] = kind.validate_json(json.dumps(value, default=str), strict=True)
         except ValidationError as error:
             wrong.append(f"{name}: {error.errors()[0]['msg'].lower()}")
+            continue
+        if name in ("home", "clip"):
+            try:
+                values[name] = _beside(path, values[name])
+            except ValueError as error:
+                wrong.append(f"{name}: {error}")
     if own and any(name in values for name in SECRETS) and _read_by_others(path):
         wrong.append("it holds a key, and others on this machine can read it (chmod 600)")
     if wrong:
@@ -241,9 +250,6 @@ def _read_file(path: Path, *, own: bool) -> dict[str, Any]:
             f"The settings file {path} cannot be used: {'; '.join(wrong)}.",
             hint=f"Correct it. There are: {', '.join(Settings.model_fields)}.",
         )
-    for name in ("home", "clip"):
-        if name in values:
-            values[name] = _beside(path, values[name])
     return values
 
 
@@ -274,10 +280,22 @@ def _read_by_others(path: Path) -> bool:
 
 def _beside(file: Path, value: Any) -> Any:
     """A path that a file gives, from the file's own folder; a name that is no path there stays."""
-    path = Path(value).expanduser()
+    path = _at_home(Path(value))
     if isinstance(value, Path):
         return file.parent / path
     return str(file.parent / path) if (file.parent / path).exists() else value
+
+
+def _at_home(path: Path) -> Path:
+    """A path whose ~ stands for a home folder.
+
+    Raises:
+        ValueError: There is no such user.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"there is no user {path.parts[0]!r}") from None
 
 
 def _shown(name: str, value: object) -> str | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.records import PromptBook
+from fieldmark.tools.images.given_paths import is_there
 from fieldmark.tools.images.image_file import ImageFile
 
 
@@ -59,5 +60,5 @@ def book_labels(book: PromptBook | None, images: Sequence[ImageFile], options: R
         for digest, each in labels.items()
         if digest not in here
     ]
-    beside = tuple(image for image in apart if image.path.is_file())
+    beside = tuple(image for image in apart if is_there(image.path))
     return BookLabels(pool, beside, len(apart) - len(beside))

@@ -197,7 +197,8 @@ class Classifier:
                             notes=(*notes, *scripted),
                         )
 
-                    opened.stopping = lambda reason: conclude(reason, {})
+                    if self.asks:  # scoring an ended run anew that fails leaves it as it had ended
+                        opened.stopping = lambda reason: conclude(reason, {})
                     noun = await self._noun(llm, run)
                     tree, lost = await settle_tree(self.tree, self.classes, noun=noun.noun, llm=llm, run=run)
                     notes += [note for note in (noun.note, lost, of_book.note) if note]

@@ -1,6 +1,5 @@
 """Stands before every page: refuses foreign names, foreign origins and huge bodies, and knows the visitor."""
 
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -97,12 +96,9 @@ def cookie_of(session: str) -> str:
 
 
 def _session_of(headers: Headers) -> str:
-    cookies: SimpleCookie = SimpleCookie()
-    try:
-        cookies.load(headers.get("cookie", ""))
-    except CookieError:
-        return ""
-    return cookies[COOKIE].value if COOKIE in cookies else ""
+    # Cookies of other programs on this machine come along; one of theirs that is malformed spoils no other.
+    pairs = (each.partition("=") for each in headers.get("cookie", "").split(";"))
+    return next((value.strip().strip('"') for name, _, value in pairs if name.strip() == COOKIE), "")
 
 
 def _is_own(origin: str, host: str) -> bool:

@@ -1,5 +1,6 @@
 """Fills the studio's templates; the pieces and the style of the reports are theirs, too."""
 
+import os
 from functools import cache
 from urllib.parse import quote, urlencode
 
@@ -30,7 +31,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: object
 
 def address(run_id: str, *parts: str, selection: Selection | None = None, **changed: object) -> str:
     """Where a page of a run is, with a selection of its images in the query."""
-    path = "/".join(["/runs", quote(run_id, safe=""), *(quote(part, safe="") for part in parts)])
+    path = "/".join(["/runs", *(quote(os.fsencode(part), safe="") for part in (run_id, *parts))])
     if selection is None:
         return path
     said = selection.model_copy(update=changed).model_dump(exclude_defaults=True)

@@ -1,6 +1,7 @@
 """Scores runs anew in processes of their own; the folder's lock keeps two from the same run."""
 
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fieldmark.records import Record
+
+_log = logging.getLogger(__name__)
 
 MODULE = "fieldmark.studio.score"
 
@@ -96,3 +99,9 @@ class Scorings:
             scoring.ended = self._worker(run)
         except OSError as error:
             scoring.ended = Scored(message=f"The scoring could not be begun: {error.strerror}.")
+        except Exception:
+            # Whatever it was: a page that waits for an end must get one.
+            _log.exception("Scoring %s failed.", run)
+            scoring.ended = Scored(
+                message="The scoring failed; the server's log says why.", hint="Labels are kept."
+            )

@@ -109,6 +109,21 @@ def test_a_file_that_is_no_toml_is_a_sentence(text: str, here: Path) -> None:
         read_settings()
 
 
+@pytest.mark.parametrize("line", ['home = ""', 'clip = " "', 'llm = ""', 'home = "~nobody-by-this-name/x"'])
+def test_a_blank_text_and_a_home_of_nobody_set_nothing(line: str, here: Path) -> None:
+    (here / FILE).write_text(line + "\n")
+    with pytest.raises(SettingsError, match=r"is blank|there is no user"):
+        read_settings()
+
+
+def test_a_home_of_nobody_in_the_environment_is_a_sentence(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIELDMARK_HOME", "~nobody-by-this-name/x")
+    with pytest.raises(SettingsError, match="no user"):
+        read_settings()
+
+
 def test_a_pipe_is_not_waited_for(here: Path) -> None:
     os.mkfifo(here / FILE)
     with pytest.raises(SettingsError, match="cannot be read"):

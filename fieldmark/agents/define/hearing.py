@@ -41,16 +41,18 @@ def read_answer(said: str, options: Sequence[str]) -> str | Slip:
         options: The answers that were offered.
     """
     plain = said.strip()
+    bare = plain.strip("() .:").lower()
     letters = {chr(ord("a") + place): option for place, option in enumerate(options)}
-    if plain.lower() in letters:
-        return letters[plain.lower()]
-    if plain.lower() in SHORT_FOR:
-        return SHORT_FOR[plain.lower()]
+    if bare in letters:
+        return letters[bare]
+    if bare in SHORT_FOR:
+        return SHORT_FOR[bare]
     if is_slip(plain):
         offered = f"The letters are {', '.join(letters)}. " if letters else ""
         numbers = " A number names a picture." if plain.isdigit() else ""
         return Slip(f"{plain!r} is no answer here.{numbers} {offered}Your own words take more than one.")
-    return next((option for option in options if option.casefold() == plain.casefold()), plain)
+    same = (plain.casefold(), plain.strip("() .:").casefold())
+    return next((option for option in options if option.casefold() in same), plain)
 
 
 def read_label(said: str, images: Sequence[str], *, at: int) -> ImageLabel | Slip:
@@ -63,15 +65,19 @@ def read_label(said: str, images: Sequence[str], *, at: int) -> ImageLabel | Sli
     """
     key, rest = _first(said)
     if key.isdecimal():
-        if not 1 <= int(key) <= len(images):
-            return Slip(f"There is no picture {key}; there are {len(images)}.")
+        if len(key) > 9 or not 1 <= int(key) <= len(images):
+            return Slip(f"There is no picture {key[:9]}; there are {len(images)}.")
         at = int(key) - 1
+        said = rest
         key, rest = _first(rest)
         if not key:
             return Slip(f"A number names a picture. Say what it is: {at + 1} i, {at + 1} o or {at + 1} ?")
     value = LABELS.get(key.lower())
     if value is None:
         return Slip("i is in, o is out, ? is unsure.")
+    if rest and key not in ("i", "o", "?") and said.split()[0] == key:
+        # "I don't know", "in doubt" and "out of focus" are words, and labels bind.
+        return Slip("i is in, o is out, ? is unsure; your words come behind it, as in: o no railing.")
     return ImageLabel(image=images[at], value=value, reason=rest)
 
 
@@ -89,12 +95,12 @@ def read_response(said: str, image: str, clauses: Sequence[Clause]) -> Response 
         return None
     key, rest = _first(plain)
     # "in the shade" and "I think" are words.
-    if (value := LABELS.get(key.lower())) is not None and (not rest or key in ("o", "?")):
+    if (value := LABELS.get(key.lower())) is not None and (not rest or key in ("o", "O", "?")):
         return Response(image=image, kind="relabel", value=value, reason=rest)
     if key.lower() in MISREAD:
         named, reason = _clauses_first(rest, {clause.id for clause in clauses})
         return Response(image=image, kind="model_wrong", reason=reason, clauses=named)
-    if is_slip(plain):
+    if is_slip(plain) or (key.isdecimal() and rest.lower() in LABELS):
         return Slip(f"{plain!r} says nothing here. i, o and ? are labels; w: the model misread the picture.")
     return Response(image=image, kind="reason", reason=plain)
 

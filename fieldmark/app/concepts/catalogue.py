@@ -120,6 +120,8 @@ def rename_concept(name: str, to: str, *, home: Path | None = None) -> tuple[Con
         raise InputError(f"There is a concept {to.strip()!r} already.", hint="Choose another name.")
     with folder.writing():
         old = folder.load().name
+        if old == to.strip():
+            return summary_of(folder), ()
         images = folder.load_pool()
         before = folder.path
         if target != before:

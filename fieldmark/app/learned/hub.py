@@ -46,6 +46,7 @@ class HubExport(ModelHubMixin, library_name="fieldmark"):
 
     def push(self, repo_id: str, *, private: bool, token: str | None, revision: str | None) -> str:
         """Upload it, and return the address of the commit; see `LearnedClassifier.push_to_hub`."""
+        there = files_of(self.folder)
         with hub_errors(repo_id, repo_id, done="pushed to"):
             return str(
                 self.push_to_hub(
@@ -54,6 +55,8 @@ class HubExport(ModelHubMixin, library_name="fieldmark"):
                     token=token,
                     branch=revision,
                     commit_message="Upload a classifier exported by Fieldmark",
+                    # A file of an earlier export that this one lacks must not stand beside the new weights.
+                    delete_patterns=[name for name in FOR_PEOPLE if name not in there],
                 )
             )
 
@@ -61,7 +64,15 @@ class HubExport(ModelHubMixin, library_name="fieldmark"):
     def fetched(cls, repo_id: str, *, revision: str | None, token: str | None) -> Self:
         """Fetch it, or take it from the hub library's cache; see `LearnedClassifier.from_hub`."""
         with hub_errors(repo_id, repo_id):
-            return cls.from_pretrained(repo_id, revision=revision, token=token)
+            # `from_pretrained` reads `config.json` itself, and takes a damaged one for a hub that is gone.
+            return cls._from_pretrained(
+                model_id=repo_id,
+                revision=revision,
+                cache_dir=None,
+                force_download=False,
+                local_files_only=False,
+                token=token,
+            )
 
     def _save_pretrained(self, save_directory: Path) -> None:
         files = files_of(self.folder)

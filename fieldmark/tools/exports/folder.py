@@ -42,6 +42,7 @@ def write_folder(
     Raises:
         InputError: It cannot be written, or a file is not what was written.
     """
+    out = out.absolute()  # "." has no name
     staging = out.with_name(f".{out.name}.{secrets.token_hex(8)}.tmp")
     try:
         for name, data in contents.items():

@@ -1,5 +1,6 @@
 """What people say of a run's images: those to ask about, and the answers, which are only added to."""
 
+import os
 from collections.abc import Iterable, Sequence
 
 from fieldmark.cache.folders import write_whole
@@ -46,21 +47,31 @@ def write_ask(run: RunFolder, images: Iterable[ImageToLabel]) -> None:
 
 
 def read_ask(run: RunFolder) -> list[ImageToLabel]:
-    """The images that a run asks about; none where it asks about none."""
+    """The images that a run asks about; none where it asks about none.
+
+    Raises:
+        RunError: The file is damaged.
+    """
     path = run.path / ASK
     if not path.is_file():
         return []
-    return [
-        ImageToLabel(
-            image=row["image"],
-            image_hash=row["image_hash"],
-            guess=row["guess"],
-            candidates=tuple(row["candidates"].split("|")),
-            probabilities=tuple(float(each) for each in row["probabilities"].split("|") if each),
-            why=row["why"],
-        )
-        for row in read_csv(path, _ASK_HEAD)
-    ]
+    try:
+        return [
+            ImageToLabel(
+                image=row["image"],
+                image_hash=row["image_hash"],
+                guess=row["guess"],
+                candidates=tuple(row["candidates"].split("|")),
+                probabilities=tuple(float(each) for each in row["probabilities"].split("|") if each),
+                why=row["why"],
+            )
+            for row in read_csv(path, _ASK_HEAD)
+        ]
+    except ValueError as error:
+        raise RunError(
+            f"{str(path)!r} cannot be read: {str(error).splitlines()[0]}.",
+            hint="Score the run again: it is written anew. Labels stand in another file.",
+        ) from error
 
 
 def append_labels(run: RunFolder, labels: Iterable[GivenLabel]) -> None:
@@ -78,9 +89,14 @@ def append_labels(run: RunFolder, labels: Iterable[GivenLabel]) -> None:
     try:
         with (
             FileLock(run.path / f"{LABELS}.lock", timeout=WAIT_S),
-            path.open("a", encoding="utf-8", newline="") as file,
+            path.open("ab+") as file,
         ):
-            file.write(text.partition("\r\n")[2] if file.tell() else text)
+            begun = file.tell() > 0
+            if begun:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) not in b"\r\n":  # a last line that was cut short, or typed without its end
+                    file.write(b"\r\n")
+            file.write((text.partition("\r\n")[2] if begun else text).encode())
     except Timeout:
         raise RunError(
             f"Another process writes to {str(path)!r}.", hint="Try again when it has ended."

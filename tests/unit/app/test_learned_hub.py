@@ -81,11 +81,13 @@ def test_pushed_files_are_those_of_the_export_with_the_card_as_readme(
 
         def upload_folder(self, *, folder_path: Path, **given: Any) -> str:
             shutil.copytree(folder_path, tmp_path / "pushed")
+            asked["removed"] = given["delete_patterns"]
             return f"https://hub/{given['repo_id']}/commit/1"
 
     monkeypatch.setattr("huggingface_hub.hub_mixin.HfApi", Api)
     assert classifier.push_to_hub("me/finches", token="t") == "https://hub/me/finches/commit/1"
     assert (asked["repo_id"], asked["private"], asked["token"]) == ("me/finches", True, "t")
+    assert asked["removed"] == ["classifier.onnx"]  # this export has none; one from before is not its own
     pushed = tmp_path / "pushed"
     assert names(pushed) == names(made / "export") | {"README.md"}
     for name in names(made / "export"):
@@ -123,3 +125,24 @@ def test_a_hub_that_cannot_be_reached_or_has_no_such_classifier_is_said(
     monkeypatch.setattr("huggingface_hub.hub_mixin.HfApi", lambda token: 1 / 0)
     with pytest.raises(FetchError, match=r'"me/finches" cannot be pushed to'):
         classifier.push_to_hub("me/finches")
+
+
+@pytest.mark.parametrize("config", [b"{bad", b"[1]", b"3"])
+def test_a_damaged_classifier_on_a_hub_is_no_hub_that_is_gone(
+    made: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, config: bytes
+) -> None:
+    files = {name: (made / "export" / name).read_bytes() for name in names(made / "export")}
+    with (
+        serving(monkeypatch, FakeHub({"me/broken": files | {"config.json": config}})),
+        pytest.raises(InputError, match=r"config\.json"),
+    ):
+        LearnedClassifier.from_hub("me/broken", home=made / "home", **GIVEN)
+
+
+def test_an_export_into_the_current_folder_is_one(
+    classifier: LearnedClassifier, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    classifier.save(".")
+    assert names(Path()) == names(made / "export")

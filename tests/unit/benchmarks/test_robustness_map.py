@@ -79,8 +79,12 @@ def test_the_heat_map_says_the_difference_in_number_and_colour() -> None:
 def test_a_page_gets_both_tables_and_the_map_beside_it(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"Before\n{BEGIN}old{END}\nAfter\n", encoding="utf-8")
-    hard = {"auroc_unlisted": 0.71, "auroc_strangers": 0.93, "unlisted": {"resolved": 3, "open": 9, "rejected": 0},
-            "strangers": {"resolved": 0, "open": 1, "rejected": 9}}  # fmt: skip
+    hard = {
+        "auroc_unlisted": 0.71,
+        "auroc_strangers": 0.93,
+        "unlisted": {"resolved": 3, "open": 9, "rejected": 0},
+        "strangers": {"resolved": 0, "open": 1, "rejected": 9},
+    }
     rows = [
         line(CLEAR, resolve=0.6),
         line(replace(CLEAR, unlisted=0.25, strangers=50), resolve=0.9, open_set=hard),

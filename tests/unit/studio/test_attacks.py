@@ -1,6 +1,8 @@
 """What must not be possible, each point attacked."""
 
 import logging
+import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -341,3 +343,33 @@ def test_no_web_socket_is_opened(client: TestClient) -> None:
 def test_there_is_no_page_about_the_interface(client: TestClient) -> None:
     for path in ("/docs", "/redoc", "/openapi.json"):
         assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("theirs", ['other={"a":1}', "other=a b c", "=", "x"])
+def test_cookies_of_other_programs_on_this_machine_spoil_no_session(
+    client: TestClient, run: RunFolder, theirs: str
+) -> None:
+    client.get("/")
+    image, session = image_of(run), client.cookies[COOKIE]
+    client.cookies.clear()
+    cookie = {"cookie": f"{theirs}; {COOKIE}={session}"}
+    page = client.get(f"/runs/{run.run_id}/images/{image}", headers=cookie)
+    assert "set-cookie" not in page.headers
+    said = client.post(
+        f"/runs/{run.run_id}/images/{image}",
+        data={"form_token": form_token(page.text), "answer": "cannot tell"},
+        headers=FORM | cookie,
+        follow_redirects=False,
+    )
+    assert said.status_code == 303
+
+
+def test_one_run_that_cannot_be_read_leaves_the_others_on_the_page(
+    client: TestClient, run: RunFolder
+) -> None:
+    ask = run.path / "ask.csv"
+    ask.write_text(ask.read_text(encoding="utf-8").replace("|", ",", 1), encoding="utf-8")
+    assert client.get("/").status_code == 200
+    odd = os.fsencode(run.path.parent) + b"/caf\xe9-classify-1"
+    shutil.copytree(os.fsencode(run.path), odd)
+    assert client.get("/").status_code == 200

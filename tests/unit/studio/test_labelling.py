@@ -3,13 +3,14 @@
 import csv
 import io
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from fieldmark.app.review.review import RunReview
-from fieldmark.studio.scoring import Scored
+from fieldmark.studio.scoring import Scored, Scorings
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.labels import labels_hash, read_given
 from tests.unit.evals.report.runs_to_report import manifest_of
@@ -152,3 +153,17 @@ def test_labels_of_a_terminal_are_seen_at_once(client: TestClient, run: RunFolde
     image = next(run.read_predictions()).image_hash
     give_label(RunReview.open(run), image, label=CLASSES[2])
     assert "You gave labels since" in client.get(f"/runs/{run.run_id}").text
+
+
+def test_whatever_ends_a_scoring_ends_it_for_the_page(run: RunFolder) -> None:
+    def broken(path: Path) -> Scored:
+        raise ValueError("a fault of ours")
+
+    scorings = Scorings(broken)
+    begun = scorings.begin(run.path)
+    for _ in range(500):
+        if begun.ended is not None:
+            break
+        time.sleep(0.01)
+    assert begun.ended is not None
+    assert "failed" in begun.ended.message

@@ -39,6 +39,11 @@ def test_a_letter_an_option_or_words_answer_a_question(said: str, answer: str) -
     assert read_answer(said, OPTIONS) == answer
 
 
+def test_a_letter_may_stand_in_brackets() -> None:
+    assert read_answer("b)", OPTIONS) == read_answer("(B).", OPTIONS) == OPTIONS[1]
+    assert read_answer("Yes.", ("yes", "no")) == "yes"
+
+
 @pytest.mark.parametrize("said", ["c", "x", "1", "?", " z "])
 def test_another_letter_is_a_slip(said: str) -> None:
     assert isinstance(read_answer(said, OPTIONS), Slip)
@@ -67,7 +72,11 @@ def test_letters_are_labels_and_numbers_are_pictures(said: str, image: str, valu
     )
 
 
-@pytest.mark.parametrize("said", ["1", "2", "3 i", "0 i", "x", "", "yes"])
+@pytest.mark.parametrize(
+    "said",
+    ["1", "2", "3 i", "0 i", "x", "", "yes", "9" * 5000 + " i", "I don't know", "In doubt", "in doubt",
+     "out of focus, cannot tell", "2 I think so", "Unsure whether it counts"],
+)  # fmt: skip
 def test_what_is_no_label_is_told(said: str) -> None:
     assert isinstance(read_label(said, ("p", "q"), at=0), Slip)
 
