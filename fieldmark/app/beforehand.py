@@ -204,7 +204,7 @@ def check_evaluation(given: Mapping[str, Any]) -> None:
             check_source(data, given.get("root"))
         for name in ("images", "pool", "captions", "tree"):
             with mistakes.noted():
-                check_there(given.get(name), f"What {name!r} names,", field=name)
+                check_there(given.get(name), f"The path of {name!r},", field=name)
     with mistakes.noted():
         if "methods" in given and not given["methods"]:
             raise InputError("methods is empty.", hint="Name some, or leave it out.", field="methods")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from fieldmark.cache.folders import private_folder, write_whole
 from fieldmark.errors import InputError
+from fieldmark.reading import read_bytes
 
 LEAST_TOKEN = 16
 """Characters that a token needs at least."""
@@ -107,7 +108,7 @@ def read_key(folder: Path) -> bytes:
     path = private_folder(folder) / _KEY
     if not path.is_file() or path.stat().st_size != _KEY_BYTES:
         write_whole(path, (secrets.token_bytes(_KEY_BYTES),))
-    return path.read_bytes()
+    return read_bytes(path)
 
 
 def is_loopback(host: str) -> bool:

@@ -182,8 +182,8 @@ def test_data_of_ones_own_without_a_language_model(command_line: CommandLine) ->
     for more, words in [
         (("--species", "6"), "Leave --species out"),
         (("--settings", "new"), "Leave --settings out"),
-        (("--tree", "none.json"), "tree cannot be read"),
-        (("--captions", "none.jsonl"), "--pool"),
+        (("--tree", "none.json"), "'none.json' does not exist"),
+        (("--captions", __file__), "--pool"),
         (("--domain", "eurosat"), "EuroSAT"),
     ]:
         refused = command_line.invoke(*own, *more)

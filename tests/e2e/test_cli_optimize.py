@@ -274,7 +274,7 @@ def test_a_limit_stops_the_aviary_too(tmp_path: Path) -> None:
 
 def test_what_is_wrong_is_said(birds: Path, tmp_path: Path) -> None:
     assert "--data aviary" in run(code=2).stderr
-    assert "no folder or file" in run("--data", tmp_path / "none", "--out", tmp_path, code=2).stderr
+    assert "does not exist" in run("--data", tmp_path / "none", "--out", tmp_path, code=2).stderr
     assert "1 to 16 shots" in run("--data", "aviary", "--shots", 17, "--out", tmp_path, code=2).stderr
     assert "There is no run" in run("--resume", "x", "--out", tmp_path, code=2).stderr
     both = run("--resume", "x", "--seed", 3, "--out", tmp_path, code=2).stderr

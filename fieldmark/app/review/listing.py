@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from fieldmark.errors import FieldmarkError, RunError
+from fieldmark.reading import read_bytes
 from fieldmark.records import GivenLabel, ImageToLabel, Record, RunConfig, RunManifest
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.labels import labels_hash, read_ask, read_given
@@ -151,6 +152,6 @@ def _step(state: State, manifest: RunManifest | None, *, stale: bool, asks: int,
 def _kind_of(folder: Path) -> str | None:
     """The kind of a run; that of a damaged one is read from its name."""
     try:
-        return RunConfig.model_validate_json((folder / "config.json").read_bytes()).kind
+        return RunConfig.model_validate_json(read_bytes(folder / "config.json")).kind
     except (OSError, ValidationError):
         return KIND if f"-{KIND}-" in folder.name else None

@@ -10,7 +10,7 @@ from fieldmark.cli.terminal import amount, ask, errors, print_json, row, table, 
 
 
 def list_(json: Json = False) -> None:
-    """List the concepts on this machine: labels, versions, classifiers, and how far each conversation is."""
+    """List the concepts on this machine: their labels, versions of the definition, and classifiers."""
     from fieldmark.app.concepts.catalogue import list_concepts
 
     found = list_concepts()
@@ -22,17 +22,16 @@ def list_(json: Json = False) -> None:
     if not found:
         console.say("There is no concept yet. Make one: fieldmark concept new NAME --pool photos/")
         return
+    # Seven columns are what eighty characters hold; the rest is in `concept show` and in the JSON.
     made = table(
-        "concept", "images", "labels", "blind test", "version", "clauses", "classifier", "conversation",
-        "changed", words=("concept", "classifier", "conversation", "changed"),
+        "concept", "images", "labels", "blind", "version", "classifier", "changed",
+        words=("concept", "classifier", "changed"),
     )  # fmt: skip
     for each in found:
         if each.damage:
-            row(made, each.name, *["–"] * 6, "cannot be read", "–")
+            row(made, each.name, *["–"] * 4, "unreadable", "–")
             continue
-        built = f"version {each.built[-1]}" if each.built else "–"
-        measured = " (measured)" if each.built and each.built[-1] in each.measured else ""
-        begun = "under way" if each.decisions or each.labels else "not begun"
+        measured = ", measured" if each.built and each.built[-1] in each.measured else ""
         row(
             made,
             each.name,
@@ -40,10 +39,8 @@ def list_(json: Json = False) -> None:
             f"{each.labels:,}",
             f"{each.blind_labels:,} of {each.blind:,}",
             each.version or "–",
-            each.clauses,
-            built + measured,
-            "over" if each.stop_reason else begun,
-            each.changed[:16].replace("T", " ") or "–",
+            f"{each.built[-1]}{measured}" if each.built else "–",
+            each.changed[:10] or "–",
         )
     console.print(made)
     for each in found:
