@@ -28,14 +28,10 @@ def test_a_model_is_fetched_and_used(command_line: CommandLine, tmp_path: Path) 
         assert f"to fetch from {hub.endpoint}" in fetched.lines[0]
         assert len(fetched.lines) == 4
         assert "Every file has the hash" in fetched.out
-    used = line.run(
-        "classify", "red.png", "--classes", "a,b", "--clip", spec, "--start", "names", "--max-rounds", "0",
-        "--no-report",
-    )  # fmt: skip
-    assert used.code == 0, used.err
-    offline = line.run("fetch", spec)
-    assert offline.code == 2
-    assert "cannot be reached" in offline.lines[0]
-    assert len(offline.lines) == 2
+        used = line.run(
+            "classify", "red.png", "--classes", "a,b", "--clip", spec, "--start", "names", "--max-rounds", "0",
+            "--no-report",
+        )  # fmt: skip
+        assert used.code == 0, used.err
     switched_off = replace(line, more={**line.more, "HF_HUB_OFFLINE": "1"}).run("fetch", spec)
     assert (switched_off.code, switched_off.lines[1].strip()) == (2, "Unset HF_HUB_OFFLINE.")

@@ -1,8 +1,10 @@
 """Weights come from a hub once: size first, hash checked, and a clear error where there is none."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +34,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ask_at(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     """What HF_ENDPOINT does when the library is imported."""
     template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    # The library waits 23 s in all before it gives up.
+    waiting = SimpleNamespace(sleep=lambda seconds: None, time=time.time)
+    monkeypatch.setattr("huggingface_hub.utils._http.time", waiting)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
 
