@@ -29,8 +29,8 @@ def test_a_model_is_fetched_and_used(command_line: CommandLine, tmp_path: Path) 
         assert len(fetched.lines) == 4
         assert "Every file has the hash" in fetched.out
         used = line.run(
-            "classify", "red.png", "--classes", "a,b", "--clip", spec, "--start", "names", "--max-rounds", "0",
-            "--no-report",
+            "classify", "red.png", "--classes", "a,b", "--clip", spec, "--start", "names",
+            "--max-rounds", "0", "--no-report",
         )  # fmt: skip
         assert used.code == 0, used.err
     switched_off = replace(line, more={**line.more, "HF_HUB_OFFLINE": "1"}).run("fetch", spec)
