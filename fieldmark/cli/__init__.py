@@ -8,25 +8,12 @@ from typing import Annotated
 import typer
 
 from fieldmark import __version__
-from fieldmark.cli import (
-    aviary,
-    book,
-    cache,
-    concept,
-    config,
-    demo,
-    doctor,
-    fetch,
-    label,
-    optimize,
-    sort,
-    studio,
-    vllm,
-)
+from fieldmark.cli import aviary, book, concept, demo, label, optimize, sort, studio
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
 from fieldmark.cli.exit_codes import GuardedCommands
 from fieldmark.cli.learned import export, predict
+from fieldmark.cli.machine import cache, config, doctor, fetch, vllm
 from fieldmark.cli.mistakes import CheckedCommand, CheckedGroup
 from fieldmark.cli.run_options import option
 

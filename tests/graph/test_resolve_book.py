@@ -71,13 +71,11 @@ def test_the_loop_keeps_what_a_chosen_book_knows_where_answers_are_wrong(tmp_pat
 def test_labelled_images_pass_beside_the_pool_and_are_not_reported(tmp_path: Path) -> None:
     found = ran(tmp_path, labelled=True)
     assert [p.image_hash for p in found.predictions] == [image.content_hash for image in IMAGES]
-    assert {p.calibrated for p in found.predictions} == {True}
     assert {p.decided_by for p in found.predictions} == {"loop"}
     for prediction in found.predictions:
         parts = sum(part.contribution for part in prediction.contributions)
         assert prediction.margin is None or parts == pytest.approx(prediction.margin, abs=1e-4)
     assert ran(tmp_path, labelled=True).raw == found.raw
-    assert {p.calibrated for p in ran(tmp_path / "without", labelled=False).predictions} == {False}
 
 
 def labelled_in(folder: Path, which: list[tuple[int, int]]) -> tuple[GivenLabel, ...]:

@@ -138,7 +138,7 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
                 image_hash=image.content_hash,
                 label=context.classes[int(label[row])],
                 confidence=min(1.0, float(confidence[row])),
-                calibrated=bool(context.calibration) and found is not None,
+                calibrated=False,
                 status=_status(sizes[row]),
                 candidates=tuple(
                     CandidateClass(class_name=context.classes[c], probability=min(1.0, p)) for c, p in top

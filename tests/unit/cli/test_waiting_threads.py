@@ -15,7 +15,7 @@ import typer
 import fieldmark.cli
 def show():
     print(os.environ.get("OMP_WAIT_POLICY"), "torch" in sys.modules)
-fieldmark.cli.demo.demo = fieldmark.cli.vllm.vllm = show
+fieldmark.cli.demo.demo = fieldmark.cli.machine.vllm.vllm = show
 sys.argv[1:] = [{command!r}]
 fieldmark.cli.main()
 """
