@@ -65,6 +65,7 @@ def import_(
     from fieldmark.tools.books.formats import import_book
 
     refuse_existing([out], force=force)
+    _refuse_unused(format, after=after, class_names=class_names)
     made = import_book(file, format=format, noun=noun, after=after, class_names=class_names)
     write_book(made.book, out)
     say_losses(made.lost)
@@ -103,6 +104,7 @@ def export(
     from fieldmark.tools.books.files import read_book
     from fieldmark.tools.books.formats import class_names_beside, export_book, write_exported
 
+    _refuse_unused(format, after=after)
     out = out or Path(f"{book.stem}.{format}.json")
     refuse_existing([out, class_names_beside(out)] if format == "fudd" else [out], force=force)
     made = export_book(read_book(book), format, after=after)
@@ -119,6 +121,15 @@ def export(
         )
         return
     words(json=False).say(f"Written as {format}: {', '.join(files)}")
+
+
+def _refuse_unused(named: str | None, *, after: str, class_names: Path | None = None) -> None:
+    """Refuse what the named format has no use for; one that is read off the content may have a use for it."""
+    for name, given, only in (("after", after, "dclip"), ("class_names", class_names, "fudd")):
+        if given and named not in (None, only):
+            raise InputError(
+                f"A {named} file has no use for {name}.", hint=f"Leave it out; {only} has.", field=name
+            )
 
 
 def show(book: Book = BOOK, everything: All = False, json: Json = False) -> None:

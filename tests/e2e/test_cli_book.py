@@ -198,6 +198,8 @@ def test_nothing_is_replaced_unasked(place: CommandLine) -> None:
         (("show", "none.json"), "The prompt book 'none.json' cannot be read"),
         (("diff", "birds.json", "birds.json"), "'birds.json' is no prompt book"),
         (("export", "birds.json", "--format", "cupl", "--out", "x.json"), "'birds.json' is no prompt book"),
+        (("export", "birds.json", "--after", "."), "A cupl file has no use for after."),
+        (("import", "birds.json", "--format", "dclip", "--class-names", "x"), "no use for class_names."),
     ],
 )
 def test_wrong_files(place: CommandLine, arguments: tuple[str, ...], says: str) -> None:

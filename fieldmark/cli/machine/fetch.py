@@ -29,7 +29,7 @@ def fetch(
         from fieldmark.settings import read_settings
         from fieldmark.tools.clip.known_names import check_fetchable
 
-        spec = model or read_settings().clip
+        spec = read_settings().clip if model is None else model
         check_fetchable(spec)
         from fieldmark.tools.clip.fetching import fetch, plan_fetch
         from fieldmark.tools.runs.events import BytesFetched

@@ -201,7 +201,8 @@ def detect_format(value: Any, path: Path) -> BookFormat:
     """Tell a file's format by its content.
 
     Our own books and FuDD's pairs are detected by their shape. The other formats share one, class name to
-    texts, and are detected by the texts: sentences end in a full stop; synonyms include the class itself;
+    texts, and are detected by the texts: sentences end in a full stop or name their class; synonyms are the
+    class itself and others;
     many short texts without a repetition are sub-classes; longer phrases are descriptors.
 
     Args:
@@ -228,6 +229,9 @@ def detect_format(value: Any, path: Path) -> BookFormat:
             return "cupl"
         if with_own_name >= 0.5:
             return "synonyms"
+        within = [plain_name(name) in plain_name(text) for name, own in full for text in own if text.strip()]
+        if sum(within) / len(texts) >= 0.8 and words >= _PHRASE_WORDS:
+            return "cupl"  # as descriptors they would name their class a second time
         if ended <= 0.2 and words >= _PHRASE_WORDS:
             return "dclip"
         if not ended and words <= _FEW_WORDS and _ENOUGH_NAMES <= len(texts) == len(set(texts)):

@@ -41,7 +41,7 @@ def check_fetchable(spec: str) -> None:
         FetchError: It needs no fetching.
         ModelError: It is no model.
     """
-    if spec == BUNDLED or is_there(spec):
+    if spec.strip() and (spec == BUNDLED or is_there(spec)):
         raise needs_no_fetching(spec)
     check_spec(spec)
 

@@ -67,9 +67,10 @@ def normal_url(url: str) -> str:
     host = (parts.hostname or "").lower()
     scheme = parts.scheme.lower()
     if scheme not in _PORTS or not host:
+        shown = "" if "@" in url else f" {url[:200]!r}"  # what stands before an @ may be a password
         raise SettingsError(
-            "The language-model base URL is no http or https URL.",
-            hint="Set OPENAI_BASE_URL to something like http://127.0.0.1:8000/v1.",
+            f"The base URL{shown} of a model's endpoint is no http or https URL.",
+            hint="It looks like http://127.0.0.1:8000/v1. OPENAI_BASE_URL has it where no option does.",
         )
     host = f"[{host}]" if ":" in host else host
     where = host if port in (None, _PORTS[scheme]) else f"{host}:{port}"

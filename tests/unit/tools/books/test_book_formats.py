@@ -311,6 +311,7 @@ NAMES = {f"group {g}": [f"kind{g}"] for g in range(45)}
     ("value", "expected"),
     [
         (SENTENCES, "cupl"),
+        ({"robin": ["robin, which has a red breast"], "crow": ["crow, which has a black bill"]}, "cupl"),
         (DESCRIPTORS, "dclip"),
         ({"banded_sea": ["Banded sea", "striped"], "b": ["b", "bumpy"], "c": ["cc"]}, "synonyms"),
         (NAMES, "chils"),
