@@ -177,7 +177,16 @@ def test_images_of_no_class_have_a_line_and_are_no_confusions(
     )
     text = CheckedPage(path.read_text(encoding="utf-8")).text
     assert "3 pictures of unlisted species stood in the pool: 1 resolved, 0 open, 2 rejected." in text
-    assert "AUROC against the listed ones, by confidence: 0.88." in text
+    assert "Told from the listed ones with AUROC 0.88." in text
     assert "without a bird stood" not in text
     assert "mended 1 label" in text
     assert "Resolved, yet wrong 2" in text
+
+
+def test_a_rejected_picture_is_neither_right_nor_wrong_but_its_class_is_told(
+    run: RunFolder, predict: Predict
+):
+    rejected = predict("a", "a", truth="a third bird", status="rejected", candidates=(), candidates_left=0)
+    path = write_demo_report(run, result_of(run), [climb_of(run, [rejected])])
+    text = CheckedPage(path.read_text(encoding="utf-8")).text
+    assert "rejected True class: a third bird" in text
