@@ -64,8 +64,8 @@ def one_image(request: Request, run_id: str, image_hash: str, selection: Selecte
         behind=behind,
         place=place,
         total=total,
-        none=NONE,
-        unsure=UNSURE,
+        none_of_these=NONE,
+        cannot_tell=UNSURE,
     )
 
 

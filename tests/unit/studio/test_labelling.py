@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import threading
 import time
 from pathlib import Path
@@ -50,6 +51,11 @@ def test_a_label_is_kept_and_the_next_image_comes(client: TestClient, run: RunFo
         ("", "cannot tell", "person"),
     ]
     assert "by you" in client.get(f"/runs/{run.run_id}/images/{hashes[0]}").text
+
+
+def test_the_buttons_say_what_the_labels_call_it(client: TestClient, run: RunFolder) -> None:
+    page = client.get(f"/runs/{run.run_id}/images/{next(run.read_predictions()).image_hash}").text
+    assert re.findall(r'name="answer" value="([^"]*)"', page) == ["none of these", "cannot tell"]
 
 
 def test_images_that_the_run_asks_about_come_one_after_the_other(client: TestClient, run: RunFolder) -> None:

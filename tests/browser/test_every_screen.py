@@ -1,0 +1,73 @@
+"""What holds for every screen: axe finds nothing, nothing is too wide, Tab reaches everything and is seen."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fieldmark.tools.runs.labels import read_ask
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+from playwright.sync_api import BrowserContext, Page
+
+if TYPE_CHECKING:
+    from tests.browser.studio import Studio
+
+SCREENS = {
+    "home": "/",
+    "gallery": "/runs/{run}",
+    "gallery of open images": "/runs/{run}?status=open&order=name",
+    "image": "/runs/{run}/images/{image}",
+    "images to label": "/runs/{run}/asked",
+    "image to label": "/runs/{run}/images/{image}?within=asked",
+    "no such page": "/no/such/page",
+    "token": "/enter",
+}
+
+
+def address(studio: "Studio", screen: str) -> str:
+    image = read_ask(studio.made)[0].image_hash
+    return SCREENS[screen].format(run=studio.made.run_id, image=image)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_axe_finds_no_serious_fault(studio: "Studio", page: Page, screen: str) -> None:
+    from tests.browser.studio import faults, wider_than_its_window
+
+    page.goto(address(studio, screen))
+    for width in (1280, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert not wider_than_its_window(page), width
+        for colours in ("light", "dark"):
+            page.emulate_media(color_scheme=colours)
+            assert faults(page) == [], (width, colours)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_tab_reaches_everything_and_is_seen(studio: "Studio", page: Page, screen: str) -> None:
+    from tests.browser.studio import reachable, walk
+
+    page.goto(address(studio, screen))
+    assert walk(page) == reachable(page)
+
+
+def test_axe_would_tell(visitor: BrowserContext) -> None:
+    from tests.browser.studio import faults
+
+    page = visitor.new_page()
+    page.set_content("<html><body><button></button></body></html>")
+    assert any(each.startswith("button-name") for each in faults(page))
+
+
+def test_pages_are_read_without_a_script(studio: "Studio", visitor: BrowserContext) -> None:
+    """Labels are given, too: only the keys need a script."""
+    browser = visitor.browser
+    assert browser is not None
+    plain = browser.new_context(base_url=studio.address, java_script_enabled=False)
+    page = plain.new_page()
+    run = studio.run()
+    page.goto(f"/runs/{run.run_id}/asked/next")
+    before = page.url
+    page.locator("button[value='none of these']").click()
+    assert page.url != before
+    assert "1 image labelled by you" in page.goto(f"/runs/{run.run_id}").text()  # type: ignore[union-attr]
+    plain.close()
