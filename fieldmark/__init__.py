@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fieldmark.app.optimizer import Optimizer
     from fieldmark.app.resolution import Resolution
     from fieldmark.app.stores import open_stores
+    from fieldmark.app.watching import watch_folders
     from fieldmark.cache.arrays import ArrayStore
     from fieldmark.cache.bytestore import MemoryByteStore, open_byte_store
     from fieldmark.cache.keys import content_key
@@ -115,6 +116,7 @@ _NAMES = {
     "fieldmark.app.optimizer": ("Optimizer",),
     "fieldmark.app.resolution": ("Resolution",),
     "fieldmark.app.stores": ("open_stores",),
+    "fieldmark.app.watching": ("watch_folders",),
     "fieldmark.cache.arrays": ("ArrayStore",),
     "fieldmark.cache.bytestore": ("MemoryByteStore", "open_byte_store"),
     "fieldmark.cache.keys": ("content_key",),
@@ -285,6 +287,7 @@ __all__ = [
     "read_test_set",
     "table_rule",
     "value_cosines",
+    "watch_folders",
     "write_ask_page",
     "write_classify_report",
 ]

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,41 @@ def test_a_run_without_answers_is_exported_and_wrong_input_is_named(line: Comman
     assert (damaged.code, "classifier.safetensors is damaged" in damaged.err) == (2, True)
     nothing = line.invoke("predict", "mine", birds / "tomorrow")
     assert (nothing.code, "config.json is missing" in nothing.err) == (2, True)
+
+
+def test_a_watched_folder_is_labelled_as_images_come_and_a_second_watch_goes_on(
+    line: CommandLine, birds: Path
+) -> None:
+    run = classified(line, birds / "today", *NAMES_ALONE)
+    assert line.invoke("export", run["run"], "--out", "taken").code == 0
+    inbox, table = line.folder / "inbox", line.folder / "labels.csv"
+    inbox.mkdir()
+    pictures = sorted((birds / "tomorrow").rglob("*.jpg"))[:4]
+    assert len(pictures) == 4
+
+    def watched(coming: list[Path]) -> list[str]:
+        process = line.start("predict", "taken", "inbox", "--watch", "--every", 0.1, "--csv", table, "--json")
+        try:
+            assert process.stdout is not None
+            names: list[str] = []
+            for each in coming:
+                shutil.copy(each, inbox / f"{each.parent.name} {each.name}")
+                found = json.loads(process.stdout.readline())
+                names += [Path(image["image"]).name for image in found["predictions"]]
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert process.returncode == 0, err
+        assert f"Stopped; {len(coming)} images labelled." in err
+        return names
+
+    first = watched(pictures[:2])
+    second = watched(pictures[2:])
+    assert first + second == [f"{each.parent.name} {each.name}" for each in pictures]
+    with table.open(encoding="utf-8", newline="") as file:
+        assert [Path(row["image"]).name for row in csv.DictReader(file)] == first + second
+
+    refused = line.invoke("predict", "taken", inbox / "none", "--watch")
+    assert refused.code == 2
+    assert "not exist" in refused.err

@@ -249,3 +249,9 @@ def show_estimate(estimate: "CallEstimate", console: PlainConsole) -> None:
 def up_to(tokens: int, cost: float | None) -> str:
     """A range that begins at nothing: "0 to 1,200 tokens, cost 0 to 0.5"."""
     return f"0 to {tokens:,} tokens, cost " + ("unknown" if cost is None else f"0 to {cost:.4g}")
+
+
+def on_one_line(prediction: "Prediction") -> str:
+    """One image on one line: status, confidence, label, file."""
+    label = "none of these" if prediction.status == "rejected" else one_line(prediction.label)
+    return f"{prediction.status:8}  {prediction.confidence:.3f}  {label}  {one_line(prediction.image)}"

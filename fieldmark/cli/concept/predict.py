@@ -36,9 +36,10 @@ def predict(
     found = judged(export, paths, clip=clip, device=device)
     kept = tuple(each for each in found.predictions if only in (None, each.label))
     if csv is not None:
-        from fieldmark.tools.concepts.predictions_csv import write_concept_csv
+        from fieldmark.tools.concepts.predictions_csv import concept_csv
+        from fieldmark.tools.runs.csv_table import write_csv
 
-        write_concept_csv(csv, kept, found.skipped if only is None else ())
+        write_csv(csv, concept_csv(kept, found.skipped if only is None else ()))
     if json:
         shown = found.model_copy(update={"predictions": kept})
         print_json(shown.model_dump(mode="json", by_alias=True))

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fieldmark.cli.classify.output import name_some, say_passed_over
+from fieldmark.cli.classify.output import name_some, on_one_line, say_passed_over
 from fieldmark.cli.concept import predict as concepts
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import Json, option
-from fieldmark.cli.terminal import amount, errors, leave, one_line, print_json, words
+from fieldmark.cli.terminal import amount, errors, leave, print_json, words
 
 if TYPE_CHECKING:
-    from fieldmark.records import Prediction
     from fieldmark.records.class_predictions import ClassPredictions
     from fieldmark.records.concept_predictions import ConceptPredictions
 
@@ -32,9 +31,16 @@ def predict(
         str | None, option("CLIP model, where its files lie elsewhere by now. Must be the same.")
     ] = None,
     device: Annotated[str | None, option("auto, cpu, cuda or mps. Else FIELDMARK_DEVICE.")] = None,
+    watch: Annotated[
+        bool, option("Go on, and label images as they come into the folders; Ctrl-C ends it.")
+    ] = False,
+    every: Annotated[float, option("With --watch: seconds from look to look.")] = 2.0,
     json: Json = False,
 ) -> None:
     """Label images with what a run or a concept has learned, each by itself; no language model.
+
+    With --watch the table of --csv grows, and what it has already is not labelled again; --json prints one
+    object for each time that images came.
 
     Exit codes: 0 done; 1 every image was rejected; 2 no usable image, a damaged export, or another CLIP model
     than it was made with.
@@ -45,9 +51,25 @@ def predict(
     from fieldmark.tools.concepts.heads.export import FORMAT as HEAD
     from fieldmark.tools.exports.folder import format_of
 
-    if format_of(export) == HEAD:
-        if by is not None:
-            raise typer.BadParameter("a concept has one classifier.", param_hint="--by")
+    is_concept = format_of(export) == HEAD
+    if is_concept and by is not None:
+        raise typer.BadParameter("a concept has one classifier.", param_hint="--by")
+    if watch:
+        from fieldmark.cli.learned.watching import label_as_they_come
+
+        label_as_they_come(
+            export,
+            paths,
+            concept=is_concept,
+            by=by,
+            clip=clip,
+            device=device,
+            every=every,
+            csv=csv,
+            json=json,
+        )
+        return
+    if is_concept:
         _show_concept(concepts.judged(export, paths, clip=clip, device=device), csv=csv, json=json)
         return
     with TerminalProgress("Loading") as progress:
@@ -71,7 +93,7 @@ def _show(found: "ClassPredictions", *, csv: Path | None, json: bool) -> None:
     else:
         console = words(json=False)
         for each in found.predictions:
-            console.say(_in_words(each))
+            console.say(on_one_line(each))
     console = errors()
     counts = {
         status: sum(each.status == status for each in found.predictions)
@@ -83,17 +105,12 @@ def _show(found: "ClassPredictions", *, csv: Path | None, json: bool) -> None:
     say_passed_over(console, found.passed_over)
 
 
-def _in_words(prediction: "Prediction") -> str:
-    """One image on one line: status, confidence, label, file."""
-    label = "none of these" if prediction.status == "rejected" else one_line(prediction.label)
-    return f"{prediction.status:8}  {prediction.confidence:.3f}  {label}  {one_line(prediction.image)}"
-
-
 def _show_concept(found: "ConceptPredictions", *, csv: Path | None, json: bool) -> None:
     if csv is not None:
-        from fieldmark.tools.concepts.predictions_csv import write_concept_csv
+        from fieldmark.tools.concepts.predictions_csv import concept_csv
+        from fieldmark.tools.runs.csv_table import write_csv
 
-        write_concept_csv(csv, found.predictions, found.skipped)
+        write_csv(csv, concept_csv(found.predictions, found.skipped))
     if json:
         print_json(found)
     else:

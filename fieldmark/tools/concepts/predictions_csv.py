@@ -1,24 +1,18 @@
 """Writes what a concept's classifier says of images as a table for people."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from fieldmark.records import SkippedInput
 from fieldmark.records.concept_predictions import ConceptPrediction
-from fieldmark.tools.runs.csv_table import Cell, csv_text, write_csv
+from fieldmark.tools.runs.csv_table import Cell, csv_text
 
 _FIELDS = ("image", "label", "probability", "clause", "role", "clause_probability")
 
 
-def write_concept_csv(
-    path: Path, predictions: Sequence[ConceptPrediction], skipped: Sequence[SkippedInput] = ()
-) -> None:
-    """Write the table: one row an image, with the clause that says most and the probability of each clause.
+def concept_csv(predictions: Sequence[ConceptPrediction], skipped: Sequence[SkippedInput] = ()) -> str:
+    """The table: one row an image, with the clause that says most and the probability of each clause.
 
     An image that could not be read has a row with nothing but the reason.
-
-    Raises:
-        InputError: The file cannot be written.
     """
     clauses = predictions[0].clauses if predictions else ()
     head = [*_FIELDS, *(f"{clause.role}: {clause.text}" for clause in clauses), "reason"]
@@ -29,4 +23,4 @@ def write_concept_csv(
         scores = [clause.probability for clause in each.clauses]
         rows.append([each.image, each.label, each.probability, *said, *scores, None])
     rows += [[each.path, *[None] * (len(head) - 2), each.reason] for each in skipped]
-    write_csv(path, csv_text(head, rows))
+    return csv_text(head, rows)
