@@ -13,7 +13,7 @@ from fieldmark.errors import FieldmarkError
 from fieldmark.studio.desk import Desk
 from fieldmark.studio.guard import Guard, TooLargeError
 from fieldmark.studio.pages import page
-from fieldmark.studio.routes import downloads, entry, home, images, labels, static
+from fieldmark.studio.routes import downloads, entry, home, images, jobs, labels, static
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def make_studio(desk: Desk) -> ASGIApp:
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
-    for each in (static, entry, home, downloads, images, labels):
+    for each in (static, entry, home, downloads, images, labels, jobs):
         app.include_router(each.router)
     app.add_exception_handler(FieldmarkError, _told)
     app.add_exception_handler(HTTPException, _refused)

@@ -29,9 +29,19 @@ def page(request: Request, template: str, *, status: int = 200, **values: object
     return HTMLResponse(html.encode("utf-8", "replace"), status)
 
 
+def piece(template: str, **values: object) -> str:
+    """A part of a page, as a page that is open takes it in."""
+    return _templates().get_template(template).render(**values)
+
+
+def path_to(*parts: str) -> str:
+    """The path of a page, each part quoted."""
+    return "".join(f"/{quote(os.fsencode(part), safe='')}" for part in parts)
+
+
 def address(run_id: str, *parts: str, selection: Selection | None = None, **changed: object) -> str:
     """Where a page of a run is, with a selection of its images in the query."""
-    path = "/".join(["/runs", *(quote(os.fsencode(part), safe="") for part in (run_id, *parts))])
+    path = path_to("runs", run_id, *parts)
     if selection is None:
         return path
     said = selection.model_copy(update=changed).model_dump(exclude_defaults=True)
@@ -48,5 +58,5 @@ def _templates() -> jinja2.Environment:
             ]
         )
     )
-    made.globals["address"] = address
+    made.globals.update(address=address, path_to=path_to)
     return made

@@ -1,4 +1,4 @@
-"""Style and script: three files of this package, each by its name."""
+"""Style and script: a few files of this package, each by its name."""
 
 from importlib.resources import files
 
@@ -9,6 +9,7 @@ from starlette.responses import Response
 FILES = {
     "report.css": ("fieldmark.evals.report", "style.css", "text/css"),
     "studio.css": ("fieldmark.studio", "static/studio.css", "text/css"),
+    "jobs.js": ("fieldmark.studio", "static/jobs.js", "text/javascript"),
     "keys.js": ("fieldmark.studio", "static/keys.js", "text/javascript"),
 }
 

@@ -145,14 +145,11 @@ def test_only_forms_change_anything(client: TestClient, run: RunFolder) -> None:
 def test_every_address_that_takes_a_form_asks_for_its_token(run: RunFolder, tmp_path: Path) -> None:
     app = visitor(desk_for(tmp_path)).app._app  # type: ignore[attr-defined]
     posts = [route for route in routes_of(app.routes) if "POST" in (route.methods or ())]
-    assert {route.path for route in posts} == {
-        "/enter",  # a visitor who enters has no session yet
-        "/runs/{run_id}/images/{image_hash}",
-        "/runs/{run_id}/scoring",
-    }
+    assert {"/enter", "/runs/{run_id}/images/{image_hash}"} < {route.path for route in posts}
     for route in posts:
-        if route.path != "/enter":
-            assert [each.call.__name__ for each in route.dependant.dependencies] == ["checked_form"]  # type: ignore[attr-defined]
+        if route.path != "/enter":  # a visitor who enters has no session yet
+            names = [each.call.__name__ for each in route.dependant.dependencies]  # type: ignore[attr-defined]
+            assert names == ["checked_form"], route.path
 
 
 def routes_of(routes: list) -> Iterator[Route]:
