@@ -16,12 +16,15 @@ import platformdirs
 from pydantic import AliasChoices, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from fieldmark.cache.server import without_password
 from fieldmark.errors import SettingsError, close_to
 from fieldmark.reading import read_text
 
 FILE = "fieldmark.toml"
 SECRETS = ("api_key", "vlm_api_key")
 """Settings that are read from the user's own file alone, and shown nowhere."""
+ADDRESSES = ("base_url", "cache")
+"""Settings that lead to a server, and may have a password in them, which is shown nowhere."""
 _ROOTS = (".git", ".hg", ".svn", ".jj")
 """What lies in the root folder of a repository."""
 _MOST_BYTES = 1 << 20
@@ -39,6 +42,8 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("fieldmark", appauthor=False)))
     """Where answers, vectors and aviary pictures are kept (`FIELDMARK_HOME`); "~" is your own folder."""
+    cache: SecretStr | None = None
+    """A Redis server where answers are kept instead, for many machines at once (`FIELDMARK_CACHE`)."""
     clip: str = "ViT-B-32:laion2b_s34b_b79k"
     """The encoder used where none is named (`FIELDMARK_CLIP`)."""
     llm: str | None = None
@@ -98,8 +103,8 @@ class SettingOrigin:
 
     Attributes:
         name: The setting.
-        value: Its value as text; None where it is not set. A secret is "(set)", a password in an address is
-            left out.
+        value: Its value as text; None where it is not set. A secret is "(set)"; what is secret in an
+            address is left out.
         origin: "environment", "file" or "default".
         place: The variable, or the file.
     """
@@ -243,8 +248,9 @@ def _read_file(path: Path, *, own: bool) -> dict[str, Any]:
                 values[name] = _beside(path, values[name])
             except ValueError as error:
                 wrong.append(f"{name}: {error}")
-    if own and any(name in values for name in SECRETS) and _read_by_others(path):
-        wrong.append("it holds a key, and others on this machine can read it (chmod 600)")
+    secret = any(name in SECRETS or (name in ADDRESSES and "@" in str(written[name])) for name in values)
+    if own and secret and _read_by_others(path):
+        wrong.append("it holds a key or password, and others on this machine can read it (chmod 600)")
     if wrong:
         raise SettingsError(
             f"The settings file {path} cannot be used: {'; '.join(wrong)}.",
@@ -261,8 +267,9 @@ def _not_from_here(name: str, value: object) -> str:
     where = f"put it into the environment, or into {own_file()}"
     if name in SECRETS:
         return f"{name} is a secret, which is not read from a file in the folder one works in; {where}"
-    if name == "base_url" and not _on_this_machine(value):
-        return f"base_url leads to another machine, which would get your key; {where}"
+    if name in ADDRESSES and not _on_this_machine(value):
+        what = "key" if name == "base_url" else "data"
+        return f"{name} leads to another machine, which would get your {what}; {where}"
     return ""
 
 
@@ -303,11 +310,8 @@ def _shown(name: str, value: object) -> str | None:
         return None
     if name in SECRETS:
         return "(set)"
-    text = str(value)
-    if name == "base_url" and "@" in text:
-        start, _, rest = text.rpartition("@")
-        return f"{start.partition('//')[0]}//{rest}"
-    return text
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return without_password(text) if name in ADDRESSES else text
 
 
 def _variable_of(name: str) -> str:

@@ -19,6 +19,7 @@ SLOW = (
     "app/test_learned_hub.py",
     "aviary",
     "cache/byte_store",
+    "cache/redis_store",
     "cache/test_locks_on_sqlite_files.py",
     "cache/vector_store",
     "cli",

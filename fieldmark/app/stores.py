@@ -6,10 +6,17 @@ It imports no model before one is opened: commands about the cache stay light.
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from fieldmark.cache.bytestore import ByteStore, DiskByteStore, MemoryByteStore, open_byte_store
+from fieldmark.cache.bytestore import (
+    ByteStore,
+    DiskByteStore,
+    LastingByteStore,
+    MemoryByteStore,
+    open_byte_store,
+)
 from fieldmark.cache.inventory import open_vector_stores
 from fieldmark.cache.vectorstore import DiskVectorStore, VectorStore, open_vector_store
 from fieldmark.records import Price, UsageLimits, path_of
@@ -35,19 +42,27 @@ class Stores(AbstractContextManager["Stores"]):
 
     Args:
         home: The folder; made on first use.
+        cache: Address of a Redis server for the answers; None keeps them in the folder, too.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, cache: "SecretStr | None" = None) -> None:
         self.home = home
+        self._cache = cache
         self._closing = ExitStack()
-        self._answers: DiskByteStore | None = None
 
-    @property
-    def answers(self) -> DiskByteStore:
-        """Answers of language models."""
-        if self._answers is None:
-            self._answers = self._closing.enter_context(open_byte_store(self.home / "answers"))
-        return self._answers
+    @cached_property
+    def answers(self) -> LastingByteStore:
+        """Answers of language models, and verdicts."""
+        if self._cache is None:
+            return self.facts
+        from fieldmark.cache.redis_store import open_redis_store
+
+        return self._closing.enter_context(open_redis_store(self._cache.get_secret_value()))
+
+    @cached_property
+    def facts(self) -> DiskByteStore:
+        """What was found out about files of this machine; it means nothing to another."""
+        return self._closing.enter_context(open_byte_store(self.home / "answers"))
 
     @property
     def aviary(self) -> Path:
@@ -73,7 +88,7 @@ class Stores(AbstractContextManager["Stores"]):
         """Open a CLIP model whose vectors are kept here."""
         from fieldmark.tools.clip.clip import open_encoder
 
-        return open_encoder(spec, vectors=self.vectors, metadata=self.answers, device=device)
+        return open_encoder(spec, vectors=self.vectors, metadata=self.facts, device=device)
 
     def encoder_of(self, given: "Encoder | str | None", chosen: str, *, device: str) -> "Encoder":
         """The encoder that was given; where a name or nothing was given, the chosen one is opened."""
@@ -87,7 +102,8 @@ class Stores(AbstractContextManager["Stores"]):
 
 def open_stores(home: Path | str | None = None) -> Stores:
     """The stores under `home`, by default where the settings say."""
-    return Stores(path_of(home, "home") if home else read_settings().home)
+    settings = read_settings()
+    return Stores(path_of(home, "home") if home else settings.home, cache=settings.cache)
 
 
 def open_llm(

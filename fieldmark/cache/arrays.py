@@ -7,7 +7,6 @@ import json
 import os
 import re
 import time
-from datetime import UTC, datetime
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +21,7 @@ from fieldmark.cache._sqlite import translated
 from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.cache.folders import TEMPORARY_SUFFIX, private_folder, sizes_and_times, write_whole
 from fieldmark.cache.keys import canonical_json, digest
-from fieldmark.cache.reports import BadEntry, StoreStats, VerifyReport
+from fieldmark.cache.reports import BadEntry, StoreStats, VerifyReport, iso_time
 from fieldmark.errors import CacheError
 from fieldmark.reading import open_regular, read_bytes
 
@@ -153,8 +152,8 @@ class ArrayStore:
         return StoreStats(
             entries=len(held),
             bytes=sum(size for size, _ in held),
-            oldest=_time(times[0]) if times else None,
-            newest=_time(times[-1]) if times else None,
+            oldest=iso_time(times[0]) if times else None,
+            newest=iso_time(times[-1]) if times else None,
         )
 
     def verify(self) -> VerifyReport:
@@ -280,7 +279,3 @@ def _damaged(path: Path, reason: str) -> CacheError:
     return CacheError(
         f"{path} is damaged: {reason}.", hint="Delete the file and run again; it will be computed anew."
     )
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

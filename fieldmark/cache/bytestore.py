@@ -10,7 +10,6 @@ import sqlite3
 import time
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, Self, cast
 
@@ -20,9 +19,9 @@ from filelock import FileLock, Timeout
 
 from fieldmark.cache._sqlite import WAIT_S, connect, refuse_unknown_tables, transaction, translated
 from fieldmark.cache.disk import BytesDisk, RefusedRowError
-from fieldmark.cache.envelope import DamagedValueError, seal, unseal
+from fieldmark.cache.envelope import DamagedValueError, checked_key, checked_value, log_refused, seal, unseal
 from fieldmark.cache.folders import cache_error, private_folder, sizes_and_times
-from fieldmark.cache.reports import BadEntry, StoreStats, VerifyReport
+from fieldmark.cache.reports import BadEntry, StoreStats, VerifyReport, iso_time
 from fieldmark.errors import CacheError
 
 _log = logging.getLogger(__name__)
@@ -76,6 +75,34 @@ class ByteStore(Protocol):
         ...
 
 
+class LastingByteStore(ByteStore, Protocol):
+    """A `ByteStore` that outlives the process: what the commands about the cache work on.
+
+    Its methods raise `CacheError` where the store cannot be read or written.
+    """
+
+    @property
+    def where(self) -> str:
+        """Where it is, for people: a folder or a server, without a password."""
+        ...
+
+    def stats(self) -> StoreStats:
+        """How much is stored."""
+        ...
+
+    def verify(self) -> VerifyReport:
+        """Read every entry and name those that cannot be returned. Nothing is changed."""
+        ...
+
+    def prune(self, older_than_days: float) -> int:
+        """Remove the entries that were put more than so many days ago, and say how many."""
+        ...
+
+    def clear(self) -> int:
+        """Remove every entry, and say how many. What was paid for will be paid for again."""
+        ...
+
+
 class MemoryByteStore:
     """A `ByteStore` that lasts as long as the object.
 
@@ -89,25 +116,25 @@ class MemoryByteStore:
 
     def get(self, key: str, *, schema: str) -> bytes | None:
         """See `ByteStore`."""
-        sealed = self._sealed.get(_checked_key(key))
+        sealed = self._sealed.get(checked_key(key))
         if sealed is None:
             return None
         try:
             return unseal(sealed, key=key, schema=schema)
         except DamagedValueError as error:
             self.refused += 1
-            _log_refused(key, str(error))
+            log_refused(key, str(error))
             return None
 
     @contextmanager
     def claim(self, key: str) -> Generator[bool]:
         """See `ByteStore`. Nobody in another process can share it, so that every claim holds."""
-        _checked_key(key)
+        checked_key(key)
         yield True
 
     def put(self, key: str, value: bytes, *, schema: str) -> None:
         """See `ByteStore`."""
-        self._sealed[key] = seal(_checked_value(value), key=_checked_key(key), schema=schema)
+        self._sealed[key] = seal(checked_value(value), key=checked_key(key), schema=schema)
 
     def __len__(self) -> int:
         return len(self._sealed)
@@ -137,6 +164,11 @@ class DiskByteStore:
         self.refused = 0
         self._rows: _Rows | None = _open_rows(self.folder)
 
+    @property
+    def where(self) -> str:
+        """See `LastingByteStore`."""
+        return str(self.folder)
+
     def get(self, key: str, *, schema: str) -> bytes | None:
         """See `ByteStore`.
 
@@ -145,7 +177,7 @@ class DiskByteStore:
         """
         rows = self._opened()
         try:
-            sealed = rows.get(_checked_key(key))
+            sealed = rows.get(checked_key(key))
             return None if sealed is None else unseal(cast("bytes", sealed), key=key, schema=schema)
         except (RefusedRowError, DamagedValueError) as error:
             self._refuse(key, str(error))
@@ -162,7 +194,7 @@ class DiskByteStore:
             CacheError: The value could not be stored, or the store is closed.
         """
         rows = self._opened()
-        sealed = seal(_checked_value(value), key=_checked_key(key), schema=schema)
+        sealed = seal(checked_value(value), key=checked_key(key), schema=schema)
         try:
             rows.set(key, sealed)
         except StoreTimeout as error:
@@ -178,7 +210,7 @@ class DiskByteStore:
     @contextmanager
     def claim(self, key: str) -> Generator[bool]:
         """See `ByteStore`. A file stands for the claim as long as it is held."""
-        name = hashlib.sha256(_checked_key(key).encode()).hexdigest()[:32]
+        name = hashlib.sha256(checked_key(key).encode()).hexdigest()[:32]
         lock = FileLock(self.folder / _CLAIMS / f"{name}.lock", thread_local=False)
         try:
             lock.acquire(blocking=False)
@@ -198,7 +230,7 @@ class DiskByteStore:
             lock.release()
 
     def stats(self) -> StoreStats:
-        """How much is stored.
+        """See `LastingByteStore`.
 
         Raises:
             CacheError: The store cannot be read, or is closed.
@@ -211,12 +243,12 @@ class DiskByteStore:
         return StoreStats(
             entries=entries,
             bytes=sum(size for size, _ in files),
-            oldest=_time(oldest),
-            newest=_time(newest),
+            oldest=iso_time(oldest),
+            newest=iso_time(newest),
         )
 
     def verify(self) -> VerifyReport:
-        """Read every entry and name those that cannot be returned. Nothing is changed.
+        """See `LastingByteStore`.
 
         Raises:
             CacheError: The store cannot be read, or is closed.
@@ -237,7 +269,7 @@ class DiskByteStore:
         return VerifyReport(checked=checked, bad=tuple(bad))
 
     def prune(self, older_than_days: float) -> int:
-        """Remove the entries that were put more than so many days ago, and say how many.
+        """See `LastingByteStore`.
 
         Raises:
             CacheError: The store cannot be written, or is closed.
@@ -250,7 +282,7 @@ class DiskByteStore:
             return database.execute("DELETE FROM Cache WHERE store_time < ?", (before,)).rowcount
 
     def clear(self) -> int:
-        """Remove every entry, and say how many. What was paid for will be paid for again.
+        """See `LastingByteStore`.
 
         Raises:
             CacheError: The store cannot be written, or is closed.
@@ -277,7 +309,7 @@ class DiskByteStore:
 
     def _refuse(self, key: str, reason: str) -> None:
         self.refused += 1
-        _log_refused(key, reason)
+        log_refused(key, reason)
 
     @contextmanager
     def _database(self) -> Generator[sqlite3.Connection]:
@@ -353,28 +385,3 @@ def _reason_against(
     except (RefusedRowError, DamagedValueError) as error:
         return str(error)
     return "" if expires is None else "an expiry was set from outside"
-
-
-def _checked_key(key: str) -> str:
-    if type(key) is not str or not key:
-        raise TypeError("A cache key must be a str that is not empty.")
-    return key
-
-
-def _checked_value(value: bytes) -> bytes:
-    if type(value) is not bytes:
-        raise TypeError(f"A cache value must be bytes, not {type(value).__name__}.")
-    return value
-
-
-def _log_refused(key: str, reason: str) -> None:
-    _log.warning("A stored value was refused and counts as absent (key %.80r): %s.", key, reason)
-
-
-def _time(seconds: object) -> str | None:
-    if not isinstance(seconds, (int, float)):
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-    except (OverflowError, OSError, ValueError):  # a number that is no time
-        return None

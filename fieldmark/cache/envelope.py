@@ -4,6 +4,9 @@ The checksum finds damage and mix-ups; it is no signature.
 """
 
 import hashlib
+import logging
+
+_log = logging.getLogger(__name__)
 
 _MAGIC = b"FMV1"
 _DIGEST_BYTES = 32
@@ -49,6 +52,25 @@ def unseal(sealed: bytes, *, key: str, schema: str | None) -> bytes:
     if schema is not None and tag != _tag(schema):
         raise DamagedValueError(f"schema {tag.decode('utf-8', 'replace')!r} where {schema!r} was asked for")
     return value
+
+
+def checked_key(key: str) -> str:
+    """The key, which must be a `str` that is not empty; anything else is a `TypeError`."""
+    if type(key) is not str or not key:
+        raise TypeError("A cache key must be a str that is not empty.")
+    return key
+
+
+def checked_value(value: bytes) -> bytes:
+    """The value, which must be `bytes`; anything else is a `TypeError`."""
+    if type(value) is not bytes:
+        raise TypeError(f"A cache value must be bytes, not {type(value).__name__}.")
+    return value
+
+
+def log_refused(key: str, reason: str) -> None:
+    """Log that a stored value cannot be returned."""
+    _log.warning("A stored value was refused and counts as absent (key %.80r): %s.", key, reason)
 
 
 def _tag(schema: str) -> bytes:

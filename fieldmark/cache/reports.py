@@ -1,5 +1,7 @@
 """Statistics of a store, and the entries that cannot be used."""
 
+from datetime import UTC, datetime
+
 from pydantic import Field
 
 from fieldmark.records import Record
@@ -36,3 +38,13 @@ class VerifyReport(Record):
     def ok(self) -> bool:
         """Whether every entry could be used."""
         return not self.bad
+
+
+def iso_time(seconds: object) -> str | None:
+    """A time in seconds since 1970 as a report has it; None for what is no time."""
+    if not isinstance(seconds, (int, float)):
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    except (OverflowError, OSError, ValueError):  # a number that is no time
+        return None

@@ -137,11 +137,12 @@ def test_a_pipe_is_not_waited_for(here: Path) -> None:
         'vlm_api_key = "sk-1"',
         'base_url = "https://127.0.0.1.example.org/v1"',
         "base_url = 1",
+        'cache = "redis://:sk-1@answers.example/0"',
     ],
 )
 def test_a_file_that_may_have_come_with_the_data_gets_no_key(line: str, here: Path) -> None:
     (here / FILE).write_text(line + "\n")
-    with pytest.raises(SettingsError, match=r"your key|secret") as caught:
+    with pytest.raises(SettingsError, match=r"your key|your data|secret") as caught:
         read_settings()
     assert "sk-1" not in str(caught.value)
     assert str(own_file()) in caught.value.message
@@ -157,6 +158,18 @@ def test_ones_own_file_may_hold_a_key_that_nobody_else_can_read(here: Path) -> N
     own_file().chmod(0o644)
     with pytest.raises(SettingsError, match="chmod 600"):
         read_settings()
+
+
+def test_a_password_in_an_address_of_ones_own_file_is_a_secret(here: Path) -> None:
+    write_own('cache = "rediss://me:s3cret@answers.example/0"\n')
+    assert origin_of("cache") == ("rediss://answers.example/0", "file", str(own_file()))
+    assert "s3cret" not in repr(read_settings()) + repr(settings_origins())
+    own_file().chmod(0o644)
+    with pytest.raises(SettingsError, match="chmod 600"):
+        read_settings()
+    write_own('cache = "redis://answers.example/0"\n')
+    own_file().chmod(0o644)
+    assert read_settings().cache is not None
 
 
 def test_paths_are_read_from_the_file_s_folder(here: Path) -> None:

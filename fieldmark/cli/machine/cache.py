@@ -11,7 +11,7 @@ from fieldmark.cli.terminal import amount, ask, leave, print_json, row, size, ta
 
 if TYPE_CHECKING:
     from fieldmark.app.stores import Stores
-    from fieldmark.cache.bytestore import DiskByteStore
+    from fieldmark.cache.bytestore import LastingByteStore
     from fieldmark.cache.vectorstore import DiskVectorStore
 
 Only = Annotated[
@@ -48,9 +48,10 @@ def stats(json: Json = False) -> None:
                 "bytes": sum(path.stat().st_size for path in pictures),
             }
         )
-        home = str(stores.home)
+        home, answers = str(stores.home), stores.answers.where
+        apart = stores.answers is not stores.facts
     if json:
-        print_json({"schema": "fieldmark.cache-stats/1", "home": home, "stores": rows})
+        print_json({"schema": "fieldmark.cache-stats/1", "home": home, "answers": answers, "stores": rows})
         return
     console = words(json=False)
     made = table("kind", "store", "entries", "size", "newest", words=("kind", "store", "newest"))
@@ -64,7 +65,7 @@ def stats(json: Json = False) -> None:
             each.get("newest") or "",
         )
     console.print(made)
-    console.say(f"In {home}")
+    console.say(f"In {home}" + (f", answers at {answers}" if apart else ""))
 
 
 def verify(json: Json = False) -> None:
@@ -108,7 +109,10 @@ def prune(
 
     with open_stores() as stores:
         if not yes:
-            ask(f"Remove the answers of more than {days:g} days ago in {stores.home}?", option="--yes")
+            ask(
+                f"Remove the answers of more than {days:g} days ago in {stores.answers.where}?",
+                option="--yes",
+            )
         removed = stores.answers.prune(days)
     if json:
         print_json({"schema": "fieldmark.cache-prune/1", "removed": removed})
@@ -134,10 +138,11 @@ def clear(
             ]
             if pictures:
                 held.append(amount(len(pictures), "picture file"))
-            warning = (
-                "; answers that were paid for will be paid for again" if only in (None, "answers") else ""
-            )
-            ask(f"Remove {', '.join(held) or 'nothing'} in {stores.home}{warning}?", option="--yes")
+            where, warning = f"in {stores.home}", ""
+            if only in (None, "answers"):
+                where += "" if stores.answers is stores.facts else f" and from {stores.answers.where}"
+                warning = "; answers that were paid for will be paid for again"
+            ask(f"Remove {', '.join(held) or 'nothing'} {where}{warning}?", option="--yes")
         removed = {f"{kind} {name}": store.clear() for kind, name, store in found}
         if pictures:
             removed["pictures of the aviary"] = len(pictures)
@@ -152,7 +157,7 @@ def clear(
         console.say("Nothing was kept.")
 
 
-def opened(stores: "Stores") -> "list[tuple[str, str, DiskByteStore | DiskVectorStore]]":
+def opened(stores: "Stores") -> "list[tuple[str, str, LastingByteStore | DiskVectorStore]]":
     """Every store with entries: kind, name, store."""
     vectors = [("vectors", store.folder.name, store) for store in stores.all_vectors()]
     return [("answers", "of all models", stores.answers), *vectors]

@@ -19,6 +19,7 @@ from fieldmark.cli.terminal import amount, leave, print_json, size, words
 from fieldmark.errors import FieldmarkError
 
 if TYPE_CHECKING:
+    from fieldmark.cache.bytestore import LastingByteStore
     from fieldmark.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -223,14 +224,14 @@ def kept(settings: "Settings") -> Iterator[Finding]:
     from fieldmark.app.stores import open_stores
 
     with open_stores(settings.home) as stores:
-        answers = stores.answers.stats()
+        if settings.cache is not None:
+            yield shared_cache(stores.answers)
+        own = stores.facts.stats()
         vectors = [store.stats() for store in stores.all_vectors()]
-        bad = len(stores.answers.verify().bad)
+        bad = len(stores.facts.verify().bad)
     rows = sum(each.entries for each in vectors)
     room = shutil.disk_usage(settings.home).free
-    says = (
-        f"{settings.home}: {amount(answers.entries, 'answer')}, {amount(rows, 'vector')}, {size(room)} free"
-    )
+    says = f"{settings.home}: {amount(own.entries, 'answer')}, {amount(rows, 'vector')}, {size(room)} free"
     if bad:
         yield Finding(
             "cache", "note", f"{says}; {amount(bad, 'bad entry', 'bad entries')}", "fieldmark cache verify"
@@ -239,6 +240,17 @@ def kept(settings: "Settings") -> Iterator[Finding]:
         yield Finding("cache", "note", says, "Make room, or set FIELDMARK_HOME to a larger disk.")
     else:
         yield Finding("cache", "ok", says)
+
+
+def shared_cache(answers: "LastingByteStore") -> Finding:
+    """Whether a server keeps answers, and keeps them over a restart; its entries are not read through."""
+    from fieldmark.cache.redis_store import RedisByteStore
+
+    says = f"answers at {answers.where}: {amount(answers.stats().entries, 'answer')}"
+    if isinstance(answers, RedisByteStore) and not answers.survives_restart:
+        fix = "Set appendonly to yes there: else a restart loses what came since its last snapshot."
+        return Finding("shared cache", "note", says, fix)
+    return Finding("shared cache", "ok", says)
 
 
 Look = Callable[["Settings"], Iterator[Finding]]

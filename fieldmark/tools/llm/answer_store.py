@@ -25,6 +25,8 @@ ANSWER_SCHEMA = "fieldmark.answer/1"
 """Tag of a stored answer, and the version in its key."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
 """How long to wait before looking for another's answer again: twice as long each time, at most the second."""
+_BETWEEN_LOOKS_S = 0.005
+"""The least time between two such looks: hundreds of questions that wait must not keep the processor busy."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class AnswerStore:
         self._use_cache = use_cache
         self._refresh = refresh
         self._renewed: set[str] = set()
+        self._looking = asyncio.Lock()
 
     def put(self, answer: ModelAnswer[Any], *, text: str, model: str, prompt_id: str) -> None:
         """Keeps a fresh answer, with the text it was read from.
@@ -129,6 +132,8 @@ class AnswerStore:
                         # Somebody may have answered between the asker's first look and the claim.
                         return self.get(key, question.answer_model) or await ask(key, question)
             await asyncio.sleep(pause)
+            async with self._looking:
+                await asyncio.sleep(_BETWEEN_LOOKS_S)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
             if (known := self.get(key, question.answer_model)) is not None:
                 return known

@@ -6,19 +6,54 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.cache.bytestore import ByteStore, DiskByteStore, MemoryByteStore, open_byte_store
+from fieldmark.cache.bytestore import (
+    ByteStore,
+    DiskByteStore,
+    LastingByteStore,
+    MemoryByteStore,
+    open_byte_store,
+)
+from fieldmark.cache.redis_store import RedisByteStore, open_redis_store
+from tests.servers import RedisServer
 
-Store = DiskByteStore | MemoryByteStore
+Lasting = DiskByteStore | RedisByteStore
+Store = Lasting | MemoryByteStore
 TAG = "fieldmark.answer/1"
 
 
-@pytest.fixture(params=["memory", "disk"])
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(params=["disk", "redis"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store is that lasts: a folder or a server, empty."""
+    if request.param == "disk":
+        return str(tmp_path / "answers")
+    server: RedisServer = request.getfixturevalue("redis")
+    server.client().flushall()
+    return server.url
+
+
+def opened(address: str) -> Lasting:
+    return open_redis_store(address) if address.startswith("redis") else open_byte_store(address)
+
+
+@pytest.fixture(params=["memory", "disk", "redis"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Store]:
     if request.param == "memory":
         yield MemoryByteStore()
+        return
+    if request.param == "redis":
+        server: RedisServer = request.getfixturevalue("redis")
+        server.client().flushall()
+        where = server.url
     else:
-        with open_byte_store(tmp_path / "answers") as opened:
-            yield opened
+        where = str(tmp_path / "answers")
+    with opened(where) as lasting:
+        yield lasting
 
 
 def test_it_is_a_byte_store(store: Store):
@@ -115,11 +150,51 @@ def test_a_claim_holds_until_it_ends(store: Store, key: str):
             assert also
 
 
-def test_what_another_claims_is_not_ours_until_it_ends(tmp_path: Path):
-    with open_byte_store(tmp_path / "a") as one, open_byte_store(tmp_path / "a") as other:
+def test_what_another_claims_is_not_ours_until_it_ends(address: str):
+    with opened(address) as one, opened(address) as other:
         with one.claim("k") as ours, other.claim("k") as theirs:
             assert (ours, theirs) == (True, False)
         with other.claim("k") as theirs:
             assert theirs
-        assert list((tmp_path / "a" / "claims").iterdir()) == []
         assert one.stats().entries == 0
+
+
+def test_claims_on_a_disk_leave_no_file(tmp_path: Path):
+    with open_byte_store(tmp_path / "a") as store:
+        with store.claim("k"):
+            assert len(list((tmp_path / "a" / "claims").iterdir())) == 1
+        assert list((tmp_path / "a" / "claims").iterdir()) == []
+
+
+def test_what_lasts_is_counted_checked_and_removed(address: str):
+    with opened(address) as store:
+        lasting: LastingByteStore = store
+        assert (lasting.stats().entries, lasting.stats().oldest) == (0, None)
+        assert lasting.verify().ok
+        for number in range(1200):
+            store.put(f"k{number}", b"v" * number, schema=TAG)
+        with store.claim("k0"):
+            stats = lasting.stats()
+            assert stats.entries == 1200
+            assert stats.bytes >= 1200 * 1199 / 2
+            assert stats.oldest is not None
+            assert stats.newest is not None
+            assert (lasting.verify().checked, lasting.verify().bad) == (1200, ())
+            assert lasting.prune(1) == 0
+            with pytest.raises(ValueError, match="negative"):
+                lasting.prune(-1)
+            assert lasting.prune(0) == 1200
+        store.put("again", b"v", schema=TAG)
+        assert lasting.clear() == 1
+        assert lasting.clear() == 0
+        assert store.get("again", schema=TAG) is None
+
+
+def test_what_one_puts_another_gets_and_it_lasts(address: str):
+    with opened(address) as one, opened(address) as other:
+        one.put("k", b"v", schema=TAG)
+        assert other.get("k", schema=TAG) == b"v"
+    with opened(address) as later:
+        assert later.get("k", schema=TAG) == b"v"
+        later.close()
+        later.close()

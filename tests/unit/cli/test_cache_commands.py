@@ -1,6 +1,8 @@
 """The cache commands count, check and clear what is kept."""
 
+import dataclasses
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from fieldmark.cache.bytestore import open_byte_store
 from fieldmark.cache.vectorstore import open_vector_store
 from tests.command_line import CommandLine
+from tests.servers import RedisServer, free_port
 
 
 @pytest.fixture
@@ -106,3 +109,39 @@ def test_a_store_that_is_none_is_a_sentence(kept: CommandLine) -> None:
     assert outcome.code == 2
     assert "cannot be used" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_answers_at_a_server_are_said_counted_and_removed_there(kept: CommandLine, tmp_path: Path) -> None:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with RedisServer(folder, password="s3cret") as server:
+        place = dataclasses.replace(kept, more={"FIELDMARK_CACHE": server.url})
+        shown = f"redis://127.0.0.1:{server.port}/0"
+        server.client().set("another's", "stays")
+        outcomes = [place.invoke("cache", "stats")]
+        assert shown in outcomes[0].err + outcomes[0].out
+        stats = place.invoke("cache", "stats", "--json").json
+        assert (stats["answers"], stats["stores"][0]["entries"]) == (shown, 0)
+        outcomes += [place.invoke("cache", "clear"), place.invoke("config", "show"), place.invoke("doctor")]
+        assert f"from {shown}; answers that were paid for" in outcomes[1].err
+        assert shown in outcomes[2].out + outcomes[2].err
+        assert f"answers at {shown}: 0 answers" in outcomes[3].out
+        server.client().config_set("appendonly", "no")
+        outcomes += [place.invoke("doctor"), place.invoke("cache", "verify")]
+        assert "Set appendonly to yes there" in outcomes[4].out
+        assert place.invoke("cache", "clear", "--yes", "--only", "answers").code == 0
+        assert server.client().dbsize() == 1
+        assert "s3cret" not in "".join(each.out + each.err for each in outcomes)
+    assert kept.invoke("cache", "stats", "--json").json["stores"][0]["entries"] == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [("redis://:s3cret@", "FIELDMARK_CACHE is no address"), ("redis://127.0.0.1:{port}", "cannot be used")],
+)
+def test_a_server_that_cannot_be_used_is_a_sentence(kept: CommandLine, url: str, says: str) -> None:
+    place = dataclasses.replace(kept, more={"FIELDMARK_CACHE": url.format(port=free_port())})
+    outcome = place.invoke("cache", "stats")
+    assert outcome.code == 2
+    assert says in outcome.err
+    assert "s3cret" not in outcome.err
