@@ -1,5 +1,6 @@
 """`fieldmark studio`: serves the pages for people who do not type commands, until Ctrl-C."""
 
+import contextlib
 import secrets
 import sys
 import threading
@@ -31,7 +32,10 @@ def studio(
         Path | None,
         option("Where concepts and small pictures are kept. Else FIELDMARK_HOME.", show_default=False),
     ] = None,
-    runs: Annotated[Path, option("Folder where runs are.")] = Path("runs"),
+    runs: Annotated[Path | None, option("Folder where runs are (runs).", show_default=False)] = None,
+    demo: Annotated[
+        bool, option("Begin with drawn birds, and a script in the place of a language model.", "--demo")
+    ] = False,
     browser: Annotated[
         bool, option("Open the page in the browser.", "--browser/--no-browser", show_default=False)
     ] = True,
@@ -39,7 +43,7 @@ def studio(
     """Look through runs of `classify` in a browser, put labels right, and take tables away. Ctrl-C stops it.
 
     Nothing leaves this machine: the page loads nothing from elsewhere, and only this machine can open it,
-    unless --host says otherwise.
+    unless --host says otherwise. With --demo it needs no pictures, no key and no network.
     """
     try:
         from fieldmark.studio.access import is_loopback
@@ -51,8 +55,13 @@ def studio(
             f"The studio needs the package {error.name}, which is not installed.",
             hint='Install it: pip install "fieldmark[studio]"',
         ) from None
+    from fieldmark.cli.progress import TerminalProgress
     from fieldmark.settings import overridden, read_settings
 
+    if demo and runs is not None:
+        raise InputError(
+            "The demo has a folder for its runs.", hint="Leave one of the two out.", field="runs"
+        )
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
     console = words(json=False)
@@ -68,15 +77,18 @@ def studio(
         if browser and sys.stdout.isatty():
             threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
 
-    with overridden(home=home.absolute() if home else None):
+    with contextlib.ExitStack() as open_meanwhile:
+        open_meanwhile.enter_context(overridden(home=home.absolute() if home else None))
+        kept, at = read_settings().home, (runs or Path("runs")).absolute()
+        found = None
+        if demo:
+            from fieldmark.app.demo import demo_beside
+
+            with TerminalProgress("Drawing birds") as progress:
+                found = open_meanwhile.enter_context(demo_beside(kept / "demo", progress=progress))
+            kept, at = found.home, found.runs
+            errors().say("A script answers here in the place of a language model, and the birds are drawn.")
         try:
-            serve(
-                host=host,
-                port=port,
-                token=token,
-                home=read_settings().home,
-                runs=runs.absolute(),
-                ready=ready,
-            )
+            serve(host=host, port=port, token=token, home=kept, runs=at, demo=found, ready=ready)
         except KeyboardInterrupt:
             errors().say("The studio is closed.")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from starlette.requests import Request
 
+from fieldmark.app.demo import Demo
 from fieldmark.studio.access import Access
 from fieldmark.studio.scoring import Scorings
 from fieldmark.studio.shelf import RunShelf
@@ -21,6 +22,7 @@ class Desk:
         pictures: Small pictures of images.
         home: Where concepts are kept.
         scorings: What is being scored.
+        demo: What a newcomer finds, if this is the demo.
     """
 
     access: Access
@@ -28,6 +30,7 @@ class Desk:
     pictures: SmallCopies
     home: Path
     scorings: Scorings = field(default_factory=Scorings)
+    demo: Demo | None = None
 
 
 def desk_of(request: Request) -> Desk:

@@ -23,9 +23,13 @@ def page(request: Request, template: str, *, status: int = 200, **values: object
         status: HTTP status.
         values: What it names.
     """
-    session = request.state.session
-    form_token = desk_of(request).access.form_token(session) if session else ""
-    html = _templates().get_template(template).render(form_token=form_token, version=__version__, **values)
+    session, desk = request.state.session, desk_of(request)
+    always = {
+        "form_token": desk.access.form_token(session) if session else "",
+        "version": __version__,
+        "demo": desk.demo,
+    }
+    html = _templates().get_template(template).render(always | values)
     return HTMLResponse(html.encode("utf-8", "replace"), status)
 
 

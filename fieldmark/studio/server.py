@@ -7,6 +7,7 @@ from pathlib import Path
 
 import uvicorn
 
+from fieldmark.app.demo import Demo
 from fieldmark.errors import InputError
 from fieldmark.studio.access import Access, read_key
 from fieldmark.studio.application import make_studio
@@ -20,7 +21,14 @@ STOP_S = 2
 
 
 def serve(
-    *, host: str, port: int, token: str | None, home: Path, runs: Path, ready: Callable[[str], None]
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    home: Path,
+    runs: Path,
+    ready: Callable[[str], None],
+    demo: Demo | None = None,
 ) -> None:
     """Serve the studio until Ctrl-C.
 
@@ -31,6 +39,7 @@ def serve(
         home: Where concepts, small pictures and the studio's key are kept.
         runs: Where run folders are.
         ready: Called with the studio's address once it answers there.
+        demo: What a newcomer finds, if this is the demo.
 
     Raises:
         InputError: It cannot listen there, or a token is needed or cannot be used.
@@ -39,7 +48,8 @@ def serve(
     # Before the key is made: rules that cannot hold leave nothing behind.
     Access(key=b"", host=host, token=token)
     access = Access(key=read_key(own), host=host, token=token)
-    desk = Desk(access=access, runs=RunShelf(runs), pictures=SmallCopies(own / "pictures"), home=home)
+    pictures = SmallCopies(own / "pictures")
+    desk = Desk(access=access, runs=RunShelf(runs), pictures=pictures, home=home, demo=demo)
     with _listening(host, port) as listener:
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         config = uvicorn.Config(

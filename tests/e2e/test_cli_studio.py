@@ -117,6 +117,12 @@ def test_what_cannot_be_served_says_what_to_do(place: CommandLine) -> None:
         assert "(--port)" in taken.err
 
 
+def test_the_demo_has_a_folder_of_its_own(place: CommandLine) -> None:
+    refused = place.invoke("studio", "--demo", "--runs", "runs")
+    assert refused.code == 2
+    assert "(--runs)" in refused.err
+
+
 def test_a_missing_extra_is_said_in_a_sentence(place: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [each for each in sys.modules if each.startswith("fieldmark.studio")]:
         monkeypatch.delitem(sys.modules, name)

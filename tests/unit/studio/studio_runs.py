@@ -5,6 +5,7 @@ from pathlib import Path
 from PIL import Image
 from starlette.testclient import TestClient
 
+from fieldmark.app.demo import Demo
 from fieldmark.records import CandidateClass, Contribution, ImageToLabel, Prediction, PromptBook
 from fieldmark.studio.access import Access
 from fieldmark.studio.application import make_studio
@@ -102,7 +103,12 @@ def made_run(
 
 
 def desk_for(
-    place: Path, *, host: str = "127.0.0.1", token: str | None = None, worker: Worker | None = None
+    place: Path,
+    *,
+    host: str = "127.0.0.1",
+    token: str | None = None,
+    worker: Worker | None = None,
+    demo: Demo | None = None,
 ) -> Desk:
     return Desk(
         access=Access(key=b"k" * 32, host=host, token=token),
@@ -110,6 +116,7 @@ def desk_for(
         pictures=SmallCopies(place / "small"),
         home=place / "home",
         scorings=Scorings(worker or (lambda run: Scored())),
+        demo=demo,
     )
 
 
