@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fieldmark import __version__
-from fieldmark.cli import aviary, book, concept, demo, label, optimize, sort, studio
+from fieldmark.cli import aviary, book, concept, demo, label, mcp, optimize, sort, studio
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
 from fieldmark.cli.exit_codes import GuardedCommands
@@ -48,6 +48,7 @@ def build() -> typer.Typer:
     app.add_typer(book.commands(), name="book")
     app.add_typer(concept.commands(), name="concept")
     app.command(name="studio")(studio.studio)
+    app.command(name="mcp")(mcp.mcp)
     app.command(name="fetch")(fetch.fetch)
     app.command(name="doctor")(doctor.doctor)
     app.add_typer(config.commands(), name="config")

@@ -27,7 +27,8 @@ def imports() -> tuple[dict[str, str], dict[str, str]]:
     later: dict[str, str] = {}
     for path in (ROOT / "fieldmark").rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        if path.is_relative_to(ROOT / "fieldmark" / "studio"):  # loaded by its command alone
+        if any(path.is_relative_to(ROOT / "fieldmark" / front) for front in ("studio", "mcp")):
+            # loaded by its command alone
             tree = ast.Module([ast.FunctionDef("studio", ast.arguments(), tree.body, lineno=1)])
         lazy = {
             id(inner)

@@ -9,12 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import fieldmark
 
 PACKAGE = Path(fieldmark.__file__).parent
 LAYERS = (
     ("cli",),
-    ("studio",),
+    ("mcp", "studio"),
     ("app",),
     ("evals",),
     ("agents", "aviary", "testing"),
@@ -97,8 +99,9 @@ def test_only_what_is_about_the_aviary_imports_it() -> None:
     } == set()
 
 
-def test_only_its_command_imports_the_studio() -> None:
-    assert {module for module in importers("studio") if not within(module, "studio")} == {"cli.studio"}
+@pytest.mark.parametrize("front", ["studio", "mcp"])
+def test_only_its_command_imports_a_front_with_an_extra(front: str) -> None:
+    assert {module for module in importers(front) if not within(module, front)} == {f"cli.{front}"}
 
 
 def test_only_the_application_reads_settings() -> None:
@@ -196,4 +199,4 @@ def test_the_lint_contract_says_the_same() -> None:
         if contract["type"] == "protected"
         for name in contract["protected_modules"]
     }
-    assert allowed == {"aviary": list(ABOUT_THE_AVIARY), "studio": ["cli.studio"]}
+    assert allowed == {"aviary": list(ABOUT_THE_AVIARY), "studio": ["cli.studio"], "mcp": ["cli.mcp"]}

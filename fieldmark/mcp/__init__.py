@@ -1,0 +1,1 @@
+"""Fieldmark as tools for a language model, by the Model Context Protocol."""
