@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from fieldmark.app.evaluate.evaluator import Evaluator
     from fieldmark.app.learned.classifier import LearnedClassifier
     from fieldmark.app.learned.export import export_run
+    from fieldmark.app.learned.watching import watch_folders
     from fieldmark.app.optimizer import Optimizer
     from fieldmark.app.resolution import Resolution
     from fieldmark.app.stores import open_stores
-    from fieldmark.app.watching import watch_folders
     from fieldmark.cache.arrays import ArrayStore
     from fieldmark.cache.bytestore import MemoryByteStore, open_byte_store
     from fieldmark.cache.keys import content_key
@@ -116,7 +116,7 @@ _NAMES = {
     "fieldmark.app.optimizer": ("Optimizer",),
     "fieldmark.app.resolution": ("Resolution",),
     "fieldmark.app.stores": ("open_stores",),
-    "fieldmark.app.watching": ("watch_folders",),
+    "fieldmark.app.learned.watching": ("watch_folders",),
     "fieldmark.cache.arrays": ("ArrayStore",),
     "fieldmark.cache.bytestore": ("MemoryByteStore", "open_byte_store"),
     "fieldmark.cache.keys": ("content_key",),

@@ -36,7 +36,7 @@ def label_as_they_come(
     Raises:
         InputError: A path is no folder, or the table cannot grow.
     """
-    from fieldmark.app.watching import check_watched
+    from fieldmark.app.learned.watching import check_watched
 
     check_watched(folders, every)
     table = _table(csv)
@@ -69,7 +69,7 @@ def _label(
     *,
     json: bool,
 ) -> None:
-    from fieldmark.app.watching import watch_folders
+    from fieldmark.app.learned.watching import watch_folders
     from fieldmark.tools.images.files import image_files
 
     console, count = errors(), 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fieldmark.app.inputs import Images
-from fieldmark.app.watching import watch_folders
+from fieldmark.app.learned.watching import watch_folders
 from fieldmark.errors import InputError, NoImagesError
 
 
