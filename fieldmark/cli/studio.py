@@ -82,7 +82,7 @@ def studio(
         kept, at = read_settings().home, (runs or Path("runs")).absolute()
         found = None
         if demo:
-            from fieldmark.app.demo import demo_beside
+            from fieldmark.app.jobs.demo import demo_beside
 
             with TerminalProgress("Drawing birds") as progress:
                 found = open_meanwhile.enter_context(demo_beside(kept / "demo", progress=progress))

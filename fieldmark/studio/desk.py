@@ -5,7 +5,7 @@ from pathlib import Path
 
 from starlette.requests import Request
 
-from fieldmark.app.demo import Demo
+from fieldmark.app.jobs.demo import Demo
 from fieldmark.studio.access import Access
 from fieldmark.studio.scoring import Scorings
 from fieldmark.studio.shelf import RunShelf

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvicorn
 
-from fieldmark.app.demo import Demo
+from fieldmark.app.jobs.demo import Demo
 from fieldmark.errors import InputError
 from fieldmark.studio.access import Access, read_key
 from fieldmark.studio.application import make_studio

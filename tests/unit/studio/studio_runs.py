@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 from starlette.testclient import TestClient
 
-from fieldmark.app.demo import Demo
+from fieldmark.app.jobs.demo import Demo
 from fieldmark.records import CandidateClass, Contribution, ImageToLabel, Prediction, PromptBook
 from fieldmark.studio.access import Access
 from fieldmark.studio.application import make_studio

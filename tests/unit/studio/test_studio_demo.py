@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from fieldmark.app.demo import GUIDE, Demo, demo_beside
+from fieldmark.app.jobs.demo import GUIDE, Demo, demo_beside
 from fieldmark.app.review.listing import list_runs
 from fieldmark.evals.demo.beside import draw_pictures
 from fieldmark.settings import read_settings

@@ -103,7 +103,14 @@ def _run(pictures: "DemoPictures", runs: Path) -> Iterator[None]:
         yield
         return
     with subprocess.Popen(  # noqa: S603 (our own module)
-        [sys.executable, "-m", "fieldmark.app.demo", str(pictures.species), str(pictures.classes), str(runs)],
+        [
+            sys.executable,
+            "-m",
+            "fieldmark.app.jobs.demo",
+            str(pictures.species),
+            str(pictures.classes),
+            str(runs),
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
