@@ -13,10 +13,23 @@ FailureReason = Literal[AnswerFault, "unsendable", "timeout", "connection", "htt
 """Why a question has no usable answer."""
 
 
-def close_to(given: str, known: Iterable[str]) -> str:
+def nearest(given: str, known: Iterable[str], *, prefix: str = "") -> str:
+    """The known name that is closest to what was given; empty where none is close.
+
+    Args:
+        given: What was given.
+        known: Names.
+        prefix: What they begin with. It is left out of the comparison: alike in all, it says nothing.
+    """
+    by_rest = {name.removeprefix(prefix): name for name in known}
+    close = get_close_matches(given.removeprefix(prefix), by_rest, 1)
+    return by_rest[close[0]] if close else ""
+
+
+def close_to(given: str, known: Iterable[str], *, prefix: str = "") -> str:
     """Ask whether something else was meant, to begin a hint with; empty where nothing known is close."""
-    close = get_close_matches(given, list(known), 1)
-    return f"Did you mean {close[0]}? " if close else ""
+    close = nearest(given, known, prefix=prefix)
+    return f"Did you mean {close}? " if close else ""
 
 
 class FieldmarkError(Exception):
@@ -73,6 +86,10 @@ class ModelError(FieldmarkError):
 
 class FetchError(ModelError):
     """Weights that cannot be fetched: no network, no such repository, no room, or another hash."""
+
+
+class HubUnreachable(FetchError):
+    """The hub of models does not answer: there is no network, or it is gone."""
 
 
 class CacheError(FieldmarkError):

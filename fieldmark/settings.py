@@ -28,6 +28,7 @@ ADDRESSES = ("base_url", "cache")
 _ROOTS = (".git", ".hg", ".svn", ".jj")
 """What lies in the root folder of a repository."""
 _MOST_BYTES = 1 << 20
+_PREFIX = "FIELDMARK_"
 
 
 class Settings(BaseSettings):
@@ -36,9 +37,7 @@ class Settings(BaseSettings):
     A variable that is empty counts as not set.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="FIELDMARK_", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("fieldmark", appauthor=False)))
     """Where answers, vectors and aviary pictures are kept (`FIELDMARK_HOME`); "~" is your own folder."""
@@ -179,8 +178,10 @@ def unknown_variables(others: Iterable[str] = ()) -> dict[str, str]:
         others: Variables that are known, and no settings.
     """
     known = {*map(_usual_variable, Settings.model_fields), *others}
-    set_here = [name for name in os.environ if name.startswith("FIELDMARK_")]
-    return {name: close_to(name, known).strip() for name in sorted(set_here) if name not in known}
+    set_here = [name for name in os.environ if name.startswith(_PREFIX)]
+    return {
+        name: close_to(name, known, prefix=_PREFIX).strip() for name in sorted(set_here) if name not in known
+    }
 
 
 def _environment() -> Settings:

@@ -1,6 +1,5 @@
 """Checks what a public class is made with, so that a wrong argument raises our error with its name."""
 
-import difflib
 import inspect
 import reprlib
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from pydantic import ValidationError
 
-from fieldmark.errors import InputError
+from fieldmark.errors import InputError, close_to
 from fieldmark.records import Record, path_of, wrong_value
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -63,8 +62,7 @@ def _checked(function: Any, title: str) -> Any:
         hints = get_type_hints(function)
         for name in given:
             if name not in known and not open_ended:
-                close = difflib.get_close_matches(name, known, 1)
-                hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
+                hint = close_to(name, known).rstrip() or f"There are: {', '.join(known)}."
                 raise InputError(f"{title} has no argument {name!r}.", hint=hint, field=name)
         for name, each in known.items():
             needed = each.default is each.empty and each.kind is not each.VAR_KEYWORD

@@ -1,14 +1,14 @@
 """Tells every mistake of a command line's options at once, each with what may have been meant."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from fieldmark.errors import close_to
+from fieldmark.errors import nearest
 
 USAGE_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[1])
 """What every mistake of the options is; where it is defined differs between versions of typer."""
@@ -92,9 +92,23 @@ def in_words(error: Any, options: Sequence[str] | dict[str, bool]) -> str:
     """One mistake in words; of an unknown option, what may have been meant."""
     name = getattr(error, "option_name", "")
     if name and name not in options:
-        return f"No such option: {name}. {close_to(name, options)}".rstrip()
+        close = meant(name, options)
+        return f"No such option: {name}." + (f" Did you mean {close}?" if close else "")
     error.message = error.message.removeprefix("Value error, ")
     return error.format_message()
+
+
+def meant(name: str, options: Iterable[str]) -> str:
+    """The option that may have been meant; empty where none is close.
+
+    That is the only one that begins so ("--dry"), else the closest, dashes left out: `--sede` is none of
+    `--tree`. A single letter is close to nothing.
+    """
+    known = {each.lstrip("-"): each for each in options if each.startswith("--")}
+    begun = [each for rest, each in known.items() if rest.startswith(name.lstrip("-"))]
+    if len(begun) == 1 or name.lstrip("-") in known:
+        return known.get(name.lstrip("-"), begun[0])
+    return nearest(f"--{name.lstrip('-')}", known.values(), prefix="--")
 
 
 def without(args: Sequence[str], error: Any, takes_value: dict[str, bool]) -> list[str]:
@@ -106,8 +120,7 @@ def without(args: Sequence[str], error: Any, takes_value: dict[str, bool]) -> li
         if name and (
             each == name or each.startswith(f"{name}=") or (len(name) == 2 and each.startswith(name))
         ):
-            meant = close_to(name, takes_value).removeprefix("Did you mean ").removesuffix("? ")
-            valued = each == name and takes_value.get(meant, False)
+            valued = each == name and takes_value.get(meant(name, takes_value), False)
             behind = at + 1 < len(args) and not args[at + 1].startswith("-")
             return [*args[:at], *args[at + 1 + (valued and behind) :]]
     return list(args)

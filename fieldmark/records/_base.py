@@ -1,12 +1,11 @@
 """The bases of all records: frozen, strict about unknown fields, plain JSON; options raise our error."""
 
-import difflib
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
-from fieldmark.errors import InputError
+from fieldmark.errors import InputError, close_to
 
 
 class Record(BaseModel):
@@ -33,8 +32,7 @@ def wrong_value(record: type[BaseModel], error: ValidationError) -> InputError:
     where = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         names = tuple(record.model_fields)
-        close = difflib.get_close_matches(where, names, 1)
-        hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(names)}."
+        hint = close_to(where, names).rstrip() or f"There are: {', '.join(names)}."
         return InputError(f"{record.__name__} has no field {where!r}.", hint=hint, field=where)
     if first["type"] == "missing":
         return InputError(f"{record.__name__} needs {where}.", hint=f"Give {where}=….", field=where)

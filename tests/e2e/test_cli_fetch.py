@@ -33,5 +33,12 @@ def test_a_model_is_fetched_and_used(command_line: CommandLine, tmp_path: Path) 
             "--max-rounds", "0", "--no-report",
         )  # fmt: skip
         assert used.code == 0, used.err
+    # The hub is gone now.
+    here = line.run("fetch", spec, "--json")
+    assert here.code == 0, here.err
+    assert Path(here.json["weights"]).is_file()
+    assert not here.json["fetched"]
+    assert "cannot be reached" in here.err
+    assert line.run("fetch", "hf-hub:owner/others").code == 2
     switched_off = replace(line, more={**line.more, "HF_HUB_OFFLINE": "1"}).run("fetch", spec)
     assert (switched_off.code, switched_off.lines[1].strip()) == (2, "Unset HF_HUB_OFFLINE.")

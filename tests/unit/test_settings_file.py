@@ -183,5 +183,9 @@ def test_paths_are_read_from_the_file_s_folder(here: Path) -> None:
 def test_variables_that_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIELDMARK_CLPI", "x")
     monkeypatch.setenv("FIELDMARK_DEBUG", "1")
+    monkeypatch.setenv("FIELDMARK_SEED", "1")  # alike in what all begin with, and in nothing else
     monkeypatch.delenv("FIELDMARK_INTEROP_DIR", raising=False)
-    assert unknown_variables(["FIELDMARK_DEBUG"]) == {"FIELDMARK_CLPI": "Did you mean FIELDMARK_CLIP?"}
+    assert unknown_variables(["FIELDMARK_DEBUG"]) == {
+        "FIELDMARK_CLPI": "Did you mean FIELDMARK_CLIP?",
+        "FIELDMARK_SEED": "",
+    }

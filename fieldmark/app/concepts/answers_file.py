@@ -1,16 +1,16 @@
 """An owner whose answers stand in a file, for scripts and tests."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
-from pydantic import ValidationError, model_validator
+from pydantic import ValidationError, field_validator, model_validator
 
 from fieldmark.agents.define.hearing import Slip, read_answer
 from fieldmark.errors import InputError
 from fieldmark.reading import read_text
-from fieldmark.records import LabelValue, Record
+from fieldmark.records import Clause, LabelValue, Record
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,
@@ -42,16 +42,29 @@ class AnswerLine(Record):
     label: LabelValue | None = None
     reason: str = ""
     """Said where the annotator disagrees with the label."""
+    misread: bool | tuple[str, ...] = False
+    """Whether the annotator misread the image where it disagrees, or which clauses of it, by their ids."""
     question: str | None = None
     """A part of the question; an empty one stands for all that no other line answers."""
     answer: str = ""
     offers: Literal["accept", "decline"] | None = None
+
+    @field_validator("misread", mode="before")
+    @classmethod
+    def _true_or_clauses(cls, given: Any) -> Any:
+        if given and isinstance(given, list) and all(isinstance(each, str) for each in cast("Any", given)):
+            return tuple(cast("list[str]", given))
+        if not isinstance(given, bool):
+            raise ValueError('it is true, or names clauses, such as ["c2"]')
+        return given
 
     @model_validator(mode="after")
     def _one_thing(self) -> "AnswerLine":
         given = [self.image is not None, self.question is not None, self.offers is not None]
         if sum(given) != 1 or (self.image is not None) != (self.label is not None):
             raise ValueError('a line has "image" and "label", or "question" and "answer", or "offers"')
+        if self.misread is not False and self.image is None:
+            raise ValueError('"misread" is said of an image')
         return self
 
 
@@ -98,13 +111,8 @@ class AnswersFile:
                 )
             case VerdictReveal():
                 lines = [(image.image, self._said.get(image.image)) for image in payload.disagreements]
-                return RevealReply(
-                    responses=tuple(
-                        Response(image=image, kind="reason", reason=line.reason)
-                        for image, line in lines
-                        if line is not None and line.reason
-                    )
-                )
+                said = [_response(image, line, payload.clauses) for image, line in lines if line is not None]
+                return RevealReply(responses=tuple(each for each in said if each is not None))
             case EditOffer():
                 return OfferReply(accept=self._accepts)
 
@@ -123,6 +131,24 @@ class AnswersFile:
         if isinstance(answer, Slip):
             raise InputError(f"The answer to {question!r} is a slip: {answer.says}", hint=_FORM)
         return answer
+
+
+def _response(image: str, line: AnswerLine, clauses: Sequence[Clause]) -> Response | None:
+    """What a line says to a verdict that disagrees with its label; None where it says nothing.
+
+    Raises:
+        InputError: It names a clause that was not judged.
+    """
+    if line.misread is False:
+        return Response(image=image, kind="reason", reason=line.reason) if line.reason else None
+    named = () if line.misread is True else line.misread
+    known = [clause.id for clause in clauses]
+    if unknown := [name for name in named if name not in known]:
+        raise InputError(
+            f"The line of {line.image!r} says that {', '.join(unknown)} was misread, which was not judged.",
+            hint=f"Judged were: {', '.join(known)}. What was answered is kept: correct the line, and go on.",
+        )
+    return Response(image=image, kind="model_wrong", reason=line.reason, clauses=named)
 
 
 def read_answers(path: Path, images: Mapping[str, ImageFile]) -> AnswersFile:

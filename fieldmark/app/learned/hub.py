@@ -7,8 +7,9 @@ from typing import Any, Self
 from huggingface_hub import ModelHubMixin, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
 
+from fieldmark.errors import FetchError
 from fieldmark.reading import read_bytes
-from fieldmark.tools.clip.fetching import hub_errors
+from fieldmark.tools.clip.hub import hub_errors, reach_hub
 from fieldmark.tools.exports.folder import MOST_BYTES, read_verified
 from fieldmark.tools.learned.card import CARD, INSTRUCTIONS
 from fieldmark.tools.learned.guide_table import CSV_FILE, JSON_FILE
@@ -47,6 +48,7 @@ class HubExport(ModelHubMixin, library_name="fieldmark"):
     def push(self, repo_id: str, *, private: bool, token: str | None, revision: str | None) -> str:
         """Upload it, and return the address of the commit; see `LearnedClassifier.push_to_hub`."""
         there = files_of(self.folder)
+        reach_hub(repo_id, done="pushed to")
         with hub_errors(repo_id, repo_id, done="pushed to"):
             return str(
                 self.push_to_hub(
@@ -63,16 +65,24 @@ class HubExport(ModelHubMixin, library_name="fieldmark"):
     @classmethod
     def fetched(cls, repo_id: str, *, revision: str | None, token: str | None) -> Self:
         """Fetch it, or take it from the hub library's cache; see `LearnedClassifier.from_hub`."""
-        with hub_errors(repo_id, repo_id):
-            # `from_pretrained` reads `config.json` itself, and takes a damaged one for a hub that is gone.
-            return cls._from_pretrained(
-                model_id=repo_id,
-                revision=revision,
-                cache_dir=None,
-                force_download=False,
-                local_files_only=False,
-                token=token,
-            )
+        gone: FetchError | None = None
+        try:
+            reach_hub(repo_id)
+        except FetchError as error:
+            gone = error
+        try:
+            with hub_errors(repo_id, repo_id):
+                # `from_pretrained` reads `config.json` itself, and takes a damaged one for no hub.
+                return cls._from_pretrained(
+                    model_id=repo_id,
+                    revision=revision,
+                    cache_dir=None,
+                    force_download=False,
+                    local_files_only=gone is not None,
+                    token=token,
+                )
+        except FetchError as error:
+            raise gone or error from error
 
     def _save_pretrained(self, save_directory: Path) -> None:
         files = files_of(self.folder)

@@ -1,13 +1,16 @@
 """`fieldmark fetch`: gets the weights of a CLIP model from the hub, once, where there is a network."""
 
 import shlex
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, print_json, size, words
+
+if TYPE_CHECKING:
+    from fieldmark.errors import HubUnreachable
 
 
 def fetch(
@@ -31,10 +34,16 @@ def fetch(
 
         spec = read_settings().clip if model is None else model
         check_fetchable(spec)
+        from fieldmark.errors import HubUnreachable
         from fieldmark.tools.clip.fetching import fetch, plan_fetch
         from fieldmark.tools.runs.events import BytesFetched
 
-        plan = plan_fetch(spec)
+        try:
+            plan = plan_fetch(spec)
+        except HubUnreachable as error:
+            progress.stop()
+            tell_here(spec, error, json=json)
+            return
         progress.line(
             f"{spec}: {amount(len(plan.files), 'file')}, {size(plan.size)}, of them {size(plan.missing)} to "
             f"fetch from {plan.endpoint}"
@@ -71,4 +80,37 @@ def fetch(
         return
     console = words(json=json)
     console.say(f"Every file has the hash that the hub states. In {plan.folder}")
+    console.say(f"Use it: --clip {shlex.quote(spec)}, or FIELDMARK_CLIP={shlex.quote(spec)}")
+
+
+def tell_here(spec: str, error: "HubUnreachable", *, json: bool) -> None:
+    """Say that a model's weights are here, where the hub does not answer.
+
+    Raises:
+        HubUnreachable: They are not.
+    """
+    from fieldmark.errors import ModelError
+    from fieldmark.tools.clip.weights import find_model
+
+    try:
+        source = find_model(spec)
+    except ModelError:
+        raise error from None
+    if json:
+        print_json(
+            {
+                "schema": "fieldmark.fetch/1",
+                "model": spec,
+                "endpoint": None,
+                "folder": None,
+                "bytes": None,
+                "missing_bytes": None,
+                "fetched": False,
+                "weights": source.weights,
+                "files": [],
+            }
+        )
+    console = words(json=json)
+    console.say(error.message)
+    console.say(f"Its weights are here, unchecked: {source.weights}")
     console.say(f"Use it: --clip {shlex.quote(spec)}, or FIELDMARK_CLIP={shlex.quote(spec)}")

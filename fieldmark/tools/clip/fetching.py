@@ -6,25 +6,18 @@ The files lie where open_clip and `find_model` look for them: in the hub's own c
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-)
 from huggingface_hub.utils import tqdm
 
-from fieldmark.errors import FetchError, FieldmarkError
+from fieldmark.errors import FetchError
 from fieldmark.reading import open_regular
+from fieldmark.tools.clip.hub import hub_errors, reach_hub
 from fieldmark.tools.clip.known_names import check_fetchable, needs_no_fetching
 from fieldmark.tools.clip.model_source import CONFIG_NAME, HUB, TOKENIZER_FILES, ModelSource, file_sha256
 from fieldmark.tools.clip.names import read_name, weight_names
@@ -95,7 +88,8 @@ def plan_fetch(spec: str) -> FetchPlan:
 
     Raises:
         ModelError: The name is unknown, with near matches.
-        FetchError: The model is no one of the hub, the hub cannot be reached, or it has no such files.
+        HubUnreachable: The hub does not answer.
+        FetchError: The model is no one of the hub, or the hub has no such files.
     """
     check_fetchable(spec)
     wanted: list[tuple[str, Sequence[str]]]
@@ -117,6 +111,7 @@ def plan_fetch(spec: str) -> FetchPlan:
         wanted = [(repository, weight_names(named.tag_cfg))]
         text_cfg = named.model_cfg["text_cfg"]
         tokenizer, text_model = text_cfg.get("hf_tokenizer_name"), text_cfg.get("hf_model_name")
+    reach_hub(spec)
     listed = {name: _listed(name) for name in dict.fromkeys([repository, tokenizer, text_model]) if name}
     files = [_first(spec, listed[name], names) for name, names in wanted]
     files += [
@@ -229,56 +224,3 @@ def _counting(told: Told) -> type[Any]:
             return super().update(n)
 
     return Counting
-
-
-@contextmanager
-def hub_errors(spec: str, repository: str, *, done: str = "fetched") -> Iterator[None]:
-    """Have whatever the hub's library raises become a `FetchError`; our own errors pass.
-
-    Args:
-        spec: What the user called it.
-        repository: The repository.
-        done: What cannot be done with it: "fetched", "pushed to".
-    """
-    try:
-        yield
-    except FieldmarkError:
-        raise
-    except HFValidationError as error:
-        raise FetchError(
-            f'"{repository}" is no repository name.', hint='Write "hf-hub:OWNER/NAME".'
-        ) from error
-    except OfflineModeIsEnabled as error:
-        raise FetchError(
-            f'"{spec}" cannot be {done}: the hub\'s library is switched off.', hint="Unset HF_HUB_OFFLINE."
-        ) from error
-    except GatedRepoError as error:
-        raise FetchError(
-            f"{repository} is open only to those who accepted its terms.",
-            hint=f"Accept them at {constants.ENDPOINT}/{repository}, then log in: hf auth login",
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise FetchError(
-            f"{constants.ENDPOINT} has no model repository {repository}, or not for you.",
-            hint="Check its name; for a private one log in: hf auth login",
-        ) from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else "an error"
-        raise FetchError(
-            f"{constants.ENDPOINT} answered {status} for {repository}.", hint="Try again later."
-        ) from error
-    except Exception as error:  # HTTP libraries, whichever the hub's uses, raise whatever they like
-        _unreachable(spec, error, done)
-
-
-def _unreachable(spec: str, error: Exception, done: str = "fetched") -> NoReturn:
-    raise FetchError(
-        f'"{spec}" cannot be {done}: {constants.ENDPOINT} cannot be reached ({_short(error)}).',
-        hint="Connect to a network and try again; or fetch it on another machine, and copy the folder "
-        f"{constants.HF_HUB_CACHE}.",
-    ) from error
-
-
-def _short(error: Exception) -> str:
-    said = " ".join(str(error).split())
-    return said[:200] or type(error).__name__

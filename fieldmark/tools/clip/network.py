@@ -15,6 +15,7 @@ from torchvision.transforms import Compose, Normalize
 
 from fieldmark.errors import ModelError
 from fieldmark.tools.clip.devices import Precision
+from fieldmark.tools.clip.hub import hub_left_alone, lacks_a_file
 from fieldmark.tools.clip.last_layers import LastLayers, read_last_layers, without_last_layers
 from fieldmark.tools.clip.model_source import ModelSource, bpe_file, how_to_fetch
 from fieldmark.tools.clip.texts import ClipTokenizer
@@ -35,13 +36,15 @@ class ClipNetwork:
     def __init__(self, source: ModelSource, *, device: torch.device, precision: Precision) -> None:
         self.device = device
         self._autocast_type = _AUTOCAST.get(precision)
-        self._model = _build(source).eval().requires_grad_(False).to(device)
+        with hub_left_alone():  # what is not here is fetched by a command of its own
+            model, tokenizer = _build(source), _tokenizer(source)
+        self._model = model.eval().requires_grad_(False).to(device)
         if device.type != "mps":
             # Convolutions are faster this way round; for transformers it changes nothing.
             self._model.visual.to(memory_format=torch.channels_last)
         self.width = source.width
         self.logit_scale = float(self._model.logit_scale.detach().float().exp().reshape(-1)[0])
-        self.tokens = ClipTokenizer(_tokenizer(source), context_length=source.context_length)
+        self.tokens = ClipTokenizer(tokenizer, context_length=source.context_length)
         self._shape_image, mean, std = _split_preprocessing(self._model)
         self._mean, self._std = mean.to(device), std.to(device)
         self._short_texts = _reads_left_to_right(self._model)
@@ -159,6 +162,8 @@ def _build(source: ModelSource) -> Any:
         )
     # open_clip lets through whatever torch, safetensors or its own constructors raise on unfitting files.
     except Exception as error:
+        if lacks_a_file(error):
+            raise _not_here(f'A file of "{source.spec}" is', source) from error
         raise ModelError(
             f'The network of "{source.spec}" cannot be built from its files ({_short(error)}).',
             hint="Check that configuration and weights belong together, or fetch them again.",
@@ -180,6 +185,8 @@ def _tokenizer(source: ModelSource) -> Any:
     except ModelError:
         raise
     except Exception as error:  # tokenizers of other libraries raise whatever they like
+        if lacks_a_file(error):
+            raise _not_here(f'The tokenizer of "{source.spec}" is', source) from error
         lacks_library = isinstance(error, ImportError)
         raise ModelError(
             f'The tokenizer of "{source.spec}" cannot be loaded ({_short(error)}).',
@@ -189,6 +196,10 @@ def _tokenizer(source: ModelSource) -> Any:
             if source.hub or source.architecture
             else "Put the tokenizer's files beside the weights.",
         ) from error
+
+
+def _not_here(what: str, source: ModelSource) -> ModelError:
+    return ModelError(f"{what} not on this machine.", hint=how_to_fetch(source.spec))
 
 
 def _split_preprocessing(model: Any) -> tuple[Callable[[Image.Image], Any], torch.Tensor, torch.Tensor]:

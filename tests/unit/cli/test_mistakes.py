@@ -154,6 +154,30 @@ def test_an_unknown_option_takes_its_value_with_it() -> None:
     assert "No such option" not in plain.output
 
 
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("optimize --sede 1", "--seed"),
+        ("optimize --sed 1", "--seed"),
+        ("optimize --seeds 1", "--seed"),
+        ("classify --seed 1", ""),  # not --tree, which shares two letters and the dashes
+        ("optimize --epochs 3", ""),
+        ("classify --dry", "--dry-run"),
+        ("classify --sec", "--second-opinions"),
+        ("classify --o x", "--out"),  # nothing else begins so
+        ("classify -k 3", "--k"),
+        ("sort --i x", "--into"),
+        ("classify --x 1", ""),
+    ],
+)
+def test_what_may_have_been_meant_goes_by_the_name_not_by_its_dashes(line: str, meant: str) -> None:
+    said = CliRunner().invoke(build(), line.split(), env={"COLUMNS": "200"}).output
+    unknown = next(word for word in line.split() if word.startswith("-"))
+    expected = f"No such option: {unknown}." + (f" Did you mean {meant}?" if meant else "")
+    assert expected in said
+    assert ("Did you mean" in said) == bool(meant)
+
+
 def test_help_wins_over_mistakes() -> None:
     assert CliRunner().invoke(build(), ["classify", "--k", "0", "--help"]).exit_code == 0
 

@@ -1,5 +1,6 @@
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -89,11 +90,46 @@ def test_what_no_line_answers_stays_open(tmp_path: Path) -> None:
         '{"offers": "all"}',
         '{"question": "a", "offers": "accept"}',
         '{"colour": 1}',
+        '{"question": "a", "answer": "b", "misread": true}',
+        '{"offers": "accept", "misread": ["c1"]}',
+        '{"image": "a", "label": "in", "misread": []}',
+        '{"image": "a", "label": "in", "misread": "c1"}',
+        '{"image": "a", "label": "in", "misread": [1]}',
+        '{"image": "a", "misread": true}',
     ],
 )
 def test_a_line_that_says_nothing_is_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(InputError, match="Line 2 of"):
         answers(tmp_path, '{"offers": "accept"}\n' + line)
+
+
+MISREAD = """
+{"image": "wren/1.jpg", "label": "out", "misread": true}
+{"image": "robin/1.jpg", "label": "out", "misread": ["c2"], "reason": "that is a shadow"}
+{"image": "robin/2.jpg", "label": "out", "misread": false}
+"""
+JUDGED = tuple(Clause(id=name, role="positive", text=f"text of {name}") for name in ("c1", "c2"))
+
+
+def reveal(call: Literal["in", "out"] = "in") -> VerdictReveal:
+    shown = tuple(RevealedImage(image=i, owner="out", call=call) for i in IMAGES)
+    return VerdictReveal(turn="1", number=1, ambiguity="", images=shown, clauses=JUDGED)
+
+
+def test_a_line_says_that_the_annotator_misread_an_image_and_which_clauses(tmp_path: Path) -> None:
+    reply = say(answers(tmp_path, MISREAD), reveal())
+    assert isinstance(reply, RevealReply)
+    assert [(each.image[:1], each.kind, each.clauses, each.reason) for each in reply.responses] == [
+        ("a", "model_wrong", (), ""),
+        ("b", "model_wrong", ("c2",), "that is a shadow"),
+    ]
+    assert say(answers(tmp_path, MISREAD), reveal(call="out")) == RevealReply()  # it agrees
+
+
+def test_a_clause_that_was_not_judged_is_named(tmp_path: Path) -> None:
+    owner = answers(tmp_path, '{"image": "wren/1.jpg", "label": "out", "misread": ["c1", "c9"]}')
+    with pytest.raises(InputError, match=r"'wren/1\.jpg' says that c9 was misread.*Judged were: c1, c2"):
+        say(owner, reveal())
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -102,8 +138,10 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="the key 'imag', and there are image, label, reason, question"):
+    with pytest.raises(InputError, match="the key 'imag', and there are image, label, reason, misread"):
         answers(tmp_path, '{"imag": "1.jpg", "label": "in"}')
+    with pytest.raises(InputError, match=r"no answer: misread: it is true, or names clauses, such as"):
+        answers(tmp_path, '{"image": "1.jpg", "label": "in", "misread": "c2"}')
     with pytest.raises(InputError, match="no answer: label: Input should be"):
         answers(tmp_path, '{"image": "1.jpg", "label": "maybe"}')
 

@@ -85,6 +85,7 @@ def test_pushed_files_are_those_of_the_export_with_the_card_as_readme(
             return f"https://hub/{given['repo_id']}/commit/1"
 
     monkeypatch.setattr("huggingface_hub.hub_mixin.HfApi", Api)
+    monkeypatch.setattr("fieldmark.app.learned.hub.reach_hub", lambda repository, done: None)
     assert classifier.push_to_hub("me/finches", token="t") == "https://hub/me/finches/commit/1"
     assert (asked["repo_id"], asked["private"], asked["token"]) == ("me/finches", True, "t")
     assert asked["removed"] == ["classifier.onnx"]  # this export has none; one from before is not its own

@@ -1,15 +1,22 @@
 """Weights come from a hub once: size first, hash checked, and a clear error where there is none."""
 
+import json
+import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
+from huggingface_hub import hf_hub_download, is_offline_mode
 
-from fieldmark.errors import FetchError, ModelError
+from fieldmark.errors import FetchError, HubUnreachable, ModelError
 from fieldmark.tools.clip.fetching import fetch, plan_fetch
+from fieldmark.tools.clip.network import ClipNetwork
 from fieldmark.tools.clip.weights import find_model, read_weights
 from tests.fake_hub import FakeHub
 
@@ -31,11 +38,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub"
 
 
+def never_waits(seconds: float) -> None:
+    """The library waits half a minute in all before it gives up; a hub is asked for a sign of life before."""
+    raise AssertionError("the library tried again")
+
+
 def ask_at(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     """What HF_ENDPOINT does when the library is imported."""
     template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    # The library waits 23 s in all before it gives up.
-    waiting = SimpleNamespace(sleep=lambda seconds: None, time=time.time)
+    waiting = SimpleNamespace(sleep=never_waits, time=time.time)
     monkeypatch.setattr("huggingface_hub.utils._http.time", waiting)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
@@ -69,7 +80,7 @@ def test_a_repository_is_fetched_once_and_found(
         assert again.missing == 0
         assert all(file.here for file in again.files)
         fetch(again)
-        assert not any(path.startswith("GET") for path in hub.asked[asked + 1 :])
+        assert not any("GET" in path and "/resolve/" in path for path in hub.asked[asked:])
 
 
 def test_the_weights_of_a_tag_are_put_where_open_clip_looks(
@@ -127,12 +138,53 @@ def test_without_a_network_it_is_said_so(cache: Path, monkeypatch: pytest.Monkey
     with FakeHub({}) as hub:
         closed = hub.endpoint
     ask_at(monkeypatch, closed)
-    with pytest.raises(FetchError, match=f"{closed} cannot be reached") as caught:
+    with pytest.raises(HubUnreachable, match=f"{closed} cannot be reached") as caught:
         plan_fetch(TAG)
     assert "network" in caught.value.hint
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(FetchError):
         plan_fetch(TAG)
+
+
+def test_a_hub_that_is_silent_is_not_waited_for(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ask_at(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr("fieldmark.tools.clip.hub.REACH_S", 0.2)
+        with pytest.raises(HubUnreachable, match="cannot be reached"):
+            plan_fetch(TAG)
+
+
+class HubTokenizer:
+    """What `transformers` does for a tokenizer: it asks the hub for the file, also where it is here."""
+
+    @classmethod
+    def from_pretrained(cls, name: str, **more: Any) -> "HubTokenizer":
+        hf_hub_download(name, "tokenizer.json")
+        return cls()
+
+    def batch_encode_plus(self, texts: list[str], **more: Any) -> Any:
+        return SimpleNamespace(input_ids=torch.ones(len(texts), 77, dtype=torch.int64))
+
+
+def test_what_is_here_is_loaded_without_a_question_to_the_hub(
+    tiny: dict[str, bytes], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = json.loads(tiny[CONFIG])
+    config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "owner/tiny"
+    tiny = tiny | {CONFIG: json.dumps(config).encode()}
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(AutoTokenizer=HubTokenizer))
+    with serving(monkeypatch, FakeHub({"owner/tiny": tiny})) as hub:
+        source = fetch(plan_fetch("hf-hub:owner/tiny"))
+        assert source.hub == "owner/tiny"
+        asked = list(hub.asked)
+        ClipNetwork(source, device=torch.device("cpu"), precision="fp32")
+        assert hub.asked == asked
+        next(cache.rglob("tokenizer.json")).unlink()
+        with pytest.raises(ModelError, match='tokenizer of "hf-hub:owner/tiny" is not on this') as lacking:
+            ClipNetwork(source, device=torch.device("cpu"), precision="fp32")
+        assert lacking.value.hint.endswith("fieldmark fetch hf-hub:owner/tiny")
+        assert hub.asked == asked
+        assert not is_offline_mode()  # it is for loading alone
 
 
 def test_what_the_hub_refuses_is_said(
