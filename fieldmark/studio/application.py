@@ -14,6 +14,7 @@ from fieldmark.studio.desk import Desk
 from fieldmark.studio.guard import Guard, TooLargeError
 from fieldmark.studio.pages import page
 from fieldmark.studio.routes import downloads, entry, home, images, jobs, labels, static
+from fieldmark.studio.routes.concepts import blind, board, definition, new, pictures, talk, verdicts
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ def make_studio(desk: Desk) -> ASGIApp:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
     for each in (static, entry, home, downloads, images, labels, jobs):
+        app.include_router(each.router)
+    # A new concept before the others: its address looks like one of theirs.
+    for each in (new, blind, board, definition, pictures, talk, verdicts):
         app.include_router(each.router)
     app.add_exception_handler(FieldmarkError, _told)
     app.add_exception_handler(HTTPException, _refused)

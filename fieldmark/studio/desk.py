@@ -1,14 +1,17 @@
-"""What the pages of one server work with: its runs, small pictures, scorings, and who may use it."""
+"""What the pages of one server work with: runs, concepts, small pictures, and who may use them."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from starlette.requests import Request
 
+from fieldmark.app.concepts.shelf import ConceptShelf
 from fieldmark.app.jobs.demo import Demo
 from fieldmark.studio.access import Access
 from fieldmark.studio.scoring import Scorings
 from fieldmark.studio.shelf import RunShelf
+from fieldmark.studio.talking import talk_here
 from fieldmark.tools.images.small import SmallCopies
 
 
@@ -23,6 +26,7 @@ class Desk:
         home: Where concepts are kept.
         scorings: What is being scored.
         demo: What a newcomer finds, if this is the demo.
+        talks: Conversations that are going on to their next question.
     """
 
     access: Access
@@ -31,6 +35,12 @@ class Desk:
     home: Path
     scorings: Scorings = field(default_factory=Scorings)
     demo: Demo | None = None
+    talks: Scorings = field(default_factory=lambda: Scorings(talk_here))
+
+    @cached_property
+    def concepts(self) -> ConceptShelf:
+        """The concepts of the home."""
+        return ConceptShelf(self.home)
 
 
 def desk_of(request: Request) -> Desk:

@@ -52,6 +52,13 @@ def address(run_id: str, *parts: str, selection: Selection | None = None, **chan
     return f"{path}?{urlencode(said, errors='replace')}" if said else path
 
 
+def concept_address(folder: str, *parts: str, **said: object) -> str:
+    """Where a page of a concept is, by the name of its folder; what is None is not said."""
+    path = path_to("concepts", folder, *parts)
+    query = {name: value for name, value in said.items() if value is not None}
+    return f"{path}?{urlencode(query, errors='replace')}" if query else path
+
+
 @cache
 def _templates() -> jinja2.Environment:
     made = environment(
@@ -62,5 +69,5 @@ def _templates() -> jinja2.Environment:
             ]
         )
     )
-    made.globals.update(address=address, path_to=path_to)
+    made.globals.update(address=address, at=concept_address, path_to=path_to)
     return made

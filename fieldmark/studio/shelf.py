@@ -1,20 +1,17 @@
 """The runs of one folder, by name; one that was read stays in memory while its files are as they were."""
 
-import threading
-from collections import OrderedDict
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
 
 from fieldmark.app.review.listing import RunSummary, list_runs, run_folders, summary_of_run
 from fieldmark.app.review.review import RunReview
+from fieldmark.cache.file_memo import FileMemo
 from fieldmark.tools.runs.folder import RunFolder
 
 MOST = 4
 """Runs that stay in memory."""
 _FILES = ("manifest.json", "predictions.jsonl", "labels.csv", "ask.csv")
-
-Stamp = tuple[tuple[int, int] | None, ...]
 
 
 class RunShelf:
@@ -26,8 +23,7 @@ class RunShelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._kept: OrderedDict[str, tuple[Stamp, RunReview]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept = FileMemo[RunReview](MOST)
 
     def summaries(self) -> tuple[RunSummary, ...]:
         """All of them, the latest first."""
@@ -55,23 +51,5 @@ class RunShelf:
             RunError: It has not ended, or a file of it is damaged.
         """
         run = self.run(run_id)
-        now = tuple(_stamp(run.path / name) for name in _FILES)
-        with self._lock:
-            kept = self._kept.get(run_id)
-        if kept is not None and kept[0] == now:
-            return kept[1]
-        review = RunReview.open(run)
-        with self._lock:
-            self._kept[run_id] = (now, review)
-            self._kept.move_to_end(run_id)
-            while len(self._kept) > MOST:
-                self._kept.popitem(last=False)
-        return review
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
+        files = [run.path / name for name in _FILES]
+        return self._kept.get(run_id, files, lambda: RunReview.open(run))

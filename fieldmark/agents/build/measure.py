@@ -11,11 +11,11 @@ from torch import Tensor
 
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.sample import taught_labels
-from fieldmark.agents.build.write import read_built, write_card
+from fieldmark.agents.build.write import write_card
 from fieldmark.errors import InputError, RunError
-from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Verdict
 from fieldmark.records.building import BuildResult, Judge, Measurement, Score
+from fieldmark.tools.concepts.built import MEASUREMENT, read_built, read_measurement
 from fieldmark.tools.concepts.changes import blind_labels, repeats
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.choose import choose_head
@@ -25,7 +25,6 @@ from fieldmark.tools.runs.folder import RunFolder, now
 from fieldmark.tools.statistics import agreement
 from fieldmark.tools.statistics.intervals import mcnemar
 
-MEASUREMENT = "measurement.json"
 LEAST = 20
 """Blind labels below which nothing is measured: the interval would be the whole range."""
 Floats = NDArray[np.float64]
@@ -100,23 +99,6 @@ def note_look(folder: ConceptFolder, version: int) -> None:
     concept = folder.load()
     if version not in concept.blind_looks:
         folder.save(concept.model_copy(update={"blind_looks": (*concept.blind_looks, version)}))
-
-
-def read_measurement(out: Path) -> Measurement | None:
-    """How the classifier in a folder was measured; None where it was not.
-
-    Raises:
-        RunError: What was written down of it is damaged.
-    """
-    try:
-        return Measurement.model_validate_json(read_bytes(out / MEASUREMENT))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{out / MEASUREMENT} is damaged.",
-            hint="A version is measured once. Restore the file, or continue with a new version.",
-        ) from error
 
 
 def check_before_look(concept: Concept, version: int, out: Path) -> BuildResult:

@@ -8,12 +8,12 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.graph import build_graph
-from fieldmark.agents.build.measure import MEASUREMENT, read_measurement
 from fieldmark.agents.build.state import BuildState
-from fieldmark.agents.build.write import built_of, read_built, write_card
+from fieldmark.agents.build.write import built_of, write_card
 from fieldmark.agents.shared.checkpoints import earlier_state, open_checkpoint, state_of
 from fieldmark.errors import InputError, RunError
 from fieldmark.records.building import BuildResult
+from fieldmark.tools.concepts.built import MEASUREMENT, read_built, read_measurement
 from fieldmark.tools.concepts.heads.export import verify_export
 
 CHECKPOINT = "build.sqlite"

@@ -9,9 +9,9 @@ from PIL import Image
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.sample import Sample
 from fieldmark.errors import RunError
-from fieldmark.reading import read_bytes
 from fieldmark.records import Verdict
 from fieldmark.records.building import BuildResult, ContenderScore, Measurement
+from fieldmark.tools.concepts.built import BUILD, read_built
 from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.heads.choose import Fitted
 from fieldmark.tools.concepts.heads.export import export_head, read_config
@@ -22,7 +22,6 @@ from fieldmark.tools.images.files import decode_image
 from fieldmark.tools.runs.events import StepFailed
 from fieldmark.tools.runs.folder import RunFolder, now
 
-BUILD = "build.json"
 INSTRUCTIONS = "instructions.md"
 DESCRIBED = "described.json"
 """What is to be seen in labelled images, by content hash: an export writes its instructions anew with it."""
@@ -89,23 +88,6 @@ def write_classifier(
     write_card(context, result, None)
     RunFolder(out).write(BUILD, result)
     return result
-
-
-def read_built(out: Path) -> BuildResult | None:
-    """What the build in a folder made; None before there is one.
-
-    Raises:
-        RunError: What was written down of it is damaged.
-    """
-    try:
-        return BuildResult.model_validate_json(read_bytes(out / BUILD))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{out / BUILD} is damaged.",
-            hint="Build it again: `ConceptBuilder.build`, or `fieldmark concept build`.",
-        ) from error
 
 
 def built_of(out: Path, identity: str) -> bool:

@@ -1,16 +1,22 @@
 """The nodes around boards and the blind test: find and judge images, lay them out, note the labels."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 
 from fieldmark.agents.define import boards
 from fieldmark.agents.define.context import DefineContext, rng_for
 from fieldmark.agents.define.ending import what_hinders
 from fieldmark.agents.define.progress import progress_so_far
-from fieldmark.agents.define.record import unanswered, with_blind_labels, with_board, with_dev_labels
+from fieldmark.agents.define.record import (
+    new_turn,
+    unanswered,
+    with_blind_labels,
+    with_board,
+    with_dev_labels,
+)
 from fieldmark.agents.define.scores import calls, clause_verdicts
-from fieldmark.agents.define.state import Context, DefineState, Update, ask_again, expected, new_turn, put
-from fieldmark.cache.keys import content_key
+from fieldmark.agents.define.state import Context, DefineState, Update, ask_again, expected, put
+from fieldmark.agents.define.waiting import next_batch
 from fieldmark.errors import RunError
 from fieldmark.records import Board, Concept, Definition, LabelValue, Verdict
 from fieldmark.records.conversation import (
@@ -22,8 +28,7 @@ from fieldmark.records.conversation import (
     VerdictReveal,
 )
 from fieldmark.tools.annotate.confidence import Confidence, calibrated
-from fieldmark.tools.concepts.changes import blind_labels, dev_labels
-from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.runs.concept_events import BoardReady, ImagesJudged, ImagesMined, VerdictsReady
 
 
@@ -189,25 +194,3 @@ def revealed_image(verdict: Verdict, owner: LabelValue, confidence: Confidence) 
         rationale=verdict.rationale,
         clauses=verdict.clauses,
     )
-
-
-def next_batch(
-    concept: Concept, images: Sequence[ImageFile], *, size: int, without: Collection[str] = ()
-) -> BlindBatch | None:
-    """The next images of the blind test without a label whose files are there; None where there is none.
-
-    Args:
-        concept: The concept.
-        images: The pool.
-        size: How many at a time.
-        without: Images to leave out, as the owner skipped them a moment ago.
-    """
-    known = blind_labels(concept)
-    left = [i for i in images if i.content_hash in concept.blind and i.content_hash not in known]
-    # A fixed order that tells nothing: neither the strata nor the folders come one after the other.
-    left.sort(key=lambda image: content_key([concept.seed, image.content_hash]))
-    left = [image.content_hash for image in left if image.path.is_file()]
-    batch = [image for image in left if image not in without][:size]
-    if not batch:
-        return None
-    return BlindBatch(turn=new_turn(), images=tuple(batch), done=len(known), of=len(known) + len(left))

@@ -11,7 +11,9 @@ from fieldmark.reading import read_bytes
 from fieldmark.records import Record
 from fieldmark.records.conversation import ImageLabel, Response
 
-DRAFT = "draft.json"
+DRAFTS = "drafts.json"
+MOST = 8
+"""Drafts that are kept: of boards, batches and reveals that were left, the latest ones."""
 
 
 class Draft(Record):
@@ -24,18 +26,22 @@ class Draft(Record):
     """Responses to disagreements, in order; None where nothing was said."""
 
 
+class _Kept(Record):
+    drafts: tuple[Draft, ...] = ()
+
+
 class Drafts:
-    """The draft of a concept: one at a time.
+    """The drafts of a concept: one for each board, batch or reveal that is under way.
 
     Args:
         folder: The concept's folder.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / DRAFT
+        self._path = folder / DRAFTS
 
     def load(self, images: Sequence[str]) -> tuple[ImageLabel, ...]:
-        """The labels given so far to these images; none where others were shown last."""
+        """The labels given so far to these images, in the order given."""
         return self._read(images).labels
 
     def save(self, images: Sequence[str], labels: Sequence[ImageLabel]) -> None:
@@ -43,7 +49,7 @@ class Drafts:
         self._write(Draft(of=content_key(list(images)), labels=tuple(labels)))
 
     def load_responses(self, images: Sequence[str]) -> tuple[Response | None, ...]:
-        """What was said so far where these images were revealed; none where others were shown last."""
+        """What was said so far where these images were revealed."""
         return self._read(images).responses
 
     def save_responses(self, images: Sequence[str], responses: Sequence[Response | None]) -> None:
@@ -52,23 +58,27 @@ class Drafts:
 
     @property
     def count(self) -> int:
-        """Labels of the board or batch under way, whichever it is."""
-        draft = self._kept()
-        return len(draft.labels) if draft else 0
+        """Labels of the boards and batches under way."""
+        return sum(len(draft.labels) for draft in self._kept())
 
-    def clear(self) -> None:
-        """Forget them, once the answer that they became is kept: shown again, the images are asked anew."""
-        self._path.unlink(missing_ok=True)
+    def clear(self, images: Sequence[str]) -> None:
+        """Forget a draft, once the answer that it became is kept: shown again, the images are asked anew."""
+        of, kept = content_key(list(images)), self._kept()
+        if any(draft.of == of for draft in kept):
+            self._put([draft for draft in kept if draft.of != of])
 
     def _read(self, images: Sequence[str]) -> Draft:
-        draft, of = self._kept(), content_key(list(images))
-        return draft if draft and draft.of == of else Draft(of=of)
+        of = content_key(list(images))
+        return next((draft for draft in self._kept() if draft.of == of), Draft(of=of))
 
-    def _kept(self) -> Draft | None:
+    def _kept(self) -> tuple[Draft, ...]:
         try:
-            return Draft.model_validate_json(read_bytes(self._path))
+            return _Kept.model_validate_json(read_bytes(self._path)).drafts
         except (OSError, ValidationError):
-            return None
+            return ()
 
     def _write(self, draft: Draft) -> None:
-        write_whole(self._path, (draft.model_dump_json(indent=1).encode("utf-8"),))
+        self._put([*(each for each in self._kept() if each.of != draft.of), draft][-MOST:])
+
+    def _put(self, drafts: Sequence[Draft]) -> None:
+        write_whole(self._path, (_Kept(drafts=tuple(drafts)).model_dump_json(indent=1).encode("utf-8"),))

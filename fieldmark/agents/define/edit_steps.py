@@ -5,13 +5,13 @@ from fieldmark.agents.define.binding import against
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.ending import stop_reason
 from fieldmark.agents.define.progress import PROGRESS, progress_of, read_progress
-from fieldmark.agents.define.scope import now
+from fieldmark.agents.define.record import new_turn
 from fieldmark.agents.define.scores import Standing, calls, clause_verdicts, standing
-from fieldmark.agents.define.state import Context, DefineState, Update, expected, new_turn, put
+from fieldmark.agents.define.state import Context, DefineState, Update, expected, put
 from fieldmark.errors import RunError
 from fieldmark.records import Decision
 from fieldmark.records.conversation import EditOffer, OfferReply
-from fieldmark.tools.concepts.changes import dev_labels, edited, with_decision, with_version
+from fieldmark.tools.concepts.changes import dev_labels, edited, now, with_decision, with_version
 from fieldmark.tools.runs.concept_events import BoardFinished, EditsProposed, EditsWeighed
 from fieldmark.tools.runs.events import RunFinished
 

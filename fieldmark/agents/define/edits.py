@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from fieldmark.agents.define.binding import accepted, against, declined_edits, plain, stood_by
 from fieldmark.agents.define.context import DefineContext
-from fieldmark.agents.define.scope import answers, clause_ids
+from fieldmark.agents.define.scope import answers
 from fieldmark.agents.define.scores import F1Change, calls, clause_verdicts, f1_change
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.refine import MAX_EDITS, ProposedEdit, RefineExample, ask_refine
 from fieldmark.records import Call, Clause, ClauseVerdict, Concept, Definition, DefinitionEdit, Label, Verdict
 from fieldmark.records.conversation import ALIKE, Flip
-from fieldmark.tools.concepts.changes import MISREAD, dev_labels, edited
+from fieldmark.tools.concepts.changes import MISREAD, clause_ids, dev_labels, edited
 from fieldmark.tools.runs.events import StepFailed
 
 logger = logging.getLogger(__name__)

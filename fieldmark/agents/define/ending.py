@@ -1,15 +1,19 @@
 """When a conversation ends, and what still hinders that: the same conditions as a rule and in words."""
 
-from fieldmark.agents.define.options import DefineOptions
+from typing import TYPE_CHECKING
+
+from fieldmark.agents.define.options import LEAST_REPEATS, DefineOptions
 from fieldmark.agents.define.progress import labels_given
-from fieldmark.agents.define.scores import LEAST_REPEATS, Standing
-from fieldmark.agents.define.state import DefineState
 from fieldmark.records import Concept
 from fieldmark.records.conversation import ConversationProgress, DefineStop
 
+if TYPE_CHECKING:  # fronts say what hinders the end, and load no graph
+    from fieldmark.agents.define.scores import Standing
+    from fieldmark.agents.define.state import DefineState
+
 
 def stop_reason(
-    state: DefineState, now: Standing, concept: Concept, *, quiet: int, options: DefineOptions
+    state: "DefineState", now: "Standing", concept: Concept, *, quiet: int, options: DefineOptions
 ) -> DefineStop | None:
     """Why the conversation ends here; None while it should go on."""
     enough = now.owner.pairs >= options.agreement_labels

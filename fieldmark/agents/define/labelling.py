@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from fieldmark.agents.define.drafts import Drafts
-from fieldmark.agents.define.record import check_reply, with_blind_labels, with_dev_labels
+from fieldmark.agents.define.record import check_reply, new_turn, with_blind_labels, with_dev_labels
 from fieldmark.agents.define.run import Owner, OwnerLeft
-from fieldmark.agents.define.scope import now
-from fieldmark.agents.define.state import new_turn
 from fieldmark.records.conversation import BlindBatch, BoardToLabel, LabelReply
+from fieldmark.tools.concepts.changes import now
 from fieldmark.tools.concepts.folder import ConceptFolder
 
 AT_A_TIME = 10
@@ -49,5 +48,5 @@ async def _label(folder: ConceptFolder, payload: BlindBatch | BoardToLabel, owne
         return False
     note = with_blind_labels if isinstance(payload, BlindBatch) else with_dev_labels
     folder.save(note(folder.load(), reply.labels, at=now()))
-    Drafts(folder.path).clear()
+    Drafts(folder.path).clear(payload.images)
     return not (reply.stop or reply.later)

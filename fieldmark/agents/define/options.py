@@ -6,6 +6,9 @@ from pydantic import Field
 
 from fieldmark.records import Options
 
+LEAST_REPEATS = 6
+"""Images that must have come back before the owner's own consistency is taken to be known."""
+
 
 class DefineOptions(Options):
     """Everything about a conversation that may be chosen."""

@@ -2,15 +2,18 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from fieldmark.agents.define.options import DefineOptions
-from fieldmark.agents.define.scores import NOTHING, Standing
-from fieldmark.agents.define.state import DefineState
 from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Label
 from fieldmark.records.conversation import ConversationProgress
+
+if TYPE_CHECKING:  # fronts read progress, and load no graph
+    from fieldmark.agents.define.scores import Standing
+    from fieldmark.agents.define.state import DefineState
 
 PROGRESS = "progress.json"
 SCORES = ("f1", "kappa", "kappa_error", "kappa_labels", "self_kappa", "self_kappa_error", "repeats", "agrees")
@@ -18,7 +21,7 @@ SCORES = ("f1", "kappa", "kappa_error", "kappa_labels", "self_kappa", "self_kapp
 
 
 def progress_of(
-    state: DefineState, standing: Standing, concept: Concept, options: DefineOptions
+    state: "DefineState", standing: "Standing", concept: Concept, options: DefineOptions
 ) -> ConversationProgress:
     """What is worth knowing of a conversation after a board."""
     return ConversationProgress(
@@ -45,9 +48,11 @@ def progress_of(
 
 
 def progress_so_far(
-    state: DefineState, folder: Path, concept: Concept, options: DefineOptions
+    state: "DefineState", folder: Path, concept: Concept, options: DefineOptions
 ) -> ConversationProgress:
     """The same before a board: counted now, with the scores of the last board, so that nothing is judged."""
+    from fieldmark.agents.define.scores import NOTHING, Standing
+
     nothing = Standing(f1=None, owner=NOTHING, itself=NOTHING)
     counted = progress_of(state, nothing, concept, options)
     earlier = read_progress(folder)

@@ -1,5 +1,6 @@
 """Takes what the owner said into the concept's record, once however often it is replayed."""
 
+import secrets
 from collections.abc import Sequence
 
 from fieldmark.agents.define.hearing import is_slip
@@ -58,11 +59,17 @@ def check_reply(payload: ConversationQuestion, reply: ConversationReply) -> None
         return
     if isinstance(payload, EditOffer):
         return
-    shown = {image if isinstance(image, str) else image.image for image in payload.images}
-    if unlisted := set(named) - shown:
+    if unlisted := set(named) - set(shown_in(payload)):
         raise InputError(f"The answer is about an image that was not shown: {min(unlisted)[:12]}.")
     if len(set(named)) < len(named):
         raise InputError("The answer names one image twice.")
+
+
+def shown_in(payload: ConversationQuestion) -> tuple[str, ...]:
+    """The images that a question shows, in order."""
+    if isinstance(payload, EditOffer):
+        return tuple(flip.image for flip in payload.flips)
+    return tuple(image if isinstance(image, str) else image.image for image in payload.images)
 
 
 def _refuse_a_slip(answer: str, options: Sequence[str]) -> None:
@@ -71,6 +78,11 @@ def _refuse_a_slip(answer: str, options: Sequence[str]) -> None:
             f"{answer.strip()!r} is no answer to a question about the concept.",
             hint="Give one of the options, or say it in words.",
         )
+
+
+def new_turn() -> str:
+    """A name for a question that no other question has."""
+    return secrets.token_hex(8)
 
 
 def unanswered(payload: ConversationQuestion, reply: ConversationReply) -> tuple[str, ...]:

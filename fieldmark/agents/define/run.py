@@ -2,7 +2,6 @@
 
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self
 
 from langchain_core.runnables import RunnableConfig
@@ -10,11 +9,11 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command, StateSnapshot
 
 from fieldmark.agents.define.context import DefineContext
-from fieldmark.agents.define.drafts import Drafts
+from fieldmark.agents.define.ending import what_hinders
 from fieldmark.agents.define.graph import DefineState, build_graph
-from fieldmark.agents.define.progress import labels_given
-from fieldmark.agents.define.record import check_reply
+from fieldmark.agents.define.progress import labels_given, progress_so_far, read_progress
 from fieldmark.agents.define.state import OpenScope
+from fieldmark.agents.define.waiting import WAITING, Waiting, keep_reply, moved_on, read_heard
 from fieldmark.agents.shared.checkpoints import earlier_state, open_checkpoint, state_of
 from fieldmark.errors import FieldmarkError, RunError
 from fieldmark.records import Board, Clause, ClauseVerdict, Concept, DefinitionEdit
@@ -38,11 +37,8 @@ from fieldmark.records.conversation import (
     VerdictReveal,
 )
 from fieldmark.tools.concepts.changes import blind_labels
-from fieldmark.tools.concepts.folder import ConceptFolder
 
 THREAD = "define"
-HEARD = "heard.json"
-"""The latest answer, in the concept's folder: written before anything else happens to it."""
 STEPS_A_BOARD = 80
 HELD_TYPES = (
     BlindBatch, Board, BoardToLabel, Clause, ClauseVerdict, DefineState, DefinitionEdit, EditOffer, Flip,
@@ -141,7 +137,7 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
             start = state.model_copy(
                 update={"payload": None, "heard": None, "again": False, "later": False, "stop_reason": None}
             )
-        elif (not ahead and anew) or (ahead and moved_on(state, concept)):
+        elif (not ahead and anew) or (ahead and _moved_on(state, concept)):
             await self._saver.adelete_thread(THREAD)
             start = DefineState(
                 ambiguities=asked_about(concept),
@@ -149,7 +145,7 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
                 labels_before=0 if ahead else labels_given(concept),
             )
         elif not ahead:
-            return None
+            return await self._stopped(None)
         payload = await self.pending() if start is None else None
         if isinstance(payload, BlindBatch) and set(payload.images) & set(blind_labels(concept)):
             # Labelled meanwhile, outside of the conversation: the next batch is laid out anew.
@@ -160,13 +156,13 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         if payload is None:
             return await self._go(start)
         heard = read_heard(self.context.folder)
-        return await self._go(resume(heard)) if heard and heard.turn == payload.turn else payload
+        if heard and heard.turn == payload.turn:
+            return await self._go(resume(heard))
+        return await self._stopped(payload)
 
     async def pending(self) -> ConversationQuestion | None:
         """The question that waits for an answer, if any."""
-        found = await self._snapshot()
-        waiting = [each.value for task in found.tasks for each in task.interrupts]
-        return PAYLOADS.validate_python(waiting[0]) if waiting else None
+        return question_in(await self._snapshot())
 
     async def reply(self, reply: ConversationReply) -> ConversationQuestion | None:
         """Take an answer to the question that waits, and go on to the next one.
@@ -181,12 +177,7 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         payload = await self.pending()
         if payload is None:
             raise RunError("No question waits for an answer.")
-        check_reply(payload, reply)
-        folder = self.context.folder
-        heard = Heard(turn=payload.turn, reply=reply, at=moment(read_heard(folder)))
-        folder.write(HEARD, heard)
-        Drafts(folder.path).clear()
-        return await self._go(resume(heard))
+        return await self._go(resume(keep_reply(self.context.folder, payload, reply)))
 
     async def state(self) -> DefineState:
         """Where the conversation is."""
@@ -215,7 +206,22 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
 
     async def _go(self, start: Any) -> ConversationQuestion | None:
         await self._graph.ainvoke(start, self._config, context=self.context, durability="sync")
-        return await self.pending()
+        return await self._stopped(await self.pending())
+
+    async def _stopped(self, question: ConversationQuestion | None) -> ConversationQuestion | None:
+        """Note where the conversation stops, for fronts that load no graph."""
+        state, context = await self.state(), self.context
+        progress = read_progress(context.folder.path)
+        if progress is None or not state.boards:
+            progress = progress_so_far(state, context.folder.path, context.concept, context.options)
+        hinders = what_hinders(progress.model_copy(update={"stop_reason": state.stop_reason}))
+        if isinstance(question, BoardToLabel):
+            hinders = question.hinders
+        stopped = Waiting(
+            question=question, version=state.version, stop_reason=state.stop_reason, hinders=hinders
+        )
+        context.folder.write(WAITING, stopped)
+        return question
 
 
 async def converse(
@@ -250,18 +256,19 @@ async def converse(
         return Sitting(await conversation.state(), payload)
 
 
+def question_in(found: StateSnapshot) -> ConversationQuestion | None:
+    """The question at which a graph waits, if any."""
+    waiting = [each.value for task in found.tasks for each in task.interrupts]
+    return PAYLOADS.validate_python(waiting[0]) if waiting else None
+
+
 def resume(heard: Heard) -> Command[Any]:
     """What the graph is resumed with."""
     return Command(resume=heard.model_dump(mode="json"))
 
 
-def moved_on(state: DefineState, concept: Concept) -> bool:
-    """Whether another version was put in force since the graph's last step."""
-    if isinstance(state.payload, BlindBatch) or not state.version:
-        return False
-    # A new name or another answer puts no version in force.
-    last = next((d for d in reversed(concept.decisions) if d.kind not in ("rename", "answer")), None)
-    return last is not None and last.kind in ("rollback", "hand")
+def _moved_on(state: DefineState, concept: Concept) -> bool:
+    return moved_on(concept, version=state.version, question=state.payload)
 
 
 def stopped_short(state: DefineState, context: DefineContext) -> bool:
@@ -280,23 +287,6 @@ def asked_about(concept: Concept) -> tuple[str, ...]:
 def asked_count(concept: Concept) -> int:
     """Questions that were asked about the concept."""
     return sum(decision.kind == "scope" for decision in concept.decisions)
-
-
-def read_heard(folder: ConceptFolder) -> Heard | None:
-    """The latest answer; None where there is none.
-
-    Raises:
-        RunError: It is damaged.
-    """
-    return folder.read(HEARD, Heard) if (folder.path / HEARD).exists() else None
-
-
-def moment(last: Heard | None) -> str:
-    """The time of an answer, ISO 8601, UTC: always later than that of the answer before."""
-    now = datetime.now(UTC)
-    if last is not None:
-        now = max(now, datetime.fromisoformat(last.at) + timedelta(microseconds=1))
-    return now.isoformat(timespec="microseconds")
 
 
 def most_steps(context: DefineContext) -> int:

@@ -2,18 +2,17 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from fieldmark.agents.define.binding import REVISED
 from fieldmark.agents.define.context import DefineContext
-from fieldmark.agents.define.record import with_scope_answer
-from fieldmark.agents.define.state import Context, DefineState, OpenScope, Update, expected, new_turn, put
+from fieldmark.agents.define.record import new_turn, with_scope_answer
+from fieldmark.agents.define.state import Context, DefineState, OpenScope, Update, expected, put
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.scope import Scope, ask_scope
 from fieldmark.records import Clause, ClauseRole, Concept, Decision, Definition
 from fieldmark.records.conversation import ScopeQuestion
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.concepts.changes import settled_answers, with_version
+from fieldmark.tools.concepts.changes import clause_ids, now, settled_answers, with_version
 from fieldmark.tools.concepts.mining import distinct_rows, rows_apart
 from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.concepts.stratified_sample import STRATA, draw_stratified
@@ -24,11 +23,6 @@ logger = logging.getLogger(__name__)
 
 MOST_BLIND_SHARE = 0.5
 """A small pool gives at most this share of its images to the blind test."""
-
-
-def now() -> str:
-    """The current time, ISO 8601, UTC, to the microsecond: two answers never have the same."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 async def set_aside(state: DefineState, runtime: Context) -> Update:
@@ -169,15 +163,6 @@ def revised(
     for name, (role, text) in zip(clause_ids(concept, len(fresh)), fresh, strict=True):
         clauses.append(Clause(id=name, role=role, text=text, state="agreed" if agreed else "open"))
     return tuple(clauses)
-
-
-def clause_ids(concept: Concept, count: int) -> list[str]:
-    """Ids that no clause of any version, and no clause that was ever offered, has."""
-    clauses = [clause for version in concept.versions for clause in version.definition.clauses]
-    clauses += [decision.edit.clause for decision in concept.decisions if decision.edit]
-    numbers = [int(c.id[1:]) for c in clauses if c.id[:1] == "c" and c.id[1:].isdecimal()]
-    first = max(numbers, default=0) + 1
-    return [f"c{number}" for number in range(first, first + count)]
 
 
 def answers(concept: Concept) -> list[tuple[str, str]]:

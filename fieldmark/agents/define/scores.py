@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldmark.agents.define.options import LEAST_REPEATS
 from fieldmark.records import Call, ClauseVerdict, Concept, Definition, Label, Verdict
 from fieldmark.tools.annotate.clause_tree import call_of
 from fieldmark.tools.concepts.changes import dev_labels, latest_labels, repeats
 from fieldmark.tools.statistics.agreement import Metric, f1, kappa, replicates
 
-LEAST_REPEATS = 6
-"""Images that must have come back before the owner's own consistency is taken to be known."""
 LEAST_LABELS = 30
 """Labels that the annotator must be compared on: with fewer, one standard error excuses too much."""
 CREDIT: Mapping[Call, float] = {"in": 1.0, "out": 0.0, "abstain": 0.5, "refused": 0.5}

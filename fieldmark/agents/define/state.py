@@ -1,6 +1,5 @@
 """How far a conversation about a concept is, and what every node does with questions and answers."""
 
-import secrets
 from typing import Annotated, Any, Protocol, TypeVar
 
 from langgraph.graph.state import CompiledStateGraph
@@ -9,7 +8,7 @@ from langgraph.types import interrupt
 from pydantic import BaseModel, ConfigDict, Field
 
 from fieldmark.agents.define.context import DefineContext
-from fieldmark.agents.define.record import check_reply
+from fieldmark.agents.define.record import check_reply, new_turn
 from fieldmark.errors import LimitReached, RunError
 from fieldmark.records import Board, DefinitionEdit, Record
 from fieldmark.records.conversation import (
@@ -128,11 +127,6 @@ def hear(state: DefineState) -> Update:
         raise RunError("The answer belongs to another question.", hint="Ask for the question under way.")
     check_reply(payload, heard.reply)
     return {"heard": heard}
-
-
-def new_turn() -> str:
-    """A name for a question that no other question has."""
-    return secrets.token_hex(8)
 
 
 def put(payload: ConversationQuestion) -> Update:

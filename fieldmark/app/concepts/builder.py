@@ -9,11 +9,11 @@ from typing import Self
 from pydantic import TypeAdapter, ValidationError
 
 from fieldmark.agents.build.context import BuildContext
-from fieldmark.agents.build.measure import check_before_look, measure, note_look, read_measurement
+from fieldmark.agents.build.measure import check_before_look, measure, note_look
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
 from fieldmark.agents.build.sample import taught_labels
-from fieldmark.agents.build.write import DESCRIBED, EXEMPLARS, read_built
+from fieldmark.agents.build.write import DESCRIBED, EXEMPLARS
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.concepts.export import ExportedClassifier, export_folder
 from fieldmark.app.concepts.named import open_folder
@@ -34,6 +34,7 @@ from fieldmark.records.building import BuildResult, Measurement
 from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clip import ClipAnnotator, Labelled
 from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.concepts.built import MODELS, read_built, read_measurement
 from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.export import HeadConfig, add_onnx, read_config
@@ -44,7 +45,6 @@ from fieldmark.tools.llm.scripted import scripted_notes
 from fieldmark.tools.runs.events import Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 
-MODELS = "models"
 SETTINGS = "settings.json"
 
 

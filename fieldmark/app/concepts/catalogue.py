@@ -4,23 +4,23 @@ import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
-from fieldmark.agents.build.measure import read_measurement
-from fieldmark.agents.build.write import read_built
 from fieldmark.agents.define.progress import read_progress
-from fieldmark.agents.define.scope import now
-from fieldmark.app.concepts.builder import MODELS
-from fieldmark.app.concepts.conversation import PICTURES
 from fieldmark.app.concepts.named import concept_home, open_folder
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept, Decision, Record
 from fieldmark.records.conversation import DefineStop
-from fieldmark.tools.concepts.changes import blind_labels, dev_labels, with_decision
+from fieldmark.tools.concepts.built import MODELS, PICTURES, read_built, read_measurement
+from fieldmark.tools.concepts.changes import blind_labels, dev_labels, now, with_decision
 from fieldmark.tools.concepts.folder import ConceptFolder, concept_folders, slug_of
 from fieldmark.tools.images.files import ImageFile
 
 GOING = ".deleted-"
 """How the name of a folder begins that is being deleted: a kill leaves no half of a concept behind."""
+
+
+NextStep = Literal["restore", "begin", "talk", "test", "build", "measure", "use"]
 
 
 class ConceptSummary(Record):
@@ -52,6 +52,21 @@ class ConceptSummary(Record):
     changed: str = ""
     """When something was said last, ISO 8601, UTC; empty where nothing was."""
     damage: str = ""
+
+    @property
+    def next_step(self) -> NextStep:
+        """What its owner does best next."""
+        if self.damage:
+            return "restore"
+        if not self.versions:
+            return "begin"
+        if self.stop_reason is None:
+            return "talk"
+        if self.blind_labels < self.blind:
+            return "test"
+        if self.version not in self.built:
+            return "build"
+        return "use" if self.version in self.measured or not self.blind else "measure"
 
     @property
     def holds(self) -> tuple[str, ...]:

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from fieldmark.agents.define.board_steps import next_batch
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.labelling import label_images
 from fieldmark.agents.define.options import DefineOptions
 from fieldmark.agents.define.progress import read_progress
 from fieldmark.agents.define.run import Owner, Sitting, converse
-from fieldmark.agents.define.scope import now, with_blind_test
+from fieldmark.agents.define.scope import with_blind_test
+from fieldmark.agents.define.waiting import next_batch
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.concepts.named import concept_home, open_folder, refuse_another
 from fieldmark.app.concepts.tools import (
@@ -29,16 +29,14 @@ from fieldmark.errors import InputError
 from fieldmark.records import Concept, Costs, Definition, SkippedInput, UsageLimits
 from fieldmark.records.conversation import ConversationProgress
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.concepts.changes import DefinitionChange, difference, rolled_back
+from fieldmark.tools.concepts.built import PICTURES
+from fieldmark.tools.concepts.changes import DefinitionChange, difference, now, rolled_back
 from fieldmark.tools.concepts.folder import SETUP, ConceptFolder, slug_of
 from fieldmark.tools.images.files import ImageFile, with_files
 from fieldmark.tools.llm.address import read_address
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import Progress, no_progress
-
-PICTURES = "pictures"
-"""Folder, within a concept's, of the images that were given in memory."""
 
 
 @checked_arguments

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fieldmark.agents.build.write import read_built
 from fieldmark.agents.define.binding import BY_HAND, bound, plain
-from fieldmark.agents.define.scope import clause_ids, now
-from fieldmark.app.concepts.builder import MODELS
 from fieldmark.app.concepts.named import open_folder
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Clause, ClauseRole, Concept, Decision, Definition, DefinitionEdit, Record
+from fieldmark.tools.concepts.built import MODELS, read_built
 from fieldmark.tools.concepts.changes import (
+    clause_ids,
     edited,
+    now,
     settled_answers,
     with_decision,
     with_version,

@@ -1,12 +1,13 @@
-"""The first page: runs with the next step, concepts with the command that goes on."""
+"""The first page: concepts and runs, each with the next step."""
 
 import shlex
+from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fieldmark.app.concepts.named import concept_names
+from fieldmark.app.concepts.making import read_wish
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.pages import page
 
@@ -15,7 +16,7 @@ router = APIRouter()
 
 @router.get("/")
 def home(request: Request) -> Response:
-    """Runs of `classify` as cards, and the concepts on this machine."""
+    """The concepts on this machine and the runs of `classify`, as cards."""
     desk = desk_of(request)
     return page(
         request,
@@ -23,5 +24,6 @@ def home(request: Request) -> Response:
         runs=desk.runs.summaries(),
         folder=str(desk.runs.folder),
         parent=shlex.quote(str(desk.runs.folder)),
-        concepts=[(name, shlex.quote(name)) for name in concept_names(home=desk.home)],
+        concepts=[(Path(each.folder).name, each) for each in desk.concepts.summaries()],
+        unmade=[(each.path.name, read_wish(each.path)) for each in desk.concepts.unmade()],
     )

@@ -10,6 +10,7 @@ FILES = {
     "report.css": ("fieldmark.evals.report", "style.css", "text/css"),
     "studio.css": ("fieldmark.studio", "static/studio.css", "text/css"),
     "jobs.js": ("fieldmark.studio", "static/jobs.js", "text/javascript"),
+    "concepts.css": ("fieldmark.studio", "static/concepts.css", "text/css"),
     "keys.js": ("fieldmark.studio", "static/keys.js", "text/javascript"),
 }
 

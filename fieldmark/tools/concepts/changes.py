@@ -1,12 +1,18 @@
 """Changes a concept: each change gives a new record and overwrites nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 
 from fieldmark.errors import InputError
 from fieldmark.records import Clause, Concept, Decision, Definition, DefinitionEdit, Label, Record, Version
 
 MISREAD = "the model misread this image"
 """The reason noted where the owner says that the annotator, not the definition, is wrong."""
+
+
+def now() -> str:
+    """The current time, ISO 8601, UTC, to the microsecond: two answers never have the same."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 class DefinitionChange(Record):
@@ -95,6 +101,15 @@ def difference(before: Definition, after: Definition) -> DefinitionChange:
             if old is not None and old != clause.model_copy(update={"id": old.id})
         ),
     )
+
+
+def clause_ids(concept: Concept, count: int) -> list[str]:
+    """Ids that no clause of any version, and no clause that was ever offered, has."""
+    clauses = [clause for version in concept.versions for clause in version.definition.clauses]
+    clauses += [decision.edit.clause for decision in concept.decisions if decision.edit]
+    numbers = [int(c.id[1:]) for c in clauses if c.id[:1] == "c" and c.id[1:].isdecimal()]
+    first = max(numbers, default=0) + 1
+    return [f"c{number}" for number in range(first, first + count)]
 
 
 def latest_labels(labels: Sequence[Label]) -> dict[str, Label]:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from fieldmark.records import Concept
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.studio.studio_runs import CLASSES, HERE, desk_for, made_run, visitor
@@ -75,11 +76,15 @@ def test_home_says_what_to_do_next(client: TestClient, run: RunFolder, tmp_path:
     assert "has no result yet" in client.get(f"/runs/{cut.run_id}").text
 
 
-def test_home_lists_concepts_with_their_command(client: TestClient, tmp_path: Path) -> None:
+def test_home_lists_concepts_with_the_next_step(client: TestClient, tmp_path: Path) -> None:
     folder = ConceptFolder(tmp_path / "home" / "concepts" / "striped-birds")
-    (folder.path / "concept.json").write_text("{}", encoding="utf-8")
+    folder.save(Concept(name="striped <b>birds</b>"))
+    folder.save_pool([])
     page = client.get("/").text
-    assert "fieldmark concept chat striped-birds" in page
+    assert "striped &lt;b&gt;birds&lt;/b&gt;" in page
+    assert '<a href="/concepts/striped-birds">Begin the conversation</a>' in page
+    (folder.path / "concept.json").write_text("{}", encoding="utf-8")
+    assert "is no concept" in client.get("/").text
 
 
 def test_there_is_no_run_yet(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from fieldmark.agents.define.boards import (
     together,
     turned,
 )
-from fieldmark.agents.define.scope import clause_ids, images_for, revised, with_blind_test
+from fieldmark.agents.define.scope import images_for, revised, with_blind_test
 from fieldmark.agents.define.scores import clause_verdicts
 from fieldmark.agents.define.state import OpenScope
 from fieldmark.records import Call, Clause, Concept, Decision, Definition, Label, Verdict, Version
+from fieldmark.tools.concepts.changes import clause_ids
 from fieldmark.tools.concepts.mining import NEAR_DUPLICATE
 from fieldmark.tools.concepts.pool import ImagePool
 from tests.graph.define_world import RED, TAIL, Scene, scene

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from fieldmark.agents.define.binding import against
-from fieldmark.agents.define.run import moved_on
 from fieldmark.agents.define.scope import answers
-from fieldmark.agents.define.state import DefineState
+from fieldmark.agents.define.waiting import moved_on
 from fieldmark.app.concepts.editing import HandEdits, answers_of, edit_concept
 from fieldmark.errors import InputError
 from fieldmark.records import Clause, Concept, Decision, Definition, DefinitionEdit
@@ -59,11 +58,11 @@ def test_clauses_are_changed_together_and_the_history_stays(folder: ConceptFolde
 def test_the_conversation_goes_on_with_it_and_may_not_undo_it_unasked(folder: ConceptFolder) -> None:
     edit(folder, add=["negative: The bird is small."])
     concept = folder.load()
-    assert moved_on(DefineState(version=2), concept)
+    assert moved_on(concept, version=2, question=None)
     small = concept.definition.active[-1]
     assert against(DefinitionEdit(kind="drop", clause=small), concept) == ("You wrote version 3 yourself.",)
     edit(folder, answers={1: "only small ones"})
-    assert moved_on(DefineState(version=2), folder.load()), "an answer puts no other version in force"
+    assert moved_on(folder.load(), version=2, question=None), "an answer puts no other version in force"
 
 
 def test_an_answer_is_put_right_and_counts_from_then_on(folder: ConceptFolder) -> None:

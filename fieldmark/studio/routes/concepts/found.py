@@ -1,0 +1,113 @@
+"""What the pages of a concept have in common: its folder, its frame, and how a form is taken."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, TypeVar
+
+from fastapi import Form
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from fieldmark.agents.define.ending import in_one_line
+from fieldmark.app.concepts.talk import StaleAnswer, Talk, answering
+from fieldmark.errors import InputError, RunError
+from fieldmark.records import Concept
+from fieldmark.records.conversation import ConversationQuestion
+from fieldmark.studio.desk import desk_of
+from fieldmark.studio.pages import concept_address, page
+from fieldmark.tools.concepts.changes import blind_labels, dev_labels
+from fieldmark.tools.concepts.folder import ConceptFolder
+
+Text = Annotated[str, Form(max_length=4000)]
+Short = Annotated[str, Form(max_length=200)]
+Q = TypeVar("Q", bound=ConversationQuestion)
+
+TOLD = {
+    "stale": "That question does not wait any more: it was answered in another window or in a terminal, "
+    "or the definition was changed. Nothing was noted. This is what waits now.",
+    "busy": "The concept is in use elsewhere, perhaps by a conversation in a terminal. Nothing was noted. "
+    "End it there, then say it again.",
+}
+"""What a page says where a form came too late."""
+
+
+def concept_folder(request: Request, name: str) -> ConceptFolder:
+    """The concept in the folder of this name.
+
+    Raises:
+        HTTPException: There is none.
+    """
+    try:
+        return desk_of(request).concepts.folder(name)
+    except InputError as error:
+        raise HTTPException(404, error.message) from None
+
+
+def framed(
+    request: Request,
+    template: str,
+    folder: ConceptFolder,
+    concept: Concept,
+    found: Talk | None = None,
+    *,
+    status: int = 200,
+    **values: object,
+) -> Response:
+    """A page of a concept: with its definition, its blind test, and what still hinders the end."""
+    found = found or Talk.of(folder, concept)
+    told = request.query_params.get("told", "")
+    return page(
+        request,
+        template,
+        status=status,
+        folder=folder.path.name,
+        talk=found,
+        concept=concept,
+        definition=concept.definition,
+        hinders=in_one_line(found.hinders),
+        labelled=len(dev_labels(concept)),
+        blind_done=len(blind_labels(concept)),
+        told=TOLD.get(told, ""),
+        wrote=request.query_params.get("wrote", "")[:1000] if told else "",
+        **values,
+    )
+
+
+@contextmanager
+def in_hand(request: Request, folder: ConceptFolder, turn: str, kind: type[Q]) -> Iterator[Q]:
+    """The question that waits, held alone while what is said to it is kept.
+
+    Raises:
+        StaleAnswer: Another question waits by now.
+        RunError: Another process works on the concept.
+    """
+    with desk_of(request).concepts.alone(folder), answering(folder, turn) as question:
+        if not isinstance(question, kind):
+            raise StaleAnswer
+        yield question
+
+
+def kept(folder: ConceptFolder, keep: Callable[[], str], *, wrote: str = "") -> Response:
+    """Do what keeps an answer, and go to the address that it returns; where it came too late, say so.
+
+    Args:
+        folder: The concept's folder.
+        keep: Keeps it.
+        wrote: What a person typed, shown again where it was not kept.
+    """
+    try:
+        there = keep()
+    except StaleAnswer as error:
+        # A second click, or a page that was sent again: the answer counts, once.
+        told = {} if error.answered else {"told": "stale", "wrote": wrote or None}
+        there = concept_address(folder.path.name, **told)
+    except RunError:
+        there = concept_address(folder.path.name, told="busy", wrote=wrote or None)
+    return RedirectResponse(there, 303)
+
+
+def go_on(request: Request, folder: ConceptFolder) -> str:
+    """Have the conversation go on to its next question; the address where that is seen."""
+    desk_of(request).talks.begin(folder.path)
+    return concept_address(folder.path.name)

@@ -1,0 +1,69 @@
+"""A new concept: what it is called, what it means, and where its pictures are."""
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from fieldmark.app.concepts.making import WishedConcept, read_wish, wish
+from fieldmark.errors import InputError
+from fieldmark.records import Costs
+from fieldmark.studio.desk import desk_of
+from fieldmark.studio.pages import concept_address, page
+from fieldmark.studio.routes.concepts.found import Text
+from fieldmark.studio.routes.forms import checked_form
+from fieldmark.studio.scoring import Scoring
+from fieldmark.tools.concepts.folder import ConceptFolder
+
+COSTS = {-2: (4.0, 1.0), -1: (2.0, 1.0), 0: (1.0, 1.0), 1: (1.0, 2.0), 2: (1.0, 4.0)}
+"""Places of the slider: what a wrong "in" costs, and what a wrong "out" does."""
+
+router = APIRouter(prefix="/new-concept")
+
+
+@router.get("")
+def new(request: Request) -> Response:
+    """The form for a new concept."""
+    return show_new(request)
+
+
+def show_new(request: Request, *, status: int = 200, wrong: str = "", **said: object) -> Response:
+    """The form, as it was filled in, with what is wrong about it."""
+    empty = {"called": "", "about": "", "folder": "", "balance": 0}
+    return page(request, "concepts/new.html", status=status, wrong=wrong, **(empty | said))
+
+
+@router.post("", dependencies=[Depends(checked_form)])
+def made(
+    request: Request,
+    called: Text = "",
+    about: Text = "",
+    folder: Text = "",
+    balance: Annotated[int, Form(ge=-2, le=2)] = 0,
+) -> Response:
+    """Write down what is wished, and have it made."""
+    desk = desk_of(request)
+    false_positive, false_negative = COSTS[balance]
+    pool = (str(Path(folder.strip()).expanduser().absolute()),) if folder.strip() else ()
+    wished = WishedConcept(
+        name=called,
+        about=about,
+        pool=pool,
+        costs=Costs(false_positive=false_positive, false_negative=false_negative),
+    )
+    try:
+        made_in = wish(wished, home=desk.home)
+    except InputError as error:
+        said = {"called": called, "about": about, "folder": folder, "balance": balance}
+        return show_new(request, status=409, wrong=f"{error.message} {error.hint}", **said)
+    desk.talks.begin(made_in.path)
+    return RedirectResponse(concept_address(made_in.path.name), 303)
+
+
+def show_making(request: Request, folder: ConceptFolder, going: Scoring | None) -> Response:
+    """A concept that is being made, or was not made to the end."""
+    return page(
+        request, "concepts/making.html", folder=folder.path.name, wished=read_wish(folder.path), going=going
+    )

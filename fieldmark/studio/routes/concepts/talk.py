@@ -1,0 +1,99 @@
+"""The conversation: shows what waits, keeps an answer to a question, and has the conversation go on."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from fieldmark.agents.define.hearing import Slip, read_answer
+from fieldmark.agents.define.waiting import keep_reply
+from fieldmark.app.concepts.talk import Talk
+from fieldmark.records.conversation import (
+    BlindBatch,
+    BoardToLabel,
+    EditOffer,
+    ScopeQuestion,
+    ScopeReply,
+    VerdictReveal,
+)
+from fieldmark.studio.desk import desk_of
+from fieldmark.studio.pages import concept_address
+from fieldmark.studio.routes.concepts.board import show_board
+from fieldmark.studio.routes.concepts.found import Short, Text, concept_folder, framed, go_on, in_hand, kept
+from fieldmark.studio.routes.concepts.new import show_making
+from fieldmark.studio.routes.concepts.verdicts import show_offer, show_reveal
+from fieldmark.studio.routes.forms import checked_form
+from fieldmark.tools.concepts.folder import ConceptFolder
+
+router = APIRouter(prefix="/concepts/{name}")
+
+
+@router.get("")
+def talk(
+    request: Request,
+    name: str,
+    said: Annotated[str, Query(max_length=4000)] = "",
+    picture: Annotated[str, Query(max_length=64)] = "",
+    zoom: bool = False,
+) -> Response:
+    """Whatever waits: a question, a board, verdicts, an edit, or that somebody has it go on."""
+    folder = concept_folder(request, name)
+    going = desk_of(request).talks.of(folder.path)
+    if not folder.exists:
+        return show_making(request, folder, going)
+    concept = folder.load()
+    if going is not None and going.ended is None:
+        return framed(request, "concepts/working.html", folder, concept, going=going)
+    found = Talk.of(folder, concept)
+    match found.question:
+        case ScopeQuestion() as question:
+            return show_question(request, folder, found, question, said)
+        case BoardToLabel() as question:
+            return show_board(request, folder, found, question, picture, zoom=zoom)
+        case VerdictReveal() as question:
+            return show_reveal(request, folder, found, question)
+        case EditOffer() as question:
+            return show_offer(request, folder, found, question)
+        case BlindBatch():
+            return RedirectResponse(concept_address(name, "blind"), 303)
+        case None:
+            ended = going.ended if going else None
+            return framed(request, "concepts/rest.html", folder, concept, found, ended=ended)
+
+
+def show_question(
+    request: Request, folder: ConceptFolder, found: Talk, question: ScopeQuestion, said: str
+) -> Response:
+    """A question about the concept; free text is read back before it counts."""
+    read = read_answer(said, question.options) if said.strip() else ""
+    return framed(
+        request,
+        "concepts/question.html",
+        folder,
+        folder.load(),
+        found,
+        question=question,
+        said=said,
+        slip=read.says if isinstance(read, Slip) else "",
+        understood=read if isinstance(read, str) else "",
+    )
+
+
+@router.post("/answer", dependencies=[Depends(checked_form)])
+def answer(request: Request, name: str, turn: Short, answer: Text = "", stop: bool = False) -> Response:
+    """Keep an answer to a question; an empty one skips it."""
+    folder = concept_folder(request, name)
+
+    def keep() -> str:
+        with in_hand(request, folder, turn, ScopeQuestion) as question:
+            keep_reply(folder, question, ScopeReply(answer=answer.strip(), stop=stop))
+        return go_on(request, folder)
+
+    return kept(folder, keep, wrote=answer)
+
+
+@router.post("/on", dependencies=[Depends(checked_form)])
+def on(request: Request, name: str) -> Response:
+    """Have the conversation go on: begin it, or take in what was kept."""
+    return RedirectResponse(go_on(request, concept_folder(request, name)), 303)

@@ -1,0 +1,48 @@
+"""Reads what was built of a concept and how it was measured, from the small files that say so."""
+
+from pathlib import Path
+
+from fieldmark.errors import RunError
+from fieldmark.reading import read_bytes
+from fieldmark.records.building import BuildResult, Measurement
+
+PICTURES = "pictures"
+"""Folder, within a concept's, of the images that were given in memory or sent from a page."""
+MODELS = "models"
+"""Folder, within a concept's, with one for each version that was built."""
+BUILD = "build.json"
+MEASUREMENT = "measurement.json"
+
+
+def read_built(out: Path) -> BuildResult | None:
+    """What the build in a folder made; None before there is one.
+
+    Raises:
+        RunError: What was written down of it is damaged.
+    """
+    try:
+        return BuildResult.model_validate_json(read_bytes(out / BUILD))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{out / BUILD} is damaged.",
+            hint="Build it again: `ConceptBuilder.build`, or `fieldmark concept build`.",
+        ) from error
+
+
+def read_measurement(out: Path) -> Measurement | None:
+    """How the classifier in a folder was measured; None where it was not.
+
+    Raises:
+        RunError: What was written down of it is damaged.
+    """
+    try:
+        return Measurement.model_validate_json(read_bytes(out / MEASUREMENT))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{out / MEASUREMENT} is damaged.",
+            hint="A version is measured once. Restore the file, or continue with a new version.",
+        ) from error
