@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fieldmark.app.by_method.choice import LOOP, lacks_llm
 from fieldmark.app.checks import check_folds_fit, check_operators
 from fieldmark.app.inputs import check_classes, check_images_there, read_book, read_class_names
 from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.stores import price_of
 from fieldmark.errors import FieldmarkError, InputError, SettingsError, SeveralMistakes
-from fieldmark.evals.table.chosen_names import keys_named, names_book, refuse_beside, settings_named
+from fieldmark.evals.table.chosen_names import fed_with, keys_named, names_book, refuse_beside, settings_named
 from fieldmark.evals.table.options import BASELINE
 from fieldmark.records import UsageLimits
 from fieldmark.settings import read_settings
@@ -76,6 +77,7 @@ def check_models(
     device: str | None = None,
     max_cost: float | None = None,
     asks: bool = False,
+    by: str = LOOP,
 ) -> None:
     """Note what is wrong with the models that a new run would use, as `choose_models` settles them.
 
@@ -90,12 +92,13 @@ def check_models(
         device: The device, where given.
         max_cost: The most that may be spent.
         asks: Whether nothing can be done without a language model.
+        by: The method that labels.
     """
     with mistakes.noted():
         settings = read_settings()
         chosen = choose_models(clip=clip, device=device, llm=llm, base_url=base_url, settings=settings)
         with mistakes.noted():
-            check_asks(chosen, asks=asks)
+            check_asks(chosen, asks=asks, by=by)
         if chosen.llm is not None:
             with mistakes.noted():
                 Budget(UsageLimits(max_cost=max_cost), price_of(settings))
@@ -112,14 +115,19 @@ def check_models(
         mistakes.note([lacks_vlm()])
 
 
-def check_asks(chosen: ChosenModels, *, asks: bool) -> None:
+def check_asks(chosen: ChosenModels, *, asks: bool, by: str = LOOP) -> None:
     """Refuse a run that would ask where no language model is named.
+
+    Args:
+        chosen: The models.
+        asks: Whether it would ask.
+        by: The method that labels.
 
     Raises:
         SettingsError: None is.
     """
     if asks and chosen.llm is None:
-        raise SettingsError(NO_LLM, hint=NO_LLM_HINT, field="llm")
+        raise SettingsError(NO_LLM, hint=NO_LLM_HINT, field="llm") if by == LOOP else lacks_llm(by)
 
 
 def lacks_vlm() -> SettingsError:
@@ -211,7 +219,7 @@ def check_evaluation(given: Mapping[str, Any]) -> None:
     for name in (*given.get("methods", ()), given.get("baseline", BASELINE)):
         with mistakes.noted():
             if names_book(name):
-                read_book(Path(name))
+                read_book(Path(fed_with(name)[1]))
             elif not names_own_code(name):
                 keys_named([name])
     _check_models_of(mistakes, given)

@@ -111,11 +111,13 @@ def check_calibration(
     classes: Sequence[str],
     options: ResolveOptions,
 ) -> None:
-    """Refuse calibration images that could not carry what conformal candidates promise.
+    """Refuse calibration images that could not carry what conformal candidates promise; none are fine.
 
     Raises:
         InputError: Labels that are no classes, images that are to be classified themselves, or too few.
     """
+    if not calibration:
+        return
     unlisted = sorted({str(image.label) for image in calibration} - set(classes))
     if unlisted:
         named = ", ".join(map(repr, unlisted[:5])) + (", …" if len(unlisted) > 5 else "")

@@ -1,7 +1,7 @@
 """The classifier: opens stores and models, runs the resolve graph on images, and resumes runs."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,11 @@ from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.beforehand import check_asks, lacks_vlm
 from fieldmark.app.book_labels import book_labels
+from fieldmark.app.by_method.choice import MethodChoice
+from fieldmark.app.by_method.folder import asks_questions, check_estimate, images_beside, label_by_method
 from fieldmark.app.checks import check_book, check_calibration, check_ended, check_labels, check_loop
 from fieldmark.app.event_loop import run_here
-from fieldmark.app.inputs import Images, check_classes, find_given, images_hash, names_of
+from fieldmark.app.inputs import Images, check_classes, find_given, images_hash, names_given, names_of
 from fieldmark.app.labels import Labels, label_counts, label_numbers, read_labels
 from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.noun import Settled, settle_noun
@@ -51,8 +53,8 @@ KIND = "classify"
 
 @checked_arguments
 @dataclass(kw_only=True)
-class Classifier:
-    """Tells look-alike classes apart.
+class Classifier(MethodChoice):
+    """Tells look-alike classes apart, by the loop or by another method (see `MethodChoice`).
 
     Args:
         classes: The class names.
@@ -73,6 +75,7 @@ class Classifier:
         cache: "use" it, "refresh" every answer, or leave it "off".
         calibration: A folder of labelled images, one folder per class, for conformal candidates.
         labels: What people said of images, for the evidence rule: a CSV file, a folder per class, a mapping.
+            Methods of the few-shot kind learn from these images, wherever they lie.
         asks: False asks no model anything: an earlier run is scored anew with what it knows.
         device: "auto", "cpu", "cuda", "mps"; the settings' where not given.
         home: Where answers and vectors are kept; the settings' where not given.
@@ -111,8 +114,10 @@ class Classifier:
     def __post_init__(self) -> None:
         self.classes = check_classes(self.classes)
         self.tree = check_tree(self.tree, self.classes)
-        check_loop(self.options, has_book=self.book is not None, calibrated=self.calibration is not None)
-        check_labels(self.options, labelled=self.labels is not None)
+        self.check_method(asks=self.asks)
+        if not self.by_method:
+            check_loop(self.options, has_book=self.book is not None, calibrated=self.calibration is not None)
+            check_labels(self.options, labelled=self.labels is not None)
         if self.vlm_base_url and not self.vlm:
             raise lacks_vlm()
         # Told here, not after an hour of encoding, by which time the graph would tell it.
@@ -145,14 +150,15 @@ class Classifier:
         """
         images = given_list(self._images(images))  # once: a generator can be read only once
         found, calibration = self._find(images)
-        names = names_of(found)
+        names, beside = names_of(found), images_beside(self, found.images)
+        calibration = (*calibration, *beside.images)
         earlier = RunFolder.open(self.out, resume, kind=KIND) if resume else self.earlier
         if earlier:
             now = {**self._hashes(found, calibration), **self._deciding()}
             check_unchanged(earlier, now, images=found.images)
         check_ended(earlier, asks=self.asks)
-        labels = () if self.labels is None else read_labels(self.labels, found.images, self.classes)
-        of_book = book_labels(self.book, found.images, self._started_options())
+        labels = read_labels(None if self.by_method else self.labels, found.images, self.classes)
+        of_book = book_labels(None if self.by_method else self.book, found.images, self._started_options())
         chosen = self._chosen(earlier)
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
@@ -200,8 +206,15 @@ class Classifier:
                     if self.asks:  # scoring an ended run anew that fails leaves it as it had ended
                         opened.stopping = lambda reason: conclude(reason, {})
                     noun = await self._noun(llm, run)
+                    if self.by_method:
+                        made = await label_by_method(
+                            self, found.images, beside, noun=noun.noun, encoder=encoder, llm=llm, run=run
+                        )
+                        notes += filter(None, (noun.note, *made.notes))
+                        manifest = conclude("labelled", made.counts)
+                        return Resolution(tuple(run.read_predictions()), manifest, run.path, names)
                     tree, lost = await settle_tree(self.tree, self.classes, noun=noun.noun, llm=llm, run=run)
-                    notes += [note for note in (noun.note, lost, of_book.note) if note]
+                    notes += filter(None, (noun.note, lost, of_book.note))
                     context = ResolveContext(
                         classes=tuple(self.classes),
                         images=found.images,
@@ -245,6 +258,8 @@ class Classifier:
         """
         found, _ = self._find(self._images(images))
         chosen, options = self._chosen(None), self._started_options()
+        if self.by_method:
+            options = check_estimate(self)
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
                 # Is it there? No network is built.
@@ -260,39 +275,33 @@ class Classifier:
                     groups=self.tree == ASK,
                 )
 
-    @asynccontextmanager
-    async def _model(self, stores: Stores, chosen: ChosenModels) -> AsyncIterator[AskedModel | None]:
-        answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
+    def _model(self, stores: Stores, chosen: ChosenModels) -> AbstractAsyncContextManager[AskedModel | None]:
         options = self._started_options()
-        asks = self.asks and (options.start == "descriptors" or options.max_rounds > 0 or self.tree == ASK)
-        check_asks(chosen, asks=asks)
+        by_loop = options.start == "descriptors" or options.max_rounds > 0 or self.tree == ASK
+        asks = self.asks and (asks_questions(self) if self.by_method else by_loop)
+        check_asks(chosen, asks=asks, by=self.method)
         if not asks or chosen.llm is None:
-            yield None
-            return
+            return nullcontext()
         opened = partial(
             open_llm,
             chosen.llm,
-            answers,
+            self._answers(stores),
             base_url=chosen.base_url,
             api_key=self.api_key,
             limits=self.limits,
             cache=self.cache,
         )
-        async with asked_model(self.llm, self.limits, opened) as llm:
-            yield llm
+        return asked_model(self.llm, self.limits, opened)
 
-    @asynccontextmanager
-    async def _vlm(
+    def _vlm(
         self, stores: Stores, chosen: ChosenModels, llm: AskedModel | None
-    ) -> AsyncIterator[AskedModel | None]:
+    ) -> AbstractAsyncContextManager[AskedModel | None]:
         if self.vlm is None or not self.asks:
-            yield None
-            return
-        answers: ByteStore = MemoryByteStore() if self.cache == "off" else stores.answers
+            return nullcontext()
         opened = partial(
             open_vlm,
             name_of(self.vlm) or "",
-            answers,
+            self._answers(stores),
             beside=llm,
             llm=(chosen.base_url, self.api_key),
             base_url=self.vlm_base_url,
@@ -300,8 +309,10 @@ class Classifier:
             limits=self.limits,
             cache=self.cache,
         )
-        async with asked_model(self.vlm, self.limits, opened) as vlm:
-            yield vlm
+        return asked_model(self.vlm, self.limits, opened)
+
+    def _answers(self, stores: Stores) -> ByteStore:
+        return MemoryByteStore() if self.cache == "off" else stores.answers
 
     async def _noun(self, llm: AskedModel | None, run: RunFolder) -> Settled:
         return await settle_noun(
@@ -327,11 +338,9 @@ class Classifier:
     def _find(self, images: Images) -> tuple[FoundImages, tuple[ImageFile, ...]]:
         """The images, and the calibration images with their labels, checked."""
         found = find_given(images)
-        if self.calibration is None:
-            return found, ()
-        calibration = find_given(self.calibration, labelled=True).images
-        check_calibration(calibration, found.images, classes=self.classes, options=self.options)
-        return found, calibration
+        given = find_given(self.calibration, labelled=True).images if self.calibration else ()
+        check_calibration(given, found.images, classes=self.classes, options=self.options)
+        return found, given
 
     def _chosen(self, earlier: RunFolder | None) -> ChosenModels:
         return choose_models(
@@ -353,19 +362,17 @@ class Classifier:
             "book": self.book.model_dump(mode="json") if self.book else None,
             "options": self.options.model_dump(mode="json"),
             "tree": check_tree(self.tree, self.classes),
+            "method": self.method,
         }
 
     def _config(
         self, images: Images, chosen: ChosenModels, llm: AskedModel | None, vlm: AskedModel | None
     ) -> dict[str, JsonValue]:
-        paths: list[JsonValue] = [
-            as_text(each) if isinstance(each, str | Path) else f"images[{at}]"
-            for at, each in enumerate(given_list(images))
-        ]
         return {
-            "images": paths,
+            "images": list(names_given(images)),
             "folder": as_text(Path.cwd()),
             **self._deciding(),
+            **self.stated_method(),
             "clip": chosen.clip,
             "llm": chosen.llm,
             # In normal form, which holds no password.

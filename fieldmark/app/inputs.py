@@ -10,7 +10,7 @@ from fieldmark.reading import read_text
 from fieldmark.records.names import one_name, plain_name
 from fieldmark.tools.books.files import read_book as read_book
 from fieldmark.tools.images.files import FoundImages, Given, ImageFile, find_images, given_list
-from fieldmark.tools.images.given_paths import is_there
+from fieldmark.tools.images.given_paths import as_text, is_there
 
 MOST_CLASSES = 10_000
 
@@ -99,6 +99,14 @@ def check_images_there(given: Sequence[Given]) -> None:
 def names_of(found: FoundImages) -> tuple[str, ...]:
     """The names of all inputs, usable or not, in the order given."""
     return tuple(str(each.path) for each in found.inputs)
+
+
+def names_given(images: Images) -> list[str]:
+    """What was given, each by its path, or by its place where it is in memory."""
+    return [
+        as_text(each) if isinstance(each, str | Path) else f"images[{at}]"
+        for at, each in enumerate(given_list(images))
+    ]
 
 
 def images_hash(images: Sequence[ImageFile]) -> str:

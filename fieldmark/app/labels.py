@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +32,9 @@ _WORDS: dict[str, Answer] = {
 _IMAGE, _LABEL = ("image", "path", "file"), ("label", "class", "class_name")
 
 
-def read_labels(labels: Labels, images: Sequence[ImageFile], classes: Sequence[str]) -> list[GivenLabel]:
+def read_labels(
+    labels: Labels | None, images: Sequence[ImageFile], classes: Sequence[str]
+) -> list[GivenLabel]:
     """The labels of these images, the last one about each; a row without a label is passed over.
 
     Images are known by the hash of their content where it is given (a folder's images are hashed), else by
@@ -40,33 +43,114 @@ def read_labels(labels: Labels, images: Sequence[ImageFile], classes: Sequence[s
     Raises:
         InputError: It cannot be read, names a class that is none, or an image of no pool.
     """
-    by_hash = {image.content_hash: image for image in images}
-    by_name, answers = _names_of(images), _answers_of(classes)
-    found: dict[str, GivenLabel] = {}
-    strange: list[str] = []
-    for name, digest, word in _rows(labels):
-        image = by_hash.get(digest) or by_name.get(name) or by_name.get(str(Path(name).absolute()))
-        if image is None:
-            strange.append(name)
-            continue
-        said = answers.get(one_name(word)) or answers.get(plain_name(word))
-        if said is None:
-            raise InputError(
-                f"The label {word!r} is none of the classes.",
-                hint=near_note([*classes, word])
-                or f"Write a class, {NONE!r} or {UNSURE!r}; or leave it empty.",
-                field="labels",
-            )
-        found[image.content_hash] = GivenLabel(
-            image=str(image.path), image_hash=image.content_hash, answer=said[0], label=said[1]
-        )
+    if labels is None:
+        return []
+    given, strange = _of_pool(labels, images)
+    answers = _answers_of(classes)
+    found = {image.content_hash: _given(image, word, answers, classes) for image, word in given}
     if strange and not found:
         raise InputError(
-            f"None of the {len(strange):,} labels is of an image here; the first is of {strange[0]!r}.",
+            f"None of the {len(strange):,} labels is of an image here; the first is of {strange[0][0]!r}.",
             hint="Name images as the run does, by path. Labels help only images of the same pool.",
             field="labels",
         )
     return list(found.values())
+
+
+@dataclass(frozen=True)
+class LabelledExamples:
+    """Labelled images that a method learns from, and what was said of the images that it labels.
+
+    Attributes:
+        images: Images of classes, each with its class as label, in the order given.
+        said: What was said of images of the pool, by content hash: a class, or None for none of them.
+    """
+
+    images: tuple[ImageFile, ...] = ()
+    said: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def read_examples(labels: Labels, images: Sequence[ImageFile], classes: Sequence[str]) -> LabelledExamples:
+    """Labelled images, of the pool or anywhere else; a row without a label is passed over.
+
+    A path that names no image of the pool is looked for from where the table lies, then from here.
+
+    Raises:
+        InputError: It cannot be read, names a class that is none, or an image that is not there.
+    """
+    given, elsewhere = _of_pool(labels, images)
+    answers = _answers_of(classes)
+    pool = {image.content_hash for image in images}
+    found: dict[str, GivenLabel] = {}
+    kept: dict[str, ImageFile] = {}
+    for image, word in [*given, *_files(labels, elsewhere)]:
+        found[image.content_hash] = _given(image, word, answers, classes)
+        kept[image.content_hash] = image
+    return LabelledExamples(
+        tuple(
+            replace(kept[digest], label=each.label)
+            for digest, each in found.items()
+            if each.answer == "class"
+        ),
+        {digest: each.label for digest, each in found.items() if digest in pool and each.answer != UNSURE},
+    )
+
+
+def _files(labels: Labels, rows: Sequence[tuple[str, str, str]]) -> list[tuple[ImageFile, str]]:
+    """The image files that rows of image, hash and label name, each with its label."""
+    if not isinstance(labels, Mapping) and Path(labels).is_dir():
+        return [(ImageFile(Path(name), digest), word) for name, digest, word in rows]
+    folder = Path() if isinstance(labels, Mapping) else Path(labels).parent
+    there = [
+        (next((each for each in (folder / name, Path(name)) if is_there(each)), None), name, word)
+        for name, _, word in rows
+    ]
+    if lost := [name for path, name, _ in there if path is None]:
+        raise InputError(
+            f"{len(lost):,} labelled images are not there, such as {lost[0]!r}.",
+            hint="Write paths relative to the table, or whole ones.",
+            field="labels",
+        )
+    paths = [path for path, _, _ in there if path is not None]
+    known = {str(each.path): each for each in find_given(paths).images} if paths else {}
+    return [(known[str(path)], word) for path, _, word in there if str(path) in known]
+
+
+def _of_pool(
+    labels: Labels, images: Sequence[ImageFile]
+) -> tuple[list[tuple[ImageFile, str]], list[tuple[str, str, str]]]:
+    """The labels of images of the pool, and the rows (image, hash, label) that are about others."""
+    by_hash, by_name = {image.content_hash: image for image in images}, _names_of(images)
+    found: list[tuple[ImageFile, str]] = []
+    strange: list[tuple[str, str, str]] = []
+    for name, digest, word in _rows(labels):
+        image = by_hash.get(digest) or by_name.get(name) or by_name.get(str(Path(name).absolute()))
+        if image is None:
+            strange.append((name, digest, word))
+        else:
+            found.append((image, word))
+    return found, strange
+
+
+def _given(
+    image: ImageFile,
+    word: str,
+    answers: Mapping[str, tuple[Answer, str | None]],
+    classes: Sequence[str],
+) -> GivenLabel:
+    """What a word says of an image.
+
+    Raises:
+        InputError: It is no class and no other answer.
+    """
+    said = answers.get(one_name(word)) or answers.get(plain_name(word))
+    if said is None:
+        raise InputError(
+            f"The label {word!r} is none of the classes.",
+            hint=near_note([*classes, word]) or f"Write a class, {NONE!r} or {UNSURE!r}; or leave it empty.",
+            field="labels",
+        )
+    return GivenLabel(image=str(image.path), image_hash=image.content_hash, answer=said[0], label=said[1])
 
 
 def label_numbers(labels: Sequence[GivenLabel], classes: Sequence[str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fieldmark.app.by_method.choice import LOOP
 from fieldmark.errors import InputError
 from fieldmark.records import Prediction, RejectedGroup, RejectedGroups, RunManifest, SkippedInput, Unread
 from fieldmark.records.tables import data_frame, html_table
@@ -118,6 +119,11 @@ class Resolution(Sequence[Prediction | Unread]):
         )
 
     @cached_property
+    def method(self) -> str:
+        """What labelled the images: "resolve" is the loop."""
+        return str(RunFolder(self.run).config.options.get("method") or LOOP)
+
+    @cached_property
     def rejected_groups(self) -> tuple[RejectedGroup, ...]:
         """Rejected images that look alike, and the marks they have in common; the largest group first."""
         if not (self.run / RejectedGroups.FILE).is_file():
@@ -154,6 +160,8 @@ class Resolution(Sequence[Prediction | Unread]):
             return f"{p.image}: not read, {p.reason}."
         shown = [*_branch_in_words(p), *_shown_in_words(p)]
         if not p.contributions:
+            if p.decided_by == "method":
+                return f"{p.image}: {p.label} ({p.status}) by {self.method}, which gives no reasons."
             by = "FuDD's rule, which gives no weights per attribute" if p.rounds else "the first look alone"
             return "\n".join([f"{p.image}: {p.label} ({p.status}) by {by}.", *shown])
         status = f"{p.status}, {p.why_open}" if p.why_open else p.status
@@ -163,8 +171,9 @@ class Resolution(Sequence[Prediction | Unread]):
             if each in small:
                 continue
             both = each.label_value == each.runner_up_value
+            text = each.label_value or each.runner_up_value
             has = f"both {each.label_value}" if both else f"{each.label_value}, not {each.runner_up_value}"
-            says = f" ({has}; seen: {each.seen})" if each.seen else ""
+            says = f" ({has}; seen: {each.seen})" if each.seen else f" {text!r}" if text else ""
             lines.append(f"  {each.contribution:+.2f}  {each.attribute}{says}")
         if small:
             rest = sum(each.contribution for each in small)

@@ -69,9 +69,10 @@ class Prediction(Record):
     """Of an open image: the smallest branch of the tree that it is surely in; None where there is none."""
     coarse_probability: float | None = Field(default=None, ge=0, le=1)
     """Probability of that branch: those of its classes together."""
-    decided_by: Literal["loop", "vlm", "label"] = "loop"
-    """Whose word `decision` is: the loop's, that of a vision-language model that saw the open image, or a
-    person's. An image that either of them said shows none of the classes is rejected."""
+    decided_by: Literal["loop", "method", "vlm", "label"] = "loop"
+    """Whose word `decision` is: the loop's or another method's, that of a vision-language model that saw the
+    open image, or a person's. An image that one of the last two said shows none of the classes is
+    rejected."""
     vlm_label: str | None = None
     """What the vision-language model chose; None where it was not asked, chose none, or did not answer."""
     vlm_confidence: float | None = Field(default=None, ge=0, le=1)

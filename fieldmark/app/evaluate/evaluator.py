@@ -18,7 +18,7 @@ from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.stores import CacheUse, Stores, answers_for, asked_model, name_of, open_llm, open_stores
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.methods.registry import methods_named
-from fieldmark.evals.table.chosen_names import names_book, refuse_beside
+from fieldmark.evals.table.chosen_names import names_book, refuse_beside, whole_path
 from fieldmark.evals.table.join import earlier_in, setting_runs, table_rows
 from fieldmark.evals.table.method import EvalMethod
 from fieldmark.evals.table.options import CONTROL, EvalOptions
@@ -350,8 +350,7 @@ class Evaluator:
             data = OwnData(source=data, **{name: left.pop(name) for name in names})
         files = [".py:" in name or names_book(name) for name in options.methods]
         methods = tuple(
-            str(Path(name).resolve()) if file else name
-            for name, file in zip(options.methods, files, strict=True)
+            whole_path(name) if file else name for name, file in zip(options.methods, files, strict=True)
         )
         return cls(data=data, options=options.model_copy(update={"methods": methods}), out=out, **left)
 

@@ -9,6 +9,7 @@ from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.learning import RunLesson, last_state, lesson_of
 from fieldmark.agents.resolve.rescoring import inductive_guide
 from fieldmark.app.arguments import checked_arguments
+from fieldmark.app.by_method.choice import LOOP
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.models import choose_models
 from fieldmark.app.resuming import arguments_of
@@ -113,8 +114,13 @@ async def aexport_run(
             f"Run {folder.run_id} is not finished.", hint="Resume it, or use `Classifier.from_run`."
         )
     manifest = folder.read(MANIFEST, RunManifest)
-    state = await last_state(folder)
     kept = arguments_of(folder)
+    if (method := kept.get("method", LOOP)) != LOOP:
+        raise RunError(
+            f"Run {folder.run_id} was labelled by the method {method}, which leaves nothing to take along.",
+            hint="Export a run of the loop.",
+        )
+    state = await last_state(folder)
     options = kept["options"]
     noun = folder.read("book.json", PromptBook).noun or options.noun
     predictions = tuple(folder.read_predictions())

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from fieldmark.app.by_method.choice import LOOP
 from fieldmark.errors import FieldmarkError, RunError
 from fieldmark.reading import read_bytes
 from fieldmark.records import GivenLabel, ImageToLabel, Record, RunConfig, RunManifest
@@ -109,9 +110,10 @@ def classes_of(config: RunConfig) -> tuple[str, ...]:
 
 
 def takes_labels(config: RunConfig) -> bool:
-    """Whether the run's rule can use labels of its own images."""
+    """Whether the run's rule can use labels of its own images; no other method than the loop does."""
     options = config.options.get("options")
-    return isinstance(options, dict) and options.get("rule") == LABELLED_RULE
+    by_loop = config.options.get("method", LOOP) == LOOP
+    return by_loop and isinstance(options, dict) and options.get("rule") == LABELLED_RULE
 
 
 def scored_with_others(manifest: RunManifest | None, given: list[GivenLabel]) -> bool:

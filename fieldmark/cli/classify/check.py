@@ -1,6 +1,6 @@
 """Tells everything that is wrong with a classification before torch is loaded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,35 +44,50 @@ def check(
         FieldmarkError: What is wrong.
     """
     from fieldmark.app.beforehand import Mistakes, check_models, check_there
+    from fieldmark.app.by_method.choice import LOOP, mistakes_of, needs_of
     from fieldmark.app.checks import check_labels, check_loop
     from fieldmark.app.inputs import check_classes, check_images_there
     from fieldmark.app.tree import check_tree
+    from fieldmark.tools.search.own_code import names_own_code
 
     mistakes, tree = Mistakes(), fixed.get("tree")
+    method = fixed.get("method") or LOOP
     if both_caches:
         mistakes.note([InputError(BOTH_CACHES, hint="Give one of them.")])
-    mistakes.note(idle(loop, book=book, limits=limits, shown=bool(models.get("vlm")), tree=tree))
+    if method == LOOP:
+        mistakes.note(idle(loop, book=book, limits=limits, shown=bool(models.get("vlm")), tree=tree))
     with mistakes.noted():
         check_images_there(paths or ())
     if not paths:
         mistakes.note([NoImagesError("No image files or folders were given.", hint="Name at least one.")])
     names: Sequence[str] | None = None
     with mistakes.noted():
-        names = check_classes(read_classes(classes, book)[0])
+        names = check_classes(read_classes(classes, book, method=method)[0])
     with mistakes.noted():
         if tree and tree != ASK:
             check_there(tree, "The tree", field="tree")
             check_tree(tree, names) if names else None
-    for name, what in (("calibration", "The folder"), ("labels", "The file or folder")):
+    for name, what in (
+        ("calibration", "The folder"),
+        ("labels", "The file or folder"),
+        ("pool", "The folder"),
+        ("captions", "The file"),
+    ):
         with mistakes.noted():
             check_there(fixed.get(name), what, field=name)
     options = None
     with mistakes.noted():
         options = loop_options(loop)
-        check_loop(options, has_book=book is not None, calibrated=fixed.get("calibration") is not None)
-        check_labels(options, labelled=fixed.get("labels") is not None)
+        if method == LOOP:
+            check_loop(options, has_book=book is not None, calibrated=fixed.get("calibration") is not None)
+            check_labels(options, labelled=fixed.get("labels") is not None)
+    mistakes.note(mistakes_of(method, {**fixed, "book": book, "vlm": models.get("vlm")}, options))
     starts = loop.get("start", "descriptors" if book is None else "book")
     asks = starts == "descriptors" or tree == ASK or (options is not None and options.max_rounds > 0)
+    if method != LOOP:
+        asks = "llm" in (needs_of(method) or ())
+        if limits and not asks and not names_own_code(method):
+            mistakes.note([limits_nothing(limits, "choose a method that asks")])
     check_models(
         mistakes,
         clip=fixed.get("clip"),
@@ -83,6 +98,7 @@ def check(
         vlm_base_url=models.get("vlm_base_url"),
         max_cost=limits.get("max_cost"),
         asks=asks,
+        by=method,
     )
     mistakes.tell()
 
@@ -130,24 +146,36 @@ def idle(
         )
     first_is_free = tree != "ask" and (book is not None or loop.get("start") == "names")
     if limits and not shown and first_is_free and loop.get("max_rounds") == 0:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in limits)
-        yield InputError(
-            f"Nothing is asked in this run, so that {named} can limit nothing.",
-            hint="Leave that out, or allow rounds with --max-rounds.",
-        )
+        yield limits_nothing(limits, "allow rounds with --max-rounds")
 
 
-def read_classes(classes: str | None, book: Path | None) -> "tuple[Sequence[str], PromptBook | None]":
+def limits_nothing(limits: Iterable[str], instead: str) -> InputError:
+    """What is said where limits were given and nothing is asked."""
+    named = ", ".join(f"--{name.replace('_', '-')}" for name in limits)
+    return InputError(
+        f"Nothing is asked in this run, so that {named} can limit nothing.",
+        hint=f"Leave that out, or {instead}.",
+    )
+
+
+def read_classes(
+    classes: str | None, book: Path | None, *, method: str | None = None
+) -> "tuple[Sequence[str], PromptBook | None]":
     """Class names and prompt book; without names of their own, the classes are the book's.
+
+    They may also be those of the book that is the method.
 
     Raises:
         InputError: Neither was given, or a file cannot be read.
     """
     from fieldmark.app.inputs import read_book, read_class_names
+    from fieldmark.evals.table.chosen_names import fed_with, names_book
 
     prompts = read_book(book) if book else None
     if classes is not None:
         return read_class_names(classes), prompts
+    if prompts is None and method and names_book(method):
+        return read_book(Path(fed_with(method)[1])).classes, None
     if prompts is None:
         raise InputError(NO_CLASSES, hint=NAME_THEM)
     return prompts.classes, prompts

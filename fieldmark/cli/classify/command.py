@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DONE, NOTHING_USABLE, STOPPED = 0, 1, 3
 _LOOP = "The loop"
+_METHOD = "Another method"
 _SPENDING = "Spending"
 
 
@@ -129,7 +130,7 @@ def classify(
         Path | None,
         option(
             "evidence: labels of some of the images; a CSV file with image and label (such as a run's "
-            "labels.csv), or a folder with one folder per class.",
+            "labels.csv), or a folder with one folder per class. Another --method: images to learn from.",
             panel=_LOOP,
             show_default=False,
         ),
@@ -145,6 +146,28 @@ def classify(
     ] = None,
     max_rounds: Annotated[
         int | None, option("Rounds of follow-up questions.", panel=_LOOP, min=0, show_default="6")
+    ] = None,
+    method: Annotated[
+        str | None,
+        option(
+            "What labels instead of the loop: a name that fieldmark eval methods lists, file.py:METHOD, or a "
+            "prompt book.",
+            panel=_METHOD,
+            show_default="resolve",
+        ),
+    ] = None,
+    pool: Annotated[
+        Path | None, option("Folder of unlabelled images, for methods that use some.", panel=_METHOD)
+    ] = None,
+    captions: Annotated[
+        Path | None, option('Captions of these, JSONL: {"image": "a.jpg", "caption": "…"}.', panel=_METHOD)
+    ] = None,
+    shots: Annotated[
+        int | None,
+        option("Most images of --labels a class.", panel=_METHOD, min=1, show_default="all"),
+    ] = None,
+    seed: Annotated[
+        int | None, option("Decides what a method draws.", panel=_METHOD, min=0, show_default="0")
     ] = None,
     max_calls: Annotated[
         int | None, option("Most calls of the language model.", panel=_SPENDING, min=0)
@@ -198,7 +221,7 @@ def classify(
     """
     fixed: dict[str, Any] = {
         "clip": clip, "noun": noun, "device": device, "calibration": calibration, "tree": tree,
-        "labels": labels,
+        "labels": labels, "method": method, "pool": pool, "captions": captions, "shots": shots, "seed": seed,
     }  # fmt: skip
     loop: dict[str, Any] = {
         "start": start, "rule": rule, "ask": ask, "candidates": candidates,
@@ -268,7 +291,7 @@ def new(
     from fieldmark.app.classifier import Classifier
     from fieldmark.records import UsageLimits
 
-    names, prompts = read_classes(classes, book)
+    names, prompts = read_classes(classes, book, method=others.get("method"))
     return Classifier(
         classes=names, book=prompts, options=loop_options(loop), limits=UsageLimits(**limits), **others
     )

@@ -36,6 +36,7 @@ def as_json(resolution: "Resolution") -> dict[str, Any]:
     return {
         "schema": "fieldmark.classify/1",
         "run": str(resolution.run),
+        "method": resolution.method,
         "stop_reason": manifest.stop_reason,
         "counts": dict(manifest.counts),
         "usage": manifest.usage.model_dump(mode="json"),
@@ -69,7 +70,11 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
     show_labels(resolution.predictions, console)
     reason = REASONS.get(manifest.stop_reason, manifest.stop_reason)
     rounds = counts.get("rounds", 0)
-    if not rounds and manifest.stop_reason == "max_rounds":
+    if manifest.stop_reason == "labelled":
+        console.say(
+            f"Labelled by the method {resolution.method}, whose probabilities nothing has calibrated."
+        )
+    elif not rounds and manifest.stop_reason == "max_rounds":
         console.say("Stopped after the first look: no follow-up rounds were allowed.")
     else:
         console.say(f"Stopped after {amount(rounds, 'round') if rounds else 'the first look'}: {reason}.")

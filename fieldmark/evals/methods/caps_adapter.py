@@ -119,7 +119,8 @@ def by_captions(bench: EvalBench, words: Tensor) -> MethodScores:
     scores = caps_adapter_scores(
         bench.vectors, words, support=support, captions=captions, logit_scale=bench.logit_scale
     )
-    return MethodScores(scores=scores)
+    text = bench.logit_scale * (bench.vectors @ words.T)
+    return MethodScores(scores=scores, parts={"name": text, "pool": scores - text})
 
 
 _SOURCE = "Wang et al. 2024"
@@ -132,6 +133,7 @@ METHODS = (
         source=_SOURCE,
         needs=frozenset({MethodNeed.NAMES, MethodNeed.POOL, MethodNeed.CAPTIONS}),
         run=by_names,
+        on_texts=by_captions,
         transductive=True,
     ),
     EvalMethod(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fieldmark.evals.table.bench import EvalBench
-from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
+from fieldmark.evals.table.method import EvalMethod, MethodScores, Run, TextSum
 from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.books.templates import IMAGENET_7, IMAGENET_80, PLAIN, fill, fill_phrase
 from fieldmark.tools.scoring.prototype import ensemble_scores
@@ -36,7 +36,7 @@ async def by_own_templates(bench: EvalBench) -> MethodScores:
 def by_texts(bench: EvalBench, texts: Sequence[Sequence[str]]) -> MethodScores:
     """Score by the unit mean of each class's texts, times the encoder's own scale."""
     scores = ensemble_scores(bench.vectors, bench.encode, texts, logit_scale=bench.logit_scale)
-    return MethodScores(scores=scores)
+    return MethodScores(scores=scores, texts=TextSum(texts))
 
 
 _NAMES = frozenset({MethodNeed.NAMES})

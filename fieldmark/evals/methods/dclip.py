@@ -4,7 +4,7 @@ from torch import Tensor
 
 from fieldmark.evals.methods.shared.questions import descriptors
 from fieldmark.evals.table.bench import EvalBench
-from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
+from fieldmark.evals.table.method import EvalMethod, MethodScores, Run, TextSum
 from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.dclip import Pool, descriptor_prompts, mean_cosine_scores
 
@@ -16,7 +16,8 @@ def by_descriptors(pool: Pool) -> Run:
         phrases = await descriptors(bench)
         prompts = descriptor_prompts(dict(zip(bench.classes, phrases, strict=True)))
         scores = mean_cosine_scores(bench.vectors, bench.encode, list(prompts.values()), pool=pool)
-        return MethodScores(scores=bench.logit_scale * scores)
+        texts = TextSum(list(prompts.values()), "mean_cosine") if pool == "mean" else None
+        return MethodScores(scores=bench.logit_scale * scores, texts=texts)
 
     return run
 

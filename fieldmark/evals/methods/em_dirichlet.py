@@ -217,6 +217,7 @@ METHODS = (
         source=_SOURCE,
         needs=frozenset({MethodNeed.NAMES}),
         run=by_names,
+        on_texts=lambda bench, words: together(bench, words, EmDirichletOptions()),
         transductive=True,
         scale=_SCALE,
     ),

@@ -74,14 +74,15 @@ def methods_named(names: Sequence[str]) -> tuple[EvalMethod, ...]:
 
     Args:
         names: Keys; "all" stands for all, "dclip*" for all that begin so; one's own as `file.py:METHOD`,
-            which come last, then prompt books by their files.
+            which come last, then prompt books by their files, or a method and the book it begins with as
+            "tip-adapter+book.json".
 
     Raises:
         InputError: One is unknown, is no method, or none is named.
     """
     if not names:
         raise InputError("No method was named.", hint=f"There are: all, {', '.join(BY_KEY)}.")
-    books = book_methods([name for name in names if names_book(name)])
+    books = book_methods([name for name in names if names_book(name)], BY_KEY)
     others = [name for name in names if not names_book(name)]
     own = {method.key: method for method in map(_own, filter(names_own_code, others))}
     chosen = keys_named([name for name in others if not names_own_code(name)])

@@ -245,7 +245,8 @@ def by_support(bench: EvalBench, words: Tensor) -> MethodScores:
     """
     support = pool_support(bench, words)
     scores = tip_x_scores(bench.vectors, words, support=support, logit_scale=bench.logit_scale)
-    return MethodScores(scores=scores)
+    text = bench.logit_scale * (bench.vectors @ words.T)
+    return MethodScores(scores=scores, parts={"name": text, "pool": scores - text})
 
 
 # Transductive by a hair: TIP-X scales one term by its extremes over all test images.
@@ -256,6 +257,7 @@ METHODS = (
         source=_SOURCE,
         needs=frozenset({MethodNeed.NAMES, MethodNeed.POOL}),
         run=by_names,
+        on_texts=by_support,
         transductive=True,
     ),
     EvalMethod(

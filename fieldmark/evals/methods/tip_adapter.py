@@ -76,19 +76,33 @@ BETAS = tuple(0.1 + 6.9 * step / 29 for step in range(30))
 """The authors' ranges of search, with 30 values of β instead of their 200."""
 
 
-async def by_cache(bench: EvalBench) -> MethodScores:
+async def by_names(bench: EvalBench) -> MethodScores:
+    """From the plain template."""
+    return by_cache(bench, name_vectors(bench))
+
+
+def by_cache(bench: EvalBench, words: Tensor) -> MethodScores:
     """Score by text and cache, α and β chosen on held-out shots.
 
     The authors choose both on the validation images of each data set. Here every fourth shot of a class is
     held out for that (see `held_out_shots`), and the cache then holds all shots. With one shot a class the
     paper's constants are used.
+
+    Args:
+        bench: The bench.
+        words: Unit class vectors `[C, D]`.
     """
-    words, support = name_vectors(bench), Support(bench.train_vectors, bench.train_labels)
+    support = Support(bench.train_vectors, bench.train_labels)
     alpha, beta = chosen(words, support, logit_scale=bench.logit_scale)
     scores = tip_adapter_scores(
         bench.vectors, words, support=support, logit_scale=bench.logit_scale, alpha=alpha, beta=beta
     )
-    return MethodScores(scores=scores, diagnostics={"alpha": alpha, "beta": beta})
+    text = bench.logit_scale * (bench.vectors @ words.T)
+    return MethodScores(
+        scores=scores,
+        parts={"name": text, "labels": scores - text},
+        diagnostics={"alpha": alpha, "beta": beta},
+    )
 
 
 def chosen(words: Tensor, support: Support, *, logit_scale: float) -> tuple[float, float]:
@@ -129,6 +143,7 @@ METHODS = (
         title="Tip-Adapter, training-free",
         source="Zhang et al. 2022",
         needs=frozenset({MethodNeed.NAMES, MethodNeed.LABELS}),
-        run=by_cache,
+        run=by_names,
+        on_texts=by_cache,
     ),
 )

@@ -191,6 +191,7 @@ METHODS = (
         source="Zanella et al. 2024",
         needs=frozenset({MethodNeed.NAMES}),
         run=by_names,
+        on_texts=together,
         transductive=True,
         scale=_SCALE,
     ),

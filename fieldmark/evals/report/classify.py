@@ -22,6 +22,8 @@ from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.rounds import read_rounds
 
 REPORT = "report.html"
+LOOP = "resolve"
+"""What a run's configuration calls the loop."""
 MOST_OPEN = 300
 MOST_SKIPPED = 300
 MOST_BRANCHES = 40
@@ -68,6 +70,7 @@ def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
         run=run.path,
         run_id=run.run_id,
         manifest=manifest,
+        method=method_of(run),
         book=book,
         random_weights=manifest.encoder.get("random_weights") is True,
         outcome=outcome(predictions),
@@ -88,6 +91,12 @@ def write_classify_report(run: RunFolder, manifest: RunManifest) -> Path:
         bar=figures.share,
     )
     return write_page(run.path / REPORT, html)
+
+
+def method_of(run: RunFolder) -> str:
+    """The method that labelled the images; empty where it was the loop."""
+    method = str(run.config.options.get("method") or LOOP)
+    return "" if method == LOOP else method
 
 
 def like_images(run: RunFolder, folder: str) -> list[LikeImages]:

@@ -228,7 +228,12 @@ _WITHOUT_TRUTH: tuple[tuple[str, str, Test], ...] = (
     (
         "Resolved as first seen",
         "The first label stayed, and no other class was left beside it.",
-        lambda p: p.status == "resolved" and not _changed(p),
+        lambda p: p.status == "resolved" and not _changed(p) and p.decided_by != "method",
+    ),
+    (
+        "Resolved",
+        "To the method, no other class is nearly as likely.",
+        lambda p: p.status == "resolved" and p.decided_by == "method",
     ),
     _REJECTED,
 )

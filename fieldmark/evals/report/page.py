@@ -92,7 +92,7 @@ def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters.update({each.__name__: each for each in FILTERS})
-    made.globals.update(statuses=words.STATUSES, why_open=words.WHY_OPEN)
+    made.globals.update(statuses=words.STATUSES, why_open=words.WHY_OPEN, score_parts=words.SCORE_PARTS)
     return made
 
 

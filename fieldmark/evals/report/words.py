@@ -18,6 +18,7 @@ STOP_REASONS = {
     "max_rounds": "it had asked for as many rounds as it was allowed to",
     "budget": "a limit on calls, tokens or cost was reached; the run can be resumed with a higher one",
     "endpoint": "the language model could no longer be reached; the run can be resumed",
+    "labelled": "the method was through",
     "unanswered": "none of its questions was answered",
 }
 STATUSES = {
@@ -27,6 +28,14 @@ STATUSES = {
 }
 
 WHY_OPEN = {"confused": "Several classes fit it.", "ignorant": "No class fits it well."}
+
+SCORE_PARTS = {
+    "name": ("the name itself", "how well it fits the picture"),
+    "labels": ("labels given", "what people said of pictures like it"),
+    "pool": ("other pictures", "what unlabelled pictures like it look like"),
+    "rest": ("all other texts", "and what the texts say of any picture here"),
+}
+"""Parts of a score that are no attribute: what each is called, and what it means."""
 
 
 def clean(text: str) -> str:

@@ -1,6 +1,7 @@
 """The words by which methods and settings are chosen, known without loading any of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from fieldmark.errors import InputError, close_to
 
@@ -15,13 +16,49 @@ METHOD_KEYS = (
     "loki-base", "loki-tree", "loki-text", "cased", "caption-words", "random-word",
 )  # fmt: skip
 """The keys of `METHODS`, in the order of the table."""
+_BY_NEEDS = {
+    "llm": (
+        "waffle-descriptors dclip dclip-sum dclip-max cupl-base cupl cupl-e mpvr ram-reweighting chils "
+        "perception perception-without fudd fudd-margin fudd-all everything everything-named resolve "
+        "descriptors-prototype transclip-descriptors em-dirichlet-descriptors"
+    ),
+    "labels": "tip-adapter linear-probe",
+    "labels, llm": "fudd-conformal conformal raps evidential proapo",
+    "pool": "sus-x",
+    "llm, pool": "sus-x-descriptors",
+    "captions, pool": "caps-adapter",
+    "captions, llm, pool": "caps-adapter-descriptors",
+    "tree": "loki-base loki-tree",
+    "base classes, llm": "adapt-linear gist adapt-low-rank",
+    "captions": "cased caption-words random-word",
+}
+METHOD_NEEDS: Mapping[str, tuple[str, ...]] = {
+    key: tuple(needs.split(", ")) for needs, keys in _BY_NEEDS.items() for key in keys.split()
+}
+"""What each shipped method needs beside class names; one that needs nothing is not among them."""
+FED = ("transclip-zs", "em-dirichlet", "sus-x", "caps-adapter", "tip-adapter")
+"""Methods that may begin with the texts of a prompt book: "tip-adapter+book.json"."""
+OWN_WORDS = ("cased", "caption-words", "random-word")
+"""Methods that find words of their own and do not go by a list of classes."""
 SETTING_NAMES = ("new", "known", "habitat", "taxonomy", "vocabulary")
 """The settings of the aviary; the first one is what "aviary" means by itself."""
 
 
 def names_book(name: str) -> bool:
-    """Whether a method's name is the file of a prompt book."""
+    """Whether a method's name is the file of a prompt book, or ends with one."""
     return name.endswith(".json")
+
+
+def fed_with(name: str) -> tuple[str, str]:
+    """The method that begins with a prompt book's texts, and its file; "" where the book is by itself."""
+    key, plus, path = name.partition("+")
+    return (key, path) if plus and key in FED else ("", name)
+
+
+def whole_path(name: str) -> str:
+    """A name with the whole path of the file in it, so that it means the same from any folder."""
+    key, path = fed_with(name)
+    return f"{key}+{Path(path).resolve()}" if key else str(Path(name).resolve())
 
 
 def keys_named(names: Sequence[str]) -> set[str]:

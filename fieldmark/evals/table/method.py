@@ -1,12 +1,26 @@
 """What a method is: its name, where it comes from, what it needs, and the function that scores."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.test_set import MethodNeed
+from fieldmark.records.prompts import Pooling
+
+
+@dataclass(frozen=True)
+class TextSum:
+    """Scores that are sums over the texts of a class, times the encoder's scale.
+
+    Attributes:
+        texts: The texts of each class.
+        pooling: "prototype" is the cosine with the unit mean of the texts, "mean_cosine" the mean of cosines.
+    """
+
+    texts: Sequence[Sequence[str]]
+    pooling: Pooling = "prototype"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +34,9 @@ class MethodScores:
             from `scores` by a temperature.
         candidates: bool `[N, C]` where the method leaves sets of classes.
         names: The words that a vocabulary-free method has for each image, N of them.
+        texts: The texts whose parts the scores are sums of, where they are.
+        parts: Other parts that the scores are the sum of, each `[N, C]`, by what they are: "name" (the class
+            texts), "labels" (labelled images), "pool" (unlabelled ones).
         diagnostics: Figures of the method's own, by name.
         notes: What a reader must know.
     """
@@ -28,11 +45,15 @@ class MethodScores:
     probabilities: Tensor | None = None
     candidates: Tensor | None = None
     names: tuple[str, ...] = ()
+    texts: TextSum | None = None
+    parts: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     diagnostics: dict[str, float] = field(default_factory=dict[str, float])
     notes: tuple[str, ...] = ()
 
 
 Run = Callable[[EvalBench], Awaitable[MethodScores]]
+OnTexts = Callable[[EvalBench, Tensor], MethodScores]
+"""Scores the test images from unit class vectors `[C, D]`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +66,8 @@ class EvalMethod:
         source: Paper, or "Fieldmark".
         needs: What it needs beyond the test images.
         run: Scores the test images of a bench. Deterministic for a bench and its seed.
+        on_texts: Scores from other class vectors than those of class names, such as a prompt book's, where
+            the method begins with such.
         seeded: Whether the bench's seed matters: such a method is run once a seed.
         bound: Whether it stands as an upper bound where class names are kept from all others.
         transductive: Whether an image's score depends on the other test images.
@@ -57,6 +80,7 @@ class EvalMethod:
     source: str
     needs: frozenset[MethodNeed]
     run: Run
+    on_texts: OnTexts | None = None
     seeded: bool = False
     bound: bool = False
     transductive: bool = False

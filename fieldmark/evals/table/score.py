@@ -43,9 +43,8 @@ def run_record(
     fields: dict[str, object] = {}
     names = scored.names
     if not reason and scored.scores is not None:
-        _check(scored.scores, len(test.images), len(test.classes), method)
-        best = scored.scores.max(dim=1)
-        predicted = torch.where(best.values.isinf(), -1, scored.scores.argmax(dim=1))
+        check_scores(scored.scores, len(test.images), len(test.classes), method)
+        predicted = labels_of(scored.scores)
         fields = {
             "predicted": tuple(predicted.tolist()),
             "confidence": tuple(round(c, 5) for c in confidence(scored, predicted).tolist()),
@@ -79,13 +78,23 @@ def run_record(
     )
 
 
+def labels_of(scores: Tensor) -> Tensor:
+    """The class with the best score of each image `[N]` int64; -1 where every class is out of the running."""
+    return torch.where(scores.max(dim=1).values.isinf(), -1, scores.argmax(dim=1))
+
+
+def probabilities_of(scored: MethodScores, scores: Tensor) -> Tensor:
+    """A method's own probabilities `[N, C]` float32; else the softmax of its scores."""
+    if scored.probabilities is not None:
+        return scored.probabilities
+    return scores.to(torch.float32).softmax(dim=1).nan_to_num(0.0)
+
+
 def confidence(scored: MethodScores, predicted: Tensor) -> Tensor:
-    """What the method believes of the class it predicts `[N]`: its own probabilities, else the softmax."""
+    """What the method believes of the class it predicts `[N]`."""
     if scored.scores is None:
         return torch.zeros(len(predicted))
-    probabilities = scored.probabilities
-    if probabilities is None:
-        probabilities = scored.scores.to(torch.float32).softmax(dim=1).nan_to_num(0.0)
+    probabilities = probabilities_of(scored, scored.scores)
     return probabilities.gather(1, predicted.clamp(min=0)[:, None]).squeeze(1)
 
 
@@ -99,7 +108,12 @@ def open_vocabulary(names: tuple[str, ...], bench: EvalBench) -> dict[str, float
     }
 
 
-def _check(scores: Tensor, images: int, classes: int, method: str) -> None:
+def check_scores(scores: Tensor, images: int, classes: int, method: str) -> None:
+    """Refuse scores of another shape, or with NaN among them.
+
+    Raises:
+        ModelError: They are.
+    """
     if scores.shape != (images, classes) or bool(scores.isnan().any()):
         raise ModelError(
             f"Method {method} returned scores {tuple(scores.shape)}, or NaN among them, for {images} images "

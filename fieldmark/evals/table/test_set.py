@@ -67,6 +67,8 @@ class TestSet:
         questions: Questions about a class of this domain, with `{}` for its name (CuPL's "full").
         concept: What WaffleCLIP calls the high-level concept: "bird".
         weakness: What is taken from the encoder before anything is measured.
+        labelled: Whether the test images have labels. Without, methods can say what they
+            are, and nothing can be measured.
         names_given: Whether methods may see the class names: not in a vocabulary-free setting.
         render: Seconds that drawing took.
         notes: What a reader must know.
@@ -91,6 +93,7 @@ class TestSet:
     questions: tuple[str, ...] = ()
     concept: str = ""
     weakness: Weakness = field(default_factory=Weakness)
+    labelled: bool = True
     names_given: bool = True
     render: float = 0.0
     notes: tuple[str, ...] = ()
@@ -106,7 +109,7 @@ class TestSet:
             raise InputError(
                 f"{self.data} has no test images.", hint="Name images that are not for training."
             )
-        for image in (*self.images, *self.train):
+        for image in (*(self.images if self.labelled else ()), *self.train):
             if image.label not in places:
                 raise InputError(
                     f"{str(image.path)!r} is labelled {image.label!r}, which is not among the classes.",

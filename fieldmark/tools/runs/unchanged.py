@@ -17,7 +17,8 @@ UNCHANGED = {
         "cache.",
     ),
     "calibration_hash": (
-        "The calibration images are not those that run {run} was started with.",
+        "The images beside them (for calibration, labelled, or unlabelled) are not those that run {run} was "
+        "started with.",
         "Restore them, or start a new run: what was paid for comes from the cache.",
     ),
     "encoder": (
@@ -30,8 +31,10 @@ UNCHANGED = {
     ),
 }
 """What must be the same when a run is resumed, and what is said where it is not."""
-DECIDING = ("classes", "noun", "book", "options", "tree")
+DECIDING = ("classes", "noun", "book", "options", "tree", "method")
 """The arguments that decide what a run answers: with others it would be another run."""
+BEFORE = {"method": "resolve"}
+"""What a run had of an argument that the version that wrote it did not have yet."""
 
 
 def check_unchanged(
@@ -53,7 +56,8 @@ def check_unchanged(
             which = _other_images(run, images) if name == "images_hash" and images else ""
             raise RunError(message.format(run=run.run_id).rstrip(".") + f"{which}.", hint=hint)
     for name in DECIDING:
-        if name in now and (changed := _changed(name, kept.get(name), now[name])):
+        before = kept.get(name, BEFORE.get(name))
+        if name in now and (changed := _changed(name, before, now[name])):
             raise RunError(
                 f"Run {run.run_id} was started with {changed}.",
                 hint="Give what it was started with, as `from_run` does; or start a new run: what was paid "

@@ -8,7 +8,7 @@ import torch
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.books import book_methods
-from fieldmark.evals.methods.registry import methods_named
+from fieldmark.evals.methods.registry import BY_KEY, methods_named
 from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import EvalMethod, MethodScores
 from fieldmark.records import GivenLabel, Origin, Prompt, PromptBook
@@ -34,7 +34,7 @@ def run(method: EvalMethod, bench: EvalBench) -> MethodScores:
 
 def test_a_book_scores_by_its_own_rule_in_the_order_of_the_data(tmp_path: Path, make_bench: Benches) -> None:
     bench = make_bench()
-    (method,) = book_methods([saved(tmp_path / "mine.json", tuple(reversed(NAMES)))])
+    (method,) = book_methods([saved(tmp_path / "mine.json", tuple(reversed(NAMES)))], BY_KEY)
     assert (method.key, method.title) == ("book-mine", "Prompt book mine")
     scores = run(method, bench).scores
     assert scores is not None
@@ -47,10 +47,10 @@ def test_books_of_runs_are_called_after_their_runs(tmp_path: Path) -> None:
     files.append(saved(tmp_path / "else" / "one-run.json"))
     keys = [method.key for method in methods_named(["clip", *files])]
     assert keys == ["clip", "book-one-run", "book-two-run", "book-one-run-2"]
-    versions = {method.version for method in book_methods(files)}
+    versions = {method.version for method in book_methods(files, BY_KEY)}
     assert len(versions) == 1  # the same book, wherever it lies
     saved(tmp_path / "one-run" / "book.json", noun="bird")
-    assert {method.version for method in book_methods(files)} > versions
+    assert {method.version for method in book_methods(files, BY_KEY)} > versions
 
 
 def test_what_cannot_be_a_row_is_refused(tmp_path: Path, make_bench: Benches) -> None:
@@ -60,7 +60,7 @@ def test_what_cannot_be_a_row_is_refused(tmp_path: Path, make_bench: Benches) ->
     PromptBook(classes=("crow", "wren")).save(bare)
     with pytest.raises(InputError, match="no prompt for 'crow'"):
         methods_named([str(bare)])
-    (other,) = book_methods([saved(tmp_path / "other.json", NAMES[:-1])])
+    (other,) = book_methods([saved(tmp_path / "other.json", NAMES[:-1])], BY_KEY)
     with pytest.raises(InputError, match="it lacks 1, and has 0"):
         run(other, make_bench())
 
@@ -70,7 +70,7 @@ def test_test_images_that_chose_the_prompts_are_told(tmp_path: Path, make_bench:
     chosen = GivenLabel(
         image="a.png", image_hash=bench.images[0].content_hash, answer="class", label=NAMES[0]
     )
-    (method,) = book_methods([saved(tmp_path / "mine.json", labelled=(chosen,))])
+    (method,) = book_methods([saved(tmp_path / "mine.json", labelled=(chosen,))], BY_KEY)
     assert run(method, bench).notes == ("1 of the test images chose its prompts: the figure is too high",)
-    (blind,) = book_methods([saved(tmp_path / "mine.json")])
+    (blind,) = book_methods([saved(tmp_path / "mine.json")], BY_KEY)
     assert run(blind, bench).notes == ()
