@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fieldmark import __version__
-from fieldmark.cli import aviary, book, concept, demo, label, mcp, optimize, sort, studio
+from fieldmark.cli import aviary, book, concept, demo, label, mcp, optimize, review, sort, studio
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
 from fieldmark.cli.exit_codes import GuardedCommands
@@ -43,6 +43,7 @@ def build() -> typer.Typer:
     app.command(name="export")(export.export)
     app.command(name="predict")(predict.predict)
     app.command(name="label")(label.label)
+    app.command(name="review")(review.review)
     app.command(name="optimize")(optimize.optimize)
     app.add_typer(methods_table.commands(), name="eval")
     app.add_typer(book.commands(), name="book")

@@ -14,6 +14,7 @@ from fieldmark.records.concepts import (
     LabelValue,
     Version,
 )
+from fieldmark.records.label_review import LabelIssue, LabelReview
 from fieldmark.records.predictions import (
     CandidateClass,
     ClassProbabilities,
@@ -73,6 +74,8 @@ __all__ = [
     "ImagePart",
     "ImageToLabel",
     "Label",
+    "LabelIssue",
+    "LabelReview",
     "LabelValue",
     "Options",
     "Origin",
