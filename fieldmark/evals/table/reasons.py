@@ -58,7 +58,8 @@ def _of_texts(found: TextSum, bench: EvalBench, label: Tensor, rival: Tensor) ->
     """What the texts of label and rival say of each image, the weightiest `MOST` of each side."""
     images = bench.vectors - bench.vectors.mean(0)
     said: list[list[Contribution]] = [[] for _ in range(len(label))]
-    for column in torch.cat([label, rival]).unique().tolist():
+    columns: list[int] = torch.cat([label, rival]).unique().tolist()
+    for column in columns:
         texts = list(found.texts[column])
         parts = _parts(texts, found, bench)
         for side in (label, rival):

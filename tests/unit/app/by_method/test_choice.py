@@ -1,6 +1,7 @@
 """What a method needs is told at once, with the argument that brings it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from fieldmark.tools.runs.unchanged import check_unchanged
 PLAIN = ResolveOptions()
 
 
-def said(method: str, options: ResolveOptions = PLAIN, **given: object) -> list[tuple[str, str]]:
+def said(method: str, options: ResolveOptions = PLAIN, **given: Any) -> list[tuple[str, str]]:
     """Field and message of each mistake."""
     return [(each.field, each.message) for each in mistakes_of(method, given, options)]
 
@@ -60,7 +61,8 @@ def test_a_wrong_name_gets_the_nearest_one() -> None:
 
 @pytest.mark.parametrize("name", ["labels", "pool", "tree", "shots", "calibration", "vlm", "book"])
 def test_what_is_of_no_use_to_a_method_is_refused(name: str) -> None:
-    assert name in [field for field, _ in said("clip", **{name: 1 if name == "shots" else "x"})]
+    given: dict[str, Any] = {name: 1 if name == "shots" else "x"}
+    assert name in [field for field, _ in said("clip", **given)]
 
 
 def test_options_of_the_loop_are_of_no_use_but_for_its_candidates() -> None:
