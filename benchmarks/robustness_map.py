@@ -2,10 +2,13 @@
 
     python benchmarks/robustness_map.py map.jsonl --seeds 520,521 --rules evidence,table
     python benchmarks/robustness_map.py map.jsonl --edges
+    python benchmarks/robustness_map.py asked.jsonl --seeds 522 --ask-labels 20
     python benchmarks/robustness_map.py map.jsonl --page docs/robustness.md
 
 Every world is one line of the file; those that are there are not measured again. The edges are worlds that
-lack something the loop counts on. With the page named, nothing is measured: the tables between its two
+lack something the loop counts on. With --ask-labels the images that each run asks about get their true
+labels, and the run is scored anew with them, as `fieldmark label` does; the columns are over the images that
+were not labelled, before and after. With the page named, nothing is measured: the tables between its two
 comments are written anew, and a heat map, robustness-map.svg, beside it.
 """
 
@@ -19,14 +22,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.options import ResolveOptions
+from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.stores import open_stores
+from fieldmark.cache.arrays import ArrayStore
 from fieldmark.evals.demo.demo import DemoSettings, run_demo
+from fieldmark.evals.demo.ladder import Climb
 from fieldmark.evals.demo.results import DemoResult
+from fieldmark.evals.metrics.calibration import reliability
 from fieldmark.evals.worlds.conditions import CLEAR, Names, WorldConditions
+from fieldmark.evals.worlds.draw import weakness_of
+from fieldmark.tools.clip.clip import Encoder
+from fieldmark.tools.clip.weakened import weakened
 from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.labels import read_ask
+from fieldmark.tools.scoring.evidence.labels import NONE_OF_THESE
 
 NAMES: tuple[Names, ...] = ("known", "mixed", "new")
 NOISE = ((0.0, 0.0), (1.0, 0.5), (1.5, 1.0), (2.0, 1.0))
@@ -72,21 +87,25 @@ def key_of(row: Row) -> tuple[Any, ...]:
     return (*(row[name] for name in vars(CLEAR)), row["rule"], row["seed"])
 
 
-def measured(conditions: WorldConditions, rule: str, seed: int, runs: Path) -> Row:
-    """Climb the ladder in one world."""
-    options = ResolveOptions.model_validate({"rule": rule})
+def measured(conditions: WorldConditions, rule: str, seed: int, runs: Path, *, asked: int = 0) -> Row:
+    """Climb the ladder in one world, and label so many images that the run asks about."""
+    options = ResolveOptions.model_validate({"rule": rule, "ask_labels": asked})
     with open_stores() as stores:
+        encoder = stores.encoder("aviary")
         result: DemoResult
-        result, _ = run_to_end(
+        climbs: list[Climb]
+        result, climbs = run_to_end(
             run_demo(
                 DemoSettings(seed=seed, conditions=conditions, options=options),
-                encoder=stores.encoder("aviary"),
+                encoder=encoder,
                 answers=stores.answers,
                 pictures=stores.aviary,
                 run=RunFolder.create(runs, kind="demo", options={}),
                 progress=no_progress,
             )
         )
+        seen = weakened(encoder, weakness_of(conditions, seed))
+        labelled = {"asked": asked_labels(climbs[0], options, seen)} if asked else {}
     top1 = {rung.name: rung.top1 for rung in result.ladder}
     return {
         **vars(conditions),
@@ -100,7 +119,54 @@ def measured(conditions: WorldConditions, rule: str, seed: int, runs: Path) -> R
         "questions": result.questions["resolve"],
         "open_set": result.open_set.model_dump(mode="json"),
         "calibration": result.calibration.model_dump(mode="json"),
+        **labelled,
     }
+
+
+def asked_labels(climb: Climb, options: ResolveOptions, encoder: Encoder) -> Row | None:
+    """Answer what a run asks by the truth, score it anew, and compare the listed images that got no label.
+
+    Args:
+        climb: The ladder, whose run has ended.
+        options: Of the run.
+        encoder: What it saw with.
+
+    Returns:
+        How many labels there were; before and after them top-1, ECE, and how many are resolved and how many
+        of these rightly. None where the run asked nothing.
+    """
+    world = climb.world
+    truth = {image.content_hash: image.label for image in world.images}
+    answers = {ask.image_hash: truth[ask.image_hash] for ask in read_ask(climb.run)}
+    if not answers:
+        return None
+    number = {name: place for place, name in enumerate(world.classes)}
+    context = ResolveContext(
+        classes=world.classes,
+        images=world.images,
+        encoder=encoder,
+        llm=None,
+        arrays=ArrayStore(climb.run.path / "arrays"),
+        run=climb.run,
+        options=options.model_copy(update={"noun": world.noun}),
+        labels={key: number.get(label or "", NONE_OF_THESE) for key, label in answers.items()},
+    )
+    run_to_end(run_resolve(context))
+    after = tuple(climb.run.read_predictions())
+    others = world.listed & np.array([image.content_hash not in answers for image in world.images])
+    found: Row = {"labels": len(answers), "images": int(others.sum())}
+    for when, predictions in (("before", climb.predictions), ("after", after)):
+        kept = [p for p, other in zip(predictions, others, strict=True) if other]
+        right = np.array([p.label == p.truth for p in kept])
+        resolved = np.array([p.status == "resolved" for p in kept])
+        error = reliability([p.confidence for p in kept], right, bins=10).error
+        found[when] = {
+            "top1": round(float(right.mean()), 4),
+            "ece": round(error, 4),
+            "resolved": int(resolved.sum()),
+            "resolved_right": int(right[resolved].sum()),
+        }
+    return found
 
 
 def difference(rows: Sequence[Row]) -> float:
@@ -134,10 +200,13 @@ def tables(rows: Sequence[Row]) -> str:
 def table(rows: Sequence[Row], *, edge: bool) -> str:
     """One table, with a line of means for each rule at the end of the grid."""
     first, last = ("| what is lacking ", " of no class: AUROC |") if edge else ("", "")
+    if asked := [row["asked"] for row in rows if row.get("asked")]:
+        count = "/".join(str(count) for count in sorted({each["labels"] for each in asked}))
+        last += f" with {count} asked labels | ECE then | resolved | of them right |"
     lines = [
         f"{first}| names | noise | mistakes | rule | best simpler rung | resolve | difference | resolved "
         f"| of them right | ECE | questions |{last}",
-        f"{'|---' * (12 if edge else 11)}|{'---|' if last else ''}",
+        f"{'|---' * (12 if edge else 11)}|{'---|' * last.count('|')}",
     ]
     for group in grouped(rows).values():
         row = group[0]
@@ -146,11 +215,11 @@ def table(rows: Sequence[Row], *, edge: bool) -> str:
             f"{begin}| {row['names']} | {row['image_noise']:g} / {row['text_noise']:g} | {row['mistakes']:g} "
         )
         lines.append(f"{line}| {row['rule']} | {_means(group)} |{f' {_auroc(group)} |' if edge else ''}")
+        lines[-1] += _after_labels(group) if asked else ""
     if not edge:
-        lines += [
-            f"| all | | | {rule} | {_means([row for row in rows if row['rule'] == rule])} |"
-            for rule in sorted({row["rule"] for row in rows})
-        ]
+        for rule in sorted({row["rule"] for row in rows}):
+            every = [row for row in rows if row["rule"] == rule]
+            lines.append(f"| all | | | {rule} | {_means(every)} |{_after_labels(every) if asked else ''}")
     return "\n".join(lines)
 
 
@@ -179,6 +248,21 @@ def _means(rows: Sequence[Row]) -> str:
         f"{100 * best:.1f} | {100 * resolve:.1f} | {100 * (resolve - best):+.1f} | {100 * share:.0f}% | "
         f"{f'{100 * right / resolved:.1f}%' if resolved else '–'} | {100 * error:.1f} | {asked:,.0f}"
     )
+
+
+def _after_labels(rows: Sequence[Row]) -> str:
+    """The columns about the images that got no label, once others had one."""
+    found = [row["asked"] for row in rows if row.get("asked")]
+    if not found:
+        return " – | – | – | – |"
+    before, after, error = (
+        100 * statistics.mean(each[when][what] for each in found)
+        for when, what in (("before", "top1"), ("after", "top1"), ("after", "ece"))
+    )
+    resolved, right = (sum(each["after"][what] for each in found) for what in ("resolved", "resolved_right"))
+    share = resolved / sum(each["images"] for each in found)
+    said = f"{100 * right / resolved:.1f}%" if resolved else "–"
+    return f" {before:.1f} → {after:.1f} | {error:.1f} | {100 * share:.0f}% | {said} |"
 
 
 def _auroc(rows: Sequence[Row]) -> str:
@@ -273,6 +357,9 @@ def main() -> None:
     parser.add_argument("--seeds", default="520,521")
     parser.add_argument("--rules", default="evidence")
     parser.add_argument("--edges", action="store_true", help="Measure the edges in place of the grid.")
+    parser.add_argument(
+        "--ask-labels", type=int, default=0, help="Label so many images that each run asks about."
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--page", type=Path)
     given = parser.parse_args()
@@ -285,13 +372,12 @@ def main() -> None:
     done = {key_of(row) for row in rows}
     seeds = [int(seed) for seed in given.seeds.split(",")]
     worlds = list(edges() if given.edges else grid())
-    for seed, (conditions, rule) in itertools.product(
-        seeds, list(itertools.product(worlds, given.rules.split(",")))
-    ):
+    rules: list[str] = given.rules.split(",")
+    for seed, conditions, rule in itertools.product(seeds, worlds, rules):
         cell = {**vars(conditions), "rule": rule, "seed": seed}
         if key_of(cell) in done:
             continue
-        rows.append(measured(conditions, rule, seed, given.runs))
+        rows.append(measured(conditions, rule, seed, given.runs, asked=given.ask_labels))
         with given.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(rows[-1]) + "\n")
         print(f"{len(rows)}: {cell} resolve {rows[-1]['top1']['resolve']}", file=sys.stderr)

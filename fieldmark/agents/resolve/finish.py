@@ -92,7 +92,7 @@ def shares_of(outcome: RunOutcome, context: ResolveContext) -> Tensor:
     """
     if context.rule == "evidence":
         evidence = weighed(outcome.notebook, context).evidence
-        return with_confidence(evidence.log_p.exp(), evidence.confidence)[: len(context.usable)]
+        return with_confidence(evidence.log_p.exp(), evidence.sureness.confidence)[: len(context.usable)]
     return class_probabilities(outcome.scores[: len(context.usable)], outcome.temperature)
 
 
@@ -190,7 +190,7 @@ def _fit_of(row: int, found: WeighedEvidence, left: int, *, risk: float) -> dict
     ignorance = float(found.unlisted[row])
     return {
         "fit": float(found.fit[row]),
-        "confusion": max(0.0, 1 - float(found.evidence.confidence[row])),
+        "confusion": max(0.0, 1 - float(found.evidence.sureness.confidence[row])),
         "ignorance": ignorance,
         "why_open": None if left < 2 else "ignorant" if ignorance >= risk else "confused",
     }

@@ -39,7 +39,7 @@ def classes_left(
     unheard = ~known if undescribed is None else ~known & undescribed
     heard = known[best[:, 0]] if unheard.any() else torch.ones(len(kept), dtype=torch.bool)
     listed = 1 - found.unlisted if options.reject else torch.ones_like(found.unlisted)
-    sure = (evidence.confidence * listed > 1 - options.risk) & heard
+    sure = (evidence.sureness.certainty * listed > 1 - options.risk) & heard
     rejected = (found.fit < cut(options.reject)) & heard
     if options.reject:
         rejected = rejected | found.told_none

@@ -98,3 +98,21 @@ def test_a_page_gets_both_tables_and_the_map_beside_it(tmp_path: Path) -> None:
     assert "| 100.0% | 4.2 | 7 |" in text
     for part in tables(rows).split("\n\n"):
         assert len({len(re.findall(r"\|", row)) for row in part.splitlines()}) == 1  # columns agree
+
+
+def test_asked_labels_have_columns_beside_the_others() -> None:
+    asked = {
+        "labels": 20,
+        "images": 80,
+        "before": {"top1": 0.6, "ece": 0.1, "resolved": 0, "resolved_right": 0},
+        "after": {"top1": 0.65, "ece": 0.031, "resolved": 40, "resolved_right": 39},
+    }
+    rows = [
+        line(CLEAR, resolve=0.6, asked=asked),
+        line(replace(CLEAR, mistakes=0.4), resolve=0.4, asked=None),
+    ]
+    text = tables(rows)
+    assert "with 20 asked labels" in text
+    assert text.count("| 60.0 → 65.0 | 3.1 | 50% | 97.5% |") == 2  # the world, and the mean of all
+    assert "| – | – | – | – |" in text
+    assert len({len(re.findall(r"\|", row)) for row in text.splitlines()}) == 1  # columns agree

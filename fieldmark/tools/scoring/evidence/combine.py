@@ -10,7 +10,12 @@ from torch import Tensor
 from fieldmark.tools.scoring.evidence.groups import Groups, grouped
 from fieldmark.tools.scoring.evidence.likeness import Likeness
 from fieldmark.tools.scoring.evidence.names import NameEvidence, NameView, name_evidence
-from fieldmark.tools.scoring.evidence.sureness import crowding, sureness
+from fieldmark.tools.scoring.evidence.sureness import (
+    Sureness,
+    after_labels,
+    crowding,
+    sureness,
+)
 from fieldmark.tools.scoring.evidence.votes import scale_for, votes_accuracy
 
 OWN_IMAGES = 20 / 3
@@ -40,6 +45,7 @@ class Evidence:
         temperature: What all log-odds are divided by; 1 without labels.
         spread: Evidence that labels give to the images around theirs [N, C] float32; None without labels.
         told: The labels [N, C] float32: 1 at a labelled image's class, 0 elsewhere; None without labels.
+        before: The evidence without labels; None where this is it.
     """
 
     names: NameEvidence
@@ -51,6 +57,7 @@ class Evidence:
     temperature: float = 1.0
     spread: Tensor | None = None
     told: Tensor | None = None
+    before: "Evidence | None" = None
 
     @cached_property
     def by_views(self) -> Tensor:
@@ -92,15 +99,35 @@ class Evidence:
         return (log_odds if self.by_labels is None else log_odds + self.by_labels).log_softmax(1)
 
     @cached_property
-    def confidence(self) -> Tensor:
-        """How sure the likeliest class is [N] float32; see `sureness`. A labelled image's is its label's."""
+    def sureness(self) -> Sureness:
+        """How sure labels are (`sureness`, `after_labels`); a labelled image is sure of its label."""
         top, label = self.log_p.exp().max(1)
-        by_votes = 1 - self.names.known[label]
-        if self.told is not None:
-            by_votes = by_votes * (1 - self.told.sum(1))
-        crowded = crowding(self.groups.shares.sum(0), self.names.known)
-        sure = sureness(top, label, by_votes=by_votes, crowded=crowded, votes_accuracy=self.votes_accuracy)
-        return sure if self.told is None else torch.where(self.told.sum(1) > 0, top, sure)
+        told = torch.zeros_like(top) if self.told is None else self.told.sum(1)
+        found = sureness(
+            top,
+            label,
+            own=self.by_views.argmax(1),
+            by_votes=(1 - self.names.known[label]) * (1 - told),
+            crowded=crowding(self.groups.shares.sum(0), self.names.known),
+            votes_accuracy=self.votes_accuracy,
+        )
+        if self.told is None or self.before is None:
+            return found
+        known, named, taken = told > 0, self.told.sum(0) > 0, self.before.log_p.argmax(1)
+        stays = taken == label
+        contradicted = torch.zeros_like(named).index_fill(0, taken[known & ~stays], value=True)
+
+        def sure(earlier: Tensor, now: Tensor) -> Tensor:
+            others = after_labels(
+                earlier, now, stays=stays, label=label, named=named, contradicted=contradicted
+            )
+            return torch.where(known, top, others)
+
+        earlier = self.before.sureness
+        return Sureness(
+            confidence=sure(earlier.confidence, found.confidence),
+            certainty=sure(earlier.certainty, found.certainty),
+        )
 
 
 def combine(

@@ -68,6 +68,7 @@ def with_labels(
         temperature=temperature,
         spread=spread,
         told=told,
+        before=evidence,
     )
 
 

@@ -1,4 +1,4 @@
-"""How sure a label is: less where a group holds more images than one class usually has."""
+"""How sure a label is: by the sizes of groups, and by how often single images agree with their group."""
 
 from dataclasses import dataclass
 
@@ -22,12 +22,13 @@ EVEN = 0.5, 0.7
 """Perplexity of the sizes over the number of classes: below the first, accuracy is not read off the sizes;
 from the second on it is."""
 LEAST_SHIFT, MOST_SHIFT = -0.5, 1.0
-"""Log-odds by which confidence may be moved towards the accuracy that the sizes betray."""
+"""Log-odds by which confidence may be moved towards the accuracy that sizes and agreement betray."""
 LEAST_IMAGES = 20.0
 """Fewer images by votes alone betray no accuracy."""
 SHARED_MISTAKE = 0.25
 """Times (1 - accuracy): chance that several votes on a class are wrong together, and that its images are of
-an unlisted class that looks like it. Sizes show neither."""
+an unlisted class that looks like it. Neither shows in this pool, so it is no part of the confidence, which
+is about the listed classes, but nothing is resolved without it."""
 _BISECTIONS = 40
 _NEARLY = 1e-5
 
@@ -44,6 +45,19 @@ class Crowding:
 
     beyond: Tensor
     trust: float
+
+
+@dataclass(frozen=True)
+class Sureness:
+    """How sure labels are.
+
+    Attributes:
+        confidence: Estimated chance that each label is right, if it is one of the classes [N] float32.
+        certainty: The same, less what no sign in the pool can show [N] float32; for decisions.
+    """
+
+    confidence: Tensor
+    certainty: Tensor
 
 
 def crowding(sizes: Tensor, known: Tensor) -> Crowding:
@@ -77,37 +91,90 @@ def crowding(sizes: Tensor, known: Tensor) -> Crowding:
     return Crowding(beyond=share * fitting * alike, trust=even * float(alike))
 
 
+def agreement(own: Tensor, label: Tensor, weight: Tensor) -> float:
+    """How often the evidence of a single image names its group's label, beyond chance: 0..1 or less.
+
+    With a the share of agreeing images and g the same of groups drawn at random, each with the label that
+    most of its images name: (a - g) / (1 - g). Noise that hides the marks makes groups of about one size,
+    too, and shows here.
+
+    Args:
+        own: The class that each image's own evidence prefers [N] int64.
+        label: Its label [N] int64.
+        weight: How much each image counts [N].
+    """
+    total = weight.sum().clamp(min=_NEARLY)
+    drawn = label[torch.randperm(len(label), generator=torch.Generator().manual_seed(0))]
+    most = max(1, int(own.max()) + 1) if len(own) else 1
+    pairs, place = torch.unique(drawn * most + own, return_inverse=True)
+    count = torch.zeros(len(pairs)).index_add_(0, place, weight)
+    groups, group = torch.unique(pairs // most, return_inverse=True)
+    largest = torch.zeros(len(groups)).scatter_reduce_(0, group, count, "amax")
+    chance = min(float(largest.sum() / total), 1 - _NEARLY)
+    return (float(((own == label) * weight).sum() / total) - chance) / (1 - chance)
+
+
 def sureness(
-    top: Tensor, label: Tensor, *, by_votes: Tensor, crowded: Crowding, votes_accuracy: float | None
-) -> Tensor:
-    """Confidence in each label [N] float32.
+    top: Tensor,
+    label: Tensor,
+    *,
+    own: Tensor,
+    by_votes: Tensor,
+    crowded: Crowding,
+    votes_accuracy: float | None,
+) -> Sureness:
+    """Confidence in each label, and the certainty to decide by.
 
     With p the probability of the label, b the share of its group beyond the usual size, and v how far votes
     alone speak for it:
 
-        p'  = p (1 - .8 b (v + (1 - v)/2))
-        q   = sigmoid(logit p' + d v),  the d in -.5..1 at which the mean of q, weighed by v, is
-              1 - 1.75 · mean b: labels by votes alone are wrong as often as sizes betray
-        conf = q (1 - .25 v (1 - a)),  a the mean of `votes_accuracy` and of what sizes betray
+        p'         = p (1 - .8 b (v + (1 - v)/2))
+        confidence = sigmoid(logit p' + d v),  the d in -.5..1 at which its mean, weighed by v, is the
+                     smaller of 1 - 1.75 · mean b, as labels are wrong as often as sizes betray, and of
+                     `agreement`
+        certainty  = confidence (1 - .25 v (1 - a)),  a the mean of `votes_accuracy` and of what sizes betray
 
     Sizes that cannot be trusted only lower either.
 
     Args:
         top: Probability of each image's label [N].
         label: The label [N] int64.
+        own: The class that each image's own evidence prefers [N] int64.
         by_votes: How far votes alone speak for the label [N] in 0..1: its name is not known.
         crowded: From `crowding`.
         votes_accuracy: Estimated top-1 of the votes by themselves; None without votes.
     """
     beyond = crowded.beyond[label]
-    lowered = top * (1 - CROWDED * beyond * (by_votes + CROWDED_KNOWN * (1 - by_votes)))
+    sure = top * (1 - CROWDED * beyond * (by_votes + CROWDED_KNOWN * (1 - by_votes)))
     accuracy, images = votes_accuracy or 0.0, float(by_votes.sum())
     if votes_accuracy is not None and images > LEAST_IMAGES:
         betrayed = max(0.0, 1 - WRONG * float((beyond * by_votes).sum()) / images)
-        now = float((lowered * by_votes).sum()) / images
-        lowered = _moved(lowered, by_votes, _trusted(betrayed, crowded.trust, now))
+        now = float((sure * by_votes).sum()) / images
+        mean = min(_trusted(betrayed, crowded.trust, now), max(0.0, agreement(own, label, by_votes)))
+        sure = _moved(sure, by_votes, mean)
         accuracy = (accuracy + _trusted(betrayed, crowded.trust, accuracy)) / 2
-    return lowered * (1 - SHARED_MISTAKE * by_votes * (1 - accuracy))
+    return Sureness(confidence=sure, certainty=sure * (1 - SHARED_MISTAKE * by_votes * (1 - accuracy)))
+
+
+def after_labels(
+    before: Tensor, now: Tensor, *, stays: Tensor, label: Tensor, named: Tensor, contradicted: Tensor
+) -> Tensor:
+    """How sure labels are once some images were labelled by people [N] float32.
+
+    Labels make images more sure of the classes that they name, and what is found now counts where they speak
+    against a class or moved an image. Of other images they say nothing: what sizes betray of the whole pool
+    would blame mistakes on these that labels have mended.
+
+    Args:
+        before: How sure each image's label was without the labels [N].
+        now: The same with them [N].
+        stays: Whether the label is as it was [N] bool.
+        label: The label now [N] int64.
+        named: Classes that labels name [C] bool.
+        contradicted: Classes that a labelled image was taken for, and is not [C] bool.
+    """
+    here = torch.where(stays & ~contradicted[label], before, now)
+    return torch.where(named[label], torch.maximum(before, now), here)
 
 
 def _trusted(betrayed: float, trust: float, otherwise: float) -> float:

@@ -15,9 +15,11 @@ OPTIONS = ResolveOptions(rule="evidence")
 def found(**changed: Any) -> Any:
     """Two images of three classes: one sure of class 0, one torn between 1 and 2."""
     p = torch.tensor([[0.98, 0.01, 0.01], [0.1, 0.5, 0.4]])
-    given = {"confidence": torch.tensor([0.98, 0.5]), "known": torch.ones(3), "fit": torch.zeros(2)} | changed
+    given = {"certainty": torch.tensor([0.98, 0.5]), "known": torch.ones(3), "fit": torch.zeros(2)} | changed
     evidence = SimpleNamespace(
-        log_p=p.log(), confidence=given["confidence"], names=SimpleNamespace(known=given["known"])
+        log_p=p.log(),
+        sureness=SimpleNamespace(certainty=given["certainty"]),
+        names=SimpleNamespace(known=given["known"]),
     )
     return SimpleNamespace(
         evidence=evidence,

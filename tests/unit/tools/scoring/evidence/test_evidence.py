@@ -119,12 +119,12 @@ def test_a_pool_of_very_few_images_is_scored_all_the_same(count: int) -> None:
     evidence = weighed(few)
     assert evidence.log_p.shape == (count, CLASSES)
     assert bool(torch.isfinite(evidence.log_p).all())
-    assert bool((evidence.confidence <= 1).all())
+    assert bool((evidence.sureness.confidence <= 1).all())
 
 
 def test_votes_on_what_nobody_sees_resolve_nothing() -> None:
     pool = made_up(seed=11, known=0.0, seen=0.0, mistakes=0.3)
-    assert float((weighed(pool).confidence > 0.95).float().mean()) == 0.0
+    assert float((weighed(pool).sureness.certainty > 0.95).float().mean()) == 0.0
 
 
 def test_a_reference_says_how_names_score_where_the_pool_holds_few_classes() -> None:

@@ -50,7 +50,7 @@ def test_a_labelled_image_has_its_label_and_the_parts_still_sum_to_the_margin(se
     pool = hard(seed)
     evidence, rows = labelled(pool, 12)
     assert torch.equal(evidence.log_p.argmax(1)[rows], pool.truth[rows])
-    assert float(evidence.confidence[rows].min()) > 0.999
+    assert float(evidence.sureness.confidence[rows].min()) > 0.999
     found = explain(evidence, pool.steered, torch.ones_like(evidence.log_p, dtype=torch.bool))
     pair = torch.stack([found.label, found.runner_up], 1)
     odds = evidence.log_p.gather(1, pair)
