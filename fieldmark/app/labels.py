@@ -18,9 +18,10 @@ from fieldmark.tools.scoring.evidence.labels import CANNOT_TELL, NONE_OF_THESE
 
 Labels = Path | str | Mapping[str, str | None]
 """A CSV file with image and label, a folder with one folder per class, or image → class, None for none."""
-Answer = Literal["class", "none of these", "cannot tell"]
+Answer = Literal["class", "none of these", "cannot tell", "taken back"]
 NONE: Answer = "none of these"
 UNSURE: Answer = "cannot tell"
+BACK: Answer = "taken back"
 _WORDS: dict[str, Answer] = {
     NONE: NONE,
     "none": NONE,
@@ -28,6 +29,7 @@ _WORDS: dict[str, Answer] = {
     UNSURE: UNSURE,
     "unsure": UNSURE,
     "?": UNSURE,
+    BACK: BACK,
 }
 _IMAGE, _LABEL = ("image", "path", "file"), ("label", "class", "class_name")
 
@@ -37,6 +39,7 @@ def read_labels(
 ) -> list[GivenLabel]:
     """The labels of these images, the last one about each; a row without a label is passed over.
 
+    One that takes back what was said before is among them.
     Images are known by the hash of their content where it is given (a folder's images are hashed), else by
     path, else by a file name that only one of them has.
 
@@ -92,7 +95,11 @@ def read_examples(labels: Labels, images: Sequence[ImageFile], classes: Sequence
             for digest, each in found.items()
             if each.answer == "class"
         ),
-        {digest: each.label for digest, each in found.items() if digest in pool and each.answer != UNSURE},
+        {
+            digest: each.label
+            for digest, each in found.items()
+            if digest in pool and each.answer in ("class", NONE)
+        },
     )
 
 
@@ -147,7 +154,8 @@ def _given(
     if said is None:
         raise InputError(
             f"The label {word!r} is none of the classes.",
-            hint=near_note([*classes, word]) or f"Write a class, {NONE!r} or {UNSURE!r}; or leave it empty.",
+            hint=near_note([*classes, word])
+            or f"Write a class, {NONE!r} or {UNSURE!r}, {BACK!r} to undo one; or leave it empty.",
             field="labels",
         )
     return GivenLabel(image=str(image.path), image_hash=image.content_hash, answer=said[0], label=said[1])
@@ -204,7 +212,7 @@ def _rows(labels: Labels) -> list[tuple[str, str, str]]:
 
 def _other(row: Mapping[str, str]) -> str:
     """An answer that is no class, from the table that a run keeps."""
-    return row.get("answer", "") if row.get("answer") in (NONE, UNSURE) else ""
+    return row.get("answer", "") if row.get("answer") in (NONE, UNSURE, BACK) else ""
 
 
 def _answers_of(classes: Sequence[str]) -> dict[str, tuple[Answer, str | None]]:

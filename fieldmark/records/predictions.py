@@ -154,11 +154,11 @@ class ImageToLabel(Record):
 
 
 class GivenLabel(Record):
-    """What a person said of an image: its class, or one of two other answers."""
+    """What a person said of an image: its class, or another answer; "taken back" undoes what was said."""
 
     image: str
     image_hash: str
-    answer: Literal["class", "none of these", "cannot tell"]
+    answer: Literal["class", "none of these", "cannot tell", "taken back"]
     label: str | None = None
     """The class, where that is the answer."""
 

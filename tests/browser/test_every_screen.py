@@ -16,6 +16,7 @@ SCREENS = {
     "home": "/",
     "gallery": "/runs/{run}",
     "gallery of open images": "/runs/{run}?status=open&order=name",
+    "confused classes": "/runs/{run}/confused",
     "image": "/runs/{run}/images/{image}",
     "images to label": "/runs/{run}/asked",
     "image to label": "/runs/{run}/images/{image}?within=asked",

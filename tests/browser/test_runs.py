@@ -104,5 +104,10 @@ def test_a_clumsy_visitor_loses_nothing(
     with page.expect_navigation():
         page.keyboard.press("n")
     assert said_of(studio, run) == {first: ("none of these", None), second: ("none of these", None)}
+    page.goto(f"/runs/{run.run_id}/images/{second}")
+    with page.expect_navigation():
+        page.keyboard.press("u")
+    assert said_of(studio, run) == {first: ("none of these", None)}
+    page.go_back()
     lines = (run.path / "labels.csv").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 1 + 4  # all that was said is kept
+    assert len(lines) == 1 + 5  # all that was said is kept

@@ -4,7 +4,7 @@ from fieldmark.app.review.review import NONE, UNSURE, RunReview
 from fieldmark.errors import InputError
 from fieldmark.records import GivenLabel
 from fieldmark.tools.runs.csv_table import csv_text
-from fieldmark.tools.runs.labels import append_labels
+from fieldmark.tools.runs.labels import TAKEN_BACK, append_labels
 
 _HEAD = ("image", "label", "answer", "given_by", "status", "confidence", "image_hash")
 
@@ -36,6 +36,24 @@ def give_label(
     else:
         raise InputError("There is no such answer.", hint=f"Say a class, {NONE!r} or {UNSURE!r}.")
     append_labels(review.run, [said])
+    return said
+
+
+def take_back(review: RunReview, image_hash: str) -> GivenLabel | None:
+    """Take back what was last said of an image; what was said before it does not count again.
+
+    Returns:
+        What was taken back; None where nothing was said, as after another tab did it.
+
+    Raises:
+        InputError: The run has no such image.
+        RunError: It cannot be written.
+    """
+    image = review.prediction(image_hash)
+    said = review.given.get(image_hash)
+    if said is not None:
+        back = GivenLabel(image=image.image, image_hash=image_hash, answer=TAKEN_BACK)
+        append_labels(review.run, [back])
     return said
 
 

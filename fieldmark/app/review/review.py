@@ -11,11 +11,12 @@ from pydantic import Field
 
 from fieldmark.app.review.listing import classes_of, scored_with_others, takes_labels, unlabelled
 from fieldmark.errors import InputError, RunError
+from fieldmark.evals.report.confusion import PairMatrix, pair_matrix
 from fieldmark.records import GivenLabel, ImageToLabel, Prediction, Record, RunManifest
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.images.in_memory import COPIES
 from fieldmark.tools.runs.folder import RunFolder
-from fieldmark.tools.runs.labels import read_ask, read_given
+from fieldmark.tools.runs.labels import last_words, read_ask, read_said
 from fieldmark.tools.runs.run import manifest_of_stop
 
 PAGE = 60
@@ -32,6 +33,8 @@ class Selection(Record):
     """What counts of an image now: a class, or an answer that is none; empty for any."""
     against: str = Field(default="", max_length=2000)
     """Only images between the label and this class: one is the loop's label, the other its runner-up."""
+    way: Literal["either", "this"] = "either"
+    """Whether the runner-up may be either of the two, or must be `against`."""
     status: Literal["", "resolved", "open", "rejected"] = ""
     within: Literal["", "asked", "labelled"] = ""
     """Only those that the run asks about, or that people labelled."""
@@ -75,7 +78,7 @@ class RunReview:
         classes: The classes that it tells apart.
         manifest: What was run, and why it stopped.
         predictions: One for each distinct content, in the run's order.
-        given: What was said last, by content hash.
+        said: All that was ever said, in order.
         asked: Images whose labels would help most, most helpful first.
         usable: Whether the run's rule can use labels.
     """
@@ -84,7 +87,7 @@ class RunReview:
     classes: tuple[str, ...]
     manifest: RunManifest
     predictions: tuple[Prediction, ...]
-    given: Mapping[str, GivenLabel]
+    said: tuple[GivenLabel, ...]
     asked: tuple[ImageToLabel, ...]
     usable: bool
 
@@ -105,7 +108,7 @@ class RunReview:
             classes=classes,
             manifest=manifest,
             predictions=tuple({p.image_hash: p for p in run.read_predictions()}.values()),
-            given={each.image_hash: each for each in read_given(run, classes)},
+            said=tuple(read_said(run, classes)),
             asked=tuple(read_ask(run)),
             usable=takes_labels(config),
         )
@@ -114,6 +117,21 @@ class RunReview:
     def by_hash(self) -> Mapping[str, Prediction]:
         """Predictions by the content hash of their image."""
         return {each.image_hash: each for each in self.predictions}
+
+    @cached_property
+    def given(self) -> Mapping[str, GivenLabel]:
+        """What counts of what was said, by content hash."""
+        return {each.image_hash: each for each in last_words(self.said)}
+
+    @property
+    def last_given(self) -> GivenLabel | None:
+        """What was said last of all, unless it was taken back."""
+        last = self.said[-1] if self.said else None
+        return last if last is not None and last.image_hash in self.given else None
+
+    def said_of(self, image_hash: str) -> list[str]:
+        """All that was ever said of an image, in order."""
+        return [each.label or each.answer for each in self.said if each.image_hash == image_hash]
 
     @property
     def stale(self) -> bool:
@@ -162,6 +180,14 @@ class RunReview:
             if p.status == "open" and p.runner_up is not None
         )
         return tuple(ConfusedPair(a, b, number) for (a, b), number in found.most_common(MOST_PAIRS))
+
+    @cached_property
+    def matrix(self) -> PairMatrix | None:
+        """The classes that open images lie between, each against each; None where no image does."""
+        counts = Counter(
+            (p.label, p.runner_up) for p in self.predictions if p.status == "open" and p.runner_up is not None
+        )
+        return pair_matrix(counts) if counts else None
 
     def select(self, selection: Selection) -> list[Prediction]:
         """All images of a selection, in its order."""
@@ -230,6 +256,8 @@ class RunReview:
             return False
         if selection.within == "labelled" and p.image_hash not in self.given:
             return False
-        if selection.against:
+        if selection.against and selection.way == "either":
             return {p.label, p.runner_up} == {selection.label, selection.against}
+        if selection.against:
+            return (p.label, p.runner_up) == (selection.label, selection.against)
         return not selection.label or self.answer(p) == selection.label

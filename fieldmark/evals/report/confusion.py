@@ -94,6 +94,33 @@ def label_changes(predictions: Sequence[Prediction], *, most: int = MOST_PAIRS) 
     return tuple(Change(before=str(a), after=b, count=number) for (a, b), number in ordered[:most])
 
 
+@dataclass(frozen=True)
+class PairMatrix:
+    """How often each class goes with each other one.
+
+    Attributes:
+        classes: The classes that are most in pairs, those of a pair side by side.
+        rows: Counts: a row for the first of a pair, a column for the second.
+    """
+
+    classes: tuple[str, ...]
+    rows: tuple[tuple[int, ...], ...]
+
+    @property
+    def most(self) -> int:
+        """The largest count."""
+        return max(map(max, self.rows))
+
+
+def pair_matrix(counts: Counter[tuple[str, str]], *, most_classes: int = MOST_CLASSES) -> PairMatrix:
+    """Arrange ordered pairs of classes; those that do not fit are left out."""
+    either_way: Counter[tuple[str, str]] = Counter()
+    for (a, b), number in counts.items():
+        either_way[min(a, b), max(a, b)] += number
+    classes = _side_by_side(sorted(either_way, key=lambda pair: (-either_way[pair], pair)), most_classes)
+    return PairMatrix(classes, tuple(row[:-1] for row in _counts(counts, classes)))
+
+
 def _side_by_side(pairs: Sequence[tuple[str, str]], most: int) -> tuple[str, ...]:
     """The classes of the first pairs, at most `most`, those linked by a pair next to each other."""
     groups: list[list[str]] = []

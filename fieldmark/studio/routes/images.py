@@ -59,6 +59,8 @@ def one_image(request: Request, run_id: str, image_hash: str, selection: Selecte
         selection=selection,
         entry=entry(prediction, _Linked(run_id), most=MOST_ATTRIBUTES),
         said=review.given.get(image_hash),
+        history=review.said_of(image_hash),
+        last=review.last_given,
         choices=choices_of(prediction, review),
         before=before,
         behind=behind,
@@ -67,6 +69,13 @@ def one_image(request: Request, run_id: str, image_hash: str, selection: Selecte
         none_of_these=NONE,
         cannot_tell=UNSURE,
     )
+
+
+@router.get("/confused")
+def confused(request: Request, run_id: str) -> Response:
+    """The classes that open images lie between, each against each."""
+    review = desk_of(request).runs.review(run_id)
+    return page(request, "confused.html", run_id=run_id, review=review, chosen=Selection())
 
 
 @router.get("/asked")

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from fieldmark.app.review.labelling import give_label
+from fieldmark.app.review.labelling import give_label, take_back
 from fieldmark.app.review.review import Selection
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.pages import address, page
@@ -41,6 +41,15 @@ def label(
     if selection.within == "asked":
         return RedirectResponse(address(run_id, "asked"), 303)
     return RedirectResponse(address(run_id, selection=selection), 303)
+
+
+@router.post("/images/{image_hash}/back", dependencies=[Depends(checked_form)])
+def back(
+    request: Request, run_id: str, image_hash: str, selection: Annotated[Selection, Query()]
+) -> Response:
+    """Take back what was said of an image, and show it."""
+    take_back(desk_of(request).runs.review(run_id), image_hash)
+    return RedirectResponse(address(run_id, "images", image_hash, selection=selection), 303)
 
 
 @router.post("/scoring", dependencies=[Depends(checked_form)])

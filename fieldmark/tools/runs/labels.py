@@ -11,6 +11,7 @@ from fieldmark.tools.datasets.csv_file import read_csv
 from fieldmark.tools.runs.csv_table import as_cell, csv_text
 from fieldmark.tools.runs.folder import ROOM, RunFolder
 
+TAKEN_BACK = "taken back"
 ASK, ASK_PAGE, LABELS = "ask.csv", "ask.html", "labels.csv"
 _ASK_HEAD = ("image", "guess", "candidates", "probabilities", "why", "label", "image_hash")
 _LABEL_HEAD = ("image", "answer", "label", "image_hash")
@@ -106,7 +107,22 @@ def append_labels(run: RunFolder, labels: Iterable[GivenLabel]) -> None:
 
 
 def read_given(run: RunFolder, classes: Sequence[str]) -> list[GivenLabel]:
-    """What people said of the run's images so far, the last word on each.
+    """What people say of the run's images by now: the last word on each, but for what was taken back.
+
+    Raises:
+        RunError: The file is damaged.
+    """
+    return last_words(read_said(run, classes))
+
+
+def last_words(said: Iterable[GivenLabel]) -> list[GivenLabel]:
+    """What counts of all that was said."""
+    last = {each.image_hash: each for each in said}
+    return [each for each in last.values() if each.answer != TAKEN_BACK]
+
+
+def read_said(run: RunFolder, classes: Sequence[str]) -> list[GivenLabel]:
+    """All that people ever said of the run's images, in order.
 
     Raises:
         RunError: The file is damaged.
@@ -116,7 +132,7 @@ def read_given(run: RunFolder, classes: Sequence[str]) -> list[GivenLabel]:
         return []
     names = {as_cell(name): name for name in classes}
     try:
-        given = [
+        return [
             GivenLabel.model_validate({**row, "label": names[row["label"]] if row["label"] else None})
             for row in read_csv(path, _LABEL_HEAD)
         ]
@@ -125,7 +141,6 @@ def read_given(run: RunFolder, classes: Sequence[str]) -> list[GivenLabel]:
             f"{str(path)!r} holds labels that cannot be read: {error}.",
             hint="Take the damaged lines out; the others count.",
         ) from error
-    return list({each.image_hash: each for each in given}.values())
 
 
 def labels_hash(labels: Iterable[GivenLabel]) -> str:

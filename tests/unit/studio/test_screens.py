@@ -56,6 +56,7 @@ def screens(run: RunFolder) -> list[str]:
         here,
         f"{here}?status=open&order=name",
         f"{here}/asked",
+        f"{here}/confused",
         f"{here}/images/{image}",
         f"{here}/images/{image}?within=asked",
         "/no/such/page",
@@ -158,6 +159,17 @@ def test_the_gallery_chooses_by_label_status_and_doubt(tmp_path: Path) -> None:
     assert "24 images." in between.text
     for lazy in Read(client.get(f"/runs/{run.run_id}").text).all("img"):
         assert lazy["loading"] == "lazy"
+
+
+def test_the_matrix_counts_pairs_and_opens_their_pictures(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "runs", tmp_path / "pictures", count=130, asks=70)
+    client = visitor(desk_for(tmp_path))
+    page = client.get(f"/runs/{run.run_id}/confused").text
+    cells = [each["href"] or "" for each in Read(page).all("a") if "shade-" in (each.get("class") or "")]
+    assert sorted(int(n) for n in re.findall(r'class="shade-\d"[^>]*>(\d+)<', page)) == [23, 23, 24]
+    assert sorted(client.get(each).text.count('class="tile"') for each in cells) == [23, 23, 24]
+    settled = made_run(tmp_path / "runs", tmp_path / "more", count=4, asks=0)
+    assert "No open image lies between" in client.get(f"/runs/{settled.run_id}/confused").text
 
 
 @pytest.mark.parametrize(

@@ -63,3 +63,5 @@ def test_every_page_says_that_a_script_answers(tmp_path: Path, client: TestClien
     shown = visitor(desk_for(tmp_path, demo=found))
     for screen in ("/", "/no/such/page", "/enter"):
         assert "a script answers in its place" in shown.get(screen).text
+    form = shown.get("/new-concept").text
+    assert all(f'value="{each}"' in form for each in (found.name, found.about, found.pool))

@@ -25,8 +25,10 @@ router = APIRouter(prefix="/new-concept")
 
 @router.get("")
 def new(request: Request) -> Response:
-    """The form for a new concept."""
-    return show_new(request)
+    """The form for a new concept; the demo has an idea and pictures at hand."""
+    if (demo := desk_of(request).demo) is None:
+        return show_new(request)
+    return show_new(request, called=demo.name, about=demo.about, folder=str(demo.pool))
 
 
 def show_new(request: Request, *, status: int = 200, wrong: str = "", **said: object) -> Response:
