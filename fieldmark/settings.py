@@ -23,7 +23,7 @@ from fieldmark.reading import read_text
 FILE = "fieldmark.toml"
 SECRETS = ("api_key", "vlm_api_key")
 """Settings that are read from the user's own file alone, and shown nowhere."""
-ADDRESSES = ("base_url", "cache")
+ADDRESSES = ("base_url", "cache", "checkpoints")
 """Settings that lead to a server, and may have a password in them, which is shown nowhere."""
 _ROOTS = (".git", ".hg", ".svn", ".jj")
 """What lies in the root folder of a repository."""
@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """Where answers, vectors and aviary pictures are kept (`FIELDMARK_HOME`); "~" is your own folder."""
     cache: SecretStr | None = None
     """A Redis server where answers are kept instead, for many machines at once (`FIELDMARK_CACHE`)."""
+    checkpoints: SecretStr | None = None
+    """A PostgreSQL server where new runs keep their checkpoints instead (`FIELDMARK_CHECKPOINTS`)."""
     clip: str = "ViT-B-32:laion2b_s34b_b79k"
     """The encoder used where none is named (`FIELDMARK_CLIP`)."""
     llm: str | None = None

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -145,17 +146,18 @@ def postgres_programs() -> Path:
 
 
 class PostgresServer(_Child):
-    """PostgreSQL with one database, `fieldmark`; it refuses to run as root, so root runs it as nobody."""
+    """PostgreSQL in a folder that goes with it; it refuses to run as root, so root runs it as nobody."""
 
     password = "w-0rd"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         self._programs = postgres_programs()
         pytest.importorskip("psycopg", reason="psycopg is not installed.")
         pytest.importorskip("langgraph.checkpoint.postgres", reason="its checkpointer is not installed.")
-        super().__init__(folder)
+        # Not below a test's own folder, which nobody else may enter.
+        super().__init__(Path(tempfile.mkdtemp(prefix="postgres-")))
         self._user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
-        self.data = folder / "data"
+        self.data = self.folder / "data"
 
     @property
     def url(self) -> str:
@@ -188,3 +190,7 @@ class PostgresServer(_Child):
             user=self._user,
         )
         return self
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        shutil.rmtree(self.folder)

@@ -181,15 +181,14 @@ class Classifier(MethodChoice):
                     said = labels_hash(labels)
                     scripted = scripted_notes(llm.model if llm else None, name_of(self.vlm))
                     notes = list(opened.uncounted)
+                    before = stopped.language_model if stopped and not llm else None
 
                     def conclude(stop_reason: str, counts: dict[str, int]) -> RunManifest:
                         return write_manifest(
                             run,
                             encoder,
                             images=found.images,
-                            language_model=describe_model(llm)
-                            if llm or not stopped
-                            else stopped.language_model,
+                            language_model=describe_model(llm) if before is None else before,
                             prompts=prompt_hashes(),
                             usage=llm.usage if llm else Usage(),
                             vision_model=describe_model(vlm) if vlm else {},
@@ -229,6 +228,7 @@ class Classifier(MethodChoice):
                         labels={**of_book.pool, **label_numbers(labels, self.classes)},
                         calibration=calibration or of_book.beside,
                         progress=self.progress,
+                        checkpoints=stores.checkpoints,
                     )
                     state = await run_resolve(context)
                     reason = state.stop_reason or "no_progress"
@@ -239,8 +239,8 @@ class Classifier(MethodChoice):
                     asked_vlm = vlm is not None and (vlm.usage.requests > 0 or vlm.usage.cached > 0)
                     predictions = tuple(run.read_predictions())
                     counts = run_counts(state, predictions) | label_counts(labels) | of_book.counts
-                    before = stopped and (stopped.stop_reason, stopped.counts, stopped.labels_hash)
-                    as_it_was = before == (reason, counts, said)
+                    ended = stopped and (stopped.stop_reason, stopped.counts, stopped.labels_hash)
+                    as_it_was = ended == (reason, counts, said)
                     if stopped and as_it_was and not asked_vlm and not encoder.usage.distinct_texts:
                         return Resolution(predictions, stopped, run.path, names)
                     manifest = conclude(reason, counts)

@@ -18,7 +18,16 @@ from fieldmark.app.inputs import check_classes, read_book, read_class_names
 from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.noun import Settled, settle_noun
 from fieldmark.app.optimize_inputs import read_inputs, read_texts
-from fieldmark.app.stores import CacheUse, Stores, answers_for, asked_model, name_of, open_llm, open_stores
+from fieldmark.app.stores import (
+    CacheUse,
+    Stores,
+    answers_for,
+    asked_model,
+    checkpoint_server,
+    name_of,
+    open_llm,
+    open_stores,
+)
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.table.chosen_names import refuse_beside
@@ -160,6 +169,7 @@ class Optimizer:
                         also=others,
                         ceiling=self.ceiling,
                         progress=self.progress,
+                        checkpoints=checkpoint_server(),
                     )
                 )
         return result
@@ -237,6 +247,7 @@ class Optimizer:
             also=others,
             ceiling=self.ceiling,
             progress=self.progress,
+            checkpoints=checkpoint_server(),
         )
         noun = await self._noun(found.classes, llm, run.folder)
         task.options = self.options.model_copy(update={"noun": noun.noun})

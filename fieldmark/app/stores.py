@@ -18,6 +18,7 @@ from fieldmark.cache.bytestore import (
     open_byte_store,
 )
 from fieldmark.cache.inventory import open_vector_stores
+from fieldmark.cache.server import ServerAddress
 from fieldmark.cache.vectorstore import DiskVectorStore, VectorStore, open_vector_store
 from fieldmark.records import Price, UsageLimits, path_of
 from fieldmark.settings import Settings, read_settings
@@ -65,6 +66,11 @@ class Stores(AbstractContextManager["Stores"]):
         return self._closing.enter_context(open_byte_store(self.home / "answers"))
 
     @property
+    def checkpoints(self) -> ServerAddress | None:
+        """Where new runs keep their checkpoints; see `checkpoint_server`."""
+        return checkpoint_server()
+
+    @property
     def aviary(self) -> Path:
         """Rendered pictures of the aviary."""
         return self.home / "aviary"
@@ -104,6 +110,20 @@ def open_stores(home: Path | str | None = None) -> Stores:
     """The stores under `home`, by default where the settings say."""
     settings = read_settings()
     return Stores(path_of(home, "home") if home else settings.home, cache=settings.cache)
+
+
+def checkpoint_server() -> ServerAddress | None:
+    """Where new runs keep their checkpoints: a PostgreSQL server, or None for the run's folder.
+
+    Raises:
+        SettingsError: The address is none.
+    """
+    said = read_settings().checkpoints
+    if said is None:
+        return None
+    from fieldmark.agents.shared.postgres import read_postgres
+
+    return read_postgres(said.get_secret_value())
 
 
 def open_llm(

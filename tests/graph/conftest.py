@@ -1,5 +1,6 @@
 """Where the classifier's tests find pictures and leave runs."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,23 @@ from tests.graph.classifying import WORLD, draw
 from tests.graph.define_talk import talk
 from tests.graph.define_world import Scene, scene
 from tests.graph.world import FakeEncoder
+from tests.servers import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[PostgresServer]:
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["file", "postgres"])
+def checkpoints(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where checkpoints lie, as the settings say it: "" for the run's folder."""
+    if request.param == "file":
+        return ""
+    server: PostgresServer = request.getfixturevalue("postgres")
+    monkeypatch.setenv("FIELDMARK_CHECKPOINTS", server.url)
+    return server.url
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.planning import Planner, PlanView
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
+from fieldmark.app.stores import checkpoint_server
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import open_byte_store
 from fieldmark.records import PromptBook, QuestionSpec, UsageLimits
@@ -124,6 +125,7 @@ async def go(
                 run=run,
                 options=OPTIONS if scripted else options(tau=0.05, max_rounds=4),
                 progress=die,
+                checkpoints=checkpoint_server(),
             )
             with mock.patch.object(resolve, "planner_of", planner_of if scripted else resolve.planner_of):
                 state = await run_resolve(context)
@@ -132,6 +134,8 @@ async def go(
 
 
 def main(arguments: Sequence[str]) -> None:
-    """What a process runs: the arguments of `go` as JSON."""
+    """What a process runs: the arguments of `go` as JSON, and where checkpoints lie."""
     given = json.loads(arguments[0])
+    if checkpoints := given.pop("checkpoints"):
+        os.environ["FIELDMARK_CHECKPOINTS"] = checkpoints
     asyncio.run(go(Path(given.pop("folder")), given.pop("url"), **given))

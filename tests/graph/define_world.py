@@ -9,6 +9,7 @@ from typing import Any
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.options import DefineOptions
 from fieldmark.agents.define.run import OwnerLeft
+from fieldmark.app.stores import checkpoint_server
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.keys import content_key
 from fieldmark.records import ClauseVerdict, Concept, Definition, LabelValue, Question, Verdict
@@ -318,6 +319,7 @@ def scene(folder: Path, options: DefineOptions = SMALL, **given: Any) -> Scene:
         "llm": CountingModel(analyst),
         "arrays": ArrayStore(folder / "arrays"),
         "options": options,
+        "checkpoints": checkpoint_server(),
     }
     context = DefineContext(**(values | given))
     owner = RuleOwner(world, {image.content_hash: image for image in images})

@@ -10,6 +10,7 @@ from fieldmark.agents.build.run import run_build
 from fieldmark.agents.build.sample import DebatedCall, Sample, examples_of, free_rows
 from fieldmark.app.concepts.builder import ConceptBuilder
 from fieldmark.app.concepts.tools import ConceptSetup
+from fieldmark.app.stores import checkpoint_server
 from fieldmark.errors import EndpointError, InputError, RunError
 from fieldmark.records import Clause, Costs, Decision, Definition, Label, Verdict
 from fieldmark.tools.annotate.vlm import Debate
@@ -66,6 +67,7 @@ def setting(folder, *, options=SMALL, blind=60, refused=(), debater=None):
         llm=made.analyst,
         arrays=made.context.arrays,
         options=options,
+        checkpoints=checkpoint_server(),
     )
     return context, made
 
@@ -211,6 +213,7 @@ async def test_an_annotator_that_the_owner_contradicts_weighs_less(tmp_path):
     assert 0.2 < float(examples.weight[~by_owner]) < 0.5  # two thirds are right, and it says 95 in 100
 
 
+@pytest.mark.usefixtures("checkpoints")
 async def test_a_finished_build_is_not_built_again_and_a_changed_one_asks_about_new_images_alone(tmp_path):
     context, made = setting(tmp_path)
     first = await run_build(context)

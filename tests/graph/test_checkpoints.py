@@ -16,6 +16,8 @@ from tests.graph.test_build import setting
 from tests.graph.test_optimize import context_on, search
 from tests.graph.world import World
 
+pytestmark = pytest.mark.usefixtures("checkpoints")
+
 
 def test_a_tampered_search_calls_nothing(tmp_path: Path) -> None:
     search(context_on(tmp_path / "run", World()))

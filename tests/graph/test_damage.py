@@ -140,10 +140,8 @@ def test_a_full_disk_is_said_with_the_file_and_the_way_on(
 
 
 async def test_a_full_disk_under_the_checkpoint_is_said(tmp_path: Path) -> None:
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
     with pytest.raises(RunError, match=r"c\.sqlite' cannot be used: database or disk is full\. Make room"):
-        async with open_checkpoint(tmp_path / "c.sqlite", AsyncSqliteSaver, holds=()):
+        async with open_checkpoint(tmp_path / "c.sqlite", holds=()):
             raise sqlite3.OperationalError("database or disk is full")
 
 

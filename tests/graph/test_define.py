@@ -96,6 +96,7 @@ def test_an_edit_is_offered_with_what_it_would_change(whole: tuple[Scene, Sittin
         assert offer.fit == "better"
 
 
+@pytest.mark.usefixtures("checkpoints")
 @pytest.mark.parametrize("kind", ["scope", "board", "reveal", "offer", "blind"])
 def test_an_owner_who_leaves_at_a_question_finds_it_again(
     tmp_path: Path, kind: str, whole: tuple[Scene, Sitting]
@@ -132,6 +133,7 @@ def kill_every_other_time(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
     return calls
 
 
+@pytest.mark.usefixtures("checkpoints")
 @pytest.mark.parametrize("moment", ["concept written", "anything written"])
 def test_a_kill_after_anything_was_written_loses_and_doubles_nothing(
     tmp_path: Path, moment: str, whole: tuple[Scene, Sitting], monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,7 @@ from fieldmark.agents.optimize.finish import RESULT, SearchResult
 from fieldmark.agents.optimize.gather import load_notebook, unanswered
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.run import run_optimize
+from fieldmark.app.stores import checkpoint_server
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook
@@ -57,6 +58,7 @@ def context_on(folder: Path, world: World, **given: Any) -> OptimizeContext:
         "run": RunFolder(folder),
         "arrays": ArrayStore(folder / "arrays"),
         "options": SMALL,
+        "checkpoints": checkpoint_server(),
     }
     return OptimizeContext(**(values | given))
 
@@ -126,6 +128,7 @@ def test_everything_is_asked_before_the_search_and_test_images_are_touched_last(
     assert encoder.order[-1] == "images"
 
 
+@pytest.mark.usefixtures("checkpoints")
 @pytest.mark.parametrize("fatal", [1, 2, 4, 9])
 def test_a_killed_search_ends_in_the_same_bytes(
     whole: tuple[OptimizeContext, SearchResult], tmp_path: Path, fatal: int

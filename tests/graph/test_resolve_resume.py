@@ -3,6 +3,7 @@
 import asyncio
 import json
 import multiprocessing
+import os
 import signal
 import sqlite3
 import threading
@@ -16,13 +17,15 @@ from pathlib import Path
 import pytest
 
 from fieldmark.errors import EndpointError, RunError
+from fieldmark.tools.runs.checkpoint_name import stands_for
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, error
 from tests.graph import crash
 from tests.graph.crash import AT_ONCE, QUESTIONS, go, truly
 from tests.graph.running import Ran
-from tests.graph.tampering import plant_call
+from tests.graph.tampering import plant_call, psycopg_connection
 
 QUICK = {"retry-after-ms": "1"}
+pytestmark = pytest.mark.usefixtures("checkpoints")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def processes() -> ForkServerContext:
 def start(
     processes: ForkServerContext, folder: Path, endpoint: FaultyEndpoint, **given: object
 ) -> ForkServerProcess:
-    told = json.dumps({"folder": str(folder), "url": endpoint.base_url, **given})
+    where = os.environ.get("FIELDMARK_CHECKPOINTS", "")
+    told = json.dumps({"folder": str(folder), "url": endpoint.base_url, "checkpoints": where, **given})
     process = processes.Process(target=crash.main, args=([told],))
     process.start()
     return process
@@ -156,6 +160,14 @@ def wait_for(true: Callable[[], bool]) -> None:
 
 
 def kept_answers(checkpoint: Path) -> int:
+    if stands_for(checkpoint).exists():
+        with psycopg_connection() as database:
+            row = database.execute(
+                "select count(*) from checkpoint_writes "
+                "where thread_id like %s and channel = 'fresh' and length(blob) > 20",
+                (stands_for(checkpoint).read_text() + "/%",),
+            ).fetchone()
+        return row[0]
     with sqlite3.connect(f"file:{checkpoint}?mode=ro", uri=True) as database:
         (count,) = database.execute(
             "select count(*) from writes where channel = 'fresh' and length(value) > 20"

@@ -134,10 +134,8 @@ def test_no_store_is_held_up(tmp_path: Path, never_ending: Callable[[Path], Path
 
 
 async def test_no_checkpoint_is_held_up(tmp_path: Path, never_ending: Callable[[Path], Path]) -> None:
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
     with pytest.raises((FieldmarkError, OSError)):
-        async with open_checkpoint(never_ending(tmp_path / "c.sqlite"), AsyncSqliteSaver, holds=()):
+        async with open_checkpoint(never_ending(tmp_path / "c.sqlite"), holds=()):
             pass
 
 

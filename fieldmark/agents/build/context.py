@@ -8,6 +8,7 @@ from typing import Protocol
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.keys import content_key
+from fieldmark.cache.server import ServerAddress
 from fieldmark.records import Concept, Definition, Verdict
 from fieldmark.tools.annotate.annotator import AnnotationProgress, Annotator
 from fieldmark.tools.annotate.vlm import Debate
@@ -59,6 +60,7 @@ class BuildContext:
         arrays: Where lists of images are kept, by content hash.
         options: The choices of the build.
         progress: Shows progress.
+        checkpoints: A PostgreSQL server for the checkpoint; else it lies in the folder.
         notes: What readers of the classifier must know, beside what the build itself finds.
     """
 
@@ -73,6 +75,7 @@ class BuildContext:
     arrays: ArrayStore
     options: BuildOptions = field(default_factory=BuildOptions)
     progress: Progress = no_progress
+    checkpoints: ServerAddress | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -3,9 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.graph import build_graph
 from fieldmark.agents.build.state import BuildState
@@ -43,12 +40,9 @@ async def run_build(context: BuildContext) -> BuildResult:
         )
     name = context.identity
     path = context.folder.path / CHECKPOINT
-    async with open_checkpoint(path, AsyncSqliteSaver, holds=(BuildState,)) as saver:
-        graph = build_graph(saver)
-        config: RunnableConfig = {
-            "configurable": {"thread_id": name},
-            "recursion_limit": FREE_STEPS + 2 * context.options.rounds,
-        }
+    async with open_checkpoint(path, holds=(BuildState,), server=context.checkpoints) as kept:
+        graph = build_graph(kept.saver)
+        config = kept.config(name, recursion_limit=FREE_STEPS + 2 * context.options.rounds)
         earlier = await earlier_state(graph, config, path)
         done = bool(earlier.values) and state_of(earlier.values, BuildState, path).done
         result = whole_build(context.out, name) if done else None
@@ -62,7 +56,7 @@ async def run_build(context: BuildContext) -> BuildResult:
                 hint="Build the next version: an edit that you accept makes one.",
             )
         if done:
-            await saver.adelete_thread(name)
+            await kept.forget(name)
         start: Any = None if earlier.values and not done else BuildState()
         await graph.ainvoke(start, config, context=context, durability="sync")
     result = whole_build(context.out, name)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from fieldmark.agents.define.options import DefineOptions
 from fieldmark.cache.arrays import ArrayStore
+from fieldmark.cache.server import ServerAddress
 from fieldmark.records import Concept, Definition, Verdict
 from fieldmark.tools.annotate.annotator import AnnotationProgress, Annotator
 from fieldmark.tools.clip.encoder import Encoder
@@ -52,6 +53,7 @@ class DefineContext:
         arrays: Where what was mined is kept, by content hash.
         options: The choices of the conversation.
         progress: Shows progress.
+        checkpoints: A PostgreSQL server for the checkpoint; else it lies in the folder.
     """
 
     folder: ConceptFolder
@@ -63,6 +65,7 @@ class DefineContext:
     arrays: ArrayStore
     options: DefineOptions = field(default_factory=DefineOptions)
     progress: Progress = no_progress
+    checkpoints: ServerAddress | None = None
 
     @property
     def asked(self) -> int:

@@ -4,8 +4,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command, StateSnapshot
 
 from fieldmark.agents.define.context import DefineContext
@@ -96,17 +94,14 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
     def __init__(self, context: DefineContext) -> None:
         self.context = context
         self._closing = AsyncExitStack()
-        self._config: RunnableConfig = {
-            "configurable": {"thread_id": THREAD},
-            "recursion_limit": most_steps(context),
-        }
 
     async def __aenter__(self) -> Self:
-        saver = await self._closing.enter_async_context(
-            open_checkpoint(self.context.folder.checkpoint, AsyncSqliteSaver, holds=HELD_TYPES)
+        folder, server = self.context.folder, self.context.checkpoints
+        self._kept = await self._closing.enter_async_context(
+            open_checkpoint(folder.checkpoint, holds=HELD_TYPES, server=server)
         )
-        self._saver = saver
-        self._graph = build_graph(saver)
+        self._graph = build_graph(self._kept.saver)
+        self._config = self._kept.config(THREAD, recursion_limit=most_steps(self.context))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -133,12 +128,12 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         if state is None:
             start = DefineState()
         elif not ahead and not anew and stopped_short(state, self.context):
-            await self._saver.adelete_thread(THREAD)
+            await self._kept.forget(THREAD)
             start = state.model_copy(
                 update={"payload": None, "heard": None, "again": False, "later": False, "stop_reason": None}
             )
         elif (not ahead and anew) or (ahead and _moved_on(state, concept)):
-            await self._saver.adelete_thread(THREAD)
+            await self._kept.forget(THREAD)
             start = DefineState(
                 ambiguities=asked_about(concept),
                 asked=asked_count(concept),

@@ -11,6 +11,7 @@ from torch import Tensor
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.background_writer import BackgroundWriter
+from fieldmark.cache.server import ServerAddress
 from fieldmark.errors import NoImagesError
 from fieldmark.records import PromptBook
 from fieldmark.tools.books.descriptions import GivenTexts
@@ -39,6 +40,7 @@ class OptimizeContext:
         given: Descriptions and other words for the classes that need not be asked for.
         operators: What a generation tries.
         progress: Shows progress.
+        checkpoints: A PostgreSQL server for the checkpoint; else it lies in the folder.
         endpoint_down: Why the endpoint cannot be asked any more; empty while it can.
         endpoint_busy: That it asked for a long pause, and until when; empty where it did not.
         memo: What was computed from stored values and would be computed again.
@@ -59,6 +61,7 @@ class OptimizeContext:
     given: GivenTexts = field(default_factory=GivenTexts)
     operators: tuple[Operator, ...] = OPERATORS
     progress: Progress = no_progress
+    checkpoints: ServerAddress | None = None
     endpoint_down: str = ""
     endpoint_busy: str = ""
     memo: dict[str, object] = field(default_factory=dict)

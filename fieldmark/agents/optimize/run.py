@@ -1,18 +1,13 @@
 """Runs the prompt search with its checkpoint in the run folder, from the start or from where it stopped."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.graph import build_graph
 from fieldmark.agents.optimize.state import OptimizeState
 from fieldmark.agents.shared.checkpoints import earlier_state, open_checkpoint, state_of
-from fieldmark.cache.background_writer import BackgroundWriter
 from fieldmark.tools.search.folds import check_folds
 from fieldmark.tools.search.sampling import group_size
 
@@ -33,15 +28,12 @@ async def run_optimize(context: OptimizeContext) -> OptimizeState:
         InputError: Some class has fewer usable training images than there are to be folds.
     """
     path = context.run.path / CHECKPOINT
-    async with open_checkpoint(path, _AfterTheRest, holds=(OptimizeState,)) as saver, _ending(context):
-        saver.later = context.later
-        # Nothing is lost by a kill; a power cut may lose the last checkpoints, not what they name.
-        await saver.conn.execute("PRAGMA synchronous = NORMAL")
-        graph = build_graph(saver)
-        config: RunnableConfig = {
-            "configurable": {"thread_id": THREAD},
-            "recursion_limit": most_steps(context),
-        }
+    opened = open_checkpoint(
+        path, holds=(OptimizeState,), server=context.checkpoints, before=context.later.settled
+    )
+    async with opened as kept, _ending(context):
+        graph = build_graph(kept.saver)
+        config = kept.config(THREAD, recursion_limit=most_steps(context))
         earlier = await earlier_state(graph, config, path)
         start: OptimizeState | None = None
         if not earlier.values:
@@ -51,38 +43,12 @@ async def run_optimize(context: OptimizeContext) -> OptimizeState:
             if state.stop_reason:
                 return state
             if not (state.generations or state.pool):
-                await saver.adelete_thread(THREAD)
+                await kept.forget(THREAD)
                 start = OptimizeState()
         if context.options.folds:
             check_folds([str(image.label) for image in context.usable], context.options.folds)
         values: dict[str, Any] = await graph.ainvoke(start, config, context=context)  # pyright: ignore
         return OptimizeState.model_validate(values)
-
-
-class _AfterTheRest(AsyncSqliteSaver):
-    """Saves a checkpoint once everything that it names is on the disk."""
-
-    later: BackgroundWriter
-
-    async def aput(
-        self,
-        config: RunnableConfig,
-        checkpoint: Checkpoint,
-        metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
-    ) -> RunnableConfig:
-        await self.later.settled()
-        return await super().aput(config, checkpoint, metadata, new_versions)
-
-    async def aput_writes(
-        self,
-        config: RunnableConfig,
-        writes: Sequence[tuple[str, Any]],
-        task_id: str,
-        task_path: str = "",
-    ) -> None:
-        await self.later.settled()
-        await super().aput_writes(config, writes, task_id, task_path)
 
 
 @asynccontextmanager

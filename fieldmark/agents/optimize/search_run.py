@@ -22,6 +22,7 @@ from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.agents.optimize.state import OptimizeState
 from fieldmark.cache.arrays import ArrayStore
+from fieldmark.cache.server import ServerAddress
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import PromptBook, Record, Usage
 from fieldmark.records.tables import data_frame, html_table
@@ -177,6 +178,7 @@ class Optimizing:
         also: Other encoders to measure the book on.
         ceiling: Also search with the test images shown, for a bound.
         progress: Shows progress.
+        checkpoints: A PostgreSQL server for the checkpoint.
     """
 
     data: str
@@ -193,6 +195,7 @@ class Optimizing:
     also: tuple[Encoder, ...] = ()
     ceiling: bool = False
     progress: Progress = no_progress
+    checkpoints: ServerAddress | None = None
     began: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
@@ -216,6 +219,7 @@ async def optimize(task: Optimizing) -> tuple[OptimizeResult, SearchResult]:
         given=task.given,
         operators=(*OPERATORS, *operators_named(task.options.operators)),
         progress=task.progress,
+        checkpoints=task.checkpoints,
     )
     state = await run_optimize(context)
     found = task.run.folder.read(RESULT, SearchResult)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fieldmark.agents.resolve.options import ResolveOptions, Rule
 from fieldmark.cache.arrays import ArrayStore
+from fieldmark.cache.server import ServerAddress
 from fieldmark.records import PromptBook
 from fieldmark.tools.clip.clip import EncodedImages, Encoder
 from fieldmark.tools.datasets.class_tree import ClassTree
@@ -40,6 +41,7 @@ class ResolveContext:
             the evidence rule it counts.
         calibration: Labelled images for conformal candidates, if any; they pass through the same loop.
         progress: Shows progress.
+        checkpoints: A PostgreSQL server for the checkpoint; else it lies in the folder.
         slots: Lets as many questions pass at a time as the model takes; here, as LangGraph's own limit would
             hold checkpoint writes up.
     """
@@ -57,6 +59,7 @@ class ResolveContext:
     labels: Mapping[str, int] = field(default_factory=dict)
     calibration: tuple[ImageFile, ...] = ()
     progress: Progress = no_progress
+    checkpoints: ServerAddress | None = None
     slots: asyncio.Semaphore = field(init=False, repr=False)
     endpoint_down: str = ""
     """Why the endpoint cannot be asked any more in this process; empty while it can."""

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.field_guide import guide_of, load_array, load_notebook
@@ -12,9 +10,11 @@ from fieldmark.agents.resolve.graph import build_graph
 from fieldmark.agents.resolve.run import CHECKPOINT, HELD_TYPES
 from fieldmark.agents.resolve.state import ResolveState
 from fieldmark.agents.shared.checkpoints import open_checkpoint
+from fieldmark.cache.server import ServerAddress
 from fieldmark.errors import RunError
 from fieldmark.records import ClassProbabilities, Prediction
 from fieldmark.tools.learned.student import Lesson
+from fieldmark.tools.runs.checkpoint_name import has_checkpoint
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.scoring.field_guide import FieldGuide
 
@@ -34,18 +34,21 @@ class RunLesson:
     labels: int
 
 
-async def last_state(run: RunFolder) -> ResolveState:
+async def last_state(run: RunFolder, *, server: ServerAddress | None = None) -> ResolveState:
     """The state that a run ended in.
+
+    Args:
+        run: The run's folder.
+        server: The PostgreSQL server where its checkpoint may lie.
 
     Raises:
         RunError: It has none, or has not scored its images yet.
     """
     path = run.path / CHECKPOINT
     values: dict[str, object] = {}
-    if path.is_file():
-        async with open_checkpoint(path, AsyncSqliteSaver, holds=HELD_TYPES) as saver:
-            config: RunnableConfig = {"configurable": {"thread_id": "resolve"}}
-            values = (await build_graph(saver).aget_state(config)).values
+    if has_checkpoint(path):
+        async with open_checkpoint(path, holds=HELD_TYPES, server=server) as kept:
+            values = (await build_graph(kept.saver).aget_state(kept.config("resolve"))).values
     state = ResolveState.model_validate(values) if values else ResolveState()
     if not state.scores:
         raise RunError(

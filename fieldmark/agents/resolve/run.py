@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.graph import RECURSION_LIMIT, build_graph, with_new_labels
 from fieldmark.agents.resolve.rescoring import load_notebook
@@ -38,9 +35,9 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
         The last state.
     """
     path = context.run.path / CHECKPOINT
-    async with open_checkpoint(path, AsyncSqliteSaver, holds=HELD_TYPES) as saver:
-        graph = build_graph(saver)
-        config: RunnableConfig = {"configurable": {"thread_id": thread}, "recursion_limit": RECURSION_LIMIT}
+    async with open_checkpoint(path, holds=HELD_TYPES, server=context.checkpoints) as kept:
+        graph = build_graph(kept.saver)
+        config = kept.config(thread, recursion_limit=RECURSION_LIMIT)
         earlier = await earlier_state(graph, config, path)
         # Not `earlier.next`: a kill between a node's last write and the next checkpoint leaves it empty.
         ahead = [task.name for task in earlier.tasks]
@@ -59,7 +56,7 @@ async def run_resolve(context: ResolveContext, *, thread: str = "resolve") -> Re
                 else:
                     return state
             elif (described := described_so_far(state, ahead, context)) is not None:
-                await saver.adelete_thread(thread)
+                await kept.forget(thread)
                 start = ResolveState(notebook=described)
             elif not ahead and stopped_short:
                 again = last_round_again(state) | {"labels": context.labels_hash}

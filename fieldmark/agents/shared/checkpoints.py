@@ -2,21 +2,26 @@
 
 import hashlib
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import StateSnapshot
 from pydantic import BaseModel, ValidationError
 
+from fieldmark.agents.shared.postgres import server_checkpoint, server_errors
+from fieldmark.cache.server import ServerAddress
 from fieldmark.errors import FieldmarkError, RunError
 from fieldmark.reading import NotRegularError, check_regular
+from fieldmark.tools.runs.checkpoint_name import read_thread
 
-Saver = TypeVar("Saver", bound=AsyncSqliteSaver)
 State = TypeVar("State", bound=BaseModel)
 _DIGEST_BYTES = 16
 
@@ -48,27 +53,71 @@ class Sealed:
         return self._inner.loads_typed((kind, sealed[_DIGEST_BYTES:]))
 
 
+@dataclass(frozen=True)
+class OpenCheckpoint:
+    """A checkpoint while a run goes on.
+
+    Attributes:
+        saver: LangGraph's saver.
+        path: The file in the run's folder, for errors.
+        prefix: What sets the run's threads apart from those of other runs in the same database.
+    """
+
+    saver: BaseCheckpointSaver[Any]
+    path: Path
+    prefix: str = ""
+
+    def config(self, thread: str, *, recursion_limit: int = 100) -> RunnableConfig:
+        """How a graph is run on one thread of this checkpoint."""
+        return {"configurable": {"thread_id": self.prefix + thread}, "recursion_limit": recursion_limit}
+
+    async def forget(self, thread: str) -> None:
+        """Remove what one thread holds."""
+        await self.saver.adelete_thread(self.prefix + thread)
+
+
 @asynccontextmanager
-async def open_checkpoint(path: Path, kind: type[Saver], *, holds: Sequence[type]) -> AsyncIterator[Saver]:
+async def open_checkpoint(
+    path: Path,
+    *,
+    holds: Sequence[type],
+    server: ServerAddress | None = None,
+    before: Callable[[], Awaitable[None]] | None = None,
+) -> AsyncIterator[OpenCheckpoint]:
     """Open a checkpoint for as long as a run goes on.
 
-    LangGraph's default would import and call whatever a tampered file names. Here, anything but the types
-    given comes back as the bare data that the file holds, which no state takes for its own.
+    LangGraph's default would import and call whatever a tampered checkpoint names. Here, anything but the
+    types given comes back as the bare data that it holds, which no state takes for its own.
 
     Args:
-        path: The file; made where there is none.
-        kind: The saver to open it with: `AsyncSqliteSaver`, or a class derived from it.
+        path: The file; made where there is none, unless a server is given.
         holds: Every type that the graph's state and its questions consist of.
+        server: A PostgreSQL server for the checkpoints of new runs; a run stays where it began.
+        before: Awaited before each save: for what a checkpoint names and must be kept by then.
 
     Raises:
-        RunError: It is damaged, or cannot be written.
+        RunError: It is damaged, or cannot be written, or lies at a server and none is given.
     """
+    serde = Sealed(JsonPlusSerializer(allowed_msgpack_modules=holds), path)
+    prefix = read_thread(path, new=server is not None)
+    opened = _in_file(path, fast=before is not None) if prefix is None else server_checkpoint(server, path)
+    async with opened as saver:
+        saver.serde = serde
+        if before is not None:
+            _wait_first(saver, before)
+        yield OpenCheckpoint(saver, path, prefix or "")
+
+
+@asynccontextmanager
+async def _in_file(path: Path, *, fast: bool) -> AsyncIterator[BaseCheckpointSaver[Any]]:
     try:
         with suppress(FileNotFoundError):
             check_regular(path)
-        async with kind.from_conn_string(str(path)) as saver:
-            saver.serde = Sealed(JsonPlusSerializer(allowed_msgpack_modules=holds), path)
-            yield saver  # pyright: ignore[reportReturnType]  # LangGraph types it as the base class
+        async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
+            if fast:
+                # Nothing is lost by a kill; a power cut may lose the last checkpoints, not what they name.
+                await saver.conn.execute("PRAGMA synchronous = NORMAL")
+            yield saver
     except NotRegularError as error:
         raise damaged(path) from error
     except sqlite3.OperationalError as error:
@@ -80,6 +129,23 @@ async def open_checkpoint(path: Path, kind: type[Saver], *, holds: Sequence[type
         raise damaged(path) from error
 
 
+def _wait_first(saver: BaseCheckpointSaver[Any], before: Callable[[], Awaitable[None]]) -> None:
+    """Have a saver await something before it saves; LangGraph calls it by these two names."""
+    put, put_writes = saver.aput, saver.aput_writes
+
+    @wraps(put)
+    async def aput(*given: Any, **named: Any) -> RunnableConfig:
+        await before()
+        return await put(*given, **named)
+
+    @wraps(put_writes)  # LangGraph looks at its arguments
+    async def aput_writes(*given: Any, **named: Any) -> None:
+        await before()
+        await put_writes(*given, **named)
+
+    saver.aput, saver.aput_writes = aput, aput_writes
+
+
 async def earlier_state(graph: Any, config: RunnableConfig, path: Path) -> StateSnapshot:
     """Where an earlier process left a graph.
 
@@ -88,7 +154,7 @@ async def earlier_state(graph: Any, config: RunnableConfig, path: Path) -> State
     """
     try:
         return await graph.aget_state(config)
-    except (FieldmarkError, sqlite3.Error):
+    except (FieldmarkError, sqlite3.Error, *server_errors()):
         raise
     except Exception as error:  # what LangGraph reads beside the sealed values may be anything
         raise damaged(path) from error

@@ -26,7 +26,7 @@ from fieldmark.app.concepts.tools import (
     read_setup,
 )
 from fieldmark.app.event_loop import run_here
-from fieldmark.app.stores import CacheUse, name_of
+from fieldmark.app.stores import CacheUse, checkpoint_server, name_of
 from fieldmark.errors import InputError, RunError
 from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Record, UsageLimits
@@ -316,6 +316,7 @@ class ConceptBuilder:
             arrays=tools.arrays,
             options=self.options,
             progress=tools.progress,
+            checkpoints=checkpoint_server(),
             notes=_notes(tools, self.setup.settled()),
         )
 

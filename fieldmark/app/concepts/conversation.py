@@ -24,7 +24,7 @@ from fieldmark.app.concepts.tools import (
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, find_given
 from fieldmark.app.models import choose_models
-from fieldmark.app.stores import CacheUse, name_of, open_stores
+from fieldmark.app.stores import CacheUse, checkpoint_server, name_of, open_stores
 from fieldmark.errors import InputError
 from fieldmark.records import Concept, Costs, Definition, SkippedInput, UsageLimits
 from fieldmark.records.conversation import ConversationProgress
@@ -229,6 +229,7 @@ class ConceptConversation:
                 arrays=tools.arrays,
                 options=self.options,
                 progress=tools.progress,
+                checkpoints=checkpoint_server(),
             )
             sitting = await converse(context, owner, one_board=one_board, anew=more)
             tools.conclude(sitting.state.stop_reason or "left")

@@ -13,7 +13,7 @@ from fieldmark.app.by_method.choice import LOOP
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.models import choose_models
 from fieldmark.app.resuming import arguments_of
-from fieldmark.app.stores import name_of, open_stores
+from fieldmark.app.stores import checkpoint_server, name_of, open_stores
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import InputError, ModelError, RunError
 from fieldmark.records import Prediction, PromptBook, RunManifest
@@ -120,7 +120,7 @@ async def aexport_run(
             f"Run {folder.run_id} was labelled by the method {method}, which leaves nothing to take along.",
             hint="Export a run of the loop.",
         )
-    state = await last_state(folder)
+    state = await last_state(folder, server=checkpoint_server())
     options = kept["options"]
     noun = folder.read("book.json", PromptBook).noun or options.noun
     predictions = tuple(folder.read_predictions())

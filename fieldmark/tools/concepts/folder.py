@@ -18,6 +18,7 @@ from fieldmark.reading import read_text
 from fieldmark.records import Concept, RunConfig
 from fieldmark.records.names import one_name
 from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.runs.checkpoint_name import has_checkpoint
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.run import Run, worked_in
 
@@ -137,7 +138,7 @@ class ConceptFolder(RunFolder):
         """
         with worked_in(
             self,
-            resumed=self.checkpoint.is_file(),
+            resumed=has_checkpoint(self.checkpoint),
             work="the concept",
             hint="Finish that conversation first; nothing of it is lost when it ends.",
         ) as run:
