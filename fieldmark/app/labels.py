@@ -13,11 +13,13 @@ from fieldmark.records.names import near_note, one_name, plain_name
 from fieldmark.tools.datasets.csv_file import read_csv
 from fieldmark.tools.images.given_paths import is_there
 from fieldmark.tools.images.image_file import ImageFile
+from fieldmark.tools.interchange.files import SUFFIXES, read_tagged
 from fieldmark.tools.runs.csv_table import as_cell
 from fieldmark.tools.scoring.evidence.labels import CANNOT_TELL, NONE_OF_THESE
 
 Labels = Path | str | Mapping[str, str | None]
-"""A CSV file with image and label, a folder with one folder per class, or image → class, None for none."""
+"""A CSV file with image and label, a file of Label Studio, COCO or CVAT, a folder with one folder per class,
+or image → class, None for none."""
 Answer = Literal["class", "none of these", "cannot tell", "taken back"]
 NONE: Answer = "none of these"
 UNSURE: Answer = "cannot tell"
@@ -195,6 +197,9 @@ def _rows(labels: Labels) -> list[tuple[str, str, str]]:
             (str(image.path), image.content_hash, image.label or "")
             for image in find_given(path, labelled=True).images
         ]
+    if path.suffix.lower() in SUFFIXES:
+        tagged = read_tagged(path)
+        return [(each.path, each.content_hash, each.label) for each in tagged if each.label.strip()]
     table = read_csv(path)
     head = set().union(*table) if table else set[str]()
     image, label = (next((name for name in names if name in head), None) for names in (_IMAGE, _LABEL))

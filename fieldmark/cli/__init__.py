@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fieldmark import __version__
-from fieldmark.cli import aviary, book, concept, demo, label, mcp, optimize, review, sort, studio
+from fieldmark.cli import aviary, book, concept, convert, demo, label, mcp, optimize, review, sort, studio
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
 from fieldmark.cli.exit_codes import GuardedCommands
@@ -40,6 +40,7 @@ def build() -> typer.Typer:
     app.command(name="demo")(demo.demo)
     app.command(name="classify")(classify)
     app.command(name="sort")(sort.sort)
+    app.command(name="convert")(convert.convert)
     app.command(name="export")(export.export)
     app.command(name="predict")(predict.predict)
     app.command(name="label")(label.label)

@@ -130,7 +130,8 @@ def classify(
         Path | None,
         option(
             "evidence: labels of some of the images; a CSV file with image and label (such as a run's "
-            "labels.csv), or a folder with one folder per class. Another --method: images to learn from.",
+            "labels.csv), a file of Label Studio, COCO or CVAT, or a folder with one folder per class. "
+            "Another --method: images to learn from.",
             panel=_LOOP,
             show_default=False,
         ),

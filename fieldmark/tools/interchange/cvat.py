@@ -1,0 +1,59 @@
+"""CVAT: image tags in "CVAT for images 1.1"."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+
+from fieldmark.tools.interchange.tagged import NONE_OF_THESE, TaggedImage
+
+
+def write_cvat(images: Sequence[TaggedImage], *, classes: Sequence[str], made_by: str) -> str:
+    """An XML file with one tag an image; an image without a label has none.
+
+    Args:
+        images: The images.
+        classes: The classes; "none of these" is a label, too, where an image has it.
+        made_by: The run.
+    """
+    root = ET.Element("annotations")
+    ET.SubElement(root, "version").text = "1.1"
+    task = ET.SubElement(ET.SubElement(root, "meta"), "task")
+    ET.SubElement(task, "name").text = made_by
+    labels = ET.SubElement(task, "labels")
+    none = (NONE_OF_THESE,) if any(image.label == NONE_OF_THESE for image in images) else ()
+    for name in (*classes, *none):
+        label = ET.SubElement(labels, "label")
+        ET.SubElement(label, "name").text = name
+        ET.SubElement(label, "type").text = "tag"
+    for number, image in enumerate(images):
+        size = {"width": str(image.width), "height": str(image.height)}
+        node = ET.SubElement(root, "image", {"id": str(number), "name": image.path, **size})
+        if image.label:
+            source = "manual" if image.by == "person" else "auto"
+            ET.SubElement(node, "tag", {"label": image.label, "source": source})
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def read_cvat(text: str) -> Iterator[TaggedImage]:
+    """The images of such a file, each with its tag; several tags make it unlabelled.
+
+    Raises:
+        ValueError: It is no such XML.
+    """
+    try:
+        # Expat bounds how far entities may blow a file up, and no outside file is read.
+        root = ET.fromstring(text)  # noqa: S314
+    except ET.ParseError as error:
+        raise ValueError(str(error)) from error
+    if root.tag != "annotations":
+        raise ValueError(f"its root is <{root.tag}>, not <annotations>")
+    for image in root.iter("image"):
+        tags = image.findall("tag")
+        labels = {tag.get("label", "") for tag in tags}
+        yield TaggedImage(
+            path=image.get("name", ""),
+            label=labels.pop() if len(labels) == 1 else "",
+            by="run" if tags and all(tag.get("source") == "auto" for tag in tags) else "person",
+            width=int(image.get("width") or 0),
+            height=int(image.get("height") or 0),
+        )

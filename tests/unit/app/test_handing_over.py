@@ -1,0 +1,126 @@
+"""Labels of a run in the files of other tools, and back."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fieldmark.app.inputs import find_given
+from fieldmark.app.labels import read_labels
+from fieldmark.app.review.handing_over import Tool, hand_over
+from fieldmark.errors import InputError
+from fieldmark.records import CandidateClass, GivenLabel, Prediction
+from fieldmark.tools.interchange.files import read_tagged
+from fieldmark.tools.interchange.label_studio import LOCAL_FILES
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.labels import append_labels
+
+CLASSES = ("wren", 'house "sparrow" & co', "Zaunkönig")
+SUFFIX: dict[Tool, str] = {"label-studio": ".json", "coco": ".json", "cvat": ".xml"}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """Four images: resolved, open, rejected, and one that a person labelled since."""
+    folder = RunFolder.create(
+        tmp_path / "runs", kind="classify", options={"classes": list(CLASSES), "folder": str(tmp_path)}
+    )
+    found: list[Prediction] = []
+    for at, (label, status) in enumerate(
+        [(CLASSES[0], "resolved"), (CLASSES[1], "open"), (CLASSES[2], "rejected"), (CLASSES[0], "open")]
+    ):
+        path = tmp_path / "birds" / f"{at} ü.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (5 + at, 4), (at, 9, 9)).save(path)
+        (image,) = find_given(path).images
+        found.append(
+            Prediction(
+                image=f"birds/{at} ü.png",
+                image_hash=image.content_hash,
+                label=label,
+                confidence=0.75,
+                status=status,  # pyright: ignore[reportArgumentType]
+                candidates=(CandidateClass(class_name=label, probability=0.75),),
+                candidates_left=1,
+                rounds=1,
+            )
+        )
+    folder.write_predictions(found)
+    last = found[-1]
+    said = GivenLabel(image=last.image, image_hash=last.image_hash, answer="class", label=CLASSES[2])
+    append_labels(folder, [said])
+    return folder
+
+
+@pytest.mark.parametrize("tool", SUFFIX)
+def test_what_was_written_is_read_back(tool: Tool, run: RunFolder, tmp_path: Path) -> None:
+    path = tmp_path / f"labels{SUFFIX[tool]}"
+    assert hand_over(run, path, tool=tool)[0] == path
+    images = read_tagged(path)
+    assert [each.path for each in images] == [p.image for p in run.read_predictions()]
+    assert [each.label for each in images] == [CLASSES[0], CLASSES[1], "none of these", CLASSES[2]]
+    assert [each.by for each in images][::3] == ["run", "person"]
+    if tool != "cvat":  # its tags carry no confidence
+        assert [each.confidence for each in images][:2] == [0.75, 0.75]
+        assert [each.content_hash for each in images] == [p.image_hash for p in run.read_predictions()]
+    if tool != "label-studio":
+        assert [(each.width, each.height) for each in images] == [(5, 4), (6, 4), (7, 4), (8, 4)]
+    with pytest.raises(InputError, match="cannot be written"):
+        hand_over(run, path, tool=tool)
+
+
+@pytest.mark.parametrize("tool", SUFFIX)
+def test_such_files_are_labels(
+    tool: Tool, run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # CVAT's file has no hash: images are known by path, from where the run began
+    path = tmp_path / f"labels{SUFFIX[tool]}"
+    hand_over(run, path, tool=tool)
+    pool = find_given(tmp_path / "birds").images
+    said = {each.image_hash: (each.answer, each.label) for each in read_labels(path, pool, CLASSES)}
+    assert [said[p.image_hash] for p in run.read_predictions()] == [
+        ("class", CLASSES[0]),
+        ("class", CLASSES[1]),
+        ("none of these", None),
+        ("class", CLASSES[2]),
+    ]
+
+
+def test_label_studio_gets_a_configuration_and_gives_annotations(run: RunFolder, tmp_path: Path) -> None:
+    tasks, config = hand_over(run, tmp_path / "t.json", tool="label-studio", prefix=LOCAL_FILES)
+    choices = [each.get("value") for each in ET.parse(config).iter("Choice")]
+    assert choices == [*CLASSES, "none of these"]
+    found = json.loads(tasks.read_text(encoding="utf-8"))
+    assert found[0]["data"]["image"] == "/data/local-files/?d=birds/0 ü.png"
+    del found[0]["data"]["path"]  # as in a project that was not made from our tasks
+    right = {"type": "choices", "value": {"choices": [CLASSES[2]]}}
+    found[0]["annotations"] = [
+        {"result": [right]},
+        {"was_cancelled": True, "result": [{"type": "choices", "value": {"choices": [CLASSES[1]]}}]},
+    ]
+    found[1]["annotations"] = [{"result": []}]  # submitted without a choice
+    tasks.write_text(json.dumps(found), encoding="utf-8")
+    images = read_tagged(tasks)
+    assert [(each.path, each.label, each.by) for each in images[:2]] == [
+        ("birds/0 ü.png", CLASSES[2], "person"),
+        ("birds/1 ü.png", "", "person"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", "{"),
+        ("a.json", '{"images": []}'),
+        ("a.json", '[{"no": "data"}]'),
+        ("a.json", "3"),
+        ("a.xml", "<a>"),
+        ("a.xml", "<svg/>"),
+    ],
+)
+def test_other_files_are_refused(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match="Labels cannot be read"):
+        read_tagged(tmp_path / name)
