@@ -120,6 +120,9 @@ class EditOffer(QuestionPayload):
     f1_before: float | None
     f1_after: float | None
     """F1 against the owner's labels outside of the blind test; None where none of them is "in"."""
+    f1_before_ci: tuple[float, float] | None = None
+    """95% interval of it, by the bootstrap over the labels; None where F1 is."""
+    f1_after_ci: tuple[float, float] | None = None
     against: tuple[str, ...] = ()
     """Answers of the owner that the edit would undo; where it is declined, nothing undoes them any more."""
 
@@ -206,6 +209,8 @@ class OfferReply(Said):
     kind: Literal["offer"] = "offer"
     accept: bool
     reason: str = ""
+    words: str = ""
+    """The new clause in the owner's words, where they accept the edit in other words than those offered."""
 
 
 ConversationReply = ScopeReply | LabelReply | RevealReply | OfferReply

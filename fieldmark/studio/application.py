@@ -14,7 +14,16 @@ from fieldmark.studio.desk import Desk
 from fieldmark.studio.guard import Guard, TooLargeError
 from fieldmark.studio.pages import page
 from fieldmark.studio.routes import downloads, entry, home, images, jobs, labels, static
-from fieldmark.studio.routes.concepts import blind, board, definition, new, pictures, talk, verdicts
+from fieldmark.studio.routes.concepts import (
+    blind,
+    board,
+    definition,
+    manage,
+    new,
+    pictures,
+    talk,
+    verdicts,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +40,7 @@ def make_studio(desk: Desk) -> ASGIApp:
     app.state.desk = desk
     for each in (static, entry, home, downloads, images, labels, jobs):
         app.include_router(each.router)
-    # A new concept before the others: its address looks like one of theirs.
-    for each in (new, blind, board, definition, pictures, talk, verdicts):
+    for each in (new, blind, board, definition, manage, pictures, talk, verdicts):
         app.include_router(each.router)
     app.add_exception_handler(FieldmarkError, _told)
     app.add_exception_handler(HTTPException, _refused)

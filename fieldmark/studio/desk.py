@@ -11,7 +11,7 @@ from fieldmark.app.jobs.demo import Demo
 from fieldmark.studio.access import Access
 from fieldmark.studio.scoring import Scorings
 from fieldmark.studio.shelf import RunShelf
-from fieldmark.studio.talking import talk_here
+from fieldmark.studio.talking import TalkProcesses, Talks
 from fieldmark.tools.images.small import SmallCopies
 
 
@@ -26,7 +26,7 @@ class Desk:
         home: Where concepts are kept.
         scorings: What is being scored.
         demo: What a newcomer finds, if this is the demo.
-        talks: Conversations that are going on to their next question.
+        talking: Has conversations go on; processes where not given.
     """
 
     access: Access
@@ -35,7 +35,12 @@ class Desk:
     home: Path
     scorings: Scorings = field(default_factory=Scorings)
     demo: Demo | None = None
-    talks: Scorings = field(default_factory=lambda: Scorings(talk_here))
+    talking: Talks | None = None
+
+    @cached_property
+    def talks(self) -> Talks:
+        """Has conversations go on."""
+        return self.talking or TalkProcesses(self.home)
 
     @cached_property
     def concepts(self) -> ConceptShelf:

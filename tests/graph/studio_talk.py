@@ -17,6 +17,7 @@ from fieldmark.studio.application import make_studio
 from fieldmark.studio.desk import Desk
 from fieldmark.studio.scoring import Scored, Scorings
 from fieldmark.studio.shelf import RunShelf
+from fieldmark.studio.talking import Going
 from fieldmark.tools.images.small import SmallCopies
 from tests.graph.define_world import SMALL, Scene, phrase_of, scene
 
@@ -84,13 +85,11 @@ class Visit:
                 self.send("response", image=image, kind="reason", reason=owner.why(image))
             self.send("verdicts")
         elif f'action="{AT}/offer"' in self.page:
-            question = self.at.context.folder  # flips are checked where the offer's own page is tested
-            del question
-            self.send("offer", accept="yes")
+            self.send("offer", accept="no" if "against your label" in self.page else "yes")
         elif f'action="{AT}/blind"' in self.page:
             image = self.hidden("image") or ""
             self.send("blind", image=image, value=owner.says(image))
-        elif f'action="{AT}/on"' in self.page:
+        elif f'action="{AT}/on"' in self.page and 'name="more"' not in self.page:
             self.send("on")
         else:
             return False
@@ -118,12 +117,27 @@ def desk_at(place: Path, options: DefineOptions = SMALL) -> Desk:
         asyncio.run(go_on(scene(path.parent, options)))
         return Scored()
 
+    class Threads:
+        """`Talks` in threads of this process."""
+
+        def __init__(self) -> None:
+            self.threads = Scorings(worker)
+
+        def go_on(self, folder: Path, *, more: bool = False) -> None:
+            self.threads.begin(folder)
+
+        def going(self, folder: Path) -> Going:
+            known = self.threads.of(folder)
+            if known is None or known.ended is None:
+                return Going(on=known is not None)
+            return Going(message=known.ended.message, hint=known.ended.hint)
+
     return Desk(
         access=Access(key=b"k" * 32),
         runs=RunShelf(place / "runs"),
         pictures=SmallCopies(place / "small"),
         home=place / "home",
-        talks=Scorings(worker),
+        talking=Threads(),
     )
 
 

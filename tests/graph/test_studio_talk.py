@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.graph.define_talk import talk
+from tests.graph.define_world import scene
 from tests.graph.studio_talk import AT, visit
 
 
@@ -30,3 +31,19 @@ def test_what_was_begun_in_a_terminal_goes_on_in_the_page(tmp_path: Path) -> Non
     browser.open()
     assert browser.hidden("turn") == left.pending.turn
     assert f'action="{AT}/label"' in browser.page
+
+
+def test_an_owner_with_a_rule_goes_to_the_end_of_the_blind_test(tmp_path: Path) -> None:
+    """The record is the same as where the same owner talks without pages, but for the times."""
+    browser = visit(tmp_path / "pages")
+    browser.open()
+    for _ in range(400):
+        if not browser.follow_the_rule():
+            break
+    assert browser.heading == "The conversation is over"
+    at = scene(tmp_path / "terminal" / "home" / "concepts")
+    assert talk(at).pending is None
+    there, here = at.concept, browser.at.concept
+    assert here.definition == there.definition
+    assert {(c.image, c.value) for c in here.labels} == {(c.image, c.value) for c in there.labels}
+    assert sum(label.split == "blind" for label in here.labels) == len(here.blind)

@@ -6,10 +6,10 @@ from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.ending import stop_reason
 from fieldmark.agents.define.progress import PROGRESS, progress_of, read_progress
 from fieldmark.agents.define.record import new_turn
-from fieldmark.agents.define.scores import Standing, calls, clause_verdicts, standing
+from fieldmark.agents.define.scores import Standing, calls, clause_verdicts, f1_interval, standing
 from fieldmark.agents.define.state import Context, DefineState, Update, expected, put
 from fieldmark.errors import RunError
-from fieldmark.records import Decision
+from fieldmark.records import Decision, DefinitionEdit
 from fieldmark.records.conversation import EditOffer, OfferReply
 from fieldmark.tools.concepts.changes import dev_labels, edited, now, with_decision, with_version
 from fieldmark.tools.runs.concept_events import BoardFinished, EditsProposed, EditsWeighed
@@ -33,13 +33,14 @@ async def weigh(state: DefineState, runtime: Context) -> Update:
     """
     context = runtime.context
     concept = context.concept
-    if len(dev_labels(concept)) < edits.LEAST_LABELS:
+    labels = dev_labels(concept)
+    if len(labels) < edits.LEAST_LABELS:
         return {"candidates": ()}
     if state.offers >= context.options.offers or state.leaving:
         return {"candidates": ()}
     left = edits.still_possible(state.candidates, concept.definition)
     tried = await edits.weigh(left, concept, context)
-    best = edits.best(tried, dev_labels(concept))
+    best = edits.best(tried, labels)
     context.progress(EditsWeighed(candidates=len(tried), offered=best is not None))
     if best is None:
         return {"candidates": ()}
@@ -50,6 +51,8 @@ async def weigh(state: DefineState, runtime: Context) -> Update:
         flips=best.flips,
         f1_before=best.f1.before,
         f1_after=best.f1.after,
+        f1_before_ci=f1_interval(labels, {**best.called, **{flip.image: flip.before for flip in best.flips}}),
+        f1_after_ci=f1_interval(labels, best.called),
         against=against(best.edit, concept),
     )
     return put(offer) | {
@@ -66,6 +69,9 @@ async def decided(state: DefineState, runtime: Context) -> Update:
     if not isinstance(reply, OfferReply):
         raise RunError("An offered edit was answered with something else.")
     answer = "accepted" if reply.accept else "declined"
+    edit, tried = in_words(payload.edit, reply.words), not reply.words
+    if not tried:
+        answer = "accepted in other words"
     concept = with_decision(
         context.concept,
         Decision(
@@ -73,7 +79,7 @@ async def decided(state: DefineState, runtime: Context) -> Update:
             question=payload.edit.why,
             images=tuple(flip.image for flip in payload.flips),
             answer=f"{answer}: {reply.reason.strip()}" if reply.reason.strip() else answer,
-            edit=payload.edit,
+            edit=edit,
             against=payload.against,
             at=heard.at,
         ),
@@ -81,10 +87,10 @@ async def decided(state: DefineState, runtime: Context) -> Update:
     if reply.accept and concept.current == state.version:
         concept = with_version(
             concept,
-            edited(concept.definition, payload.edit),
+            edited(concept.definition, edit),
             why=payload.edit.why or f"{payload.edit.kind} of a clause",
             at=heard.at,
-            scores={} if payload.f1_after is None else {"dev_f1": payload.f1_after},
+            scores={"dev_f1": payload.f1_after} if tried and payload.f1_after is not None else {},
         )
     context.folder.save(concept)
     return {
@@ -95,6 +101,13 @@ async def decided(state: DefineState, runtime: Context) -> Update:
         "unverified": (state.unverified or state.version) if reply.accept else state.unverified,
         "leaving": state.leaving or reply.stop,
     }
+
+
+def in_words(edit: DefinitionEdit, words: str) -> DefinitionEdit:
+    """An edit with its clause in other words; as it is where there are none."""
+    if not words:
+        return edit
+    return edit.model_copy(update={"clause": edit.clause.model_copy(update={"text": words})})
 
 
 async def triage(state: DefineState, runtime: Context) -> Update:

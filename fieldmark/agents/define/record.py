@@ -25,6 +25,8 @@ from fieldmark.records.conversation import (
 )
 from fieldmark.tools.concepts.changes import MISREAD, dev_labels, latest_labels, with_decision, with_labels
 
+MOST_CHARACTERS = 300
+"""Of a clause that its owner words, as of those that a language model drafts."""
 FITTING = {
     ScopeQuestion: ScopeReply,
     BoardToLabel: LabelReply,
@@ -51,6 +53,8 @@ def check_reply(payload: ConversationQuestion, reply: ConversationReply) -> None
             raise InputError(
                 f"There is no clause {min(strange)!r}.", hint=f"There are: {', '.join(sorted(known))}."
             )
+    if isinstance(payload, EditOffer) and isinstance(reply, OfferReply) and reply.words:
+        _check_words(payload, reply)
     if isinstance(reply, ScopeReply | LabelReply):
         named = [label.image for label in reply.labels]
     elif isinstance(reply, RevealReply):
@@ -63,6 +67,20 @@ def check_reply(payload: ConversationQuestion, reply: ConversationReply) -> None
         raise InputError(f"The answer is about an image that was not shown: {min(unlisted)[:12]}.")
     if len(set(named)) < len(named):
         raise InputError("The answer names one image twice.")
+
+
+def _check_words(payload: EditOffer, reply: OfferReply) -> None:
+    if not reply.accept or payload.edit.kind not in ("add", "reword"):
+        raise InputError("Other words go with an edit that is accepted and has a new clause.")
+    if len(reply.words) > MOST_CHARACTERS or reply.words != " ".join(reply.words.split()):
+        raise InputError(
+            f"A clause is one line of at most {MOST_CHARACTERS} characters.",
+            hint="Say one thing in one sentence.",
+        )
+    # The new clause is the last line of the difference; what stays, or goes, is before it.
+    staying = [line[2:] for line in payload.diff if line.startswith("  ")]
+    if any(line.casefold() == f"{payload.edit.clause.role}: {reply.words}".casefold() for line in staying):
+        raise InputError("The definition has this clause already.", hint="Decline the edit instead.")
 
 
 def shown_in(payload: ConversationQuestion) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from fieldmark.agents.define.options import LEAST_REPEATS
 from fieldmark.records import Call, ClauseVerdict, Concept, Definition, Label, Verdict
 from fieldmark.tools.annotate.clause_tree import call_of
 from fieldmark.tools.concepts.changes import dev_labels, latest_labels, repeats
-from fieldmark.tools.statistics.agreement import Metric, f1, kappa, replicates
+from fieldmark.tools.statistics.agreement import Metric, estimate, f1, kappa, replicates
 
 LEAST_LABELS = 30
 """Labels that the annotator must be compared on: with fewer, one standard error excuses too much."""
@@ -76,6 +76,15 @@ def dev_f1(labels: Mapping[str, Label], called: Mapping[str, Call]) -> float | N
     truth, said = _aligned({image: label.value for image, label in labels.items()}, called)
     value = _value(f1, truth, said)
     return None if math.isnan(value) else value
+
+
+def f1_interval(labels: Mapping[str, Label], called: Mapping[str, Call]) -> tuple[float, float] | None:
+    """The 95% interval of `dev_f1`, over labels drawn like these; None where it is undefined."""
+    truth, said = _aligned({image: label.value for image, label in labels.items()}, called)
+    if not truth:
+        return None
+    found = estimate(f1, truth, said)
+    return None if math.isnan(found.value) or math.isnan(found.low) else found.ci95
 
 
 @dataclass(frozen=True)

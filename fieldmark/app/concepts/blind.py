@@ -40,6 +40,11 @@ class BlindTest:
         return max(self.labels.values(), key=lambda label: label.at).image if self.labels else None
 
 
+def is_complete(concept: Concept, pool: Mapping[str, ImageFile]) -> bool:
+    """Whether no image of the blind test waits for a label."""
+    return BlindTest.of_concept(concept, pool).next_image is None
+
+
 def note_blind_label(folder: ConceptFolder, image: str, value: LabelValue) -> None:
     """Note the label of one image of the blind test; an earlier one stays behind it.
 

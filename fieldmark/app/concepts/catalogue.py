@@ -54,6 +54,11 @@ class ConceptSummary(Record):
     damage: str = ""
 
     @property
+    def folder_name(self) -> str:
+        """The name of its folder, by which pages know it."""
+        return Path(self.folder).name
+
+    @property
     def next_step(self) -> NextStep:
         """What its owner does best next."""
         if self.damage:

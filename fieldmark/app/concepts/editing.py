@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fieldmark.agents.define.binding import BY_HAND, bound, plain
+from fieldmark.agents.define.record import MOST_CHARACTERS
 from fieldmark.app.concepts.named import open_folder
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Clause, ClauseRole, Concept, Decision, Definition, DefinitionEdit, Record
@@ -20,8 +21,6 @@ from fieldmark.tools.concepts.changes import (
 from fieldmark.tools.concepts.folder import ConceptFolder
 
 ROLES: tuple[ClauseRole, ...] = ("necessary", "positive", "negative")
-MOST_CHARACTERS = 300
-"""Of a clause, as of those that a language model drafts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +33,8 @@ class HandEdits:
         drop: Ids of clauses that go.
         answers: Number of a question, from 1 in the order asked → the answer; an empty one takes it back.
         why: A few words for the history.
+        version: The version that they were written for; refused where another is in force by now. Any where
+            not given.
     """
 
     add: Sequence[str] = ()
@@ -41,6 +42,7 @@ class HandEdits:
     drop: Sequence[str] = ()
     answers: Mapping[int, str] = field(default_factory=dict[int, str])
     why: str = ""
+    version: int | None = None
 
 
 class HandEdited(Record):
@@ -68,11 +70,16 @@ def edit_concept(name: str, changes: HandEdits, *, home: Path | None = None) -> 
     Raises:
         InputError: There is no such concept, clause or question, or the change leaves no clause, or says a
             clause twice, or changes nothing.
-        RunError: Another process works on the concept.
+        RunError: Another process works on the concept, or another version is in force.
     """
     folder = open_folder(name, home=home)
     with folder.writing():
         concept = folder.load()
+        if changes.version not in (None, concept.current):
+            raise RunError(
+                f"Version {concept.current} is in force by now, and this was written for {changes.version}.",
+                hint="Look at the definition as it is now; nothing was changed.",
+            )
         after = _with_answers(concept, changes.answers)
         after = _with_clauses(after, changes)
         if after == concept:

@@ -1,5 +1,6 @@
 """What takes its time about a concept: it is made, and its conversation goes on to the next question."""
 
+import time
 from pathlib import Path
 
 from fieldmark.agents.define.options import DefineOptions
@@ -7,36 +8,44 @@ from fieldmark.agents.define.run import OwnerLeft, Sitting
 from fieldmark.app.concepts.conversation import ConceptConversation
 from fieldmark.app.concepts.making import WISH, read_wish
 from fieldmark.app.concepts.tools import read_setup
+from fieldmark.app.concepts.wake import Call, read_call, rest
 from fieldmark.errors import InputError
 from fieldmark.records.conversation import ConversationQuestion, ConversationReply
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.runs.events import Progress, no_progress
 
+LINGER_S = 600.0
+"""How long a process waits for the next answer, in seconds: to load it anew takes longer than most steps."""
+LOOK_S = 0.05
 
-def step(
+
+def keep_going(
     folder: ConceptFolder,
     *,
-    options: DefineOptions | None = None,
     home: Path | None = None,
-    more: bool = False,
     progress: Progress = no_progress,
+    linger_s: float = LINGER_S,
 ) -> None:
-    """Do what is next and takes its time: make the concept that was wished, or go on with its conversation.
-
-    Args:
-        folder: The concept's folder.
-        options: The choices of the conversation.
-        home: Where answers and vectors are kept.
-        more: Begin a further conversation where the last one is over.
-        progress: Shows progress.
+    """Do what is next each time that somebody calls for it (`wake.call`); end when nobody did for a while.
 
     Raises:
         FieldmarkError: See `make` and `go_on`.
     """
-    if folder.exists:
-        go_on(folder, options=options, home=home, more=more, progress=progress)
-    else:
-        make(folder, home=home, progress=progress)
+    until = time.monotonic() + linger_s
+    done: Call | None = None
+    # A concept that is renamed or deleted meanwhile leaves its folder.
+    while time.monotonic() < until and folder.path.is_dir():
+        called = read_call(folder.path)
+        if done is not None and called == done:
+            time.sleep(LOOK_S)
+            continue
+        if folder.exists:
+            go_on(folder, home=home, more=bool(called and called.more), progress=progress)
+        else:
+            make(folder, home=home, progress=progress)
+        done = called or Call(token="")
+        rest(folder.path, called)
+        until = time.monotonic() + linger_s
 
 
 def go_on(

@@ -56,5 +56,21 @@ class EvaluateTask(Record):
         }
 
 
-Task = Annotated[BuildTask | EvaluateTask, Field(discriminator="kind")]
+class TalkTask(Record):
+    """Make a concept that was wished, go on with its conversation, and wait a while for the next answer."""
+
+    KIND: ClassVar = "talk"
+
+    kind: Literal["talk"] = "talk"
+
+    def work(self, folder: Path, progress: Progress) -> JsonValue:
+        """Do it; see `keep_going`."""
+        from fieldmark.app.concepts.stepping import keep_going
+        from fieldmark.tools.concepts.folder import ConceptFolder
+
+        keep_going(ConceptFolder(folder), progress=progress)
+        return None
+
+
+Task = Annotated[BuildTask | EvaluateTask | TalkTask, Field(discriminator="kind")]
 """Any of them."""

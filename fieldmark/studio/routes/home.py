@@ -1,7 +1,6 @@
 """The first page: concepts and runs, each with the next step."""
 
 import shlex
-from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -24,6 +23,6 @@ def home(request: Request) -> Response:
         runs=desk.runs.summaries(),
         folder=str(desk.runs.folder),
         parent=shlex.quote(str(desk.runs.folder)),
-        concepts=[(Path(each.folder).name, each) for each in desk.concepts.summaries()],
+        concepts=[(each.folder_name, each) for each in desk.concepts.summaries()],
         unmade=[(each.path.name, read_wish(each.path)) for each in desk.concepts.unmade()],
     )

@@ -12,7 +12,7 @@ from fieldmark.app.concepts.drafting import DraftedLabels, draft_label, reasons_
 from fieldmark.app.concepts.talk import Talk
 from fieldmark.records.conversation import BoardToLabel
 from fieldmark.studio.pages import concept_address
-from fieldmark.studio.routes.concepts.found import Short, concept_folder, framed, go_on, in_hand, kept
+from fieldmark.studio.routes.concepts.found import Short, Yes, concept_folder, framed, go_on, in_hand, kept
 from fieldmark.studio.routes.forms import checked_form
 from fieldmark.tools.concepts.folder import ConceptFolder
 
@@ -110,7 +110,7 @@ def undo(request: Request, name: str, turn: Short, image: Short) -> Response:
 
 
 @router.post("/board", dependencies=[Depends(checked_form)])
-def board(request: Request, name: str, turn: Short, stop: bool = False) -> Response:
+def board(request: Request, name: str, turn: Short, stop: Yes = False) -> Response:
     """Send the labels of a board."""
     folder = concept_folder(request, name)
 

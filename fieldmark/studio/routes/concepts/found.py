@@ -20,6 +20,7 @@ from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 from fieldmark.tools.concepts.folder import ConceptFolder
 
 Text = Annotated[str, Form(max_length=4000)]
+Yes = Annotated[bool, Form()]
 Short = Annotated[str, Form(max_length=200)]
 Q = TypeVar("Q", bound=ConversationQuestion)
 
@@ -107,7 +108,7 @@ def kept(folder: ConceptFolder, keep: Callable[[], str], *, wrote: str = "") -> 
     return RedirectResponse(there, 303)
 
 
-def go_on(request: Request, folder: ConceptFolder) -> str:
+def go_on(request: Request, folder: ConceptFolder, *, more: bool = False) -> str:
     """Have the conversation go on to its next question; the address where that is seen."""
-    desk_of(request).talks.begin(folder.path)
+    desk_of(request).talks.go_on(folder.path, more=more)
     return concept_address(folder.path.name)

@@ -11,10 +11,10 @@ from fieldmark.app.concepts.making import WishedConcept, read_wish, wish
 from fieldmark.errors import InputError
 from fieldmark.records import Costs
 from fieldmark.studio.desk import desk_of
-from fieldmark.studio.pages import concept_address, page
-from fieldmark.studio.routes.concepts.found import Text
+from fieldmark.studio.pages import page
+from fieldmark.studio.routes.concepts.found import Text, go_on
 from fieldmark.studio.routes.forms import checked_form
-from fieldmark.studio.scoring import Scoring
+from fieldmark.studio.talking import Going
 from fieldmark.tools.concepts.folder import ConceptFolder
 
 COSTS = {-2: (4.0, 1.0), -1: (2.0, 1.0), 0: (1.0, 1.0), 1: (1.0, 2.0), 2: (1.0, 4.0)}
@@ -60,11 +60,10 @@ def made(
     except InputError as error:
         said = {"called": called, "about": about, "folder": folder, "balance": balance}
         return show_new(request, status=409, wrong=f"{error.message} {error.hint}", **said)
-    desk.talks.begin(made_in.path)
-    return RedirectResponse(concept_address(made_in.path.name), 303)
+    return RedirectResponse(go_on(request, made_in), 303)
 
 
-def show_making(request: Request, folder: ConceptFolder, going: Scoring | None) -> Response:
+def show_making(request: Request, folder: ConceptFolder, going: Going) -> Response:
     """A concept that is being made, or was not made to the end."""
     return page(
         request, "concepts/making.html", folder=folder.path.name, wished=read_wish(folder.path), going=going

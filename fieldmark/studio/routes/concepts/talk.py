@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from fieldmark.agents.define.hearing import Slip, read_answer
 from fieldmark.agents.define.waiting import keep_reply
+from fieldmark.app.concepts.blind import is_complete
 from fieldmark.app.concepts.talk import Talk
 from fieldmark.records.conversation import (
     BlindBatch,
@@ -20,7 +21,16 @@ from fieldmark.records.conversation import (
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.pages import concept_address
 from fieldmark.studio.routes.concepts.board import show_board
-from fieldmark.studio.routes.concepts.found import Short, Text, concept_folder, framed, go_on, in_hand, kept
+from fieldmark.studio.routes.concepts.found import (
+    Short,
+    Text,
+    Yes,
+    concept_folder,
+    framed,
+    go_on,
+    in_hand,
+    kept,
+)
 from fieldmark.studio.routes.concepts.new import show_making
 from fieldmark.studio.routes.concepts.verdicts import show_offer, show_reveal
 from fieldmark.studio.routes.forms import checked_form
@@ -39,11 +49,11 @@ def talk(
 ) -> Response:
     """Whatever waits: a question, a board, verdicts, an edit, or that somebody has it go on."""
     folder = concept_folder(request, name)
-    going = desk_of(request).talks.of(folder.path)
+    going = desk_of(request).talks.going(folder.path)
     if not folder.exists:
         return show_making(request, folder, going)
     concept = folder.load()
-    if going is not None and going.ended is None:
+    if going.on:
         return framed(request, "concepts/working.html", folder, concept, going=going)
     found = Talk.of(folder, concept)
     match found.question:
@@ -55,11 +65,10 @@ def talk(
             return show_reveal(request, folder, found, question)
         case EditOffer() as question:
             return show_offer(request, folder, found, question)
-        case BlindBatch():
+        case BlindBatch() if not is_complete(concept, desk_of(request).concepts.pool(folder)):
             return RedirectResponse(concept_address(name, "blind"), 303)
-        case None:
-            ended = going.ended if going else None
-            return framed(request, "concepts/rest.html", folder, concept, found, ended=ended)
+        case _:
+            return framed(request, "concepts/rest.html", folder, concept, found, going=going)
 
 
 def show_question(
@@ -81,7 +90,7 @@ def show_question(
 
 
 @router.post("/answer", dependencies=[Depends(checked_form)])
-def answer(request: Request, name: str, turn: Short, answer: Text = "", stop: bool = False) -> Response:
+def answer(request: Request, name: str, turn: Short, answer: Text = "", stop: Yes = False) -> Response:
     """Keep an answer to a question; an empty one skips it."""
     folder = concept_folder(request, name)
 
@@ -94,6 +103,6 @@ def answer(request: Request, name: str, turn: Short, answer: Text = "", stop: bo
 
 
 @router.post("/on", dependencies=[Depends(checked_form)])
-def on(request: Request, name: str) -> Response:
-    """Have the conversation go on: begin it, or take in what was kept."""
-    return RedirectResponse(go_on(request, concept_folder(request, name)), 303)
+def on(request: Request, name: str, more: Yes = False) -> Response:
+    """Have the conversation go on: begin it, take in what was kept, or begin a further one."""
+    return RedirectResponse(go_on(request, concept_folder(request, name), more=more), 303)

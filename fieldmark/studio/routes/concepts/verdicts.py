@@ -6,13 +6,23 @@ from fastapi import APIRouter, Depends, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fieldmark.agents.define.binding import plain
 from fieldmark.agents.define.waiting import keep_reply
 from fieldmark.app.concepts.drafting import draft_response, drafted_responses, reveal_reply
 from fieldmark.app.concepts.talk import Talk
 from fieldmark.records.conversation import EditOffer, OfferReply, VerdictReveal
 from fieldmark.records.conversation import Response as Said
 from fieldmark.studio.pages import concept_address
-from fieldmark.studio.routes.concepts.found import Short, Text, concept_folder, framed, go_on, in_hand, kept
+from fieldmark.studio.routes.concepts.found import (
+    Short,
+    Text,
+    Yes,
+    concept_folder,
+    framed,
+    go_on,
+    in_hand,
+    kept,
+)
 from fieldmark.studio.routes.forms import checked_form
 from fieldmark.tools.concepts.folder import ConceptFolder
 
@@ -39,8 +49,8 @@ def response(
     name: str,
     turn: Short,
     image: Short,
-    kind: Annotated[Literal["reason", "relabel", "model_wrong", "nothing"], Form()],
-    value: Annotated[Literal["in", "out", "unsure"] | None, Form()] = None,
+    kind: Annotated[Literal["reason", "model_wrong", "nothing"] | None, Form()] = None,
+    change: Annotated[Literal["in", "out", "unsure"] | None, Form()] = None,
     reason: Text = "",
     clause: Annotated[list[str], Form(max_length=200)] = [],  # noqa: B006 (FastAPI copies it)
 ) -> Response:
@@ -49,8 +59,8 @@ def response(
 
     def keep() -> str:
         said = None
-        if kind == "relabel":
-            said = Said(image=image, kind=kind, value=value or "unsure", reason=reason.strip())
+        if change is not None:
+            said = Said(image=image, kind="relabel", value=change, reason=reason.strip())
         elif kind == "model_wrong":
             said = Said(image=image, kind=kind, reason=reason.strip(), clauses=tuple(dict.fromkeys(clause)))
         elif kind == "reason":
@@ -63,7 +73,7 @@ def response(
 
 
 @router.post("/verdicts", dependencies=[Depends(checked_form)])
-def verdicts(request: Request, name: str, turn: Short, stop: bool = False) -> Response:
+def verdicts(request: Request, name: str, turn: Short, stop: Yes = False) -> Response:
     """Send what was said to the verdicts."""
     folder = concept_folder(request, name)
 
@@ -94,7 +104,10 @@ def offer(
 
     def keep() -> str:
         with in_hand(request, folder, turn, EditOffer) as question:
-            keep_reply(folder, question, OfferReply(accept=accept, reason=reason.strip()))
+            # Words that are those offered are no words of the owner's own.
+            own = "" if plain(words) == plain(question.edit.clause.text) else " ".join(words.split())
+            reply = OfferReply(accept=accept, reason=reason.strip(), words=own if accept else "")
+            keep_reply(folder, question, reply)
         return go_on(request, folder)
 
     return kept(folder, keep, wrote=reason or words)
