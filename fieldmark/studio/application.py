@@ -13,7 +13,7 @@ from fieldmark.errors import FieldmarkError
 from fieldmark.studio.desk import Desk
 from fieldmark.studio.guard import Guard, TooLargeError
 from fieldmark.studio.pages import page
-from fieldmark.studio.routes import downloads, entry, home, images, jobs, labels, static
+from fieldmark.studio.routes import downloads, entry, home, images, jobs, labels, results, static
 from fieldmark.studio.routes.concepts import (
     blind,
     board,
@@ -38,7 +38,7 @@ def make_studio(desk: Desk) -> ASGIApp:
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
-    for each in (static, entry, home, downloads, images, labels, jobs):
+    for each in (static, entry, home, downloads, images, labels, results, jobs):
         app.include_router(each.router)
     for each in (new, blind, board, definition, manage, pictures, talk, verdicts):
         app.include_router(each.router)

@@ -10,17 +10,20 @@ from starlette.responses import HTMLResponse
 
 from fieldmark import __version__
 from fieldmark.app.review.review import Selection
-from fieldmark.evals.report.page import environment
+from fieldmark.evals.report.page import environment, with_contents
 from fieldmark.studio.desk import desk_of
 
 
-def page(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
+def page(
+    request: Request, template: str, *, status: int = 200, contents: bool = False, **values: object
+) -> HTMLResponse:
     """A page of the studio.
 
     Args:
         request: What asked for it.
         template: Its file name under `templates/`.
         status: HTTP status.
+        contents: Whether it lists its parts, as a report does.
         values: What it names.
     """
     session, desk = request.state.session, desk_of(request)
@@ -30,6 +33,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: object
         "demo": desk.demo,
     }
     html = _templates().get_template(template).render(always | values)
+    html = with_contents(html) if contents else html
     return HTMLResponse(html.encode("utf-8", "replace"), status)
 
 
@@ -66,6 +70,8 @@ def _templates() -> jinja2.Environment:
             [
                 jinja2.PackageLoader("fieldmark.studio"),
                 jinja2.PrefixLoader({"report": jinja2.PackageLoader("fieldmark.evals.report")}),
+                # Reports themselves: they extend our page.html, which is found first.
+                jinja2.PackageLoader("fieldmark.evals.report"),
             ]
         )
     )

@@ -16,6 +16,7 @@ from fieldmark.tools.runs.folder import RunFolder
 from tests.command_line import CommandLine, guide_script
 from tests.e2e.classifying import MODEL, SPECIES, at, draw_birds
 from tests.faulty_endpoint import FaultyEndpoint
+from tests.unit.studio.results_to_show import made_search, made_table
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -73,8 +74,9 @@ def studio(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> "Iterator
         assert said.code == 0, said.err
         run = RunFolder(folder / said.json["run"])
         truth = {p.image_hash: Path(p.image).parent.name for p in run.read_predictions()}
+        search, table = made_search(folder), made_table(folder)
         with served(place) as address:
-            yield Studio(address, place, truth, run)
+            yield Studio(address, place, truth, run, search, table)
 
 
 @pytest.fixture

@@ -28,12 +28,16 @@ class Studio:
         place: Where its commands run: folder, home and environment.
         truth: Species by the content hash of an image.
         made: A finished run of `classify`, which no test changes.
+        search: A finished search for prompts.
+        table: A finished table of methods.
     """
 
     address: str
     place: CommandLine
     truth: dict[str, str]
     made: RunFolder
+    search: RunFolder
+    table: RunFolder
 
     def run(self) -> RunFolder:
         """A copy of the run, for one test to change."""
@@ -127,7 +131,7 @@ def reachable(page: Page) -> list[str]:
 
 _NAME = """
 const all = [...document.querySelectorAll(
-  'a[href], button, input:not([type=hidden]), select, textarea, summary')];
+  'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')];
 const text = (each) => (each.textContent || each.name || '').trim().slice(0, 40);
 const name = (each) => `${all.indexOf(each)} ${each.tagName} ${text(each)}`;
 """

@@ -20,6 +20,8 @@ SCREENS = {
     "image": "/runs/{run}/images/{image}",
     "images to label": "/runs/{run}/asked",
     "image to label": "/runs/{run}/images/{image}?within=asked",
+    "search": "/searches/{search}",
+    "table": "/tables/{table}",
     "no such page": "/no/such/page",
     "token": "/enter",
 }
@@ -27,7 +29,8 @@ SCREENS = {
 
 def address(studio: "Studio", screen: str) -> str:
     image = read_ask(studio.made)[0].image_hash
-    return SCREENS[screen].format(run=studio.made.run_id, image=image)
+    search, table = studio.search.run_id, studio.table.run_id
+    return SCREENS[screen].format(run=studio.made.run_id, image=image, search=search, table=table)
 
 
 @pytest.mark.parametrize("screen", SCREENS)

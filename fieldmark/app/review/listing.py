@@ -64,7 +64,7 @@ def run_folders(parent: Path) -> dict[str, Path]:
     if not parent.is_dir():
         return {}
     found = sorted((path.parent for path in parent.glob("*/config.json")), reverse=True)
-    return {path.name: path for path in found if _kind_of(path) == KIND}
+    return {path.name: path for path in found if kind_of(path) == KIND}
 
 
 def list_runs(parent: Path) -> tuple[RunSummary, ...]:
@@ -84,7 +84,7 @@ def summary_of_run(run: RunFolder) -> RunSummary:
     counts = manifest.counts if manifest else {}
     said = {each.image_hash for each in given}
     waiting = unlabelled(asked, said)
-    state = _state_of(run, manifest)
+    state = state_of(run, manifest)
     stale = scored_with_others(manifest, given) and takes_labels(config)
     paths = config.options.get("images")
     return RunSummary(
@@ -126,7 +126,8 @@ def unlabelled(asked: list[ImageToLabel], said: set[str]) -> list[ImageToLabel]:
     return [each for each in asked if each.image_hash not in said]
 
 
-def _state_of(run: RunFolder, manifest: RunManifest | None) -> State:
+def state_of(run: RunFolder, manifest: RunManifest | None) -> State:
+    """How far a run is, by how it stopped, if it did."""
     if manifest is None:
         # Only here: whoever looks holds the folder for a moment, which nobody else needs of a run cut short.
         try:
@@ -151,7 +152,7 @@ def _step(state: State, manifest: RunManifest | None, *, stale: bool, asks: int,
     return "look" if open_ else "take"
 
 
-def _kind_of(folder: Path) -> str | None:
+def kind_of(folder: Path) -> str | None:
     """The kind of a run; that of a damaged one is read from its name."""
     try:
         return RunConfig.model_validate_json(read_bytes(folder / "config.json")).kind

@@ -79,6 +79,16 @@ def write_optimize_report(run: RunFolder) -> Path:
     Raises:
         RunError: A file of the run is missing or broken, or the report cannot be written.
     """
+    html = render("optimize.html", run=run.path, **search_values(run))
+    return write_page(run.path / REPORT, html)
+
+
+def search_values(run: RunFolder) -> dict[str, object]:
+    """What the page of a finished prompt search names.
+
+    Raises:
+        RunError: A file of the run is missing or broken.
+    """
     result = run.read("result.json", OptimizeResult)
     found = run.read(RESULT, SearchResult)
     manifest = run.read("manifest.json", RunManifest)
@@ -91,49 +101,46 @@ def write_optimize_report(run: RunFolder) -> Path:
     changes = prompt_changes(
         run.read("start_book.json", PromptBook), run.read("book.json", PromptBook), found.by_class
     )
-    html = render(
-        "optimize.html",
-        run=run.path,
-        run_id=run.run_id,
-        result=result,
-        found=found,
-        manifest=manifest,
-        notes=[note for note in manifest.notes if note != TOUCHED_ONCE],
-        books=book_rows(found, axis),
-        book_ticks=figures.tick_labels(axis),
-        ceiling_plot=None
+    return {
+        "run_id": run.run_id,
+        "result": result,
+        "found": found,
+        "manifest": manifest,
+        "notes": [note for note in manifest.notes if note != TOUCHED_ONCE],
+        "books": book_rows(found, axis),
+        "book_ticks": figures.tick_labels(axis),
+        "ceiling_plot": None
         if result.ceiling is None
         else figures.interval(result.ceiling, (result.ceiling, result.ceiling), axis),
-        gain_plot=figures.interval(found.gain.difference, found.gain.ci95, gains, strong=True)
+        "gain_plot": figures.interval(found.gain.difference, found.gain.ci95, gains, strong=True)
         if found.gain
         else None,
-        gain_ticks=figures.tick_labels(gains, unit="", sign=True),
-        fitness_curve=fitness_curve(found),
-        top1_curve=top1_curve(found, result.ceiling),
-        folds=found.folds,
-        reflect=found.reflect,
-        edits=Bounded.of(found.reflect.accepted if found.reflect else ()),
-        held_out_curve=held_out_curve(found.folds) if found.folds else None,
-        choices=bounded_choices(found.folds) if found.folds else None,
-        choice_ticks=figures.tick_labels(shortfall_axis(found.folds), scale=1, unit="")
+        "gain_ticks": figures.tick_labels(gains, unit="", sign=True),
+        "fitness_curve": fitness_curve(found),
+        "top1_curve": top1_curve(found, result.ceiling),
+        "folds": found.folds,
+        "reflect": found.reflect,
+        "edits": Bounded.of(found.reflect.accepted if found.reflect else ()),
+        "held_out_curve": held_out_curve(found.folds) if found.folds else None,
+        "choices": bounded_choices(found.folds) if found.folds else None,
+        "choice_ticks": figures.tick_labels(shortfall_axis(found.folds), scale=1, unit="")
         if found.folds
         else None,
-        others=[
+        "others": [
             OtherRow(each, figures.interval(each.gain.difference, each.gain.ci95, others))
             for each in result.also
         ],
-        other_ticks=figures.tick_labels(others, unit="", sign=True),
-        better=Bounded.of([row for row in rows if row.difference > 0]),
-        worse=Bounded.of([row for row in reversed(rows) if row.difference < 0]),
-        same=sum(row.difference == 0 for row in rows),
-        changes=Bounded.of(changes),
-        unchanged=result.classes - len(changes),
-        vanished=Bounded.of(found.vanished),
-        appeared=Bounded.of(found.appeared),
-        parts_of_time=parts_of(result.seconds),
-        test_images=sum(row.score.images for row in rows),
-    )
-    return write_page(run.path / REPORT, html)
+        "other_ticks": figures.tick_labels(others, unit="", sign=True),
+        "better": Bounded.of([row for row in rows if row.difference > 0]),
+        "worse": Bounded.of([row for row in reversed(rows) if row.difference < 0]),
+        "same": sum(row.difference == 0 for row in rows),
+        "changes": Bounded.of(changes),
+        "unchanged": result.classes - len(changes),
+        "vanished": Bounded.of(found.vanished),
+        "appeared": Bounded.of(found.appeared),
+        "parts_of_time": parts_of(result.seconds),
+        "test_images": sum(row.score.images for row in rows),
+    }
 
 
 def bounded_choices(folds: Folds) -> Bounded:
@@ -170,12 +177,16 @@ def class_rows(found: SearchResult) -> list[ClassRow]:
 
 def fitness_curve(found: SearchResult) -> Markup | None:
     """Fitness of the fittest book after each generation; None where there was no generation."""
-    points = [(0.0, found.start.fitness), *((float(p.generation), p.fitness) for p in found.curve)]
     if not found.curve:
         return None
+    return fitness_steps([(0, found.start.fitness), *((p.generation, p.fitness) for p in found.curve)])
+
+
+def fitness_steps(points: Sequence[tuple[int, float]]) -> Markup:
+    """Fitness of the fittest book by generation, in their order; at least one."""
     return stepped(
-        [Curve("strong", tuple(points))],
-        whole_numbers(found.curve[-1].generation),
+        [Curve("strong", tuple((float(place), height) for place, height in points))],
+        whole_numbers(points[-1][0]),
         figures.Axis.around([height for _, height in points], zero=False),
         title="Fitness of the fittest book after each generation",
     )

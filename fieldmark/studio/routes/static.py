@@ -11,6 +11,7 @@ FILES = {
     "studio.css": ("fieldmark.studio", "static/studio.css", "text/css"),
     "jobs.js": ("fieldmark.studio", "static/jobs.js", "text/javascript"),
     "concepts.css": ("fieldmark.studio", "static/concepts.css", "text/css"),
+    "sort.js": ("fieldmark.evals.report", "sort.js", "text/javascript"),
     "keys.js": ("fieldmark.studio", "static/keys.js", "text/javascript"),
 }
 

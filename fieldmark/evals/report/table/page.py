@@ -1,7 +1,7 @@
 """Writes the report of an evaluation: all methods in one table, accuracy per cost, trust, who fails where."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from markupsafe import Markup
@@ -159,59 +159,82 @@ def write_table_report(run: RunFolder, result: EvalResult, settings: Sequence[Se
     Raises:
         RunError: The manifest is broken, or a file cannot be written.
     """
+    pages = setting_pages(result, settings)
+    groups = [(page.title, rows_of_setting(result, page.truth), page.floor) for page in pages]
+    write_page(run.path / MARKDOWN, markdown(result, groups))
+    (run.path / PLOTS).mkdir(exist_ok=True)
+    for old in (run.path / PLOTS).glob("*.svg"):
+        old.unlink()
+    for name, text in table_files(result, pages).items():
+        run.write_text(name, text)
+    values = table_values(run, result, pages)
+    html = render("table.html", run=run.path, script=Script.named("sort.js"), **values)
+    return write_page(run.path / REPORT, html)
+
+
+def setting_pages(result: EvalResult, settings: Sequence[SettingRuns]) -> list[SettingPage]:
+    """All that the page says of each setting, in the order of the result."""
     places = {(row.data, row.setting): place for place, row in reversed(list(enumerate(result.rows)))}
     ordered = sorted(
         settings, key=lambda each: places.get((each.truth.data, each.truth.setting), len(places))
     )
-    pages = [page_of(each, result, number) for number, each in enumerate(ordered)]
+    return [page_of(each, result, number) for number, each in enumerate(ordered)]
+
+
+def in_order(page: SettingPage, head: str, *, rising: bool) -> SettingPage:
+    """A setting's tables with their rows in the order of a column; rows without a figure come last."""
+
+    def sorted_by(table: MethodTable) -> MethodTable:
+        heads = [column.head for column in table.columns]
+        if head not in heads:
+            return table
+        place, sign = heads.index(head), 1 if rising else -1
+
+        def key(row: MethodRow) -> tuple[bool, float]:
+            order = row.cells[place].order
+            return (order is None, sign * (order or 0))
+
+        return replace(table, rows=tuple(sorted(table.rows, key=key)))
+
+    return replace(page, tables=tuple(map(sorted_by, page.tables)))
+
+
+def table_values(run: RunFolder, result: EvalResult, pages: Sequence[SettingPage]) -> dict[str, object]:
+    """What the page of an evaluation names."""
     has_manifest = (run.path / "manifest.json").is_file()
     printed = [figure for page in pages for each in page.rows for figure in each.published]
-    groups = [(page.title, rows_of_setting(result, page.truth), page.floor) for page in pages]
-    write_page(run.path / MARKDOWN, markdown(result, groups))
-    run.write_text(CSV, table_csv(result))
-    run.write_text(LATEX, table_tex(result, [(title, rows) for title, rows, _ in groups]))
-    write_plots(run, pages)
-    html = render(
-        "table.html",
-        run=run.path,
-        run_id=run.run_id,
-        created=run.config.created,
-        result=result,
-        manifest=run.read("manifest.json", RunManifest) if has_manifest else None,
-        notes=[note for note in result.notes if not any(note in page.truth.notes for page in pages)],
-        settings=pages,
-        measured=len({each.row.method for page in pages for each in page.rows}),
-        overview=overview(pages) if len(pages) > 1 else None,
-        tags={tag: TAGS[tag] for tag in TAGS if any(tag in m.tags for p in pages for m in p.rows)},
-        published=PUBLISHED,
-        beside=[(figure, each.row) for page in pages for each in page.rows for figure in each.published],
-        fitting=[figure for figure in PUBLISHED if figure in printed],
-        opened=len(pages) <= MOST_OPEN,
-        most_trust=MOST_TRUST,
-        script=Script.named("sort.js"),
-    )
-    return write_page(run.path / REPORT, html)
+    return {
+        "run_id": run.run_id,
+        "created": run.config.created,
+        "result": result,
+        "manifest": run.read("manifest.json", RunManifest) if has_manifest else None,
+        "notes": [note for note in result.notes if not any(note in page.truth.notes for page in pages)],
+        "settings": pages,
+        "measured": len({each.row.method for page in pages for each in page.rows}),
+        "overview": overview(pages) if len(pages) > 1 else None,
+        "tags": {tag: TAGS[tag] for tag in TAGS if any(tag in m.tags for p in pages for m in p.rows)},
+        "published": PUBLISHED,
+        "beside": [(figure, each.row) for page in pages for each in page.rows for figure in each.published],
+        "fitting": [figure for figure in PUBLISHED if figure in printed],
+        "opened": len(pages) <= MOST_OPEN,
+        "most_trust": MOST_TRUST,
+    }
 
 
-def write_plots(run: RunFolder, pages: Sequence["SettingPage"]) -> None:
-    """Write the plots of each setting as SVG files into `plots/`, and take away those of an earlier report.
-
-    Raises:
-        RunError: One cannot be written.
-    """
-    folder = run.path / PLOTS
-    folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.svg"):
-        old.unlink()
+def table_files(result: EvalResult, pages: Sequence[SettingPage]) -> dict[str, str]:
+    """Tables and plots to take away, by their names in a run's folder: CSV, LaTeX, SVG."""
+    groups = [(page.title, rows_of_setting(result, page.truth)) for page in pages]
+    made = {CSV: table_csv(result), LATEX: table_tex(result, groups)}
     for number, page in enumerate(pages, 1):
         for place, each in enumerate(page.tables):
             rows = [(m.row.title, m.plot, percent(m.row.top1)) for m in each.rows if m.plot]
             if each.ticks is not None and rows:
                 title = f"Top-1 with 95% intervals: {page.title}"
                 name = f"{PLOTS}/{number}-top1{'-words' if place else ''}.svg"
-                run.write_text(name, interval_plot(rows, each.ticks, title=title))
+                made[name] = interval_plot(rows, each.ticks, title=title)
         for plot in page.costs:
-            run.write_text(f"{PLOTS}/{number}-{plot.what}.svg", plot.drawn.alone)
+            made[f"{PLOTS}/{number}-{plot.what}.svg"] = plot.drawn.alone
+    return made
 
 
 def page_of(setting: SettingRuns, result: EvalResult, number: int) -> SettingPage:
