@@ -10,7 +10,7 @@ SMALL = (
 
 def test_an_owner_is_simulated_from_the_first_question_to_the_measurement(command_line: CommandLine):
     controls = "name_only,no_conversation,random_boards"
-    done = command_line.run(*SMALL, "--controls", controls, "--json")
+    done = command_line.invoke(*SMALL, "--controls", controls, "--json")
     assert done.code == 0, done.err
     found = done.json
     assert found["schema"] == "fieldmark.simulate/1"

@@ -45,7 +45,7 @@ def test_a_cold_and_a_warm_demo(command_line: CommandLine) -> None:
     assert "Rung: the resolve loop …" in cold.lines
     assert "Traceback" not in cold.err and "arning" not in cold.err
 
-    warm = command_line.run(*DEMO, "--no-report", "--out", "else where").json
+    warm = command_line.invoke(*DEMO, "--no-report", "--out", "else where").json
     assert warm["llm"]["requests"] == 0
     assert warm["llm"]["cached"] > 0
     assert (warm["encoder"]["images_encoded"], warm["encoder"]["texts_encoded"]) == (0, 0)
@@ -70,7 +70,7 @@ HARD = (
 
 def test_all_that_makes_a_world_hard_at_once(command_line: CommandLine) -> None:
     given = ("demo", "--species", 8, "--images", 3, "--seed", 3, "--labels", 2, "--robustness", *HARD)
-    done = command_line.run(*given, "--rule", "evidence", "--json")
+    done = command_line.invoke(*given, "--rule", "evidence", "--json")
     assert done.code == 0, done.err
     value = done.json
     assert value["conditions"] == {
@@ -92,15 +92,15 @@ def test_all_that_makes_a_world_hard_at_once(command_line: CommandLine) -> None:
         assert kind in done.err
         assert told in (command_line.folder / value["run"] / "report.html").read_text(encoding="utf-8")
 
-    clear = command_line.run(*DEMO).json["conditions"]
-    middle = command_line.run(*(option for option in DEMO if option != "--clear")).json["conditions"]
+    clear = command_line.invoke(*DEMO).json["conditions"]
+    middle = command_line.invoke(*(option for option in DEMO if option != "--clear")).json["conditions"]
     assert (clear["names"], clear["image_noise"], clear["strangers"]) == ("new", 0.0, 0)
     assert (middle["names"], middle["image_noise"], middle["strangers"]) == ("mixed", 1.0, 20)
 
 
 def test_the_same_world_for_a_table_and_for_a_search(command_line: CommandLine) -> None:
     few = ("--species", 8, "--per-class", 2, "--seed", 3, "--json", "--no-report")
-    measured = command_line.run(
+    measured = command_line.invoke(
         "eval", "--data", "aviary", "--methods", "clip,dclip", "--shots", 1, *few, *HARD
     )
     assert measured.code == 0, measured.err
@@ -109,10 +109,10 @@ def test_the_same_world_for_a_table_and_for_a_search(command_line: CommandLine) 
     assert any("unlisted 0.25, present 0.5, strangers 5, blind 2" in note for note in measured.json["notes"])
     assert {row["images"] for row in measured.json["rows"]} == {3 * 2}
     own = [value for place, value in enumerate(HARD) if HARD[place - place % 2] not in POOL]
-    searched = command_line.run("optimize", "--data", "aviary", "--passes", 0, *few, *own)
+    searched = command_line.invoke("optimize", "--data", "aviary", "--passes", 0, *few, *own)
     assert searched.code == 0, searched.err
     assert searched.json["classes"] == 8
-    assert command_line.run("optimize", "--data", "aviary", *HARD).code == 2
+    assert command_line.invoke("optimize", "--data", "aviary", *HARD).code == 2
 
 
 POOL = ("--unlisted", "--present", "--strangers")
