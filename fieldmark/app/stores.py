@@ -134,12 +134,13 @@ def open_llm(
     api_key: str | None = None,
     limits: UsageLimits | None = None,
     cache: CacheUse = "use",
+    kind: "Callable[..., ChatModel] | None" = None,
 ) -> "ChatModel":
-    """A language model; what is not given comes from the settings."""
+    """A language model; what is not given comes from the settings. `kind` makes another kind of it."""
     from fieldmark.tools.llm.chat import ChatModel
 
     settings = read_settings()
-    return ChatModel(
+    return (kind or ChatModel)(
         model,
         base_url=base_url or settings.base_url,
         api_key=api_key or _secret(settings.api_key),
@@ -198,6 +199,7 @@ def open_vlm(
     api_key: str | None = None,
     limits: UsageLimits | None = None,
     cache: CacheUse = "use",
+    kind: "Callable[..., ChatModel] | None" = None,
 ) -> "ChatModel":
     """A vision-language model; what is not given comes from the settings.
 
@@ -211,6 +213,7 @@ def open_vlm(
         api_key: Its key; `FIELDMARK_VLM_API_KEY` where not given.
         limits: The most that may be spent on both models together.
         cache: "use" it, "refresh" every answer, or leave it "off".
+        kind: Makes another kind of model.
     """
     from fieldmark.tools.llm.address import normal_url
     from fieldmark.tools.llm.chat import ChatModel
@@ -224,7 +227,7 @@ def open_vlm(
         if settings.vlm_price_prompt is not None and settings.vlm_price_completion is not None
         else None
     )
-    return ChatModel(
+    return (kind or ChatModel)(
         model,
         base_url=llm_url if shared else base_url,  # what a resumed run has kept lacks a user and password
         api_key=api_key or _secret(settings.vlm_api_key) or (llm_key if shared else None),

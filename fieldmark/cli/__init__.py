@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from fieldmark import __version__
-from fieldmark.cli import aviary, book, concept, convert, demo, label, mcp, optimize, review, sort, studio
+from fieldmark.cli import (
+    aviary,
+    batch,
+    book,
+    concept,
+    convert,
+    demo,
+    label,
+    mcp,
+    optimize,
+    review,
+    sort,
+    studio,
+)
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
 from fieldmark.cli.exit_codes import GuardedCommands
@@ -48,6 +61,7 @@ def build() -> typer.Typer:
     app.command(name="optimize")(optimize.optimize)
     app.add_typer(methods_table.commands(), name="eval")
     app.add_typer(book.commands(), name="book")
+    app.add_typer(batch.commands(), name="batch")
     app.add_typer(concept.commands(), name="concept")
     app.command(name="studio")(studio.studio)
     app.command(name="mcp")(mcp.mcp)

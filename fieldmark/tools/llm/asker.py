@@ -92,7 +92,7 @@ class Asker:
             made += 1
             completion, used = await self._call(question, wording or dialect.wording, note, served)
             try:
-                value, bare = _read(completion, question.answer_model)
+                value, bare = read_usable(completion, question.answer_model)
             except BadAnswerError as error:
                 bad = error
                 self.faults[bad.reason] += 1
@@ -182,7 +182,7 @@ class Asker:
         )
 
 
-def _read(completion: Completion, model: type[T]) -> tuple[T, bool]:
+def read_usable(completion: Completion, model: type[T]) -> tuple[T, bool]:
     """Reads a completion's text; an answer that stands among the thinking alone is named, not taken."""
     if completion.fault is None:
         return read_answer(completion.text, model)
