@@ -48,6 +48,26 @@ class Measurement(Record):
     """What the classifier said of each image, for the next version's test."""
 
 
+class CalibrationImage(Record):
+    """An image that calibration and threshold went by; none is of the blind test."""
+
+    image: str
+    """Content hash."""
+    inside: bool
+    """Whether it counted as in: by the owner's label, else by the annotator's call."""
+    p: float = Field(ge=0, le=1)
+    """What classifiers that had not seen it say, calibrated."""
+    by_owner: bool
+    """Whether the owner labelled it."""
+
+
+class CalibrationImages(Record):
+    """The images that a threshold is chosen by; `calibration.json` beside the classifier."""
+
+    format: Literal["fieldmark.calibration/1"] = "fieldmark.calibration/1"
+    images: tuple[CalibrationImage, ...]
+
+
 class ContenderScore(Record):
     """A head that competed."""
 

@@ -90,6 +90,14 @@ class Access:
         """Whether a form belongs to a session."""
         return _same(token, self.form_token(session))
 
+    def seal(self, session: str, text: str) -> str:
+        """What shows that a text in an address is ours, and was for this session."""
+        return self._proof("told", f"{session}\0{text}")
+
+    def is_sealed(self, session: str, text: str, seal: str) -> bool:
+        """Whether a text came with its seal."""
+        return _same(seal, self.seal(session, text))
+
     def is_token(self, token: str) -> bool:
         """Whether that is the token of this server."""
         return self.token is not None and _same(token, self.token)

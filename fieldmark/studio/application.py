@@ -17,11 +17,15 @@ from fieldmark.studio.routes import downloads, entry, home, images, jobs, labels
 from fieldmark.studio.routes.concepts import (
     blind,
     board,
+    build,
     definition,
+    history,
     manage,
     new,
     pictures,
+    results,
     talk,
+    trial,
     verdicts,
 )
 
@@ -40,7 +44,20 @@ def make_studio(desk: Desk) -> ASGIApp:
     app.state.desk = desk
     for each in (static, entry, home, downloads, images, labels, results, jobs):
         app.include_router(each.router)
-    for each in (new, blind, board, definition, manage, pictures, talk, verdicts):
+    for each in (
+        new,
+        blind,
+        board,
+        build,
+        definition,
+        history,
+        manage,
+        pictures,
+        results,
+        talk,
+        trial,
+        verdicts,
+    ):
         app.include_router(each.router)
     app.add_exception_handler(FieldmarkError, _told)
     app.add_exception_handler(HTTPException, _refused)

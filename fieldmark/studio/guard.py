@@ -10,6 +10,10 @@ from fieldmark.studio.access import Access
 
 MOST_BYTES = 64 * 1024
 """The most that a request may send: a form with a label."""
+MOST_UPLOAD_BYTES = 260 * 1024 * 1024
+"""The same where photographs are sent."""
+UPLOADS = "/uploads"
+"""How the addresses end that take photographs."""
 COOKIE = "fieldmark_studio"
 ENTER = "/enter"
 OPEN = (ENTER, "/static/")
@@ -53,7 +57,8 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         headers = Headers(scope=scope)
-        if refused := self._refusal(scope["method"], headers):
+        most = _most_bytes(scope)
+        if refused := self._refusal(scope["method"], headers, most):
             await refused(scope, receive, _with_headers(send))
             return
         session = _session_of(headers)
@@ -67,11 +72,11 @@ class Guard:
             session = given = self._access.new_session()
         scope.setdefault("state", {})["session"] = session if known or given else ""
         try:
-            await self._app(scope, _bounded(receive), _with_headers(send, given))
+            await self._app(scope, _bounded(receive, most), _with_headers(send, given))
         except TooLargeError:
             await _refuse(413, "That is more than a form can hold.")(scope, receive, _with_headers(send))
 
-    def _refusal(self, method: str, headers: Headers) -> PlainTextResponse | None:
+    def _refusal(self, method: str, headers: Headers, most: int) -> PlainTextResponse | None:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._access.knows_host(hosts[0]):
             return _refuse(403, "This address is not a name of this studio.")
@@ -85,7 +90,7 @@ class Guard:
         if method == "POST" and origin is None and site != "same-origin":
             return _refuse(403, "The form does not say where it comes from.")
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length[:20]) > MOST_BYTES:
+        if not length.isdecimal() or int(length[:20]) > most:
             return _refuse(413, "That is more than a form can hold.")
         return None
 
@@ -109,14 +114,19 @@ def _is_own(origin: str, host: str) -> bool:
     return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
 
 
-def _bounded(receive: Receive) -> Receive:
+def _most_bytes(scope: Scope) -> int:
+    sent = scope["method"] == "POST" and scope["path"].endswith(UPLOADS)
+    return MOST_UPLOAD_BYTES if sent else MOST_BYTES
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
     seen = 0
 
     async def bounded() -> Message:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MOST_BYTES:
+        if seen > most:
             raise TooLargeError
         return message
 

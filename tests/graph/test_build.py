@@ -9,7 +9,7 @@ from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
 from fieldmark.agents.build.sample import DebatedCall, Sample, examples_of, free_rows
 from fieldmark.app.concepts.builder import ConceptBuilder
-from fieldmark.app.concepts.tools import ConceptSetup
+from fieldmark.app.concepts.setup import ConceptSetup
 from fieldmark.app.stores import checkpoint_server
 from fieldmark.errors import EndpointError, InputError, RunError
 from fieldmark.records import Clause, Costs, Decision, Definition, Label, Verdict

@@ -1,8 +1,6 @@
 """Measures a classifier on the owner's blind test, once a version, beside what it must be compared with."""
 
-import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,12 +8,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fieldmark.agents.build.context import BuildContext
+from fieldmark.agents.build.look import Floats, check_before_look, check_enough, score
 from fieldmark.agents.build.sample import taught_labels
 from fieldmark.agents.build.write import write_card
-from fieldmark.errors import InputError, RunError
+from fieldmark.errors import RunError
 from fieldmark.records import Concept, Verdict
-from fieldmark.records.building import BuildResult, Judge, Measurement, Score
-from fieldmark.tools.concepts.built import MEASUREMENT, read_built, read_measurement
+from fieldmark.records.building import Judge, Measurement, Score
+from fieldmark.tools.concepts.built import MEASUREMENT, read_measurement
 from fieldmark.tools.concepts.changes import blind_labels, repeats
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.choose import choose_head
@@ -24,10 +23,6 @@ from fieldmark.tools.concepts.heads.train import Examples
 from fieldmark.tools.runs.folder import RunFolder, now
 from fieldmark.tools.statistics import agreement
 from fieldmark.tools.statistics.intervals import mcnemar
-
-LEAST = 20
-"""Blind labels below which nothing is measured: the interval would be the whole range."""
-Floats = NDArray[np.float64]
 
 
 async def measure(context: BuildContext) -> Measurement:
@@ -101,44 +96,6 @@ def note_look(folder: ConceptFolder, version: int) -> None:
         folder.save(concept.model_copy(update={"blind_looks": (*concept.blind_looks, version)}))
 
 
-def check_before_look(concept: Concept, version: int, out: Path) -> BuildResult:
-    """What was built, where it may be measured; loads no model.
-
-    Raises:
-        RunError: It is not built, or the test was looked at for this version and its result is gone.
-        InputError: Too few blind labels.
-    """
-    built = read_built(out)
-    if built is None:
-        raise RunError(
-            f"Version {version} of {concept.name!r} has no classifier yet.",
-            hint="Build it first: `ConceptBuilder.build`, or `fieldmark concept build`.",
-        )
-    if version in concept.blind_looks:
-        raise RunError(
-            f"Version {version} was measured on the blind test already, and the result is gone.",
-            hint="A version is measured once. Continue with a new version.",
-        )
-    values = [label.value for label in blind_labels(concept).values() if label.value != "unsure"]
-    check_enough(np.array([float(value == "in") for value in values]))
-    return built
-
-
-def check_enough(truth: Floats) -> None:
-    """Refuse a test too small to measure by.
-
-    Raises:
-        InputError: Too few labels, or all of one kind.
-    """
-    if len(truth) < LEAST or truth.min() == truth.max():
-        raise InputError(
-            f"The blind test has {len(truth)} labels, {int(truth.sum())} of them in: too few to measure by.",
-            hint=f"It takes {LEAST}, in and out among them: `ConceptConversation.label_blind`, or `fieldmark "
-            "concept label`, asks for more.",
-            field="blind",
-        )
-
-
 def judged(name: str, truth: Floats, scores: Floats, calls: NDArray[np.bool_], weights: Floats) -> Judge:
     """How scores and calls agree with the owner, all weighted to the pool."""
     said = calls.astype(np.float64)
@@ -150,14 +107,6 @@ def judged(name: str, truth: Floats, scores: Floats, calls: NDArray[np.bool_], w
         kappa=score(agreement.kappa, truth, said, weights),
         judged=len(truth),
     )
-
-
-def score(metric: agreement.Metric, truth: Floats, said: Floats, weights: Floats) -> Score:
-    """A metric with its interval, as a record."""
-    found = agreement.estimate(metric, truth, said, weights=weights)
-    if math.isnan(found.value):
-        return Score(value=None)
-    return Score(value=round(found.value, 4), ci95=found.ci95)
 
 
 def annotators(truth: Floats, verdicts: Sequence[Verdict], weights: Floats) -> Judge:

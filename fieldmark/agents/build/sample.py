@@ -176,6 +176,7 @@ def examples_of(
         clauses=torch.tensor(clauses, dtype=torch.float32).reshape(len(rows), len(definition.active)),
         weight=table[:, 1].contiguous(),
         stands_for=table[:, 2].contiguous(),
+        names=tuple(hashes),
     )
     return examples, torch.tensor([image in labels for image in hashes], dtype=torch.bool)
 

@@ -1,7 +1,7 @@
 """Writes a built classifier down: head, ONNX model, instructions with pictures, model card, figures."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -10,8 +10,14 @@ from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.sample import Sample
 from fieldmark.errors import RunError
 from fieldmark.records import Verdict
-from fieldmark.records.building import BuildResult, ContenderScore, Measurement
-from fieldmark.tools.concepts.built import BUILD, read_built
+from fieldmark.records.building import (
+    BuildResult,
+    CalibrationImage,
+    CalibrationImages,
+    ContenderScore,
+    Measurement,
+)
+from fieldmark.tools.concepts.built import BUILD, CALIBRATION, read_built
 from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.heads.choose import Fitted
 from fieldmark.tools.concepts.heads.export import export_head, read_config
@@ -58,6 +64,7 @@ def write_classifier(
     RunFolder(out).write_text(INSTRUCTIONS, text)
     seen = {image: described[image] for image in labels if image in described}
     RunFolder(out).write_text(DESCRIBED, json.dumps(seen, ensure_ascii=False, indent=0))
+    RunFolder(out).write(CALIBRATION, calibration_of(fitted, owner=labels))
     judged = sum(verdict.call in ("in", "out") for verdict in verdicts)
     result = BuildResult(
         concept=concept.name,
@@ -88,6 +95,29 @@ def write_classifier(
     write_card(context, result, None)
     RunFolder(out).write(BUILD, result)
     return result
+
+
+def calibration_of(fitted: Fitted, *, owner: Collection[str]) -> CalibrationImages:
+    """The images that a head was calibrated by.
+
+    Args:
+        fitted: The head.
+        owner: Content hashes of the images that the owner labelled.
+    """
+    rows = zip(
+        fitted.examples.names,
+        fitted.examples.target.tolist(),
+        fitted.out_of_fold.tolist(),
+        fitted.counted.tolist(),
+        strict=True,
+    )
+    return CalibrationImages(
+        images=tuple(
+            CalibrationImage(image=image, inside=target >= 0.5, p=round(p, 6), by_owner=image in owner)
+            for image, target, p, counted in rows
+            if counted > 0
+        )
+    )
 
 
 def built_of(out: Path, identity: str) -> bool:

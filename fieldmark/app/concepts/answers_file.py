@@ -90,9 +90,7 @@ class AnswersFile:
         self._said: dict[str, AnswerLine] = {}
         self._images = images
         self.skipped: list[str] = []
-        by_name: dict[str, list[str]] = {}
-        for name, image in images.items():
-            by_name.setdefault(_composed(image.path.name), []).append(name)
+        by_name = _by_name(images)
         for line in lines:
             if line.image is not None and (name := _named(line.image, by_name, images)) is not None:
                 self._said[name] = line
@@ -188,6 +186,22 @@ def _complaint(error: ValidationError) -> str:
 def _composed(text: str) -> str:
     """A path in the one spelling that is compared: macOS writes an "ä" as two characters."""
     return unicodedata.normalize("NFC", text)
+
+
+def image_named(given: str, images: Mapping[str, ImageFile]) -> str | None:
+    """The content hash of the image that a text names: the end of its path, or the beginning of its hash.
+
+    Raises:
+        InputError: It names more than one.
+    """
+    return _named(given, _by_name(images), images)
+
+
+def _by_name(images: Mapping[str, ImageFile]) -> dict[str, list[str]]:
+    by_name: dict[str, list[str]] = {}
+    for name, image in images.items():
+        by_name.setdefault(_composed(image.path.name), []).append(name)
+    return by_name
 
 
 def _named(given: str, by_name: Mapping[str, list[str]], images: Mapping[str, ImageFile]) -> str | None:

@@ -9,7 +9,8 @@ from typing import Self
 from pydantic import TypeAdapter, ValidationError
 
 from fieldmark.agents.build.context import BuildContext
-from fieldmark.agents.build.measure import check_before_look, measure, note_look
+from fieldmark.agents.build.look import check_before_look
+from fieldmark.agents.build.measure import measure, note_look
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
 from fieldmark.agents.build.sample import taught_labels
@@ -17,14 +18,8 @@ from fieldmark.agents.build.write import DESCRIBED, EXEMPLARS
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.concepts.export import ExportedClassifier, export_folder
 from fieldmark.app.concepts.named import open_folder
-from fieldmark.app.concepts.tools import (
-    ConceptModels,
-    ConceptSetup,
-    ConceptTools,
-    clip_reference,
-    open_tools,
-    read_setup,
-)
+from fieldmark.app.concepts.setup import ConceptSetup, read_setup
+from fieldmark.app.concepts.tools import ConceptModels, ConceptTools, clip_reference, open_tools
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.stores import CacheUse, checkpoint_server, name_of
 from fieldmark.errors import InputError, RunError

@@ -13,14 +13,10 @@ from fieldmark.agents.define.run import Owner, Sitting, converse
 from fieldmark.agents.define.scope import with_blind_test
 from fieldmark.agents.define.waiting import next_batch
 from fieldmark.app.arguments import checked_arguments
+from fieldmark.app.concepts.editing import put_in_force
 from fieldmark.app.concepts.named import concept_home, open_folder, refuse_another
-from fieldmark.app.concepts.tools import (
-    ConceptModels,
-    ConceptSetup,
-    encoded_pool,
-    open_tools,
-    read_setup,
-)
+from fieldmark.app.concepts.setup import ConceptSetup, read_setup
+from fieldmark.app.concepts.tools import ConceptModels, encoded_pool, open_tools
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, find_given
 from fieldmark.app.models import choose_models
@@ -30,7 +26,7 @@ from fieldmark.records import Concept, Costs, Definition, SkippedInput, UsageLim
 from fieldmark.records.conversation import ConversationProgress
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.built import PICTURES
-from fieldmark.tools.concepts.changes import DefinitionChange, difference, now, rolled_back
+from fieldmark.tools.concepts.changes import DefinitionChange, difference
 from fieldmark.tools.concepts.folder import SETUP, ConceptFolder, slug_of
 from fieldmark.tools.images.files import ImageFile, with_files
 from fieldmark.tools.llm.address import read_address
@@ -306,10 +302,7 @@ class ConceptConversation:
             InputError: There is no such version.
             RunError: Another process works on the concept.
         """
-        with self.folder.writing():
-            concept = rolled_back(self.concept, number, at=now())
-            self.folder.save(concept)
-        return concept.definition
+        return put_in_force(self.folder, number)
 
     def diff(self, before: int, after: int) -> DefinitionChange:
         """What changed from one version to another.

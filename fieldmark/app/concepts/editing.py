@@ -6,20 +6,35 @@ from pathlib import Path
 
 from fieldmark.agents.define.binding import BY_HAND, bound, plain
 from fieldmark.agents.define.record import MOST_CHARACTERS
+from fieldmark.app.concepts.answers_file import image_named
 from fieldmark.app.concepts.named import open_folder
 from fieldmark.errors import InputError, RunError
-from fieldmark.records import Clause, ClauseRole, Concept, Decision, Definition, DefinitionEdit, Record
+from fieldmark.records import (
+    Clause,
+    ClauseRole,
+    Concept,
+    Decision,
+    Definition,
+    DefinitionEdit,
+    Label,
+    LabelValue,
+    Record,
+)
 from fieldmark.tools.concepts.built import MODELS, read_built
 from fieldmark.tools.concepts.changes import (
     clause_ids,
     edited,
+    latest_labels,
     now,
+    rolled_back,
     settled_answers,
     with_decision,
+    with_labels,
     with_version,
 )
 from fieldmark.tools.concepts.folder import ConceptFolder
 
+LABELS: tuple[LabelValue, ...] = ("in", "out", "unsure")
 ROLES: tuple[ClauseRole, ...] = ("necessary", "positive", "negative")
 
 
@@ -32,6 +47,7 @@ class HandEdits:
         reword: Clause id → its new text, or "ROLE: TEXT" where it plays another role from now on.
         drop: Ids of clauses that go.
         answers: Number of a question, from 1 in the order asked → the answer; an empty one takes it back.
+        labels: An image, by the end of its path or the beginning of its content hash → another label.
         why: A few words for the history.
         version: The version that they were written for; refused where another is in force by now. Any where
             not given.
@@ -41,6 +57,7 @@ class HandEdits:
     reword: Mapping[str, str] = field(default_factory=dict[str, str])
     drop: Sequence[str] = ()
     answers: Mapping[int, str] = field(default_factory=dict[int, str])
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
     why: str = ""
     version: int | None = None
 
@@ -65,11 +82,11 @@ def answers_of(name: str, *, home: Path | None = None) -> tuple[tuple[str, str],
 
 
 def edit_concept(name: str, changes: HandEdits, *, home: Path | None = None) -> HandEdited:
-    """Change clauses and answers by hand, all of it or nothing; clauses that change make one new version.
+    """Change clauses, answers and labels by hand, all of it or nothing; clauses make one new version.
 
     Raises:
-        InputError: There is no such concept, clause or question, or the change leaves no clause, or says a
-            clause twice, or changes nothing.
+        InputError: There is no such concept, clause, question or label, or the change leaves no clause, or
+            says a clause twice, or changes nothing.
         RunError: Another process works on the concept, or another version is in force.
     """
     folder = open_folder(name, home=home)
@@ -82,6 +99,7 @@ def edit_concept(name: str, changes: HandEdits, *, home: Path | None = None) -> 
             )
         after = _with_answers(concept, changes.answers)
         after = _with_clauses(after, changes)
+        after = _with_labels(after, changes, folder)
         if after == concept:
             raise InputError("Nothing would change.", hint="Give a clause or an answer that is another.")
         folder.save(after)
@@ -92,6 +110,22 @@ def edit_concept(name: str, changes: HandEdits, *, home: Path | None = None) -> 
         answers=tuple(settled_answers(after).items()),
         stale=_stale(folder, concept, after),
     )
+
+
+def put_in_force(folder: ConceptFolder, number: int) -> Definition:
+    """Put an earlier version in force; nothing is removed.
+
+    Returns:
+        The definition now in force.
+
+    Raises:
+        InputError: There is no such version.
+        RunError: Another process works on the concept.
+    """
+    with folder.writing():
+        concept = rolled_back(folder.load(), number, at=now())
+        folder.save(concept)
+    return concept.definition
 
 
 def _with_answers(concept: Concept, answers: Mapping[int, str]) -> Concept:
@@ -108,6 +142,40 @@ def _with_answers(concept: Concept, answers: Mapping[int, str]) -> Concept:
             decision = Decision(kind="answer", question=question, answer=said, at=now())
             concept = with_decision(concept, decision)
     return concept
+
+
+def _with_labels(concept: Concept, changes: HandEdits, folder: ConceptFolder) -> Concept:
+    if not changes.labels:
+        return concept
+    images = {image.content_hash: image for image in folder.load_pool()}
+    given = latest_labels(concept.labels)
+    fresh: list[Label] = []
+    for named, said in changes.labels.items():
+        value: LabelValue | None = next((each for each in LABELS if each == said.strip().casefold()), None)
+        if value is None:
+            raise InputError(f"A label cannot be {said!r}.", hint=f"It is one of {', '.join(LABELS)}.")
+        image = named if named in given else image_named(named, images)
+        if image is None or image not in given:
+            raise InputError(
+                f"{named!r} has no label that could be changed.",
+                hint="Give the end of the path of an image that you labelled, or its content hash.",
+            )
+        before = given[image]
+        reason = " ".join(changes.why.split())
+        if (value, reason or before.reason) == (before.value, before.reason):
+            continue
+        # Verdicts may have been seen by now, as of any label that is changed afterwards.
+        fresh.append(
+            Label(
+                image=image,
+                value=value,
+                split=before.split,
+                reason=reason,
+                primed=before.split == "dev",
+                at=now(),
+            )
+        )
+    return with_labels(concept, fresh)
 
 
 def _with_clauses(concept: Concept, changes: HandEdits) -> Concept:
@@ -202,6 +270,7 @@ def _stale(folder: ConceptFolder, before: Concept, after: Concept) -> tuple[str,
             told.append(
                 f"The measurement is of version {before.current}; version {after.current} has its own look."
             )
+    told += _stale_labels(folder, before, after)
     old, new = settled_answers(before), settled_answers(after)
     changed = {question for question in new if new[question] != old.get(question)}
     if changed:
@@ -219,6 +288,22 @@ def _stale(folder: ConceptFolder, before: Concept, after: Concept) -> tuple[str,
         if _newest_built(folder, before) is not None:
             told.append("Folders that were exported keep the former answer until they are exported again.")
     return tuple(told)
+
+
+def _stale_labels(folder: ConceptFolder, before: Concept, after: Concept) -> list[str]:
+    """What does not know of labels that changed."""
+    fresh = after.labels[len(before.labels) :]
+    told: list[str] = []
+    if any(label.split == "dev" for label in fresh):
+        if (built := _newest_built(folder, before)) is not None:
+            told.append(f"The classifier of version {built} was built with the former label; build it again.")
+        told.append("How well the definition fits your labels is counted anew after the next board.")
+    if looks := before.blind_looks if any(label.split == "blind" for label in fresh) else ():
+        told.append(
+            f"The measurement of version {', '.join(map(str, looks))} was made with the former label and "
+            "stays. The next one is made with this."
+        )
+    return told
 
 
 def _newest_built(folder: ConceptFolder, concept: Concept) -> int | None:

@@ -6,64 +6,32 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError, field_serializer
 from torch import Tensor
 
 from fieldmark.agents.build.sample import free_rows
+from fieldmark.app.concepts.setup import NO_VLM, ConceptSetup
 from fieldmark.app.models import choose_models
 from fieldmark.app.stores import CacheUse, Stores, asked_model, open_llm, open_stores, open_vlm
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import InputError, NoImagesError
 from fieldmark.prompts.loader import prompt_hashes
-from fieldmark.reading import read_bytes
-from fieldmark.records import Concept, Record, Usage, UsageLimits
+from fieldmark.records import Concept, Usage, UsageLimits
 from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clip import LEAST_REFERENCE, ClipAnnotator
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.concepts.folder import SETUP, ConceptFolder
+from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.pool import ImagePool, open_pool
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.images.given_paths import as_text
-from fieldmark.tools.llm.address import normal_url
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.concept_events import PoolImagesMissing
 from fieldmark.tools.runs.events import EncodingStarted, ImagesEncoded, ModelsClosed, Progress, no_progress
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.runs.run import Run
-
-NO_VLM = "none"
-"""Given as the vision-language model, it has CLIP alone judge images."""
-
-
-class ConceptSetup(Record):
-    """The models that a concept was made with; None takes what the settings say at the time."""
-
-    clip: str
-    llm: str | None = None
-    """The settings' where not given, else the vision-language model where that is given."""
-    vlm: str | None = None
-    """The language model where not given; `NO_VLM` for none."""
-    base_url: str | None = None
-    """Their endpoint; a user and password in it are not kept."""
-
-    @field_serializer("base_url")
-    def _without_password(self, url: str | None) -> str | None:
-        return url and normal_url(url)
-
-    def changed(self, *, llm: str | None, vlm: str | None, base_url: str | None) -> "ConceptSetup":
-        """The setup with what was given now in the place of what was kept."""
-        return self.model_copy(
-            update={"llm": llm or self.llm, "vlm": vlm or self.vlm, "base_url": base_url or self.base_url}
-        )
-
-    def settled(self) -> "ConceptSetup":
-        """The setup in which the settings have no say any more in who drafts and who judges."""
-        llm = choose_models(llm=self.llm).llm
-        return self.model_copy(update={"llm": llm, "vlm": self.vlm or llm or NO_VLM})
 
 
 @dataclass(frozen=True)
@@ -120,20 +88,6 @@ class ConceptTools:
 
     def __post_init__(self) -> None:
         self.arrays = ArrayStore(self.folder.path / "arrays")
-
-
-def read_setup(folder: ConceptFolder) -> ConceptSetup:
-    """The models of a concept.
-
-    Raises:
-        InputError: The file is missing or not well formed.
-    """
-    try:
-        return ConceptSetup.model_validate_json(read_bytes(folder.path / SETUP))
-    except (OSError, ValidationError) as error:
-        raise InputError(
-            f"{folder.path / SETUP} cannot be read.", hint="Restore it, or make the concept anew."
-        ) from error
 
 
 @asynccontextmanager

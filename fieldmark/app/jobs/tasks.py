@@ -15,8 +15,6 @@ class BuildTask(Record):
     KIND: ClassVar = "build"
 
     kind: Literal["build"] = "build"
-    name: str
-    """The concept."""
     version: int | None = None
     """Of its definition; the one in force where not given."""
     annotate: int = Field(default=1500, ge=8, le=100_000)
@@ -29,9 +27,12 @@ class BuildTask(Record):
         from fieldmark.agents.build.options import BuildOptions
         from fieldmark.app.concepts.builder import ConceptBuilder
 
-        options = BuildOptions(annotate=self.annotate, rounds=self.rounds, debates=self.debates)
         builder = ConceptBuilder.open(
-            self.name, version=self.version, options=options, limits=self.limits, progress=progress
+            _name_of(folder),
+            version=self.version,
+            options=BuildOptions(annotate=self.annotate, rounds=self.rounds, debates=self.debates),
+            limits=self.limits,
+            progress=progress,
         )
         return {"version": builder.build().version}
 
@@ -42,18 +43,14 @@ class EvaluateTask(Record):
     KIND: ClassVar = "evaluate"
 
     kind: Literal["evaluate"] = "evaluate"
-    name: str
     version: int | None = None
 
     def work(self, folder: Path, progress: Progress) -> JsonValue:
         """Do it; where something stops it, the test was not looked at."""
         from fieldmark.app.concepts.builder import ConceptBuilder
 
-        return {
-            "version": ConceptBuilder.open(self.name, version=self.version, progress=progress)
-            .evaluate()
-            .version
-        }
+        builder = ConceptBuilder.open(_name_of(folder), version=self.version, progress=progress)
+        return {"version": builder.evaluate().version}
 
 
 class TalkTask(Record):
@@ -72,5 +69,37 @@ class TalkTask(Record):
         return None
 
 
-Task = Annotated[BuildTask | EvaluateTask | TalkTask, Field(discriminator="kind")]
+class PredictTask(Record):
+    """Use a concept's classifier on photographs."""
+
+    KIND: ClassVar = "predict"
+
+    kind: Literal["predict"] = "predict"
+    version: int | None = None
+    paths: tuple[str, ...]
+    """Files, and folders of them."""
+    out: str
+    """File for what comes of it, within the concept's folder."""
+
+    def work(self, folder: Path, progress: Progress) -> JsonValue:
+        """Do it; nothing of the concept changes, and nobody is asked."""
+        from fieldmark.app.concepts.builder import ConceptBuilder
+        from fieldmark.app.concepts.classifier import ConceptClassifier
+        from fieldmark.tools.runs.folder import RunFolder
+
+        built = ConceptBuilder.open(_name_of(folder), version=self.version).out
+        with ConceptClassifier(built, progress=progress) as classifier:
+            found = classifier.predict([Path(each) for each in self.paths])
+        RunFolder(folder).write(self.out, found)
+        return {"images": len(found.predictions)}
+
+
+Task = Annotated[BuildTask | EvaluateTask | PredictTask | TalkTask, Field(discriminator="kind")]
 """Any of them."""
+
+
+def _name_of(folder: Path) -> str:
+    """What the concept in a folder is called by now."""
+    from fieldmark.tools.concepts.folder import ConceptFolder
+
+    return ConceptFolder(folder).load().name

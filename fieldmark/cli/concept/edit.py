@@ -1,4 +1,4 @@
-"""`fieldmark concept edit`: clauses and answers by hand."""
+"""`fieldmark concept edit`: clauses, answers and labels by hand."""
 
 import shlex
 from collections.abc import Sequence
@@ -31,13 +31,20 @@ def edit(
         list[str] | None,
         typer.Option(help='Another answer to question 2: "2: never"; "2:" takes it back.', metavar="N: TEXT"),
     ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Another label: "site-3/0042.jpg: out"; the end of a path, or of a hash the beginning.',
+            metavar="IMAGE: LABEL",
+        ),
+    ] = None,
     why: Annotated[str, typer.Option(help="A few words for the history.")] = "",
     json: Json = False,
 ) -> None:
-    """Change clauses and answers by hand; without a change, show them with their ids and numbers.
+    """Change clauses, answers and labels by hand; without a change, show them with their ids and numbers.
 
     All of it is done together or not at all. Nothing is overwritten: the definition before stays a version,
-    and an answer before stays in the history. What does not know of the change is said.
+    and an answer or label before stays in the history. What does not know of the change is said.
     """
     from fieldmark.app.concepts.conversation import ConceptConversation
     from fieldmark.app.concepts.editing import HandEdits, answers_of, edit_concept
@@ -47,10 +54,11 @@ def edit(
         reword=dict(_pairs(reword or (), "--reword", 'Write "c2: the new text".')),
         drop=tuple(each.strip() for each in drop or ()),
         answers={_number(key): said for key, said in _pairs(answer or (), "--answer", _ANSWER)},
+        labels=dict(_pairs(label or (), "--label", 'Write "0042.jpg: out".')),
         why=why,
     )
     console = words(json=json)
-    if not (changes.add or changes.reword or changes.drop or changes.answers):
+    if not (changes.add or changes.reword or changes.drop or changes.answers or changes.labels):
         concept = ConceptConversation.open(name).concept
         _show(concept.definition, answers_of(name), version=concept.current, stale=(), json=json)
         shown = shlex.quote(concept.name)

@@ -15,17 +15,18 @@ router = APIRouter(prefix="/runs/{run_id}")
 def predictions(request: Request, run_id: str) -> Response:
     """What the run says of every image."""
     review = desk_of(request).runs.review(run_id)
-    return _table(predictions_csv(review.predictions), f"{run_id}-predictions.csv")
+    return table(predictions_csv(review.predictions), f"{run_id}-predictions.csv")
 
 
 @router.get("/labels.csv")
 def labels(request: Request, run_id: str) -> Response:
     """The label that counts of every image, and who gave it."""
     review = desk_of(request).runs.review(run_id)
-    return _table(labels_csv(review), f"{run_id}-labels.csv")
+    return table(labels_csv(review), f"{run_id}-labels.csv")
 
 
-def _table(text: str, name: str) -> Response:
+def table(text: str, name: str) -> Response:
+    """A table that a browser keeps under a name."""
     safe = "".join(each for each in name if each.isascii() and (each.isalnum() or each in "-._"))
     return Response(
         text.encode("utf-8", "replace"),

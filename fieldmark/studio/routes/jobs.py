@@ -17,13 +17,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from fieldmark.app.concepts.named import concept_home
 from fieldmark.app.jobs.job import Job, JobStatus
 from fieldmark.app.jobs.stages import WorkStages
+from fieldmark.errors import InputError
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.pages import path_to, piece
 from fieldmark.studio.routes.forms import checked_form
-from fieldmark.tools.concepts.folder import concept_folders
 
 LOOK_S = 0.4
 """How often the stream looks for something new, in seconds."""
@@ -118,10 +117,10 @@ def _folder(request: Request, place: Place, name: str) -> Path:
     desk = desk_of(request)
     if place == "runs":
         return desk.runs.run(name).path
-    for found in concept_folders(concept_home(desk.home)):
-        if found.path.name == name:
-            return found.path
-    raise HTTPException(404, "There is no such concept.")
+    try:
+        return desk.concepts.folder(name).path
+    except InputError as error:
+        raise HTTPException(404, error.message) from None
 
 
 def _view(request: Request, place: Place, name: str, kind: str) -> JobView:

@@ -9,6 +9,8 @@ from starlette.responses import Response
 FILES = {
     "report.css": ("fieldmark.evals.report", "style.css", "text/css"),
     "studio.css": ("fieldmark.studio", "static/studio.css", "text/css"),
+    "classifier.css": ("fieldmark.studio", "static/classifier.css", "text/css"),
+    "classifier.js": ("fieldmark.studio", "static/classifier.js", "text/javascript"),
     "jobs.js": ("fieldmark.studio", "static/jobs.js", "text/javascript"),
     "concepts.css": ("fieldmark.studio", "static/concepts.css", "text/css"),
     "sort.js": ("fieldmark.evals.report", "sort.js", "text/javascript"),

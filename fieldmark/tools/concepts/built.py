@@ -4,13 +4,15 @@ from pathlib import Path
 
 from fieldmark.errors import RunError
 from fieldmark.reading import read_bytes
-from fieldmark.records.building import BuildResult, Measurement
+from fieldmark.records.building import BuildResult, CalibrationImages, Measurement
 
 PICTURES = "pictures"
 """Folder, within a concept's, of the images that were given in memory or sent from a page."""
 MODELS = "models"
 """Folder, within a concept's, with one for each version that was built."""
 BUILD = "build.json"
+CALIBRATION = "calibration.json"
+"""The images that the threshold was chosen by, with what was said of them: others can be tried on them."""
 MEASUREMENT = "measurement.json"
 
 
@@ -46,3 +48,11 @@ def read_measurement(out: Path) -> Measurement | None:
             f"{out / MEASUREMENT} is damaged.",
             hint="A version is measured once. Restore the file, or continue with a new version.",
         ) from error
+
+
+def read_calibration(out: Path) -> CalibrationImages | None:
+    """What a threshold can be tried on; None where an earlier Fieldmark built, or the file is damaged."""
+    try:
+        return CalibrationImages.model_validate_json(read_bytes(out / CALIBRATION))
+    except (OSError, ValueError):
+        return None

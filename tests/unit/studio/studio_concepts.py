@@ -3,14 +3,25 @@
 from pathlib import Path
 
 from fieldmark.app.concepts.named import concept_home
-from fieldmark.app.concepts.tools import ConceptSetup
+from fieldmark.app.concepts.setup import ConceptSetup
 from fieldmark.records import Clause, Concept, Decision, Definition, Label, Version
+from fieldmark.records.building import (
+    BuildResult,
+    CalibrationImage,
+    CalibrationImages,
+    Judge,
+    Measurement,
+    Score,
+)
+from fieldmark.tools.concepts.built import MODELS
 from fieldmark.tools.concepts.folder import SETUP, ConceptFolder, slug_of
 from fieldmark.tools.images.files import find_images
+from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.studio.studio_runs import pictures_in
 
 NAME = "<i>striped</i> birds"
 AT = "2026-01-02T03:04:05+00:00"
+LATER = "2026-02-03T04:05:06+00:00"
 CLAUSES = (
     Clause(id="c1", role="necessary", text="It has <b>stripes</b>.", state="agreed"),
     Clause(id="c2", role="negative", text="It is a drawing.", state="agreed"),
@@ -49,3 +60,64 @@ def made_concept(place: Path, *, name: str = NAME, count: int = 8) -> ConceptFol
         )
     )
     return folder
+
+
+def made_build(folder: ConceptFolder, *, version: int = 1, measured: bool = True) -> Path:
+    """What a build and a measurement leave, made of records; the head gives no answers."""
+    concept = folder.load()
+    out = folder.path / MODELS / f"v{version}"
+    out.mkdir(parents=True)
+    hashes = [image.content_hash for image in folder.load_pool()]
+    built = BuildResult(
+        concept=concept.name,
+        version=version,
+        at=LATER,
+        kind="linear",
+        threshold=0.5,
+        contenders=(),
+        annotated=6,
+        unjudged=1,
+        owner_labels=6,
+        active=0,
+        debated=0,
+        overturned=0,
+        calls=0,
+        notes=("Its training images were judged by `<b>CLIP</b>`.",),
+    )
+    write = RunFolder(out).write
+    write("build.json", built)
+    free = [image for image in hashes if image not in concept.blind]
+    write(
+        "calibration.json",
+        CalibrationImages(
+            images=tuple(
+                CalibrationImage(image=image, inside=at % 2 == 1, p=(at + 1) / 10, by_owner=at < 4)
+                for at, image in enumerate(free)
+            )
+        ),
+    )
+    if measured:
+        judge = Judge(
+            name="classifier",
+            f1=Score(value=0.8, ci95=(0.6, 0.9)),
+            auprc=Score(value=0.7),
+            recall_at_precision_90=Score(value=None),
+            kappa=Score(value=0.5),
+            judged=2,
+        )
+        blind = sorted(concept.blind)
+        write(
+            "measurement.json",
+            Measurement(
+                concept=concept.name,
+                version=version,
+                at=LATER,
+                images=2,
+                positives=2,
+                judges=(judge,),
+                self_kappa=Score(value=None),
+                calls={blind[0]: True, blind[1]: False},
+            ),
+        )
+        folder.save(folder.load().model_copy(update={"blind_looks": (version,)}))
+    return out

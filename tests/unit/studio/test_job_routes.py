@@ -39,7 +39,8 @@ def at(concept: ConceptFolder, *parts: str) -> str:
 
 def begun(concept: ConceptFolder, name: str) -> Job:
     job = Job.of(concept.path, "build")
-    assert job.start(BuildTask(name=name), home=concept.path.parents[1])
+    (concept.path / "script.txt").write_text(name)
+    assert job.start(BuildTask(), home=concept.path.parents[1])
     return job
 
 

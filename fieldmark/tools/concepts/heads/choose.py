@@ -51,12 +51,16 @@ class Fitted:
         chosen: The one of `contenders` that it is.
         contenders: All that competed, the simplest first.
         out_of_fold: Calibrated probability of each example, from networks that had not seen it `[N]`.
+        counted: What each example counted in calibration and for the threshold `[N]`.
+        examples: The examples.
     """
 
     head: Head
     chosen: Contender
     contenders: tuple[Contender, ...]
     out_of_fold: Tensor
+    counted: Tensor
+    examples: Examples
 
 
 def choose_head(
@@ -128,7 +132,7 @@ def choose_head(
         threshold=min(max(threshold, 0.0), 1.0),
     )
     progress(heads, heads)
-    return Fitted(head, chosen, tuple(contenders), p)
+    return Fitted(head, chosen, tuple(contenders), p, share, examples)
 
 
 def calibration_weight(examples: Examples) -> Tensor:

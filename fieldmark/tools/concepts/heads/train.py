@@ -36,6 +36,7 @@ class Examples:
         weight: What each example counts in fitting `[N]` float32, positive: how far it is trusted.
         stands_for: How many images of the pool each stands for `[N]` float32; 0 where it was not drawn at
             random (found by a query, or because it was uncertain). Calibration and threshold look at these.
+        names: Content hash of each image, in order; empty where nobody asks.
     """
 
     vectors: Tensor
@@ -43,12 +44,13 @@ class Examples:
     clauses: Tensor
     weight: Tensor
     stands_for: Tensor
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def rows(self, rows: Tensor) -> "Examples":
-        """Some of the examples."""
+        """Some of the examples, without their names."""
         return Examples(
             self.vectors[rows],
             self.target[rows],

@@ -2,7 +2,7 @@ import pytest
 
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.app.concepts.builder import ConceptBuilder
-from fieldmark.app.concepts.tools import ConceptSetup
+from fieldmark.app.concepts.setup import ConceptSetup
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Clause, Concept, Definition
 from fieldmark.records.building import Judge, Measurement, Score

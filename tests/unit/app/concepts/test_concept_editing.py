@@ -9,10 +9,11 @@ from fieldmark.agents.define.scope import answers
 from fieldmark.agents.define.waiting import moved_on
 from fieldmark.app.concepts.editing import HandEdits, answers_of, edit_concept
 from fieldmark.errors import InputError
-from fieldmark.records import Clause, Concept, Decision, Definition, DefinitionEdit
-from fieldmark.tools.concepts.changes import with_decision, with_version
+from fieldmark.records import Clause, Concept, Decision, Definition, DefinitionEdit, Label
+from fieldmark.tools.concepts.changes import with_decision, with_labels, with_version
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.instructions import instructions_of
+from fieldmark.tools.images.image_file import ImageFile
 
 RED = Clause(id="c1", role="necessary", text="The bird is red.")
 CREST = Clause(id="c2", role="negative", text="The bird has a crest.")
@@ -122,3 +123,24 @@ def test_what_does_not_know_of_the_change_is_said(folder: ConceptFolder) -> None
     assert any("measurement is of version 2" in told for told in stale), stale
     stale = edit_concept("ruddy", HandEdits(answers={1: "x"}), home=folder.path.parents[1]).stale
     assert stale == ("Folders that were exported keep the former answer until they are exported again.",)
+
+
+def test_a_label_is_changed_and_the_one_before_stays(folder: ConceptFolder, tmp_path: Path) -> None:
+    images = [ImageFile(tmp_path / name / "1.jpg", name[0] * 64) for name in ("ax", "bx", "cx")]
+    folder.save_pool(images)
+    labels = tuple(
+        Label(image=image.content_hash, value="in", split=split, reason="red", at="4")
+        for image, split in zip(images, ("dev", "blind"), strict=False)
+    )
+    folder.save(with_labels(folder.load(), labels))
+    edit(folder, labels={"ax/1.jpg": "OUT", "b" * 12: "unsure"}, why="a second look")
+    after = folder.load().labels
+    assert after[:2] == labels
+    assert [(each.value, each.split, each.primed, each.reason) for each in after[2:]] == [
+        ("out", "dev", True, "a second look"),
+        ("unsure", "blind", False, "a second look"),
+    ]
+    for wrong in ({"1.jpg": "in"}, {"cx/1.jpg": "in"}, {"nosuch.jpg": "in"}, {"ax/1.jpg": "maybe"}):
+        with pytest.raises(InputError):
+            edit(folder, labels=wrong)
+    assert folder.load().labels == after

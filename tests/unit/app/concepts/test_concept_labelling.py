@@ -6,7 +6,7 @@ from pathlib import Path
 from fieldmark.agents.define.run import converse
 from fieldmark.app.concepts.answers_file import AnswerLine, AnswersFile
 from fieldmark.app.concepts.conversation import ConceptConversation
-from fieldmark.app.concepts.tools import ConceptSetup
+from fieldmark.app.concepts.setup import ConceptSetup
 from fieldmark.tools.concepts.changes import blind_labels
 from tests.graph.define_world import SMALL, scene
 

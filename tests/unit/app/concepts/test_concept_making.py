@@ -9,7 +9,7 @@ from PIL import Image
 
 from fieldmark.app.concepts import conversation as concept_conversation
 from fieldmark.app.concepts.conversation import ConceptConversation
-from fieldmark.app.concepts.tools import ConceptSetup
+from fieldmark.app.concepts.setup import ConceptSetup
 from fieldmark.errors import InputError
 from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.images.files import ImageFile

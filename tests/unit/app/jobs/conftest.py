@@ -32,12 +32,13 @@ def started(job: Job) -> JobStart:
 
 @pytest.fixture
 def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
-    """Begins a build that does what the given name says; whatever goes on at the end is killed."""
+    """Begins a build that does what the given word says; whatever goes on at the end is killed."""
     monkeypatch.setattr(jobs, "WORKER", "tests.unit.app.jobs.scripted_worker")
     job = Job.of(tmp_path, "build")
 
     def begun(name: str) -> Job:
-        assert job.start(BuildTask(name=name), home=tmp_path / "home")
+        (tmp_path / "script.txt").write_text(name)
+        assert job.start(BuildTask(), home=tmp_path / "home")
         return job
 
     yield begun

@@ -1,4 +1,4 @@
-"""A worker whose builds do what their concept's name says, without any model: `sleep`, `fail`, …"""
+"""A worker whose jobs do what `script.txt` in their folder says, without any model: `sleep`, `fail`, …"""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from fieldmark.app.jobs.tasks import BuildTask
+from fieldmark.app.jobs.tasks import BuildTask, EvaluateTask, PredictTask
 from fieldmark.app.jobs.worker import main
 from fieldmark.errors import InputError, LimitReached
 from fieldmark.tools.runs.concept_events import ImagesJudged, SampleGrown
@@ -15,14 +15,15 @@ from fieldmark.tools.runs.events import Progress
 PATIENCE_S = 60
 
 
-def work(self: BuildTask, folder: Path, progress: Progress) -> object:
+def work(self: object, folder: Path, progress: Progress) -> object:
     """Leave a line for each time that it is done, then do as the name says."""
+    script = (folder / "script.txt").read_text()
     with (folder / "done.txt").open("a") as file:
-        file.write(f"{self.name} {os.environ['FIELDMARK_HOME']}\n")
+        file.write(f"{script} {os.environ['FIELDMARK_HOME']}\n")
     for done in range(1, 11):
         progress(ImagesJudged(done=done, of=10))
     progress(SampleGrown(round=1, images=5))
-    match self.name:
+    match script:
         case "fail":
             raise InputError("There is no such thing.", hint="Choose another.")
         case "limit":
@@ -40,5 +41,6 @@ def work(self: BuildTask, folder: Path, progress: Progress) -> object:
 
 
 if __name__ == "__main__":
-    BuildTask.work = work  # pyright: ignore[reportAttributeAccessIssue]
+    for task in (BuildTask, EvaluateTask, PredictTask):
+        task.work = work  # pyright: ignore[reportAttributeAccessIssue]
     main(Path(sys.argv[1]))

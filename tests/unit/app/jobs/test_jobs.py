@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ from fieldmark.errors import RunError
 from tests.unit.app.jobs.conftest import Begin, started, until_over
 
 
+def until_at_work(job: Job) -> None:
+    while not job.stages.notes:
+        time.sleep(0.01)
+
+
 def times(job: Job) -> int:
     return len((job.path.parents[1] / "done.txt").read_text().splitlines())
 
@@ -25,7 +31,7 @@ def test_work_ends_with_its_result_and_its_stages(begin: Begin, tmp_path: Path) 
     job = begin("plain")
     status = until_over(job)
     assert (status.state, status.result, status.message) == ("ended", {"version": 1}, "")
-    assert status.task == BuildTask(name="plain")
+    assert status.task == BuildTask()
     assert [(part.words, part.done, part.of) for part in job.stages.parts] == [
         ("Judging images by the definition", 10, 10)
     ]
@@ -56,13 +62,14 @@ def test_a_fault_of_ours_is_told_by_the_log_alone(begin: Begin) -> None:
 
 def test_there_is_one_at_a_time(begin: Begin, tmp_path: Path) -> None:
     job = begin("sleep")
-    assert not job.start(BuildTask(name="sleep"), home=tmp_path)
+    assert not job.start(BuildTask(), home=tmp_path)
     assert not job.again(home=tmp_path)
     # Also where the second one cannot see the first: its worker finds the folder held.
     (job.path / jobs.STARTED).rename(job.path / "aside")
     with pytest.raises(RunError):
-        job.start(BuildTask(name="sleep"), home=tmp_path)
+        job.start(BuildTask(), home=tmp_path)
     (job.path / "aside").rename(job.path / jobs.STARTED)
+    until_at_work(job)
     assert job.cancel()
     assert until_over(job).state == "cancelled"
     assert times(job) == 1
@@ -71,6 +78,7 @@ def test_there_is_one_at_a_time(begin: Begin, tmp_path: Path) -> None:
 def test_a_cancelled_one_goes_on_when_it_is_asked_to(begin: Begin, tmp_path: Path) -> None:
     job = begin("sleep")
     first = started(job).job
+    until_at_work(job)
     assert job.cancel()
     until_over(job)
     assert not job.cancel()
@@ -78,14 +86,14 @@ def test_a_cancelled_one_goes_on_when_it_is_asked_to(begin: Begin, tmp_path: Pat
     status = job.status
     assert status is not None
     assert (status.state, status.job != first) == ("running", True)
+    until_at_work(job)
     assert times(job) == 2
 
 
 def test_one_that_does_not_end_is_killed(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "GRACE_S", 0.2)
     job = begin("stubborn")
-    while not job.stages.notes:  # from then on it does not listen
-        pass
+    until_at_work(job)  # from then on it does not listen
     os.kill(started(job).pid, 0)
     assert job.cancel()
     assert until_over(job).state == "cancelled"
@@ -95,8 +103,7 @@ def test_a_second_cancel_kills_where_the_server_of_the_first_is_gone(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = begin("stubborn")
-    while not job.stages.notes:
-        pass
+    until_at_work(job)
     monkeypatch.setattr(
         jobs.threading, "Timer", lambda *_: type("NoTimer", (), {"start": lambda self: None})()
     )
@@ -132,11 +139,12 @@ def test_a_process_that_got_its_number_is_not_taken_for_it(begin: Begin) -> None
 
 
 def test_it_goes_on_when_the_process_that_started_it_ends(begin: Begin, tmp_path: Path) -> None:
+    (tmp_path / "script.txt").write_text("sleep")
     starter = (
         "import sys, pathlib; from fieldmark.app.jobs import job; "
         "job.WORKER = 'tests.unit.app.jobs.scripted_worker'; "
         "from fieldmark.app.jobs.tasks import BuildTask; here = pathlib.Path(sys.argv[1]); "
-        "job.Job.of(here, 'build').start(BuildTask(name='sleep'), home=here); "
+        "job.Job.of(here, 'build').start(BuildTask(), home=here); "
         "import os; os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", starter, str(tmp_path)], check=False)
@@ -152,5 +160,5 @@ def test_a_worker_that_cannot_start_says_so(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(jobs, "WORKER", "tests.no_such_worker")
     job = Job.of(tmp_path, "build")
     with pytest.raises(RunError, match="could not be started"):
-        job.start(BuildTask(name="x"), home=tmp_path)
+        job.start(BuildTask(), home=tmp_path)
     assert job.status is None
