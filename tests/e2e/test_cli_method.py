@@ -89,3 +89,25 @@ def test_the_list_says_what_each_method_needs(command_line: CommandLine) -> None
     assert needs["transclip-zs"] == []
     assert needs["proapo"] == ["labels", "llm"]
     assert needs["cased"] is None
+
+
+def test_a_run_is_handed_over_and_its_labels_reviewed(command_line: CommandLine, birds: Path) -> None:
+    assert by(command_line, birds, "clip", "--no-report").code == 0
+    written = command_line.invoke("convert", "latest", "tasks.json", "--as", "label-studio")
+    assert written.code == 0, written.err
+    tasks = json.loads((command_line.folder / "tasks.json").read_text(encoding="utf-8"))
+    assert all(each["predictions"][0]["result"][0]["value"]["choices"] for each in tasks)
+    assert "Choice value=" in (command_line.folder / "tasks.json.config.xml").read_text(encoding="utf-8")
+    again = command_line.invoke("convert", "latest", "tasks.json", "--as", "label-studio")
+    assert again.code == 2
+    assert "nothing is overwritten" in " ".join(again.err.split())
+
+    pytest.importorskip("cleanlab")
+    reviewed = command_line.invoke("review", "--json")
+    assert reviewed.code == 0, reviewed.err
+    assert reviewed.json["schema"] == "fieldmark.review/1"
+    assert reviewed.json["images"] == len(tasks)
+    run = command_line.folder / "runs" / reviewed.json["run"]
+    assert {"review.csv", "review.html"} <= {each.name for each in run.iterdir()}
+    by_labels = command_line.invoke("review", "--labels", "tasks.json", "--json", "--no-report")
+    assert [each for each in by_labels.json["issues"] if each["suggested"]] == []  # the run's own labels
