@@ -9,16 +9,18 @@ def methods(
 ) -> None:
     """List all methods: their names for --methods, where they come from, what they need.
 
-    The last column says whether fieldmark classify --method can label a folder with it, and what that takes.
+    Needs other than names are options of fieldmark classify --method, too: llm is --llm, labels is --labels.
+    What is for tables alone cannot label a folder.
     """
     from fieldmark.app.by_method.choice import options_for
     from fieldmark.evals.methods.registry import METHODS
 
-    heads = ("method", "title", "source", "needs", "classify")
-    made = table(*heads, words=heads)
+    made = table("method", "title", "source", "needs", words=("method", "title", "source", "needs"))
+    made.columns[0].min_width = max(len(method.key) for method in METHODS)  # names are there to be typed
     for method in METHODS:
         needs = ", ".join(sorted(need.value for need in method.needs))
-        row(made, method.key, method.title, method.source, needs, _labels(options_for(method.key)))
+        only = "" if options_for(method.key) is not None else "; for tables alone"
+        row(made, method.key, method.title, method.source, needs + only)
     words(json=json).print(made)
     if json:
         listed = [
@@ -35,10 +37,3 @@ def methods(
             for method in METHODS
         ]
         print_json({"schema": "fieldmark.eval-methods/1", "methods": listed})
-
-
-def _labels(options: tuple[str, ...] | None) -> str:
-    """What `fieldmark classify --method` needs."""
-    if options is None:
-        return "no"
-    return ", ".join(f"--{name}" for name in options) or "yes"
