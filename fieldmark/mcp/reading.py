@@ -82,7 +82,7 @@ class ReadingTools:
             statuses=dict(review.statuses),
             confused=tuple(Pair(first=p.first, second=p.second, images=p.images) for p in review.pairs),
             asks=tuple(each.image_hash for each in review.waiting),
-            images=tuple(in_short(review, p) for p in found.images),
+            images=tuple(in_short(review, review.images.whole(row)) for row in found.images),
             page=found.page,
             pages=found.pages,
         )

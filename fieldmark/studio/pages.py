@@ -1,6 +1,7 @@
 """Fills the studio's templates; the pieces and the style of the reports are theirs, too."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from urllib.parse import quote, urlencode
 
@@ -14,27 +15,31 @@ from fieldmark.evals.report.page import environment, with_contents
 from fieldmark.studio.desk import desk_of
 
 
-def page(
-    request: Request, template: str, *, status: int = 200, contents: bool = False, **values: object
-) -> HTMLResponse:
+def page(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
     """A page of the studio.
 
     Args:
         request: What asked for it.
         template: Its file name under `templates/`.
         status: HTTP status.
-        contents: Whether it lists its parts, as a report does.
         values: What it names.
     """
+    return HTMLResponse(_filled(request, template, values).encode("utf-8", "replace"), status)
+
+
+def report_page(request: Request, template: str, values: Mapping[str, object]) -> HTMLResponse:
+    """A report as a page of the studio, with a list of its parts."""
+    return HTMLResponse(with_contents(_filled(request, template, values)).encode("utf-8", "replace"))
+
+
+def _filled(request: Request, template: str, values: Mapping[str, object]) -> str:
     session, desk = request.state.session, desk_of(request)
-    always = {
+    always: dict[str, object] = {
         "form_token": desk.access.form_token(session) if session else "",
         "version": __version__,
         "demo": desk.demo,
     }
-    html = _templates().get_template(template).render(always | values)
-    html = with_contents(html) if contents else html
-    return HTMLResponse(html.encode("utf-8", "replace"), status)
+    return _templates().get_template(template).render(always | dict(values))
 
 
 def piece(template: str, **values: object) -> str:

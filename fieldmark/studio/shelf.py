@@ -4,6 +4,7 @@ from pathlib import Path
 
 from starlette.exceptions import HTTPException
 
+from fieldmark.app.review.image_rows import PREDICTIONS, ImageRows
 from fieldmark.app.review.listing import RunSummary, list_runs, run_folders, summary_of_run
 from fieldmark.app.review.review import RunReview
 from fieldmark.cache.file_memo import FileMemo
@@ -11,7 +12,7 @@ from fieldmark.tools.runs.folder import RunFolder
 
 MOST = 4
 """Runs that stay in memory."""
-_FILES = ("manifest.json", "predictions.jsonl", "labels.csv", "ask.csv")
+_FILES = ("manifest.json", PREDICTIONS, "labels.csv", "ask.csv")
 
 
 class RunShelf:
@@ -24,6 +25,7 @@ class RunShelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._kept = FileMemo[RunReview](MOST)
+        self._images = FileMemo[ImageRows](MOST)
 
     def summaries(self) -> tuple[RunSummary, ...]:
         """All of them, the latest first."""
@@ -52,4 +54,10 @@ class RunShelf:
         """
         run = self.run(run_id)
         files = [run.path / name for name in _FILES]
-        return self._kept.get(run_id, files, lambda: RunReview.open(run))
+
+        def read() -> RunReview:
+            # A label changes none of the images: they are not read again.
+            images = self._images.get(run_id, [run.path / PREDICTIONS], lambda: ImageRows.read(run))
+            return RunReview.open(run, images)
+
+        return self._kept.get(run_id, files, read)

@@ -26,7 +26,7 @@ def give_label(
         InputError: The run has no such image or class, or there is no such answer.
         RunError: It cannot be written.
     """
-    image = review.prediction(image_hash)
+    image = review.row(image_hash)
     if answer == "class":
         if label not in review.classes:
             raise InputError("That is none of the run's classes.", hint="Choose one from the list.")
@@ -49,7 +49,7 @@ def take_back(review: RunReview, image_hash: str) -> GivenLabel | None:
         InputError: The run has no such image.
         RunError: It cannot be written.
     """
-    image = review.prediction(image_hash)
+    image = review.row(image_hash)
     said = review.given.get(image_hash)
     if said is not None:
         back = GivenLabel(image=image.image, image_hash=image_hash, answer=TAKEN_BACK)

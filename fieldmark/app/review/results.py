@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -114,7 +114,7 @@ def climb_of(run: RunFolder) -> SearchSoFar:
     )
 
 
-def search_page(run: RunFolder) -> dict[str, Any]:
+def search_page(run: RunFolder) -> dict[str, object]:
     """What the page of a finished search names.
 
     Raises:
@@ -153,7 +153,7 @@ class MethodTables:
         every = [column.head for page in self.pages for table in page.tables for column in table.columns]
         return list(dict.fromkeys(every))
 
-    def values(self, *, order: str = "", rising: bool = False) -> dict[str, Any]:
+    def values(self, *, order: str = "", rising: bool = False) -> dict[str, object]:
         """What the page names; rows in the order of a column, where one is named."""
         pages = [in_order(page, order, rising=rising) for page in self.pages]
         return table_values(self.run, self.result, pages)

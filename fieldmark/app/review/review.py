@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field
 
+from fieldmark.app.review.image_rows import ConfusedPair, ImageRow, ImageRows
 from fieldmark.app.review.listing import classes_of, scored_with_others, takes_labels, unlabelled
 from fieldmark.errors import InputError, RunError
-from fieldmark.evals.report.confusion import PairMatrix, pair_matrix
+from fieldmark.evals.report.confusion import PairMatrix
 from fieldmark.records import GivenLabel, ImageToLabel, Prediction, Record, RunManifest
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.images.in_memory import COPIES
@@ -21,7 +23,6 @@ from fieldmark.tools.runs.run import manifest_of_stop
 
 PAGE = 60
 """Images on a page."""
-MOST_PAIRS = 12
 NONE, UNSURE = "none of these", "cannot tell"
 """The two answers that are no class."""
 
@@ -54,19 +55,10 @@ class SelectedPage:
         pages: How many there are; 1 where there is no image.
     """
 
-    images: Sequence[Prediction]
+    images: Sequence[ImageRow]
     total: int
     page: int
     pages: int
-
-
-@dataclass(frozen=True)
-class ConfusedPair:
-    """Two classes that open images lie between."""
-
-    first: str
-    second: str
-    images: int
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,7 @@ class RunReview:
         run: Its folder.
         classes: The classes that it tells apart.
         manifest: What was run, and why it stopped.
-        predictions: One for each distinct content, in the run's order.
+        images: Its images in short.
         said: All that was ever said, in order.
         asked: Images whose labels would help most, most helpful first.
         usable: Whether the run's rule can use labels.
@@ -86,14 +78,18 @@ class RunReview:
     run: RunFolder
     classes: tuple[str, ...]
     manifest: RunManifest
-    predictions: tuple[Prediction, ...]
+    images: ImageRows
     said: tuple[GivenLabel, ...]
     asked: tuple[ImageToLabel, ...]
     usable: bool
 
     @classmethod
-    def open(cls, run: RunFolder) -> Self:
+    def open(cls, run: RunFolder, images: ImageRows | None = None) -> Self:
         """Read a run from its folder.
+
+        Args:
+            run: The folder.
+            images: Its images, where they were read before.
 
         Raises:
             RunError: It has not ended, or a file of it is damaged.
@@ -107,16 +103,21 @@ class RunReview:
             run=run,
             classes=classes,
             manifest=manifest,
-            predictions=tuple({p.image_hash: p for p in run.read_predictions()}.values()),
+            images=ImageRows.read(run) if images is None else images,
             said=tuple(read_said(run, classes)),
             asked=tuple(read_ask(run)),
             usable=takes_labels(config),
         )
 
-    @cached_property
-    def by_hash(self) -> Mapping[str, Prediction]:
-        """Predictions by the content hash of their image."""
-        return {each.image_hash: each for each in self.predictions}
+    @property
+    def predictions(self) -> tuple[ImageRow, ...]:
+        """What the run says of each image, in short."""
+        return self.images.rows
+
+    @property
+    def by_hash(self) -> Mapping[str, ImageRow]:
+        """Images by the hash of their content."""
+        return self.images.by_hash
 
     @cached_property
     def given(self) -> Mapping[str, GivenLabel]:
@@ -143,8 +144,8 @@ class RunReview:
         """Images that it asks about and nobody said anything of yet."""
         return unlabelled(list(self.asked), set(self.given))
 
-    def prediction(self, image_hash: str) -> Prediction:
-        """What the run says of an image.
+    def row(self, image_hash: str) -> ImageRow:
+        """An image in short.
 
         Raises:
             InputError: It is none of its images.
@@ -153,7 +154,16 @@ class RunReview:
             raise InputError("The run has no such image.", hint="Go back to its images.")
         return found
 
-    def answer(self, p: Prediction) -> str:
+    def prediction(self, image_hash: str) -> Prediction:
+        """All that the run says of an image.
+
+        Raises:
+            InputError: It is none of its images.
+            RunError: The run was written anew meanwhile.
+        """
+        return self.images.whole(self.row(image_hash))
+
+    def answer(self, p: ImageRow | Prediction) -> str:
         """What counts of an image now: a person's word, else the run's label; rejected ones show none."""
         said = self.given.get(p.image_hash)
         if said is not None:
@@ -163,45 +173,51 @@ class RunReview:
     @cached_property
     def counts(self) -> Mapping[str, int]:
         """How many images each answer counts for: the classes in their order, then other answers."""
-        found = Counter(map(self.answer, self.predictions))
+        found = Counter({NONE if name is None else name: n for name, n in self.images.decisions.items()})
+        for image_hash in self.given:
+            if (row := self.by_hash.get(image_hash)) is not None:
+                found[NONE if row.decision is None else row.decision] -= 1
+                found[self.answer(row)] += 1
         return {name: found[name] for name in dict.fromkeys((*self.classes, NONE, UNSURE)) if found[name]}
 
-    @cached_property
+    @property
     def statuses(self) -> Mapping[str, int]:
         """How many images have each status."""
-        return Counter(p.status for p in self.predictions)
+        return self.images.statuses
 
-    @cached_property
+    @property
     def pairs(self) -> tuple[ConfusedPair, ...]:
         """The pairs of classes that most open images lie between."""
-        found = Counter(
-            tuple(sorted((p.label, p.runner_up)))
-            for p in self.predictions
-            if p.status == "open" and p.runner_up is not None
-        )
-        return tuple(ConfusedPair(a, b, number) for (a, b), number in found.most_common(MOST_PAIRS))
+        return self.images.pairs
 
-    @cached_property
+    @property
     def matrix(self) -> PairMatrix | None:
         """The classes that open images lie between, each against each; None where no image does."""
-        counts = Counter(
-            (p.label, p.runner_up) for p in self.predictions if p.status == "open" and p.runner_up is not None
-        )
-        return pair_matrix(counts) if counts else None
+        return self.images.matrix
 
-    def select(self, selection: Selection) -> list[Prediction]:
+    def select(self, selection: Selection) -> Sequence[ImageRow]:
         """All images of a selection, in its order."""
         if selection.within == "asked":
             here = [self.by_hash[each.image_hash] for each in self.asked if each.image_hash in self.by_hash]
-        else:
-            here = list(self.predictions)
-        kept = [p for p in here if self._fits(p, selection)]
-        if selection.within == "asked":
-            return kept
-        if selection.order == "name":
-            return sorted(kept, key=lambda p: p.image)
-        sign = 1 if selection.order == "doubt" else -1
-        return sorted(kept, key=lambda p: (sign * self._certainty(p), p.image))
+            return [row for row in here if self._fits(row, selection)]
+        if selection.within == "labelled":
+            here = [self.by_hash[each] for each in self.given if each in self.by_hash]
+            key = attrgetter("image")
+            return sorted((row for row in here if self._fits(row, selection)), key=key)
+        every = self._in_order(selection.order)
+        plain = not (selection.status or selection.label or selection.against)
+        return every if plain else [row for row in every if self._fits(row, selection)]
+
+    def _in_order(self, order: Literal["doubt", "sure", "name"]) -> Sequence[ImageRow]:
+        """All images; those that people labelled are the surest."""
+        if order == "name":
+            return self.images.by_name
+        every = self.images.by_doubt if order == "doubt" else self.images.by_certainty
+        if not self.given:
+            return every
+        labelled = [row for row in every if row.image_hash in self.given]
+        others = [row for row in every if row.image_hash not in self.given]
+        return [*others, *labelled] if order == "doubt" else [*labelled, *others]
 
     def page(self, selection: Selection) -> SelectedPage:
         """One page of a selection."""
@@ -236,7 +252,7 @@ class RunReview:
             None,
         )
 
-    def file_of(self, p: Prediction) -> ImageFile | Path:
+    def file_of(self, p: ImageRow | Prediction) -> ImageFile | Path:
         """Where an image lies: its file, or the small copy of one that was given in memory."""
         copy = self.run.path / COPIES / f"{p.image_hash}.png"
         if copy.is_file():
@@ -248,13 +264,8 @@ class RunReview:
         """Where relative paths of images begin."""
         return Path(str(self.run.config.options.get("folder", ".")))
 
-    def _certainty(self, p: Prediction) -> float:
-        return 2.0 if p.image_hash in self.given else p.confidence
-
-    def _fits(self, p: Prediction, selection: Selection) -> bool:
+    def _fits(self, p: ImageRow, selection: Selection) -> bool:
         if selection.status and p.status != selection.status:
-            return False
-        if selection.within == "labelled" and p.image_hash not in self.given:
             return False
         if selection.against and selection.way == "either":
             return {p.label, p.runner_up} == {selection.label, selection.against}

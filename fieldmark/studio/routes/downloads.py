@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from fieldmark.app.review.labelling import labels_csv
 from fieldmark.studio.desk import desk_of
 from fieldmark.tools.runs.predictions_csv import predictions_csv
 
+CSV = "text/csv; charset=utf-8"
 router = APIRouter(prefix="/runs/{run_id}")
 
 
@@ -15,7 +16,9 @@ router = APIRouter(prefix="/runs/{run_id}")
 def predictions(request: Request, run_id: str) -> Response:
     """What the run says of every image."""
     review = desk_of(request).runs.review(run_id)
-    return table(predictions_csv(review.predictions), f"{run_id}-predictions.csv")
+    if (kept := review.run.path / "predictions.csv").is_file():
+        return FileResponse(kept, media_type=CSV, filename=_plain(f"{run_id}-predictions.csv"))
+    return table(predictions_csv(tuple(review.run.read_predictions())), f"{run_id}-predictions.csv")
 
 
 @router.get("/labels.csv")
@@ -27,9 +30,12 @@ def labels(request: Request, run_id: str) -> Response:
 
 def table(text: str, name: str) -> Response:
     """A table that a browser keeps under a name."""
-    safe = "".join(each for each in name if each.isascii() and (each.isalnum() or each in "-._"))
     return Response(
         text.encode("utf-8", "replace"),
-        media_type="text/csv; charset=utf-8",
-        headers={"content-disposition": f'attachment; filename="{safe}"'},
+        media_type=CSV,
+        headers={"content-disposition": f'attachment; filename="{_plain(name)}"'},
     )
+
+
+def _plain(name: str) -> str:
+    return "".join(each for each in name if each.isascii() and (each.isalnum() or each in "-._"))

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
+from fieldmark.app.review.image_rows import ImageRow
 from fieldmark.app.review.review import NONE, UNSURE, RunReview, Selection
 from fieldmark.errors import InputError
 from fieldmark.evals.report.gallery import entry
@@ -49,7 +50,7 @@ def gallery(request: Request, run_id: str, selection: Selected) -> Response:
 def one_image(request: Request, run_id: str, image_hash: str, selection: Selected) -> Response:
     """One image: what it is taken for and why, what else it may be, and how to put it right."""
     review = desk_of(request).runs.review(run_id)
-    prediction = found(review, image_hash)
+    prediction = review.images.whole(found_row(review, image_hash))
     before, behind, place, total = review.neighbours(image_hash, selection)
     return page(
         request,
@@ -112,11 +113,11 @@ def picture(request: Request, run_id: str, size: str, image_hash: str) -> Respon
     """A small picture of an image of the run, by the hash of its content."""
     desk = desk_of(request)
     review = desk.runs.review(run_id)
-    prediction = found(review, image_hash)
+    row = found_row(review, image_hash)
     if size not in SIDES:
         raise HTTPException(404, "There is no picture of that size.")
     try:
-        path = desk.pictures.of(review.file_of(prediction), image_hash, side=SIDES[size])
+        path = desk.pictures.of(review.file_of(row), image_hash, side=SIDES[size])
     except UnusableImageError as error:
         raise HTTPException(404, f"The picture cannot be shown: {error.reason}.") from None
     except ValueError:
@@ -124,14 +125,14 @@ def picture(request: Request, run_id: str, size: str, image_hash: str) -> Respon
     return FileResponse(path, media_type="image/webp", headers={"cache-control": KEPT})
 
 
-def found(review: RunReview, image_hash: str) -> Prediction:
-    """What a run says of an image.
+def found_row(review: RunReview, image_hash: str) -> ImageRow:
+    """An image of a run in short.
 
     Raises:
         HTTPException: It has no such image.
     """
     try:
-        return review.prediction(image_hash)
+        return review.row(image_hash)
     except InputError as error:
         raise HTTPException(404, error.message) from None
 

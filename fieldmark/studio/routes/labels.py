@@ -12,7 +12,7 @@ from fieldmark.app.review.review import Selection
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.pages import address, page
 from fieldmark.studio.routes.forms import checked_form
-from fieldmark.studio.routes.images import found
+from fieldmark.studio.routes.images import found_row
 
 Text = Annotated[str, Form(max_length=4000)]
 router = APIRouter(prefix="/runs/{run_id}")
@@ -30,7 +30,7 @@ def label(
     """Keep what a person says of an image, and go on to the next one."""
     desk = desk_of(request)
     review = desk.runs.review(run_id)
-    found(review, image_hash)
+    found_row(review, image_hash)
     # Before it is said: afterwards the image may no longer be in the selection.
     _, behind, _, _ = review.neighbours(image_hash, selection)
     give_label(review, image_hash, label=label or None, answer=answer)

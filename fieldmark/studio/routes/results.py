@@ -19,7 +19,7 @@ from fieldmark.app.review.results import (
 )
 from fieldmark.reading import read_bytes
 from fieldmark.studio.desk import desk_of
-from fieldmark.studio.pages import page
+from fieldmark.studio.pages import page, report_page
 from fieldmark.tools.runs.folder import RunFolder
 
 MEDIA = {"csv": "text/csv; charset=utf-8", "svg": "image/svg+xml", "json": "application/json"}
@@ -35,9 +35,8 @@ def search(request: Request, run_id: str) -> Response:
         now = summary_of_result("optimize", run)
         return page(request, "searching.html", run=now, climb=climb_of(run))
     files = [name for name in BOOKS if (run.path / name).is_file()]
-    return page(
-        request, "optimize.html", contents=True, where="searches", downloads=files, **search_page(run)
-    )
+    own = {"where": "searches", "downloads": files}
+    return report_page(request, "optimize.html", search_page(run) | own)
 
 
 @router.get("/tables/{run_id}")
@@ -52,17 +51,14 @@ def table(
     if not has_result(run):
         return page(request, "searching.html", run=summary_of_result("eval", run), climb=None)
     tables = MethodTables.open(run)
-    return page(
-        request,
-        "table.html",
-        contents=True,
-        where="tables",
-        downloads=list(tables.files()),
-        heads=tables.heads,
-        order=order,
-        way=way,
-        **tables.values(order=order, rising=way == "rising"),
-    )
+    own = {
+        "where": "tables",
+        "downloads": list(tables.files()),
+        "heads": tables.heads,
+        "order": order,
+        "way": way,
+    }
+    return report_page(request, "table.html", tables.values(order=order, rising=way == "rising") | own)
 
 
 @router.get("/searches/{run_id}/files/{name}")
