@@ -1,16 +1,17 @@
 """Puts a prompt search together: settings, stores, models and images; runs or resumes it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import JsonValue, ValidationError
 
+from fieldmark.agents.optimize.estimate import estimated
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.search_run import OptimizeResult, Optimizing, optimize
+from fieldmark.agents.shared.estimate import CallEstimate
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.checks import check_folds_fit, check_operators
 from fieldmark.app.event_loop import run_here
@@ -22,10 +23,9 @@ from fieldmark.app.stores import (
     CacheUse,
     Stores,
     answers_for,
-    asked_model,
+    asked_by_name,
     checkpoint_server,
     name_of,
-    open_llm,
     open_stores,
 )
 from fieldmark.cache.keys import content_key
@@ -133,17 +133,46 @@ class Optimizer:
         with open_stores(self.home) as stores:
             if isinstance(self.data, str | Path):
                 return await self._own(Path(self.data), stores)
-            unused = ("images", "classes", "noun", "llm", "base_url")
-            refuse_beside(self.data.kind, [name for name in unused if getattr(self, name)])
             return await self._made(self.data, stores)
 
-    async def _made(self, source: DataSource, stores: Stores) -> OptimizeResult:
+    def estimate(self) -> CallEstimate:
+        """What the search would ask; see `aestimate`. Not to be called from a running event loop."""
+        return run_here(self.aestimate(), "estimate")
+
+    async def aestimate(self) -> CallEstimate:
+        """What the search would ask; asks and encodes nothing and leaves no run behind.
+
+        Images of a data source are drawn as for a search, and kept for it.
+
+        Raises:
+            FieldmarkError: What was given cannot be used.
+        """
+        check_folds_fit(self.options.folds, self.shots)
+        with open_stores(self.home) as stores:
+            if isinstance(self.data, str | Path):
+                found, given = self._inputs(Path(self.data))
+                chosen = self._chosen()
+                self._encoders(stores, chosen)
+                noun = self.noun or (self.book.noun if self.book else None)
+                async with self._model(stores, chosen) as llm:
+                    return await estimated(found, noun=noun, options=self.options, given=given, llm=llm)
+            source = self.data
+            given, chosen = self._made_inputs(source)
+            self._encoders(stores, chosen)
+            async with source.training_data(self._work(stores)) as made:
+                return await estimated(
+                    made.images, noun=source.noun, options=self.options, given=given, llm=made.llm
+                )
+
+    def _made_inputs(self, source: DataSource) -> tuple[GivenTexts, ChosenModels]:
+        unused = ("images", "classes", "noun", "llm", "base_url")
+        refuse_beside(source.kind, [name for name in unused if getattr(self, name)])
         source.check_shots(self.shots)
         given = read_texts(self.descriptions, source.class_names(self.options.seed))
-        chosen = self._chosen(clip=source.clip)
-        encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
-        others = self._others(stores, chosen)
-        work = Workplace(
+        return given, self._chosen(clip=source.clip)
+
+    def _work(self, stores: Stores) -> Workplace:
+        return Workplace(
             seed=self.options.seed,
             shots=self.shots,
             folder=stores.aviary,
@@ -151,8 +180,17 @@ class Optimizer:
             limits=self.limits,
             progress=self.progress,
         )
+
+    def _encoders(self, stores: Stores, chosen: ChosenModels) -> tuple[Encoder, ...]:
+        """The encoder of the search, and those to measure on; no network is built."""
+        given = [(self.clip, chosen.clip), *((clip, name_of(clip) or "") for clip in self.also_clip)]
+        return tuple(stores.encoder_of(clip, name, device=chosen.device) for clip, name in given)
+
+    async def _made(self, source: DataSource, stores: Stores) -> OptimizeResult:
+        given, chosen = self._made_inputs(source)
+        encoder, *others = self._tried(stores, chosen)
         with self._opened(None, given, encoder, chosen) as run:
-            async with source.training_data(work) as made:
+            async with source.training_data(self._work(stores)) as made:
                 result, _ = await optimize(
                     Optimizing(
                         data=source.kind,
@@ -166,7 +204,7 @@ class Optimizer:
                         given=given,
                         render=made.render,
                         notes=source.notes,
-                        also=others,
+                        also=tuple(others),
                         ceiling=self.ceiling,
                         progress=self.progress,
                         checkpoints=checkpoint_server(),
@@ -185,16 +223,14 @@ class Optimizer:
             base_url=self.base_url,
         )
 
-    def _others(self, stores: Stores, chosen: ChosenModels) -> tuple[Encoder, ...]:
-        """The encoders to measure on, each tried now: no fault shall be found after the search."""
-        others = tuple(
-            stores.encoder_of(clip, name_of(clip) or "", device=chosen.device) for clip in self.also_clip
-        )
-        for encoder in others:
+    def _tried(self, stores: Stores, chosen: ChosenModels) -> tuple[Encoder, ...]:
+        """The same, those to measure on tried now: no fault shall be found after the search."""
+        found = self._encoders(stores, chosen)
+        for encoder in found[1:]:
             encoder.encode_texts(["a photo"])
-        return others
+        return found
 
-    async def _own(self, data: Path, stores: Stores) -> OptimizeResult:
+    def _inputs(self, data: Path) -> tuple[LabelledImages, GivenTexts]:
         found, given = read_inputs(
             data,
             images=self.images,
@@ -205,22 +241,20 @@ class Optimizer:
             descriptions=self.descriptions,
         )
         check_folds([str(image.label) for image in found.train], self.options.folds)
+        return found, given
+
+    async def _own(self, data: Path, stores: Stores) -> OptimizeResult:
+        found, given = self._inputs(data)
         chosen = self._chosen()
-        encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
-        others = self._others(stores, chosen)
+        encoder, *others = self._tried(stores, chosen)
         with self._opened(found, given, encoder, chosen) as run:
-            if chosen.llm is None:
-                return await self._search(found, given, encoder, None, run, others)
-            opened = partial(
-                open_llm,
-                chosen.llm,
-                stores.answers,
-                base_url=chosen.base_url,
-                limits=self.limits,
-                cache=self.cache,
-            )
-            async with asked_model(self.llm, self.limits, opened) as llm:
-                return await self._search(found, given, encoder, llm, run, others)
+            async with self._model(stores, chosen) as llm:
+                return await self._search(found, given, encoder, llm, run, tuple(others))
+
+    def _model(self, stores: Stores, chosen: ChosenModels) -> AbstractAsyncContextManager[AskedModel | None]:
+        return asked_by_name(
+            self.llm, chosen.llm, stores, base_url=chosen.base_url, limits=self.limits, cache=self.cache
+        )
 
     async def _search(
         self,

@@ -6,7 +6,7 @@ It imports no model before one is opened: commands about the cache stay light.
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -175,6 +175,25 @@ async def asked_model(
             yield llm
     else:
         yield given if isinstance(given, ChatModel) else GivenModel(given, limits)
+
+
+@asynccontextmanager
+async def asked_by_name(
+    given: "LanguageModel | str | None",
+    name: str | None,
+    stores: Stores,
+    *,
+    base_url: str | None,
+    limits: UsageLimits,
+    cache: CacheUse,
+) -> "AsyncIterator[AskedModel | None]":
+    """The model that was given, or the one of that name opened and closed; None where there is no name."""
+    if name is None:
+        yield None
+        return
+    opened = partial(open_llm, name, stores.answers, base_url=base_url, limits=limits, cache=cache)
+    async with asked_model(given, limits, opened) as llm:
+        yield llm
 
 
 def answers_for(cache: CacheUse, stores: Stores) -> ByteStore:

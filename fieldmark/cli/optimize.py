@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from fieldmark.cli.classify.output import tell_estimate
 from fieldmark.cli.exit_codes import option_of
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.resuming import refuse_with_resume, resumable
@@ -14,6 +15,7 @@ from fieldmark.cli.run_options import (
     MODELS,
     RUN,
     BaseUrl,
+    DryRun,
     ListedFrom,
     Out,
     Report,
@@ -147,6 +149,7 @@ def optimize(
     out: Out = Path("runs"),
     json: RunJson = False,
     resume: Resume = None,
+    dry_run: DryRun = False,
     *,
     world: dict[str, Any],
     spending: dict[str, Any],
@@ -198,6 +201,9 @@ def optimize(
         spend(optimizer, spending)
         optimizer.report = optimizer.report if report is None else report
         optimizer.progress = progress
+        if dry_run:
+            tell_estimate(optimizer.estimate(), progress, json=json)
+            return
         with resumable(progress, "fieldmark optimize"):
             result = optimizer.run()
         if optimizer.report:

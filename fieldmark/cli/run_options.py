@@ -32,6 +32,8 @@ Resume = Annotated[
     str | None, option("Go on with an earlier run; without a name the latest.", panel=RUN, metavar="[RUN]")
 ]
 
+DryRun = Annotated[bool, option("Say what would be asked, and ask nothing.", "--dry-run", panel=SPENDING)]
+
 Out = Annotated[Path, option("Folder for the run's folder.", panel=RUN)]
 Report = Annotated[
     bool | None,

@@ -93,6 +93,21 @@ def test_sittings_and_builds_leave_a_manifest_and_events(line: CommandLine) -> N
     assert folder.read("manifest.json", RunManifest).notes == (RESUMED,)
 
 
+def test_a_dry_run_says_what_a_build_would_ask(line: CommandLine) -> None:
+    before = (concept_folder(line) / "manifest.json").read_bytes()
+    nothing = line.invoke("concept", "build", "hawk", *SMALL, "--dry-run")
+    assert (nothing.code, "nothing is asked" in nothing.out) == (0, True), nothing.err
+    with FaultyEndpoint([completion("{}")]) as endpoint:
+        judged = ("--llm", "m", "--vlm", "m", "--base-url", endpoint.base_url)
+        told = line.invoke("concept", "build", "hawk", *SMALL, *judged, "--dry-run", "--json").json
+        assert not endpoint.asked
+    look = told["first_look"]
+    assert (look["questions"], look["cached"]) == (1 + 30, 0)  # the queries, and those drawn at random
+    assert told["follow_up_most"] == 30 + 3 * 40
+    assert told["follow_up_tokens"] > look["tokens"] > 0
+    assert (concept_folder(line) / "manifest.json").read_bytes() == before
+
+
 def test_the_whole_path(line: CommandLine) -> None:
     again = line.invoke("concept", "build", "hawk", *SMALL, "--json").json
     assert again["schema"] == "fieldmark.concept-build/1"

@@ -12,8 +12,13 @@ FEW = ("eval", "--data", "aviary", "--methods", "clip,dclip,clip-7", *SMALL)
 
 
 def test_a_table_with_everything_a_script_wants(command_line: CommandLine) -> None:
+    foretold = command_line.invoke(*FEW, "--dry-run", "--json")
+    assert foretold.code == 0, foretold.err
+    assert foretold.json["first_look"]["to_ask"] == foretold.json["classes"] == 6
+    assert not (command_line.folder / "runs").exists()
     done = command_line.invoke(*FEW, "--json")
     assert done.code == 0, done.err
+    assert command_line.invoke(*FEW, "--dry-run", "--json").json["first_look"]["cached"] == 6
     assert done.json["schema"] == "fieldmark.eval/1"
     assert {"data", "rows", "baseline", "run"} <= set(done.json)
     wanted = {"method", "setting", "top1", "ci95", "p_vs_baseline", "worst_group", "ece"}

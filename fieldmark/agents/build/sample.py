@@ -75,14 +75,19 @@ async def first_sample(context: BuildContext) -> Sample:
     """Images drawn at random, and images that queries for the concept and its near misses find."""
     concept, options, pool = context.concept, context.options, context.pool
     free = free_rows(concept, pool)
-    rng = Random(f"fieldmark build {options.seed} {context.version}")
     wanted = min(options.annotate, len(free))
-    at_random = min(len(free), max(1, round(wanted * options.by_chance)))
-    drawn = rng.sample(free, at_random)
+    drawn = drawn_rows(context, free)
     left = wanted - len(drawn) - round(wanted * options.active * bool(options.rounds))
     taken = set(drawn) | (set(range(len(pool))) - set(free))
     mined = await _mined(concept, context, max(0, left), taken)
     return Sample(drawn=_hashes(drawn, pool), mined=_hashes(mined, pool))
+
+
+def drawn_rows(context: BuildContext, free: Sequence[int]) -> list[int]:
+    """The rows among those that are free that a build draws at random."""
+    rng = Random(f"fieldmark build {context.options.seed} {context.version}")
+    wanted = min(context.options.annotate, len(free))
+    return rng.sample(free, min(len(free), max(1, round(wanted * context.options.by_chance))))
 
 
 async def _mined(concept: Concept, context: BuildContext, count: int, taken: set[int]) -> list[int]:

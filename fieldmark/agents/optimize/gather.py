@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from fieldmark.agents.optimize.context import OptimizeContext
+from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.pool import start_book
 from fieldmark.agents.shared.ask import ask_all
 from fieldmark.agents.shared.notes import Note, Notebook
 from fieldmark.errors import EndpointBusy, EndpointError, LimitReached
 from fieldmark.records import QuestionSpec
+from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.scoring.prototype import class_prototypes
 from fieldmark.tools.search.generation import search_seed
 
@@ -31,20 +33,28 @@ async def descriptions(context: OptimizeContext) -> str:
     Returns:
         Hash of the notebook.
     """
-    options = context.options
     specs: list[QuestionSpec] = []
     if context.llm is not None:
-        if options.domain_words is None and options.template_generations:
-            specs.append(QuestionSpec(kind="domain_words", classes=context.classes))
-        specs += [
-            QuestionSpec(kind="describe", classes=(name,), sample=sample)
-            for sample in range(options.descriptor_samples)
-            for name in context.classes
-        ]
-        if options.synonyms:
-            unnamed = [name for name in context.classes if not context.given.synonyms.get(name)]
-            specs += [QuestionSpec(kind="synonyms", classes=(name,)) for name in unnamed]
+        specs = first_questions(context.classes, context.options, context.given)
     return store_notebook(Notebook(notes=await _answers(specs, context)), context)
+
+
+def first_questions(
+    classes: tuple[str, ...], options: OptimizeOptions, given: GivenTexts
+) -> list[QuestionSpec]:
+    """What is asked before anything is encoded."""
+    specs: list[QuestionSpec] = []
+    if options.domain_words is None and options.template_generations:
+        specs.append(QuestionSpec(kind="domain_words", classes=classes))
+    specs += [
+        QuestionSpec(kind="describe", classes=(name,), sample=sample)
+        for sample in range(options.descriptor_samples)
+        for name in classes
+    ]
+    if options.synonyms:
+        unnamed = [name for name in classes if not given.synonyms.get(name)]
+        specs += [QuestionSpec(kind="synonyms", classes=(name,)) for name in unnamed]
+    return specs
 
 
 async def contrasts(notebook: str, context: OptimizeContext) -> str:

@@ -1,11 +1,10 @@
 """Says what a run would ask before it asks: the first look exactly, the follow-up questions as a bound."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
-
-from pydantic import Field
+from collections.abc import Sequence
+from typing import Any
 
 from fieldmark.agents.resolve.options import ResolveOptions
+from fieldmark.agents.shared.estimate import CallEstimate, FirstLook, counted, longest, longest_first, times
 from fieldmark.prompts.choose import ask_choose
 from fieldmark.prompts.describe import ask_describe
 from fieldmark.prompts.differentiate import ask_differentiate
@@ -13,55 +12,13 @@ from fieldmark.prompts.differentiate_group import ask_differentiate_group
 from fieldmark.prompts.family import ask_families
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.prompts.tabulate import MAX_ATTRIBUTES, TabulateAttribute, ask_tabulate
-from fieldmark.records import ImagePart, Question, Record, SkippedInput
+from fieldmark.records import ImagePart, Question
 from fieldmark.tools.images.files import FoundImages
 from fieldmark.tools.llm.budget import TokenCount
 from fieldmark.tools.llm.given import AskedModel
 
 _ATTRIBUTE = "an attribute of usual length"
 """Stands for attributes and values that are not known before anything was asked."""
-
-
-class FirstLook(Record):
-    """The questions before any image is compared: the noun, the descriptors of each class, and the groups."""
-
-    questions: int = 0
-    cached: int = 0
-    to_ask: int = 0
-    tokens: int = 0
-    """What the questions still to ask may use at most: bytes / 3 and the whole length of each answer."""
-    cost: float | None = None
-    """What those tokens cost; None where no price is set."""
-
-
-class CallEstimate(Record):
-    """What a run would ask and encode, as a dry run of `fieldmark classify` prints it."""
-
-    format: Literal["fieldmark.estimate/1"] = Field(
-        default="fieldmark.estimate/1", serialization_alias="schema"
-    )
-    images: int
-    classes: int
-    model: str | None
-    noun: str | None
-    """The generic noun; None where it must be asked first, and then the estimate reckons with "object"."""
-    first_look: FirstLook
-    follow_up_most: int
-    """No more follow-up questions than this are asked, whatever the images show; none may be."""
-    follow_up_tokens: int = 0
-    """What so many of the longest of them may use, about: what they will be about is not known yet."""
-    follow_up_cost: float | None = None
-    """What those tokens cost; None where no price is set."""
-    vlm: str | None = None
-    most_vlm_images: int = 0
-    """No more images than this are shown to the vision-language model: those that the loop leaves open."""
-    vlm_tokens: int = 0
-    """What so many may use, about."""
-    vlm_cost: float | None = None
-    """What those tokens cost; None where no price is set."""
-    skipped: tuple[SkippedInput, ...] = ()
-    passed_over: dict[str, int] = Field(default_factory=dict)
-    """Files in folders whose suffix is no image's: suffix → number."""
 
 
 async def estimated(
@@ -90,7 +47,7 @@ async def estimated(
     followed = shown = TokenCount()
     word = known or options.noun
     if llm is not None and most:
-        followed = times(follow_up_room(classes, options, noun=word, llm=llm), most)
+        followed = times(longest(longest_follow_ups(classes, options, noun=word), llm), most)
     if vlm is not None:
         shown = times(look_room(classes, options, noun=word, vlm=vlm), len(found.images))
     return CallEstimate(
@@ -148,22 +105,12 @@ async def first_look(
         ]
     if groups:
         questions += ask_families(classes, noun=known or options.noun)
-    fresh = [question for question in questions if not await llm.peek(question)]
-    counts = FirstLook(
-        questions=len(questions),
-        cached=len(questions) - len(fresh),
-        to_ask=len(fresh),
-        tokens=(room := total(llm.room(question) for question in fresh)).total,
-        cost=llm.cost_of(room),
-    )
-    return counts, known
+    return await counted(questions, llm), known
 
 
-def follow_up_room(
-    classes: Sequence[str], options: ResolveOptions, *, noun: str, llm: AskedModel
-) -> TokenCount:
-    """The tokens of the longest follow-up question, about: the longest names, as many attributes as fit."""
-    names = sorted(classes, key=lambda name: -len(name.encode("utf-8", "replace")))
+def longest_follow_ups(classes: Sequence[str], options: ResolveOptions, *, noun: str) -> list[Question[Any]]:
+    """The longest follow-up question of each kind, about: the longest names, as many attributes as fit."""
+    names = longest_first(classes)
     asked: list[Question[Any]] = []
     if options.ask == "pairs":
         asked.append(ask_differentiate(names[0], names[1], noun=noun))
@@ -174,24 +121,13 @@ def follow_up_room(
             TabulateAttribute(f"{_ATTRIBUTE} {n}", (_ATTRIBUTE,) * 3) for n in range(MAX_ATTRIBUTES)
         ]
         asked.append(ask_tabulate(names[0], attributes, noun=noun))
-    return max(map(llm.room, asked), key=lambda room: room.total)
+    return asked
 
 
 def look_room(classes: Sequence[str], options: ResolveOptions, *, noun: str, vlm: AskedModel) -> TokenCount:
     """The tokens of showing one image, about: among the longest names."""
-    names = sorted(classes, key=lambda name: -len(name.encode("utf-8", "replace")))[: options.k]
+    names = longest_first(classes)[: options.k]
     return vlm.room(ask_choose(ImagePart(data_url="data:,"), names, noun=noun))
-
-
-def total(rooms: Iterable[TokenCount]) -> TokenCount:
-    """The sum of several."""
-    listed = list(rooms)
-    return TokenCount(sum(each.prompt for each in listed), sum(each.completion for each in listed))
-
-
-def times(room: TokenCount, count: int) -> TokenCount:
-    """So many of the same."""
-    return TokenCount(room.prompt * count, room.completion * count)
 
 
 def most_follow_ups(classes: int, options: ResolveOptions, *, images: int) -> int:

@@ -9,12 +9,14 @@ from typing import Self
 from pydantic import TypeAdapter, ValidationError
 
 from fieldmark.agents.build.context import BuildContext
+from fieldmark.agents.build.estimate import estimated
 from fieldmark.agents.build.look import check_before_look
 from fieldmark.agents.build.measure import measure, note_look
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
 from fieldmark.agents.build.sample import taught_labels
 from fieldmark.agents.build.write import DESCRIBED, EXEMPLARS
+from fieldmark.agents.shared.estimate import CallEstimate
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.concepts.export import ExportedClassifier, export_folder
 from fieldmark.app.concepts.named import open_folder
@@ -183,6 +185,20 @@ class ConceptBuilder:
             built = await run_build(self._context(tools))
             tools.conclude("built")
             return built
+
+    def estimate(self) -> CallEstimate:
+        """See `aestimate`; not for a running event loop."""
+        return run_here(self.aestimate(), "estimate")
+
+    async def aestimate(self) -> CallEstimate:
+        """What the build would ask; asks nothing and writes nothing down.
+
+        Raises:
+            RunError: Another process works on the concept.
+            FieldmarkError: A model or the pool cannot be used.
+        """
+        async with self._tools() as tools:
+            return await estimated(self._context(tools), llm=tools.llm, judge=tools.judge)
 
     def check_before_look(self) -> None:
         """Say now, and without loading a model, why the blind test cannot be looked at.

@@ -70,6 +70,7 @@ class ConceptTools:
         llm: The language model; None where none is configured.
         annotator: Judges images.
         vlm: The same where it has words: it names gaps and argues; None where CLIP judges.
+        judge: The model that it asks.
         arrays: Where graphs keep what they found.
         progress: Shows progress; what is to be kept of it is kept in the folder.
         conclude: Writes the manifest, with the reason why the work ends; the last thing to be called.
@@ -82,6 +83,7 @@ class ConceptTools:
     llm: AskedModel | None
     annotator: Annotator
     vlm: VlmAnnotator | None
+    judge: AskedModel | None
     progress: Progress
     conclude: Callable[[str], object]
     arrays: ArrayStore = field(init=False)
@@ -165,6 +167,7 @@ async def open_tools(
                 llm=llm,
                 annotator=with_words or _without_words(folder, encoder, pool),
                 vlm=with_words,
+                judge=vlm,
                 progress=folder.keeping(progress),
                 conclude=run.stopping,
             )

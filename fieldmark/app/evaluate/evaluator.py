@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -10,16 +10,18 @@ from typing import Any, Self
 
 from pydantic import JsonValue
 
+from fieldmark.agents.shared.estimate import CallEstimate
 from fieldmark.app.arguments import checked_arguments
+from fieldmark.app.evaluate.estimate import added, estimated
 from fieldmark.app.evaluate.inputs import OwnData, own_test_set, with_noun
-from fieldmark.app.evaluate.record import asked_of, left_of, spent_by
+from fieldmark.app.evaluate.record import asked_of, left_of, result_of, spent_by
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.models import ChosenModels, choose_models
-from fieldmark.app.stores import CacheUse, Stores, answers_for, asked_model, name_of, open_llm, open_stores
+from fieldmark.app.stores import CacheUse, Stores, answers_for, asked_by_name, name_of, open_stores
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.chosen_names import names_book, refuse_beside, whole_path
-from fieldmark.evals.table.join import earlier_in, setting_runs, table_rows
+from fieldmark.evals.table.join import earlier_in
 from fieldmark.evals.table.method import EvalMethod
 from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
@@ -32,7 +34,7 @@ from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.clip.weakened import weakened
 from fieldmark.tools.llm.address import normal_url
 from fieldmark.tools.llm.chat import LanguageModel
-from fieldmark.tools.llm.scripted import scripted_notes
+from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import Progress, TableStarted, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import write_manifest
@@ -163,11 +165,57 @@ class Evaluator:
                     )
                 elif test is not None:
                     await self._measure(test, methods, stores, encoder, run.folder, before, chosen, tasks)
-                result = self._result(tasks, methods, run.folder, seconds=time.perf_counter() - began)
+                self.progress(TableStarted())
+                result = result_of(
+                    tasks,
+                    methods,
+                    run.folder,
+                    options=self.options,
+                    notes=self._source.notes if self._source else None,
+                    seconds=time.perf_counter() - began,
+                )
                 run.folder.write(RESULT, result)
                 counts = {"methods": len(methods), "settings": len(tasks), "rows": len(result.rows)}
                 conclude("measured", counts, result.notes)
         return result
+
+    def estimate(self) -> CallEstimate:
+        """What the methods would ask; see `aestimate`. Not to be called from a running event loop."""
+        return run_here(self.aestimate(), "estimate")
+
+    async def aestimate(self) -> CallEstimate:
+        """What the methods would ask; asks and encodes nothing and leaves no run behind.
+
+        Images of a data source are drawn as for a run, and kept for it.
+
+        Raises:
+            FieldmarkError: What was given cannot be used.
+        """
+        methods = methods_named(with_controls(self.options))
+        with open_stores(self.home) as stores:
+            chosen = self._chosen()
+            encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
+            look = partial(estimated, methods=methods, options=self.options, encoder=encoder)
+            if self._own:
+                test = self._own_test_set(self._own, stores)
+                async with self._model(stores, chosen) as llm:
+                    return await look(test, llm=llm)
+            found: list[CallEstimate] = []
+            if (source := self._source) is not None:
+                for setting in source.settings_named():
+                    async with source.test_data(setting, self._work(stores, ())) as (test, llm):
+                        found.append(await look(test, llm=llm))
+            return added(found)
+
+    def _work(self, stores: Stores, tasks: Sequence[Evaluation]) -> Workplace:
+        return Workplace(
+            seed=self.options.seed,
+            shots=self.options.shots,
+            folder=stores.aviary,
+            answers=answers_for(self.cache, stores),
+            limits=left_of(self.limits, [task.llm for task in tasks if task.llm]),
+            progress=self.progress,
+        )
 
     def _chosen(self) -> ChosenModels:
         """The models; a run that is resumed keeps its own, whatever the environment says by now."""
@@ -189,6 +237,11 @@ class Evaluator:
             cache=stores.home / UNPACKED,
         )
 
+    def _model(self, stores: Stores, chosen: ChosenModels) -> AbstractAsyncContextManager[AskedModel | None]:
+        return asked_by_name(
+            self.llm, chosen.llm, stores, base_url=chosen.base_url, limits=self.limits, cache=self.cache
+        )
+
     async def _measure(
         self,
         test: TestSet,
@@ -200,18 +253,8 @@ class Evaluator:
         chosen: ChosenModels,
         tasks: list[Evaluation],
     ) -> None:
-        async with AsyncExitStack() as stack:
-            llm = None
-            if chosen.llm is not None:
-                opened = partial(
-                    open_llm,
-                    chosen.llm,
-                    stores.answers,
-                    base_url=chosen.base_url,
-                    limits=self.limits,
-                    cache=self.cache,
-                )
-                llm = await stack.enter_async_context(asked_model(self.llm, self.limits, opened))
+        async with self._model(stores, chosen) as llm:
+            if llm is not None:
                 await llm.identify()
             asks = any(MethodNeed.LLM in method.needs for method in methods)
             test = await with_noun(test, llm=llm if asks else None, run=run, progress=self.progress)
@@ -239,15 +282,7 @@ class Evaluator:
         tasks: list[Evaluation],
     ) -> None:
         for setting in source.settings_named():
-            work = Workplace(
-                seed=self.options.seed,
-                shots=self.options.shots,
-                folder=stores.aviary,
-                answers=answers_for(self.cache, stores),
-                limits=left_of(self.limits, [task.llm for task in tasks if task.llm]),
-                progress=self.progress,
-            )
-            async with source.test_data(setting, work) as (test, llm):
+            async with source.test_data(setting, self._work(stores, tasks)) as (test, llm):
                 task = Evaluation(
                     test=test,
                     methods=methods,
@@ -260,46 +295,6 @@ class Evaluator:
                 )
                 tasks.append(task)  # before anything is asked: what it spends is known then, however it ends
                 await run_methods(task)
-
-    def _result(
-        self,
-        tasks: Sequence[Evaluation],
-        methods: Sequence[EvalMethod],
-        run: RunFolder,
-        *,
-        seconds: float,
-    ) -> EvalResult:
-        self.progress(TableStarted())
-        source = self._source
-        kept = {each.truth.setting: each for each in setting_runs(run)}
-        settings = tuple(task.test.setting for task in tasks)
-        rows = table_rows(
-            [kept[setting] for setting in settings],
-            methods,
-            baseline=self.options.baseline,
-            control=CONTROL,
-            resamples=self.options.resamples,
-        )
-        used = tasks[-1].encoder.usage
-        return EvalResult(
-            data=tasks[0].test.data,
-            settings=settings,
-            rows=rows,
-            baseline=self.options.baseline,
-            control=CONTROL,
-            clip=tasks[-1].encoder.name,
-            llm=tasks[-1].llm.model if tasks[-1].llm else None,
-            seeds=self.options.seeds,
-            shots=self.options.shots,
-            images_encoded=used.images_encoded,
-            texts_encoded=used.texts_encoded,
-            seconds=round(seconds, 3),
-            notes=(
-                *(source.notes if source else scripted_notes(tasks[-1].llm.model if tasks[-1].llm else None)),
-                *dict.fromkeys(note for task in tasks for note in task.test.notes),
-            ),
-            run=str(run.path),
-        )
 
     def _check_encoder(self, encoder: Encoder) -> None:
         """Refuse to go on with another encoder."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fieldmark.cli.classify.check import check, check_resumed, loop_options, read_classes
-from fieldmark.cli.classify.output import as_json, show, show_estimate
+from fieldmark.cli.classify.output import as_json, show, tell_estimate
 from fieldmark.cli.classify.run import command_for, run
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.resuming import again
-from fieldmark.cli.run_options import RUN, Out, Report, RunJson, asking, option
+from fieldmark.cli.run_options import RUN, DryRun, Out, Report, RunJson, asking, option
 from fieldmark.cli.terminal import leave, print_json, words
 
 if TYPE_CHECKING:
@@ -186,9 +186,7 @@ def classify(
     refresh: Annotated[
         bool, option("Ask everything anew, and keep that.", "--refresh", panel=_SPENDING)
     ] = False,
-    dry_run: Annotated[
-        bool, option("Say what would be asked, and ask nothing.", "--dry-run", panel=_SPENDING)
-    ] = False,
+    dry_run: DryRun = False,
     top_k: Annotated[
         int,
         option(
@@ -259,11 +257,7 @@ def classify(
         progress.classes = len(classifier.classes)
         classifier.progress = progress
         if dry_run:
-            estimate = classifier.estimate()
-            progress.stop()
-            show_estimate(estimate, words(json=json))
-            if json:
-                print_json(estimate)
+            tell_estimate(classifier.estimate(), progress, json=json)
             return
         table = {"top_k": top_k, "all_classes": all_classes}
         resolution = run(classifier, progress, table)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fieldmark.cli.spending import PRICES, money, spent, tokens_and_money
-from fieldmark.cli.terminal import PlainConsole, amount, one_line, row, share, table
+from fieldmark.cli.terminal import PlainConsole, amount, one_line, print_json, row, share, table, words
 
 if TYPE_CHECKING:
-    from fieldmark.agents.resolve.estimate import CallEstimate
+    from fieldmark.agents.shared.estimate import CallEstimate
     from fieldmark.app.resolution import Resolution
+    from fieldmark.cli.progress import TerminalProgress
     from fieldmark.evals.metrics.graded import GradedError
     from fieldmark.records import ImageToLabel, Prediction, RejectedGroup
 
@@ -216,10 +217,19 @@ def say_passed_over(console: PlainConsole, counts: Mapping[str, int]) -> None:
         console.say(one_line(said))
 
 
+def tell_estimate(estimate: "CallEstimate", progress: "TerminalProgress", *, json: bool) -> None:
+    """Say what would be asked, in words and, where wanted, as one JSON object."""
+    progress.stop()
+    show_estimate(estimate, words(json=json))
+    if json:
+        print_json(estimate)
+
+
 def show_estimate(estimate: "CallEstimate", console: PlainConsole) -> None:
     """Say what would be asked."""
     first = estimate.first_look
-    console.say(f"{amount(estimate.images, 'image')}, {amount(estimate.classes, 'class', 'classes')}.")
+    classes = f", {amount(estimate.classes, 'class', 'classes')}" if estimate.classes else ""
+    console.say(f"{amount(estimate.images, 'image')}{classes}.")
     name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in estimate.skipped])
     say_passed_over(console, estimate.passed_over)
     if estimate.vlm is not None:
@@ -240,10 +250,12 @@ def show_estimate(estimate: "CallEstimate", console: PlainConsole) -> None:
         f"{first.cached:,} in the cache, {first.to_ask:,} to ask, at most {first.tokens:,} tokens, "
         f"{money(first.cost)}."
     )
-    if estimate.noun is None:
+    if estimate.noun is None and estimate.classes:
         console.say('The generic noun is among them; with another one than "object" the cache may know more.')
+    for note in estimate.notes:
+        console.say(note)
     console.say(
-        f"Follow-up questions: as many as the images need, never more than {estimate.follow_up_most:,}, "
+        f"Follow-up questions: as many as are needed, never more than {estimate.follow_up_most:,}, "
         f"about {up_to(estimate.follow_up_tokens, estimate.follow_up_cost)}."
     )
     if first.cost is None:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
+from fieldmark.cli.classify.output import tell_estimate
 from fieldmark.cli.concept.chat import BaseUrl, Llm, Name, Vlm
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
-from fieldmark.cli.run_options import Json, asking, option, takes_spending
+from fieldmark.cli.run_options import DryRun, Json, asking, option, takes_spending
 from fieldmark.cli.terminal import amount, print_json, words
 from fieldmark.errors import EndpointError, LimitReached
 
@@ -33,6 +34,7 @@ def build(
     llm: Llm = None,
     vlm: Vlm = None,
     base_url: BaseUrl = None,
+    dry_run: DryRun = False,
     json: Json = False,
     *,
     spending: dict[str, Any],
@@ -59,6 +61,9 @@ def build(
             cache=spending["cache"] or "use",
             progress=progress,
         )
+        if dry_run:
+            tell_estimate(builder.estimate(), progress, json=json)
+            return
         with going_on(GO_ON):
             result = builder.build()
     if json:

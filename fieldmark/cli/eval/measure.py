@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fieldmark.cli.classify.output import tell_estimate
 from fieldmark.cli.eval.show import show, write_report
 from fieldmark.cli.optimize import refuse_off_aviary, spend, split_words, with_aviary
 from fieldmark.cli.progress import TerminalProgress
@@ -14,6 +15,7 @@ from fieldmark.cli.run_options import (
     MODELS,
     RUN,
     BaseUrl,
+    DryRun,
     ListedFrom,
     Out,
     Report,
@@ -123,6 +125,7 @@ def measure(
     out: Out = Path("runs"),
     json: RunJson = False,
     resume: Resume = None,
+    dry_run: DryRun = False,
     *,
     world: dict[str, Any],
     spending: dict[str, Any],
@@ -171,6 +174,9 @@ def measure(
         spend(evaluator, spending)
         evaluator.report = evaluator.report if report is None else report
         evaluator.progress = progress
+        if dry_run:
+            tell_estimate(evaluator.estimate(), progress, json=json)
+            return
         with resumable(progress, "fieldmark eval"):
             result = evaluator.run()
         if evaluator.report:

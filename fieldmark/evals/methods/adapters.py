@@ -10,7 +10,7 @@ from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
 from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.books.wording import class_text, descriptor_text
-from fieldmark.tools.clip.adapters.bags import Bags, make_bags
+from fieldmark.tools.clip.adapters.bags import make_bags
 from fieldmark.tools.clip.adapters.linear import tune_linear
 from fieldmark.tools.clip.adapters.low_rank import tune_low_rank
 from fieldmark.tools.clip.adapters.tuning import AdapterRecipe
@@ -24,18 +24,20 @@ _STEP = 1024
 
 async def frozen(bench: EvalBench) -> MethodScores:
     """What every adapter here is compared with: the same texts and score, the image vectors as they are."""
-    return scored(bench.vectors, await class_words(bench), bench)
+    words = await class_words(bench)
+    return scored(bench.vectors, words, bench)
 
 
 def by_linear(recipe: AdapterRecipe) -> Run:
     """A linear map on image vectors, tuned by a recipe."""
 
     async def run(bench: EvalBench) -> MethodScores:
-        words = await class_words(bench)
+        own, base = await all_texts(bench)
+        words = class_prototypes(own, bench.encode)
         adapter = tune_linear(
             bench.base_vectors,
             bench.base_labels,
-            await base_bags(bench),
+            make_bags(base, bench.encode),
             scale=bench.logit_scale,
             recipe=recipe,
             seed=bench.seed,
@@ -47,13 +49,14 @@ def by_linear(recipe: AdapterRecipe) -> Run:
 
 async def by_low_rank(bench: EvalBench) -> MethodScores:
     """Low-rank changes to the image tower's last layers, tuned as the linear map is."""
+    own, base = await all_texts(bench)
     features = bench.features(bench.test.base)
-    words = await class_words(bench)
+    words = class_prototypes(own, bench.encode)
     adapter = tune_low_rank(
         bench.encoder.last_layers,
         features,
         bench.base_labels,
-        await base_bags(bench),
+        make_bags(base, bench.encode),
         scale=bench.logit_scale,
         seed=bench.seed,
     )
@@ -67,9 +70,10 @@ async def class_words(bench: EvalBench) -> Tensor:
     return class_prototypes(await noun_texts(bench.classes, bench), bench.encode)
 
 
-async def base_bags(bench: EvalBench) -> Bags:
-    """The texts of the base classes."""
-    return make_bags(await noun_texts(bench.base_classes, bench), bench.encode)
+async def all_texts(bench: EvalBench) -> tuple[list[list[str]], list[list[str]]]:
+    """The texts of the test classes and those of the base classes, asked for at once."""
+    texts = await noun_texts((*bench.classes, *bench.base_classes), bench)
+    return texts[: len(bench.classes)], texts[len(bench.classes) :]
 
 
 async def noun_texts(classes: Sequence[str], bench: EvalBench) -> list[list[str]]:

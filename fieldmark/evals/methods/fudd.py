@@ -6,11 +6,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from fieldmark.agents.shared.estimate import longest_first
 from fieldmark.evals.methods.shared.probabilities import calibrate
 from fieldmark.evals.methods.shared.questions import pair_captions, pairs_within
 from fieldmark.evals.table.bench import EvalBench
-from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
-from fieldmark.evals.table.test_set import MethodNeed
+from fieldmark.evals.table.method import EvalMethod, FollowUps, MethodScores, Run
+from fieldmark.evals.table.test_set import MethodNeed, TestSet
+from fieldmark.prompts.differentiate import ask_differentiate
 from fieldmark.tools.books.templates import fill
 from fieldmark.tools.scoring.candidates import (
     CandidateRule,
@@ -71,6 +73,21 @@ def conformal(bench: EvalBench) -> Tensor:
     return _all_within(rule, labelled.probabilities(first_scores(bench, bench.vectors)))
 
 
+def pairs_of_all(test: TestSet) -> tuple[FollowUps, ...]:
+    """The same where an image may be any class."""
+    classes = len(test.classes)
+    (pairs,) = pairs_of_ten(test)
+    return (replace(pairs, most=classes * (classes - 1) // 2),)
+
+
+def pairs_of_ten(test: TestSet) -> tuple[FollowUps, ...]:
+    """Every pair of classes that an image may be: the same questions for all methods that compare pairs."""
+    classes, kept = len(test.classes), min(K, len(test.classes))
+    most = min(classes * (classes - 1) // 2, len(test.images) * kept * (kept - 1) // 2)
+    first, second = longest_first(test.classes)[:2]
+    return (FollowUps(name="pairs", most=most, longest=(ask_differentiate(first, second, noun=test.noun),)),)
+
+
 def first_texts(bench: EvalBench) -> list[str]:
     """The first step's text of each class."""
     return [text for name in bench.classes for text in fill([FIRST], name)]
@@ -99,6 +116,7 @@ def _method(key: str, title: str, run: Run, *, transductive: bool = False) -> Ev
         run=run,
         transductive=transductive,
         scale=PAIRS,
+        follows=pairs_of_ten,
     )
 
 
@@ -111,6 +129,7 @@ METHODS = (
         _method("fudd-conformal", "FuDD, conformal candidates", by_differences(conformal)),
         needs=_NEEDS | {MethodNeed.LABELS},
         seeded=True,
+        follows=pairs_of_all,
         version="2",
     ),
     replace(

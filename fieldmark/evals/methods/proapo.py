@@ -4,11 +4,12 @@ The search sees no test image.
 """
 
 from fieldmark.agents.optimize.context import OptimizeContext
+from fieldmark.agents.optimize.estimate import follow_ups
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.run import run_optimize
 from fieldmark.evals.table.bench import EvalBench
-from fieldmark.evals.table.method import EvalMethod, MethodScores
-from fieldmark.evals.table.test_set import MethodNeed
+from fieldmark.evals.table.method import EvalMethod, FollowUps, MethodScores
+from fieldmark.evals.table.test_set import MethodNeed, TestSet
 from fieldmark.records import PromptBook
 from fieldmark.tools.datasets.shots import draw_shots, first
 from fieldmark.tools.scoring.books import book_scores
@@ -28,13 +29,23 @@ async def by_evolved_book(bench: EvalBench) -> MethodScores:
         llm=bench.llm,
         arrays=bench.arrays,
         run=bench.run,
-        options=OptimizeOptions(noun=bench.noun, seed=bench.seed, passes=1),
+        options=_options(bench.noun, bench.seed),
         progress=bench.progress,
     )
     await run_optimize(context)
     book = bench.run.read("book.json", PromptBook)
     scores = book_scores(book, bench.vectors, bench.encode)
     return MethodScores(scores=bench.logit_scale * scores, diagnostics={"prompts": float(len(book.prompts))})
+
+
+def look_alikes(test: TestSet) -> tuple[FollowUps, ...]:
+    """Groups of classes that the start book confuses."""
+    found = follow_ups(test.classes, _options(test.noun, 0), noun=test.noun)
+    return tuple(FollowUps(name="groups", most=most, longest=(q,), each_seed=True) for most, q in found)
+
+
+def _options(noun: str, seed: int) -> OptimizeOptions:
+    return OptimizeOptions(noun=noun, seed=seed, passes=1)
 
 
 METHODS = (
@@ -45,6 +56,7 @@ METHODS = (
         needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM, MethodNeed.LABELS}),
         run=by_evolved_book,
         seeded=True,
+        follows=look_alikes,
         scale="holds a vector for each unit of each class: some 40 a class",
         version="2",
     ),

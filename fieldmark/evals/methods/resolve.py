@@ -3,16 +3,17 @@
 import torch
 
 from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.estimate import longest_follow_ups, most_follow_ups
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.errors import EndpointBusy, EndpointError, LimitReached
 from fieldmark.evals.demo.ladder import World, everything
 from fieldmark.evals.methods.clip import by_texts
-from fieldmark.evals.methods.fudd import PAIRS, k_best
+from fieldmark.evals.methods.fudd import PAIRS, k_best, pairs_of_ten
 from fieldmark.evals.methods.shared.questions import pair_notes, pairs_within
 from fieldmark.evals.table.bench import EvalBench
-from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
-from fieldmark.evals.table.test_set import MethodNeed
+from fieldmark.evals.table.method import EvalMethod, FollowUps, MethodScores, Run
+from fieldmark.evals.table.test_set import MethodNeed, TestSet
 from fieldmark.records import ClassProbabilities
 
 _SOURCE = "Fieldmark"
@@ -57,6 +58,14 @@ async def by_resolving(bench: EvalBench) -> MethodScores:
     )
 
 
+def rounds(test: TestSet) -> tuple[FollowUps, ...]:
+    """As many as the planner can ask in all rounds."""
+    options = ResolveOptions(noun=test.noun)
+    most = most_follow_ups(len(test.classes), options, images=len(test.images))
+    longest = longest_follow_ups(test.classes, options, noun=test.noun)
+    return (FollowUps(name="rounds", most=most, longest=tuple(longest)),)
+
+
 def candidates_first(scores: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
     """Move the classes that were ruled out behind those that are left, each side in its order.
 
@@ -97,6 +106,7 @@ METHODS = (
         needs=_NEEDS,
         run=by_everything(named=False),
         scale=PAIRS,
+        follows=pairs_of_ten,
     ),
     EvalMethod(
         key="everything-named",
@@ -105,6 +115,7 @@ METHODS = (
         needs=_NEEDS,
         run=by_everything(named=True),
         scale=PAIRS,
+        follows=pairs_of_ten,
     ),
     EvalMethod(
         key="resolve",
@@ -113,6 +124,7 @@ METHODS = (
         needs=_NEEDS,
         run=by_resolving,
         transductive=True,
+        follows=rounds,
         scale="tables of images x classes x attributes, below 60 million cells; beyond, 64 classes an image",
         version="2",
     ),

@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
 from fieldmark.evals.table.bench import EvalBench
+<<<<<<< HEAD
 from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.records.prompts import Pooling
 
@@ -21,6 +23,10 @@ class TextSum:
 
     texts: Sequence[Sequence[str]]
     pooling: Pooling = "prototype"
+=======
+from fieldmark.evals.table.test_set import MethodNeed, TestSet
+from fieldmark.records import Question
+>>>>>>> a7c1b45 (A dry run of optimize, eval and concept build says what would be asked)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +57,30 @@ class MethodScores:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class FollowUps:
+    """Questions that a method asks once it has seen images or answers.
+
+    Attributes:
+        name: What they are about; methods whose follow-up questions have one name ask the same ones.
+        most: No more of them are asked, whatever the images show.
+        longest: The longest of each kind, about.
+        each_seed: Whether another seed may ask other ones.
+    """
+
+    name: str
+    most: int
+    longest: tuple[Question[Any], ...]
+    each_seed: bool = False
+
+
 Run = Callable[[EvalBench], Awaitable[MethodScores]]
+<<<<<<< HEAD
 OnTexts = Callable[[EvalBench, Tensor], MethodScores]
 """Scores the test images from unit class vectors `[C, D]`."""
+=======
+Follows = Callable[[TestSet], tuple[FollowUps, ...]]
+>>>>>>> a7c1b45 (A dry run of optimize, eval and concept build says what would be asked)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +99,7 @@ class EvalMethod:
         bound: Whether it stands as an upper bound where class names are kept from all others.
         transductive: Whether an image's score depends on the other test images.
         scale: What grows where the data are large, and the most that fits 8 GiB; empty where it streams.
+        follows: A bound on the questions that cannot be known before images or answers were seen.
         version: Changed whenever its result may change for the same data, so that it is measured anew.
     """
 
@@ -85,4 +113,5 @@ class EvalMethod:
     bound: bool = False
     transductive: bool = False
     scale: str = ""
+    follows: Follows = lambda test: ()
     version: str = "1"

@@ -111,7 +111,7 @@ class NotingModel:
 
     async def ask(self, question: Question[T]) -> ModelAnswer[T]:
         """See `LanguageModel`."""
-        name = _name_of(question)
+        name = question_name(question)
         try:
             answer = await self._llm.ask(question)
         except QuestionFailed:
@@ -121,7 +121,7 @@ class NotingModel:
         return answer
 
 
-def _name_of(question: Question[Any]) -> str:
+def question_name(question: Question[Any]) -> str:
     """A hash that tells a question from all others; of any text, also one that cannot be sent."""
     said = repr([question.prompt_id, [m.model_dump(mode="json") for m in question.messages], question.sample])
     return hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()

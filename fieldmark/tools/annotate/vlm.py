@@ -215,7 +215,14 @@ class VlmAnnotator(StoringAnnotator):
             await map_concurrently(images, debate_one, concurrency=self._concurrency, progress=progress)
         )
 
-    async def _judge(self, image: ImageFile, definition: Definition) -> Verdict:
+    def open_clauses(self, image: ImageFile, definition: Definition) -> list[Clause]:
+        """The clauses that the model would be asked about; none where every verdict is stored."""
+        return self._stored(image, definition)[1]
+
+    def _stored(
+        self, image: ImageFile, definition: Definition
+    ) -> tuple[dict[str, StoredVerdict], list[Clause]]:
+        """The verdicts that are stored, by the clause's text, and the clauses without one."""
         known: dict[str, StoredVerdict] = {}
         open_still: list[Clause] = []
         for clause in {clause.text: clause for clause in reversed(definition.active)}.values():
@@ -225,6 +232,10 @@ class VlmAnnotator(StoringAnnotator):
                 open_still.insert(0, clause)  # the first of those with one text, in the definition's order
             else:
                 known[clause.text] = stored
+        return known, open_still
+
+    async def _judge(self, image: ImageFile, definition: Definition) -> Verdict:
+        known, open_still = self._stored(image, definition)
         failed: Finding = "abstain"
         for sample in range(TRIES):
             if not open_still:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fieldmark.agents.resolve.estimate import CallEstimate, FirstLook
+from fieldmark.agents.shared.estimate import CallEstimate, FirstLook
 from fieldmark.app.resolution import Resolution
 from fieldmark.cli.classify.output import as_json, in_words, show, show_estimate
 from fieldmark.cli.terminal import words

@@ -8,6 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from fieldmark.agents.shared.estimate import CallEstimate, FirstLook
 from fieldmark.app.concepts.builder import ConceptBuilder
 from fieldmark.app.concepts.conversation import ConceptConversation
 from fieldmark.app.evaluate.evaluator import Evaluator
@@ -26,12 +27,12 @@ SHARED = (
 SPENDS = {"--device", "--max-calls", "--max-tokens", "--max-cost", "--no-cache", "--refresh"}
 HAS: dict[str, set[str]] = {
     "classify": {*SPENDS, "--dry-run", "--resume"},
-    "optimize": {*SPENDS, "--resume"},
-    "eval": {*SPENDS, "--resume"},
-    # The same command goes on where it was.
+    "optimize": {*SPENDS, "--dry-run", "--resume"},
+    "eval": {*SPENDS, "--dry-run", "--resume"},
+    # The same command goes on where it was. What a conversation asks depends on what is said in it.
     "concept chat": SPENDS,
     "concept board": SPENDS,
-    "concept build": SPENDS,
+    "concept build": {*SPENDS, "--dry-run"},
     "concept evaluate": SPENDS,
     # A script answers, which costs nothing.
     "concept simulate": {"--resume"},
@@ -127,6 +128,38 @@ def test_they_reach_what_spends(command_line: CommandLine, monkeypatch: pytest.M
         assert told.lines[-1] == "fieldmark: Enough."
     expected = (UsageLimits(max_calls=3, max_tokens=500), "off", "cpu", "cpu")
     assert found == [expected, expected]
+
+
+def test_a_dry_run_says_what_would_be_asked_and_leaves_nothing(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = FirstLook(questions=9, cached=4, to_ask=5, tokens=1200, cost=0.5)
+    told = CallEstimate(
+        images=3, classes=2, model="m", noun="bird", first_look=look, follow_up_most=7, notes=("A note.",)
+    )
+
+    class Opened:
+        estimate = staticmethod(lambda: told)
+
+    monkeypatch.setattr("fieldmark.app.concepts.named.open_folder", lambda name: None)
+    monkeypatch.setattr(ConceptBuilder, "open", lambda name, **given: Opened)
+    for kind in (Optimizer, Evaluator):
+        monkeypatch.setattr(kind, "estimate", lambda task: told)
+        monkeypatch.setattr(kind, "run", lambda task: 1 / 0)
+    for command in (
+        ("optimize", "--data", "aviary"),
+        ("eval", "--data", "aviary"),
+        ("concept", "build", "x"),
+    ):
+        said = command_line.invoke(*command, "--dry-run", "--json")
+        assert said.code == 0, said.err
+        assert said.json["schema"] == "fieldmark.estimate/1"
+        assert said.json["first_look"]["to_ask"] == 5
+        words = command_line.invoke(*command, "--dry-run").out
+        assert "9 questions to m, 4 in the cache, 5 to ask, at most 1,200 tokens, cost 0.5" in words
+        assert "A note." in words
+        assert words.splitlines()[-1] == "Nothing was asked."
+    assert not (command_line.folder / "runs").exists()
 
 
 def test_they_reach_the_work_on_a_concept(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

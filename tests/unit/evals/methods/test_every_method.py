@@ -13,12 +13,17 @@ from fieldmark.evals.methods.registry import METHODS
 from fieldmark.evals.table.aviary_settings import AviaryWorld, new_species
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.records import MethodRun
+from fieldmark.evals.table.rehearse import rehearse
 from fieldmark.evals.table.run import Evaluation, run_methods
 from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder
 
 SPECIES, IMAGES = 6, 3
+
+
+FORETOLD: dict[str, tuple[int, int]] = {}
+"""Of each method that asks: the questions that a rehearsal found, and the most that may follow."""
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +54,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MethodRun]:
                     earlier=lambda identity: None,
                     progress=no_progress,
                 )
+                for method in METHODS:
+                    if MethodNeed.LLM in method.needs:
+                        found = await rehearse(test, [method], options, encoder=task.encoder, llm=llm)
+                        FORETOLD[method.key] = (len(found.questions), found.bound(llm)[0])
+                assert llm.usage.requests == 0
+                assert task.encoder.usage.distinct_texts == task.encoder.usage.images_encoded == 0
                 return await run_methods(task)
 
         done = asyncio.run(measured())
@@ -87,6 +98,16 @@ def test_questions_are_asked_where_they_must_be(runs: dict[str, MethodRun]) -> N
     assert asked["chils"] == SPECIES
     assert asked["fudd"] == asked["everything"] == SPECIES * (SPECIES - 1) // 2
     assert asked["clip-80"] == asked["waffle"] == asked["zpe"] == 0
+
+
+def test_what_is_asked_was_foretold(runs: dict[str, MethodRun]) -> None:
+    assert set(FORETOLD) == {method.key for method in METHODS if MethodNeed.LLM in method.needs}
+    for key, (known, most) in FORETOLD.items():
+        assert known <= runs[key].cost.llm_requests <= known + most, key
+    assert FORETOLD["dclip"] == (SPECIES, 0)
+    assert FORETOLD["mpvr"] == (1, 6 * SPECIES)
+    assert FORETOLD["fudd"] == (0, SPECIES * (SPECIES - 1) // 2)
+    assert FORETOLD["proapo"][0] > SPECIES
 
 
 def test_the_second_time_a_method_is_free(runs: dict[str, MethodRun]) -> None:
