@@ -79,7 +79,14 @@ class Settings(BaseSettings):
     def _a_folder(cls, home: Path) -> Path:
         if not str(home).strip():
             raise ValueError("it is blank")
-        return _at_home(home)
+        home = _at_home(home)
+        try:
+            is_other = home.exists() and not home.is_dir()
+        except OSError as error:  # a name that is too long, or a folder above it that is closed
+            raise ValueError(f"{error.strerror}: {str(home)[:200]!r}") from error
+        if is_other:
+            raise ValueError(f"{str(home)!r} is no folder")
+        return home
 
 
 @dataclass(frozen=True)

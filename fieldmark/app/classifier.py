@@ -10,11 +10,10 @@ from typing import Any, Literal, Self
 from pydantic import JsonValue
 
 from fieldmark.agents.resolve.context import ResolveContext
-from fieldmark.agents.resolve.estimate import estimated
+from fieldmark.agents.resolve.estimate import CallEstimate, estimated
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
-from fieldmark.agents.shared.estimate import CallEstimate
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.beforehand import check_asks, lacks_vlm
 from fieldmark.app.book_labels import book_labels

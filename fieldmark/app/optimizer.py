@@ -140,9 +140,7 @@ class Optimizer:
         return run_here(self.aestimate(), "estimate")
 
     async def aestimate(self) -> CallEstimate:
-        """What the search would ask; asks and encodes nothing and leaves no run behind.
-
-        Images of a data source are drawn as for a search, and kept for it.
+        """What the search would ask; asks and encodes nothing. A data source draws its images.
 
         Raises:
             FieldmarkError: What was given cannot be used.

@@ -142,6 +142,16 @@ def test_a_home_may_begin_at_ones_own_folder_and_is_not_blank(monkeypatch: pytes
         read_settings()
 
 
+def test_a_home_that_can_be_no_folder_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for home, says in ((str(tmp_path / "file"), "file' is no folder"), ("x" * 300, "File name too long")):
+        monkeypatch.setenv("FIELDMARK_HOME", home)
+        with pytest.raises(SettingsError, match=says):
+            read_settings()
+    monkeypatch.setenv("FIELDMARK_HOME", str(tmp_path / "ein Ordner ä"))  # made on first use
+    assert read_settings().home == tmp_path / "ein Ordner ä"
+
+
 def test_nobody_else_reads_the_environment() -> None:
     root = Path(fieldmark.__file__).parent
     readers = {path.relative_to(root).as_posix() for path in root.rglob("*.py") if reads_environment(path)}

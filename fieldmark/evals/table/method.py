@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from fieldmark.evals.table.bench import EvalBench
-<<<<<<< HEAD
-from fieldmark.evals.table.test_set import MethodNeed
+from fieldmark.evals.table.test_set import MethodNeed, TestSet
+from fieldmark.records import Question
 from fieldmark.records.prompts import Pooling
 
 
@@ -23,10 +23,6 @@ class TextSum:
 
     texts: Sequence[Sequence[str]]
     pooling: Pooling = "prototype"
-=======
-from fieldmark.evals.table.test_set import MethodNeed, TestSet
-from fieldmark.records import Question
->>>>>>> a7c1b45 (A dry run of optimize, eval and concept build says what would be asked)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +71,9 @@ class FollowUps:
 
 
 Run = Callable[[EvalBench], Awaitable[MethodScores]]
-<<<<<<< HEAD
 OnTexts = Callable[[EvalBench, Tensor], MethodScores]
 """Scores the test images from unit class vectors `[C, D]`."""
-=======
 Follows = Callable[[TestSet], tuple[FollowUps, ...]]
->>>>>>> a7c1b45 (A dry run of optimize, eval and concept build says what would be asked)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from fieldmark.errors import EndpointBusy, EndpointError, FieldmarkError, QuestionFailed, SettingsError
+from fieldmark.errors import (
+    EndpointBusy,
+    EndpointError,
+    FieldmarkError,
+    QuestionFailed,
+    SettingsError,
+    nearest,
+)
 from fieldmark.tools.llm.address import normal_url, read_address
 from fieldmark.tools.llm.completion import (
     Completion,
@@ -25,6 +32,13 @@ logger = logging.getLogger(__name__)
 
 _LOOK_S = 5.0
 """Seconds allowed for the list of models: nothing may hang on it."""
+_MOST_NAMED = 8
+_NO_MODEL = re.compile(
+    r"(?:no such|unknown|invalid) model|"
+    r"\bmodels?\b.{0,100}?(?:not found|not exist|n't exist|not (?:available|served|loaded)|unknown)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What servers say with 400 of a model that they do not have."""
 _LONGEST_WAIT_S = 365 * 86_400.0
 _NO_KEY = "no-key"
 """Sent where no key is configured: local servers take any, the SDK takes no empty one."""
@@ -37,6 +51,23 @@ class ModelList:
     ids: tuple[str, ...]
     identities: dict[str, str]
     """Model id → the name that the endpoint gives itself (`fieldmark_identity`), where it does."""
+
+    def hint(self, model: str) -> str:
+        """Which models are served, the one first that may have been meant; empty where none is listed.
+
+        Case, the owner before a slash and the tag behind a colon are left out of the comparison where one
+        leaves them out in typing.
+        """
+        if not self.ids:
+            return ""
+        spelled: dict[str, str] = {}
+        for name in self.ids:
+            for said in (name, name.rpartition("/")[2], name.partition(":")[0]):
+                spelled.setdefault(said.casefold(), name)
+        given = model.casefold()
+        near = nearest(given, spelled) or nearest(given.rpartition("/")[2], spelled)
+        meant = f"Did you mean {spelled[near]}? " if near and spelled[near] != model else ""
+        return f"{meant}It serves: {', '.join(self.ids[:_MOST_NAMED])}."
 
 
 class Endpoint:
@@ -229,11 +260,9 @@ class Endpoint:
                     "Correct them; where it wants an API key, leave them out, as they are sent in its place."
                 )
             return EndpointError(f"{self.name} {why} (HTTP {status}).{said}", hint=hint)
-        if status in (404, 405, 410):
-            ids = ", ".join(served.ids[:8]) if served is not None else ""
-            hint = (
-                f"It serves: {ids}." if ids else "Check the model's name, and that the base URL ends in /v1."
-            )
+        if status in (404, 405, 410) or (status in (400, 422) and _NO_MODEL.search(refused.complaint)):
+            hint = served.hint(self.model) if served is not None else ""
+            hint = hint or "Check the model's name, and that the base URL ends in /v1."
             return EndpointError(f"{self.name} is not there (HTTP {status}).{said}", hint=hint)
         if status == 402 or "insufficient_quota" in refused.complaint:
             return EndpointError(

@@ -15,7 +15,7 @@ from fieldmark.tools.llm.answers import BadAnswerError, read_answer
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.completion import Completion, HttpStatusError, one_line
 from fieldmark.tools.llm.dialect import WIDER, Dialect, ResponseFormat
-from fieldmark.tools.llm.endpoint import Endpoint
+from fieldmark.tools.llm.endpoint import Endpoint, ModelList
 
 T = TypeVar("T", bound=BaseModel)
 Support = Literal["yes", "no", "unclear", "not tried"]
@@ -153,7 +153,9 @@ async def probe_endpoint(model: ChatModel, *, timeout_s: float | None = None) ->
         timeout_s = _LOCAL_S if is_here(endpoint.url) else _ELSEWHERE_S
     served = await endpoint.models()
     found = _Findings(reachable=served is not None)
-    look = _Look(endpoint, Dialect(answer_tokens=model.answer_tokens, effort=model.effort), found, timeout_s)
+    look = _Look(
+        endpoint, Dialect(answer_tokens=model.answer_tokens, effort=model.effort), found, timeout_s, served
+    )
     words = "Name one bird and say how many legs it has."
     text = _question(words, _Bird)
     picture = _question(
@@ -194,6 +196,7 @@ class _Look:
     dialect: Dialect
     found: _Findings
     timeout_s: float
+    served: ModelList | None
 
     async def ask(
         self, question: Question[_Bird] | Question[_Seen], form: ResponseFormat, *, name: str
@@ -215,7 +218,7 @@ class _Look:
                 found.support[name] = "no"
                 # A refusal that is not about the format or the picture would meet every question.
                 if not found.answers and name != "images" and (other is None or not found.refused):
-                    failure = endpoint.failure(refused)
+                    failure = endpoint.failure(refused, served=self.served)
                     found.refused = (failure.message, _fix(failure))
                     if other is None:
                         found.problem, found.fix = found.refused

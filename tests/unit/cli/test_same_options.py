@@ -44,6 +44,7 @@ HAS: dict[str, set[str]] = {
     "predict": {"--device"},
     "label": {"--device"},
     "fetch": {"--dry-run"},
+    "mcp": {"--max-calls"},
 }
 """Which of them each command has; one that is not listed has none: it neither asks nor encodes anything."""
 

@@ -26,12 +26,12 @@ def ask_marks(text: str = "Which marks?", **options: Any) -> Question[Marks]:
     return Question(prompt_id="marks.v1", messages=messages, answer_model=Marks, **options)
 
 
-def chat(endpoint: FaultyEndpoint | str, store: Any = None, **options: Any) -> ChatModel:
+def chat(
+    endpoint: FaultyEndpoint | str, store: Any = None, *, model: str = "test-model", **options: Any
+) -> ChatModel:
     url = endpoint if isinstance(endpoint, str) else endpoint.base_url
     options = {"api_key": KEY, "timeout_s": 5.0, **options}
-    return ChatModel(
-        "test-model", base_url=url, store=MemoryByteStore() if store is None else store, **options
-    )
+    return ChatModel(model, base_url=url, store=MemoryByteStore() if store is None else store, **options)
 
 
 def broken(status: int = 500, message: str = "it is broken") -> Reply:

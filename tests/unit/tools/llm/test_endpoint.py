@@ -117,6 +117,11 @@ async def test_a_bad_endpoint_is_a_report_and_soon(reply: Reply, words: str) -> 
     assert report.fix and "resume" not in report.fix
 
 
+async def test_a_model_that_is_not_there_is_told_with_the_nearest_one() -> None:
+    report, _ = await report_on(error(404, "no such model"), models=[{"id": "rook-7b"}, {"id": "m-7b"}])
+    assert "It serves: rook-7b, m-7b." in report.fix
+
+
 def redirect(url: str, status: int = 307) -> Reply:
     return Reply(status, b"", {"location": url})
 

@@ -33,7 +33,7 @@ def unused_url() -> str:
 async def failure_of(model: ChatModel, **options: Any) -> FieldmarkError:
     with pytest.raises(FieldmarkError) as caught:
         await model.ask(ask_marks(**options))
-    assert "test-model" in caught.value.message
+    assert model.model in caught.value.message
     assert model.endpoint.url in caught.value.message
     return caught.value
 
@@ -72,6 +72,44 @@ async def test_an_unknown_model_is_an_endpoint_error_that_lists_the_known() -> N
         assert endpoint.asked == 1
     assert isinstance(failure, EndpointError)
     assert "crow-7b, rook-7b" in failure.hint
+
+
+SERVED = ("Qwen/Qwen3-8B", "crow-7b", "llama3:8b-instruct")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("crow7b", "crow-7b"),
+        ("qwen3-8b", "Qwen/Qwen3-8B"),
+        ("qwen/qwen3-8b", "Qwen/Qwen3-8B"),
+        ("other/Qwen3-8B", "Qwen/Qwen3-8B"),
+        ("lama3", "llama3:8b-instruct"),
+        ("gpt-5-mini", ""),
+    ],
+)
+async def test_a_name_that_is_nearly_right_is_told(given: str, meant: str) -> None:
+    reply = error(404, f"The model `{given}` does not exist")
+    with FaultyEndpoint([reply], models=[{"id": name} for name in SERVED]) as endpoint:
+        async with chat(endpoint, model=given) as model:
+            failure = await failure_of(model)
+    asked = f"Did you mean {meant}? " if meant else ""
+    assert failure.hint == f"{asked}It serves: {', '.join(SERVED)}."
+
+
+@pytest.mark.parametrize(
+    "says",
+    ["model 'crow' not found", "Unknown model: crow", "The model `crow` does not exist.", "No such model"],
+)
+async def test_a_400_about_the_model_is_no_fault_of_the_question(says: str) -> None:
+    with FaultyEndpoint([error(400, says)], models=[{"id": "crow-7b"}]) as endpoint:
+        async with chat(endpoint, model="crow") as model:
+            failure = await failure_of(model)
+    assert isinstance(failure, EndpointError)
+    assert failure.hint == "Did you mean crow-7b? It serves: crow-7b."
+    with FaultyEndpoint([error(400, "This model does not support images")]) as endpoint:
+        async with chat(endpoint) as model:
+            assert not isinstance(await failure_of(model), EndpointError)
 
 
 async def test_no_credit_is_an_endpoint_error() -> None:
