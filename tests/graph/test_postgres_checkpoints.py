@@ -1,6 +1,7 @@
 """Checkpoints at a PostgreSQL server: where they are, and what is said when it is not there."""
 
 import asyncio
+import dataclasses
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -13,6 +14,7 @@ from fieldmark.agents.shared.postgres import read_postgres
 from fieldmark.errors import RunError, SettingsError
 from fieldmark.tools.runs.checkpoint_name import has_checkpoint, stands_for
 from fieldmark.tools.runs.folder import RunFolder
+from tests.command_line import CommandLine
 from tests.faulty_endpoint import FaultyEndpoint
 from tests.graph.crash import go, truly
 from tests.graph.tampering import psycopg_connection
@@ -105,6 +107,22 @@ def test_a_server_that_dies_is_a_sentence_and_the_run_goes_on_with_it(
         ran = asyncio.run(go(tmp_path / "run", endpoint.base_url))
         assert endpoint.asked - asked <= len(whole.notebook.notes) - 19
     assert ran.raw == whole.raw
+
+
+@pytest.mark.parametrize(("password", "state"), [("", "ok"), ("n0t-it", "broken")])
+def test_the_doctor_looks_at_the_server(
+    command_line: CommandLine, postgres: PostgresServer, password: str, state: str
+) -> None:
+    url = postgres.url.replace(postgres.password, password or postgres.password)
+    place = dataclasses.replace(command_line, more={"FIELDMARK_CHECKPOINTS": url})
+    outcome = place.invoke("doctor", "--json")
+    (found,) = (each for each in outcome.json["checks"] if each["name"] == "checkpoints")
+    assert found["state"] == state
+    assert f"postgresql://127.0.0.1:{postgres.port}/postgres" in found["says"]
+    shown = place.invoke("config", "show")
+    for text in (outcome.out, outcome.err, shown.out, shown.err):
+        assert "n0t-it" not in text
+        assert postgres.password not in text
 
 
 def test_a_password_is_never_shown(tmp_path: Path, postgres: PostgresServer) -> None:

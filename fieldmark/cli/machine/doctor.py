@@ -253,11 +253,32 @@ def shared_cache(answers: "LastingByteStore") -> Finding:
     return Finding("shared cache", "ok", says)
 
 
+def checkpoints(settings: "Settings") -> Iterator[Finding]:
+    """Whether the server that keeps checkpoints can be used, where there is one."""
+    import asyncio
+    from pathlib import Path
+
+    from fieldmark.agents.shared.postgres import server_checkpoint
+    from fieldmark.app.stores import checkpoint_server
+
+    server = checkpoint_server()
+    if server is None:
+        return
+
+    async def look() -> None:
+        async with server_checkpoint(server, Path()):
+            pass
+
+    asyncio.run(look())
+    yield Finding("checkpoints", "ok", f"new runs keep theirs at {server.shown}")
+
+
 Look = Callable[["Settings"], Iterator[Finding]]
 LOOKS: dict[str, Look] = {
     "device": device,
     "bundled model": bundled,
     "CLIP model": configured,
     "language model": language_model,
+    "checkpoints": checkpoints,
     "cache": kept,
 }
