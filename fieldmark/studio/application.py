@@ -23,10 +23,10 @@ from fieldmark.studio.routes.concepts import (
     manage,
     new,
     pictures,
-    results,
     talk,
     trial,
     verdicts,
+    worth,
 )
 
 logger = logging.getLogger(__name__)
@@ -53,10 +53,10 @@ def make_studio(desk: Desk) -> ASGIApp:
         history,
         manage,
         pictures,
-        results,
         talk,
         trial,
         verdicts,
+        worth,
     ):
         app.include_router(each.router)
     app.add_exception_handler(FieldmarkError, _told)

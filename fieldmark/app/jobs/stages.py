@@ -93,7 +93,7 @@ def stages_of(told: Iterable[ToldEvent]) -> WorkStages:
         if words is None:
             continue
         now = found.parts[-1] if found.parts else None
-        if now is None or now.words != words or _begins_anew(now, each.event):
+        if now is None or now.words != words:
             now = WorkStage(words, began=each.at, last=each.at)
             found.parts.append(now)
         now.last = each.at
@@ -110,17 +110,14 @@ def _words(event: Event) -> str | None:
     return WORDS.get(type(event))
 
 
-def _begins_anew(stage: WorkStage, event: Event) -> bool:
-    """Whether another round of the same work begins: fewer are done of another number."""
-    return isinstance(event, Step) and stage.of is not None and event.done < stage.done
-
-
 def _note(event: Event) -> str:
     match event:
         case concept_events.PoolImagesMissing():
             return f"{event.gone:,} of the {event.of:,} images are not there any more and are passed over."
         case concept_events.SampleGrown():
-            return f"{event.images:,} more images are judged, as it is unsure about them."
+            return (
+                f"Round {event.round}: {event.images:,} more images are judged, as it is unsure about them."
+            )
         case concept_events.LimitStopped():
             return event.reason
         case events.NounNotFound():

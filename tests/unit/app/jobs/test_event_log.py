@@ -76,14 +76,13 @@ def test_the_time_left_goes_by_the_speed_of_what_was_not_kept() -> None:
     assert stages_of(told[:2]).parts[-1].left_s is None
 
 
-def test_a_count_that_begins_anew_is_a_part_of_its_own() -> None:
+def test_a_count_that_begins_anew_stays_the_same_part_until_other_work_comes() -> None:
     told = [
         ToldEvent(at=1.0, event=ImagesJudged(done=5, of=5)),
         ToldEvent(at=2.0, event=ImagesJudged(done=1, of=3)),
     ]
     told.append(ToldEvent(at=3.0, event=QuestionAnswered(kind="scope", classes=(), cached=False)))
     assert [(part.words, part.done, part.of) for part in stages_of(told).parts] == [
-        ("Judging images by the definition", 5, 5),
         ("Judging images by the definition", 1, 3),
         ("Asking the language model", 1, None),
     ]

@@ -35,7 +35,7 @@ def test_work_ends_with_its_result_and_its_stages(begin: Begin, tmp_path: Path) 
     assert [(part.words, part.done, part.of) for part in job.stages.parts] == [
         ("Judging images by the definition", 10, 10)
     ]
-    assert job.stages.notes == ["5 more images are judged, as it is unsure about them."]
+    assert job.stages.notes == ["Round 1: 5 more images are judged, as it is unsure about them."]
     assert (tmp_path / "done.txt").read_text() == f"plain {tmp_path / 'home'}\n"
     assert "a library says" in (job.path / jobs.LOG).read_text()
 
