@@ -27,3 +27,7 @@ docs:
 # The whole system on drawn birds.
 demo *arguments:
     fieldmark demo {{arguments}}
+
+# The pictures of docs/studio.md, from the studio's demo in Chromium.
+screenshots *arguments:
+    python -m tests.browser.screenshots {{arguments}}
