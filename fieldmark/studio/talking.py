@@ -1,5 +1,6 @@
 """Has conversations go on in processes of their own, and says whether one is at it."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -7,6 +8,9 @@ from typing import Protocol
 from fieldmark.app.concepts.wake import call, is_done
 from fieldmark.app.jobs.job import Job
 from fieldmark.app.jobs.tasks import TalkTask
+
+END_S = 5.0
+"""How long a process that only waits may take to end, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,15 @@ class TalkProcesses:
 
     def go_on(self, folder: Path, *, more: bool = False) -> None:
         """Call the process that waits; start one where none does."""
+        job, task = Job.of(folder, TalkTask.KIND), TalkTask.by_settings()
+        waits = job.status
+        if waits is not None and waits.running and waits.task != task and is_done(folder):
+            job.cancel()
+            until = time.monotonic() + END_S
+            while (still := job.status) is not None and still.running and time.monotonic() < until:
+                time.sleep(0.05)
         call(folder, more=more)
-        Job.of(folder, TalkTask.KIND).start(TalkTask(), home=self._home)
+        job.start(task, home=self._home)
 
     def going(self, folder: Path) -> Going:
         """Whether it is at it, and what it does."""

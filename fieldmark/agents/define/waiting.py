@@ -75,7 +75,7 @@ def keep_reply(folder: ConceptFolder, question: ConversationQuestion, reply: Con
 
 def moved_on(concept: Concept, *, version: int, question: ConversationQuestion | None) -> bool:
     """Whether another version was put in force since a conversation stopped at this one."""
-    if isinstance(question, BlindBatch) or not version:
+    if isinstance(question, BlindBatch) or version in (0, concept.current):
         return False
     # A new name or another answer puts no version in force.
     last = next((d for d in reversed(concept.decisions) if d.kind not in ("rename", "answer")), None)

@@ -95,7 +95,7 @@ def make(folder: ConceptFolder, *, home: Path | None = None, progress: Progress 
         home=home,
         progress=progress,
     )
-    skipped = tuple((str(each.path), each.reason) for each in made.skipped)
+    skipped = (*wished.skipped, *((str(each.path), each.reason) for each in made.skipped))
     made.folder.write(WISH, wished.model_copy(update={"skipped": skipped}))
 
 

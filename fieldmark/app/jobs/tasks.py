@@ -5,7 +5,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
+from fieldmark.cache.keys import content_key
 from fieldmark.records import Record, UsageLimits
+from fieldmark.settings import read_settings
 from fieldmark.tools.runs.events import Progress
 
 
@@ -59,6 +61,14 @@ class TalkTask(Record):
     KIND: ClassVar = "talk"
 
     kind: Literal["talk"] = "talk"
+    models: str = ""
+    """What the settings say of models and endpoint; a process that was started under others is ended."""
+
+    @classmethod
+    def by_settings(cls) -> "TalkTask":
+        """The task under the settings of now."""
+        settings = read_settings()
+        return cls(models=content_key([settings.clip, settings.llm, settings.base_url]))
 
     def work(self, folder: Path, progress: Progress) -> JsonValue:
         """Do it; see `keep_going`."""

@@ -4,27 +4,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup
 
-from fieldmark.agents.optimize.history import CURVE
 from fieldmark.app.review.listing import State, kind_of, state_of
 from fieldmark.errors import FieldmarkError
-from fieldmark.evals.report.optimize import fitness_steps, search_values
-from fieldmark.evals.report.table.page import (
-    SettingPage,
-    in_order,
-    setting_pages,
-    table_files,
-    table_values,
-)
-from fieldmark.evals.table.join import runs_behind
-from fieldmark.evals.table.records import EvalResult
 from fieldmark.reading import read_text
 from fieldmark.records import Record
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.run import manifest_of_stop
+
+if TYPE_CHECKING:  # the first page lists results, and loads neither graphs nor reports
+    from fieldmark.evals.report.table.page import SettingPage
+    from fieldmark.evals.table.records import EvalResult
 
 Kind = Literal["optimize", "eval"]
 KINDS: tuple[Kind, ...] = ("optimize", "eval")
@@ -97,6 +90,9 @@ def climb_of(run: RunFolder) -> SearchSoFar:
     Raises:
         OSError: The file cannot be read.
     """
+    from fieldmark.agents.optimize.history import CURVE
+    from fieldmark.evals.report.optimize import fitness_steps
+
     path = run.path / CURVE
     lines = read_text(path).splitlines() if path.is_file() else []
     rows: list[Mapping[str, object]] = []
@@ -120,6 +116,8 @@ def search_page(run: RunFolder) -> dict[str, object]:
     Raises:
         RunError: A file of the run is missing or broken.
     """
+    from fieldmark.evals.report.optimize import search_values
+
     return search_values(run)
 
 
@@ -134,8 +132,8 @@ class MethodTables:
     """
 
     run: RunFolder
-    result: EvalResult
-    pages: tuple[SettingPage, ...]
+    result: "EvalResult"
+    pages: "tuple[SettingPage, ...]"
 
     @classmethod
     def open(cls, run: RunFolder) -> "MethodTables":
@@ -144,6 +142,10 @@ class MethodTables:
         Raises:
             RunError: A file of the run is missing or broken.
         """
+        from fieldmark.evals.report.table.page import setting_pages
+        from fieldmark.evals.table.join import runs_behind
+        from fieldmark.evals.table.records import EvalResult
+
         result = run.read(RESULT, EvalResult)
         return cls(run, result, tuple(setting_pages(result, runs_behind(run))))
 
@@ -155,9 +157,13 @@ class MethodTables:
 
     def values(self, *, order: str = "", rising: bool = False) -> dict[str, object]:
         """What the page names; rows in the order of a column, where one is named."""
+        from fieldmark.evals.report.table.page import in_order, table_values
+
         pages = [in_order(page, order, rising=rising) for page in self.pages]
         return table_values(self.run, self.result, pages)
 
     def files(self) -> dict[str, str]:
         """Tables and plots to take away, by name."""
+        from fieldmark.evals.report.table.page import table_files
+
         return table_files(self.result, self.pages)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Form
 from starlette.exceptions import HTTPException
@@ -53,7 +53,7 @@ def framed(
     found: Talk | None = None,
     *,
     status: int = 200,
-    **values: object,
+    **values: Any,
 ) -> Response:
     """A page of a concept: with its definition, its blind test, and what still hinders the end."""
     found = found or Talk.of(folder, concept)

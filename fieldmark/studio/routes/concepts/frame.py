@@ -1,6 +1,7 @@
 """What the pages of a concept's classifier have in common: its tabs, and what a change led to."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -11,7 +12,7 @@ from fieldmark.tools.concepts.folder import ConceptFolder
 
 
 def framed(
-    request: Request, template: str, folder: ConceptFolder, *, status: int = 200, **values: object
+    request: Request, template: str, folder: ConceptFolder, *, status: int = 200, **values: Any
 ) -> Response:
     """A page of the concept, with its tabs and with what the last change led to."""
     asked = request.query_params

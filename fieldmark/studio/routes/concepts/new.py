@@ -1,18 +1,20 @@
 """A new concept: what it is called, what it means, and where its pictures are."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, File, Form, UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from fieldmark.agents.define.options import DefineOptions
 from fieldmark.app.concepts.making import WishedConcept, read_wish, wish
 from fieldmark.errors import InputError
 from fieldmark.records import Costs
 from fieldmark.studio.desk import desk_of
+from fieldmark.studio.guard import UPLOADS
 from fieldmark.studio.pages import page
-from fieldmark.studio.routes.concepts.found import Text, go_on
+from fieldmark.studio.routes.concepts.found import Short, Text, go_on
 from fieldmark.studio.routes.forms import checked_form
 from fieldmark.studio.talking import Going
 from fieldmark.tools.concepts.folder import ConceptFolder
@@ -31,19 +33,23 @@ def new(request: Request) -> Response:
     return show_new(request, called=demo.name, about=demo.about, folder=str(demo.pool))
 
 
-def show_new(request: Request, *, status: int = 200, wrong: str = "", **said: object) -> Response:
+def show_new(request: Request, *, status: int = 200, wrong: str = "", **said: Any) -> Response:
     """The form, as it was filled in, with what is wrong about it."""
-    empty = {"called": "", "about": "", "folder": "", "balance": 0}
-    return page(request, "concepts/new.html", status=status, wrong=wrong, **(empty | said))
+    empty = {"called": "", "about": "", "folder": "", "balance": 0, "vlm": ""}
+    return page(
+        request, "concepts/new.html", status=status, wrong=wrong, options=DefineOptions(), **(empty | said)
+    )
 
 
-@router.post("", dependencies=[Depends(checked_form)])
+@router.post(UPLOADS, dependencies=[Depends(checked_form)])
 def made(
     request: Request,
     called: Text = "",
     about: Text = "",
     folder: Text = "",
     balance: Annotated[int, Form(ge=-2, le=2)] = 0,
+    vlm: Short = "",
+    pictures: Annotated[list[UploadFile], File()] = [],  # noqa: B006 (FastAPI copies it)
 ) -> Response:
     """Write down what is wished, and have it made."""
     desk = desk_of(request)
@@ -53,12 +59,14 @@ def made(
         name=called,
         about=about,
         pool=pool,
+        vlm=vlm.strip() or None,
         costs=Costs(false_positive=false_positive, false_negative=false_negative),
     )
     try:
-        made_in = wish(wished, home=desk.home)
+        sent = [(each.filename, each.file) for each in pictures if each.filename]
+        made_in = wish(wished, home=desk.home, uploads=sent)
     except InputError as error:
-        said = {"called": called, "about": about, "folder": folder, "balance": balance}
+        said = {"called": called, "about": about, "folder": folder, "balance": balance, "vlm": vlm}
         return show_new(request, status=409, wrong=f"{error.message} {error.hint}", **said)
     return RedirectResponse(go_on(request, made_in), 303)
 

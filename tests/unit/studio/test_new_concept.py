@@ -1,0 +1,89 @@
+"""A new concept: what is wished is checked and kept; pictures that are sent are taken in like any others."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+from starlette.testclient import TestClient
+
+from fieldmark.app.concepts.making import read_wish
+from fieldmark.studio.talking import Going
+from tests.unit.studio.studio_runs import FORM, desk_for, form_token, pictures_in, visitor
+
+
+class Noted:
+    """`Talks` that do nothing, and note what they were asked for."""
+
+    def __init__(self) -> None:
+        self.folders: list[str] = []
+
+    def go_on(self, folder: Path, *, more: bool = False) -> None:
+        self.folders.append(folder.name)
+
+    def going(self, folder: Path) -> Going:
+        return Going(on=True, doing="Looking at the images: 3 of 8")
+
+
+def opened(place: Path) -> tuple[TestClient, Noted]:
+    talks = Noted()
+    return visitor(replace(desk_for(place), talking=talks)), talks
+
+
+def picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def send(client: TestClient, said: dict[str, str], files: list[tuple[str, bytes]] = []) -> str:  # noqa: B006
+    data = {"form_token": form_token(client.get("/new-concept").text), **said}
+    sent = [("pictures", file) for file in files]
+    return client.post("/new-concept/uploads", data=data, files=sent or None, headers=FORM).text
+
+
+def test_a_folder_of_pictures_is_enough(tmp_path: Path) -> None:
+    pictures_in(tmp_path / "pool", 3)
+    client, talks = opened(tmp_path)
+    page = send(client, {"called": "<b>Red</b>", "folder": str(tmp_path / "pool"), "balance": "2"})
+    assert "Looking at the images: 3 of 8" in page
+    assert "&lt;b&gt;Red&lt;/b&gt;" in page
+    (folder,) = talks.folders
+    wished = read_wish(tmp_path / "home" / "concepts" / folder)
+    assert wished is not None
+    assert (wished.costs.false_positive, wished.costs.false_negative) == (1.0, 4.0)
+    assert "not yet made" in client.get("/").text
+
+
+def test_what_is_wrong_is_said_and_what_was_typed_stays(tmp_path: Path) -> None:
+    client, talks = opened(tmp_path)
+    page = send(client, {"called": "Red", "about": "my <words>", "folder": "/no/such/folder"})
+    assert "do" in page
+    assert "my &lt;words&gt;" in page
+    assert "No pictures were given" in send(client, {"called": "Red"})
+    assert not talks.folders
+
+
+def test_pictures_that_are_sent_are_kept_by_their_content(tmp_path: Path) -> None:
+    client, talks = opened(tmp_path)
+    files = [
+        ("../../../evil.png", picture()),
+        ("again.png", picture()),
+        ("page.html", b"<script>alert(1)</script>"),
+        ("broken.png", b"no picture"),
+    ]
+    send(client, {"called": "Red"}, files)
+    assert talks.folders == ["red"]
+    kept = [path.name for path in (tmp_path / "home" / "concepts" / "red" / "pictures").iterdir()]
+    assert len(kept) == 1
+    assert len(kept[0]) == 64 + len(".png")
+    assert not list(tmp_path.rglob("evil*"))
+    wished = read_wish(tmp_path / "home" / "concepts" / "red")
+    assert wished is not None
+    assert [name for name, _ in wished.skipped] == ["page.html", "broken.png"]
+
+
+def test_a_concept_without_any_usable_picture_is_not_begun(tmp_path: Path) -> None:
+    client, talks = opened(tmp_path)
+    assert "No picture that was sent can be used" in send(client, {"called": "Red"}, [("a.png", b"x")])
+    assert not talks.folders
