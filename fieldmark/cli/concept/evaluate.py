@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from fieldmark.app.concepts.builder import ConceptBuilder
     from fieldmark.records.building import Measurement, Score
 
-JUDGES = {
-    "classifier": "classifier",
-    "annotator": "its annotator",
-    "name": "the name alone",
-    "own labels": "your labels alone",
-}
-
 
 @asking
 @takes_spending
@@ -96,6 +89,8 @@ def announce(builder: "ConceptBuilder") -> None:
 
 def show(measured: "Measurement", *, looked_now: bool, json: bool) -> None:
     """Show the figures."""
+    from fieldmark.app.concepts.results import JUDGES
+
     console = words(json=json)
     if not looked_now:
         when = measured.at[:16].replace("T", " ")
