@@ -35,10 +35,13 @@ def fetch(
         spec = read_settings().clip if model is None else model
         check_fetchable(spec)
         from fieldmark.errors import HubUnreachable
-        from fieldmark.tools.clip.fetching import fetch, plan_fetch
+        from fieldmark.tools.clip.hub import reach_hub
         from fieldmark.tools.runs.events import BytesFetched
 
         try:
+            reach_hub(spec)  # before torch is loaded, which takes seconds
+            from fieldmark.tools.clip.fetching import fetch, plan_fetch
+
             plan = plan_fetch(spec)
         except HubUnreachable as error:
             progress.stop()
@@ -90,6 +93,10 @@ def tell_here(spec: str, error: "HubUnreachable", *, json: bool) -> None:
         HubUnreachable: They are not.
     """
     from fieldmark.errors import ModelError
+    from fieldmark.tools.clip.hub import keeps_models
+
+    if not keeps_models():
+        raise error
     from fieldmark.tools.clip.weights import find_model
 
     try:

@@ -7,6 +7,7 @@ hub that takes a connection and is silent. It also asks about files that are on 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from huggingface_hub import constants
 from huggingface_hub.errors import (
@@ -39,6 +40,11 @@ def reach_hub(spec: str, *, done: str = "fetched") -> None:
     """
     with hub_errors(spec, spec, done=done):
         get_session().head(constants.ENDPOINT, timeout=REACH_S, follow_redirects=False)
+
+
+def keeps_models() -> bool:
+    """Whether any model of the hub is on this machine."""
+    return any(Path(constants.HF_HUB_CACHE).glob("models--*"))
 
 
 @contextmanager

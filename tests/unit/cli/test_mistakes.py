@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import fieldmark
 from fieldmark.cli import build
+from fieldmark.cli.mistakes import meant
 from fieldmark.evals.methods.registry import METHODS
 from fieldmark.evals.table.aviary_settings import SETTINGS
 from fieldmark.evals.table.chosen_names import METHOD_KEYS, SETTING_NAMES
@@ -28,6 +29,7 @@ class Forbidding:
 
 sys.meta_path.insert(0, Forbidding())
 from fieldmark.cli import build
+from fieldmark.cli.mistakes import meant
 app = build()
 said = []
 for line in json.load(sys.stdin):
@@ -155,12 +157,11 @@ def test_an_unknown_option_takes_its_value_with_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "meant"),
+    ("line", "close"),
     [
         ("optimize --sede 1", "--seed"),
         ("optimize --sed 1", "--seed"),
         ("optimize --seeds 1", "--seed"),
-        ("classify --seed 1", ""),  # not --tree, which shares two letters and the dashes
         ("optimize --epochs 3", ""),
         ("classify --dry", "--dry-run"),
         ("classify --sec", "--second-opinions"),
@@ -170,12 +171,17 @@ def test_an_unknown_option_takes_its_value_with_it() -> None:
         ("classify --x 1", ""),
     ],
 )
-def test_what_may_have_been_meant_goes_by_the_name_not_by_its_dashes(line: str, meant: str) -> None:
+def test_what_may_have_been_meant_goes_by_the_name_not_by_its_dashes(line: str, close: str) -> None:
     said = CliRunner().invoke(build(), line.split(), env={"COLUMNS": "200"}).output
     unknown = next(word for word in line.split() if word.startswith("-"))
-    expected = f"No such option: {unknown}." + (f" Did you mean {meant}?" if meant else "")
+    expected = f"No such option: {unknown}." + (f" Did you mean {close}?" if close else "")
     assert expected in said
-    assert ("Did you mean" in said) == bool(meant)
+    assert ("Did you mean" in said) == bool(close)
+
+
+def test_two_letters_and_the_dashes_are_not_close() -> None:
+    assert meant("--seed", ["--tree", "--out", "-h"]) == ""
+    assert meant("--sede", ["--tree", "--seed"]) == "--seed"
 
 
 def test_help_wins_over_mistakes() -> None:
