@@ -64,12 +64,13 @@ def walk_concept(page: Page, to: Path) -> None:
     take(page, to, "new")
     with page.expect_navigation():
         page.get_by_role("button", name="Take the pictures in").click()
-    begin = page.get_by_role("button", name=re.compile("^(Begin|Go on)$"))
+    begin = page.locator("form[action$='/on'] button.main")
     asked = page.locator("form.answers button[name=answer]")
     board = page.locator("form.answers button[name=value]")
     taken = False
     while not board.count():
-        wait_for(page, lambda: bool(begin.count() or asked.count() or board.count()))
+        # Pages that wait load themselves anew.
+        begin.or_(asked).or_(board).first.wait_for(timeout=1000 * PATIENCE_S)
         if asked.count():
             if not taken:
                 take(page, to, "question")
@@ -85,7 +86,7 @@ def walk_concept(page: Page, to: Path) -> None:
 def main(to: Path) -> None:
     """Start the demo in a folder that goes afterwards, and walk it."""
     found = next(filter(None, map(shutil.which, BROWSERS)))
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, sync_playwright() as playwright:
         place = CommandLine(Path(folder), Path(folder) / "home", {})
         options = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=found, args=options)
