@@ -121,6 +121,8 @@ class Resolution(Sequence[Prediction | Unread]):
     @cached_property
     def method(self) -> str:
         """What labelled the images: "resolve" is the loop."""
+        if not (self.run / "config.json").is_file():
+            return LOOP
         return str(RunFolder(self.run).config.options.get("method") or LOOP)
 
     @cached_property

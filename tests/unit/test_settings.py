@@ -161,6 +161,7 @@ def test_nobody_else_reads_the_environment() -> None:
         "cli/__init__.py",
         "cli/exit_codes.py",
         "cli/terminal.py",
+        "app/jobs/job.py",
         "aviary/world/render_files.py",
         "settings.py",
         "tools/llm/vllm.py",
