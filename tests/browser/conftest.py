@@ -60,6 +60,7 @@ def browser(chromium: str) -> "Iterator[Browser]":
 @pytest.fixture(scope="session")
 def studio(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Studio]":
     """A studio beside a scripted guide, with one run that the tests copy."""
+    from tests.browser.concepts import made_concepts
     from tests.browser.studio import Studio, served
 
     folder = tmp_path_factory.mktemp("studio")
@@ -76,7 +77,7 @@ def studio(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> "Iterator
         truth = {p.image_hash: Path(p.image).parent.name for p in run.read_predictions()}
         search, table = made_search(folder), made_table(folder)
         with served(place) as address:
-            yield Studio(address, place, truth, run, search, table)
+            yield Studio(address, place, truth, run, search, table, made_concepts(folder))
 
 
 @pytest.fixture

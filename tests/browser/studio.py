@@ -30,6 +30,7 @@ class Studio:
         made: A finished run of `classify`, which no test changes.
         search: A finished search for prompts.
         table: A finished table of methods.
+        concepts: See `made_concepts`.
     """
 
     address: str
@@ -38,6 +39,7 @@ class Studio:
     made: RunFolder
     search: RunFolder
     table: RunFolder
+    concepts: dict[str, str]
 
     def run(self) -> RunFolder:
         """A copy of the run, for one test to change."""

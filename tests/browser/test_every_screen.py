@@ -22,6 +22,18 @@ SCREENS = {
     "image to label": "/runs/{run}/images/{image}?within=asked",
     "search": "/searches/{search}",
     "table": "/tables/{table}",
+    "new concept": "/new-concept",
+    "question": "/concepts/{scope}",
+    "board": "/concepts/{board}",
+    "verdicts": "/concepts/{reveal}",
+    "edit": "/concepts/{offer}",
+    "blind test": "/concepts/{board}/blind",
+    "definition by hand": "/concepts/{board}/definition",
+    "build": "/concepts/{built}/build",
+    "results": "/concepts/{built}/results",
+    "trial": "/concepts/{built}/trial",
+    "history": "/concepts/{built}/history",
+    "rename and delete": "/concepts/{built}/manage",
     "no such page": "/no/such/page",
     "token": "/enter",
 }
@@ -30,14 +42,18 @@ SCREENS = {
 def address(studio: "Studio", screen: str) -> str:
     image = read_ask(studio.made)[0].image_hash
     search, table = studio.search.run_id, studio.table.run_id
-    return SCREENS[screen].format(run=studio.made.run_id, image=image, search=search, table=table)
+    return SCREENS[screen].format(
+        run=studio.made.run_id, image=image, search=search, table=table, **studio.concepts
+    )
 
 
 @pytest.mark.parametrize("screen", SCREENS)
 def test_axe_finds_no_serious_fault(studio: "Studio", page: Page, screen: str) -> None:
     from tests.browser.studio import faults, wider_than_its_window
 
-    page.goto(address(studio, screen))
+    found = page.goto(address(studio, screen))
+    assert found is not None
+    assert found.ok == (screen != "no such page")
     for width in (1280, 400):
         page.set_viewport_size({"width": width, "height": 900})
         assert not wider_than_its_window(page), width
