@@ -189,7 +189,8 @@ def _rows(labels: Labels) -> list[tuple[str, str, str]]:
     if not is_there(path):
         raise InputError(
             f"There is no file or folder {str(path)!r} with labels.",
-            hint="Give a CSV file with the columns image and label, or a folder with one folder per class.",
+            hint="Give a CSV file with the columns image and label, a folder with one folder per class, or a "
+            "file of Label Studio, COCO or CVAT.",
             field="labels",
         )
     if path.is_dir():
@@ -198,8 +199,7 @@ def _rows(labels: Labels) -> list[tuple[str, str, str]]:
             for image in find_given(path, labelled=True).images
         ]
     if path.suffix.lower() in SUFFIXES:
-        tagged = read_tagged(path)
-        return [(each.path, each.content_hash, each.label) for each in tagged if each.label.strip()]
+        return _said_by_people(path)
     table = read_csv(path)
     head = set().union(*table) if table else set[str]()
     image, label = (next((name for name in names if name in head), None) for names in (_IMAGE, _LABEL))
@@ -213,6 +213,19 @@ def _rows(labels: Labels) -> list[tuple[str, str, str]]:
         (row.get(image, ""), row.get("image_hash", ""), row.get(label, "") or _other(row)) for row in table
     ]
     return [row for row in rows if row[2].strip()]
+
+
+def _said_by_people(path: Path) -> list[tuple[str, str, str]]:
+    """The labels that people gave in another tool; what a run or a model put there is no label."""
+    labelled = [each for each in read_tagged(path) if each.label.strip()]
+    people = [(each.path, each.content_hash, each.label) for each in labelled if each.by == "person"]
+    if labelled and not people:
+        raise InputError(
+            f"Nobody labelled anything in {str(path)!r}: its {len(labelled):,} labels are a model's.",
+            hint="Confirm or correct images in the other tool, and export again.",
+            field="labels",
+        )
+    return people
 
 
 def _other(row: Mapping[str, str]) -> str:

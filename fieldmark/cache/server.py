@@ -52,9 +52,10 @@ def read_server(
         raise SettingsError(f"{setting} is no address of a server.", hint=hint)
     unknown = sorted(set(parse_qs(parts.query, keep_blank_values=True)) - options)
     if unknown:
+        known = f"There are: {', '.join(sorted(options))}." if options else "There are none."
         raise SettingsError(
             f"{setting} has options that are not used here: {', '.join(unknown)}.",
-            hint=f"There are: {', '.join(sorted(options))}. A password stands before the @.",
+            hint=f"{known} A password stands before the @.",
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return ServerAddress(url.strip(), f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}")

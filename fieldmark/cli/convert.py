@@ -30,6 +30,8 @@ def convert(
     """
     from fieldmark.app.review.handing_over import hand_over
 
+    if prefix and tool != "label-studio":
+        raise typer.BadParameter("only Label Studio's files have it.", param_hint="--prefix")
     files = hand_over(run, to, tool=tool, prefix=prefix, out=out)
     for each in files:
         words(json=json).say(f"Written: {each}")

@@ -9,6 +9,7 @@ from typing import Any
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
+from pydantic import ValidationError
 
 from fieldmark import __version__
 from fieldmark.errors import FieldmarkError
@@ -68,5 +69,8 @@ def _told(tool: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
             return await asyncio.to_thread(tool, *args, **given)
         except FieldmarkError as error:
             raise ToolError(f"{error.message} {error.hint}".strip()) from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ToolError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
 
     return told

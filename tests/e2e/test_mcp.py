@@ -67,6 +67,8 @@ async def test_a_run_is_read_and_explained(place: CommandLine, birds: Path, run:
         assert sum(each["weight"] for each in why["marks"]) + why["rest"] == pytest.approx(
             why["margin"], abs=0.01
         )
+        for number in (-1, 10**30):
+            assert "page: " in await refused(client, "read_run", run=run, page=number)
         assert "no run" in await refused(client, "read_run", run="../" + run)
         assert "no such image" in await refused(client, "explain", run=run, image="/etc/passwd")
         assert (await asked(client, "list_concepts"))["concepts"] == []

@@ -13,6 +13,8 @@ Labelled = TypeVar("Labelled", covariant=True)
 
 EVERY = 2.0
 """Seconds from look to look, where nothing else is said."""
+LONGEST = 86_400
+"""The most seconds from look to look: a day."""
 
 
 class Predicts(Protocol[Labelled]):
@@ -58,13 +60,17 @@ def check_watched(folders: Sequence[Path], every: float) -> None:
     """Refuse what cannot be watched.
 
     Raises:
-        InputError: One of the folders is no folder, or `every` is not positive.
+        InputError: One of the folders is no folder, or `every` is no time to wait.
     """
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"{folder} is no folder that could be watched.", hint="Name a folder.")
-    if not every > 0:
-        raise InputError(f"{every} seconds is no time to wait.", hint="Give more than 0.", field="every")
+    if not 0 < every <= LONGEST:
+        raise InputError(
+            f"{every} seconds is no time to wait.",
+            hint=f"Give more than 0, and at most {LONGEST:,}.",
+            field="every",
+        )
 
 
 def _watched(

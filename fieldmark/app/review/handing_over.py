@@ -1,5 +1,7 @@
 """Writes the labels of a finished classification for other tools: Label Studio, COCO, CVAT."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -67,6 +69,8 @@ def hand_over(
     if tool == "label-studio":
         written[to.with_name(to.name + CONFIG)] = label_config(classes)
     try:
+        if there := next(filter(Path.exists, written), None):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(there))
         for path, text in written.items():
             with path.open("x", encoding="utf-8") as file:
                 file.write(text)

@@ -58,8 +58,12 @@ def review_labels(
     ]
     if not rows:
         raise InputError(
-            "No image of the run has a label that is one of its classes.",
-            hint="Name the folders like the classes, or give the labels as a table.",
+            "The run used all of these labels, so that it cannot judge them."
+            if given
+            else "No image of the run has a label that is one of its classes.",
+            hint="Review them with a run that did not see them."
+            if given
+            else "Name the folders like the classes, or give the labels as a table.",
             field="labels",
         )
     place = {name: number for number, name in enumerate(kept.classes)}

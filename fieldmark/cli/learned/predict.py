@@ -34,7 +34,9 @@ def predict(
     watch: Annotated[
         bool, option("Go on, and label images as they come into the folders; Ctrl-C ends it.")
     ] = False,
-    every: Annotated[float, option("With --watch: seconds from look to look.")] = 2.0,
+    every: Annotated[
+        float | None, option("With --watch: seconds from look to look; else 2.", show_default=False)
+    ] = None,
     json: Json = False,
 ) -> None:
     """Label images with what a run or a concept has learned, each by itself; no language model.
@@ -54,6 +56,8 @@ def predict(
     is_concept = format_of(export) == HEAD
     if is_concept and by is not None:
         raise typer.BadParameter("a concept has one classifier.", param_hint="--by")
+    if every is not None and not watch:
+        raise typer.BadParameter("it goes with --watch.", param_hint="--every")
     if watch:
         from fieldmark.cli.learned.watching import label_as_they_come
 

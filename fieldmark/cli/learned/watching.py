@@ -27,7 +27,7 @@ def label_as_they_come(
     by: Literal["student", "guide"] | None,
     clip: str | None,
     device: str | None,
-    every: float,
+    every: float | None,
     csv: Path | None,
     json: bool,
 ) -> None:
@@ -36,10 +36,11 @@ def label_as_they_come(
     Raises:
         InputError: A path is no folder, or the table cannot grow.
     """
-    from fieldmark.app.learned.watching import check_watched
+    from fieldmark.app.learned.watching import EVERY, check_watched
 
+    every = EVERY if every is None else every
     check_watched(folders, every)
-    table = _table(csv)
+    table = _table(csv, concept=concept)
     with TerminalProgress("Loading") as progress:
         from fieldmark.app.concepts.classifier import ConceptClassifier
         from fieldmark.app.learned.classifier import LearnedClassifier
@@ -53,12 +54,17 @@ def label_as_they_come(
         _label(classifier, folders, every, table, json=json)
 
 
-def _table(csv: Path | None) -> "GrowingCsv | None":
+def _table(csv: Path | None, *, concept: bool) -> "GrowingCsv | None":
+    """The table, checked before any model is loaded; the columns of a concept's are known only with it."""
     if csv is None:
         return None
     from fieldmark.tools.runs.csv_growing import GrowingCsv
+    from fieldmark.tools.runs.predictions_csv import predictions_csv
 
-    return GrowingCsv(csv)
+    table = GrowingCsv(csv)
+    if not concept:
+        table.check(predictions_csv(()))
+    return table
 
 
 def _label(

@@ -60,6 +60,8 @@ def read_coco(found: Mapping[str, Any]) -> Iterator[TaggedImage]:
         KeyError, TypeError, ValueError: It has another form.
     """
     names = {each["id"]: str(each["name"]) for each in found["categories"]}
+    if len(names) < len(found["categories"]):
+        raise ValueError("two categories have the same id")
     own: dict[Any, list[Mapping[str, Any]]] = {}
     for each in found.get("annotations", ()):
         own.setdefault(each["image_id"], []).append(each)

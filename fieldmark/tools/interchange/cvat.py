@@ -1,9 +1,12 @@
 """CVAT: image tags in "CVAT for images 1.1"."""
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 
 from fieldmark.tools.interchange.tagged import NONE_OF_THESE, TaggedImage
+
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_cvat(images: Sequence[TaggedImage], *, classes: Sequence[str], made_by: str) -> str:
@@ -22,16 +25,21 @@ def write_cvat(images: Sequence[TaggedImage], *, classes: Sequence[str], made_by
     none = (NONE_OF_THESE,) if any(image.label == NONE_OF_THESE for image in images) else ()
     for name in (*classes, *none):
         label = ET.SubElement(labels, "label")
-        ET.SubElement(label, "name").text = name
+        ET.SubElement(label, "name").text = _in_xml(name)
         ET.SubElement(label, "type").text = "tag"
     for number, image in enumerate(images):
         size = {"width": str(image.width), "height": str(image.height)}
-        node = ET.SubElement(root, "image", {"id": str(number), "name": image.path, **size})
+        node = ET.SubElement(root, "image", {"id": str(number), "name": _in_xml(image.path), **size})
         if image.label:
             source = "manual" if image.by == "person" else "auto"
-            ET.SubElement(node, "tag", {"label": image.label, "source": source})
+            ET.SubElement(node, "tag", {"label": _in_xml(image.label), "source": source})
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _in_xml(text: str) -> str:
+    r"""A text with what XML cannot hold spelled out, as "\x01"; tables spell it so, too."""
+    return _NOT_XML.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def read_cvat(text: str) -> Iterator[TaggedImage]:

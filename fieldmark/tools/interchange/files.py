@@ -26,7 +26,7 @@ def read_tagged(path: Path) -> list[TaggedImage]:
             return list(read_cvat(text))
         found = json.loads(text)
         return list(read_tasks(found) if isinstance(found, list) else read_coco(found))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"Labels cannot be read from {str(path)!r}: {type(error).__name__}: {error}.",
             hint="Give Label Studio's JSON, a COCO file, CVAT for images 1.1, or a CSV table.",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 from xml.sax.saxutils import quoteattr
 
 from fieldmark.tools.interchange.tagged import NONE_OF_THESE, TaggedImage
@@ -37,26 +38,32 @@ def label_config(classes: Sequence[str]) -> str:
 def read_tasks(tasks: Sequence[Any]) -> Iterator[TaggedImage]:
     """The images of an export, each with the choice of its last annotation that was not cancelled.
 
-    Predictions are what a model said, and are read where nobody annotated.
+    Several choices make an image unlabelled. Predictions are what a model said, and are read where nobody
+    annotated.
 
     Raises:
         KeyError, TypeError, ValueError: They have another form.
     """
     for task in tasks:
         data = task["data"]
-        annotated = [each for each in task.get("annotations", ()) if not each.get("was_cancelled")]
-        said = annotated[-1] if annotated else next(iter(task.get("predictions", ())), {})
-        choices = [
-            choice for part in said.get("result", ()) for choice in part.get("value", {}).get("choices", ())
-        ]
-        path = data.get("path") or str(data[_OBJECT]).rpartition("?d=")[2]
+        annotated = [each for each in task.get("annotations") or () if not each.get("was_cancelled")]
+        said = annotated[-1] if annotated else _model_said(task)
+        parts = said.get("result") or ()
+        choices = [choice for part in parts for choice in part.get("value", {}).get("choices", ())]
+        path = data.get("path") or unquote(str(data[_OBJECT]).rpartition("?d=")[2])
         yield TaggedImage(
             path=str(path),
-            label=str(choices[0]) if choices else "",
+            label=str(choices[0]) if len(choices) == 1 else "",
             content_hash=str(data.get("image_hash", "")),
             confidence=None if annotated else said.get("score"),
             by="person" if annotated else "run",
         )
+
+
+def _model_said(task: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first prediction of a task; older exports have nothing but their numbers."""
+    first = next(iter(task.get("predictions") or ()), {})
+    return first if isinstance(first, Mapping) else {}
 
 
 def _task(image: TaggedImage, made_by: str, prefix: str) -> dict[str, Any]:

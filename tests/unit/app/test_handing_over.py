@@ -12,8 +12,10 @@ from fieldmark.app.labels import read_labels
 from fieldmark.app.review.handing_over import Tool, hand_over
 from fieldmark.errors import InputError
 from fieldmark.records import CandidateClass, GivenLabel, Prediction
+from fieldmark.tools.interchange.cvat import read_cvat, write_cvat
 from fieldmark.tools.interchange.files import read_tagged
 from fieldmark.tools.interchange.label_studio import LOCAL_FILES
+from fieldmark.tools.interchange.tagged import TaggedImage
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.labels import append_labels
 
@@ -72,7 +74,7 @@ def test_what_was_written_is_read_back(tool: Tool, run: RunFolder, tmp_path: Pat
 
 
 @pytest.mark.parametrize("tool", SUFFIX)
-def test_such_files_are_labels(
+def test_only_what_people_said_is_a_label(
     tool: Tool, run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # CVAT's file has no hash: images are known by path, from where the run began
@@ -80,12 +82,25 @@ def test_such_files_are_labels(
     hand_over(run, path, tool=tool)
     pool = find_given(tmp_path / "birds").images
     said = {each.image_hash: (each.answer, each.label) for each in read_labels(path, pool, CLASSES)}
-    assert [said[p.image_hash] for p in run.read_predictions()] == [
-        ("class", CLASSES[0]),
-        ("class", CLASSES[1]),
-        ("none of these", None),
-        ("class", CLASSES[2]),
-    ]
+    assert said == {list(run.read_predictions())[-1].image_hash: ("class", CLASSES[2])}
+    (run.path / "labels.csv").unlink()
+    nobody = tmp_path / f"nobody{SUFFIX[tool]}"
+    hand_over(run, nobody, tool=tool)
+    with pytest.raises(InputError, match="Nobody labelled anything"):
+        read_labels(nobody, pool, CLASSES)
+
+
+def test_a_name_that_xml_cannot_hold_is_spelled_out(tmp_path: Path) -> None:
+    text = write_cvat([TaggedImage("a\x01\ud800.png", "wren\x07")], classes=["wren\x07"], made_by="x")
+    (found,) = read_cvat(text)
+    assert (found.path, found.label) == (r"a\x01\ud800.png", r"wren\x07")
+
+
+def test_nothing_is_written_where_one_of_two_files_is_there(run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "t.json.config.xml").write_text("mine")
+    with pytest.raises(InputError, match="cannot be written"):
+        hand_over(run, tmp_path / "t.json", tool="label-studio")
+    assert not (tmp_path / "t.json").exists()
 
 
 def test_label_studio_gets_a_configuration_and_gives_annotations(run: RunFolder, tmp_path: Path) -> None:
@@ -100,12 +115,17 @@ def test_label_studio_gets_a_configuration_and_gives_annotations(run: RunFolder,
         {"result": [right]},
         {"was_cancelled": True, "result": [{"type": "choices", "value": {"choices": [CLASSES[1]]}}]},
     ]
+    found[0]["data"]["image"] = "/data/local-files/?d=birds/0%20%C3%BC.png"
     found[1]["annotations"] = [{"result": []}]  # submitted without a choice
+    found[2]["annotations"], found[2]["predictions"] = None, [5]
+    found[3]["annotations"][0]["result"][0]["value"]["choices"] = list(CLASSES[:2])
     tasks.write_text(json.dumps(found), encoding="utf-8")
     images = read_tagged(tasks)
-    assert [(each.path, each.label, each.by) for each in images[:2]] == [
+    assert [(each.path, each.label, each.by) for each in images] == [
         ("birds/0 ü.png", CLASSES[2], "person"),
         ("birds/1 ü.png", "", "person"),
+        ("birds/2 ü.png", "", "run"),
+        ("birds/3 ü.png", "", "person"),
     ]
 
 
@@ -116,6 +136,8 @@ def test_label_studio_gets_a_configuration_and_gives_annotations(run: RunFolder,
         ("a.json", '{"images": []}'),
         ("a.json", '[{"no": "data"}]'),
         ("a.json", "3"),
+        ("a.json", '{"images": [{"id": 1, "file_name": "a", "width": 1e999}], "categories": []}'),
+        ("a.json", '{"images": [], "categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}'),
         ("a.xml", "<a>"),
         ("a.xml", "<svg/>"),
     ],

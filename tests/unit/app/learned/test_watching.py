@@ -43,5 +43,6 @@ def test_files_that_cannot_be_read_end_nothing(tmp_path: Path) -> None:
 def test_what_cannot_be_watched_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no folder"):
         watch_folders(Names(), tmp_path / "gone")
-    with pytest.raises(InputError, match="no time to wait"):
-        watch_folders(Names(), tmp_path, every=0)
+    for every in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="no time to wait"):
+            watch_folders(Names(), tmp_path, every=every)
