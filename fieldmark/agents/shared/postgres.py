@@ -70,7 +70,7 @@ async def server_checkpoint(
             await _make_tables(cast("AsyncConnection[DictRow]", saver.conn), saver)
             yield saver
     except psycopg.Error as error:
-        said = server.hide(str(error)).strip().rstrip(".")
+        said = " ".join(server.hide(str(error)).split()).rstrip(".?")
         raise RunError(
             f"The checkpoint at {server.shown} cannot be used: {said}.",
             hint=f"Check {SETTING} and the server, then go on with the run: what was answered is kept.",
