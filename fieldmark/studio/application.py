@@ -6,13 +6,13 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from fieldmark.errors import FieldmarkError
 from fieldmark.studio.desk import Desk
 from fieldmark.studio.guard import Guard, TooLargeError
-from fieldmark.studio.pages import page
+from fieldmark.studio.pages import page, path_to
 from fieldmark.studio.routes import downloads, entry, home, images, jobs, labels, reports, static
 from fieldmark.studio.routes.concepts import (
     blind,
@@ -75,6 +75,9 @@ def _told(request: Request, error: Exception) -> Response:
 
 def _refused(request: Request, error: Exception) -> Response:
     status, said = (error.status_code, str(error.detail)) if isinstance(error, HTTPException) else (500, "")
+    if status == 405 and request.method == "GET":
+        # The address of a form, typed or loaded again: its page is one step up.
+        return RedirectResponse(path_to(*request.scope["path"].split("/")[1:-1]), 303)
     if status == 404 and said == "Not Found":
         said = "There is no such page."
     return _said(request, status, said, "")

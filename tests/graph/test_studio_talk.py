@@ -71,6 +71,11 @@ def test_what_is_typed_is_read_back_and_counts_when_it_is_accepted(tmp_path: Pat
     browser = question_page(tmp_path)
     turn = browser.hidden("turn")
     assert "no answer here" in browser.open(f"{AT}?said=z"), "a slip is told"
+    first = browser.page.partition('data-key="1"')[2].partition("<bdi>")[2].partition("</bdi>")[0]
+    assert f"I understood: <q><bdi>{first}</bdi></q>" in browser.open(f"{AT}?said=1"), "as its button says"
+    told = browser.open(f"{AT}?said=9")
+    assert "The answers are numbered 1 to" in told
+    assert "names a picture" not in told
     page = browser.open(f"{AT}?said=only+%3Cb%3Eadults%3C%2Fb%3E")
     assert "I understood: <q><bdi>only &lt;b&gt;adults&lt;/b&gt;</bdi></q>" in page
     assert not browser.at.concept.decisions, "nothing counts yet"

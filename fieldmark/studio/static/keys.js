@@ -2,8 +2,12 @@
 "use strict";
 
 document.addEventListener("keydown", (event) => {
+  // A browser would press the form's first button, even past one that cannot be pressed.
+  if (event.key === "Enter" && event.target.matches("[type=checkbox]")) event.preventDefault();
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (event.target.closest("input, select, textarea")) return;
+  // Enter and Space press what has the focus, and nothing else.
+  if (["Enter", " "].includes(event.key) && event.target.closest("button, a[href], summary")) return;
   const marked = [...document.querySelectorAll("[data-key]")];
   const found = marked.find((each) => each.dataset.key === event.key);
   if (!found) return;
@@ -11,9 +15,9 @@ document.addEventListener("keydown", (event) => {
   found.click();
 });
 
-// A second click says nothing twice.
+// A second click says nothing twice; where the answer is a file, the page stays and may ask again.
 document.addEventListener("submit", (event) => {
-  if (event.target.method !== "post") return;
+  if (event.target.method !== "post" || "again" in event.target.dataset) return;
   if (event.target.dataset.sent) event.preventDefault();
   event.target.dataset.sent = "yes";
 });

@@ -377,6 +377,36 @@ def test_an_export_is_refused_where_files_are_missing(
         zipfile.ZipFile(io.BytesIO(answer.content))
 
 
+@pytest.mark.parametrize(("to", "told"), [("~nosuchuser/x", "home folder"), ("/a\x00b", "is no path")])
+def test_what_is_no_path_is_told_wherever_one_is_typed(
+    client: TestClient, concept: ConceptFolder, to: str, told: str
+) -> None:
+    made_build(concept)
+    for answer in (
+        say(client, concept, "results", "export", version=1, to=to),
+        say(client, concept, "trial", "folder", path=to),
+    ):
+        assert answer.status_code == 409
+        assert told in answer.text
+
+
+@pytest.mark.parametrize(
+    ("form", "page"),
+    [
+        ("definition/answers", "definition"),
+        ("manage/rename", "manage"),
+        ("results/export", "results"),
+        ("history/answers", "history"),
+    ],
+)
+def test_the_address_of_a_form_leads_to_its_page(
+    client: TestClient, concept: ConceptFolder, form: str, page: str
+) -> None:
+    answer = client.get(at(concept, form), follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, at(concept, page))
+    assert client.get(at(concept, form)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "path",
     [

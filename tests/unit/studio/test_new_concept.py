@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from fieldmark.app.concepts.making import read_wish
 from fieldmark.studio.talking import Going
+from tests.unit.studio.studio_concepts import made_concept
 from tests.unit.studio.studio_runs import FORM, desk_for, form_token, pictures_in, visitor
 
 
@@ -87,3 +88,27 @@ def test_a_concept_without_any_usable_picture_is_not_begun(tmp_path: Path) -> No
     client, talks = opened(tmp_path)
     assert "No picture that was sent can be used" in send(client, {"called": "Red"}, [("a.png", b"x")])
     assert not talks.folders
+
+
+def test_a_name_that_is_taken_leads_to_its_concept(tmp_path: Path) -> None:
+    folder = made_concept(tmp_path, name="Red")
+    client, talks = opened(tmp_path)
+    page = send(client, {"called": " red ", "about": "my <words>", "folder": str(tmp_path / "pool")})
+    assert f'<a href="/concepts/{folder.path.name}">Go on with it</a>' in page
+    assert "ConceptConversation" not in page
+    assert "my &lt;words&gt;" in page
+    assert not talks.folders
+
+
+def test_what_is_no_path_is_told_and_what_was_typed_stays(tmp_path: Path) -> None:
+    client, talks = opened(tmp_path)
+    page = send(client, {"called": "Red", "about": "mine", "folder": "~nosuchuser/x"})
+    assert "Nobody on this machine has the home folder" in page
+    assert 'value="mine"' in page
+    assert "is no path" in send(client, {"called": "Red", "folder": "/a\x00b"})
+    assert not talks.folders
+
+
+def test_the_address_that_takes_a_new_concept_leads_to_its_page(tmp_path: Path) -> None:
+    client, _ = opened(tmp_path)
+    assert client.get("/new-concept/uploads").url.path == "/new-concept"

@@ -1,6 +1,5 @@
 """A new concept: what it is called, what it means, and where its pictures are."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, UploadFile
@@ -9,15 +8,16 @@ from starlette.responses import RedirectResponse, Response
 
 from fieldmark.agents.define.options import DefineOptions
 from fieldmark.app.concepts.making import WishedConcept, read_wish, wish
+from fieldmark.app.concepts.named import concept_home
 from fieldmark.errors import InputError
 from fieldmark.records import Costs
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.guard import UPLOADS
 from fieldmark.studio.pages import page
 from fieldmark.studio.routes.concepts.found import Short, Text, go_on
-from fieldmark.studio.routes.forms import checked_form
+from fieldmark.studio.routes.forms import checked_form, typed_path
 from fieldmark.studio.talking import Going
-from fieldmark.tools.concepts.folder import ConceptFolder
+from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
 
 COSTS = {-2: (4.0, 1.0), -1: (2.0, 1.0), 0: (1.0, 1.0), 1: (1.0, 2.0), 2: (1.0, 4.0)}
 """Places of the slider: what a wrong "in" costs, and what a wrong "out" does."""
@@ -35,7 +35,7 @@ def new(request: Request) -> Response:
 
 def show_new(request: Request, *, status: int = 200, wrong: str = "", **said: Any) -> Response:
     """The form, as it was filled in, with what is wrong about it."""
-    empty = {"called": "", "about": "", "folder": "", "balance": 0, "vlm": ""}
+    empty = {"taken": "", "called": "", "about": "", "folder": "", "balance": 0, "vlm": ""}
     return page(
         request, "concepts/new.html", status=status, wrong=wrong, options=DefineOptions(), **(empty | said)
     )
@@ -54,19 +54,20 @@ def made(
     """Write down what is wished, and have it made."""
     desk = desk_of(request)
     false_positive, false_negative = COSTS[balance]
-    pool = (str(Path(folder.strip()).expanduser().absolute()),) if folder.strip() else ()
-    wished = WishedConcept(
-        name=called,
-        about=about,
-        pool=pool,
-        vlm=vlm.strip() or None,
-        costs=Costs(false_positive=false_positive, false_negative=false_negative),
-    )
+    said = {"called": called, "about": about, "folder": folder, "balance": balance, "vlm": vlm}
     try:
+        if called.strip() and (there := ConceptFolder(concept_home(desk.home) / slug_of(called))).exists:
+            return show_new(request, status=409, taken=there.path.name, **said)
+        wished = WishedConcept(
+            name=called,
+            about=about,
+            pool=(str(typed_path(folder).absolute()),) if folder.strip() else (),
+            vlm=vlm.strip() or None,
+            costs=Costs(false_positive=false_positive, false_negative=false_negative),
+        )
         sent = [(each.filename, each.file) for each in pictures if each.filename]
         made_in = wish(wished, home=desk.home, uploads=sent)
     except InputError as error:
-        said = {"called": called, "about": about, "folder": folder, "balance": balance, "vlm": vlm}
         return show_new(request, status=409, wrong=f"{error.message} {error.hint}", **said)
     return RedirectResponse(go_on(request, made_in), 303)
 

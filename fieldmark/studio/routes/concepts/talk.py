@@ -1,5 +1,6 @@
 """The conversation: shows what waits, keeps an answer to a question, and has the conversation go on."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -75,7 +76,7 @@ def show_question(
     request: Request, folder: ConceptFolder, found: Talk, question: ScopeQuestion, said: str
 ) -> Response:
     """A question about the concept; free text is read back before it counts."""
-    read = read_answer(said, question.options) if said.strip() else ""
+    read = _read(said, question.options) if said.strip() else ""
     return framed(
         request,
         "concepts/question.html",
@@ -106,3 +107,18 @@ def answer(request: Request, name: str, turn: Short, answer: Text = "", stop: Ye
 def on(request: Request, name: str, more: Yes = False) -> Response:
     """Have the conversation go on: begin it, take in what was kept, or begin a further one."""
     return RedirectResponse(go_on(request, concept_folder(request, name), more=more), 303)
+
+
+def _read(said: str, options: Sequence[str]) -> str | Slip:
+    """What was typed under buttons that are numbered: a number is the answer on its button."""
+    plain = said.strip()
+    if plain in options:
+        return plain
+    bare = plain.strip("() .:")
+    if len(bare) == 1 and bare in "123456789" and int(bare) <= len(options):
+        return options[int(bare) - 1]
+    read = read_answer(said, options)
+    if isinstance(read, str):
+        return read
+    numbers = f" The answers are numbered 1 to {len(options)}." if len(options) > 1 else ""
+    return Slip(f"{plain!r} is no answer here.{numbers} Your own words take more than one sign.")

@@ -1,6 +1,5 @@
 """Tries a concept's classifier on photographs: sent ones, or those in a folder of this machine."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
@@ -14,7 +13,7 @@ from fieldmark.studio.desk import desk_of
 from fieldmark.studio.routes.concepts.found import concept_folder
 from fieldmark.studio.routes.concepts.frame import back_to, framed
 from fieldmark.studio.routes.downloads import table
-from fieldmark.studio.routes.forms import checked_form
+from fieldmark.studio.routes.forms import checked_form, typed_path
 from fieldmark.studio.routes.images import KEPT, SIDES
 from fieldmark.studio.routes.jobs import view_of
 from fieldmark.tools.concepts.folder import ConceptFolder
@@ -72,7 +71,7 @@ def name_folder(request: Request, name: str, path: Annotated[str, Form(max_lengt
     """Have all photographs in a folder of this machine judged."""
     folder = concept_folder(request, name)
     tried, version = TriedPhotographs(folder), _version(request, folder)
-    named = Path(path.strip()).expanduser()
+    named = typed_path(path)
     if not named.is_absolute() or not is_there(named):
         raise InputError(f"There is no folder {path.strip()!r} on this machine.", hint="Give its full path.")
     tried.forget()

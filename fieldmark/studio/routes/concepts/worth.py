@@ -18,7 +18,7 @@ from fieldmark.errors import InputError
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.routes.concepts.found import concept_folder
 from fieldmark.studio.routes.concepts.frame import back_to, framed
-from fieldmark.studio.routes.forms import checked_form
+from fieldmark.studio.routes.forms import checked_form, typed_path
 from fieldmark.studio.routes.jobs import view_of
 
 MOST_PICTURES = 60
@@ -81,10 +81,9 @@ def export(
     """Give the classifier away: as a zip, or into a folder of this machine."""
     from fieldmark.app.concepts.builder import ConceptBuilder  # not at the top: it loads torch
 
-    folder = concept_folder(request, name)
+    folder, place = concept_folder(request, name), typed_path(to)
     builder = ConceptBuilder.open(folder.load().name, version=version, home=desk_of(request).home)
     if to.strip():
-        place = Path(to.strip()).expanduser()
         if not place.is_absolute():
             raise InputError(f"{to.strip()!r} is no full path.", hint="Begin it with / or ~.")
         exported = builder.export(place)

@@ -1,0 +1,71 @@
+"""What Enter, Space and a second click do on the pages of a concept."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+from playwright.sync_api import Page
+
+if TYPE_CHECKING:
+    from tests.browser.studio import Studio
+
+
+def note_forms(page: Page) -> None:
+    """Have the page note the forms that would be sent, and send none."""
+    page.evaluate(
+        """() => {
+          window.sent = [];
+          document.addEventListener("submit", (event) => {
+            if (!event.defaultPrevented) window.sent.push(event.target.getAttribute("action"));
+            event.preventDefault();
+          });
+        }"""
+    )
+
+
+def sent(page: Page) -> list[str]:
+    """The actions of the forms that would have been sent."""
+    return page.evaluate("window.sent")
+
+
+@pytest.mark.parametrize(
+    ("screen", "fields"),
+    [("offer", ("words", "reason")), ("reveal", ("reason", "clause"))],
+)
+def test_enter_in_a_field_decides_nothing(
+    studio: "Studio", page: Page, screen: str, fields: tuple[str, ...]
+) -> None:
+    page.goto(f"/concepts/{studio.concepts[screen]}")
+    note_forms(page)
+    for field in fields:
+        page.locator(f"[name={field}]").first.press("Enter")
+    assert sent(page) == []
+    assert page.locator("button[disabled]:visible").count() == 0
+    page.locator("form.fields button:visible").first.click()
+    assert len(sent(page)) == 1, "a click decides"
+
+
+def test_what_has_the_focus_is_pressed_and_nothing_else(studio: "Studio", page: Page) -> None:
+    page.goto(f"/concepts/{studio.concepts['board']}")
+    here = page.url
+    note_forms(page)
+    page.locator("button[value=out]").first.press(" ")
+    assert [each.rpartition("/")[2] for each in sent(page)] == ["label"]
+    assert page.url == here, "not made larger"
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press(" ")
+    page.wait_for_url("**zoom=yes**")
+
+
+def test_a_file_can_be_had_twice_and_nothing_else_is_sent_twice(studio: "Studio", page: Page) -> None:
+    page.goto(f"/concepts/{studio.concepts['built']}/results")
+    note_forms(page)
+    for _ in range(2):
+        page.get_by_role("button", name="Download (zip)").click()
+    assert len(sent(page)) == 2
+    page.goto(f"/concepts/{studio.concepts['offer']}")
+    note_forms(page)
+    for _ in range(2):
+        page.get_by_role("button", name="Accept").click()
+    assert len(sent(page)) == 1
