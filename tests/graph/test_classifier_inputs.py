@@ -231,7 +231,7 @@ def test_other_calibration_images_are_no_resumption(place: Path, pictures: Path,
     with FaultyEndpoint([truly]) as endpoint:
         stopped = classifier(place, endpoint, limits=UsageLimits(max_calls=2), **given).resolve(pictures)
         (folder / "finch" / "0-1.png").rename(folder / "heron" / "0-1.png")
-        with pytest.raises(RunError, match="for calibration, .* are not those"):
+        with pytest.raises(RunError, match=r"for calibration, .* are not those"):
             classifier(place, endpoint, **given).resolve(pictures, resume=stopped.run.name)
 
 
