@@ -241,18 +241,13 @@ def open_vlm(
     llm_url, llm_key = llm[0] or settings.base_url, llm[1] or _secret(settings.api_key)
     shared = base_url is None or normal_url(base_url) == normal_url(llm_url or OPENAI)
     same = shared and beside is not None and beside.model == model
-    price = (
-        Price(prompt=settings.vlm_price_prompt, completion=settings.vlm_price_completion)
-        if settings.vlm_price_prompt is not None and settings.vlm_price_completion is not None
-        else None
-    )
     return (kind or ChatModel)(
         model,
         base_url=llm_url if shared else base_url,  # what a resumed run has kept lacks a user and password
         api_key=api_key or _secret(settings.vlm_api_key) or (llm_key if shared else None),
         store=store,
         limits=limits,
-        price=price_of(settings) if same and price is None else price,
+        price=vlm_price_of(settings, same=same),
         beside=beside if isinstance(beside, ChatModel) else None,
         use_cache=cache != "off",
         refresh=cache == "refresh",
@@ -268,6 +263,13 @@ def price_of(settings: Settings) -> Price | None:
     if settings.price_prompt is None or settings.price_completion is None:
         return None
     return Price(prompt=settings.price_prompt, completion=settings.price_completion)
+
+
+def vlm_price_of(settings: Settings, *, same: bool) -> Price | None:
+    """The configured price of the vision-language model: that of the language model where it is the same."""
+    if settings.vlm_price_prompt is not None and settings.vlm_price_completion is not None:
+        return Price(prompt=settings.vlm_price_prompt, completion=settings.vlm_price_completion)
+    return price_of(settings) if same else None
 
 
 def _secret(value: "SecretStr | None") -> str | None:

@@ -1,21 +1,35 @@
-"""A concept that is wished: checked and written down at once; taking its images in may take long."""
+"""A concept that is wished: what it may cost, and the wish checked and written down at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
+from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.define.options import DefineOptions
+from fieldmark.agents.shared.estimate import times, total
 from fieldmark.app.beforehand import Mistakes, check_models
 from fieldmark.app.concepts.named import concept_home, refuse_another
+from fieldmark.app.concepts.setup import NO_VLM
 from fieldmark.app.concepts.uploads import keep_uploads
 from fieldmark.app.inputs import check_images_there
+from fieldmark.app.models import choose_models
+from fieldmark.app.stores import price_of, vlm_price_of
 from fieldmark.errors import NoImagesError
+from fieldmark.prompts.argue import ask_argue
+from fieldmark.prompts.gap import ask_gap
+from fieldmark.prompts.judge import ask_judge
+from fieldmark.prompts.queries import ask_queries
+from fieldmark.prompts.refine import RefineExample, ask_refine
+from fieldmark.prompts.scope import ask_scope
+from fieldmark.prompts.settle import ask_settle
 from fieldmark.reading import read_bytes
-from fieldmark.records import Costs, Record
+from fieldmark.records import Clause, Costs, Definition, ImagePart, Price, Question, Record, UsageLimits
+from fieldmark.settings import read_settings
 from fieldmark.tools.concepts.built import PICTURES
 from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
+from fieldmark.tools.llm.budget import Budget, TokenCount, room_of
 
 WISH = "new.json"
 
@@ -86,3 +100,80 @@ def unmade(home: Path | None = None) -> tuple[ConceptFolder, ...]:
         return ()
     found = [ConceptFolder(path.parent) for path in sorted(root.glob(f"*/{WISH}"))]
     return tuple(each for each in found if not each.exists and not each.path.name.startswith("."))
+
+
+class MostAsked(Record):
+    """The most that models may be asked, before there is a definition or a picture: about, not a limit."""
+
+    questions: int = 0
+    tokens: int = 0
+    cost: float | None = None
+    """What those tokens cost; None where the price of one model is not set."""
+
+
+def most_of_a_talk(options: DefineOptions | None = None, *, vlm: str | None = None) -> MostAsked:
+    """What a conversation may ask, with a definition of usual length.
+
+    Args:
+        options: The choices of the conversation.
+        vlm: The model that judges pictures; the settings' language model where not given, "none" for CLIP.
+    """
+    options = options or DefineOptions()
+    judging = options.boards * options.mined
+    gaps = ask_gap(_IMAGE, _USUAL, concept=_WORDS, purpose=_WORDS, call="in", seen=_WORDS)
+    example = RefineExample(seen=_WORDS, owner="in", call="in")
+    refining = ask_refine(
+        _WORDS, purpose=_WORDS, clauses=_USUAL.clauses, answers=(), examples=[example] * options.labels
+    )
+    return _most(
+        by_words=[(ask_scope(_WORDS, purpose=_WORDS), 1 + options.questions), (refining, options.boards)],
+        by_pictures=[
+            (ask_judge(_IMAGE, _USUAL.clauses), judging),
+            (gaps, options.boards * options.doubted),
+        ],
+        vlm=vlm,
+    )
+
+
+def most_of_a_build(options: BuildOptions, *, images: int, vlm: str | None = None) -> MostAsked:
+    """What a build may ask about a pool of so many images; see `most_of_a_talk`."""
+    judged = min(options.annotate, images)
+    debates = min(options.debates, judged)
+    about = {"concept": _WORDS, "purpose": _WORDS}
+    sides = [(ask_argue(_IMAGE, _USUAL, side=side, **about), debates) for side in ("in", "out")]
+    settling = ask_settle(_IMAGE, _USUAL, for_in=_WORDS, for_out=_WORDS, **about)
+    return _most(
+        by_words=[(ask_queries(_WORDS, purpose=_WORDS, clauses=_USUAL.clauses), 1)],
+        by_pictures=[(ask_judge(_IMAGE, _USUAL.clauses), judged), *sides, (settling, debates)],
+        vlm=vlm,
+    )
+
+
+_WORDS = "a sentence or two of usual length, as people and models write them about a picture. " * 2
+_IMAGE = ImagePart(data_url="data:,")
+_USUAL = Definition(
+    clauses=tuple(Clause(id=f"c{n}", role="necessary", text=_WORDS[:80], state="agreed") for n in range(5))
+)
+_Asked = Iterable[tuple[Question[Any], int]]
+"""Questions, each with how often one like it may be asked."""
+
+
+def _most(*, by_words: _Asked, by_pictures: _Asked, vlm: str | None) -> MostAsked:
+    settings = read_settings()
+    llm = choose_models(settings=settings).llm or (None if vlm == NO_VLM else vlm)
+    if llm is None:
+        return MostAsked(cost=0.0)
+    judge = None if vlm == NO_VLM else vlm or llm
+    parts = [(by_words, price_of(settings))]
+    parts += [(by_pictures, vlm_price_of(settings, same=judge == llm))] if judge else []
+    rooms = [(total(times(room_of(each), count) for each, count in asked), price) for asked, price in parts]
+    costs = [_cost_of(room, price) for room, price in rooms]
+    return MostAsked(
+        questions=sum(count for asked, _ in parts for _, count in asked),
+        tokens=sum(room.total for room, _ in rooms),
+        cost=None if None in costs else sum(filter(None, costs)),
+    )
+
+
+def _cost_of(room: TokenCount, price: Price | None) -> float | None:
+    return Budget(UsageLimits(), price).cost_of(room)

@@ -15,6 +15,19 @@ for (const form of document.querySelectorAll("[data-curve]")) {
   if (button) button.hidden = true;
 }
 
+// Says in words where the scale of two mistakes stands.
+for (const scale of document.querySelectorAll("[data-places]")) {
+  const places = JSON.parse(scale.dataset.places);
+  const slider = scale.querySelector("input[type=range]");
+  const said = scale.querySelector("[data-place]");
+  const say = () => {
+    said.value = places[slider.value - slider.min];
+    slider.setAttribute("aria-valuetext", said.value);
+  };
+  slider.addEventListener("input", say);
+  say();
+}
+
 // Photographs are dropped on the field as a whole.
 for (const place of document.querySelectorAll(".drop")) {
   const files = place.querySelector("input[type=file]");

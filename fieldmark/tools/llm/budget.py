@@ -2,9 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 from fieldmark.errors import LimitReached, SettingsError
-from fieldmark.records import Price, Usage, UsageLimits
+from fieldmark.records import Price, Question, Usage, UsageLimits
 
 BYTES_PER_TOKEN = 3
 """A cautious figure: English text has about four bytes a token."""
@@ -28,6 +29,13 @@ class TokenCount:
 def tokens_of(text: str) -> int:
     """Estimates the tokens of a text from its length in UTF-8 bytes, rounded up."""
     return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+
+
+def room_of(question: Question[Any]) -> TokenCount:
+    """The tokens that a question may need, whatever the model: words, images, the longest answer."""
+    sent = sum(tokens_of(each.content) for each in question.messages)
+    images = sum(len(each.images) for each in question.messages)
+    return TokenCount(sent + images * IMAGE_TOKENS, question.max_tokens)
 
 
 class Reservation:

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from fieldmark.errors import LimitReached
 from fieldmark.records import Question, Usage, UsageLimits
 from fieldmark.tools.llm.answer_store import ModelAnswer
-from fieldmark.tools.llm.budget import IMAGE_TOKENS, TokenCount
+from fieldmark.tools.llm.budget import TokenCount, room_of
 from fieldmark.tools.llm.chat import ChatModel, LanguageModel
 from fieldmark.tools.llm.counting import CountingModel
 
@@ -77,9 +77,7 @@ class GivenModel(CountingModel):
 
     def room(self, question: Question[Any]) -> TokenCount:
         """The same, what is sent and what may come back apart."""
-        sent = sum(len(each.content.encode()) for each in question.messages) // 3
-        images = sum(len(each.images) for each in question.messages)
-        return TokenCount(sent + images * IMAGE_TOKENS, question.max_tokens)
+        return room_of(question)
 
     def cost_of(self, tokens: TokenCount) -> float | None:
         """What tokens cost: unknown."""

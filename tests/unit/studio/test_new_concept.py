@@ -7,7 +7,8 @@ from pathlib import Path
 from PIL import Image
 from starlette.testclient import TestClient
 
-from fieldmark.app.concepts.making import read_wish
+from fieldmark.app.concepts.making import most_of_a_talk, read_wish
+from fieldmark.settings import overridden
 from fieldmark.studio.talking import Going
 from tests.unit.studio.studio_concepts import made_concept
 from tests.unit.studio.studio_runs import FORM, desk_for, form_token, pictures_in, visitor
@@ -112,3 +113,23 @@ def test_what_is_no_path_is_told_and_what_was_typed_stays(tmp_path: Path) -> Non
 def test_the_address_that_takes_a_new_concept_leads_to_its_page(tmp_path: Path) -> None:
     client, _ = opened(tmp_path)
     assert client.get("/new-concept/uploads").url.path == "/new-concept"
+
+
+def test_the_costs_of_mistakes_are_a_slider_that_says_its_place(tmp_path: Path) -> None:
+    client, _ = opened(tmp_path)
+    page = client.get("/new-concept").text
+    assert '<input type="range" id="balance" name="balance" min="-2" max="2"' in page
+    assert 'aria-valuetext="Both are alike."' in page
+    again = send(client, {"called": "Red", "balance": "-1"})
+    assert 'aria-valuetext="A wrong “in” is twice as bad as a wrong “out”."' in again
+
+
+def test_the_estimate_says_money_where_a_price_is_set(tmp_path: Path) -> None:
+    client, _ = opened(tmp_path)
+    assert "No language model is set" in client.get("/new-concept").text
+    with overridden(llm="some-model"):
+        assert "what that costs is unknown" in client.get("/new-concept").text
+    with overridden(llm="some-model", price_prompt=1.0, price_completion=2.0):
+        cost = most_of_a_talk().cost
+        assert cost is not None
+        assert f"about <strong>{cost:.2f}</strong> in money" in client.get("/new-concept").text

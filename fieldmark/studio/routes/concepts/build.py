@@ -6,6 +6,8 @@ from fastapi import APIRouter, Depends, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fieldmark.agents.build.options import BuildOptions
+from fieldmark.app.concepts.making import most_of_a_build
 from fieldmark.app.concepts.setup import NO_VLM, read_setup
 from fieldmark.app.jobs.job import Job
 from fieldmark.app.jobs.tasks import BuildTask
@@ -36,6 +38,7 @@ def build(request: Request, name: str) -> Response:
         summary=summary,
         judge=None if judge == NO_VLM else judge,
         usual=BuildTask(),
+        most=most_of_a_build(BuildOptions(), images=summary.images, vlm=judge),
     )
 
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fieldmark.agents.define.options import DefineOptions
-from fieldmark.app.concepts.making import WishedConcept, read_wish, wish
+from fieldmark.app.concepts.making import WishedConcept, most_of_a_talk, read_wish, wish
 from fieldmark.app.concepts.named import concept_home
 from fieldmark.errors import InputError
 from fieldmark.records import Costs
@@ -21,6 +21,14 @@ from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
 
 COSTS = {-2: (4.0, 1.0), -1: (2.0, 1.0), 0: (1.0, 1.0), 1: (1.0, 2.0), 2: (1.0, 4.0)}
 """Places of the slider: what a wrong "in" costs, and what a wrong "out" does."""
+PLACES = {
+    -2: "A wrong “in” is four times as bad as a wrong “out”.",
+    -1: "A wrong “in” is twice as bad as a wrong “out”.",
+    0: "Both are alike.",
+    1: "A wrong “out” is twice as bad as a wrong “in”.",
+    2: "A wrong “out” is four times as bad as a wrong “in”.",
+}
+"""The same in words."""
 
 router = APIRouter(prefix="/new-concept")
 
@@ -36,8 +44,16 @@ def new(request: Request) -> Response:
 def show_new(request: Request, *, status: int = 200, wrong: str = "", **said: Any) -> Response:
     """The form, as it was filled in, with what is wrong about it."""
     empty = {"taken": "", "called": "", "about": "", "folder": "", "balance": 0, "vlm": ""}
+    said = empty | said
     return page(
-        request, "concepts/new.html", status=status, wrong=wrong, options=DefineOptions(), **(empty | said)
+        request,
+        "concepts/new.html",
+        status=status,
+        wrong=wrong,
+        options=DefineOptions(),
+        places=PLACES,
+        most=most_of_a_talk(vlm=str(said["vlm"]).strip() or None),
+        **said,
     )
 
 
