@@ -2,20 +2,22 @@
 
     python benchmarks/book_and_loop.py books.jsonl --seeds 630,631 --shots 4
 
-In every world a prompt search makes a book from a few labelled images a class. The same test images are then
-classified by the book alone, by the loop that starts from it, and, as a control, by a loop that has neither
-book nor labels. Each is one line of the file. Those that are there are not measured again, and their books
-are used again. The intervals are over seeds: worlds of one seed share their species.
+In every world a prompt search makes a book from a few labelled images a class, and measures it on half of the
+test images, which the book takes along. The other half is then classified by the book alone, by the loop that
+starts from it, by the loop on it without the half that measured it, and, as a control, by a loop that has
+neither book nor labels. Each is one line of the file. Those that are there are not measured again, and their
+books are used again. The intervals are over seeds: worlds of one seed share their species.
 """
 
 import argparse
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,7 +25,7 @@ from fieldmark import Classifier, OptimizeOptions, Optimizer, PromptBook, Resolv
 from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.stores import Stores, open_stores
 from fieldmark.evals.table.aviary_source import Aviary
-from fieldmark.evals.table.source import Workplace
+from fieldmark.evals.table.source import TrainingData, Workplace
 from fieldmark.evals.worlds.conditions import CLEAR, Names, WorldConditions
 from fieldmark.records import Prediction, UsageLimits
 from fieldmark.tools.clip.weakened import weakened
@@ -33,14 +35,25 @@ from fieldmark.tools.statistics.resample import bootstrap, ends
 NAMES: tuple[Names, ...] = ("known", "mixed", "new")
 NOISE = ((0.0, 0.0), (1.0, 0.5), (2.0, 1.0))
 MISTAKES = (0.15, 0.3)
-WAYS: dict[str, tuple[bool, dict[str, Any]]] = {
-    "alone": (True, {"max_rounds": 0}),
-    "loop": (True, {}),
-    "without": (False, {}),
+Given = Literal["whole", "unjudged", "no"]
+WAYS: dict[str, tuple[Given, dict[str, Any]]] = {
+    "alone": ("whole", {"max_rounds": 0}),
+    "loop": ("whole", {}),
+    "unjudged": ("unjudged", {}),
+    "without": ("no", {}),
 }
-"""Each way to classify: whether the book is given, and the choices of the loop."""
+"""Each way to classify: what is given of the book, and the choices of the loop."""
 GRID = ("names", "image_noise", "text_noise", "mistakes")
 Row = dict[str, Any]
+
+
+class Half(Aviary):
+    """Aviary pictures of which every second test image is there."""
+
+    @asynccontextmanager
+    async def training_data(self, work: Workplace) -> AsyncIterator[TrainingData]:
+        async with super().training_data(work) as made:
+            yield replace(made, images=replace(made.images, test=made.images.test[::2]))
 
 
 def worlds(species: int, kinds: Sequence[Names], shares: Sequence[float]) -> Iterator[WorldConditions]:
@@ -54,7 +67,7 @@ def worlds(species: int, kinds: Sequence[Names], shares: Sequence[float]) -> Ite
 async def searched(conditions: WorldConditions, seed: int, shots: int, runs: Path, stores: Stores) -> str:
     """Search a book in one world; its path."""
     search = Optimizer(
-        data=Aviary(**vars(conditions), seed=seed),
+        data=Half(**vars(conditions), seed=seed),
         shots=shots,
         clip=stores.encoder("aviary"),
         options=OptimizeOptions(seed=seed),
@@ -67,7 +80,7 @@ async def searched(conditions: WorldConditions, seed: int, shots: int, runs: Pat
 async def measured(
     conditions: WorldConditions, seed: int, shots: int, way: str, book: PromptBook, runs: Path, stores: Stores
 ) -> Row:
-    """Classify the test images of one world in one way."""
+    """Classify the other half of the test images of one world in one way."""
     source = Aviary(**vars(conditions), seed=seed)
     work = Workplace(
         seed=seed,
@@ -77,33 +90,39 @@ async def measured(
         limits=UsageLimits(),
         progress=no_progress,
     )
-    with_book, chosen = WAYS[way]
+    given, chosen = WAYS[way]
+    if given == "unjudged":
+        book = book.model_copy(update={"held_out": ()})
     async with source.training_data(work) as made:
+        rest = made.images.test[1::2]
         classifier = Classifier(
             classes=book.classes,
             clip=weakened(stores.encoder("aviary"), made.weakness),
             llm=made.llm,
             noun=source.noun,
-            book=book if with_book else None,
+            book=book if given != "no" else None,
             options=ResolveOptions(**chosen),
             out=runs,
             report=False,
         )
-        found = await classifier.aresolve([image.path for image in made.images.test])
-        truth = [str(image.label) for image in made.images.test]
+        found = await classifier.aresolve([image.path for image in rest])
+        truth = [str(image.label) for image in rest]
     return judged(found.predictions, truth)
 
 
 def judged(predictions: Sequence[Prediction], truth: Sequence[str]) -> Row:
-    """Top-1, what was resolved, and how far confidence is off."""
+    """Top-1, what was resolved, how far confidence is off, and its expected calibration error."""
     right = np.array([p.label == true for p, true in zip(predictions, truth, strict=True)])
     resolved = np.array([p.status == "resolved" for p in predictions])
     sure = np.array([p.confidence for p in predictions])
+    tenth = np.minimum((10 * sure).astype(int), 9)
+    apart = np.bincount(tenth, weights=sure - right, minlength=10)
     return {
         "top1": float(right.mean()),
         "resolved": int(resolved.sum()),
         "resolved_right": int((right & resolved).sum()),
         "bias": float(sure.mean() - right.mean()),
+        "ece": float(np.abs(apart).sum() / len(right)),
         "images": len(right),
     }
 
@@ -140,9 +159,9 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         groups.setdefault(tuple(row[name] for name in GRID), []).append(row)
     lines = [
-        "| names | noise | mistakes | book alone | loop on it | loop without | loop − alone | loop − without "
-        "| worst seed | resolved | of them right |",
-        "|---" * 11 + "|",
+        "| names | noise | mistakes | book alone | loop on it | unjudged | loop without | loop − alone "
+        "| loop − unjudged | worst seed | resolved | of them right | ECE |",
+        "|---" * 13 + "|",
     ]
     laid = [
         (f"| {names} | {image:g} / {text:g} | {mistakes:g} |", group)
@@ -156,10 +175,11 @@ def table(rows: Sequence[Row]) -> str:
         cells = [
             *means,
             over_seeds(group, gain),
-            over_seeds(group, lambda row: gain(row, "without")),
+            over_seeds(group, lambda row: gain(row, "unjudged")),
             f"{100 * min(map(gain, group)):+.1f}",
             f"{resolved / images:.0%}",
             f"{right / resolved:.1%}" if resolved else "–",
+            f"{100 * np.mean([row['loop']['ece'] for row in group]):.1f}",
         ]
         lines.append(f"{begin} {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -16,27 +16,31 @@ class BookLabels:
 
     Attributes:
         pool: Those that the run classifies: content hash → class number. They count as labels given to it.
-        beside: The others that still lie where they lay. They pass through the loop with the pool and are not
-            reported.
+        judges: Those that had no part in choosing the prompts, in the pool or not: content hash → class
+            number.
+        beside: Those that are not in the pool and still lie where they lay. They pass through the loop with
+            it and are not reported.
         gone: How many are neither.
     """
 
     pool: Mapping[str, int] = field(default_factory=dict)
+    judges: Mapping[str, int] = field(default_factory=dict)
     beside: tuple[ImageFile, ...] = ()
     gone: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
         """How many are used; empty without any."""
-        used = len(self.pool) + len(self.beside)
-        return {"book_labels": used} if used else {}
+        used = len(self.pool) + sum(image.content_hash not in self.judges for image in self.beside)
+        found = {"book_labels": used, "book_judges": len(self.judges)}
+        return {name: count for name, count in found.items() if count}
 
     @property
     def note(self) -> str:
         """What to say of those that are gone; empty where none is."""
         if not self.gone:
             return ""
-        used = len(self.pool) + len(self.beside)
+        used = sum(self.counts.values())
         rest = "the others are used" if used else "it is used without them"
         return f"{self.gone:,} of the prompt book's {used + self.gone:,} labelled images are gone; {rest}."
 
@@ -53,12 +57,21 @@ def book_labels(book: PromptBook | None, images: Sequence[ImageFile], options: R
         return BookLabels()
     here = {image.content_hash for image in images}
     numbers = {name: number for number, name in enumerate(book.classes)}
-    labels = {each.image_hash: each for each in book.labelled if each.label is not None}
-    pool = {digest: numbers[str(each.label)] for digest, each in labels.items() if digest in here}
-    apart = [
+    chose = {each.image_hash: each for each in book.labelled if each.label is not None}
+    held = {
+        each.image_hash: each
+        for each in book.held_out
+        if each.label is not None and each.image_hash not in chose
+    }
+    beside = tuple(
         ImageFile(Path(each.image), digest, each.label)
-        for digest, each in labels.items()
-        if digest not in here
-    ]
-    beside = tuple(image for image in apart if is_there(image.path))
-    return BookLabels(pool, beside, len(apart) - len(beside))
+        for digest, each in (chose | held).items()
+        if digest not in here and is_there(Path(each.image))
+    )
+    found = here | {image.content_hash for image in beside}
+    return BookLabels(
+        pool={digest: numbers[str(each.label)] for digest, each in chose.items() if digest in here},
+        judges={digest: numbers[str(each.label)] for digest, each in held.items() if digest in found},
+        beside=beside,
+        gone=sum(digest not in found for digest in chose | held),
+    )

@@ -227,6 +227,7 @@ class Classifier(MethodChoice):
                         tree=tree,
                         labels={**of_book.pool, **label_numbers(labels, self.classes)},
                         calibration=calibration or of_book.beside,
+                        judges=of_book.judges,
                         progress=self.progress,
                         checkpoints=stores.checkpoints,
                     )
@@ -262,8 +263,7 @@ class Classifier(MethodChoice):
             options = check_estimate(self)
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
-                # Is it there? No network is built.
-                stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
+                stores.encoder_of(self.clip, chosen.clip, device=chosen.device)  # there? nothing is built
                 noun = self.noun or (self.book.noun if self.book else None)
                 return await estimated(
                     tuple(self.classes),

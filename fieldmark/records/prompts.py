@@ -70,6 +70,9 @@ class PromptBook(Record):
     labelled: tuple[GivenLabel, ...] = Field(default=())
     """The labelled images that the prompts were chosen by. They weigh the evidence of a run that classifies
     with the book, in which plain names then say nothing beside it."""
+    held_out: tuple[GivenLabel, ...] = Field(default=())
+    """Labelled images that had no part in choosing. They judge what the prompts are worth beside answers, and
+    how sure a label is; of their own class they say nothing to a run."""
 
     @model_validator(mode="after")
     def _prompts_name_known_classes(self) -> "PromptBook":
@@ -80,7 +83,7 @@ class PromptBook(Record):
         unlisted = sorted({p.class_name for p in self.prompts} - known)
         if unlisted:
             raise ValueError(f"prompts for classes that the book does not list: {unlisted[:5]}")
-        strange = sorted({str(each.label) for each in self.labelled} - known)
+        strange = sorted({str(each.label) for each in (*self.labelled, *self.held_out)} - known)
         if strange:
             raise ValueError(f"labelled images of classes that the book does not list: {strange[:5]}")
         return self

@@ -108,6 +108,24 @@ def test_a_dry_run_says_what_a_build_would_ask(line: CommandLine) -> None:
     assert (concept_folder(line) / "manifest.json").read_bytes() == before
 
 
+def test_a_dry_run_says_what_measuring_would_ask_and_is_no_look(line: CommandLine) -> None:
+    said = line.invoke("concept", "evaluate", "hawk", "--dry-run", "--json")
+    assert (said.code, said.json["images"], said.json["first_look"]["to_ask"]) == (0, 24, 0), said.err
+    settings = concept_folder(line) / "models" / "v1" / "settings.json"
+    kept = json.loads(settings.read_text())
+    kept["setup"] |= {"llm": "m", "vlm": "m"}
+    settings.write_text(json.dumps(kept))
+    with FaultyEndpoint([completion("{}")]) as endpoint:
+        judged = line.invoke(
+            "concept", "evaluate", "hawk", "--base-url", endpoint.base_url, "--dry-run", "--json"
+        )
+        assert judged.json["first_look"]["to_ask"] == 24
+        assert judged.json["first_look"]["tokens"] > 0
+        assert not endpoint.asked
+    assert "blind_looks" not in record(line) or not record(line)["blind_looks"]
+    assert not (concept_folder(line) / "models" / "v1" / "measurement.json").exists()
+
+
 def test_the_whole_path(line: CommandLine) -> None:
     again = line.invoke("concept", "build", "hawk", *SMALL, "--json").json
     assert again["schema"] == "fieldmark.concept-build/1"

@@ -1,7 +1,9 @@
 """The loop on top of a book that labelled images chose: it does not lose what the book had."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -43,7 +45,9 @@ def book(*, labelled: bool) -> PromptBook:
     )
 
 
-def ran(folder: Path, *, labelled: bool, **chosen: object) -> Ran:
+def ran(
+    folder: Path, *, labelled: bool, judges: Mapping[str, int] = MappingProxyType({}), **chosen: object
+) -> Ran:
     return run(
         make_context(
             folder,
@@ -53,6 +57,7 @@ def ran(folder: Path, *, labelled: bool, **chosen: object) -> Ran:
             llm=FakeModel(LIES),
             book=book(labelled=labelled),
             calibration=LABELLED if labelled else (),
+            judges=judges,
             options=options(**{"rule": "evidence", "start": "book", **chosen}),
         )
     )
@@ -76,6 +81,21 @@ def test_labelled_images_pass_beside_the_pool_and_are_not_reported(tmp_path: Pat
         parts = sum(part.contribution for part in prediction.contributions)
         assert prediction.margin is None or parts == pytest.approx(prediction.margin, abs=1e-4)
     assert ran(tmp_path, labelled=True).raw == found.raw
+
+
+def test_images_that_were_held_out_judge_and_keep_their_own_label(tmp_path: Path) -> None:
+    held = IMAGES[::2]
+    wrong = {image.content_hash: (NAMES.index(WORLD.truth(image)) + 1) % len(NAMES) for image in held}
+    right = {image.content_hash: NAMES.index(WORLD.truth(image)) for image in held}
+    plain = ran(tmp_path / "plain", labelled=True)
+    found, doubted = (
+        ran(tmp_path / f"{n}", labelled=True, judges=each) for n, each in enumerate((right, wrong))
+    )
+    assert {p.decided_by for p in found.predictions} == {"loop"}
+    assert found.right(WORLD) >= plain.right(WORLD)
+    assert doubted.right(WORLD) > 0.5, "what judges say of their class is not taken over"
+    sure = [sum(p.confidence for p in each.predictions) / len(IMAGES) for each in (found, doubted)]
+    assert sure[1] < sure[0] - 0.2
 
 
 def labelled_in(folder: Path, which: list[tuple[int, int]]) -> tuple[GivenLabel, ...]:
@@ -102,7 +122,8 @@ def test_a_classifier_takes_the_labelled_images_of_its_book(tmp_path: Path) -> N
         answer="class",
         label="robin",
     )
-    book = classifying.BOOK.model_copy(update={"labelled": (*beside, inside)})
+    held = labelled_in(tmp_path / "held", [(number, copy) for number in range(6) for copy in (10, 11, 12)])
+    book = classifying.BOOK.model_copy(update={"labelled": (*beside, inside), "held_out": held})
 
     def classified(**given: object) -> Classifier:
         world = classifying.WORLD
@@ -117,7 +138,9 @@ def test_a_classifier_takes_the_labelled_images_of_its_book(tmp_path: Path) -> N
         )
 
     found = classified(options=options(rule="evidence")).resolve(pool)
-    assert found.manifest.counts["book_labels"] == 7
+    assert (found.manifest.counts["book_labels"], found.manifest.counts["book_judges"]) == (7, 18)
+    asked = (found.run / "ask.csv").read_text(encoding="utf-8")
+    assert "held" not in asked
     assert len(found.predictions) == 24
     told = {p.image_hash: p for p in found.predictions}[inside.image_hash]
     assert (told.label, told.decided_by, told.status) == ("robin", "label", "resolved")
@@ -129,7 +152,7 @@ def test_a_classifier_takes_the_labelled_images_of_its_book(tmp_path: Path) -> N
     (tmp_path / "train" / "0-8.png").unlink()
     less = classified(options=options(rule="evidence")).resolve(pool)
     assert less.manifest.counts["book_labels"] == 6
-    assert "1 of the prompt book's 7 labelled images are gone; the others are used." in less.manifest.notes
+    assert "1 of the prompt book's 25 labelled images are gone; the others are used." in less.manifest.notes
     assert less.manifest.skipped == ()
 
     alone = classified(options=options(max_rounds=0)).resolve(pool)

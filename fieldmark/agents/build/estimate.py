@@ -1,5 +1,6 @@
-"""Says what a build would ask: the queries and the images drawn at random exactly, the rest as a bound."""
+"""Says what a build would ask, a part of it as a bound, and what measuring it would, exactly."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fieldmark.agents.build.context import BuildContext
@@ -12,6 +13,8 @@ from fieldmark.prompts.queries import ask_queries
 from fieldmark.prompts.settle import ask_settle
 from fieldmark.records import ImagePart, Question
 from fieldmark.tools.annotate.vlm import VlmAnnotator
+from fieldmark.tools.concepts.built import read_measurement
+from fieldmark.tools.concepts.changes import blind_labels
 from fieldmark.tools.llm.budget import TokenCount
 from fieldmark.tools.llm.given import AskedModel
 
@@ -43,20 +46,9 @@ async def estimated(
         queries = ask_queries(concept.name, purpose=concept.purpose, clauses=definition.active)
         first = await counted([queries], llm)
     most, room = 0, TokenCount()
-    annotator = context.annotator
-    if judge is not None and isinstance(annotator, VlmAnnotator):
+    if judge is not None and isinstance(context.annotator, VlmAnnotator):
         drawn = drawn_rows(context, free)
-        asked = [annotator.open_clauses(context.pool.images[row], definition) for row in drawn]
-        fresh = [ask_judge(_IMAGE, clauses) for clauses in asked if clauses]
-        needed = total(map(judge.room, fresh))
-        cost = judge.cost_of(needed)
-        first = FirstLook(
-            questions=first.questions + len(drawn),
-            cached=first.cached + len(drawn) - len(fresh),
-            to_ask=first.to_ask + len(fresh),
-            tokens=first.tokens + needed.total,
-            cost=None if cost is None or first.cost is None else cost + first.cost,
-        )
+        first = first + _judged(drawn, context, context.annotator, judge)
         later = min(options.annotate, len(free)) - len(drawn)
         debates = min(options.debates, min(options.annotate, len(free)))
         most = later + 3 * debates
@@ -71,6 +63,47 @@ async def estimated(
         follow_up_most=most,
         follow_up_tokens=room.total,
         follow_up_cost=model.cost_of(room),
+    )
+
+
+def estimated_look(context: BuildContext, *, judge: AskedModel | None) -> CallEstimate:
+    """What measuring a build on the blind test would ask; asks nothing, and is no look at it.
+
+    Args:
+        context: The build.
+        judge: The model that judges images; None where CLIP does.
+    """
+    labels = blind_labels(context.concept)
+    rows = context.pool.rows([image for image, label in labels.items() if label.value != "unsure"])
+    first, notes = FirstLook(), ()
+    if read_measurement(context.out) is not None:
+        notes = ("This version is measured already: nothing is asked.",)
+    elif judge is not None and isinstance(context.annotator, VlmAnnotator):
+        first = _judged(rows, context, context.annotator, judge)
+    return CallEstimate(
+        images=len(rows),
+        classes=0,
+        model=judge.model if judge else None,
+        noun=None,
+        first_look=first,
+        follow_up_most=0,
+        notes=notes,
+    )
+
+
+def _judged(
+    rows: Sequence[int], context: BuildContext, annotator: VlmAnnotator, judge: AskedModel
+) -> FirstLook:
+    """The questions about images whose verdicts are not stored."""
+    asked = [annotator.open_clauses(context.pool.images[row], context.definition) for row in rows]
+    fresh = [ask_judge(_IMAGE, clauses) for clauses in asked if clauses]
+    needed = total(map(judge.room, fresh))
+    return FirstLook(
+        questions=len(rows),
+        cached=len(rows) - len(fresh),
+        to_ask=len(fresh),
+        tokens=needed.total,
+        cost=judge.cost_of(needed),
     )
 
 

@@ -22,6 +22,7 @@ from fieldmark.agents.optimize.search import class_matrix
 from fieldmark.cache.folders import write_whole
 from fieldmark.reading import open_regular
 from fieldmark.records import GivenLabel, Record
+from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.runs.events import RunFinished
 from fieldmark.tools.search.acceptance import improves
 from fieldmark.tools.search.candidates import PromptCandidate
@@ -32,6 +33,8 @@ RESULT = "optimize.json"
 MATRIX = "class_matrix.safetensors"
 MOST_CONFUSIONS = 30
 """Confusions that are listed of each kind."""
+MOST_JUDGES = 240
+"""Test images that a book takes along: two dozen already weigh as well, and each is encoded with the pool."""
 
 
 class BookScore(Record):
@@ -215,7 +218,8 @@ def write_found(found: SearchResult, ended: Ended, context: OptimizeContext) -> 
     noun = context.options.noun
     context.run.write("start_book.json", ended.pool.book(ended.start.parts, noun))
     book = ended.pool.book(ended.best.parts, noun)
-    context.run.write_book(book.model_copy(update={"labelled": labelled_images(context)}))
+    used = {"labelled": labelled_images(context.usable), "held_out": labelled_images(judges(context.test))}
+    context.run.write_book(book.model_copy(update=used))
     matrix = class_matrix(ended.best.parts, ended.pool, ended.vectors).to(torch.float32).contiguous()
     about = {
         "format": "fieldmark.class_matrix/1",
@@ -230,14 +234,24 @@ def write_found(found: SearchResult, ended: Ended, context: OptimizeContext) -> 
     context.run.event(RunFinished(stop_reason="searched"))
 
 
-def labelled_images(context: OptimizeContext) -> tuple[GivenLabel, ...]:
-    """The training images, for a run that classifies with the book."""
+def labelled_images(images: Sequence[ImageFile]) -> tuple[GivenLabel, ...]:
+    """Labelled images, for a run that classifies with the book."""
     return tuple(
         GivenLabel(
             image=str(image.path), image_hash=image.content_hash, answer="class", label=str(image.label)
         )
-        for image in context.usable
+        for image in images
     )
+
+
+def judges(test: Sequence[ImageFile]) -> list[ImageFile]:
+    """At most `MOST_JUDGES` of the test images: the first of each class, then the second, and so on."""
+    seen: Counter[str] = Counter()
+    turns: list[tuple[int, int]] = []
+    for place, image in enumerate(test):
+        turns.append((seen[str(image.label)], place))
+        seen[str(image.label)] += 1
+    return [test[place] for _, place in sorted(turns)[:MOST_JUDGES]]
 
 
 def _reflected(ended: Ended, images: Tensor | None, labels: Tensor | None) -> Reflected | None:

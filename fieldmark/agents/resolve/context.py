@@ -40,6 +40,8 @@ class ResolveContext:
         labels: What people said of images: content hash → class number, `NONE_OF_THESE` or `CANNOT_TELL`; by
             the evidence rule it counts.
         calibration: Labelled images for conformal candidates, if any; they pass through the same loop.
+        judges: Images, of the pool or of the calibration images, that judge a book's prompts and say nothing
+            of their own class: content hash → class number.
         progress: Shows progress.
         checkpoints: A PostgreSQL server for the checkpoint; else it lies in the folder.
         slots: Lets as many questions pass at a time as the model takes; here, as LangGraph's own limit would
@@ -58,6 +60,7 @@ class ResolveContext:
     tree: ClassTree | None = None
     labels: Mapping[str, int] = field(default_factory=dict)
     calibration: tuple[ImageFile, ...] = ()
+    judges: Mapping[str, int] = field(default_factory=dict)
     progress: Progress = no_progress
     checkpoints: ServerAddress | None = None
     slots: asyncio.Semaphore = field(init=False, repr=False)

@@ -16,6 +16,7 @@ from fieldmark.tools.runs.events import ViewWorth
 from fieldmark.tools.scoring.books import book_scores
 from fieldmark.tools.scoring.evidence.combine import Evidence, combine
 from fieldmark.tools.scoring.evidence.fit import fits, unlisted
+from fieldmark.tools.scoring.evidence.judges import FEWEST_JUDGES, Judges
 from fieldmark.tools.scoring.evidence.labels import (
     DRAWN_PRIOR_LABELS,
     NONE_OF_THESE,
@@ -85,7 +86,7 @@ def _weigh(notebook: Notebook, context: ResolveContext) -> WeighedEvidence:
     evidence = combine(context.vectors, names, votes, attributes=attributes)
     rows, labels = _labelled(context)
     prior = DRAWN_PRIOR_LABELS if context.usable_calibration else PRIOR_LABELS
-    evidence = with_labels(evidence, context.vectors, rows, labels, prior=prior)
+    evidence = with_labels(evidence, context.vectors, rows, labels, prior=prior, judges=_judges(context))
     table = None if votes is None else votes.steered
     fit = fits(evidence, table, context.vectors, context.encoder.reference)
     by_class, none_of_these = labels >= 0, rows[labels == NONE_OF_THESE]
@@ -105,9 +106,24 @@ def _labelled(context: ResolveContext) -> tuple[Tensor, Tensor]:
     ]
     index = {name: number for number, name in enumerate(context.classes)}
     beside = enumerate(context.usable_calibration, start=len(context.usable))
-    said += [(row, index[str(image.label)]) for row, image in beside]
+    said += [
+        (row, index[str(image.label)]) for row, image in beside if image.content_hash not in context.judges
+    ]
     both = torch.tensor(said, dtype=torch.int64).reshape(-1, 2)
     return both[:, 0], both[:, 1]
+
+
+def _judges(context: ResolveContext) -> Judges | None:
+    """The images that judge a book; those that people said something of teach instead. None where too few."""
+    found = [
+        (row, context.judges[image.content_hash])
+        for row, image in enumerate((*context.usable, *context.usable_calibration))
+        if image.content_hash in context.judges and image.content_hash not in context.labels
+    ]
+    if len(found) < FEWEST_JUDGES:
+        return None
+    both = torch.tensor(found, dtype=torch.int64)
+    return Judges(both[:, 0], both[:, 1])
 
 
 def _name_views(notebook: Notebook, context: ResolveContext) -> tuple[NameView, ...]:

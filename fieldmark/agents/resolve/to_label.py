@@ -20,10 +20,12 @@ def images_to_label(
         found: What names, votes and labels say.
         shares: Probability of every class [N, C] float32.
         context: The run.
-        count: At most so many; images that somebody said something of are left out.
+        count: At most so many; images that somebody said something of are left out, those of a book, too.
     """
     evidence = found.evidence
-    known = torch.zeros(len(evidence.log_p), dtype=torch.bool).index_fill(0, found.labelled, value=True)
+    known = torch.ones(len(evidence.log_p), dtype=torch.bool)  # so are all beside the pool
+    known[: len(context.usable)] = torch.tensor([i.content_hash in context.judges for i in context.usable])
+    known[found.labelled] = True
     rows, of_groups = worth_asking(evidence, count, known)
     sizes = evidence.groups.shares.argmax(1).bincount(minlength=len(context.classes))
     groups = evidence.groups.shares[rows].argmax(1)

@@ -1,7 +1,7 @@
 """Counts what a run would ask: the questions that are known, and a bound on those that follow."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -20,6 +20,18 @@ class FirstLook(Record):
     """What the questions still to ask may use at most: bytes / 3 and the whole length of each answer."""
     cost: float | None = None
     """What those tokens cost; None where no price is set."""
+
+    def __add__(self, other: Self) -> Self:
+        """Both; the cost is known where that of each that asks anything is."""
+        costs = [each.cost for each in (self, other) if each.questions]
+        known = [cost for cost in costs if cost is not None]
+        return type(self)(
+            questions=self.questions + other.questions,
+            cached=self.cached + other.cached,
+            to_ask=self.to_ask + other.to_ask,
+            tokens=self.tokens + other.tokens,
+            cost=sum(known) if known and len(known) == len(costs) else None,
+        )
 
 
 class CallEstimate(Record):

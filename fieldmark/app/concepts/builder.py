@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import TypeAdapter, ValidationError
 
 from fieldmark.agents.build.context import BuildContext
-from fieldmark.agents.build.estimate import estimated
+from fieldmark.agents.build.estimate import estimated, estimated_look
 from fieldmark.agents.build.look import check_before_look
 from fieldmark.agents.build.measure import measure, note_look
 from fieldmark.agents.build.options import BuildOptions
@@ -233,13 +233,33 @@ class ConceptBuilder:
         if (known := self.measured) is not None:
             return known
         self.check_before_look()
-        kept = self._kept()
-        setup = kept.setup.changed(llm=None, vlm=None, base_url=base_url)
-        as_built = replace(self, setup=setup, options=kept.options)
+        as_built = self._as_built(base_url)
         async with as_built._tools() as tools:
             measured = await measure(as_built._context(tools))
             tools.conclude("measured")
             return measured
+
+    def estimate_look(self, *, base_url: str | None = None) -> CallEstimate:
+        """See `aestimate_look`; not for a running event loop."""
+        return run_here(self.aestimate_look(base_url=base_url), "estimate_look")
+
+    async def aestimate_look(self, *, base_url: str | None = None) -> CallEstimate:
+        """What `evaluate` would ask; asks nothing, and is no look at the blind test.
+
+        Raises:
+            RunError: Nothing is built, or another process works on the concept.
+            FieldmarkError: A model or the pool cannot be used, or there are too few blind labels.
+        """
+        self.check_before_look()
+        as_built = self._as_built(base_url)
+        async with as_built._tools() as tools:
+            return estimated_look(as_built._context(tools), judge=tools.judge)
+
+    def _as_built(self, base_url: str | None) -> Self:
+        """This version with the models and options of its build."""
+        kept = self._kept()
+        setup = kept.setup.changed(llm=None, vlm=None, base_url=base_url)
+        return replace(self, setup=setup, options=kept.options)
 
     def export(self, out: Path | str) -> ExportedClassifier:
         """Copy the classifier into a folder that stands alone, and check every file of the copy.

@@ -134,6 +134,9 @@ def labels_in_words(counts: Mapping[str, int]) -> str:
     if "book_labels" in counts:
         used = amount(counts["book_labels"], "labelled image")
         of_book = f"{used} of the prompt book weighed the evidence."
+    if "book_judges" in counts:
+        held = amount(counts["book_judges"], "image")
+        of_book = f"{of_book} {held} that had no part in choosing it judged it.".lstrip()
     if "labels" not in counts:
         return of_book
     said = f"Used {amount(counts['labels'], 'label')}"

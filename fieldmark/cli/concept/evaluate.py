@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fieldmark.cli.classify.output import tell_estimate
 from fieldmark.cli.concept.build import GO_ON, Version, going_on
 from fieldmark.cli.concept.chat import BaseUrl, Name
 from fieldmark.cli.concept.progress import Telling
-from fieldmark.cli.run_options import Json, asking, option, takes_spending
+from fieldmark.cli.run_options import DryRun, Json, asking, option, takes_spending
 from fieldmark.cli.terminal import amount, confirmed, errors, print_json, row, table, words
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def evaluate(
     version: Version = None,
     yes: Annotated[bool, option("Do not ask before the look.", "--yes", "-y")] = False,
     base_url: BaseUrl = None,
+    dry_run: DryRun = False,
     json: Json = False,
     *,
     spending: dict[str, Any],
@@ -44,6 +46,9 @@ def evaluate(
             cache=spending["cache"] or "use",
             progress=progress,
         )
+        if dry_run:
+            tell_estimate(builder.estimate_look(base_url=base_url), progress, json=json)
+            return
         measured = builder.measured
         looks_now = measured is None
         if measured is None:

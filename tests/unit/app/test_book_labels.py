@@ -39,6 +39,20 @@ def test_images_of_the_pool_are_labels_and_others_pass_beside_it(tmp_path: Path)
     assert none.note == "1 of the prompt book's 1 labelled images are gone; it is used without them."
 
 
+def test_images_that_were_held_out_judge_and_are_no_labels(tmp_path: Path) -> None:
+    for name in ("a", "h"):
+        (tmp_path / f"{name}.png").write_bytes(b"")
+    chose = book((tmp_path / "a.png", "wren"))
+    held = book(*((tmp_path / f"{name}.png", "crow") for name in ("a", "h", "i", "j"))).labelled
+    given = chose.model_copy(update={"held_out": held})
+    found = book_labels(given, [ImageFile(Path("elsewhere.png"), "i")], OPTIONS)
+    assert found.pool == {}
+    assert found.judges == {"h": 0, "i": 0}, "a chose the prompts, and j is gone"
+    assert [image.content_hash for image in found.beside] == ["a", "h"]
+    assert (found.counts, found.gone) == ({"book_labels": 1, "book_judges": 2}, 1)
+    assert found.note == "1 of the prompt book's 4 labelled images are gone; the others are used."
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -57,5 +71,12 @@ def test_rules_that_have_no_use_for_labels_get_none(tmp_path: Path, options: Res
 
 
 def test_a_book_refuses_labelled_images_of_other_classes(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="labelled images of classes that the book does not list"):
+        PromptBook.model_validate(
+            {
+                "classes": ["crow"],
+                "held_out": [{"image": "a", "image_hash": "a", "answer": "class", "label": "jay"}],
+            }
+        )
     with pytest.raises(ValueError, match="labelled images of classes that the book does not list"):
         book((tmp_path / "a.png", "owl"))

@@ -33,7 +33,7 @@ HAS: dict[str, set[str]] = {
     "concept chat": SPENDS,
     "concept board": SPENDS,
     "concept build": {*SPENDS, "--dry-run"},
-    "concept evaluate": SPENDS,
+    "concept evaluate": {*SPENDS, "--dry-run"},
     # A script answers, which costs nothing.
     "concept simulate": {"--resume"},
     "demo": {"--device"},

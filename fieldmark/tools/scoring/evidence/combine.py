@@ -46,6 +46,8 @@ class Evidence:
         spread: Evidence that labels give to the images around theirs [N, C] float32; None without labels.
         told: The labels [N, C] float32: 1 at a labelled image's class, 0 elsewhere; None without labels.
         before: The evidence without labels; None where this is it.
+        judged: Whether labelled images that taught nothing set weights and temperature. Probabilities are
+            then as sure as they should be.
     """
 
     names: NameEvidence
@@ -58,6 +60,7 @@ class Evidence:
     spread: Tensor | None = None
     told: Tensor | None = None
     before: "Evidence | None" = None
+    judged: bool = False
 
     @cached_property
     def by_views(self) -> Tensor:
@@ -102,6 +105,8 @@ class Evidence:
     def sureness(self) -> Sureness:
         """How sure labels are (`sureness`, `after_labels`); a labelled image is sure of its label."""
         top, label = self.log_p.exp().max(1)
+        if self.judged:
+            return Sureness(confidence=top, certainty=top)
         told = torch.zeros_like(top) if self.told is None else self.told.sum(1)
         found = sureness(
             top,

@@ -7,6 +7,12 @@ from torch import Tensor
 
 from fieldmark.tools.scoring.evidence.combine import CERTAIN, Evidence
 from fieldmark.tools.scoring.evidence.groups import grouped
+from fieldmark.tools.scoring.evidence.judges import (
+    Judges,
+    judged_temperature,
+    judged_weights,
+    likeliest_factors,
+)
 
 NONE_OF_THESE = -1
 """The label of an image that shows none of the classes."""
@@ -21,7 +27,13 @@ SPREAD = 1.5
 
 
 def with_labels(
-    evidence: Evidence, vectors: Tensor, rows: Tensor, truth: Tensor, *, prior: float = PRIOR_LABELS
+    evidence: Evidence,
+    vectors: Tensor,
+    rows: Tensor,
+    truth: Tensor,
+    *,
+    prior: float = PRIOR_LABELS,
+    judges: Judges | None = None,
 ) -> Evidence:
     """The evidence after some images were labelled. No text is encoded, and nothing is asked.
 
@@ -33,6 +45,8 @@ def with_labels(
     4. One temperature T divides all log-odds. It minimises the same loss on the labelled images, scored by
        their weighed evidence in the groups from before: their own labels must not vouch for themselves.
 
+    Where there are judges, they set the weights (`judged_weights`) and T, by the evidence of step 3.
+
     Every part is linear in the evidence, so that contributions still sum to the margin.
 
     Args:
@@ -41,25 +55,30 @@ def with_labels(
         rows: Labelled images [n] int64, each once.
         truth: Their classes [n] int64; `NONE_OF_THESE` and `CANNOT_TELL` say nothing of other images.
         prior: How many labels the scales without any label are worth.
+        judges: Labelled images that are none of `rows`.
 
     Returns:
         The evidence; as it was, where no image has a class.
     """
     named = truth >= 0
     rows, truth = rows[named], truth[named]
-    if not len(rows):
+    if not len(rows) and judges is None:
         return evidence
-    weights = _view_weights(evidence, rows, truth, prior)
+    weights = (
+        judged_weights(evidence, rows, truth, judges)
+        if judges
+        else _view_weights(evidence, rows, truth, prior)
+    )
     names = replace(evidence.names, log_odds=weights[0] * evidence.names.log_odds)
     votes = None if evidence.votes is None else weights[-1] * evidence.votes
     weighed = names.log_odds if votes is None else names.log_odds + votes
-    temperature = _temperature(evidence.pooled(weighed)[rows], truth, prior)
+    temperature = 1.0 if judges else _temperature(evidence.pooled(weighed)[rows], truth, prior)
     together = (evidence.groups.shares @ evidence.groups.shares[rows].T).square()
     labels = torch.bincount(truth, minlength=weighed.shape[1])
     spread = torch.zeros_like(weighed).index_add_(1, truth, SPREAD * together / labels[truth])
     told = torch.zeros_like(weighed).index_put((rows, truth), torch.ones(len(rows)))
     held = (weighed + spread).index_copy(0, rows, CERTAIN * told[rows])
-    return replace(
+    found = replace(
         evidence,
         names=names,
         votes=votes,
@@ -69,7 +88,9 @@ def with_labels(
         spread=spread,
         told=told,
         before=evidence,
+        judged=judges is not None,
     )
+    return replace(found, temperature=judged_temperature(found, judges)) if judges else found
 
 
 def _view_weights(evidence: Evidence, rows: Tensor, truth: Tensor, prior: float) -> Tensor:
@@ -77,26 +98,8 @@ def _view_weights(evidence: Evidence, rows: Tensor, truth: Tensor, prior: float)
     views = [evidence.names.log_odds[rows]]
     if evidence.votes is not None:
         views.append(evidence.votes[rows])
-    return _likeliest_factors(torch.stack(views, -1), truth, prior)
+    return likeliest_factors(torch.stack(views, -1), truth, prior)
 
 
 def _temperature(scores: Tensor, truth: Tensor, prior: float) -> float:
-    return 1 / float(_likeliest_factors(scores[..., None], truth, prior)[0])
-
-
-def _likeliest_factors(views: Tensor, truth: Tensor, prior: float) -> Tensor:
-    """Factors [K] of views [n, C, K] that make the truth [n] likeliest, shrunk towards 1."""
-    log_w = torch.zeros(views.shape[-1], requires_grad=True)
-    solver = torch.optim.LBFGS([log_w], max_iter=60, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        solver.zero_grad()
-        scores = (views * log_w.exp()).sum(-1)
-        value = torch.nn.functional.cross_entropy(scores, truth, reduction="sum")
-        value = value + prior * log_w.square().sum()
-        value.backward()
-        return value
-
-    with torch.enable_grad():
-        solver.step(loss)
-    return log_w.detach().exp()
+    return 1 / float(likeliest_factors(scores[..., None], truth, prior)[0])
