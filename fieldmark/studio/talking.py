@@ -1,14 +1,19 @@
 """Has conversations go on in processes of their own, and says whether one is at it."""
 
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from fieldmark.app.concepts.wake import call, is_done
-from fieldmark.app.jobs.job import Job
+from fieldmark.app.concepts.named import concept_home
+from fieldmark.app.concepts.wake import call, is_done, last_call
+from fieldmark.app.jobs.job import JOBS, Job
 from fieldmark.app.jobs.tasks import TalkTask
 
+MOST = 2
+"""Processes at once, as long as they only wait: each takes most of a gigabyte."""
 END_S = 5.0
 """How long a process that only waits may take to end, in seconds."""
 
@@ -45,24 +50,42 @@ class Talks(Protocol):
 class TalkProcesses:
     """`Talks` in a process for each concept; it waits a while for the next answer.
 
+    Where a further process would be one too many, the one that has waited longest is ended. Nothing is lost
+    with it: the conversation lies in its concept's folder.
+
     Args:
         home: Where concepts, answers and vectors are kept.
+        most: Processes at once; those that are at work are never ended, and may be more.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, most: int = MOST) -> None:
         self._home = home
+        self._most = most
+        self._one_by_one = threading.Lock()  # a process is not called while it is being ended
 
     def go_on(self, folder: Path, *, more: bool = False) -> None:
         """Call the process that waits; start one where none does."""
         job, task = Job.of(folder, TalkTask.KIND), TalkTask.by_settings()
-        waits = job.status
-        if waits is not None and waits.running and waits.task != task and is_done(folder):
-            job.cancel()
-            until = time.monotonic() + END_S
-            while (still := job.status) is not None and still.running and time.monotonic() < until:
-                time.sleep(0.05)
-        call(folder, more=more)
-        job.start(task, home=self._home)
+        with self._one_by_one:
+            waits = job.status
+            if waits is not None and waits.running and waits.task != task and is_done(folder):
+                _end(job)
+                waits = job.status
+            call(folder, more=more)
+            if waits is None or not waits.running:
+                self._make_room()
+            job.start(task, home=self._home)
+
+    def _make_room(self) -> None:
+        """End those that have waited longest, as many as it takes for one more."""
+        running = [folder for folder in self._folders() if _is_running(Job.of(folder, TalkTask.KIND))]
+        waiting = sorted(filter(is_done, running), key=last_call)
+        for folder in waiting[: max(0, len(running) + 1 - self._most)]:
+            _end(Job.of(folder, TalkTask.KIND))
+
+    def _folders(self) -> Iterator[Path]:
+        for path in concept_home(self._home).glob(f"*/{JOBS}/{TalkTask.KIND}"):
+            yield path.parents[1]
 
     def going(self, folder: Path) -> Going:
         """Whether it is at it, and what it does."""
@@ -78,3 +101,15 @@ class TalkProcesses:
         now = parts[-1] if parts else None
         counted = f": {now.done:,} of {now.of:,}" if now and now.of else ""
         return Going(on=True, doing=f"{now.words}{counted}" if now else "")
+
+
+def _is_running(job: Job) -> bool:
+    status = job.status
+    return status is not None and status.running
+
+
+def _end(job: Job) -> None:
+    job.cancel()
+    until = time.monotonic() + END_S
+    while _is_running(job) and time.monotonic() < until:
+        time.sleep(0.02)

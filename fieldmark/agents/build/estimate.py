@@ -48,7 +48,9 @@ async def estimated(
     most, room = 0, TokenCount()
     if judge is not None and isinstance(context.annotator, VlmAnnotator):
         drawn = drawn_rows(context, free)
-        first = first + _judged(drawn, context, context.annotator, judge)
+        labelled = [label.image for label in concept.labels if label.split == "dev"]
+        certain = list(dict.fromkeys((*drawn, *context.pool.rows(labelled))))
+        first = first + _judged(certain, context, context.annotator, judge)
         later = min(options.annotate, len(free)) - len(drawn)
         debates = min(options.debates, min(options.annotate, len(free)))
         most = later + 3 * debates

@@ -9,7 +9,8 @@ class BuildOptions(Options):
     """How a classifier is built."""
 
     annotate: int = Field(default=1500, ge=8)
-    """Images that the annotator judges, in all."""
+    """Images chosen to be judged. Those that the owner labelled are judged besides: they show how far the
+    annotator can be trusted. Most have their verdict from the conversation."""
     by_chance: float = Field(default=0.5, gt=0, lt=1)
     """Share of them that is drawn from the pool at random. Calibration and threshold use these alone."""
     rounds: int = Field(default=2, ge=0)

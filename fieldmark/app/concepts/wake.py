@@ -45,6 +45,14 @@ def is_done(folder: Path) -> bool:
     return read_call(folder) == _read(folder / RESTED)
 
 
+def last_call(folder: Path) -> float:
+    """When somebody called last, in seconds since 1970; 0 where nobody did."""
+    try:
+        return (folder / CALLED).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def _write(path: Path, call: Call) -> None:
     write_whole(path, (call.model_dump_json().encode(),))
 

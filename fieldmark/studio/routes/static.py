@@ -14,6 +14,7 @@ FILES = {
     "jobs.js": ("fieldmark.studio", "static/jobs.js", "text/javascript"),
     "concepts.css": ("fieldmark.studio", "static/concepts.css", "text/css"),
     "sort.js": ("fieldmark.evals.report", "sort.js", "text/javascript"),
+    "icon.svg": ("fieldmark.studio", "static/icon.svg", "image/svg+xml"),
     "keys.js": ("fieldmark.studio", "static/keys.js", "text/javascript"),
 }
 
