@@ -1,6 +1,6 @@
 """What the pages of one server work with: runs, concepts, small pictures, and who may use them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -9,7 +9,6 @@ from starlette.requests import Request
 from fieldmark.app.concepts.shelf import ConceptShelf
 from fieldmark.app.jobs.demo import Demo
 from fieldmark.studio.access import Access
-from fieldmark.studio.scoring import Scorings
 from fieldmark.studio.shelf import RunShelf
 from fieldmark.studio.talking import TalkProcesses, Talks
 from fieldmark.tools.images.small import SmallCopies
@@ -24,7 +23,6 @@ class Desk:
         runs: The runs of a folder.
         pictures: Small pictures of images.
         home: Where concepts are kept.
-        scorings: What is being scored.
         demo: What a newcomer finds, if this is the demo.
         talking: Has conversations go on; processes where not given.
     """
@@ -33,7 +31,6 @@ class Desk:
     runs: RunShelf
     pictures: SmallCopies
     home: Path
-    scorings: Scorings = field(default_factory=Scorings)
     demo: Demo | None = None
     talking: Talks | None = None
 

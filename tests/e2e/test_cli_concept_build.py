@@ -102,7 +102,8 @@ def test_a_dry_run_says_what_a_build_would_ask(line: CommandLine) -> None:
         told = line.invoke("concept", "build", "hawk", *SMALL, *judged, "--dry-run", "--json").json
         assert not endpoint.asked
     look = told["first_look"]
-    assert (look["questions"], look["cached"]) == (1 + 30, 0)  # the queries, and those drawn at random
+    # The queries, those drawn at random, and those that were labelled beside them.
+    assert (look["questions"], look["cached"]) == (1 + 30 + 8, 0)
     assert told["follow_up_most"] == 30 + 3 * 40
     assert told["follow_up_tokens"] > look["tokens"] > 0
     assert (concept_folder(line) / "manifest.json").read_bytes() == before

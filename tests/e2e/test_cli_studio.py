@@ -1,20 +1,23 @@
 """`fieldmark studio` as a person would use it: a real server, a real run, labels, and a scoring."""
 
 import contextlib
+import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from fieldmark.app.jobs.job import Job
+from fieldmark.app.jobs.tasks import ScoreTask
 from tests.command_line import CommandLine
 from tests.e2e.classifying import SPECIES, at, draw_birds
 from tests.faulty_endpoint import FaultyEndpoint
+from tests.unit.app.jobs.conftest import started, until_over
 
 IMAGES = 5
 PATIENCE_S = 240
@@ -80,11 +83,15 @@ def test_a_run_is_labelled_and_scored_anew_in_the_studio(
             page = visitor.post(f"/runs/{run}/images/{image}?within=asked", data=data, headers=headers)
         assert "All of these are labelled" in page.text
         page = visitor.post(f"/runs/{run}/scoring", data={"form_token": token_of(page.text)}, headers=headers)
-        until = time.monotonic() + PATIENCE_S
-        while "/scoring" in str(page.url) and time.monotonic() < until:
-            assert "was not scored" not in page.text
-            time.sleep(0.5)
-            page = visitor.get(f"/runs/{run}/scoring")
+        job = Job.of(place.folder / "runs" / run, ScoreTask.KIND)
+        os.killpg(started(job).pid, signal.SIGKILL)
+        assert until_over(job).state == "died"
+        page = visitor.get(f"/runs/{run}/scoring")
+        assert "Your labels are kept" in page.text
+        sent = {"form_token": token_of(page.text), "back": f"/runs/{run}/scoring"}
+        visitor.post(f"/runs/{run}/jobs/score/again", data=sent, headers=headers)
+        assert until_over(job).state == "ended"
+        page = visitor.get(f"/runs/{run}/scoring")
         assert "You gave labels since" not in page.text
         labels = visitor.get(f"/runs/{run}/labels.csv").text
     assert labels.count(",person,") == len(asked)

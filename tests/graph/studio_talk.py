@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -15,7 +16,6 @@ from fieldmark.agents.define.run import Conversation
 from fieldmark.studio.access import Access
 from fieldmark.studio.application import make_studio
 from fieldmark.studio.desk import Desk
-from fieldmark.studio.scoring import Scored, Scorings
 from fieldmark.studio.shelf import RunShelf
 from fieldmark.studio.talking import Going
 from fieldmark.tools.images.small import SmallCopies
@@ -113,24 +113,23 @@ def desk_at(place: Path, options: DefineOptions = SMALL) -> Desk:
             async with Conversation(at.context) as conversation:
                 await conversation.begin()
 
-    def worker(path: Path) -> Scored:
-        asyncio.run(go_on(scene(path.parent, options)))
-        return Scored()
-
     class Threads:
         """`Talks` in threads of this process."""
 
         def __init__(self) -> None:
-            self.threads = Scorings(worker)
+            self.threads = ThreadPoolExecutor(1)
+            self.begun: dict[Path, Future[None]] = {}
 
         def go_on(self, folder: Path, *, more: bool = False) -> None:
-            self.threads.begin(folder)
+            if not self.going(folder).on:
+                at = scene(folder.parent, options)
+                self.begun[folder] = self.threads.submit(lambda: asyncio.run(go_on(at)))
 
         def going(self, folder: Path) -> Going:
-            known = self.threads.of(folder)
-            if known is None or known.ended is None:
+            known = self.begun.get(folder)
+            if known is None or not known.done():
                 return Going(on=known is not None)
-            return Going(message=known.ended.message, hint=known.ended.hint)
+            return Going(message=str(known.exception() or ""))
 
     return Desk(
         access=Access(key=b"k" * 32),

@@ -104,7 +104,23 @@ class PredictTask(Record):
         return {"images": len(found.predictions)}
 
 
-Task = Annotated[BuildTask | EvaluateTask | PredictTask | TalkTask, Field(discriminator="kind")]
+class ScoreTask(Record):
+    """Score a run of `classify` anew with the labels that people gave since; no model is asked."""
+
+    KIND: ClassVar = "score"
+
+    kind: Literal["score"] = "score"
+
+    def work(self, folder: Path, progress: Progress) -> JsonValue:
+        """Do it; where something stops it, the run stays as it had ended, and labels are kept."""
+        from fieldmark.app.review.rescoring import score_anew
+        from fieldmark.tools.runs.folder import RunFolder
+
+        score_anew(RunFolder(folder), progress=progress)
+        return None
+
+
+Task = Annotated[BuildTask | EvaluateTask | PredictTask | ScoreTask | TalkTask, Field(discriminator="kind")]
 """Any of them."""
 
 

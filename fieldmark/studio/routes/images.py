@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
+from fieldmark.app.jobs.tasks import ScoreTask
 from fieldmark.app.review.image_rows import ImageRow
 from fieldmark.app.review.review import NONE, UNSURE, RunReview, Selection
 from fieldmark.errors import InputError
@@ -14,6 +15,7 @@ from fieldmark.evals.report.gallery import entry
 from fieldmark.records import Prediction
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.pages import address, page
+from fieldmark.studio.routes.jobs import view_of
 from fieldmark.tools.images.files import UnusableImageError
 
 SIDES = {"small": 320, "large": 960}
@@ -42,7 +44,7 @@ def gallery(request: Request, run_id: str, selection: Selected) -> Response:
         review=review,
         selection=selection,
         shown=review.page(selection),
-        scoring=desk.scorings.of(review.run.path),
+        job=view_of(review.run.path, "runs", ScoreTask.KIND),
     )
 
 

@@ -7,12 +7,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from fieldmark.app.jobs.job import Job
+from fieldmark.app.jobs.tasks import ScoreTask
 from fieldmark.app.review.labelling import give_label, take_back
 from fieldmark.app.review.review import Selection
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.pages import address, page
 from fieldmark.studio.routes.forms import checked_form
 from fieldmark.studio.routes.images import found_row
+from fieldmark.studio.routes.jobs import view_of
 
 Text = Annotated[str, Form(max_length=4000)]
 router = APIRouter(prefix="/runs/{run_id}")
@@ -59,17 +62,15 @@ def score(request: Request, run_id: str) -> Response:
     review = desk.runs.review(run_id)
     if not review.usable:
         raise HTTPException(409, "The rule that scored this run cannot use labels.")
-    desk.scorings.begin(review.run.path)
+    Job.of(review.run.path, ScoreTask.KIND).start(ScoreTask(), home=desk.home)
     return RedirectResponse(address(run_id, "scoring"), 303)
 
 
 @router.get("/scoring")
 def scoring(request: Request, run_id: str) -> Response:
-    """How far the scoring is; the page loads itself anew until it has ended."""
-    desk = desk_of(request)
-    going = desk.scorings.of(desk.runs.run(run_id).path)
-    if going is None:
+    """How far the scoring is, or what ended it; the run itself once it is scored."""
+    runs = desk_of(request).runs
+    job = view_of(runs.run(run_id).path, "runs", ScoreTask.KIND)
+    if job is None or job.status.state == "ended":
         return RedirectResponse(address(run_id), 303)
-    if going.ended is not None and not going.ended.message:
-        return RedirectResponse(address(run_id), 303)
-    return page(request, "scoring.html", run_id=run_id, scoring=going, review=desk.runs.review(run_id))
+    return page(request, "scoring.html", run_id=run_id, job=job, review=runs.review(run_id))

@@ -10,7 +10,6 @@ from fieldmark.records import CandidateClass, Contribution, ImageToLabel, Predic
 from fieldmark.studio.access import Access
 from fieldmark.studio.application import make_studio
 from fieldmark.studio.desk import Desk
-from fieldmark.studio.scoring import Scored, Scorings, Worker
 from fieldmark.studio.shelf import RunShelf
 from fieldmark.tools.images.files import find_images
 from fieldmark.tools.images.small import SmallCopies
@@ -107,7 +106,6 @@ def desk_for(
     *,
     host: str = "127.0.0.1",
     token: str | None = None,
-    worker: Worker | None = None,
     demo: Demo | None = None,
 ) -> Desk:
     return Desk(
@@ -115,7 +113,6 @@ def desk_for(
         runs=RunShelf(place / "runs"),
         pictures=SmallCopies(place / "small"),
         home=place / "home",
-        scorings=Scorings(worker or (lambda run: Scored())),
         demo=demo,
     )
 

@@ -2,19 +2,21 @@
 
 import csv
 import io
+import os
 import re
-import threading
-import time
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from fieldmark.app.jobs import job as jobs
+from fieldmark.app.jobs.job import Job
 from fieldmark.app.review.review import RunReview
-from fieldmark.studio.scoring import Scored, Scorings
 from fieldmark.tools.runs.folder import RunFolder
-from fieldmark.tools.runs.labels import labels_hash, read_given
-from tests.unit.evals.report.runs_to_report import manifest_of
+from fieldmark.tools.runs.labels import read_given
+from tests.unit.app.jobs.conftest import started, until_over
 from tests.unit.studio.studio_runs import CLASSES, FORM, desk_for, form_token, made_run, visitor
 
 
@@ -108,58 +110,58 @@ def test_what_is_no_answer_is_refused(client: TestClient, run: RunFolder, said: 
     assert given(run) == {}
 
 
-def test_a_run_is_scored_anew_once_at_a_time(run: RunFolder, tmp_path: Path) -> None:
-    go_on, begun = threading.Event(), []
+def score(client: TestClient, run: RunFolder) -> str:
+    page = client.get(f"/runs/{run.run_id}/images/{next(run.read_predictions()).image_hash}").text
+    sent = {"form_token": form_token(page)}
+    return client.post(f"/runs/{run.run_id}/scoring", data=sent, headers=FORM).text
 
-    def worker(path: Path) -> Scored:
-        begun.append(path)
-        assert go_on.wait(30)
-        said = labels_hash(read_given(run, CLASSES))
-        run.write_manifest(
-            manifest_of(run, counts={"resolved": 5, "open": 2, "rejected": 1}, labels_hash=said)
-        )
-        return Scored()
 
-    client = visitor(desk := desk_for(tmp_path, worker=worker))
+def again(client: TestClient, run: RunFolder, page: str) -> None:
+    sent = {"form_token": form_token(page), "back": f"/runs/{run.run_id}/scoring"}
+    client.post(f"/runs/{run.run_id}/jobs/score/again", data=sent, headers=FORM)
+
+
+@pytest.fixture
+def scoring(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Job]:
+    """The scoring of the run; it does as `script.txt` says."""
+    monkeypatch.setattr(jobs, "WORKER", "tests.unit.app.jobs.scripted_worker")
+    job = Job.of(run.path, "score")
+    yield job
+    if job.status is not None and job.status.running:
+        os.killpg(started(job).pid, signal.SIGKILL)
+
+
+def test_a_run_is_scored_anew_once_at_a_time(client: TestClient, run: RunFolder, scoring: Job) -> None:
+    (run.path / "script.txt").write_text("sleep")
     image = next(run.read_predictions()).image_hash
     say(client, run, image, label=CLASSES[1])
-    page = client.get(f"/runs/{run.run_id}").text
-    assert "You gave labels since the run was scored." in page
-    for _ in range(2):
-        client.post(f"/runs/{run.run_id}/scoring", data={"form_token": form_token(page)}, headers=FORM)
-    assert begun == [run.path]
-    waiting = client.get(f"/runs/{run.run_id}/scoring").text
-    assert 'http-equiv="refresh"' in waiting
+    assert "You gave labels since the run was scored." in client.get(f"/runs/{run.run_id}").text
+    score(client, run)
+    waiting = score(client, run)
+    assert (run.path / "done.txt").read_text().count("\n") == 1
+    assert f'data-job="/runs/{run.run_id}/jobs/score/events"' in waiting
     assert "1 label" in waiting
-    go_on.set()
-    scoring = desk.scorings.of(run.path)
-    assert scoring is not None
-    for _ in range(200):
-        if scoring.ended is not None:
-            break
-        threading.Event().wait(0.05)
-    page = client.get(f"/runs/{run.run_id}/scoring").text  # leads on to the run
-    assert "You gave labels since" not in page
-    assert "being scored" not in page
-
-
-def test_a_scoring_that_failed_says_why(run: RunFolder, tmp_path: Path) -> None:
-    client = visitor(
-        desk := desk_for(
-            tmp_path, worker=lambda path: Scored(message="Another process is at it.", hint="Wait.")
-        )
-    )
-    image = next(run.read_predictions()).image_hash
-    say(client, run, image, label=CLASSES[1])
-    page = client.get(f"/runs/{run.run_id}").text
-    client.post(f"/runs/{run.run_id}/scoring", data={"form_token": form_token(page)}, headers=FORM)
-    scoring = desk.scorings.of(run.path)
-    assert scoring is not None
-    while scoring.ended is None:
-        threading.Event().wait(0.01)
+    assert "being scored anew" in client.get(f"/runs/{run.run_id}").text
+    os.killpg(started(scoring).pid, signal.SIGKILL)
+    until_over(scoring)
     page = client.get(f"/runs/{run.run_id}/scoring").text
-    assert "Another process is at it. Wait." in page
-    assert "Try again" in page
+    assert "its process is gone" in page
+    assert "Your labels are kept" in page
+    (run.path / "script.txt").write_text("plain")
+    again(client, run, page)
+    assert until_over(scoring).state == "ended"
+    assert "<h1>pictures</h1>" in client.get(f"/runs/{run.run_id}/scoring").text  # the run itself
+
+
+def test_a_scoring_that_failed_says_why(client: TestClient, run: RunFolder, scoring: Job) -> None:
+    (run.path / "script.txt").write_text("fail")
+    say(client, run, next(run.read_predictions()).image_hash, label=CLASSES[1])
+    score(client, run)
+    until_over(scoring)
+    page = client.get(f"/runs/{run.run_id}/scoring").text
+    assert "There is no such thing. Choose another." in page
+    assert "Go on" in page
+    assert "being scored anew" not in client.get(f"/runs/{run.run_id}").text
 
 
 def test_a_rule_that_cannot_use_labels_keeps_them(tmp_path: Path) -> None:
@@ -181,17 +183,3 @@ def test_labels_of_a_terminal_are_seen_at_once(client: TestClient, run: RunFolde
     image = next(run.read_predictions()).image_hash
     give_label(RunReview.open(run), image, label=CLASSES[2])
     assert "You gave labels since" in client.get(f"/runs/{run.run_id}").text
-
-
-def test_whatever_ends_a_scoring_ends_it_for_the_page(run: RunFolder) -> None:
-    def broken(path: Path) -> Scored:
-        raise ValueError("a fault of ours")
-
-    scorings = Scorings(broken)
-    begun = scorings.begin(run.path)
-    for _ in range(500):
-        if begun.ended is not None:
-            break
-        time.sleep(0.01)
-    assert begun.ended is not None
-    assert "failed" in begun.ended.message

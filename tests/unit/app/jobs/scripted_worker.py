@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from fieldmark.app.jobs.tasks import BuildTask, EvaluateTask, PredictTask, TalkTask
+from fieldmark.app.jobs.tasks import BuildTask, EvaluateTask, PredictTask, ScoreTask, TalkTask
 from fieldmark.app.jobs.worker import main
 from fieldmark.errors import InputError, LimitReached
 from fieldmark.tools.runs.concept_events import ImagesJudged, SampleGrown
@@ -41,6 +41,6 @@ def work(self: object, folder: Path, progress: Progress) -> object:
 
 
 if __name__ == "__main__":
-    for task in (BuildTask, EvaluateTask, PredictTask, TalkTask):
+    for task in (BuildTask, EvaluateTask, PredictTask, ScoreTask, TalkTask):
         task.work = work  # pyright: ignore[reportAttributeAccessIssue]
     main(Path(sys.argv[1]))
