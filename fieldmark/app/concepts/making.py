@@ -135,9 +135,11 @@ def most_of_a_talk(options: DefineOptions | None = None, *, vlm: str | None = No
     )
 
 
-def most_of_a_build(options: BuildOptions, *, images: int, vlm: str | None = None) -> MostAsked:
-    """What a build may ask about a pool of so many images; see `most_of_a_talk`."""
-    judged = min(options.annotate, images)
+def most_of_a_build(
+    options: BuildOptions, *, images: int, labels: int = 0, vlm: str | None = None
+) -> MostAsked:
+    """What a build may ask about a pool of so many images, some of them labelled; see `most_of_a_talk`."""
+    judged = min(options.annotate + labels, images)
     debates = min(options.debates, judged)
     about = {"concept": _WORDS, "purpose": _WORDS}
     sides = [(ask_argue(_IMAGE, _USUAL, side=side, **about), debates) for side in ("in", "out")]

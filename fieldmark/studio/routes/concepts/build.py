@@ -38,7 +38,7 @@ def build(request: Request, name: str) -> Response:
         summary=summary,
         judge=None if judge == NO_VLM else judge,
         usual=BuildTask(),
-        most=most_of_a_build(BuildOptions(), images=summary.images, vlm=judge),
+        most=most_of_a_build(BuildOptions(), images=summary.images, labels=summary.labels, vlm=judge),
     )
 
 
