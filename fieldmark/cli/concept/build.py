@@ -26,7 +26,9 @@ GO_ON = "The same command goes on where it was."
 def build(
     name: Name,
     version: Version = None,
-    annotate: Annotated[int, option("Images chosen for the annotator; those you labelled come on top.", min=8)] = 1500,
+    annotate: Annotated[
+        int, option("Images chosen for the annotator; those you labelled come on top.", min=8)
+    ] = 1500,
     rounds: Annotated[int, option("Rounds that add images which the classifier is unsure about.", min=0)] = 2,
     debates: Annotated[
         int, option("The most images argued about, where annotator and classifier disagree.", min=0)
