@@ -1,6 +1,7 @@
-"""How fast the studio's pages of a run of many images are, and how much memory its server takes.
+"""How fast the studio's pages of many images are, and how much memory its server takes.
 
-The run, its small pictures and everything else are made here by a generator: no model is loaded.
+A run and a concept over the same images, with small pictures of them, are made here by a generator: no model
+is loaded. The concept waits with a board of five, and has a blind test of a hundred.
 
     python benchmarks/studio.py [--images 100000] [--json]
 """
@@ -21,20 +22,32 @@ import httpx2
 import numpy as np
 from PIL import Image
 
+from fieldmark.agents.define.waiting import WAITING, Waiting
+from fieldmark.app.concepts.named import concept_home
+from fieldmark.app.concepts.setup import ConceptSetup
 from fieldmark.records import (
     CandidateClass,
+    Clause,
+    Concept,
     Contribution,
+    Definition,
     EncoderUsage,
     ImageToLabel,
+    Label,
     Prediction,
     RunManifest,
     Usage,
+    Version,
 )
+from fieldmark.records.conversation import BoardToLabel
+from fieldmark.tools.concepts.folder import SETUP, ConceptFolder
+from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.labels import write_ask
 
 CLASSES = tuple(f"species {number:02}" for number in range(80))
 ATTRIBUTES = tuple(f"attribute {number}" for number in range(12))
+BOARD, BLIND = 5, 100
 LOOKS = 32
 """Distinct small pictures; the images share them."""
 
@@ -138,6 +151,65 @@ def make_run(place: Path, count: int) -> RunFolder:
     return run
 
 
+def make_concept(place: Path, count: int) -> ConceptFolder:
+    """A concept over the images of the run, at a board, after a few questions and boards."""
+    folder = ConceptFolder(concept_home(place / "home") / "many")
+    images = [
+        ImageFile(place / "photos" / f"{number:06}.jpg", sha256(str(number).encode()).hexdigest())
+        for number in range(count)
+    ]
+    folder.save_pool(images)
+    folder.write(SETUP, ConceptSetup(clip="none", vlm="none"))
+    hashes = [image.content_hash for image in images]
+    blind = hashes[-BLIND:]
+    (place / "photos").mkdir()
+    for image in images[-BLIND:]:  # a picture of a blind test is shown where its file is there
+        image.path.touch()
+    at = "2026-03-04T05:06:07+00:00"
+    clause = Clause(id="c1", role="necessary", text="It has stripes.", state="agreed")
+    folder.save(
+        Concept(
+            name="many",
+            versions=(Version(number=1, definition=Definition(clauses=(clause,)), why="drafted", at=at),),
+            current=1,
+            labels=tuple(
+                Label(image=each, value="in" if number % 2 else "out", split="dev", at=at)
+                for number, each in enumerate(hashes[100:160])
+            ),
+            blind=dict.fromkeys(blind, 1.0),
+            blind_drawn=True,
+        )
+    )
+    board = BoardToLabel(turn="t", images=tuple(hashes[:BOARD]), number=9)
+    folder.write(WAITING, Waiting(question=board, version=1))
+    return folder
+
+
+def talked(visitor: Any, address: str, folder: ConceptFolder) -> dict[str, float]:
+    """Seconds by page of the concept: a board, its labels one by one, the blind test."""
+    here, found = f"/concepts/{folder.path.name}", dict[str, float]()
+    found["board, the first time"], found["board"], page = seconds_of(visitor, "GET", here)
+    picture = re.search(r'src="([^"]*/pictures/large/[^"]+)"', page.text)[1]
+    _, found["a picture of a board"], _ = seconds_of(visitor, "GET", picture)
+    for name, path, times in (
+        ("a label and the next picture", here, BOARD),
+        ("blind label and the next", f"{here}/blind", 20),
+    ):
+        page, took = visitor.get(path), []
+        for _ in range(times):
+            data = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', page.text)) | {
+                "value": "in"
+            }
+            began = time.perf_counter()
+            page = visitor.post(
+                f"{here}/label" if path == here else path, data=data, headers={"origin": address.rstrip("/")}
+            )
+            took.append(time.perf_counter() - began)
+            assert page.status_code == 200, page.text[:300]
+        found[name] = float(np.median(took))
+    return found
+
+
 def seconds_of(visitor: Any, method: str, path: str, times: int = 5, **more: Any) -> tuple[float, float, Any]:
     """The first time, the median of the others, and the last answer."""
     took: list[float] = []
@@ -188,6 +260,7 @@ def measured(place: Path, run: RunFolder) -> dict[str, float]:
                 _, found["an image among all"], _ = seconds_of(
                     visitor, "GET", f"{here}/images/{picture.rpartition('/')[2]}"
                 )
+                found |= talked(visitor, address, ConceptFolder(concept_home(place / "home") / "many"))
             found["memory in GiB"] = memory_of(process.pid)
             return found
         finally:
@@ -202,6 +275,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         run = make_run(place, chosen.images)
+        make_concept(place, chosen.images)
         found = measured(place, run)
     if chosen.json:
         print(

@@ -99,7 +99,7 @@ def summary_of(folder: ConceptFolder) -> ConceptSummary:
     own = folder.path / PICTURES
     pictures = sum(path.is_file() for path in own.iterdir()) if own.is_dir() else 0
     try:
-        concept, images = folder.load(), len(folder.load_pool())
+        concept, images = folder.load(), len(folder.pool_rows())
     except InputError as error:
         return ConceptSummary(
             name=folder.path.name, folder=str(folder.path), pictures=pictures, damage=error.message

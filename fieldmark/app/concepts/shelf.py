@@ -1,7 +1,7 @@
 """The concepts of one home, by the names of their folders."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fieldmark.agents.define.progress import PROGRESS
@@ -20,6 +20,29 @@ MOST_POOLS = 4
 """Pools that stay in memory; one of 100,000 images takes some fifty megabytes."""
 
 
+class PoolFiles(Mapping[str, ImageFile]):
+    """The images of a concept's pool by content hash, each made when wanted: a page wants a few of many.
+
+    Args:
+        folder: The concept's folder.
+
+    Raises:
+        InputError: The pool is missing or damaged.
+    """
+
+    def __init__(self, folder: ConceptFolder) -> None:
+        self._paths = {content_hash: path for path, content_hash in folder.pool_rows()}
+
+    def __getitem__(self, content_hash: str) -> ImageFile:
+        return ImageFile(Path(self._paths[content_hash]), content_hash)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
 class ConceptShelf:
     """The concepts of one home.
 
@@ -29,7 +52,7 @@ class ConceptShelf:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._pools = FileMemo[Mapping[str, ImageFile]](MOST_POOLS)
+        self._pools = FileMemo[PoolFiles](MOST_POOLS)
         self._summaries = FileMemo[ConceptSummary](MOST)
         self._alone: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -68,11 +91,7 @@ class ConceptShelf:
         Raises:
             InputError: The pool is missing or damaged.
         """
-
-        def read() -> Mapping[str, ImageFile]:
-            return {image.content_hash: image for image in folder.load_pool()}
-
-        return self._pools.get(folder.path.name, [folder.path / POOL], read)
+        return self._pools.get(folder.path.name, [folder.path / POOL], lambda: PoolFiles(folder))
 
     def alone(self, folder: ConceptFolder) -> threading.Lock:
         """What a page holds while it changes a concept: two clicks wait for each other."""

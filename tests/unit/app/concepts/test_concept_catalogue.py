@@ -7,6 +7,7 @@ import pytest
 from fieldmark.app.concepts import catalogue
 from fieldmark.app.concepts.catalogue import delete_concept, list_concepts, rename_concept
 from fieldmark.app.concepts.named import open_folder
+from fieldmark.app.concepts.shelf import ConceptShelf
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Clause, Concept, Decision, Definition, Label
 from fieldmark.tools.concepts.changes import with_decision, with_labels, with_version
@@ -31,6 +32,18 @@ def make(home: Path, name: str) -> ConceptFolder:
     (given / "a.png").write_bytes(b"a")
     folder.save_pool([ImageFile(given / "a.png", "a"), ImageFile(home / "elsewhere" / "b.png", "b")])
     return folder
+
+
+def test_a_shelf_has_the_pool_by_hash_and_sees_that_it_changed(tmp_path: Path) -> None:
+    folder, shelf = make(tmp_path, "zebra"), ConceptShelf(tmp_path)
+    pool = shelf.pool(folder)
+    assert dict(pool) == {image.content_hash: image for image in folder.load_pool()}
+    assert (len(pool), pool.get("no such")) == (2, None)
+    assert shelf.pool(folder) is pool
+    assert shelf.summary(folder).images == 2
+    folder.save_pool([ImageFile(tmp_path / "b.png", "b")])
+    assert list(shelf.pool(folder)) == ["b"]
+    assert shelf.summary(folder).images == 1
 
 
 def test_concepts_are_listed_with_what_they_hold_and_a_damaged_one_says_so(tmp_path: Path) -> None:

@@ -22,6 +22,17 @@ def test_a_record_comes_back_as_it_was(tmp_path):
     assert concept_folders(tmp_path / "nowhere") == []
 
 
+@pytest.mark.parametrize(
+    "text", ["[", "3", "{}x", '[{"path": "a.png"}]', '[{"path": 1, "hash": "0"}]', "[3]"]
+)
+def test_a_pool_that_is_none_is_a_sentence(tmp_path, text):
+    folder = ConceptFolder(tmp_path)
+    (tmp_path / "pool.json").write_text(text)
+    for read in (folder.pool_rows, folder.load_pool):
+        with pytest.raises(InputError, match=r"pool\.json is not well formed"):
+            read()
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"name": 1}', '{"name": "x", "stranger": 1}', "[" * 100_000])
 def test_a_record_that_is_none_is_a_sentence(tmp_path, text):
     folder = ConceptFolder(tmp_path)
