@@ -44,6 +44,8 @@ class Measurement(Record):
     mcnemar_p: float | None = None
     """Against the classifier of the version measured before; None where there is none."""
     mcnemar_version: int | None = None
+    threshold: float | None = None
+    """What the classifier was measured with; None where an earlier Fieldmark measured, by the build's own."""
     calls: dict[str, bool]
     """What the classifier said of each image, for the next version's test."""
 
@@ -86,6 +88,9 @@ class BuildResult(Record):
     at: str
     kind: str
     threshold: float
+    """The build's own choice."""
+    kept: float | None = None
+    """What the owner has in its place; None where they left it."""
     contenders: tuple[ContenderScore, ...]
     annotated: int
     """Images that the annotator judged in or out."""
@@ -103,3 +108,12 @@ class BuildResult(Record):
     identity: str = ""
     """Names all that it was made of: definition, labels, costs, options, annotator, encoder, pool."""
     notes: tuple[str, ...] = ()
+
+    @property
+    def in_force(self) -> float:
+        """The threshold that counts: an image is in from this probability on."""
+        return self.threshold if self.kept is None else self.kept
+
+    def measured_with(self, measured: Measurement) -> float:
+        """The threshold that it was measured with; the owner may keep another one since."""
+        return self.threshold if measured.threshold is None else measured.threshold

@@ -90,9 +90,9 @@ class DefinitionEdit(Record):
 class Decision(Record):
     """One thing the owner was asked and answered."""
 
-    kind: Literal["scope", "board", "edit", "rollback", "stop", "answer", "hand", "rename"]
-    """The last three happen outside of the conversation: an answer put right, clauses edited by hand,
-    another name."""
+    kind: Literal["scope", "board", "edit", "rollback", "stop", "answer", "hand", "rename", "threshold"]
+    """The last four happen outside of the conversation: an answer put right, clauses edited by hand, another
+    name, another threshold of a classifier."""
     question: str
     images: tuple[str, ...] = ()
     """Content hashes of the images that were shown."""

@@ -79,6 +79,7 @@ async def measure(context: BuildContext) -> Measurement:
         self_kappa=self_kappa(concept),
         mcnemar_p=None if before is None else against(before, hashes, truth, calls),
         mcnemar_version=None if before is None else before.version,
+        threshold=built.in_force,
         calls=dict(zip(hashes, calls.tolist(), strict=True)),
     )
     # Nobody has seen anything yet; from here on the look counts. Its result goes first: on a full disk

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.sample import Sample
-from fieldmark.errors import RunError
-from fieldmark.records import Verdict
+from fieldmark.errors import InputError, RunError
+from fieldmark.records import Decision, Verdict
 from fieldmark.records.building import (
     BuildResult,
     CalibrationImage,
@@ -17,10 +18,12 @@ from fieldmark.records.building import (
     ContenderScore,
     Measurement,
 )
-from fieldmark.tools.concepts.built import BUILD, CALIBRATION, read_built
-from fieldmark.tools.concepts.changes import dev_labels
+from fieldmark.tools.concepts.built import BUILD, CALIBRATION, MODELS, read_built, read_measurement
+from fieldmark.tools.concepts.changes import dev_labels, with_decision
+from fieldmark.tools.concepts.changes import now as moment
+from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.choose import Fitted
-from fieldmark.tools.concepts.heads.export import export_head, read_config
+from fieldmark.tools.concepts.heads.export import export_head, read_config, set_threshold, verify_export
 from fieldmark.tools.concepts.instructions import exemplar_hashes, instructions_of
 from fieldmark.tools.concepts.model_card import model_card
 from fieldmark.tools.images.decode import UnusableImageError
@@ -48,13 +51,16 @@ def write_classifier(
 ) -> BuildResult:
     """Write everything of a classifier into its folder; `build.json` comes last and marks it whole.
 
-    A `build.json` of this very build stays meanwhile. A measured version with damaged files may be built
-    again only while that file shows that it is the same build.
+    A threshold that the owner kept for this very build stays. So does its `build.json` meanwhile: a measured
+    version with damaged files may be built again only while that file shows that it is the same build.
     """
     concept, out = context.concept, context.out
-    if not built_of(out, context.identity):
+    earlier = read_built(out) if built_of(out, context.identity) else None
+    if earlier is None:
         (out / BUILD).unlink(missing_ok=True)
-    export_head(out, fitted.head, concept=concept.name, version=context.version, encoder=context.encoder)
+    kept = earlier.kept if earlier else None
+    head = fitted.head if kept is None else replace(fitted.head, threshold=kept)
+    export_head(out, head, concept=concept.name, version=context.version, encoder=context.encoder)
     labels = dev_labels(concept)
     pictures = write_exemplars(exemplar_hashes(labels), context)
     described = {verdict.image: verdict.seen for verdict in verdicts if verdict.seen}
@@ -72,6 +78,7 @@ def write_classifier(
         at=now(),
         kind=fitted.head.kind,
         threshold=round(fitted.head.threshold, 6),
+        kept=kept,
         contenders=tuple(
             ContenderScore(
                 kind=("mlp" if each.recipe.hidden else "linear")
@@ -133,6 +140,48 @@ def write_card(context: BuildContext, built: BuildResult, measured: Measurement 
     """Write the model card, again once the classifier was measured."""
     text = model_card(context.concept, read_config(context.out), built, measured)
     RunFolder(context.out).write_text(CARD, text)
+
+
+def keep_threshold(folder: ConceptFolder, version: int, threshold: float) -> BuildResult:
+    """Have the classifier of a version call images in from another probability on.
+
+    The history notes it; what was measured stays as it was, and the blind test is not looked at.
+
+    Args:
+        folder: The concept's folder.
+        version: A version that was built.
+        threshold: From 0 to 1.
+
+    Raises:
+        RunError: It is not built, or another process works on the concept.
+        InputError: The threshold is none, or a file of the classifier is damaged.
+    """
+    if not 0 <= threshold <= 1:
+        raise InputError(f"A threshold lies between 0 and 1, and {threshold:g} does not.", field="threshold")
+    out = folder.path / MODELS / f"v{version}"
+    with folder.writing():
+        concept, built = folder.load(), read_built(out)
+        if built is None:
+            raise RunError(
+                f"Version {version} of {concept.name!r} has no classifier yet.",
+                hint="Build it first: `ConceptBuilder.build`, or `fieldmark concept build`.",
+            )
+        if verify_export(out).threshold == threshold == built.in_force:
+            return built
+        said = Decision(
+            kind="threshold",
+            question=f"From which probability on does version {version} call a picture in?",
+            answer=f"{built.in_force:.2f} → {threshold:.2f}",
+            at=moment(),
+        )
+        folder.save(with_decision(concept, said))
+        kept = None if threshold == built.threshold else threshold
+        built = built.model_copy(update={"kept": kept})
+        RunFolder(out).write(BUILD, built)
+        config = set_threshold(out, threshold)
+        card = model_card(folder.load(), config, built, read_measurement(out))
+        RunFolder(out).write_text(CARD, card)
+    return built
 
 
 def write_exemplars(hashes: Sequence[str], context: BuildContext) -> dict[str, str]:

@@ -15,7 +15,7 @@ from fieldmark.agents.build.measure import measure, note_look
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
 from fieldmark.agents.build.sample import taught_labels
-from fieldmark.agents.build.write import DESCRIBED, EXEMPLARS
+from fieldmark.agents.build.write import DESCRIBED, EXEMPLARS, keep_threshold
 from fieldmark.agents.shared.estimate import CallEstimate
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.concepts.export import ExportedClassifier, export_folder
@@ -283,6 +283,10 @@ class ConceptBuilder:
         config = self._config(with_onnx=True)
         card = model_card(self.concept, config, built, self.measured, folder=target.name or "FOLDER")
         return export_folder(self.out, target, card=card, instructions=self._instructions())
+
+    def keep_threshold(self, threshold: float) -> BuildResult:
+        """Have it call images in from another probability on; see `keep_threshold` of `agents.build.write`."""
+        return keep_threshold(self.folder, self.version, threshold)
 
     async def aexport(self, out: Path | str) -> ExportedClassifier:
         """See `export`; for a running event loop."""

@@ -101,6 +101,14 @@ class ConceptResults:
             refusal=refusal,
         )
 
+    @property
+    def measured_with(self) -> float | None:
+        """The threshold that it was measured with, where another one is kept since."""
+        if self.built is None or self.measured is None:
+            return None
+        then = self.built.measured_with(self.measured)
+        return None if then == self.built.in_force else then
+
     @cached_property
     def found(self) -> Score:
         """Of what is in: the share that the classifier finds, on the blind test, weighted to the pool."""
@@ -129,7 +137,7 @@ class ConceptResults:
         """
         if self.calibration is None or self.built is None:
             return ()
-        at = self.built.threshold
+        at = self.built.in_force
         wrong = [each for each in self.calibration.images if (each.p >= at) != each.inside]
         return tuple(sorted(wrong, key=lambda each: (not each.by_owner, -abs(each.p - at), each.image)))
 

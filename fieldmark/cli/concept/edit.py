@@ -1,4 +1,4 @@
-"""`fieldmark concept edit`: clauses, answers and labels by hand."""
+"""`fieldmark concept edit`: clauses, answers, labels and a classifier's threshold by hand."""
 
 import shlex
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from fieldmark.cli.terminal import PlainConsole, print_json, words
 from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
+    from fieldmark.app.concepts.editing import HandEdits
     from fieldmark.records import Definition
 
 
@@ -38,10 +39,23 @@ def edit(
             metavar="IMAGE: LABEL",
         ),
     ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Another threshold of the classifier: an image is in from this probability on. By itself.",
+            min=0,
+            max=1,
+            show_default=False,
+        ),
+    ] = None,
+    version: Annotated[
+        int | None,
+        typer.Option(help="Whose classifier --threshold is for. Else the version in force.", min=1),
+    ] = None,
     why: Annotated[str, typer.Option(help="A few words for the history.")] = "",
     json: Json = False,
 ) -> None:
-    """Change clauses, answers and labels by hand; without a change, show them with their ids and numbers.
+    """Change clauses, answers, labels or a threshold by hand; without a change, show them.
 
     All of it is done together or not at all. Nothing is overwritten: the definition before stays a version,
     and an answer or label before stays in the history. What does not know of the change is said.
@@ -58,6 +72,9 @@ def edit(
         why=why,
     )
     console = words(json=json)
+    if threshold is not None or version is not None:
+        _keep(name, changes, threshold, version, json=json)
+        return
     if not (changes.add or changes.reword or changes.drop or changes.answers or changes.labels):
         concept = ConceptConversation.open(name).concept
         _show(concept.definition, answers_of(name), version=concept.current, stale=(), json=json)
@@ -70,6 +87,43 @@ def edit(
     _show(done.definition, done.answers, version=done.version, stale=done.stale, json=json)
     for told in done.stale:
         console.say(told)
+
+
+def _keep(
+    name: str, changes: "HandEdits", threshold: float | None, version: int | None, *, json: bool
+) -> None:
+    """Keep another threshold of a classifier, and say what was measured with the former one."""
+    from fieldmark.app.concepts.builder import ConceptBuilder
+    from fieldmark.app.concepts.editing import HandEdits
+
+    if threshold is None:
+        raise InputError("--version belongs to --threshold.", hint="Give both.", field="version")
+    if changes != HandEdits(why=changes.why):
+        raise InputError("--threshold goes by itself.", hint="Make the other changes by a second command.")
+    builder = ConceptBuilder.open(name, version=version)
+    built = builder.keep_threshold(threshold)
+    measured = builder.measured
+    before = built.measured_with(measured) if measured else built.in_force
+    if json:
+        print_json(
+            {
+                "schema": "fieldmark.concept-threshold/1",
+                "version": built.version,
+                "threshold": built.in_force,
+                "built": built.threshold,
+                "measured": before if measured else None,
+            }
+        )
+        return
+    console = words(json=False)
+    console.say(
+        f"Version {built.version} calls an image in from {built.in_force:.3f} on; its build chose "
+        f"{built.threshold:.3f}. Predictions and exports go by that from now on."
+    )
+    if before != built.in_force:
+        console.say(
+            f"It was measured with {before:.3f}; that stays, and the blind test is not looked at again."
+        )
 
 
 _ANSWER = 'Write "2: never": 2 is the second question.'

@@ -51,7 +51,7 @@ def model_card(
         "## How it was made",
         "",
         f"- Head: {built.kind}, chosen among {len(built.contenders)} by cross-validated average precision; "
-        f"threshold {config.threshold:.3f} on calibrated probabilities.",
+        f"threshold {config.threshold:.3f} on calibrated probabilities{_kept(built)}.",
         f"- Encoder: `{encoder.name}`, identity `{encoder.identity[:16]}…`. Vectors of another encoder or "
         "preprocessing are refused.",
         f"- Learned from {built.annotated:,} images that an annotator judged and {built.owner_labels:,} that "
@@ -62,6 +62,7 @@ def model_card(
         "## How well it does",
         "",
         *_results(measured),
+        *_measured_before(built, measured),
         "",
         "## Where it ends",
         "",
@@ -111,6 +112,22 @@ def _results(measured: Measurement | None) -> list[str]:
     if measured.mcnemar_p is not None:
         rows += ["", f"Against version {measured.mcnemar_version}: McNemar p {measured.mcnemar_p:.2g}."]
     return rows
+
+
+def _kept(built: BuildResult) -> str:
+    return "" if built.kept is None else f", which the owner keeps in place of {built.threshold:.3f}"
+
+
+def _measured_before(built: BuildResult, measured: Measurement | None) -> list[str]:
+    """That the figures are of another threshold, where they are."""
+    then = built.in_force if measured is None else built.measured_with(measured)
+    if then == built.in_force:
+        return []
+    return [
+        "",
+        f"It was measured with the threshold {then:.3f}; the owner keeps "
+        f"{built.in_force:.3f} since. F1 and kappa are of the former, and the test is not looked at again.",
+    ]
 
 
 def _said(score: Score) -> str:

@@ -17,7 +17,9 @@ from fieldmark.records import SkippedInput
 from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction, ConceptPredictions
 from fieldmark.tools.concepts.changes import latest_labels, settled_answers
 from fieldmark.tools.concepts.folder import ConceptFolder
+from fieldmark.tools.concepts.heads.export import read_config
 from fieldmark.tools.images.files import find_images
+from tests.unit.app.concepts.test_concept_threshold import built_concept
 from tests.unit.app.jobs.conftest import until_over
 from tests.unit.studio.studio_concepts import made_build, made_concept
 from tests.unit.studio.studio_runs import FORM, desk_for, form_token, visitor
@@ -126,6 +128,27 @@ def test_another_threshold_is_tried_without_a_script(client: TestClient, concept
     assert "<strong data-wrong>2</strong> of 3" in errors
     for wrong in ("2", "x", "nan", "-1"):
         assert client.get(at(concept, "results"), params={"threshold": wrong}).status_code == 400
+
+
+def test_a_threshold_is_kept_once_and_the_blind_test_is_not_looked_at(tmp_path: Path) -> None:
+    folder, out = built_concept(tmp_path)
+    looks = folder.load().blind_looks
+    client = visitor(desk_for(tmp_path))
+    page = client.get(at(folder, "results"), params={"threshold": "0.35"}).text
+    assert "Keep this threshold" in page
+    again, done = (say(client, folder, "results", "threshold", version=2, threshold="0.35") for _ in "12")
+    assert again.headers["location"] == done.headers["location"]
+    page = client.get(done.headers["location"]).text
+    assert "It calls a picture in from a probability of 0.35 on." in page
+    assert "The build chose 0.50; you keep another one." in page
+    assert "That was with the threshold 0.50" in page
+    assert read_config(out).threshold == 0.35
+    assert folder.load().blind_looks == looks
+    assert "0.50 → 0.35" in client.get(at(folder, "history")).text
+    for wrong in ("2", "x", "nan"):
+        sent = {"form_token": form_token(page), "version": "2", "threshold": wrong}
+        assert client.post(at(folder, "results", "threshold"), data=sent, headers=FORM).status_code == 400
+    assert client.post(at(folder, "results", "threshold"), data=sent, headers={}).status_code == 403
 
 
 @pytest.mark.parametrize(

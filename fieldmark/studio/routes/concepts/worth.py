@@ -42,7 +42,7 @@ def results(
     if version is None and summary.built and summary.version not in summary.built:
         version = summary.built[-1]
     found = ConceptResults.of(folder, summary.version if version is None else version)
-    at = threshold if threshold is not None else found.built.threshold if found.built else 0.5
+    at = threshold if threshold is not None else found.built.in_force if found.built else 0.5
     curve = [(each.threshold, each.missed, each.wrongly_in) for each in found.curve]
     return framed(
         request,
@@ -69,6 +69,28 @@ def measure(request: Request, name: str, version: Annotated[int, Form(ge=1)]) ->
     task = EvaluateTask(version=version)
     Job.of(folder.path, EvaluateTask.KIND).start(task, home=desk_of(request).home)
     return back_to(request, folder, "results", version=version)
+
+
+@router.post("/threshold", dependencies=[Depends(checked_form)])
+def keep(
+    request: Request,
+    name: str,
+    version: Annotated[int, Form(ge=1)],
+    threshold: Annotated[float, Form(ge=0, le=1)],
+) -> Response:
+    """Keep another threshold: exports and predictions go by it from now on."""
+    from fieldmark.app.concepts.builder import ConceptBuilder  # not at the top: it loads torch
+
+    folder, desk = concept_folder(request, name), desk_of(request)
+    builder = ConceptBuilder.open(folder.load().name, version=version, home=desk.home)
+    with desk.concepts.alone(folder):
+        builder.keep_threshold(threshold)
+    told = [
+        f"From {threshold:.2f} on a picture is called in. Predictions and exports go by that from now on."
+    ]
+    if ConceptResults.of(folder, version).measured_with is not None:
+        told.append("The blind test is not looked at again: what was measured stays as it was.")
+    return back_to(request, folder, "results", version=version, told=told)
 
 
 @router.post("/export", dependencies=[Depends(checked_form)])

@@ -108,6 +108,17 @@ def add_onnx(folder: Path) -> HeadConfig:
     return config
 
 
+def set_threshold(folder: Path, threshold: float) -> HeadConfig:
+    """Have an export call images in from another probability on.
+
+    Raises:
+        InputError: The folder holds no export, or a file of it is damaged, or it cannot be written.
+    """
+    config = verify_export(folder).model_copy(update={"threshold": threshold})
+    _write(folder, {}, config)
+    return config
+
+
 def _write(folder: Path, contents: dict[str, bytes], config: HeadConfig) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
