@@ -11,6 +11,7 @@ from fieldmark.app.jobs.demo import Demo
 from fieldmark.studio.access import Access
 from fieldmark.studio.shelf import RunShelf
 from fieldmark.studio.talking import TalkProcesses, Talks
+from fieldmark.tools.images.browse import usual_roots
 from fieldmark.tools.images.small import SmallCopies
 
 
@@ -25,6 +26,7 @@ class Desk:
         home: Where concepts are kept.
         demo: What a newcomer finds, if this is the demo.
         talking: Has conversations go on; processes where not given.
+        folders: Folders that may be looked through for pictures; the usual ones where not given.
     """
 
     access: Access
@@ -33,11 +35,19 @@ class Desk:
     home: Path
     demo: Demo | None = None
     talking: Talks | None = None
+    folders: tuple[Path, ...] | None = None
 
     @cached_property
     def talks(self) -> Talks:
         """Has conversations go on."""
         return self.talking or TalkProcesses(self.home)
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Folders that may be looked through for pictures; a drive may be plugged in at any time."""
+        if self.folders is not None:
+            return self.folders
+        return ((self.demo.pool.parent,) if self.demo else ()) + usual_roots()
 
     @cached_property
     def concepts(self) -> ConceptShelf:

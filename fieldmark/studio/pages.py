@@ -63,7 +63,11 @@ def address(run_id: str, *parts: str, selection: Selection | None = None, **chan
 
 def concept_address(folder: str, *parts: str, **said: object) -> str:
     """Where a page of a concept is, by the name of its folder; what is None is not said."""
-    path = path_to("concepts", folder, *parts)
+    return with_query(path_to("concepts", folder, *parts), said)
+
+
+def with_query(path: str, said: Mapping[str, object]) -> str:
+    """A path with a query; what is None is not said."""
     query = {name: value for name, value in said.items() if value is not None}
     return f"{path}?{urlencode(query, errors='replace')}" if query else path
 

@@ -23,6 +23,7 @@ SCREENS = {
     "search": "/searches/{search}",
     "table": "/tables/{table}",
     "new concept": "/new-concept",
+    "choose a folder": "/folders?root=0",
     "question": "/concepts/{scope}",
     "board": "/concepts/{board}",
     "verdicts": "/concepts/{reveal}",

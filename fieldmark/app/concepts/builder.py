@@ -285,7 +285,7 @@ class ConceptBuilder:
         return export_folder(self.out, target, card=card, instructions=self._instructions())
 
     def keep_threshold(self, threshold: float) -> BuildResult:
-        """Have it call images in from another probability on; see `keep_threshold` of `agents.build.write`."""
+        """Have it call images in from another probability on; see `agents.build.write.keep_threshold`."""
         return keep_threshold(self.folder, self.version, threshold)
 
     async def aexport(self, out: Path | str) -> ExportedClassifier:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -30,15 +30,25 @@ PLACES = {
 }
 """The same in words."""
 
+Filled = Annotated[str | None, Query(max_length=4000)]
 router = APIRouter(prefix="/new-concept")
 
 
 @router.get("")
-def new(request: Request) -> Response:
-    """The form for a new concept; the demo has an idea and pictures at hand."""
-    if (demo := desk_of(request).demo) is None:
-        return show_new(request)
-    return show_new(request, called=demo.name, about=demo.about, folder=str(demo.pool))
+def new(
+    request: Request,
+    called: Filled = None,
+    about: Filled = "",
+    folder: Filled = "",
+    balance: Annotated[int, Query(ge=-2, le=2)] = 0,
+    vlm: Filled = "",
+) -> Response:
+    """The form for a new concept, empty or filled in; the demo has an idea and pictures at hand."""
+    demo = desk_of(request).demo
+    if demo is not None and called is None:
+        return show_new(request, called=demo.name, about=demo.about, folder=str(demo.pool))
+    said = {"called": called or "", "about": about, "folder": folder, "balance": balance, "vlm": vlm}
+    return show_new(request, **said)
 
 
 def show_new(request: Request, *, status: int = 200, wrong: str = "", **said: Any) -> Response:

@@ -42,6 +42,7 @@ def trial(
         request,
         "concepts/trial.html",
         folder,
+        concept_folder=folder.path.name,
         job=view_of(folder.path, "concepts", tried.job.path.name),
         summary=desk_of(request).concepts.summary(folder),
         found=found,
