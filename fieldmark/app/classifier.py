@@ -166,6 +166,7 @@ class Classifier(MethodChoice):
                 now = {**self._hashes(found, calibration), "encoder": scoring_identity(encoder)}
                 if earlier:
                     check_unchanged(earlier, now)
+                await stores.try_checkpoints(new=earlier is None and not self.by_method)
                 # Only now: what is missing is said before a folder is made for a run that cannot be.
                 with open_run(
                     earlier,
@@ -177,8 +178,7 @@ class Classifier(MethodChoice):
                     run, stopped = opened.folder, opened.stopped
                     keep_copies(found.images, run.path / COPIES)
                     append_labels(run, labels)
-                    labels = read_given(run, self.classes)
-                    said = labels_hash(labels)
+                    said = labels_hash(labels := read_given(run, self.classes))
                     scripted = scripted_notes(llm.model if llm else None, name_of(self.vlm))
                     notes = list(opened.uncounted)
                     before = stopped.language_model if stopped and not llm else None

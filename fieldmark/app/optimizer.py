@@ -131,6 +131,7 @@ class Optimizer:
         """
         check_folds_fit(self.options.folds, self.shots)
         with open_stores(self.home) as stores:
+            await stores.try_checkpoints(new=self.earlier is None)
             if isinstance(self.data, str | Path):
                 return await self._own(Path(self.data), stores)
             return await self._made(self.data, stores)
@@ -285,8 +286,7 @@ class Optimizer:
         task.options = self.options.model_copy(update={"noun": noun.noun})
         scripted = scripted_notes(llm.model if llm else None)
         task.notes = (*filter(None, (noun.note, said)), *scripted)
-        result, _ = await optimize(task)
-        return result
+        return (await optimize(task))[0]
 
     async def _noun(self, classes: Sequence[str], llm: AskedModel | None, run: RunFolder) -> Settled:
         return await settle_noun(

@@ -70,6 +70,20 @@ class Stores(AbstractContextManager["Stores"]):
         """Where new runs keep their checkpoints; see `checkpoint_server`."""
         return checkpoint_server()
 
+    async def try_checkpoints(self, *, new: bool = True) -> None:
+        """Connect once where a new run keeps its checkpoints: what is amiss is told before there is a run.
+
+        Raises:
+            RunError: The server cannot be used.
+            SettingsError: The address is none, or the packages that it needs are not installed.
+        """
+        server = self.checkpoints if new else None
+        if server is not None:
+            from fieldmark.agents.shared.postgres import server_checkpoint
+
+            async with server_checkpoint(server, Path()):
+                pass
+
     @property
     def aviary(self) -> Path:
         """Rendered pictures of the aviary."""

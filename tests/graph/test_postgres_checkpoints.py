@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fieldmark.agents.resolve.learning import last_state
 from fieldmark.agents.shared.checkpoints import open_checkpoint
@@ -147,3 +148,27 @@ def test_a_password_is_never_shown(tmp_path: Path, postgres: PostgresServer) -> 
     said += [str(none.value), str(neither.value)]
     assert "n0t-it" not in "".join(said)
     assert os.environ.get("FIELDMARK_CHECKPOINTS") is None
+
+
+@pytest.mark.parametrize("command", [("classify", "--classes", "a,b"), ("optimize",)])
+def test_a_server_that_is_not_there_leaves_no_run_behind(
+    command_line: CommandLine, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    for at in range(4):
+        folder = tmp_path / "birds" / "ab"[at % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (at, 0, 0)).save(folder / f"{at}.png")
+    with FaultyEndpoint([truly]) as endpoint:
+        settings = {
+            "FIELDMARK_CHECKPOINTS": f"postgresql://127.0.0.1:{free_port()}/postgres",
+            "FIELDMARK_LLM": "test-model",
+            "FIELDMARK_CLIP": "aviary",
+            "OPENAI_BASE_URL": endpoint.base_url,
+        }
+        outcome = dataclasses.replace(command_line, more=settings).invoke(
+            command[0], tmp_path / "birds", *command[1:]
+        )
+        assert endpoint.asked == 0
+    assert outcome.code == 2
+    assert "FIELDMARK_CHECKPOINTS" in outcome.err
+    assert not (command_line.folder / "runs").exists()

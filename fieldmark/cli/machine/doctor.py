@@ -256,21 +256,13 @@ def shared_cache(answers: "LastingByteStore") -> Finding:
 def checkpoints(settings: "Settings") -> Iterator[Finding]:
     """Whether the server that keeps checkpoints can be used, where there is one."""
     import asyncio
-    from pathlib import Path
 
-    from fieldmark.agents.shared.postgres import server_checkpoint
-    from fieldmark.app.stores import checkpoint_server
+    from fieldmark.app.stores import open_stores
 
-    server = checkpoint_server()
-    if server is None:
-        return
-
-    async def look() -> None:
-        async with server_checkpoint(server, Path()):
-            pass
-
-    asyncio.run(look())
-    yield Finding("checkpoints", "ok", f"new runs keep theirs at {server.shown}")
+    with open_stores() as stores:
+        asyncio.run(stores.try_checkpoints())
+        if stores.checkpoints is not None:
+            yield Finding("checkpoints", "ok", f"new runs keep theirs at {stores.checkpoints.shown}")
 
 
 Look = Callable[["Settings"], Iterator[Finding]]
