@@ -242,7 +242,9 @@ def _handler(endpoint: FaultyEndpoint) -> type[BaseHTTPRequestHandler]:
             self._serve(None)
 
         def do_POST(self) -> None:
-            self._serve(json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"null"))
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            form = self.headers.get("content-type", "").startswith("multipart/")
+            self._serve(body if form else json.loads(body or b"null"))
 
         def _serve(self, body: Any) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}

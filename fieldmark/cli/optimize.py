@@ -21,6 +21,7 @@ from fieldmark.cli.run_options import (
     Report,
     Resume,
     RunJson,
+    Wait,
     asking,
     either,
     option,
@@ -149,6 +150,7 @@ def optimize(
     out: Out = Path("runs"),
     json: RunJson = False,
     resume: Resume = None,
+    wait: Wait = None,
     dry_run: DryRun = False,
     *,
     world: dict[str, Any],
@@ -204,8 +206,13 @@ def optimize(
         if dry_run:
             tell_estimate(optimizer.estimate(), progress, json=json)
             return
-        with resumable(progress, "fieldmark optimize"):
-            result = optimizer.run()
+        with resumable(progress, "fieldmark optimize" + (f" --wait {wait}" if wait else "")):
+            if wait:
+                from fieldmark.app.batches.waiting import by_batches
+
+                result = by_batches(optimizer)
+            else:
+                result = optimizer.run()
         if optimizer.report:
             from fieldmark.evals.report.optimize import write_optimize_report
             from fieldmark.tools.runs.folder import RunFolder

@@ -80,6 +80,8 @@ class TerminalProgress:
             events.GenerationScored: self._on_generation,
             events.FoldSearchStarted: self._on_fold,
             events.ReflectionFinished: self._on_reflected,
+            events.BatchStatus: self._on_batch,
+            events.BatchResults: self._on_results,
             events.RoundPlanned: self._on_planned,
             events.RoundSummary: self._on_triaged,
             events.OwnerFinished: self._on_owner,
@@ -264,6 +266,15 @@ class TerminalProgress:
 
     def _on_reflected(self, event: "events.ReflectionFinished") -> None:
         self.stage(f"Reflected: {amount(event.questions, 'question')}, {amount(event.units, 'new unit')}")
+
+    def _on_batch(self, event: "events.BatchStatus") -> None:
+        self.stage(f"Batch {event.batch}: {event.status.replace('_', ' ')}", of=event.of)
+        self._on_step(event)
+
+    def _on_results(self, event: "events.BatchResults") -> None:
+        bad = "".join(f"; {count:,} not usable ({reason})" for reason, count in event.bad.items())
+        torn = f"; {amount(event.unreadable, 'line')} not readable" if event.unreadable else ""
+        self.line(f"{amount(event.taken, 'answer')} taken{bad}{torn}.")
 
     def _on_planned(self, event: "events.RoundPlanned") -> None:
         if event.questions:

@@ -34,6 +34,16 @@ Resume = Annotated[
 
 DryRun = Annotated[bool, option("Say what would be asked, and ask nothing.", "--dry-run", panel=SPENDING)]
 
+Wait = Annotated[
+    Literal["batch"] | None,
+    option(
+        "Ask by batches of the OpenAI form, which cost half where offered, and wait for them. Else: online.",
+        panel=SPENDING,
+        show_default=False,
+    ),
+]
+"""None asks online."""
+
 Out = Annotated[Path, option("Folder for the run's folder.", panel=RUN)]
 Report = Annotated[
     bool | None,

@@ -1,25 +1,32 @@
 """One turn of a run that asks by batch files: takes the answers that came, and says what it asks next."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from fieldmark.agents.optimize.search_run import OptimizeResult
 from fieldmark.app.classifier import Classifier
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.models import choose_models
 from fieldmark.app.optimizer import Optimizer
+from fieldmark.app.resolution import Resolution
 from fieldmark.app.stores import open_llm, open_stores, open_vlm
-from fieldmark.errors import LimitReached, RunError
+from fieldmark.errors import InputError, LimitReached, RunError
 from fieldmark.records import Record
-from fieldmark.tools.llm.batch import BatchModel, read_replies, write_batch
-from fieldmark.tools.runs.events import Progress, no_progress
+from fieldmark.tools.llm.batches.files import BatchModel, read_replies, write_batch
+from fieldmark.tools.llm.budget import Budget
+from fieldmark.tools.runs.events import Event, Progress, RunOpened, StepFailed, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 
+Work = Classifier | Optimizer
 _GOES_ON = {"classify": Classifier, "optimize": Optimizer}
+_NO_MODEL = "Classifications and prompt searches that name a language model do."
 
 
 class BatchTurn(Record):
@@ -38,6 +45,45 @@ class BatchTurn(Record):
     """Results that answer no question of this turn: answered before, or of another run."""
     unreadable: int = 0
     """Lines that are no results."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnTaken:
+    """What came of one turn, before its questions are written.
+
+    Attributes:
+        run: The run's folder.
+        result: What the run gave; None where a question before its loop waits.
+        stopped: What kept that question back: the batch, or a limit.
+        asked: The models that were asked, by name: "" is the language model, "vlm" the other.
+    """
+
+    run: Path
+    result: Resolution | OptimizeResult | None
+    stopped: LimitReached | None
+    asked: Mapping[str, BatchModel]
+
+    @property
+    def waiting(self) -> int:
+        """Questions that the run waits for."""
+        return sum(len(model.waiting) for model in self.asked.values())
+
+    @property
+    def taken(self) -> int:
+        """Results that gave an answer."""
+        return sum(model.taken for model in self.asked.values())
+
+    @property
+    def bad(self) -> Counter[str]:
+        """Results that gave none, by the reason."""
+        return sum((model.bad for model in self.asked.values()), Counter[str]())
+
+    def write(self, out: Path) -> dict[str, tuple[Path, ...]]:
+        """Write the questions that wait as batch files, for each model its own."""
+        return {
+            name: write_batch(model.lines(), out.with_stem(f"{out.stem}-{name}") if name else out)
+            for name, model in self.asked.items()
+        }
 
 
 def batch_turn(
@@ -77,43 +123,104 @@ async def abatch_turn(
     """
     answers, unreadable = read_replies(replies)
     folder = RunFolder.open(runs, run)
-    kept = folder.config.options
-    kind, chosen = folder.config.kind, choose_models(kept)
-    if kind not in _GOES_ON or chosen.llm is None:
-        raise RunError(
-            f"Run {folder.run_id} asks nothing by batch files.",
-            hint="Classifications and prompt searches that have a language model do.",
-        )
-    made = partial(BatchModel, replies=answers)
-    with open_stores() as stores:
-        store = stores.answers
-        models = {"": open_llm(chosen.llm, store, base_url=chosen.base_url, kind=made)}
-        given: dict[str, Any] = {"llm": models[""]}
-        if vlm := kept.get("vlm"):
-            url = str(kept["vlm_base_url"]) if kept.get("vlm_base_url") else None
-            llm = (chosen.base_url, None)
-            models["vlm"] = open_vlm(str(vlm), store, beside=None, llm=llm, base_url=url, kind=made)
-            given["vlm"] = models["vlm"]
-        asked: dict[str, BatchModel] = {each: m for each, m in models.items() if isinstance(m, BatchModel)}
+    kind = folder.config.kind
+    if kind not in _GOES_ON or choose_models(folder.config.options).llm is None:
+        raise RunError(f"Run {folder.run_id} asks nothing by batch files.", hint=_NO_MODEL)
+    turn = await take_turn(_GOES_ON[kind].from_run(folder.path, out=runs, progress=progress), replies=answers)
+    files = [each for written in turn.write(out).values() for each in written]
+    return BatchTurn(
+        run=str(folder.path),
+        waiting=turn.waiting,
+        files=tuple(map(str, files)),
+        taken=turn.taken,
+        bad=dict(turn.bad),
+        unused=len(answers) - turn.taken - turn.bad.total(),
+        unreadable=unreadable,
+    )
+
+
+async def take_turn(
+    work: Work,
+    *,
+    replies: Mapping[str, Any] | None = None,
+    tries: Mapping[str, int] | None = None,
+    sent: Budget | None = None,
+) -> TurnTaken:
+    """Begin a run, or go on with one, as far as the answers reach. Nothing is asked.
+
+    Args:
+        work: A classification or a prompt search that names its language model.
+        replies: Results, by the ids of their requests.
+        tries: In how many batches a question was, by its key; see `BatchModel`.
+        sent: The budget for what is sent.
+
+    Raises:
+        InputError: It names no language model.
+    """
+    runs: list[Path] = [] if work.earlier is None else [work.earlier.path]
+
+    def tell(event: Event) -> None:
+        if isinstance(event, RunOpened):
+            runs.append(event.path)
+        if not (isinstance(event, StepFailed) and event.code == "limit"):  # it waits, and has not failed
+            work.progress(event)
+
+    result, stopped = None, None
+    async with batch_models(work, replies=replies, tries=tries, sent=sent) as models:
+        given = {name or "llm": model for name, model in models.items()}
         try:
-            going = _GOES_ON[kind].from_run(folder.path, out=runs, progress=progress, **given)
-            await (going.aresolve() if isinstance(going, Classifier) else going.arun())
-        except LimitReached:
-            pass  # a question before the loop waits
+            going = replace(work, **given, progress=tell)
+            result = await (going.aresolve() if isinstance(going, Classifier) else going.arun())
+        except LimitReached as error:
+            if not runs:
+                raise
+            stopped = error  # a question before the loop waits
+    run = Path(result.run) if result is not None else runs[0]
+    return TurnTaken(run=run, result=result, stopped=stopped, asked=models)
+
+
+@asynccontextmanager
+async def batch_models(work: Work, **more: Any) -> AsyncIterator[dict[str, BatchModel]]:
+    """The models of a run as ones that are asked by batch files, by name; `more` is as `BatchModel` takes it.
+
+    Raises:
+        InputError: The run names no language model.
+    """
+    chosen = choose_models(
+        work.earlier.config.options if work.earlier else None, llm=_name(work.llm), base_url=work.base_url
+    )
+    vlm = work.vlm if isinstance(work, Classifier) else None
+    if chosen.llm is None or (isinstance(work, Optimizer) and not isinstance(work.data, str | Path)):
+        raise InputError("This run asks nothing by batch files.", hint=_NO_MODEL)
+    made: Any = partial(BatchModel, **more)
+    with open_stores(work.home) as stores:
+        key = work.api_key if isinstance(work, Classifier) else None
+        models: dict[str, Any] = {
+            "": open_llm(chosen.llm, stores.answers, base_url=chosen.base_url, api_key=key, kind=made)
+        }
+        if isinstance(work, Classifier) and vlm is not None:
+            models["vlm"] = open_vlm(
+                _name(vlm) or "",
+                stores.answers,
+                beside=None,
+                llm=(chosen.base_url, key),
+                base_url=work.vlm_base_url,
+                api_key=work.vlm_api_key,
+                kind=made,
+            )
+        try:
+            yield models
         finally:
             for model in models.values():
                 await model.aclose()
-    files: list[Path] = []
-    for name, model in asked.items():
-        files += write_batch(model.lines(), out.with_stem(f"{out.stem}-{name}") if name else out)
-    bad = sum((model.bad for model in asked.values()), Counter[str]())
-    taken = sum(model.taken for model in asked.values())
-    return BatchTurn(
-        run=str(folder.path),
-        waiting=sum(len(model.waiting) for model in asked.values()),
-        files=tuple(map(str, files)),
-        taken=taken,
-        bad=dict(bad),
-        unused=len(answers) - taken - bad.total(),
-        unreadable=unreadable,
-    )
+
+
+def _name(model: object) -> str | None:
+    """A model's name.
+
+    Raises:
+        InputError: It is an object, which no batch service can ask.
+    """
+    if model is None or isinstance(model, str):
+        return model
+    raise InputError("A model that is an object is asked by itself, not by batch files.", hint=_NO_MODEL)

@@ -10,7 +10,7 @@ from fieldmark.cli.classify.output import as_json, show, tell_estimate
 from fieldmark.cli.classify.run import command_for, run
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.resuming import again
-from fieldmark.cli.run_options import RUN, DryRun, Out, Report, RunJson, asking, option
+from fieldmark.cli.run_options import RUN, DryRun, Out, Report, RunJson, Wait, asking, option
 from fieldmark.cli.terminal import leave, print_json, words
 
 if TYPE_CHECKING:
@@ -186,6 +186,7 @@ def classify(
     refresh: Annotated[
         bool, option("Ask everything anew, and keep that.", "--refresh", panel=_SPENDING)
     ] = False,
+    wait: Wait = None,
     dry_run: DryRun = False,
     top_k: Annotated[
         int,
@@ -260,12 +261,12 @@ def classify(
             tell_estimate(classifier.estimate(), progress, json=json)
             return
         table = {"top_k": top_k, "all_classes": all_classes}
-        resolution = run(classifier, progress, table)
+        resolution = run(classifier, progress, table, wait=wait)
     show(
         resolution,
         words(json=json),
         failures=progress.failures,
-        again=again(command_for(table), resolution.run),
+        again=again(command_for(table, wait), resolution.run),
     )
     if json:
         print_json(as_json(resolution))

@@ -14,11 +14,20 @@ PLAIN_TABLE: Mapping[str, Any] = {"top_k": 1, "all_classes": False}
 
 
 def run(
-    classifier: "Classifier", progress: TerminalProgress, table: Mapping[str, Any] = PLAIN_TABLE
+    classifier: "Classifier",
+    progress: TerminalProgress,
+    table: Mapping[str, Any] = PLAIN_TABLE,
+    *,
+    wait: str | None = None,
 ) -> "Resolution":
-    """Classify, and write table and report; Ctrl-C leaves a run to be resumed."""
-    with resumable(progress, command_for(table)):
-        resolution = classifier.resolve()
+    """Classify, online or by batches, and write table and report; Ctrl-C leaves a run to be resumed."""
+    with resumable(progress, command_for(table, wait)):
+        if wait:
+            from fieldmark.app.batches.waiting import by_batches
+
+            resolution = by_batches(classifier)
+        else:
+            resolution = classifier.resolve()
         from fieldmark.app.sorting import write_label_table
         from fieldmark.tools.runs.folder import RunFolder
 
@@ -32,7 +41,8 @@ def run(
     return resolution
 
 
-def command_for(table: Mapping[str, Any]) -> str:
-    """The command, with the same columns in its table."""
+def command_for(table: Mapping[str, Any], wait: str | None = None) -> str:
+    """The command, with the same columns in its table, that asks in the same way."""
     columns = f" --top-k {table['top_k']}" if table["top_k"] > 1 else ""
-    return "fieldmark classify" + columns + (" --all-classes" if table["all_classes"] else "")
+    columns += " --all-classes" if table["all_classes"] else ""
+    return "fieldmark classify" + columns + (f" --wait {wait}" if wait else "")

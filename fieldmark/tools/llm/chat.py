@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from pydantic import BaseModel
 
@@ -91,6 +91,9 @@ class ChatModel:
         SettingsError: If the URL, the key or the limits cannot be used.
     """
 
+    _most_bytes: ClassVar[int | None] = None
+    """The most bytes of a response; None for what an answer may have."""
+
     def __init__(
         self,
         model: str,
@@ -132,6 +135,7 @@ class ChatModel:
             timeout_s=timeout_s,
             max_retries=max_retries,
             connections=concurrency + 1,  # one for the list of models
+            most_bytes=self._most_bytes,
             http_client=http_client,
         )
         self._answers = AnswerStore(store, use_cache=use_cache, refresh=refresh)

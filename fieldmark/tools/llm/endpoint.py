@@ -3,6 +3,8 @@
 import json
 import logging
 import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -27,6 +29,7 @@ from fieldmark.tools.llm.completion import (
 
 if TYPE_CHECKING:
     import httpx2
+    from openai import AsyncOpenAI
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +83,7 @@ class Endpoint:
         timeout_s: The most seconds for one HTTP try, the whole body included.
         max_retries: Retries of the SDK on connection faults, 408, 409, 429 and 5xx.
         connections: The most connections at a time.
+        most_bytes: The most bytes of a response; `None` for what an answer may have.
         http_client: An own HTTP client (tests, special proxies); not closed here.
     """
 
@@ -92,12 +96,13 @@ class Endpoint:
         timeout_s: float,
         max_retries: int,
         connections: int,
+        most_bytes: int | None = None,
         http_client: "httpx2.AsyncClient | None" = None,
     ) -> None:
         import httpx2
         from openai import AsyncOpenAI
 
-        from fieldmark.tools.llm.http_client import CONNECT_S, UNUSABLE, open_http_client
+        from fieldmark.tools.llm.http_client import CONNECT_S, MOST_BYTES, UNUSABLE, open_http_client
 
         key = (api_key or "").strip()
         if not key.isascii() or not key.isprintable():
@@ -123,7 +128,9 @@ class Endpoint:
         self._busy: EndpointBusy | None = None
         self._unusable = UNUSABLE
         self._own_client = http_client is None
-        self._http = http_client or open_http_client(base_url or "", connections=connections)
+        self._http = http_client or open_http_client(
+            base_url or "", connections=connections, most_bytes=most_bytes or MOST_BYTES
+        )
         self._sdk = AsyncOpenAI(
             api_key=key or _NO_KEY,
             base_url=base_url,
@@ -203,7 +210,7 @@ class Endpoint:
             QuestionFailed: On a timeout ("timeout") or a connection that broke ("connection").
         """
         import httpx2
-        from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIError
+        from openai import APIConnectionError, APIStatusError
 
         self._raise_if_busy()
         client = self._sdk
@@ -212,23 +219,14 @@ class Endpoint:
         if max_retries is not None:
             client = client.with_options(max_retries=max_retries)
         retries = 0
-        # Errors are raised `from None`: the SDK's carry the request, and with it the key.
         try:
-            raw = await client.chat.completions.with_raw_response.create(**cast("Any", body))
-            retries = raw.retries_taken
-        except APIStatusError as error:
-            retries = _retries_of(error.request)
-            complaint = self.hide(complaint_in(error.response) + redirected(error.response))
-            self._note_pause(error.response, complaint)
-            raise HttpStatusError(error.status_code, complaint) from None
-        except APIConnectionError as error:
-            retries = _retries_of(error.request)
-            self._raise_unreachable(error, timed_out=isinstance(error, APITimeoutError), limit=timeout_s)
-        except (OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, LookupError, UnicodeError) as error:
-            raise EndpointError(
-                f"The request to {self.name} could not be sent ({type(error).__name__}).",
-                hint="Check OPENAI_BASE_URL and OPENAI_API_KEY.",
-            ) from None
+            with self._typed_errors(timeout_s):
+                try:
+                    raw = await client.chat.completions.with_raw_response.create(**cast("Any", body))
+                    retries = raw.retries_taken
+                except (APIStatusError, APIConnectionError) as error:
+                    retries = _retries_of(error.request)
+                    raise
         finally:
             self.tries += 1 + retries
         response = raw.http_response
@@ -237,6 +235,49 @@ class Endpoint:
         )
         self.answered = self.answered or completion.fault is None or completion.fault.reason != "not_json"
         return completion
+
+    async def call(self, send: "Callable[[AsyncOpenAI], Awaitable[Any]]", *, timeout_s: float) -> bytes:
+        """Makes another call of the protocol, and gives the body that came back with HTTP 200.
+
+        Args:
+            send: Makes it, with a raw response.
+            timeout_s: Seconds for one HTTP try, what is sent included.
+
+        Raises:
+            HttpStatusError: On an HTTP error status.
+            EndpointBusy: If the endpoint asked for a pause of over a minute, and it is not over.
+            EndpointError: If no connection can be made, or the body cannot be used.
+            QuestionFailed: On a timeout ("timeout") or a connection that broke ("connection").
+        """
+        import httpx2
+
+        self._raise_if_busy()
+        limit = httpx2.Timeout(timeout_s, connect=min(timeout_s, _LOOK_S))
+        with self._typed_errors(timeout_s):
+            response = (await send(self._sdk.with_options(timeout=limit))).http_response
+        if unusable := str(response.extensions.get(self._unusable, "")):
+            raise EndpointError(f"{self.url} sent a body that cannot be used: {unusable}.")
+        return response.content
+
+    @contextmanager
+    def _typed_errors(self, limit: float | None) -> "Iterator[None]":
+        """Makes what the SDK raises a typed error, `from None`: the SDK's holds the request and the key."""
+        import httpx2
+        from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIError
+
+        try:
+            yield
+        except APIStatusError as error:
+            complaint = self.hide(complaint_in(error.response) + redirected(error.response))
+            self._note_pause(error.response, complaint)
+            raise HttpStatusError(error.status_code, complaint) from None
+        except APIConnectionError as error:
+            self._raise_unreachable(error, timed_out=isinstance(error, APITimeoutError), limit=limit)
+        except (OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, LookupError, UnicodeError) as error:
+            raise EndpointError(
+                f"The request to {self.name} could not be sent ({type(error).__name__}).",
+                hint="Check OPENAI_BASE_URL and OPENAI_API_KEY.",
+            ) from None
 
     def failure(self, refused: HttpStatusError, *, served: ModelList | None = None) -> FieldmarkError:
         """Turns an HTTP error into what the caller may do about it.

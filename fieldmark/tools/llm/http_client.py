@@ -9,6 +9,7 @@ import ssl
 import time
 import zlib
 from email.utils import mktime_tz, parsedate_tz
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,12 +44,13 @@ class WholeTimeClient(httpx2.AsyncClient):
             raise httpx2.ReadTimeout(f"No complete response within {limit} s.", request=request) from error
 
 
-def open_http_client(base_url: str, *, connections: int) -> WholeTimeClient:
+def open_http_client(base_url: str, *, connections: int, most_bytes: int = MOST_BYTES) -> WholeTimeClient:
     """Opens a client for one endpoint; a proxy from the environment is not used for this machine itself.
 
     Args:
         base_url: Base URL of the endpoint; empty for one elsewhere.
         connections: The most connections at a time.
+        most_bytes: The most bytes of a response, as sent and unpacked.
     """
     here = urlsplit(base_url).scheme.lower() == "http" and is_here(base_url)
     # Loading the certificates takes longer than a local answer. Without them no https host is trusted.
@@ -59,7 +61,7 @@ def open_http_client(base_url: str, *, connections: int) -> WholeTimeClient:
         verify=trust,
         limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
         headers={"accept-encoding": "identity"},
-        event_hooks={"response": [_tame]},
+        event_hooks={"response": [partial(_tame, most=most_bytes)]},
     )
 
 
@@ -81,12 +83,12 @@ def retry_after_s(headers: httpx2.Headers) -> float | None:
     return None
 
 
-async def _tame(response: httpx2.Response) -> None:
+async def _tame(response: httpx2.Response, *, most: int) -> None:
     """Reads a response, a redirect's too, within bounds, and leaves nothing for others to decode.
 
     The SDK reads bodies whole, in whatever compression and charset their headers name.
     """
-    body, fault = await _body(response)
+    body, fault = await _body(response, most)
     response.stream = httpx2.ByteStream(body)
     if fault:
         response.extensions[UNUSABLE] = fault
@@ -98,7 +100,7 @@ async def _tame(response: httpx2.Response) -> None:
         response.headers["x-should-retry"] = "false"  # the SDK would wait for two minutes, or not at all
 
 
-async def _body(response: httpx2.Response) -> tuple[bytes, str]:
+async def _body(response: httpx2.Response, most: int) -> tuple[bytes, str]:
     stream = response.stream
     if not isinstance(stream, httpx2.AsyncByteStream):
         raise TypeError("the response of an asynchronous client has an asynchronous body")
@@ -106,12 +108,12 @@ async def _body(response: httpx2.Response) -> tuple[bytes, str]:
     if packing not in ("identity", "gzip", "x-gzip", "deflate"):
         await stream.aclose()
         return b"", f"it is packed as {packing[:40]!r}, which was not asked for"
-    too_large = f"it has more than {MOST_BYTES // 2**20} MB"
+    too_large = f"it has more than {most // 2**20} MB"
     raw = bytearray()
     try:
         async for chunk in stream:
             raw += chunk
-            if len(raw) > MOST_BYTES:
+            if len(raw) > most:
                 return b"", too_large
     finally:
         await stream.aclose()
@@ -119,9 +121,9 @@ async def _body(response: httpx2.Response) -> tuple[bytes, str]:
         return bytes(raw), ""
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, as its first bytes say
     try:
-        body = unpacker.decompress(bytes(raw), MOST_BYTES + 1)
+        body = unpacker.decompress(bytes(raw), most + 1)
     except zlib.error:
         return b"", "it cannot be unpacked"
-    if len(body) > MOST_BYTES:
+    if len(body) > most:
         return b"", too_large
     return body, "" if unpacker.eof else "it ends in the middle"

@@ -90,6 +90,25 @@ class StepFailed(Event):
     classes: tuple[str, ...] = ()
 
 
+class BatchStatus(Step):
+    """How far a batch of questions is at the service that answers it."""
+
+    batch: str
+    """Its name there."""
+    status: str
+
+
+class BatchResults(Event):
+    """The results of batches were taken."""
+
+    taken: int
+    """Those with a usable answer."""
+    bad: dict[str, int]
+    """Those without, by the reason."""
+    unreadable: int
+    """Lines that are no results."""
+
+
 class RunFinished(Logged):
     """The run is over."""
 

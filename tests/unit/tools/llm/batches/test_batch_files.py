@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from fieldmark.errors import InputError, LimitReached
-from fieldmark.tools.llm import batch
-from fieldmark.tools.llm.batch import BatchModel, read_replies, write_batch
+from fieldmark.tools.llm.batches import files as batch
+from fieldmark.tools.llm.batches.files import BatchModel, read_replies, write_batch
 from tests.unit.tools.llm.llm_cases import KEY, ask_marks
 
 

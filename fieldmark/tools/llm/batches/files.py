@@ -9,18 +9,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel
 
 from fieldmark.cache.folders import write_whole
-from fieldmark.errors import InputError, LimitReached
+from fieldmark.errors import InputError, LimitReached, QuestionFailed
 from fieldmark.reading import read_lines
 from fieldmark.records import Question
 from fieldmark.tools.llm.answer_store import ModelAnswer
 from fieldmark.tools.llm.answers import BadAnswerError
 from fieldmark.tools.llm.asker import read_usable
-from fieldmark.tools.llm.budget import TokenCount, tokens_of
+from fieldmark.tools.llm.budget import Budget, TokenCount, tokens_of
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.completion import Completion, HttpStatusError, complaint_of, read_completion
 from fieldmark.tools.llm.dialect import WIDER
@@ -28,6 +28,8 @@ from fieldmark.tools.llm.dialect import WIDER
 T = TypeVar("T", bound=BaseModel)
 
 MOST_LINES, MOST_BYTES = 50_000, 200_000_000
+MOST_TRIES = 3
+"""In so many batches a question is sent where it gets no usable answer; as often as it is asked online."""
 _URL = "/v1/chat/completions"
 _LONGEST_REPLY = 16 * 1024 * 1024
 
@@ -39,6 +41,9 @@ class BatchModel(ChatModel):
 
     Args:
         replies: Responses by the id of their request; see `read_replies`.
+        tries: In how many batches a question was, by its key; after `MOST_TRIES` without a usable answer it
+            has failed. Where not given, it waits again as often as it takes.
+        sent: The budget of what is sent. A question that would pass its limits is kept back.
 
     Attributes:
         waiting: Questions that were not answered, by their cache keys, which are their ids.
@@ -46,12 +51,23 @@ class BatchModel(ChatModel):
         bad: Replies that gave none, by the reason; their questions wait again.
     """
 
-    def __init__(self, *given: Any, replies: Mapping[str, Any] | None = None, **named: Any) -> None:
+    _most_bytes: ClassVar[int | None] = 1 << 30  # results of 50,000 questions
+
+    def __init__(
+        self,
+        *given: Any,
+        replies: Mapping[str, Any] | None = None,
+        tries: Mapping[str, int] | None = None,
+        sent: Budget | None = None,
+        **named: Any,
+    ) -> None:
         super().__init__(*given, **named)
         self.waiting: dict[str, Question[Any]] = {}
         self.taken = 0
         self.bad: Counter[str] = Counter()
         self._replies = dict(replies or {})
+        self._tries = tries or {}
+        self._sent = sent
 
     def lines(self) -> Iterator[bytes]:
         """One request a line for each question that waits, put as the endpoint is known to take it."""
@@ -61,12 +77,23 @@ class BatchModel(ChatModel):
             yield json.dumps(request, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
     async def _heard(self, key: str, question: Question[T]) -> ModelAnswer[T]:
-        reply = self._replies.pop(key, None)
+        reply, bad = self._replies.pop(key, None), BadAnswerError("empty", "no result came back")
         if reply is not None:
             try:
                 return await self._take(key, question, reply)
             except BadAnswerError as error:
+                bad = error
                 self.bad[error.reason] += 1
+        if self._tries.get(key, 0) >= MOST_TRIES:
+            raise QuestionFailed(
+                f"{self.endpoint.name} gave no usable answer to {question.prompt_id} "
+                f"in {MOST_TRIES} batches: {bad}.",
+                reason=bad.reason,
+                hint="Ask it online, or use a larger model.",
+            )
+        if self._sent is not None:
+            room = self.room(question)
+            (await self._sent.reserve(room)).settle(room, reported=False)
         self.waiting[key] = question
         raise LimitReached(f"Question {question.prompt_id} waits for a batch.", hint="Answer the batch.")
 
