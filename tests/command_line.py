@@ -16,6 +16,7 @@ from fieldmark.aviary.guide.guide import Guide
 from fieldmark.cli import build
 from fieldmark.records import ChatMessage
 from tests.faulty_endpoint import Received, Reply, completion
+from tests.warm_process import READ_AT_IMPORT, WarmProcess
 
 OURS = ("FIELDMARK_", "OPENAI_")
 
@@ -65,16 +66,20 @@ class CommandLine:
             **self.more,
         }
 
-    def start(self, *arguments: object) -> "subprocess.Popen[str]":
+    def start(self, *arguments: object) -> WarmProcess:
         """Start a command as a process."""
+        assert not any(name.startswith(READ_AT_IMPORT) for name in self.more)
+        return WarmProcess([str(each) for each in arguments], cwd=self.folder, env=self.environment)
+
+    def start_cold(self, *arguments: object) -> "subprocess.Popen[str]":
+        """Start a command as a process that imports everything itself."""
         # A shell that starts the tests in the background has them ignore SIGINT, and children inherit that.
         script = (
             "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
             "from fieldmark.cli import main; main()"
         )
-        command = [sys.executable, "-c", script, *map(str, arguments)]
         return subprocess.Popen(
-            command,
+            [sys.executable, "-c", script, *map(str, arguments)],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -86,7 +91,8 @@ class CommandLine:
 
     def run(self, *arguments: object) -> Outcome:
         """Run a command as a process, to its end."""
-        process = self.start(*arguments)
+        cold = any(name.startswith(READ_AT_IMPORT) for name in self.more)
+        process = (self.start_cold if cold else self.start)(*arguments)
         out, err = process.communicate(timeout=500)  # a little before pytest gives up
         return Outcome(process.returncode, out, err)
 

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,6 +13,7 @@ from fieldmark.aviary.guide.guide import Guide
 from tests.command_line import CommandLine, guide_script
 from tests.e2e.classifying import MODEL, SPECIES, at, classes, labels
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, rate_limited
+from tests.warm_process import WarmProcess
 
 
 def test_a_killed_run_goes_on_without_asking_again(
@@ -66,7 +66,7 @@ def is_about_rivals(question: str) -> bool:
     return '"differences"' in question or '\\"differences\\"' in question
 
 
-def await_questions(process: "subprocess.Popen[str]", endpoint: FaultyEndpoint, *, more_than: int) -> None:
+def await_questions(process: WarmProcess, endpoint: FaultyEndpoint, *, more_than: int) -> None:
     """Wait until a run has asked so much."""
     until = time.monotonic() + 100
     while endpoint.asked <= more_than and time.monotonic() < until:

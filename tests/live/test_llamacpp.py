@@ -21,7 +21,7 @@ from tests.graph.world import World
 
 BASE_URL = os.environ.get("LLAMACPP_BASE_URL", "")
 MODEL = os.environ.get("LLAMACPP_MODEL", "tiny-random")
-WORLD = World(names=("finch", "heron", 'a "quoted" {gull}\n', "wren", "crane", "robin"))
+WORLD = World(names=("finch", "heron", 'a "quoted" {gull}', "wren", "crane", "robin"))
 
 pytestmark = [
     pytest.mark.llamacpp,
