@@ -1,4 +1,4 @@
-"""The blind test picture by picture: which one is next, and a label noted at once."""
+"""The blind test picture by picture, or a few at a time: which come next, and labels noted at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +12,9 @@ from fieldmark.tools.concepts.changes import blind_labels, now
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.images.image_file import ImageFile
 
+AT_ONCE = 12
+"""Images that are shown together where somebody wants more than one."""
+
 
 @dataclass(frozen=True)
 class BlindTest:
@@ -19,20 +22,25 @@ class BlindTest:
 
     Attributes:
         labels: What counts of each image labelled so far, in the order first labelled.
-        next_image: The next image without a label, by content hash; None where there is none.
+        waiting: The next images without a label, by content hash; `AT_ONCE` at the most.
         of: Images that it has, those whose files are gone left out.
     """
 
     labels: Mapping[str, Label]
-    next_image: str | None
+    waiting: tuple[str, ...]
     of: int
 
     @classmethod
     def of_concept(cls, concept: Concept, pool: Mapping[str, ImageFile]) -> "BlindTest":
         """How far it is."""
         images = [pool[image] for image in concept.blind if image in pool]
-        batch, labels = next_batch(concept, images, size=1), blind_labels(concept)
-        return cls(labels, batch.images[0] if batch else None, batch.of if batch else len(labels))
+        batch, labels = next_batch(concept, images, size=AT_ONCE), blind_labels(concept)
+        return cls(labels, batch.images if batch else (), batch.of if batch else len(labels))
+
+    @property
+    def next_image(self) -> str | None:
+        """The next of them; None where there is none."""
+        return self.waiting[0] if self.waiting else None
 
     @property
     def last(self) -> str | None:
@@ -45,18 +53,22 @@ def is_complete(concept: Concept, pool: Mapping[str, ImageFile]) -> bool:
     return BlindTest.of_concept(concept, pool).next_image is None
 
 
-def note_blind_label(folder: ConceptFolder, image: str, value: LabelValue) -> None:
-    """Note the label of one image of the blind test; an earlier one stays behind it.
+def note_blind_labels(folder: ConceptFolder, given: Mapping[str, LabelValue]) -> None:
+    """Note labels of images of the blind test, all or none; earlier ones stay behind them.
 
     Raises:
-        InputError: The image is not of the blind test.
+        InputError: One of the images is not of the blind test.
         RunError: Another process works on the concept.
     """
     with folder.writing():
         concept = folder.load()
-        if image not in concept.blind:
+        if not given.keys() <= concept.blind.keys():
             raise InputError("This picture is not of the blind test.")
-        known = blind_labels(concept).get(image)
-        if known is None or known.value != value:  # a second click says nothing new
-            said = [ImageLabel(image=image, value=value)]
+        known = blind_labels(concept)
+        said = [
+            ImageLabel(image=image, value=value)
+            for image, value in given.items()
+            if image not in known or known[image].value != value  # a second click says nothing new
+        ]
+        if said:
             folder.save(with_blind_labels(concept, said, at=now()))

@@ -1,5 +1,6 @@
-"""The blind test: pictures and nothing else; each label is noted at once."""
+"""The blind test: pictures and nothing else, one or a few at a time; labels are noted at once."""
 
+import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Query
@@ -7,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fieldmark.agents.define.waiting import keep_reply
-from fieldmark.app.concepts.blind import BlindTest, note_blind_label
+from fieldmark.app.concepts.blind import BlindTest, note_blind_labels
+from fieldmark.app.concepts.editing import LABELS
 from fieldmark.app.concepts.talk import Talk
 from fieldmark.errors import RunError
 from fieldmark.records.conversation import BlindBatch, LabelReply
@@ -24,9 +26,10 @@ def blind(
     request: Request,
     name: str,
     picture: Annotated[str, Query(max_length=64)] = "",
+    view: Literal["", "grid"] = "",
     told: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
-    """The next picture of the blind test, or the one that was asked for."""
+    """The next picture of the blind test, or the one that was asked for, or the next few."""
     folder = concept_folder(request, name)
     concept = folder.load()
     test = BlindTest.of_concept(concept, desk_of(request).concepts.pool(folder))
@@ -37,6 +40,7 @@ def blind(
         folder=name,
         concept=concept,
         test=test,
+        grid=view == "grid" and not picture,
         image=picture if picture in test.labels else test.next_image,
         told=TOLD.get(told, ""),
         # The conversation asks for the test at its end; it may be labelled before that, too.
@@ -55,10 +59,32 @@ def label(
     folder = concept_folder(request, name)
     try:
         with desk_of(request).concepts.alone(folder):
-            note_blind_label(folder, image, value)
+            note_blind_labels(folder, {image: value})
     except RunError:
         return RedirectResponse(concept_address(name, "blind", told="busy"), 303)
     return RedirectResponse(concept_address(name, "blind"), 303)
+
+
+@router.post("/grid", dependencies=[Depends(checked_form)])
+async def label_some(request: Request, name: str) -> Response:
+    """Note the labels of a few pictures: a field is called as its picture; what is open is not sent."""
+    form = await request.form()
+    folder = concept_folder(request, name)
+    given = {
+        image: value
+        for image, said in form.items()
+        if image != "form_token" and (value := next((each for each in LABELS if each == said), None))
+    }
+
+    def note() -> None:
+        with desk_of(request).concepts.alone(folder):
+            note_blind_labels(folder, given)
+
+    try:
+        await asyncio.to_thread(note)
+    except RunError:
+        return RedirectResponse(concept_address(name, "blind", view="grid", told="busy"), 303)
+    return RedirectResponse(concept_address(name, "blind", view="grid"), 303)
 
 
 @router.post("/later", dependencies=[Depends(checked_form)])
