@@ -13,7 +13,7 @@ from fieldmark.agents.optimize import folds as optimize_folds
 from fieldmark.agents.optimize import search as optimize_search
 from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.finish import SearchResult
-from fieldmark.agents.optimize.folds import held_out_curve, search_fold
+from fieldmark.agents.optimize.folds import curves_so_far, held_out_curve, search_fold
 from fieldmark.agents.optimize.history import HISTORY
 from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.agents.optimize.run import run_optimize
@@ -64,6 +64,7 @@ def test_curves_of_every_fold_and_the_choice_are_written(whole: tuple[OptimizeCo
         ]  # fmt: skip
         fitness = [p.train_fitness - curve.penalty * p.units for p in curve.points]
         assert fitness == sorted(fitness)
+    assert curves_so_far(context.run.path) == folds.curves
     assert folds.chosen in folds.choices
     rows = [json.loads(line) for line in (context.run.path / HISTORY).read_text().splitlines()]
     assert len(rows) == found.candidates

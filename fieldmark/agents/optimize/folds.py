@@ -1,6 +1,8 @@
 """Cross-validation of a prompt search: how long to search, and how long books may get."""
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Literal
 
 from pydantic import JsonValue
@@ -10,6 +12,7 @@ from fieldmark.agents.optimize import search
 from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.pool import PromptPool
+from fieldmark.reading import read_bytes
 from fieldmark.records import Record
 from fieldmark.tools.runs.events import FoldSearchStarted
 from fieldmark.tools.search.acceptance import improves
@@ -18,6 +21,8 @@ from fieldmark.tools.search.folds import draw_folds
 from fieldmark.tools.search.generation import search_seed
 from fieldmark.tools.statistics.one_standard_error import choose_simplest
 
+FOLDS = "folds.json"
+"""Curves of the folds done, for whoever looks at a search that goes on."""
 Stage = Literal["start", "sampled", "searched"]
 LADDER = (0.0, 0.03, 0.1)
 """Penalties that are tried, in points of fitness for one more unit in every class.
@@ -237,9 +242,19 @@ def conclude_folds(curves: tuple[FoldCurve, ...]) -> Folds:
 
 
 def put_curves(curves: tuple[FoldCurve, ...], context: OptimizeContext) -> str:
-    """Store the curves of the folds done; the state holds their hash."""
+    """Store the curves of the folds done, and show them in the run; the state holds their hash."""
     rows: list[JsonValue] = [curve.model_dump(mode="json") for curve in curves]
+    context.run.write_text(FOLDS, json.dumps(rows))
     return context.arrays.put_json(rows)
+
+
+def curves_so_far(run: Path) -> tuple[FoldCurve, ...]:
+    """The curves of the folds that a run has done; none before the first, or where they cannot be read."""
+    try:
+        rows = json.loads(read_bytes(run / FOLDS))
+        return tuple(FoldCurve.model_validate(row) for row in rows)
+    except (OSError, ValueError, TypeError):
+        return ()
 
 
 def get_curves(name: str, context: OptimizeContext) -> tuple[FoldCurve, ...]:

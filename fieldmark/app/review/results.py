@@ -46,12 +46,17 @@ class SearchSoFar:
         stage: What the last one changed: "templates", "sampling" or "classes"; empty before the first.
         scored: Candidates that were scored.
         curve: Fitness of the fittest so far by generation; None before the first.
+        folds: Folds that were searched without.
+        held_out: Top-1 on images searched by and on those held out, over the search, mean over these folds,
+            where a unit costs nothing; None before the first.
     """
 
     generations: int
     stage: str
     scored: int
     curve: Markup | None
+    folds: int
+    held_out: Markup | None
 
 
 def result_folders(parent: Path) -> dict[str, tuple[Kind, RunFolder]]:
@@ -90,7 +95,9 @@ def climb_of(run: RunFolder) -> SearchSoFar:
     Raises:
         OSError: The file cannot be read.
     """
+    from fieldmark.agents.optimize.folds import curves_so_far
     from fieldmark.agents.optimize.history import CURVE
+    from fieldmark.evals.report.held_out import held_out_steps
     from fieldmark.evals.report.optimize import fitness_steps
 
     path = run.path / CURVE
@@ -102,11 +109,15 @@ def climb_of(run: RunFolder) -> SearchSoFar:
         except ValueError:  # the last one is being written
             break
     points = [(int(str(row["generation"])), float(str(row["fitness"]))) for row in rows]
+    folds = curves_so_far(run.path)
+    free = [each for each in folds if each.penalty == folds[0].penalty]
     return SearchSoFar(
         generations=len(rows),
         stage=str(rows[-1]["stage"]) if rows else "",
         scored=sum(int(str(row["scored"])) for row in rows),
         curve=fitness_steps(points) if len(points) > 1 else None,
+        folds=len({each.fold for each in folds}),
+        held_out=held_out_steps(free) if free else None,
     )
 
 

@@ -54,7 +54,13 @@ def shortfall_axis(folds: Folds) -> figures.Axis:
 
 def held_out_curve(folds: Folds) -> Markup:
     """Top-1 on the images searched by and on those held out, at the chosen penalty; means over the folds."""
-    curves = [curve for curve in folds.curves if curve.penalty == folds.chosen.penalty] or folds.curves
+    return held_out_steps(
+        [curve for curve in folds.curves if curve.penalty == folds.chosen.penalty] or folds.curves
+    )
+
+
+def held_out_steps(curves: Sequence[FoldCurve]) -> Markup:
+    """The same of some searches; at least one."""
     seen, held_out = _means(curves)
     last = max(place for place, _ in held_out)
     return stepped(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from fieldmark.agents.optimize.folds import FOLDS, FoldCurve, HeldOutPoint
 from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.studio.results_to_show import made_search, made_table
 from tests.unit.studio.studio_runs import desk_for, visitor
@@ -60,6 +61,34 @@ def test_a_search_that_goes_on_shows_how_far_it_is(client: TestClient, place: Pa
     page = client.get(f"/searches/{run.run_id}").text
     assert "2 generations, 20 candidates scored; now templates" in page
     assert "Fitness of the fittest after each generation" in page
+
+
+def test_held_out_curves_are_seen_while_folds_are_searched(client: TestClient, place: Path) -> None:
+    run = RunFolder.create(place / "runs", kind="optimize", options={})
+    page = client.get(f"/searches/{run.run_id}").text
+    assert "held out" not in page
+    run.write_text(FOLDS, json.dumps([curve.model_dump(mode="json") for curve in (fold(1), fold(2))]))
+    page = client.get(f"/searches/{run.run_id}").text
+    assert "mean over 2 folds so far" in page
+    assert page.count('<figure class="curve">') == 1
+    run.write_text(FOLDS, '[{"fold": 1')
+    assert "held out" not in client.get(f"/searches/{run.run_id}").text
+
+
+def fold(number: int) -> FoldCurve:
+    points = tuple(
+        HeldOutPoint(
+            stage=stage,
+            passes=0,
+            units=3,
+            train_fitness=-1.0,
+            train_top1=0.5 + at / 10,
+            held_out_fitness=-2.0,
+            held_out_top1=0.4 + at / 10,
+        )
+        for at, stage in enumerate(("start", "sampled"))
+    )
+    return FoldCurve(fold=number, penalty=0.0, train_images=8, held_out_images=2, candidates=9, points=points)
 
 
 def order_of(page: str) -> list[str]:
