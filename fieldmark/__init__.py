@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fieldmark.app.evaluate.evaluator import Evaluator
     from fieldmark.app.learned.classifier import LearnedClassifier
     from fieldmark.app.learned.export import export_run
+    from fieldmark.app.learned.to_table import LabelledTable, label_to_table
     from fieldmark.app.learned.watching import watch_folders
     from fieldmark.app.optimizer import Optimizer
     from fieldmark.app.resolution import Resolution
@@ -116,6 +117,7 @@ _NAMES = {
     "fieldmark.app.optimizer": ("Optimizer",),
     "fieldmark.app.resolution": ("Resolution",),
     "fieldmark.app.stores": ("open_stores",),
+    "fieldmark.app.learned.to_table": ("LabelledTable", "label_to_table"),
     "fieldmark.app.learned.watching": ("watch_folders",),
     "fieldmark.cache.arrays": ("ArrayStore",),
     "fieldmark.cache.bytestore": ("MemoryByteStore", "open_byte_store"),
@@ -227,6 +229,7 @@ __all__ = [
     "ImageLabel",
     "InputError",
     "LabelReply",
+    "LabelledTable",
     "LanguageModel",
     "LearnedClassifier",
     "LimitReached",
@@ -277,6 +280,7 @@ __all__ = [
     "find_images",
     "image_to_send",
     "import_book",
+    "label_to_table",
     "mean_cosine_scores",
     "open_byte_store",
     "open_encoder",

@@ -167,6 +167,11 @@ def test_the_whole_path(line: CommandLine) -> None:
     assert [row["image"] for row in rows] == [
         each["image"] for each in found.json["predictions"] if each["label"] == "in"
     ]
+    assert line.invoke("predict", "my hawks", "birds", "--table", "all.csv").code == 0
+    with (line.folder / "all.csv").open(newline="", encoding="utf-8") as file:
+        assert [(row["image"], row["label"]) for row in csv.DictReader(file)] == [
+            (each["image"], each["label"]) for each in found.json["predictions"]
+        ]
     clause = found.json["predictions"][0]["clauses"][0]
     assert all(0 <= float(row[f"{clause['role']}: {clause['text']}"]) <= 1 for row in rows)
     words = line.invoke("concept", "predict", "my hawks", "birds", "--only", "in").out.splitlines()

@@ -80,6 +80,15 @@ def test_what_a_run_learned_labels_tomorrows_images(line: CommandLine, birds: Pa
     with (line.folder / "table.csv").open(encoding="utf-8", newline="") as file:
         assert [row["label"] for row in csv.DictReader(file)] == [each["label"] for each in images]
 
+    into = offline.invoke("predict", "taken", birds / "tomorrow", "--table", "in.csv", "--block", 7, "--json")
+    assert into.json["rows"] == len(images), into.err
+    with (line.folder / "in.csv").open(encoding="utf-8", newline="") as file:
+        assert [(row["image"], row["label"], row["status"]) for row in csv.DictReader(file)] == [
+            (each["image"], each["label"], each["status"]) for each in images
+        ]
+    alone = offline.invoke("predict", "taken", "vectors.npy")
+    assert (alone.code, "--table" in alone.err) == (2, True)
+
     one = offline.invoke("predict", "taken", images[3]["image"], "--json").json["predictions"]
     assert (one[0]["label"], one[0]["status"]) == (images[3]["label"], images[3]["status"])
     assert one[0]["confidence"] == pytest.approx(images[3]["confidence"], abs=1e-5)

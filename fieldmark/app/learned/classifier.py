@@ -7,8 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from torch import Tensor
-
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.encoding import encode_given
 from fieldmark.app.inputs import Images
@@ -22,7 +20,7 @@ from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.exports.folder import write_folder
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.learned.contest import Way
-from fieldmark.tools.learned.stored import LearnedConfig, load_learned, read_learned
+from fieldmark.tools.learned.stored import Decisions, LearnedConfig, load_learned, read_learned
 from fieldmark.tools.runs.events import Progress, no_progress
 
 MOST_CANDIDATES = 10
@@ -180,9 +178,7 @@ class LearnedClassifier:
             by=self.by,
             encoder=self.config.encoder.name,
             predictions=self._predictions(
-                given.images,
-                self._stored.probabilities(given.vectors, self.by),
-                self._stored.unlisted(given.vectors),
+                given.images, self._stored.decide(given.vectors, self.by, most=MOST_CANDIDATES)
             ),
             skipped=given.skipped,
             passed_over=given.passed_over,
@@ -193,17 +189,9 @@ class LearnedClassifier:
         """See `predict`, which may be called in a running event loop, too, but holds it up."""
         return await asyncio.to_thread(self.predict, images)
 
-    def _predictions(
-        self, images: Sequence[ImageFile], p: Tensor, unlisted: Tensor
-    ) -> tuple[Prediction, ...]:
-        classes, config = self.config.classes, self.config
-        best = p.topk(min(MOST_CANDIDATES, len(classes)), dim=1)
-        top = best.values[:, 0]
-        # An image that is not resolved has two candidates at least, however far behind the second one is.
-        left = (p >= config.tau * top[:, None]).sum(1).clamp(min=2)
-        left[top >= 1 - config.risk] = 1
-        left[unlisted] = 0
-        rows = zip(images, left.tolist(), best.indices.tolist(), best.values.tolist(), strict=True)
+    def _predictions(self, images: Sequence[ImageFile], made: Decisions) -> tuple[Prediction, ...]:
+        classes = self.config.classes
+        rows = zip(images, made.left.tolist(), made.classes.tolist(), made.shares.tolist(), strict=True)
         return tuple(
             Prediction(
                 image=str(image.path),

@@ -21,12 +21,25 @@ def predict(
         Path,
         typer.Argument(help="Folder that `export` or `concept export` wrote.", show_default=False),
     ],
-    paths: Annotated[list[Path], typer.Argument(help="Images, and folders of them.", show_default=False)],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Images, and folders of them; or one .npy file of vectors.", show_default=False),
+    ],
     by: Annotated[
         Literal["student", "guide"] | None,
         option("What labels them. Else what did better on the run's own images.", show_default=False),
     ] = None,
     csv: Annotated[Path | None, option("Write a table to this file, too.")] = None,
+    table: Annotated[
+        Path | None,
+        option(
+            "Write this table alone, block by block, for inputs of any number; Parquet where it ends in "
+            ".parquet, else CSV."
+        ),
+    ] = None,
+    block: Annotated[
+        int | None, option("With --table: rows that are held at a time; else 16384.", min=1)
+    ] = None,
     clip: Annotated[
         str | None, option("CLIP model, where its files lie elsewhere by now. Must be the same.")
     ] = None,
@@ -40,6 +53,9 @@ def predict(
     json: Json = False,
 ) -> None:
     """Label images with what a run or a concept has learned, each by itself; no language model.
+
+    With --table memory does not grow with the number of images; a file of vectors (`numpy.save`, float16 or
+    float32) must be of the encoder that the classifier was made with.
 
     With --watch the table of --csv grows, and what it has already is not labelled again; --json prints one
     object for each time that images came.
@@ -58,6 +74,15 @@ def predict(
         raise typer.BadParameter("a concept has one classifier.", param_hint="--by")
     if every is not None and not watch:
         raise typer.BadParameter("it goes with --watch.", param_hint="--every")
+    if block is not None and table is None:
+        raise typer.BadParameter("it goes with --table.", param_hint="--block")
+    if table is None and any(path.suffix.lower() == ".npy" for path in paths):
+        raise typer.BadParameter("a file of vectors needs a table to write.", param_hint="--table")
+    if table is not None:
+        if watch or csv is not None:
+            raise typer.BadParameter("it goes with neither --watch nor --csv.", param_hint="--table")
+        _into_table(export, paths, table, by=by, clip=clip, device=device, block=block, json=json)
+        return
     if watch:
         from fieldmark.cli.learned.watching import label_as_they_come
 
@@ -83,6 +108,49 @@ def predict(
             found = classifier.predict(list(paths))
     _show(found, csv=csv, json=json)
     if all(each.status == "rejected" for each in found.predictions):
+        leave(1)
+
+
+def _into_table(
+    export: Path,
+    paths: list[Path],
+    table: Path,
+    *,
+    by: Literal["student", "guide"] | None,
+    clip: str | None,
+    device: str | None,
+    block: int | None,
+    json: bool,
+) -> None:
+    with TerminalProgress("Loading") as progress:
+        from fieldmark.app.learned.to_table import BLOCK, label_to_table
+
+        made = label_to_table(
+            export,
+            paths,
+            table,
+            by=by,
+            clip=clip,
+            device=device,
+            block=BLOCK if block is None else block,
+            progress=progress,
+        )
+    if json:
+        print_json({
+            "schema": "fieldmark.predict_table/1",
+            "table": str(made.table),
+            "rows": made.rows,
+            "counts": made.counts,
+            "encoder": made.encoder,
+            "skipped": [each.model_dump(mode="json") for each in made.skipped],
+            "passed_over": made.passed_over,
+        })  # fmt: skip
+    console = errors()
+    said = ", ".join(f"{count:,} {status}" for status, count in made.counts.items())
+    console.say(f"{amount(made.rows, 'row')} in {made.table}: {said}.")
+    name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in made.skipped])
+    say_passed_over(console, made.passed_over)
+    if made.counts.get("rejected") == made.rows:
         leave(1)
 
 

@@ -71,6 +71,22 @@ class LearnedConfig(Record):
 
 
 @dataclass(frozen=True)
+class Decisions:
+    """What a classifier makes of images.
+
+    Attributes:
+        classes: The likeliest classes, the best first [N, k] int64.
+        shares: Their probabilities [N, k] float32.
+        left: Candidates that an image has left [N] int64: 1 where it is resolved, 0 where it is of no listed
+            class, 2 at least where it is open.
+    """
+
+    classes: Tensor
+    shares: Tensor
+    left: Tensor
+
+
+@dataclass(frozen=True)
 class StoredClassifier:
     """A run's classifier, read back.
 
@@ -96,6 +112,23 @@ class StoredClassifier:
         by = by or self.config.best
         scores = (self.student if by == STUDENT else self.guide).scores(vectors)
         return (scores / self.config.contenders[by].temperature).softmax(1)
+
+    def decide(self, vectors: Tensor, by: Way | None = None, *, most: int = 2) -> Decisions:
+        """Label unit image vectors [N, D].
+
+        Args:
+            vectors: The vectors.
+            by: See `probabilities`.
+            most: The most classes to name for each.
+        """
+        p = self.probabilities(vectors, by)
+        best = p.topk(min(most, p.shape[1]), dim=1)
+        top = best.values[:, 0]
+        # An image that is not resolved has two candidates at least, however far behind the second one is.
+        left = (p >= self.config.tau * top[:, None]).sum(1).clamp_(min=2)
+        left[top >= 1 - self.config.risk] = 1
+        left[self.unlisted(vectors)] = 0
+        return Decisions(best.indices, best.values, left)
 
     def with_none(self, vectors: Tensor, by: Way | None = None) -> Tensor:
         """Probabilities [N, C + 1] of unit image vectors [N, D]: of the classes, then of none of them.
@@ -156,19 +189,20 @@ def read_learned(folder: Path) -> LearnedConfig:
         raise damaged(path, first_words(error)) from None
 
 
-def load_learned(folder: Path, encoder: Encoder) -> StoredClassifier:
-    """Load an exported classifier for use with an encoder.
+def load_learned(folder: Path, encoder: Encoder | None) -> StoredClassifier:
+    """Load an exported classifier for use with an encoder; None for vectors that were made elsewhere.
 
     Raises:
         InputError: The folder holds none, or a file of it is damaged.
         ModelError: It was made with another encoder, or another preprocessing of the same.
     """
     config = read_learned(folder)
-    config.encoder.check(
-        encoder,
-        what=f"The classifier of run {config.run}",
-        again="classify and export again with this encoder",
-    )
+    if encoder is not None:
+        config.encoder.check(
+            encoder,
+            what=f"The classifier of run {config.run}",
+            again="classify and export again with this encoder",
+        )
     path = folder / ARRAYS
     data = read_verified(path, config.files.get(ARRAYS))
     try:

@@ -158,15 +158,16 @@ def read_config(folder: Path) -> HeadConfig:
         ) from None
 
 
-def load_head(folder: Path, encoder: Encoder) -> tuple[Head, HeadConfig]:
-    """Load an exported head for use with an encoder.
+def load_head(folder: Path, encoder: Encoder | None) -> tuple[Head, HeadConfig]:
+    """Load an exported head for use with an encoder; None for vectors that were made elsewhere.
 
     Raises:
         InputError: The folder holds no export, or a file of it is damaged.
         ModelError: It was made with another encoder, or another preprocessing of the same.
     """
     config = read_config(folder)
-    check_encoder(config, encoder)
+    if encoder is not None:
+        check_encoder(config, encoder)
     return _head(folder, config), config
 
 
