@@ -11,6 +11,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -35,6 +36,30 @@ def write_vectors(path: Path, count: int, classes: int, *, kind: type = np.float
             file.write(rows.numpy().astype(kind).tobytes())
 
 
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of wall time and of processor time; on a busy machine only the latter says much."""
+
+    wall: float
+    processor: float
+
+    def __sub__(self, other: "Spent") -> "Spent":
+        return Spent(self.wall - other.wall, self.processor - other.processor)
+
+    def __str__(self) -> str:
+        return f"{self.wall:.2f} s ({self.processor:.2f} s of processor time)"
+
+
+class Clock:
+    """Starts when it is made."""
+
+    def __init__(self) -> None:
+        self._wall, self._processor = time.perf_counter(), time.process_time()
+
+    def so_far(self) -> Spent:
+        return Spent(time.perf_counter() - self._wall, time.process_time() - self._processor)
+
+
 def peak() -> float:
     """Peak memory of this process in GiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -45,28 +70,86 @@ def predict(given: argparse.Namespace) -> None:
     from fieldmark.tools.clip.vector_file import VectorFile
 
     folder = Path(given.folder)
-    began = time.perf_counter()
-    for _ in VectorFile.open(folder / "vectors.npy").blocks(given.block):
+    file = VectorFile.open(folder / "vectors.npy")
+    began = Clock()
+    for _ in file.blocks(given.block):
         pass
-    reading = time.perf_counter() - began
-    print(f"reading alone: {reading:.2f} s", flush=True)
+    reading = began.so_far()
+    print(f"reading alone: {reading}", flush=True)
     for table in ("labels.parquet", "labels.csv"):
-        began, processor = time.perf_counter(), time.process_time()
+        began = Clock()
         made = label_to_table(folder / "export", folder / "vectors.npy", folder / table, block=given.block)
-        spent = time.perf_counter() - began
-        rest = spent - reading
-        print(
-            f"{table}: {spent:.2f} s with reading, {rest:.2f} s without: {made.rows / 1e6 / rest:.2f} million/s; "
-            f"{time.process_time() - processor:.2f} s of processor time; peak {peak():.2f} GiB",
-            flush=True,
-        )
+        rest = began.so_far() - reading
+        print(f"{table}: {rest} without reading; {made.rows:,} rows; peak {peak():.2f} GiB", flush=True)
     weights = torch.randn(given.classes, WIDTH)
-    spent = 0.0
-    for block in VectorFile.open(folder / "vectors.npy").blocks(given.block):
-        began = time.perf_counter()
+    began = Clock()
+    for block in file.blocks(given.block):
         _ = block @ weights.T
-        spent += time.perf_counter() - began
-    print(f"bare product with {given.classes} classes, without reading: {spent:.2f} s", flush=True)
+    rest = began.so_far() - reading
+    print(f"bare product with {given.classes} classes: {rest} without reading", flush=True)
+
+
+def search(given: argparse.Namespace) -> None:
+    """Exact search in a file, beside the bare products of the same blocks."""
+    from fieldmark.tools.clip.vector_file import VectorFile
+    from fieldmark.tools.concepts import nearest
+
+    file = VectorFile.open(Path(given.folder) / "vectors.npy")
+    for count in (1, 16, 256):
+        queries = torch.nn.functional.normalize(torch.randn(count, WIDTH), dim=1)
+        for _ in range(given.turns):
+            began = Clock()
+            for block in file.blocks(nearest.BLOCK):
+                _ = queries @ block.T
+            bare = began.so_far()
+            began = Clock()
+            nearest.nearest(file, queries, 100)
+            spent = began.so_far()
+            print(
+                f"{count} queries, the 100 nearest: {spent}; bare products {bare}; both with reading; ratio "
+                f"{spent.processor / bare.processor:.2f} by processor time; peak {peak():.2f} GiB",
+                flush=True,
+            )
+
+
+def index(given: argparse.Namespace) -> None:
+    """An index over the vectors in memory: what it takes, and how many of the nearest it finds."""
+    from fieldmark.tools.concepts import nearest
+
+    vectors = torch.from_numpy(np.load(Path(given.folder) / "vectors.npy"))
+    queries = vectors[:: max(1, len(vectors) // 200)][:200]
+    exact = nearest.nearest(vectors, queries, 100)
+    began = Clock()
+    found = nearest.VectorIndex(vectors)
+    print(f"making it: {began.so_far()}", flush=True)
+    for lists in (16, 64, 256):
+        found._index.nprobe = lists
+        began = Clock()
+        hits = found.nearest(queries, 100)
+        spent = began.so_far()
+        recall = float((hits.rows[:, :, None] == exact.rows[:, None]).any(1).float().mean())
+        print(f"{lists} lists: recall of the 100 nearest {recall:.3f}, 200 queries {spent}", flush=True)
+
+
+def table(given: argparse.Namespace) -> None:
+    """The table rule over candidates of each image, vectors read from the file."""
+    from fieldmark.tools.clip.vector_file import VectorFile
+    from fieldmark.tools.scoring.table import table_rule
+    from fieldmark.tools.scoring.vectors import BlockCosines
+
+    file = VectorFile.open(Path(given.folder) / "vectors.npy")
+    chance = torch.Generator().manual_seed(1)
+    values = torch.nn.functional.normalize(torch.randn(24, 8, WIDTH, generator=chance), dim=2)
+    counts = torch.nn.functional.one_hot(torch.randint(0, 8, (1000, 24), generator=chance), 8).float()
+    candidates = torch.randint(0, 1000, (len(file), 10), generator=chance)
+    print(f"before: peak {peak():.2f} GiB", flush=True)
+    began = Clock()
+    table_rule(BlockCosines(file, values), counts, candidates)
+    print(
+        f"{len(file):,} images x 10 candidates, 1,000 classes, 24 attributes of 8 values: {began.so_far()}, "
+        f"peak {peak():.2f} GiB",
+        flush=True,
+    )
 
 
 def make_export(folder: Path, classes: int) -> None:
@@ -89,7 +172,8 @@ def make_export(folder: Path, classes: int) -> None:
 
     learned = learn(Lesson(vectors, truth, torch.ones(len(vectors))), guide, reject=0.02)
     config = LearnedConfig(
-        run="benchmark", created="2026-01-01T00:00:00+00:00", noun="thing", logit_scale=20.0, reference="pool",
+        run="benchmark", created="2026-01-01T00:00:00+00:00", noun="thing", reference="pool",
+        logit_scale=20.0,
         classes=tuple(f"class {n}" for n in range(classes)),
         encoder=EncoderStamp.of(HashingEncoder(width=WIDTH)),
         contenders=dict(learned.contenders), best="student", decay=learned.decay, reject=0.02,
@@ -98,7 +182,7 @@ def make_export(folder: Path, classes: int) -> None:
     write_folder(folder / "export", written(config, arrays_of(learned), {}), leftovers=lambda _: ())
 
 
-PARTS = {"predict": predict}
+PARTS = {"predict": predict, "search": search, "index": index, "table": table}
 
 
 def main() -> None:
@@ -108,6 +192,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--block", type=int, default=AT_ONCE)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--folder", help="Where the vectors lie; they are made where it is not given.")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     llm_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """The most seconds that an answer may take, of either model (`FIELDMARK_LLM_TIMEOUT`); else 60, on this
     machine 600."""
+    pool_memory: int = Field(default=1024, ge=1)
+    """MiB that what images show of the attributes may take (`FIELDMARK_POOL_MEMORY`); more lies in a
+    temporary file. Results are the same."""
     answer_tokens: int | None = Field(default=None, ge=1)
     """The least room of an answer in tokens, thinking included (`FIELDMARK_ANSWER_TOKENS`)."""
     effort: Literal["low", "medium", "high"] | None = None

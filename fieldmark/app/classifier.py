@@ -229,6 +229,7 @@ class Classifier(MethodChoice):
                         calibration=calibration or of_book.beside,
                         judges=of_book.judges,
                         progress=self.progress,
+                        memory=stores.pool_memory,
                         checkpoints=stores.checkpoints,
                     )
                     state = await run_resolve(context)
@@ -252,11 +253,7 @@ class Classifier(MethodChoice):
         return run_here(self.aestimate(images), "estimate")
 
     async def aestimate(self, images: Images | None = None) -> CallEstimate:
-        """What classifying these images would ask; asks nothing and leaves no run behind.
-
-        Raises:
-            FieldmarkError: What was given cannot be used.
-        """
+        """What classifying these images would ask; asks nothing and leaves no run behind. See `aresolve`."""
         found, _ = self._find(self._images(images))
         chosen, options = self._chosen(None), self._started_options()
         if self.by_method:
@@ -273,6 +270,7 @@ class Classifier(MethodChoice):
                     llm=llm,
                     vlm=vlm,
                     groups=self.tree == ASK,
+                    limits=self.limits,
                 )
 
     def _model(self, stores: Stores, chosen: ChosenModels) -> AbstractAsyncContextManager[AskedModel | None]:

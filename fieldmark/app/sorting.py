@@ -19,6 +19,7 @@ from fieldmark.tools.images.in_memory import COPIES
 from fieldmark.tools.images.safe_names import safe_names
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.predictions_csv import predictions_csv
+from fieldmark.tools.runs.probabilities import all_probabilities
 
 KIND = "classify"
 OPEN, REJECTED = "open", "rejected"
@@ -128,7 +129,7 @@ def write_label_table(run: RunFolder, *, top_k: int = 1, all_classes: bool = Fal
         RunError: The run keeps no probabilities: it is not finished, or an earlier version wrote it.
     """
     kept = run.read(ClassProbabilities.FILE, ClassProbabilities)
-    probabilities = ArrayStore(run.path / "arrays").get(kept.array).astype("float32", copy=False)
+    probabilities = all_probabilities(kept, ArrayStore(run.path / "arrays"))
     return run.write_text(
         "predictions.csv",
         predictions_csv(

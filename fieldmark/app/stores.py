@@ -85,6 +85,11 @@ class Stores(AbstractContextManager["Stores"]):
                 pass
 
     @property
+    def pool_memory(self) -> int:
+        """Bytes that what the images of a pool show may take; see `Settings.pool_memory`."""
+        return read_settings().pool_memory << 20
+
+    @property
     def aviary(self) -> Path:
         """Rendered pictures of the aviary."""
         return self.home / "aviary"

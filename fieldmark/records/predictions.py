@@ -104,6 +104,9 @@ class ClassProbabilities(Record):
     """The columns."""
     array: str
     """SHA-256 that the run's store has the array under: `[N, C]` float32, rows as in `predictions.jsonl`."""
+    listed: str = ""
+    """In a pool too large for that the array is `[N, K]`; this one says which classes its columns are
+    `[N, K]`, and its first N rows count. The classes beside them have probability 0."""
 
 
 @dataclass

@@ -86,6 +86,7 @@ def test_what_a_run_learned_labels_tomorrows_images(line: CommandLine, birds: Pa
         assert [(row["image"], row["label"], row["status"]) for row in csv.DictReader(file)] == [
             (each["image"], each["label"], each["status"]) for each in images
         ]
+    (line.folder / "vectors.npy").write_bytes(b"")
     alone = offline.invoke("predict", "taken", "vectors.npy")
     assert (alone.code, "--table" in alone.err) == (2, True)
 

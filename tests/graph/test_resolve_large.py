@@ -24,7 +24,7 @@ def only_candidates_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sparsely(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rescoring, "DENSE_CELLS", 0)
-    patch.setattr(rescoring, "SPARSE_CLASSES", 3)
+    patch.setattr(rescoring, "SHORTLIST", 3)
 
 
 def go(folder: Path, *, die_at: tuple[type[Event], int] | None = None) -> Ran:

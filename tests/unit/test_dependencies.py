@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Run as a program, used by another package, imported by name.
-NOT_IMPORTED = {"vllm", "pyarrow", "datasets", "python-multipart"}
+NOT_IMPORTED = {"vllm", "pyarrow", "faiss-cpu", "datasets", "python-multipart"}
 
 
 def plain(name: str) -> str:

@@ -20,6 +20,8 @@ from fieldmark.tools.runs.folder import RunFolder
 
 MOST_PAIRS = 25_000_000
 """The most image × class pairs that are weighed at once: about 100 MB for each of a dozen arrays."""
+SHORTLIST = 64
+"""The most classes that an image of a larger pool is scored for: its likeliest ones at the first look."""
 
 
 @dataclass(kw_only=True)
@@ -43,6 +45,7 @@ class ResolveContext:
         judges: Images, of the pool or of the calibration images, that judge a book's prompts and say nothing
             of their own class: content hash → class number.
         progress: Shows progress.
+        memory: Bytes that what the images show of attributes may take; see `TableOptions`.
         checkpoints: A PostgreSQL server for the checkpoint; else it lies in the folder.
         slots: Lets as many questions pass at a time as the model takes; here, as LangGraph's own limit would
             hold checkpoint writes up.
@@ -62,6 +65,7 @@ class ResolveContext:
     calibration: tuple[ImageFile, ...] = ()
     judges: Mapping[str, int] = field(default_factory=dict)
     progress: Progress = no_progress
+    memory: int = 1 << 30
     checkpoints: ServerAddress | None = None
     slots: asyncio.Semaphore = field(init=False, repr=False)
     endpoint_down: str = ""
@@ -82,11 +86,22 @@ class ResolveContext:
         return self.encoder.encode_images(self.images + self.calibration, progress=tell)
 
     @cached_property
+    def large(self) -> bool:
+        """Whether the pool has too many image × class pairs to weigh all of them."""
+        return len(self.vectors) * len(self.classes) > MOST_PAIRS
+
+    @cached_property
     def rule(self) -> Rule:
         """The rule that scores: the table rule where a pool is too large for the evidence."""
-        pairs = len(self.vectors) * len(self.classes)
-        too_large = self.options.rule == "evidence" and pairs > MOST_PAIRS
-        return "table" if too_large else self.options.rule
+        return "table" if self.options.rule == "evidence" and self.large else self.options.rule
+
+    @property
+    def shortlists(self) -> bool:
+        """Whether each image is scored for its likeliest classes alone; arrays are then `[N, K]`.
+
+        FuDD's rule and conformal candidates are about all classes.
+        """
+        return self.large and self.rule != "fudd" and self.options.candidates != "conformal"
 
     @cached_property
     def usable(self) -> tuple[ImageFile, ...]:

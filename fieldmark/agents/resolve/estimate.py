@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from fieldmark.agents.resolve.context import MOST_PAIRS, SHORTLIST
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.shared.estimate import CallEstimate, FirstLook, counted, longest, longest_first, times
 from fieldmark.prompts.choose import ask_choose
@@ -12,7 +13,7 @@ from fieldmark.prompts.differentiate_group import ask_differentiate_group
 from fieldmark.prompts.family import ask_families
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.prompts.tabulate import MAX_ATTRIBUTES, TabulateAttribute, ask_tabulate
-from fieldmark.records import ImagePart, Question
+from fieldmark.records import ImagePart, Question, UsageLimits
 from fieldmark.tools.images.files import FoundImages
 from fieldmark.tools.llm.budget import TokenCount
 from fieldmark.tools.llm.given import AskedModel
@@ -30,6 +31,7 @@ async def estimated(
     llm: AskedModel | None,
     vlm: AskedModel | None,
     groups: bool = False,
+    limits: UsageLimits | None = None,
 ) -> CallEstimate:
     """What a run would ask; asks nothing.
 
@@ -41,6 +43,7 @@ async def estimated(
         llm: The language model; None asks nothing.
         vlm: The vision-language model that open images are shown to; None for none.
         groups: Whether the language model is asked to group the classes.
+        limits: What the run may spend.
     """
     counts, known = await first_look(classes, noun=noun, options=options, llm=llm, groups=groups)
     most = most_follow_ups(len(classes), options, images=len(found.images))
@@ -65,7 +68,22 @@ async def estimated(
         vlm_cost=vlm.cost_of(shown) if vlm else None,
         skipped=found.skipped,
         passed_over=dict(found.passed_over),
+        notes=_notes(len(classes), options, limits, images=len(found.images)),
     )
+
+
+def _notes(
+    classes: int, options: ResolveOptions, limits: UsageLimits | None, *, images: int
+) -> tuple[str, ...]:
+    notes: list[str] = []
+    if images * classes > MOST_PAIRS and options.rule == "evidence":
+        notes.append(
+            f"The pool is too large for the evidence rule: the table rule scores each image for its "
+            f"{min(classes, SHORTLIST)} likeliest classes of the first look."
+        )
+    if limits is not None and limits.max_calls is not None:
+        notes.append(f"It stops after {limits.max_calls:,} calls, those of the first look among them.")
+    return tuple(notes)
 
 
 async def first_look(

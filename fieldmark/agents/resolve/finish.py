@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.evidence import WeighedEvidence, weighed
+from fieldmark.agents.resolve.field_guide import load_array
 from fieldmark.agents.resolve.rejected import rejected_groups
 from fieldmark.agents.resolve.rescoring import ScoredTable, tabulated
 from fieldmark.agents.resolve.state import Look
@@ -33,6 +34,7 @@ from fieldmark.tools.scoring.evidence.explain import explain
 from fieldmark.tools.scoring.evidence.labels import CANNOT_TELL
 from fieldmark.tools.scoring.field_guide import FieldGuide
 from fieldmark.tools.scoring.table import TableResult
+from fieldmark.tools.scoring.vectors import image_steps
 
 SMALLEST_CONTRIBUTION = 1e-7
 """Attributes that add less than this say nothing of the decision and are left out."""
@@ -52,6 +54,7 @@ class RunOutcome:
         scored_within: Hash of the classes that the scores were made within `[N, C]` bool.
         temperature: What the scores are divided by.
         rounds: Rounds of follow-up questions.
+        shortlist: See `ResolveState.shortlist`.
     """
 
     notebook: str
@@ -61,6 +64,7 @@ class RunOutcome:
     scored_within: str
     temperature: float
     rounds: int
+    shortlist: str = ""
 
 
 def conclude(
@@ -73,7 +77,9 @@ def conclude(
     ]
     context.run.write_predictions(predictions)
     shares = shares_of(outcome, context)
-    kept = ClassProbabilities(classes=context.classes, array=context.arrays.put(shares.numpy()))
+    kept = ClassProbabilities(
+        classes=context.classes, array=context.arrays.put(shares.numpy()), listed=outcome.shortlist
+    )
     context.run.write(ClassProbabilities.FILE, kept)
     if context.rule == "evidence":
         # Where no image is open, no label is worth a person's time.
@@ -86,7 +92,7 @@ def conclude(
 
 
 def shares_of(outcome: RunOutcome, context: ResolveContext) -> Tensor:
-    """Probability of every class, of each usable image `[N, C]`.
+    """Probability of every class, of each usable image `[N, C]`; of a large pool `[N, K]`.
 
     Shares among all classes: being the only one left is a status, not certainty.
     """
@@ -100,7 +106,9 @@ def table_of(outcome: RunOutcome, context: ResolveContext) -> ScoredTable | None
     """The field guide that decided, scored; None where another rule did, or the first look alone."""
     if not outcome.rounds or context.rule == "fudd":
         return None
-    return tabulated(outcome.notebook, outcome.first, outcome.scored_within, context)
+    return tabulated(
+        outcome.notebook, outcome.first, outcome.scored_within, context, shortlist=outcome.shortlist
+    )
 
 
 def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
@@ -120,17 +128,25 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
     elif table is not None:
         decision = explain_labels(table.result, _padded(within, table.result))
     order = probabilities.masked_fill(~within, -1.0).sort(dim=1, descending=True, stable=True)
-    label = decision.label[:count] if decision else order.indices[:, 0]
-    runner_up = decision.runner_up[:count] if decision else _second(order.indices, within)
-    confidence = probabilities.gather(1, label[:, None].clamp(min=0))[:, 0]
-    branches = branches_of(probabilities, left, context)
+    listed = load_array(outcome.shortlist, context)[:count].to(torch.int64) if outcome.shortlist else None
+    ranked = order.indices if listed is None else listed.gather(1, order.indices)
+    label = decision.label[:count] if decision else ranked[:, 0]
+    runner_up = decision.runner_up[:count] if decision else _second(ranked, within)
+    place = label[:, None].clamp(min=0)
+    if listed is not None:
+        place = (listed == place).to(torch.int8).argmax(1, keepdim=True)
+    confidence = probabilities.gather(1, place)[:, 0]
+    branches = branches_of(probabilities, left, context, listed)
     best_first = first[:count].max(1)
+    first_label = best_first.indices
+    if listed is not None:
+        first_label = listed.gather(1, first_label[:, None])[:, 0]
     sizes = left.sum(1).tolist()
     predictions: list[Prediction] = []
     for row, image in enumerate(context.usable):
         keep = max(1, int(within[row].sum())) if sizes[row] else 1
         shown = min(keep, context.options.k)
-        top = zip(order.indices[row, :shown].tolist(), order.values[row, :shown].tolist(), strict=True)
+        top = zip(ranked[row, :shown].tolist(), order.values[row, :shown].tolist(), strict=True)
         rival = int(runner_up[row])
         predictions.append(
             Prediction(
@@ -145,7 +161,7 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
                 ),
                 candidates_left=sizes[row],
                 rounds=rounds,
-                first_label=context.classes[int(best_first.indices[row])],
+                first_label=context.classes[int(first_label[row])],
                 first_confidence=min(1.0, float(best_first.values[row])),
                 runner_up=context.classes[rival] if rival >= 0 else None,
                 margin=float(decision.margin[row]) if decision and rival >= 0 else None,
@@ -165,24 +181,31 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
 
 
 def branches_of(
-    probabilities: Tensor, left: Tensor, context: ResolveContext
+    probabilities: Tensor, left: Tensor, context: ResolveContext, listed: Tensor | None = None
 ) -> list[tuple[str | None, float | None]]:
     """The branch of each open image and its probability; None and None where there is none.
 
     Args:
-        probabilities: Class probabilities `[N, C]`.
-        left: The classes left `[N, C]` bool.
+        probabilities: Class probabilities `[N, C]`, or `[N, K]` of the classes listed.
+        left: The classes left, shaped like them, bool.
         context: The run, with its tree.
+        listed: Which classes `[N, K]` int64; None where they are all.
     """
     if context.tree is None:
         return [(None, None)] * len(left)
-    names = tuple(context.tree.branches())
-    found = smallest_branch(probabilities, context.tree.membership(), risk=context.options.risk)
-    places = found.branch.masked_fill(left.sum(1) < 2, -1).tolist()
-    return [
-        (names[place], probability) if place >= 0 else (None, None)
-        for place, probability in zip(places, found.probability.tolist(), strict=True)
-    ]
+    names, membership = tuple(context.tree.branches()), context.tree.membership()
+    branches: list[tuple[str | None, float | None]] = []
+    for step in image_steps(len(left), len(context.classes)):
+        own = probabilities[step]
+        if listed is not None:
+            own = torch.zeros(len(own), len(context.classes)).scatter_(1, listed[step], own)
+        found = smallest_branch(own, membership, risk=context.options.risk)
+        places = found.branch.masked_fill(left[step].sum(1) < 2, -1).tolist()
+        branches += [
+            (names[place], probability) if place >= 0 else (None, None)
+            for place, probability in zip(places, found.probability.tolist(), strict=True)
+        ]
+    return branches
 
 
 def _fit_of(row: int, found: WeighedEvidence, left: int, *, risk: float) -> dict[str, Any]:
@@ -282,5 +305,5 @@ def _second(ranked: Tensor, within: Tensor) -> Tensor:
 
 def _padded(within: Tensor, result: TableResult) -> Tensor:
     """Calibration rows stand behind the images in the result; they may be anything."""
-    more = len(result.odds) - len(within)
+    more = result.images - len(within)
     return torch.cat([within, torch.ones(more, within.shape[1], dtype=torch.bool)])

@@ -14,7 +14,7 @@ from fieldmark.agents.resolve import triage as triaging
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.evidence import weighed
 from fieldmark.agents.resolve.finish import RunOutcome, conclude
-from fieldmark.agents.resolve.first_look import first_book, first_scores
+from fieldmark.agents.resolve.first_look import first_book, first_scores, shortlisted
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.planning import GroupPlanner, PairPlanner, Planner, TablePlanner
 from fieldmark.agents.resolve.rescoring import load_array
@@ -86,9 +86,14 @@ async def score(state: ResolveState, runtime: Context) -> Update:
     """Score all classes by the first prompts, and fix the temperature for good."""
     context = runtime.context
     book = PromptBook.model_validate(context.arrays.get_json(state.book))
-    scores, temperature = first_scores(book, context)
-    probabilities = class_probabilities(scores, temperature)
+    listed = None
+    if context.shortlists:
+        listed, scores, probabilities, temperature = shortlisted(book, context)
+    else:
+        scores, temperature = first_scores(book, context)
+        probabilities = class_probabilities(scores, temperature)
     return {
+        "shortlist": "" if listed is None else context.arrays.put(listed.numpy()),
         "scores": context.arrays.put(scores.numpy()),
         "first": context.arrays.put(probabilities.numpy()),
         "temperature": temperature,
@@ -115,7 +120,13 @@ async def triage(state: ResolveState, runtime: Context) -> Update:
 def triaged(state: ResolveState, context: ResolveContext) -> tuple[str, RoundSummary]:
     """Hash of the candidates that the state's scores leave, and a summary of them."""
     table = (
-        rescoring.tabulated(state.notebook, load_array(state.first, context), state.candidates, context)
+        rescoring.tabulated(
+            state.notebook,
+            load_array(state.first, context),
+            state.candidates,
+            context,
+            shortlist=state.shortlist,
+        )
         if state.round and context.rule != "fudd"
         else None
     )
@@ -128,6 +139,7 @@ def triaged(state: ResolveState, context: ResolveContext) -> tuple[str, RoundSum
         undescribed=rescoring.undescribed_classes(table) if table else None,
         admitted_hash=state.admitted,
         evidence=evidence,
+        shortlist=state.shortlist,
         context=context,
     )
     notes = rescoring.load_notebook(state.notebook, context).notes
@@ -150,7 +162,13 @@ def with_new_labels(state: ResolveState, context: ResolveContext) -> Update:
 
     Why it stopped stays, unless no image is left open.
     """
-    scores, _ = rescoring.rescore(state.notebook, load_array(state.first, context), state.candidates, context)
+    scores, _ = rescoring.rescore(
+        state.notebook,
+        load_array(state.first, context),
+        state.candidates,
+        context,
+        shortlist=state.shortlist,
+    )
     scored = state.model_copy(update={"scores": context.arrays.put(scores.numpy())})
     candidates, summary = triaged(scored, context)
     context.run.event(LabelsTaken(labels=len(context.labels), open=summary.open))
@@ -174,6 +192,7 @@ async def plan(state: ResolveState, runtime: Context) -> Update:
         state.temperature,
         context,
         scored_within=state.earlier,
+        shortlist=state.shortlist,
     )
     specs = planner_of(context).plan(view)
     planned = RoundPlanned(round=state.round + 1, questions=len(specs))
@@ -189,7 +208,11 @@ async def rescore(state: ResolveState, runtime: Context) -> Update:
     notebook = rescoring.load_notebook(state.notebook, context).with_notes(fresh)
     notebook_hash = context.arrays.put_json(notebook.model_dump(mode="json"))
     scores, temperature = rescoring.rescore(
-        notebook_hash, load_array(state.first, context), state.candidates, context
+        notebook_hash,
+        load_array(state.first, context),
+        state.candidates,
+        context,
+        shortlist=state.shortlist,
     )
     return {
         "notebook": notebook_hash,
@@ -262,6 +285,7 @@ def outcome_of(state: ResolveState, context: ResolveContext) -> RunOutcome:
         scored_within=state.earlier,
         temperature=state.temperature,
         rounds=state.round,
+        shortlist=state.shortlist,
     )
 
 

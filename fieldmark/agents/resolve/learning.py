@@ -16,6 +16,7 @@ from fieldmark.records import ClassProbabilities, Prediction
 from fieldmark.tools.learned.student import Lesson
 from fieldmark.tools.runs.checkpoint_name import has_checkpoint
 from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.probabilities import all_probabilities
 from fieldmark.tools.scoring.field_guide import FieldGuide
 
 
@@ -82,7 +83,7 @@ def lesson_of(state: ResolveState, predictions: tuple[Prediction, ...], context:
             hint="Put the images back where they were, or classify and export again.",
         )
     kept = context.run.read(ClassProbabilities.FILE, ClassProbabilities)
-    target = load_array(kept.array, context)
+    target = torch.from_numpy(all_probabilities(kept, context.arrays))
     index = {name: place for place, name in enumerate(context.classes)}
     by_vlm = [(row, p) for row, p in enumerate(predictions) if p.decided_by == "vlm" and p.vlm_label in index]
     for row, p in by_vlm:

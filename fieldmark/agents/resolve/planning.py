@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fieldmark.agents.shared.notes import Note
 from fieldmark.records import QuestionSpec
+from fieldmark.tools.scoring.vectors import image_steps
 
 MOST_CELLS = 64
 """The most cells that one question fills: what a row's question can hold."""
@@ -23,13 +24,15 @@ class PlanView:
     Attributes:
         classes: The class names, in the order of the columns.
         weights: How much each open image is still this class, `[N_open, C]` float32: probabilities
-            among its candidates, 0 elsewhere.
+            among its candidates, 0 elsewhere. In a large pool `[N_open, K]`, see `listed`.
+        listed: The class of each weight `[N_open, K]` int64; None where there is one for every class.
         columns: The attributes discovered so far, T of them.
         columns_hash: Hash under which they are kept with the values seen so far, "" where T = 0.
         counts: Votes per class and attribute, `[C, T]` float32.
         doubt: How strongly the images contradict each cell's votes, `[C, T]` float32: total variation
             between what was voted and what the images make of it, 0 where nobody voted.
-        alike: Pairs of classes that the votes give the same value wherever both have votes, `[C, C]` bool.
+        alike: Pairs of classes that the votes give the same value wherever both have votes, `[C, C]` bool;
+            None counts all as alike.
         notes: Every question asked so far, with what came of it.
         group_size: The most classes in one group question.
     """
@@ -40,9 +43,16 @@ class PlanView:
     columns_hash: str
     counts: Tensor
     doubt: Tensor
-    alike: Tensor
+    alike: Tensor | None
     notes: Sequence[Note]
     group_size: int
+    listed: Tensor | None = None
+
+    def per_class(self, values: Tensor) -> Tensor:
+        """Sum over the open images `[C]` of values shaped like `weights`."""
+        if self.listed is None:
+            return values.sum(0)
+        return torch.zeros(len(self.classes)).index_add_(0, self.listed.flatten(), values.flatten())
 
 
 class Planner(Protocol):
@@ -58,24 +68,37 @@ class Planner(Protocol):
         ...
 
 
-def pair_need(weights: Tensor) -> Tensor:
+def pair_need(weights: Tensor, listed: Tensor | None = None, classes: int = 0) -> Tensor:
     """How many open images hesitate between two classes.
 
     Args:
-        weights: `[N_open, C]` float32.
+        weights: `[N_open, C]` float32, or of some classes of each image.
+        listed: Which classes; see `PlanView`.
+        classes: C, where they are listed.
 
     Returns:
         `[C, C]` float32, symmetric, zero diagonal: the sum over images of 2·√(w_i·w_j), which is 1 for
         an image that wavers evenly between exactly these two.
     """
     root = weights.clamp(min=0).sqrt()
-    need = settle(2 * (root.T @ root))
-    return need.fill_diagonal_(0)
+    return settle(pair_sums(root, listed, classes).mul_(2)).fill_diagonal_(0)
+
+
+def pair_sums(values: Tensor, listed: Tensor | None, classes: int) -> Tensor:
+    """Sum over images of the product of their values for two classes `[C, C]`; see `pair_need`."""
+    if listed is None:
+        return values.T @ values
+    total = torch.zeros(classes * classes)
+    for step in image_steps(len(values), 3 * values.shape[1] ** 2):
+        own, at = values[step], listed[step]
+        place = at[:, :, None] * classes + at[:, None]
+        total.index_add_(0, place.flatten(), (own[:, :, None] * own[:, None]).flatten())
+    return total.view(classes, classes)
 
 
 def settle(need: Tensor) -> Tensor:
-    """Round to hundredths: the last bits of a sum depend on the number of threads, and a plan must not."""
-    return (need * 100).round() / 100
+    """Round to hundredths, in place: a sum's last bits depend on the number of threads; a plan must not."""
+    return need.mul_(100).round_().div_(100)
 
 
 def rival_groups(need: Tensor, *, size: int, most: int, floor: float = 1.0) -> list[tuple[list[int], float]]:
@@ -92,24 +115,26 @@ def rival_groups(need: Tensor, *, size: int, most: int, floor: float = 1.0) -> l
     """
     need = need.clone()
     groups: list[tuple[list[int], float]] = []
+    best, rival = need.max(1)
     while len(groups) < most:
-        flat = int(need.argmax())
-        first, second = divmod(flat, need.shape[1])
-        if float(need[first, second]) < floor or first == second:
+        first = int(best.argmax())
+        second = int(rival[first])
+        if float(best[first]) < floor or first == second:
             break
         members = [first, second]
         total = float(need[first, second])
         while len(members) < size:
             gain = need[members].sum(0)
             gain[members] = -1
-            best = int(gain.argmax())
+            added = int(gain.argmax())
             # A class that adds less than half of that only makes the question longer.
-            if float(gain[best]) < 0.5 * floor:
+            if float(gain[added]) < 0.5 * floor:
                 break
-            total += float(gain[best])
-            members.append(best)
+            total += float(gain[added])
+            members.append(added)
         index = torch.tensor(members)
         need[index[:, None], index] = 0
+        best[index], rival[index] = need[index].max(1)
         groups.append((sorted(members), total))
     return groups
 
@@ -120,8 +145,7 @@ class PairPlanner:
 
     def plan(self, view: PlanView) -> tuple[QuestionSpec, ...]:
         """All pairs that two open candidates make and that were not asked."""
-        present = (view.weights > 0).float()
-        need = (present.T @ present).triu(1)
+        need = pair_sums((view.weights > 0).float(), view.listed, len(view.classes)).triu(1)
         pairs = need.nonzero()
         order = torch.sort(need[pairs[:, 0], pairs[:, 1]], descending=True, stable=True).indices
         asked = {note.spec.classes for note in view.notes if note.spec.kind == "pair"}
@@ -172,16 +196,14 @@ class TablePlanner:
         if not view.columns:
             return plan_groups(view, most=groups)
         # A class that nobody described cannot be likely yet: what counts is how many images it may be.
-        filling = self._rows(view, view.counts == 0, need=(view.weights > 0).float().sum(0), most=1)
+        filling = self._rows(view, view.counts == 0, need=view.per_class((view.weights > 0).float()), most=1)
         if filling:
             return filling
         most = max(1, groups // 2)
         if not self.second_opinions:
             return plan_groups(view, most=most, among=view.alike)
-        again = plan_groups(view, most=most)
-        mending = self._rows(
-            view, view.doubt >= self.doubt_floor, need=settle(view.weights.sum(0)), most=self.opinions
-        )
+        again, likely = plan_groups(view, most=most), settle(view.per_class(view.weights))
+        mending = self._rows(view, view.doubt >= self.doubt_floor, need=likely, most=self.opinions)
         return tuple(sorted(again + mending, key=lambda spec: -spec.need))
 
     def _rows(self, view: PlanView, cells: Tensor, *, need: Tensor, most: int) -> tuple[QuestionSpec, ...]:
@@ -226,9 +248,9 @@ def plan_groups(view: PlanView, *, most: int, among: Tensor | None = None) -> tu
     """
     kind = "again" if view.columns else "group"
     asked = {note.spec.key for note in view.notes}
-    need = pair_need(view.weights)
+    need = pair_need(view.weights, view.listed, len(view.classes))
     if among is not None:
-        need = need * among
+        need *= among
     groups = rival_groups(need, size=view.group_size, most=most)
     if not groups and not view.columns:
         # Among few images no pair concerns a whole one, and the loop would end before it asked anything.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fieldmark.agents.resolve.context import ResolveContext
+from fieldmark.agents.resolve.context import SHORTLIST, ResolveContext
 from fieldmark.agents.resolve.evidence import weighed
 from fieldmark.agents.resolve.field_guide import guide_of, load_array, load_notebook
 from fieldmark.agents.resolve.planning import PlanView
@@ -13,15 +13,18 @@ from fieldmark.agents.shared.notes import Note, Notebook
 from fieldmark.errors import InputError
 from fieldmark.prompts.tabulate import SeenValues
 from fieldmark.tools.books.wording import class_text
+from fieldmark.tools.scoring.attribute_evidence import pool_mean
 from fieldmark.tools.scoring.candidates import class_probabilities, spread_temperature
-from fieldmark.tools.scoring.field_guide import FieldGuide, value_cosines, value_vectors
+from fieldmark.tools.scoring.field_guide import FieldGuide, block_cosines, value_cosines, value_vectors
 from fieldmark.tools.scoring.fudd import PairTexts, fudd_scores_within
-from fieldmark.tools.scoring.inductive import InductiveGuide, name_weight
+from fieldmark.tools.scoring.inductive import LEAST_NAME_WEIGHT, InductiveGuide, confidence, name_weight
 from fieldmark.tools.scoring.table import TableOptions, TableResult, centred, table_rule
+from fieldmark.tools.scoring.vectors import BlockCosines, image_steps
 
 DENSE_CELLS = 60_000_000
 """Above this many image × class × attribute cells only each image's likeliest classes are scored."""
-SPARSE_CLASSES = 64
+NAMES = "names "
+"""What the names say of a shortlist is the same in every round: it is remembered under this and its hash."""
 DESCRIBED_FROM = 0.5
 """A class counts as described once answers give it values for this share of the attributes."""
 
@@ -34,16 +37,21 @@ class ScoredTable:
     result: TableResult
 
     def scores(self, like: Tensor) -> Tensor:
-        """Class scores `[N, C]` float32, -inf where a class was not scored; shaped like `like`."""
+        """Class scores `[N, C]` float32, -inf where a class was not scored; shaped like `like`.
+
+        In a large pool they are `[N, K]`, in the columns of the shortlist.
+        """
         columns = self.result.candidates
-        if columns is None:
+        if columns is None or like.shape[1] != len(self.result.q):
             return self.result.scores
         # A missing candidate (-1) is written to column 0, where its -inf cannot displace a real score.
         dense = torch.full_like(like, -torch.inf)
         return dense.scatter_reduce_(1, columns.clamp(min=0), self.result.scores, "amax")
 
 
-def rescore(notebook: str, first: Tensor, within: str, context: ResolveContext) -> tuple[Tensor, float]:
+def rescore(
+    notebook: str, first: Tensor, within: str, context: ResolveContext, *, shortlist: str = ""
+) -> tuple[Tensor, float]:
     """Class scores `[N, C]` by everything known, and the temperature that belongs to them.
 
     Args:
@@ -51,6 +59,7 @@ def rescore(notebook: str, first: Tensor, within: str, context: ResolveContext) 
         first: Class probabilities of the first look `[N, C]`.
         within: Hash of the classes that each image may still be `[N, C]` bool.
         context: The run.
+        shortlist: See `ResolveState.shortlist`.
 
     Returns:
         Scores, -inf where a class was not scored, and what to divide them by before the softmax. The
@@ -61,13 +70,15 @@ def rescore(notebook: str, first: Tensor, within: str, context: ResolveContext) 
     if context.rule == "fudd":
         scores = fudd(load_notebook(notebook, context), load_array(within, context), context)
         return scores, spread_temperature(scores)
-    table = tabulated(notebook, first, within, context)
+    table = tabulated(notebook, first, within, context, shortlist=shortlist)
     if table is None:
         return first.clamp(min=1e-12).log(), 1.0
     return table.scores(first), context.options.table_temperature
 
 
-def tabulated(notebook: str, first: Tensor, within: str, context: ResolveContext) -> ScoredTable | None:
+def tabulated(
+    notebook: str, first: Tensor, within: str, context: ResolveContext, *, shortlist: str = ""
+) -> ScoredTable | None:
     """The table that the answers make, scored; None without any vote.
 
     Triage, planning and the conclusion look at the same table: the last one is remembered.
@@ -79,29 +90,38 @@ def tabulated(notebook: str, first: Tensor, within: str, context: ResolveContext
             a table too large to score whole would come out otherwise, and what a run looked at before it was
             interrupted would not be what it looks at after.
         context: The run.
+        shortlist: See `ResolveState.shortlist`.
     """
     if context.rule == "evidence":
         found = weighed(notebook, context)
         return ScoredTable(found.guide, found.table) if found.guide and found.table else None
     key = f"table {notebook} {within}"
     if key not in context.memo:
+        kept = {name: found for name, found in context.memo.items() if name.startswith(NAMES)}
         context.memo.clear()
-        context.memo[key] = _tabulate(load_notebook(notebook, context), first, within, context)
+        context.memo |= kept
+        context.memo[key] = _tabulate(load_notebook(notebook, context), first, within, context, shortlist)
     found = context.memo[key]
     return found if isinstance(found, ScoredTable) else None
 
 
-def _tabulate(notebook: Notebook, first: Tensor, within: str, context: ResolveContext) -> ScoredTable | None:
+def _tabulate(
+    notebook: Notebook, first: Tensor, within: str, context: ResolveContext, shortlist: str
+) -> ScoredTable | None:
     guide = guide_of(notebook, context)
     if guide is None:
         return None
     encode, reference = context.encoder.encode_texts, context.encoder.reference
+    left = load_array(within, context)
+    listed = load_array(shortlist, context).to(torch.int64) if shortlist else None
+    in_memory = 4 * len(left) * guide.mask.numel() <= context.memory // 4
+    cosines = value_cosines if in_memory else block_cosines
     result = table_rule(
-        value_cosines(guide, context.vectors, encode),
+        cosines(guide, context.vectors, encode),
         guide.counts,
-        _columns(first, load_array(within, context), guide),
+        _columns(first, left, guide) if listed is None else listed.masked_fill(~left, -1),
         table_options(context),
-        name_scores=name_scores(context),
+        name_scores=name_scores(context) if listed is None else name_scores_within(shortlist, context),
         reference=None if reference is None else value_cosines(guide, reference, encode),
     )
     return ScoredTable(guide, result)
@@ -119,6 +139,33 @@ def name_scores(context: ResolveContext) -> Tensor:
     given = context.options.name_weight
     weight = name_weight(cosines, scale=context.encoder.logit_scale, given=given, pooled=True)
     return context.encoder.logit_scale * weight[:, None] * found
+
+
+def name_scores_within(shortlist: str, context: ResolveContext) -> Tensor:
+    """The scores of `name_scores` for some classes of each image `[N, K]`; those of all are never held.
+
+    Args:
+        shortlist: See `ResolveState.shortlist`.
+        context: The run.
+    """
+    known = context.memo.get(NAMES + shortlist)
+    if isinstance(known, Tensor):
+        return known
+    listed = load_array(shortlist, context).to(torch.int64)
+    names = context.encoder.encode_texts([class_text(name) for name in context.classes])
+    reference, scale = context.encoder.reference, context.encoder.logit_scale
+    cosines = BlockCosines(context.vectors, names[None])
+    mean = pool_mean(cosines, None if reference is None else (reference @ names.T)[:, None])[0]
+    found = torch.empty(listed.shape)
+    sure = torch.zeros((), dtype=torch.float64)
+    for step in image_steps(len(listed), len(names)):
+        every = cosines[step][:, 0]
+        sure += confidence(every, scale=scale).sum(dtype=torch.float64)
+        found[step] = (every - mean).gather(1, listed[step])
+    given = context.options.name_weight
+    weight = max(LEAST_NAME_WEIGHT, float(sure) / len(listed)) if given is None else given
+    context.memo[NAMES + shortlist] = found.mul_(scale * weight)
+    return found
 
 
 def single_scores(notebook: Notebook, context: ResolveContext) -> Tensor:
@@ -157,14 +204,14 @@ def table_options(context: ResolveContext) -> TableOptions:
     """The table rule's constants under the run's options."""
     options = context.options
     rounds = 0 if options.rule == "nb" else TableOptions().rounds
-    return TableOptions(rounds=rounds, share="pool", name_weight=1.0)
+    return TableOptions(rounds=rounds, share="pool", name_weight=1.0, memory=context.memory)
 
 
 def _columns(first: Tensor, candidates: Tensor, guide: FieldGuide) -> Tensor | None:
     """Which classes to score: all where that fits into memory, else each image's likeliest candidates."""
     if candidates.numel() * len(guide.attributes) <= DENSE_CELLS:
         return None
-    likely = first.masked_fill(~candidates, -1.0).topk(min(SPARSE_CLASSES, first.shape[1]), dim=1)
+    likely = first.masked_fill(~candidates, -1.0).topk(min(SHORTLIST, first.shape[1]), dim=1)
     return likely.indices.masked_fill(likely.values < 0, -1)
 
 
@@ -206,6 +253,7 @@ def plan_view(
     context: ResolveContext,
     *,
     scored_within: str,
+    shortlist: str = "",
 ) -> PlanView:
     """What the planner may look at: how much each open image is still each class, and the table's gaps.
 
@@ -220,24 +268,26 @@ def plan_view(
         temperature: What the scores are divided by.
         context: The run.
         scored_within: Hash of the candidates that the scores were made within.
+        shortlist: See `ResolveState.shortlist`.
     """
     still_open = candidates.sum(1) > 1
     weights = class_probabilities(scores, temperature, within=candidates)[still_open]
-    table = tabulated(notebook, first, scored_within, context)
+    table = tabulated(notebook, first, scored_within, context, shortlist=shortlist)
     columns: tuple[str, ...] = ()
     columns_hash = ""
     counts = doubt = torch.zeros(len(context.classes), 0)
-    alike = torch.ones(len(context.classes), len(context.classes), dtype=torch.bool)
+    alike: Tensor | None = None
     if table is not None:
         columns = table.guide.attributes
         seen = SeenValues(values=dict(zip(columns, table.guide.values, strict=True)))
         columns_hash = context.arrays.put_json(seen.model_dump(mode="json"))
         counts = table.guide.counts.sum(-1)
         doubt = contradiction(table.guide.counts, table.result.q)
-        alike = rows_alike(table.guide.counts)
+        alike = rows_alike(table.guide.counts) if context.rule == "evidence" else None
     return PlanView(
         classes=context.classes,
         weights=weights,
+        listed=load_array(shortlist, context).to(torch.int64)[still_open] if shortlist else None,
         columns=columns,
         columns_hash=columns_hash,
         counts=counts,

@@ -21,6 +21,9 @@ class ResolveState(BaseModel):
 
     book: str = ""
     """Hash of the prompt book of the first look."""
+    shortlist: str = ""
+    """Hash of the classes that each image is scored for `[N, K]`, for a pool too large to score it for all C.
+    "" otherwise. Where there is one, all arrays of images and classes are `[N, K]`, in these columns."""
     first: str = ""
     """Hash of the first look's class probabilities `[N, C]`."""
     scores: str = ""

@@ -33,6 +33,7 @@ def triage(
     admitted_hash: str,
     context: ResolveContext,
     evidence: WeighedEvidence | None = None,
+    shortlist: str = "",
 ) -> Triage:
     """Apply the candidate rule within the earlier candidates.
 
@@ -46,6 +47,7 @@ def triage(
         context: The run.
         evidence: What names and votes say, each as reliable as it is here; None by other rules. Only where
             it is sure enough may one class be left, and every round looks at all classes anew.
+        shortlist: See `ResolveState.shortlist`.
     """
     scores = torch.from_numpy(context.arrays.get(scores_hash))
     before = (
@@ -58,6 +60,8 @@ def triage(
     if evidence is not None:
         kept = as_labelled(evidence, classes_left(evidence, kept, undescribed, context.options))
     elif undescribed is not None:
+        if shortlist:
+            undescribed = undescribed[torch.from_numpy(context.arrays.get(shortlist)).to(torch.int64)]
         kept |= before & undescribed
         admitted = torch.from_numpy(context.arrays.get(admitted_hash))
         kept = with_winners(scores.masked_fill(undescribed | ~admitted, -torch.inf), kept)

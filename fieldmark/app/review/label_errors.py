@@ -14,6 +14,7 @@ from fieldmark.records.names import plain_name
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.runs.csv_table import csv_text
 from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.probabilities import all_probabilities
 from fieldmark.tools.statistics.label_errors import label_errors
 
 REVIEW = "review.csv"
@@ -67,7 +68,7 @@ def review_labels(
             field="labels",
         )
     place = {name: number for number, name in enumerate(kept.classes)}
-    probabilities = ArrayStore(folder.path / "arrays").get(kept.array).astype(np.float32)[rows]
+    probabilities = all_probabilities(kept, ArrayStore(folder.path / "arrays"))[rows]
     own = np.array([place[given[predictions[row].image_hash]] for row in rows], dtype=np.int64)
     found = label_errors(own, probabilities)
     qualities: list[float] = found.quality.tolist()

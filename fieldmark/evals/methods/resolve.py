@@ -15,6 +15,7 @@ from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import EvalMethod, FollowUps, MethodScores, Run
 from fieldmark.evals.table.test_set import MethodNeed, TestSet
 from fieldmark.records import ClassProbabilities
+from fieldmark.tools.runs.probabilities import all_probabilities
 
 _SOURCE = "Fieldmark"
 
@@ -44,8 +45,11 @@ async def by_resolving(bench: EvalBench) -> MethodScores:
     if state.stop_reason == "endpoint":
         raise EndpointError(context.endpoint_down or "The endpoint stopped answering the resolve loop.")
     kept = bench.run.read(ClassProbabilities.FILE, ClassProbabilities)
-    probabilities = torch.from_numpy(context.arrays.get(kept.array))
+    probabilities = torch.from_numpy(all_probabilities(kept, context.arrays))
     candidates = torch.from_numpy(context.arrays.get(state.candidates))
+    if kept.listed:
+        listed = torch.from_numpy(context.arrays.get(kept.listed)).to(torch.int64)
+        candidates = torch.zeros(probabilities.shape, dtype=torch.bool).scatter_(1, listed, candidates)
     sizes = candidates.sum(1)
     return MethodScores(
         scores=candidates_first(probabilities.log(), candidates),

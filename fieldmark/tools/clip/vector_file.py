@@ -68,6 +68,21 @@ class VectorFile:
             raise _no_vectors(path, "it is cut short")
         return cls(path, shape[0], shape[1], dtype, start)
 
+    def __len__(self) -> int:
+        """N."""
+        return self.rows
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        """Some of its vectors at unit length, float32 `[n, D]`; see `blocks`.
+
+        Raises:
+            InputError: See `blocks`; or a step other than 1.
+        """
+        first, end, step = rows.indices(self.rows)
+        if step != 1:
+            raise InputError(f"Every {step}th row cannot be read.", hint="Take rows that lie side by side.")
+        return self._unit(first, max(0, end - first))
+
     def blocks(self, rows: int) -> Iterator[Tensor]:
         """Its vectors at unit length, float32 `[n, D]`, up to so many rows at a time.
 

@@ -1,31 +1,21 @@
-"""A concept's pool: its images with their vectors, and exact search over all of them."""
+"""A concept's pool: its images with their vectors, and search over all of them."""
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.tools.clip.encoder import Encoder, Progress
+from fieldmark.tools.concepts.nearest import Hits, VectorIndex, faiss_installed, nearest
 from fieldmark.tools.images.files import ImageFile
 
-BLOCK = 1 << 14
-"""Rows that one matrix product takes at a time: some ten megabytes for a few queries."""
+EXACT_UP_TO = 1_000_000
+"""Larger pools are searched by an index where faiss is installed."""
 
-
-@dataclass(frozen=True)
-class Hits:
-    """The best rows for each query, best first.
-
-    Attributes:
-        scores: float32 `[Q, K]` cosines.
-        rows: int64 `[Q, K]` places in the pool.
-    """
-
-    scores: Tensor
-    rows: Tensor
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,7 +43,9 @@ class ImagePool:
         return [self.row_of[name] for name in hashes if name in self.row_of]
 
     def search(self, queries: Tensor, k: int, *, without: Sequence[int] = ()) -> Hits:
-        """The `k` nearest images of each query, exactly.
+        """The `k` nearest images of each query: exactly, up to a million images or without faiss.
+
+        In a larger pool the first search makes a `VectorIndex`, which takes minutes and may miss some.
 
         Args:
             queries: `[Q, D]` vectors; rows need not be unit.
@@ -68,20 +60,14 @@ class ImagePool:
                 f"Queries {tuple(queries.shape)} do not fit a pool of width {self.vectors.shape[1]}.",
                 hint="Encode them with the pool's encoder.",
             )
-        left_out = torch.zeros(len(self), dtype=torch.bool)
-        left_out[list(without)] = True
-        k = min(k, int((~left_out).sum()))
-        unit = torch.nn.functional.normalize(queries.to(torch.float32), dim=1)
-        scores, rows = unit.new_empty(len(unit), 0), torch.empty(len(unit), 0, dtype=torch.int64)
-        for start in range(0, len(self), BLOCK):
-            block = unit @ self.vectors[start : start + BLOCK].T
-            block.masked_fill_(left_out[start : start + BLOCK], -torch.inf)
-            best = block.topk(min(k, block.shape[1]), dim=1)
-            scores = torch.cat([scores, best.values], 1)
-            rows = torch.cat([rows, best.indices + start], 1)
-            kept = scores.topk(min(k, scores.shape[1]), dim=1)
-            scores, rows = kept.values, rows.gather(1, kept.indices)
-        return Hits(scores, rows)
+        if len(self) > EXACT_UP_TO and faiss_installed():
+            return self._index.nearest(queries, k, without=without)
+        return nearest(self.vectors, queries, k, without=without)
+
+    @cached_property
+    def _index(self) -> VectorIndex:
+        _log.info("Making an index over %d images; from then on searches may miss some.", len(self))
+        return VectorIndex(self.vectors)
 
 
 def open_pool(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.tools.scoring.side_by_side import side_by_side
-from fieldmark.tools.scoring.vectors import CACHE_ELEMENTS, image_steps
+from fieldmark.tools.scoring.vectors import CACHE_ELEMENTS, BlockCosines, image_steps, room
 
 NEVER = 1e4
 """Taken off the logits of values that nobody mentioned: exp(-1e4) is exactly 0."""
@@ -32,8 +32,8 @@ class AttributeEvidence:
         self._slope = (used * (1 - eps) / pi)[:, :, None]
         self._least = (used * eps)[:, :, None]
 
-    def seen(self, images: slice) -> Tensor:
-        """Posterior over values of some images [T, V, n]."""
+    def seen(self, images: slice | Tensor) -> Tensor:
+        """Posterior over values of some images, a slice or rows [n] [T, V, n]."""
         seen = self._relative[:, :, images] * self._weights
         return seen.div_(seen.sum(1, keepdim=True).clamp_(min=_LEAST_TOTAL))
 
@@ -52,18 +52,19 @@ class ValueLogits:
     Kept as exp(z), values first and images last: long rows make the products with them fast.
 
     Args:
-        cosines: Cosine of each image with each value's text [N, T, V] float32.
+        cosines: Cosine of each image with each value's text [N, T, V] float32, in memory or block by block.
         used: 1 for values that anybody mentioned, else 0 [T, V] float32.
         beta: Rms of an attribute's logits after scaling.
         eps: Bound of the odds.
         reference: Cosines of reference images [R, T, V], or None.
         reference_weight: How many images the reference counts for.
         least_pool: Without a reference, fewer images are each read alone.
+        memory: Bytes that the logits may take in memory; see `room`.
     """
 
     def __init__(
         self,
-        cosines: Tensor,
+        cosines: Tensor | BlockCosines,
         used: Tensor,
         *,
         beta: float,
@@ -71,16 +72,19 @@ class ValueLogits:
         reference: Tensor | None,
         reference_weight: float,
         least_pool: int,
+        memory: int,
     ) -> None:
         if reference is not None:
             reference = reference.to(torch.float32)
         self._used = used
         self._eps = eps
-        self._own = _own_weight(len(cosines), reference, reference_weight, least_pool)
+        self._own = _own_weight(cosines.shape[0], reference, reference_weight, least_pool)
         mean = _mixed(cosines, reference, self._own)
         width = used.sum(-1, keepdim=True)
-        z, squares = _spread(cosines, mean, used)
-        z_reference, squares_reference = (None, None) if reference is None else _spread(reference, mean, used)
+        z, squares = _spread(cosines, mean, used, memory)
+        z_reference, squares_reference = (
+            (None, None) if reference is None else _spread(reference, mean, used, memory)
+        )
         if squares_reference is not None:
             # Too few images without a reference are scaled by their own spread: there is no other.
             squares = self._own * squares + (1 - self._own) * squares_reference
@@ -121,10 +125,10 @@ def _attribute_steps(odds: Tensor) -> list[slice]:
     return list(image_steps(attributes, values * images, most=CACHE_ELEMENTS))
 
 
-def _spread(cosines: Tensor, mean: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
+def _spread(cosines: Tensor | BlockCosines, mean: Tensor, used: Tensor, memory: int) -> tuple[Tensor, Tensor]:
     """Cosines less their means over images and over used values [T, V, N], and the mean square [T, V]."""
     images, attributes, values = cosines.shape
-    z = cosines.new_empty(attributes, values, images)
+    z = room(attributes, values, images, memory=memory)
     width = used.sum(-1, keepdim=True).clamp(min=1)
 
     def spread(step: slice) -> Tensor:
@@ -134,7 +138,10 @@ def _spread(cosines: Tensor, mean: Tensor, used: Tensor) -> tuple[Tensor, Tensor
         return own.square_().sum(0)
 
     squares = torch.zeros(attributes, values)
-    for found in side_by_side(spread, image_steps(images, attributes * values, most=CACHE_ELEMENTS)):
+    steps = image_steps(images, attributes * values, most=CACHE_ELEMENTS)
+    if isinstance(cosines, BlockCosines):  # a vector is wider than its cosines; the file is read in order
+        steps = image_steps(images, cosines.values.shape[2] + attributes * values)
+    for found in side_by_side(spread, steps):
         squares += found
     return z, squares / images
 
@@ -180,8 +187,15 @@ def centred(scores: Tensor, reference: Tensor | None = None, *, reference_weight
     scores = scores.to(torch.float32)
     if reference is None and len(scores) < 2:
         return scores - scores.mean(dim=1, keepdim=True)
-    own = _own_weight(len(scores), reference, reference_weight, 2)
-    return scores - _mixed(scores, reference, own)
+    return scores - pool_mean(scores, reference, reference_weight=reference_weight)
+
+
+def pool_mean(
+    scores: Tensor | BlockCosines, reference: Tensor | None, *, reference_weight: float = 50.0
+) -> Tensor:
+    """Mean of scores over the pool, mixed with the reference's as in the table rule; see `centred`."""
+    own = _own_weight(scores.shape[0], reference, reference_weight, 2)
+    return _mixed(scores, reference, own)
 
 
 def _own_weight(images: int, reference: Tensor | None, reference_weight: float, least_pool: int) -> float:
@@ -191,7 +205,7 @@ def _own_weight(images: int, reference: Tensor | None, reference_weight: float, 
     return images / (images + reference_weight) if images else 0.0
 
 
-def _mixed(values: Tensor, reference: Tensor | None, own: float) -> Tensor:
+def _mixed(values: Tensor | BlockCosines, reference: Tensor | None, own: float) -> Tensor:
     """Mean over images, mixed with the reference's; zeros where neither counts."""
-    mean = own * values.mean(0) if own and len(values) else torch.zeros(values.shape[1:])
+    mean = own * values.mean(0) if own and values.shape[0] else torch.zeros(values.shape[1:])
     return mean if reference is None else mean + (1 - own) * reference.mean(0)

@@ -1,12 +1,12 @@
 """Class scores of a prompt book, by the pooling rule that the book names."""
 
+import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.records import PromptBook
-from fieldmark.tools.scoring.dclip import mean_cosine_scores
-from fieldmark.tools.scoring.prototype import ensemble_scores
-from fieldmark.tools.scoring.vectors import Encode
+from fieldmark.tools.scoring.prototype import class_prototypes
+from fieldmark.tools.scoring.vectors import Encode, encode_groups, mean_vectors
 
 
 def book_scores(book: PromptBook, image_vectors: Tensor, encode: Encode) -> Tensor:
@@ -25,13 +25,23 @@ def book_scores(book: PromptBook, image_vectors: Tensor, encode: Encode) -> Tens
     Raises:
         InputError: If a class has no prompt, or none with weight.
     """
+    return image_vectors.to(torch.float32) @ book_vectors(book, encode).T
+
+
+def book_vectors(book: PromptBook, encode: Encode) -> Tensor:
+    """The vector of each class whose product with an image is the image's score [C, D]; see `book_scores`.
+
+    Raises:
+        InputError: If a class has no prompt, or none with weight.
+    """
     own = book.by_class()
     texts = [[prompt.text for prompt in prompts] for prompts in own]
     if book.pooling == "mean_cosine":
-        return mean_cosine_scores(image_vectors, encode, texts)
+        # The mean of cosines is the cosine with the mean vector.
+        return mean_vectors(encode_groups(texts, encode))
     check_weights(book)
     weights = [[prompt.weight for prompt in prompts] for prompts in own]
-    return ensemble_scores(image_vectors, encode, texts, weights=weights)
+    return class_prototypes(texts, encode, weights=weights)
 
 
 def check_weights(book: PromptBook) -> None:

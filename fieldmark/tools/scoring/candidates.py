@@ -218,7 +218,7 @@ def with_confidence(probabilities: Tensor, confidence: Tensor) -> Tensor:
     return torch.where((confidence > best)[:, None], raised, lowered)
 
 
-_SPREAD_IMAGES = 500
+SPREAD_IMAGES = 500
 """About so many images, evenly spaced, settle a temperature; more would not move it."""
 
 
@@ -250,7 +250,7 @@ def spread_temperature(scores: Tensor, *, rivals: float = 4.0) -> float:
         return 1.0
     rows = scores.to(torch.float64)
     rows = rows[~rows.isinf().all(dim=1)]
-    rows = rows[:: max(1, len(rows) // _SPREAD_IMAGES)]
+    rows = rows[:: max(1, len(rows) // SPREAD_IMAGES)]
     span = rows.max(dim=1).values - rows.masked_fill(rows.isinf(), torch.inf).min(dim=1).values
     if not bool((span > 0).any()):
         return 1.0

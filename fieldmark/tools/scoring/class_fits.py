@@ -50,7 +50,7 @@ class Rivals:
         Args:
             view: What the images show.
             q: The table [C, T, V].
-            names: The name term [N, C], or None.
+            names: The name term [N, C], or of the candidates alone [N, k], or None.
             evidence: Sums to add to, or None.
         """
         if self.columns is None:
@@ -142,7 +142,8 @@ def _score_some(
         fits = log_fits(odds, by_class, block.own)
         total = fits.sum(-1)
         if names is not None:
-            total += names[block.images].gather(1, block.own.T).T
+            own = names[block.images]
+            total += (own if names.shape[1] != len(q) else own.gather(1, block.own.T)).T
         if block.missing is not None:
             total.masked_fill_(block.missing, -torch.inf)
         scores[block.images] = total.T

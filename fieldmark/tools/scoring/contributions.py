@@ -40,7 +40,8 @@ def explain_labels(result: TableResult, within: Tensor | None = None) -> Explana
         result: From `table_rule`.
         within: Classes left [N, C] bool. The label is the best of these, the runner-up the next. Where one
             class is left, the runner-up is the best of those ruled out (what did the label win against?);
-            where none is, both are the best of all.
+            where none is, both are the best of all. Beside candidates by index it may be about those alone
+            [N, k].
 
     Returns:
         One decision per image; among equal scores the class that comes first is the label.
@@ -51,7 +52,8 @@ def explain_labels(result: TableResult, within: Tensor | None = None) -> Explana
         columns = torch.arange(scores.shape[1]).expand(scores.shape)
     inside = columns >= 0
     if within is not None:
-        inside = inside & within.gather(1, columns.clamp(min=0))
+        every = within.shape[1] == len(result.q)
+        inside = inside & (within.gather(1, columns.clamp(min=0)) if every else within)
     best = best_two(scores, columns, inside)
     label, runner_up = best[:, 0], best[:, 1]
     parts = result.contributions_of(best)
@@ -65,7 +67,7 @@ def explain_labels(result: TableResult, within: Tensor | None = None) -> Explana
         contributions=contributions,
         label_value=values[label.clamp(min=0)],
         runner_up_value=values[runner_up.clamp(min=0)],
-        seen=result.seen.argmax(-1),
+        seen=result.most_like,
     )
 
 

@@ -16,7 +16,7 @@ from fieldmark.tools.scoring.merge import (
     normal_name,
     normal_phrase,
 )
-from fieldmark.tools.scoring.vectors import Encode, encode_unit
+from fieldmark.tools.scoring.vectors import BlockCosines, Encode, Rows, encode_unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +151,17 @@ def value_cosines(guide: FieldGuide, image_vectors: Tensor, encode: Encode) -> T
         return torch.zeros(len(image_vectors), *guide.mask.shape)
     means = value_vectors(guide, encode)
     return (image_vectors.to(torch.float32) @ means.flatten(0, 1).T).unflatten(1, guide.mask.shape)
+
+
+def block_cosines(guide: FieldGuide, images: Rows, encode: Encode) -> BlockCosines:
+    """The cosines of `value_cosines`, computed for whichever images are asked for.
+
+    Args:
+        guide: The field guide, with at least one attribute.
+        images: Unit image vectors [N, D].
+        encode: Texts to vectors [M, D]; called once with the guide's distinct texts.
+    """
+    return BlockCosines(images, value_vectors(guide, encode))
 
 
 def value_vectors(guide: FieldGuide, encode: Encode) -> Tensor:

@@ -56,6 +56,11 @@ class InductiveGuide:
         return (vectors @ self.values.flatten(0, 1).T).unflatten(1, self.values.shape[:2])
 
 
+def confidence(cosines: Tensor, *, scale: float) -> Tensor:
+    """How sure the encoder is of its best name for each image `[N]`, by cosines with the names `[N, C]`."""
+    return (scale * cosines).softmax(dim=1).max(dim=1).values
+
+
 def name_weight(cosines: Tensor, *, scale: float, given: float | None, pooled: bool = False) -> Tensor:
     """How much the names' own score counts for each image `[N]`, or for the whole pool `[1]`.
 
@@ -71,5 +76,5 @@ def name_weight(cosines: Tensor, *, scale: float, given: float | None, pooled: b
     """
     if given is not None:
         return cosines.new_full((len(cosines),), given)
-    sure = (scale * cosines).softmax(dim=1).max(dim=1).values
+    sure = confidence(cosines, scale=scale)
     return (sure.mean(dim=0, keepdim=True) if pooled else sure).clamp(min=LEAST_NAME_WEIGHT)

@@ -11,7 +11,7 @@ from fieldmark.errors import InputError
 from fieldmark.tools.scoring.attribute_evidence import NEVER, AttributeEvidence, ValueLogits, centred
 from fieldmark.tools.scoring.class_fits import ClassEvidence, Rivals, log_fits
 from fieldmark.tools.scoring.side_by_side import side_by_side
-from fieldmark.tools.scoring.vectors import CACHE_ELEMENTS, image_steps
+from fieldmark.tools.scoring.vectors import CACHE_ELEMENTS, BlockCosines, image_steps
 
 __all__ = ["TableOptions", "TableResult", "centred", "table_rule"]
 
@@ -38,6 +38,7 @@ class TableOptions:
             statistics with weight n / (n + reference_weight). Infinite, with `rounds=0` and
             `share="mean"`: every image is scored as if it were alone, however many are in one call.
         least_pool: Without a reference, fewer images than this are no pool: each is read by itself.
+        memory: Bytes that what the images show (N T V float32) may take; more of it lies in a temporary file.
     """
 
     beta: float = 2.0
@@ -50,6 +51,7 @@ class TableOptions:
     name_weight: float = 1.0
     reference_weight: float = 50.0
     least_pool: int = 8
+    memory: int = 1 << 30
 
     def __post_init__(self) -> None:
         fits = (
@@ -82,10 +84,9 @@ class TableResult:
         q: The corrected table: belief over values per class and attribute [C, T, V] float32.
         pi: Share of each value in the pool [T, V] float32.
         shares: Estimated share of each class in the pool [C] float32; 1/C each for `share="mean"`.
-        seen: What each image shows: posterior over values per attribute [N, T, V] float32; all zero for
-            an attribute without values.
-        odds: Bounded odds of each value given the image [N, T, V] float32, 0 for values never mentioned.
-        names: The name term as added to the scores [N, C] float32, or None.
+        names: The name term as added to the scores [N, C] float32, or None; [N, k] where it was given so.
+        view: What each image shows; asked for some images at a time, as it may be large for all of them.
+        used: 1 for values that anybody mentioned, else 0 [T, V] float32.
     """
 
     scores: Tensor
@@ -93,9 +94,39 @@ class TableResult:
     q: Tensor
     pi: Tensor
     shares: Tensor
-    seen: Tensor
-    odds: Tensor
     names: Tensor | None
+    view: AttributeEvidence
+    used: Tensor
+
+    @property
+    def images(self) -> int:
+        """N."""
+        return self.view.images
+
+    @cached_property
+    def seen(self) -> Tensor:
+        """What each image shows: posterior over values per attribute [N, T, V] float32.
+
+        All zero for an attribute without values.
+        """
+        return self.seen_of(torch.arange(self.images))
+
+    @cached_property
+    def odds(self) -> Tensor:
+        """Bounded odds of each value given the image [N, T, V] float32, 0 for values never mentioned."""
+        return self.view.odds(self.view.seen(torch.arange(self.images))).permute(2, 0, 1).contiguous()
+
+    def seen_of(self, images: Tensor) -> Tensor:
+        """What some images [n] show [n, T, V]; see `seen`."""
+        return (self.view.seen(images) * self.used[:, :, None]).permute(2, 0, 1).contiguous()
+
+    @cached_property
+    def most_like(self) -> Tensor:
+        """The value that each image looks most like, per attribute [N, T] int64."""
+        steps = image_steps(self.images, self.used.numel(), most=4 * CACHE_ELEMENTS)
+        rows = [torch.arange(step.start, step.stop) for step in steps]
+        none = torch.zeros(0, len(self.pi), dtype=torch.int64)
+        return torch.cat([none, *(self.seen_of(own).argmax(-1) for own in rows)])
 
     def contributions_of(self, classes: Tensor, *, images: Tensor | None = None) -> Tensor:
         """What each attribute adds to the scores of some classes, computed when asked for.
@@ -108,23 +139,31 @@ class TableResult:
             [n, m, T] float32, or [n, m, T + 1] with the name term last where there is one. Sums over the
             last axis to the score within 1e-5.
         """
-        rows = torch.arange(len(self.odds)) if images is None else images
+        rows = torch.arange(self.images) if images is None else images
         attributes, values = self.pi.shape
         width = classes.shape[1]
-        parts = self.odds.new_zeros(len(rows), width, attributes + (self.names is not None))
+        parts = self.pi.new_zeros(len(rows), width, attributes + (self.names is not None))
         by_class = self.q.transpose(1, 2).contiguous()
 
         def fill(step: slice) -> None:
             own = classes[step].clamp(min=0)
-            odds = self.odds[rows[step]].permute(1, 2, 0)
+            odds = self.view.odds(self.view.seen(rows[step]))
             parts[step, :, :attributes] = log_fits(odds, by_class, own.T).transpose(0, 1)
             if self.names is not None:
-                parts[step, :, attributes] = self.names[rows[step]].gather(1, own)
+                parts[step, :, attributes] = self._names_of(rows[step], own)
             parts[step] *= (classes[step] >= 0)[..., None]
 
         steps = image_steps(len(rows), attributes * max(width, values), most=4 * CACHE_ELEMENTS)
         list(side_by_side(fill, steps))
         return parts
+
+    def _names_of(self, images: Tensor, classes: Tensor) -> Tensor:
+        """The name term of some classes [n, m] of some images [n]."""
+        names = torch.empty(0) if self.names is None else self.names[images]
+        if self.candidates is None or names.shape[1] == len(self.q):
+            return names.gather(1, classes)
+        place = (self.candidates[images][:, None] == classes[..., None]).to(torch.int8).argmax(-1)
+        return names.gather(1, place)
 
     @cached_property
     def contributions(self) -> Tensor:
@@ -136,7 +175,7 @@ class TableResult:
 
 
 def table_rule(
-    cosines: Tensor,
+    cosines: Tensor | BlockCosines,
     counts: Tensor,
     candidates: Tensor | None = None,
     options: TableOptions | None = None,
@@ -174,13 +213,14 @@ def table_rule(
 
     Args:
         cosines: Cosine of each image with each value's text, S [N, T, V]; entries of unused values are
-            ignored but must be finite.
+            ignored but must be finite. As `BlockCosines` they are never held for all images.
         counts: How often the answers give a class a value, cnt [C, T, V], not negative.
         candidates: Classes each image may be: indices [N, k] int64 with -1 for "none", or a mask [N, C]
             bool; None for all classes. Only candidates are scored, and only they take evidence.
         options: Constants; defaults where not given.
         name_scores: Added to L with weight `options.name_weight` [N, C]: for one the cosines with the
-            class names, minus their mean over the pool (see `attribute_evidence.centred`).
+            class names, minus their mean over the pool (see `attribute_evidence.centred`). Beside candidates
+            by index they may be those of the candidates alone [N, k], 0 where one is missing.
         reference: Cosines of reference images with the same texts [R, T, V].
 
     Returns:
@@ -190,7 +230,9 @@ def table_rule(
         InputError: If shapes do not fit or counts are negative.
     """
     options = options or TableOptions()
-    cosines, counts = cosines.to(torch.float32), counts.to(torch.float32)
+    counts = counts.to(torch.float32)
+    if isinstance(cosines, Tensor):
+        cosines = cosines.to(torch.float32)
     _check(cosines, counts, candidates, name_scores, reference)
     classes = len(counts)
     used = (counts > 0).any(0).to(torch.float32)
@@ -204,6 +246,7 @@ def table_rule(
         reference=reference,
         reference_weight=options.reference_weight,
         least_pool=options.least_pool,
+        memory=options.memory,
     )
     names = None if name_scores is None else options.name_weight * name_scores.to(torch.float32)
     rivals = Rivals(candidates, counts.shape[1])
@@ -223,31 +266,16 @@ def table_rule(
         if options.share == "pool":
             shares = _Shares(_mixing_weights(scores, rivals.columns, classes), options.uniform_share)
     view = pool.evidence(shares.of_values, q)
-    seen, odds = _whole(view, cosines.shape, used)
     return TableResult(
         scores=rivals.scores(view, q, names, None),
         candidates=rivals.columns,
         q=q,
         pi=view.pi * used,
         shares=shares.mixing,
-        seen=seen,
-        odds=odds,
         names=names,
+        view=view,
+        used=used,
     )
-
-
-def _whole(view: AttributeEvidence, shape: torch.Size, used: Tensor) -> tuple[Tensor, Tensor]:
-    """Posterior and bounded odds of all images [N, T, V]."""
-    cells = shape[1] * shape[2]
-    seen, odds = torch.empty(shape[0], cells), torch.empty(shape[0], cells)
-
-    def write(step: slice) -> None:
-        found = view.seen(step)
-        odds[step] = view.odds(found).flatten(0, 1).T
-        seen[step] = found.mul_(used[:, :, None]).flatten(0, 1).T
-
-    list(side_by_side(write, image_steps(shape[0], cells, most=CACHE_ELEMENTS)))
-    return seen.view(shape), odds.view(shape)
 
 
 class _Shares:
@@ -308,24 +336,30 @@ def _finite(values: Tensor) -> bool:
 
 
 def _check(
-    cosines: Tensor,
+    cosines: Tensor | BlockCosines,
     counts: Tensor,
     candidates: Tensor | None,
     name_scores: Tensor | None,
     reference: Tensor | None,
 ) -> None:
     shapes = f"Cosines {tuple(cosines.shape)} and counts {tuple(counts.shape)}"
-    if cosines.ndim != 3 or counts.ndim != 3 or cosines.shape[1:] != counts.shape[1:] or not len(counts):
+    if (
+        len(cosines.shape) != 3
+        or counts.ndim != 3
+        or cosines.shape[1:] != counts.shape[1:]
+        or not len(counts)
+    ):
         raise InputError(f"{shapes} do not fit.", hint="Give cosines [N, T, V] and counts [C, T, V], C > 0.")
-    if bool((counts < 0).any()) or not _finite(cosines):
+    if bool((counts < 0).any()) or not (isinstance(cosines, BlockCosines) or _finite(cosines)):
         raise InputError("Counts are negative or cosines are not finite.", hint="Check how they were made.")
-    images, classes = len(cosines), len(counts)
+    images, classes = cosines.shape[0], len(counts)
     if reference is not None and (reference.shape[1:] != cosines.shape[1:] or not len(reference)):
         raise InputError(
             f"Reference {tuple(reference.shape)} does not fit cosines {tuple(cosines.shape)}.",
             hint="Compute it with the same texts, from at least one image.",
         )
-    if name_scores is not None and name_scores.shape != (images, classes):
+    own = None if candidates is None or candidates.dtype == torch.bool else candidates.shape
+    if name_scores is not None and name_scores.shape not in ((images, classes), own):
         raise InputError(
             f"Name scores {tuple(name_scores.shape)} for {images} images and {classes} classes.",
             hint="Give [N, C].",

@@ -1,12 +1,26 @@
 """Unit vectors of texts, each distinct text encoded once, and how many images fit in one step."""
 
+import math
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from fieldmark.errors import InputError, ModelError
+
+
+class Rows(Protocol):
+    """Vectors of images that need not be in memory: a tensor, or a file that is read block by block."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, images: slice, /) -> Tensor:
+        """Unit vectors [n, D] float32 of some images."""
+        ...
+
 
 Encode = Callable[[Sequence[str]], Tensor]
 """Texts to a float tensor [M, D]; rows need not be of unit length."""
@@ -32,6 +46,54 @@ class TextVectors:
     group: Tensor
     text: Tensor
     sizes: Tensor
+
+
+@dataclass(frozen=True)
+class BlockCosines:
+    """Cosines of images with the values of attributes [N, T, V], computed for whichever images are asked for.
+
+    Attributes:
+        images: Unit vectors of N images.
+        values: A vector for each value [T, V, D] float32.
+    """
+
+    images: Rows
+    values: Tensor
+
+    @property
+    def shape(self) -> torch.Size:
+        """[N, T, V]."""
+        return torch.Size((len(self.images), *self.values.shape[:2]))
+
+    def __getitem__(self, images: slice) -> Tensor:
+        """Cosines of some images [n, T, V] float32."""
+        found = self.images[images].to(torch.float32) @ self.values.flatten(0, 1).T
+        return found.unflatten(1, self.values.shape[:2])
+
+    def mean(self, _: int = 0) -> Tensor:
+        """Their mean over the images [T, V]: the cosine with the mean vector."""
+        return (self.values @ mean_of(self.images)).to(torch.float32)
+
+
+def mean_of(images: Rows) -> Tensor:
+    """Mean of vectors [D] float32, added up in float64."""
+    total = torch.zeros(images[slice(0, 1)].shape[1], dtype=torch.float64)
+    for step in image_steps(len(images), len(total)):
+        total += images[step].sum(0, dtype=torch.float64)
+    return (total / len(images)).to(torch.float32)
+
+
+def room(*shape: int, memory: int) -> Tensor:
+    """An empty float32 tensor; where it takes more than `memory` bytes it is mapped from a temporary file.
+
+    The file has no name any more once this returns, and goes with the tensor. What is mapped may count as
+    memory of the process; the system takes it back where it needs it.
+    """
+    numbers = math.prod(shape)
+    if 4 * numbers <= memory:
+        return torch.empty(shape)
+    with tempfile.NamedTemporaryFile(prefix="fieldmark-") as file:
+        return torch.from_file(file.name, shared=True, size=numbers, dtype=torch.float32).view(shape)
 
 
 def unit(vectors: Tensor) -> Tensor:

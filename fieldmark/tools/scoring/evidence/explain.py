@@ -48,7 +48,7 @@ def explain(evidence: Evidence, table: TableResult | None, within: Tensor) -> Ex
         contributions=parts,
         label_value=values[label.clamp(min=0)],
         runner_up_value=values[runner_up.clamp(min=0)],
-        seen=table.seen.argmax(-1) if table else torch.zeros(images, 0, dtype=torch.int64),
+        seen=table.most_like if table else torch.zeros(images, 0, dtype=torch.int64),
     )
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from fieldmark.agents.resolve.context import MOST_PAIRS
 from fieldmark.agents.resolve.estimate import estimated, first_look, most_follow_ups
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.prompts.describe import ask_describe
 from fieldmark.prompts.noun import ask_noun
-from fieldmark.records import Price
+from fieldmark.records import Price, UsageLimits
 from fieldmark.tools.images.files import FoundImages, ImageFile
 from fieldmark.tools.llm.budget import IMAGE_TOKENS
 from fieldmark.tools.llm.chat import ChatModel
@@ -40,6 +41,21 @@ def test_pairs_are_no_more_than_there_are() -> None:
     wanted = options(ask="pairs", candidates="topk", k=10)
     assert most_follow_ups(4, wanted, images=1000) == 6
     assert most_follow_ups(100, wanted, images=1) == 45
+
+
+def test_what_a_large_pool_and_a_limit_change_is_said_beforehand() -> None:
+    def told(count: int, limit: int | None) -> tuple[str, ...]:
+        images = FoundImages((ImageFile(Path("a.png"), "h"),) * count)
+        names = tuple(f"bird {number}" for number in range(100))
+        wanted, limits = options(rule="evidence"), UsageLimits(max_calls=limit)
+        return asyncio.run(
+            estimated(names, images, noun="bird", options=wanted, llm=None, vlm=None, limits=limits)
+        ).notes
+
+    assert told(1000, None) == ()
+    large, limited = told(MOST_PAIRS // 100 + 1, 1200)
+    assert "64 likeliest classes" in large
+    assert "stops after 1,200 calls" in limited
 
 
 @pytest.mark.parametrize("ask", ["table", "groups", "pairs"])
