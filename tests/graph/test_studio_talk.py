@@ -202,3 +202,15 @@ def test_a_blind_label_is_noted_at_once_and_can_be_changed(tmp_path: Path) -> No
     browser.send("blind", image=browser.hidden("image"), value="out")
     assert [label.value for label in browser.at.concept.labels] == ["in", "out"]
     assert f'action="{AT}/answer"' in browser.open(), "the conversation is where it was"
+
+
+def test_the_rest_of_a_blind_test_is_left_after_some_of_it_was_labelled(tmp_path: Path) -> None:
+    browser = visit(tmp_path)
+    browser.at.owner.leave_at = ["blind"]
+    left = talk(browser.at)
+    assert left.pending is not None
+    browser.open(f"{AT}/blind")
+    browser.send("blind", image=browser.hidden("image"), value="in")
+    browser.send("blind/later", turn=left.pending.turn)
+    assert browser.heading == "The conversation is over"
+    assert sum(label.split == "blind" for label in browser.at.concept.labels) == 1

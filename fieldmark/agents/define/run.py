@@ -142,17 +142,17 @@ class Conversation(AbstractAsyncContextManager["Conversation"]):
         elif not ahead:
             return await self._stopped(None)
         payload = await self.pending() if start is None else None
-        if isinstance(payload, BlindBatch) and set(payload.images) & set(blind_labels(concept)):
-            # Labelled meanwhile, outside of the conversation: the next batch is laid out anew.
-            await self._graph.aupdate_state(
-                self._config, {"payload": None, "heard": None, "again": False}, as_node="tested"
-            )
-            payload = None
         if payload is None:
             return await self._go(start)
         heard = read_heard(self.context.folder)
         if heard and heard.turn == payload.turn:
             return await self._go(resume(heard))
+        if isinstance(payload, BlindBatch) and set(payload.images) & set(blind_labels(concept)):
+            # Labelled meanwhile, outside of the conversation: the next batch is laid out anew.
+            await self._graph.aupdate_state(
+                self._config, {"payload": None, "heard": None, "again": False}, as_node="tested"
+            )
+            return await self._go(None)
         return await self._stopped(payload)
 
     async def pending(self) -> ConversationQuestion | None:
