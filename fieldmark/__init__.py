@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from fieldmark.app.learned.to_table import LabelledTable, label_to_table
     from fieldmark.app.learned.watching import watch_folders
     from fieldmark.app.optimizer import Optimizer
+    from fieldmark.app.pools.embedding import EmbeddedPool, embed_pool
     from fieldmark.app.resolution import Resolution
     from fieldmark.app.stores import open_stores
     from fieldmark.cache.arrays import ArrayStore
     from fieldmark.cache.bytestore import MemoryByteStore, open_byte_store
     from fieldmark.cache.keys import content_key
+    from fieldmark.cache.shard_folder import read_shards
     from fieldmark.cache.vectorstore import open_vector_store
     from fieldmark.errors import (
         EndpointError,
@@ -114,6 +116,7 @@ _NAMES = {
     "fieldmark.app.evaluate.evaluator": ("Evaluator",),
     "fieldmark.app.learned.classifier": ("LearnedClassifier",),
     "fieldmark.app.learned.export": ("export_run",),
+    "fieldmark.app.pools.embedding": ("EmbeddedPool", "embed_pool"),
     "fieldmark.app.optimizer": ("Optimizer",),
     "fieldmark.app.resolution": ("Resolution",),
     "fieldmark.app.stores": ("open_stores",),
@@ -122,6 +125,7 @@ _NAMES = {
     "fieldmark.cache.arrays": ("ArrayStore",),
     "fieldmark.cache.bytestore": ("MemoryByteStore", "open_byte_store"),
     "fieldmark.cache.keys": ("content_key",),
+    "fieldmark.cache.shard_folder": ("read_shards",),
     "fieldmark.cache.vectorstore": ("open_vector_store",),
     "fieldmark.errors": (
         "EndpointError",
@@ -215,6 +219,7 @@ __all__ = [
     "DefineOptions",
     "Definition",
     "EditOffer",
+    "EmbeddedPool",
     "EncodedImages",
     "Encoder",
     "EncoderUsage",
@@ -273,6 +278,7 @@ __all__ = [
     "content_key",
     "decode_image",
     "descriptor_prompts",
+    "embed_pool",
     "ensemble_scores",
     "explain_labels",
     "export_book",
@@ -288,6 +294,7 @@ __all__ = [
     "open_vector_store",
     "probe_endpoint",
     "published_dataset",
+    "read_shards",
     "read_test_set",
     "table_rule",
     "value_cosines",

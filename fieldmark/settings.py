@@ -23,7 +23,7 @@ from fieldmark.reading import read_text
 FILE = "fieldmark.toml"
 SECRETS = ("api_key", "vlm_api_key")
 """Settings that are read from the user's own file alone, and shown nowhere."""
-ADDRESSES = ("base_url", "cache", "checkpoints")
+ADDRESSES = ("base_url", "cache", "checkpoints", "ray_address")
 """Settings that lead to a server, and may have a password in them, which is shown nowhere."""
 _ROOTS = (".git", ".hg", ".svn", ".jj")
 """What lies in the root folder of a repository."""
@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     effort: Literal["low", "medium", "high"] | None = None
     """How long a model that thinks may think (`FIELDMARK_EFFORT`)."""
     device: str = "auto"
+    engine: Literal["local", "processes", "ray"] = "local"
+    """Where images are encoded (`FIELDMARK_ENGINE`): here, in a process for each GPU, or by Ray."""
+    ray_address: str | None = Field(
+        default=None, validation_alias=AliasChoices("FIELDMARK_RAY_ADDRESS", "RAY_ADDRESS")
+    )
+    """A Ray cluster (`RAY_ADDRESS`); without one, Ray is started on this machine while it is needed."""
     price_prompt: float | None = Field(default=None, ge=0)
     """Price per million prompt tokens; unknown unless set."""
     price_completion: float | None = Field(default=None, ge=0)

@@ -17,6 +17,7 @@ UNIT = Path(__file__).parent / "unit"
 SLOW = (
     "agents/resolve/test_estimating.py",
     "app/by_method/test_every_method_labels.py",
+    "app/pools",
     "app/test_learned_hub.py",
     "aviary",
     "cache/byte_store",

@@ -113,7 +113,19 @@ class Stores(AbstractContextManager["Stores"]):
         """Open a CLIP model whose vectors are kept here."""
         from fieldmark.tools.clip.clip import open_encoder
 
-        return open_encoder(spec, vectors=self.vectors, metadata=self.facts, device=device)
+        encoder = open_encoder(spec, vectors=self.vectors, metadata=self.facts, device=device)
+        settings = read_settings()
+        if settings.engine != "local":
+            from fieldmark.tools.clip.engines.choosing import use_engine
+
+            use_engine(
+                encoder,
+                settings.engine,
+                device=device,
+                address=settings.ray_address,
+                closing=self._closing,
+            )
+        return encoder
 
     def encoder_of(self, given: "Encoder | str | None", chosen: str, *, device: str) -> "Encoder":
         """The encoder that was given; where a name or nothing was given, the chosen one is opened."""

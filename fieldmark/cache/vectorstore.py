@@ -94,6 +94,12 @@ class MemoryVectorStore:
             if key not in self._rows:
                 self._rows[key] = row.copy()
 
+    def clear(self) -> int:
+        """Remove every row, and say how many there were."""
+        count = len(self._rows)
+        self._rows.clear()
+        return count
+
     def __len__(self) -> int:
         return len(self._rows)
 

@@ -24,6 +24,7 @@ from fieldmark.cli.run_options import (
     Wait,
     asking,
     either,
+    encoding,
     option,
     takes_spending,
 )
@@ -45,6 +46,7 @@ _SEARCH = "The search"
 
 
 @asking
+@encoding
 @takes_spending
 @takes_world(without=("unlisted", "present", "strangers"), other_names=PER_CLASS)
 def optimize(

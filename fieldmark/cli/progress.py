@@ -69,6 +69,7 @@ class TerminalProgress:
             events.RungStarted: self._on_rung,
             events.RobustnessStarted: self._on_robustness,
             events.BytesFetched: self._on_fetched,
+            events.ShardsEncoded: self._on_shards,
             events.EncodingStarted: self._on_encoding,
             events.ImagesEncoded: self._on_step,
             events.QuestionAnswered: self._on_answered,
@@ -214,6 +215,10 @@ class TerminalProgress:
 
     def _on_fetched(self, event: "events.BytesFetched") -> None:
         self.stage("Fetching bytes", of=event.of, line=False)
+        self._on_step(event)
+
+    def _on_shards(self, event: "events.ShardsEncoded") -> None:
+        self.stage("Encoding shards", of=event.of, line=False)
         self._on_step(event)
 
     def _on_step(self, event: "events.Step") -> None:

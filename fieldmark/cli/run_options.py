@@ -84,18 +84,35 @@ def either(typed: Any, given: Any, name: str) -> Any:
     return typed or given
 
 
-def asking(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that asks a language model the options for how it is asked.
+Engine = Annotated[
+    Literal["local", "processes", "ray"] | None,
+    option(
+        "Where images are encoded: here, in a process for each GPU, or by Ray (RAY_ADDRESS). Else "
+        "FIELDMARK_ENGINE.",
+        panel=RUN,
+        show_default=False,
+    ),
+]
 
-    They are settings while the command runs: every model that it opens reads them, at whatever depth.
-    """
-    added = {"answer_tokens": AnswerTokens, "effort": Effort}
+
+def asking(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that asks a language model the options for how it is asked."""
+    return _with_settings(command, {"answer_tokens": AnswerTokens, "effort": Effort})
+
+
+def encoding(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that may encode many images the option for where."""
+    return _with_settings(command, {"engine": Engine})
+
+
+def _with_settings(command: Callable[..., None], added: dict[str, Any]) -> Callable[..., None]:
+    """Give a command options that are settings while it runs: whatever it opens reads them, at any depth."""
 
     @functools.wraps(command)
-    def asks(*args: Any, answer_tokens: int | None = None, effort: str | None = None, **options: Any) -> None:
+    def runs(*args: Any, **options: Any) -> None:
         from fieldmark.settings import overridden
 
-        with overridden(answer_tokens=answer_tokens, effort=effort):
+        with overridden(**{name: options.pop(name, None) for name in added}):
             command(*args, **options)
 
     own = inspect.signature(command)
@@ -103,9 +120,9 @@ def asking(command: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
         for name, kind in added.items()
     ]
-    asks.__dict__["__signature__"] = own.replace(parameters=[*own.parameters.values(), *more])
-    asks.__annotations__ = {**command.__annotations__, **added}
-    return asks
+    runs.__dict__["__signature__"] = own.replace(parameters=[*own.parameters.values(), *more])
+    runs.__annotations__ = {**command.__annotations__, **added}
+    return runs
 
 
 LIMITS = ("max_calls", "max_tokens", "max_cost")

@@ -155,8 +155,8 @@ def test_a_home_that_can_be_no_folder_is_told(monkeypatch: pytest.MonkeyPatch, t
 def test_nobody_else_reads_the_environment() -> None:
     root = Path(fieldmark.__file__).parent
     readers = {path.relative_to(root).as_posix() for path in root.rglob("*.py") if reads_environment(path)}
-    # A child process gets a copy, a terminal its width, torch its silence and threads that sleep while they
-    # wait; none of these takes a setting.
+    # A child process gets a copy, a terminal its width, torch and Ray their silence and threads that sleep
+    # while they wait; none of these takes a setting.
     assert readers <= {
         "cli/__init__.py",
         "cli/exit_codes.py",
@@ -164,6 +164,7 @@ def test_nobody_else_reads_the_environment() -> None:
         "app/jobs/job.py",
         "aviary/world/render_files.py",
         "settings.py",
+        "tools/clip/engines/ray_data.py",
         "tools/llm/vllm.py",
     }
 

@@ -10,7 +10,7 @@ from fieldmark.cli.classify.output import as_json, show, tell_estimate
 from fieldmark.cli.classify.run import command_for, run
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.resuming import again
-from fieldmark.cli.run_options import RUN, DryRun, Out, Report, RunJson, Wait, asking, option
+from fieldmark.cli.run_options import RUN, DryRun, Out, Report, RunJson, Wait, asking, encoding, option
 from fieldmark.cli.terminal import leave, print_json, words
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _SPENDING = "Spending"
 
 
 @asking
+@encoding
 def classify(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Image files and folders.", show_default=False)

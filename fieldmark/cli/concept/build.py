@@ -9,7 +9,7 @@ from fieldmark.cli.classify.output import tell_estimate
 from fieldmark.cli.concept.chat import BaseUrl, Llm, Name, Vlm
 from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
-from fieldmark.cli.run_options import DryRun, Json, asking, option, takes_spending
+from fieldmark.cli.run_options import DryRun, Json, asking, encoding, option, takes_spending
 from fieldmark.cli.terminal import amount, print_json, words
 from fieldmark.errors import EndpointError, LimitReached
 
@@ -22,6 +22,7 @@ GO_ON = "The same command goes on where it was."
 
 
 @asking
+@encoding
 @takes_spending
 def build(
     name: Name,

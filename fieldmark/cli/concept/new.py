@@ -8,13 +8,14 @@ import typer
 
 from fieldmark.cli.classify.output import name_some, say_passed_over
 from fieldmark.cli.concept.progress import Telling
-from fieldmark.cli.run_options import Json, option
+from fieldmark.cli.run_options import Json, encoding, option
 from fieldmark.cli.terminal import amount, print_json, words
 from fieldmark.errors import NoImagesError
 
 COSTS = "What mistakes cost"
 
 
+@encoding
 def new(
     name: Annotated[str, typer.Argument(help='What it is called: "healthy dish".', show_default=False)],
     folders: Annotated[

@@ -7,13 +7,14 @@ import typer
 
 from fieldmark.cli.classify.output import name_some, say_passed_over
 from fieldmark.cli.concept.progress import Telling
-from fieldmark.cli.run_options import Json, option
+from fieldmark.cli.run_options import Json, encoding, option
 from fieldmark.cli.terminal import amount, errors, one_line, print_json, words
 
 if TYPE_CHECKING:
     from fieldmark.records.concept_predictions import ConceptPrediction, ConceptPredictions
 
 
+@encoding
 def predict(
     export: Annotated[Path, typer.Argument(help="Folder that `concept export` wrote.", show_default=False)],
     paths: Annotated[list[Path], typer.Argument(help="Images, and folders of them.", show_default=False)],

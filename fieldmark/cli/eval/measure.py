@@ -22,6 +22,7 @@ from fieldmark.cli.run_options import (
     Resume,
     RunJson,
     asking,
+    encoding,
     option,
     takes_spending,
 )
@@ -34,6 +35,7 @@ _METHODS = "The methods"
 
 
 @asking
+@encoding
 @takes_spending
 @takes_world(other_names=PER_CLASS)
 def measure(

@@ -8,7 +8,7 @@ import typer
 from fieldmark.cli.classify.output import name_some, on_one_line, say_passed_over
 from fieldmark.cli.concept import predict as concepts
 from fieldmark.cli.progress import TerminalProgress
-from fieldmark.cli.run_options import Json, option
+from fieldmark.cli.run_options import Json, encoding, option
 from fieldmark.cli.terminal import amount, errors, leave, print_json, words
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fieldmark.records.concept_predictions import ConceptPredictions
 
 
+@encoding
 def predict(
     export: Annotated[
         Path,

@@ -41,6 +41,9 @@ __all__ = ["ClipEncoder", "EncodedImages", "Encoder", "open_encoder"]
 
 logger = logging.getLogger(__name__)
 
+Elsewhere = Callable[[VectorStore, Sequence[ImageFile], Progress | None], int]
+"""Stores vectors of files that have none yet, and says of how many."""
+
 
 def open_encoder(
     spec: str,
@@ -95,6 +98,7 @@ class ClipEncoder:
         device: Where it runs.
         precision: "fp32", "bf16" or "fp16".
         identity: See `Encoder`.
+        elsewhere: Encodes images that have no vector yet by an engine; None does it here.
     """
 
     def __init__(
@@ -128,6 +132,7 @@ class ClipEncoder:
         self._long_texts: set[str] = set()
         self._failures: dict[str, SkippedInput] = {}
         self._seconds = 0.0
+        self.elsewhere: Elsewhere | None = None
         if self.random_weights:
             logger.warning(
                 "%s has random weights: nothing that it says of an image means anything.", self.name
@@ -189,6 +194,8 @@ class ClipEncoder:
     ) -> EncodedImages:
         """See `Encoder`."""
         with self._lock, self._timed():
+            if self.elsewhere is not None:
+                self._images_encoded += self.elsewhere(self._vectors(), images, progress)
             rows, found, order = self._image_rows(
                 images, self._vectors(), lambda batch: self._loaded().images(batch), progress
             )

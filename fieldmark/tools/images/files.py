@@ -28,7 +28,7 @@ from fieldmark.tools.images.decode import (
     quiet_about_size,
 )
 from fieldmark.tools.images.given_paths import as_text, is_text, is_there
-from fieldmark.tools.images.image_file import ImageFile
+from fieldmark.tools.images.image_file import ImageBytes, ImageFile
 from fieldmark.tools.images.in_memory import ImageInMemory, Picture, is_picture, take_in
 
 __all__ = [
@@ -191,6 +191,8 @@ def read_unchanged(image: ImageFile) -> bytes:
     """
     if isinstance(image, ImageInMemory):
         return image.bytes()
+    if isinstance(image, ImageBytes):
+        return image.data
     try:
         data = read_bytes(image.path, most=MOST_BYTES)
     except FileNotFoundError:

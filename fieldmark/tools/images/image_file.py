@@ -1,6 +1,6 @@
 """What an image is known by: where it lies, the hash of its content, and its label if any."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -17,3 +17,15 @@ class ImageFile:
     path: Path
     content_hash: str
     label: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageBytes(ImageFile):
+    """An image file whose bytes are here: a member of an archive, a cell of a table, or read from afar.
+
+    Attributes:
+        path: What it is called, which may be an address.
+        data: The whole file.
+    """
+
+    data: bytes = field(default=b"", repr=False)

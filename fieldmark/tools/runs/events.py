@@ -59,6 +59,10 @@ class ImagesEncoded(Step):
     """Images have their vectors."""
 
 
+class ShardsEncoded(Step):
+    """So many shards of a pool are there."""
+
+
 class BytesFetched(Step):
     """Bytes of a model's weights have come from the hub."""
 

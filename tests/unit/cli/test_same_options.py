@@ -22,28 +22,29 @@ from tests.command_line import CommandLine
 
 SHARED = (
     "--dry-run", "--device", "--max-calls", "--max-tokens", "--max-cost", "--no-cache", "--refresh",
-    "--resume",
+    "--resume", "--engine",
 )  # fmt: skip
 SPENDS = {"--device", "--max-calls", "--max-tokens", "--max-cost", "--no-cache", "--refresh"}
 HAS: dict[str, set[str]] = {
-    "classify": {*SPENDS, "--dry-run", "--resume"},
-    "optimize": {*SPENDS, "--dry-run", "--resume"},
-    "eval": {*SPENDS, "--dry-run", "--resume"},
+    "classify": {*SPENDS, "--dry-run", "--resume", "--engine"},
+    "optimize": {*SPENDS, "--dry-run", "--resume", "--engine"},
+    "eval": {*SPENDS, "--dry-run", "--resume", "--engine"},
     # The same command goes on where it was. What a conversation asks depends on what is said in it.
     "concept chat": SPENDS,
     "concept board": SPENDS,
-    "concept build": {*SPENDS, "--dry-run"},
+    "concept build": {*SPENDS, "--dry-run", "--engine"},
     "concept evaluate": {*SPENDS, "--dry-run"},
     # A script answers, which costs nothing.
     "concept simulate": {"--resume"},
     "demo": {"--device"},
     # Nothing is asked: they encode, and what they do is done in one go.
-    "concept new": {"--device"},
-    "concept predict": {"--device"},
+    "concept new": {"--device", "--engine"},
+    "concept predict": {"--device", "--engine"},
     "export": {"--device"},
-    "predict": {"--device"},
+    "predict": {"--device", "--engine"},
     "label": {"--device"},
     "fetch": {"--dry-run"},
+    "embed": {"--device", "--engine"},
     "mcp": {"--max-calls"},
 }
 """Which of them each command has; one that is not listed has none: it neither asks nor encodes anything."""

@@ -1,0 +1,1 @@
+"""Pools of images that are encoded for their own sake."""
