@@ -5,19 +5,31 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import ValidationError
 
 from fieldmark.cache.folders import cache_error, private_folder, write_whole
 from fieldmark.cache.rowfile import Rows, checksums
 from fieldmark.errors import CacheError
 from fieldmark.reading import read_bytes
+from fieldmark.records import Record
 
-_FORMAT = "fieldmark.shard/1"
 _POOL, _POOL_FORMAT = "pool.json", "fieldmark.pool/1"
 _NAME = re.compile(r"\d{8}-[0-9a-f]{16}")
 _MOST_BYTES = 1 << 34
+
+
+class _Manifest(Record):
+    """What makes a shard count."""
+
+    format: Literal["fieldmark.shard/1"] = "fieldmark.shard/1"
+    width: int
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+    crc: tuple[int, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,10 +73,10 @@ class ShardFolder:
         self.place = self._files.place
         self.width = width
         said = self._files.read(_POOL)
-        mine = {"format": _POOL_FORMAT, "encoder": identity, "width": width}
+        mine = json.dumps({"format": _POOL_FORMAT, "encoder": identity, "width": width}).encode()
         if said is None:
-            self._files.write(_POOL, json.dumps(mine).encode())
-        elif _read_json(said) != mine:
+            self._files.write(_POOL, mine)
+        elif said != mine:
             raise CacheError(
                 f"{place} holds the vectors of another encoder, or something else.",
                 hint="Give each encoder a folder of its own.",
@@ -94,16 +106,15 @@ class ShardFolder:
             CacheError: It could not be written.
         """  # fmt: skip
         stored = np.ascontiguousarray(rows, dtype="<f2")
-        manifest = {
-            "format": _FORMAT,
-            "width": self.width,
-            "names": list(names),
-            "keys": list(keys),
-            "crc": checksums(keys, stored) if keys else [],
-            "skipped": [list(each) for each in skipped],
-        }
+        manifest = _Manifest(
+            width=self.width,
+            names=tuple(names),
+            keys=tuple(keys),
+            crc=_sums(keys, stored),
+            skipped=tuple(skipped),
+        )
         self._files.write(f"{name}.f16", stored.tobytes())
-        self._files.write(f"{name}.json", json.dumps(manifest, ensure_ascii=False).encode())
+        self._files.write(f"{name}.json", manifest.model_dump_json().encode())
 
     def read(self, name: str) -> StoredShard:
         """A committed shard, each row checked.
@@ -144,10 +155,11 @@ class _Files:
         self.place = place
         self.folder: Path | None = None
         if "://" in place:
-            from fsspec.core import url_to_fs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+            from fsspec import core  # pyright: ignore[reportMissingTypeStubs]
 
-            opened: Any = url_to_fs(place)
-            self._far, self._path = opened[0], str(opened[1]).rstrip("/")
+            untyped: Any = core
+            self._far, path = untyped.url_to_fs(place)
+            self._path = str(path).rstrip("/")
             self._far.makedirs(self._path, exist_ok=True)
         else:
             self.folder = private_folder(place)
@@ -191,33 +203,23 @@ def _names(files: _Files) -> set[str]:
     return {each[:-5] for each in listed if each.endswith(".json") and _NAME.fullmatch(each[:-5])}
 
 
-def _read_json(data: bytes) -> dict[str, Any]:
-    try:
-        read: Any = json.loads(data)
-    except ValueError:
-        read = None
-    return read if isinstance(read, dict) else {}  # pyright: ignore[reportUnknownVariableType]
-
-
 def _read_shard(files: _Files, name: str) -> StoredShard:
-    said = _read_json(files.read(f"{name}.json") or b"")
+    try:
+        said = _Manifest.model_validate_json(files.read(f"{name}.json") or b"")
+    except ValidationError as error:
+        raise _damaged(files, name) from error
     data = files.read(f"{name}.f16")
-    keys, width, crc = said.get("keys"), said.get("width"), said.get("crc")
-    fits = isinstance(keys, list) and type(width) is int and width > 0 and isinstance(crc, list)
-    if said.get("format") != _FORMAT or data is None or not fits:
+    if data is None or len(data) != len(said.keys) * said.width * 2 or len(said.names) != len(said.keys):
         raise _damaged(files, name)
-    if len(data) != len(keys) * width * 2 or not all(isinstance(each, str) for each in keys):
+    rows = np.frombuffer(data, "<f2").astype(np.float16, copy=False).reshape(len(said.keys), said.width)
+    if _sums(said.keys, rows) != said.crc:
         raise _damaged(files, name)
-    rows = np.frombuffer(data, "<f2").reshape(len(keys), width)
-    if (checksums(keys, rows) if keys else []) != crc or len(said.get("names", ())) != len(keys):
-        raise _damaged(files, name)
-    return StoredShard(
-        name=name,
-        names=tuple(map(str, said["names"])),
-        keys=tuple(keys),
-        rows=rows.astype(np.float16, copy=False),
-        skipped=tuple((str(path), str(reason)) for path, reason in said.get("skipped", ())),
-    )
+    return StoredShard(name, said.names, said.keys, rows, said.skipped)
+
+
+def _sums(keys: Sequence[str], rows: Rows) -> tuple[int, ...]:
+    """CRC-32 over each key and its row; a shard may be empty, where nothing could be encoded."""
+    return tuple(checksums(keys, rows)) if keys else ()
 
 
 def _damaged(files: _Files, name: str) -> CacheError:

@@ -77,7 +77,8 @@ def opened(place: str) -> IO[bytes]:
             return open_regular(place)
         import fsspec
 
-        return fsspec.open(place, "rb").open()  # pyright: ignore[reportReturnType]
+        one: Any = fsspec.open(place, "rb")
+        return one.open()
     except Exception as error:  # each kind of address raises what it likes
         raise cannot_open(place, error) from error
 

@@ -63,7 +63,7 @@ def test_a_damaged_shard_is_told(tmp_path: Path, harm: str) -> None:
     elif harm == "gone":
         rows.unlink()
     elif harm == "swapped":  # rows that belong to other keys
-        manifest.write_text(manifest.read_text().replace('["1", "2", "1"]', '["2", "1", "1"]'))
+        manifest.write_text(manifest.read_text().replace('["1","2","1"]', '["2","1","1"]'))
     else:
         manifest.write_text("[1]")
     with pytest.raises(CacheError, match="damaged"):

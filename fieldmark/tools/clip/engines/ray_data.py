@@ -1,5 +1,6 @@
 """Encodes shards by Ray Data: actors that hold the model, on this machine or on a cluster."""
 
+import importlib
 import json
 import logging
 import os
@@ -121,17 +122,18 @@ class RayEngine(AbstractContextManager["RayEngine"]):
                 hint="Check RAY_ADDRESS; without it Ray is started here.",
             ) from error
         # What workers die of is printed to stdout, where results go. Ray's own debugger silences it so.
-        ray._private.worker._worker_logs_enabled = False
+        worker: Any = importlib.import_module("ray._private.worker")
+        worker._worker_logs_enabled = False
         self._started = True
         return ray
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        import ray
+        from ray.exceptions import RayError
 
         try:
             yield
-        except ray.exceptions.RayError as error:
+        except RayError as error:
             raise ModelError(
                 f"Ray's workers could not encode: {_short(error)}.",
                 hint="Every machine of the cluster needs fieldmark, the model's weights, and the images.",
