@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 WIDTH = 512
-AT_ONCE = 1 << 14
+AT_ONCE = 1 << 13
 
 
 def write_vectors(path: Path, count: int, classes: int, *, kind: type = np.float32) -> None:

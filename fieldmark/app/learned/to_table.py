@@ -32,8 +32,9 @@ from fieldmark.tools.learned.stored import load_learned, read_learned
 from fieldmark.tools.runs.block_table import Coded, Columns, block_table
 from fieldmark.tools.runs.events import Progress, no_progress
 
-BLOCK = 1 << 14
-"""Rows at a time where nothing else is said: 32 MiB of vectors of 512 numbers."""
+BLOCK = 1 << 13
+"""Rows at a time where nothing else is said: 16 MiB of vectors of 512 numbers. Room for blocks of 32 MiB and
+more is given back to the system after each, and asked for anew."""
 _STATUS = ("rejected", "resolved", "open")
 _IN_OR_OUT = ("out", "in")
 

@@ -39,7 +39,7 @@ def predict(
         ),
     ] = None,
     block: Annotated[
-        int | None, option("With --table: rows that are held at a time; else 16384.", min=1)
+        int | None, option("With --table: rows that are held at a time; else 8192.", min=1)
     ] = None,
     clip: Annotated[
         str | None, option("CLIP model, where its files lie elsewhere by now. Must be the same.")

@@ -12,8 +12,8 @@ from torch import Tensor
 from fieldmark.errors import InputError
 from fieldmark.tools.scoring.vectors import Rows
 
-BLOCK = 1 << 14
-"""Rows that one matrix product takes at a time: some ten megabytes for a few queries."""
+BLOCK = 1 << 13
+"""Rows that one matrix product takes at a time: 16 MiB of vectors of 512 numbers."""
 LOOKED_AT = 64
 """Lists of the index that are looked into for each query; more find more, and take longer."""
 RESCORED = 20

@@ -39,10 +39,11 @@ class ClassMeans:
         return enough if bool(enough.any()) else torch.ones_like(enough)
 
     def distance(self, vectors: Tensor) -> Tensor:
-        """Euclidean distance of each vector [N, D] to the nearest mean [N] float32.
+        """Euclidean distance of each unit vector [N, D] to the nearest mean [N] float32."""
+        return self.distance_by(vectors @ self.means[self.known].T)
 
-        |x|² - 2 x·m + |m|²: one product, where `torch.cdist` copies every vector first.
-        """
+    def distance_by(self, products: Tensor) -> Tensor:
+        """The same by the products of unit vectors and the known means [N, K]: √(1 - 2 x·m + |m|²)."""
         means = self.means[self.known]
-        nearest = torch.addmm(means.square().sum(1), vectors, means.T, alpha=-2).min(1).values
-        return nearest.add_(torch.linalg.vector_norm(vectors, dim=1).square_()).clamp_(min=0).sqrt_()
+        squares = torch.sub(means.square().sum(1) + 1, products, alpha=2)
+        return squares.min(1).values.clamp_(min=0).sqrt_()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
@@ -121,14 +122,34 @@ class StoredClassifier:
             by: See `probabilities`.
             most: The most classes to name for each.
         """
-        p = self.probabilities(vectors, by)
+        p, distance = self._weighed(vectors, by or self.config.best)
         best = p.topk(min(most, p.shape[1]), dim=1)
         top = best.values[:, 0]
         # An image that is not resolved has two candidates at least, however far behind the second one is.
         left = (p >= self.config.tau * top[:, None]).sum(1).clamp_(min=2)
         left[top >= 1 - self.config.risk] = 1
-        left[self.unlisted(vectors)] = 0
+        left[distance > self._farthest] = 0
         return Decisions(best.indices, best.values, left)
+
+    def _weighed(self, vectors: Tensor, by: Way) -> tuple[Tensor, Tensor]:
+        """Class probabilities [N, C], and distance to the nearest mean [N]."""
+        if by != STUDENT:
+            return self.probabilities(vectors, by), self.means.distance(vectors)
+        # One product for both: with few classes most of the time goes into reading the vectors.
+        products = vectors @ self._both.T
+        classes = len(self.student.bias)
+        scores = products[:, :classes] + self.student.bias
+        p = scores.div_(self.config.contenders[by].temperature).softmax(1)
+        return p, self.means.distance_by(products[:, classes:])
+
+    @cached_property
+    def _both(self) -> Tensor:
+        return torch.cat([self.student.weight, self.means.means[self.means.known]])
+
+    @property
+    def _farthest(self) -> float:
+        farthest = self.config.farthest
+        return float("inf") if farthest is None else farthest
 
     def with_none(self, vectors: Tensor, by: Way | None = None) -> Tensor:
         """Probabilities [N, C + 1] of unit image vectors [N, D]: of the classes, then of none of them.
@@ -140,8 +161,7 @@ class StoredClassifier:
 
     def unlisted(self, vectors: Tensor) -> Tensor:
         """Which images are farther from every class than images of listed classes are [N] bool."""
-        farthest = self.config.farthest
-        return self.means.distance(vectors) > (float("inf") if farthest is None else farthest)
+        return self.means.distance(vectors) > self._farthest
 
 
 def arrays_of(learned: Learned) -> bytes:
