@@ -13,7 +13,18 @@ from fieldmark.errors import FieldmarkError
 from fieldmark.studio.desk import Desk
 from fieldmark.studio.guard import Guard, TooLargeError
 from fieldmark.studio.pages import page, path_to
-from fieldmark.studio.routes import downloads, entry, folders, home, images, jobs, labels, reports, static
+from fieldmark.studio.routes import (
+    downloads,
+    entry,
+    folders,
+    home,
+    images,
+    jobs,
+    labels,
+    reports,
+    static,
+    storage,
+)
 from fieldmark.studio.routes.concepts import (
     blind,
     board,
@@ -42,7 +53,7 @@ def make_studio(desk: Desk) -> ASGIApp:
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
-    for each in (static, entry, home, folders, downloads, images, labels, reports, jobs):
+    for each in (static, entry, home, storage, folders, downloads, images, labels, reports, jobs):
         app.include_router(each.router)
     for each in (
         new,

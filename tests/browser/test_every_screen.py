@@ -24,6 +24,8 @@ SCREENS = {
     "table": "/tables/{table}",
     "new concept": "/new-concept",
     "choose a folder": "/folders?root=0",
+    "import": "/folders?to=import&root=0",
+    "storage": "/storage",
     "question": "/concepts/{scope}",
     "board": "/concepts/{board}",
     "verdicts": "/concepts/{reveal}",

@@ -296,7 +296,12 @@ def _stale_labels(folder: ConceptFolder, before: Concept, after: Concept) -> lis
     told: list[str] = []
     if any(label.split == "dev" for label in fresh):
         if (built := _newest_built(folder, before)) is not None:
-            told.append(f"The classifier of version {built} was built with the former label; build it again.")
+            then = (
+                "it was measured and stays; the next version learns from this"
+                if built in before.blind_looks
+                else "build it again"
+            )
+            told.append(f"The classifier of version {built} was built with the former label; {then}.")
         told.append("How well the definition fits your labels is counted anew after the next board.")
     if looks := before.blind_looks if any(label.split == "blind" for label in fresh) else ():
         told.append(

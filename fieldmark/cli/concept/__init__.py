@@ -38,5 +38,6 @@ def commands() -> typer.Typer:
     group.command("list")(manage.list_)
     group.command()(manage.rename)
     group.command()(manage.delete)
+    group.command("import")(manage.import_)
     group.command()(simulate.simulate)
     return group

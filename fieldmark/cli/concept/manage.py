@@ -1,5 +1,7 @@
-"""`fieldmark concept list`, `rename` and `delete`: the concepts on this machine."""
+"""`fieldmark concept list`, `rename`, `delete` and `import`: the concepts on this machine."""
 
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -95,3 +97,30 @@ def delete(
             {"schema": "fieldmark.concept-delete/1", "concept": deleted.name, "lost": list(deleted.holds)}
         )
     words(json=json).say(f"{deleted.name!r} is deleted: {amount(deleted.labels, 'label')} with it.")
+
+
+def import_(
+    folder: Annotated[
+        Path, typer.Argument(help="A concept's own folder, from another machine or home.", show_default=False)
+    ],
+    json: Json = False,
+) -> None:
+    """Take in a concept's folder, with all that was said and built; the folder stays as it is.
+
+    It is not what `concept export` writes: that is a classifier, which `concept predict` uses as it is.
+    """
+    from fieldmark.app.review.storage import take_in
+    from fieldmark.settings import read_settings
+
+    taken = take_in(folder, home=read_settings().home, runs=Path("runs"))
+    if json:
+        print_json({"schema": "fieldmark.concept-import/1", **taken.model_dump(mode="json")})
+        return
+    console = words(json=False)
+    console.say(f"{taken.name}: a {taken.kind}. In {taken.folder}")
+    if taken.missing:
+        console.say(
+            f"{amount(taken.missing, 'image')} of its pool do not lie where they did; copy them there."
+        )
+    if taken.kind == "concept":
+        console.say(f"Go on with it: fieldmark concept chat {shlex.quote(taken.name)}")

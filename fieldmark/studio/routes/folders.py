@@ -21,7 +21,7 @@ router = APIRouter()
 @router.get("/folders")
 def folders(
     request: Request,
-    to: Literal["new", "trial"] = "new",
+    to: Literal["new", "trial", "import"] = "new",
     concept: Annotated[str, Query(max_length=200)] = "",
     root: Annotated[int, Query(ge=-1, le=1000)] = -1,
     below: Place = "",
@@ -35,7 +35,7 @@ def folders(
     kept: dict[str, object] = {"to": to}
     if to == "trial":
         kept["concept"] = concept_folder(request, concept).path.name
-    else:
+    elif to == "new":
         kept |= {"called": called, "about": about, "balance": balance, "vlm": vlm}
     parts = tuple(filter(None, below.split("/")))
     try:
@@ -53,7 +53,9 @@ def folders(
         look=look,
         place=lambda number, names: with_query("/folders", kept | {"root": number, "below": "/".join(names)}),
         chosen=with_query("/new-concept", form | {"folder": str(look.path)}) if look else "",
-        back=concept_address(concept, "trial") if to == "trial" else with_query("/new-concept", form),
+        back={"trial": concept_address(concept, "trial"), "import": "/"}.get(
+            to, with_query("/new-concept", form)
+        ),
         begin=with_query("/folders", kept),
     )
 
