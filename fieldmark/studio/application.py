@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from fieldmark.errors import FieldmarkError
 from fieldmark.studio.desk import Desk
 from fieldmark.studio.guard import Guard, TooLargeError
+from fieldmark.studio.notice import RefusedForm, refused
 from fieldmark.studio.pages import page, path_to
 from fieldmark.studio.routes import (
     downloads,
@@ -71,6 +72,7 @@ def make_studio(desk: Desk) -> ASGIApp:
     ):
         app.include_router(each.router)
     app.add_exception_handler(FieldmarkError, _told)
+    app.add_exception_handler(RefusedForm, _sent_elsewhere)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misread)
     app.add_exception_handler(TooLargeError, _too_large)
@@ -84,6 +86,12 @@ def _told(request: Request, error: Exception) -> Response:
     return _said(request, 409, said, hint)
 
 
+def _sent_elsewhere(request: Request, error: Exception) -> Response:
+    """A form whose answer another page tells."""
+    there = error.there if isinstance(error, RefusedForm) else ""
+    return refused(request, str(error), there=there) or _said(request, 409, str(error), "")
+
+
 def _refused(request: Request, error: Exception) -> Response:
     status, said = (error.status_code, str(error.detail)) if isinstance(error, HTTPException) else (500, "")
     if status == 405 and request.method == "GET":
@@ -95,7 +103,10 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _misread(request: Request, error: Exception) -> Response:
-    return _said(request, 400, "This address or form holds something that the page does not know.", "")
+    found = error.errors() if isinstance(error, RequestValidationError) else ()
+    names = ", ".join(dict.fromkeys(str(each["loc"][-1]) for each in found))
+    said = "This address or form holds something that the page does not know"
+    return _said(request, 400, f"{said}: {names}." if names else f"{said}.", "")
 
 
 def _too_large(request: Request, error: Exception) -> Response:
@@ -109,5 +120,7 @@ def _broken(request: Request, error: Exception) -> Response:
 
 
 def _said(request: Request, status: int, message: str, hint: str) -> Response:
+    if (back := refused(request, f"{message} {hint}".strip())) is not None:
+        return back
     title = TITLES.get(status, "That did not work")
     return page(request, "error.html", status=status, title=title, message=message, hint=hint)

@@ -13,6 +13,7 @@ from fieldmark import __version__
 from fieldmark.app.review.review import Selection
 from fieldmark.evals.report.page import environment, with_contents
 from fieldmark.studio.desk import desk_of
+from fieldmark.studio.notice import notice_of
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
@@ -38,6 +39,7 @@ def _filled(request: Request, template: str, values: Mapping[str, object]) -> st
         "form_token": desk.access.form_token(session) if session else "",
         "version": __version__,
         "demo": desk.demo,
+        "notice": notice_of(request),
     }
     return _templates().get_template(template).render(always | dict(values))
 

@@ -69,3 +69,37 @@ def test_a_file_can_be_had_twice_and_nothing_else_is_sent_twice(studio: "Studio"
     for _ in range(2):
         page.get_by_role("button", name="Accept").click()
     assert len(sent(page)) == 1
+
+
+def test_a_refused_form_is_filled_in_again_and_a_reload_sends_nothing(studio: "Studio", page: Page) -> None:
+    """The page of its own address; what no form takes stays listed."""
+    page.goto(f"/concepts/{studio.concepts['built']}/results")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.fill("[name=to]", "my own place")
+    page.get_by_role("button", name="Export", exact=True).click()
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert "is no full path" in alert.inner_text()
+    for _ in range(2):
+        assert page.input_value("[name=to]") == "my own place"
+        assert page.locator("[data-written]").count() == 0
+        page.reload()
+    assert len(sent) == 1
+    page.goto(f"/concepts/{studio.concepts['built']}/definition")
+    page.locator("[name=text]").first.fill("It has spots.")
+    page.locator("[name=new_text]").fill("my own clause")
+    page.locator("[name=drop]").last.check()
+    page.locator("[name=version]").first.evaluate("each => { each.value = 1; }")  # as in an old tab
+    page.locator(".clauses-form button").first.click()
+    alert.wait_for()
+    assert "my own clause" in alert.inner_text(), "the form is that of another version by now"
+    page.goto(f"/concepts/{studio.concepts['built']}/definition")
+    page.locator(".clauses-form [name=why]").evaluate("each => { each.maxLength = 9999; }")
+    page.locator("[name=text]").first.fill("It has spots.")
+    page.locator("[name=drop]").last.check()
+    page.locator(".clauses-form [name=why]").fill("long " * 900)
+    page.locator(".clauses-form button").first.click()
+    alert.wait_for()
+    assert page.input_value("[name=text] >> nth=0") == "It has spots."
+    assert page.locator("[name=drop]").last.is_checked()

@@ -10,15 +10,15 @@ from fieldmark.errors import InputError
 from fieldmark.studio.desk import desk_of
 
 
-def checked_form(request: Request, form_token: Annotated[str, Form(max_length=200)] = "") -> None:
-    """Refuse a form that no page of this visitor's session made.
+async def checked_form(request: Request, form_token: Annotated[str, Form(max_length=200)] = "") -> None:
+    """Refuse a form that no page of this visitor's session made; its fields are in `request.state.form`.
 
     Raises:
         HTTPException: It is such a form.
     """
-    session = request.state.session
+    session, request.state.form = request.state.session, await request.form()
     if not session or not desk_of(request).access.is_form_token(session, form_token):
-        raise HTTPException(403, "This form is no longer valid. Go back, load the page again, and repeat it.")
+        raise HTTPException(403, "This form was no longer valid, and nothing was noted. Send it once more.")
 
 
 def typed_path(said: str) -> Path:

@@ -11,7 +11,7 @@ from fieldmark.app.concepts.making import most_of_a_talk, read_wish
 from fieldmark.settings import overridden
 from fieldmark.studio.talking import Going
 from tests.unit.studio.studio_concepts import made_concept
-from tests.unit.studio.studio_runs import FORM, desk_for, form_token, pictures_in, visitor
+from tests.unit.studio.studio_runs import FORM, HERE, desk_for, form_token, pictures_in, visitor
 
 
 class Noted:
@@ -41,7 +41,8 @@ def picture() -> bytes:
 def send(client: TestClient, said: dict[str, str], files: list[tuple[str, bytes]] = []) -> str:  # noqa: B006
     data = {"form_token": form_token(client.get("/new-concept").text), **said}
     sent = [("pictures", file) for file in files]
-    return client.post("/new-concept/uploads", data=data, files=sent or None, headers=FORM).text
+    headers = {**FORM, "referer": f"{HERE}/new-concept"}
+    return client.post("/new-concept/uploads", data=data, files=sent or None, headers=headers).text
 
 
 def test_a_folder_of_pictures_is_enough(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_a_name_that_is_taken_leads_to_its_concept(tmp_path: Path) -> None:
     folder = made_concept(tmp_path, name="Red")
     client, talks = opened(tmp_path)
     page = send(client, {"called": " red ", "about": "my <words>", "folder": str(tmp_path / "pool")})
-    assert f'<a href="/concepts/{folder.path.name}">Go on with it</a>' in page
+    assert f'<a href="/concepts/{folder.path.name}">go on with the one that there is</a>' in page
     assert "ConceptConversation" not in page
     assert "my &lt;words&gt;" in page
     assert not talks.folders

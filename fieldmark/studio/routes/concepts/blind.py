@@ -1,21 +1,19 @@
 """The blind test: pictures and nothing else, one or a few at a time; labels are noted at once."""
 
-import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Query
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from fieldmark.agents.define.waiting import keep_reply
 from fieldmark.app.concepts.blind import BlindTest, note_blind_labels
 from fieldmark.app.concepts.editing import LABELS
 from fieldmark.app.concepts.talk import Talk
-from fieldmark.errors import RunError
 from fieldmark.records.conversation import BlindBatch, LabelReply
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.pages import concept_address, page
-from fieldmark.studio.routes.concepts.found import TOLD, Short, concept_folder, go_on, in_hand, kept
+from fieldmark.studio.routes.concepts.found import Short, concept_folder, go_on, in_hand, kept
 from fieldmark.studio.routes.forms import checked_form
 
 router = APIRouter(prefix="/concepts/{name}/blind")
@@ -27,7 +25,6 @@ def blind(
     name: str,
     picture: Annotated[str, Query(max_length=64)] = "",
     view: Literal["", "grid"] = "",
-    told: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """The next picture of the blind test, or the one that was asked for, or the next few."""
     folder = concept_folder(request, name)
@@ -42,7 +39,6 @@ def blind(
         test=test,
         grid=view == "grid" and not picture,
         image=picture if picture in test.labels else test.next_image,
-        told=TOLD.get(told, ""),
         # The conversation asks for the test at its end; it may be labelled before that, too.
         question=waits if isinstance(waits, BlindBatch) else None,
     )
@@ -57,34 +53,31 @@ def label(
 ) -> Response:
     """Note the label of one picture, and go to the next one."""
     folder = concept_folder(request, name)
-    try:
+
+    def keep() -> str:
         with desk_of(request).concepts.alone(folder):
             note_blind_labels(folder, {image: value})
-    except RunError:
-        return RedirectResponse(concept_address(name, "blind", told="busy"), 303)
-    return RedirectResponse(concept_address(name, "blind"), 303)
+        return concept_address(name, "blind")
+
+    return kept(folder, keep, "blind")
 
 
 @router.post("/grid", dependencies=[Depends(checked_form)])
-async def label_some(request: Request, name: str) -> Response:
+def label_some(request: Request, name: str) -> Response:
     """Note the labels of a few pictures: a field is called as its picture; what is open is not sent."""
-    form = await request.form()
     folder = concept_folder(request, name)
     given = {
         image: value
-        for image, said in form.items()
+        for image, said in request.state.form.items()
         if image != "form_token" and (value := next((each for each in LABELS if each == said), None))
     }
 
-    def note() -> None:
+    def keep() -> str:
         with desk_of(request).concepts.alone(folder):
             note_blind_labels(folder, given)
+        return concept_address(name, "blind", view="grid")
 
-    try:
-        await asyncio.to_thread(note)
-    except RunError:
-        return RedirectResponse(concept_address(name, "blind", view="grid", told="busy"), 303)
-    return RedirectResponse(concept_address(name, "blind", view="grid"), 303)
+    return kept(folder, keep, "blind", view="grid")
 
 
 @router.post("/later", dependencies=[Depends(checked_form)])

@@ -93,7 +93,7 @@ def label(
         behind = drafted.after(image) if value is not None else image
         return concept_address(name, picture=behind)
 
-    return kept(folder, keep, wrote=reason or "")
+    return kept(folder, keep)
 
 
 @router.post("/undo", dependencies=[Depends(checked_form)])

@@ -7,8 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fieldmark.app.concepts.editing import HandEdits, edit_concept
-from fieldmark.errors import InputError, RunError
+from fieldmark.errors import InputError
 from fieldmark.studio.desk import desk_of
+from fieldmark.studio.notice import taken
+from fieldmark.studio.pages import concept_address
 from fieldmark.studio.routes.concepts.found import Short, Text, concept_folder, framed
 from fieldmark.studio.routes.forms import checked_form
 from fieldmark.tools.concepts.changes import settled_answers
@@ -21,31 +23,10 @@ router = APIRouter(prefix="/concepts/{name}/definition")
 @router.get("")
 def definition(request: Request, name: str) -> Response:
     """Clauses and answers, to be changed."""
-    return show_definition(request, concept_folder(request, name))
-
-
-def show_definition(
-    request: Request,
-    folder: ConceptFolder,
-    *,
-    status: int = 200,
-    wrong: str = "",
-    wrote: tuple[str, ...] = (),
-    stale: tuple[str, ...] | None = None,
-) -> Response:
-    """Clauses and answers, with what is wrong about a change, or what does not know of it."""
+    folder = concept_folder(request, name)
     concept = folder.load()
-    return framed(
-        request,
-        "concepts/definition.html",
-        folder,
-        concept,
-        status=status,
-        wrong=wrong,
-        words=wrote,
-        stale=stale,
-        answers=list(settled_answers(concept).items()),
-    )
+    answers = list(settled_answers(concept).items())
+    return framed(request, "concepts/definition.html", folder, concept, answers=answers)
 
 
 @router.post("", dependencies=[Depends(checked_form)])
@@ -71,8 +52,7 @@ def edited(
     }
     added = (f"{new_role}: {new_text}",) if new_text.strip() else ()
     changes = HandEdits(add=added, reword=reworded, drop=tuple(drop), why=why, version=version)
-    wrote = (*(f"{each}" for each in text), new_text)
-    return changed(request, concept_folder(request, name), changes, wrote)
+    return changed(request, concept_folder(request, name), changes)
 
 
 @router.post("/answers", dependencies=[Depends(checked_form)])
@@ -80,16 +60,13 @@ def answered(
     request: Request, name: str, number: Annotated[int, Form(ge=1, le=10_000)], answer: Text = ""
 ) -> Response:
     """Put an answer to an earlier question right; an empty one takes it back."""
-    return changed(request, concept_folder(request, name), HandEdits(answers={number: answer}), (answer,))
+    return changed(request, concept_folder(request, name), HandEdits(answers={number: answer}))
 
 
-def changed(request: Request, folder: ConceptFolder, changes: HandEdits, wrote: tuple[str, ...]) -> Response:
-    """Make changes, and show the definition with what came of them."""
+def changed(request: Request, folder: ConceptFolder, changes: HandEdits) -> Response:
+    """Make changes, and have the definition say what came of them."""
     desk = desk_of(request)
-    try:
-        with desk.concepts.alone(folder):
-            done = edit_concept(folder.load().name, changes, home=desk.home)
-    except (InputError, RunError) as error:
-        said = f"{error.message} {error.hint}"
-        return show_definition(request, folder, status=409, wrong=said, wrote=tuple(filter(None, wrote)))
-    return show_definition(request, folder, stale=done.stale)
+    with desk.concepts.alone(folder):
+        done = edit_concept(folder.load().name, changes, home=desk.home)
+    noted = f"Noted. Version {folder.load().current} is in force."
+    return taken(request, concept_address(folder.path.name, "definition"), (noted, *done.stale))

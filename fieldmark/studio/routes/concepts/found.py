@@ -15,6 +15,7 @@ from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept
 from fieldmark.records.conversation import ConversationQuestion
 from fieldmark.studio.desk import desk_of
+from fieldmark.studio.notice import RefusedForm
 from fieldmark.studio.pages import concept_address, page
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 from fieldmark.tools.concepts.folder import ConceptFolder
@@ -24,13 +25,14 @@ Yes = Annotated[bool, Form()]
 Short = Annotated[str, Form(max_length=200)]
 Q = TypeVar("Q", bound=ConversationQuestion)
 
-TOLD = {
-    "stale": "That question does not wait any more: it was answered in another window or in a terminal, "
-    "or the definition was changed. Nothing was noted. This is what waits now.",
-    "busy": "The concept is in use elsewhere, perhaps by a conversation in a terminal. Nothing was noted. "
-    "End it there, then say it again.",
-}
-"""What a page says where a form came too late."""
+STALE = (
+    "That question does not wait any more: it was answered in another window or in a terminal, or the "
+    "definition was changed. Nothing was noted. This is what waits now."
+)
+BUSY = (
+    "The concept is in use elsewhere, perhaps by a conversation in a terminal. Nothing was noted. End it "
+    "there, then say it again."
+)
 
 
 def concept_folder(request: Request, name: str) -> ConceptFolder:
@@ -51,17 +53,13 @@ def framed(
     folder: ConceptFolder,
     concept: Concept,
     found: Talk | None = None,
-    *,
-    status: int = 200,
     **values: Any,
 ) -> Response:
     """A page of a concept: with its definition, its blind test, and what still hinders the end."""
     found = found or Talk.of(folder, concept)
-    told = request.query_params.get("told", "")
     return page(
         request,
         template,
-        status=status,
         folder=folder.path.name,
         talk=found,
         concept=concept,
@@ -69,8 +67,6 @@ def framed(
         hinders=in_one_line(found.hinders),
         labelled=len(dev_labels(concept)),
         blind_done=len(blind_labels(concept)),
-        told=TOLD.get(told, ""),
-        wrote=request.query_params.get("wrote", "")[:1000] if told else "",
         **values,
     )
 
@@ -89,22 +85,27 @@ def in_hand(request: Request, folder: ConceptFolder, turn: str, kind: type[Q]) -
         yield question
 
 
-def kept(folder: ConceptFolder, keep: Callable[[], str], *, wrote: str = "") -> Response:
-    """Do what keeps an answer, and go to the address that it returns; where it came too late, say so.
+def kept(folder: ConceptFolder, keep: Callable[[], str], *parts: str, **query: object) -> Response:
+    """Do what keeps an answer, and go to the address that it returns.
 
     Args:
         folder: The concept's folder.
         keep: Keeps it.
-        wrote: What a person typed, shown again where it was not kept.
+        parts: The page of the concept that says so where it was not kept.
+        query: What its address asks for.
+
+    Raises:
+        RefusedForm: It came too late, or the concept is in use elsewhere.
     """
+    here = concept_address(folder.path.name, *parts, **query)
     try:
         there = keep()
     except StaleAnswer as error:
-        # A second click, or a page that was sent again: the answer counts, once.
-        told = {} if error.answered else {"told": "stale", "wrote": wrote or None}
-        there = concept_address(folder.path.name, **told)
+        if not error.answered:
+            raise RefusedForm(here, STALE) from None
+        there = here  # a second click, or a page that was sent again: the answer counts, once
     except RunError:
-        there = concept_address(folder.path.name, told="busy", wrote=wrote or None)
+        raise RefusedForm(here, BUSY) from None
     return RedirectResponse(there, 303)
 
 

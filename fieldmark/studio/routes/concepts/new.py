@@ -1,6 +1,6 @@
 """A new concept: what it is called, what it means, and where its pictures are."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from fieldmark.errors import InputError
 from fieldmark.records import Costs
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.guard import UPLOADS
+from fieldmark.studio.notice import notice_of
 from fieldmark.studio.pages import page
 from fieldmark.studio.routes.concepts.found import Short, Text, go_on
 from fieldmark.studio.routes.forms import checked_form, typed_path
@@ -43,27 +44,27 @@ def new(
     balance: Annotated[int, Query(ge=-2, le=2)] = 0,
     vlm: Filled = "",
 ) -> Response:
-    """The form for a new concept, empty or filled in; the demo has an idea and pictures at hand."""
-    demo = desk_of(request).demo
+    """The form for a new concept: empty, filled in, with what the demo has, or as it was refused."""
+    demo, notice = desk_of(request).demo, notice_of(request)
+    said = {"called": called or "", "about": about or "", "folder": folder or "", "vlm": vlm or ""}
     if demo is not None and called is None:
-        return show_new(request, called=demo.name, about=demo.about, folder=str(demo.pool))
-    said = {"called": called or "", "about": about, "folder": folder, "balance": balance, "vlm": vlm}
-    return show_new(request, **said)
-
-
-def show_new(request: Request, *, status: int = 200, wrong: str = "", **said: Any) -> Response:
-    """The form, as it was filled in, with what is wrong about it."""
-    empty = {"taken": "", "called": "", "about": "", "folder": "", "balance": 0, "vlm": ""}
-    said = empty | said
+        said |= {"called": demo.name, "about": demo.about, "folder": str(demo.pool)}
+    if notice is not None:
+        sent = dict(notice.typed)
+        said |= {name: value for name, value in sent.items() if name in said}
+        balance = next((each for each in COSTS if str(each) == sent.get("balance")), balance)
     return page(
         request,
         "concepts/new.html",
-        status=status,
-        wrong=wrong,
         options=DefineOptions(),
         places=PLACES,
-        most=most_of_a_talk(vlm=str(said["vlm"]).strip() or None),
-        **said,
+        most=most_of_a_talk(vlm=said["vlm"].strip() or None),
+        taken=_taken(request, said["called"]) if notice is not None else "",
+        balance=balance,
+        called=said["called"],
+        about=said["about"],
+        folder=said["folder"],
+        vlm=said["vlm"],
     )
 
 
@@ -80,22 +81,27 @@ def made(
     """Write down what is wished, and have it made."""
     desk = desk_of(request)
     false_positive, false_negative = COSTS[balance]
-    said = {"called": called, "about": about, "folder": folder, "balance": balance, "vlm": vlm}
-    try:
-        if called.strip() and (there := ConceptFolder(concept_home(desk.home) / slug_of(called))).exists:
-            return show_new(request, status=409, taken=there.path.name, **said)
-        wished = WishedConcept(
-            name=called,
-            about=about,
-            pool=(str(typed_path(folder).absolute()),) if folder.strip() else (),
-            vlm=vlm.strip() or None,
-            costs=Costs(false_positive=false_positive, false_negative=false_negative),
-        )
-        sent = [(each.filename, each.file) for each in pictures if each.filename]
-        made_in = wish(wished, home=desk.home, uploads=sent)
-    except InputError as error:
-        return show_new(request, status=409, wrong=f"{error.message} {error.hint}", **said)
+    if _taken(request, called):
+        raise InputError("There is a concept of this name already.", hint="Choose another name.")
+    wished = WishedConcept(
+        name=called,
+        about=about,
+        pool=(str(typed_path(folder).absolute()),) if folder.strip() else (),
+        vlm=vlm.strip() or None,
+        costs=Costs(false_positive=false_positive, false_negative=false_negative),
+    )
+    sent = [(each.filename, each.file) for each in pictures if each.filename]
+    made_in = wish(wished, home=desk.home, uploads=sent)
     return RedirectResponse(go_on(request, made_in), 303)
+
+
+def _taken(request: Request, called: str) -> str:
+    """The folder's name of the concept that is called so; empty where none is."""
+    try:
+        there = ConceptFolder(concept_home(desk_of(request).home) / slug_of(called))
+    except InputError:
+        return ""
+    return there.path.name if there.exists else ""
 
 
 def show_making(request: Request, folder: ConceptFolder, going: Going) -> Response:

@@ -20,6 +20,7 @@ from fieldmark.records.conversation import (
     VerdictReveal,
 )
 from fieldmark.studio.desk import desk_of
+from fieldmark.studio.notice import NOTICE
 from fieldmark.studio.pages import concept_address
 from fieldmark.studio.routes.concepts.board import show_board
 from fieldmark.studio.routes.concepts.found import (
@@ -67,7 +68,8 @@ def talk(
         case EditOffer() as question:
             return show_offer(request, folder, found, question)
         case BlindBatch() if not is_complete(concept, desk_of(request).concepts.pool(folder)):
-            return RedirectResponse(concept_address(name, "blind"), 303)
+            there = concept_address(name, "blind", notice=request.query_params.get(NOTICE))
+            return RedirectResponse(there, 303)
         case _:
             return framed(request, "concepts/rest.html", folder, concept, found, going=going)
 
@@ -100,7 +102,7 @@ def answer(request: Request, name: str, turn: Short, answer: Text = "", stop: Ye
             keep_reply(folder, question, ScopeReply(answer=answer.strip(), stop=stop))
         return go_on(request, folder)
 
-    return kept(folder, keep, wrote=answer)
+    return kept(folder, keep)
 
 
 @router.post("/on", dependencies=[Depends(checked_form)])

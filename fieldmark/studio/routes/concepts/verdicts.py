@@ -69,7 +69,7 @@ def response(
             draft_response(folder, question, image, said)
         return f"{concept_address(name)}#picture-{image[:12]}"
 
-    return kept(folder, keep, wrote=reason)
+    return kept(folder, keep)
 
 
 @router.post("/verdicts", dependencies=[Depends(checked_form)])
@@ -110,4 +110,4 @@ def offer(
             keep_reply(folder, question, reply)
         return go_on(request, folder)
 
-    return kept(folder, keep, wrote=reason or words)
+    return kept(folder, keep)

@@ -101,13 +101,13 @@ def export(
     to: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     """Give the classifier away: as a zip, or into a folder of this machine."""
+    folder, place = concept_folder(request, name), typed_path(to)
+    if to.strip() and not place.is_absolute():
+        raise InputError(f"{to.strip()!r} is no full path.", hint="Begin it with / or ~.")
     from fieldmark.app.concepts.builder import ConceptBuilder  # not at the top: it loads torch
 
-    folder, place = concept_folder(request, name), typed_path(to)
     builder = ConceptBuilder.open(folder.load().name, version=version, home=desk_of(request).home)
     if to.strip():
-        if not place.is_absolute():
-            raise InputError(f"{to.strip()!r} is no full path.", hint="Begin it with / or ~.")
         exported = builder.export(place)
         told = f"Exported to {exported.folder}: {len(exported.files)} files, read back and checked."
         return back_to(request, folder, "results", version=version, told=[told])
