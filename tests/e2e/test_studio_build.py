@@ -63,8 +63,8 @@ def asking(command_line: CommandLine) -> Iterator[tuple[CommandLine, FaultyEndpo
         yield line, endpoint
 
 
-def serve(line: CommandLine) -> tuple["subprocess.Popen[str]", httpx2.Client]:
-    command = [sys.executable, "-m", "fieldmark", "studio", "--port", "0", "--no-browser"]
+def serve(line: CommandLine, *, port: int = 0) -> tuple["subprocess.Popen[str]", httpx2.Client]:
+    command = [sys.executable, "-m", "fieldmark", "studio", "--port", str(port), "--no-browser"]
     process = subprocess.Popen(
         command, cwd=line.folder, env=line.environment, stdout=subprocess.PIPE, text=True
     )
