@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Query
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -66,9 +67,10 @@ def label(
 def label_some(request: Request, name: str) -> Response:
     """Note the labels of a few pictures: a field is called as its picture; what is open is not sent."""
     folder = concept_folder(request, name)
+    form: FormData = request.state.form
     given = {
         image: value
-        for image, said in request.state.form.items()
+        for image, said in form.items()
         if image != "form_token" and (value := next((each for each in LABELS if each == said), None))
     }
 
