@@ -11,6 +11,7 @@ from fieldmark.agents.define.waiting import keep_reply
 from fieldmark.app.concepts.blind import BlindTest, note_blind_labels
 from fieldmark.app.concepts.editing import LABELS
 from fieldmark.app.concepts.talk import Talk
+from fieldmark.records import LabelValue
 from fieldmark.records.conversation import BlindBatch, LabelReply
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.pages import concept_address, page
@@ -68,10 +69,9 @@ def label_some(request: Request, name: str) -> Response:
     """Note the labels of a few pictures: a field is called as its picture; what is open is not sent."""
     folder = concept_folder(request, name)
     form: FormData = request.state.form
-    given = {
-        image: value
-        for image, said in form.items()
-        if image != "form_token" and (value := next((each for each in LABELS if each == said), None))
+    words: dict[object, LabelValue] = {each: each for each in LABELS}
+    given: dict[str, LabelValue] = {
+        image: value for image, said in form.items() if image != "form_token" and (value := words.get(said))
     }
 
     def keep() -> str:
