@@ -20,6 +20,7 @@ from fieldmark.app.book_labels import book_labels
 from fieldmark.app.by_method.choice import MethodChoice
 from fieldmark.app.by_method.folder import asks_questions, check_estimate, images_beside, label_by_method
 from fieldmark.app.checks import check_book, check_calibration, check_ended, check_labels, check_loop
+from fieldmark.app.circumstances.given import Circumstanced
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, check_classes, find_given, images_hash, names_given, names_of
 from fieldmark.app.labels import Labels, label_counts, label_numbers, read_labels
@@ -53,8 +54,10 @@ KIND = "classify"
 
 @checked_arguments
 @dataclass(kw_only=True)
-class Classifier(MethodChoice):
+class Classifier(Circumstanced, MethodChoice):
     """Tells look-alike classes apart, by the loop or by another method (see `MethodChoice`).
+
+    What no pixel shows it can be told, too: see `Circumstanced`.
 
     Args:
         classes: The class names.
@@ -62,11 +65,9 @@ class Classifier(MethodChoice):
         llm: A `LanguageModel`; or the name of one at the endpoint. None asks nothing (names or book only).
         base_url: The endpoint; `OPENAI_BASE_URL` where not given.
         api_key: Its key; `OPENAI_API_KEY` where not given.
-        vlm: A vision-language model, or its name at the endpoint, for the images that the loop leaves open;
-            None shows them to none.
+        vlm: A vision-language model, or its name, for the images that the loop leaves open; None for none.
         vlm_base_url: Its endpoint; that of the language model where not given.
-        vlm_api_key: Its key; `FIELDMARK_VLM_API_KEY` where not given, and the language model's where the
-            endpoint is the same.
+        vlm_api_key: Its key; `FIELDMARK_VLM_API_KEY`, or at the same endpoint the language model's.
         noun: The generic word for all classes; asked of the language model where not given.
         book: Prompts to start from instead of asking for descriptors.
         tree: Child → parent, a file of such rows, or "ask" for the language model's groups: for open images.
@@ -75,7 +76,6 @@ class Classifier(MethodChoice):
         cache: "use" it, "refresh" every answer, or leave it "off".
         calibration: A folder of labelled images, one folder per class, for conformal candidates.
         labels: What people said of images, for the evidence rule: a CSV file, a folder per class, a mapping.
-            Methods of the few-shot kind learn from these images, wherever they lie.
         asks: False asks no model anything: an earlier run is scored anew with what it knows.
         device: "auto", "cpu", "cuda", "mps"; the settings' where not given.
         home: Where answers and vectors are kept; the settings' where not given.
@@ -115,6 +115,8 @@ class Classifier(MethodChoice):
         self.classes = check_classes(self.classes)
         self.tree = check_tree(self.tree, self.classes)
         self.check_method(asks=self.asks)
+        if self.earlier is None:  # the run that is gone on with keeps what it was told
+            self.check_circumstances(self.method, self.options, self.classes)
         if not self.by_method:
             check_loop(self.options, has_book=self.book is not None, calibrated=self.calibration is not None)
             check_labels(self.options, labelled=self.labels is not None)
@@ -134,13 +136,12 @@ class Classifier(MethodChoice):
         Args:
             images: Files, folders, PIL images, arrays uint8 `[H, W, 3]` in RGB, or any mix of them in a list.
                 The classifier's own where not given; that of `from_run` knows those of its run.
-            resume: Id of an earlier run to go on with, in the same `out`, of the same images, classes, noun,
-                book and options. It keeps its models, whatever the environment says by now; those named
-                here win. The run of `from_run` where not given.
+            resume: Id of an earlier run to go on with, in the same `out`, of the same images and arguments
+                that decide. It keeps its models; those named here win. Else the run of `from_run`.
 
         Returns:
-            One result for each image given, in order, with the run's manifest and folder. A folder stands
-            for its files in the order of their names; an image in memory is called by its place, `images[2]`.
+            One result for each image given, a folder's by name, with the run's manifest and folder. An image
+            in memory is called by its place, `images[2]`.
 
         Raises:
             NoImagesError: No usable image.
@@ -157,6 +158,7 @@ class Classifier(MethodChoice):
             now = {**self._hashes(found, calibration), **self._deciding()}
             check_unchanged(earlier, now, images=found.images)
         check_ended(earlier, asks=self.asks)
+        known = self.settle_circumstances(found.images, self.classes, earlier)
         labels = read_labels(None if self.by_method else self.labels, found.images, self.classes)
         of_book = book_labels(None if self.by_method else self.book, found.images, self._started_options())
         chosen = self._chosen(earlier)
@@ -177,6 +179,7 @@ class Classifier(MethodChoice):
                 ) as opened:
                     run, stopped = opened.folder, opened.stopped
                     keep_copies(found.images, run.path / COPIES)
+                    known.keep(run)
                     append_labels(run, labels)
                     said = labels_hash(labels := read_given(run, self.classes))
                     scripted = scripted_notes(llm.model if llm else None, name_of(self.vlm))
@@ -228,6 +231,7 @@ class Classifier(MethodChoice):
                         labels={**of_book.pool, **label_numbers(labels, self.classes)},
                         calibration=calibration or of_book.beside,
                         judges=of_book.judges,
+                        **known.for_loop,
                         progress=self.progress,
                         memory=stores.pool_memory,
                         checkpoints=stores.checkpoints,
@@ -238,9 +242,12 @@ class Classifier(MethodChoice):
                     if complaint and reason not in ("budget", "endpoint"):
                         reason = "unanswered"
                         notes.append(f"{UNANSWERED} The first complaint: {complaint}")
+                    notes += known.notes(context.rule, state.history[-1].views)
                     asked_vlm = vlm is not None and (vlm.usage.requests > 0 or vlm.usage.cached > 0)
                     predictions = tuple(run.read_predictions())
-                    counts = run_counts(state, predictions) | label_counts(labels) | of_book.counts
+                    counts = (
+                        run_counts(state, predictions) | label_counts(labels) | of_book.counts | known.counts
+                    )
                     ended = stopped and (stopped.stop_reason, stopped.counts, stopped.labels_hash)
                     as_it_was = ended == (reason, counts, said)
                     if stopped and as_it_was and not asked_vlm and not encoder.usage.distinct_texts:
@@ -255,6 +262,7 @@ class Classifier(MethodChoice):
     async def aestimate(self, images: Images | None = None) -> CallEstimate:
         """What classifying these images would ask; asks nothing and leaves no run behind. See `aresolve`."""
         found, _ = self._find(self._images(images))
+        self.settle_circumstances(found.images, self.classes, self.earlier)
         chosen, options = self._chosen(None), self._started_options()
         if self.by_method:
             options = check_estimate(self)
@@ -262,16 +270,8 @@ class Classifier(MethodChoice):
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
                 stores.encoder_of(self.clip, chosen.clip, device=chosen.device)  # there? nothing is built
                 noun = self.noun or (self.book.noun if self.book else None)
-                return await estimated(
-                    tuple(self.classes),
-                    found,
-                    noun=noun,
-                    options=options,
-                    llm=llm,
-                    vlm=vlm,
-                    groups=self.tree == ASK,
-                    limits=self.limits,
-                )
+                said: dict[str, Any] = {"noun": noun, "groups": self.tree == ASK, "limits": self.limits}
+                return await estimated(tuple(self.classes), found, options=options, llm=llm, vlm=vlm, **said)
 
     def _model(self, stores: Stores, chosen: ChosenModels) -> AbstractAsyncContextManager[AskedModel | None]:
         options = self._started_options()
@@ -313,13 +313,9 @@ class Classifier(MethodChoice):
         return MemoryByteStore() if self.cache == "off" else stores.answers
 
     async def _noun(self, llm: AskedModel | None, run: RunFolder) -> Settled:
+        given, plain = self.noun or (self.book.noun if self.book else None), self.options.noun
         return await settle_noun(
-            tuple(self.classes),
-            given=self.noun or (self.book.noun if self.book else None),
-            plain=self.options.noun,
-            llm=llm,
-            run=run,
-            progress=self.progress,
+            tuple(self.classes), given=given, plain=plain, llm=llm, run=run, progress=self.progress
         )
 
     def _started_options(self) -> ResolveOptions:
@@ -361,6 +357,7 @@ class Classifier(MethodChoice):
             "options": self.options.model_dump(mode="json"),
             "tree": check_tree(self.tree, self.classes),
             "method": self.method,
+            **self.stated_circumstances(),
         }
 
     def _config(

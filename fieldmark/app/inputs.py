@@ -1,6 +1,7 @@
 """Reads and checks what a user gives: class names, prompt books, images."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from fieldmark.records.names import one_name, plain_name
 from fieldmark.tools.books.files import read_book as read_book
 from fieldmark.tools.images.files import FoundImages, Given, ImageFile, find_images, given_list
 from fieldmark.tools.images.given_paths import as_text, is_there
+from fieldmark.tools.runs.csv_table import as_cell
 
 MOST_CLASSES = 10_000
 
@@ -107,6 +109,14 @@ def names_given(images: Images) -> list[str]:
         as_text(each) if isinstance(each, str | Path) else f"images[{at}]"
         for at, each in enumerate(given_list(images))
     ]
+
+
+def images_by_name(images: Sequence[ImageFile]) -> dict[str, ImageFile]:
+    """The images by file name where only one has it, and by path."""
+    counts = Counter(Path(image.path).name for image in images)
+    only = {Path(image.path).name: image for image in images if counts[Path(image.path).name] == 1}
+    paths = {str(Path(image.path).absolute()): image for image in images}
+    return {**only, **paths, **{as_cell(str(i.path)): i for i in images}, **{str(i.path): i for i in images}}
 
 
 def images_hash(images: Sequence[ImageFile]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from fieldmark.app.inputs import find_given
+from fieldmark.app.inputs import find_given, images_by_name
 from fieldmark.errors import InputError
 from fieldmark.records import GivenLabel
 from fieldmark.records.names import near_note, one_name, plain_name
@@ -129,7 +129,7 @@ def _of_pool(
     labels: Labels, images: Sequence[ImageFile]
 ) -> tuple[list[tuple[ImageFile, str]], list[tuple[str, str, str]]]:
     """The labels of images of the pool, and the rows (image, hash, label) that are about others."""
-    by_hash, by_name = {image.content_hash: image for image in images}, _names_of(images)
+    by_hash, by_name = {image.content_hash: image for image in images}, images_by_name(images)
     found: list[tuple[ImageFile, str]] = []
     strange: list[tuple[str, str, str]] = []
     for name, digest, word in _rows(labels):
@@ -240,11 +240,3 @@ def _answers_of(classes: Sequence[str]) -> dict[str, tuple[Answer, str | None]]:
         answers |= {fold(as_cell(name)): ("class", name) for name in classes}
         answers |= {fold(name): ("class", name) for name in classes}
     return answers
-
-
-def _names_of(images: Sequence[ImageFile]) -> dict[str, ImageFile]:
-    """The images by file name where only one has it, and by path."""
-    counts = Counter(Path(image.path).name for image in images)
-    only = {Path(image.path).name: image for image in images if counts[Path(image.path).name] == 1}
-    paths = {str(Path(image.path).absolute()): image for image in images}
-    return {**only, **paths, **{as_cell(str(i.path)): i for i in images}, **{str(i.path): i for i in images}}

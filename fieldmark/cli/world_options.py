@@ -24,6 +24,8 @@ _SAID: Mapping[str, tuple[Any, str]] = {
     "present": (float, "Share of the classes that have images, at least one."),
     "strangers": (int, "Images that show no bird."),
     "blind": (int, "Attributes that the encoder does not see in images."),
+    "habitats": (float, "Share of images in the habitat that their species prefers."),
+    "burst": (int, "Pictures in a row that are of one bird."),
 }
 """Type and help of each field of `WorldConditions`."""
 

@@ -69,6 +69,10 @@ class Prediction(Record):
     """Of an open image: the smallest branch of the tree that it is surely in; None where there is none."""
     coarse_probability: float | None = Field(default=None, ge=0, le=1)
     """Probability of that branch: those of its classes together."""
+    group: str | None = None
+    """The group of images that share this label; None where it is alone, or shares none."""
+    prior: float | None = Field(default=None, ge=0, le=1)
+    """How likely the label was beforehand; None where nothing was known."""
     decided_by: Literal["loop", "method", "vlm", "label"] = "loop"
     """Whose word `decision` is: the loop's or another method's, that of a vision-language model that saw the
     open image, or a person's. An image that one of the last two said shows none of the classes is

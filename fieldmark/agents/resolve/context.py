@@ -1,7 +1,7 @@
 """What a resolve run needs and a checkpoint never holds: tools, images, stores, options."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -44,6 +44,9 @@ class ResolveContext:
         calibration: Labelled images for conformal candidates, if any; they pass through the same loop.
         judges: Images, of the pool or of the calibration images, that judge a book's prompts and say nothing
             of their own class: content hash → class number.
+        prior: How likely each class is beforehand: content hash → probabilities, in the order of the classes.
+            By the evidence rule it counts.
+        groups: Images that share a label: content hash → name of the group. By the evidence rule it counts.
         progress: Shows progress.
         memory: Bytes that what the images show of attributes may take; see `TableOptions`.
         checkpoints: A PostgreSQL server for the checkpoint; else it lies in the folder.
@@ -64,6 +67,8 @@ class ResolveContext:
     labels: Mapping[str, int] = field(default_factory=dict)
     calibration: tuple[ImageFile, ...] = ()
     judges: Mapping[str, int] = field(default_factory=dict)
+    prior: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = no_progress
     memory: int = 1 << 30
     checkpoints: ServerAddress | None = None

@@ -14,6 +14,7 @@ from fieldmark.errors import InputError
 from fieldmark.tools.books.templates import IMAGENET_7, fill
 from fieldmark.tools.runs.events import ViewWorth
 from fieldmark.tools.scoring.books import book_scores
+from fieldmark.tools.scoring.evidence.beside import with_beside
 from fieldmark.tools.scoring.evidence.combine import Evidence, combine
 from fieldmark.tools.scoring.evidence.fit import fits, unlisted
 from fieldmark.tools.scoring.evidence.judges import FEWEST_JUDGES, Judges
@@ -63,6 +64,18 @@ class WeighedEvidence:
             known_names=round(float(self.evidence.names.known.mean()), 4),
             votes_accuracy=None if accuracy is None else round(accuracy, 4),
             votes_weight=round(self.evidence.votes_weight, 4),
+            prior_trust=None if (share := self.evidence.prior_trust) is None else round(share, 4),
+            repeated=None if (bursts := self.evidence.bursts) is None else round(bursts.dependence, 4),
+        )
+
+    def group_names(self, context: ResolveContext) -> tuple[str | None, ...]:
+        """The group that each image of the pool shares its label with; None of an image that is by itself."""
+        if self.evidence.bursts is None:
+            return (None,) * len(context.usable)
+        several = (self.evidence.bursts.sizes > 1).tolist()
+        return tuple(
+            context.groups.get(image.content_hash) if many else None
+            for image, many in zip(context.usable, several, strict=False)
         )
 
 
@@ -84,17 +97,43 @@ def _weigh(notebook: Notebook, context: ResolveContext) -> WeighedEvidence:
     attributes = len(guide.attributes) if guide else 0
     votes = None if guide is None else _TableVotes(guide, context)
     evidence = combine(context.vectors, names, votes, attributes=attributes)
+    evidence = with_beside(evidence, context.vectors, prior=_prior(context), number=burst_numbers(context))
     rows, labels = _labelled(context)
+    if evidence.bursts is not None:
+        rows, labels = evidence.bursts.spread(rows, labels)
     prior = DRAWN_PRIOR_LABELS if context.usable_calibration else PRIOR_LABELS
     evidence = with_labels(evidence, context.vectors, rows, labels, prior=prior, judges=_judges(context))
     table = None if votes is None else votes.steered
     fit = fits(evidence, table, context.vectors, context.encoder.reference)
+    if evidence.bursts is not None:
+        fit = evidence.bursts.mean(fit)
     by_class, none_of_these = labels >= 0, rows[labels == NONE_OF_THESE]
     like = like_none(evidence, context.vectors, rows[by_class], labels[by_class], none_of_these)
     none = unlisted(fit)
     told = (like > SURE) & (none > DOUBTFUL)
     none = torch.maximum(none, like).index_fill(0, rows[by_class], 0.0)
     return WeighedEvidence(evidence, guide, table, fit, none, told, rows, labels)
+
+
+def _prior(context: ResolveContext) -> Tensor | None:
+    """How likely each class is beforehand [N, C]; all alike of images that nothing is known of."""
+    if not context.prior:
+        return None
+    classes = len(context.classes)
+    alike = (1 / classes,) * classes
+    pool = [context.prior.get(image.content_hash, alike) for image in context.usable]
+    return torch.tensor([*pool, *(alike for _ in context.usable_calibration)], dtype=torch.float32)
+
+
+def burst_numbers(context: ResolveContext) -> Tensor | None:
+    """A number for each image [N] int64, the same for images that share a label; None where none do."""
+    numbers: dict[str | int, int] = {}
+    names = [context.groups.get(image.content_hash) for image in context.usable]
+    names += [None] * len(context.usable_calibration)
+    found = [
+        numbers.setdefault(row if name is None else name, len(numbers)) for row, name in enumerate(names)
+    ]
+    return torch.tensor(found) if len(numbers) < len(found) else None
 
 
 def _labelled(context: ResolveContext) -> tuple[Tensor, Tensor]:

@@ -38,8 +38,6 @@ from fieldmark.tools.scoring.vectors import image_steps
 
 SMALLEST_CONTRIBUTION = 1e-7
 """Attributes that add less than this say nothing of the decision and are left out."""
-NAME, LABELS = "name", "labels"
-"""The attributes under which the contributions of the class name and of labelled images are listed."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,12 @@ def conclude(
     outcome: RunOutcome, context: ResolveContext, *, book: PromptBook, looks: Sequence[Look]
 ) -> None:
     """Write predictions, probabilities, groups of rejected images, the book, perhaps `ask.csv`."""
+    predicted = predict(outcome, context)
     by_image = {look.image: look for look in looks}
+    of_group = {p.group: by_image[p.image_hash] for p in predicted if p.group and p.image_hash in by_image}
     predictions = [
-        with_look(prediction, by_image.get(prediction.image_hash)) for prediction in predict(outcome, context)
+        with_look(p, by_image.get(p.image_hash) or (of_group.get(p.group) if p.status == "open" else None))
+        for p in predicted
     ]
     context.run.write_predictions(predictions)
     shares = shares_of(outcome, context)
@@ -141,6 +142,7 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
     first_label = best_first.indices
     if listed is not None:
         first_label = listed.gather(1, first_label[:, None])[:, 0]
+    groups = found.group_names(context) if found else ()
     sizes = left.sum(1).tolist()
     predictions: list[Prediction] = []
     for row, image in enumerate(context.usable):
@@ -171,6 +173,8 @@ def predict(outcome: RunOutcome, context: ResolveContext) -> list[Prediction]:
                 **(_fit_of(row, found, sizes[row], risk=context.options.risk) if found else {}),
                 coarse_label=branches[row][0],
                 coarse_probability=branches[row][1],
+                group=groups[row] if groups else None,
+                prior=_prior_of(image.content_hash, int(label[row]), context) if found else None,
                 decided_by="loop"
                 if context.labels.get(image.content_hash, CANNOT_TELL) == CANNOT_TELL
                 else "label",
@@ -219,6 +223,12 @@ def _fit_of(row: int, found: WeighedEvidence, left: int, *, risk: float) -> dict
     }
 
 
+def _prior_of(image: str, label: int, context: ResolveContext) -> float | None:
+    """How likely the label of an image was beforehand; None where nothing was known."""
+    row = context.prior.get(image)
+    return None if row is None else min(1.0, row[label])
+
+
 def with_look(prediction: Prediction, look: Look | None) -> Prediction:
     """A prediction with what the vision-language model made of the image; what the loop said stays.
 
@@ -258,8 +268,7 @@ def contributions_of(row: int, decision: Explanation, guide: FieldGuide | None) 
         if abs(contribution) < SMALLEST_CONTRIBUTION:
             continue
         if guide is None or t >= attributes:
-            part = (NAME, LABELS)[t - attributes]
-            found.append(Contribution(attribute=part, contribution=contribution))
+            found.append(Contribution(attribute=decision.others[t - attributes], contribution=contribution))
             continue
         value = guide.values[t]
         found.append(

@@ -39,12 +39,19 @@ class Undecided:
 
 
 def undecided(outcome: RunOutcome, context: ResolveContext) -> tuple[Undecided, ...]:
-    """The open images, with what there is to choose from; resolved and rejected ones are not shown."""
+    """The open images, with what there is to choose from; resolved and rejected ones are not shown.
+
+    Of images that share a label the first is shown.
+    """
     table = table_of(outcome, context)
     found: list[Undecided] = []
+    shown: set[str] = set()
     for image, prediction in zip(context.usable, predict(outcome, context), strict=True):
         names = tuple(candidate.class_name for candidate in prediction.candidates)
+        if prediction.group in shown:
+            continue
         if prediction.status == "open" and len(names) > 1:
+            shown |= {prediction.group} if prediction.group else set()
             found.append(Undecided(image, names, disputed_attributes(names, table) if table else ()))
     return tuple(found)
 

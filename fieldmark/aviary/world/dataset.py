@@ -42,7 +42,13 @@ class ImageTruth:
 
 
 def plan_images(
-    book: Sequence[Species], *, images_per_species: int, seed: int, habitat_correlation: float
+    book: Sequence[Species],
+    *,
+    images_per_species: int,
+    seed: int,
+    habitat_correlation: float,
+    burst: int = 1,
+    own_homes: bool = False,
 ) -> list[ImageTruth]:
     """Decide what every image will show, in book order.
 
@@ -52,6 +58,8 @@ def plan_images(
         seed: Decides habitats, lights and the render seeds.
         habitat_correlation: Share of images in the habitat that the kind of bird prefers; the others
             are spread evenly over all six. 0 means that the habitat tells nothing.
+        burst: So many images in a row are of one bird: its place and light are those of the first.
+        own_homes: Each species prefers a habitat of its own (`home_of`), not that of its kind.
     """
     planned: list[ImageTruth] = []
     for species in book:
@@ -59,11 +67,18 @@ def plan_images(
         for number in range(1, images_per_species + 1):
             habitat = rng.choice(HABITATS)
             if rng.random() < habitat_correlation:
-                habitat = KIND_BY_NOUN[species.noun].habitat
+                habitat = home_of(species, seed) if own_homes else KIND_BY_NOUN[species.noun].habitat
             light = rng.choices(LIGHTS, LIGHT_SHARES)[0]
+            if (number - 1) % burst:
+                habitat, light = planned[-1].habitat, planned[-1].light
             file = f"{species.name}/{number:04d}.jpg"
             planned.append(ImageTruth(file, species.name, habitat, light, rng.getrandbits(48)))
     return planned
+
+
+def home_of(species: Species, seed: int) -> str:
+    """The habitat that a species prefers where look-alikes live apart."""
+    return random.Random(f"fieldmark aviary home {seed} {species.name}").choice(HABITATS)
 
 
 def render_dataset(
@@ -75,6 +90,8 @@ def render_dataset(
     habitat_correlation: float = 0.0,
     size: int = 128,
     difficulty: float = 1.0,
+    burst: int = 1,
+    own_homes: bool = False,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[ImageTruth]:
@@ -94,6 +111,8 @@ def render_dataset(
         habitat_correlation: See `plan_images`; 0 in tests of spurious correlation.
         size: Edge of the images, pixels.
         difficulty: See `render.render`.
+        burst: See `plan_images`.
+        own_homes: See `plan_images`.
         workers: Processes; small data sets are rendered in this one.
         progress: Called with (images done, images in all) now and then.
 
@@ -111,7 +130,12 @@ def render_dataset(
     if not book or len({species.name for species in book}) != len(book):
         raise InputError("A data set needs a book of at least one species, each name once.")
     planned = plan_images(
-        book, images_per_species=images_per_species, seed=seed, habitat_correlation=habitat_correlation
+        book,
+        images_per_species=images_per_species,
+        seed=seed,
+        habitat_correlation=habitat_correlation,
+        burst=burst,
+        own_homes=own_homes,
     )
     settings = {
         "format": _FORMAT,
@@ -121,6 +145,8 @@ def render_dataset(
         "habitat_correlation": habitat_correlation,
         "size": size,
         "difficulty": difficulty,
+        **({"burst": burst} if burst > 1 else {}),
+        **({"own_homes": True} if own_homes else {}),
         **versions(),
     }
     if is_complete(out, settings):

@@ -40,6 +40,8 @@ def draw_pictures(
     images: int,
     correlation: float = 0.0,
     difficulty: float = 1.0,
+    burst: int = 1,
+    own_homes: bool = False,
     progress: Progress = no_progress,
 ) -> DrawnPictures:
     """Draw a book's pictures.
@@ -51,10 +53,13 @@ def draw_pictures(
         images: Pictures of each species.
         correlation: Share of pictures in the habitat that the kind prefers; see `plan_images`.
         difficulty: How hard they are to see; see `render.render`.
+        burst: How many in a row are of one bird; see `plan_images`.
+        own_homes: Whether each species prefers a habitat of its own; see `plan_images`.
         progress: Shows progress.
     """
     name = f"{world_hash(book)[:16]}-{seed}-{images}" + (f"-{correlation}" if correlation else "")
-    folder = home / (name + (f"-hard{difficulty:g}" if difficulty != 1 else ""))
+    name += f"-hard{difficulty:g}" if difficulty != 1 else ""
+    folder = home / (name + (f"-burst{burst}" if burst > 1 else "") + ("-homes" if own_homes else ""))
     planned = render_dataset(
         folder,
         book,
@@ -62,6 +67,8 @@ def draw_pictures(
         seed=seed,
         habitat_correlation=correlation,
         difficulty=difficulty,
+        burst=burst,
+        own_homes=own_homes,
         progress=lambda done, of: progress(PicturesDrawn(done=done, of=of)),
     )
     truths = {folder / truth.file: truth for truth in planned}

@@ -46,6 +46,7 @@ def check(
     from fieldmark.app.beforehand import Mistakes, check_models, check_there
     from fieldmark.app.by_method.choice import LOOP, mistakes_of, needs_of
     from fieldmark.app.checks import check_labels, check_loop
+    from fieldmark.app.circumstances.given import mistakes_beside
     from fieldmark.app.inputs import check_classes, check_images_there
     from fieldmark.app.tree import check_tree
     from fieldmark.tools.search.own_code import names_own_code
@@ -72,6 +73,8 @@ def check(
         ("labels", "The file or folder"),
         ("pool", "The folder"),
         ("captions", "The file"),
+        ("prior", "The file"),
+        ("about", "The file"),
     ):
         with mistakes.noted():
             check_there(fixed.get(name), what, field=name)
@@ -81,6 +84,7 @@ def check(
         if method == LOOP:
             check_loop(options, has_book=book is not None, calibrated=fixed.get("calibration") is not None)
             check_labels(options, labelled=fixed.get("labels") is not None)
+    mistakes.note(mistakes_beside(fixed, method=method, options=options, classes=names))
     mistakes.note(mistakes_of(method, {**fixed, "book": book, "vlm": models.get("vlm")}, options))
     starts = loop.get("start", "descriptors" if book is None else "book")
     asks = starts == "descriptors" or tree == ASK or (options is not None and options.max_rounds > 0)

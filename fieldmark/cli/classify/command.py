@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DONE, NOTHING_USABLE, STOPPED = 0, 1, 3
 _LOOP = "The loop"
 _METHOD = "Another method"
+_BESIDE = "What no pixel shows"
 _SPENDING = "Spending"
 
 
@@ -62,6 +63,32 @@ def classify(
         option(
             "Coarser answers for open images: CSV or TSV with the columns child and parent over the "
             'classes; or "ask" to have them grouped.',
+            show_default=False,
+        ),
+    ] = None,
+    prior: Annotated[
+        Path | None,
+        option(
+            "How likely classes are: CSV or TSV with a column image, folder or one of --about, and one a "
+            "class; or the columns class and prior.",
+            panel=_BESIDE,
+            show_default=False,
+        ),
+    ] = None,
+    about: Annotated[
+        Path | None,
+        option(
+            "What is known of images: CSV or TSV with a column image and others, such as place.",
+            panel=_BESIDE,
+            show_default=False,
+        ),
+    ] = None,
+    group_by: Annotated[
+        str | None,
+        option(
+            "Images that share a label: folder, a column of --about, or exif[:SECONDS] for pictures that one "
+            "camera took one after the other.",
+            panel=_BESIDE,
             show_default=False,
         ),
     ] = None,
@@ -223,6 +250,7 @@ def classify(
     fixed: dict[str, Any] = {
         "clip": clip, "noun": noun, "device": device, "calibration": calibration, "tree": tree,
         "labels": labels, "method": method, "pool": pool, "captions": captions, "shots": shots, "seed": seed,
+        "prior": prior, "about": about, "group_by": group_by,
     }  # fmt: skip
     loop: dict[str, Any] = {
         "start": start, "rule": rule, "ask": ask, "candidates": candidates,

@@ -127,7 +127,14 @@ async def run_demo(
         drawn = draw_world(
             conditions, seed=seed, pictures=pictures, labels=settings.labels, progress=progress
         )
-        world = World(classes=drawn.classes, noun=NOUN, images=drawn.images, labelled=drawn.labelled)
+        world = World(
+            classes=drawn.classes,
+            noun=NOUN,
+            images=drawn.images,
+            labelled=drawn.labelled,
+            prior=drawn.prior,
+            groups=drawn.groups,
+        )
         clock["render"] += time.perf_counter() - started
         folder = run if number == 0 else inner(run, f"book-{number + 1}")
         seen_through = weakened(encoder, weakness_of(conditions, seed))

@@ -3,7 +3,7 @@
 Labels are read after a rung has decided, never before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,12 +44,16 @@ class World:
         images: The pool that every rung sees. An image whose label is no class is unlisted; one without a
             label is a stranger, which shows nothing of the kind.
         labelled: Other labelled images, which no rung looks at.
+        prior: Content hash → how likely each class is there, for the loop.
+        groups: Content hash → the bird that it is a picture of, for the loop.
     """
 
     classes: tuple[str, ...]
     noun: str
     images: tuple[ImageFile, ...]
     labelled: tuple[ImageFile, ...] = ()
+    prior: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def truth(self) -> Labels:
@@ -188,6 +192,8 @@ class Ladder:
             run=run,
             options=options,
             progress=self.progress,
+            prior=world.prior,
+            groups=world.groups,
         )
 
     def scores(self, world: World, prompts: Sequence[Sequence[str]]) -> Tensor:

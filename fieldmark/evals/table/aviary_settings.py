@@ -273,8 +273,10 @@ def _drawn(
         book,
         seed=world.seed + offset,
         images=images,
-        correlation=correlation,
+        correlation=max(correlation, world.habitats),
         difficulty=difficulty,
+        burst=world.burst,
+        own_homes=world.habitats > 0,
         progress=world.progress,
     )
     return drawn.images, drawn.truths

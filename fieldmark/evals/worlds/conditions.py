@@ -23,6 +23,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType({
     "present": (0, 1),
     "strangers": (0, 10_000),
     "blind": (0, _ATTRIBUTES),
+    "habitats": (0, 1),
+    "burst": (1, 100),
 })  # fmt: skip
 """Least and most of each number."""
 _LEAST_CLASSES = 2
@@ -43,6 +45,9 @@ class WorldConditions:
         present: Share of the classes that have images; 0 leaves one.
         strangers: Images that show no bird at all.
         blind: Attributes that image vectors do not show.
+        habitats: Share of images in the habitat that their species prefers; look-alikes differ in it by
+            chance. Above 0 the demo's loop is told how often each class is seen in the habitat of an image.
+        burst: Pictures in a row that are of one bird. Above 1 the demo's loop is told which.
 
     Raises:
         InputError: A value cannot be used.
@@ -58,6 +63,8 @@ class WorldConditions:
     present: float = 1.0
     strangers: int = 0
     blind: int = 0
+    habitats: float = 0.0
+    burst: int = 1
 
     def __post_init__(self) -> None:
         whole = {each.name for each in fields(WorldConditions) if each.type is int}

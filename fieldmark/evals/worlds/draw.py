@@ -1,13 +1,15 @@
 """Draws what a world's conditions ask for: species, the pool of images, labelled ones apart, blind spots."""
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from fieldmark.aviary.world.attributes import ATTRIBUTE_BY_KEY, KEYS
+from fieldmark.aviary.world.attributes import ATTRIBUTE_BY_KEY, HABITATS, KEYS
+from fieldmark.aviary.world.dataset import home_of
 from fieldmark.aviary.world.grammar import phrase
-from fieldmark.aviary.world.pictures import NOUN, TRAIN_SEED, draw_pictures, draw_strangers
+from fieldmark.aviary.world.pictures import NOUN, TRAIN_SEED, DrawnPictures, draw_pictures, draw_strangers
 from fieldmark.aviary.world.species import Species, species_book
 from fieldmark.evals.worlds.conditions import WorldConditions
 from fieldmark.tools.books.wording import descriptor_text
@@ -27,12 +29,17 @@ class DrawnWorld:
         classes: Names of the listed ones, in their order.
         images: The pool. Each image has its species as its label; one that shows no bird has none.
         labelled: Other images of the listed species, for calibration; none of them is in the pool.
+        prior: Content hash → how likely each class is in the image's habitat, in the order of the classes;
+            empty where habitats tell nothing.
+        groups: Content hash → the bird that it is a picture of; empty where each is of another.
     """
 
     species: tuple[Species, ...]
     classes: tuple[str, ...]
     images: tuple[ImageFile, ...]
     labelled: tuple[ImageFile, ...]
+    prior: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 def draw_world(
@@ -56,7 +63,17 @@ def draw_world(
     listed = listed_species(book, conditions, seed)
     classes = tuple(species.name for species in listed)
     absent = set(classes) - present_classes(classes, conditions, seed)
-    drawn = draw_pictures(pictures, book, seed=seed, images=conditions.images, progress=progress).images
+    birds = draw_pictures(
+        pictures,
+        book,
+        seed=seed,
+        images=conditions.images,
+        correlation=conditions.habitats,
+        burst=conditions.burst,
+        own_homes=conditions.habitats > 0,
+        progress=progress,
+    )
+    drawn = birds.images
     labelled: tuple[ImageFile, ...] = ()
     if labels:
         labelled = draw_pictures(
@@ -68,7 +85,37 @@ def draw_world(
         classes=classes,
         images=(*(image for image in drawn if image.label not in absent), *strangers),
         labelled=labelled,
+        prior=habitat_prior(birds, listed, conditions, seed) if conditions.habitats else {},
+        groups=bursts_of(birds, conditions.burst) if conditions.burst > 1 else {},
     )
+
+
+def habitat_prior(
+    birds: DrawnPictures, listed: Sequence[Species], conditions: WorldConditions, seed: int
+) -> dict[str, tuple[float, ...]]:
+    """How likely each class is where a picture was taken, by content hash."""
+    rest = (1 - conditions.habitats) / len(HABITATS)
+    here: dict[str, tuple[float, ...]] = {}
+    for habitat in HABITATS:
+        home = [home_of(species, seed) == habitat for species in listed]
+        seen = [rest + conditions.habitats * at for at in home]
+        total = sum(seen)
+        here[habitat] = tuple(each / total if total else 1 / len(listed) for each in seen)
+    return {
+        image.content_hash: here[truth.habitat]
+        for image, truth in zip(birds.images, birds.truths, strict=True)
+    }
+
+
+def bursts_of(birds: DrawnPictures, burst: int) -> dict[str, str]:
+    """The bird that each picture shows, by content hash: so many pictures of a species in a row show one."""
+    place: Counter[str] = Counter()
+    found: dict[str, str] = {}
+    for image in birds.images:
+        species = str(image.label)
+        found[image.content_hash] = f"{species} {place[species] // burst + 1}"
+        place[species] += 1
+    return found
 
 
 def draw_species(conditions: WorldConditions, seed: int) -> tuple[Species, ...]:

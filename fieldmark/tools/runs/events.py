@@ -148,6 +148,10 @@ class ViewWorth(Record):
     """Share of images that the answers alone label rightly; None before there are any."""
     votes_weight: float = 0.0
     """What the table rule's scores were multiplied by."""
+    prior_trust: float | None = None
+    """Share of images that the prior seems to be right about; None without a prior."""
+    repeated: float | None = None
+    """How much pictures of a group repeat each other, 0 to 1; None where no groups were used."""
 
 
 class RoundSummary(Logged):

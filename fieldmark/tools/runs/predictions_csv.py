@@ -30,6 +30,8 @@ _FIELDS = (
     "vlm_failure",
     "coarse_label",
     "coarse_probability",
+    "group",
+    "prior",
 )
 
 
@@ -93,4 +95,6 @@ def _row(p: Prediction) -> list[Cell]:
         p.vlm_failure,
         p.coarse_label,
         p.coarse_probability,
+        p.group,
+        p.prior,
     ]

@@ -31,7 +31,7 @@ UNCHANGED = {
     ),
 }
 """What must be the same when a run is resumed, and what is said where it is not."""
-DECIDING = ("classes", "noun", "book", "options", "tree", "method")
+DECIDING = ("classes", "noun", "book", "options", "tree", "method", "prior", "about", "group_by")
 """The arguments that decide what a run answers: with others it would be another run."""
 BEFORE = {"method": "resolve"}
 """What a run had of an argument that the version that wrote it did not have yet."""

@@ -7,6 +7,9 @@ from torch import Tensor
 
 from fieldmark.tools.scoring.table import TableResult
 
+NAME, PRIOR, LABELS = "name", "prior", "labels"
+"""What the contributions of the class name, of a prior and of labelled images are listed under."""
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -17,11 +20,12 @@ class Explanation:
         runner_up: Second best class [N] int64, by the rule of `explain_labels`; -1 where there is none.
         margin: Score of the label minus that of the runner-up [N] float64: the sum of `contributions`; 0
             where there is no runner-up. Negative where the best class was ruled out in an earlier round.
-        contributions: Signed contribution per attribute [N, T] float32, or [N, T + 1] with the name term
-            last; positive speaks for the label.
+        contributions: Signed contribution per attribute [N, T] float32, and behind these of what `others`
+            names; positive speaks for the label.
         label_value: Likeliest value of the label per attribute in the corrected table [N, T] int64.
         runner_up_value: Likeliest value of the runner-up [N, T] int64.
         seen: Value the image looks most like, per attribute [N, T] int64.
+        others: What contributes that is no attribute, in the order of the last columns.
     """
 
     label: Tensor
@@ -31,6 +35,7 @@ class Explanation:
     label_value: Tensor
     runner_up_value: Tensor
     seen: Tensor
+    others: tuple[str, ...] = (NAME,)
 
 
 def explain_labels(result: TableResult, within: Tensor | None = None) -> Explanation:

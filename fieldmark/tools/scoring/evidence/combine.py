@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from fieldmark.tools.scoring.evidence.bursts import Bursts
 from fieldmark.tools.scoring.evidence.groups import Groups, grouped
 from fieldmark.tools.scoring.evidence.likeness import Likeness
 from fieldmark.tools.scoring.evidence.names import NameEvidence, NameView, name_evidence
@@ -48,6 +49,10 @@ class Evidence:
         before: The evidence without labels; None where this is it.
         judged: Whether labelled images that taught nothing set weights and temperature. Probabilities are
             then as sure as they should be.
+        prior: Log-odds of each class by what is known beside the image [N, C] float32, see `with_beside`;
+            None without.
+        prior_trust: The share of images that the prior seems to be right about.
+        bursts: Which images share a label; None where none do, or do not seem to.
     """
 
     names: NameEvidence
@@ -61,17 +66,33 @@ class Evidence:
     told: Tensor | None = None
     before: "Evidence | None" = None
     judged: bool = False
+    prior: Tensor | None = None
+    prior_trust: float | None = None
+    bursts: Bursts | None = None
 
     @cached_property
-    def by_views(self) -> Tensor:
+    def raw(self) -> Tensor:
         """What names and votes say of each image alone [N, C] float32."""
         return self.names.log_odds if self.votes is None else self.names.log_odds + self.votes
 
     @cached_property
+    def by_views(self) -> Tensor:
+        """What names and votes say of each image, and of those that share its label [N, C] float32."""
+        return self.added(self.raw)
+
+    def added(self, values: Tensor) -> Tensor:
+        """What values [N, ...] of the images of a burst say together [N, ...]."""
+        return values if self.bursts is None else self.bursts.added(values)
+
+    @cached_property
     def own(self) -> Tensor:
-        """Share of an image's own evidence against the mean evidence of its group [N, 1] float32."""
+        """Share of an image's own evidence against the mean evidence of its group [N, 1] float32.
+
+        What bursts are worth counts on both sides.
+        """
         shares = self.groups.shares
-        return 1 / (1 + shares @ shares.sum(0)[:, None] / OWN_IMAGES)
+        counted = shares if self.bursts is None else shares / self.bursts.worth[:, None]
+        return 1 / (1 + shares @ counted.sum(0)[:, None] / OWN_IMAGES)
 
     @cached_property
     def sharpening(self) -> float:
@@ -83,6 +104,7 @@ class Evidence:
 
         The rule is linear: parts of the evidence that sum to it pool to parts that sum to the answer.
         """
+        values = self.added(values)
         mean = self.groups.pooled(values)
         return (self.own * values + (1 - self.own) * self.sharpening * mean) / self.temperature
 
@@ -92,13 +114,19 @@ class Evidence:
         if self.spread is None or self.told is None:
             return None
         spread = self.pooled(self.spread)
-        without = self.pooled(self.by_views) + spread
+        without = self.beside_labels + spread
         return spread + self.told * (without.max(1, keepdim=True).values - without + CERTAIN)
+
+    @cached_property
+    def beside_labels(self) -> Tensor:
+        """Log-odds of each class by all but labels [N, C] float32."""
+        log_odds = self.pooled(self.raw)
+        return log_odds if self.prior is None else log_odds + self.prior
 
     @cached_property
     def log_p(self) -> Tensor:
         """Log-probability of each class [N, C] float32."""
-        log_odds = self.pooled(self.by_views)
+        log_odds = self.beside_labels
         return (log_odds if self.by_labels is None else log_odds + self.by_labels).log_softmax(1)
 
     @cached_property
@@ -111,7 +139,7 @@ class Evidence:
         found = sureness(
             top,
             label,
-            own=self.by_views.argmax(1),
+            own=(self.by_views if self.prior is None else self.by_views + self.prior).argmax(1),
             by_votes=(1 - self.names.known[label]) * (1 - told),
             crowded=crowding(self.groups.shares.sum(0), self.names.known),
             votes_accuracy=self.votes_accuracy,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fieldmark.tools.scoring.evidence.bursts import Bursts
+
 LIKENESS = 0.5
 """Weight of the log-density of image vectors beside the evidence."""
 RIDGE = 0.35
@@ -35,7 +37,7 @@ class Groups:
         return self.shares @ self.means(values)
 
 
-def grouped(vectors: Tensor, evidence: Tensor) -> Groups:
+def grouped(vectors: Tensor, evidence: Tensor, bursts: Bursts | None = None) -> Groups:
     """Group images around class means by expectation maximisation, one covariance shared by all classes.
 
     With x the centred vectors, r the shares and n_c = sum_n r[n,c], twenty times:
@@ -46,11 +48,16 @@ def grouped(vectors: Tensor, evidence: Tensor) -> Groups:
         v      = 1 + 1/(n_c+1-r[n,c])
         r      = softmax(evidence + .5 d)
 
-    The factor takes image n out of the mean that it is compared with; v widens small groups.
+    The factor takes image n out of the mean that it is compared with; v widens small groups. The images of a
+    burst have one place: x_n is then their mean in d, which counts as e = `Bursts.looks` images and takes all
+    m of them out of the group's mean: m r stands for r there, v = 1 + e/(n_c+1-m r), and |.|² is multiplied
+    by e.
 
     Args:
         vectors: Unit image vectors [N, D] float32.
-        evidence: Log-odds of each class [N, C] float32; -inf for classes that an image cannot be.
+        evidence: Log-odds of each class [N, C] float32; -inf for classes that an image cannot be. The same
+            for all images of a burst.
+        bursts: Which images share a label; None where none do.
     """
     x = vectors - vectors.mean(0)
     width = x.shape[1]
@@ -59,6 +66,9 @@ def grouped(vectors: Tensor, evidence: Tensor) -> Groups:
     if len(x) < 2:
         return Groups(shares=shares, density=density)
     pull, eye = x.T @ x, torch.eye(width)
+    place = x if bursts is None else bursts.mean(x)
+    members = 1.0 if bursts is None else bursts.sizes[:, None]
+    worth = 1.0 if bursts is None else bursts.looks[:, None]
     for _ in range(STEPS):
         count = shares.sum(0)
         sums = shares.T @ x
@@ -67,11 +77,12 @@ def grouped(vectors: Tensor, evidence: Tensor) -> Groups:
         within = (pull - cross - cross.T + (mean * count[:, None]).T @ mean) / len(x)
         within = (1 - RIDGE) * within + (RIDGE * within.trace() / width + 1e-9) * eye
         root = torch.linalg.cholesky(torch.linalg.inv(within))
-        a, m = x @ root, mean @ root
+        a, m = place @ root, mean @ root
         far = a.square().sum(1)[:, None] + m.square().sum(1)[None] - 2 * a @ m.T
         size = count + PRIOR_IMAGES
-        rest = (size[None] - shares).clamp(min=0.3)
-        wide = 1 + 1 / rest
-        density = -0.5 * (far.clamp(min=0) * (size[None] / rest).square() / wide + width * wide.log())
+        rest = (size[None] - members * shares).clamp(min=0.3)
+        wide = 1 + worth / rest
+        apart = worth * far.clamp(min=0) * (size[None] / rest).square()
+        density = -0.5 * (apart / wide + width * wide.log())
         shares = (evidence + LIKENESS * density).softmax(1)
     return Groups(shares=shares, density=density)

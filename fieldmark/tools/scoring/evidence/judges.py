@@ -63,7 +63,8 @@ def judged_weights(evidence: Evidence, rows: Tensor, truth: Tensor, judges: Judg
 
 def judged_temperature(evidence: Evidence, judges: Judges) -> float:
     """The temperature at which the judges' classes are likeliest."""
-    scores = evidence.log_p[judges.rows, :, None]
+    scores = evidence.log_p if evidence.prior is None else evidence.log_p - evidence.prior
+    scores = scores[judges.rows, :, None]
     return 1 / float(likeliest_factors(scores, judges.truth, PRIOR_JUDGES)[0])
 
 

@@ -77,13 +77,18 @@ def with_labels(
     labels = torch.bincount(truth, minlength=weighed.shape[1])
     spread = torch.zeros_like(weighed).index_add_(1, truth, SPREAD * together / labels[truth])
     told = torch.zeros_like(weighed).index_put((rows, truth), torch.ones(len(rows)))
-    held = (weighed + spread).index_copy(0, rows, CERTAIN * told[rows])
+    if evidence.bursts is not None:  # a label says the same of each picture of a burst
+        spread = evidence.bursts.mean(spread) / evidence.bursts.worth[:, None]
+    held = evidence.added(weighed + spread)
+    if evidence.prior is not None:
+        held = held + evidence.prior
+    held = held.index_copy(0, rows, CERTAIN * told[rows])
     found = replace(
         evidence,
         names=names,
         votes=votes,
         votes_weight=float(weights[-1]) * evidence.votes_weight,
-        groups=grouped(vectors, held),
+        groups=grouped(vectors, held, evidence.bursts),
         temperature=temperature,
         spread=spread,
         told=told,

@@ -42,10 +42,11 @@ def like_none(evidence: Evidence, vectors: Tensor, rows: Tensor, truth: Tensor, 
     axes = torch.nn.functional.normalize(principal_axes(vectors), dim=1)
     width = max(within_class(axes, evidence.log_p.argmax(1)), 1e-3)
     near = (NEAR * width - (1 - axes @ axes[none].T)) / (SOFT * width)
+    near = near if evidence.bursts is None else evidence.bursts.mean(near)
     own = evidence.by_views.logsumexp(1, keepdim=True) + near.clamp(max=MOST)
     every = torch.cat([evidence.by_views, own], dim=1)
     held = torch.cat([truth, torch.arange(len(none)) + classes])
     every[torch.cat([rows, none])] = CERTAIN * torch.nn.functional.one_hot(held, classes + len(none)).float()
-    like = grouped(vectors, every).shares[:, classes:].sum(1)
+    like = grouped(vectors, every, evidence.bursts).shares[:, classes:].sum(1)
     like[rows], like[none] = 0.0, 1.0
     return like

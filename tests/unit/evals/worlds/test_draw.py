@@ -1,5 +1,6 @@
 """What is drawn for a world: who is listed, who is there, and what is set apart."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,3 +123,20 @@ def test_a_blind_encoder_cannot_tell_the_colours_apart_and_still_sees_the_bill(p
         assert right(plain, "body") > 0.6
         assert right(blind, "body") < 0.25
         assert right(blind, "bill") > right(plain, "bill") - 0.1 > 0.4
+
+
+def test_birds_have_a_habitat_of_their_own_and_pictures_in_a_row_show_one(pictures: Path) -> None:
+    told = WorldConditions(species=4, images=5, habitats=0.8, burst=2)
+    drawn = draw_world(told, seed=5, pictures=pictures)
+    assert drawn.prior.keys() == drawn.groups.keys() == {image.content_hash for image in drawn.images}
+    assert sorted(Counter(drawn.groups.values()).values()) == [1] * 4 + [2] * 8
+    own = [
+        drawn.prior[image.content_hash][drawn.classes.index(str(image.label))] > 1 / len(drawn.classes)
+        for image in drawn.images
+    ]
+    assert sum(own) > len(own) / 2
+    for image, other in zip(drawn.images, drawn.images[1:], strict=False):
+        if drawn.groups[image.content_hash] == drawn.groups[other.content_hash]:
+            assert drawn.prior[image.content_hash] == drawn.prior[other.content_hash]
+    plain = draw_world(replace(told, habitats=0.0, burst=1), seed=5, pictures=pictures)
+    assert plain.prior == plain.groups == {}

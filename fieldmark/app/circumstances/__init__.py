@@ -1,0 +1,1 @@
+"""What is known of images that no pixel shows: how likely classes are, and which share a label."""
