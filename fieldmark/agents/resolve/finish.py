@@ -73,7 +73,9 @@ def conclude(
     by_image = {look.image: look for look in looks}
     of_group = {p.group: by_image[p.image_hash] for p in predicted if p.group and p.image_hash in by_image}
     predictions = [
-        with_look(p, by_image.get(p.image_hash) or (of_group.get(p.group) if p.status == "open" else None))
+        with_look(
+            p, by_image.get(p.image_hash) or (of_group.get(p.group or "") if p.status == "open" else None)
+        )
         for p in predicted
     ]
     context.run.write_predictions(predictions)

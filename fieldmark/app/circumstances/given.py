@@ -201,7 +201,9 @@ def _kept(given: object) -> bool:
 def _stated(given: object) -> str | None:
     if isinstance(given, Mapping):
         return _IN_MEMORY + content_key(_plain(given))
-    return None if given is None else given if _kept(given) else str(Path(str(given)).resolve())
+    if given is None or _kept(given):
+        return None if given is None else str(given)
+    return str(Path(str(given)).resolve())
 
 
 def _plain(given: Mapping[Any, Any]) -> dict[str, Any]:
