@@ -88,8 +88,10 @@ def test_two_clicks_and_two_tabs_count_once(tmp_path: Path) -> None:
     first, token = browser.hidden("turn"), browser.hidden("form_token")
     browser.send("answer", turn=first, answer="yes")
     once = len(browser.at.concept.decisions)
-    again = browser.send("answer", form_token=token, turn=first, answer="never")
+    again = browser.send("answer", form_token=token, turn=first, answer="yes")
     assert "That question does not wait any more" not in again, "a second click is no mistake"
+    other = browser.send("answer", form_token=token, turn=first, answer="never")
+    assert "That question does not wait any more" in other, "another window said otherwise"
     assert len(browser.at.concept.decisions) == once
     while f'action="{AT}/answer"' in browser.page:
         browser.follow_the_rule()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fieldmark.agents.define.waiting import Waiting, moved_on, read_heard, read_waiting
 from fieldmark.errors import RunError
 from fieldmark.records import Concept
-from fieldmark.records.conversation import ConversationQuestion, DefineStop
+from fieldmark.records.conversation import ConversationQuestion, ConversationReply, DefineStop
 from fieldmark.tools.concepts.folder import ConceptFolder
 
 
@@ -18,15 +18,15 @@ class StaleAnswer(RunError):
     """An answer to a question that does not wait any more; nothing was noted.
 
     Attributes:
-        answered: Whether this very question has its answer already, as after a double click.
+        heard: What was answered to this very question, where that was the latest answer.
     """
 
-    def __init__(self, *, answered: bool = False) -> None:
+    def __init__(self, heard: ConversationReply | None = None) -> None:
         super().__init__(
             "This question does not wait for an answer any more; nothing was noted.",
             hint="It was answered in another window or in a terminal, or the definition was changed.",
         )
-        self.answered = answered
+        self.heard = heard
 
 
 @dataclass(frozen=True)
@@ -90,5 +90,5 @@ def answering(folder: ConceptFolder, turn: str) -> Iterator[ConversationQuestion
         question = Talk.of(folder, folder.load()).question
         if question is None or question.turn != turn:
             heard = read_heard(folder)
-            raise StaleAnswer(answered=heard is not None and heard.turn == turn)
+            raise StaleAnswer(heard.reply if heard is not None and heard.turn == turn else None)
         yield question

@@ -13,7 +13,7 @@ from fieldmark.agents.define.ending import in_one_line
 from fieldmark.app.concepts.talk import StaleAnswer, Talk, answering
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept
-from fieldmark.records.conversation import ConversationQuestion
+from fieldmark.records.conversation import ConversationQuestion, ConversationReply
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.notice import RefusedForm
 from fieldmark.studio.pages import concept_address, page
@@ -85,13 +85,20 @@ def in_hand(request: Request, folder: ConceptFolder, turn: str, kind: type[Q]) -
         yield question
 
 
-def kept(folder: ConceptFolder, keep: Callable[[], str], *parts: str, **query: object) -> Response:
+def kept(
+    folder: ConceptFolder,
+    keep: Callable[[], str],
+    *parts: str,
+    said: ConversationReply | None = None,
+    **query: object,
+) -> Response:
     """Do what keeps an answer, and go to the address that it returns.
 
     Args:
         folder: The concept's folder.
         keep: Keeps it.
         parts: The page of the concept that says so where it was not kept.
+        said: The answer, where another window may have given another one.
         query: What its address asks for.
 
     Raises:
@@ -101,7 +108,7 @@ def kept(folder: ConceptFolder, keep: Callable[[], str], *parts: str, **query: o
     try:
         there = keep()
     except StaleAnswer as error:
-        if not error.answered:
+        if error.heard is None or said not in (None, error.heard):
             raise RefusedForm(here, STALE) from None
         there = here  # a second click, or a page that was sent again: the answer counts, once
     except RunError:

@@ -95,14 +95,14 @@ def show_question(
 @router.post("/answer", dependencies=[Depends(checked_form)])
 def answer(request: Request, name: str, turn: Short, answer: Text = "", stop: Yes = False) -> Response:
     """Keep an answer to a question; an empty one skips it."""
-    folder = concept_folder(request, name)
+    folder, reply = concept_folder(request, name), ScopeReply(answer=answer.strip(), stop=stop)
 
     def keep() -> str:
         with in_hand(request, folder, turn, ScopeQuestion) as question:
-            keep_reply(folder, question, ScopeReply(answer=answer.strip(), stop=stop))
+            keep_reply(folder, question, reply)
         return go_on(request, folder)
 
-    return kept(folder, keep)
+    return kept(folder, keep, said=reply)
 
 
 @router.post("/on", dependencies=[Depends(checked_form)])
