@@ -4,7 +4,7 @@ import importlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -15,8 +15,9 @@ from fieldmark.records import SkippedInput
 from fieldmark.tools.clip.engines.work import EncodedShard, ShardEncoder, WorkerModel
 from fieldmark.tools.images.pool_shard import PoolShard
 
-_MOST_THREADS = 4
-"""Cores that an actor without a GPU takes at most; more of them want more actors."""
+_MOST_THREADS, _MOST_BESIDE_GPU = 4, 16
+"""Cores that an actor takes at most: without a GPU, where more of them want more actors; and with one, where
+they decode."""
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anybody
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # deaths of workers are what it is for
@@ -24,6 +25,26 @@ _QUIET = {
 }
 _ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Has the processes of a Ray of our own listen on 127.0.0.1, also on Linux; Ray's name for that is odd."""
+
+
+class RayWorker:
+    """An actor's work: takes one shard, as JSON, in a batch of Ray Data, and gives its vectors."""
+
+    def __init__(self, model: str) -> None:
+        self._encoder = ShardEncoder(WorkerModel.model_validate_json(model))
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Encode one shard."""
+        number = int(batch["number"][0])
+        done = self._encoder.encode(number, PoolShard.model_validate_json(str(batch["shard"][0])))
+        said = {
+            "names": done.names,
+            "keys": done.keys,
+            "width": done.rows.shape[1],
+            "skipped": [each.model_dump() for each in done.skipped],
+        }
+        rows = np.ascontiguousarray(done.rows, dtype="<f2")
+        return {"number": [number], "said": [json.dumps(said)], "rows": [rows.tobytes()]}
 
 
 class RayEngine(AbstractContextManager["RayEngine"]):
@@ -37,7 +58,12 @@ class RayEngine(AbstractContextManager["RayEngine"]):
         device: "cpu" leaves GPUs unused; else each GPU gets an actor, where the cluster has any.
         actors: How many; chosen by what the cluster has where not given.
         cores: CPU cores of a Ray on this machine; all where not given.
+
+    Attributes:
+        worker: What actors are made of.
     """
+
+    worker = RayWorker
 
     def __init__(
         self,
@@ -62,18 +88,16 @@ class RayEngine(AbstractContextManager["RayEngine"]):
         context.enable_progress_bars = False
         context.print_on_execution_start = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        has = ray.cluster_resources()
-        gpus, cores = int(has.get("GPU", 0)), max(1, int(has.get("CPU", 1)))
-        on_gpu = gpus > 0 and self._device != "cpu"
-        count = self._actors or (gpus if on_gpu else min(cores, max(2, cores // _MOST_THREADS)))
-        threads = max(1, min(_MOST_THREADS, cores // count))
+        nodes = [each["Resources"] for each in ray.nodes() if each["Alive"]]
+        on_gpu = self._device != "cpu" and any(each.get("GPU", 0) >= 1 for each in nodes)
+        count, threads = share(nodes, on_gpu=on_gpu, actors=self._actors)
         model = model.model_copy(update={"device": "cuda" if on_gpu else "cpu", "threads": threads})
         # One block a shard: Ray gives work out, and does it again after a death, by the block.
         work = from_items(
             [{"number": number, "shard": each.model_dump_json()} for number, each in enumerate(shards)],
             override_num_blocks=len(shards),
         ).map_batches(
-            RayWorker,
+            self.worker,
             fn_constructor_args=(model.model_dump_json(),),
             batch_size=1,
             compute=ActorPoolStrategy(size=min(count, len(shards)), max_tasks_in_flight_per_actor=2),
@@ -140,24 +164,23 @@ class RayEngine(AbstractContextManager["RayEngine"]):
             ) from error
 
 
-class RayWorker:
-    """An actor's work: takes one shard, as JSON, in a batch of Ray Data, and gives its vectors."""
+def share(
+    nodes: Sequence[Mapping[str, float]], *, on_gpu: bool, actors: int | None = None
+) -> tuple[int, int]:
+    """How many actors there are to be, and the cores of each: what each of the machines can give.
 
-    def __init__(self, model: str) -> None:
-        self._encoder = ShardEncoder(WorkerModel.model_validate_json(model))
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Encode one shard."""
-        number = int(batch["number"][0])
-        done = self._encoder.encode(number, PoolShard.model_validate_json(str(batch["shard"][0])))
-        said = {
-            "names": done.names,
-            "keys": done.keys,
-            "width": done.rows.shape[1],
-            "skipped": [each.model_dump() for each in done.skipped],
-        }
-        rows = np.ascontiguousarray(done.rows, dtype="<f2")
-        return {"number": [number], "said": [json.dumps(said)], "rows": [rows.tobytes()]}
+    Args:
+        nodes: What Ray says that each machine has, of it "CPU" and "GPU".
+        on_gpu: Whether each actor has a GPU; machines without one then encode nothing.
+        actors: How many are wanted.
+    """
+    if on_gpu:
+        having = [(int(each["GPU"]), int(each.get("CPU", 0))) for each in nodes if each.get("GPU", 0) >= 1]
+        beside = min(cores // gpus for gpus, cores in having)
+        return actors or sum(gpus for gpus, _ in having), max(1, min(_MOST_BESIDE_GPU, beside))
+    cores = [int(each["CPU"]) for each in nodes if each.get("CPU", 0) >= 1] or [1]
+    count = actors or min(sum(cores), max(2, sum(each // _MOST_THREADS for each in cores)))
+    return count, max(1, min(_MOST_THREADS, min(cores), sum(cores) // count))
 
 
 def _as_shard(row: dict[str, Any]) -> EncodedShard:

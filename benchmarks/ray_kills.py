@@ -1,0 +1,159 @@
+"""Encodes a pool here and by Ray, with workers killed at random, and compares vectors, work and time.
+
+    python benchmarks/ray_kills.py --images 20000 --workers 2 --kills 20
+    python benchmarks/ray_kills.py --pool photos --clip ViT-B-32:laion2b_s34b_b79k
+
+Three runs, each into a store of its own: this process; Ray undisturbed, from which the overhead comes; Ray
+with kills (SIGKILL, a random worker after a random shard). `begun_twice` counts the shards that workers began
+once more, by what each worker wrote down: one for each kill at most, which was in flight.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fieldmark.cache.vectorstore import open_vector_store
+from fieldmark.tools.clip.clip import ClipEncoder, open_encoder
+from fieldmark.tools.clip.engines.filling import SHARD, fill
+from fieldmark.tools.clip.engines.ray_data import RayEngine, RayWorker
+from fieldmark.tools.clip.engines.work import EncodedShard, worker_model
+from fieldmark.tools.images.files import find_images
+from fieldmark.tools.images.pool_shard import PoolShard
+
+
+def draw(folder: Path, count: int) -> None:
+    """Pictures of the aviary, all different."""
+    from fieldmark import aviary
+
+    species = 50
+    book = aviary.species_book(seed=500, new=species, known=0)
+    aviary.render_dataset(folder, book, images_per_species=-(-count // species), seed=500)
+
+
+def workers() -> list[int]:
+    """The actors below this process."""
+    above: dict[int, int] = {}
+    called: dict[int, str] = {}
+    for each in Path("/proc").glob("[0-9]*"):
+        try:
+            above[int(each.name)] = int((each / "stat").read_text().rpartition(")")[2].split()[1])
+            called[int(each.name)] = (each / "cmdline").read_text()
+        except OSError:
+            continue
+
+    def is_ours(pid: int) -> bool:
+        while pid in above:
+            pid = above[pid]
+            if pid == os.getpid():
+                return True
+        return False
+
+    return [pid for pid, name in called.items() if name.startswith("ray::MapWorker") and is_ours(pid)]
+
+
+class Noting(RayWorker):
+    """Writes down each shard that a worker begins."""
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        with Path(os.environ["BEGUN"]).open("a") as file:
+            file.write(f"{int(batch['number'][0])}\n")
+        return super().__call__(batch)
+
+
+class NotingEngine(RayEngine):
+    """An engine whose workers write down what they begin."""
+
+    worker = Noting
+
+
+def opened(spec: str, folder: Path) -> ClipEncoder:
+    """The encoder, with a store of its own."""
+    return open_encoder(spec, vectors=lambda _, width: open_vector_store(folder, width=width), device="cpu")
+
+
+def by_ray(
+    images: Sequence[Any], spec: str, folder: Path, *, count: int, kills: int, seed: int
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Vectors by Ray, and what it took; a worker is killed after shards chosen at random."""
+    encoder, chance = opened(spec, folder), random.Random(seed)
+    started = time.perf_counter()
+    facts: dict[str, Any] = {"killed": 0, "given_twice": 0}
+    begun = folder.with_suffix(".begun")
+    os.environ["BEGUN"] = str(begun)  # a Ray that is started here hands it on
+    with NotingEngine(actors=count, cores=count) as engine:
+        encode = partial(engine.encode, model=worker_model(encoder, threads=1))
+
+        def killing(shards: Sequence[PoolShard]) -> Iterator[EncodedShard]:
+            seen = set[int]()
+            when = sorted(chance.sample(range(len(shards) - count), min(kills, len(shards) - count)))
+            for done, each in enumerate(encode(shards)):
+                facts.setdefault("first_shard_s", round(time.perf_counter() - started, 1))
+                facts["given_twice"] += each.number in seen
+                seen.add(each.number)
+                while when and when[0] <= done and (alive := workers()):
+                    when.pop(0)
+                    os.kill(chance.choice(alive), signal.SIGKILL)
+                    facts["killed"] += 1
+                yield each
+
+        encoder.elsewhere = partial(fill, encode=killing)
+        vectors = encoder.encode_images(images).vectors.numpy()
+        facts["seconds"] = round(time.perf_counter() - started, 1)
+    numbers = begun.read_text().split()
+    facts["begun_twice"] = len(numbers) - len(set(numbers))
+    facts["stored"] = encoder.usage.images_encoded
+    return vectors, facts
+
+
+def main() -> int:
+    """Run and print one JSON object."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    asked.add_argument("--pool", type=Path, help="images; else pictures of the aviary are drawn")
+    asked.add_argument("--images", type=int, default=20_000)
+    asked.add_argument("--clip", default="aviary")
+    asked.add_argument("--workers", type=int, default=2)
+    asked.add_argument("--kills", type=int, default=20)
+    asked.add_argument("--seed", type=int, default=0)
+    given = asked.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        pool = given.pool or Path(work) / "pool"
+        if given.pool is None:
+            draw(pool, given.images)
+        images = find_images([pool]).images[: given.images]
+        started = time.perf_counter()
+        here = opened(given.clip, Path(work) / "local").encode_images(images).vectors.numpy()
+        local_s = time.perf_counter() - started
+        quiet, undisturbed = by_ray(
+            images, given.clip, Path(work) / "ray", count=given.workers, kills=0, seed=given.seed
+        )
+        killed, disturbed = by_ray(
+            images, given.clip, Path(work) / "kills", count=given.workers, kills=given.kills, seed=given.seed
+        )
+    said = {
+        "images": len(images),
+        "shard": SHARD,
+        "workers": given.workers,
+        "local_s": round(local_s, 1),
+        "ray": undisturbed,
+        "overhead": round(undisturbed["seconds"] / local_s - 1, 3),
+        "ray_with_kills": disturbed,
+        "equal": bool(np.array_equal(here, quiet)),
+        "equal_with_kills": bool(np.array_equal(here, killed)),
+    }
+    print(json.dumps(said, indent=2))
+    return 0 if said["equal"] and said["equal_with_kills"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
