@@ -83,7 +83,7 @@ def opened(spec: str, folder: Path) -> ClipEncoder:
 
 
 def by_ray(
-    images: Sequence[Any], spec: str, folder: Path, *, count: int, kills: int, seed: int
+    images: Sequence[Any], spec: str, folder: Path, *, count: int, kills: int, seed: int, size: int
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Vectors by Ray, and what it took; a worker is killed after shards chosen at random."""
     encoder, chance = opened(spec, folder), random.Random(seed)
@@ -94,7 +94,12 @@ def by_ray(
     with NotingEngine(actors=count, cores=count) as engine:
         encode = partial(engine.encode, model=worker_model(encoder, threads=1))
 
-        def killing(shards: Sequence[PoolShard]) -> Iterator[EncodedShard]:
+        def killing(whole: Sequence[PoolShard]) -> Iterator[EncodedShard]:
+            shards = [
+                PoolShard(places=each.places[at : at + size], hashes=each.hashes[at : at + size])
+                for each in whole
+                for at in range(0, len(each.places), size)
+            ]
             seen = set[int]()
             when = sorted(chance.sample(range(len(shards) - count), min(kills, len(shards) - count)))
             for done, each in enumerate(encode(shards)):
@@ -112,7 +117,9 @@ def by_ray(
         facts["seconds"] = round(time.perf_counter() - started, 1)
     numbers = begun.read_text().split()
     facts["begun_twice"] = len(numbers) - len(set(numbers))
+    facts["shards"] = len(set(numbers))
     facts["stored"] = encoder.usage.images_encoded
+    print(json.dumps(facts), file=sys.stderr)
     return vectors, facts
 
 
@@ -124,6 +131,7 @@ def main() -> int:
     asked.add_argument("--clip", default="aviary")
     asked.add_argument("--workers", type=int, default=2)
     asked.add_argument("--kills", type=int, default=20)
+    asked.add_argument("--shard", type=int, default=SHARD, help="images of a shard")
     asked.add_argument("--seed", type=int, default=0)
     given = asked.parse_args()
     with tempfile.TemporaryDirectory() as work:
@@ -134,15 +142,13 @@ def main() -> int:
         started = time.perf_counter()
         here = opened(given.clip, Path(work) / "local").encode_images(images).vectors.numpy()
         local_s = time.perf_counter() - started
-        quiet, undisturbed = by_ray(
-            images, given.clip, Path(work) / "ray", count=given.workers, kills=0, seed=given.seed
-        )
-        killed, disturbed = by_ray(
-            images, given.clip, Path(work) / "kills", count=given.workers, kills=given.kills, seed=given.seed
-        )
+        print(f"here: {local_s:.1f} s", file=sys.stderr)
+        run = partial(by_ray, images, given.clip, count=given.workers, seed=given.seed, size=given.shard)
+        quiet, undisturbed = run(Path(work) / "ray", kills=0)
+        killed, disturbed = run(Path(work) / "kills", kills=given.kills)
     said = {
         "images": len(images),
-        "shard": SHARD,
+        "shard": given.shard,
         "workers": given.workers,
         "local_s": round(local_s, 1),
         "ray": undisturbed,
