@@ -10,6 +10,8 @@ from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.app.classifier import Classifier
 from fieldmark.errors import InputError, RunError
 from fieldmark.testing import ScriptedModel, data_of
+from fieldmark.tools.runs.folder import RunFolder
+from fieldmark.tools.runs.labels import read_ask
 from tests.graph.classifying import WORLD, draw
 from tests.graph.running import options
 from tests.graph.world import FakeEncoder
@@ -61,6 +63,9 @@ def test_they_count_and_are_columns_and_a_resumed_run_keeps_them(
         assert sum(parts.values()) == pytest.approx(p.margin, abs=1e-3)
     assert any("prior" in {c.attribute for c in p.contributions} for p in found.predictions)
     assert len(by_group) == 12 and all(len(said) == 1 for said in by_group.values())
+    asked = [each.image_hash for each in read_ask(RunFolder(found.run))]
+    groups = [p.group for p in found.predictions if p.image_hash in asked]
+    assert len(set(groups)) == len(groups)
     with (found.run / "predictions.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["group"] for row in rows] == [p.group for p in found.predictions]

@@ -26,6 +26,12 @@ def images_to_label(
     known = torch.ones(len(evidence.log_p), dtype=torch.bool)  # so are all beside the pool
     known[: len(context.usable)] = torch.tensor([i.content_hash in context.judges for i in context.usable])
     known[found.labelled] = True
+    if evidence.bursts is not None:  # a label of one is that of all
+        number = evidence.bursts.number
+        first = torch.full((len(number),), len(number)).scatter_reduce_(
+            0, number, torch.arange(len(number)), "amin"
+        )
+        known |= first[number] != torch.arange(len(number))
     rows, of_groups = worth_asking(evidence, count, known)
     sizes = evidence.groups.shares.argmax(1).bincount(minlength=len(context.classes))
     groups = evidence.groups.shares[rows].argmax(1)
