@@ -49,8 +49,9 @@ class Settings(BaseSettings):
     """The encoder used where none is named (`FIELDMARK_CLIP`)."""
     llm: str | None = None
     """The language model used where none is named (`FIELDMARK_LLM`)."""
-    llm_concurrency: int | None = Field(default=None, ge=1)
-    """The most calls at a time, of either model (`FIELDMARK_LLM_CONCURRENCY`); else 16, on this machine 4."""
+    llm_concurrency: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
+    """The most calls at a time, of either model (`FIELDMARK_LLM_CONCURRENCY`); "auto" finds what the endpoint
+    sustains; else 16, on this machine 4."""
     llm_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """The most seconds that an answer may take, of either model (`FIELDMARK_LLM_TIMEOUT`); else 60, on this
     machine 600."""

@@ -72,6 +72,18 @@ Effort = Annotated[
     ),
 ]
 
+Concurrency = Annotated[
+    str | None,
+    option(
+        "The most questions at a time, or auto: as many as bring more answers a second. Else "
+        "FIELDMARK_LLM_CONCURRENCY.",
+        "--concurrency",
+        panel=MODELS,
+        metavar="N|auto",
+        show_default=False,
+    ),
+]
+
 
 def either(typed: Any, given: Any, name: str) -> Any:
     """What was typed as an argument or given as an option; None where neither was.
@@ -97,7 +109,8 @@ Engine = Annotated[
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command that asks a language model the options for how it is asked."""
-    return _with_settings(command, {"answer_tokens": AnswerTokens, "effort": Effort})
+    added = {"answer_tokens": AnswerTokens, "effort": Effort, "llm_concurrency": Concurrency}
+    return _with_settings(command, added)
 
 
 def encoding(command: Callable[..., None]) -> Callable[..., None]:

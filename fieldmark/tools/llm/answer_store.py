@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -114,7 +114,7 @@ class AnswerStore:
         question: Question[T],
         *,
         ask: Callable[[str, Question[T]], Awaitable[ModelAnswer[T]]],
-        slots: asyncio.Semaphore,
+        slots: AbstractAsyncContextManager[object],
     ) -> ModelAnswer[T]:
         """Ask, unless another process that shares the store asks the same: then its answer is waited for.
 

@@ -12,9 +12,9 @@ from fieldmark.errors import EndpointBusy, EndpointError, QuestionFailed
 from fieldmark.records import Question
 from fieldmark.tools.llm.answers import BadAnswerError, read_answer
 from fieldmark.tools.llm.budget import IMAGE_TOKENS, Budget, TokenCount, tokens_of
-from fieldmark.tools.llm.completion import Completion, HttpStatusError
+from fieldmark.tools.llm.completion import Completion, HttpStatusError, ModelList
 from fieldmark.tools.llm.dialect import WIDER, Dialect, ResponseFormat, Wording
-from fieldmark.tools.llm.endpoint import Endpoint, ModelList
+from fieldmark.tools.llm.endpoint import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class Asker:
             room = _room(body, question, self._dialect.room(question, put))
             with await self._budget.reserve(room) as reservation:
                 try:
-                    completion = await endpoint.complete(body)
+                    completion = await endpoint.complete(body, tokens=room.total)
                 except HttpStatusError as refused:
                     if refused.status < 500 and _FAILED_ATTEMPT.search(refused.complaint.lower()):
                         reservation.settle(TokenCount(room.prompt, 0), reported=False)

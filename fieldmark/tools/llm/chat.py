@@ -17,8 +17,10 @@ from fieldmark.tools.llm.address import is_here
 from fieldmark.tools.llm.answer_store import AnswerStore, ModelAnswer, answer_key
 from fieldmark.tools.llm.asker import Asker
 from fieldmark.tools.llm.budget import Budget, TokenCount
+from fieldmark.tools.llm.completion import ModelList
 from fieldmark.tools.llm.dialect import Dialect, Effort
-from fieldmark.tools.llm.endpoint import Endpoint, ModelList
+from fieldmark.tools.llm.endpoint import Endpoint
+from fieldmark.tools.llm.pace import Concurrency, Pace
 
 if TYPE_CHECKING:
     import httpx2
@@ -73,7 +75,8 @@ class ChatModel:
         store: Where answers are kept.
         identity: Name of the endpoint in cache keys; `None` to take the name it gives itself in
             `GET /models` (`fieldmark_identity`), else its normal URL.
-        concurrency: The most calls at a time; `None` for 16, and for 4 where the endpoint is on this machine.
+        concurrency: The most calls at a time; "auto" finds what brings the most answers a second; `None` for
+            16, and for 4 where the endpoint is on this machine.
         limits: The most that may be spent.
         price: Price per million tokens; `None` leaves the cost unknown.
         beside: Another model whose spending counts against the same limits.
@@ -102,7 +105,7 @@ class ChatModel:
         api_key: str | None,
         store: "ByteStore",
         identity: str | None = None,
-        concurrency: int | None = None,
+        concurrency: Concurrency | None = None,
         limits: UsageLimits | None = None,
         price: Price | None = None,
         beside: "ChatModel | None" = None,
@@ -118,14 +121,20 @@ class ChatModel:
         here = is_here(base_url)
         concurrency = (LOCAL_CONCURRENCY if here else CONCURRENCY) if concurrency is None else concurrency
         timeout_s = (LOCAL_TIMEOUT_S if here else TIMEOUT_S) if timeout_s is None else timeout_s
-        if not model.strip() or concurrency < 1 or min(max_retries, answer_retries) < 0 or timeout_s <= 0:
+        if (
+            not model.strip()
+            or (concurrency != "auto" and concurrency < 1)
+            or min(max_retries, answer_retries) < 0
+            or timeout_s <= 0
+        ):
             raise SettingsError(
                 "The language model needs a name, a concurrency of at least 1, retries of at least 0 and a "
                 "timeout above 0 s.",
                 hint="Correct the language-model settings.",
             )
         self.model = model
-        self.concurrency = concurrency
+        self._slots = Pace(concurrency)
+        self.concurrency = self._slots.most
         self.answer_tokens = answer_tokens
         self.effort: Effort | None = effort
         self.endpoint = Endpoint(
@@ -134,7 +143,7 @@ class ChatModel:
             api_key=api_key,
             timeout_s=timeout_s,
             max_retries=max_retries,
-            connections=concurrency + 1,  # one for the list of models
+            pace=self._slots,
             most_bytes=self._most_bytes,
             http_client=http_client,
         )
@@ -142,7 +151,6 @@ class ChatModel:
         self._identity = identity
         self._served: ModelList | None = None
         self._looking = asyncio.Lock()
-        self._slots = asyncio.Semaphore(concurrency)
         self._budget = Budget(limits or UsageLimits(), price, beside=beside._budget if beside else None)
         self._dialect = Dialect(answer_tokens=answer_tokens, effort=effort)
         self._asker = Asker(self.endpoint, self._dialect, self._budget, retries=answer_retries)

@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from fieldmark.errors import AnswerFault, SettingsError
+from fieldmark.errors import AnswerFault, SettingsError, nearest
 from fieldmark.tools.llm.address import normal_url
 from fieldmark.tools.llm.answers import BadAnswerError
 from fieldmark.tools.llm.budget import TokenCount
@@ -23,6 +23,7 @@ _ENDS: tuple[tuple[re.Pattern[str], AnswerFault, str], ...] = (
      "the endpoint broke off the answer"),
 )  # fmt: skip
 """What finish reasons mean, by their words; an unknown one leaves the answer to be judged by itself."""
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,54 @@ class Completion:
     thoughts: str = ""
 
 
+@dataclass(frozen=True)
+class ModelList:
+    """What `GET /models` said."""
+
+    ids: tuple[str, ...]
+    identities: dict[str, str]
+    """Model id → the name that the endpoint gives itself (`fieldmark_identity`), where it does."""
+
+    def hint(self, model: str) -> str:
+        """Which models are served, the one first that may have been meant; empty where none is listed.
+
+        Case, the owner before a slash and the tag behind a colon are left out of the comparison where one
+        leaves them out in typing.
+        """
+        if not self.ids:
+            return ""
+        spelled: dict[str, str] = {}
+        for name in self.ids:
+            for said in (name, name.rpartition("/")[2], name.partition(":")[0]):
+                spelled.setdefault(said.casefold(), name)
+        given = model.casefold()
+        near = nearest(given, spelled) or nearest(given.rpartition("/")[2], spelled)
+        meant = f"Did you mean {spelled[near]}? " if near and spelled[near] != model else ""
+        return f"{meant}It serves: {', '.join(self.ids[:_MOST_NAMED])}."
+
+
 class HttpStatusError(Exception):
     """The endpoint answered with an HTTP error after the SDK's own retries.
 
     Attributes:
         status: HTTP status.
         complaint: Start of the response's text, without what must not be shown.
+        wait_s: Seconds that it asks to wait; `None` where it does not.
+        headers: Its headers.
     """
 
-    def __init__(self, status: int, complaint: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        complaint: str,
+        *,
+        wait_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.status = status
         self.complaint = complaint
+        self.wait_s = wait_s
+        self.headers = headers or {}
         super().__init__(f"HTTP {status}: {complaint}")
 
 

@@ -3,9 +3,8 @@
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -15,17 +14,18 @@ from fieldmark.errors import (
     FieldmarkError,
     QuestionFailed,
     SettingsError,
-    nearest,
 )
 from fieldmark.tools.llm.address import normal_url, read_address
 from fieldmark.tools.llm.completion import (
     Completion,
     HttpStatusError,
+    ModelList,
     complaint_in,
     place_of,
     read_completion,
     redirected,
 )
+from fieldmark.tools.llm.pace import Pace
 
 if TYPE_CHECKING:
     import httpx2
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 _LOOK_S = 5.0
 """Seconds allowed for the list of models: nothing may hang on it."""
-_MOST_NAMED = 8
 _NO_MODEL = re.compile(
     r"(?:no such|unknown|invalid) model|"
     r"\bmodels?\b.{0,100}?(?:not found|not exist|n't exist|not (?:available|served|loaded)|unknown)",
@@ -47,32 +46,6 @@ _NO_KEY = "no-key"
 """Sent where no key is configured: local servers take any, the SDK takes no empty one."""
 
 
-@dataclass(frozen=True)
-class ModelList:
-    """What `GET /models` said."""
-
-    ids: tuple[str, ...]
-    identities: dict[str, str]
-    """Model id → the name that the endpoint gives itself (`fieldmark_identity`), where it does."""
-
-    def hint(self, model: str) -> str:
-        """Which models are served, the one first that may have been meant; empty where none is listed.
-
-        Case, the owner before a slash and the tag behind a colon are left out of the comparison where one
-        leaves them out in typing.
-        """
-        if not self.ids:
-            return ""
-        spelled: dict[str, str] = {}
-        for name in self.ids:
-            for said in (name, name.rpartition("/")[2], name.partition(":")[0]):
-                spelled.setdefault(said.casefold(), name)
-        given = model.casefold()
-        near = nearest(given, spelled) or nearest(given.rpartition("/")[2], spelled)
-        meant = f"Did you mean {spelled[near]}? " if near and spelled[near] != model else ""
-        return f"{meant}It serves: {', '.join(self.ids[:_MOST_NAMED])}."
-
-
 class Endpoint:
     """Talks to one endpoint about one model.
 
@@ -81,8 +54,8 @@ class Endpoint:
         base_url: Base URL, ending in `/v1` on most servers; `None` for the SDK's default.
         api_key: The key; `None` where none is needed. Never shown.
         timeout_s: The most seconds for one HTTP try, the whole body included.
-        max_retries: Retries of the SDK on connection faults, 408, 409, 429 and 5xx.
-        connections: The most connections at a time.
+        max_retries: Retries of the SDK on connection faults, 408, 409 and 5xx, and of the pace on 429.
+        pace: When calls may be made.
         most_bytes: The most bytes of a response; `None` for what an answer may have.
         http_client: An own HTTP client (tests, special proxies); not closed here.
     """
@@ -95,7 +68,7 @@ class Endpoint:
         api_key: str | None,
         timeout_s: float,
         max_retries: int,
-        connections: int,
+        pace: Pace,
         most_bytes: int | None = None,
         http_client: "httpx2.AsyncClient | None" = None,
     ) -> None:
@@ -116,6 +89,8 @@ class Endpoint:
         if login and key:
             logger.warning("The base URL has a user and password: they are sent, and the API key is not.")
         self.model = model
+        self.pace = pace
+        self.retries = max_retries
         self.tries = 0
         """HTTP requests for chat completions so far, the SDK's retries included."""
         self._key = key
@@ -129,7 +104,7 @@ class Endpoint:
         self._unusable = UNUSABLE
         self._own_client = http_client is None
         self._http = http_client or open_http_client(
-            base_url or "", connections=connections, most_bytes=most_bytes or MOST_BYTES
+            base_url or "", connections=pace.most + 1, most_bytes=most_bytes or MOST_BYTES
         )
         self._sdk = AsyncOpenAI(
             api_key=key or _NO_KEY,
@@ -191,12 +166,18 @@ class Endpoint:
         return ModelList(tuple(entry["id"] for entry in entries), own)
 
     async def complete(
-        self, body: dict[str, Any], *, timeout_s: float | None = None, max_retries: int | None = None
+        self,
+        body: dict[str, Any],
+        *,
+        tokens: int = 0,
+        timeout_s: float | None = None,
+        max_retries: int | None = None,
     ) -> Completion:
         """Sends one chat completion request.
 
         Args:
             body: The request body.
+            tokens: What it may use.
             timeout_s: Seconds for one HTTP try, where not the usual ones.
             max_retries: Retries of the SDK, where not the usual ones.
 
@@ -209,6 +190,15 @@ class Endpoint:
             EndpointError: If no connection can be made.
             QuestionFailed: On a timeout ("timeout") or a connection that broke ("connection").
         """
+        return await self.pace.through(
+            lambda: self._complete(body, timeout_s, max_retries),
+            tokens=tokens,
+            retries=self.retries if max_retries is None else max_retries,
+        )
+
+    async def _complete(
+        self, body: dict[str, Any], timeout_s: float | None, max_retries: int | None
+    ) -> "tuple[Completion, Mapping[str, str]]":
         import httpx2
         from openai import APIConnectionError, APIStatusError
 
@@ -230,11 +220,10 @@ class Endpoint:
         finally:
             self.tries += 1 + retries
         response = raw.http_response
-        completion = read_completion(
-            response, self.hide, unusable=str(response.extensions.get(self._unusable, ""))
-        )
+        unusable = str(response.extensions.get(self._unusable, ""))
+        completion = read_completion(response, self.hide, unusable=unusable)
         self.answered = self.answered or completion.fault is None or completion.fault.reason != "not_json"
-        return completion
+        return completion, response.headers
 
     async def call(self, send: "Callable[[AsyncOpenAI], Awaitable[Any]]", *, timeout_s: float) -> bytes:
         """Makes another call of the protocol, and gives the body that came back with HTTP 200.
@@ -269,8 +258,9 @@ class Endpoint:
             yield
         except APIStatusError as error:
             complaint = self.hide(complaint_in(error.response) + redirected(error.response))
-            self._note_pause(error.response, complaint)
-            raise HttpStatusError(error.status_code, complaint) from None
+            wait = self._note_pause(error.response, complaint)
+            said = error.response.headers
+            raise HttpStatusError(error.status_code, complaint, wait_s=wait, headers=said) from None
         except APIConnectionError as error:
             self._raise_unreachable(error, timed_out=isinstance(error, APITimeoutError), limit=limit)
         except (OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, LookupError, UnicodeError) as error:
@@ -333,15 +323,15 @@ class Endpoint:
         if busy is not None and busy.until is not None and datetime.now(UTC) < busy.until:
             raise EndpointBusy(busy.message, until=busy.until, hint=busy.hint)
 
-    def _note_pause(self, response: Any, complaint: str) -> None:
-        """Raises where a refusal asks for a long pause; nothing is sent before it is over."""
+    def _note_pause(self, response: Any, complaint: str) -> float | None:
+        """Seconds that a refusal asks to wait. Raises where they are many; nothing is sent meanwhile."""
         from fieldmark.tools.llm.http_client import LONG_WAIT_S, retry_after_s
 
         wait = retry_after_s(response.headers)
         if wait is None or wait <= LONG_WAIT_S or "insufficient_quota" in complaint:
-            return
+            return wait
         if response.status_code != 429 and response.status_code < 500:
-            return
+            return wait
         until = datetime.now(UTC) + timedelta(seconds=min(wait, _LONGEST_WAIT_S))
         when = f"{until:%Y-%m-%d %H:%M} UTC (HTTP {response.status_code})"
         hint = "All answers so far are kept; resume after that."

@@ -96,8 +96,9 @@ async def _tame(response: httpx2.Response, *, most: int) -> None:
         response.headers.pop(name, None)
     media = response.headers.get("content-type", "application/json").split(";")[0].strip()
     response.headers["content-type"] = f"{media}; charset=utf-8"
-    if (retry_after_s(response.headers) or 0.0) > LONG_WAIT_S:
-        response.headers["x-should-retry"] = "false"  # the SDK would wait for two minutes, or not at all
+    if response.status_code == 429 or (retry_after_s(response.headers) or 0.0) > LONG_WAIT_S:
+        # A 429 is for all calls together, and the pace's to repeat; a long pause ends the run.
+        response.headers["x-should-retry"] = "false"
 
 
 async def _body(response: httpx2.Response, most: int) -> tuple[bytes, str]:

@@ -13,9 +13,9 @@ from fieldmark.records import ChatMessage, ImagePart, Question
 from fieldmark.tools.llm.address import is_here
 from fieldmark.tools.llm.answers import BadAnswerError, read_answer
 from fieldmark.tools.llm.chat import ChatModel
-from fieldmark.tools.llm.completion import Completion, HttpStatusError, one_line
+from fieldmark.tools.llm.completion import Completion, HttpStatusError, ModelList, one_line
 from fieldmark.tools.llm.dialect import WIDER, Dialect, ResponseFormat
-from fieldmark.tools.llm.endpoint import Endpoint, ModelList
+from fieldmark.tools.llm.endpoint import Endpoint
 
 T = TypeVar("T", bound=BaseModel)
 Support = Literal["yes", "no", "unclear", "not tried"]

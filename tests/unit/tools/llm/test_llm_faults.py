@@ -130,12 +130,16 @@ async def test_the_retry_after_of_a_429_is_waited_for() -> None:
     assert (model.usage.requests, model.usage.failed) == (1, 0)
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-async def test_an_error_that_stays_is_retried_by_the_sdk_alone(status: int) -> None:
-    with FaultyEndpoint([broken(status)]) as endpoint:
-        async with chat(endpoint, max_retries=2) as model:
+@pytest.mark.parametrize(
+    ("status", "named", "tries"), [(500, True, 3), (503, True, 3), (429, False, 2), (429, True, 17)]
+)
+async def test_an_error_that_stays_is_retried_within_bounds(status: int, named: bool, tries: int) -> None:
+    """A refusal that says when to come again is followed more often: others may share the quota."""
+    reply = broken(status) if named else error(status)
+    with FaultyEndpoint([reply]) as endpoint:
+        async with chat(endpoint, max_retries=2 if status >= 500 else 1) as model:
             failure = await failure_of(model)
-        assert endpoint.asked == 3
+        assert endpoint.asked == tries
     assert isinstance(failure, QuestionFailed)
     assert (failure.code, failure.status, failure.retryable) == (f"http_{status}", status, True)
     assert failure.hint
