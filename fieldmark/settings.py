@@ -207,9 +207,11 @@ def _environment() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = {str(each["loc"][0]): each["msg"] for each in error.errors()}
+        wrong: dict[str, list[str]] = {}
+        for each in error.errors():  # of each kind that a setting may be
+            wrong.setdefault(str(each["loc"][0]), []).append(each["msg"])
         raise SettingsError(
-            " ".join(f"The setting {name!r} cannot be used: {why}." for name, why in wrong.items()),
+            " ".join(f"The setting {name!r} cannot be used: {', or '.join(w)}." for name, w in wrong.items()),
             hint=f"Correct or unset {', '.join(map(_usual_variable, map(str.lower, wrong)))}.",
         ) from error
 

@@ -22,7 +22,7 @@ def test_every_command_that_asks_has_them(name: str) -> None:
     for part in name.split():
         command = command.commands[part]  # type: ignore[attr-defined]
     options = {option for parameter in command.params for option in parameter.opts}
-    assert {"--answer-tokens", "--effort"} <= options
+    assert {"--answer-tokens", "--effort", "--concurrency"} <= options
 
 
 def test_they_reach_the_endpoint_and_end_with_the_command(
@@ -42,3 +42,12 @@ def test_they_reach_the_endpoint_and_end_with_the_command(
 def test_an_effort_that_is_none_is_refused(command_line: CommandLine) -> None:
     outcome = command_line.invoke("doctor", "--effort", "heroic")
     assert outcome.code == 2
+
+
+@pytest.mark.parametrize("wrong", ["0", "many"])
+def test_a_concurrency_that_is_none_is_refused(command_line: CommandLine, wrong: str) -> None:
+    outcome = command_line.invoke("doctor", "--concurrency", wrong)
+    assert outcome.code == 1
+    said = " ".join(outcome.out.split())
+    assert "'llm_concurrency' cannot be used: Input should be" in said
+    assert "or Input should be 'auto'" in said
