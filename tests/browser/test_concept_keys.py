@@ -103,3 +103,22 @@ def test_a_refused_form_is_filled_in_again_and_a_reload_sends_nothing(studio: "S
     alert.wait_for()
     assert page.input_value("[name=text] >> nth=0") == "It has spots."
     assert page.locator("[name=drop]").last.is_checked()
+
+
+def test_a_label_and_a_version_are_changed_and_changed_back(studio: "Studio", page: Page) -> None:
+    here = f"/concepts/{studio.concepts['built']}/history"
+    page.goto(here)
+    page.locator("#labels ~ ul.tiles a.tile").first.click()
+    page.wait_for_url("**/labels/*")
+    said = page.inner_text("h1 .call")
+    page.keyboard.press("?")
+    page.get_by_text("the one before is kept behind it").wait_for()
+    assert page.inner_text("h1 .call") == "unsure"
+    page.locator(f"button[name=value][value={said}]").click()
+    page.locator("h1 .call", has_text=said).wait_for()
+    assert page.locator(".log li").count() == 3
+    page.goto(here)
+    for number in (1, 2):
+        page.get_by_role("button", name=f"Go back to version {number}").click()
+        page.locator("h3", has_text=f"Version {number} in force").wait_for()
+    assert page.locator(".versions h3").count() == 2
