@@ -76,11 +76,11 @@ def predict(given: argparse.Namespace) -> None:
         pass
     reading = began.so_far()
     print(f"reading alone: {reading}", flush=True)
-    for table in ("labels.parquet", "labels.csv"):
+    for table in ("labels.parquet", "labels.csv") * given.turns:
         began = Clock()
         made = label_to_table(folder / "export", folder / "vectors.npy", folder / table, block=given.block)
-        rest = began.so_far() - reading
-        print(f"{table}: {rest} without reading; {made.rows:,} rows; peak {peak():.2f} GiB", flush=True)
+        spent = began.so_far()
+        print(f"{table}: {spent} with reading; {made.rows:,} rows; peak {peak():.2f} GiB", flush=True)
     weights = torch.randn(given.classes, WIDTH)
     began = Clock()
     for block in file.blocks(given.block):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
@@ -29,7 +30,7 @@ from fieldmark.tools.images.files import image_files
 from fieldmark.tools.images.given_paths import as_text
 from fieldmark.tools.learned.contest import Way
 from fieldmark.tools.learned.stored import load_learned, read_learned
-from fieldmark.tools.runs.block_table import Coded, Columns, block_table
+from fieldmark.tools.runs.block_table import Coded, Columns, block_table, check_parquet, is_parquet
 from fieldmark.tools.runs.events import Progress, no_progress
 
 BLOCK = 1 << 13
@@ -98,6 +99,8 @@ def label_to_table(
     """
     if block < 1:
         raise InputError(f"{block} rows at a time are none.", hint="Give 1 or more.", field="block")
+    if is_parquet(Path(table)):
+        check_parquet()  # not after hours of encoding
     paths = [Path(each) for each in ([given] if isinstance(given, str | Path) else given)]
     folder, out, unread = Path(export), Path(table), _Unread()
     stamp = (read_config if format_of(folder) == HEAD else read_learned)(folder).encoder
@@ -105,7 +108,7 @@ def label_to_table(
     with ExitStack() as closing:
         if vectors is not None:
             label = _label_of(folder, None, by)
-            pieces = _rows(vectors, block)
+            pieces = _ahead(_rows(vectors, block))
         else:
             stores = closing.enter_context(open_stores(home))
             chosen = choose_models(clip=name_of(clip) or stamp.name, device=device)
@@ -167,6 +170,15 @@ def _rows(file: VectorFile, block: int) -> Iterator[Piece]:
     for vectors in file.blocks(block):
         yield {"row": np.arange(done, done + len(vectors))}, vectors
         done += len(vectors)
+
+
+def _ahead(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """The same, each read by a thread while the one before is labelled and written."""
+    with ThreadPoolExecutor(1, thread_name_prefix="fieldmark-reading") as pool:
+        coming = pool.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = pool.submit(next, pieces, None)
+            yield piece
 
 
 def _files(paths: Sequence[Path], unread: _Unread) -> list[Path]:

@@ -59,7 +59,7 @@ def block_table(path: Path) -> Iterator[BlockTable]:
     Raises:
         InputError: It cannot be written, or pyarrow is not installed.
     """
-    kind = _ParquetTable if path.suffix.lower() == ".parquet" else _CsvTable
+    kind = _ParquetTable if is_parquet(path) else _CsvTable
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
         try:
@@ -71,6 +71,11 @@ def block_table(path: Path) -> Iterator[BlockTable]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error}.", hint="Give another file.") from error
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a table of this name is Parquet."""
+    return path.suffix.lower() == ".parquet"
 
 
 def check_parquet() -> None:
