@@ -76,6 +76,7 @@ def test_all_that_makes_a_world_hard_at_once(command_line: CommandLine) -> None:
     assert value["conditions"] == {
         "names": "mixed", "species": 8, "images": 3, "image_noise": 0.5, "text_noise": 0.25, "mistakes": 0.25,
         "unlisted": 0.25, "present": 0.5, "strangers": 5, "blind": 2, "labels": 2, "rule": "evidence",
+        "habitats": 0.0, "burst": 1,
     }  # fmt: skip
     # Six classes, three of them with images; two species beside them; strangers; labelled images apart.
     assert (value["classes"], value["images"], value["labelled"]) == (6, 9, 12)

@@ -23,6 +23,7 @@ from fieldmark.app.resolution import Resolution
 from fieldmark.app.stores import price_of
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import EndpointBusy, EndpointError, InputError, QuestionFailed
+from fieldmark.reading import read_bytes, read_lines
 from fieldmark.records import Record
 from fieldmark.settings import read_settings
 from fieldmark.tools.llm.batches.files import read_replies
@@ -284,8 +285,8 @@ def _ended(batch: SentBatch, turn: TurnTaken) -> Exception:
 
 
 def _keys(file: Path) -> list[str]:
-    return [json.loads(line)["custom_id"] for line in file.read_bytes().splitlines()]
+    return [json.loads(line)["custom_id"] for line in read_lines(file)]
 
 
 def _lines(file: Path) -> int:
-    return file.read_bytes().count(b"\n")
+    return read_bytes(file).count(b"\n")

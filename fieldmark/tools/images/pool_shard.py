@@ -77,7 +77,7 @@ def opened(place: str) -> IO[bytes]:
             return open_regular(place)
         import fsspec
 
-        one: Any = fsspec.open(place, "rb")
+        one: Any = fsspec.open(place)
         return one.open()
     except Exception as error:  # each kind of address raises what it likes
         raise cannot_open(place, error) from error

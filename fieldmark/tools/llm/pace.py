@@ -84,15 +84,17 @@ class Pace:
         return max(1, int(self._window))
 
     async def __aenter__(self) -> Self:
-        while self._under_way >= self.window:
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                self._wake()  # whoever is next must not sleep on a turn that nobody takes
-                raise
-        self._under_way += 1
+        if self._under_way < self.window and not self._waiting:
+            self._under_way += 1
+            return self
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn  # whoever ends the wait has counted this call
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # whoever is next must not sleep on a turn not taken
+                await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -188,12 +190,11 @@ class Pace:
                 self._quotas[name] = _Quota(left - used, most, full_s, now)
 
     def _wake(self) -> None:
-        free = self.window - self._under_way
-        while self._waiting and free > 0:
+        while self._waiting and self._under_way < self.window:
             turn = self._waiting.popleft()
             if not turn.done():
+                self._under_way += 1
                 turn.set_result(None)
-                free -= 1
 
 
 class _Finding:

@@ -10,7 +10,7 @@ from fieldmark.records import Prediction
 
 def line(way: str, top1: float, *, seed: int = 1, names: str = "new") -> dict[str, Any]:
     world = vars(replace(CLEAR, species=12)) | {"names": names}
-    counts = {"resolved": 4, "resolved_right": 3, "bias": 0.0, "images": 10}
+    counts = {"resolved": 4, "resolved_right": 3, "bias": 0.0, "ece": 0.05, "images": 10}
     return {**world, "seed": seed, "shots": 4, "way": way, "top1": top1, **counts}
 
 
@@ -19,7 +19,7 @@ def test_a_world_counts_once_all_ways_are_there() -> None:
     [row] = joined_lines(lines)
     assert row["seed"] == 1
     assert set(WAYS) <= set(row)
-    assert len({key_of(each) for each in lines}) == 4
+    assert len({key_of(each) for each in lines}) == len(WAYS) + 1
 
 
 def test_the_difference_is_paired_and_its_interval_is_over_seeds() -> None:
@@ -28,7 +28,7 @@ def test_the_difference_is_paired_and_its_interval_is_over_seeds() -> None:
         line(way, top, seed=seed, names=names)
         for names in ("new", "mixed")
         for seed, (alone, loop) in tops.items()
-        for way, top in (("alone", alone), ("loop", loop), ("without", 0.5))
+        for way, top in (("alone", alone), ("loop", loop), ("unjudged", alone), ("without", 0.5))
     ]
     rows = joined_lines(lines)
     found = over_seeds(rows, lambda row: row["loop"]["top1"] - row["alone"]["top1"])
@@ -37,7 +37,7 @@ def test_the_difference_is_paired_and_its_interval_is_over_seeds() -> None:
     head, rule, *body = table(rows).splitlines()
     assert head.count("|") == rule.count("|") == body[0].count("|")
     assert len(body) == 3
-    assert "| -10.0 | 40% | 75.0% |" in body[-1]
+    assert "| -10.0 | 40% | 75.0% | 5.0 |" in body[-1]
 
 
 def test_worlds_differ_and_predictions_are_judged() -> None:
@@ -47,5 +47,5 @@ def test_worlds_differ_and_predictions_are_judged() -> None:
         candidates=(), candidates_left=1, rounds=1, first_label="wren", first_confidence=0.5,
     )  # fmt: skip
     assert judged([of, of], ["wren", "crow"]) == {
-        "top1": 0.5, "resolved": 2, "resolved_right": 1, "bias": 0.25, "images": 2,
+        "top1": 0.5, "resolved": 2, "resolved_right": 1, "bias": 0.25, "ece": 0.25, "images": 2,
     }  # fmt: skip

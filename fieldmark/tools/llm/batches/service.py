@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import Field, ValidationError
 
 from fieldmark.errors import EndpointError, QuestionFailed
+from fieldmark.reading import open_regular
 from fieldmark.records import Record
 from fieldmark.tools.llm.completion import HttpStatusError, one_line
 from fieldmark.tools.llm.endpoint import Endpoint
@@ -53,7 +54,7 @@ class BatchService:
 
     async def upload(self, file: Path) -> str:
         """Send a batch file; gives the id that it has there."""
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             said = await self._call(
                 lambda sdk: sdk.files.with_raw_response.create(file=(file.name, opened), purpose="batch"),
                 timeout_s=_FILE_S,

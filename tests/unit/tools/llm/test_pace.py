@@ -179,3 +179,37 @@ async def test_questions_outlast_many_refusals_while_others_get_through(concurre
             await asyncio.gather(*(model.ask(ask_marks(f"number {n}")) for n in range(8)))
     assert (model.usage.requests, model.usage.failed) == (8, 0)
     assert model.usage.http_tries == endpoint.asked == 24
+
+
+async def test_calls_take_turns_in_the_order_they_came() -> None:
+    """Two that end at once wake one waiting call each, and nobody goes back to the end of the queue."""
+    pace, begun = Pace(2), list[int]()
+
+    async def one(number: int) -> None:
+        async with pace:
+            begun.append(number)
+            await pace.through(lambda: answered(), tokens=0, retries=0)
+
+    async def answered() -> tuple[None, dict[str, str]]:
+        await asyncio.sleep(0)
+        return None, {}
+
+    await asyncio.gather(*map(one, range(8)))
+    assert begun == list(range(8))
+
+
+async def test_a_call_that_is_given_up_leaves_its_slot() -> None:
+    pace = Pace(1)
+
+    async def hold() -> None:
+        async with pace:
+            await asyncio.sleep(0)
+
+    async with pace:
+        waiting = [asyncio.create_task(hold()) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+    waiting[1].cancel()  # its turn had come
+    await asyncio.wait_for(waiting[2], 5)
+    async with asyncio.timeout(5), pace:
+        pass
