@@ -86,7 +86,7 @@ def test_one_bad_class_does_not_stop_the_others_and_nothing_bad_is_kept(
     with FaultyEndpoint([bad_for_the_heron(fault)], models=SAME) as endpoint:
         found = classifier(place, endpoint, progress=events).resolve(pictures)
         # At most three tries of three sendings each; a refusal that names a pause is followed more often.
-        assert endpoint.asked <= 5 + (33 if reason == "http_429" else 9)
+        assert endpoint.asked <= 5 + (66 if reason == "http_429" else 9)
     (failed,) = events.of(StepFailed)
     assert failed.classes == ("heron",)
     assert failed.reason.startswith(f"{reason}: ")

@@ -26,7 +26,9 @@ _FIRST_AUTO, _BETTER = 2, 1.15
 """Where finding begins, and by how much twice the calls must bring more answers a second to go on."""
 _PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 """The pause after a refusal that names none, and the longest that chance and repetition make of any."""
-_PATIENCE = 16
+_PATIENCE = 32
+_UNLUCKY = 2
+"""A call may be refused so many times as often while others get through."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
@@ -128,7 +130,7 @@ class Pace:
                 # One that says when to come again has a quota that fills, though others may be quicker.
                 patient = retries * _PATIENCE
                 most = retries if refused.wait_s is None else patient
-                if self._refused_in_a_row > most or made > patient:
+                if self._refused_in_a_row > most or made > _UNLUCKY * patient:
                     raise
             else:
                 self._took(number, headers)

@@ -131,7 +131,7 @@ async def test_the_retry_after_of_a_429_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "named", "tries"), [(500, True, 3), (503, True, 3), (429, False, 2), (429, True, 17)]
+    ("status", "named", "tries"), [(500, True, 3), (503, True, 3), (429, False, 2), (429, True, 33)]
 )
 async def test_an_error_that_stays_is_retried_within_bounds(status: int, named: bool, tries: int) -> None:
     """A refusal that says when to come again is followed more often: others may share the quota."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import pytest
@@ -31,15 +31,12 @@ class _Clock(asyncio.SelectorEventLoop):
         return self._now
 
 
-def in_its_own_time(work: Callable[[], Awaitable[None]]) -> float:
+def in_its_own_time(work: Callable[[], Coroutine[Any, Any, None]]) -> float:
     """Seconds that it takes by the clock of its own."""
     random.seed(7)
-    loop = _Clock()
-    try:
-        loop.run_until_complete(work())
-        return loop.time()
-    finally:
-        loop.close()
+    with asyncio.Runner(loop_factory=_Clock) as runner:
+        runner.run(work())
+        return runner.get_loop().time()
 
 
 class Quota:
