@@ -1,6 +1,6 @@
 """Measures what a prior and groups add to the loop, and how much wrong ones harm.
 
-    python benchmarks/beside_pixels.py beside.jsonl --seeds 710,711
+    python -m benchmarks.beside_pixels beside.jsonl --seeds 710,711
 
 Worlds of 30 species and 12 images a species, names × noise, a quarter of the guide's answers wrong. Of the
 images of a species 60% are in its habitat (the others anywhere); three pictures in a row are of one bird.
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.book_and_loop import over_seeds
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.evidence import weighed
 from fieldmark.agents.resolve.options import ResolveOptions
@@ -40,7 +41,6 @@ from fieldmark.records import UsageLimits
 from fieldmark.tools.clip.weakened import weakened
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.scoring.candidates import Margin
-from fieldmark.tools.statistics.intervals import bootstrap, ends
 
 NAMES: tuple[Names, ...] = ("known", "mixed", "new")
 NOISE = ((0.0, 0.0), (1.0, 0.5), (2.0, 1.0))
@@ -113,16 +113,9 @@ def scored(world: DrawnWorld, context: ResolveContext, notebook: str) -> Row:
     }
 
 
-def over_seeds(rows: Sequence[Row], way: str) -> str:
-    """Points of top-1 over the loop that was told nothing, with a 95% interval."""
-    seeds = sorted({row["seed"] for row in rows})
-    own = [[row[way]["top1"] - row["alone"]["top1"] for row in rows if row["seed"] == seed] for seed in seeds]
-    sums, counts = np.array([sum(each) for each in own]), np.array([len(each) for each in own])
-    mean = f"{100 * sums.sum() / counts.sum():+.1f}"
-    if len(seeds) < 2:
-        return mean
-    low, high = ends(bootstrap(lambda drawn: drawn @ sums / (drawn @ counts), len(seeds)))
-    return f"{mean} ({100 * low:+.1f} to {100 * high:+.1f})"
+def gain(row: Row, way: str) -> float:
+    """Top-1 of the loop that was told something, minus that of the loop that was told nothing."""
+    return row[way]["top1"] - row["alone"]["top1"]
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -135,11 +128,12 @@ def table(rows: Sequence[Row]) -> str:
     for name, some in [*groups.items(), ("all", list(rows))]:
         if some:
             alone = 100 * np.mean([row["alone"]["top1"] for row in some])
-            lines.append(f"| {name} | {alone:.1f} | {' | '.join(over_seeds(some, way) for way in WAYS)} |")
+            gains = [over_seeds(some, lambda row, way=way: gain(row, way)) for way in WAYS]
+            lines.append(f"| {name} | {alone:.1f} | {' | '.join(gains)} |")
     lines += ["", "| told | resolved | of them right | ECE | worst world |", "|---" * 5 + "|"]
     for way in ("alone", *WAYS):
         sums = {of: sum(row[way][of] for row in rows) for of in ("images", "resolved", "resolved_right")}
-        worst = min(row[way]["top1"] - row["alone"]["top1"] for row in rows)
+        worst = min(gain(row, way) for row in rows)
         lines.append(
             f"| {way} | {sums['resolved'] / sums['images']:.1%} "
             f"| {sums['resolved_right'] / max(1, sums['resolved']):.1%} "

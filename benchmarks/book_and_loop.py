@@ -30,7 +30,7 @@ from fieldmark.evals.worlds.conditions import CLEAR, Names, WorldConditions
 from fieldmark.records import Prediction, UsageLimits
 from fieldmark.tools.clip.weakened import weakened
 from fieldmark.tools.runs.events import no_progress
-from fieldmark.tools.statistics.resample import bootstrap, ends
+from fieldmark.tools.statistics.intervals import bootstrap_mean
 
 NAMES: tuple[Names, ...] = ("known", "mixed", "new")
 NOISE = ((0.0, 0.0), (1.0, 0.5), (2.0, 1.0))
@@ -129,14 +129,10 @@ def judged(predictions: Sequence[Prediction], truth: Sequence[str]) -> Row:
 
 def over_seeds(rows: Sequence[Row], value: Callable[[Row], float]) -> str:
     """A mean in points with its 95% interval: seeds are drawn anew, each with all of its worlds."""
-    seeds = sorted({row["seed"] for row in rows})
-    own = [[value(row) for row in rows if row["seed"] == seed] for seed in seeds]
-    sums, counts = np.array([sum(each) for each in own]), np.array([len(each) for each in own])
-    mean = f"{100 * sums.sum() / counts.sum():+.1f}"
-    if len(seeds) < 2:
-        return mean
-    low, high = ends(bootstrap(lambda drawn: drawn @ sums / (drawn @ counts), len(seeds)))
-    return f"{mean} ({100 * low:+.1f} to {100 * high:+.1f})"
+    seeds = [row["seed"] for row in rows]
+    found = bootstrap_mean([100 * value(row) for row in rows], seeds)
+    interval = f" ({found.low:+.1f} to {found.high:+.1f})" if len(set(seeds)) > 1 else ""
+    return f"{found.value:+.1f}{interval}"
 
 
 def gain(row: Row, over: str = "alone") -> float:

@@ -34,7 +34,7 @@ MATRIX = "class_matrix.safetensors"
 MOST_CONFUSIONS = 30
 """Confusions that are listed of each kind."""
 MOST_JUDGES = 240
-"""Test images that a book takes along: two dozen already weigh as well, and each is encoded with the pool."""
+"""The most test images that a book takes along: each is encoded with every pool."""
 
 
 class BookScore(Record):

@@ -102,7 +102,7 @@ def _weigh(notebook: Notebook, context: ResolveContext) -> WeighedEvidence:
     if evidence.bursts is not None:
         rows, labels = evidence.bursts.spread(rows, labels)
     prior = DRAWN_PRIOR_LABELS if context.usable_calibration else PRIOR_LABELS
-    evidence = with_labels(evidence, context.vectors, rows, labels, prior=prior, judges=_judges(context))
+    evidence = with_labels(evidence, context.vectors, rows, labels, prior=prior, judges=_judges(context, rows))
     table = None if votes is None else votes.steered
     fit = fits(evidence, table, context.vectors, context.encoder.reference)
     if evidence.bursts is not None:
@@ -152,12 +152,13 @@ def _labelled(context: ResolveContext) -> tuple[Tensor, Tensor]:
     return both[:, 0], both[:, 1]
 
 
-def _judges(context: ResolveContext) -> Judges | None:
-    """The images that judge a book; those that people said something of teach instead. None where too few."""
+def _judges(context: ResolveContext, labelled: Tensor) -> Judges | None:
+    """The images that judge a book, but those in rows `labelled` [n], which teach. None where too few."""
+    teach = set(labelled.tolist())
     found = [
         (row, context.judges[image.content_hash])
         for row, image in enumerate((*context.usable, *context.usable_calibration))
-        if image.content_hash in context.judges and image.content_hash not in context.labels
+        if image.content_hash in context.judges and row not in teach
     ]
     if len(found) < FEWEST_JUDGES:
         return None

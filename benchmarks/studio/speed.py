@@ -3,7 +3,7 @@
 A run and a concept over the same images, with small pictures of them, are made here by a generator: no model
 is loaded. The concept waits with a board of five, and has a blind test of a hundred.
 
-    python benchmarks/studio.py [--images 100000] [--json]
+    python benchmarks/studio/speed.py [--images 100000] [--json]
 """
 
 import argparse

@@ -3,7 +3,7 @@
 It says what was asked, how long each step took, and the peak of memory. It asserts nothing. "structured"
 images show the marks of their class with noise; "random" ones show nothing at all.
 
-python benchmarks/many_classes.py --classes 10000 --images 100000 --calls 12000
+python benchmarks/large/many_classes.py --classes 10000 --images 100000 --calls 12000
 """
 
 import argparse

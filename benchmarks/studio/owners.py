@@ -5,7 +5,7 @@ edits, blind test, build, measurement, zip. The same owner is simulated without 
 with the same mistakes of the script that answers. Both classifiers are measured on the same held-out pictures
 by the rule; the difference in F1 is paired by picture. A second simulation has the draws of the studio.
 
-    python -m benchmarks.studio_owners [--seeds 640,641,642] [--owners red-head,crowned,elegant] [--json]
+    python -m benchmarks.studio.owners [--seeds 640,641,642] [--owners red-head,crowned,elegant] [--json]
 """
 
 import argparse

@@ -5,7 +5,7 @@ opened in the studio. In one copy the images that it asks about are labelled by 
 random ones; each is scored anew and its corrected labels are exported, at the pages' own addresses. Images
 that anybody labelled are left out of the figures. Intervals resample species.
 
-    python -m benchmarks.studio_labels [--seeds 640,641,642]
+    python -m benchmarks.studio.labels [--seeds 640,641,642]
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Encodes a pool here and by Ray, with workers killed at random, and compares vectors, work and time.
 
-    python benchmarks/ray_kills.py --images 20000 --workers 2 --kills 20
-    python benchmarks/ray_kills.py --pool photos --clip ViT-B-32:laion2b_s34b_b79k
+    python benchmarks/large/ray_kills.py --images 20000 --workers 2 --kills 20
+    python benchmarks/large/ray_kills.py --pool photos --clip ViT-B-32:laion2b_s34b_b79k
 
 Three runs, each into a store of its own: this process; Ray undisturbed, from which the overhead comes; Ray
 with kills (SIGKILL, a random worker after a random shard). `begun_twice` counts the shards that workers began

@@ -3,7 +3,7 @@
 Each part runs in a process of its own, so that the peak is its own, beside a bare product in the same run. It
 measures and asserts nothing.
 
-python benchmarks/large_pools.py predict --vectors 1000000 --classes 10
+python benchmarks/large/pools.py predict --vectors 1000000 --classes 10
 """
 
 import argparse
