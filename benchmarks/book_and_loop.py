@@ -24,8 +24,8 @@ import numpy as np
 from fieldmark import Classifier, OptimizeOptions, Optimizer, PromptBook, ResolveOptions
 from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.stores import Stores, open_stores
-from fieldmark.evals.table.aviary_source import Aviary
-from fieldmark.evals.table.source import TrainingData, Workplace
+from fieldmark.evals.table.sources.aviary_source import Aviary
+from fieldmark.evals.table.sources.source import TrainingData, Workplace
 from fieldmark.evals.worlds.conditions import CLEAR, Names, WorldConditions
 from fieldmark.records import Prediction, UsageLimits
 from fieldmark.tools.clip.weakened import weakened

@@ -54,7 +54,7 @@ class RandomEncoder:
 
 def test_set(given):
     """A test set of images that do not exist, with everything that any method may need."""
-    from fieldmark.evals.table.aviary_settings import CONTEXTS, QUESTIONS, TEMPLATES
+    from fieldmark.evals.table.sources.aviary_settings import CONTEXTS, QUESTIONS, TEMPLATES
     from fieldmark.evals.table.test_set import TestSet
     from fieldmark.tools.images.files import ImageFile
 

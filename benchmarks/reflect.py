@@ -18,8 +18,8 @@ from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.search_run import OptimizeResult, Optimizing, optimize
 from fieldmark.app.stores import Stores, open_stores
 from fieldmark.cache.bytestore import open_byte_store
-from fieldmark.evals.table.aviary_source import Aviary
-from fieldmark.evals.table.source import Workplace
+from fieldmark.evals.table.sources.aviary_source import Aviary
+from fieldmark.evals.table.sources.source import Workplace
 from fieldmark.records import UsageLimits
 from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder

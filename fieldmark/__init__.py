@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     )
     from fieldmark.evals.report.ask import write_ask_page
     from fieldmark.evals.report.classify import write_classify_report
-    from fieldmark.evals.table.aviary_source import Aviary
     from fieldmark.evals.table.bench import EvalBench
     from fieldmark.evals.table.method import EvalMethod, MethodScores
     from fieldmark.evals.table.options import EvalOptions
     from fieldmark.evals.table.records import EvalResult
+    from fieldmark.evals.table.sources.aviary_source import Aviary
     from fieldmark.evals.table.test_set import MethodNeed
     from fieldmark.prompts.describe import ask_describe
     from fieldmark.prompts.judge import ask_judge
@@ -137,7 +137,7 @@ _NAMES = {
     ),
     "fieldmark.evals.report.ask": ("write_ask_page",),
     "fieldmark.evals.report.classify": ("write_classify_report",),
-    "fieldmark.evals.table.aviary_source": ("Aviary",),
+    "fieldmark.evals.table.sources.aviary_source": ("Aviary",),
     "fieldmark.evals.table.bench": ("EvalBench",),
     "fieldmark.evals.table.method": ("EvalMethod", "MethodScores"),
     "fieldmark.evals.table.options": ("EvalOptions",),

@@ -31,7 +31,7 @@ from fieldmark.app.stores import (
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.table.chosen_names import refuse_beside
-from fieldmark.evals.table.source import DataSource, Workplace, source_again
+from fieldmark.evals.table.sources.source import DataSource, Workplace, source_again
 from fieldmark.records import PromptBook, UsageLimits
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.clip.encoder import Encoder

@@ -248,7 +248,7 @@ def with_aviary(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]
     own = {name: given[name] for name in names if name in given}
     if given["data"] != AVIARY:
         return given
-    from fieldmark.evals.table.aviary_source import Aviary
+    from fieldmark.evals.table.sources.aviary_source import Aviary
 
     if "images_per_class" in own:
         own["images"] = own.pop("images_per_class")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fieldmark.app.concepts.named import concept_home
-from fieldmark.app.concepts.wake import call, is_done, last_call
+from fieldmark.app.concepts.stepwise.wake import call, is_done, last_call
 from fieldmark.app.jobs.job import JOBS, Job
 from fieldmark.app.jobs.tasks import TalkTask
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fieldmark.agents.define.waiting import read_waiting
-from fieldmark.app.concepts.blind import BlindTest
+from fieldmark.app.concepts.stepwise.blind import BlindTest
 from fieldmark.app.jobs.job import Job
 from fieldmark.aviary.guide.completions import complete, read_request
 from fieldmark.aviary.guide.gallery import Gallery

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import pytest
 
 from fieldmark import Classifier
+from fieldmark.agents.resolve.evidence import weighed
 from fieldmark.records import GivenLabel, Origin, Prompt, PromptBook
 from tests.graph import classifying
 from tests.graph.running import Ran, make_context, options, run
@@ -46,7 +47,13 @@ def book(*, labelled: bool) -> PromptBook:
 
 
 def ran(
-    folder: Path, *, labelled: bool, judges: Mapping[str, int] = MappingProxyType({}), **chosen: object
+    folder: Path,
+    *,
+    labelled: bool,
+    judges: Mapping[str, int] = MappingProxyType({}),
+    labels: Mapping[str, int] = MappingProxyType({}),
+    groups: Mapping[str, str] = MappingProxyType({}),
+    **chosen: object,
 ) -> Ran:
     return run(
         make_context(
@@ -58,6 +65,8 @@ def ran(
             book=book(labelled=labelled),
             calibration=LABELLED if labelled else (),
             judges=judges,
+            labels=labels,
+            groups=groups,
             options=options(**{"rule": "evidence", "start": "book", **chosen}),
         )
     )
@@ -96,6 +105,22 @@ def test_images_that_were_held_out_judge_and_keep_their_own_label(tmp_path: Path
     assert doubted.right(WORLD) > 0.5, "what judges say of their class is not taken over"
     sure = [sum(p.confidence for p in each.predictions) / len(IMAGES) for each in (found, doubted)]
     assert sure[1] < sure[0] - 0.2
+
+
+def test_an_image_whose_group_was_labelled_judges_nothing(tmp_path: Path) -> None:
+    """Its label speaks for it, so that its own evidence would look righter than it is."""
+    judges = {image.content_hash: NAMES.index(WORLD.truth(image)) for image in IMAGES[::2]}
+    groups = {image.content_hash: WORLD.truth(image) for image in IMAGES}
+    first = {WORLD.truth(image): image for image in reversed(IMAGES)}
+    labels = {image.content_hash: NAMES.index(name) for name, image in first.items()}
+
+    def judged(folder: str, **given: object) -> bool:
+        found = ran(tmp_path / folder, labelled=True, judges=judges, **given)
+        return weighed(found.state.notebook, found.context).evidence.judged
+
+    assert judged("alone")
+    assert judged("grouped", groups=groups)
+    assert not judged("told", groups=groups, labels=labels)
 
 
 def labelled_in(folder: Path, which: list[tuple[int, int]]) -> tuple[GivenLabel, ...]:

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from fieldmark.agents.build.context import BuildContext
-from fieldmark.agents.define.queries import searches_for
+from fieldmark.agents.define.boards.queries import searches_for
 from fieldmark.records import Concept, Definition, Label, Record, Verdict
 from fieldmark.tools.annotate.confidence import Confidence, calibrated
 from fieldmark.tools.concepts.changes import dev_labels, misread_images

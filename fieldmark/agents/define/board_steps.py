@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
-from fieldmark.agents.define import boards
+from fieldmark.agents.define.boards import layout as boards
 from fieldmark.agents.define.context import DefineContext, rng_for
 from fieldmark.agents.define.ending import what_hinders
 from fieldmark.agents.define.progress import progress_so_far

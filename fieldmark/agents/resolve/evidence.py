@@ -102,7 +102,9 @@ def _weigh(notebook: Notebook, context: ResolveContext) -> WeighedEvidence:
     if evidence.bursts is not None:
         rows, labels = evidence.bursts.spread(rows, labels)
     prior = DRAWN_PRIOR_LABELS if context.usable_calibration else PRIOR_LABELS
-    evidence = with_labels(evidence, context.vectors, rows, labels, prior=prior, judges=_judges(context, rows))
+    evidence = with_labels(
+        evidence, context.vectors, rows, labels, prior=prior, judges=_judges(context, rows)
+    )
     table = None if votes is None else votes.steered
     fit = fits(evidence, table, context.vectors, context.encoder.reference)
     if evidence.bursts is not None:

@@ -26,7 +26,7 @@ from fieldmark.evals.table.method import EvalMethod
 from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
 from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
-from fieldmark.evals.table.source import DataSource, Workplace, source_again
+from fieldmark.evals.table.sources.source import DataSource, Workplace, source_again
 from fieldmark.evals.table.test_set import MethodNeed, TestSet
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import UsageLimits

@@ -72,7 +72,7 @@ class TalkTask(Record):
 
     def work(self, folder: Path, progress: Progress) -> JsonValue:
         """Do it; see `keep_going`."""
-        from fieldmark.app.concepts.stepping import keep_going
+        from fieldmark.app.concepts.stepwise.stepping import keep_going
         from fieldmark.tools.concepts.folder import ConceptFolder
 
         keep_going(ConceptFolder(folder), progress=progress)

@@ -15,8 +15,8 @@ import fieldmark
 from fieldmark.cli import build
 from fieldmark.cli.mistakes import meant
 from fieldmark.evals.methods.registry import METHODS
-from fieldmark.evals.table.aviary_settings import SETTINGS
 from fieldmark.evals.table.chosen_names import METHOD_KEYS, SETTING_NAMES
+from fieldmark.evals.table.sources.aviary_settings import SETTINGS
 from tests.command_line import CommandLine
 
 PROGRAM = """

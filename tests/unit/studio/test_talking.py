@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.app.concepts.wake import read_call, rest
+from fieldmark.app.concepts.stepwise.wake import read_call, rest
 from fieldmark.app.jobs import job as jobs
 from fieldmark.app.jobs.job import Job
 from fieldmark.studio.talking import TalkProcesses

@@ -26,8 +26,8 @@ from fieldmark.evals.report.table.trust import Trust, trust_of
 from fieldmark.evals.report.words import few_classes, percent
 from fieldmark.evals.table.arrange import Missing, missing, tables
 from fieldmark.evals.table.join import SettingRuns
-from fieldmark.evals.table.published import PUBLISHED, PublishedFigure
 from fieldmark.evals.table.records import ALPHA, EvalResult, Row, TestRecord
+from fieldmark.evals.table.sources.published import PUBLISHED, PublishedFigure
 from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.records import RunManifest
 from fieldmark.tools.runs.folder import RunFolder

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fieldmark.agents.define.waiting import keep_reply
-from fieldmark.app.concepts.blind import BlindTest, note_blind_labels
 from fieldmark.app.concepts.editing import LABELS
-from fieldmark.app.concepts.talk import Talk
+from fieldmark.app.concepts.stepwise.blind import BlindTest, note_blind_labels
+from fieldmark.app.concepts.stepwise.talk import Talk
 from fieldmark.records import LabelValue
 from fieldmark.records.conversation import BlindBatch, LabelReply
 from fieldmark.studio.desk import desk_of

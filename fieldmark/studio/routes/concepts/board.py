@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fieldmark.agents.define.waiting import keep_reply
-from fieldmark.app.concepts.drafting import DraftedLabels, draft_label, reasons_given, undo_label
-from fieldmark.app.concepts.talk import Talk
+from fieldmark.app.concepts.stepwise.drafting import DraftedLabels, draft_label, reasons_given, undo_label
+from fieldmark.app.concepts.stepwise.talk import Talk
 from fieldmark.records.conversation import BoardToLabel
 from fieldmark.studio.pages import concept_address
 from fieldmark.studio.routes.concepts.found import Short, Yes, concept_folder, framed, go_on, in_hand, kept

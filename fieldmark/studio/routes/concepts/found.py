@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fieldmark.agents.define.ending import in_one_line
-from fieldmark.app.concepts.talk import StaleAnswer, Talk, answering
+from fieldmark.app.concepts.stepwise.talk import StaleAnswer, Talk, answering
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept
 from fieldmark.records.conversation import ConversationQuestion, ConversationReply

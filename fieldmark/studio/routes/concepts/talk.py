@@ -9,8 +9,8 @@ from starlette.responses import RedirectResponse, Response
 
 from fieldmark.agents.define.hearing import Slip, read_answer
 from fieldmark.agents.define.waiting import keep_reply
-from fieldmark.app.concepts.blind import is_complete
-from fieldmark.app.concepts.talk import Talk
+from fieldmark.app.concepts.stepwise.blind import is_complete
+from fieldmark.app.concepts.stepwise.talk import Talk
 from fieldmark.records.conversation import (
     BlindBatch,
     BoardToLabel,

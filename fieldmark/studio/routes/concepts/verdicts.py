@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from fieldmark.agents.define.binding import plain
 from fieldmark.agents.define.waiting import keep_reply
-from fieldmark.app.concepts.drafting import draft_response, drafted_responses, reveal_reply
-from fieldmark.app.concepts.talk import Talk
+from fieldmark.app.concepts.stepwise.drafting import draft_response, drafted_responses, reveal_reply
+from fieldmark.app.concepts.stepwise.talk import Talk
 from fieldmark.records.conversation import EditOffer, OfferReply, VerdictReveal
 from fieldmark.records.conversation import Response as Said
 from fieldmark.studio.pages import concept_address

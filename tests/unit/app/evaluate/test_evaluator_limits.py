@@ -9,7 +9,7 @@ from typing import Any
 from fieldmark import Aviary, Evaluator, UsageLimits
 from fieldmark.app.evaluate import evaluator
 from fieldmark.app.evaluate.record import spent_by
-from fieldmark.evals.table.source import Workplace
+from fieldmark.evals.table.sources.source import Workplace
 from fieldmark.records import Usage
 from fieldmark.tools.clip.weakened import Weakness
 

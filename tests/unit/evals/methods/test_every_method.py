@@ -10,11 +10,11 @@ from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.guide import Guide
 from fieldmark.aviary.guide.server import asked_over_http
 from fieldmark.evals.methods.registry import METHODS
-from fieldmark.evals.table.aviary_settings import AviaryWorld, new_species
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.records import MethodRun
 from fieldmark.evals.table.rehearse import rehearse
 from fieldmark.evals.table.run import Evaluation, run_methods
+from fieldmark.evals.table.sources.aviary_settings import AviaryWorld, new_species
 from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.runs.events import no_progress
 from fieldmark.tools.runs.folder import RunFolder

@@ -8,8 +8,8 @@ import pytest
 
 from fieldmark.aviary.world.species import Species
 from fieldmark.errors import InputError
-from fieldmark.evals.table.aviary_settings import SETTINGS, AviaryWorld
 from fieldmark.evals.table.run import record_of
+from fieldmark.evals.table.sources.aviary_settings import SETTINGS, AviaryWorld
 from fieldmark.evals.table.test_set import MethodNeed
 
 

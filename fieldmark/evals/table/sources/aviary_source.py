@@ -13,9 +13,9 @@ from fieldmark.aviary.guide.server import asked_over_http
 from fieldmark.aviary.world.pictures import NOUN, TRAIN_SEED, draw_pictures
 from fieldmark.aviary.world.species import Species
 from fieldmark.errors import InputError
-from fieldmark.evals.table.aviary_settings import SETTINGS, AviaryWorld
 from fieldmark.evals.table.chosen_names import settings_named
-from fieldmark.evals.table.source import TrainingData, Workplace
+from fieldmark.evals.table.sources.aviary_settings import SETTINGS, AviaryWorld
+from fieldmark.evals.table.sources.source import TrainingData, Workplace
 from fieldmark.evals.table.test_set import TestSet
 from fieldmark.evals.worlds.conditions import BOUNDS, CLEAR, Names, WorldConditions
 from fieldmark.evals.worlds.draw import draw_species, weakness_of

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from fieldmark.agents.define.boards import (
+from fieldmark.agents.define.boards.layout import (
     Doubt,
     Mined,
     changed_texts,

@@ -1,7 +1,7 @@
 """Published figures: which row each may stand beside."""
 
 from fieldmark.evals.methods.registry import BY_KEY
-from fieldmark.evals.table.published import PUBLISHED, PublishedFigure
+from fieldmark.evals.table.sources.published import PUBLISHED, PublishedFigure
 
 
 def fitting(method: str, *, data: str, clip: str, shots: int = 16) -> list[PublishedFigure]:

@@ -8,7 +8,7 @@ from fieldmark.agents.define.run import OwnerLeft, Sitting
 from fieldmark.app.concepts.conversation import ConceptConversation
 from fieldmark.app.concepts.making import WISH, read_wish
 from fieldmark.app.concepts.setup import read_setup
-from fieldmark.app.concepts.wake import Call, read_call, rest
+from fieldmark.app.concepts.stepwise.wake import Call, read_call, rest
 from fieldmark.errors import InputError
 from fieldmark.records.conversation import ConversationQuestion, ConversationReply
 from fieldmark.tools.concepts.folder import ConceptFolder

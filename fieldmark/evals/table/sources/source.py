@@ -18,7 +18,7 @@ from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import Progress
 
-SOURCES = {"aviary": "fieldmark.evals.table.aviary_source:Aviary"}
+SOURCES = {"aviary": "fieldmark.evals.table.sources.aviary_source:Aviary"}
 """Where the class of each kind of source is defined; it is imported when a run of that kind is resumed."""
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
+from fieldmark.agents.define.boards.queries import searches_for
 from fieldmark.agents.define.context import DefineContext, rng_for
-from fieldmark.agents.define.queries import searches_for
 from fieldmark.agents.define.record import revealed_images
 from fieldmark.agents.define.scores import calls, clause_verdicts
 from fieldmark.records import Board, Call, ClauseVerdict, Concept, Definition, Record, Verdict

@@ -1,6 +1,6 @@
 """A conversation in steps, for fronts that cannot wait in a loop: see the question, keep an answer.
 
-Nothing here loads a model or a graph. What follows from an answer is for `fieldmark.app.concepts.stepping`.
+Nothing here loads a model or a graph. What follows from an answer is for `stepping`.
 """
 
 from collections.abc import Iterator

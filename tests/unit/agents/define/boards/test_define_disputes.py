@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from fieldmark.agents.define.boards import LEAST_LABELS, Mined, disputed, lay_out
+from fieldmark.agents.define.boards.layout import LEAST_LABELS, Mined, disputed, lay_out
 from fieldmark.records import Clause, Concept, Definition, Label, LabelValue, Version
 from tests.graph.define_world import CREST, RED, SMALL, TAIL, Scene, scene
 

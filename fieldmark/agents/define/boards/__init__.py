@@ -1,0 +1,1 @@
+"""Which images are worth a look, and how they are laid out."""

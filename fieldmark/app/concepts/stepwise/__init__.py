@@ -1,0 +1,1 @@
+"""A concept step by step, for fronts that cannot wait in a loop, such as pages."""
