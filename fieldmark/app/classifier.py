@@ -31,7 +31,6 @@ from fieldmark.app.resuming import arguments_of
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores, open_vlm
 from fieldmark.app.tree import ASK, GivenTree, check_tree, settle_tree
 from fieldmark.cache.arrays import ArrayStore
-from fieldmark.cache.bytestore import ByteStore, MemoryByteStore
 from fieldmark.errors import InputError
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import PromptBook, RunManifest, Usage, UsageLimits
@@ -181,7 +180,8 @@ class Classifier(Circumstanced, MethodChoice):
                     keep_copies(found.images, run.path / COPIES)
                     known.keep(run)
                     append_labels(run, labels)
-                    said = labels_hash(labels := read_given(run, self.classes))
+                    labels = read_given(run, self.classes)
+                    said = labels_hash(labels)
                     scripted = scripted_notes(llm.model if llm else None, name_of(self.vlm))
                     notes = list(opened.uncounted)
                     before = stopped.language_model if stopped and not llm else None
@@ -268,10 +268,12 @@ class Classifier(Circumstanced, MethodChoice):
             options = check_estimate(self)
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
-                stores.encoder_of(self.clip, chosen.clip, device=chosen.device)  # there? nothing is built
+                stores.encoder_of(self.clip, chosen.clip, device=chosen.device)  # is it there?
                 noun = self.noun or (self.book.noun if self.book else None)
-                said: dict[str, Any] = {"noun": noun, "groups": self.tree == ASK, "limits": self.limits}
-                return await estimated(tuple(self.classes), found, options=options, llm=llm, vlm=vlm, **said)
+                return await estimated(
+                    tuple(self.classes), found, noun=noun, options=options, llm=llm, vlm=vlm,
+                    groups=self.tree == ASK, limits=self.limits,
+                )  # fmt: skip
 
     def _model(self, stores: Stores, chosen: ChosenModels) -> AbstractAsyncContextManager[AskedModel | None]:
         options = self._started_options()
@@ -283,7 +285,7 @@ class Classifier(Circumstanced, MethodChoice):
         opened = partial(
             open_llm,
             chosen.llm,
-            self._answers(stores),
+            stores.answers,
             base_url=chosen.base_url,
             api_key=self.api_key,
             limits=self.limits,
@@ -299,7 +301,7 @@ class Classifier(Circumstanced, MethodChoice):
         opened = partial(
             open_vlm,
             name_of(self.vlm) or "",
-            self._answers(stores),
+            stores.answers,
             beside=llm,
             llm=(chosen.base_url, self.api_key),
             base_url=self.vlm_base_url,
@@ -308,9 +310,6 @@ class Classifier(Circumstanced, MethodChoice):
             cache=self.cache,
         )
         return asked_model(self.vlm, self.limits, opened)
-
-    def _answers(self, stores: Stores) -> ByteStore:
-        return MemoryByteStore() if self.cache == "off" else stores.answers
 
     async def _noun(self, llm: AskedModel | None, run: RunFolder) -> Settled:
         given, plain = self.noun or (self.book.noun if self.book else None), self.options.noun
