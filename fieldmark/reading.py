@@ -113,3 +113,11 @@ def _refuse_others(status: os.stat_result, path: Path | str) -> None:
 
 def _in_words(size: int) -> str:
     return f"{size // 1024**2} MiB" if size >= 1024**2 else f"{size:,} bytes"
+
+
+def size_in_words(count: int) -> str:
+    """Bytes in words: "1.2 MB"."""
+    if count < 1000:
+        return f"{count} bytes"
+    power, unit = next((p, unit) for p, unit in ((9, "GB"), (6, "MB"), (3, "kB")) if count >= 10**p)
+    return f"{count / 10**power:,.1f} {unit}"

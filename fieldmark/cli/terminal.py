@@ -140,13 +140,3 @@ def without_commands(text: str) -> str:
 def plain(text: str, style: str = "") -> Text:
     """A text as it is printed; spelled out before anything is laid out, so that tables have room for it."""
     return Text(without_commands(text), style=style)
-
-
-def size(count: int) -> str:
-    """Bytes in words: "1.2 MB"."""
-    value = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:,.1f} {unit}"
-        value /= 1000
-    return ""

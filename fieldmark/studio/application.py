@@ -96,7 +96,7 @@ def _refused(request: Request, error: Exception) -> Response:
     status, said = (error.status_code, str(error.detail)) if isinstance(error, HTTPException) else (500, "")
     if status == 405 and request.method == "GET":
         # The address of a form, typed or loaded again: its page is one step up.
-        return RedirectResponse(path_to(*request.scope["path"].split("/")[1:-1]), 303)
+        return RedirectResponse(path_to(*request.scope["path"].split("/")[1:-1]) or "/", 303)
     if status == 404 and said == "Not Found":
         said = "There is no such page."
     return _said(request, status, said, "")
@@ -104,8 +104,8 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _misread(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else ()
-    names = ", ".join(dict.fromkeys(str(each["loc"][-1]) for each in found))
-    said = "This address or form holds something that the page does not know"
+    names = ", ".join(f"{each['loc'][-1]} ({each['msg'][:1].lower()}{each['msg'][1:]})" for each in found)
+    said = "This address or form holds something that the page cannot take"
     return _said(request, 400, f"{said}: {names}." if names else f"{said}.", "")
 
 

@@ -20,23 +20,12 @@ NOTICE = "notice"
 MOST_CHARACTERS = 3000
 """Of a notice in an address. A browser cuts the address that it comes from at 4,096."""
 WORDS = {
-    *(
-        "about",
-        "answer",
-        "called",
-        "folder",
-        "new_text",
-        "path",
-        "reason",
-        "text",
-        "to",
-        "vlm",
-        "why",
-        "words",
-    ),
-}
+    "about", "answer", "called", "folder", "new_text", "path", "reason", "text", "to", "vlm", "why", "words",
+}  # fmt: skip
 """Fields in which a person writes; what was written is shown where no form takes it up again."""
-TOO_LONG = "What you wrote is too long to be shown here. The browser's way back leads to it."
+MOST_SAID = 500
+"""Characters of a sentence: one may hold a path."""
+TOO_LONG = "Some of what you wrote is too long to be shown here. The browser's way back leads to it."
 
 
 class Notice(Record):
@@ -75,9 +64,16 @@ class RefusedForm(Exception):
 
 def with_notice(request: Request, there: str, notice: Notice) -> str:
     """An address whose page says something."""
+    said = tuple(each if len(each) <= MOST_SAID else f"{each[:MOST_SAID]}…" for each in notice.said)
+    notice = notice.model_copy(update={"said": said})
     text = _packed(notice)
     if len(text) > MOST_CHARACTERS:
-        text = _packed(notice.model_copy(update={"typed": (), "said": (*notice.said, TOO_LONG)}))
+        said = (*said, TOO_LONG)
+        while len(text) > MOST_CHARACTERS and notice.typed:
+            longest = max(notice.typed, key=lambda field: len(field[1]))
+            left = tuple(field for field in notice.typed if field is not longest)
+            notice = notice.model_copy(update={"typed": left, "said": said})
+            text = _packed(notice)
     parts = urlsplit(there)
     seal = desk_of(request).access.seal(request.state.session, text)
     query = [each for each in parse_qsl(parts.query, keep_blank_values=True) if each[0] != NOTICE]

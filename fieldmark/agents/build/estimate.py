@@ -1,25 +1,18 @@
 """Says what a build would ask, a part of it as a bound, and what measuring it would, exactly."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.run import whole_build
 from fieldmark.agents.build.sample import drawn_rows, free_rows
-from fieldmark.agents.shared.estimate import CallEstimate, FirstLook, counted, times, total
-from fieldmark.prompts.argue import ask_argue
+from fieldmark.agents.shared.estimate import PICTURE, CallEstimate, FirstLook, counted, debate, times, total
 from fieldmark.prompts.judge import ask_judge
 from fieldmark.prompts.queries import ask_queries
-from fieldmark.prompts.settle import ask_settle
-from fieldmark.records import ImagePart, Question
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.concepts.built import read_measurement
 from fieldmark.tools.concepts.changes import blind_labels
 from fieldmark.tools.llm.budget import TokenCount
 from fieldmark.tools.llm.given import AskedModel
-
-_IMAGE = ImagePart(data_url="data:,")
-_WORDS = "a sentence or two of usual length, which says what is seen in the picture and why it decides. " * 3
 
 
 async def estimated(
@@ -54,8 +47,9 @@ async def estimated(
         later = min(options.annotate, len(free)) - len(drawn)
         debates = min(options.debates, min(options.annotate, len(free)))
         most = later + 3 * debates
-        room = times(judge.room(ask_judge(_IMAGE, definition.active)), later)
-        room = total([room, *(times(judge.room(each), debates) for each in _debate(context))])
+        asked = debate(definition, concept=concept.name, purpose=concept.purpose)
+        room = times(judge.room(ask_judge(PICTURE, definition.active)), later)
+        room = total([room, *(times(judge.room(each), debates) for each in asked)])
     return CallEstimate(
         images=len(free),
         classes=0,
@@ -98,7 +92,7 @@ def _judged(
 ) -> FirstLook:
     """The questions about images whose verdicts are not stored."""
     asked = [annotator.open_clauses(context.pool.images[row], context.definition) for row in rows]
-    fresh = [ask_judge(_IMAGE, clauses) for clauses in asked if clauses]
+    fresh = [ask_judge(PICTURE, clauses) for clauses in asked if clauses]
     needed = total(map(judge.room, fresh))
     return FirstLook(
         questions=len(rows),
@@ -107,10 +101,3 @@ def _judged(
         tokens=needed.total,
         cost=judge.cost_of(needed),
     )
-
-
-def _debate(context: BuildContext) -> list[Question[Any]]:
-    """The three questions about an image that classifier and annotator disagree about."""
-    about = {"concept": context.concept.name, "purpose": context.concept.purpose}
-    sides = [ask_argue(_IMAGE, context.definition, side=side, **about) for side in ("in", "out")]
-    return [*sides, ask_settle(_IMAGE, context.definition, for_in=_WORDS, for_out=_WORDS, **about)]

@@ -142,7 +142,7 @@ def write_card(context: BuildContext, built: BuildResult, measured: Measurement 
     RunFolder(context.out).write_text(CARD, text)
 
 
-def keep_threshold(folder: ConceptFolder, version: int, threshold: float) -> BuildResult:
+def keep_threshold(folder: ConceptFolder, version: int, threshold: float, *, why: str = "") -> BuildResult:
     """Have the classifier of a version call images in from another probability on.
 
     The history notes it; what was measured stays as it was, and the blind test is not looked at.
@@ -150,7 +150,8 @@ def keep_threshold(folder: ConceptFolder, version: int, threshold: float) -> Bui
     Args:
         folder: The concept's folder.
         version: A version that was built.
-        threshold: From 0 to 1.
+        threshold: From 0 to 1. The build's own to two places, as a page shows it, is the build's own.
+        why: The owner's reason.
 
     Raises:
         RunError: It is not built, or another process works on the concept.
@@ -166,12 +167,14 @@ def keep_threshold(folder: ConceptFolder, version: int, threshold: float) -> Bui
                 f"Version {version} of {concept.name!r} has no classifier yet.",
                 hint="Build it first: `ConceptBuilder.build`, or `fieldmark concept build`.",
             )
+        if threshold == round(built.threshold, 2):
+            threshold = built.threshold
         if verify_export(out).threshold == threshold == built.in_force:
             return built
         said = Decision(
             kind="threshold",
             question=f"From which probability on does version {version} call a picture in?",
-            answer=f"{built.in_force:.2f} → {threshold:.2f}",
+            answer=f"{built.in_force:.2f} → {threshold:.2f}" + (f": {why}" if why else ""),
             at=moment(),
         )
         folder.save(with_decision(concept, said))

@@ -31,7 +31,7 @@ from fieldmark.records.building import BuildResult, Measurement
 from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clip import ClipAnnotator, Labelled
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.concepts.built import MODELS, read_built, read_measurement
+from fieldmark.tools.concepts.built import MODELS, SETTINGS, read_built, read_measurement
 from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.export import HeadConfig, add_onnx, read_config
@@ -41,8 +41,6 @@ from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.scripted import scripted_notes
 from fieldmark.tools.runs.events import Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
-
-SETTINGS = "settings.json"
 
 
 class BuildSettings(Record):
@@ -284,9 +282,9 @@ class ConceptBuilder:
         card = model_card(self.concept, config, built, self.measured, folder=target.name or "FOLDER")
         return export_folder(self.out, target, card=card, instructions=self._instructions())
 
-    def keep_threshold(self, threshold: float) -> BuildResult:
+    def keep_threshold(self, threshold: float, *, why: str = "") -> BuildResult:
         """Have it call images in from another probability on; see `agents.build.write.keep_threshold`."""
-        return keep_threshold(self.folder, self.version, threshold)
+        return keep_threshold(self.folder, self.version, threshold, why=why)
 
     async def aexport(self, out: Path | str) -> ExportedClassifier:
         """See `export`; for a running event loop."""

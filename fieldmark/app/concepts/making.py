@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.define.options import DefineOptions
-from fieldmark.agents.shared.estimate import times, total
+from fieldmark.agents.shared.estimate import PICTURE, WORDS, debate, times, total
 from fieldmark.app.beforehand import Mistakes, check_models
 from fieldmark.app.concepts.named import concept_home, refuse_another
 from fieldmark.app.concepts.setup import NO_VLM
@@ -17,15 +17,13 @@ from fieldmark.app.inputs import check_images_there
 from fieldmark.app.models import choose_models
 from fieldmark.app.stores import price_of, vlm_price_of
 from fieldmark.errors import NoImagesError
-from fieldmark.prompts.argue import ask_argue
 from fieldmark.prompts.gap import ask_gap
 from fieldmark.prompts.judge import ask_judge
 from fieldmark.prompts.queries import ask_queries
 from fieldmark.prompts.refine import RefineExample, ask_refine
 from fieldmark.prompts.scope import ask_scope
-from fieldmark.prompts.settle import ask_settle
 from fieldmark.reading import read_bytes
-from fieldmark.records import Clause, Costs, Definition, ImagePart, Price, Question, Record, UsageLimits
+from fieldmark.records import Clause, Costs, Definition, Price, Question, Record, UsageLimits
 from fieldmark.settings import read_settings
 from fieldmark.tools.concepts.built import PICTURES
 from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
@@ -120,15 +118,15 @@ def most_of_a_talk(options: DefineOptions | None = None, *, vlm: str | None = No
     """
     options = options or DefineOptions()
     judging = options.boards * options.mined
-    gaps = ask_gap(_IMAGE, _USUAL, concept=_WORDS, purpose=_WORDS, call="in", seen=_WORDS)
-    example = RefineExample(seen=_WORDS, owner="in", call="in")
+    gaps = ask_gap(PICTURE, _USUAL, concept=WORDS, purpose=WORDS, call="in", seen=WORDS)
+    example = RefineExample(seen=WORDS, owner="in", call="in")
     refining = ask_refine(
-        _WORDS, purpose=_WORDS, clauses=_USUAL.clauses, answers=(), examples=[example] * options.labels
+        WORDS, purpose=WORDS, clauses=_USUAL.clauses, answers=(), examples=[example] * options.labels
     )
     return _most(
-        by_words=[(ask_scope(_WORDS, purpose=_WORDS), 1 + options.questions), (refining, options.boards)],
+        by_words=[(ask_scope(WORDS, purpose=WORDS), 1 + options.questions), (refining, options.boards)],
         by_pictures=[
-            (ask_judge(_IMAGE, _USUAL.clauses), judging),
+            (ask_judge(PICTURE, _USUAL.clauses), judging),
             (gaps, options.boards * options.doubted),
         ],
         vlm=vlm,
@@ -141,20 +139,16 @@ def most_of_a_build(
     """What a build may ask about a pool of so many images, some of them labelled; see `most_of_a_talk`."""
     judged = min(options.annotate + labels, images)
     debates = min(options.debates, judged)
-    about = {"concept": _WORDS, "purpose": _WORDS}
-    sides = [(ask_argue(_IMAGE, _USUAL, side=side, **about), debates) for side in ("in", "out")]
-    settling = ask_settle(_IMAGE, _USUAL, for_in=_WORDS, for_out=_WORDS, **about)
+    argued = [(each, debates) for each in debate(_USUAL, concept=WORDS, purpose=WORDS)]
     return _most(
-        by_words=[(ask_queries(_WORDS, purpose=_WORDS, clauses=_USUAL.clauses), 1)],
-        by_pictures=[(ask_judge(_IMAGE, _USUAL.clauses), judged), *sides, (settling, debates)],
+        by_words=[(ask_queries(WORDS, purpose=WORDS, clauses=_USUAL.clauses), 1)],
+        by_pictures=[(ask_judge(PICTURE, _USUAL.clauses), judged), *argued],
         vlm=vlm,
     )
 
 
-_WORDS = "a sentence or two of usual length, as people and models write them about a picture. " * 2
-_IMAGE = ImagePart(data_url="data:,")
 _USUAL = Definition(
-    clauses=tuple(Clause(id=f"c{n}", role="necessary", text=_WORDS[:80], state="agreed") for n in range(5))
+    clauses=tuple(Clause(id=f"c{n}", role="necessary", text=WORDS[:80], state="agreed") for n in range(5))
 )
 _Asked = Iterable[tuple[Question[Any], int]]
 """Questions, each with how often one like it may be asked."""

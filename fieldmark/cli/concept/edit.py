@@ -101,7 +101,7 @@ def _keep(
     if changes != HandEdits(why=changes.why):
         raise InputError("--threshold goes by itself.", hint="Make the other changes by a second command.")
     builder = ConceptBuilder.open(name, version=version)
-    built = builder.keep_threshold(threshold)
+    built = builder.keep_threshold(threshold, why=changes.why)
     measured = builder.measured
     before = built.measured_with(measured) if measured else built.in_force
     if json:

@@ -107,9 +107,10 @@ def import_(
 ) -> None:
     """Take in a concept's folder, with all that was said and built; the folder stays as it is.
 
-    It is not what `concept export` writes: that is a classifier, which `concept predict` uses as it is.
+    The folder of a run is taken into ./runs. Endpoints of others are left out: questions go where your
+    settings say. It is not what `concept export` writes: that is a classifier, which `concept predict` uses as it is.
     """
-    from fieldmark.app.review.storage import take_in
+    from fieldmark.app.taking_in import take_in
     from fieldmark.settings import read_settings
 
     taken = take_in(folder, home=read_settings().home, runs=Path("runs"))
@@ -122,5 +123,7 @@ def import_(
         console.say(
             f"{amount(taken.missing, 'image')} of its pool do not lie where they did; copy them there."
         )
+    if taken.endpoints:
+        console.say(f"Its questions went to {', '.join(taken.endpoints)}; yours go where your settings say.")
     if taken.kind == "concept":
         console.say(f"Go on with it: fieldmark concept chat {shlex.quote(taken.name)}")

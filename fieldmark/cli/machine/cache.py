@@ -7,7 +7,8 @@ import typer
 
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import Json, option
-from fieldmark.cli.terminal import amount, ask, leave, print_json, row, size, table, words
+from fieldmark.cli.terminal import amount, ask, leave, print_json, row, table, words
+from fieldmark.reading import size_in_words as size
 
 if TYPE_CHECKING:
     from fieldmark.app.stores import Stores

@@ -15,8 +15,9 @@ from rich.text import Text
 from fieldmark import __version__
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import Json, asking
-from fieldmark.cli.terminal import amount, leave, print_json, size, words
+from fieldmark.cli.terminal import amount, leave, print_json, words
 from fieldmark.errors import FieldmarkError
+from fieldmark.reading import size_in_words as size
 
 if TYPE_CHECKING:
     from fieldmark.cache.bytestore import LastingByteStore

@@ -7,7 +7,8 @@ import typer
 
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import Json, option
-from fieldmark.cli.terminal import amount, print_json, size, words
+from fieldmark.cli.terminal import amount, print_json, words
+from fieldmark.reading import size_in_words as size
 
 if TYPE_CHECKING:
     from fieldmark.errors import HubUnreachable

@@ -29,6 +29,7 @@ FILTERS = (
     words.short,
     words.count,
     words.plural,
+    words.roughly,
     words.percent,
     words.chance,
     words.signed,

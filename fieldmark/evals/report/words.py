@@ -59,6 +59,11 @@ def count(number: float) -> str:
     return f"{round(number):,}"
 
 
+def roughly(number: float) -> str:
+    """A whole number to two digits, for estimates: "3,000,000"."""
+    return count(float(f"{number:.2g}"))
+
+
 def plural(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun: "1 class", "1,600 images"."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"

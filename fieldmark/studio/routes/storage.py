@@ -7,12 +7,14 @@ from fastapi import APIRouter, Depends, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fieldmark.app.review.storage import Storage, take_in
+from fieldmark.app.review.storage import Storage
+from fieldmark.app.taking_in import take_in
 from fieldmark.errors import InputError
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.notice import taken
 from fieldmark.studio.pages import concept_address, page
 from fieldmark.studio.routes.forms import checked_form, typed_path
+from fieldmark.tools.images.given_paths import is_there
 
 router = APIRouter()
 
@@ -30,11 +32,13 @@ def storage(request: Request) -> Response:
 def import_folder(request: Request, path: Annotated[str, Form(max_length=4000)]) -> Response:
     """Take in the folder of a concept or of a run; the folder itself stays as it is."""
     desk, source = desk_of(request), typed_path(path)
-    if not source.is_absolute() or not source.is_dir():
+    if not source.is_absolute() or not is_there(source) or not source.is_dir():
         raise InputError(f"There is no folder {path.strip()!r} on this machine.", hint="Give its full path.")
     done = take_in(source, home=desk.home, runs=desk.runs.folder)
     told = [f"The {done.kind} {done.name} is taken in; the folder that it came from stays as it is."]
     if done.missing:
         told.append(f"{done.missing:,} of its pictures do not lie where they did. Copy them there.")
+    if done.endpoints:
+        told.append(f"Its questions went to {', '.join(done.endpoints)}. Yours go where your settings say.")
     there = concept_address(Path(done.folder).name) if done.kind == "concept" else "/"
     return taken(request, there, told)

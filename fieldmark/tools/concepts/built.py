@@ -9,6 +9,8 @@ from fieldmark.records.building import BuildResult, CalibrationImages, Measureme
 PICTURES = "pictures"
 """Folder, within a concept's, of the images that were given in memory or sent from a page."""
 MODELS = "models"
+SETTINGS = "settings.json"
+"""The models and choices of a build, in its folder."""
 """Folder, within a concept's, with one for each version that was built."""
 BUILD = "build.json"
 CALIBRATION = "calibration.json"

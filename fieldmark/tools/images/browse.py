@@ -40,11 +40,17 @@ class FolderLook:
 def usual_roots() -> tuple[Path, ...]:
     """The home folder, the folder that one works in, and the drives; none lies within another."""
     found: list[Path] = []
-    with suppress(RuntimeError):  # nobody's
-        found.append(Path.home())
-    found.append(Path.cwd())
-    found += [path for pattern in DRIVES for path in sorted(Path("/").glob(pattern[1:]))]
-    real = dict.fromkeys(path.resolve() for path in found if path.is_dir())
+    for usual in (Path.home, Path.cwd):
+        with suppress(OSError, RuntimeError):  # nobody's, or gone
+            found.append(usual())
+    for pattern in DRIVES:
+        with suppress(OSError):  # a drive that was pulled out
+            found += sorted(Path("/").glob(pattern[1:]))
+    real: dict[Path, None] = {}
+    for path in found:
+        with suppress(OSError, RuntimeError):
+            if path.is_dir() and path.resolve() != Path("/"):
+                real[path.resolve()] = None
     return tuple(
         path for path in real if not any(path != other and path.is_relative_to(other) for other in real)
     )
@@ -99,7 +105,8 @@ def _allowed(path: Path, roots: Sequence[Path]) -> bool:
         real = path.resolve()
     except (OSError, RuntimeError):  # a circle of links
         return False
-    return any(real.is_relative_to(root.resolve()) for root in roots)
+    below = [real.relative_to(base) for root in roots if real.is_relative_to(base := root.resolve())]
+    return any(not any(part.startswith(".") for part in each.parts) for each in below)
 
 
 def _entries(path: Path) -> Iterator["os.DirEntry[str]"]:

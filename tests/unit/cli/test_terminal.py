@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from fieldmark.cli.terminal import amount, errors, print_json, row, share, size, table, words
+from fieldmark.cli.terminal import amount, errors, print_json, row, share, table, words
+from fieldmark.reading import size_in_words as size
 from fieldmark.records import SkippedInput
 
 HOSTILE = ["[bold red]red[/]", "[link=http://x]x[/link]", ":smile:", "[/]", "{name}", "emoji 🐦", "\\[x]"]

@@ -39,6 +39,9 @@ def test_what_was_chosen_is_noted_and_the_rest_comes_again(tmp_path: Path) -> No
     assert "2 of 14" in after.text
     assert shown[1] in after.text
     assert f'name="{shown[0]}"' not in after.text
+    assert "Look at the last one again" in after.text
+    nothing = client.post(f"{here}/grid", data={"form_token": form_token(page)}, headers=FORM)
+    assert "Nothing was chosen." in nothing.text
 
 
 def test_no_other_picture_is_labelled(tmp_path: Path) -> None:

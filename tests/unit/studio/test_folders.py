@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
-from fieldmark.tools.images.browse import usual_roots
+from fieldmark.tools.images.browse import look_into, usual_roots
 from tests.unit.studio.studio_concepts import made_build, made_concept
 from tests.unit.studio.studio_runs import FORM, desk_for, form_token, pictures_in, visitor
 
@@ -110,3 +110,20 @@ def test_one_begins_at_home_and_no_root_lies_within_another(
     monkeypatch.chdir(tmp_path / "inside")
     assert usual_roots()[0] == tmp_path.resolve()
     assert (tmp_path / "inside").resolve() not in usual_roots()
+    monkeypatch.chdir("/")
+    assert Path("/") not in usual_roots(), "the whole disk"
+
+
+def test_a_drive_that_is_gone_and_links_to_hidden_folders_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".hidden" / "inside").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / ".hidden" / "inside")
+    assert look_into([tmp_path], 0, []).folders == ()
+
+    def gone(self: Path) -> bool:
+        raise OSError(107, "Transport endpoint is not connected")
+
+    monkeypatch.setattr(Path, "is_dir", gone)
+    assert usual_roots() == ()

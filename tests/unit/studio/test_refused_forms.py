@@ -40,11 +40,11 @@ def refused(client: TestClient, page: str, form: str, said: dict[str, str], refe
 @pytest.mark.parametrize(
     ("page", "form", "said", "told"),
     [
-        ("build", "build", {"annotate": "0"}, "does not know: annotate"),
+        ("build", "build", {"annotate": "0"}, "cannot take: annotate"),
         ("results?threshold=0.3", "results/export", {"version": "1", "to": MINE}, "is no full path"),
         ("results", "results/measure", {"version": "9"}, "no version 9"),
         ("trial", "trial/folder", {"path": MINE}, "There is no folder"),
-        ("trial", "trial/uploads", {}, "does not know: photographs"),
+        ("trial", "trial/uploads", {}, "cannot take: photographs"),
         ("history", "history/answers", {"number": "9", "answer": MINE}, "question"),
         ("history/labels/{image}", "history/labels/{image}", {"value": "maybe", "why": MINE}, "maybe"),
         ("history", "history/versions", {"number": "9"}, "no version 9"),
@@ -113,6 +113,9 @@ def test_what_an_address_cannot_hold_is_left_out_and_said(client: TestClient, co
     location = refused(client, here, f"{here}/answers", {"number": "9", "answer": long}).headers["location"]
     assert len(location) < MOST_CHARACTERS + 200
     assert TOO_LONG.replace("'", "&#39;") in client.get(location).text
+    other = {"number": "9", "answer": long, "why": "short enough"}
+    location = refused(client, here, f"{here}/answers", other).headers["location"]
+    assert "short enough" in client.get(location).text, "what fits is kept"
     plain = "The bird sits in a tree and sings. " * 100
     location = refused(client, here, f"{here}/answers", {"number": "9", "answer": plain}).headers["location"]
     assert plain.strip() in client.get(location).text

@@ -178,7 +178,7 @@ def test_the_matrix_counts_pairs_and_opens_their_pictures(tmp_path: Path) -> Non
 def test_a_choice_that_is_none_is_refused_plainly(client: TestClient, run: RunFolder, query: str) -> None:
     answer = client.get(f"/runs/{run.run_id}?{query}")
     assert answer.status_code == 400
-    assert "does not know" in answer.text
+    assert "cannot take" in answer.text
 
 
 def test_why_is_shown_as_signed_bars(client: TestClient, run: RunFolder) -> None:

@@ -11,6 +11,7 @@ from fieldmark.agents.define.waiting import keep_reply
 from fieldmark.app.concepts.editing import LABELS
 from fieldmark.app.concepts.stepwise.blind import BlindTest, note_blind_labels
 from fieldmark.app.concepts.stepwise.talk import Talk
+from fieldmark.errors import InputError
 from fieldmark.records import LabelValue
 from fieldmark.records.conversation import BlindBatch, LabelReply
 from fieldmark.studio.desk import desk_of
@@ -75,6 +76,8 @@ def label_some(request: Request, name: str) -> Response:
     }
 
     def keep() -> str:
+        if not given:
+            raise InputError("Nothing was chosen.", hint="Say of at least one picture whether it is in.")
         with desk_of(request).concepts.alone(folder):
             note_blind_labels(folder, given)
         return concept_address(name, "blind", view="grid")

@@ -47,7 +47,7 @@ def new(
     """The form for a new concept: empty, filled in, with what the demo has, or as it was refused."""
     demo, notice = desk_of(request).demo, notice_of(request)
     said = {"called": called or "", "about": about or "", "folder": folder or "", "vlm": vlm or ""}
-    if demo is not None and called is None:
+    if demo is not None and called is None and notice is None:
         said |= {"called": demo.name, "about": demo.about, "folder": str(demo.pool)}
     if notice is not None:
         sent = dict(notice.typed)

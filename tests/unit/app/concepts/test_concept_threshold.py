@@ -9,10 +9,11 @@ import torch
 from fieldmark.app.concepts.builder import ConceptBuilder
 from fieldmark.app.concepts.results import ConceptResults
 from fieldmark.errors import InputError, RunError
-from fieldmark.tools.concepts.built import read_measurement
+from fieldmark.tools.concepts.built import read_built, read_measurement
 from fieldmark.tools.concepts.folder import ConceptFolder
-from fieldmark.tools.concepts.heads.export import export_head, read_config
+from fieldmark.tools.concepts.heads.export import export_head, read_config, set_threshold
 from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer
+from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.app.concepts.test_concept_exporting import FakeEncoder
 from tests.unit.studio.studio_concepts import made_build, made_concept
 
@@ -62,6 +63,21 @@ def test_the_builds_own_is_taken_again(tmp_path: Path) -> None:
     assert read_config(out).threshold == 0.5
     assert ConceptResults.of(folder, 2).measured_with is None
     assert [each.answer for each in folder.load().decisions][-2:] == ["0.50 → 0.40", "0.40 → 0.50"]
+
+
+def test_what_a_page_shows_of_the_builds_own_is_the_builds_own(tmp_path: Path) -> None:
+    folder, out = built_concept(tmp_path)
+    built = read_built(out)
+    assert built is not None
+    RunFolder(out).write("build.json", built.model_copy(update={"threshold": 0.562315}))
+    set_threshold(out, 0.562315)
+    builder = ConceptBuilder.open(folder.load().name, home=tmp_path / "home")
+    assert builder.keep_threshold(0.56) == read_built(out)
+    assert not [each for each in folder.load().decisions if each.kind == "threshold"]
+    assert builder.keep_threshold(0.4, why="too many strays").in_force == 0.4
+    assert folder.load().decisions[-1].answer == "0.56 → 0.40: too many strays"
+    assert builder.keep_threshold(0.56).kept is None
+    assert read_config(out).threshold == 0.562315
 
 
 def test_what_cannot_be_kept(tmp_path: Path) -> None:
