@@ -108,7 +108,7 @@ def import_(
     """Take in a concept's folder, with all that was said and built; the folder stays as it is.
 
     The folder of a run is taken into ./runs. Endpoints of others are left out: questions go where your
-    settings say. It is not what `concept export` writes: that is a classifier, which `concept predict` uses as it is.
+    settings say. What `concept export` writes is a classifier: `concept predict` uses it as it is.
     """
     from fieldmark.app.taking_in import take_in
     from fieldmark.settings import read_settings
