@@ -24,6 +24,7 @@ import numpy as np
 from fieldmark import Classifier, OptimizeOptions, Optimizer, PromptBook, ResolveOptions
 from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.stores import Stores, open_stores
+from fieldmark.evals.metrics.calibration import reliability
 from fieldmark.evals.table.sources.aviary_source import Aviary
 from fieldmark.evals.table.sources.source import TrainingData, Workplace
 from fieldmark.evals.worlds.conditions import CLEAR, Names, WorldConditions
@@ -115,14 +116,12 @@ def judged(predictions: Sequence[Prediction], truth: Sequence[str]) -> Row:
     right = np.array([p.label == true for p, true in zip(predictions, truth, strict=True)])
     resolved = np.array([p.status == "resolved" for p in predictions])
     sure = np.array([p.confidence for p in predictions])
-    tenth = np.minimum((10 * sure).astype(int), 9)
-    apart = np.bincount(tenth, weights=sure - right, minlength=10)
     return {
         "top1": float(right.mean()),
         "resolved": int(resolved.sum()),
         "resolved_right": int((right & resolved).sum()),
         "bias": float(sure.mean() - right.mean()),
-        "ece": float(np.abs(apart).sum() / len(right)),
+        "ece": reliability(sure, right, bins=10).error,
         "images": len(right),
     }
 

@@ -67,7 +67,7 @@ class BatchEndpoint(FaultyEndpoint):
         batch["looks"] += 1
         if batch["looks"] > self.looks and batch["status"] == "validating":
             self._answer(batch)
-        return json_reply(batch)
+        return error(404, "no such batch") if batch["status"] == "forgotten" else json_reply(batch)
 
     def _answer(self, batch: dict[str, Any]) -> None:
         end = self.ends.pop(0) if len(self.ends) > 1 else self.ends[0]

@@ -8,6 +8,7 @@ from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.records import PromptBook
 from fieldmark.tools.images.given_paths import is_there
 from fieldmark.tools.images.image_file import ImageFile
+from fieldmark.tools.scoring.evidence.judges import FEWEST_JUDGES
 
 
 @dataclass(frozen=True)
@@ -21,28 +22,36 @@ class BookLabels:
         beside: Those that are not in the pool and still lie where they lay. They pass through the loop with
             it and are not reported.
         gone: How many are neither.
+        too_few: How many could judge, where they are too few to.
     """
 
     pool: Mapping[str, int] = field(default_factory=dict)
     judges: Mapping[str, int] = field(default_factory=dict)
     beside: tuple[ImageFile, ...] = ()
     gone: int = 0
+    too_few: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many are used; empty without any."""
+        """How many are labels of the run; empty without any. How many judge shows in what names are worth."""
         used = len(self.pool) + sum(image.content_hash not in self.judges for image in self.beside)
-        found = {"book_labels": used, "book_judges": len(self.judges)}
-        return {name: count for name, count in found.items() if count}
+        return {"book_labels": used} if used else {}
 
     @property
     def note(self) -> str:
-        """What to say of those that are gone; empty where none is."""
-        if not self.gone:
-            return ""
-        used = sum(self.counts.values())
-        rest = "the others are used" if used else "it is used without them"
-        return f"{self.gone:,} of the prompt book's {used + self.gone:,} labelled images are gone; {rest}."
+        """What to say of those that are gone or too few; empty where none is."""
+        used = sum(self.counts.values()) + len(self.judges)
+        said: list[str] = []
+        if self.gone:
+            rest = "the others are used" if used else "it is used without them"
+            of = used + self.gone + self.too_few
+            said.append(f"{self.gone:,} of the prompt book's {of:,} labelled images are gone; {rest}.")
+        if self.too_few:
+            said.append(
+                f"{self.too_few:,} images that had no part in choosing the book are too few to judge it; "
+                f"{FEWEST_JUDGES} are enough."
+            )
+        return " ".join(said)
 
 
 def book_labels(book: PromptBook | None, images: Sequence[ImageFile], options: ResolveOptions) -> BookLabels:
@@ -63,6 +72,11 @@ def book_labels(book: PromptBook | None, images: Sequence[ImageFile], options: R
         for each in book.held_out
         if each.label is not None and each.image_hash not in chose
     }
+    places = {digest: Path(each.image) for digest, each in held.items()}
+    there = {digest for digest, path in places.items() if digest in here or is_there(path)}
+    too_few = len(there) if len(there) < FEWEST_JUDGES else 0
+    if too_few:
+        held = {digest: each for digest, each in held.items() if digest not in there}
     beside = tuple(
         ImageFile(Path(each.image), digest, each.label)
         for digest, each in (chose | held).items()
@@ -74,4 +88,5 @@ def book_labels(book: PromptBook | None, images: Sequence[ImageFile], options: R
         judges={digest: numbers[str(each.label)] for digest, each in held.items() if digest in found},
         beside=beside,
         gone=sum(digest not in found for digest in chose | held),
+        too_few=too_few,
     )

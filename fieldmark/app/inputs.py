@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fieldmark.cache.keys import content_key
@@ -117,6 +117,11 @@ def images_by_name(images: Sequence[ImageFile]) -> dict[str, ImageFile]:
     only = {Path(image.path).name: image for image in images if counts[Path(image.path).name] == 1}
     paths = {str(Path(image.path).absolute()): image for image in images}
     return {**only, **paths, **{as_cell(str(i.path)): i for i in images}, **{str(i.path): i for i in images}}
+
+
+def named(name: str, images: Mapping[str, ImageFile]) -> ImageFile | None:
+    """The image of that name, or path from here."""
+    return images.get(name) or images.get(str(Path(name).absolute()))
 
 
 def images_hash(images: Sequence[ImageFile]) -> str:

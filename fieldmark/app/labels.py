@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from fieldmark.app.inputs import find_given, images_by_name
+from fieldmark.app.inputs import find_given, images_by_name, named
 from fieldmark.errors import InputError
 from fieldmark.records import GivenLabel
 from fieldmark.records.names import near_note, one_name, plain_name
@@ -133,7 +133,7 @@ def _of_pool(
     found: list[tuple[ImageFile, str]] = []
     strange: list[tuple[str, str, str]] = []
     for name, digest, word in _rows(labels):
-        image = by_hash.get(digest) or by_name.get(name) or by_name.get(str(Path(name).absolute()))
+        image = by_hash.get(digest) or named(name, by_name)
         if image is None:
             strange.append((name, digest, word))
         else:

@@ -53,12 +53,14 @@ def counts_of_open(predictions: Sequence[Prediction], kept_back: int) -> dict[st
 def run_counts(state: "ResolveState", predictions: Sequence[Prediction]) -> dict[str, int]:
     """What came of a run, in numbers."""
     statuses = Counter(p.status for p in predictions)
+    worth = state.history[-1].views
     return {
         "resolved": statuses["resolved"],
         "open": statuses["open"],
         "rejected": statuses["rejected"],
         "rounds": state.round,
         "questions": state.history[-1].questions,
+        **({"book_judges": worth.judges} if worth is not None and worth.judges else {}),
         **counts_of_open(predictions, state.looks_kept_back),
     }
 

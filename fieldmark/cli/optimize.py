@@ -23,6 +23,7 @@ from fieldmark.cli.run_options import (
     RunJson,
     Wait,
     asking,
+    check_wait,
     either,
     encoding,
     option,
@@ -205,6 +206,7 @@ def optimize(
         spend(optimizer, spending)
         optimizer.report = optimizer.report if report is None else report
         optimizer.progress = progress
+        check_wait(wait, optimizer.cache)
         if dry_run:
             tell_estimate(optimizer.estimate(), progress, json=json)
             return

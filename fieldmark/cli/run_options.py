@@ -72,17 +72,37 @@ Effort = Annotated[
     ),
 ]
 
+
+def _at_once(given: str | None) -> str | None:
+    if given is None or given == "auto" or (given.isascii() and given.isdecimal() and int(given) > 0):
+        return given
+    raise typer.BadParameter("It is a number from 1 on, or auto.")
+
+
 Concurrency = Annotated[
     str | None,
     option(
         "The most questions at a time, or auto: as many as bring more answers a second. Else "
         "FIELDMARK_LLM_CONCURRENCY.",
         "--concurrency",
+        callback=_at_once,
         panel=MODELS,
         metavar="N|auto",
         show_default=False,
     ),
 ]
+
+
+def check_wait(wait: str | None, cache: str) -> None:
+    """Refuse to wait for batches without the cache, by way of which their answers come.
+
+    Raises:
+        InputError: It is off, or everything is to be asked anew.
+    """
+    if wait and cache != "use":
+        raise InputError(
+            "--wait batch takes answers by way of the cache.", hint="Leave out --no-cache and --refresh."
+        )
 
 
 def either(typed: Any, given: Any, name: str) -> Any:

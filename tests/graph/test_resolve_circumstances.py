@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from fieldmark.agents.resolve.options import ResolveOptions
+from fieldmark.app.circumstances.given import Circumstances
 from fieldmark.app.classifier import Classifier
 from fieldmark.errors import InputError, RunError
 from fieldmark.testing import ScriptedModel, data_of
+from fieldmark.tools.runs.events import ViewWorth
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.labels import read_ask
 from tests.graph.classifying import WORLD, draw
@@ -106,6 +108,14 @@ def test_groups_that_do_not_look_like_one_class_are_not_used(tmp_path: Path, pic
     ]
 
 
+def test_images_of_groups_that_were_taken_apart_are_said() -> None:
+    known = Circumstances(groups={str(n): str(n // 2) for n in range(24)})
+    worth = ViewWorth(known_names=1.0, repeated=0.5, taken_apart=4)
+    assert [*known.notes("evidence", worth)] == [
+        "4 of the 24 images in groups contradict their group, and are taken one by one."
+    ]
+
+
 def test_a_run_is_not_gone_on_with_under_another_prior(
     tmp_path: Path, pictures: Path, tables: dict[str, Path]
 ) -> None:
@@ -125,3 +135,8 @@ def test_what_has_no_use_is_refused_at_once(tmp_path: Path, tables: dict[str, Pa
         classifier(tmp_path, about=tables["about"])
     with pytest.raises(InputError, match="cannot be grouped by 'brid'"):
         classifier(tmp_path, about=tables["about"], group_by="brid")
+    with pytest.raises(InputError, match="Neither the prior nor what groups the images"):
+        classifier(tmp_path, about=tables["about"], group_by="folder")
+    by_image = {"0-0.png": dict.fromkeys(WORLD.names, 1)}
+    with pytest.raises(InputError, match="Neither the prior nor what groups the images"):
+        classifier(tmp_path, about=tables["about"], prior=by_image)

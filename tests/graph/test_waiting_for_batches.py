@@ -149,6 +149,16 @@ def test_what_ends_early_is_told_and_sent_again(place: Path, pictures: Path, ser
     assert found.manifest.usage.failed == 0, "what was never asked has not failed, however often it was sent"
 
 
+def test_a_batch_that_the_service_forgot_is_told_and_its_questions_are_sent_again(
+    place: Path, pictures: Path, service: BatchEndpoint
+) -> None:
+    service.ends = ["forgotten", "completed"]
+    with pytest.raises(EndpointBusy, match="not known to the service any more"):
+        by_batches(classifier(place, service, images=pictures))
+    assert by_batches(again(place)).manifest.usage.failed == 0
+    assert [len(batch) for batch in service.sent][:2] == [CLASSES, CLASSES]
+
+
 def test_limits_hold_for_what_is_sent(place: Path, pictures: Path, service: BatchEndpoint) -> None:
     short = by_batches(classifier(place, service, images=pictures, limits=UsageLimits(max_calls=4)))
     assert short.manifest.stop_reason == "budget"

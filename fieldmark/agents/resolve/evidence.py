@@ -66,6 +66,8 @@ class WeighedEvidence:
             votes_weight=round(self.evidence.votes_weight, 4),
             prior_trust=None if (share := self.evidence.prior_trust) is None else round(share, 4),
             repeated=None if (bursts := self.evidence.bursts) is None else round(bursts.dependence, 4),
+            taken_apart=0 if bursts is None else bursts.apart,
+            judges=self.evidence.judged,
         )
 
     def group_names(self, context: ResolveContext) -> tuple[str | None, ...]:
@@ -101,7 +103,7 @@ def _weigh(notebook: Notebook, context: ResolveContext) -> WeighedEvidence:
     rows, labels = _labelled(context)
     if evidence.bursts is not None:
         rows, labels = evidence.bursts.spread(rows, labels)
-    prior = DRAWN_PRIOR_LABELS if context.usable_calibration else PRIOR_LABELS
+    prior = DRAWN_PRIOR_LABELS if _drawn(context) else PRIOR_LABELS
     evidence = with_labels(
         evidence, context.vectors, rows, labels, prior=prior, judges=_judges(context, rows)
     )
@@ -152,6 +154,15 @@ def _labelled(context: ResolveContext) -> tuple[Tensor, Tensor]:
     ]
     both = torch.tensor(said, dtype=torch.int64).reshape(-1, 2)
     return both[:, 0], both[:, 1]
+
+
+def _drawn(context: ResolveContext) -> bool:
+    """Whether labelled images were drawn from all classes alike: those beside the pool, or of a book."""
+    beside = (image.content_hash for image in context.usable_calibration)
+    of_book = (each.image_hash for each in context.book.labelled) if context.book else ()
+    return any(digest not in context.judges for digest in beside) or any(
+        digest in context.labels for digest in of_book
+    )
 
 
 def _judges(context: ResolveContext, labelled: Tensor) -> Judges | None:

@@ -223,4 +223,4 @@ def _name(model: object) -> str | None:
     """
     if model is None or isinstance(model, str):
         return model
-    raise InputError("A model that is an object is asked by itself, not by batch files.", hint=_NO_MODEL)
+    raise InputError("A model that is an object is asked by itself, not by batches.", hint="Give its name.")

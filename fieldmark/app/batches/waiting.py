@@ -27,7 +27,14 @@ from fieldmark.reading import read_bytes, read_lines
 from fieldmark.records import Record
 from fieldmark.settings import read_settings
 from fieldmark.tools.llm.batches.files import read_replies
-from fieldmark.tools.llm.batches.service import OVER, BatchService, ServiceBatch, may_pass, never_asked
+from fieldmark.tools.llm.batches.service import (
+    OVER,
+    BatchGone,
+    BatchService,
+    ServiceBatch,
+    may_pass,
+    never_asked,
+)
 from fieldmark.tools.llm.budget import Budget
 from fieldmark.tools.runs.events import BatchResults, BatchStatus, Event, Progress, RunOpened
 from fieldmark.tools.runs.folder import RunFolder
@@ -38,10 +45,13 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 """How long to wait before looking at a batch again: twice as long each time, at most the second."""
 _MOST_IN_VAIN = 30
 """Looks in a row that may fail, half an hour of them, before the wait ends."""
+GONE = "gone"
+"""The status of a batch that the service forgot."""
 _WORDS = {
     "expired": "was not finished in its 24 hours",
     "cancelled": "was cancelled",
     "failed": "was refused by the service",
+    GONE: "is not known to the service any more",
 }
 
 Sleep = Callable[[float], Awaitable[object]]
@@ -109,7 +119,6 @@ async def aby_batches(work: Work, *, sleep: Sleep = asyncio.sleep) -> Resolution
         raise InputError(
             "Answers of batches come by way of the cache, which is off or asked anew here.",
             hint="Leave the cache on.",
-            field="cache",
         )
     budget = Budget(work.limits, price_of(read_settings()))
     work, turn, run = replace(work, progress=_once(work.progress)), None, work.earlier
@@ -216,16 +225,20 @@ class _Waiting:
 
     async def _look(self, batch: SentBatch, service: BatchService) -> bool:
         """See how far a batch is, and fetch what came back once it is over; whether it is."""
-        said = await service.look(batch.batch_id)
-        if said.status not in OVER:
-            self._note(batch, said)
-            return False
         names: list[str] = []
-        for kind, file_id in (("results", said.output_file_id), ("errors", said.error_file_id)):
-            if file_id:
-                name = f"{Path(batch.file).stem}-{kind}.jsonl"
-                write_whole(self._folder.path / name, (await service.fetch(file_id),))
-                names.append(name)
+        try:
+            said = await service.look(batch.batch_id)
+            if said.status not in OVER:
+                self._note(batch, said)
+                return False
+            for kind, file_id in (("results", said.output_file_id), ("errors", said.error_file_id)):
+                if file_id:
+                    name = f"{Path(batch.file).stem}-{kind}.jsonl"
+                    write_whole(self._folder.path / name, (await service.fetch(file_id),))
+                    names.append(name)
+        except BatchGone as error:
+            self._change(batch, results=tuple(names), status=GONE, complaint=error.message)
+            return True
         self._note(self._change(batch, results=tuple(names), complaint=said.complaint), said)
         return True
 

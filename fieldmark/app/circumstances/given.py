@@ -79,8 +79,13 @@ class Circumstances(Record):
                 )
             if self.groups and worth.repeated is None:
                 yield (
-                    "The images of most groups do not seem to show one class: groups were not used. Are they "
-                    "those of these images?"
+                    "The images of most groups do not seem to show one class, or are no more alike than any "
+                    "others: groups were not used. Are they those of these images?"
+                )
+            if worth.taken_apart:
+                yield (
+                    f"{worth.taken_apart:,} of the {len(self.groups):,} images in groups contradict their "
+                    "group, and are taken one by one."
                 )
 
 
@@ -177,16 +182,22 @@ def mistakes_beside(
         yield error
         return
     prior, group_by = given.get("prior"), given.get("group_by")
+    named: set[str] = set()
     try:
         if prior is not None and classes and not _kept(prior):
-            read_prior(prior, classes, columns=columns or ())
-    except FieldmarkError as error:
-        yield error
-    try:
+            named.update(read_prior(prior, classes, columns=columns or ()).keys)
         if group_by is not None and not _kept(group_by) and not _kept(given.get("about")):
+            named.update([group_by] if isinstance(group_by, str) else [])
             check_group_by(group_by, columns)
     except FieldmarkError as error:
         yield error
+        return
+    if columns and there != ["about"] and classes and named.isdisjoint(columns):
+        yield InputError(
+            "Neither the prior nor what groups the images has a column of the table about them.",
+            hint="Leave the table out, or use one of its columns: " + ", ".join(columns) + ".",
+            field="about",
+        )
 
 
 def _about(given: Path | str | None) -> AboutImages | None:

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fieldmark.app.circumstances.table import FOLDER, AboutImages, named
-from fieldmark.app.inputs import images_by_name
+from fieldmark.app.circumstances.table import FOLDER, AboutImages
+from fieldmark.app.inputs import images_by_name, named
 from fieldmark.errors import InputError, close_to
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.images.in_memory import ImageInMemory
@@ -61,9 +61,10 @@ def groups_of(given: GroupBy, images: Sequence[ImageFile], about: AboutImages | 
         found = {digest: value for digest, row in rows.items() if (value := row.get(given, "").strip())}
     sizes = Counter(found.values())
     by = "the mapping" if isinstance(given, Mapping) else repr(given)
-    if len(images) > 1 and max(sizes.values(), default=0) == len(images):
+    distinct = len({image.content_hash for image in images})
+    if distinct > 1 and max(sizes.values(), default=0) == distinct:
         raise InputError(
-            f"By {by} all {len(images):,} images are one group: they would share one label.",
+            f"By {by} all {distinct:,} images are one group: they would share one label.",
             hint="Group them by something that tells individuals apart.",
             field="group_by",
         )

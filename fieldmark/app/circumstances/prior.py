@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldmark.app.circumstances.table import FOLDER, HASH, IMAGE, AboutImages, named
-from fieldmark.app.inputs import images_by_name
+from fieldmark.app.circumstances.table import FOLDER, HASH, IMAGE, AboutImages
+from fieldmark.app.inputs import images_by_name, named
 from fieldmark.errors import InputError, close_to
 from fieldmark.records.names import one_name, plain_name
 from fieldmark.tools.datasets.csv_file import read_csv
@@ -65,7 +65,9 @@ class PriorTable:
         found: dict[Key, tuple[float, ...]] = {}
         for key, row in self.rows.items():
             if (image := named(key[place], by_name)) is not None:
-                found[(*key[:place], image.content_hash, *key[place + 1 :])] = row
+                here = (*key[:place], image.content_hash, *key[place + 1 :])
+                if found.setdefault(here, row) != row:
+                    raise _wrong(f"The prior says two things of {key[place]!r}.", "Take one of the rows out.")
         return found
 
 
@@ -158,7 +160,9 @@ def _of_file(
 
 def _number(given: object, name: str, of: str) -> float:
     try:
-        number = float(given or 0) if isinstance(given, str | int | float) else math.nan
+        number = math.nan
+        if isinstance(given, int | float) or (isinstance(given, str) and "_" not in given):
+            number = float(given or 0)
     except ValueError:
         number = math.nan
     if not 0 <= number < math.inf:

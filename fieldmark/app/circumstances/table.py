@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldmark.app.inputs import images_by_name
+from fieldmark.app.inputs import images_by_name, named
 from fieldmark.errors import InputError
 from fieldmark.tools.datasets.csv_file import read_csv
 from fieldmark.tools.images.image_file import ImageFile
@@ -37,8 +37,15 @@ class AboutImages:
         found: dict[str, Mapping[str, str]] = {}
         for row in self.rows:
             image = by_hash.get(row.get(HASH, "")) or named(row[IMAGE], by_name)
-            if image is not None:
-                found[image.content_hash] = row
+            if image is None:
+                continue
+            earlier = found.setdefault(image.content_hash, row)
+            if any(earlier.get(name) != row.get(name) for name in self.columns):
+                raise InputError(
+                    f"{str(self.path)!r} says two things of {row[IMAGE]!r}.",
+                    hint="Take one of the rows out.",
+                    field="about",
+                )
         if not found:
             raise InputError(
                 f"None of the {len(self.rows):,} rows of {str(self.path)!r} is of an image here"
@@ -47,11 +54,6 @@ class AboutImages:
                 field="about",
             )
         return found
-
-
-def named(name: str, images: Mapping[str, ImageFile]) -> ImageFile | None:
-    """The image of that name, or path from here."""
-    return images.get(name) or images.get(str(Path(name).absolute()))
 
 
 def read_about(path: Path | str) -> AboutImages:

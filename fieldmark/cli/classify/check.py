@@ -49,6 +49,7 @@ def check(
     from fieldmark.app.circumstances.given import mistakes_beside
     from fieldmark.app.inputs import check_classes, check_images_there
     from fieldmark.app.tree import check_tree
+    from fieldmark.tools.images.given_paths import is_there
     from fieldmark.tools.search.own_code import names_own_code
 
     mistakes, tree = Mistakes(), fixed.get("tree")
@@ -84,7 +85,9 @@ def check(
         if method == LOOP:
             check_loop(options, has_book=book is not None, calibrated=fixed.get("calibration") is not None)
             check_labels(options, labelled=fixed.get("labels") is not None)
-    mistakes.note(mistakes_beside(fixed, method=method, options=options, classes=names))
+    told = ("prior", "about")  # where one is not there that was said
+    beside = {**fixed, **{name: None for name in told if (path := fixed.get(name)) and not is_there(path)}}
+    mistakes.note(mistakes_beside(beside, method=method, options=options, classes=names))
     mistakes.note(mistakes_of(method, {**fixed, "book": book, "vlm": models.get("vlm")}, options))
     starts = loop.get("start", "descriptors" if book is None else "book")
     asks = starts == "descriptors" or tree == ASK or (options is not None and options.max_rounds > 0)

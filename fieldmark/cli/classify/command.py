@@ -10,7 +10,18 @@ from fieldmark.cli.classify.output import as_json, show, tell_estimate
 from fieldmark.cli.classify.run import command_for, run
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.resuming import again
-from fieldmark.cli.run_options import RUN, DryRun, Out, Report, RunJson, Wait, asking, encoding, option
+from fieldmark.cli.run_options import (
+    RUN,
+    DryRun,
+    Out,
+    Report,
+    RunJson,
+    Wait,
+    asking,
+    check_wait,
+    encoding,
+    option,
+)
 from fieldmark.cli.terminal import leave, print_json, words
 
 if TYPE_CHECKING:
@@ -286,6 +297,7 @@ def classify(
         classifier.report = classifier.report if report is None else report
         progress.classes = len(classifier.classes)
         classifier.progress = progress
+        check_wait(wait, classifier.cache)
         if dry_run:
             tell_estimate(classifier.estimate(), progress, json=json)
             return

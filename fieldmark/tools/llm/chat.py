@@ -81,7 +81,7 @@ class ChatModel:
         price: Price per million tokens; `None` leaves the cost unknown.
         beside: Another model whose spending counts against the same limits.
         timeout_s: The most seconds for one HTTP try; `None` for 60, and for 600 on this machine.
-        max_retries: Retries of the SDK on connection faults, 408, 409, 429 and 5xx.
+        max_retries: Retries of the SDK on connection faults, 408, 409 and 5xx; see `Pace.through` for 429.
         answer_retries: How often a question is asked again after an unusable answer; each is a call.
         answer_tokens: The least room of an answer in tokens, thinking included; `None` for what its words
             need. Either is widened once an answer is cut off.

@@ -152,6 +152,10 @@ class ViewWorth(Record):
     """Share of images that the prior seems to be right about; None without a prior."""
     repeated: float | None = None
     """How much pictures of a group repeat each other, 0 to 1; None where no groups were used."""
+    taken_apart: int = 0
+    """Images of groups that were taken apart, as they contradict each other."""
+    judges: int = 0
+    """Images that judged a book."""
 
 
 class RoundSummary(Logged):

@@ -8,6 +8,7 @@ from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.app.book_labels import BookLabels, book_labels
 from fieldmark.records import GivenLabel, Origin, Prompt, PromptBook
 from fieldmark.tools.images.image_file import ImageFile
+from fieldmark.tools.scoring.evidence.judges import FEWEST_JUDGES
 
 OPTIONS = ResolveOptions(start="book")
 
@@ -40,17 +41,31 @@ def test_images_of_the_pool_are_labels_and_others_pass_beside_it(tmp_path: Path)
 
 
 def test_images_that_were_held_out_judge_and_are_no_labels(tmp_path: Path) -> None:
-    for name in ("a", "h"):
+    names = ["a", *(f"h{number}" for number in range(FEWEST_JUDGES - 1))]
+    for name in names:
         (tmp_path / f"{name}.png").write_bytes(b"")
     chose = book((tmp_path / "a.png", "wren"))
-    held = book(*((tmp_path / f"{name}.png", "crow") for name in ("a", "h", "i", "j"))).labelled
+    held = book(*((tmp_path / f"{name}.png", "crow") for name in (*names, "i", "j"))).labelled
     given = chose.model_copy(update={"held_out": held})
     found = book_labels(given, [ImageFile(Path("elsewhere.png"), "i")], OPTIONS)
     assert found.pool == {}
-    assert found.judges == {"h": 0, "i": 0}, "a chose the prompts, and j is gone"
-    assert [image.content_hash for image in found.beside] == ["a", "h"]
-    assert (found.counts, found.gone) == ({"book_labels": 1, "book_judges": 2}, 1)
-    assert found.note == "1 of the prompt book's 4 labelled images are gone; the others are used."
+    assert found.judges == dict.fromkeys([*names[1:], "i"], 0), "a chose the prompts, and j is gone"
+    assert {image.content_hash for image in found.beside} == set(names)
+    assert (found.counts, found.gone, found.too_few) == ({"book_labels": 1}, 1, 0)
+    assert found.note == "1 of the prompt book's 18 labelled images are gone; the others are used."
+
+
+def test_too_few_to_judge_are_left_out_and_said(tmp_path: Path) -> None:
+    for name in ("a", "h"):
+        (tmp_path / f"{name}.png").write_bytes(b"")
+    held = book((tmp_path / "h.png", "crow")).labelled
+    given = book((tmp_path / "a.png", "wren")).model_copy(update={"held_out": held})
+    found = book_labels(given, [], OPTIONS)
+    assert (found.judges, found.too_few, found.gone) == ({}, 1, 0)
+    assert [image.content_hash for image in found.beside] == ["a"]
+    assert found.note == (
+        "1 images that had no part in choosing the book are too few to judge it; 16 are enough."
+    )
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,6 @@ def test_an_effort_that_is_none_is_refused(command_line: CommandLine) -> None:
 @pytest.mark.parametrize("wrong", ["0", "many"])
 def test_a_concurrency_that_is_none_is_refused(command_line: CommandLine, wrong: str) -> None:
     outcome = command_line.invoke("doctor", "--concurrency", wrong)
-    assert outcome.code == 1
-    said = " ".join(outcome.out.split())
-    assert "'llm_concurrency' cannot be used: Input should be" in said
-    assert "or Input should be 'auto'" in said
+    assert outcome.code == 2
+    assert "--concurrency" in outcome.err
+    assert "It is a number from 1 on, or auto." in " ".join(outcome.err.split())

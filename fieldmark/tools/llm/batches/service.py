@@ -4,6 +4,8 @@ What it says is documented at platform.openai.com/docs/api-reference/batch.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +25,10 @@ _MOST_LISTED = 100
 _ELSEWHERE = (
     "Write the questions into a file, have it answered in another way, and import the results; or ask online."
 )
+
+
+class BatchGone(EndpointError):
+    """A batch, or a file of its results, that the service does not know any more."""
 
 
 class ServiceBatch(Record):
@@ -85,11 +91,15 @@ class BatchService:
 
     async def look(self, batch_id: str) -> ServiceBatch:
         """How a batch is getting on."""
-        return self._read(await self._call(lambda sdk: sdk.batches.with_raw_response.retrieve(batch_id)))
+        with _gone(batch_id):
+            return self._read(await self._call(lambda sdk: sdk.batches.with_raw_response.retrieve(batch_id)))
 
     async def fetch(self, file_id: str) -> bytes:
         """The results in a file."""
-        return await self._send(lambda sdk: sdk.files.with_raw_response.content(file_id), timeout_s=_FILE_S)
+        with _gone(file_id):
+            return await self._send(
+                lambda sdk: sdk.files.with_raw_response.content(file_id), timeout_s=_FILE_S
+            )
 
     async def _call(self, send: Any, *, timeout_s: float = _LOOK_S) -> dict[str, Any]:
         body = await self._send(send, timeout_s=timeout_s)
@@ -106,7 +116,7 @@ class BatchService:
             return await self._endpoint.call(send, timeout_s=timeout_s)
         except HttpStatusError as refused:
             if refused.status in (404, 405, 410, 501):
-                raise EndpointError(
+                raise BatchGone(
                     f"{self._endpoint.url} does not answer batches (HTTP {refused.status}). "
                     f"It says: {refused.complaint.rstrip('.')}.",
                     hint=_ELSEWHERE,
@@ -135,6 +145,15 @@ class BatchService:
             f"{self._endpoint.url} does not speak the protocol of batches: its response is no batch.",
             hint=_ELSEWHERE,
         )
+
+
+@contextmanager
+def _gone(name: str) -> Iterator[None]:
+    """What was there once, and is not now: the service forgot it."""
+    try:
+        yield
+    except BatchGone as error:
+        raise BatchGone(f"The service does not know {name} any more.", hint=error.hint) from None
 
 
 def may_pass(error: Exception) -> bool:

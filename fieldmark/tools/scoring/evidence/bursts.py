@@ -17,11 +17,13 @@ class Bursts:
             are one).
         sameness: The same of their vectors. A mistake in what is said of a class is the same in every picture
             of it, pose and noise are not.
+        apart: Images whose bursts were taken apart, as they contradict each other.
     """
 
     number: Tensor
     dependence: float = 1.0
     sameness: float = 1.0
+    apart: int = 0
 
     @cached_property
     def sizes(self) -> Tensor:

@@ -47,8 +47,8 @@ class Evidence:
         spread: Evidence that labels give to the images around theirs [N, C] float32; None without labels.
         told: The labels [N, C] float32: 1 at a labelled image's class, 0 elsewhere; None without labels.
         before: The evidence without labels; None where this is it.
-        judged: Whether labelled images that taught nothing set weights and temperature. Probabilities are
-            then as sure as they should be.
+        judged: How many labelled images that taught nothing set weights and temperature. Where any did,
+            probabilities are as sure as they should be.
         prior: Log-odds of each class by what is known beside the image [N, C] float32, see `with_beside`;
             None without.
         prior_trust: The share of images that the prior seems to be right about.
@@ -65,7 +65,7 @@ class Evidence:
     spread: Tensor | None = None
     told: Tensor | None = None
     before: "Evidence | None" = None
-    judged: bool = False
+    judged: int = 0
     prior: Tensor | None = None
     prior_trust: float | None = None
     bursts: Bursts | None = None

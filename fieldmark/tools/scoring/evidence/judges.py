@@ -62,7 +62,10 @@ def judged_weights(evidence: Evidence, rows: Tensor, truth: Tensor, judges: Judg
 
 
 def judged_temperature(evidence: Evidence, judges: Judges) -> float:
-    """The temperature at which the judges' classes are likeliest."""
+    """The temperature at which the judges' classes are likeliest, by all but a prior.
+
+    A prior is added after the temperature has divided the rest, as it is sure of itself as it is.
+    """
     scores = evidence.log_p if evidence.prior is None else evidence.log_p - evidence.prior
     scores = scores[judges.rows, :, None]
     return 1 / float(likeliest_factors(scores, judges.truth, PRIOR_JUDGES)[0])

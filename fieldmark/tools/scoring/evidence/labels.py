@@ -93,7 +93,7 @@ def with_labels(
         spread=spread,
         told=told,
         before=evidence,
-        judged=judges is not None,
+        judged=0 if judges is None else len(judges.rows),
     )
     return replace(found, temperature=judged_temperature(found, judges)) if judges else found
 

@@ -59,6 +59,7 @@ def test_two_columns_are_one_key(tmp_path: Path, about: AboutImages) -> None:
         ("image,wren\na.png,1\n", "says nothing of 'house sparrow'"),
         ("image,wren,house sparrow\na.png,1,-1\n", "'house sparrow' for image 'a.png' is no share but '-1'"),
         ("image,wren,house sparrow\na.png,1,nan\n", "is no share but 'nan'"),
+        ("image,wren,house sparrow\na.png,1,1_000\n", "is no share but '1_000'"),
         ("image,wren,house sparrow\na.png,0,0\n", "does not sum to a number above 0"),
         ("image,wren,house sparrow\na.png,1,1\na.png,1,2\n", "is there twice for image 'a.png'"),
         ("image,place\na.png,moor\n", "has no rows of how likely classes are"),
@@ -69,6 +70,17 @@ def test_a_file_that_does_not_fit_is_refused_with_a_hint(tmp_path: Path, text: s
     with pytest.raises(InputError, match=said) as caught:
         read_prior(written(tmp_path / "p.csv", text), CLASSES)
     assert (caught.value.field, bool(caught.value.hint)) == ("prior", True)
+
+
+def test_two_things_said_of_one_image_are_refused(tmp_path: Path) -> None:
+    one, other = {"wren": 1, "house sparrow": 1}, {"wren": 1, "house sparrow": 2}
+    path, name = str(IMAGES[0].path), IMAGES[0].path.name
+    with pytest.raises(InputError, match="two things of"):
+        read_prior({path: one, name: other}, CLASSES).of(IMAGES, None)
+    assert read_prior({path: one, name: one}, CLASSES).of(IMAGES, None)
+    about = written(tmp_path / "about.csv", f"image,place\n{name},moor\n{path},wood\n")
+    with pytest.raises(InputError, match="two things of"):
+        read_about(about).of(IMAGES)
 
 
 def test_rows_about_no_image_here_are_refused(tmp_path: Path) -> None:

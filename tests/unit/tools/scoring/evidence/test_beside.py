@@ -93,6 +93,18 @@ def test_a_burst_that_contradicts_itself_is_taken_apart() -> None:
     assert len(number[:6].unique()) == 3
 
 
+def test_images_that_were_taken_apart_are_counted() -> None:
+    pool = made_up(seed=11)
+    alone = combine(pool.vectors, [NameView(pool.names)], pool.votes, attributes=ATTRIBUTES)
+    number = TRIPLES.clone()
+    number[0], number[5 * IMAGES] = number[5 * IMAGES].clone(), number[0].clone()
+    told = with_beside(alone, pool.vectors, number=number).bursts
+    assert told is not None
+    assert told.apart == 6, "both bursts with a stranger"
+    whole = with_beside(alone, pool.vectors, number=TRIPLES).bursts
+    assert whole is not None and whole.apart == 0
+
+
 @pytest.mark.parametrize(("shared", "least", "most"), [(0.0, 0.0, 0.2), (0.5, 0.4, 0.8), (1.0, 0.99, 1.0)])
 def test_dependence_is_what_pictures_of_a_burst_do_not_scatter_in(
     shared: float, least: float, most: float
