@@ -36,7 +36,9 @@ def beside(spinners: int) -> Iterator[None]:
             process.wait()
 
 
-def second_step(images: int, classes: int, k: int, width: int = 512) -> Callable[[], object]:
+def second_step(
+    images: int, classes: int, k: int, width: int = 512, device: str = "cpu"
+) -> Callable[[], torch.Tensor]:
     """FuDD's second step with two sentences a side for every pair of classes, texts already encoded."""
     chance = torch.Generator().manual_seed(0)
     vectors = torch.nn.functional.normalize(torch.randn(images, width, generator=chance), dim=1)
@@ -51,17 +53,19 @@ def second_step(images: int, classes: int, k: int, width: int = 512) -> Callable
     }
     texts = torch.randn(4 * len(pairs) + classes, width, generator=chance)
     names = [f"A photo of a {c}" for c in range(classes)]
+    vectors, texts, first = vectors.to(device), texts.to(device), first.to(device)
     return lambda: fudd_scores(vectors, lambda asked: texts[: len(asked)], first, pairs, names, k=k)
 
 
-def table(images: int, classes: int, rounds: int) -> Callable[[], object]:
+def table(images: int, classes: int, rounds: int, device: str = "cpu") -> Callable[[], torch.Tensor]:
     """The table rule over 24 attributes of 8 values and 10 candidates an image."""
     chance = torch.Generator().manual_seed(0)
     votes = torch.randint(0, 8, (classes, 24), generator=chance)
     counts = torch.nn.functional.one_hot(votes, 8).float()
     candidates = torch.randint(0, classes, (images, 10), generator=chance)
     cosines = torch.randn(images, 24, 8, generator=chance) + counts[candidates[:, 0]]
-    return lambda: table_rule(cosines, counts, candidates, TableOptions(rounds=rounds))
+    cosines, counts, candidates = cosines.to(device), counts.to(device), candidates.to(device)
+    return lambda: table_rule(cosines, counts, candidates, TableOptions(rounds=rounds)).scores
 
 
 def demo(home: str) -> Callable[[], object]:
@@ -97,7 +101,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        works = {
+        works: dict[str, Callable[[], object]] = {
             f"FuDD's second step, {given.images:,} images": second_step(given.images, given.classes, 10),
             f"table rule, {given.images:,} images, five corrections": table(given.images, given.classes, 5),
         }

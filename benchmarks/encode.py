@@ -31,9 +31,9 @@ from fieldmark.tools.images.files import find_images
 TEXT = "photo bird crimson belly long forked tail short pale bill dark wing bars at dawn with a red cap"
 
 
-def make_images(folder: Path, *, count: int, size: int) -> None:
+def make_images(folder: Path, *, count: int, size: int, seed: int = 0) -> None:
     """Distinct JPEG files with some structure, as noise alone is the hardest case for a JPEG decoder."""
-    chance = np.random.default_rng(0)
+    chance = np.random.default_rng(seed)
     for i in range(count):
         coarse = chance.integers(0, 255, (6, 6, 3), dtype=np.uint8)
         Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC).save(

@@ -18,6 +18,9 @@ A = TypeVar("A")
 B = TypeVar("B")
 R = TypeVar("R")
 
+Fetch = Callable[[torch.Tensor], Callable[[], torch.Tensor]]
+"""Begins to copy vectors from their device; what it returns waits for them."""
+
 
 class BatchSize:
     """The number of items a batch may hold: doubled while it fits, halved where memory runs out."""
@@ -115,6 +118,7 @@ def store_in_batches(
     free_memory: Callable[[], None],
     progress: Callable[[int], None] | None,
     name: str,
+    fetch: Fetch | None = None,
 ) -> int:
     """Run keyed inputs through a network and store each batch of vectors as it comes, as float16.
 
@@ -126,6 +130,7 @@ def store_in_batches(
         free_memory: Called after memory ran out.
         progress: Called after each batch with the number of inputs done.
         name: The model's name, for the error.
+        fetch: Begins to bring vectors here; `begin_fetch` unless given.
 
     Returns:
         The number of inputs.
@@ -133,16 +138,18 @@ def store_in_batches(
     Raises:
         ModelError: A single input does not fit, or vectors are not finite or not as wide as the store.
     """
-    done = 0
-    waiting: tuple[list[str], torch.Tensor] | None = None
+    done, fetch = 0, fetch or begin_fetch
+    waiting: tuple[list[str], Callable[[], torch.Tensor]] | None = None
     batches = in_batches(
         inputs, lambda batch: forward([each for _, each in batch]), batch_size, free_memory=free_memory
     )
     for batch, vectors in batches:
-        # One batch behind: while a GPU computes this one, the one before is fetched and stored.
+        # One batch behind: while a GPU computes this one, the one before is stored and the next is put
+        # together. The copy is begun now: once the next batch is queued, it would come after that.
+        fetched = fetch(vectors)
         if waiting is not None:
             _put(store, *waiting, name)
-        waiting = [key for key, _ in batch], vectors
+        waiting = [key for key, _ in batch], fetched
         done += len(batch)
         if progress is not None:
             progress(done)
@@ -151,9 +158,27 @@ def store_in_batches(
     return done
 
 
-def _put(store: VectorStore, keys: list[str], vectors: torch.Tensor, name: str) -> None:
+def begin_fetch(vectors: torch.Tensor) -> Callable[[], torch.Tensor]:
+    """Begin to copy vectors from their device, and return what waits for that copy and no later work.
+
+    A plain `.cpu()` is queued behind all that the device was given by then, and waits for all of it.
+    """
+    if vectors.device.type != "cuda":
+        return vectors.cpu
+    copy = vectors.to("cpu", non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record(torch.cuda.current_stream(vectors.device))
+
+    def wait() -> torch.Tensor:
+        copied.synchronize()
+        return copy
+
+    return wait
+
+
+def _put(store: VectorStore, keys: list[str], fetched: Callable[[], torch.Tensor], name: str) -> None:
     with np.errstate(over="ignore"):
-        rows = vectors.cpu().numpy().astype(np.float16)
+        rows = fetched().numpy().astype(np.float16)
     if rows.shape != (len(keys), store.width) or not np.isfinite(rows).all():
         raise ModelError(
             f"{name} returned vectors that are not finite or do not have {store.width} values.",

@@ -95,10 +95,7 @@ class ClipNetwork:
 
     def _pixels(self, prepared: Sequence[torch.Tensor]) -> torch.Tensor:
         """Prepared images as the network takes them, on the device."""
-        batch = torch.stack(list(prepared))
-        if self.device.type == "cuda":
-            batch = batch.pin_memory()
-        batch = batch.to(self.device, non_blocking=True)
+        batch = _stacked(prepared, pinned=self.device.type == "cuda").to(self.device, non_blocking=True)
         if batch.dtype == torch.uint8:
             # The arithmetic of ToTensor and Normalize, for the whole batch on the device: a quarter of the
             # bytes to carry. A permuted [B, H, W, C] is channels-last already.
@@ -119,7 +116,9 @@ class ClipNetwork:
         if self._short_texts:
             # The end of a text is its largest token; zeros do not tell it, as "!" has the number 0 too.
             batch = batch[:, : int(batch.argmax(dim=1).max()) + 1]
-        batch = batch.to(self.device)
+        if self.device.type == "cuda":
+            batch = batch.pin_memory()  # from other memory the copy waits for all that the device has to do
+        batch = batch.to(self.device, non_blocking=True)
         with torch.inference_mode(), self._autocast():
             return _unit(self._encode_short(batch) if self._short_texts else self._model.encode_text(batch))
 
@@ -138,6 +137,14 @@ class ClipNetwork:
         if self._autocast_type is None:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self._autocast_type)
+
+
+def _stacked(rows: Sequence[torch.Tensor], *, pinned: bool) -> torch.Tensor:
+    """Rows as one tensor; where pinned, put together in memory that a device reads by itself."""
+    if not pinned:
+        return torch.stack(list(rows))
+    shape = (len(rows), *rows[0].shape)
+    return torch.stack(list(rows), out=torch.empty(shape, dtype=rows[0].dtype, pin_memory=True))
 
 
 def _build(source: ModelSource) -> Any:

@@ -7,8 +7,16 @@ import weakref
 import pytest
 import torch
 
+from fieldmark.cache.vectorstore import MemoryVectorStore
 from fieldmark.errors import ModelError
-from fieldmark.tools.clip.batches import BatchSize, in_batches, is_out_of_memory, prepared_ahead
+from fieldmark.tools.clip.batches import (
+    BatchSize,
+    begin_fetch,
+    in_batches,
+    is_out_of_memory,
+    prepared_ahead,
+    store_in_batches,
+)
 
 
 class Device:
@@ -138,6 +146,48 @@ def test_an_error_while_preparing_reaches_the_taker():
 
     with pytest.raises(ZeroDivisionError):
         list(prepared_ahead(range(9), prepare, workers=2, ahead=lambda: 2))
+
+
+def test_the_device_computes_while_the_batch_before_is_stored_and_the_next_is_prepared():
+    # The copy of a batch is queued behind it, and before the next: waiting for it waits for nothing later.
+    done: list[str] = []
+
+    def inputs():
+        for item in range(6):
+            done.append(f"prepare {item}")
+            yield str(item), torch.tensor([float(item)])
+
+    def forward(batch):
+        done.append(f"compute {int(batch[0])}-{int(batch[-1])}")
+        return torch.stack(list(batch))
+
+    def fetch(vectors):
+        first = int(vectors[0])
+        done.append(f"copy {first}")
+
+        def wait():
+            done.append(f"store {first}")
+            return vectors
+
+        return wait
+
+    store = MemoryVectorStore(width=1)
+    stored = store_in_batches(
+        inputs(), forward, BatchSize(2), store, free_memory=list, progress=None, name="it", fetch=fetch
+    )
+    assert stored == 6
+    assert done == [
+        *("prepare 0", "prepare 1", "compute 0-1", "copy 0"),
+        *("prepare 2", "prepare 3", "compute 2-3", "copy 2", "store 0"),
+        *("prepare 4", "prepare 5", "compute 4-5", "copy 4", "store 2"),
+        "store 4",
+    ]
+    assert store.get_many(["5"])[0].tolist() == [[5.0]]
+
+
+def test_what_is_fetched_from_the_cpu_is_there():
+    vectors = torch.arange(4.0)
+    assert begin_fetch(vectors)().tolist() == vectors.tolist()
 
 
 def test_a_batch_holds_at_least_one():
