@@ -20,6 +20,11 @@ class NotRegularError(OSError):
     """A path that names a pipe, a device or a socket."""
 
 
+def is_address(place: str) -> bool:
+    """Whether a place is an address for fsspec, such as `s3://bucket/a.jpg`, not a path of this machine."""
+    return "://" in place
+
+
 def open_regular(path: Path | str) -> BufferedReader:
     """Open a regular file, to be read as bytes; close it, or use it as a context manager.
 

@@ -2,7 +2,7 @@
 
 import inspect
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from pydantic import ValidationError
 
 from fieldmark.errors import InputError, close_to
+from fieldmark.reading import is_address
 from fieldmark.records import Record, path_of, wrong_value
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -34,7 +35,7 @@ MODELS = {
 
 
 def checked_arguments(made: C) -> C:
-    """Have a class or a class method refuse arguments that it does not know, lacks, or cannot use.
+    """Have a class, a class method or a function refuse arguments that are unknown, missing or of no use.
 
     Folders may be texts, and options mappings of their fields. What is wrong raises an `InputError` with the
     argument's name as its field. The repr of a dataclass has what differs from the defaults.
@@ -49,12 +50,16 @@ def checked_arguments(made: C) -> C:
 
 
 def _checked(function: Any, title: str) -> Any:
-    known = dict(list(inspect.signature(function).parameters.items())[1:])
+    known = dict(inspect.signature(function).parameters)
+    own = [name for name in list(known)[:1] if name in ("self", "cls")]  # a plain function has none
+    for name in own:
+        del known[name]
     placed = [name for name, each in known.items() if each.kind is not each.KEYWORD_ONLY]
     open_ended = any(each.kind is each.VAR_KEYWORD for each in known.values())
 
     @wraps(function)
-    def checked(self: Any, *args: Any, **given: Any) -> Any:
+    def checked(*args: Any, **given: Any) -> Any:
+        bound, args = args[: len(own)], args[len(own) :]
         if len(args) > len(placed):
             first = next(iter(known))
             raise InputError(f"{title} takes its arguments by name.", hint=f"Write {first}=….")
@@ -73,14 +78,31 @@ def _checked(function: Any, title: str) -> Any:
             if value is None:
                 continue
             if Path in (members := _members(hints.get(name))):
-                given[name] = path_of(value, name) if set(members) <= {Path, str} else value
+                given[name] = _path(name, value, members)
             elif name in records and not isinstance(value, records[name]):
                 given[name] = _record(name, value, records[name])
             else:
                 _check(name, value, hints.get(name))
-        return function(self, **given)
+        return function(*bound, **given)
 
     return checked
+
+
+def places_of(given: object, name: str) -> list[str]:
+    """Paths or addresses, one or several, as texts.
+
+    Raises:
+        InputError: It is neither, nor a list of them; with the argument's name.
+    """
+    several = given if isinstance(given, Iterable) and not isinstance(given, str | Path) else [given]
+    return [each if isinstance(each, str) else str(path_of(each, name)) for each in several]
+
+
+def _path(name: str, value: Any, members: tuple[type, ...]) -> Any:
+    """A path where nothing else may be given. An address is none: a path has no "//" in it."""
+    if not set(members) <= {Path, str} or (str in members and isinstance(value, str) and is_address(value)):
+        return value
+    return path_of(value, name)
 
 
 def _short_repr(self: Any) -> str:
@@ -130,8 +152,9 @@ def _check(name: str, value: object, hint: Any) -> None:
         raise InputError(
             f"progress cannot be called: {value!r}.", hint="Give a function that takes an event.", field=name
         )
-    if get_origin(hint) is Literal and value not in get_args(hint):
-        words = ", ".join(map(repr, get_args(hint)))
+    choices = get_args(members[0]) if len(members) == 1 and get_origin(members[0]) is Literal else ()
+    if choices and value not in choices:
+        words = ", ".join(map(repr, choices))
         raise InputError(f"{name} cannot be {value!r}.", hint=f"It is one of {words}.", field=name)
 
 

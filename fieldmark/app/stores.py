@@ -110,10 +110,8 @@ class Stores(AbstractContextManager["Stores"]):
             shutil.rmtree(self.aviary)
 
     def encoder(self, spec: str, *, device: str = "auto") -> "ClipEncoder":
-        """Open a CLIP model whose vectors are kept here."""
-        from fieldmark.tools.clip.clip import open_encoder
-
-        encoder = open_encoder(spec, vectors=self.vectors, metadata=self.facts, device=device)
+        """Open a CLIP model whose vectors are kept here, with the engine of the settings."""
+        encoder = self.encoder_here(spec, device=device)
         settings = read_settings()
         if settings.engine != "local":
             from fieldmark.tools.clip.engines.choosing import use_engine
@@ -126,6 +124,12 @@ class Stores(AbstractContextManager["Stores"]):
                 closing=self._closing,
             )
         return encoder
+
+    def encoder_here(self, spec: str, *, device: str = "auto") -> "ClipEncoder":
+        """Open a CLIP model whose vectors are kept here, without an engine."""
+        from fieldmark.tools.clip.clip import open_encoder
+
+        return open_encoder(spec, vectors=self.vectors, metadata=self.facts, device=device)
 
     def encoder_of(self, given: "Encoder | str | None", chosen: str, *, device: str) -> "Encoder":
         """The encoder that was given; where a name or nothing was given, the chosen one is opened."""

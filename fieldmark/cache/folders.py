@@ -11,6 +11,8 @@ from fieldmark.errors import CacheError, InputError
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
+USUAL_FILE = 0o666
+"""Less the process's mask: for files in a folder that the user named."""
 TEMPORARY_SUFFIX = ".tmp"
 
 
@@ -23,11 +25,7 @@ def private_folder(folder: str | Path) -> Path:
         InputError: It is no path.
         CacheError: It is no folder, cannot be made, or belongs to someone else.
     """
-    if not isinstance(folder, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance] - not all have types
-        raise InputError(
-            f"folder is not a path but {folder!r}.", hint="Give a text or a Path.", field="folder"
-        )
-    path = Path(folder).absolute()
+    path = Path(checked_place(folder, "folder")).absolute()
     try:
         missing = [path, *path.parents]
         for each in reversed(missing[: next(i for i, p in enumerate(missing) if p.exists())]):
@@ -42,6 +40,17 @@ def private_folder(folder: str | Path) -> Path:
     return path
 
 
+def checked_place(given: str | Path, field: str) -> str:
+    """A path or an address as text.
+
+    Raises:
+        InputError: It is neither; with the argument's name.
+    """
+    if not isinstance(given, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance] - not all have types
+        raise InputError(f"{field} is not a path but {given!r}.", hint="Give a text or a Path.", field=field)
+    return str(given)
+
+
 def cache_error(path: Path, error: Exception) -> CacheError:
     """The error to raise when the file system or SQLite refuses to serve the store at `path`."""
     return CacheError(
@@ -51,16 +60,21 @@ def cache_error(path: Path, error: Exception) -> CacheError:
     )
 
 
-def write_whole(path: Path, parts: Sequence[bytes | memoryview]) -> None:
+def write_whole(path: Path, parts: Sequence[bytes | memoryview], *, mode: int = PRIVATE_FILE) -> None:
     """Write a file so that, whatever happens, it is there complete or not there.
 
     The parts go to a temporary file beside it, which is flushed to the disk and then renamed.
+
+    Args:
+        path: The file.
+        parts: What it shall hold.
+        mode: Who may open it, less what the process's mask takes away.
 
     Raises:
         OSError: The file could not be written; the temporary file is removed again.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             for part in parts:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,15 +11,23 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from fieldmark.cache.folders import cache_error, private_folder, write_whole
+from fieldmark.cache.folders import USUAL_FILE, cache_error, checked_place, write_whole
 from fieldmark.cache.rowfile import Rows, checksums
 from fieldmark.errors import CacheError
-from fieldmark.reading import read_bytes
+from fieldmark.reading import is_address, read_bytes
 from fieldmark.records import Record
 
 _POOL, _POOL_FORMAT = "pool.json", "fieldmark.pool/1"
+_INDEX = "index.json"
 _NAME = re.compile(r"\d{8}-[0-9a-f]{16}")
 _MOST_BYTES = 1 << 34
+
+
+class _Index(Record):
+    """The shards of the pool as it was embedded last, in order."""
+
+    format: Literal["fieldmark.shards/1"] = "fieldmark.shards/1"
+    shards: tuple[str, ...]
 
 
 class _Manifest(Record):
@@ -55,12 +64,13 @@ class ShardFolder:
     """Shards of one encoder's vectors, in a folder or at an address that fsspec opens.
 
     `NAME.f16` holds rows as a vector store's file does; `NAME.json`, written after it, makes the shard count:
-    it has names, keys, and a CRC-32 over each key and row. Both are written whole. So whoever reads while it
-    grows finds whole shards, and a writer that was killed leaves nothing that counts. Two that write the same
-    shard write the same.
+    it has names, keys, and a CRC-32 over each key and row. `index.json`, written before any shard, lists
+    those of the pool as it is now: others may lie there from a pool that was cut or filled differently, and
+    are not read. All are written whole. So whoever reads while it grows finds whole shards, and a writer that
+    was killed leaves nothing that counts. Two that write the same shard write the same.
 
     Args:
-        place: The folder, made where it is needed, or the address.
+        place: The folder, made where it is needed with the usual permissions, or the address.
         identity: The encoder's.
         width: D.
 
@@ -69,7 +79,7 @@ class ShardFolder:
     """
 
     def __init__(self, place: str, *, identity: str, width: int) -> None:
-        self._files = _open_place(place)
+        self._files = _open_place(place, make=True)
         self.place = self._files.place
         self.width = width
         said = self._files.read(_POOL)
@@ -81,6 +91,14 @@ class ShardFolder:
                 f"{place} holds the vectors of another encoder, or something else.",
                 hint="Give each encoder a folder of its own.",
             )
+
+    def list_shards(self, names: Sequence[str]) -> None:
+        """Say which shards the pool has, committed or not by now; readers see no others.
+
+        Raises:
+            CacheError: It could not be written.
+        """
+        self._files.write(_INDEX, _Index(shards=tuple(names)).model_dump_json().encode())
 
     @property
     def folder(self) -> Path | None:
@@ -116,6 +134,15 @@ class ShardFolder:
         self._files.write(f"{name}.f16", stored.tobytes())
         self._files.write(f"{name}.json", manifest.model_dump_json().encode())
 
+    def counts(self, name: str) -> tuple[int, tuple[tuple[str, str], ...]]:
+        """How many images a committed shard has, and what could not be encoded; no rows are read.
+
+        Raises:
+            CacheError: It is missing or damaged.
+        """
+        said = _read_manifest(self._files, name)
+        return len(said.names), said.skipped
+
     def read(self, name: str) -> StoredShard:
         """A committed shard, each row checked.
 
@@ -125,17 +152,34 @@ class ShardFolder:
         return _read_shard(self._files, name)
 
 
-def read_shards(place: str) -> Iterator[StoredShard]:
-    """The committed shards of a folder or address by now, in order, each row checked.
+def read_shards(place: str | Path) -> Iterator[StoredShard]:
+    """The shards of a pool that are committed by now, in order, each row checked; nothing is written.
+
+    They are those of the pool as it was embedded last.
+
+    Args:
+        place: The folder or address that `embed_pool` writes.
 
     Raises:
+        InputError: The place is neither a path nor an address.
         CacheError: A shard is damaged, or there are none to be read.
     """
-    files = _open_place(place)
+    files = _open_place(checked_place(place, "place"), make=False)
     if files.read(_POOL) is None:
         raise CacheError(f"{place} holds no shards of vectors.", hint="Name what embed wrote into.")
-    for name in sorted(_names(files)):
-        yield _read_shard(files, name)
+    there, said = _names(files), files.read(_INDEX)
+    if said is None and not there:  # it has only begun
+        return
+    try:
+        listed = _Index.model_validate_json(said or b"").shards
+    except ValidationError as error:
+        raise CacheError(
+            f"The list of shards in {place} is missing or damaged.",
+            hint="Embed again: shards that are there are kept.",
+        ) from error
+    for name in listed:
+        if name in there:
+            yield _read_shard(files, name)
 
 
 def shard_name(number: int, key: str) -> str:
@@ -151,63 +195,74 @@ def shard_name(number: int, key: str) -> str:
 class _Files:
     """The files of a place, local or far: listed, read, and written whole."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, *, make: bool) -> None:
         self.place = place
         self.folder: Path | None = None
-        if "://" in place:
+        if is_address(place):
             from fsspec import core  # pyright: ignore[reportMissingTypeStubs]
 
             untyped: Any = core
             self._far, path = untyped.url_to_fs(place)
             self._path = str(path).rstrip("/")
-            self._far.makedirs(self._path, exist_ok=True)
+            if make:
+                self._far.makedirs(self._path, exist_ok=True)
         else:
-            self.folder = private_folder(place)
+            self.folder = Path(place).absolute()
             self.place = str(self.folder)
+            if make:
+                self.folder.mkdir(parents=True, exist_ok=True)
 
     def listed(self) -> list[str]:
-        if self.folder is not None:
-            return [each.name for each in self.folder.iterdir()]
-        self._far.invalidate_cache(self._path)
-        return [str(each).rpartition("/")[2] for each in self._far.ls(self._path, detail=False)]
+        with self._translated():
+            if self.folder is not None:
+                return [each.name for each in self.folder.iterdir()]
+            self._far.invalidate_cache(self._path)
+            return [str(each).rpartition("/")[2] for each in self._far.ls(self._path, detail=False)]
 
     def read(self, name: str) -> bytes | None:
-        try:
-            if self.folder is not None:
-                return read_bytes(self.folder / name, most=_MOST_BYTES)
-            return bytes(self._far.cat_file(f"{self._path}/{name}"))
-        except FileNotFoundError:
-            return None
+        with self._translated():
+            try:
+                if self.folder is not None:
+                    return read_bytes(self.folder / name, most=_MOST_BYTES)
+                return bytes(self._far.cat_file(f"{self._path}/{name}"))
+            except FileNotFoundError:
+                return None
 
     def write(self, name: str, data: bytes) -> None:
-        if self.folder is not None:
-            write_whole(self.folder / name, (data,))
-        else:  # an object appears whole or not at all
-            self._far.pipe_file(f"{self._path}/{name}", data)
+        with self._translated():
+            if self.folder is not None:
+                write_whole(self.folder / name, (data,), mode=USUAL_FILE)
+            else:  # an object appears whole or not at all
+                self._far.pipe_file(f"{self._path}/{name}", data)
+
+    @contextmanager
+    def _translated(self) -> Generator[None]:
+        try:
+            yield
+        except Exception as error:  # each kind of address raises what it likes
+            raise cache_error(Path(self.place), error) from error
 
 
-def _open_place(place: str) -> _Files:
+def _open_place(place: str, *, make: bool) -> _Files:
     try:
-        return _Files(place)
-    except CacheError:
-        raise
+        return _Files(place, make=make)
     except Exception as error:  # each kind of address raises what it likes
         raise cache_error(Path(place), error) from error
 
 
 def _names(files: _Files) -> set[str]:
+    return {each[:-5] for each in files.listed() if each.endswith(".json") and _NAME.fullmatch(each[:-5])}
+
+
+def _read_manifest(files: _Files, name: str) -> _Manifest:
     try:
-        listed = files.listed()
-    except OSError as error:
-        raise cache_error(Path(files.place), error) from error
-    return {each[:-5] for each in listed if each.endswith(".json") and _NAME.fullmatch(each[:-5])}
+        return _Manifest.model_validate_json(files.read(f"{name}.json") or b"")
+    except ValidationError as error:
+        raise _damaged(files, name) from error
 
 
 def _read_shard(files: _Files, name: str) -> StoredShard:
-    try:
-        said = _Manifest.model_validate_json(files.read(f"{name}.json") or b"")
-    except ValidationError as error:
-        raise _damaged(files, name) from error
+    said = _read_manifest(files, name)
     data = files.read(f"{name}.f16")
     if data is None or len(data) != len(said.keys) * said.width * 2 or len(said.names) != len(said.keys):
         raise _damaged(files, name)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fieldmark.app.arguments import checked_arguments
+from fieldmark.app.arguments import checked_arguments, places_of
 from fieldmark.app.encoding import encode_given
 from fieldmark.app.models import choose_models
 from fieldmark.app.stores import name_of, open_stores
@@ -26,11 +26,12 @@ from fieldmark.tools.concepts.heads.export import HeadConfig, load_head, read_co
 from fieldmark.tools.concepts.heads.network import Head
 from fieldmark.tools.exports.encoder_stamp import EncoderStamp
 from fieldmark.tools.exports.folder import format_of
+from fieldmark.tools.images.decode import image_suffixes
 from fieldmark.tools.images.files import image_files
-from fieldmark.tools.images.given_paths import as_text
+from fieldmark.tools.images.given_paths import as_text, is_there
 from fieldmark.tools.learned.contest import Way
 from fieldmark.tools.learned.stored import load_learned, read_learned
-from fieldmark.tools.runs.block_table import Coded, Columns, block_table, check_parquet, is_parquet
+from fieldmark.tools.runs.block_table import Coded, Columns, block_table, check_table
 from fieldmark.tools.runs.events import Progress, no_progress
 
 BLOCK = 1 << 13
@@ -82,8 +83,8 @@ def label_to_table(
 
     Args:
         export: What `fieldmark export` or `fieldmark concept export` wrote.
-        given: Images and folders of them; or one `.npy` file of vectors (see `VectorFile`), made with the
-            encoder of the export: the file cannot tell, and no model is loaded.
+        given: Images and folders of them, each file once; or one `.npy` file of vectors (see `VectorFile`),
+            made with the encoder of the export: the file cannot tell, and no model is loaded.
         table: The file to write: Parquet where its name ends in ".parquet" (needs pyarrow), else CSV.
         by: "student" or "guide", of a run's classifier; the better one where not given.
         clip: See `LearnedClassifier`.
@@ -99,10 +100,10 @@ def label_to_table(
     """
     if block < 1:
         raise InputError(f"{block} rows at a time are none.", hint="Give 1 or more.", field="block")
-    if is_parquet(Path(table)):
-        check_parquet()  # not after hours of encoding
-    paths = [Path(each) for each in ([given] if isinstance(given, str | Path) else given)]
+    paths = [Path(each) for each in places_of(given, "given")]
     folder, out, unread = Path(export), Path(table), _Unread()
+    _refuse_inputs(out, folder, paths)
+    check_table(out)  # not after hours of encoding
     stamp = (read_config if format_of(folder) == HEAD else read_learned)(folder).encoder
     vectors = _vector_file(paths, stamp)
     with ExitStack() as closing:
@@ -151,6 +152,21 @@ def _written(pieces: Iterator[Piece], label: Label, out: Path) -> Counter[str]:
     return counts
 
 
+def _refuse_inputs(out: Path, export: Path, paths: Sequence[Path]) -> None:
+    """Refuse a table that would take the place of what is read, whether or not it is there by now."""
+    there = is_there(out)
+    if (
+        out.suffix.lower() in (SUFFIX, *image_suffixes())
+        or export.resolve() in out.resolve().parents
+        or (there and any(is_there(each) and out.samefile(each) for each in paths))
+    ):
+        raise InputError(
+            f"{out} is no place for the table: images, vectors or the export lie there.",
+            hint="Name another file, such as labels.csv or labels.parquet.",
+            field="table",
+        )
+
+
 def _vector_file(paths: Sequence[Path], stamp: EncoderStamp) -> VectorFile | None:
     if not any(path.suffix.lower() == SUFFIX for path in paths):
         return None
@@ -182,13 +198,10 @@ def _ahead(pieces: Iterator[Piece]) -> Iterator[Piece]:
 
 
 def _files(paths: Sequence[Path], unread: _Unread) -> list[Path]:
-    """All files in the order given, folders by their names; their paths alone are held."""
-    found: list[Path] = []
-    for path in paths:
-        inside, others = image_files(path) if path.is_dir() else ((path,), Counter[str]())
-        found += inside
-        unread.passed_over.update(others)
-    return found
+    """All files in the order given, each once, folders by their names; their paths alone are held."""
+    found, others = image_files(*paths)
+    unread.passed_over.update(others)
+    return list(found)
 
 
 def _images(

@@ -1,10 +1,15 @@
 """Encodes a pool of any size into a folder of shards, which can be stopped and gone on with anywhere."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
+from fieldmark.app.arguments import checked_arguments, places_of
 from fieldmark.app.models import choose_models
 from fieldmark.app.stores import open_stores
 from fieldmark.cache.shard_folder import ShardFolder, shard_name
@@ -29,8 +34,10 @@ class EmbeddedPool(Record):
         shards: Shards of the pool; all of them are there.
         found: Shards that were there before.
         images: Images encoded now.
-        skipped: What could not be encoded now, with the reason: the first hundred.
-        lost: How many could not be.
+        held: Images that the shards hold, now encoded or before.
+        lost: How many could not be encoded, now or before; an archive or a table that is damaged counts once.
+        skipped: The first hundred of them, with the reason.
+        passed_over: Files in folders whose suffix is no image's, by suffix.
     """
 
     place: str
@@ -40,13 +47,18 @@ class EmbeddedPool(Record):
     shards: int
     found: int
     images: int
+    held: int
     lost: int
     skipped: tuple[tuple[str, str], ...] = ()
+    passed_over: dict[str, int] = Field(default_factory=dict)
 
 
 _NAMED = 100
+_READERS = 16
+"""Manifests that are read at once: an address answers each in many milliseconds."""
 
 
+@checked_arguments
 def embed_pool(
     places: Sequence[str | Path] | str | Path,
     out: str | Path,
@@ -62,7 +74,8 @@ def embed_pool(
     """Encode a pool of images, by the engine of the settings (`FIELDMARK_ENGINE`).
 
     Each shard is committed when it is done, so that the same call goes on after a kill, and others read what
-    is there by now (`read_shards`). Of two calls into one folder the second waits, and finds what the first
+    is there by now (`read_shards`). Shards of before that are none of the pool any more stay, unread, and are
+    found again should they come back. Of two calls into one folder the second waits, and finds what the first
     did; two into one address encode the same, and write the same.
 
     Args:
@@ -78,26 +91,28 @@ def embed_pool(
 
     Raises:
         NoImagesError: There is no image in the pool.
-        InputError: A place cannot be read, or the engine is not installed.
+        InputError: An argument or a place cannot be used, or the engine is not installed.
         ModelError: The model cannot be opened.
         CacheError: The folder holds another encoder's vectors, or cannot be written.
     """
-    given = [str(each) for each in ([places] if isinstance(places, str | Path) else places)]
-    shards = find_shards(given, column=column, shard_images=shard_images)
+    passed_over = Counter[str]()
+    given = places_of(places, "places")
+    shards = find_shards(given, column=column, shard_images=shard_images, passed_over=passed_over)
     chosen, settings = choose_models(clip=clip, device=device), read_settings()
     with open_stores(home) as stores, ExitStack() as closing:
         from fieldmark.tools.clip.engines.choosing import open_encode
         from fieldmark.tools.clip.engines.filling import waiting_lock
 
-        encoder = stores.encoder(chosen.clip, device=chosen.device)
+        encoder = stores.encoder_here(chosen.clip, device=chosen.device)
         store = stores.vectors(encoder.identity, encoder.width) if keep else None
         folder = ShardFolder(str(out), identity=encoder.identity, width=encoder.width)
-        with waiting_lock(folder.folder) if folder.folder else nullcontext():
+        with waiting_lock(folder.folder, private=False) if folder.folder else nullcontext():
             names = [shard_name(number, each.key) for number, each in enumerate(shards)]
             there = folder.committed()
             left = [at for at, name in enumerate(names) if name not in there]
-            images = lost = 0
-            skipped: list[tuple[str, str]] = []
+            before, skipped = _counted(folder, [name for name in names if name in there])
+            images, lost = 0, len(skipped)
+            del skipped[_NAMED:]
             progress(ShardsEncoded(done=len(shards) - len(left), of=len(shards)))
             encode = open_encode(
                 encoder,
@@ -106,6 +121,7 @@ def embed_pool(
                 address=settings.ray_address,
                 closing=closing,
             )
+            folder.list_shards(names)
             for done, (at, each) in enumerate(_encoded(encode, shards, left), start=1):
                 broken = [(one.path, one.reason) for one in each.skipped]
                 folder.commit(names[at], names=each.names, keys=each.keys, rows=each.rows, skipped=broken)
@@ -122,9 +138,18 @@ def embed_pool(
         shards=len(shards),
         found=len(shards) - len(left),
         images=images,
+        held=before + images,
         lost=lost,
         skipped=tuple(skipped),
+        passed_over=dict(passed_over.most_common()),
     )
+
+
+def _counted(folder: ShardFolder, found: Sequence[str]) -> tuple[int, list[tuple[str, str]]]:
+    """How many images shards of before hold, and what they lack."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        counts = list(pool.map(folder.counts, found))
+    return sum(images for images, _ in counts), [each for _, broken in counts for each in broken]
 
 
 def _encoded(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fieldmark.cli.classify.output import name_some
+from fieldmark.cli.classify.output import name_some, say_passed_over
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import RUN, Json, encoding, option
 from fieldmark.cli.terminal import amount, leave, print_json, words
@@ -35,6 +35,8 @@ def embed(
 ) -> None:
     """Encode a pool of images. What is done is kept: the same command goes on where it was stopped.
 
+    What could not be encoded is kept in mind, too, and said each time.
+
     Exit codes: 0 done; 1 not one image could be encoded; 2 wrong input; 130 Ctrl-C.
     """
     from fieldmark.app.beforehand import Mistakes, check_models
@@ -60,7 +62,8 @@ def embed(
     console = words(json=json)
     console.say(
         f"{amount(made.images, 'image')} encoded with {made.clip}; {amount(made.shards, 'shard')} in "
-        f"{made.place}, of which {made.found:,} were there."
+        f"{made.place}, of which {made.found:,} {'was' if made.found == 1 else 'were'} there before."
     )
     name_some(console, f"{amount(made.lost, 'image')} skipped", [f"{p}: {why}" for p, why in made.skipped])
-    leave(1 if made.lost and not made.images and not made.found else 0)
+    say_passed_over(console, made.passed_over)
+    leave(0 if made.held else 1)

@@ -62,7 +62,7 @@ class VectorFile:
             ) from error
         except (ValueError, SyntaxError, TypeError, RecursionError) as error:
             raise _no_vectors(path, str(error).splitlines()[0] if str(error) else "damaged") from None
-        if fortran or dtype not in _TYPES or len(shape) != 2 or 0 in shape:
+        if fortran or dtype not in _TYPES or len(shape) != 2 or min(shape) < 1:
             raise _no_vectors(path, f"an array {shape} of {dtype}")
         if size - start < shape[0] * shape[1] * dtype.itemsize:
             raise _no_vectors(path, "it is cut short")

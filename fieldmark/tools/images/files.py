@@ -170,14 +170,18 @@ def _one_for_each(
                 yield result
 
 
-def image_files(folder: Path) -> tuple[tuple[Path, ...], Counter[str]]:
-    """The files in a folder, and in folders within it, that are images by their suffix; none is opened.
+def image_files(*given: Path, also: tuple[str, ...] = ()) -> tuple[tuple[Path, ...], Counter[str]]:
+    """The files in folders, and in folders within them, that are images by their suffix; none is opened.
+
+    Args:
+        given: Folders; files among them are taken whatever their suffix. What comes twice is given once.
+        also: Further endings of names, in lower case, that count.
 
     Returns:
         The files, and how many others there are by suffix.
     """
-    walk = _Walk()
-    return tuple(each for each in walk.files([folder]) if isinstance(each, Path)), walk.passed_over
+    walk = _Walk(also)
+    return tuple(each for each in walk.files(given) if isinstance(each, Path)), walk.passed_over
 
 
 def read_unchanged(image: ImageFile) -> bytes:
@@ -232,8 +236,9 @@ def decode_image(image: ImageFile | Path | str, *, max_pixels: int = MAX_PIXELS)
 class _Walk:
     """One walk over the given paths; remembers the folders it has been in and what it passed over."""
 
-    def __init__(self) -> None:
+    def __init__(self, also: tuple[str, ...] = ()) -> None:
         self.passed_over: Counter[str] = Counter()
+        self._also = also
         self._suffixes = image_suffixes()
         self._folders: set[tuple[int, int]] = set()
         self._files: set[str] = set()
@@ -255,7 +260,8 @@ class _Walk:
             try:
                 status = path.stat()
                 if not stat.S_ISDIR(status.st_mode):
-                    if path.suffix.lower() not in self._suffixes:
+                    name = path.name.lower()
+                    if path.suffix.lower() not in self._suffixes and not name.endswith(self._also):
                         self.passed_over[as_text(path.suffix.lower())] += 1
                     elif self._is_new(path):
                         yield path

@@ -3,19 +3,22 @@
 import hashlib
 import tarfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 from fieldmark.cache.keys import content_key
-from fieldmark.errors import InputError
-from fieldmark.reading import open_regular, read_bytes
+from fieldmark.errors import FieldmarkError, InputError
+from fieldmark.reading import is_address, open_regular, read_bytes
 from fieldmark.records import Record, SkippedInput
 from fieldmark.tools.images.decode import image_suffixes
 from fieldmark.tools.images.files import MOST_BYTES
 from fieldmark.tools.images.image_file import ImageBytes, ImageFile
+from fieldmark.tools.parquet import arrow
 
-_AT_A_TIME = 64
-"""Addresses that are read at once: a bucket answers each in many milliseconds, but many together."""
+_HELD, _AT_A_TIME = 64, 32
+"""Files that are held, and addresses that are read, at once: a bucket answers each in many milliseconds, but
+many together."""
 
 
 class PoolShard(Record):
@@ -46,71 +49,88 @@ class PoolShard(Record):
 def read_shard(shard: PoolShard) -> Iterator[ImageFile | SkippedInput]:
     """The images of a shard, in order, and what is none, with the reason; nothing is decoded.
 
+    Of an archive or a table that is damaged, what comes before the damage is given.
+
     Raises:
-        InputError: An archive or a table cannot be opened, or is damaged.
+        InputError: What is far cannot be reached, or a package that it needs is not installed.
     """
-    if shard.kind == "tar":
-        yield from _members(shard.places[0])
-    elif shard.kind == "parquet":
-        yield from _cells(shard)
-    elif shard.hashes:
+    if shard.hashes:
         for place, content_hash in zip(shard.places, shard.hashes, strict=True):
             yield ImageFile(Path(place), content_hash)
-    else:
-        for start in range(0, len(shard.places), _AT_A_TIME):
-            yield from _read(shard.places[start : start + _AT_A_TIME])
-
-
-def is_address(place: str) -> bool:
-    """Whether a place is an address for fsspec, not a path of this machine."""
-    return "://" in place
+        return
+    with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="fieldmark-fetching") as pool:
+        if shard.kind == "files":
+            for start in range(0, len(shard.places), _HELD):
+                yield from _read(shard.places[start : start + _HELD], pool)
+            return
+        place = shard.places[0]
+        try:
+            yield from _members(place) if shard.kind == "tar" else _cells(shard, pool)
+        except Exception as error:  # tarfile, pyarrow and each kind of address raise what they like
+            yield lost(place, error)
 
 
 def opened(place: str) -> IO[bytes]:
-    """Open a path or an address for reading.
+    """Open a path or an address for reading; whatever is raised is for `lost`."""
+    if not is_address(place):
+        return open_regular(place)
+    from fsspec.core import url_to_fs
 
-    Raises:
-        InputError: It cannot be opened.
-    """
-    try:
-        if not is_address(place):
-            return open_regular(place)
-        import fsspec
-
-        one: Any = fsspec.open(place)
-        return one.open()
-    except Exception as error:  # each kind of address raises what it likes
-        raise cannot_open(place, error) from error
+    files, path = url_to_fs(place)
+    return files.open(path, "rb")
 
 
 def cannot_open(place: str, error: Exception) -> InputError:
     """The error for a path or an address that cannot be opened."""
     if isinstance(error, ImportError):
         return InputError(f"{place!r} cannot be opened: {error}.", hint="Install what it names.")
-    said = " ".join(str(error).split())[:200] or type(error).__name__
-    return InputError(f"{place!r} cannot be opened: {said}.", hint="Check that it is there and may be read.")
+    return InputError(
+        f"{place!r} cannot be opened: {_in_short(error)}.", hint="Check that it is there and may be read."
+    )
 
 
-def _read(places: Sequence[str]) -> Iterator[ImageFile | SkippedInput]:
-    far = [place for place in places if is_address(place)]
-    got: dict[str, bytes | Exception] = {}
-    if far:
-        from fsspec.core import url_to_fs
+def lost(place: str, error: Exception) -> SkippedInput:
+    """An archive or a table that is gone, or damaged from some place on.
 
-        by_path: dict[Any, dict[str, str]] = {}
-        for place in far:
-            files, path = url_to_fs(place)
-            by_path.setdefault(files, {})[path] = place
-        for files, paths in by_path.items():
-            said = files.cat(list(paths), on_error="return")
-            got |= {paths[path]: data for path, data in said.items()}
+    Raises:
+        InputError: It is the way to it that failed: what is far may be reached another time.
+    """
+    if isinstance(error, FieldmarkError):
+        raise error
+    # What pyarrow says of damage is a plain OSError; a connection's are of other classes, or have a number.
+    of_the_file = isinstance(
+        error, tarfile.TarError | EOFError | ValueError | NotImplementedError | FileNotFoundError
+    ) or (type(error) is OSError and error.errno is None)
+    if isinstance(error, ImportError) or (is_address(place) and not of_the_file):
+        raise cannot_open(place, error) from error
+    return SkippedInput(path=place, reason=f"cannot be read to its end ({_in_short(error)})")
+
+
+def _read(places: Sequence[str], pool: ThreadPoolExecutor) -> Iterator[ImageFile | SkippedInput]:
+    far = list(dict.fromkeys(place for place in places if is_address(place)))
+    got = dict(zip(far, pool.map(_fetched, far), strict=True))
     for place in places:
-        if place not in got:
-            try:
-                got[place] = read_bytes(place, most=MOST_BYTES)
-            except OSError as error:
-                got[place] = error
-        yield _taken(place, got.pop(place))
+        yield _taken(place, got[place] if place in got else _near(place))
+
+
+def _near(place: str) -> bytes | Exception:
+    try:
+        return read_bytes(place, most=MOST_BYTES)
+    except OSError as error:
+        return error
+
+
+def _fetched(place: str) -> bytes | Exception:
+    """The content of one address: none of its letters is taken for a pattern."""
+    from fsspec.core import url_to_fs
+
+    try:
+        files, path = url_to_fs(place)  # in each thread: some connections are for one alone
+        return files.cat_file(path)
+    except ImportError as error:
+        raise cannot_open(place, error) from error
+    except Exception as error:  # each kind of address raises what it likes
+        return error
 
 
 def _taken(name: str, data: bytes | Exception | None) -> ImageFile | SkippedInput:
@@ -118,62 +138,44 @@ def _taken(name: str, data: bytes | Exception | None) -> ImageFile | SkippedInpu
         return ImageBytes(Path(name), hashlib.sha256(data).hexdigest(), data=data)
     if data is None:
         return SkippedInput(path=name, reason="no image there")
-    said = getattr(data, "strerror", None) or " ".join(str(data).split())[:200] or type(data).__name__
-    return SkippedInput(path=name, reason=f"cannot be read ({said})")
+    return SkippedInput(path=name, reason=f"cannot be read ({_in_short(data)})")
+
+
+def _in_short(error: Exception) -> str:
+    said = getattr(error, "strerror", None) or " ".join(str(error).split())[:200] or type(error).__name__
+    return said.rstrip(".")
 
 
 def _members(place: str) -> Iterator[ImageFile | SkippedInput]:
     """Pictures of a tar archive, such as a WebDataset shard; one is called `archive.tar!member`."""
     suffixes = image_suffixes()
-    try:
-        with opened(place) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
-            for member in archive:
-                path = PurePosixPath(member.name)
-                # What macOS puts beside each file, "._0001.jpg", is no picture.
-                if not member.isreg() or path.name.startswith("._") or path.suffix.lower() not in suffixes:
-                    continue
-                name = f"{place}!{member.name}"
-                if member.size > MOST_BYTES:
-                    yield SkippedInput(path=name, reason=f"{member.size:,} bytes are too many for a picture")
-                    continue
-                held = archive.extractfile(member)
-                yield _taken(name, held.read() if held else None)
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise InputError(f"The archive {place!r} is damaged: {error}.", hint="Fetch it again.") from error
+    with opened(place) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
+        for member in archive:
+            path = PurePosixPath(member.name)
+            # What macOS puts beside each file, "._0001.jpg", is no picture.
+            if not member.isreg() or path.name.startswith("._") or path.suffix.lower() not in suffixes:
+                continue
+            name = f"{place}!{member.name}"
+            if member.size > MOST_BYTES:
+                yield SkippedInput(path=name, reason=f"{member.size:,} bytes are too many for a picture")
+                continue
+            held = archive.extractfile(member)
+            yield _taken(name, held.read() if held else None)
 
 
-def _cells(shard: PoolShard) -> Iterator[ImageFile | SkippedInput]:
+def _cells(shard: PoolShard, pool: ThreadPoolExecutor) -> Iterator[ImageFile | SkippedInput]:
     """Pictures of a row group: bytes, Hugging Face's {bytes, path}, or paths; one is called `table#row`."""
     place = shard.places[0]
     at = 0
     with opened(place) as file:
-        table = parquet_file(place, file)
+        table = arrow("pyarrow.parquet").ParquetFile(file)
         before = sum(table.metadata.row_group(each).num_rows for each in range(shard.group))
-        for batch in table.iter_batches(_AT_A_TIME, row_groups=[shard.group], columns=[shard.column]):
+        for batch in table.iter_batches(_HELD, row_groups=[shard.group], columns=[shard.column]):
             cells = batch.column(0).to_pylist()
             paths = [each for each in cells if isinstance(each, str)]
-            read = dict(zip(paths, _read(paths), strict=True)) if paths else {}
+            read = dict(zip(paths, _read(paths, pool), strict=True))
             for cell in cells:
                 name = f"{place}#{before + at}"
                 at += 1
                 inside = cell.get("bytes") if isinstance(cell, dict) else cell
                 yield read[cell] if isinstance(cell, str) else _taken(name, inside)
-
-
-def parquet_file(place: str, file: IO[bytes]) -> Any:
-    """A Parquet file, open.
-
-    Raises:
-        InputError: It is none, or pyarrow is not installed.
-    """
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise InputError(
-            "Parquet files are read by pyarrow, which is not installed.",
-            hint='Install it: pip install "fieldmark[ray]", or pyarrow alone.',
-        ) from error
-    try:
-        return parquet.ParquetFile(file)
-    except Exception as error:  # pyarrow has a class of its own for each kind of damage
-        raise cannot_open(place, error) from error

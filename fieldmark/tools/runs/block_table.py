@@ -1,6 +1,6 @@
 """Writes a table block by block, as CSV or Parquet; it is there whole or not at all."""
 
-import importlib
+import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from fieldmark.cache.folders import TEMPORARY_SUFFIX
 from fieldmark.errors import InputError
+from fieldmark.tools.parquet import arrow
 from fieldmark.tools.runs.csv_table import csv_text
 
 
@@ -59,32 +60,68 @@ def block_table(path: Path) -> Iterator[BlockTable]:
     Raises:
         InputError: It cannot be written, or pyarrow is not installed.
     """
-    kind = _ParquetTable if is_parquet(path) else _CsvTable
+    kind = _ParquetTable if _is_parquet(path) else _CsvTable
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
-        try:
+        with _writing(path):
             table = kind(temporary)
-            yield table
+        yield _Told(table, path)
+        with _writing(path):
             table.close()
             temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error}.", hint="Give another file.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def is_parquet(path: Path) -> bool:
-    """Whether a table of this name is Parquet."""
+def check_table(path: Path) -> None:
+    """Refuse a table that cannot be written, before there is anything to write. Nothing is made.
+
+    Raises:
+        InputError: Its folder is not there or takes no files, it is a folder itself, or pyarrow is missing.
+    """
+    if _is_parquet(path):
+        arrow()
+    with _writing(path):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder.", hint="Name a file to write.", field="table")
+        if not path.parent.is_dir():
+            raise InputError(f"There is no folder {path.parent}.", hint="Make it first.", field="table")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise InputError(
+                f"{path} cannot be written: the folder takes no files.",
+                hint="Give another file.",
+                field="table",
+            )
+
+
+def _is_parquet(path: Path) -> bool:
     return path.suffix.lower() == ".parquet"
 
 
-def check_parquet() -> None:
-    """Refuse to write Parquet where the package for it is missing.
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error}.", hint="Give another file.", field="table"
+        ) from error
 
-    Raises:
-        InputError: It is.
-    """
-    _arrow("pyarrow")
+
+@dataclass(frozen=True)
+class _Told:
+    """A table that says which file it is where it cannot be written."""
+
+    table: BlockTable
+    path: Path
+
+    def write(self, columns: Columns) -> None:
+        with _writing(self.path):
+            self.table.write(columns)
+
+    def close(self) -> None:
+        with _writing(self.path):
+            self.table.close()
 
 
 class _CsvTable:
@@ -103,7 +140,7 @@ class _CsvTable:
 
 class _ParquetTable:
     def __init__(self, path: Path) -> None:
-        self._arrow, self._parquet = _arrow("pyarrow"), _arrow("pyarrow.parquet")
+        self._arrow, self._parquet = arrow(), arrow("pyarrow.parquet")
         self._file = path.open("xb")
         self._writer: Any = None
 
@@ -128,13 +165,3 @@ def _cells(column: Column) -> Sequence[Any]:
     if isinstance(column, Coded):
         return column.texts()
     return column.tolist() if isinstance(column, np.ndarray) else column
-
-
-def _arrow(module: str) -> Any:
-    # pyarrow ships no types
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise InputError(
-            "Parquet needs the package pyarrow.", hint='Install it: pip install "fieldmark[parquet]".'
-        ) from None

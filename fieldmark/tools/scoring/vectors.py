@@ -1,10 +1,12 @@
 """Unit vectors of texts, each distinct text encoded once, and how many images fit in one step."""
 
 import math
+import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import IO, Protocol
 
 import torch
 from torch import Tensor
@@ -88,12 +90,32 @@ def room(*shape: int, memory: int) -> Tensor:
 
     The file has no name any more once this returns, and goes with the tensor. What is mapped may count as
     memory of the process; the system takes it back where it needs it.
+
+    Raises:
+        InputError: The folder of temporary files has no room for it.
     """
     numbers = math.prod(shape)
     if 4 * numbers <= memory:
         return torch.empty(shape)
-    with tempfile.NamedTemporaryFile(prefix="fieldmark-") as file:
+    with _temporary(4 * numbers) as file:
         return torch.from_file(file.name, shared=True, size=numbers, dtype=torch.float32).view(shape)
+
+
+@contextmanager
+def _temporary(size: int) -> Generator[IO[bytes]]:
+    """An empty file whose bytes the disk has promised: a map of one that has holes ends the process."""
+    with ExitStack() as closing:
+        try:
+            file = closing.enter_context(tempfile.NamedTemporaryFile(prefix="fieldmark-"))
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            folder = tempfile.tempdir or "of temporary files"
+            raise InputError(
+                f"The folder {folder} has no room for {size:,} bytes: {error}.",
+                hint="Free as much, or name a folder on another disk in TMPDIR.",
+            ) from error
+        yield file
 
 
 def unit(vectors: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Wrong arguments of public classes raise our error, which names the argument."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -26,6 +26,7 @@ from fieldmark import (
     import_book,
     open_byte_store,
 )
+from fieldmark.app.arguments import checked_arguments
 from fieldmark.errors import InputError
 
 NAMES = ["finch", "heron"]
@@ -93,6 +94,19 @@ def test_texts_are_taken_for_folders_and_mappings_for_options() -> None:
     assert (made.home, made.out) == (Path("x"), Path("y"))
     assert made.options == ResolveOptions(max_rounds=1)
     assert Evaluator(data="x", out="z").out == Path("z")
+
+
+def test_a_plain_function_keeps_its_first_argument() -> None:
+    @checked_arguments
+    def join(first: Path | str, way: Literal["a", "b"] | None = None) -> object:
+        return (first, way)
+
+    assert join("x") == join(first="x") == (Path("x"), None)
+    assert join("s3://bucket/x") == ("s3://bucket/x", None)
+    for given, field in (({"first": "x", "way": "c"}, "way"), ({}, "first"), ({"first": 3}, "first")):
+        with pytest.raises(InputError) as told:
+            join(**given)  # pyright: ignore[reportArgumentType]
+        assert told.value.field == field
 
 
 def test_functions_take_texts_for_paths_and_refuse_what_is_none(tmp_path: Path) -> None:

@@ -1,12 +1,10 @@
 """Opens the engine of a name, and has an encoder use it."""
 
-import importlib.util
 import os
 from contextlib import ExitStack
 from functools import partial
 from typing import Literal
 
-from fieldmark.errors import InputError
 from fieldmark.tools.clip.clip import ClipEncoder
 from fieldmark.tools.clip.engines.filling import fill
 from fieldmark.tools.clip.engines.processes import ProcessEngine, local_devices
@@ -32,12 +30,6 @@ def open_encode(
         InputError: The engine is not installed.
     """
     if engine == "ray":
-        if importlib.util.find_spec("ray") is None:
-            raise InputError(
-                "The engine is Ray, which is not installed.",
-                hint='Install it: pip install "fieldmark[ray]"',
-                field="engine",
-            )
         started = closing.enter_context(RayEngine(address, device=device)).encode
     elif engine == "processes":
         started = ProcessEngine(local_devices() if device in ("auto", "cuda") else (device,)).encode

@@ -90,11 +90,17 @@ def _alone(store: VectorStore) -> Generator[None]:
 
 
 @contextmanager
-def waiting_lock(folder: Path) -> Generator[None]:
-    """Holds a folder's lock; waits, and says so, while another process has it."""
+def waiting_lock(folder: Path, *, private: bool = True) -> Generator[None]:
+    """Holds a folder's lock; waits, and says so, while another process has it.
+
+    Args:
+        folder: Where the lock's file is made.
+        private: Whether it is for its owner alone, and not what the user's own files are.
+    """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / _LOCK, mode=PRIVATE_FILE)
+    path = folder / _LOCK
+    lock = FileLock(path, mode=PRIVATE_FILE) if private else FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:

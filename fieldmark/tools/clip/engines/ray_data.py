@@ -1,6 +1,7 @@
 """Encodes shards by Ray Data: actors that hold the model, on this machine or on a cluster."""
 
 import importlib
+import importlib.util
 import json
 import logging
 import os
@@ -61,6 +62,9 @@ class RayEngine(AbstractContextManager["RayEngine"]):
 
     Attributes:
         worker: What actors are made of.
+
+    Raises:
+        InputError: Ray is not installed.
     """
 
     worker = RayWorker
@@ -73,6 +77,8 @@ class RayEngine(AbstractContextManager["RayEngine"]):
         actors: int | None = None,
         cores: int | None = None,
     ) -> None:
+        if importlib.util.find_spec("ray") is None:
+            raise _not_installed()
         self._address = address
         self._device = device
         self._actors = actors
@@ -126,10 +132,7 @@ class RayEngine(AbstractContextManager["RayEngine"]):
             import ray
             import ray.data
         except ImportError as error:
-            raise InputError(
-                f"The engine is Ray, which is not installed ({error}).",
-                hint='Install it: pip install "fieldmark[ray]"',
-            ) from error
+            raise _not_installed(f" ({error})") from error
         if ray.is_initialized():
             return ray
         local: dict[str, Any] = {} if self._address else {"include_dashboard": False, "num_cpus": self._cores}
@@ -181,6 +184,14 @@ def share(
     cores = [int(each["CPU"]) for each in nodes if each.get("CPU", 0) >= 1] or [1]
     count = actors or min(sum(cores), max(2, sum(each // _MOST_THREADS for each in cores)))
     return count, max(1, min(_MOST_THREADS, min(cores), sum(cores) // count))
+
+
+def _not_installed(why: str = "") -> InputError:
+    return InputError(
+        f"The engine is Ray, which is not installed{why}.",
+        hint='Install it: pip install "fieldmark[ray]"',
+        field="engine",
+    )
 
 
 def _as_shard(row: dict[str, Any]) -> EncodedShard:

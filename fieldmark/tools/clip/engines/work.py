@@ -63,10 +63,11 @@ class Engine(Protocol):
     def encode(self, shards: Sequence[PoolShard], model: WorkerModel) -> Iterator[EncodedShard]:
         """Encode shards, each once, and give each as it is ready, in whatever order.
 
-        A shard whose worker was killed is encoded again. Nothing of a shard is given before all of it is.
+        A shard whose worker was killed is encoded again, but for `ProcessEngine`, which ends. Nothing of a
+        shard is given before all of it is.
 
         Raises:
-            ModelError: The workers cannot be had, or cannot open the model.
+            ModelError: The workers cannot be had, have ended, or cannot open the model.
             InputError: A shard cannot be read.
         """
         ...

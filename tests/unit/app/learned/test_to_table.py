@@ -89,11 +89,15 @@ def test_what_cannot_be_used_is_refused_and_leaves_no_table(export, photos, tmp_
     np.save(tmp_path / "whole.npy", np.ones((4, WIDTH), np.int64))
     (tmp_path / "torn.npy").write_bytes((tmp_path / "nan.npy").read_bytes()[:-4])
     (tmp_path / "text.npy").write_text("no vectors at all")
+    with (tmp_path / "negative.npy").open("wb") as file:
+        head = {"descr": "<f4", "fortran_order": False, "shape": (-3, WIDTH)}
+        np.lib.format.write_array_header_1_0(file, head)
     for name, said in {
         "nan": "Row 11 of .* is no vector",
         "narrow": "vectors of .* numbers; those of",
         "whole": "is no file of vectors: an array",
         "torn": "cut short",
+        "negative": "is no file of vectors: an array",
         "text": "is no file of vectors",
         "missing": "cannot be read",
     }.items():
@@ -104,3 +108,56 @@ def test_what_cannot_be_used_is_refused_and_leaves_no_table(export, photos, tmp_
     with pytest.raises(NoImagesError):
         label_to_table(folder, photos / "2b.png", out, clip=ENCODER, home=tmp_path / "home")
     assert not [each for each in tmp_path.iterdir() if "out" in each.name and each != folder]
+
+
+def test_an_image_that_is_given_twice_has_one_row_whatever_the_block(export, photos, tmp_path):
+    folder, _ = export
+    given = [photos / "3.png", photos, photos / "3.png"]
+    for block in (1, 100):
+        made = label_to_table(
+            folder, given, tmp_path / "out.csv", clip=ENCODER, home=tmp_path / "home", block=block
+        )
+        assert [row["image"][-5:] for row in read(tmp_path / "out.csv")] == [
+            f"{at}.png" for at in (3, 0, 1, 2, 4)
+        ]
+        assert made.rows == 5
+
+
+def test_a_table_never_takes_the_place_of_what_is_read(export, photos, tmp_path):
+    folder, _ = export
+    np.save(tmp_path / "vectors.npy", drawn(3)[0].numpy())
+    (photos / "odd").write_bytes((photos / "0.png").read_bytes())
+    (tmp_path / "same").symlink_to(photos / "odd")
+    for given, table in (
+        (tmp_path / "vectors.npy", tmp_path / "vectors.npy"),
+        (tmp_path / "vectors.npy", tmp_path / "vectors.NPY"),
+        (photos, photos / "0.png"),
+        (photos / "odd", tmp_path / "same"),
+        (photos, folder / "head.json"),
+    ):
+        before = {each: each.read_bytes() for each in (*photos.iterdir(), tmp_path / "vectors.npy")}
+        with pytest.raises(InputError, match="no place for the table") as told:
+            label_to_table(folder, given, table, clip=ENCODER, home=tmp_path / "home")
+        assert told.value.field == "table"
+        assert before == {each: each.read_bytes() for each in before}
+
+
+def test_the_place_is_looked_at_before_the_export_is_opened(photos, tmp_path):
+    with pytest.raises(InputError, match="There is no folder"):
+        label_to_table(tmp_path / "no-export", photos, tmp_path / "none" / "out.csv")
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "says"),
+    [
+        ({"by": "x"}, "by", "cannot be 'x'. It is one of 'student', 'guide'"),
+        ({"given": Image.new("RGB", (2, 2))}, "given", "not a path but"),
+        ({"table": None}, "table", "needs table"),
+        ({"block": 0}, "block", "rows at a time are none"),
+    ],
+)
+def test_arguments_are_checked_and_taken_by_name(export, photos, tmp_path, more, field, says):
+    given = {"export": export[0], "given": photos, "table": tmp_path / "out.csv", **more}
+    with pytest.raises(InputError, match=says) as told:
+        label_to_table(**given)
+    assert told.value.field == field

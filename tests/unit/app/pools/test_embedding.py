@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fieldmark.app.pools.embedding import embed_pool
 from fieldmark.app.stores import open_stores
 from fieldmark.cache.shard_folder import StoredShard, read_shards
+from fieldmark.errors import InputError
 from fieldmark.tools.clip.engines.work import LocalEngine
 from fieldmark.tools.images.files import find_images
 from tests.command_line import CommandLine
@@ -87,3 +89,44 @@ def test_wrong_input_is_told(command_line: CommandLine, pool: Path) -> None:
     assert (told.code, "no images" in told.err) == (2, True)
     told = command_line.invoke("embed", str(pool / "4.png"), "--out", "x", "--clip", "aviary")
     assert (told.code, "1 image skipped" in told.out) == (1, True)
+
+
+def test_a_torn_archive_is_said_each_time_and_blocks_nothing(command_line: CommandLine, pool: Path) -> None:
+    (pool / "notes.md").write_text("no picture")
+    with (pool / "more.tar").open("r+b") as file:
+        file.truncate(700)
+    words = ("embed", str(pool), "--out", "vectors", "--clip", "aviary")
+    for first in (True, False):
+        told = command_line.invoke(*words, "--json")
+        assert told.code == 0
+        assert (told.json["images"], told.json["held"], told.json["lost"]) == (9 if first else 0, 9, 2)
+        assert sorted(Path(path).name for path, _ in told.json["skipped"]) == ["4.png", "more.tar"]
+        assert told.json["passed_over"] == {".md": 1}
+    assert "1 .md" in command_line.invoke(*words).out
+    only = ("embed", str(pool / "4.png"), "--out", "broken", "--clip", "aviary")
+    assert [command_line.invoke(*only).code for _ in range(2)] == [1, 1]
+
+
+def test_read_shards_gives_the_pool_as_it_is_now(pool: Path, tmp_path: Path) -> None:
+    home, out = tmp_path / "home", tmp_path / "out"
+    for size in (3, 10):
+        embed_pool(places=[pool], out=out, clip="aviary", home=home, shard_images=size)
+        assert sum(len(each.names) for each in read_shards(out)) == 11
+    (pool / "9.png").unlink()
+    made = embed_pool(pool, out, clip="aviary", home=home)
+    assert sum(len(each.names) for each in read_shards(out)) == made.held == 10
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "says"),
+    [
+        ({"places": 3}, "places", "not a path but 3"),
+        ({"shard_images": 0}, "shard_images", "Give 1 or more"),
+        ({"shards": 5}, "shards", "Did you mean"),
+    ],
+)
+def test_wrong_arguments_are_named(pool: Path, tmp_path: Path, more: Any, field: str, says: str) -> None:
+    with pytest.raises(InputError, match=says) as told:
+        embed_pool(**{"places": pool, "out": tmp_path / "out", **more})
+    assert told.value.field == field
+    assert not (tmp_path / "out").exists()

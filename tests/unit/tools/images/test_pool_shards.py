@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import fsspec
@@ -78,9 +79,11 @@ def test_an_archive_is_a_shard_and_only_its_pictures_count(tmp_path: Path) -> No
     shards = find_shards([str(tmp_path)])
     assert [each.kind for each in shards] == ["tar"]
     assert seen(shards) == {f"{path}!x/1.png": 1, f"{path}!../2.PNG": 2}  # a name; nothing is unpacked
-    path.write_bytes(path.read_bytes()[:700])
-    with pytest.raises(InputError, match="damaged"):
-        list(read_shard(find_shards([str(path)])[0]))
+    path.write_bytes(path.read_bytes()[:3600])  # torn in the second picture
+    first, lost = read_shard(find_shards([str(path)])[0])
+    assert (str(first.path), lost.path) == (f"{path}!x/1.png", str(path))
+    assert isinstance(lost, SkippedInput)
+    assert "to its end" in lost.reason
 
 
 def test_a_table_has_a_shard_for_each_row_group(tmp_path: Path) -> None:
@@ -105,6 +108,46 @@ def test_a_table_has_a_shard_for_each_row_group(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"n": [1.0]}), plain)
     with pytest.raises(InputError, match="no column of images"):
         find_shards([str(plain)])
+    plain.write_bytes(b"no table")
+    *_, lost = [each for shard in find_shards([str(plain), str(path)]) for each in read_shard(shard)][:1]
+    assert (lost.path, isinstance(lost, SkippedInput)) == (str(plain), True)
+
+
+def test_cells_that_lead_nowhere_are_skipped_by_name(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    import pyarrow.parquet as parquet
+
+    folder, path = folder_of(tmp_path / "a", 1), tmp_path / "t.parquet"
+    fine = str(folder / "0.png")
+    parquet.write_table(pa.table({"image": ["nosuchthing://x.png", fine, "memory://no/x.png", fine]}), path)
+    given = list(read_shard(find_shards([str(path)])[0]))
+    assert [isinstance(each, SkippedInput) for each in given] == [True, False, True, False]
+
+
+def test_letters_of_patterns_and_copies_are_names(tmp_path: Path) -> None:
+    files = fsspec.filesystem("memory")
+    names = ["memory://letters/a[1].png", "memory://letters/b?.png", "memory://letters/a1.png"]
+    for at, name in enumerate(names):
+        files.pipe_file(name.removeprefix("memory:/"), png(at))
+    listed = tmp_path / "list.txt"
+    listed.write_text("\n".join([*names, names[0], "memory://letters/gone.png"]))
+    (shard,) = find_shards([str(listed)])
+    *found, lost = read_shard(shard)
+    greys = [int(np.asarray(decode_image(each))[0, 0, 0]) for each in found if isinstance(each, ImageFile)]
+    assert greys == [0, 1, 2, 0]
+    assert isinstance(lost, SkippedInput)
+    assert lost.path.endswith("gone.png")
+
+
+def test_what_is_passed_over_in_a_folder_is_counted(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "a", 1)
+    tar_of(folder / "0.tar", {"1.png": png(1)})
+    (folder / "words.md").write_text("no picture")
+    fsspec.filesystem("memory").pipe_file("/passed/x.md", b"no picture")
+    fsspec.filesystem("memory").pipe_file("/passed/x.png", png(1))
+    others = Counter[str]()
+    find_shards([str(folder), "memory://passed"], passed_over=others)
+    assert others == {".md": 2}
 
 
 def test_addresses_are_walked_matched_and_read(tmp_path: Path) -> None:
@@ -133,3 +176,5 @@ def test_addresses_are_walked_matched_and_read(tmp_path: Path) -> None:
 def test_an_empty_pool_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoImagesError, match="no images"):
         find_shards([str(tmp_path)])
+    with pytest.raises(InputError, match="Give 1 or more"):
+        find_shards([str(folder_of(tmp_path / "a", 1))], shard_images=0)

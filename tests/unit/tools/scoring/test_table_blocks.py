@@ -1,11 +1,14 @@
 """The table rule on vectors that are read block by block says what it says on cosines in memory."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from fieldmark.errors import InputError
 from fieldmark.tools.clip.vector_file import VectorFile
 from fieldmark.tools.scoring import attribute_evidence, class_fits, table, vectors
 from fieldmark.tools.scoring.contributions import explain_labels
@@ -77,3 +80,13 @@ def test_what_takes_more_room_than_allowed_lies_in_a_file():
     assert float(large.sum()) == 28
     maps = Path("/proc/self/maps")
     assert not maps.exists() or "fieldmark-" in maps.read_text()  # there is none but on Linux
+
+
+def test_a_full_disk_is_told_before_a_map_of_it_ends_the_process(monkeypatch):
+    def full(file, start, size):
+        raise OSError(errno.ENOSPC, f"{size} bytes")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(InputError, match="has no room for 48 bytes") as told:
+        room(3, 4, memory=0)
+    assert "TMPDIR" in told.value.hint
