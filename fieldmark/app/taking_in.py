@@ -1,8 +1,11 @@
 """Takes in folders of concepts and of runs that come from elsewhere."""
 
 import json
+import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +25,7 @@ from fieldmark.tools.concepts.folder import POOL, RECORD, SETUP, ConceptFolder, 
 from fieldmark.tools.images.given_paths import is_text
 from fieldmark.tools.llm.address import normal_url
 from fieldmark.tools.runs.folder import RunFolder
-from fieldmark.tools.runs.run import LOCK
+from fieldmark.tools.runs.run import LOCK, held_alone
 
 LEFT = (LOCK, JOBS, TRIAL)
 """What stays behind where a folder is taken in: it means nothing elsewhere."""
@@ -59,7 +62,7 @@ def take_in(source: Path, *, home: Path, runs: Path) -> TakenIn:
 
     Raises:
         InputError: It is none of both, or is damaged, or there is one of its name.
-        RunError: It cannot be copied.
+        RunError: It cannot be copied, or a process works in it.
     """
     if (source / RECORD).is_file():
         folder = ConceptFolder(source)
@@ -104,7 +107,8 @@ def _copied(source: Path, target: Path, *, called: str) -> tuple[str, ...]:
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(source, coming / target.name, ignore=left)
+        with _held(source):
+            shutil.copytree(source, coming / target.name, ignore=left)
         others = _without_others(coming / target.name)
         (coming / target.name).rename(target)
     except (OSError, shutil.Error) as error:
@@ -112,6 +116,23 @@ def _copied(source: Path, target: Path, *, called: str) -> tuple[str, ...]:
     finally:
         shutil.rmtree(coming, ignore_errors=True)
     return others
+
+
+@contextmanager
+def _held(source: Path) -> Iterator[None]:
+    """Hold a folder alone while it is copied, so that no process changes it meanwhile.
+
+    Where nobody ever worked in it there is no lock, and none is made: it stays as it is. Where none can be
+    written, as on a disk for reading alone, nothing else can be, either.
+
+    Raises:
+        RunError: A process works in it.
+    """
+    if not (source / LOCK).is_file() or not os.access(source / LOCK, os.W_OK):
+        yield
+        return
+    with held_alone(source, work="what is to be copied", hint="Wait until that process ends, or stop it."):
+        yield
 
 
 def _without_others(folder: Path) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from fieldmark.mcp.records import (
     Runs,
 )
 from fieldmark.records import Prediction, Record, SkippedInput
-from fieldmark.tools.concepts.heads.export import FORMAT as HEAD
+from fieldmark.tools.concepts.heads.config import FORMAT as HEAD
 from fieldmark.tools.exports.folder import format_of
 
 MOST_LISTED = 100

@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
+from fieldmark.app.jobs.photographs import too_large
 from fieldmark.errors import FieldmarkError
 from fieldmark.studio.desk import Desk
-from fieldmark.studio.guard import Guard, TooLargeError
+from fieldmark.studio.guard import UPLOADS, Guard, TooLargeError
 from fieldmark.studio.notice import RefusedForm, refused
 from fieldmark.studio.pages import page, path_to
 from fieldmark.studio.routes import (
@@ -93,6 +94,8 @@ def _sent_elsewhere(request: Request, error: Exception) -> Response:
 
 
 def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error.__cause__, TooLargeError):  # met while a form was read
+        return _too_large(request, error)
     status, said = (error.status_code, str(error.detail)) if isinstance(error, HTTPException) else (500, "")
     if status == 405 and request.method == "GET":
         # The address of a form, typed or loaded again: its page is one step up.
@@ -110,6 +113,8 @@ def _misread(request: Request, error: Exception) -> Response:
 
 
 def _too_large(request: Request, error: Exception) -> Response:
+    if request.url.path.endswith(UPLOADS):
+        return _said(request, 413, too_large().message, too_large().hint)
     return _said(request, 413, "That is more than a form can hold.", "")
 
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from fieldmark.app.concepts.shelf import ConceptShelf
 from fieldmark.app.jobs.demo import Demo
+from fieldmark.app.review.storage import CountedStorage
 from fieldmark.studio.access import Access
 from fieldmark.studio.shelf import RunShelf
 from fieldmark.studio.talking import TalkProcesses, Talks
@@ -48,6 +49,11 @@ class Desk:
         if self.folders is not None:
             return self.folders
         return ((self.demo.pool.parent,) if self.demo else ()) + usual_roots()
+
+    @cached_property
+    def storage(self) -> CountedStorage:
+        """What all of it takes."""
+        return CountedStorage(self.home, self.runs.folder)
 
     @cached_property
     def concepts(self) -> ConceptShelf:

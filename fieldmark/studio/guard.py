@@ -12,6 +12,8 @@ MOST_BYTES = 64 * 1024
 """The most that a request may send: a form with a label."""
 MOST_UPLOAD_BYTES = 260 * 1024 * 1024
 """The same where photographs are sent."""
+MOST_DISCARDED = 8 * 1024**3
+"""What is taken and thrown away of an upload that is too large: a browser that is cut off shows no page."""
 UPLOADS = "/uploads"
 """How the addresses end that take photographs."""
 COOKIE = "fieldmark_studio"
@@ -58,7 +60,8 @@ class Guard:
             return
         headers = Headers(scope=scope)
         most = _most_bytes(scope)
-        if refused := self._refusal(scope["method"], headers, most):
+        sends = most == MOST_UPLOAD_BYTES
+        if refused := self._refusal(scope["method"], headers, MOST_DISCARDED if sends else most):
             await refused(scope, receive, _with_headers(send))
             return
         session = _session_of(headers)
@@ -72,7 +75,8 @@ class Guard:
             session = given = self._access.new_session()
         scope.setdefault("state", {})["session"] = session if known or given else ""
         try:
-            await self._app(scope, _bounded(receive, most), _with_headers(send, given))
+            bounded = _bounded(receive, most, discarded=MOST_DISCARDED if sends else 0)
+            await self._app(scope, bounded, _with_headers(send, given))
         except TooLargeError:
             await _refuse(413, "That is more than a form can hold.")(scope, receive, _with_headers(send))
 
@@ -119,7 +123,7 @@ def _most_bytes(scope: Scope) -> int:
     return MOST_UPLOAD_BYTES if sent else MOST_BYTES
 
 
-def _bounded(receive: Receive, most: int) -> Receive:
+def _bounded(receive: Receive, most: int, *, discarded: int) -> Receive:
     seen = 0
 
     async def bounded() -> Message:
@@ -127,6 +131,9 @@ def _bounded(receive: Receive, most: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > most:
+            while message.get("more_body", False) and seen < discarded:
+                message = await receive()
+                seen += len(message.get("body", b""))
             raise TooLargeError
         return message
 

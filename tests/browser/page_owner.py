@@ -28,7 +28,6 @@ from fieldmark.records.conversation import (
     VerdictReveal,
 )
 
-PATIENCE_MS = 900_000
 KEYS = {"in": "i", "out": "o", "unsure": "?"}
 ROLES = {"must hold": "necessary", "is enough": "positive", "may not hold": "negative"}
 A_HASH = re.compile(r"[0-9a-f]{64}")
@@ -52,6 +51,7 @@ class PageOwner:
         page: The tab.
         owner: Who knows what to answer.
         most: Labels outside of the blind test after which no further board is begun.
+        patience_s: How long to wait for a page, in seconds; a build is one.
         given: Labels given on boards so far.
         boards: Boards labelled so far.
         asked: Questions answered so far, in the page's words.
@@ -60,13 +60,13 @@ class PageOwner:
     page: Page
     owner: Owner
     most: int = 74
+    patience_s: float = 900
     given: int = 0
     boards: int = 0
     asked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Wait as long as a busy machine takes."""
-        self.page.set_default_timeout(PATIENCE_MS)
+        self.page.set_default_timeout(1000 * self.patience_s)
 
     def make(self, name: str, about: str, pictures: Path) -> None:
         """Begin a concept on the page for new ones."""
@@ -119,19 +119,19 @@ class PageOwner:
         self.page.locator("[name=annotate]").fill(str(annotate))
         with self.page.expect_navigation():
             self.page.get_by_role("button", name="Build").click()
-        self.page.get_by_text(BUILT).wait_for(timeout=PATIENCE_MS)
+        self.page.get_by_text(BUILT).wait_for()
 
     def measure(self) -> None:
         """Look at the blind test, once."""
         self._follow(".tabs a[href$='/results']")
         with self.page.expect_navigation():
             self.page.get_by_role("button", name="Look now, once").click()
-        self.page.locator("p.worth").wait_for(timeout=PATIENCE_MS)
+        self.page.locator("p.worth").wait_for()
 
     def export(self, to: Path) -> Path:
         """Download the classifier, from the page of its results."""
         self._follow(".tabs a[href$='/results']")
-        with self.page.expect_download(timeout=PATIENCE_MS) as download:
+        with self.page.expect_download() as download:
             self.page.get_by_role("button", name="Download (zip)").click()
         download.value.save_as(to)
         return to
@@ -143,7 +143,7 @@ class PageOwner:
         with self.page.expect_navigation():
             self.page.get_by_role("button", name="Look through it").click()
         table = self.page.get_by_role("link", name="Table (CSV)")
-        table.wait_for(timeout=PATIENCE_MS)
+        table.wait_for()
         with self.page.expect_download() as download:
             table.click()
         download.value.save_as(to)
@@ -160,7 +160,7 @@ class PageOwner:
             "over": "h1:text('The conversation is over')",
             "begin": "form[action$='/on'] button.main",
         }
-        self.page.locator(", ".join(signs.values())).first.wait_for(timeout=PATIENCE_MS)
+        self.page.locator(", ".join(signs.values())).first.wait_for()
         self.page.wait_for_load_state()  # a key that is pressed before says nothing
         return next(name for name, sign in signs.items() if self.page.locator(sign).count())
 

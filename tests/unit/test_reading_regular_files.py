@@ -22,7 +22,7 @@ from fieldmark.records import PromptBook, RunConfig
 from fieldmark.tools.books.files import read_book
 from fieldmark.tools.clip.model_source import read_config as read_model_config
 from fieldmark.tools.clip.weights import read_reference
-from fieldmark.tools.concepts.heads.export import CONFIG, read_config
+from fieldmark.tools.concepts.heads.config import CONFIG, read_config
 from fieldmark.tools.datasets.domain import read_domain
 from fieldmark.tools.datasets.labelled import read_labelled
 from fieldmark.tools.runs.folder import RunFolder

@@ -11,7 +11,7 @@ from fieldmark.agents.shared.checkpoints import earlier_state, open_checkpoint, 
 from fieldmark.errors import InputError, RunError
 from fieldmark.records.building import BuildResult
 from fieldmark.tools.concepts.built import MEASUREMENT, read_built, read_measurement
-from fieldmark.tools.concepts.heads.export import verify_export
+from fieldmark.tools.concepts.heads.config import verify_export
 
 CHECKPOINT = "build.sqlite"
 FREE_STEPS = 20

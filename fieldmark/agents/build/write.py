@@ -9,8 +9,8 @@ from PIL import Image
 
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.sample import Sample
-from fieldmark.errors import InputError, RunError
-from fieldmark.records import Decision, Verdict
+from fieldmark.errors import RunError
+from fieldmark.records import Verdict
 from fieldmark.records.building import (
     BuildResult,
     CalibrationImage,
@@ -18,12 +18,19 @@ from fieldmark.records.building import (
     ContenderScore,
     Measurement,
 )
-from fieldmark.tools.concepts.built import BUILD, CALIBRATION, MODELS, read_built, read_measurement
-from fieldmark.tools.concepts.changes import dev_labels, with_decision
-from fieldmark.tools.concepts.changes import now as moment
-from fieldmark.tools.concepts.folder import ConceptFolder
+from fieldmark.tools.concepts.built import (
+    BUILD,
+    CALIBRATION,
+    CARD,
+    DESCRIBED,
+    EXEMPLARS,
+    INSTRUCTIONS,
+    read_built,
+)
+from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.heads.choose import Fitted
-from fieldmark.tools.concepts.heads.export import export_head, read_config, set_threshold, verify_export
+from fieldmark.tools.concepts.heads.config import read_config
+from fieldmark.tools.concepts.heads.export import export_head
 from fieldmark.tools.concepts.instructions import exemplar_hashes, instructions_of
 from fieldmark.tools.concepts.model_card import model_card
 from fieldmark.tools.images.decode import UnusableImageError
@@ -31,11 +38,6 @@ from fieldmark.tools.images.files import decode_image
 from fieldmark.tools.runs.events import StepFailed
 from fieldmark.tools.runs.folder import RunFolder, now
 
-INSTRUCTIONS = "instructions.md"
-DESCRIBED = "described.json"
-"""What is to be seen in labelled images, by content hash: an export writes its instructions anew with it."""
-CARD = "README.md"
-EXEMPLARS = "exemplars"
 EDGE = 384
 """Longest side of an exemplar, in pixels."""
 
@@ -140,51 +142,6 @@ def write_card(context: BuildContext, built: BuildResult, measured: Measurement 
     """Write the model card, again once the classifier was measured."""
     text = model_card(context.concept, read_config(context.out), built, measured)
     RunFolder(context.out).write_text(CARD, text)
-
-
-def keep_threshold(folder: ConceptFolder, version: int, threshold: float, *, why: str = "") -> BuildResult:
-    """Have the classifier of a version call images in from another probability on.
-
-    The history notes it; what was measured stays as it was, and the blind test is not looked at.
-
-    Args:
-        folder: The concept's folder.
-        version: A version that was built.
-        threshold: From 0 to 1. The build's own to two places, as a page shows it, is the build's own.
-        why: The owner's reason.
-
-    Raises:
-        RunError: It is not built, or another process works on the concept.
-        InputError: The threshold is none, or a file of the classifier is damaged.
-    """
-    if not 0 <= threshold <= 1:
-        raise InputError(f"A threshold lies between 0 and 1, and {threshold:g} does not.", field="threshold")
-    out = folder.path / MODELS / f"v{version}"
-    with folder.writing():
-        concept, built = folder.load(), read_built(out)
-        if built is None:
-            raise RunError(
-                f"Version {version} of {concept.name!r} has no classifier yet.",
-                hint="Build it first: `ConceptBuilder.build`, or `fieldmark concept build`.",
-            )
-        if threshold == round(built.threshold, 2):
-            threshold = built.threshold
-        if verify_export(out).threshold == threshold == built.in_force:
-            return built
-        said = Decision(
-            kind="threshold",
-            question=f"From which probability on does version {version} call a picture in?",
-            answer=f"{built.in_force:.2f} → {threshold:.2f}" + (f": {why}" if why else ""),
-            at=moment(),
-        )
-        folder.save(with_decision(concept, said))
-        kept = None if threshold == built.threshold else threshold
-        built = built.model_copy(update={"kept": kept})
-        RunFolder(out).write(BUILD, built)
-        config = set_threshold(out, threshold)
-        card = model_card(folder.load(), config, built, read_measurement(out))
-        RunFolder(out).write_text(CARD, card)
-    return built
 
 
 def write_exemplars(hashes: Sequence[str], context: BuildContext) -> dict[str, str]:

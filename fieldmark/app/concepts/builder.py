@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.estimate import estimated, estimated_look
@@ -15,10 +15,10 @@ from fieldmark.agents.build.measure import measure, note_look
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
 from fieldmark.agents.build.sample import taught_labels
-from fieldmark.agents.build.write import DESCRIBED, EXEMPLARS, keep_threshold
+from fieldmark.agents.build.threshold import keep_threshold
 from fieldmark.agents.shared.estimate import CallEstimate
 from fieldmark.app.arguments import checked_arguments
-from fieldmark.app.concepts.export import ExportedClassifier, export_folder
+from fieldmark.app.concepts.export import ExportedClassifier, export_version
 from fieldmark.app.concepts.named import open_folder
 from fieldmark.app.concepts.setup import ConceptSetup, read_setup
 from fieldmark.app.concepts.tools import ConceptModels, ConceptTools, clip_reference, open_tools
@@ -32,11 +32,9 @@ from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clip import ClipAnnotator, Labelled
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.built import MODELS, SETTINGS, read_built, read_measurement
-from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.folder import ConceptFolder
-from fieldmark.tools.concepts.heads.export import HeadConfig, add_onnx, read_config
-from fieldmark.tools.concepts.instructions import exemplar_hashes, instructions_of
-from fieldmark.tools.concepts.model_card import model_card
+from fieldmark.tools.concepts.heads.config import HeadConfig, read_config
+from fieldmark.tools.concepts.heads.export import add_onnx
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.scripted import scripted_notes
 from fieldmark.tools.runs.events import Progress, no_progress
@@ -271,41 +269,17 @@ class ConceptBuilder:
             RunError: Nothing is built, or a file of it is damaged.
             InputError: The folder holds something else, or cannot be written.
         """
-        built = self.built
-        if built is None:
-            raise RunError(
-                f"Version {self.version} of {self.concept.name!r} has no classifier yet.",
-                hint="Build it first: `ConceptBuilder.build`, or `fieldmark concept build`.",
-            )
-        target = Path(out).resolve()
-        config = self._config(with_onnx=True)
-        card = model_card(self.concept, config, built, self.measured, folder=target.name or "FOLDER")
-        return export_folder(self.out, target, card=card, instructions=self._instructions())
+        if self.built is not None:
+            self._config(with_onnx=True)
+        return export_version(self.folder, self.version, Path(out), measured=self.measured)
 
     def keep_threshold(self, threshold: float, *, why: str = "") -> BuildResult:
-        """Have it call images in from another probability on; see `agents.build.write.keep_threshold`."""
+        """Have it call images in from another probability on; see `agents.build.threshold.keep_threshold`."""
         return keep_threshold(self.folder, self.version, threshold, why=why)
 
     async def aexport(self, out: Path | str) -> ExportedClassifier:
         """See `export`; for a running event loop."""
         return await asyncio.to_thread(self.export, out)
-
-    def _instructions(self) -> str | None:
-        """The labelling instructions by what the owner has said up to now; None where the build's must do."""
-        try:
-            described = TypeAdapter(dict[str, str]).validate_json(read_bytes(self.out / DESCRIBED))
-        except (OSError, ValidationError):
-            return None
-        concept = self.concept
-        labels = dev_labels(concept)
-        names = {image: f"{EXEMPLARS}/{image[:16]}.jpg" for image in exemplar_hashes(labels)}
-        return instructions_of(
-            concept,
-            concept.versions[self.version - 1].definition,
-            labels=labels,
-            exemplars={image: name for image, name in names.items() if (self.out / name).is_file()},
-            described=described,
-        )
 
     def _config(self, *, with_onnx: bool = False) -> HeadConfig:
         try:

@@ -15,7 +15,8 @@ from fieldmark.app.models import choose_models
 from fieldmark.app.stores import name_of, open_stores
 from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction, ConceptPredictions
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.concepts.heads.export import HeadConfig, load_head, read_config
+from fieldmark.tools.concepts.heads.config import HeadConfig, read_config
+from fieldmark.tools.concepts.heads.export import load_head
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.runs.events import Progress, no_progress
 

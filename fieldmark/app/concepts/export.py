@@ -1,13 +1,21 @@
-"""Copies a classifier into a folder that stands alone, and checks the copy file by file."""
+"""Copies a classifier into a folder that stands alone, and checks the copy file by file.
+
+No model library is loaded for it.
+"""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldmark.agents.build.write import CARD, EXEMPLARS, INSTRUCTIONS
+from pydantic import TypeAdapter, ValidationError
+
 from fieldmark.errors import InputError, RunError
 from fieldmark.reading import read_bytes
-from fieldmark.tools.concepts.heads.export import (
+from fieldmark.records.building import Measurement
+from fieldmark.tools.concepts.built import CARD, DESCRIBED, EXEMPLARS, INSTRUCTIONS, MODELS, read_built
+from fieldmark.tools.concepts.changes import dev_labels
+from fieldmark.tools.concepts.folder import ConceptFolder
+from fieldmark.tools.concepts.heads.config import (
     CONFIG,
     ONNX,
     WEIGHTS,
@@ -15,6 +23,8 @@ from fieldmark.tools.concepts.heads.export import (
     read_config,
     verify_export,
 )
+from fieldmark.tools.concepts.instructions import exemplar_hashes, instructions_of
+from fieldmark.tools.concepts.model_card import model_card
 from fieldmark.tools.exports.folder import hashes, names_in, write_folder
 
 EXEMPLAR = re.compile(r"[0-9a-f]{16}\.jpg")
@@ -33,6 +43,33 @@ class ExportedClassifier:
     folder: Path
     config: HeadConfig
     files: dict[str, str]
+
+
+def export_version(
+    folder: ConceptFolder, version: int, out: Path, *, measured: Measurement | None
+) -> ExportedClassifier:
+    """Export the classifier of a version of a concept, as it was built; see `export_folder`.
+
+    Args:
+        folder: The concept's folder.
+        version: The version.
+        out: A folder that is not there, is empty, or holds an export of this concept, which is replaced.
+        measured: How it was measured; None where it was not, and its card says so.
+
+    Raises:
+        RunError: Nothing is built, or a file of it is damaged.
+        InputError: The folder holds something else, or cannot be written.
+    """
+    source, concept = folder.path / MODELS / f"v{version}", folder.load()
+    built = read_built(source)
+    if built is None:
+        raise RunError(
+            f"Version {version} of {concept.name!r} has no classifier yet.",
+            hint="Build it first: `ConceptBuilder.build`, or `fieldmark concept build`.",
+        )
+    target = out.resolve()
+    card = model_card(concept, _whole(source), built, measured, folder=target.name or "FOLDER")
+    return export_folder(source, target, card=card, instructions=_instructions(folder, version))
 
 
 def export_folder(
@@ -72,20 +109,51 @@ def export_folder(
     return ExportedClassifier(out, config, hashes(contents))
 
 
+def _instructions(folder: ConceptFolder, version: int) -> str | None:
+    """The labelling instructions by what the owner has said up to now; None where the build's must do."""
+    source, concept = folder.path / MODELS / f"v{version}", folder.load()
+    try:
+        described = TypeAdapter(dict[str, str]).validate_json(read_bytes(source / DESCRIBED))
+    except (OSError, ValidationError):
+        return None
+    labels = dev_labels(concept)
+    names = {image: f"{EXEMPLARS}/{image[:16]}.jpg" for image in exemplar_hashes(labels)}
+    return instructions_of(
+        concept,
+        concept.versions[version - 1].definition,
+        labels=labels,
+        exemplars={image: name for image, name in names.items() if (source / name).is_file()},
+        described=described,
+    )
+
+
 def _contents(source: Path) -> tuple[dict[str, bytes], HeadConfig]:
     """The files of a build that are exported, the configuration first."""
+    config = _whole(source)
     try:
-        config = verify_export(source)
         names = (CONFIG, WEIGHTS, *([ONNX] if ONNX in config.files else []), INSTRUCTIONS)
         contents = {name: read_bytes(source / name) for name in names}
         for path in sorted((source / EXEMPLARS).glob("*.jpg")):
             contents[f"{EXEMPLARS}/{path.name}"] = read_bytes(path)
-    except (InputError, OSError) as error:
-        said = error.message if isinstance(error, InputError) else f"A file of the build is gone: {error}."
-        raise RunError(
-            said, hint="Build it again: `ConceptBuilder.build`, or `fieldmark concept build`."
-        ) from error
+    except OSError as error:
+        raise _damaged(f"A file of the build is gone: {error}.") from error
     return contents, config
+
+
+def _whole(source: Path) -> HeadConfig:
+    """What a build made, its files checked.
+
+    Raises:
+        RunError: One is missing or damaged.
+    """
+    try:
+        return verify_export(source)
+    except InputError as error:
+        raise _damaged(error.message) from error
+
+
+def _damaged(said: str) -> RunError:
+    return RunError(said, hint="Build it again: `ConceptBuilder.build`, or `fieldmark concept build`.")
 
 
 def _refuse_what_is_else(out: Path, source: Path, config: HeadConfig) -> None:

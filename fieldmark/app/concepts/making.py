@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from pydantic import ValidationError
 
@@ -49,7 +49,7 @@ class WishedConcept(Record):
 
 
 def wish(
-    concept: WishedConcept, *, home: Path | None = None, uploads: Sequence[tuple[str, BinaryIO]] = ()
+    concept: WishedConcept, *, home: Path | None = None, uploads: Sequence[tuple[str, IO[bytes]]] = ()
 ) -> ConceptFolder:
     """Check what is wished, and write it down.
 
@@ -65,7 +65,7 @@ def wish(
     with mistakes.noted():
         path = concept_home(home) / slug_of(concept.name)
         if path.exists():
-            refuse_another(ConceptFolder(path))
+            refuse_another(ConceptFolder(path), hint="Choose another name.")
     with mistakes.noted():
         if not concept.pool and not uploads:
             raise NoImagesError("No pictures were given.", hint="Name a folder, or send some.", field="pool")

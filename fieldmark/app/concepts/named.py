@@ -46,8 +46,12 @@ def _name_of(folder: ConceptFolder) -> str | None:
         return None
 
 
-def refuse_another(folder: ConceptFolder) -> None:
+def refuse_another(folder: ConceptFolder, *, hint: str = "") -> None:
     """Refuse to make a concept where there is one.
+
+    Args:
+        folder: Where it would be.
+        hint: What to do; to go on with the one that there is, where not given.
 
     Raises:
         InputError: There is.
@@ -56,7 +60,8 @@ def refuse_another(folder: ConceptFolder) -> None:
         made = folder.load().name
         raise InputError(
             f"There is a concept {made!r} already.",
-            hint="Go on with it (`ConceptConversation.open`, or "
+            hint=hint
+            or "Go on with it (`ConceptConversation.open`, or "
             f"`fieldmark concept chat {shlex.quote(made)}`), or choose another name.",
         )
 

@@ -3,19 +3,17 @@
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from fieldmark.cache.folders import private_folder, write_whole
 from fieldmark.errors import NoImagesError
 from fieldmark.tools.images.decode import UnusableImageError, image_suffixes
 from fieldmark.tools.images.files import decode_image
-
-MOST_BYTES = 64 * 1024 * 1024
-"""Of one picture."""
+from fieldmark.tools.images.zipped import LARGEST, with_zips_opened
 
 
-def keep_uploads(files: Iterable[tuple[str, BinaryIO]], folder: Path) -> tuple[tuple[str, str], ...]:
-    """Write pictures into a folder; what is no picture is not kept.
+def keep_uploads(files: Iterable[tuple[str, IO[bytes]]], folder: Path) -> tuple[tuple[str, str], ...]:
+    """Write pictures into a folder, those in zips, too; what is no picture is not kept.
 
     Args:
         files: Each with the name that it came with: only its suffix counts, and never as a path.
@@ -26,14 +24,15 @@ def keep_uploads(files: Iterable[tuple[str, BinaryIO]], folder: Path) -> tuple[t
 
     Raises:
         NoImagesError: Not one is a picture.
+        InputError: A zip cannot be opened, or not safely; see `with_zips_opened`.
     """
     refused: list[tuple[str, str]] = []
     kept = 0
     private_folder(folder)
-    for name, file in files:
-        suffix, data = Path(name).suffix.lower(), file.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES or suffix not in image_suffixes():
-            refused.append((name, "too large" if len(data) > MOST_BYTES else "no image by its name"))
+    for name, file in with_zips_opened(files):
+        suffix, data = Path(name).suffix.lower(), file.read(LARGEST + 1)
+        if len(data) > LARGEST or suffix not in image_suffixes():
+            refused.append((name, "too large" if len(data) > LARGEST else "no image by its name"))
             continue
         path = folder / f"{sha256(data).hexdigest()}{suffix}"
         write_whole(path, (data,))
@@ -46,5 +45,7 @@ def keep_uploads(files: Iterable[tuple[str, BinaryIO]], folder: Path) -> tuple[t
             kept += 1
     if not kept:
         first = f" {refused[0][0]!r}: {refused[0][1]}." if refused else ""
-        raise NoImagesError(f"No picture that was sent can be used.{first}", hint="Send image files.")
+        raise NoImagesError(
+            f"No picture that was sent can be used.{first}", hint="Send image files, or a zip of them."
+        )
     return tuple(refused)

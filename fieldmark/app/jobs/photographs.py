@@ -21,6 +21,7 @@ from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.predictions_csv import concept_csv
 from fieldmark.tools.images.decode import image_suffixes
 from fieldmark.tools.images.image_file import ImageFile
+from fieldmark.tools.images.zipped import with_zips_opened
 
 TRIAL = "trial"
 UPLOADS, NAMES, FOUND = "uploads", "names.json", "predictions.json"
@@ -78,8 +79,8 @@ class TriedPhotographs:
         found = self.found
         return concept_csv(found.predictions, found.skipped) if found else concept_csv(())
 
-    def take_in(self, files: Sequence[tuple[str, IO[bytes]]]) -> tuple[str, ...]:
-        """Keep photographs that were sent, in the place of those before.
+    def take_in(self, files: Sequence[tuple[str, IO[bytes]]]) -> tuple[tuple[str, ...], int]:
+        """Keep photographs that were sent, those in zips, too, in the place of those before.
 
         A name is kept for people and never made a path. What has no image's suffix is left out; whether the
         others are images is found out when they are decoded.
@@ -88,27 +89,28 @@ class TriedPhotographs:
             files: Name and content of each.
 
         Returns:
-            The paths of the files that were kept.
+            The paths of the files that were kept, and how many were left out.
 
         Raises:
-            InputError: None of them is one, or they are too many or too large.
+            InputError: None of them is one, or they are too many or too large, or a zip cannot be opened.
             RunError: The last lot is being judged.
         """
-        if len(files) > MOST_FILES:
-            raise InputError(
-                f"{len(files):,} files are too many: {MOST_FILES} at a time.",
-                hint="For more, name a folder of this machine.",
-            )
         coming = self.concept.path / f".{TRIAL}-{secrets.token_hex(4)}"
         names: dict[str, str] = {}
-        left = MOST_BYTES
+        left, seen = MOST_BYTES, 0
         try:
             private_folder(coming / UPLOADS)
-            for number, (name, content) in enumerate(files, 1):
+            for name, content in with_zips_opened(files):
+                seen += 1
+                if seen > MOST_FILES:
+                    raise InputError(
+                        f"These are more than {MOST_FILES} files.",
+                        hint="Send fewer, or name a folder of this machine.",
+                    )
                 suffix = Path(_UNFIT.sub("_", name)).suffix.lower()
                 if suffix not in image_suffixes():
                     continue
-                own = f"{number:04}{suffix}"
+                own = f"{seen:04}{suffix}"
                 left -= _copied(content, coming / UPLOADS / own, most=left)
                 names[str(self.path / UPLOADS / own)] = _shown(name)
             if not names:
@@ -121,7 +123,7 @@ class TriedPhotographs:
             coming.rename(self.path)
         finally:
             shutil.rmtree(coming, ignore_errors=True)
-        return tuple(names)
+        return tuple(names), seen - len(names)
 
     def judge(self, paths: tuple[str, ...], *, version: int, home: Path) -> None:
         """Have photographs judged by a process of its own.
@@ -172,12 +174,17 @@ def _copied(content: IO[bytes], path: Path, *, most: int) -> int:
         while chunk := content.read(CHUNK):
             seen += len(chunk)
             if seen > most:
-                raise InputError(
-                    f"The files are larger than {MOST_BYTES // 1024**2} MiB together.",
-                    hint="Send fewer, or name a folder of this machine.",
-                )
+                raise too_large()
             file.write(chunk)
     return seen
+
+
+def too_large() -> InputError:
+    """That more was sent than a page takes in."""
+    return InputError(
+        f"The files are larger than {MOST_BYTES // 1024**2} MiB together.",
+        hint="Send fewer, or name a folder of this machine.",
+    )
 
 
 def _shown(name: str) -> str:

@@ -21,8 +21,9 @@ from fieldmark.errors import InputError, NoImagesError
 from fieldmark.records import SkippedInput
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.clip.vector_file import SUFFIX, VectorFile
-from fieldmark.tools.concepts.heads.export import FORMAT as HEAD
-from fieldmark.tools.concepts.heads.export import HeadConfig, load_head, read_config
+from fieldmark.tools.concepts.heads.config import FORMAT as HEAD
+from fieldmark.tools.concepts.heads.config import HeadConfig, read_config
+from fieldmark.tools.concepts.heads.export import load_head
 from fieldmark.tools.concepts.heads.network import Head
 from fieldmark.tools.exports.encoder_stamp import EncoderStamp
 from fieldmark.tools.exports.folder import format_of

@@ -1,7 +1,9 @@
 """The room that concepts, runs and what is kept beside them take."""
 
 import os
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,8 @@ KEPT = {
     "aviary": "drawn birds",
 }
 """What lies under the home beside concepts, in words."""
+FRESH_S = 60.0
+"""How long a count is shown before it is made anew, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,35 @@ class Storage:
     def size(self) -> str:
         """All of it together, in words."""
         return size_in_words(sum(each.bytes for each in (*self.concepts, *self.runs, *self.kept)))
+
+
+class CountedStorage:
+    """What all of it takes, as it was counted last: with many files a count takes seconds.
+
+    Args:
+        home: Where concepts are kept.
+        runs: Where runs are.
+        clock: The time, in seconds since 1970.
+    """
+
+    def __init__(self, home: Path, runs: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._home, self._runs, self._clock = home, runs, clock
+        self._kept: tuple[float, Storage] | None = None
+        self._one_by_one = threading.Lock()
+
+    def read(self, *, again: bool = False) -> tuple[Storage, float]:
+        """What was counted, and when; counted now where that is longer ago than `FRESH_S`.
+
+        Args:
+            again: Count now in any case.
+        """
+        asked = self._clock()
+        with self._one_by_one:  # who waited here takes what was counted meanwhile
+            oldest = asked if again else asked - FRESH_S
+            if self._kept is None or self._kept[0] < oldest:
+                self._kept = self._clock(), Storage.of(self._home, self._runs)
+            at, found = self._kept
+        return found, at
 
 
 def _largest(rooms: Iterable[Room]) -> tuple[Room, ...]:

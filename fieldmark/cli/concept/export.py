@@ -22,7 +22,7 @@ def export(
     needs a language model.
     """
     from fieldmark.app.concepts.builder import ConceptBuilder
-    from fieldmark.tools.concepts.heads.export import ONNX
+    from fieldmark.tools.concepts.heads.config import ONNX
 
     builder = ConceptBuilder.open(name, version=version)
     exported = builder.export(out)

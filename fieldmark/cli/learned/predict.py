@@ -67,7 +67,7 @@ def predict(
     from fieldmark.app.beforehand import check_prediction
 
     check_prediction(export, paths, device=device)
-    from fieldmark.tools.concepts.heads.export import FORMAT as HEAD
+    from fieldmark.tools.concepts.heads.config import FORMAT as HEAD
     from fieldmark.tools.exports.folder import format_of
 
     is_concept = format_of(export) == HEAD

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
-from fieldmark.agents.build.write import INSTRUCTIONS
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.options import DefineOptions
 from fieldmark.agents.define.progress import counts
@@ -28,6 +27,7 @@ from fieldmark.records import Clause, Concept, Definition, Verdict
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.concepts.built import INSTRUCTIONS
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels, with_version
 from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
 from fieldmark.tools.concepts.heads.choose import choose_head

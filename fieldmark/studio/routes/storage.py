@@ -1,5 +1,6 @@
 """The room that all of it takes, and folders of concepts and runs that are taken in."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,6 @@ from fastapi import APIRouter, Depends, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fieldmark.app.review.storage import Storage
 from fieldmark.app.taking_in import take_in
 from fieldmark.errors import InputError
 from fieldmark.studio.desk import desk_of
@@ -20,12 +20,19 @@ router = APIRouter()
 
 
 @router.get("/storage")
-def storage(request: Request) -> Response:
+def storage(request: Request, again: bool = False) -> Response:
     """What concepts, runs and what is kept between them take, the largest first."""
     desk = desk_of(request)
-    found = Storage.of(desk.home, desk.runs.folder)
+    found, at = desk.storage.read(again=again)
     names = {each.folder_name: each.name for each in desk.concepts.summaries()}
-    return page(request, "storage.html", found=found, names=names, home=str(desk.home))
+    return page(
+        request,
+        "storage.html",
+        found=found,
+        names=names,
+        home=str(desk.home),
+        counted=datetime.fromtimestamp(at, UTC).isoformat(),
+    )
 
 
 @router.post("/import", dependencies=[Depends(checked_form)])

@@ -28,6 +28,15 @@ for (const scale of document.querySelectorAll("[data-places]")) {
   say();
 }
 
+// Files that are more than the studio takes in are refused before they are sent.
+for (const files of document.querySelectorAll("input[type=file][data-most]")) {
+  files.addEventListener("change", () => {
+    const bytes = [...files.files].reduce((sum, each) => sum + each.size, 0);
+    files.setCustomValidity(bytes > files.dataset.most ? files.dataset.refusal : "");
+    files.reportValidity();
+  });
+}
+
 // Photographs are dropped on the field as a whole.
 for (const place of document.querySelectorAll(".drop")) {
   const files = place.querySelector("input[type=file]");
@@ -40,5 +49,6 @@ for (const place of document.querySelectorAll(".drop")) {
   place.addEventListener("drop", (event) => {
     over(false)(event);
     files.files = event.dataTransfer.files;
+    files.dispatchEvent(new Event("change"));
   });
 }

@@ -9,13 +9,18 @@ from fieldmark.records.building import BuildResult, CalibrationImages, Measureme
 PICTURES = "pictures"
 """Folder, within a concept's, of the images that were given in memory or sent from a page."""
 MODELS = "models"
+"""Folder, within a concept's, with one for each version that was built."""
 SETTINGS = "settings.json"
 """The models and choices of a build, in its folder."""
-"""Folder, within a concept's, with one for each version that was built."""
 BUILD = "build.json"
 CALIBRATION = "calibration.json"
 """The images that the threshold was chosen by, with what was said of them: others can be tried on them."""
 MEASUREMENT = "measurement.json"
+INSTRUCTIONS = "instructions.md"
+DESCRIBED = "described.json"
+"""What is to be seen in labelled images, by content hash: an export writes its instructions anew with it."""
+CARD = "README.md"
+EXEMPLARS = "exemplars"
 
 
 def read_built(out: Path) -> BuildResult | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fieldmark.records import Clause, Concept
 from fieldmark.records.building import BuildResult, Measurement, Score
 from fieldmark.tools.concepts.changes import misread_images
-from fieldmark.tools.concepts.heads.export import ONNX, HeadConfig
+from fieldmark.tools.concepts.heads.config import ONNX, HeadConfig
 
 _JUDGES = {
     "classifier": "this classifier",

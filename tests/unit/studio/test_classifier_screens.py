@@ -19,7 +19,7 @@ from fieldmark.records import SkippedInput
 from fieldmark.records.concept_predictions import ClauseScore, ConceptPrediction, ConceptPredictions
 from fieldmark.tools.concepts.changes import latest_labels, settled_answers
 from fieldmark.tools.concepts.folder import ConceptFolder
-from fieldmark.tools.concepts.heads.export import read_config
+from fieldmark.tools.concepts.heads.config import read_config
 from fieldmark.tools.images.files import find_images
 from tests.unit.app.concepts.test_concept_threshold import built_concept
 from tests.unit.app.jobs.conftest import until_over

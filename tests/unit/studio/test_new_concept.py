@@ -1,14 +1,17 @@
 """A new concept: what is wished is checked and kept; pictures that are sent are taken in like any others."""
 
 import io
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
 from fieldmark.app.concepts.making import most_of_a_talk, read_wish
 from fieldmark.settings import overridden
+from fieldmark.studio import guard
 from fieldmark.studio.talking import Going
 from tests.unit.studio.studio_concepts import made_concept
 from tests.unit.studio.studio_runs import FORM, HERE, desk_for, form_token, pictures_in, visitor
@@ -84,6 +87,35 @@ def test_pictures_that_are_sent_are_kept_by_their_content(tmp_path: Path) -> Non
     wished = read_wish(tmp_path / "home" / "concepts" / "red")
     assert wished is not None
     assert [name for name, _ in wished.skipped] == ["page.html", "broken.png"]
+
+
+def test_a_zip_of_pictures_is_as_good_as_the_pictures(tmp_path: Path) -> None:
+    client, talks = opened(tmp_path)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("birds/a.png", picture())
+        archive.writestr("birds/notes.txt", "none")
+    send(client, {"called": "Red"}, [("birds.zip", made.getvalue())])
+    assert talks.folders == ["red"]
+    kept = [path.name for path in (tmp_path / "home" / "concepts" / "red" / "pictures").iterdir()]
+    assert [name[64:] for name in kept] == [".png"]
+    with zipfile.ZipFile(made, "a") as archive:
+        archive.writestr("../../evil.png", picture())
+    page = send(client, {"called": "Blue"}, [("birds.zip", made.getvalue())])
+    assert "holds a path that leads out of it" in page
+    assert 'value="Blue"' in page
+    assert not list(tmp_path.rglob("evil*"))
+
+
+def test_pictures_that_are_too_large_together_are_told_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "MOST_UPLOAD_BYTES", 10_000)
+    client, talks = opened(tmp_path)
+    page = send(client, {"called": "Red"}, [("a.png", bytes(20_000))])
+    assert "The files are larger than 256 MiB together. Send fewer" in page
+    assert "<h1>New concept</h1>" in page
+    assert not talks.folders
 
 
 def test_a_concept_without_any_usable_picture_is_not_begun(tmp_path: Path) -> None:

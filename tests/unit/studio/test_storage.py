@@ -8,9 +8,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from fieldmark.app.concepts.setup import read_setup
-from fieldmark.app.review.storage import Storage
+from fieldmark.app.review.storage import FRESH_S, CountedStorage, Storage
 from fieldmark.app.taking_in import take_in
-from fieldmark.errors import InputError
+from fieldmark.errors import InputError, RunError
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.studio.studio_concepts import NAME, made_build, made_concept
@@ -133,6 +133,28 @@ def test_paths_that_no_folder_can_have_are_told(tmp_path: Path) -> None:
     assert "There is no folder" in send(client, Path("/" + "a" * 3000))
     page = client.get("/import", follow_redirects=False)
     assert (page.status_code, page.headers["location"]) == (303, "/")
+
+
+def test_nothing_is_copied_while_a_process_works_in_it(tmp_path: Path, elsewhere: Path) -> None:
+    source = concept_in(elsewhere)
+    with ConceptFolder(source).writing(), pytest.raises(RunError, match="is working on what is to be copied"):
+        take_in(source, home=tmp_path / "home", runs=tmp_path / "runs")
+    assert not list((tmp_path / "home" / "concepts").iterdir())
+    take_in(source, home=tmp_path / "home", runs=tmp_path / "runs")
+
+
+def test_files_are_counted_once_a_minute_or_when_one_asks(tmp_path: Path) -> None:
+    now = [1000.0]
+    counted = CountedStorage(tmp_path / "home", tmp_path / "runs", clock=lambda: now[0])
+    before, _ = counted.read()
+    (tmp_path / "home" / "vectors").mkdir(parents=True)
+    now[0] += FRESH_S - 1
+    assert counted.read() == (before, 1000.0)
+    found, at = counted.read(again=True)
+    assert (len(found.kept), at) == (1, now[0])
+    (tmp_path / "home" / "answers").mkdir()
+    now[0] += FRESH_S + 1
+    assert len(counted.read()[0].kept) == 2
 
 
 def test_storage_counts_concepts_runs_and_what_is_kept(tmp_path: Path, elsewhere: Path) -> None:

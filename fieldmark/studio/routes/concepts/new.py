@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from fieldmark.agents.define.options import DefineOptions
 from fieldmark.app.concepts.making import WishedConcept, most_of_a_talk, read_wish, wish
 from fieldmark.app.concepts.named import concept_home
+from fieldmark.app.jobs.photographs import MOST_BYTES, too_large
 from fieldmark.errors import InputError
 from fieldmark.records import Costs
 from fieldmark.studio.desk import desk_of
@@ -65,6 +66,8 @@ def new(
         about=said["about"],
         folder=said["folder"],
         vlm=said["vlm"],
+        most_bytes=MOST_BYTES,
+        refusal=f"{too_large().message} {too_large().hint}",
     )
 
 
@@ -81,8 +84,6 @@ def made(
     """Write down what is wished, and have it made."""
     desk = desk_of(request)
     false_positive, false_negative = COSTS[balance]
-    if _taken(request, called):
-        raise InputError("There is a concept of this name already.", hint="Choose another name.")
     wished = WishedConcept(
         name=called,
         about=about,

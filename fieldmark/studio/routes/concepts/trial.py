@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from fieldmark.app.jobs.photographs import MOST_BYTES, MOST_FILES, TriedPhotographs
+from fieldmark.app.jobs.photographs import MOST_BYTES, MOST_FILES, TriedPhotographs, too_large
 from fieldmark.errors import InputError
 from fieldmark.studio.desk import desk_of
 from fieldmark.studio.routes.concepts.found import concept_folder
@@ -53,6 +53,7 @@ def trial(
         pages=pages,
         most_files=MOST_FILES,
         most_bytes=MOST_BYTES,
+        refusal=f"{too_large().message} {too_large().hint}",
     )
 
 
@@ -61,10 +62,10 @@ def send(request: Request, name: str, photographs: Annotated[list[UploadFile], F
     """Take photographs in and have them judged."""
     folder = concept_folder(request, name)
     tried, version = TriedPhotographs(folder), _version(request, folder)
-    paths = tried.take_in([(each.filename or "", each.file) for each in photographs])
+    paths, left = tried.take_in([(each.filename or "", each.file) for each in photographs])
     tried.judge(paths, version=version, home=desk_of(request).home)
-    told = [f"{len(photographs) - len(paths)} of the files are no pictures and were left out."]
-    return back_to(request, folder, "trial", told=told if len(paths) < len(photographs) else ())
+    told = [f"{left} of the files are no pictures and were left out."]
+    return back_to(request, folder, "trial", told=told if left else ())
 
 
 @router.post("/folder", dependencies=[Depends(checked_form)])

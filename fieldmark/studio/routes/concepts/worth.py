@@ -11,6 +11,8 @@ from fastapi import APIRouter, Depends, Form, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fieldmark.agents.build.threshold import keep_threshold
+from fieldmark.app.concepts.export import export_version
 from fieldmark.app.concepts.results import JUDGES, ConceptResults, in_words
 from fieldmark.app.jobs.job import Job
 from fieldmark.app.jobs.tasks import EvaluateTask
@@ -79,12 +81,9 @@ def keep(
     threshold: Annotated[float, Form(ge=0, le=1)],
 ) -> Response:
     """Keep another threshold: exports and predictions go by it from now on."""
-    from fieldmark.app.concepts.builder import ConceptBuilder  # not at the top: it loads torch
-
     folder, desk = concept_folder(request, name), desk_of(request)
-    builder = ConceptBuilder.open(folder.load().name, version=version, home=desk.home)
     with desk.concepts.alone(folder):
-        builder.keep_threshold(threshold)
+        keep_threshold(folder, version, threshold)
     told = [
         f"From {threshold:.2f} on a picture is called in. Predictions and exports go by that from now on."
     ]
@@ -104,16 +103,14 @@ def export(
     folder, place = concept_folder(request, name), typed_path(to)
     if to.strip() and not place.is_absolute():
         raise InputError(f"{to.strip()!r} is no full path.", hint="Begin it with / or ~.")
-    from fieldmark.app.concepts.builder import ConceptBuilder  # not at the top: it loads torch
-
-    builder = ConceptBuilder.open(folder.load().name, version=version, home=desk_of(request).home)
+    measured = ConceptResults.of(folder, version).measured
     if to.strip():
-        exported = builder.export(place)
+        exported = export_version(folder, version, place, measured=measured)
         told = f"Exported to {exported.folder}: {len(exported.files)} files, read back and checked."
         return back_to(request, folder, "results", version=version, told=[told])
     with tempfile.TemporaryDirectory() as made:
         own = Path(made) / f"{folder.path.name}-v{version}"
-        builder.export(own)
+        export_version(folder, version, own, measured=measured)
         data = io.BytesIO()
         with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(own.rglob("*")):

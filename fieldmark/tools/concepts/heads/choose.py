@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from fieldmark.records import Costs, Definition
-from fieldmark.tools.concepts.heads.network import Head, Route, concept_logits
+from fieldmark.tools.concepts.heads.config import Route
+from fieldmark.tools.concepts.heads.network import Head, concept_logits
 from fieldmark.tools.concepts.heads.train import HIDDEN, Examples, HeadRecipe, check, fit
 from fieldmark.tools.statistics.agreement import average_precision, best_threshold
 from fieldmark.tools.statistics.one_standard_error import choose_simplest

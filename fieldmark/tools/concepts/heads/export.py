@@ -3,52 +3,22 @@
 Nothing it reads is executed.
 """
 
-import json
 from pathlib import Path
-from typing import Literal
 
 import torch
-from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from fieldmark.cache.folders import write_whole
-from fieldmark.errors import InputError, ModelError
-from fieldmark.reading import read_bytes
-from fieldmark.records import Definition, Record
+from fieldmark.errors import ModelError
 from fieldmark.tools.clip.encoder import Encoder
-from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer, Route
+from fieldmark.tools.concepts.heads.config import ONNX, WEIGHTS, HeadConfig, read_config, write_files
+from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer
 from fieldmark.tools.concepts.heads.onnx_graph import onnx_model
 from fieldmark.tools.exports.encoder_stamp import EncoderStamp
-from fieldmark.tools.exports.folder import MOST_BYTES, damaged, first_words, hashes, read_verified
+from fieldmark.tools.exports.folder import damaged, first_words, hashes, read_verified
 from fieldmark.tools.exports.onnx_nodes import onnx_installed
-
-CONFIG = "config.json"
-WEIGHTS = "head.safetensors"
-ONNX = "head.onnx"
-FORMAT = "fieldmark.head/1"
-MULTIPLIED = "tree"
-"""The route of heads whose clauses were multiplied; none is made any more."""
-
-
-class HeadConfig(Record):
-    """What an exported head is, and what it needs; `config.json`."""
-
-    format: Literal["fieldmark.head/1"] = FORMAT
-    concept: str
-    version: int
-    """Version of the concept's definition that it was made for."""
-    encoder: EncoderStamp
-    kind: str
-    route: Route
-    definition: Definition
-    slope: float
-    intercept: float
-    threshold: float = Field(ge=0, le=1)
-    files: dict[str, str]
-    """File name → SHA-256 of the weights and, where it was made, the ONNX model."""
 
 
 def export_head(folder: Path, head: Head, *, concept: str, version: int, encoder: Encoder) -> HeadConfig:
@@ -88,7 +58,7 @@ def export_head(folder: Path, head: Head, *, concept: str, version: int, encoder
         threshold=head.threshold,
         files=hashes(contents),
     )
-    _write(folder, contents, config)
+    write_files(folder, contents, config)
     return config
 
 
@@ -104,58 +74,8 @@ def add_onnx(folder: Path) -> HeadConfig:
     data = onnx_model(_head(folder, config)).SerializeToString()
     files = config.files | hashes({ONNX: data})
     config = config.model_copy(update={"files": files})
-    _write(folder, {ONNX: data}, config)
+    write_files(folder, {ONNX: data}, config)
     return config
-
-
-def set_threshold(folder: Path, threshold: float) -> HeadConfig:
-    """Have an export call images in from another probability on.
-
-    Raises:
-        InputError: The folder holds no export, or a file of it is damaged, or it cannot be written.
-    """
-    config = verify_export(folder).model_copy(update={"threshold": threshold})
-    _write(folder, {}, config)
-    return config
-
-
-def _write(folder: Path, contents: dict[str, bytes], config: HeadConfig) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in contents.items():
-            write_whole(folder / name, (data,))
-        if ONNX not in config.files:
-            (folder / ONNX).unlink(missing_ok=True)
-        write_whole(folder / CONFIG, (config.model_dump_json(indent=1).encode(),))
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error}.", hint="Give another folder.") from error
-
-
-def read_config(folder: Path) -> HeadConfig:
-    """Read what an exported head is.
-
-    Raises:
-        InputError: The folder holds no export, or its configuration is damaged.
-    """
-    path = folder / CONFIG
-    try:
-        read = json.loads(read_bytes(path, most=MOST_BYTES))
-        if isinstance(read, dict) and read.get("route") == MULTIPLIED:
-            raise InputError(
-                f"{folder} holds a classifier that multiplies what it makes of the clauses. Since then they "
-                "are combined by logic.",
-                hint="Build and export it again: `fieldmark concept build` judges nothing anew.",
-            )
-        return HeadConfig.model_validate(read)
-    except FileNotFoundError:
-        raise InputError(
-            f"{folder} holds no exported classifier: {CONFIG} is missing.",
-            hint="Give the folder that `ConceptBuilder.export` or `fieldmark concept export` wrote.",
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path} is damaged: {first_words(error)}.", hint="Export the classifier again."
-        ) from None
 
 
 def load_head(folder: Path, encoder: Encoder | None) -> tuple[Head, HeadConfig]:
@@ -198,19 +118,6 @@ def check_encoder(config: HeadConfig, encoder: Encoder) -> None:
         what=f"The classifier of {config.concept!r}",
         again="build the classifier again on this encoder",
     )
-
-
-def verify_export(folder: Path) -> HeadConfig:
-    """Check weights and, where it was made, ONNX model of an export against their hashes.
-
-    Raises:
-        InputError: The folder holds no export, or a file of it is missing or damaged.
-    """
-    config = read_config(folder)
-    read_verified(folder / WEIGHTS, config.files.get(WEIGHTS))
-    if ONNX in config.files:
-        read_verified(folder / ONNX, config.files[ONNX])
-    return config
 
 
 def _tensors(network: HeadNetwork) -> dict[str, Tensor]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,9 +9,8 @@ from torch import Tensor
 from fieldmark.errors import ModelError
 from fieldmark.records import Definition
 from fieldmark.tools.annotate.clause_tree import concept_log_odds
+from fieldmark.tools.concepts.heads.config import Route
 
-Route = Literal["direct", "logic"]
-"""Where the concept's score comes from: an output of its own, or the clause on which the concept hangs."""
 BLOCK = 1 << 16
 """Vectors that are scored at a time."""
 

@@ -7,7 +7,8 @@ from fieldmark.app.concepts.export import export_folder
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Clause, Definition
 from fieldmark.tools.concepts.heads import export as heads_export
-from fieldmark.tools.concepts.heads.export import export_head, verify_export
+from fieldmark.tools.concepts.heads.config import verify_export
+from fieldmark.tools.concepts.heads.export import export_head
 from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer
 
 TREE = Definition(clauses=(Clause(id="a", role="necessary", text="It is a bird."),))

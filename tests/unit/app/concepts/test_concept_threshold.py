@@ -11,7 +11,8 @@ from fieldmark.app.concepts.results import ConceptResults
 from fieldmark.errors import InputError, RunError
 from fieldmark.tools.concepts.built import read_built, read_measurement
 from fieldmark.tools.concepts.folder import ConceptFolder
-from fieldmark.tools.concepts.heads.export import export_head, read_config, set_threshold
+from fieldmark.tools.concepts.heads.config import read_config, set_threshold
+from fieldmark.tools.concepts.heads.export import export_head
 from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer
 from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.app.concepts.test_concept_exporting import FakeEncoder

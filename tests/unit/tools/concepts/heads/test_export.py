@@ -8,14 +8,8 @@ import torch
 from fieldmark.errors import InputError, ModelError
 from fieldmark.records import Clause, Definition
 from fieldmark.tools.concepts.heads import export as heads_export
-from fieldmark.tools.concepts.heads.export import (
-    add_onnx,
-    check_encoder,
-    export_head,
-    load_head,
-    read_config,
-    verify_export,
-)
+from fieldmark.tools.concepts.heads.config import read_config, verify_export
+from fieldmark.tools.concepts.heads.export import add_onnx, check_encoder, export_head, load_head
 from fieldmark.tools.concepts.heads.network import Head, HeadNetwork, Layer
 
 CLAUSES = (
