@@ -38,7 +38,7 @@ SLOW = (
     "tools/concepts/heads",
     "tools/llm/test_llm_faults.py",
     "tools/llm/test_llm_kill.py",
-    "tools/llm/test_vllm.py",
+    "tools/llm/serving/test_vllm.py",
 )
 """Below `tests/unit`: runs the bundled model, starts processes, fits or renders, or draws many samples."""
 

@@ -1,7 +1,7 @@
 """The language model tool against a server that none of us wrote: vLLM on a CPU, llama.cpp, or any other.
 
 Opt-in: `FIELDMARK_LIVE_URL=http://127.0.0.1:8000/v1 FIELDMARK_LIVE_MODEL=tiny pytest -m live`.
-docs/language-models.md has the commands that start one. The model may be random or tiny: what is tested is
+docs/serving.md has the commands that start one. The model may be random or tiny: what is tested is
 that the wire, the schemas and the failure modes are understood, not what it says.
 """
 

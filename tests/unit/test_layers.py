@@ -34,7 +34,7 @@ COLLECTIONS = ("prompts", "evals/methods")
 MOST_LINES, MOST_FILES = 400, 20
 PICKLING = re.compile(r"(pickle|cloudpickle|dill|joblib|shelve)\.(loads?|dumps?|open|Pickler|Unpickler)")
 OPTION = re.compile(r"(?<![\w:-])--(?:[a-z][\w-]*|$)")
-WITH_OTHER_PROGRAMS = ("tools.llm.vllm", "tools.datasets.huggingface")
+WITH_OTHER_PROGRAMS = ("tools.llm.serving", "tools.datasets.huggingface")
 """Modules that name the options of a program that is not ours."""
 PATHS = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path

@@ -165,7 +165,8 @@ def test_nobody_else_reads_the_environment() -> None:
         "aviary/world/render_files.py",
         "settings.py",
         "tools/clip/engines/ray_data.py",
-        "tools/llm/vllm.py",
+        "tools/llm/serving/gpus.py",
+        "tools/llm/serving/vllm.py",
     }
 
 

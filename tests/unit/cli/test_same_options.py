@@ -44,6 +44,7 @@ HAS: dict[str, set[str]] = {
     "predict": {"--device", "--engine"},
     "label": {"--device"},
     "fetch": {"--dry-run"},
+    "vllm": {"--dry-run"},
     "embed": {"--device", "--engine"},
     "mcp": {"--max-calls"},
 }

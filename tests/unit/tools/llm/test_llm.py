@@ -264,7 +264,7 @@ async def test_nothing_shows_the_key() -> None:
 
 def test_importing_the_tool_loads_no_http_stack() -> None:
     script = (
-        "import sys, fieldmark.tools.llm.chat, fieldmark.tools.llm.vllm, fieldmark.tools.llm.probe; "
+        "import sys, fieldmark.tools.llm.chat, fieldmark.tools.llm.serving.vllm, fieldmark.tools.llm.probe; "
         "sys.exit(', '.join({'openai', 'httpx2', 'PIL', 'torch'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

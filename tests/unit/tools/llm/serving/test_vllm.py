@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from fieldmark.errors import InputError, ServerError
-from fieldmark.tools.llm import vllm
-from fieldmark.tools.llm.vllm import run_vllm, serve
+from fieldmark.tools.llm.serving import vllm
+from fieldmark.tools.llm.serving.vllm import run_vllm, serve
 
 FAKE = """\
 #!{python} -IS
@@ -108,10 +108,8 @@ def test_a_healthy_server_is_served_and_stopped(fake: Any, tmp_path: Path, mode:
         port = server.base_url.split(":")[-1].removesuffix("/v1")
         arguments = (tmp_path / "arguments").read_text().split("\n")
         assert server.returncode is None
-    config = '{"backend":"xgrammar","disable_any_whitespace":true}'
-    switch = ["--structured-outputs-config", config]
     place = ["serve", "org/model", "--host", "127.0.0.1", "--port", port]
-    assert arguments == [*place, *switch, "--max-model-len", "64"]
+    assert arguments == [*place, "--max-model-len", "64"]
     assert lines == ["INFO loading org/model"]
     assert not alive(noted(tmp_path, "pid"))
 
@@ -238,7 +236,7 @@ def test_output_that_cannot_be_shown_does_not_stop_the_server(fake: Any) -> None
 PARENT = """\
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a process started in the background ignores it
-from fieldmark.tools.llm import vllm
+from fieldmark.tools.llm.serving import vllm
 vllm.STOP_S = 1.0
 ready = lambda server: print("ready", flush=True)
 sys.exit(vllm.run_vllm("m", binary={binary!r}, health_timeout_s=20.0, on_ready=ready, command={command!r}))
@@ -250,7 +248,7 @@ def start_parent(options: dict[str, Any], command: list[str] | None = None) -> s
         [sys.executable, "-c", textwrap.dedent(PARENT).format(binary=options["binary"], command=command)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(vllm.__file__).parents[3])},
+        env={**os.environ, "PYTHONPATH": str(Path(vllm.__file__).parents[4])},
         start_new_session=True,
     )
     assert parent.stdout is not None

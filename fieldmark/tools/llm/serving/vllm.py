@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from fieldmark.errors import InputError, ServerError
+from fieldmark.tools.llm.serving.last_words import why_it_ended
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,8 @@ STOP_S = 15.0
 LOCAL_KEY = "no-key"
 """The key that commands get for the local server; it takes any."""
 
-_KEPT_LINES = 40
+_KEPT_LINES = 400
+"""A traceback of each of vLLM's processes: the first says why."""
 _SHOWN_LINES = 15
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach what is bound there
 # Runs apart from us and outlives a kill -9 of us: end of input without "done" means that we are gone.
@@ -117,10 +119,13 @@ class Server:
     def died(self, doing: str) -> ServerError:
         """The error for a server that ended by itself."""
         self._reader.join(2)  # its last words may still be on the way
+        cause, advice = why_it_ended(tuple(self._lines))
+        if cause in self.last_lines():
+            cause = ""
         return ServerError(
             f"The vLLM server for {self.model} ended with status {self.returncode} while {doing}. "
-            f"Its last lines:\n{self.last_lines() or '(none)'}\n",
-            hint="Correct the model's name or its options; less memory is used with --max-model-len.",
+            f"Its last lines:\n{self.last_lines() or '(none)'}\n" + (f"It says: {cause}\n" if cause else ""),
+            hint=advice,
         )
 
     def _sweep(self) -> None:
@@ -183,13 +188,6 @@ def serve(
         InputError: If the options set the address, which has arguments of its own.
         ServerError: If it cannot be started, dies, or is not healthy in time.
     """
-    if not model.strip() or model.startswith("-"):
-        raise InputError(
-            f"{model!r} is no model name.", hint="Give a hub name such as Qwen/Qwen3-8B, or a folder."
-        )
-    for option in options:
-        if option.split("=")[0] in ("--host", "--port"):
-            raise InputError(f"{option} is set by Fieldmark.", hint="Use Fieldmark's own option for it.")
     program = shutil.which(binary)
     if program is None:
         raise ServerError(
@@ -199,7 +197,7 @@ def serve(
     port = _free_port(host, port)
     reach = _ANY_HOST.get(host, host)
     url = f"http://[{reach}]:{port}" if ":" in reach else f"http://{reach}:{port}"
-    command = [program, "serve", model, "--host", host, "--port", str(port), *_structured(options), *options]
+    command = serve_arguments(program, model, host=host, port=port, options=options)
     logger.info("Starting %s", " ".join(command))
     server = Server(command, model, url, on_line)
     try:
@@ -209,11 +207,23 @@ def serve(
         server.stop()
 
 
-def _structured(options: Sequence[str]) -> tuple[str, ...]:
-    """Keeps weak models from filling an answer with white space; options of the user's own win."""
-    if any(option.split("=")[0].startswith("--structured-outputs-config") for option in options):
-        return ()
-    return ("--structured-outputs-config", '{"backend":"xgrammar","disable_any_whitespace":true}')
+def serve_arguments(
+    binary: str, model: str, *, host: str, port: int, options: Sequence[str]
+) -> tuple[str, ...]:
+    """The command that starts a server.
+
+    Raises:
+        InputError: If the options set the address, which has arguments of its own, or the model has no name.
+    """
+    if not model.strip() or model.startswith("-"):
+        raise InputError(
+            f"{model!r} is no model name.", hint="Give a hub name such as Qwen/Qwen3-8B, or a folder."
+        )
+    for option in options:
+        if option.split("=")[0] in ("--host", "--port"):
+            raise InputError(f"{option} is set by Fieldmark.", hint="Use Fieldmark's own option for it.")
+    place = ("--host", host, *(("--port", str(port)) if port else ()))
+    return (binary, "serve", model, *place, *options)
 
 
 def run_vllm(
