@@ -12,7 +12,7 @@ from typing import Any
 from fieldmark.app.by_method.choice import LOOP, lacks_llm
 from fieldmark.app.checks import check_folds_fit, check_operators
 from fieldmark.app.inputs import check_classes, check_images_there, read_book, read_class_names
-from fieldmark.app.models import ChosenModels, choose_models
+from fieldmark.app.models import ASKED, ChosenModels, choose_models, lacks_vlm
 from fieldmark.app.stores import price_of
 from fieldmark.errors import FieldmarkError, InputError, SettingsError, SeveralMistakes
 from fieldmark.evals.table.chosen_names import fed_with, keys_named, names_book, refuse_beside, settings_named
@@ -27,7 +27,6 @@ from fieldmark.tools.llm.budget import Budget
 from fieldmark.tools.search.own_code import names_own_code
 
 AVIARY = "aviary"
-ASKED = ("llm", "base_url")
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 NO_LLM = "No language model is named."
 NO_LLM_HINT = "Start from names with no rounds, and none is asked; or name one, or set FIELDMARK_LLM."
@@ -128,15 +127,6 @@ def check_asks(chosen: ChosenModels, *, asks: bool, by: str = LOOP) -> None:
     """
     if asks and chosen.llm is None:
         raise SettingsError(NO_LLM, hint=NO_LLM_HINT, field="llm") if by == LOOP else lacks_llm(by)
-
-
-def lacks_vlm() -> SettingsError:
-    """What is said where an endpoint stands alone."""
-    return SettingsError(
-        "An endpoint for a vision-language model was given, but no model.",
-        hint="Give the model, too.",
-        field="vlm",
-    )
 
 
 def check_device(name: str) -> None:
@@ -249,7 +239,9 @@ def _check_models_of(mistakes: Mistakes, given: Mapping[str, Any]) -> None:
         clip=clip,
         also_clip=given.get("also_clip", ()),
         llm=given.get("llm"),
+        vlm=given.get("vlm"),
         base_url=given.get("base_url"),
+        vlm_base_url=given.get("vlm_base_url"),
         device=given.get("device"),
         max_cost=given.get("max_cost"),
     )

@@ -15,7 +15,7 @@ from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.app.arguments import checked_arguments
-from fieldmark.app.beforehand import check_asks, lacks_vlm
+from fieldmark.app.beforehand import check_asks
 from fieldmark.app.book_labels import book_labels
 from fieldmark.app.by_method.choice import MethodChoice
 from fieldmark.app.by_method.folder import asks_questions, check_estimate, images_beside, label_by_method
@@ -24,11 +24,11 @@ from fieldmark.app.circumstances.given import Circumstanced
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.inputs import Images, check_classes, find_given, images_hash, names_given, names_of
 from fieldmark.app.labels import Labels, label_counts, label_numbers, read_labels
-from fieldmark.app.models import ChosenModels, choose_models
+from fieldmark.app.models import ChosenModels, choose_models, lacks_vlm
 from fieldmark.app.noun import Settled, settle_noun
 from fieldmark.app.resolution import UNANSWERED, Resolution, run_counts
 from fieldmark.app.resuming import arguments_of
-from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores, open_vlm
+from fieldmark.app.stores import Stores, asked_model, asked_vlm, name_of, open_llm, open_stores
 from fieldmark.app.tree import ASK, GivenTree, check_tree, settle_tree
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import InputError
@@ -210,7 +210,14 @@ class Classifier(Circumstanced, MethodChoice):
                     noun = await self._noun(llm, run)
                     if self.by_method:
                         made = await label_by_method(
-                            self, found.images, beside, noun=noun.noun, encoder=encoder, llm=llm, run=run
+                            self,
+                            found.images,
+                            beside,
+                            noun=noun.noun,
+                            encoder=encoder,
+                            llm=llm,
+                            vlm=vlm,
+                            run=run,
                         )
                         notes += filter(None, (noun.note, *made.notes))
                         manifest = conclude("labelled", made.counts)
@@ -296,12 +303,9 @@ class Classifier(Circumstanced, MethodChoice):
     def _vlm(
         self, stores: Stores, chosen: ChosenModels, llm: AskedModel | None
     ) -> AbstractAsyncContextManager[AskedModel | None]:
-        if self.vlm is None or not self.asks:
-            return nullcontext()
-        opened = partial(
-            open_vlm,
-            name_of(self.vlm) or "",
-            stores.answers,
+        return asked_vlm(
+            self.vlm if self.asks else None,
+            stores,
             beside=llm,
             llm=(chosen.base_url, self.api_key),
             base_url=self.vlm_base_url,
@@ -309,7 +313,6 @@ class Classifier(Circumstanced, MethodChoice):
             limits=self.limits,
             cache=self.cache,
         )
-        return asked_model(self.vlm, self.limits, opened)
 
     async def _noun(self, llm: AskedModel | None, run: RunFolder) -> Settled:
         given, plain = self.noun or (self.book.noun if self.book else None), self.options.noun

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from fieldmark.errors import SettingsError
 from fieldmark.settings import Settings, read_settings
 from fieldmark.tools.llm.address import normal_url
+
+ASKED = ("llm", "base_url", "vlm", "vlm_base_url")
+"""The arguments that say whom to ask."""
 
 
 @dataclass(frozen=True)
@@ -65,3 +69,12 @@ def choose_models(
 
 def _text(value: JsonValue) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def lacks_vlm() -> SettingsError:
+    """What is said where an endpoint stands alone."""
+    return SettingsError(
+        "An endpoint for a vision-language model was given, but no model.",
+        hint="Give the model, too.",
+        field="vlm",
+    )

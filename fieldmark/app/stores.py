@@ -5,7 +5,13 @@ It imports no model before one is opened: commands about the cache stay light.
 
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    ExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -291,6 +297,34 @@ def open_vlm(
         answer_tokens=settings.answer_tokens,
         effort=settings.effort,
     )
+
+
+def asked_vlm(
+    given: "LanguageModel | str | None",
+    stores: Stores,
+    *,
+    beside: "AskedModel | None",
+    llm: tuple[str | None, str | None],
+    limits: UsageLimits,
+    cache: CacheUse,
+    base_url: str | None = None,
+    api_key: str | None = None,
+) -> AbstractAsyncContextManager["AskedModel | None"]:
+    """The vision-language model that was given, or the one of that name opened and closed; see `open_vlm`."""
+    if given is None:
+        return nullcontext()
+    opened = partial(
+        open_vlm,
+        name_of(given) or "",
+        stores.answers,
+        beside=beside,
+        llm=llm,
+        base_url=base_url,
+        api_key=api_key,
+        limits=limits,
+        cache=cache,
+    )
+    return asked_model(given, limits, opened)
 
 
 def price_of(settings: Settings) -> Price | None:

@@ -46,7 +46,7 @@ def ask_argue(
         PROMPT_ID,
         Argument,
         max_tokens=400,
-        image=image,
+        images=(image,),
         concept=concept,
         purpose=purpose,
         clauses=definition_data(definition),

@@ -1,4 +1,4 @@
-"""The question which of a few classes an image shows, and its answer."""
+"""The questions which of a few classes an image shows, by their names or by examples, and the answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from fieldmark.prompts.votes import Spelling
 from fieldmark.records.questions import ImagePart, Question
 
 PROMPT_ID = "choose.v1"
+BY_EXAMPLES = "choose_by_examples.v1"
 NONE = "none"
 """What the answer says where no candidate fits, or the image does not show enough."""
 
@@ -57,16 +58,46 @@ def ask_choose(
     """
     about = distinct_classes(candidates, least=2)
     disputed = [{"attribute": each.attribute, "values": dict(each.values)} for each in attributes]
-    longest = max(len(name.encode("utf-8", "replace")) for name in about)
     return question_from(
         PROMPT_ID,
         Choice,
-        max_tokens=400 + longest,
+        max_tokens=_room(about),
         about=about,
-        image=image,
+        images=(image,),
         candidates=list(about),
         noun=noun,
         marks=disputed,
+    )
+
+
+def ask_choose_by_examples(
+    image: ImagePart,
+    candidates: Sequence[str],
+    examples: Sequence[tuple[str, ImagePart]],
+    *,
+    noun: str,
+) -> Question[Choice]:
+    """Ask which of a few classes an image shows, with labelled images before it.
+
+    Args:
+        image: The image; it comes last.
+        candidates: Class names.
+        examples: Names of candidates, each with an image of it.
+        noun: The generic word for all classes.
+
+    Raises:
+        ClassNamesError: If there are fewer than two candidates, or one is blank or repeated.
+    """
+    about = distinct_classes(candidates, least=2)
+    return question_from(
+        BY_EXAMPLES,
+        Choice,
+        max_tokens=_room(about),
+        about=about,
+        images=(*(part for _, part in examples), image),
+        candidates=list(about),
+        noun=noun,
+        examples=[name for name, _ in examples],
     )
 
 
@@ -80,3 +111,7 @@ def chosen(answer: Choice, candidates: Sequence[str]) -> str | None:
     if name is None and answer.choice.strip().casefold().rstrip(".") != NONE:
         raise ValueError("the answer names no candidate")
     return name
+
+
+def _room(candidates: Sequence[str]) -> int:
+    return 400 + max(len(name.encode("utf-8", "replace")) for name in candidates)

@@ -48,7 +48,7 @@ def ask_gap(
         PROMPT_ID,
         Gaps,
         max_tokens=300,
-        image=image,
+        images=(image,),
         concept=concept,
         purpose=purpose,
         clauses=definition_data(definition),

@@ -47,6 +47,6 @@ def ask_judge(image: ImagePart, clauses: Sequence[Clause], *, sample: int = 0) -
         Judgement,
         max_tokens=500 + _TOKENS_A_CLAUSE * len(clauses),
         sample=sample,
-        image=image,
+        images=(image,),
         clauses=clauses_alone(clauses),
     )

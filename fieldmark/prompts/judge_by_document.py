@@ -28,4 +28,4 @@ def ask_judge_by_document(image: ImagePart, document: str) -> Question[DocumentL
     """
     if not document.strip():
         raise InputError("the labelling document is empty.", hint="Give the text of instructions.md.")
-    return question_from(PROMPT_ID, DocumentLabel, max_tokens=400, image=image, document=document)
+    return question_from(PROMPT_ID, DocumentLabel, max_tokens=400, images=(image,), document=document)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -88,7 +88,7 @@ def question_from(
     max_tokens: int,
     about: tuple[str, ...] = (),
     sample: int = 0,
-    image: ImagePart | None = None,
+    images: Sequence[ImagePart] = (),
     **variables: object,
 ) -> Question[T]:
     """Make a question from a prompt file.
@@ -99,15 +99,15 @@ def question_from(
         max_tokens: The most tokens of the answer.
         about: The classes that it asks about.
         sample: 0 for the first answer, 1 for a second opinion, and so on.
-        image: An image that follows the text.
+        images: Images that follow the text, in this order.
         **variables: Exactly the file's variables; see `PromptFile.render`.
 
     Raises:
         InputError: If a variable is missing or unknown.
     """
     messages = load(prompt_id).render(**variables)
-    if image is not None:
-        messages = (*messages[:-1], messages[-1].model_copy(update={"images": (image,)}))
+    if images:
+        messages = (*messages[:-1], messages[-1].model_copy(update={"images": tuple(images)}))
     return Question(
         prompt_id=prompt_id,
         messages=messages,

@@ -44,7 +44,7 @@ def ask_settle(
         PROMPT_ID,
         Settlement,
         max_tokens=400,
-        image=image,
+        images=(image,),
         concept=concept,
         purpose=purpose,
         clauses=definition_data(definition),

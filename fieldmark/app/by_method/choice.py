@@ -35,6 +35,7 @@ _LACKING = {
         "captions of unlabelled images",
         "Give a JSONL file of them beside the folder of the images.",
     ),
+    "vlm": ("a vision-language model", "Name one, as the endpoint calls it."),
     "tree": ("a tree over the classes", "Give a CSV or TSV file with the columns child and parent."),
 }
 """What each need is called, and how it is met; the option has its name."""
@@ -140,7 +141,7 @@ def mistakes_of(
     needs = needs_of(method)
     if needs is not None:
         yield from lacking(method, needs, given)
-        for name in ("labels", "pool", "captions", "tree"):
+        for name in ("labels", "pool", "captions", "tree", "vlm"):
             if name in there and name not in needs:
                 yield _idle(name, method)
         if "shots" in there and "labels" not in needs:
@@ -151,9 +152,8 @@ def mistakes_of(
         yield InputError("A method takes a tree that is there.", hint=_LACKING["tree"][1], field="tree")
     if "captions" in there and "pool" not in there:
         yield InputError("Captions belong to images.", hint="Give the folder they lie in.", field="pool")
-    for name in ("vlm", "calibration"):
-        if name in there:
-            yield _idle(name, method)
+    if "calibration" in there:
+        yield _idle("calibration", method)
     if "book" in there and method not in FED:
         yield InputError(
             f"The method {method} scores by texts of its own.",

@@ -56,7 +56,7 @@ def check_estimate(choice: MethodChoice) -> ResolveOptions:
     Raises:
         InputError: The method asks: what, it finds out on its way.
     """
-    if asks_questions(choice):
+    if method_of(choice).needs & {MethodNeed.LLM, MethodNeed.VLM}:
         raise InputError(
             f"What the method {choice.method} would ask is not known beforehand.",
             hint="Limit the calls of the language model; a stopped run can be resumed.",
@@ -131,6 +131,7 @@ async def label_by_method(
     noun: str,
     encoder: Encoder,
     llm: AskedModel | None,
+    vlm: AskedModel | None,
     run: RunFolder,
 ) -> MethodOutcome:
     """Label images, and write predictions and probabilities into the run's folder.
@@ -142,6 +143,7 @@ async def label_by_method(
         noun: The generic word for all classes.
         encoder: The CLIP encoder.
         llm: The language model; None asks nothing.
+        vlm: The vision-language model; None shows it nothing.
         run: The run's folder.
 
     Raises:
@@ -170,6 +172,7 @@ async def label_by_method(
         test,
         encoder=encoder,
         llm=llm,
+        vlm=vlm,
         run=RunFolder(run.path / WORK),
         seed=choice.seed,
         progress=only_encoding(choice.progress),

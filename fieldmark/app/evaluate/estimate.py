@@ -1,10 +1,11 @@
 """Adds up what an evaluation would ask on all of its test sets."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from fieldmark.agents.shared.estimate import CallEstimate, FirstLook, counted
+from fieldmark.agents.shared.estimate import CallEstimate, FirstLook, counted, longest, times, total
 from fieldmark.app.evaluate.inputs import NO_NOUN
 from fieldmark.evals.methods.registry import METHODS
 from fieldmark.evals.table.method import EvalMethod
@@ -14,6 +15,7 @@ from fieldmark.evals.table.test_set import MethodNeed, TestSet
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Question
 from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.llm.budget import TokenCount
 from fieldmark.tools.llm.given import AskedModel
 
 
@@ -24,8 +26,16 @@ async def estimated(
     *,
     encoder: Encoder,
     llm: AskedModel | None,
+    vlm: AskedModel | None = None,
 ) -> CallEstimate:
     """What the methods of one test set would ask; asks nothing, and encodes nothing."""
+    shown, room_shown = Counter[str](), TokenCount(0, 0)
+    offers = test.offers(llm=llm is not None, vlm=vlm is not None)
+    for method in methods:
+        if vlm is not None and MethodNeed.VLM in method.needs and method.needs <= offers:
+            for each in method.follows(test):
+                shown[each.name] = each.most
+                room_shown = total([room_shown, times(longest(each.longest, vlm), each.most)])
     asking = [method for method in methods if MethodNeed.LLM in method.needs]
     look, most, tokens, cost, noun = FirstLook(), 0, 0, None, test.noun
     if llm is not None and asking:
@@ -49,6 +59,10 @@ async def estimated(
         follow_up_most=most,
         follow_up_tokens=tokens,
         follow_up_cost=cost,
+        vlm=vlm.model if vlm else None,
+        most_vlm_images=shown.total(),
+        vlm_tokens=room_shown.total,
+        vlm_cost=vlm.cost_of(room_shown) if vlm and shown else None,
         notes=tuple(f"{key} is not Fieldmark's: its follow-up questions are not counted." for key in own),
     )
 
@@ -70,6 +84,9 @@ def added(estimates: Sequence[CallEstimate]) -> CallEstimate:
             ),
             "follow_up_most": sum(each.follow_up_most for each in estimates),
             "follow_up_tokens": sum(each.follow_up_tokens for each in estimates),
+            "most_vlm_images": sum(each.most_vlm_images for each in estimates),
+            "vlm_tokens": sum(each.vlm_tokens for each in estimates),
+            "vlm_cost": _sum([each.vlm_cost for each in estimates]),
             "follow_up_cost": _sum([each.follow_up_cost for each in estimates]),
             "notes": tuple(dict.fromkeys(note for each in estimates for note in each.notes)),
         }

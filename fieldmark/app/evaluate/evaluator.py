@@ -1,8 +1,8 @@
 """Puts an evaluation of methods together: reads settings, opens stores and models, runs or resumes."""
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -13,11 +13,19 @@ from pydantic import JsonValue
 from fieldmark.agents.shared.estimate import CallEstimate
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.evaluate.estimate import added, estimated
-from fieldmark.app.evaluate.inputs import OwnData, own_test_set, with_noun
+from fieldmark.app.evaluate.inputs import SETTING, OwnData, own_test_set, with_noun
 from fieldmark.app.evaluate.record import asked_of, left_of, result_of, spent_by
 from fieldmark.app.event_loop import run_here
-from fieldmark.app.models import ChosenModels, choose_models
-from fieldmark.app.stores import CacheUse, Stores, answers_for, asked_by_name, name_of, open_stores
+from fieldmark.app.models import ASKED, ChosenModels, choose_models, lacks_vlm
+from fieldmark.app.stores import (
+    CacheUse,
+    Stores,
+    answers_for,
+    asked_by_name,
+    asked_vlm,
+    name_of,
+    open_stores,
+)
 from fieldmark.errors import InputError, RunError
 from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.chosen_names import names_book, refuse_beside, whole_path
@@ -26,7 +34,7 @@ from fieldmark.evals.table.method import EvalMethod
 from fieldmark.evals.table.options import CONTROL, EvalOptions
 from fieldmark.evals.table.records import EvalResult
 from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
-from fieldmark.evals.table.sources.source import DataSource, Workplace, source_again
+from fieldmark.evals.table.sources.source import DataSource, TestData, Workplace, source_again
 from fieldmark.evals.table.test_set import MethodNeed, TestSet
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import UsageLimits
@@ -37,7 +45,7 @@ from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import Progress, TableStarted, no_progress
 from fieldmark.tools.runs.folder import RunFolder
-from fieldmark.tools.runs.manifest import write_manifest
+from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.runs.run import open_run
 
 KIND = "eval"
@@ -61,6 +69,8 @@ class Evaluator:
         llm: A `LanguageModel` or the name of one, for one's own data; the settings' where not given. Without
             one, methods that ask are left out.
         base_url: Its endpoint.
+        vlm: The same, for methods that show the images to a vision-language model.
+        vlm_base_url: Its endpoint; that of the language model where not given.
         limits: The most that may be spent on the language model.
         cache: "use" it, "refresh" every answer, or leave it "off".
         device: "auto", "cpu", "cuda", "mps"; the run's or the settings' where not given.
@@ -78,6 +88,8 @@ class Evaluator:
     clip: Encoder | str | None = None
     llm: LanguageModel | str | None = None
     base_url: str | None = None
+    vlm: LanguageModel | str | None = None
+    vlm_base_url: str | None = None
     limits: UsageLimits = field(default_factory=UsageLimits)
     cache: CacheUse = "use"
     device: str | None = None
@@ -92,15 +104,12 @@ class Evaluator:
         if isinstance(self.data, str | Path):
             self.data = OwnData(source=str(self.data))
         elif isinstance(self.data, DataSource):
-            refuse_beside(
-                self.data.kind, [name for name in ("noun", "llm", "base_url") if getattr(self, name)]
-            )
+            refuse_beside(self.data.kind, [name for name in ("noun", *ASKED) if getattr(self, name)])
         elif not isinstance(self.data, OwnData):
-            raise InputError(
-                f"data is neither a path nor a data source but {self.data!r}.",
-                hint="Give a folder, a list, or an object such as Aviary().",
-                field="data",
-            )
+            what = f"data is neither a path nor a data source but {self.data!r}."
+            raise InputError(what, hint="Give a folder, a list, or an object such as Aviary().", field="data")
+        if self.vlm_base_url and not self.vlm:
+            raise lacks_vlm()
 
     @property
     def _own(self) -> OwnData | None:
@@ -150,6 +159,8 @@ class Evaluator:
                         language_model=asked_of(tasks),
                         prompts=prompt_hashes(),
                         usage=spent_by(tasks),
+                        vision_model=describe_model(tasks[-1].vlm) if tasks and tasks[-1].vlm else {},
+                        vision_usage=spent_by(tasks, vision=True),
                         stop_reason=stop_reason,
                         counts=counts,
                         seed=self.options.seed,
@@ -159,12 +170,13 @@ class Evaluator:
 
                 run.stopping = lambda reason: conclude(reason, {})
                 before = earlier_in(self.out) if self.skip_done else lambda identity: None
-                if self._source is not None:
-                    await self._measure_source(
-                        self._source, methods, stores, encoder, run.folder, before, tasks
-                    )
-                elif test is not None:
-                    await self._measure(test, methods, stores, encoder, run.folder, before, chosen, tasks)
+                for setting in self._settings():
+                    async with self._data(setting, test, stores, chosen, methods, tasks) as made:
+                        task = await self._task(made, methods, encoder, run.folder, before)
+                        tasks.append(
+                            task
+                        )  # before anything is asked: what it spends is known, however it ends
+                        await run_methods(task)
                 self.progress(TableStarted())
                 result = result_of(
                     tasks,
@@ -196,25 +208,45 @@ class Evaluator:
             chosen = self._chosen()
             encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
             look = partial(estimated, methods=methods, options=self.options, encoder=encoder)
-            if self._own:
-                test = self._own_test_set(self._own, stores)
-                async with self._model(stores, chosen) as llm:
-                    return await look(test, llm=llm)
+            test = self._own_test_set(self._own, stores) if self._own else None
             found: list[CallEstimate] = []
-            if (source := self._source) is not None:
-                for setting in source.settings_named():
-                    async with source.test_data(setting, self._work(stores, ())) as (test, llm):
-                        found.append(await look(test, llm=llm))
+            for setting in self._settings():
+                async with self._data(setting, test, stores, chosen, methods, ()) as made:
+                    found.append(await look(made.test, llm=made.llm, vlm=made.vlm))
             return added(found)
 
-    def _work(self, stores: Stores, tasks: Sequence[Evaluation]) -> Workplace:
+    def _settings(self) -> tuple[str, ...]:
+        return self._source.settings_named() if self._source else (SETTING,)
+
+    @asynccontextmanager
+    async def _data(
+        self,
+        setting: str,
+        own: TestSet | None,
+        stores: Stores,
+        chosen: ChosenModels,
+        methods: Sequence[EvalMethod],
+        tasks: Sequence[Evaluation],
+    ) -> AsyncIterator[TestData]:
+        """A test set with its models: those of the source, or those that were given beside one's own data."""
+        if own is None and self._source is not None:
+            async with self._source.test_data(setting, self._work(stores, tasks, methods)) as made:
+                yield made
+        elif own is not None:
+            async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
+                yield TestData(test=own, llm=llm, vlm=vlm)
+
+    def _work(self, stores: Stores, tasks: Sequence[Evaluation], methods: Sequence[EvalMethod]) -> Workplace:
         return Workplace(
             seed=self.options.seed,
             shots=self.options.shots,
             folder=stores.aviary,
             answers=answers_for(self.cache, stores),
-            limits=left_of(self.limits, [task.llm for task in tasks if task.llm]),
+            limits=left_of(self.limits, [llm for task in tasks for llm in (task.llm, task.vlm) if llm]),
             progress=self.progress,
+            # A question an image: not for a table of everything, unless it is named.
+            looks=set(self.options.methods) != {"all"}
+            and any(MethodNeed.VLM in method.needs for method in methods),
         )
 
     def _chosen(self) -> ChosenModels:
@@ -242,59 +274,37 @@ class Evaluator:
             self.llm, chosen.llm, stores, base_url=chosen.base_url, limits=self.limits, cache=self.cache
         )
 
-    async def _measure(
-        self,
-        test: TestSet,
-        methods: tuple[EvalMethod, ...],
-        stores: Stores,
-        encoder: Encoder,
-        run: RunFolder,
-        before: Earlier,
-        chosen: ChosenModels,
-        tasks: list[Evaluation],
-    ) -> None:
-        async with self._model(stores, chosen) as llm:
-            if llm is not None:
-                await llm.identify()
-            asks = any(MethodNeed.LLM in method.needs for method in methods)
-            test = await with_noun(test, llm=llm if asks else None, run=run, progress=self.progress)
-            task = Evaluation(
-                test=test,
-                methods=methods,
-                encoder=encoder,
-                llm=llm,
-                folder=run,
-                options=self.options,
-                earlier=before,
-                progress=self.progress,
-            )
-            tasks.append(task)
-            await run_methods(task)
+    def _vlm(
+        self, stores: Stores, chosen: ChosenModels, llm: AskedModel | None
+    ) -> AbstractAsyncContextManager[AskedModel | None]:
+        given = {"base_url": self.vlm_base_url, "limits": self.limits, "cache": self.cache}
+        return asked_vlm(self.vlm, stores, beside=llm, llm=(chosen.base_url, None), **given)
 
-    async def _measure_source(
+    async def _task(
         self,
-        source: DataSource,
+        made: TestData,
         methods: tuple[EvalMethod, ...],
-        stores: Stores,
         encoder: Encoder,
         run: RunFolder,
         before: Earlier,
-        tasks: list[Evaluation],
-    ) -> None:
-        for setting in source.settings_named():
-            async with source.test_data(setting, self._work(stores, tasks)) as (test, llm):
-                task = Evaluation(
-                    test=test,
-                    methods=methods,
-                    encoder=weakened(encoder, test.weakness),
-                    llm=llm,
-                    folder=run,
-                    options=self.options,
-                    earlier=before,
-                    progress=self.progress,
-                )
-                tasks.append(task)  # before anything is asked: what it spends is known then, however it ends
-                await run_methods(task)
+    ) -> Evaluation:
+        test = made.test
+        if self._own:
+            for model in filter(None, (made.llm, made.vlm)):
+                await model.identify()
+            asks = any(method.needs & {MethodNeed.LLM, MethodNeed.VLM} for method in methods)
+            test = await with_noun(test, llm=made.llm if asks else None, run=run, progress=self.progress)
+        return Evaluation(
+            test=test,
+            methods=methods,
+            encoder=weakened(encoder, test.weakness),
+            llm=made.llm,
+            vlm=made.vlm,
+            folder=run,
+            options=self.options,
+            earlier=before,
+            progress=self.progress,
+        )
 
     def _check_encoder(self, encoder: Encoder) -> None:
         """Refuse to go on with another encoder."""
@@ -319,6 +329,8 @@ class Evaluator:
             "llm": chosen.llm if own else None,
             # In normal form, which holds no password.
             "base_url": normal_url(chosen.base_url) if own and chosen.base_url else None,
+            "vlm": name_of(self.vlm),
+            "vlm_base_url": normal_url(self.vlm_base_url) if self.vlm_base_url else None,
             "limits": self.limits.model_dump(mode="json"),
             "encoder": scoring_identity(encoder),
             "report": self.report,

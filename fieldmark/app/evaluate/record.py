@@ -16,9 +16,10 @@ from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model
 
 
-def spent_by(tasks: Sequence[Evaluation]) -> Usage:
-    """What was spent on the language model in all settings."""
-    return sum((task.llm.usage for task in tasks if task.llm), Usage())
+def spent_by(tasks: Sequence[Evaluation], *, vision: bool = False) -> Usage:
+    """What was spent on the language model, or on the vision-language model, in all settings."""
+    asked = [task.vlm if vision else task.llm for task in tasks]
+    return sum((model.usage for model in asked if model), Usage())
 
 
 def asked_of(tasks: Sequence[Evaluation]) -> dict[str, JsonValue]:

@@ -26,7 +26,7 @@ from fieldmark.errors import InputError
 from fieldmark.records import ChatMessage
 from fieldmark.tools.llm.scripted import GUIDE_MODEL
 
-GUIDE_VERSION = 4
+GUIDE_VERSION = 5
 """Raised whenever the same question would get another answer."""
 MODEL_NAME = GUIDE_MODEL
 """The model name under which it is served: it never poses as a language model."""
@@ -93,7 +93,9 @@ class Guide:
         fields = _property_names(schema) if schema is not None else _fields_in(_DATA_BLOCK.sub("", text))
         if self.sight is not None and (images or fields & PICTURE_FIELDS):
             try:
-                return json.dumps(answer_about(self.sight, images, fields, data), ensure_ascii=False)
+                return json.dumps(
+                    answer_about(self.sight, images, fields, data, beliefs=self.beliefs), ensure_ascii=False
+                )
             except BadPictureError as error:
                 raise _not_understood(error.message) from error
         if is_about_definition(fields, data):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fieldmark.aviary.guide.beliefs import seeded_rng
+from fieldmark.aviary.guide.beliefs import Beliefs, seeded_rng
 from fieldmark.aviary.guide.clauses import (
     ReadClause,
     called,
@@ -22,6 +22,7 @@ from fieldmark.aviary.world.conditions import (
     HABITAT,
     LIGHT,
     UNKNOWN_VALUE,
+    Condition,
     Is,
     View,
     atoms,
@@ -165,7 +166,7 @@ def judge_by_document(glimpse: Glimpse | None, document: str) -> dict[str, Any]:
 def choose(
     glimpse: Glimpse | None,
     candidates: Sequence[str],
-    marks: Sequence[tuple[str, Mapping[str, str]]],
+    marks: Sequence[Mapping[str, Condition]],
     *,
     noun: str = "bird",
 ) -> dict[str, Any]:
@@ -174,7 +175,7 @@ def choose(
     Args:
         glimpse: What the picture is taken to show.
         candidates: Class names.
-        marks: Attribute and the value each candidate is said to have.
+        marks: For each attribute what candidates are said, or held, to have.
         noun: What the classes are, for the rationale.
     """
     if glimpse is None:
@@ -182,9 +183,8 @@ def choose(
     fits = dict.fromkeys(candidates, 0.0)
     stated = 0
     seen: list[str] = []
-    for attribute, values in marks:
-        read = {name: read_clause(_as_mark(attribute, value)) for name, value in values.items()}
-        known = {name: c.condition for name, c in read.items() if c.condition is not None and name in fits}
+    for given in marks:
+        known = {name: condition for name, condition in given.items() if name in fits}
         if not known:
             continue
         stated += 1
@@ -200,6 +200,26 @@ def choose(
         "confidence": min(round(100 * (0.5 + 0.5 * lead)), 99),
         "rationale": f"I see {'; '.join(each for each in seen[:4] if each) or glimpse.seen}.",
     }
+
+
+def marks_stated(marks: Sequence[tuple[str, Mapping[str, str]]]) -> list[dict[str, Condition]]:
+    """What is understood of marks that a question states: attribute, and value by candidate."""
+    read = [
+        {name: read_clause(_as_mark(each, v)).condition for name, v in own.items()} for each, own in marks
+    ]
+    return [{name: found for name, found in own.items() if found is not None} for own in read]
+
+
+def marks_held(
+    candidates: Sequence[str], beliefs: Beliefs, seen: Mapping[str, Glimpse]
+) -> list[dict[str, Condition]]:
+    """What is held of candidates where a question states no marks; of one with an example what that shows."""
+    held: dict[str, Mapping[str, str]] = {name: beliefs.of(name).held for name in candidates}
+    held |= {name: glimpse.view.values for name, glimpse in seen.items() if name in held}
+    return [
+        {name: Is(key, frozenset({own[key]})) for name, own in held.items() if own[key] != UNKNOWN_VALUE}
+        for key in ATTRIBUTE_BY_KEY
+    ]
 
 
 def _finding(clause: ReadClause, found: bool | None, sure: float) -> dict[str, Any]:

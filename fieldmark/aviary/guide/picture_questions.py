@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fieldmark.aviary.guide import picture_answers as looking
+from fieldmark.aviary.guide.beliefs import Beliefs
 from fieldmark.aviary.guide.clauses import ReadClause, read_clauses
-from fieldmark.aviary.guide.sight import Sight
+from fieldmark.aviary.guide.sight import Glimpse, Sight
 from fieldmark.errors import FieldmarkError, InputError
 from fieldmark.records import ImagePart
 from fieldmark.tools.images.decode import UnusableImageError
@@ -25,29 +26,33 @@ class BadPictureError(InputError):
 
 
 def answer_about(
-    sight: Sight, images: Sequence[ImagePart], fields: frozenset[str], data: Mapping[str, Any]
+    sight: Sight,
+    images: Sequence[ImagePart],
+    fields: frozenset[str],
+    data: Mapping[str, Any],
+    *,
+    beliefs: Beliefs,
 ) -> dict[str, Any]:
     """Answer a question about one picture.
 
     Args:
         sight: The eyes.
-        images: The pictures of the question; there must be one.
+        images: The pictures of the question: one, and before it those of its examples.
         fields: Fields of the answer that is asked for.
         data: The data block of the question.
+        beliefs: What is held of the species, where the question gives no marks to go by.
 
     Returns:
         The answer, a JSON value.
 
     Raises:
         DeclinedError: If the picture is one of those it declines to talk about.
-        BadPictureError: If there is not exactly one picture, it cannot be read, or the data do not fit.
+        BadPictureError: If there are other than these pictures, one cannot be read, or the data do not fit.
     """
-    if len(images) != 1:
-        raise BadPictureError(f"it needs exactly one picture, and shows {len(images)}")
-    try:
-        glimpse = sight.look(_bytes_of(images[0].data_url))
-    except UnusableImageError as error:
-        raise BadPictureError(f"its picture cannot be used ({error.reason})") from error
+    examples = _examples(data) if "choice" in fields else ()
+    if len(images) != 1 + len(examples):
+        raise BadPictureError(f"it needs exactly {1 + len(examples)} pictures, and shows {len(images)}")
+    *shown, glimpse = (_look(sight, each) for each in images)
     if glimpse is not None and glimpse.refused:
         raise DeclinedError("I would rather not comment on this picture.")
     if "findings" in fields:
@@ -63,11 +68,18 @@ def answer_about(
     if "label" in fields:
         return looking.judge_by_document(glimpse, _text(data, "document"))
     if "choice" in fields:
-        noun = data.get("noun")
-        return looking.choose(
-            glimpse, _candidates(data), _marks(data), noun=noun if isinstance(noun, str) else "bird"
-        )
+        noun, names = data.get("noun"), _candidates(data)
+        seen = {name: each for name, each in zip(examples, shown, strict=True) if each is not None}
+        marks = looking.marks_stated(_marks(data)) or looking.marks_held(names, beliefs, seen)
+        return looking.choose(glimpse, names, marks, noun=noun if isinstance(noun, str) else "bird")
     raise BadPictureError("it shows a picture, but asks for nothing that is said of one")
+
+
+def _look(sight: Sight, image: ImagePart) -> Glimpse | None:
+    try:
+        return sight.look(_bytes_of(image.data_url))
+    except UnusableImageError as error:
+        raise BadPictureError(f"its picture cannot be used ({error.reason})") from error
 
 
 def _bytes_of(data_url: str) -> bytes:
@@ -108,8 +120,15 @@ def _candidates(data: Mapping[str, Any]) -> list[str]:
     return list(names)
 
 
+def _examples(data: Mapping[str, Any]) -> list[str]:
+    names = data.get("examples", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise BadPictureError("its data give no list of 'examples'")
+    return list(names)
+
+
 def _marks(data: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
-    rows = data.get("marks")
+    rows = data.get("marks", [])
     if not isinstance(rows, list):
         raise BadPictureError("its data give no list of 'marks'")
     found: list[tuple[str, dict[str, str]]] = []

@@ -93,7 +93,7 @@ class GuideServer:
 
 @asynccontextmanager
 async def asked_over_http(
-    guide: Guide, *, store: ByteStore, limits: UsageLimits | None = None
+    guide: Guide, *, store: ByteStore, limits: UsageLimits | None = None, beside: ChatModel | None = None
 ) -> AsyncIterator[ChatModel]:
     """Serve a guide, and open the chat model that asks it as any language model.
 
@@ -101,6 +101,7 @@ async def asked_over_http(
         guide: The guide.
         store: Where answers are kept, under the guide's identity.
         limits: The most that may be asked.
+        beside: Another model whose spending counts against the same limits.
     """
     with GuideServer(guide) as server:
         async with ChatModel(
@@ -110,6 +111,7 @@ async def asked_over_http(
             store=store,
             identity=guide.identity,
             limits=limits,
+            beside=beside,
         ) as llm:
             yield llm
 

@@ -120,6 +120,15 @@ def measure(
         ),
     ] = None,
     base_url: BaseUrl = None,
+    vlm: Annotated[
+        str | None,
+        option(
+            "Vision-language model. Without one, methods that show it the images are left out.", panel=MODELS
+        ),
+    ] = None,
+    vlm_base_url: Annotated[
+        str | None, option("Its endpoint. Else that of the language model.", panel=MODELS)
+    ] = None,
     skip_done: Annotated[
         bool, option("Take what earlier runs in --out measured of the very same.", "--skip-done", panel=RUN)
     ] = False,
@@ -140,6 +149,7 @@ def measure(
         "data": data, "settings": split(settings), "shots": shots, **world,
         "root": root, "domain": domain, "part": part or None, "images": images, "pool": pool,
         "captions": captions, "tree": tree, "noun": noun, "llm": llm, "base_url": base_url,
+        "vlm": vlm, "vlm_base_url": vlm_base_url,
         "methods": split(methods), "baseline": baseline, "seeds": seeds, "seed": seed, "clip": clip,
         "skip_done": skip_done or None,
     }  # fmt: skip

@@ -29,6 +29,7 @@ from fieldmark.evals.methods import (
     sus_x,
     tip_adapter,
     transclip,
+    vlm,
     waffle,
     zpe,
 )
@@ -51,6 +52,7 @@ METHODS: tuple[EvalMethod, ...] = (
     *perception.METHODS,
     *fudd.METHODS,
     *resolve.METHODS,
+    *vlm.METHODS,
     *conformal.METHODS,
     *evidential.METHODS,
     *proapo.METHODS,

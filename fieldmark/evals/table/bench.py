@@ -36,6 +36,7 @@ class EvalBench:
         test: The test set. Methods go by the properties below, which hold no label of a test image.
         encoder: The CLIP encoder, counted.
         llm: The language model, counted; None where nothing may be asked.
+        vlm: The vision-language model, counted; None where nothing may be shown to one.
         arrays: Where graphs keep their arrays.
         run: A folder for this method alone, where graphs keep their checkpoint.
         needs: What was used so far, kept in that folder.
@@ -50,6 +51,7 @@ class EvalBench:
     test: TestSet
     encoder: CountedEncoder
     llm: CountingModel | None
+    vlm: CountingModel | None = None
     arrays: ArrayStore
     run: RunFolder
     needs: Needs
@@ -70,6 +72,7 @@ class EvalBench:
         *,
         encoder: Encoder,
         llm: LanguageModel | None,
+        vlm: LanguageModel | None = None,
         run: RunFolder,
         seed: int = 0,
         progress: Progress = no_progress,
@@ -80,6 +83,7 @@ class EvalBench:
             test=test,
             encoder=CountedEncoder(encoder, needs),
             llm=None if llm is None else CountingModel(NotingModel(llm, needs)),
+            vlm=None if vlm is None else CountingModel(NotingModel(vlm, needs)),
             needs=needs,
             arrays=ArrayStore(run.path / "arrays"),
             run=run,

@@ -7,13 +7,13 @@ from fieldmark.errors import InputError, close_to
 
 METHOD_KEYS = (
     "clip", "clip-7", "clip-80", "clip-domain", "waffle", "waffle-concept", "waffle-descriptors", "dclip",
-    "dclip-sum", "dclip-max", "cupl-base", "cupl", "cupl-e", "mpvr", "ram-reweighting", "chils", "pool-mean",
-    "zpe", "zpe-select", "carprt", "perception", "perception-without", "fudd", "fudd-margin",
-    "fudd-conformal", "fudd-all", "everything", "everything-named", "resolve", "conformal", "raps",
-    "evidential", "proapo", "descriptors-prototype", "adapt-linear", "gist", "adapt-low-rank",
-    "transclip-zs", "transclip-descriptors", "em-dirichlet", "em-dirichlet-descriptors", "sus-x",
-    "sus-x-descriptors", "caps-adapter", "caps-adapter-descriptors", "tip-adapter", "linear-probe",
-    "loki-base", "loki-tree", "loki-text", "cased", "caption-words", "random-word",
+    "dclip-sum", "dclip-max", "cupl-base", "cupl", "cupl-e", "mpvr", "ram-reweighting", "chils",
+    "pool-mean", "zpe", "zpe-select", "carprt", "perception", "perception-without", "fudd", "fudd-margin",
+    "fudd-conformal", "fudd-all", "everything", "everything-named", "resolve", "vlm", "vlm-examples",
+    "conformal", "raps", "evidential", "proapo", "descriptors-prototype", "adapt-linear", "gist",
+    "adapt-low-rank", "transclip-zs", "transclip-descriptors", "em-dirichlet", "em-dirichlet-descriptors",
+    "sus-x", "sus-x-descriptors", "caps-adapter", "caps-adapter-descriptors", "tip-adapter",
+    "linear-probe", "loki-base", "loki-tree", "loki-text", "cased", "caption-words", "random-word",
 )  # fmt: skip
 """The keys of `METHODS`, in the order of the table."""
 _BY_NEEDS = {
@@ -22,6 +22,8 @@ _BY_NEEDS = {
         "perception perception-without fudd fudd-margin fudd-all everything everything-named resolve "
         "descriptors-prototype transclip-descriptors em-dirichlet-descriptors"
     ),
+    "vlm": "vlm",
+    "labels, vlm": "vlm-examples",
     "labels": "tip-adapter linear-probe",
     "labels, llm": "fudd-conformal conformal raps evidential proapo",
     "pool": "sus-x",

@@ -38,6 +38,7 @@ class Evaluation:
         methods: What is run, in order.
         encoder: The CLIP encoder.
         llm: The language model; None for none.
+        vlm: The vision-language model; None for none.
         folder: The run's folder.
         options: Seeds and shots.
         earlier: Where runs that need not be repeated are found.
@@ -48,6 +49,7 @@ class Evaluation:
     methods: tuple[EvalMethod, ...]
     encoder: Encoder
     llm: AskedModel | None
+    vlm: AskedModel | None = None
     folder: RunFolder
     options: EvalOptions
     earlier: Earlier = lambda identity: None
@@ -77,7 +79,7 @@ async def run_methods(task: Evaluation) -> list[MethodRun]:
     inside = RunFolder(task.folder.path / RUNS / task.test.setting)
     inside.write(TRUTH, truth)
     planned = list(tasks(task.methods, task.options))
-    offers = task.test.offers(llm=task.llm is not None)
+    offers = task.test.offers(llm=task.llm is not None, vlm=task.vlm is not None)
     for number, (method, seed) in enumerate(planned, start=1):
         identity = identity_of(method, seed, truth, task)
         name = f"{method.key}-{seed}"
@@ -114,15 +116,19 @@ def bounds(method: EvalMethod, test: TestSet, lacking: Sequence[MethodNeed]) -> 
 
 def identity_of(method: EvalMethod, seed: int, truth: TestRecord, task: Evaluation) -> str:
     """Hash of all that decides what a method says of the test images."""
-    asks = MethodNeed.LLM in method.needs and task.llm is not None
+    asked = {
+        name: [model.identity, model.model] if need in method.needs and model is not None else None
+        for name, need, model in (("llm", MethodNeed.LLM, task.llm), ("vlm", MethodNeed.VLM, task.vlm))
+    }
     return content_key(
         {
             "method": [method.key, method.version],
             "seed": seed,
             "data": truth.data_hash,
             "encoder": scoring_identity(task.encoder),
-            "llm": [task.llm.identity, task.llm.model] if asks and task.llm is not None else None,
-            "prompts": prompt_hashes() if asks else None,
+            "llm": asked["llm"],
+            **({"vlm": asked["vlm"]} if asked["vlm"] else {}),
+            "prompts": prompt_hashes() if any(asked.values()) else None,
         }
     )
 
@@ -134,6 +140,7 @@ async def _measured(
         task.test,
         encoder=task.encoder,
         llm=task.llm,
+        vlm=task.vlm,
         run=folder,
         seed=seed,
         progress=only_encoding(task.progress),

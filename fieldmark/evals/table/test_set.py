@@ -19,6 +19,8 @@ class MethodNeed(StrEnum):
     """The names of the classes."""
     LLM = "llm"
     """A language model that answers questions about the classes."""
+    VLM = "vlm"
+    """A vision-language model that is shown the test images."""
     LABELS = "labels"
     """A few labelled training images a class."""
     POOL = "pool"
@@ -148,11 +150,12 @@ class TestSet:
         """Base class of each base image `[L]`, its place in `base_classes`."""
         return _places(self.base, self.base_classes)
 
-    def offers(self, *, llm: bool) -> frozenset[MethodNeed]:
-        """What methods may count on."""
+    def offers(self, *, llm: bool, vlm: bool = False) -> frozenset[MethodNeed]:
+        """What methods may count on, with these models beside the data."""
         found = {
             MethodNeed.NAMES: self.names_given,
             MethodNeed.LLM: llm and self.names_given,
+            MethodNeed.VLM: vlm and self.names_given,
             MethodNeed.LABELS: bool(self.train),
             MethodNeed.POOL: bool(self.pool),
             MethodNeed.CAPTIONS: bool(self.captions),

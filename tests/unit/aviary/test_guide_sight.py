@@ -3,12 +3,14 @@ import base64
 import io
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from openai import BadRequestError, OpenAI
 from PIL import Image
 
+from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.clauses import read_document
 from fieldmark.aviary.guide.gallery import Gallery, PictureFacts
 from fieldmark.aviary.guide.guide import Guide, UnknownQuestionError
@@ -16,10 +18,11 @@ from fieldmark.aviary.guide.server import GuideServer
 from fieldmark.aviary.guide.sight import SMALL_PARTS, Sight, SightSettings
 from fieldmark.aviary.world.conditions import FEATURES, HABITAT, LIGHT, UNKNOWN_VALUE
 from fieldmark.aviary.world.flock import plan_flock, read_flock, render_flock
+from fieldmark.aviary.world.species import Species
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import InputError, QuestionFailed
 from fieldmark.prompts.argue import ask_argue
-from fieldmark.prompts.choose import DisputedAttribute, ask_choose
+from fieldmark.prompts.choose import DisputedAttribute, ask_choose, ask_choose_by_examples
 from fieldmark.prompts.gap import ask_gap
 from fieldmark.prompts.judge import ask_judge
 from fieldmark.prompts.judge_by_document import ask_judge_by_document
@@ -196,6 +199,26 @@ def test_it_chooses_among_candidates_by_their_marks(clear, flock):
             clear, ask_choose(part_of(flock, truth), ["tern", "gull"], attributes=marks, noun="bird")
         )
         assert answer.choice == "gull" and answer.confidence > 50
+
+
+def test_without_marks_it_chooses_by_what_it_holds_of_the_names_or_by_examples(gallery, flock):
+    first, second = read_flock(flock)[:2]
+    two = (("red finch", first), ("tern", second))
+    book = [Species(name, "finch", "finch-1", truth.marks, known=False) for name, truth in two]
+    guide = Guide(book, GuideSettings(mistakes=0), sight=Sight(gallery, CLEAR))
+    names = [species.name for species in book]
+    for name, truth in two:
+        answer = ask(guide, ask_choose(part_of(flock, truth), names, noun="bird"))
+        assert answer.choice == name and answer.confidence > 50
+    shown = [("tern", part_of(flock, first)), ("red finch", part_of(flock, second))]  # what is seen counts
+    assert (
+        ask(guide, ask_choose_by_examples(part_of(flock, first), names, shown, noun="bird")).choice == "tern"
+    )
+    lacking = ask_choose_by_examples(part_of(flock, first), names, shown, noun="bird")
+    message = lacking.messages[-1]
+    lost = replace(lacking, messages=(message.model_copy(update={"images": message.images[1:]}),))
+    with pytest.raises(UnknownQuestionError, match="3 pictures"):
+        ask(guide, lost)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.06, 0.15])

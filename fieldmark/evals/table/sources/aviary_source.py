@@ -8,20 +8,20 @@ from dataclasses import asdict, dataclass, fields
 from pydantic import JsonValue
 
 from fieldmark.aviary.guide.beliefs import GuideSettings
+from fieldmark.aviary.guide.gallery import Gallery
 from fieldmark.aviary.guide.guide import Guide
 from fieldmark.aviary.guide.server import asked_over_http
+from fieldmark.aviary.guide.sight import Sight
 from fieldmark.aviary.world.pictures import NOUN, TRAIN_SEED, draw_pictures
 from fieldmark.aviary.world.species import Species
 from fieldmark.errors import InputError
 from fieldmark.evals.table.chosen_names import settings_named
 from fieldmark.evals.table.sources.aviary_settings import SETTINGS, AviaryWorld
-from fieldmark.evals.table.sources.source import TrainingData, Workplace
-from fieldmark.evals.table.test_set import TestSet
+from fieldmark.evals.table.sources.source import TestData, TrainingData, Workplace
 from fieldmark.evals.worlds.conditions import BOUNDS, CLEAR, Names, WorldConditions
 from fieldmark.evals.worlds.draw import draw_species, weakness_of
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.datasets.shots import draw_shots, first
-from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.llm.scripted import NOTE
 from fieldmark.tools.runs.events import SettingStarted
 
@@ -110,10 +110,8 @@ class Aviary(WorldConditions):
         return settings_named(self.settings or (_SETTING_OF[self.names],))
 
     @asynccontextmanager
-    async def test_data(
-        self, setting: str, work: Workplace
-    ) -> AsyncIterator[tuple[TestSet, AskedModel | None]]:
-        """Draw a setting and start its guide."""
+    async def test_data(self, setting: str, work: Workplace) -> AsyncIterator[TestData]:
+        """Draw a setting and start its guide; another one that sees its pictures, where that is wanted."""
         work.progress(SettingStarted(name=setting))
         conditions = {each.name: getattr(self, each.name) for each in fields(WorldConditions)}
         world = AviaryWorld(
@@ -124,9 +122,18 @@ class Aviary(WorldConditions):
             progress=work.progress,
         )
         test, book = SETTINGS[setting](world)  # the guide's book may hold more than the classes
-        guide = Guide(book, GuideSettings(mistakes=self.mistakes))
-        async with asked_over_http(guide, store=work.answers, limits=work.limits) as llm:
-            yield test, llm
+        settings, asked = (
+            GuideSettings(mistakes=self.mistakes),
+            {"store": work.answers, "limits": work.limits},
+        )
+        async with asked_over_http(Guide(book, settings), **asked) as llm:
+            if not work.looks:
+                yield TestData(test=test, llm=llm)
+                return
+            folders = {image.path.parents[1] for image in (*test.images, *test.train)}
+            sight = Sight(Gallery.of_folders(sorted(folders)))
+            async with asked_over_http(Guide(book, settings, sight=sight), beside=llm, **asked) as vlm:
+                yield TestData(test=test, llm=llm, vlm=vlm)
 
     def _seed(self, seed: int) -> int:
         return seed if self.seed is None else self.seed

@@ -33,6 +33,7 @@ class Workplace:
         answers: Where answers of the language model are kept.
         limits: The most that may be asked of it.
         progress: Called with progress events.
+        looks: Whether images are to be shown to a vision-language model.
     """
 
     seed: int
@@ -41,6 +42,7 @@ class Workplace:
     answers: ByteStore
     limits: UsageLimits
     progress: Progress
+    looks: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,23 @@ class TrainingData:
     llm: AskedModel | None
     render: float
     weakness: Weakness = field(default_factory=Weakness)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestData:
+    """A test set with the models that can be asked meanwhile.
+
+    Attributes:
+        test: The test set.
+        llm: The language model that knows the classes; None asks nothing.
+        vlm: One that sees the images; None where it has none, or none was wanted.
+    """
+
+    __test__ = False  # its name is no pytest class
+
+    test: TestSet
+    llm: AskedModel | None
+    vlm: AskedModel | None = None
 
 
 @runtime_checkable
@@ -104,10 +123,8 @@ class DataSource(Protocol):
         """Names of the test sets to measure on."""
         ...
 
-    def test_data(
-        self, setting: str, work: Workplace
-    ) -> AbstractAsyncContextManager[tuple[TestSet, AskedModel | None]]:
-        """A test set, with a language model that can be asked meanwhile."""
+    def test_data(self, setting: str, work: Workplace) -> AbstractAsyncContextManager[TestData]:
+        """A test set, with the models that can be asked meanwhile."""
         ...
 
 

@@ -17,13 +17,20 @@ from fieldmark.evals.methods.registry import METHODS
 from fieldmark.evals.table.chosen_names import FED
 from fieldmark.evals.table.records import MethodRun, TestRecord
 from fieldmark.evals.table.run import RUNS, TRUTH
-from fieldmark.records import ClassProbabilities, Origin, Prompt, PromptBook
+from fieldmark.records import ClassProbabilities, Origin, Prompt, PromptBook, Question
+from fieldmark.testing import ScriptedModel
 from fieldmark.tools.runs.folder import RunFolder
 from tests.graph.world import PARTS, FakeEncoder, FakeModel, World
 
 WORLD = World(names=("finch", "heron", "gull", "owl", "crane"))
 IMAGES, SHOTS, POOL = 3, 4, 6
 USABLE = [method for method in METHODS if options_for(method.key) is not None and method.key != "resolve"]
+
+
+def picks_by_length(question: Question[Any]) -> dict[str, Any]:
+    """An answer that depends on nothing but the picture."""
+    picked = len(question.messages[-1].images[-1].data_url) % len(question.about)
+    return {"rationale": "", "choice": sorted(question.about)[picked], "confidence": 80}
 
 
 def draw(folder: Path, number: int, copies: range) -> list[Path]:
@@ -72,6 +79,7 @@ def measured(place: Path) -> tuple[TestRecord, dict[str, MethodRun]]:
         noun="bird",
         clip=FakeEncoder(WORLD),
         llm=FakeModel(WORLD),
+        vlm=ScriptedModel(picks_by_length),
         home=place / "home",
         out=place / "measured",
     ).run()
@@ -90,6 +98,7 @@ def classifier(place: Path, key: str, **more: Any) -> Classifier:
         "captions": place / "captions.jsonl",
         "tree": place / "tree.csv",
         "llm": FakeModel(WORLD),
+        "vlm": ScriptedModel(picks_by_length),
     }
     return Classifier(
         method=key,

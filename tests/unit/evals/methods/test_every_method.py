@@ -7,8 +7,10 @@ import torch
 
 from fieldmark.app.stores import open_stores
 from fieldmark.aviary.guide.beliefs import GuideSettings
+from fieldmark.aviary.guide.gallery import Gallery
 from fieldmark.aviary.guide.guide import Guide
 from fieldmark.aviary.guide.server import asked_over_http
+from fieldmark.aviary.guide.sight import Sight, SightSettings
 from fieldmark.evals.methods.registry import METHODS
 from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.records import MethodRun
@@ -41,14 +43,19 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MethodRun]:
         test, book = new_species(world)
 
         async def measured() -> list[MethodRun]:
-            async with asked_over_http(
-                Guide(book, GuideSettings(mistakes=0.15)), store=stores.answers
-            ) as llm:
+            folders = {image.path.parents[1] for image in (*test.images, *test.train)}
+            sight = Sight(Gallery.of_folders(sorted(folders)), SightSettings(refused=0))
+            settings, store = GuideSettings(mistakes=0.15), stores.answers
+            async with (
+                asked_over_http(Guide(book, settings), store=store) as llm,
+                asked_over_http(Guide(book, settings, sight=sight), store=store) as vlm,
+            ):
                 task = Evaluation(
                     test=test,
                     methods=METHODS,
                     encoder=stores.encoder("aviary"),
                     llm=llm,
+                    vlm=vlm,
                     folder=folder,
                     options=options,
                     earlier=lambda identity: None,
@@ -83,7 +90,7 @@ def test_a_method_says_something_of_every_image_and_counts_what_it_used(method, 
             assert label in left or (label == -1 and not left) or not left
     assert (run.cost.llm_requests > 0) == (run.cost.prompt_tokens not in (0, None))
     assert run.cost.llm_failed == 0
-    if MethodNeed.LLM not in method.needs:
+    if not method.needs & {MethodNeed.LLM, MethodNeed.VLM}:
         assert run.cost.llm_requests == 0
     if not method.needs & {MethodNeed.LABELS, MethodNeed.POOL, MethodNeed.BASE}:
         assert run.cost.images == 0
@@ -97,6 +104,7 @@ def test_questions_are_asked_where_they_must_be(runs: dict[str, MethodRun]) -> N
     assert asked["mpvr"] == 1 + 6 * SPECIES
     assert asked["chils"] == SPECIES
     assert asked["fudd"] == asked["everything"] == SPECIES * (SPECIES - 1) // 2
+    assert asked["vlm"] == asked["vlm-examples"] == SPECIES * IMAGES
     assert asked["clip-80"] == asked["waffle"] == asked["zpe"] == 0
 
 
