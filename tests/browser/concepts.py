@@ -29,6 +29,9 @@ def made_concepts(place: Path) -> dict[str, str]:
     for question in _questions(tuple(labelled)):
         folder = made_concept(place, name=f"with a {question.kind}")
         folder.write(WAITING, Waiting(question=question, version=2, hinders=HINDERS))
+        concept = folder.load()  # its blind test waits
+        labels = tuple(label for label in concept.labels if label.split == "dev")
+        folder.save(concept.model_copy(update={"labels": labels}))
         found[question.kind] = folder.path.name
     return found
 

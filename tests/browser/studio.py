@@ -145,8 +145,9 @@ const seen = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 
 return name(here) + (seen ? '' : ' (its focus is not seen)');
 }}"""
 _REACHABLE = f"""() => {{ {_NAME}
-const passed = (each) => each.type === 'radio' && !each.checked
-  && document.querySelector(`input[name="${{each.name}}"]:checked`);
+const chosen = (name) => document.querySelector(`input[name="${{name}}"]:checked`)
+  || document.querySelector(`input[name="${{name}}"]`);
+const passed = (each) => each.type === 'radio' && each !== chosen(each.name);
 return all.filter((each) => each.checkVisibility() && !each.disabled && each.tabIndex >= 0
   && !passed(each)).map(name);
 }}"""

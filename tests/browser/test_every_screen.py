@@ -31,6 +31,7 @@ SCREENS = {
     "verdicts": "/concepts/{reveal}",
     "edit": "/concepts/{offer}",
     "blind test": "/concepts/{board}/blind",
+    "blind test, a few at a time": "/concepts/{board}/blind?view=grid",
     "definition by hand": "/concepts/{board}/definition",
     "build": "/concepts/{built}/build",
     "results": "/concepts/{built}/results",
