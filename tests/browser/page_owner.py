@@ -136,19 +136,6 @@ class PageOwner:
         download.value.save_as(to)
         return to
 
-    def try_on(self, folder: Path, to: Path) -> Path:
-        """Have the classifier look through a folder, and download the table."""
-        self._follow(".tabs a[href$='/trial']")
-        self.page.locator("[name=path]").fill(str(folder))
-        with self.page.expect_navigation():
-            self.page.get_by_role("button", name="Look through it").click()
-        table = self.page.get_by_role("link", name="Table (CSV)")
-        table.wait_for()
-        with self.page.expect_download() as download:
-            table.click()
-        download.value.save_as(to)
-        return to
-
     def waiting(self) -> str:
         """What waits for an answer, once the page shows it; pages of which nothing waits load themselves."""
         signs = {
