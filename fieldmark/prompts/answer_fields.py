@@ -118,6 +118,11 @@ def sent_bound(length: int, *, with_name: bool = False) -> Any:
     return Field(json_schema_extra={"maxLength": length, **({"x-with-name": True} if with_name else {})})
 
 
+def _sent_range(least: int, most: int) -> Any:
+    """A range that endpoints are asked to keep; pydantic tells none of what a validator reads first."""
+    return Field(json_schema_extra={"x-range": [least, most]})
+
+
 Phrase = Annotated[str, AfterValidator(_phrase), sent_bound(MAX_LENGTH)]
 """A noun phrase that fits "which has ...": lead-ins ("which has") and full stops are taken off."""
 Word = Annotated[str, AfterValidator(_word), sent_bound(MAX_WORD_LENGTH)]
@@ -138,9 +143,9 @@ Caption = Annotated[
 """A sentence that captions a photo of a class."""
 Prose = Annotated[str, AfterValidator(_prose), sent_bound(MAX_PROSE_LENGTH)]
 """A free sentence or two; may be empty."""
-Confidence = Annotated[int, BeforeValidator(_percent(50)), Field(ge=50, le=100)]
+Confidence = Annotated[int, BeforeValidator(_percent(50)), Field(ge=50, le=100), _sent_range(50, 100)]
 """How sure an answer is of the one of two sides that it takes, in percent."""
-Percent = Annotated[int, BeforeValidator(_percent(0)), Field(ge=0, le=100)]
+Percent = Annotated[int, BeforeValidator(_percent(0)), Field(ge=0, le=100), _sent_range(0, 100)]
 """How sure an answer is of one of many choices, in percent."""
 ClassName = Annotated[
     str, AfterValidator(lambda text: _limited(text, MAX_NAME_LENGTH)), sent_bound(40, with_name=True)

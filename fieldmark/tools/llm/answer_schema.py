@@ -15,7 +15,9 @@ _KEPT = frozenset(
 """Keywords that strict endpoints accept; the rest (titles, lengths, formats) is checked on reading."""
 WITH_NAME = "x-with-name"
 """Keyword of an answer model's string that repeats a class name, beyond its `maxLength`; it is not sent."""
-_BOUNDS = frozenset({"maxLength", WITH_NAME})
+RANGE = "x-range"
+"""Keyword of an answer model's whole number: the least and the most of it, sent as `minimum`, `maximum`."""
+_BOUNDS = frozenset({"maxLength", WITH_NAME, RANGE})
 _MAPS = frozenset({"$defs", "properties"})
 _LISTS = frozenset({"allOf", "anyOf", "prefixItems"})
 MOST_CHARACTERS = 400
@@ -44,10 +46,11 @@ def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def bounded_schema(model: type[BaseModel], *, items: int, name: int | None = None) -> dict[str, Any]:
-    """Gives the strict schema with an end for every string and list, so that a grammar ends them, too.
+    """Gives the strict schema with an end for every string, list and number, so that a grammar ends them.
 
-    A weak model that is held to a schema writes the first string for ever. Bounds are the answer model's own
-    (`maxLength`, `maxItems`) where it has some. They are no part of a question: only of how it is put.
+    A weak model that is held to a schema writes the first string for ever, or a number. Bounds are the answer
+    model's own (`maxLength`, `maxItems`) where it has some. They are no part of a question: only of how it is
+    put.
 
     Args:
         model: The answer model.
@@ -101,6 +104,8 @@ def _bounded(schema: dict[str, Any], items: int, name_length: int | None) -> dic
         result.setdefault("maxLength", max(MOST_CHARACTERS, name_length or 0))
         if result.pop(WITH_NAME, False):
             result["maxLength"] += UNKNOWN_NAME if name_length is None else name_length
+    if RANGE in result:
+        result["minimum"], result["maximum"] = result.pop(RANGE)
     if schema.get("type") == "array" and "items" in schema:
         result.setdefault("maxItems", max(items, schema.get("minItems", 0)))
     return result

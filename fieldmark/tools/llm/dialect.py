@@ -69,7 +69,7 @@ _UNKNOWN_WORDS = (
     "not support", "unsupported", "not permitted", "not allowed", "unknown", "unrecognized", "unexpected",
     "extra",
 )  # fmt: skip
-_KEYWORDS = re.compile(r"maxlength|maxitems|max_length|max_items|repetition")
+_KEYWORDS = re.compile(r"maxlength|maxitems|max_length|max_items|repetition|['\"`](?:min|max)imum['\"`]")
 _ROLES = re.compile(
     r"system.{0,20}(role|message|prompt|instruction)|(role|message).{0,20}system|developer instruction"
     r"|roles? must|chat.?template|jinja|raise_exception"

@@ -33,11 +33,15 @@ def parts(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("model", sorted(set(models()), key=lambda model: model.__name__))
-def test_every_string_and_list_is_bounded(model: type[AnswerModel]) -> None:
+def test_every_string_list_and_number_is_bounded(model: type[AnswerModel]) -> None:
     for part in parts(bounded_schema(model, items=16, name=12)):
         if part.get("type") == "string" and not {"enum", "const"} & part.keys():
             assert part["maxLength"] <= 1200
         if part.get("type") == "array":
             assert part["maxItems"] <= 64
+        if part.get("type") == "integer":
+            assert 0 <= part["minimum"] < part["maximum"] == 100
     assert "maxLength" not in str(strict_schema(model))  # no part of a cache key
     assert "x-with-name" not in str(strict_schema(model))
+    assert "x-range" not in str(strict_schema(model))
+    assert "imum" not in str(strict_schema(model))
