@@ -5,7 +5,9 @@
 
 Three runs, each into a store of its own: this process; Ray undisturbed, from which the overhead comes; Ray
 with kills (SIGKILL, a random worker after a random shard). `begun_twice` counts the shards that workers began
-once more, by what each worker wrote down: one for each kill at most, which was in flight.
+once more, by what each worker wrote down: one for each kill at most, which was in flight. `cpu_s` is the
+processor time of all processes of a run, Ray's own among them, but not of workers that were killed: it says
+what Ray costs where others use the machine, too, and seconds say little.
 """
 
 import argparse
@@ -41,25 +43,35 @@ def draw(folder: Path, count: int) -> None:
     aviary.render_dataset(folder, book, images_per_species=-(-count // species), seed=500)
 
 
-def workers() -> list[int]:
-    """The actors below this process."""
+def processes() -> dict[int, tuple[str, float]]:
+    """This process and those below it: how each is called, and its processor time in seconds."""
     above: dict[int, int] = {}
-    called: dict[int, str] = {}
+    found: dict[int, tuple[str, float]] = {}
     for each in Path("/proc").glob("[0-9]*"):
         try:
-            above[int(each.name)] = int((each / "stat").read_text().rpartition(")")[2].split()[1])
-            called[int(each.name)] = (each / "cmdline").read_text()
+            said = (each / "stat").read_text().rpartition(")")[2].split()
+            ticks = sum(map(int, said[11:15]))  # its own and its ended children's, user and system
+            found[int(each.name)] = ((each / "cmdline").read_text(), ticks / os.sysconf("SC_CLK_TCK"))
+            above[int(each.name)] = int(said[1])
         except OSError:
             continue
 
     def is_ours(pid: int) -> bool:
-        while pid in above:
+        while pid in above and pid != os.getpid():
             pid = above[pid]
-            if pid == os.getpid():
-                return True
-        return False
+        return pid == os.getpid()
 
-    return [pid for pid, name in called.items() if name.startswith("ray::MapWorker") and is_ours(pid)]
+    return {pid: each for pid, each in found.items() if is_ours(pid)}
+
+
+def workers() -> list[int]:
+    """The actors below this process."""
+    return [pid for pid, (name, _) in processes().items() if name.startswith("ray::MapWorker")]
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process and those below it."""
+    return sum(spent for _, spent in processes().values())
 
 
 class Noting(RayWorker):
@@ -87,7 +99,7 @@ def by_ray(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Vectors by Ray, and what it took; a worker is killed after shards chosen at random."""
     encoder, chance = opened(spec, folder), random.Random(seed)
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), cpu_seconds()
     facts: dict[str, Any] = {"killed": 0, "given_twice": 0}
     begun = folder.with_suffix(".begun")
     os.environ["BEGUN"] = str(begun)  # a Ray that is started here hands it on
@@ -104,6 +116,7 @@ def by_ray(
             when = sorted(chance.sample(range(len(shards) - count), min(kills, len(shards) - count)))
             for done, each in enumerate(encode(shards)):
                 facts.setdefault("first_shard_s", round(time.perf_counter() - started, 1))
+                facts.setdefault("first_shard_cpu_s", round(cpu_seconds() - spent, 1))
                 facts["given_twice"] += each.number in seen
                 seen.add(each.number)
                 while when and when[0] <= done and (alive := workers()):
@@ -115,6 +128,7 @@ def by_ray(
         encoder.elsewhere = partial(fill, encode=killing)
         vectors = encoder.encode_images(images).vectors.numpy()
         facts["seconds"] = round(time.perf_counter() - started, 1)
+        facts["cpu_s"] = round(cpu_seconds() - spent, 1)
     numbers = begun.read_text().split()
     facts["begun_twice"] = len(numbers) - len(set(numbers))
     facts["shards"] = len(set(numbers))
@@ -139,10 +153,10 @@ def main() -> int:
         if given.pool is None:
             draw(pool, given.images)
         images = find_images([pool]).images[: given.images]
-        started = time.perf_counter()
+        started, spent = time.perf_counter(), cpu_seconds()
         here = opened(given.clip, Path(work) / "local").encode_images(images).vectors.numpy()
-        local_s = time.perf_counter() - started
-        print(f"here: {local_s:.1f} s", file=sys.stderr)
+        local_s, local_cpu_s = time.perf_counter() - started, cpu_seconds() - spent
+        print(f"here: {local_s:.1f} s, {local_cpu_s:.1f} s of processor time", file=sys.stderr)
         run = partial(by_ray, images, given.clip, count=given.workers, seed=given.seed, size=given.shard)
         quiet, undisturbed = run(Path(work) / "ray", kills=0)
         killed, disturbed = run(Path(work) / "kills", kills=given.kills)
@@ -151,8 +165,10 @@ def main() -> int:
         "shard": given.shard,
         "workers": given.workers,
         "local_s": round(local_s, 1),
+        "local_cpu_s": round(local_cpu_s, 1),
         "ray": undisturbed,
         "overhead": round(undisturbed["seconds"] / local_s - 1, 3),
+        "overhead_cpu": round(undisturbed["cpu_s"] / local_cpu_s - 1, 3),
         "ray_with_kills": disturbed,
         "equal": bool(np.array_equal(here, quiet)),
         "equal_with_kills": bool(np.array_equal(here, killed)),
