@@ -28,7 +28,7 @@ from fieldmark.errors import LimitReached
 from fieldmark.records import Question
 from fieldmark.testing import HashingEncoder, ScriptedModel, data_of
 from fieldmark.tools.clip.encoder import EncodedImages
-from fieldmark.tools.images.files import FoundImages, ImageFile
+from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.runs.events import Event, QuestionAnswered
 from fieldmark.tools.runs.folder import RunFolder
 
@@ -111,9 +111,7 @@ def main() -> None:
         for n in range(given.images)
     )
     options = ResolveOptions(noun="thing", start=given.start, max_rounds=given.rounds)
-    before = asyncio.run(
-        estimated(names, FoundImages(images), noun="thing", options=options, llm=None, vlm=None)
-    )
+    before = asyncio.run(estimated(names, len(images), noun="thing", options=options, llm=None, vlm=None))
     began, spent = time.perf_counter(), time.process_time()
 
     def progress(event: Event) -> None:

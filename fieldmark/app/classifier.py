@@ -277,10 +277,12 @@ class Classifier(Circumstanced, MethodChoice):
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
                 stores.encoder_of(self.clip, chosen.clip, device=chosen.device)  # is it there?
                 noun = self.noun or (self.book.noun if self.book else None)
-                return await estimated(
-                    tuple(self.classes), found, noun=noun, options=options, llm=llm, vlm=vlm,
+                told = await estimated(
+                    tuple(self.classes), len(found.images), noun=noun, options=options, llm=llm, vlm=vlm,
                     groups=self.tree == ASK, limits=self.limits,
                 )  # fmt: skip
+        beside = {"skipped": found.skipped, "passed_over": dict(found.passed_over)}
+        return told.model_copy(update=beside)
 
     def _model(self, stores: Stores, chosen: ChosenModels) -> AbstractAsyncContextManager[AskedModel | None]:
         options = self._started_options()

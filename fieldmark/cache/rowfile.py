@@ -20,6 +20,11 @@ Found = npt.NDArray[np.bool_]
 _STORED = np.dtype("<f2")
 
 
+def row_bytes(width: int) -> int:
+    """Bytes that a row of so many values takes in a file."""
+    return width * _STORED.itemsize
+
+
 @contextmanager
 def row_file(path: Path, *, write: bool) -> Generator[FileIO | None]:
     """Open a row file: to read, `None` if there is none; to write, made if there is none.
@@ -59,7 +64,7 @@ def read_rows(
     """
     rows = np.zeros((len(keys), width), _STORED)
     found = np.zeros(len(keys), np.bool_)
-    held = 0 if file is None else os.fstat(file.fileno()).st_size // (width * _STORED.itemsize)
+    held = 0 if file is None else os.fstat(file.fileno()).st_size // row_bytes(width)
     claims = [(i, *places[key]) for i, key in enumerate(keys) if key in places]
     usable = [(i, n, crc) for i, n, crc in claims if type(n) is int and 0 <= n < held]
     if file is not None and usable:
@@ -85,7 +90,7 @@ def write_rows(file: FileIO, first: int, rows: Rows) -> Rows:
     """
     stored = np.ascontiguousarray(rows, dtype=_STORED)
     left = stored.data.cast("B")
-    file.seek(first * stored.shape[1] * _STORED.itemsize)
+    file.seek(first * row_bytes(stored.shape[1]))
     while left:
         written = file.write(left)  # unbuffered, so it may write only a part
         left = left[written or 0 :]
@@ -102,7 +107,7 @@ def checksums(keys: Sequence[str], rows: Rows) -> list[int]:
 
 def _copied(file: FileIO, held: int, width: int, numbers: npt.NDArray[np.int64]) -> Rows:
     copied = np.empty((len(numbers), width), _STORED)
-    with mmap.mmap(file.fileno(), held * width * _STORED.itemsize, access=mmap.ACCESS_READ) as mapped:
+    with mmap.mmap(file.fileno(), held * row_bytes(width), access=mmap.ACCESS_READ) as mapped:
         every = np.frombuffer(mapped, _STORED).reshape(held, width)
         # All numbers are in range; the mode "raise" would copy twice.
         np.take(every, numbers, axis=0, out=copied, mode="clip")

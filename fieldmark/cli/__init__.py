@@ -26,7 +26,7 @@ from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
 from fieldmark.cli.exit_codes import GuardedCommands
 from fieldmark.cli.learned import export, predict
-from fieldmark.cli.machine import cache, config, doctor, embed, fetch, vllm
+from fieldmark.cli.machine import cache, config, doctor, embed, fetch, plan, vllm
 from fieldmark.cli.mistakes import CheckedCommand, CheckedGroup
 from fieldmark.cli.run_options import option
 
@@ -67,6 +67,7 @@ def build() -> typer.Typer:
     app.command(name="mcp")(mcp.mcp)
     app.command(name="fetch")(fetch.fetch)
     app.command(name="embed")(embed.embed)
+    app.command(name="plan")(plan.plan)
     app.command(name="doctor")(doctor.doctor)
     app.add_typer(config.commands(), name="config")
     app.add_typer(cache.commands(), name="cache")

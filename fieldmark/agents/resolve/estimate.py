@@ -14,7 +14,6 @@ from fieldmark.prompts.family import ask_families
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.prompts.tabulate import MAX_ATTRIBUTES, TabulateAttribute, ask_tabulate
 from fieldmark.records import ImagePart, Question, UsageLimits
-from fieldmark.tools.images.files import FoundImages
 from fieldmark.tools.llm.budget import TokenCount
 from fieldmark.tools.llm.given import AskedModel
 
@@ -24,7 +23,7 @@ _ATTRIBUTE = "an attribute of usual length"
 
 async def estimated(
     classes: Sequence[str],
-    found: FoundImages,
+    images: int,
     *,
     noun: str | None,
     options: ResolveOptions,
@@ -37,7 +36,7 @@ async def estimated(
 
     Args:
         classes: The class names.
-        found: The images.
+        images: How many images.
         noun: The generic noun; None to have it asked.
         options: The choices of the loop.
         llm: The language model; None asks nothing.
@@ -46,15 +45,15 @@ async def estimated(
         limits: What the run may spend.
     """
     counts, known = await first_look(classes, noun=noun, options=options, llm=llm, groups=groups)
-    most = most_follow_ups(len(classes), options, images=len(found.images))
+    most = most_follow_ups(len(classes), options, images=images)
     followed = shown = TokenCount()
     word = known or options.noun
     if llm is not None and most:
         followed = times(longest(longest_follow_ups(classes, options, noun=word), llm), most)
     if vlm is not None:
-        shown = times(look_room(classes, options, noun=word, vlm=vlm), len(found.images))
+        shown = times(look_room(classes, options, noun=word, vlm=vlm), images)
     return CallEstimate(
-        images=len(found.images),
+        images=images,
         classes=len(classes),
         model=llm.model if llm else None,
         noun=known,
@@ -63,12 +62,10 @@ async def estimated(
         follow_up_tokens=followed.total,
         follow_up_cost=llm.cost_of(followed) if llm else None,
         vlm=vlm.model if vlm else None,
-        most_vlm_images=len(found.images) if vlm else 0,
+        most_vlm_images=images if vlm else 0,
         vlm_tokens=shown.total,
         vlm_cost=vlm.cost_of(shown) if vlm else None,
-        skipped=found.skipped,
-        passed_over=dict(found.passed_over),
-        notes=_notes(len(classes), options, limits, images=len(found.images)),
+        notes=_notes(len(classes), options, limits, images=images),
     )
 
 

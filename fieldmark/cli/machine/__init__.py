@@ -1,1 +1,1 @@
-"""`fieldmark fetch`, `doctor`, `config`, `cache` and `vllm`: what lies and runs on this machine."""
+"""`fieldmark fetch`, `embed`, `plan`, `doctor`, `config`, `cache`, `vllm`: what lies and runs on machines."""

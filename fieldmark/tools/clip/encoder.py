@@ -43,6 +43,9 @@ class Features:
     ok: "torch.Tensor"
 
 
+_AT_ONCE = 1 << 13
+
+
 def image_key(content_hash: str) -> str:
     """Key of an image's row in a vector store."""
     return content_key({"image": content_hash})
@@ -57,11 +60,14 @@ def unit_rows(rows: np.ndarray) -> "torch.Tensor":
     Returns:
         float32 `[N, D]`; a row of zeros stays one.
     """
-    exact = rows.astype(np.float64)
-    lengths = np.sqrt((exact * exact).sum(axis=1, keepdims=True))
     import torch  # not at the top: what a command was given is checked without it
 
-    return torch.from_numpy((exact / np.maximum(lengths, 1e-12)).astype(np.float32))
+    made = np.empty(rows.shape, np.float32)
+    for start in range(0, len(rows), _AT_ONCE):  # float64 takes four times the room of what is stored
+        exact = rows[start : start + _AT_ONCE].astype(np.float64)
+        lengths = np.sqrt((exact * exact).sum(axis=1, keepdims=True))
+        made[start : start + _AT_ONCE] = exact / np.maximum(lengths, 1e-12)
+    return torch.from_numpy(made)
 
 
 class Encoder(Protocol):

@@ -46,6 +46,7 @@ HAS: dict[str, set[str]] = {
     "fetch": {"--dry-run"},
     "vllm": {"--dry-run"},
     "embed": {"--device", "--engine"},
+    "plan": {"--device"},
     "mcp": {"--max-calls"},
 }
 """Which of them each command has; one that is not listed has none: it neither asks nor encodes anything."""

@@ -12,7 +12,6 @@ from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.prompts.describe import ask_describe
 from fieldmark.prompts.noun import ask_noun
 from fieldmark.records import Price, UsageLimits
-from fieldmark.tools.images.files import FoundImages, ImageFile
 from fieldmark.tools.llm.budget import IMAGE_TOKENS
 from fieldmark.tools.llm.chat import ChatModel
 from tests.faulty_endpoint import FaultyEndpoint, completion
@@ -45,11 +44,10 @@ def test_pairs_are_no_more_than_there_are() -> None:
 
 def test_what_a_large_pool_and_a_limit_change_is_said_beforehand() -> None:
     def told(count: int, limit: int | None) -> tuple[str, ...]:
-        images = FoundImages((ImageFile(Path("a.png"), "h"),) * count)
         names = tuple(f"bird {number}" for number in range(100))
         wanted, limits = options(rule="evidence"), UsageLimits(max_calls=limit)
         return asyncio.run(
-            estimated(names, images, noun="bird", options=wanted, llm=None, vlm=None, limits=limits)
+            estimated(names, count, noun="bird", options=wanted, llm=None, vlm=None, limits=limits)
         ).notes
 
     assert told(1000, None) == ()
@@ -65,11 +63,10 @@ def test_follow_ups_are_priced_by_the_longest_of_them(ask: str) -> None:
 
     async def made(endpoint: FaultyEndpoint, names: tuple[str, ...], price: Price | None) -> Any:
         store, url = MemoryByteStore(), endpoint.base_url
-        found = FoundImages((ImageFile(Path("a.png"), "h"),), ())
         async with ChatModel(
             "m", base_url=url, api_key=None, store=store, identity="x", price=price
         ) as model:
-            return await estimated(names, found, noun="bird", options=wanted, llm=model, vlm=model)
+            return await estimated(names, 1, noun="bird", options=wanted, llm=model, vlm=model)
 
     def of(names: tuple[str, ...], price: Price | None = price) -> Any:
         with FaultyEndpoint([completion("{}")]) as endpoint:

@@ -1,0 +1,1 @@
+"""`fieldmark plan`: what a classification of any size would take, from measured unit costs."""
