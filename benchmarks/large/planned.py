@@ -1,6 +1,6 @@
 """What `fieldmark plan` says beforehand beside what a classification of drawn birds then takes.
 
-    python -m benchmarks.large.planned 1000x20 5000x40 20000x80
+    python -m benchmarks.large.planned 1000x20 5000x40 8000x80
 
 Each size runs in a process of its own, with an empty home: the images are encoded, then classified with the
 scripted guide, and classified again with everything kept, so that encoding, asking and scoring are apart. It
