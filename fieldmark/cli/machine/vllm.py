@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,23 +10,15 @@ import typer
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import amount, errors, leave, print_json, words
-from fieldmark.errors import EndpointError, InputError
+from fieldmark.errors import InputError
 from fieldmark.reading import size_in_words
 
 if TYPE_CHECKING:
-    from fieldmark.records import Question
     from fieldmark.tools.llm.serving.gpus import Gpu
     from fieldmark.tools.llm.serving.throughput import Throughput
     from fieldmark.tools.llm.serving.vllm import Server
 
 CONCURRENCY = "FIELDMARK_LLM_CONCURRENCY"
-_LOOKS = ("black", "blue", "brown", "crested", "great", "green", "grey", "lesser", "red", "white")
-_BIRDS = (
-    "bunting", "crane", "duck", "eagle", "finch", "grebe", "gull", "heron", "jay", "kite", "lark", "owl",
-    "plover", "rail", "shrike", "swift", "tern", "wren",
-)  # fmt: skip
-_WITH_PICTURES = 43
-"""Questions with a picture: those of 1, 4 and 16 at a time, and the one that is not counted."""
 
 
 def vllm(
@@ -103,21 +95,28 @@ def vllm(
         stop = "; Ctrl-C stops it" if wanted is None else ""
         console.say(f"{server.model} is served at {server.base_url}{stop}.")
         measured: dict[str, tuple[Throughput, ...]] = {}
-        if measure or (measure is None and wanted is None):
-            measured = _measured(server, sees=bool(facts.sees))
-            environment.update(_concurrency(measured))
-            for kind, found in measured.items():
-                for each in found:
-                    console.say(f"{kind}: {_in_words(each)}")
-            console.say(f"Measured on this machine: {told['machine']}.")
-        if facts.sees:
-            console.say(f"To show it open images: --vlm {server.model} --vlm-base-url {server.base_url}")
         settings = {
             "OPENAI_BASE_URL": server.base_url,
             "OPENAI_API_KEY": LOCAL_KEY,
             "FIELDMARK_LLM": server.model,
-            **_concurrency(measured),
         }
+        if measure or (measure is None and wanted is None):
+            from fieldmark.app.serving.measuring import best_concurrency, measure_server
+
+            with TerminalProgress("Measuring how many questions a second it answers") as measuring:
+                measured = measure_server(
+                    server, sees=bool(facts.sees), warn=lambda said: measuring.line(f"warning: {said}")
+                )
+            if at_once := best_concurrency(measured):
+                settings[CONCURRENCY] = str(at_once)
+                if CONCURRENCY in environment:  # else it was set by whoever runs this
+                    environment[CONCURRENCY] = str(at_once)
+            for kind, found in measured.items():
+                for each in found:
+                    console.say(f"Questions {kind}: {_in_words(each)}")
+            console.say(f"Measured on this machine: {told['machine']}.")
+        if facts.sees:
+            console.say(f"To show it open images: --vlm {server.model} --vlm-base-url {server.base_url}")
         if json:
             print_json(told | {"settings": settings, "throughput": _as_json(measured)})
         elif wanted is None:
@@ -164,78 +163,6 @@ def _machine(gpus: "Sequence[Gpu]") -> str:
         return f"{cores}, no GPU that nvidia-smi lists"
     kinds = dict.fromkeys(f"{gpu.name} ({size_in_words(gpu.memory)})" for gpu in gpus)
     return f"{amount(len(gpus), 'GPU')}, {' and '.join(kinds)}; {cores}"
-
-
-def _measured(server: "Server", *, sees: bool) -> "dict[str, tuple[Throughput, ...]]":
-    """How fast it answers our questions; nothing of it ends the serving but the server's own end."""
-    import asyncio
-
-    from fieldmark.cache.bytestore import MemoryByteStore
-    from fieldmark.tools.llm.chat import ChatModel
-    from fieldmark.tools.llm.serving.throughput import measure_throughput
-    from fieldmark.tools.llm.serving.vllm import LOCAL_KEY
-
-    def open_model(at_once: int) -> ChatModel:
-        return ChatModel(
-            server.model,
-            base_url=server.base_url,
-            api_key=LOCAL_KEY,
-            store=MemoryByteStore(),
-            concurrency=at_once,
-            answer_retries=0,
-        )
-
-    kinds: dict[str, Sequence[Question[Any]]] = {"Questions in words": tuple(_text_questions())}
-    if sees:
-        kinds["Questions with an image"] = tuple(_picture_questions())
-    found: dict[str, tuple[Throughput, ...]] = {}
-    with TerminalProgress("Measuring how many questions a second it answers") as progress:
-        for kind, questions in kinds.items():
-            try:
-                found[kind] = asyncio.run(measure_throughput(open_model, questions))
-            except EndpointError as error:
-                if server.returncode is not None:
-                    raise server.died("answering its first questions") from error
-                progress.line(f"warning: {kind} cannot be asked. {error.message} {error.hint}")
-                continue
-            if not found[kind]:
-                progress.line(
-                    f"warning: {kind}: not one usable answer within a minute. fieldmark doctor says more."
-                )
-    return found
-
-
-def _text_questions() -> "Iterator[Question[Any]]":
-    from fieldmark.prompts.describe import ask_describe
-
-    return (ask_describe(f"{look} {bird}", noun="bird") for bird in _BIRDS for look in _LOOKS)
-
-
-def _picture_questions() -> "Iterator[Question[Any]]":
-    """As an open image is asked about: two candidates, and a picture of the size that is sent, of noise."""
-    import base64
-    import io
-
-    from PIL import Image
-
-    from fieldmark.prompts.choose import ask_choose
-    from fieldmark.records import ImagePart
-    from fieldmark.tools.llm.image_messages import LONGEST_SIDE, QUALITY
-
-    for _ in range(_WITH_PICTURES):
-        file = io.BytesIO()
-        noise = Image.effect_noise((LONGEST_SIDE // 16, LONGEST_SIDE // 16), 60)
-        noise.resize((LONGEST_SIDE, LONGEST_SIDE)).convert("RGB").save(file, "JPEG", quality=QUALITY)
-        url = f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
-        yield ask_choose(ImagePart(data_url=url), ("grey heron", "crane"), noun="bird")
-
-
-def _concurrency(measured: "dict[str, tuple[Throughput, ...]]") -> dict[str, str]:
-    """The setting that follows: of the first kind that was measured, which is asked most."""
-    from fieldmark.tools.llm.serving.throughput import best
-
-    found = next(filter(None, measured.values()), None)
-    return {CONCURRENCY: str(best(found).at_once)} if found else {}
 
 
 def _in_words(each: "Throughput") -> str:

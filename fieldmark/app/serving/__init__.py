@@ -1,0 +1,1 @@
+"""A language model served on this machine, and how many questions a second it answers."""
