@@ -16,6 +16,7 @@ from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import QuestionFailed
 from fieldmark.prompts.describe import ask_describe
 from fieldmark.records import ChatMessage, Question
+from fieldmark.tools.llm.answer_schema import RANGE
 from fieldmark.tools.llm.chat import ChatModel
 from fieldmark.tools.llm.probe import probe_endpoint
 
@@ -30,13 +31,14 @@ pytestmark = [
 
 
 class Marks(BaseModel):
-    """An answer whose strings and lists have an end."""
+    """An answer whose strings, lists and numbers have an end."""
 
     model_config = ConfigDict(extra="forbid")
     kind: Literal["bird", "plant"]
     marks: Annotated[
         list[Annotated[str, Field(json_schema_extra={"maxLength": 40})]], Field(min_length=2, max_length=4)
     ]
+    sure: Annotated[int, Field(json_schema_extra={RANGE: [0, 100]})]
 
 
 def question(sample: int, room: int = 512) -> Question[Marks]:
@@ -64,6 +66,7 @@ def test_bounds_end_the_answers_of_any_model() -> None:
             answers = await asyncio.gather(*(llm.ask(question(sample)) for sample in range(4)))
             assert llm.response_format == "json_schema"
             assert all(len(mark) <= 40 for answer in answers for mark in answer.value.marks)
+            assert all(0 <= answer.value.sure <= 100 for answer in answers)
             return [answer.cached for answer in answers]
 
     store = MemoryByteStore()
