@@ -142,3 +142,35 @@ def test_encoding_is_measured_on_any_few_pictures(tmp_path: Path) -> None:
     assert (told.width, told.device, told.images % 3) == (192, "cpu", 0)
     assert told.images_per_second > 0
     assert not (tmp_path / "home" / "vectors").exists()
+
+
+CHECKED = Path(__file__).parents[4] / "docs" / "scaling.md"
+SCALES = {
+    "encoding, s": ("encoding", 1.0),
+    "scoring, s": ("scoring", 1.0),
+    "questions": ("questions", 1.0),
+    "tokens, thousands": ("tokens", 1e3),
+    "vectors on disk, MB": ("vectors on disk", 1e6),
+    "answers on disk, kB": ("answers on disk", 1e3),
+    "the run's folder, MB": ("run on disk", 1e6),
+    "memory at the peak, GB": ("memory at the peak", 1e9),
+}
+
+
+def test_the_page_says_what_is_planned_today_beside_what_was_measured() -> None:
+    # Who changes a unit cost checks the plan anew.
+    page = CHECKED.read_text(encoding="utf-8").partition("### The plan and what came of it")[2]
+    sizes = [(1000, 20), (5000, 40), (8000, 80)]
+    plans = [
+        make_plan(PlanOptions(images=images, classes=classes, clip="aviary", width=192, cores=1))
+        for images, classes in sizes
+    ]
+    table = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
+    rows = {label: cells[:3] for label, *cells in table}
+    assert set(SCALES) <= set(rows)
+    for label, (part, scale) in SCALES.items():
+        for made, cell in zip(plans, rows[label], strict=True):
+            planned, real = map(float, cell.rstrip(")").split(" ("))
+            amount = (made.part(part).amount or 0) / scale
+            assert amount == pytest.approx(planned, rel=0.02), (label, cell)
+            assert 0.6 < amount / real < 2.2
