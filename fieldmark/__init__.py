@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fieldmark.agents.optimize.options import OptimizeOptions
     from fieldmark.agents.optimize.search_run import OptimizeResult
     from fieldmark.agents.resolve.options import ResolveOptions
+    from fieldmark.app.advice.adviser import Adviser
     from fieldmark.app.classifier import Classifier
     from fieldmark.app.concepts.builder import ConceptBuilder
     from fieldmark.app.concepts.classifier import ConceptClassifier
@@ -109,6 +110,7 @@ _NAMES = {
     "fieldmark.agents.optimize.options": ("OptimizeOptions",),
     "fieldmark.agents.optimize.search_run": ("OptimizeResult",),
     "fieldmark.agents.resolve.options": ("ResolveOptions",),
+    "fieldmark.app.advice.adviser": ("Adviser",),
     "fieldmark.app.classifier": ("Classifier",),
     "fieldmark.app.concepts.builder": ("ConceptBuilder",),
     "fieldmark.app.concepts.classifier": ("ConceptClassifier",),
@@ -201,6 +203,7 @@ _NAMES = {
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "Adviser",
     "AnswerStatements",
     "ArrayStore",
     "AttributeVote",

@@ -9,6 +9,7 @@ import typer
 
 from fieldmark import __version__
 from fieldmark.cli import (
+    advise,
     aviary,
     batch,
     book,
@@ -58,6 +59,7 @@ def build() -> typer.Typer:
     app.command(name="predict")(predict.predict)
     app.command(name="label")(label.label)
     app.command(name="review")(review.review)
+    app.command(name="advise")(advise.advise)
     app.command(name="optimize")(optimize.optimize)
     app.add_typer(methods_table.commands(), name="eval")
     app.add_typer(book.commands(), name="book")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -31,7 +31,7 @@ from fieldmark.evals.methods.registry import methods_named
 from fieldmark.evals.table.chosen_names import names_book, refuse_beside, whole_path
 from fieldmark.evals.table.join import earlier_in
 from fieldmark.evals.table.method import EvalMethod
-from fieldmark.evals.table.options import CONTROL, EvalOptions
+from fieldmark.evals.table.options import EvalOptions
 from fieldmark.evals.table.records import EvalResult
 from fieldmark.evals.table.run import Earlier, Evaluation, run_methods
 from fieldmark.evals.table.sources.source import DataSource, TestData, Workplace, source_again
@@ -136,7 +136,7 @@ class Evaluator:
             LimitReached: A limit stopped the run; `from_run` goes on with it.
         """
         began = time.perf_counter()
-        methods = methods_named(with_controls(self.options))
+        methods = methods_named(self.options.with_controls)
         with open_stores(self.home) as stores:
             chosen = self._chosen()
             test = self._own_test_set(self._own, stores) if self._own else None
@@ -172,10 +172,10 @@ class Evaluator:
                 before = earlier_in(self.out) if self.skip_done else lambda identity: None
                 for setting in self._settings():
                     async with self._data(setting, test, stores, chosen, methods, tasks) as made:
-                        task = await self._task(made, methods, encoder, run.folder, before)
-                        tasks.append(
-                            task
-                        )  # before anything is asked: what it spends is known, however it ends
+                        test_set, own = self._fitted(setting, made.test, methods)
+                        made = replace(made, test=test_set)
+                        task = await self._task(made, own, encoder, run.folder, before)
+                        tasks.append(task)  # before anything is asked: what it spends is known then
                         await run_methods(task)
                 self.progress(TableStarted())
                 result = result_of(
@@ -203,7 +203,7 @@ class Evaluator:
         Raises:
             FieldmarkError: What was given cannot be used.
         """
-        methods = methods_named(with_controls(self.options))
+        methods = methods_named(self.options.with_controls)
         with open_stores(self.home) as stores:
             chosen = self._chosen()
             encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
@@ -214,6 +214,12 @@ class Evaluator:
                 async with self._data(setting, test, stores, chosen, methods, ()) as made:
                     found.append(await look(made.test, llm=made.llm, vlm=made.vlm))
             return added(found)
+
+    def _fitted(
+        self, setting: str, test: TestSet, methods: tuple[EvalMethod, ...]
+    ) -> tuple[TestSet, tuple[EvalMethod, ...]]:
+        """What is run on which test set in a setting; another kind of evaluation may change both."""
+        return test, methods
 
     def _settings(self) -> tuple[str, ...]:
         return self._source.settings_named() if self._source else (SETTING,)
@@ -391,8 +397,3 @@ class Evaluator:
                 field="skip_done",
             ) from error
         return cls(**{**kept, **changed}, out=run.path.parent, earlier=run)
-
-
-def with_controls(options: EvalOptions) -> tuple[str, ...]:
-    """The methods that were named, with the two that every table carries: baseline and random words."""
-    return (*options.methods, options.baseline, CONTROL)

@@ -22,3 +22,8 @@ class EvalOptions(Options):
     """Labelled images a class, for methods that learn from some."""
     resamples: int = Field(default=10_000, ge=100)
     """Bootstrap resamples behind each interval."""
+
+    @property
+    def with_controls(self) -> tuple[str, ...]:
+        """The methods that were named, with the two that every table carries: baseline and random words."""
+        return (*self.methods, self.baseline, CONTROL)
