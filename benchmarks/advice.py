@@ -4,7 +4,7 @@
 
 Worlds of 10 species and 64 images a species, names × noise, a quarter of the guide's answers wrong. The
 advice is made from half of the images; every way is then measured on the other half, with the labels of the
-first. Beside the advice stand fixed choices and one at random. A world is one line of the file; those that
+first. Beside the advice stand fixed choices. A world is one line of the file; those that
 are there are not measured again. Intervals draw seeds anew, each with its worlds.
 """
 
@@ -12,7 +12,6 @@ import argparse
 import csv
 import itertools
 import json
-import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +38,7 @@ from fieldmark.tools.images.files import ImageFile
 
 SPECIES, IMAGES = 10, 64
 WAYS = ("names", "answers", "labels 1", "labels 4", "labels 16")
-CHOICES = ("advised", *WAYS, "random")
+CHOICES = ("advised", *WAYS)
 Row = dict[str, Any]
 
 
@@ -84,9 +83,7 @@ async def measured(conditions: WorldConditions, seed: int, stores: Stores, out: 
         advice = await Adviser(**given).aadvise()
         new = named(await OnNewImages(**given, new=world.images[1::2]).aadvise())
     chosen = list(named(advice))[advice.ways.index(advice.chosen)]
-    at_random = new[random.Random(seed).choice(sorted(new))]
-    told = {"advised": new[chosen], "random": at_random}
-    return {"chosen": chosen, "old": named(advice), "new": new | told}
+    return {"chosen": chosen, "old": named(advice), "new": new | {"advised": new[chosen]}}
 
 
 def behind(row: Row, choice: str) -> float:
