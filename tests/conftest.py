@@ -69,6 +69,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     ):
         config.option.numprocesses = "auto"
         config.option.dist = "loadfile"  # what a module shares is made once
+        # In the order of folders, the long ones (browser, e2e) first: no process waits for one in the end.
+        config.option.loadscopereorder = False
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
