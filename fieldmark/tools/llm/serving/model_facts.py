@@ -62,16 +62,20 @@ def read_model_facts(model: str) -> ModelFacts:
 
 
 def _from_hub(model: str) -> ModelFacts:
-    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    try:
-        config = Path(hf_hub_download(model, _CONFIG, etag_timeout=5))
-    except Exception:  # offline, gated, not there, no hub name: the server tells them apart
-        return ModelFacts()
-    try:
+    try:  # this call first: offline it fails at once, where a download is tried again for half a minute
         listed = HfApi().model_info(model, files_metadata=True, timeout=5).siblings or ()
         sizes = {each.rfilename: each.size or 0 for each in listed}
-    except Exception:  # offline: what the cache holds
+        config = Path(hf_hub_download(model, _CONFIG, etag_timeout=5))
+    except HFValidationError:  # no name of the hub: what is wrong with it the server says
+        return ModelFacts()
+    except Exception:  # offline, gated, not there: what the cache holds; the server tells them apart
+        held = try_to_load_from_cache(model, _CONFIG)
+        if not isinstance(held, str):
+            return ModelFacts()
+        config = Path(held)
         sizes = _files(config.parent)
     return _facts(config, _bytes_of_weights(sizes))
 
