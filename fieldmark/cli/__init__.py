@@ -3,6 +3,7 @@
 import inspect
 import os
 import signal
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -51,32 +52,50 @@ def build() -> typer.Typer:
         epilog="Try it without any model or key: fieldmark demo",
     )
     app.callback()(_root)
-    app.command(name="demo")(demo.demo)
-    app.command(name="classify")(classify)
-    app.command(name="sort")(sort.sort)
-    app.command(name="convert")(convert.convert)
-    app.command(name="export")(export.export)
-    app.command(name="predict")(predict.predict)
-    app.command(name="label")(label.label)
-    app.command(name="review")(review.review)
-    app.command(name="advise")(advise.advise)
-    app.command(name="optimize")(optimize.optimize)
-    app.add_typer(methods_table.commands(), name="eval")
-    app.add_typer(book.commands(), name="book")
-    app.add_typer(batch.commands(), name="batch")
-    app.add_typer(concept.commands(), name="concept")
-    app.command(name="studio")(studio.studio)
-    app.command(name="mcp")(mcp.mcp)
-    app.command(name="fetch")(fetch.fetch)
-    app.command(name="embed")(embed.embed)
-    app.command(name="plan")(plan.plan)
-    app.command(name="doctor")(doctor.doctor)
-    app.add_typer(config.commands(), name="config")
-    app.add_typer(cache.commands(), name="cache")
-    app.command(name="vllm")(vllm.vllm)
-    app.add_typer(aviary.commands(), name="aviary")
+    for room, commands in _rooms().items():
+        for name, command in commands.items():
+            if isinstance(command, typer.Typer):
+                app.add_typer(command, name=name, rich_help_panel=room)
+            else:
+                app.command(name=name, rich_help_panel=room)(command)
     _flow(app)
     return app
+
+
+def _rooms() -> dict[str, dict[str, Callable[..., None] | typer.Typer]]:
+    """The commands by what one comes for, as the help lists them."""
+    return {
+        "Begin": {
+            "demo": demo.demo,
+            "classify": classify,
+            "studio": studio.studio,
+            "advise": advise.advise,
+            "concept": concept.commands(),
+        },
+        "What a classification leaves": {
+            "label": label.label,
+            "review": review.review,
+            "sort": sort.sort,
+            "convert": convert.convert,
+            "export": export.export,
+            "predict": predict.predict,
+        },
+        "Prompts and methods": {
+            "optimize": optimize.optimize,
+            "book": book.commands(),
+            "eval": methods_table.commands(),
+        },
+        "Large pools": {"plan": plan.plan, "embed": embed.embed, "batch": batch.commands()},
+        "Models and this machine": {
+            "doctor": doctor.doctor,
+            "config": config.commands(),
+            "cache": cache.commands(),
+            "fetch": fetch.fetch,
+            "vllm": vllm.vllm,
+            "mcp": mcp.mcp,
+            "aviary": aviary.commands(),
+        },
+    }
 
 
 def _flow(app: typer.Typer) -> None:

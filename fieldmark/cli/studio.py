@@ -40,7 +40,7 @@ def studio(
         bool, option("Open the page in the browser.", "--browser/--no-browser", show_default=False)
     ] = True,
 ) -> None:
-    """Look through runs of `classify` in a browser, put labels right, and take tables away. Ctrl-C stops it.
+    """Make concepts, look through runs and put labels right on a page in the browser. Ctrl-C stops it.
 
     Nothing leaves this machine: the page loads nothing from elsewhere, and only this machine can open it,
     unless --host says otherwise. With --demo it needs no pictures, no key and no network.
