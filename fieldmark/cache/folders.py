@@ -1,19 +1,22 @@
-"""Makes folders that only their owner can enter, and writes files whole or not at all."""
+"""Makes folders that only their owner can enter, writes files and removes folders, whole or not at all."""
 
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from fieldmark.errors import CacheError, InputError
+from fieldmark.errors import CacheError, InputError, RunError
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
 USUAL_FILE = 0o666
 """Less the process's mask: for files in a folder that the user named."""
 TEMPORARY_SUFFIX = ".tmp"
+GOING = ".deleted-"
+"""How the name of a folder begins that is being deleted."""
 
 
 def private_folder(folder: str | Path) -> Path:
@@ -86,6 +89,31 @@ def write_whole(path: Path, parts: Sequence[bytes | memoryview], *, mode: int = 
         temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def remove_folder(path: Path) -> Callable[[], None]:
+    """Take a folder out of the one that it lies in, at once; what is returned deletes its files.
+
+    It gets another name, which begins with `GOING`: a kill leaves no half of it behind, and what earlier
+    kills left is deleted along.
+
+    Raises:
+        RunError: It is a link, or cannot be moved.
+    """
+    if path.is_symlink():
+        raise RunError(f"{path} is a link.", hint="Delete the folder where it lies.")
+    try:
+        path.rename(path.with_name(f"{GOING}{path.name}-{secrets.token_hex(4)}"))
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be removed: {error.strerror}.", hint="Check whose folder it is."
+        ) from error
+
+    def clear() -> None:
+        for left in path.parent.glob(f"{GOING}*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    return clear
 
 
 def sizes_and_times(paths: Iterable[Path]) -> list[tuple[int, float]]:

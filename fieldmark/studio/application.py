@@ -23,6 +23,7 @@ from fieldmark.studio.routes import (
     images,
     jobs,
     labels,
+    managing,
     reports,
     static,
     storage,
@@ -55,7 +56,19 @@ def make_studio(desk: Desk) -> ASGIApp:
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
-    for each in (static, entry, home, storage, folders, downloads, images, labels, reports, jobs):
+    for each in (
+        static,
+        entry,
+        home,
+        storage,
+        folders,
+        downloads,
+        images,
+        labels,
+        managing,
+        reports,
+        jobs,
+    ):
         app.include_router(each.router)
     for each in (
         new,

@@ -11,6 +11,12 @@ from fieldmark.tools.concepts.changes import settled_answers
 
 REVISED = "revised by an answer"
 """Why a version was made that an answer led to."""
+DRAFTED = "drafted from name and purpose"
+NAME_ALONE = "the name alone"
+"""Why a first version was made, by a language model or without one."""
+BACK = "it was there before, and your labels speak for it again"
+TOO_MUCH = "the definition is shorter without this clause, and within noise as good on your labels"
+"""Why an edit is offered that no language model proposed."""
 BY_HAND = "by hand"
 """How the reason of a version begins that the owner wrote."""
 
@@ -50,6 +56,22 @@ def stood_by(concept: Concept) -> frozenset[str]:
 def accepted(decision: Decision) -> bool:
     """Whether an edit was made that was offered."""
     return decision.kind == "edit" and decision.answer.startswith("accepted")
+
+
+def made_by(version: Version, concept: Concept) -> str:
+    """Who made a version, in words; empty where the records do not tell."""
+    if version.why.startswith(BY_HAND):
+        return "you"
+    for decision in concept.decisions:
+        if decision.at == version.at and decision.edit is not None and accepted(decision):
+            proposer = "Fieldmark" if decision.edit.why in (BACK, TOO_MUCH) else "the language model"
+            # "accepted", "accepted in other words", and perhaps a reason behind it.
+            return f"{proposer}, {decision.answer.partition(':')[0]} by you"
+    return {
+        REVISED: "the language model, after your answer",
+        DRAFTED: "the language model",
+        NAME_ALONE: "Fieldmark, without a language model",
+    }.get(version.why, "")
 
 
 def bound(concept: Concept) -> tuple[Mapping[Key, str], Mapping[Key, str]]:

@@ -4,7 +4,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fieldmark.agents.define.binding import accepted, against, declined_edits, plain, stood_by
+from fieldmark.agents.define.binding import (
+    BACK,
+    TOO_MUCH,
+    accepted,
+    against,
+    declined_edits,
+    plain,
+    stood_by,
+)
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.scope import answers
 from fieldmark.agents.define.scores import F1Change, calls, clause_verdicts, f1_change
@@ -25,8 +33,6 @@ FURTHER_LABELS = 20
 """Labels after which an edit that was declined may be offered once more."""
 MOST_BACK = 6
 """Dropped clauses that are tried again, the last ones."""
-BACK = "it was there before, and your labels speak for it again"
-TOO_MUCH = "the definition is shorter without this clause, and within noise as good on your labels"
 COMPLEXITY = {"drop": -1, "agree": 0, "reword": 0, "add": 1}
 """What an edit adds to a definition, in clauses."""
 NOISE = 0.9

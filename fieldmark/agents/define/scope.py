@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from fieldmark.agents.define.binding import REVISED
+from fieldmark.agents.define.binding import DRAFTED, NAME_ALONE, REVISED
 from fieldmark.agents.define.context import DefineContext
 from fieldmark.agents.define.record import new_turn, with_scope_answer
 from fieldmark.agents.define.state import Context, DefineState, OpenScope, Update, expected, put
@@ -114,10 +114,10 @@ async def drafted(
     found = await _scope(concept, version, context)
     if found is None:
         only = Clause(id="c1", role="necessary", text=f"The image shows: {concept.name}.")
-        clauses, why = (only,), "the name alone"
+        clauses, why = (only,), NAME_ALONE
     else:
         clauses = revised(concept, [(each.role, each.text) for each in found.clauses], agreed=False)
-        why = "drafted from name and purpose"
+        why = DRAFTED
     return _with_new_version(concept, version, clauses, why), _open(found, concept), found is not None
 
 

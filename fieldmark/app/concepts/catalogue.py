@@ -1,13 +1,12 @@
 """The concepts on this machine: lists them, renames one, deletes one."""
 
-import secrets
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from fieldmark.agents.define.progress import read_progress
 from fieldmark.app.concepts.named import concept_home, open_folder
+from fieldmark.cache.folders import remove_folder
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Concept, Decision, Record
 from fieldmark.records.conversation import DefineStop
@@ -15,10 +14,6 @@ from fieldmark.tools.concepts.built import MODELS, PICTURES, read_built, read_me
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels, now, with_decision
 from fieldmark.tools.concepts.folder import ConceptFolder, concept_folders, slug_of
 from fieldmark.tools.images.files import ImageFile
-
-GOING = ".deleted-"
-"""How the name of a folder begins that is being deleted: a kill leaves no half of a concept behind."""
-
 
 NextStep = Literal["restore", "begin", "talk", "test", "build", "measure", "use"]
 
@@ -174,18 +169,10 @@ def delete_concept(name: str, *, home: Path | None = None) -> ConceptSummary:
         RunError: Another process works on the concept, or its folder cannot be removed.
     """
     folder = open_folder(name, home=home)
-    root = concept_home(home)
     with folder.writing():
         lost = summary_of(folder)
-        going = root / f"{GOING}{folder.path.name}-{secrets.token_hex(4)}"
-        try:
-            folder.path.rename(going)
-        except OSError as error:
-            raise RunError(
-                f"{folder.path} cannot be removed: {error.strerror}.", hint="Check whose folder it is."
-            ) from error
-    for left in root.glob(f"{GOING}*"):
-        shutil.rmtree(left, ignore_errors=True)
+        clear = remove_folder(folder.path)
+    clear()
     return lost
 
 

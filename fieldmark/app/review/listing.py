@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from fieldmark.app.by_method.choice import LOOP
+from fieldmark.cache.folders import GOING
 from fieldmark.errors import FieldmarkError, RunError
 from fieldmark.reading import read_bytes
 from fieldmark.records import GivenLabel, ImageToLabel, Record, RunConfig, RunManifest
@@ -25,10 +26,21 @@ State = Literal["at work", "cut short", "stopped", "finished", "damaged"]
 NextStep = Literal["wait", "resume", "score", "label", "look", "take"]
 
 
+NAME = "name.json"
+
+
+class RunName(Record):
+    """What people call a run; its folder keeps its name, by which other runs and commands know it."""
+
+    name: str
+
+
 class RunSummary(Record):
     """One classification at a glance; a damaged one has its name and `damage`, and its numbers are 0."""
 
     run_id: str
+    name: str = ""
+    """What it is called; empty where nobody named it."""
     created: str = ""
     """ISO 8601, UTC."""
     state: State
@@ -63,8 +75,13 @@ def run_folders(parent: Path) -> dict[str, Path]:
     """Folders of classifications by their name, the latest first."""
     if not parent.is_dir():
         return {}
-    found = sorted((path.parent for path in parent.glob("*/config.json")), reverse=True)
-    return {path.name: path for path in found if kind_of(path) == KIND}
+    return {path.name: path for path in all_folders(parent) if kind_of(path) == KIND}
+
+
+def all_folders(parent: Path) -> list[Path]:
+    """Folders of runs of any kind, the latest first; one that is being deleted is none."""
+    found = (path.parent for path in parent.glob("*/config.json"))
+    return sorted((path for path in found if not path.name.startswith(GOING)), reverse=True)
 
 
 def list_runs(parent: Path) -> tuple[RunSummary, ...]:
@@ -80,7 +97,7 @@ def summary_of_run(run: RunFolder) -> RunSummary:
         given = read_given(run, classes_of(config))
         asked = read_ask(run)
     except FieldmarkError as error:
-        return RunSummary(run_id=run.run_id, state="damaged", damage=error.message)
+        return RunSummary(run_id=run.run_id, name=name_of(run), state="damaged", damage=error.message)
     counts = manifest.counts if manifest else {}
     said = {each.image_hash for each in given}
     waiting = unlabelled(asked, said)
@@ -89,6 +106,7 @@ def summary_of_run(run: RunFolder) -> RunSummary:
     paths = config.options.get("images")
     return RunSummary(
         run_id=run.run_id,
+        name=name_of(run),
         created=config.created,
         state=state,
         stop_reason=manifest.stop_reason if manifest else "",
@@ -101,6 +119,14 @@ def summary_of_run(run: RunFolder) -> RunSummary:
         labels=len(given),
         asks=len(waiting),
     )
+
+
+def name_of(run: RunFolder) -> str:
+    """What a run is called; empty where nobody named it, or the file of its name is damaged."""
+    try:
+        return run.read(NAME, RunName).name if (run.path / NAME).is_file() else ""
+    except RunError:
+        return ""
 
 
 def classes_of(config: RunConfig) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup
 
-from fieldmark.app.review.listing import State, kind_of, state_of
+from fieldmark.app.review.listing import State, all_folders, kind_of, name_of, state_of
 from fieldmark.errors import FieldmarkError
 from fieldmark.reading import read_text
 from fieldmark.records import Record
@@ -31,6 +31,8 @@ class ResultSummary(Record):
 
     run_id: str
     kind: Kind
+    name: str = ""
+    """What it is called; empty where nobody named it."""
     created: str = ""
     """ISO 8601, UTC."""
     state: State
@@ -63,8 +65,7 @@ def result_folders(parent: Path) -> dict[str, tuple[Kind, RunFolder]]:
     """Searches and tables in a folder by name, the latest first."""
     if not parent.is_dir():
         return {}
-    found = sorted((path.parent for path in parent.glob("*/config.json")), reverse=True)
-    kinds = {path.name: (kind_of(path), path) for path in found}
+    kinds = {path.name: (kind_of(path), path) for path in all_folders(parent)}
     return {
         name: (kind, RunFolder(path)) for name, (has, path) in kinds.items() for kind in KINDS if has == kind
     }
@@ -79,9 +80,12 @@ def summary_of_result(kind: Kind, run: RunFolder) -> ResultSummary:
     """One of them; neither a model nor a result is read."""
     try:
         state = state_of(run, manifest_of_stop(run))
-        return ResultSummary(run_id=run.run_id, kind=kind, created=run.config.created, state=state)
+        created = run.config.created
     except FieldmarkError as error:
-        return ResultSummary(run_id=run.run_id, kind=kind, state="damaged", damage=error.message)
+        return ResultSummary(
+            run_id=run.run_id, kind=kind, name=name_of(run), state="damaged", damage=error.message
+        )
+    return ResultSummary(run_id=run.run_id, kind=kind, name=name_of(run), created=created, state=state)
 
 
 def has_result(run: RunFolder) -> bool:

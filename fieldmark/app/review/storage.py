@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fieldmark.app.concepts.named import concept_home
+from fieldmark.app.review.listing import all_folders
 from fieldmark.reading import size_in_words
 from fieldmark.tools.concepts.folder import concept_folders
 
@@ -65,7 +66,7 @@ class Storage:
     @classmethod
     def of(cls, home: Path, runs: Path) -> "Storage":
         """Count it: this looks at every file."""
-        found = sorted(path.parent for path in runs.glob("*/config.json")) if runs.is_dir() else []
+        found = all_folders(runs) if runs.is_dir() else []
         kept = [(home / name, words) for name, words in KEPT.items() if (home / name).is_dir()]
         return cls(
             _largest(Room.of(each.path) for each in concept_folders(concept_home(home))),

@@ -20,7 +20,7 @@ from fieldmark.agents.define.hearing import (
     response_in_words,
 )
 from fieldmark.agents.define.run import OwnerLeft
-from fieldmark.cli.terminal import PlainConsole, amount, errors, words
+from fieldmark.cli.terminal import PlainConsole, amount, errors, without_commands, words
 from fieldmark.errors import InputError
 from fieldmark.records.conversation import (
     BlindBatch,
@@ -295,7 +295,8 @@ class TerminalOwner:
 
     def _read(self, prompt: str) -> str:
         try:
-            said = self._read_line(prompt).strip()
+            # What is read back may be a model's own words.
+            said = self._read_line(without_commands(prompt)).strip()
         except EOFError:
             self._say()
             raise OwnerLeft("left") from None

@@ -115,9 +115,11 @@ def say_definition(console: "PlainConsole", definition: "Definition") -> None:
 
 def say_history(console: "PlainConsole", concept: "Concept") -> None:
     """Name the versions, the one in force marked."""
+    from fieldmark.agents.define.binding import made_by
+
     if not concept.versions:
         return
-    made = table("version", "clauses", "F1", "when", "why", words=("when", "why"))
+    made = table("version", "clauses", "F1", "when", "by", "why", words=("when", "by", "why"))
     for version in concept.versions:
         f1 = version.scores.get("dev_f1")
         row(
@@ -126,6 +128,7 @@ def say_history(console: "PlainConsole", concept: "Concept") -> None:
             len(version.definition.active),
             "–" if f1 is None else f"{f1:.2f}",
             version.at[:16].replace("T", " "),
+            made_by(version, concept),
             version.why,
         )
     console.print(made)

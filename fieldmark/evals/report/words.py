@@ -109,15 +109,18 @@ def money(usage: Usage) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time span in its two largest units: "0.4 s", "12 s", "3 min 5 s", "2 h 4 min"."""
+    """A time span in its two largest units, without one of nothing: "0.4 s", "3 min 5 s", "33 min", "2 h"."""
     if seconds < 9.95:
         return f"{max(0.0, seconds):.1f} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    large, small, rest = (
+        (f"{whole // 60} min", "s", whole % 60)
+        if whole < 3600
+        else (f"{whole // 3600} h", "min", whole % 3600 // 60)
+    )
+    return f"{large} {rest} {small}" if rest else large
 
 
 def moment(iso: str) -> str:

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fieldmark.agents.define.binding import made_by
 from fieldmark.app.concepts.editing import LABELS, HandEdits, edit_concept, put_in_force
 from fieldmark.records import Concept, Definition, Label
 from fieldmark.studio.desk import desk_of
@@ -44,7 +45,7 @@ def history(
         folder,
         summary=desk_of(request).concepts.summary(folder),
         versions=[
-            (version, difference(old, version.definition))
+            (version, difference(old, version.definition), made_by(version, concept))
             for old, version in zip(before, concept.versions, strict=False)
         ][::-1],
         answers=list(settled_answers(concept).items()),

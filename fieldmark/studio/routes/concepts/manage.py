@@ -20,7 +20,8 @@ def manage(request: Request, name: str) -> Response:
     """Its name, and what it holds."""
     folder = concept_folder(request, name)
     summary = desk_of(request).concepts.summary(folder)
-    return page(request, "concepts/manage.html", folder=folder.path.name, each=summary)
+    base = concept_address(folder.path.name, "manage")
+    return page(request, "manage.html", folder=folder.path.name, base=base, each=summary)
 
 
 @router.post("/rename", dependencies=[Depends(checked_form)])

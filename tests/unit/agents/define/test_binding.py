@@ -6,7 +6,16 @@ from typing import Any, cast
 
 import pytest
 
-from fieldmark.agents.define.binding import BY_HAND, REVISED, against, declined_edits
+from fieldmark.agents.define.binding import (
+    BY_HAND,
+    DRAFTED,
+    NAME_ALONE,
+    REVISED,
+    TOO_MUCH,
+    against,
+    declined_edits,
+    made_by,
+)
 from fieldmark.agents.define.edit_steps import decided
 from fieldmark.agents.define.edits import FURTHER_LABELS, Unwanted, usable
 from fieldmark.agents.define.state import DefineState
@@ -141,3 +150,33 @@ async def test_a_decision_notes_the_answers_that_it_stood_by(tmp_path: Path) -> 
     await decided(state, cast("Any", SimpleNamespace(context=context)))
     assert folder.load().decisions[-1].against == (ANSWER,)
     assert drop(CREST) in Unwanted(folder.load())
+
+
+@pytest.mark.parametrize(
+    ("why", "maker"),
+    [
+        (DRAFTED, "the language model"),
+        (NAME_ALONE, "Fieldmark, without a language model"),
+        (REVISED, "the language model, after your answer"),
+        (f"{BY_HAND}: too narrow", "you"),
+        ("static prompt", ""),
+    ],
+)
+def test_a_version_is_of_whom_its_record_names(why: str, maker: str) -> None:
+    version = Version(number=1, definition=Definition(clauses=(RED,)), why=why, at="5")
+    assert made_by(version, talked()) == maker
+
+
+@pytest.mark.parametrize(
+    ("why", "answer", "maker"),
+    [
+        ("two of yours", "accepted: as it is", "the language model, accepted by you"),
+        ("two of yours", "accepted in other words", "the language model, accepted in other words by you"),
+        (TOO_MUCH, "accepted", "Fieldmark, accepted by you"),
+    ],
+)
+def test_an_edit_is_of_who_proposed_and_who_accepted_it(why: str, answer: str, maker: str) -> None:
+    edit = drop(TAIL).model_copy(update={"why": why})
+    concept = with_decision(talked(), Decision(kind="edit", question=why, answer=answer, edit=edit, at="5"))
+    version = Version(number=3, definition=Definition(clauses=(RED,)), why=why, at="5")
+    assert made_by(version, concept) == maker
