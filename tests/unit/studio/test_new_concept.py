@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from fieldmark.app.concepts.making import most_of_a_talk, read_wish
+from fieldmark.app.concepts.making import WISH, WishedConcept, most_of_a_talk, read_wish
 from fieldmark.settings import overridden
 from fieldmark.studio import guard
 from fieldmark.studio.talking import Going
@@ -78,7 +78,9 @@ def test_pictures_that_are_sent_are_kept_by_their_content(tmp_path: Path) -> Non
         ("page.html", b"<script>alert(1)</script>"),
         ("broken.png", b"no picture"),
     ]
-    send(client, {"called": "Red"}, files)
+    page = send(client, {"called": "Red"}, files)
+    assert "2 files could not be used" in page
+    assert "<bdi>broken.png</bdi>" in page
     assert talks.folders == ["red"]
     kept = [path.name for path in (tmp_path / "home" / "concepts" / "red" / "pictures").iterdir()]
     assert len(kept) == 1
@@ -87,6 +89,17 @@ def test_pictures_that_are_sent_are_kept_by_their_content(tmp_path: Path) -> Non
     wished = read_wish(tmp_path / "home" / "concepts" / "red")
     assert wished is not None
     assert [name for name, _ in wished.skipped] == ["page.html", "broken.png"]
+
+
+def test_what_could_not_be_used_is_told_before_the_conversation_begins(tmp_path: Path) -> None:
+    folder = made_concept(tmp_path)
+    reason = "it has <b>no</b> pixels"
+    wished = WishedConcept(name="Red", pool=("/x",), skipped=(("/x/<i>old</i>.png", reason),))
+    folder.write(WISH, wished)
+    page = visitor(desk_for(tmp_path)).get(f"/concepts/{folder.run_id}").text
+    assert "1 file could not be used" in page
+    assert "&lt;b&gt;no&lt;/b&gt; pixels" in page
+    assert "<i>old" not in page
 
 
 def test_a_zip_of_pictures_is_as_good_as_the_pictures(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from fieldmark.agents.define.hearing import Slip, read_answer
 from fieldmark.agents.define.waiting import keep_reply
+from fieldmark.app.concepts.making import read_wish
 from fieldmark.app.concepts.stepwise.blind import is_complete
 from fieldmark.app.concepts.stepwise.talk import Talk
 from fieldmark.records.conversation import (
@@ -71,7 +72,11 @@ def talk(
             there = concept_address(name, "blind", notice=request.query_params.get(NOTICE))
             return RedirectResponse(there, 303)
         case _:
-            return framed(request, "concepts/rest.html", folder, concept, found, going=going)
+            wished = read_wish(folder.path)
+            left_out = wished.skipped if wished else ()
+            return framed(
+                request, "concepts/rest.html", folder, concept, found, going=going, skipped=left_out
+            )
 
 
 def show_question(

@@ -46,6 +46,7 @@ def trial(
         job=view_of(folder.path, "concepts", tried.job.path.name),
         summary=desk_of(request).concepts.summary(folder),
         found=found,
+        skipped=[(each.path, each.reason) for each in found.skipped] if found else (),
         chosen=chosen[(page - 1) * PAGE : page * PAGE],
         total=len(chosen),
         label=label,
