@@ -77,7 +77,7 @@ def opened(place: str) -> IO[bytes]:
     from fsspec.core import url_to_fs
 
     files, path = url_to_fs(place)
-    return files.open(path, "rb")
+    return files.open(path)  # as bytes
 
 
 def cannot_open(place: str, error: Exception) -> InputError:

@@ -1,6 +1,6 @@
 """`fieldmark vllm` and vLLM's own batch runner, with a real vLLM that starts, answers, and fails to start.
 
-Opt-in: `pytest -m live tests/live/test_vllm.py` with three variables: FIELDMARK_LIVE_VLLM, the program;
+Opt-in: `pytest -m live tests/live/test_real_vllm.py` with three variables: FIELDMARK_LIVE_VLLM, the program;
 FIELDMARK_LIVE_VLLM_MODEL, a model's folder; FIELDMARK_LIVE_VLLM_OPTIONS, more options. The model may be
 random. On a CPU each start takes minutes.
 """
