@@ -239,8 +239,8 @@ class Measured:
         ]
 
         def run() -> None:
-            for number, part in enumerate(parts):
-                worker.encode(number, part)
+            for _ in worker.encode_all(parts):
+                pass
 
         self._beside(
             "images, shard by shard as engines do", rate(run, len(self.images), self.device, self.sizes.turns)

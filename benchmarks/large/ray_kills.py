@@ -5,7 +5,8 @@
 
 Three runs, each into a store of its own: this process; Ray undisturbed, from which the overhead comes; Ray
 with kills (SIGKILL, a random worker after a random shard). `begun_twice` counts the shards that workers began
-once more, by what each worker wrote down: one for each kill at most, which was in flight. `cpu_s` is the
+once more, by what each worker wrote down: two for each kill at most, which were in flight, the one that was
+encoded and the one that was decoded meanwhile. `cpu_s` is the
 processor time of all processes of a run, Ray's own among them, but not of workers that were killed: it says
 what Ray costs where others use the machine, too, and seconds say little.
 """

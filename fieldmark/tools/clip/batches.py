@@ -2,9 +2,10 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from itertools import islice
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -54,8 +55,8 @@ class BatchSize:
 
 def prepared_ahead(
     items: Iterable[A], prepare: Callable[[A], B], *, workers: int, ahead: Callable[[], int]
-) -> Iterator[B]:
-    """Prepare items in threads, in order, a bounded number ahead of the consumer.
+) -> Generator[B]:
+    """Prepare items in threads, in order, a bounded number ahead of the consumer; it begins at once.
 
     Args:
         items: What to prepare.
@@ -63,13 +64,25 @@ def prepared_ahead(
         workers: Number of threads.
         ahead: How many results may wait; asked again and again, as batches grow.
 
-    Yields:
-        The results in the order of the items.
+    Returns:
+        The results in the order of the items. What is closed or let go of prepares no more.
     """
+    results = _prepared(items, prepare, workers, ahead)
+    next(results)
+    return cast("Generator[B]", results)
+
+
+def _prepared(
+    items: Iterable[A], prepare: Callable[[A], B], workers: int, ahead: Callable[[], int]
+) -> Generator[B | None]:
+    """The results of `prepared_ahead`, after a None that says that the first are begun."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="fieldmark-decode")
+    coming = iter(items)
     waiting: deque[Future[B]] = deque()
     try:
-        for item in items:
+        waiting.extend(pool.submit(prepare, item) for item in islice(coming, max(1, ahead())))
+        yield None
+        for item in coming:
             waiting.append(pool.submit(prepare, item))
             while len(waiting) > max(1, ahead()):
                 yield waiting.popleft().result()

@@ -18,7 +18,8 @@ from fieldmark.cache.keys import content_key
 from fieldmark.cache.vectorstore import VectorStore
 from fieldmark.errors import ModelError, NoImagesError
 from fieldmark.records import EncoderUsage, SkippedInput
-from fieldmark.tools.clip.batches import BatchSize, prepared_ahead, store_in_batches
+from fieldmark.tools.clip.batches import BatchSize, store_in_batches
+from fieldmark.tools.clip.decoded_ahead import decoded_ahead
 from fieldmark.tools.clip.devices import Precision, choose_device, choose_precision, free_memory
 from fieldmark.tools.clip.encoder import EncodedImages, Encoder, Features, Progress, image_key, unit_rows
 from fieldmark.tools.clip.model_source import ModelSource
@@ -30,8 +31,8 @@ from fieldmark.tools.clip.weights import (
     read_reference,
     read_weights,
 )
-from fieldmark.tools.images.decode import LARGEST_DECODED, UnusableImageError, quiet_about_size
-from fieldmark.tools.images.files import ImageFile, decode_image
+from fieldmark.tools.images.decode import quiet_about_size
+from fieldmark.tools.images.files import ImageFile
 
 if TYPE_CHECKING:
     from fieldmark.tools.clip.last_layers import LastLayers
@@ -201,6 +202,23 @@ class ClipEncoder:
             )
             return EncodedImages(vectors=unit_rows(rows)[order], ok=torch.from_numpy(found[order]))
 
+    def begin_images(self, images: Sequence[ImageFile], store: VectorStore) -> Callable[[], None]:
+        """Begin to decode images, and return what stores their vectors; a caller may begin the next before.
+
+        Args:
+            images: Files that were found; those of the same content are encoded once.
+            store: Takes the vectors; what has one there is encoded again.
+        """
+        inputs = self._decoded(list(_by_content(images).values()))
+
+        def encode() -> None:
+            with self._lock, self._timed():
+                self._images_encoded += self._run(
+                    inputs, self._loaded().images, self._image_batch, store, total=len(images), progress=None
+                )
+
+        return encode
+
     @property
     def last_layers(self) -> "LastLayers":
         """What the image tower does to the features of `encode_features`; builds the network."""
@@ -239,16 +257,18 @@ class ClipEncoder:
         progress: Progress | None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Stored rows of distinct images, which are there, and the row of each image asked for."""
-        files: dict[str, list[ImageFile]] = {}
-        for image in images:
-            files.setdefault(image.content_hash, []).append(image)
+        files = _by_content(images)
         self._seen_images.update(files)
         keys = {content_hash: image_key(content_hash) for content_hash in files}
         rows, found = store.get_many(list(keys.values()))
         missing = [at for at, there in enumerate(found) if not there]
         if missing:
             hashes = list(files)
-            self._encode_images([files[hashes[at]] for at in missing], store, forward, progress)
+            with quiet_about_size():
+                inputs = self._decoded([files[hashes[at]] for at in missing])
+                self._images_encoded += self._run(
+                    inputs, forward, self._image_batch, store, total=len(missing), progress=progress
+                )
             rows[missing], found[missing] = store.get_many([keys[hashes[at]] for at in missing])
         place = {content_hash: at for at, content_hash in enumerate(files)}
         order = np.array([place[image.content_hash] for image in images], dtype=np.int64)
@@ -286,42 +306,14 @@ class ClipEncoder:
                 )
             return unit_rows(rows)[[place[text] for text in whole]]
 
-    def _encode_images(
-        self,
-        groups: Sequence[Sequence[ImageFile]],
-        store: VectorStore,
-        forward: Callable[[Sequence[torch.Tensor]], torch.Tensor],
-        progress: Progress | None,
-    ) -> None:
-        network = self._loaded()
-
-        def prepare(files: Sequence[ImageFile]) -> tuple[str, torch.Tensor | None, list[SkippedInput]]:
-            # Files of the same content stand in for each other.
-            failed: list[SkippedInput] = []
-            for file in files:
-                try:
-                    picture = decode_image(file, max_pixels=LARGEST_DECODED)
-                    return image_key(file.content_hash), network.prepare_image(picture), []
-                except UnusableImageError as error:
-                    failed.append(SkippedInput(path=str(file.path), reason=error.reason))
-            return "", None, failed
-
-        def usable() -> Iterator[tuple[str, torch.Tensor]]:
-            ahead = prepared_ahead(
-                groups,
-                prepare,
-                workers=self._workers,
-                ahead=lambda: 2 * self._image_batch.size + self._workers,
-            )
-            for key, prepared, failed in ahead:
-                self._failures.update((each.path, each) for each in failed)
-                if prepared is not None:
-                    yield key, prepared
-
-        with quiet_about_size():
-            self._images_encoded += self._run(
-                usable(), forward, self._image_batch, store, total=len(groups), progress=progress
-            )
+    def _decoded(self, groups: Sequence[Sequence[ImageFile]]) -> Iterator[tuple[str, torch.Tensor]]:
+        return decoded_ahead(
+            groups,
+            self._loaded().prepare_image,
+            workers=self._workers,
+            ahead=lambda: 2 * self._image_batch.size + self._workers,
+            failed=lambda each: self._failures.update({each.path: each}),
+        )
 
     def _encode_texts(self, texts: Sequence[str], progress: Progress | None) -> set[str]:
         """Encode and store; returns which texts were too long."""
@@ -372,6 +364,8 @@ class ClipEncoder:
         return self._store
 
     def _loaded(self) -> "ClipNetwork":
+        if self._network is not None:
+            return self._network  # without the lock, so that decoding begins while another thread encodes
         with self._lock:
             if self._network is None:
                 from fieldmark.tools.clip.network import ClipNetwork  # imports open_clip, which takes seconds
@@ -386,6 +380,13 @@ class ClipEncoder:
             yield
         finally:
             self._seconds += time.perf_counter() - started
+
+
+def _by_content(images: Sequence[ImageFile]) -> dict[str, list[ImageFile]]:
+    files: dict[str, list[ImageFile]] = {}
+    for image in images:
+        files.setdefault(image.content_hash, []).append(image)
+    return files
 
 
 def _text_key(text: str, *, shortened: bool = False) -> str:

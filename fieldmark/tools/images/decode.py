@@ -77,8 +77,13 @@ def quiet_about_size() -> Iterator[None]:
     Enter it once around a thread pool, not inside its threads: Python's warning filters are shared.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        silence_size_warning()
         yield
+
+
+def silence_size_warning() -> None:
+    """The same for good, in a process that does nothing but decode."""
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
 def open_header(file: IO[bytes], *, path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:

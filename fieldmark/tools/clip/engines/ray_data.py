@@ -14,11 +14,14 @@ import numpy as np
 from fieldmark.errors import InputError, ModelError
 from fieldmark.records import SkippedInput
 from fieldmark.tools.clip.engines.work import EncodedShard, ShardEncoder, WorkerModel
+from fieldmark.tools.images.decode import silence_size_warning
 from fieldmark.tools.images.pool_shard import PoolShard
 
 _MOST_THREADS, _MOST_BESIDE_GPU = 4, 16
 """Cores that an actor takes at most: without a GPU, where more of them want more actors; and with one, where
 they decode."""
+_AT_ONCE = 2
+"""Shards in an actor: one is encoded, the next is read and decoded."""
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anybody
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # deaths of workers are what it is for
@@ -29,15 +32,19 @@ _ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 class RayWorker:
-    """An actor's work: takes one shard, as JSON, in a batch of Ray Data, and gives its vectors."""
+    """An actor's work: takes one shard, as JSON, in a batch of Ray Data, and gives its vectors.
+
+    Two threads call it, so that one shard is read and decoded while the other is encoded.
+    """
 
     def __init__(self, model: str) -> None:
+        silence_size_warning()
         self._encoder = ShardEncoder(WorkerModel.model_validate_json(model))
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Encode one shard."""
         number = int(batch["number"][0])
-        done = self._encoder.encode(number, PoolShard.model_validate_json(str(batch["shard"][0])))
+        done = self._encoder.begin(number, PoolShard.model_validate_json(str(batch["shard"][0])))()
         said = {
             "names": done.names,
             "keys": done.keys,
@@ -106,7 +113,12 @@ class RayEngine(AbstractContextManager["RayEngine"]):
             self.worker,
             fn_constructor_args=(model.model_dump_json(),),
             batch_size=1,
-            compute=ActorPoolStrategy(size=min(count, len(shards)), max_tasks_in_flight_per_actor=2),
+            compute=ActorPoolStrategy(
+                size=min(count, len(shards)),
+                max_tasks_in_flight_per_actor=_AT_ONCE + 1,
+                max_concurrent_calls_per_actor=_AT_ONCE,
+                enable_true_multi_threading=True,
+            ),
             num_cpus=threads,
             num_gpus=1 if on_gpu else None,
         )

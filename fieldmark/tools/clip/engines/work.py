@@ -1,18 +1,21 @@
 """What every worker of an engine does: holds a model, and encodes one shard of a pool after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice, pairwise, repeat
 from typing import Protocol
 
 import numpy as np
 
 from fieldmark.cache.rowfile import Rows
 from fieldmark.cache.vectorstore import MemoryVectorStore
-from fieldmark.errors import ModelError, NoImagesError
+from fieldmark.errors import ModelError
 from fieldmark.records import Record, SkippedInput
+from fieldmark.tools.clip.batches import prepared_ahead
 from fieldmark.tools.clip.clip import ClipEncoder, open_encoder
 from fieldmark.tools.clip.encoder import image_key
+from fieldmark.tools.images.decode import quiet_about_size
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.images.pool_shard import PoolShard, read_shard
 
@@ -91,7 +94,7 @@ class ShardEncoder:
     def __init__(self, model: WorkerModel) -> None:
         self._encoder = open_encoder(
             model.spec,
-            vectors=self._opened,
+            vectors=lambda _, width: MemoryVectorStore(width=width),
             device=model.device,
             precision=model.precision,
             workers=model.threads,
@@ -101,31 +104,82 @@ class ShardEncoder:
                 f'A worker has other weights or settings under the name "{model.spec}".',
                 hint="Give every machine the same weights, and the same versions of torch and open_clip.",
             )
-        self._rows = MemoryVectorStore(width=self._encoder.width)
 
-    def encode(self, number: int, shard: PoolShard) -> EncodedShard:
-        """Encode one shard.
+    def encode_all(self, shards: Iterable[PoolShard]) -> Iterator[EncodedShard]:
+        """Encode shards in order; while one is encoded, the next is read and decoded.
 
         Raises:
-            InputError: It cannot be read.
+            InputError: A shard cannot be read; those before it are given.
         """
-        names, keys, skipped = list[str](), list[str](), list[SkippedInput]()
-        parts = [np.zeros((0, self._encoder.width), np.float16)]
-        found = read_shard(shard)
-        while held := list(islice(found, IN_MEMORY)):
-            images = [each for each in held if isinstance(each, ImageFile)]
-            skipped += (each for each in held if isinstance(each, SkippedInput))
-            broken, fine = _encoded(self._encoder, images)
-            skipped += broken
-            names += (str(image.path) for image in fine)
-            fresh = [image_key(image.content_hash) for image in fine]
-            keys += fresh
-            parts.append(self._rows.get_many(fresh)[0])
-            self._rows.clear()
-        return EncodedShard(number, tuple(names), tuple(keys), np.concatenate(parts), tuple(skipped))
+        begun = (self.begin(number, each) for number, each in enumerate(shards))
+        with quiet_about_size():
+            for encode, _ in pairwise(chain(begun, (None,))):  # the next is begun before this one is encoded
+                if encode is not None:
+                    yield encode()
 
-    def _opened(self, identity: str, width: int) -> MemoryVectorStore:
-        return self._rows
+    def begin(self, number: int, shard: PoolShard) -> Callable[[], EncodedShard]:
+        """Begin to read and decode a shard, and return what encodes it in the thread that calls.
+
+        What is begun holds two parts of `IN_MEMORY` files at most, and of each part the pixels of two batches
+        and as many as there are threads. Several threads may begin; they encode one after the other.
+        """
+        parts = prepared_ahead(repeat(read_shard(shard)), self._begin_part, workers=1, ahead=lambda: 1)
+        return lambda: self._encoded(number, parts)
+
+    def _begin_part(self, found: Iterator[ImageFile | SkippedInput]) -> "_Part | None":
+        """Read what comes next of a shard, and begin to decode it; None at its end."""
+        held = list(islice(found, IN_MEMORY))
+        if not held:
+            return None
+        images = [each for each in held if isinstance(each, ImageFile)]
+        rows = MemoryVectorStore(width=self._encoder.width)
+        return _Part(
+            images=images,
+            unread=[each for each in held if isinstance(each, SkippedInput)],
+            rows=rows,
+            encode=self._encoder.begin_images(images, rows),
+        )
+
+    def _encoded(self, number: int, parts: Generator["_Part | None"]) -> EncodedShard:
+        names, keys, skipped = list[str](), list[str](), list[SkippedInput]()
+        rows = [np.zeros((0, self._encoder.width), np.float16)]
+        with closing(parts):
+            for part in parts:
+                if part is None:
+                    break
+                part.encode()
+                made, found = part.rows.get_many([image_key(each.content_hash) for each in part.images])
+                fine = [each for each, there in zip(part.images, found, strict=True) if there]
+                skipped += part.unread
+                skipped += self._broken(
+                    each for each, there in zip(part.images, found, strict=True) if not there
+                )
+                names += (str(each.path) for each in fine)
+                keys += (image_key(each.content_hash) for each in fine)
+                rows.append(made[found])
+        return EncodedShard(number, tuple(names), tuple(keys), np.concatenate(rows), tuple(skipped))
+
+    def _broken(self, images: Iterable[ImageFile]) -> Iterator[SkippedInput]:
+        reasons = {each.path: each for each in self._encoder.failures}
+        for path in (str(each.path) for each in images):
+            yield reasons.get(path) or SkippedInput(path=path, reason="cannot be encoded")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is read of a shard at once.
+
+    Attributes:
+        images: Found files, whose decoding has begun.
+        unread: What could not be read.
+        rows: Has the vectors once they are encoded.
+        encode: Encodes the images.
+    """
+
+    images: Sequence[ImageFile]
+    unread: Sequence[SkippedInput]
+    rows: MemoryVectorStore
+    encode: Callable[[], None]
 
 
 class LocalEngine:
@@ -133,9 +187,7 @@ class LocalEngine:
 
     def encode(self, shards: Sequence[PoolShard], model: WorkerModel) -> Iterator[EncodedShard]:
         """See `Engine`."""
-        encoder = ShardEncoder(model)
-        for number, each in enumerate(shards):
-            yield encoder.encode(number, each)
+        yield from ShardEncoder(model).encode_all(shards)
 
 
 def worker_model(encoder: ClipEncoder, *, threads: int) -> WorkerModel:
@@ -146,18 +198,4 @@ def worker_model(encoder: ClipEncoder, *, threads: int) -> WorkerModel:
         device=str(encoder.device),
         precision=encoder.precision,
         threads=threads,
-    )
-
-
-def _encoded(encoder: ClipEncoder, images: Sequence[ImageFile]) -> tuple[list[SkippedInput], list[ImageFile]]:
-    """What is broken, and what has a vector now."""
-    try:
-        ok = encoder.encode_images(images).ok.tolist() if images else []
-    except NoImagesError:
-        ok = [False] * len(images)
-    reasons = {each.path: each for each in encoder.failures}
-    broken = [str(image.path) for image, there in zip(images, ok, strict=True) if not there]
-    return (
-        [reasons.get(path) or SkippedInput(path=path, reason="cannot be encoded") for path in broken],
-        [image for image, there in zip(images, ok, strict=True) if there],
     )

@@ -25,15 +25,16 @@ def test_what_a_process_cannot_open_is_told_as_it_is() -> None:
 
 def test_shards_are_handed_out_as_they_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     class Threads(ThreadPoolExecutor):
-        def __init__(self, workers: int, *, mp_context: Any, initializer: Any, initargs: Any) -> None:
+        def __init__(self, workers: int, **_: Any) -> None:
             super().__init__(workers)
 
         def submit(self, fn: Callable[..., Any], /, *args: Any, **more: Any) -> Any:
-            handed.append(args[0])
+            if args[1] is not None:
+                handed.append(args[0])
             return super().submit(fn, *args, **more)
 
-    def encode(number: int, shard: str) -> EncodedShard:
-        return EncodedShard(number, (), (), np.zeros((0, 2), np.float16), ())
+    def encode(number: int, shard: str | None) -> EncodedShard | None:
+        return EncodedShard(number, (), (), np.zeros((0, 2), np.float16), ()) if shard else None
 
     handed = list[int]()
     monkeypatch.setattr(processes, "ProcessPoolExecutor", Threads)
