@@ -17,7 +17,7 @@ from fieldmark.records.conversation import (
 )
 from tests.unit.studio.studio_concepts import CLAUSES, made_build, made_concept
 
-HINDERS = ("2 boards in a row without an accepted edit", "It ends after 12 more boards at the latest")
+HINDERS = ("2 boards in a row that change nothing", "It ends after 12 more boards at the latest")
 
 
 def made_concepts(place: Path) -> dict[str, str]:

@@ -187,9 +187,9 @@ def test_without_a_conversation_clauses_are_drafted_and_nobody_is_asked(tmp_path
 def test_every_board_says_what_still_hinders_the_end(whole: tuple[Scene, Sitting]) -> None:
     boards = [payload for payload in whole[0].owner.told if isinstance(payload, BoardToLabel)]
     assert all(board.hinders for board in boards)
-    assert "6 pictures that came back" in boards[0].hinders
+    assert "6 pictures shown a second time" in boards[0].hinders
     assert boards[0].hinders[-1] == "after 6 more boards or 80 labels"
-    assert "6 pictures that came back" not in boards[-1].hinders
+    assert "6 pictures shown a second time" not in boards[-1].hinders
 
 
 def test_the_owner_ends_it(tmp_path: Path) -> None:

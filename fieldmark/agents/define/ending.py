@@ -37,11 +37,13 @@ def what_hinders(progress: ConversationProgress) -> tuple[str, ...]:
         return ()
     missing: list[str] = []
     if (boards := progress.quiet_needed - progress.quiet) > 0:
-        missing.append(f"{_count(boards, 'board')} in a row without an accepted edit")
+        missing.append(
+            _count(boards, "board in a row that changes nothing", "boards in a row that change nothing")
+        )
     if (labels := progress.agreement_labels - progress.kappa_labels) > 0:
         missing.append(f"{_count(labels, 'label')} to compare the model with")
     if (repeats := LEAST_REPEATS - progress.repeats) > 0:
-        missing.append(f"{_count(repeats, 'picture')} that came back")
+        missing.append(f"{_count(repeats, 'picture')} shown a second time")
     elif not progress.agrees and (gap := _gap(progress)):
         missing.append(gap)
     return (*missing, _budget(progress))

@@ -24,10 +24,10 @@ def at(
 @pytest.mark.parametrize(
     ("quiet", "standing", "missing"),
     [
-        (0, at(), ["2 boards in a row without an accepted edit"]),
-        (1, at(), ["1 board in a row without an accepted edit"]),
+        (0, at(), ["2 boards in a row that change nothing"]),
+        (1, at(), ["1 board in a row that changes nothing"]),
         (2, at(pairs=40), ["10 labels to compare the model with"]),
-        (2, at(back=5), ["1 picture that came back"]),
+        (2, at(back=5), ["1 picture shown a second time"]),
         (2, at(kappa=0.6), ["kappa 0.85 between you and the model: it is 0.60, with yourself 0.90"]),
         (2, at(kappa=math.nan, error=math.nan), ["labels of both kinds, to know a kappa"]),
         (2, at(), []),
@@ -45,7 +45,7 @@ def test_the_budget_is_always_said_and_what_is_over_hinders_nothing() -> None:
     progress = progress_of(DefineState(boards=11, spent=100), at(), CONCEPT, OPTIONS)
     said = in_one_line(what_hinders(progress))
     assert said == (
-        "Until the end, still missing: 2 boards in a row without an accepted edit. "
+        "Until the end, still missing: 2 boards in a row that change nothing. "
         "It ends after 1 more board, 80 labels or 800 questions to models at the latest."
     )
     assert what_hinders(progress.model_copy(update={"stop_reason": "boards"})) == ()
