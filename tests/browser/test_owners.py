@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from fieldmark.app.concepts.classifier import ConceptClassifier
+from fieldmark.app.jobs.job import JOBS, Job
+from fieldmark.app.jobs.tasks import TalkTask
 from fieldmark.aviary.guide.gallery import Gallery
 from fieldmark.aviary.guide.guide import Guide
 from fieldmark.aviary.guide.server import GuideServer
@@ -80,7 +82,7 @@ def flock(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[F
 
     folder = tmp_path_factory.mktemp("flock")
     place = CommandLine(folder, folder / "home", {})
-    done = place.run(
+    done = place.invoke(  # before there is a browser, which has an event loop in this thread
         *("concept", "simulate", "--owners", RULE.key, "--pool", POOL, "--held-out", HELD_OUT),
         *("--annotate", ANNOTATE, "--boards", BOARDS, "--controls", "none", "--workers", 1, "--json"),
     )
@@ -104,6 +106,8 @@ def flock(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[F
         with served(place) as address:
             (owner,) = done.json["owners"]
             yield Flock(address, place, pool, held_out, PictureTruth(scene), owner)
+        for job in (place.home / "concepts").glob(f"*/{JOBS}/{TalkTask.KIND}"):
+            Job(job).cancel()  # it would wait ten minutes for the next answer, with all that it has loaded
 
 
 @pytest.fixture
