@@ -115,7 +115,7 @@ class RayEngine(AbstractContextManager["RayEngine"]):
             batch_size=1,
             compute=ActorPoolStrategy(
                 size=min(count, len(shards)),
-                max_tasks_in_flight_per_actor=_AT_ONCE + 1,
+                max_tasks_in_flight_per_actor=_AT_ONCE,  # more are hoarded by the actor that is ready first
                 max_concurrent_calls_per_actor=_AT_ONCE,
                 enable_true_multi_threading=True,
             ),
