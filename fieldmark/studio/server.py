@@ -13,6 +13,7 @@ from fieldmark.studio.access import Access, read_key
 from fieldmark.studio.application import make_studio
 from fieldmark.studio.desk import Desk
 from fieldmark.studio.shelf import RunShelf
+from fieldmark.studio.talking import TalkProcesses
 from fieldmark.tools.images.small import SmallCopies
 
 BACKLOG = 128
@@ -63,7 +64,10 @@ def serve(
         taken = listener.getsockname()[1]
         name = f"[{host}]" if ":" in host else host
         server = _Server(config, lambda: ready(f"http://{name}:{taken}/"))
-        server.run(sockets=[listener])
+        try:
+            server.run(sockets=[listener])
+        finally:
+            TalkProcesses(home).rest()
 
 
 class _Server(uvicorn.Server):

@@ -73,14 +73,19 @@ class TalkProcesses:
                 waits = job.status
             call(folder, more=more)
             if waits is None or not waits.running:
-                self._make_room()
+                self._end_waiting(self._most - 1)
             job.start(task, home=self._home)
 
-    def _make_room(self) -> None:
-        """End those that have waited longest, as many as it takes for one more."""
+    def rest(self) -> None:
+        """End all that only wait, as nobody will answer them."""
+        with self._one_by_one:
+            self._end_waiting(0)
+
+    def _end_waiting(self, most: int) -> None:
+        """End those that have waited longest, until there are no more than so many; none that is at work."""
         running = [folder for folder in self._folders() if _is_running(Job.of(folder, TalkTask.KIND))]
         waiting = sorted(filter(is_done, running), key=last_call)
-        for folder in waiting[: max(0, len(running) + 1 - self._most)]:
+        for folder in waiting[: max(0, len(running) - most)]:
             _end(Job.of(folder, TalkTask.KIND))
 
     def _folders(self) -> Iterator[Path]:

@@ -53,3 +53,6 @@ def test_the_one_that_has_waited_longest_makes_room(concepts: list[Path], tmp_pa
         rest(folder, read_call(folder))
     talks.go_on(b)
     assert running(concepts) == [a, b]
+    rest(a, read_call(a))
+    talks.rest()  # the studio ends
+    assert running(concepts) == [b]  # it is at work
