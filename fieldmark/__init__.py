@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fieldmark.app.pools.embedding import EmbeddedPool, embed_pool
     from fieldmark.app.resolution import Resolution
     from fieldmark.app.stores import open_stores
+    from fieldmark.app.tuning.export import export_rft
     from fieldmark.cache.arrays import ArrayStore
     from fieldmark.cache.bytestore import MemoryByteStore, open_byte_store
     from fieldmark.cache.keys import content_key
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
     from fieldmark.tools.scoring.prototype import ensemble_scores
     from fieldmark.tools.scoring.table import table_rule
     from fieldmark.tools.search.candidates import PromptCandidate, PromptEdit, PromptMenu
+    from fieldmark.tools.tuning.reward import accuracy_reward, classification_reward, format_reward
 
 __version__ = "0.1.0"
 
@@ -122,6 +124,7 @@ _NAMES = {
     "fieldmark.app.optimizer": ("Optimizer",),
     "fieldmark.app.resolution": ("Resolution",),
     "fieldmark.app.stores": ("open_stores",),
+    "fieldmark.app.tuning.export": ("export_rft",),
     "fieldmark.app.learned.to_table": ("LabelledTable", "label_to_table"),
     "fieldmark.app.learned.watching": ("watch_folders",),
     "fieldmark.cache.arrays": ("ArrayStore",),
@@ -199,6 +202,7 @@ _NAMES = {
     "fieldmark.tools.scoring.prototype": ("ensemble_scores",),
     "fieldmark.tools.scoring.table": ("table_rule",),
     "fieldmark.tools.search.candidates": ("PromptCandidate", "PromptEdit", "PromptMenu"),
+    "fieldmark.tools.tuning.reward": ("accuracy_reward", "classification_reward", "format_reward"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
@@ -275,9 +279,11 @@ __all__ = [
     "WeakenedEncoder",
     "Weakness",
     "__version__",
+    "accuracy_reward",
     "ask_describe",
     "ask_judge",
     "build_field_guide",
+    "classification_reward",
     "content_key",
     "decode_image",
     "descriptor_prompts",
@@ -285,8 +291,10 @@ __all__ = [
     "ensemble_scores",
     "explain_labels",
     "export_book",
+    "export_rft",
     "export_run",
     "find_images",
+    "format_reward",
     "image_to_send",
     "import_book",
     "label_to_table",

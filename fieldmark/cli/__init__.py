@@ -27,7 +27,7 @@ from fieldmark.cli import (
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
 from fieldmark.cli.exit_codes import GuardedCommands
-from fieldmark.cli.learned import export, predict
+from fieldmark.cli.learned import export, export_rft, predict
 from fieldmark.cli.machine import cache, config, doctor, embed, fetch, plan, vllm
 from fieldmark.cli.mistakes import CheckedCommand, CheckedGroup
 from fieldmark.cli.run_options import option
@@ -78,6 +78,7 @@ def _rooms() -> dict[str, dict[str, Callable[..., None] | typer.Typer]]:
             "sort": sort.sort,
             "convert": convert.convert,
             "export": export.export,
+            "export-rft": export_rft.export_rft,
             "predict": predict.predict,
         },
         "Prompts and methods": {

@@ -93,6 +93,25 @@ def test_sittings_and_builds_leave_a_manifest_and_events(line: CommandLine) -> N
     assert folder.read("manifest.json", RunManifest).notes == (RESUMED,)
 
 
+def test_labels_to_tune_on_leave_the_blind_test_out(line: CommandLine) -> None:
+    done = line.invoke("export-rft", "hawk", "--out", "tuning", "--layout", "trl-grpo", "--json")
+    assert done.code == 0, done.err
+    assert done.json["source"] == {"concept": "hawk", "version": "1"}
+    assert done.json["held_out"] == "test"
+    rows = [
+        json.loads(each)
+        for path in sorted((line.folder / "tuning").glob("*/metadata.jsonl"))
+        for each in path.read_text().splitlines()
+    ]
+    concept = json.loads((concept_folder(line) / "concept.json").read_text())
+    said = {each["image"]: each["value"] for each in concept["labels"] if each["split"] == "dev"}
+    assert {row["image_hash"]: row["answer"] for row in rows} == {
+        image: value for image, value in said.items() if image not in concept["blind"]
+    }
+    again = line.invoke("export-rft", "hawk", "--out", "tuning")
+    assert (again.code, "is not empty" in again.err) == (2, True)
+
+
 def test_a_dry_run_says_what_a_build_would_ask(line: CommandLine) -> None:
     before = (concept_folder(line) / "manifest.json").read_bytes()
     nothing = line.invoke("concept", "build", "hawk", *SMALL, "--dry-run")

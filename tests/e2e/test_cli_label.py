@@ -3,6 +3,8 @@
 import csv
 import dataclasses
 import io
+import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,14 @@ def test_a_filled_list_is_taken_in_and_nothing_is_asked(
     still_asked = {each["image"] for each in labelled.json["ask"]}
     assert not {asked[0], asked[1], *asked[3:]} & still_asked
     assert labelled.json["usage"] == first.json["usage"]
+
+    tuning = nobody.invoke("export-rft", run, "--out", "tuning", "--held-out", 0, "--json")
+    assert tuning.code == 0, tuning.err
+    assert (tuning.json["by_people"], tuning.json["by_run"], tuning.json["held_out"]) == (18, 0, None)
+    rows = [
+        json.loads(each) for each in (place.folder / "tuning/train/metadata.jsonl").read_text().splitlines()
+    ]
+    assert Counter(row["answer"] for row in rows) == Counter(["none of these", *map(truth_of, asked[3:])])
 
     again = classified(place, birds, "--labels", run / "labels.csv")
     assert again.json["labels"] == 17

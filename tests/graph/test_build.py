@@ -14,6 +14,7 @@ from fieldmark.app.stores import checkpoint_server
 from fieldmark.errors import EndpointError, InputError, RunError
 from fieldmark.records import Clause, Costs, Decision, Definition, Label, Verdict
 from fieldmark.tools.annotate.vlm import Debate
+from fieldmark.tools.concepts.built import read_judged
 from fieldmark.tools.concepts.changes import MISREAD, dev_labels, with_decision, with_labels, with_version
 from fieldmark.tools.concepts.heads import export as heads_export
 from fieldmark.tools.concepts.heads.choose import choose_head
@@ -135,7 +136,7 @@ async def test_an_export_has_the_instructions_of_all_that_was_said_since(tmp_pat
     settled = "## Questions that were settled\n\n- A crest? **only small ones**\n\n"
     earlier = (context.out / "instructions.md").read_text()
     assert text.replace(settled, "") == earlier, "all else is as it was built"
-    (context.out / "described.json").unlink()
+    (context.out / "judged.json").unlink()
     builder.export(tmp_path / "out")
     assert (tmp_path / "out" / "instructions.md").read_text() == earlier
 
@@ -154,6 +155,9 @@ async def test_blind_images_never_come_near_the_build(tmp_path):
     looked = {look.split()[0] for look in made.annotator.looks} | set(debater.images)
     assert not looked & set(context.concept.blind)
     assert looked
+    kept = read_judged(context.out)
+    assert kept
+    assert set(kept) == set(dev_labels(context.concept))
     assert not set(context.pool.rows(list(context.concept.blind))) & set(
         free_rows(context.concept, context.pool)
     )

@@ -22,9 +22,9 @@ from fieldmark.tools.concepts.built import (
     BUILD,
     CALIBRATION,
     CARD,
-    DESCRIBED,
     EXEMPLARS,
     INSTRUCTIONS,
+    JUDGED,
     read_built,
 )
 from fieldmark.tools.concepts.changes import dev_labels
@@ -70,8 +70,8 @@ def write_classifier(
         concept, context.definition, labels=labels, exemplars=pictures, described=described
     )
     RunFolder(out).write_text(INSTRUCTIONS, text)
-    seen = {image: described[image] for image in labels if image in described}
-    RunFolder(out).write_text(DESCRIBED, json.dumps(seen, ensure_ascii=False, indent=0))
+    known = [verdict.model_dump(mode="json") for verdict in verdicts if verdict.image in labels]
+    RunFolder(out).write_text(JUDGED, json.dumps(known, ensure_ascii=False, indent=0))
     RunFolder(out).write(CALIBRATION, calibration_of(fitted, owner=labels))
     judged = sum(verdict.call in ("in", "out") for verdict in verdicts)
     result = BuildResult(

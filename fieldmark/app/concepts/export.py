@@ -7,12 +7,17 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from fieldmark.errors import InputError, RunError
 from fieldmark.reading import read_bytes
 from fieldmark.records.building import Measurement
-from fieldmark.tools.concepts.built import CARD, DESCRIBED, EXEMPLARS, INSTRUCTIONS, MODELS, read_built
+from fieldmark.tools.concepts.built import (
+    CARD,
+    EXEMPLARS,
+    INSTRUCTIONS,
+    MODELS,
+    read_built,
+    read_judged,
+)
 from fieldmark.tools.concepts.changes import dev_labels
 from fieldmark.tools.concepts.folder import ConceptFolder
 from fieldmark.tools.concepts.heads.config import (
@@ -112,9 +117,8 @@ def export_folder(
 def _instructions(folder: ConceptFolder, version: int) -> str | None:
     """The labelling instructions by what the owner has said up to now; None where the build's must do."""
     source, concept = folder.path / MODELS / f"v{version}", folder.load()
-    try:
-        described = TypeAdapter(dict[str, str]).validate_json(read_bytes(source / DESCRIBED))
-    except (OSError, ValidationError):
+    judged = read_judged(source)
+    if judged is None:
         return None
     labels = dev_labels(concept)
     names = {image: f"{EXEMPLARS}/{image[:16]}.jpg" for image in exemplar_hashes(labels)}
@@ -123,7 +127,7 @@ def _instructions(folder: ConceptFolder, version: int) -> str | None:
         concept.versions[version - 1].definition,
         labels=labels,
         exemplars={image: name for image, name in names.items() if (source / name).is_file()},
-        described=described,
+        described={image: verdict.seen for image, verdict in judged.items() if verdict.seen},
     )
 
 

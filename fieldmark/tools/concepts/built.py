@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from fieldmark.errors import RunError
 from fieldmark.reading import read_bytes
+from fieldmark.records import Verdict
 from fieldmark.records.building import BuildResult, CalibrationImages, Measurement
 
 PICTURES = "pictures"
@@ -17,8 +20,8 @@ CALIBRATION = "calibration.json"
 """The images that the threshold was chosen by, with what was said of them: others can be tried on them."""
 MEASUREMENT = "measurement.json"
 INSTRUCTIONS = "instructions.md"
-DESCRIBED = "described.json"
-"""What is to be seen in labelled images, by content hash: an export writes its instructions anew with it."""
+JUDGED = "judged.json"
+"""The annotator's verdicts on the images that the owner had labelled: exports say what it saw in them."""
 CARD = "README.md"
 EXEMPLARS = "exemplars"
 
@@ -63,3 +66,15 @@ def read_calibration(out: Path) -> CalibrationImages | None:
         return CalibrationImages.model_validate_json(read_bytes(out / CALIBRATION))
     except (OSError, ValueError):
         return None
+
+
+def read_judged(out: Path) -> dict[str, Verdict] | None:
+    """What the annotator said of the images that the owner had labelled, by content hash.
+
+    None where an earlier Fieldmark built, nothing is built, or the file is damaged.
+    """
+    try:
+        verdicts = TypeAdapter(tuple[Verdict, ...]).validate_json(read_bytes(out / JUDGED))
+    except (OSError, ValueError):
+        return None
+    return {verdict.image: verdict for verdict in verdicts}

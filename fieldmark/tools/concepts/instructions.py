@@ -43,7 +43,7 @@ def instructions_of(
     ]
     if not definition.active:
         parts += [f"There is one rule: the image shows {_line(concept.name)}.", ""]
-    for number, (title, said, clauses) in enumerate(_sections(definition), 1):
+    for number, (title, said, clauses) in enumerate(rules_of(definition), 1):
         parts += [f"## {number}. {title}", "", said, "", *(f"- {_line(c.text)}" for c in clauses), ""]
     parts += ["Otherwise the image is in.", ""] if definition.active else []
     parts += _answers(concept)
@@ -62,7 +62,8 @@ def exemplar_hashes(labels: Mapping[str, Label]) -> list[str]:
     return chosen
 
 
-def _sections(definition: Definition) -> list[tuple[str, str, tuple[Clause, ...]]]:
+def rules_of(definition: Definition) -> list[tuple[str, str, tuple[Clause, ...]]]:
+    """The active clauses by what they decide, in the order to go through them: title, sentence, clauses."""
     found = [(title, said, definition.of_role(role)) for role, title, said in _RULES]
     return [section for section in found if section[2]]
 

@@ -66,6 +66,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "classify a.png --resume none --tau 0.1": ("There is no run 'none'", "--tau, the paths cannot be given"),
     "sort none --into x": ("There is no run 'none'",),
     "export none --out x": ("There is no run 'none'",),
+    "export-rft none --out x": ("There is no run 'none' in 'runs'. There is no concept 'none'.",),
     "predict nofolder nothing --device warp": ("'nofolder' does not exist", "'nothing' does not", '"warp"'),
     "label none --file nofile": ("There is no run 'none'", "'nofile' does not exist"),
     "optimize": ("No labelled images were given",),

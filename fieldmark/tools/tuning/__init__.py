@@ -1,0 +1,1 @@
+"""What it takes to tune a vision-language model elsewhere: rows in other layouts, and a reward."""
