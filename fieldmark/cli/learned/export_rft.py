@@ -21,7 +21,8 @@ def export_rft(
     ],
     out: Annotated[Path, option("Folder that is not there yet.", show_default=False)],
     layout: Annotated[
-        Literal["visual-rft", "trl-grpo", "trl-sft"], option("Whose training is to read it.")
+        Literal["visual-rft", "trl-grpo", "trl-sft"],
+        option("visual-rft, trl-grpo or trl-sft: whose training is to read it.", metavar="LAYOUT"),
     ] = "visual-rft",
     resolved: Annotated[
         bool, option("Write what the run resolved by itself, too, with its confidence.", "--resolved")
