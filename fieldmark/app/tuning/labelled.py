@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fieldmark.app.concepts.named import open_folder
-from fieldmark.app.labels import NONE
+from fieldmark.app.review.review import NONE
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import Prediction, PromptBook
 from fieldmark.tools.concepts.built import MODELS, read_judged
