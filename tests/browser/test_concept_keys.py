@@ -80,6 +80,7 @@ def test_a_refused_form_is_filled_in_again_and_a_reload_sends_nothing(studio: "S
     page.get_by_role("button", name="Export", exact=True).click()
     alert = page.get_by_role("alert")
     alert.wait_for()
+    page.wait_for_load_state()  # a script fills the form in again
     assert "is no full path" in alert.inner_text()
     for _ in range(2):
         assert page.input_value("[name=to]") == "my own place"
@@ -93,6 +94,7 @@ def test_a_refused_form_is_filled_in_again_and_a_reload_sends_nothing(studio: "S
     page.locator("[name=version]").first.evaluate("each => { each.value = 1; }")  # as in an old tab
     page.locator(".clauses-form button").first.click()
     alert.wait_for()
+    page.wait_for_load_state()  # a script fills the form in again
     assert "my own clause" in alert.inner_text(), "the form is that of another version by now"
     page.goto(f"/concepts/{studio.concepts['built']}/definition")
     page.locator(".clauses-form [name=why]").evaluate("each => { each.maxLength = 9999; }")
@@ -101,6 +103,7 @@ def test_a_refused_form_is_filled_in_again_and_a_reload_sends_nothing(studio: "S
     page.locator(".clauses-form [name=why]").fill("long " * 900)
     page.locator(".clauses-form button").first.click()
     alert.wait_for()
+    page.wait_for_load_state()  # a script fills the form in again
     assert page.input_value("[name=text] >> nth=0") == "It has spots."
     assert page.locator("[name=drop]").last.is_checked()
 
