@@ -10,7 +10,6 @@ import typer
 
 from fieldmark import __version__
 from fieldmark.cli import (
-    advise,
     aviary,
     batch,
     book,
@@ -26,6 +25,7 @@ from fieldmark.cli import (
 )
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
+from fieldmark.cli.eval.advise import advise
 from fieldmark.cli.exit_codes import GuardedCommands
 from fieldmark.cli.learned import export, export_rft, predict
 from fieldmark.cli.machine import cache, config, doctor, embed, fetch, plan, vllm
@@ -69,7 +69,7 @@ def _rooms() -> dict[str, dict[str, Callable[..., None] | typer.Typer]]:
             "demo": demo.demo,
             "classify": classify,
             "studio": studio.studio,
-            "advise": advise.advise,
+            "advise": advise,
             "concept": concept.commands(),
         },
         "What a classification leaves": {

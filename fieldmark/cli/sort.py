@@ -10,7 +10,7 @@ from fieldmark.cli.run_options import Json, option
 from fieldmark.cli.terminal import PlainConsole, amount, one_line, print_json, row, table, words
 
 if TYPE_CHECKING:
-    from fieldmark.app.sorting import Sorted
+    from fieldmark.app.review.sorting import Sorted
 
 MOST_FOLDERS = 20
 """The most folders that are named on the terminal."""
@@ -33,7 +33,7 @@ def sort(
 
     Exit codes: 0 done; 1 some images could not be put there; 2 wrong input; 130 Ctrl-C.
     """
-    from fieldmark.app.sorting import sort_run
+    from fieldmark.app.review.sorting import sort_run
     from fieldmark.errors import InputError
 
     if into is None:

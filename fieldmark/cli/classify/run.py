@@ -28,7 +28,7 @@ def run(
             resolution = by_batches(classifier)
         else:
             resolution = classifier.resolve()
-        from fieldmark.app.sorting import write_label_table
+        from fieldmark.app.review.sorting import write_label_table
         from fieldmark.tools.runs.folder import RunFolder
 
         if table != PLAIN_TABLE:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.app.sorting import MARK, sort_run
+from fieldmark.app.review.sorting import MARK, sort_run
 from fieldmark.errors import InputError, RunError
 from fieldmark.records import CandidateClass, Prediction
 from fieldmark.tools.runs.folder import RunFolder
