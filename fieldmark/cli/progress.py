@@ -240,7 +240,7 @@ class TerminalProgress:
         self._asked(event.kind)
 
     def _on_looking(self, event: "events.LookingStarted") -> None:
-        self.stage(f"Showing {amount(event.images, 'open image')}", of=event.images)
+        self.stage(f"Showing {amount(event.images, 'image')} to the model", of=event.images)
 
     def _on_looking_stopped(self, event: "events.LookingStopped") -> None:
         self.line(f"warning: the vision-language model cannot be asked any more. {event.reason}")

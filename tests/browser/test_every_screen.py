@@ -17,6 +17,7 @@ SCREENS = {
     "gallery": "/runs/{run}",
     "gallery of open images": "/runs/{run}?status=open&order=name",
     "confused classes": "/runs/{run}/confused",
+    "rename and delete a run": "/runs/{run}/manage",
     "image": "/runs/{run}/images/{image}",
     "images to label": "/runs/{run}/asked",
     "image to label": "/runs/{run}/images/{image}?within=asked",

@@ -1,5 +1,6 @@
 """Measures what class names, a language model and a few labels are worth on a labelled set, and advises."""
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -56,6 +57,11 @@ class Adviser(Evaluator):
         elif self.options.methods != _METHODS:
             raise RunError(f"Run {self.earlier.run_id} is no advice but a table.", hint="Resume it as one.")
 
+    @property
+    def own_source(self) -> str:
+        """Where the labelled images lie, as it was given."""
+        return self.data.source if isinstance(self.data, OwnData) else ""
+
     def advise(self) -> Advice:
         """Measure and conclude; see `aadvise`. Not to be called from a running event loop."""
         return run_here(self.aadvise(), "advise")
@@ -81,9 +87,7 @@ class Adviser(Evaluator):
         """What the language model would be asked; see `Evaluator.aestimate`."""
         if isinstance(self.data, OwnData):
             with open_stores(self.home) as stores:
-                self._own_test_set(
-                    self.data, stores
-                )  # how many labels there are decides what is left to test
+                self._own_test_set(self.data, stores)  # what becomes a label is not tested
         own: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(Evaluator)}
         options = self.options.model_copy(update={"methods": _ASKING})
         return await Evaluator(**{**own, "options": options}).aestimate()
@@ -115,7 +119,7 @@ class Adviser(Evaluator):
 
 def _enough(test: TestSet, shots: int) -> bool:
     """Whether every class has so many labelled images, and no fewer to measure on."""
-    trained = [image.label for image in test.train]
-    tested = [image.label for image in test.images]
+    trained = Counter(image.label for image in test.train)
+    tested = Counter(image.label for image in test.images)
     least = max(LEAST_TESTED, shots)
-    return all(trained.count(name) >= shots and tested.count(name) >= least for name in test.classes)
+    return all(trained[name] >= shots and tested[name] >= least for name in test.classes)

@@ -89,12 +89,18 @@ def conclude(measured: Sequence[SettingRuns], result: EvalResult, run: RunFolder
         names=_known(truth.classes, labels, next(right for _, means, right in rights if means == "names")),
         attributes=seen_attributes(_resolved(run), [truth.classes[label] for label in truth.labels]),
         notes=(
-            *(() if "answers" in kinds else (SILENT,)),
+            *(() if "answers" in kinds else (_silent(result),)),
             *(() if "labels" in kinds else (FEW,)),
             *result.notes,
         ),
         run=result.run,
     )
+
+
+def _silent(result: EvalResult) -> str:
+    """Why there is nothing to say of answers: no model was asked, or what kept the loop from its end."""
+    failed = [each for each in result.rows if each.method == _BY["answers"] and each.outcome == "failed"]
+    return f"What descriptions would bring is not known: {failed[0].reason}" if failed else SILENT
 
 
 def seen_attributes(predictions: Sequence[Prediction], true: Sequence[str]) -> tuple[SeenAttribute, ...]:

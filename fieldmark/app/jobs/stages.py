@@ -27,8 +27,8 @@ WORDS: dict[type[Event], str] = {
     concept_events.ImagesDebated: "Arguing about doubtful images",
     concept_events.ClassifierWriting: "Writing the classifier",
     events.QuestionAnswered: "Asking the language model",
-    events.LookingStarted: "Showing open images to the model",
-    events.OpenImagesSeen: "Showing open images to the model",
+    events.LookingStarted: "Showing images to the model",
+    events.OpenImagesSeen: "Showing images to the model",
     events.RoundSummary: "Comparing",
 }
 """What the events of each kind say is being done."""

@@ -158,9 +158,10 @@ def to_label(resolution: "Resolution") -> "list[ImageToLabel]":
 def vlm_in_words(resolution: "Resolution") -> str:
     """One line on what the vision-language model was shown; empty where it was shown nothing."""
     counts, usage = resolution.manifest.counts, resolution.manifest.vision_usage
-    if "vlm_decided" not in counts:
-        return ""
     model = resolution.manifest.vision_model.get("model")
+    if "vlm_decided" not in counts:  # a method showed it the images, or there was none
+        asked = usage.requests + usage.cached + usage.failed
+        return f"Shown images to {model}. {spent(usage)}" if asked else ""
     shown = counts["vlm_decided"] + counts["vlm_none"] + counts["vlm_failed"]
     said = f"Shown to {model}: {amount(shown, 'open image')}, {counts['vlm_decided']:,} decided"
     if counts["vlm_none"]:

@@ -1,5 +1,6 @@
 """`fieldmark advise`: whether a set needs names, descriptions or labels, and the command that follows."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,7 +106,7 @@ def advise(
         if adviser.report:
             _write_report(advice, progress)
     console = words(json=json)
-    _say(advice, console, data=data or "DATA")
+    _say(advice, console, data=shlex.quote(adviser.own_source))
     say_spent(Path(advice.run), console)
     if json:
         print_json(advice)

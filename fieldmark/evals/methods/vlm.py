@@ -18,6 +18,7 @@ from fieldmark.tools.annotate.concurrency import map_distinct_images
 from fieldmark.tools.annotate.image_asker import ImageAsker
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import concurrency_of
+from fieldmark.tools.runs.events import LookingStarted, OpenImagesSeen
 
 MOST_NAMES = 64
 """Candidates of a question; of more classes the encoder's likeliest are named."""
@@ -58,7 +59,13 @@ def by_looking(*, examples: bool) -> Run:
             said = await asker.ask(image, _question(names, own, noun=bench.noun))
             return Saw() if isinstance(said, str) else _saw(said, names, bench.classes)
 
-        found = await map_distinct_images(bench.images, look, concurrency=concurrency_of(bench.vlm))
+        def tell(done: int, of: int) -> None:
+            bench.progress(OpenImagesSeen(done=done, of=of))
+
+        bench.progress(LookingStarted(images=len(rows)))
+        found = await map_distinct_images(
+            bench.images, look, concurrency=concurrency_of(bench.vlm), progress=tell
+        )
         if asker.failures.total():
             bench.notes.append(f"{asker.failures.total()} questions brought no usable answer")
         if len(bench.classes) > MOST_NAMES:

@@ -19,7 +19,15 @@ from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.tools.clip.encoder import Encoder, scoring_identity
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.given import AskedModel
-from fieldmark.tools.runs.events import Event, ImagesEncoded, MethodStarted, Progress, no_progress
+from fieldmark.tools.runs.events import (
+    Event,
+    ImagesEncoded,
+    LookingStarted,
+    MethodStarted,
+    OpenImagesSeen,
+    Progress,
+    no_progress,
+)
 from fieldmark.tools.runs.folder import RunFolder
 
 RUNS = "methods"
@@ -171,10 +179,10 @@ async def _measured(
 
 
 def only_encoding(progress: Progress) -> Progress:
-    """Progress of a method at work: how far encoding is; the rounds of a graph are its own affair."""
+    """Progress of a method at work: how many images are encoded or shown; rounds are a graph's own affair."""
 
     def encoded_only(event: Event) -> None:
-        if isinstance(event, ImagesEncoded):
+        if isinstance(event, ImagesEncoded | LookingStarted | OpenImagesSeen):
             progress(event)
 
     return encoded_only

@@ -187,13 +187,13 @@ class LabelsTaken(Logged):
 
 
 class LookingStarted(Event):
-    """The vision-language model is about to see the images that are still open."""
+    """A vision-language model is about to see images: those still open, or all that it is to label."""
 
     images: int
 
 
 class OpenImagesSeen(Step):
-    """The vision-language model has seen open images."""
+    """A vision-language model has seen some of them."""
 
 
 class LookingStopped(Event):

@@ -136,6 +136,16 @@ def shown(**counts: int) -> Resolution:
     return Resolution(plain.predictions, manifest, plain.run)
 
 
+def test_what_a_method_showed_to_the_vision_language_model_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plain = resolution(prediction("a"))
+    seen = {"vision_model": {"model": "eyes"}, "vision_usage": Usage(requests=3, prompt_tokens=2000)}
+    told = said(Resolution(plain.predictions, plain.manifest.model_copy(update=seen), plain.run), capsys)
+    asked = "Asked 3 questions, 0 answered from the cache; 2,000 tokens, cost unknown."
+    assert f"Shown images to eyes. {asked}" in told.splitlines()
+
+
 def test_what_was_shown_to_the_vision_language_model_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Shown to" not in said(resolution(prediction("a")), capsys)
     lines = said(shown(), capsys).splitlines()

@@ -18,6 +18,7 @@ from fieldmark.records import Question
 from fieldmark.testing import HashingEncoder, ScriptedModel, data_of
 from fieldmark.tools.images.files import ImageFile, find_images
 from fieldmark.tools.llm.image_messages import image_to_send
+from fieldmark.tools.runs.events import Event, LookingStarted, OpenImagesSeen
 from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.evals.methods.made_up_bench import scored_by
 
@@ -75,7 +76,10 @@ def test_the_choice_has_its_confidence_and_none_has_no_label(tmp_path: Path) -> 
     model = ScriptedModel(lambda question: replies[last_of(question)])
     bench = bench_of(tmp_path, model)
     replies.update(zip(images_by_url(bench), [*said, failed], strict=True))
-    scored = scored_by("vlm", bench)
+    told: list[Event] = []
+    scored = scored_by("vlm", replace(bench, progress=told.append))
+    assert [each for each in told if isinstance(each, LookingStarted)] == [LookingStarted(images=6)]
+    assert [each.done for each in told if isinstance(each, OpenImagesSeen)] == [1, 2, 3, 4, 5, 6]
     assert scored.scores is not None and scored.probabilities is not None
     assert labels_of(scored.scores).tolist() == [1, -1, -1, 0, 2, -1]
     assert scored.probabilities[0].tolist() == pytest.approx([0.15, 0.7, 0.15])
