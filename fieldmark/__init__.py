@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fieldmark.app.optimizer import Optimizer
     from fieldmark.app.pools.embedding import EmbeddedPool, embed_pool
     from fieldmark.app.resolution import Resolution
+    from fieldmark.app.several.classifier import MultiLabelClassifier
     from fieldmark.app.stores import open_stores
     from fieldmark.app.tuning.export import export_rft
     from fieldmark.cache.arrays import ArrayStore
@@ -123,6 +124,7 @@ _NAMES = {
     "fieldmark.app.pools.embedding": ("EmbeddedPool", "embed_pool"),
     "fieldmark.app.optimizer": ("Optimizer",),
     "fieldmark.app.resolution": ("Resolution",),
+    "fieldmark.app.several.classifier": ("MultiLabelClassifier",),
     "fieldmark.app.stores": ("open_stores",),
     "fieldmark.app.tuning.export": ("export_rft",),
     "fieldmark.app.learned.to_table": ("LabelledTable", "label_to_table"),
@@ -249,6 +251,7 @@ __all__ = [
     "MethodNeed",
     "MethodScores",
     "ModelAnswer",
+    "MultiLabelClassifier",
     "OfferReply",
     "OptimizeOptions",
     "OptimizeResult",

@@ -50,8 +50,8 @@ def read_labels(
     """
     if labels is None:
         return []
-    given, strange = _of_pool(labels, images)
-    answers = _answers_of(classes)
+    given, strange = _of_pool(_rows(labels), images)
+    answers = answers_of(classes)
     found = {image.content_hash: _given(image, word, answers, classes) for image, word in given}
     if strange and not found:
         raise InputError(
@@ -83,12 +83,11 @@ def read_examples(labels: Labels, images: Sequence[ImageFile], classes: Sequence
     Raises:
         InputError: It cannot be read, names a class that is none, or an image that is not there.
     """
-    given, elsewhere = _of_pool(labels, images)
-    answers = _answers_of(classes)
+    answers = answers_of(classes)
     pool = {image.content_hash for image in images}
     found: dict[str, GivenLabel] = {}
     kept: dict[str, ImageFile] = {}
-    for image, word in [*given, *_files(labels, elsewhere)]:
+    for image, word in images_of_rows(_rows(labels), images, labels):
         found[image.content_hash] = _given(image, word, answers, classes)
         kept[image.content_hash] = image
     return LabelledExamples(
@@ -105,11 +104,29 @@ def read_examples(labels: Labels, images: Sequence[ImageFile], classes: Sequence
     )
 
 
-def _files(labels: Labels, rows: Sequence[tuple[str, str, str]]) -> list[tuple[ImageFile, str]]:
+def images_of_rows(
+    rows: Sequence[tuple[str, str, str]], images: Sequence[ImageFile], where: object
+) -> list[tuple[ImageFile, str]]:
+    """The image of each row (image, hash, word) with its word: of the pool, or a file that is elsewhere.
+
+    Args:
+        rows: What was read.
+        images: The pool.
+        where: What it was read from: a path, or a mapping.
+
+    Raises:
+        InputError: An image is not there.
+    """
+    found, elsewhere = _of_pool(rows, images)
+    return [*found, *_files(where, elsewhere)]
+
+
+def _files(labels: object, rows: Sequence[tuple[str, str, str]]) -> list[tuple[ImageFile, str]]:
     """The image files that rows of image, hash and label name, each with its label."""
-    if not isinstance(labels, Mapping) and Path(labels).is_dir():
+    path = Path(labels) if isinstance(labels, str | Path) else None
+    if path is not None and path.is_dir():
         return [(ImageFile(Path(name), digest), word) for name, digest, word in rows]
-    folder = Path() if isinstance(labels, Mapping) else Path(labels).parent
+    folder = Path() if path is None else path.parent
     there = [
         (next((each for each in (folder / name, Path(name)) if is_there(each)), None), name, word)
         for name, _, word in rows
@@ -126,13 +143,13 @@ def _files(labels: Labels, rows: Sequence[tuple[str, str, str]]) -> list[tuple[I
 
 
 def _of_pool(
-    labels: Labels, images: Sequence[ImageFile]
+    rows: Sequence[tuple[str, str, str]], images: Sequence[ImageFile]
 ) -> tuple[list[tuple[ImageFile, str]], list[tuple[str, str, str]]]:
     """The labels of images of the pool, and the rows (image, hash, label) that are about others."""
     by_hash, by_name = {image.content_hash: image for image in images}, images_by_name(images)
     found: list[tuple[ImageFile, str]] = []
     strange: list[tuple[str, str, str]] = []
-    for name, digest, word in _rows(labels):
+    for name, digest, word in rows:
         image = by_hash.get(digest) or named(name, by_name)
         if image is None:
             strange.append((name, digest, word))
@@ -233,7 +250,7 @@ def _other(row: Mapping[str, str]) -> str:
     return row.get("answer", "") if row.get("answer") in (NONE, UNSURE, BACK) else ""
 
 
-def _answers_of(classes: Sequence[str]) -> dict[str, tuple[Answer, str | None]]:
+def answers_of(classes: Sequence[str]) -> dict[str, tuple[Answer, str | None]]:
     """What the words of a table mean; a class of that name goes before other answers."""
     answers: dict[str, tuple[Answer, str | None]] = {word: (said, None) for word, said in _WORDS.items()}
     for fold in (plain_name, one_name):

@@ -41,6 +41,13 @@ def render(
         int,
         option("Instead of species: so many freely mixed birds, a pool for concepts.", min=0, max=100_000),
     ] = 0,
+    together: Annotated[
+        bool,
+        option(
+            "One or two birds in a picture, in one folder, with labels.csv: for several labels an image.",
+            "--together",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Draw a data set of look-alike birds: ordinary picture folders, a list of classes, the truth apart."""
@@ -49,12 +56,13 @@ def render(
         return
     from fieldmark.aviary.world.dataset import CLASSES_FILE, render_dataset
     from fieldmark.aviary.world.species import species_book, world_hash
+    from fieldmark.aviary.world.together import LABELS_FILE, render_together
 
     book = species_book(seed, new=species, known=known)
     from fieldmark.tools.runs.events import PicturesDrawn
 
     with TerminalProgress("Drawing pictures") as progress:
-        drawn = render_dataset(
+        drawn = (render_together if together else render_dataset)(
             out,
             book,
             images_per_species=images,
@@ -79,7 +87,12 @@ def render(
     console.say("To classify them, serve the guide that knows these species in one terminal:")
     console.say(f"  fieldmark aviary guide --data {where}")
     console.say("and in another, with the lines that it prints:")
-    console.say(f"  fieldmark classify {where} --classes {shlex.quote(str(names))} --clip aviary")
+    console.say(
+        f"  fieldmark classify {where} --classes {shlex.quote(str(names))} --clip aviary"
+        + (" --multi --method ram-reweighting" if together else "")
+    )
+    if together:
+        console.say(f"What each picture shows is in {out / LABELS_FILE}, for --labels.")
 
 
 def draw_flock(out: Path, count: int, *, seed: int, json: bool) -> None:

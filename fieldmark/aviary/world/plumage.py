@@ -103,7 +103,14 @@ class Sitter:
 
 
 def pose_bird(
-    scene: Image.Image, relief: Image.Image, marks: Mapping[str, str], rng: random.Random, difficulty: float
+    scene: Image.Image,
+    relief: Image.Image,
+    marks: Mapping[str, str],
+    rng: random.Random,
+    difficulty: float,
+    *,
+    middle: float = 0.5,
+    zoom: float = 1.0,
 ) -> Sitter:
     """Choose a bird's size, place, tilt and direction.
 
@@ -113,13 +120,15 @@ def pose_bird(
         marks: The bird's marks (size, neck and legs matter here).
         rng: Random generator.
         difficulty: 0 stands still and upright; 1 is the ordinary variety.
+        middle: Where it stands, from 0 on the left to 1 on the right.
+        zoom: Its size beside that of a bird that has the picture for itself.
     """
     width = scene.width
     tall, stilted = marks["neck"] == "long", marks["leg_length"] == "long"
     spread = 0.05 * min(difficulty, 2.0)
     scale = _SIZE_SCALE[marks["size"]] * (1 + rng.uniform(-spread, spread)) * width * 0.395
-    scale *= 0.88 if tall else 1.0
-    x = 0.5 + rng.uniform(-0.05, 0.05) * difficulty
+    scale *= (0.88 if tall else 1.0) * zoom
+    x = middle + rng.uniform(-0.05, 0.05) * difficulty
     y = 0.53 + rng.uniform(-0.035, 0.035) * difficulty + (0.06 if tall else 0) - (0.07 if stilted else 0)
     tilt = rng.gauss(0, 0.11) * difficulty
     side = -1.0 if rng.random() < 0.5 else 1.0

@@ -14,10 +14,19 @@ from fieldmark.errors import InputError
 _OVERSAMPLING = 2
 _TWIG_SHARE = 0.25
 _BLUR_SHARE = 0.4
+_OF_TWO = 0.62
+"""Size of each of two birds."""
 
 
 def render(
-    marks: Mapping[str, str], *, habitat: str, light: str, seed: int, size: int = 128, difficulty: float = 1.0
+    marks: Mapping[str, str],
+    *,
+    habitat: str,
+    light: str,
+    seed: int,
+    size: int = 128,
+    difficulty: float = 1.0,
+    beside: Mapping[str, str] | None = None,
 ) -> Image.Image:
     """Render one picture.
 
@@ -29,6 +38,7 @@ def render(
             same pixels on the same Pillow and numpy.
         size: Edge of the square picture, pixels; at least 32.
         difficulty: Scales tilt, shift, blur, noise and twigs; 0 gives a clean portrait.
+        beside: The marks of a second bird. Each is then smaller, this one on the right.
 
     Returns:
         An RGB image.
@@ -47,10 +57,12 @@ def render(
     width = size * _OVERSAMPLING
     scene = paint_scene(habitat, rng, width)
     relief = Image.new("L", (width, width))
-    sitter = pose_bird(scene.image, relief, marks, rng, difficulty)
-    foot_x, foot_y = sitter.place(np.array([(0.07, leg_reach(marks) + 0.02)]))[0]
-    paint_footing(scene, habitat, rng, foot_x, foot_y, sitter.scale * 0.45)
-    paint_bird(sitter, marks, rng)
+    birds = [(marks, 0.5, 1.0)] if beside is None else [(marks, 0.27, _OF_TWO), (beside, 0.73, _OF_TWO)]
+    for own, middle, zoom in birds:
+        sitter = pose_bird(scene.image, relief, own, rng, difficulty, middle=middle, zoom=zoom)
+        foot_x, foot_y = sitter.place(np.array([(0.07, leg_reach(own) + 0.02)]))[0]
+        paint_footing(scene, habitat, rng, foot_x, foot_y, sitter.scale * 0.45)
+        paint_bird(sitter, own, rng)
     picture = _modelled(scene.image.reduce(_OVERSAMPLING), relief.reduce(_OVERSAMPLING))
     if rng.random() < _TWIG_SHARE * difficulty:
         paint_twig(picture, rng)

@@ -29,6 +29,7 @@ class FileTask:
     seed: int
     size: int
     difficulty: float
+    beside: dict[str, str] | None = None
 
 
 def render_files(
@@ -83,6 +84,7 @@ def render_file(task: FileTask) -> None:
         seed=task.seed,
         size=task.size,
         difficulty=task.difficulty,
+        beside=task.beside,
     )
     picture.save(Path(task.file), "JPEG", quality=JPEG_QUALITY)
 

@@ -187,6 +187,15 @@ def classify(
     max_rounds: Annotated[
         int | None, option("Rounds of follow-up questions.", panel=_LOOP, min=0, show_default="6")
     ] = None,
+    multi: Annotated[
+        bool,
+        option(
+            "Every class that holds in an image: none, one or several. Takes --labels (column labels: a|b) "
+            "and methods that score each class by itself.",
+            "--multi",
+            panel=_METHOD,
+        ),
+    ] = False,
     method: Annotated[
         str | None,
         option(
@@ -276,6 +285,15 @@ def classify(
         vlm_base_url=vlm_base_url,
         cache="off" if no_cache else "refresh" if refresh else None,
     )
+    if multi:
+        from fieldmark.cli.classify.several import classify_several
+
+        beside = {"book": book, "resume": resume, "wait": wait, "dry_run": dry_run, "top_k": top_k > 1}
+        classify_several(
+            paths or (), classes, chosen={**fixed, **loop, **asking, **beside}, limits=limits, out=out,
+            report=report is not False, all_classes=all_classes, json=json,
+        )  # fmt: skip
+        return
     if resume is not None:
         check_resumed(
             resume, out, {**fixed, **loop, "paths": paths, "classes": classes, "book": book},

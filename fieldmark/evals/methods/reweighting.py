@@ -76,6 +76,15 @@ async def by_fitting_sentences(bench: EvalBench) -> MethodScores:
     return MethodScores(scores=scores)
 
 
+async def as_tags(bench: EvalBench) -> MethodScores:
+    """The same, not renormalised, as RAM++ tags: a class's descriptions that disagree lower its own score."""
+    sentences = or_plain(await portraits(own_questions(bench), bench), bench)
+    scores = reweighted_scores(
+        bench.vectors, bench.encode, sentences, logit_scale=bench.logit_scale, renormalise=False
+    )
+    return MethodScores(scores=scores)
+
+
 METHODS = (
     EvalMethod(
         key="ram-reweighting",
@@ -83,5 +92,12 @@ METHODS = (
         source="Huang et al. 2023",
         needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM}),
         run=by_fitting_sentences,
+    ),
+    EvalMethod(
+        key="ram-tagging",
+        title="RAM++ tagging by CuPL's sentences, training-free",
+        source="Huang et al. 2023",
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM}),
+        run=as_tags,
     ),
 )

@@ -7,19 +7,20 @@ from fieldmark.errors import InputError, close_to
 
 METHOD_KEYS = (
     "clip", "clip-7", "clip-80", "clip-domain", "waffle", "waffle-concept", "waffle-descriptors", "dclip",
-    "dclip-sum", "dclip-max", "cupl-base", "cupl", "cupl-e", "mpvr", "ram-reweighting", "chils",
-    "pool-mean", "zpe", "zpe-select", "carprt", "perception", "perception-without", "fudd", "fudd-margin",
-    "fudd-conformal", "fudd-all", "everything", "everything-named", "resolve", "vlm", "vlm-examples",
-    "conformal", "raps", "evidential", "proapo", "descriptors-prototype", "adapt-linear", "gist",
-    "adapt-low-rank", "transclip-zs", "transclip-descriptors", "em-dirichlet", "em-dirichlet-descriptors",
-    "sus-x", "sus-x-descriptors", "caps-adapter", "caps-adapter-descriptors", "tip-adapter",
-    "linear-probe", "loki-base", "loki-tree", "loki-text", "cased", "caption-words", "random-word",
+    "dclip-sum", "dclip-max", "cupl-base", "cupl", "cupl-e", "mpvr", "ram-reweighting", "ram-tagging",
+    "chils", "pool-mean", "zpe", "zpe-select", "carprt", "perception", "perception-without", "fudd",
+    "fudd-margin", "fudd-conformal", "fudd-all", "everything", "everything-named", "resolve", "vlm",
+    "vlm-examples", "conformal", "raps", "evidential", "proapo", "descriptors-prototype", "adapt-linear",
+    "gist", "adapt-low-rank", "transclip-zs", "transclip-descriptors", "em-dirichlet",
+    "em-dirichlet-descriptors", "sus-x", "sus-x-descriptors", "caps-adapter", "caps-adapter-descriptors",
+    "tip-adapter", "linear-probe", "loki-base", "loki-tree", "loki-text", "cased", "caption-words",
+    "random-word",
 )  # fmt: skip
 """The keys of `METHODS`, in the order of the table."""
 _BY_NEEDS = {
     "llm": (
-        "waffle-descriptors dclip dclip-sum dclip-max cupl-base cupl cupl-e mpvr ram-reweighting chils "
-        "perception perception-without fudd fudd-margin fudd-all everything everything-named resolve "
+        "waffle-descriptors dclip dclip-sum dclip-max cupl-base cupl cupl-e mpvr ram-reweighting ram-tagging "
+        "chils perception perception-without fudd fudd-margin fudd-all everything everything-named resolve "
         "descriptors-prototype transclip-descriptors em-dirichlet-descriptors"
     ),
     "vlm": "vlm",
@@ -40,6 +41,11 @@ METHOD_NEEDS: Mapping[str, tuple[str, ...]] = {
 """What each shipped method needs beside class names; one that needs nothing is not among them."""
 FED = ("transclip-zs", "em-dirichlet", "sus-x", "caps-adapter", "tip-adapter")
 """Methods that may begin with the texts of a prompt book: "tip-adapter+book.json"."""
+CLASS_BY_CLASS = (
+    "clip", "clip-7", "clip-80", "clip-domain", "waffle", "waffle-concept", "waffle-descriptors", "dclip",
+    "dclip-sum", "dclip-max", "cupl-base", "cupl", "cupl-e", "mpvr", "ram-reweighting", "ram-tagging",
+)  # fmt: skip
+"""Methods whose score of a class has nothing to do with the other classes: several may hold in an image."""
 OWN_WORDS = ("cased", "caption-words", "random-word")
 """Methods that find words of their own and do not go by a list of classes."""
 SETTING_NAMES = ("new", "known", "habitat", "taxonomy", "vocabulary")

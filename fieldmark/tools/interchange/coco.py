@@ -54,7 +54,7 @@ def write_coco(images: Sequence[TaggedImage], *, classes: Sequence[str], made_by
 
 
 def read_coco(found: Mapping[str, Any]) -> Iterator[TaggedImage]:
-    """The images of a COCO file, each with the category of all its annotations; several make it unlabelled.
+    """The images of a COCO file, each with the categories of its annotations; several leave `label` empty.
 
     Raises:
         KeyError, TypeError, ValueError: It has another form.
@@ -67,13 +67,14 @@ def read_coco(found: Mapping[str, Any]) -> Iterator[TaggedImage]:
         own.setdefault(each["image_id"], []).append(each)
     for image in found["images"]:
         said = own.get(image["id"], [])
-        kinds = {names[each["category_id"]] for each in said}
+        kinds = tuple(dict.fromkeys(names[each["category_id"]] for each in said))
         attributes = image.get("attributes") or {}
         none = NONE_OF_THESE if attributes.get("none_of_these") else ""
         first = said[0] if said else {}
         yield TaggedImage(
             path=str(image["file_name"]),
-            label=kinds.pop() if len(kinds) == 1 else none,
+            label=kinds[0] if len(kinds) == 1 else none,
+            labels=kinds,
             content_hash=str(attributes.get("image_hash", "")),
             confidence=first.get("score"),
             status=str(attributes.get("status", "")),

@@ -43,7 +43,7 @@ def _in_xml(text: str) -> str:
 
 
 def read_cvat(text: str) -> Iterator[TaggedImage]:
-    """The images of such a file, each with its tag; several tags make it unlabelled.
+    """The images of such a file, each with its tags; several leave `label` empty.
 
     Raises:
         ValueError: It is no such XML.
@@ -57,10 +57,11 @@ def read_cvat(text: str) -> Iterator[TaggedImage]:
         raise ValueError(f"its root is <{root.tag}>, not <annotations>")
     for image in root.iter("image"):
         tags = image.findall("tag")
-        labels = {tag.get("label", "") for tag in tags}
+        labels = tuple(dict.fromkeys(tag.get("label", "") for tag in tags))
         yield TaggedImage(
             path=image.get("name", ""),
-            label=labels.pop() if len(labels) == 1 else "",
+            label=labels[0] if len(labels) == 1 else "",
+            labels=labels,
             by="run" if tags and all(tag.get("source") == "auto" for tag in tags) else "person",
             width=int(image.get("width") or 0),
             height=int(image.get("height") or 0),

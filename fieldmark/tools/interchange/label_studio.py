@@ -38,7 +38,7 @@ def label_config(classes: Sequence[str]) -> str:
 def read_tasks(tasks: Sequence[Any]) -> Iterator[TaggedImage]:
     """The images of an export, each with the choice of its last annotation that was not cancelled.
 
-    Several choices make an image unlabelled. Predictions are what a model said, and are read where nobody
+    Several choices leave `label` empty. Predictions are what a model said, and are read where nobody
     annotated.
 
     Raises:
@@ -49,11 +49,12 @@ def read_tasks(tasks: Sequence[Any]) -> Iterator[TaggedImage]:
         annotated = [each for each in task.get("annotations") or () if not each.get("was_cancelled")]
         said = annotated[-1] if annotated else _model_said(task)
         parts = said.get("result") or ()
-        choices = [choice for part in parts for choice in part.get("value", {}).get("choices", ())]
+        choices = [str(choice) for part in parts for choice in part.get("value", {}).get("choices", ())]
         path = data.get("path") or unquote(str(data[_OBJECT]).rpartition("?d=")[2])
         yield TaggedImage(
             path=str(path),
-            label=str(choices[0]) if len(choices) == 1 else "",
+            label=choices[0] if len(choices) == 1 else "",
+            labels=tuple(dict.fromkeys(choices)),
             content_hash=str(data.get("image_hash", "")),
             confidence=None if annotated else said.get("score"),
             by="person" if annotated else "run",

@@ -12,7 +12,8 @@ class TaggedImage:
 
     Attributes:
         path: Its path or name.
-        label: A class, `NONE_OF_THESE`, or "" where it has none.
+        label: A class, `NONE_OF_THESE`, or "" where it has none, or several.
+        labels: All classes that were read of it, in order, each once.
         content_hash: SHA-256 of the file; "" where the file of the other tool has none.
         confidence: Of the label, 0 to 1; None where nobody said.
         status: "resolved", "open" or "rejected"; "" where nobody said.
@@ -29,3 +30,4 @@ class TaggedImage:
     by: str = "run"
     width: int = 0
     height: int = 0
+    labels: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ LATEST = "latest"
 """Stands for the latest run of a kind, where a run is asked for."""
 KINDS = {
     "classify": "classification",
+    "multi": "classification with several labels an image",
     "optimize": "prompt search",
     "eval": "evaluation",
     "simulate": "simulation of owners",

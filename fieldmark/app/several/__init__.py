@@ -1,0 +1,1 @@
+"""Several labels an image: which of the classes hold, each by itself."""

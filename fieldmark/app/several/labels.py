@@ -1,0 +1,168 @@
+"""Reads labelled images of which each may show several classes, or none."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldmark.app.inputs import find_given
+from fieldmark.app.labels import NONE, answers_of, images_of_rows
+from fieldmark.errors import InputError
+from fieldmark.records.names import near_note, one_name, plain_name
+from fieldmark.tools.datasets.csv_file import read_csv
+from fieldmark.tools.images.given_paths import is_there
+from fieldmark.tools.images.image_file import ImageFile
+from fieldmark.tools.interchange.files import SUFFIXES, read_tagged
+
+GivenSets = Path | str | Mapping[str, Sequence[str]]
+"""A CSV file, a file of COCO, Label Studio or CVAT, a folder with one folder a class, or image → classes."""
+BETWEEN = "|"
+"""Stands between the classes of an image in a table."""
+_IMAGE, _LABELS = ("image", "path", "file", "filename", "image_path"), ("labels", "label", "class", "tags")
+_SAID = ("confidence", "value", "present")
+_HOLDS = {"1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "-1": False,
+          "false": False, "no": False}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LabelledSets:
+    """Labelled images, and which classes each shows.
+
+    Attributes:
+        images: The n images.
+        truth: Whether each class holds `[n, C]`.
+        known: Whether somebody said so, or that it does not `[n, C]`.
+    """
+
+    images: tuple[ImageFile, ...]
+    truth: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What one row says of an image; `whole` means that classes it does not name do not hold."""
+
+    image: str
+    digest: str
+    said: Mapping[str, bool]
+    whole: bool
+
+
+def read_label_sets(labels: GivenSets, images: Sequence[ImageFile], classes: Sequence[str]) -> LabelledSets:
+    """Labelled images, of the pool or anywhere else.
+
+    A table has a column `image` and one of these forms. `labels`: classes joined by "|", or "none"; rows
+    without are passed over, and an image may have several. The same with a column `confidence` of 0 and 1:
+    each row is about one class, and of classes without a row nothing is known. Or a column a class, with 1, 0
+    or nothing.
+
+    Raises:
+        InputError: It cannot be read, names a class that is none, or an image that is not there.
+    """
+    rows = _rows(labels, classes)
+    place = {name: at for at, name in enumerate(classes)}
+    number: dict[str, int] = {}
+    kept: list[ImageFile] = []
+    truth, known = (np.zeros((len(rows), len(classes)), dtype=np.bool_) for _ in range(2))
+    named = [(row.image, row.digest, str(at)) for at, row in enumerate(rows)]
+    for image, at in images_of_rows(named, images, labels):
+        own = number.setdefault(image.content_hash, len(kept))
+        if own == len(kept):
+            kept.append(image)
+        row = rows[int(at)]
+        known[own] |= row.whole
+        for name, holds in row.said.items():
+            truth[own, place[name]], known[own, place[name]] = holds, True
+    if not kept:
+        raise InputError("No image is labelled.", hint="Label some.", field="labels")
+    return LabelledSets(tuple(kept), truth[: len(kept)], known[: len(kept)])
+
+
+def _rows(labels: GivenSets, classes: Sequence[str]) -> list[_Row]:
+    if isinstance(labels, Mapping):
+        return [_Row(image, "", _named(own, classes), whole=True) for image, own in labels.items()]
+    path = Path(labels)
+    if not is_there(path):
+        raise InputError(
+            f"There is no file or folder {str(path)!r} with labels.",
+            hint=f"Give a CSV file with the columns image and labels, these joined by {BETWEEN!r}.",
+            field="labels",
+        )
+    if path.is_dir():
+        found = find_given(path, labelled=True).images
+        return [
+            _Row(str(i.path), i.content_hash, _named([i.label or ""], classes), whole=True) for i in found
+        ]
+    if path.suffix.lower() in SUFFIXES:
+        tagged = [each for each in read_tagged(path) if each.by == "person"]
+        own = set(classes)
+        return [
+            # Categories that are no classes here, such as most of COCO's, say nothing about those that are.
+            _Row(each.path, each.content_hash, {n: True for n in each.labels if n in own}, whole=True)
+            for each in tagged
+        ]
+    return _of_table(path, classes)
+
+
+def _of_table(path: Path, classes: Sequence[str]) -> list[_Row]:
+    table = read_csv(path)
+    head = {name.casefold(): name for row in table[:1] for name in row}
+    image, label, said = (
+        next((head[name] for name in names if name in head), None) for names in (_IMAGE, _LABELS, _SAID)
+    )
+    columns = {name: head[plain] for name in classes for plain in (name.casefold(),) if plain in head}
+    if image is None or (label is None and not columns):
+        raise InputError(
+            f"{str(path)!r} has no columns image and labels, and none for a class.",
+            hint=f"Write a table with these two columns, classes joined by {BETWEEN!r}.",
+            field="labels",
+        )
+    rows: list[_Row] = []
+    for row in table:
+        digest = row.get("image_hash", "")
+        if label is not None and not row[label].strip():
+            continue
+        if label is None:
+            cells = {name: row.get(column, "").strip().casefold() for name, column in columns.items()}
+            own = {name: _held(cell) for name, cell in cells.items() if cell}
+            rows.append(_Row(row[image], digest, own, whole=False))
+        elif said is None:
+            rows.append(_Row(row[image], digest, _named(_split(row[label], classes), classes), whole=True))
+        else:
+            holds = _held(row[said].strip().casefold())
+            own = dict.fromkeys(_named(_split(row[label], classes), classes), holds)
+            rows.append(_Row(row[image], digest, own, whole=False))
+    return rows
+
+
+def _split(cell: str, classes: Sequence[str]) -> list[str]:
+    """The classes that a cell names; a class whose own name has the sign in it stays whole."""
+    return [cell] if one_name(cell) in set(classes) else cell.split(BETWEEN)
+
+
+def _held(cell: str) -> bool:
+    if cell not in _HOLDS:
+        raise InputError(f"Whether a class holds is 1 or 0, not {cell!r}.", field="labels")
+    return _HOLDS[cell]
+
+
+def _named(words: Iterable[str], classes: Sequence[str]) -> dict[str, bool]:
+    """The classes that words name, all of which hold; "none of these" and blanks name none."""
+    answers = answers_of(classes)
+    found: dict[str, bool] = {}
+    for word in words:
+        if not word.strip():
+            continue
+        said = answers.get(one_name(word)) or answers.get(plain_name(word))
+        if said is None or said[0] not in ("class", NONE):
+            raise InputError(
+                f"The label {word!r} is none of the classes.",
+                hint=near_note([*classes, word]) or f"Write classes, joined by {BETWEEN!r}, or {NONE!r}.",
+                field="labels",
+            )
+        if said[1] is not None:
+            found[said[1]] = True
+    return found

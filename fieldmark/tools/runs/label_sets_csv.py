@@ -1,0 +1,43 @@
+"""Writes the classes that hold in images as a table for people."""
+
+from fieldmark.records.label_sets import LabelSets
+from fieldmark.tools.runs.csv_table import Cell, csv_text
+
+TABLE, CLASSES = "predictions.csv", "classes.csv"
+BETWEEN = "|"
+
+
+def label_sets_csv(found: LabelSets, *, all_classes: bool = False) -> str:
+    """One row an image: its classes, joined by "|", how likely each is, and from which probability on.
+
+    The columns `image` and `labels`, with wrong ones put right, are what the next run takes as labels.
+
+    Args:
+        found: The labels.
+        all_classes: Whether each class has a column with its probability, `probability: NAME`.
+    """
+    names = [each.class_name for each in found.classes]
+    thresholds = {each.class_name: each.threshold for each in found.classes}
+    head = ["image", "image_hash", "labels", "probabilities", "thresholds", "said"]
+    head += [f"probability: {name}" for name in names] if all_classes else []
+    rows: list[list[Cell]] = []
+    for each in found.images:
+        share = dict(zip(names, each.probabilities, strict=True))
+        rows.append(
+            [
+                each.image,
+                each.image_hash,
+                BETWEEN.join(each.labels) or "none of these",
+                BETWEEN.join(f"{share[name]:.4f}" for name in each.labels),
+                BETWEEN.join(f"{thresholds[name]:.4f}" for name in each.labels),
+                each.said,
+                *(each.probabilities if all_classes else ()),
+            ]
+        )
+    return csv_text(head, rows)
+
+
+def classes_csv(found: LabelSets) -> str:
+    """One row a class: its threshold, how many images show it, and how many labelled ones do."""
+    rows = [(each.class_name, each.threshold, each.images, each.positives) for each in found.classes]
+    return csv_text(("class", "threshold", "images", "labelled"), rows)
