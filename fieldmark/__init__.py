@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from fieldmark.agents.optimize.search_run import OptimizeResult
     from fieldmark.agents.resolve.options import ResolveOptions
     from fieldmark.app.advice.adviser import Adviser
+    from fieldmark.app.advice.next_class import next_classes
     from fieldmark.app.classifier import Classifier
     from fieldmark.app.concepts.builder import ConceptBuilder
     from fieldmark.app.concepts.classifier import ConceptClassifier
     from fieldmark.app.concepts.conversation import ConceptConversation
     from fieldmark.app.evaluate.evaluator import Evaluator
+    from fieldmark.app.learned.adapt import adapt
     from fieldmark.app.learned.classifier import LearnedClassifier
     from fieldmark.app.learned.export import export_run
     from fieldmark.app.learned.to_table import LabelledTable, label_to_table
@@ -114,12 +116,14 @@ _NAMES = {
     "fieldmark.agents.optimize.search_run": ("OptimizeResult",),
     "fieldmark.agents.resolve.options": ("ResolveOptions",),
     "fieldmark.app.advice.adviser": ("Adviser",),
+    "fieldmark.app.advice.next_class": ("next_classes",),
     "fieldmark.app.classifier": ("Classifier",),
     "fieldmark.app.concepts.builder": ("ConceptBuilder",),
     "fieldmark.app.concepts.classifier": ("ConceptClassifier",),
     "fieldmark.app.concepts.conversation": ("ConceptConversation",),
     "fieldmark.app.evaluate.evaluator": ("Evaluator",),
     "fieldmark.app.learned.classifier": ("LearnedClassifier",),
+    "fieldmark.app.learned.adapt": ("adapt",),
     "fieldmark.app.learned.export": ("export_run",),
     "fieldmark.app.pools.embedding": ("EmbeddedPool", "embed_pool"),
     "fieldmark.app.optimizer": ("Optimizer",),
@@ -283,6 +287,7 @@ __all__ = [
     "Weakness",
     "__version__",
     "accuracy_reward",
+    "adapt",
     "ask_describe",
     "ask_judge",
     "build_field_guide",
@@ -302,6 +307,7 @@ __all__ = [
     "import_book",
     "label_to_table",
     "mean_cosine_scores",
+    "next_classes",
     "open_byte_store",
     "open_encoder",
     "open_stores",

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     """A PostgreSQL server where new runs keep their checkpoints instead (`FIELDMARK_CHECKPOINTS`)."""
     clip: str = "ViT-B-32:laion2b_s34b_b79k"
     """The encoder used where none is named (`FIELDMARK_CLIP`)."""
+    reference: Path | None = None
+    """Images like those that the encoder was trained on: a folder, or an `.npy` file of their vectors
+    (`FIELDMARK_REFERENCE`)."""
     llm: str | None = None
     """The language model used where none is named (`FIELDMARK_LLM`)."""
     llm_concurrency: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
@@ -265,7 +268,7 @@ def _read_file(path: Path, *, own: bool) -> dict[str, Any]:
         except ValidationError as error:
             wrong.append(f"{name}: {error.errors()[0]['msg'].lower()}")
             continue
-        if name in ("home", "clip"):
+        if name in ("home", "clip", "reference"):
             try:
                 values[name] = _beside(path, values[name])
             except ValueError as error:

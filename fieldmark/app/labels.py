@@ -36,6 +36,15 @@ _WORDS: dict[str, Answer] = {
 _IMAGE, _LABEL = ("image", "path", "file"), ("label", "class", "class_name")
 
 
+def words_of(labels: Labels) -> list[str]:
+    """What labels say, row by row, but for answers that are no class.
+
+    Raises:
+        InputError: They cannot be read.
+    """
+    return [one_name(word) for _, _, word in _rows(labels) if plain_name(word) not in _WORDS]
+
+
 def read_labels(
     labels: Labels | None, images: Sequence[ImageFile], classes: Sequence[str]
 ) -> list[GivenLabel]:

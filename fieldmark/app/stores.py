@@ -135,7 +135,9 @@ class Stores(AbstractContextManager["Stores"]):
         """Open a CLIP model whose vectors are kept here, without an engine."""
         from fieldmark.tools.clip.clip import open_encoder
 
-        return open_encoder(spec, vectors=self.vectors, metadata=self.facts, device=device)
+        encoder = open_encoder(spec, vectors=self.vectors, metadata=self.facts, device=device)
+        encoder.reference_from = read_settings().reference
+        return encoder
 
     def encoder_of(self, given: "Encoder | str | None", chosen: str, *, device: str) -> "Encoder":
         """The encoder that was given; where a name or nothing was given, the chosen one is opened."""

@@ -26,8 +26,9 @@ from fieldmark.cli import (
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
 from fieldmark.cli.eval.advise import advise
+from fieldmark.cli.eval.next_class import next_class
 from fieldmark.cli.exit_codes import GuardedCommands
-from fieldmark.cli.learned import export, export_rft, predict
+from fieldmark.cli.learned import adapt, export, export_rft, predict
 from fieldmark.cli.machine import cache, config, doctor, embed, fetch, plan, vllm
 from fieldmark.cli.mistakes import CheckedCommand, CheckedGroup
 from fieldmark.cli.run_options import option
@@ -70,6 +71,7 @@ def _rooms() -> dict[str, dict[str, Callable[..., None] | typer.Typer]]:
             "classify": classify,
             "studio": studio.studio,
             "advise": advise,
+            "next-class": next_class,
             "concept": concept.commands(),
         },
         "What a classification leaves": {
@@ -83,6 +85,7 @@ def _rooms() -> dict[str, dict[str, Callable[..., None] | typer.Typer]]:
         },
         "Prompts and methods": {
             "optimize": optimize.optimize,
+            "adapt": adapt.adapt,
             "book": book.commands(),
             "eval": methods_table.commands(),
         },

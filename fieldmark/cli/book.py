@@ -42,9 +42,9 @@ def commands() -> typer.Typer:
 def import_(
     file: Annotated[Path, typer.Argument(help="A prompt file of another project.", show_default=False)],
     format: Annotated[  # noqa: A002 - the option's name
-        Literal["dclip", "cupl", "synonyms", "chils", "fudd", "book"] | None,
+        Literal["dclip", "cupl", "synonyms", "chils", "fudd", "inquire", "book"] | None,
         option(
-            "Its format: dclip, cupl, synonyms, chils, fudd or book.",
+            "Its format: dclip, cupl, synonyms, chils, fudd, inquire or book.",
             metavar="FORMAT",
             show_default="by its content",
         ),

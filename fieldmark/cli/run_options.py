@@ -127,6 +127,22 @@ Engine = Annotated[
 ]
 
 
+Reference = Annotated[
+    Path | None,
+    option(
+        "Images like those the CLIP model was trained on: a folder, or an .npy file of their vectors. Else "
+        "FIELDMARK_REFERENCE, or the model's own.",
+        panel=MODELS,
+        show_default=False,
+    ),
+]
+
+
+def comparing(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that scores images the option for a reference pool."""
+    return _with_settings(command, {"reference": Reference})
+
+
 def asking(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command that asks a language model the options for how it is asked."""
     added = {"answer_tokens": AnswerTokens, "effort": Effort, "llm_concurrency": Concurrency}

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from fieldmark.evals.methods.loki import loki_scores, text_distances, tree_distances
+from fieldmark.errors import InputError
+from fieldmark.evals.methods.loki import loki_scores, next_labels, text_distances, tree_distances
 from fieldmark.tools.scoring import vectors as steps
 from tests.conformance.tensors import unit_rows
 
@@ -99,3 +100,24 @@ def test_text_distances():
             gap = one / np.sqrt(one @ one) - observed[column].double().numpy()
             assert float(found[row, column]) == pytest.approx(math.sqrt(gap @ gap), abs=1e-5)
     assert text_distances(observed, observed).diagonal().max() < 1e-3
+
+
+def test_the_next_label_is_the_one_whose_path_adds_most():
+    """In a tree whose nodes are all labels, what two labels reach is the path between them."""
+    names = list(BIRDS)
+    distances = tree_distances(BIRDS, names, names)
+    place = {name: number for number, name in enumerate(names)}
+    first, second = next_labels(distances, [place["goldfinch"]], count=2)
+    # goldfinch, finch, bird, owl, barn owl: the longest path from goldfinch; then the bullfinch beside it.
+    assert (names[first.label], first.reach, first.distance) == ("barn owl", 5, 4.0)
+    assert (names[second.label], second.reach, names[second.nearest]) == ("bullfinch", 6, "goldfinch")
+
+
+def test_where_nothing_lies_between_the_farthest_comes_next():
+    distances = torch.tensor([[0.0, 1, 5, 2], [1, 0, 5, 2], [5, 5, 0, 5], [2, 2, 5, 0]])
+    found = next_labels(distances, [0], count=9)
+    assert [each.label for each in found] == [2, 3, 1]
+    with pytest.raises(InputError):
+        next_labels(distances, [])
+    with pytest.raises(InputError):
+        next_labels(distances[:2], [0])

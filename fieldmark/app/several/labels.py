@@ -15,9 +15,11 @@ from fieldmark.tools.datasets.csv_file import read_csv
 from fieldmark.tools.images.given_paths import is_there
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.interchange.files import SUFFIXES, read_tagged
+from fieldmark.tools.interchange.published import read_published
 
 GivenSets = Path | str | Mapping[str, Sequence[str]]
-"""A CSV file, a file of COCO, Label Studio or CVAT, a folder with one folder a class, or image → classes."""
+"""A CSV file, a file of COCO, Label Studio or CVAT, a folder with one folder a class or with Pascal VOC's XML
+files, the labels of Open Images, or image → classes."""
 BETWEEN = "|"
 """Stands between the classes of an image in a table."""
 _IMAGE, _LABELS = ("image", "path", "file", "filename", "image_path"), ("labels", "label", "class", "tags")
@@ -68,7 +70,7 @@ def read_label_sets(labels: GivenSets, images: Sequence[ImageFile], classes: Seq
     kept: list[ImageFile] = []
     truth, known = (np.zeros((len(rows), len(classes)), dtype=np.bool_) for _ in range(2))
     named = [(row.image, row.digest, str(at)) for at, row in enumerate(rows)]
-    for image, at in images_of_rows(named, images, labels):
+    for image, at in images_of_rows(named, images, _where(labels)):
         own = number.setdefault(image.content_hash, len(kept))
         if own == len(kept):
             kept.append(image)
@@ -81,6 +83,12 @@ def read_label_sets(labels: GivenSets, images: Sequence[ImageFile], classes: Seq
     return LabelledSets(tuple(kept), truth[: len(kept)], known[: len(kept)])
 
 
+def _where(labels: GivenSets) -> object:
+    """What images that are no part of the pool lie beside: the first XML file of a folder that has some."""
+    files = [] if isinstance(labels, Mapping) else sorted(Path(labels).glob("*.xml"))
+    return files[0] if files else labels
+
+
 def _rows(labels: GivenSets, classes: Sequence[str]) -> list[_Row]:
     if isinstance(labels, Mapping):
         return [_Row(image, "", _named(own, classes), whole=True) for image, own in labels.items()]
@@ -91,6 +99,17 @@ def _rows(labels: GivenSets, classes: Sequence[str]) -> list[_Row]:
             hint=f"Give a CSV file with the columns image and labels, these joined by {BETWEEN!r}.",
             field="labels",
         )
+    if (published := read_published(path)) is not None:
+        own = {plain_name(name): name for name in classes}
+        return [
+            _Row(
+                each.path,
+                "",
+                {own[plain_name(name)]: said for name, said in each.said.items() if plain_name(name) in own},
+                each.whole,
+            )
+            for each in published
+        ]
     if path.is_dir():
         found = find_given(path, labelled=True).images
         return [

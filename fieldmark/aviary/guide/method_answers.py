@@ -57,10 +57,15 @@ class MethodAnswers:
 
         As with `describe`, the family comes first, and only now and then a mark that sets the species apart
         slips in: nobody said what it is to be compared with. A question that names parts is answered by the
-        marks of these parts. One answer tells at most six marks, however many sentences it takes.
+        marks of these parts. One answer tells at most six marks, however many sentences it takes. A question
+        for habitats gets that of the species' kind: the guide knows of no other, nor of ranges.
         """
         rng = seeded_rng("portray", question)
         bird = self._beliefs.of(class_name)
+        kind = KIND_BY_NOUN.get(plain_name(class_name).rpartition(" ")[2])
+        if kind is not None and "habitat" in asked:
+            seen = habitat_phrases(kind.habitat)
+            return {"sentences": [f"A photo of {with_article(class_name)} {place}." for place in seen]}
         keys = self._told(bird, asked.replace(class_name, " "), rng)
         sentences: dict[str, None] = {}
         for some in _ones_and_twos(keys, rng):

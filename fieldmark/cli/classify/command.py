@@ -19,6 +19,7 @@ from fieldmark.cli.run_options import (
     Wait,
     asking,
     check_wait,
+    comparing,
     encoding,
     option,
 )
@@ -36,6 +37,7 @@ _SPENDING = "Spending"
 
 @asking
 @encoding
+@comparing
 def classify(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Image files and folders.", show_default=False)

@@ -22,6 +22,7 @@ from fieldmark.cli.run_options import (
     Resume,
     RunJson,
     asking,
+    comparing,
     encoding,
     option,
     takes_spending,
@@ -36,6 +37,7 @@ _METHODS = "The methods"
 
 @asking
 @encoding
+@comparing
 @takes_spending
 @takes_world(other_names=PER_CLASS)
 def measure(

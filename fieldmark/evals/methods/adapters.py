@@ -1,105 +1,158 @@
-"""Image vectors tuned to descriptions of base classes, measured on classes that they were not tuned for."""
+"""Image vectors tuned to descriptions and labelled images, of base classes or of the classes measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from fieldmark.evals.methods.shared.questions import descriptors
+from fieldmark.evals.methods.shared.questions import descriptors, portraits
 from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
 from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.books.wording import class_text, descriptor_text
-from fieldmark.tools.clip.adapters.bags import make_bags
-from fieldmark.tools.clip.adapters.linear import tune_linear
-from fieldmark.tools.clip.adapters.low_rank import tune_low_rank
+from fieldmark.tools.clip.adapters.bags import Bags, make_bags
+from fieldmark.tools.clip.adapters.linear import LinearAdapter, tune_linear
+from fieldmark.tools.clip.adapters.low_rank import LowRankAdapter, tune_low_rank
 from fieldmark.tools.clip.adapters.tuning import AdapterRecipe
+from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.scoring.prototype import class_prototypes
 
 MATCHED = 5
 """Texts that an image is held to show: GIST's."""
+SCALE_RATE = 0.02
+"""First rate of the learned scale's logarithm: over 150 steps it can change by a factor of four."""
+PLACES = (
+    "In which habitat and in which parts of the world is a {class} photographed, and what shows it there?"
+)
+"""Answered in sentences; AdaptCLIPZS asks for habitats and ranges beside marks."""
+_OWN = AdapterRecipe(scale_rate=SCALE_RATE, rate=1e-2, decay=0.01)
+"""Labels of the very classes let an encoder go farther from what it was than those of others."""
 _STEP = 1024
 """Test images whose features are held at a time."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class AdapterForm:
+    """What a method of the table tunes, and on which texts.
+
+    Attributes:
+        recipe: How.
+        low_rank: Whether the image tower's last layers are changed; else a linear map follows the tower.
+        places: Whether habitats and ranges are asked for beside marks.
+        named: Whether texts name the class, to label images of the same classes; else they say the noun, so
+            that what is learned is about marks and carries over to other classes.
+    """
+
+    recipe: AdapterRecipe
+    low_rank: bool = False
+    places: bool = False
+    named: bool = False
+
+
+FORMS: Mapping[str, AdapterForm] = {
+    "adapt-labels": AdapterForm(recipe=replace(_OWN, loss="bags", rate=3e-3), named=True),
+    "gist-labels": AdapterForm(recipe=replace(_OWN, matched=MATCHED), low_rank=True, named=True),
+    "adaptclipzs": AdapterForm(recipe=AdapterRecipe(scale_rate=SCALE_RATE), low_rank=True, places=True),
+    "adapt-low-rank": AdapterForm(recipe=AdapterRecipe(), low_rank=True),
+    "adapt-linear": AdapterForm(recipe=AdapterRecipe()),
+    "gist": AdapterForm(recipe=AdapterRecipe(matched=MATCHED)),
+}
+"""Each method that tunes an encoder; one that is named can be kept as an encoder as well."""
+
+
 async def frozen(bench: EvalBench) -> MethodScores:
     """What every adapter here is compared with: the same texts and score, the image vectors as they are."""
-    words = await class_words(bench)
-    return scored(bench.vectors, words, bench)
+    texts = await class_texts(FORMS["adapt-linear"], bench.classes, bench)
+    return scored(bench.vectors, class_prototypes(texts, bench.encode), bench)
 
 
-def by_linear(recipe: AdapterRecipe) -> Run:
-    """A linear map on image vectors, tuned by a recipe."""
+def by_form(key: str) -> Run:
+    """Tune by a form on base classes, or on labelled images of the classes where texts name them."""
+    form = FORMS[key]
 
     async def run(bench: EvalBench) -> MethodScores:
-        own, base = await all_texts(bench)
-        words = class_prototypes(own, bench.encode)
-        adapter = tune_linear(
-            bench.base_vectors,
-            bench.base_labels,
-            make_bags(base, bench.encode),
-            scale=bench.logit_scale,
-            recipe=recipe,
-            seed=bench.seed,
-        )
-        return scored(adapter(bench.vectors), words, bench, losses=adapter.losses)
+        if form.named:
+            texts = tuned_on = await class_texts(form, bench.classes, bench)
+            images, labels = bench.test.train, bench.train_labels
+        else:
+            both = await class_texts(form, (*bench.classes, *bench.base_classes), bench)
+            texts, tuned_on = both[: len(bench.classes)], both[len(bench.classes) :]
+            images, labels = bench.test.base, bench.base_labels
+        words = class_prototypes(texts, bench.encode)
+        adapter = tune(form, bench, images, labels, make_bags(tuned_on, bench.encode))
+        return scored(_adapted(adapter, bench), words, bench, by=adapter)
 
     return run
 
 
-async def by_low_rank(bench: EvalBench) -> MethodScores:
-    """Low-rank changes to the image tower's last layers, tuned as the linear map is."""
-    own, base = await all_texts(bench)
-    features = bench.features(bench.test.base)
-    words = class_prototypes(own, bench.encode)
-    adapter = tune_low_rank(
-        bench.encoder.last_layers,
-        features,
-        bench.base_labels,
-        make_bags(base, bench.encode),
-        scale=bench.logit_scale,
-        seed=bench.seed,
-    )
+def tune(
+    form: AdapterForm, bench: EvalBench, images: Sequence[ImageFile], labels: Tensor, bags: Bags
+) -> LinearAdapter | LowRankAdapter:
+    """Tune an adapter to images and the texts of their classes.
+
+    Args:
+        form: How.
+        bench: The encoder and the seed.
+        images: L images.
+        labels: Their classes `[L]` int64, as the bags are numbered.
+        bags: The texts.
+
+    Raises:
+        ModelError: The encoder does not show its last layers, and they are to be changed.
+    """
+    scale, recipe, seed = bench.logit_scale, form.recipe, bench.seed
+    if form.low_rank:
+        features = bench.features(images)
+        layers = bench.encoder.last_layers
+        return tune_low_rank(layers, features, labels, bags, scale=scale, recipe=recipe, seed=seed)
+    return tune_linear(bench.vectors_of(images), labels, bags, scale=scale, recipe=recipe, seed=seed)
+
+
+def _adapted(adapter: LinearAdapter | LowRankAdapter, bench: EvalBench) -> Tensor:
+    """Vectors of the test images under an adapter `[N, D]`."""
+    if isinstance(adapter, LinearAdapter):
+        return adapter(bench.vectors)
     starts = range(0, len(bench.images), _STEP)
-    steps = [adapter(bench.features(bench.images[start : start + _STEP])) for start in starts]
-    return scored(torch.cat(steps), words, bench, losses=adapter.losses)
+    return torch.cat([adapter(bench.features(bench.images[start : start + _STEP])) for start in starts])
 
 
-async def class_words(bench: EvalBench) -> Tensor:
-    """Unit mean of each test class's texts `[C, D]` float32."""
-    return class_prototypes(await noun_texts(bench.classes, bench), bench.encode)
-
-
-async def all_texts(bench: EvalBench) -> tuple[list[list[str]], list[list[str]]]:
-    """The texts of the test classes and those of the base classes, asked for at once."""
-    texts = await noun_texts((*bench.classes, *bench.base_classes), bench)
-    return texts[: len(bench.classes)], texts[len(bench.classes) :]
-
-
-async def noun_texts(classes: Sequence[str], bench: EvalBench) -> list[list[str]]:
+async def class_texts(form: AdapterForm, classes: Sequence[str], bench: EvalBench) -> list[list[str]]:
     """Descriptor prompts of each class without its name: "a photo of a bird, which has a hooked bill.".
 
     The generic noun stands in place of the class name, in tuning and in scoring. An image of a base class
     whose name the encoder knows is matched to its texts by the name alone. Then nothing need be learned of
     descriptors, and the names of other classes say nothing. Without names, a descriptor that two classes
-    share is one text of both.
+    share is one text of both. A form that is named has the name there, and its plain prompt as one more text.
 
     A class whose answer failed keeps the plain prompt of its name.
     """
     phrases = await descriptors(bench, classes=classes)
-    return [
-        [descriptor_text(bench.noun, phrase) for phrase in own] or [class_text(name)]
-        for name, own in zip(classes, phrases, strict=True)
-    ]
+    places = await portraits((PLACES,), bench, classes=classes) if form.places else [[] for _ in classes]
+    texts: list[list[str]] = []
+    for name, own, said in zip(classes, phrases, places, strict=True):
+        word = name if form.named else bench.noun
+        some = [descriptor_text(word, phrase) for phrase in own]
+        some += [sentence.replace(name, word) for sentence in said]
+        texts.append(some + ([class_text(name)] if form.named or not some else []))
+    return texts
 
 
-def scored(vectors: Tensor, words: Tensor, bench: EvalBench, *, losses: Sequence[float] = ()) -> MethodScores:
+def scored(
+    vectors: Tensor, words: Tensor, bench: EvalBench, *, by: LinearAdapter | LowRankAdapter | None = None
+) -> MethodScores:
     """Scaled cosines of images and classes, with the loss before the first and the last step."""
-    figures = {"first loss": losses[0], "last loss": losses[-1]} if losses else {}
-    return MethodScores(scores=bench.logit_scale * (vectors @ words.T), diagnostics=figures)
+    if by is None:
+        return MethodScores(scores=bench.logit_scale * (vectors @ words.T))
+    figures = {"first loss": by.losses[0], "last loss": by.losses[-1]} if by.losses else {}
+    if by.scale != bench.logit_scale:
+        figures["scale"] = by.scale
+    return MethodScores(scores=by.scale * (vectors @ words.T), diagnostics=figures)
 
 
 _ADAPTS = frozenset({MethodNeed.NAMES, MethodNeed.LLM, MethodNeed.BASE})
+_SAHA, _LEWIS, _HU = "Saha et al. 2024", "Lewis et al. 2023", "Hu et al. 2021"
+_FEATURES = "Features of the base images: a few KB each, 200 KB where the tower ends in an attention pool."
 
 METHODS = (
     EvalMethod(
@@ -112,26 +165,52 @@ METHODS = (
     EvalMethod(
         key="adapt-linear",
         title="AdaptCLIPZS, linear map",
-        source="Saha et al. 2024",
+        source=_SAHA,
         needs=_ADAPTS,
-        run=by_linear(AdapterRecipe()),
+        run=by_form("adapt-linear"),
         seeded=True,
     ),
     EvalMethod(
         key="gist",
         title=f"GIST, linear map, {MATCHED} matched texts",
-        source="Lewis et al. 2023",
+        source=_LEWIS,
         needs=_ADAPTS,
-        run=by_linear(AdapterRecipe(matched=MATCHED)),
+        run=by_form("gist"),
         seeded=True,
     ),
     EvalMethod(
         key="adapt-low-rank",
         title="AdaptCLIPZS, low-rank changes",
-        source="Saha et al. 2024; Hu et al. 2021",
+        source=f"{_SAHA}; {_HU}",
         needs=_ADAPTS,
-        run=by_low_rank,
+        run=by_form("adapt-low-rank"),
         seeded=True,
-        scale="Features of the base images: a few KB each, 200 KB where the tower ends in an attention pool.",
+        scale=_FEATURES,
+    ),
+    EvalMethod(
+        key="adaptclipzs",
+        title="AdaptCLIPZS, low-rank, learned scale, places",
+        source=f"{_SAHA}; {_HU}",
+        needs=_ADAPTS,
+        run=by_form("adaptclipzs"),
+        seeded=True,
+        scale=_FEATURES,
+    ),
+    EvalMethod(
+        key="adapt-labels",
+        title="Linear map, names and descriptors, own labels",
+        source="Fieldmark",
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM, MethodNeed.LABELS}),
+        run=by_form("adapt-labels"),
+        seeded=True,
+    ),
+    EvalMethod(
+        key="gist-labels",
+        title="GIST, low-rank, learned scale, own labels",
+        source=f"{_LEWIS}; {_HU}",
+        needs=frozenset({MethodNeed.NAMES, MethodNeed.LLM, MethodNeed.LABELS}),
+        run=by_form("gist-labels"),
+        seeded=True,
+        scale=_FEATURES,
     ),
 )

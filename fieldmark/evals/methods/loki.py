@@ -1,5 +1,8 @@
 """Loki: predictions that know how far apart labels are, among them labels that were never observed."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -11,6 +14,9 @@ from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import EvalMethod, MethodScores
 from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.tools.scoring.vectors import image_steps, unit
+
+_SHARES = 21
+"""Shares of two labels that are looked at, from all of the one to all of the other."""
 
 
 def loki_scores(
@@ -73,6 +79,76 @@ def text_distances(label_vectors: Tensor, observed_vectors: Tensor) -> Tensor:
     # float64, so that equal vectors come out at a distance of 0 and not of 3e-4
     cosines = unit(labels).to(torch.float64) @ unit(observed).to(torch.float64).T
     return (2 - 2 * cosines).clamp(min=0).sqrt().to(torch.float32)
+
+
+@dataclass(frozen=True)
+class NextLabel:
+    """A label to observe next.
+
+    Attributes:
+        label: Which of the Y.
+        reach: How many labels can be predicted once it and those before it are observed.
+        nearest: The observed label that it is nearest to.
+        distance: How far that is.
+    """
+
+    label: int
+    reach: int
+    nearest: int
+    distance: float
+
+
+def next_labels(distances: Tensor, observed: Sequence[int], *, count: int = 1) -> tuple[NextLabel, ...]:
+    """Labels to observe next, so that as many labels as can be are predicted, whatever an image shows.
+
+    A label can be predicted if some shares p over the observed labels make it the Fréchet mean,
+    `argmin_y Σ_k p_k·d(y, k)²`. Here shares over any two labels are looked at, 21 of them from one to the
+    other: in a tree the means of two labels are the nodes on the path between them, and those of all pairs
+    are all that can be predicted. In other spaces this is a lower bound. Each step takes the label that adds
+    most; of several the one that lies farthest from all observed ones, in a tree the longest path, then the
+    first. Where no label lies between others, as where all are leaves of a tree, the distance decides alone.
+
+    Source: Roberts et al. 2023, section 4 (label subspaces, and the choice of the next class); the authors
+    give the rule for trees and grids.
+
+    Args:
+        distances: Between any two labels `[Y, Y]`, not negative.
+        observed: The observed labels, one at least.
+        count: How many to choose; fewer come back where fewer are left.
+
+    Raises:
+        InputError: Shapes do not fit, or nothing is observed.
+    """
+    labels = len(distances)
+    known = list(dict.fromkeys(observed))
+    if distances.shape != (labels, labels) or not known or not 0 <= min(known) <= max(known) < labels:
+        raise InputError(
+            f"Distances {tuple(distances.shape)} do not fit the observed labels {known[:5]}.",
+            hint="Give [Y, Y] and at least one observed label.",
+        )
+    squares = distances.to(torch.float32).square()
+
+    def between(label: int, others: Sequence[int]) -> Tensor:
+        """Labels that shares of one label and each of the others lead to `[Y]` bool."""
+        share = torch.linspace(0, 1, _SHARES)[:, None]
+        found = torch.zeros(labels, dtype=torch.bool)
+        for other in others:
+            found[(share * squares[label] + (1 - share) * squares[other]).argmin(dim=1)] = True
+        return found
+
+    reached = torch.zeros(labels, dtype=torch.bool)
+    for place, label in enumerate(known):
+        reached |= between(label, known[: place + 1])
+    chosen: list[NextLabel] = []
+    while len(chosen) < count and len(known) < labels:
+        near, at = distances[:, known].min(dim=1)
+        left = [label for label in range(labels) if label not in set(known)]
+        more = {label: reached | between(label, [*known, label]) for label in left}
+        best = max(left, key=lambda label: (int(more[label].sum()), float(near[label]), -label))
+        reached = more[best]
+        chosen.append(NextLabel(best, int(reached.sum()), known[int(at[best])], float(near[best])))
+        known.append(best)
+    return tuple(chosen)
 
 
 _SOURCE = "Roberts et al. 2023"

@@ -99,12 +99,23 @@ THRESHOLD = 0.5
 third of the pool is bad: the scores spread then more below the median than above it."""
 
 
-def by_weighed_templates(*, select: bool) -> Run:
-    """Weigh the pool's templates; with `select`, only those that stand out."""
+def by_weighed_templates(*, select: bool, reference: bool = False) -> Run:
+    """Weigh the pool's templates; with `select`, only those that stand out.
+
+    With `reference`, the encoder's reference pool stands for the images of pretraining: half of what is
+    subtracted are its means, as in the paper.
+    """
 
     async def run(bench: EvalBench) -> MethodScores:
+        pretrain = bench.encoder.reference if reference else None
+        if reference and pretrain is None:
+            raise InputError(
+                "The term for pretraining needs images like those that the encoder was trained on.",
+                hint="Give a folder of some as the reference, or choose zpe.",
+                field="reference",
+            )
         grid = encode_grid(pool_of(bench), bench.encode)
-        found = prompt_scores(bench.vectors, grid, logit_scale=bench.logit_scale)
+        found = prompt_scores(bench.vectors, grid, logit_scale=bench.logit_scale, pretrain_vectors=pretrain)
         weights = prompt_weights(found, threshold=THRESHOLD if select else None)[:, None]
         return weighed(bench, grid, weights)
 
@@ -138,6 +149,15 @@ METHODS = (
         transductive=True,
         scale=SCALE,
         version="2",
+    ),
+    EvalMethod(
+        key="zpe-reference",
+        title="ZPE, weighed, pretraining images too",
+        source="Allingham et al. 2023",
+        needs=_NAMES | {MethodNeed.REFERENCE},
+        run=by_weighed_templates(select=False, reference=True),
+        transductive=True,
+        scale=SCALE,
     ),
     EvalMethod(
         key="zpe-select",

@@ -129,12 +129,12 @@ class EvalBench:
     @cached_property
     def vectors(self) -> Tensor:
         """Unit vectors of the test images `[N, D]` float32."""
-        return self._of(self.images, "test")
+        return self.vectors_of(self.images, "test")
 
     @cached_property
     def train_vectors(self) -> Tensor:
         """Unit vectors of the labelled images `[S, D]` float32."""
-        return self._of(self.test.train, "training")
+        return self.vectors_of(self.test.train, "training")
 
     @cached_property
     def train_labels(self) -> Tensor:
@@ -144,7 +144,7 @@ class EvalBench:
     @cached_property
     def pool_vectors(self) -> Tensor:
         """Unit vectors of the unlabelled images `[P, D]` float32."""
-        return self._of(tuple(replace(image, label=None) for image in self.test.pool), "unlabelled")
+        return self.vectors_of(tuple(replace(image, label=None) for image in self.test.pool), "unlabelled")
 
     @property
     def captions(self) -> tuple[str, ...]:
@@ -159,7 +159,7 @@ class EvalBench:
     @cached_property
     def base_vectors(self) -> Tensor:
         """Unit vectors of the images of base classes `[L, D]` float32."""
-        return self._of(self.test.base, "base")
+        return self.vectors_of(self.test.base, "base")
 
     @cached_property
     def base_labels(self) -> Tensor:
@@ -180,7 +180,12 @@ class EvalBench:
         """Unit text vectors `[M, D]` float32."""
         return self.encoder.encode_texts(texts)
 
-    def _of(self, images: tuple[ImageFile, ...], what: str) -> Tensor:
+    def vectors_of(self, images: Sequence[ImageFile], what: str = "given") -> Tensor:
+        """Unit vectors of images `[N, D]` float32.
+
+        Raises:
+            NoImagesError: One cannot be encoded any more.
+        """
         encoded = self.encoder.encode_images(images, progress=self._progress)
         return self._whole(encoded.vectors, encoded.ok, what)
 

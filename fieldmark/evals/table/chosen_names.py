@@ -8,13 +8,13 @@ from fieldmark.errors import InputError, close_to
 METHOD_KEYS = (
     "clip", "clip-7", "clip-80", "clip-domain", "waffle", "waffle-concept", "waffle-descriptors", "dclip",
     "dclip-sum", "dclip-max", "cupl-base", "cupl", "cupl-e", "mpvr", "ram-reweighting", "ram-tagging",
-    "chils", "pool-mean", "zpe", "zpe-select", "carprt", "perception", "perception-without", "fudd",
-    "fudd-margin", "fudd-conformal", "fudd-all", "everything", "everything-named", "resolve", "vlm",
-    "vlm-examples", "conformal", "raps", "evidential", "proapo", "descriptors-prototype", "adapt-linear",
-    "gist", "adapt-low-rank", "transclip-zs", "transclip-descriptors", "em-dirichlet",
-    "em-dirichlet-descriptors", "sus-x", "sus-x-descriptors", "caps-adapter", "caps-adapter-descriptors",
-    "tip-adapter", "linear-probe", "loki-base", "loki-tree", "loki-text", "cased", "caption-words",
-    "random-word",
+    "chils", "pool-mean", "zpe", "zpe-reference", "zpe-select", "carprt", "perception",
+    "perception-without", "fudd", "fudd-margin", "fudd-conformal", "fudd-all", "everything",
+    "everything-named", "resolve", "vlm", "vlm-examples", "conformal", "raps", "evidential", "proapo",
+    "descriptors-prototype", "adapt-linear", "gist", "adapt-low-rank", "adaptclipzs", "adapt-labels",
+    "gist-labels", "transclip-zs", "transclip-descriptors", "em-dirichlet", "em-dirichlet-descriptors",
+    "unem", "sus-x", "sus-x-descriptors", "caps-adapter", "caps-adapter-descriptors", "tip-adapter",
+    "linear-probe", "loki-base", "loki-tree", "loki-text", "cased", "caption-words", "random-word",
 )  # fmt: skip
 """The keys of `METHODS`, in the order of the table."""
 _BY_NEEDS = {
@@ -25,21 +25,22 @@ _BY_NEEDS = {
     ),
     "vlm": "vlm",
     "labels, vlm": "vlm-examples",
-    "labels": "tip-adapter linear-probe",
-    "labels, llm": "fudd-conformal conformal raps evidential proapo",
+    "labels": "tip-adapter linear-probe unem",
+    "labels, llm": "fudd-conformal conformal raps evidential proapo adapt-labels gist-labels",
     "pool": "sus-x",
     "llm, pool": "sus-x-descriptors",
     "captions, pool": "caps-adapter",
     "captions, llm, pool": "caps-adapter-descriptors",
     "tree": "loki-base loki-tree",
-    "base classes, llm": "adapt-linear gist adapt-low-rank",
+    "reference": "zpe-reference",
+    "base classes, llm": "adapt-linear gist adapt-low-rank adaptclipzs",
     "captions": "cased caption-words random-word",
 }
 METHOD_NEEDS: Mapping[str, tuple[str, ...]] = {
     key: tuple(needs.split(", ")) for needs, keys in _BY_NEEDS.items() for key in keys.split()
 }
 """What each shipped method needs beside class names; one that needs nothing is not among them."""
-FED = ("transclip-zs", "em-dirichlet", "sus-x", "caps-adapter", "tip-adapter")
+FED = ("transclip-zs", "em-dirichlet", "unem", "sus-x", "caps-adapter", "tip-adapter")
 """Methods that may begin with the texts of a prompt book: "tip-adapter+book.json"."""
 CLASS_BY_CLASS = (
     "clip", "clip-7", "clip-80", "clip-domain", "waffle", "waffle-concept", "waffle-descriptors", "dclip",

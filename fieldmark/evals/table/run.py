@@ -87,7 +87,11 @@ async def run_methods(task: Evaluation) -> list[MethodRun]:
     inside = RunFolder(task.folder.path / RUNS / task.test.setting)
     inside.write(TRUTH, truth)
     planned = list(tasks(task.methods, task.options))
-    offers = task.test.offers(llm=task.llm is not None, vlm=task.vlm is not None)
+    offers = task.test.offers(
+        llm=task.llm is not None,
+        vlm=task.vlm is not None,
+        reference=task.encoder.reference is not None,
+    )
     for number, (method, seed) in enumerate(planned, start=1):
         identity = identity_of(method, seed, truth, task)
         name = f"{method.key}-{seed}"

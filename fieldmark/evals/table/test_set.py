@@ -31,6 +31,8 @@ class MethodNeed(StrEnum):
     """A hierarchy over the classes."""
     BASE = "base classes"
     """Labelled images of other classes."""
+    REFERENCE = "reference"
+    """Images like those that the encoder was trained on."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +152,8 @@ class TestSet:
         """Base class of each base image `[L]`, its place in `base_classes`."""
         return _places(self.base, self.base_classes)
 
-    def offers(self, *, llm: bool, vlm: bool = False) -> frozenset[MethodNeed]:
-        """What methods may count on, with these models beside the data."""
+    def offers(self, *, llm: bool, vlm: bool = False, reference: bool = False) -> frozenset[MethodNeed]:
+        """What methods may count on, with these models and a reference pool beside the data."""
         found = {
             MethodNeed.NAMES: self.names_given,
             MethodNeed.LLM: llm and self.names_given,
@@ -161,6 +163,7 @@ class TestSet:
             MethodNeed.CAPTIONS: bool(self.captions),
             MethodNeed.TREE: bool(self.parents),
             MethodNeed.BASE: bool(self.base),
+            MethodNeed.REFERENCE: reference,
         }
         return frozenset(need for need, there in found.items() if there)
 

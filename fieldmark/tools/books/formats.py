@@ -23,11 +23,13 @@ from fieldmark.tools.books.files import (
     write_json,
 )
 from fieldmark.tools.books.pairs import looks_like_pairs, pairs_of_book, prompts_of_pairs
+from fieldmark.tools.books.queries import prompts_of_queries
 from fieldmark.tools.books.wording import class_text, descriptor_prompt, with_article
 
-BookFormat: TypeAlias = Literal["book", "dclip", "cupl", "synonyms", "chils", "fudd"]
+BookFormat: TypeAlias = Literal["book", "dclip", "cupl", "synonyms", "chils", "fudd", "inquire"]
 """book: our own. dclip: class to descriptors. cupl: class to sentences (also ProAPO's descriptions).
-synonyms: class to names (ProAPO). chils: class to sub-classes. fudd: sentences per pair of classes."""
+synonyms: class to names (ProAPO). chils: class to sub-classes. fudd: sentences per pair of classes.
+inquire: a CSV file of queries."""
 WritableFormat: TypeAlias = Literal["dclip", "cupl", "fudd"]
 NOUN = "object"
 """The noun of a book that was given none."""
@@ -37,6 +39,7 @@ POOLING: dict[str, Pooling] = {
     "synonyms": "prototype",
     "fudd": "prototype",
     "chils": "mean_cosine",
+    "inquire": "mean_cosine",
 }
 """How the authors of each format pool a class's texts. FuDD pools anew for each image and CHiLS multiplies
 two softmaxes. Neither is a rule of a whole book: FuDD's file gets prototypes over all pairs, its authors'
@@ -117,14 +120,18 @@ def import_book(
     """
     path = path_of(path, "path")
     class_names = None if class_names is None else path_of(class_names, "class_names")
-    value = read_json(path)
-    chosen = format or detect_format(value, path)
+    queries = format == "inquire" or (format is None and path.suffix.lower() == ".csv")
+    value = None if queries else read_json(path)
+    chosen = "inquire" if queries else format or detect_format(value, path)
     if noun is not None and not (noun.strip() and noun.isprintable()):
         raise InputError("The noun is blank or unreadable.", hint='Give a word such as "bird".')
     if chosen == "book":
         book = book_of(value, path)
         return ImportedBook(book.model_copy(update={"noun": noun or book.noun}), chosen)
-    if chosen == "fudd":
+    if chosen == "inquire":
+        classes, prompts = prompts_of_queries(path)
+        lost: Count = {}
+    elif chosen == "fudd":
         classes = _classes_beside(path, class_names)
         prompts, lost = prompts_of_pairs(value, classes, path)
     else:

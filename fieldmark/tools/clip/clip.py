@@ -23,14 +23,9 @@ from fieldmark.tools.clip.decoded_ahead import decoded_ahead
 from fieldmark.tools.clip.devices import Precision, choose_device, choose_precision, free_memory
 from fieldmark.tools.clip.encoder import EncodedImages, Encoder, Features, Progress, image_key, unit_rows
 from fieldmark.tools.clip.model_source import ModelSource
+from fieldmark.tools.clip.reference import reference_of
 from fieldmark.tools.clip.texts import mended
-from fieldmark.tools.clip.weights import (
-    WeightsFacts,
-    find_model,
-    model_identity,
-    read_reference,
-    read_weights,
-)
+from fieldmark.tools.clip.weights import WeightsFacts, find_model, model_identity, read_weights
 from fieldmark.tools.images.decode import quiet_about_size
 from fieldmark.tools.images.files import ImageFile
 
@@ -59,7 +54,8 @@ def open_encoder(
     """Open a CLIP model; its network is built when the first vector must be computed.
 
     Args:
-        spec: "aviary", a model folder, "MODEL:PRETRAINED", "hf-hub:OWNER/NAME", or "MODEL:random".
+        spec: "aviary", a model folder, an adapter's folder, "MODEL:PRETRAINED", "hf-hub:OWNER/NAME", or
+            "MODEL:random".
         vectors: Opens the vector store for a model's identity and vector length.
         metadata: Remembers where models lie and the hashes of large weights, so that a later run need neither
             import open_clip nor read gigabytes to know that everything is stored.
@@ -100,6 +96,7 @@ class ClipEncoder:
         precision: "fp32", "bf16" or "fp16".
         identity: See `Encoder`.
         elsewhere: Encodes images that have no vector yet by an engine; None does it here.
+        reference_from: A reference pool of the user's own, see `reference_of`; None takes the model's.
     """
 
     def __init__(
@@ -134,6 +131,7 @@ class ClipEncoder:
         self._failures: dict[str, SkippedInput] = {}
         self._seconds = 0.0
         self.elsewhere: Elsewhere | None = None
+        self.reference_from: Path | None = None
         if self.random_weights:
             logger.warning(
                 "%s has random weights: nothing that it says of an image means anything.", self.name
@@ -166,11 +164,9 @@ class ClipEncoder:
 
     @property
     def reference(self) -> torch.Tensor | None:
-        """float32 `[R, D]` unit vectors of the images in the model folder's reference.safetensors, if any."""
-        if self._reference is None and self.source.folder is not None:
-            path = Path(self.source.folder) / "reference.safetensors"
-            if path.is_file():
-                self._reference = read_reference(path, width=self.width)
+        """float32 `[R, D]` unit vectors of `reference_from`, else of the model folder's file, if any."""
+        if self._reference is None:
+            self._reference = reference_of(self, own=self.reference_from, beside=self.source.beside)
         return self._reference
 
     @property

@@ -16,7 +16,9 @@ Change = tuple[Tensor, Tensor]
 """Down `[r, in]` and up `[out, r]`: what is added to a matrix `[out, in]` is up @ down."""
 Changes = Mapping[str, Change]
 """By the name of the matrix; what is not named stays as it is."""
-_POOL = ("query", "key", "value", "output")
+_INSIDE = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "c_proj"}
+"""What open_clip calls the matrices of its attention pool."""
+_POOL = tuple(_INSIDE)
 
 
 class LastLayers(Protocol):
@@ -146,7 +148,7 @@ def read_last_layers(visual: Any) -> LastLayers:
     """
     if _ends_in_pool(visual):
         pool = visual.attnpool
-        layers = dict(zip(_POOL, (pool.q_proj, pool.k_proj, pool.v_proj, pool.c_proj), strict=True))
+        layers = {name: getattr(pool, inside) for name, inside in _INSIDE.items()}
         return AttentionPool(
             positions=_plain(pool.positional_embedding),
             weights={name: _plain(layer.weight) for name, layer in layers.items()},
@@ -176,6 +178,31 @@ def without_last_layers(visual: Any) -> Any:
     else:
         read_last_layers(visual)
     return tower
+
+
+def change_last_layers(visual: Any, changes: Changes) -> None:
+    """Add changes to the matrices of an image tower itself, in place.
+
+    Raises:
+        ModelError: It has no such matrices, or ends in a way that is not known.
+    """
+    sizes = read_last_layers(visual).sizes
+    fits = all(
+        name in sizes and (up.shape[0], down.shape[1]) == sizes[name] and up.shape[1] == down.shape[0]
+        for name, (down, up) in changes.items()
+    )
+    if not fits:
+        raise ModelError(
+            f"The changes to {', '.join(changes)} do not fit this model's last layers.",
+            hint="Use the model that they were tuned for.",
+        )
+    with torch.no_grad():
+        for name, (down, up) in changes.items():
+            more = (up @ down).to(next(visual.parameters()))
+            if _ends_in_pool(visual):
+                getattr(visual.attnpool, _INSIDE[name]).weight.add_(more)
+            else:
+                visual.proj.add_(more.T)
 
 
 def _ends_in_pool(visual: Any) -> bool:

@@ -15,6 +15,8 @@ from fieldmark.reading import open_regular, read_text
 from fieldmark.records import Record
 
 CONFIG_NAME = "open_clip_config.json"
+ADAPTER = "adapter.json"
+"""The file by which an adapter's folder is known."""
 HUB = "hf-hub:"
 """What the name of a repository on the hub begins with."""
 
@@ -36,6 +38,7 @@ class ModelSource(Record):
         model_cfg: open_clip's model configuration, as the network is built from it.
         preprocess_cfg: What differs from open_clip's default preprocessing.
         tokenizer: What determines the tokens, as far as it is known without loading it.
+        adapter: The folder of an adapter that changes the model; `None` for the model as it is.
     """
 
     spec: str
@@ -47,6 +50,13 @@ class ModelSource(Record):
     model_cfg: dict[str, JsonValue]
     preprocess_cfg: dict[str, JsonValue]
     tokenizer: dict[str, JsonValue]
+    adapter: str | None = None
+
+    @property
+    def beside(self) -> Path | None:
+        """The folder in which more may lie than the network is built from, such as a reference pool."""
+        folder = self.adapter or self.folder
+        return Path(folder) if folder else None
 
     @property
     def width(self) -> int:

@@ -1,6 +1,7 @@
 """Builds a CLIP network from its source and runs it on batches of pixels or tokens."""
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -14,9 +15,15 @@ from PIL import Image
 from torchvision.transforms import Compose, Normalize
 
 from fieldmark.errors import ModelError
+from fieldmark.tools.clip.adapters.stored import read_card, read_change
 from fieldmark.tools.clip.devices import Precision
 from fieldmark.tools.clip.hub import hub_left_alone, lacks_a_file
-from fieldmark.tools.clip.last_layers import LastLayers, read_last_layers, without_last_layers
+from fieldmark.tools.clip.last_layers import (
+    LastLayers,
+    change_last_layers,
+    read_last_layers,
+    without_last_layers,
+)
 from fieldmark.tools.clip.model_source import ModelSource, bpe_file, how_to_fetch
 from fieldmark.tools.clip.texts import ClipTokenizer
 
@@ -38,6 +45,13 @@ class ClipNetwork:
         self._autocast_type = _AUTOCAST.get(precision)
         with hub_left_alone():  # what is not here is fetched by a command of its own
             model, tokenizer = _build(source), _tokenizer(source)
+        self._linear: torch.Tensor | None = None
+        if source.adapter is not None:
+            change = read_change(Path(source.adapter), read_card(Path(source.adapter)))
+            self._linear = None if change.linear is None else change.linear.to(device)
+            if change.low_rank:
+                change_last_layers(model.visual, change.low_rank)
+            model.logit_scale.data.fill_(math.log(change.logit_scale))
         self._model = model.eval().requires_grad_(False).to(device)
         if device.type != "mps":
             # Convolutions are faster this way round; for transformers it changes nothing.
@@ -71,15 +85,23 @@ class ClipNetwork:
         """
         batch = self._pixels(prepared)
         with torch.inference_mode(), self._autocast():
-            return _unit(self._model.encode_image(batch))
+            vectors = _unit(self._model.encode_image(batch))
+        if self._linear is None:
+            return vectors
+        with torch.inference_mode():
+            return _unit(vectors + vectors @ self._linear.T)
 
     @property
     def last_layers(self) -> LastLayers:
         """The image tower's last layers.
 
         Raises:
-            ModelError: They are none that is known.
+            ModelError: They are none that is known, or a linear map follows them.
         """
+        if self._linear is not None:
+            raise ModelError(
+                "This model has a linear map behind its last layers.", hint="Look at its base model's."
+            )
         return read_last_layers(self._model.visual)
 
     def features(self, prepared: Sequence[torch.Tensor]) -> torch.Tensor:

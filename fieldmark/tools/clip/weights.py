@@ -15,6 +15,7 @@ from fieldmark.reading import check_regular, read_text
 from fieldmark.records import Record
 from fieldmark.tools.clip.known_names import check_spec
 from fieldmark.tools.clip.model_source import (
+    ADAPTER,
     CONFIG_NAME,
     ModelSource,
     describe_tokenizer,
@@ -32,6 +33,9 @@ PIPELINE = "fieldmark.vectors/1"
 """Raised whenever our own part of the way from a file to a vector changes what comes out."""
 
 BUNDLED = Path(__file__).parent / "bundled"
+
+REFERENCE = "reference.safetensors"
+"""The file of a reference pool in a model's folder."""
 
 _SOURCE_SCHEMA = "fieldmark.encoder/1"
 _WEIGHTS_SCHEMA = "fieldmark.weights/1"
@@ -67,7 +71,8 @@ def find_model(spec: str, *, metadata: ByteStore | None = None) -> ModelSource:
     """Find a model on this machine.
 
     Args:
-        spec: "aviary", a folder, "MODEL:PRETRAINED" (a tag or a file), "hf-hub:OWNER/NAME", "MODEL:random".
+        spec: "aviary", a folder of a model or an adapter, "MODEL:PRETRAINED" (a tag or a file),
+            "hf-hub:OWNER/NAME", "MODEL:random".
         metadata: Remembers where a name led last time, so that open_clip need not be imported to ask again.
 
     Returns:
@@ -82,6 +87,8 @@ def find_model(spec: str, *, metadata: ByteStore | None = None) -> ModelSource:
         return _from_folder(BUNDLED / "aviary", spec)
     # Before any other reading: a folder may well be named like a model.
     if is_there(spec) and Path(spec).is_dir():
+        if (Path(spec) / ADAPTER).is_file():
+            return _from_adapter(Path(spec), spec, metadata)
         return _from_folder(Path(spec), spec)
     # A file's name leads elsewhere from each folder.
     tag = spec.partition(":")[2]
@@ -110,6 +117,8 @@ def read_weights(source: ModelSource, *, metadata: ByteStore | None = None) -> W
     Raises:
         ModelError: Damaged, or it holds pickled objects.
     """
+    if source.adapter is not None:
+        return _adapted_facts(source, metadata)
     if source.weights is None:
         import torch
 
@@ -144,6 +153,11 @@ def model_identity(source: ModelSource, facts: WeightsFacts, *, precision: str) 
             "precision": precision,
         }
     )
+
+
+def base_identity(source: ModelSource, facts: WeightsFacts) -> str:
+    """As `model_identity`, whatever the precision: what must be the same of the model under an adapter."""
+    return model_identity(source, facts, precision="any")
 
 
 def read_reference(path: Path, *, width: int) -> "torch.Tensor":
@@ -193,6 +207,37 @@ def _from_folder(folder: Path, spec: str) -> ModelSource:
     if source.width < 1 or source.context_length < 1:
         raise ModelError(f"{folder / CONFIG_NAME} gives no usable embed_dim or context_length.")
     return source
+
+
+def _from_adapter(folder: Path, spec: str, metadata: ByteStore | None) -> ModelSource:
+    """The base model of an adapter, with the adapter.
+
+    Raises:
+        ModelError: The adapter is damaged, or the base is not on this machine or is another one.
+    """
+    from fieldmark.tools.clip.adapters.stored import read_card  # imports torch
+
+    card = read_card(folder)
+    if is_there(card.base) and (Path(card.base) / ADAPTER).is_file():
+        raise ModelError(f"The adapter {spec} changes another adapter.", hint="Adapt a model instead.")
+    base = find_model(card.base, metadata=metadata)
+    found = base_identity(base, read_weights(base, metadata=metadata))
+    if found != card.base_identity:
+        raise ModelError(
+            f"The adapter {spec} changes {card.base} ({card.base_identity[:12]}); what goes by that name "
+            f"here is another model ({found[:12]}).",
+            hint="Restore that model, or adapt this one: fieldmark adapt.",
+        )
+    return base.model_copy(update={"spec": spec, "adapter": str(folder.resolve())})
+
+
+def _adapted_facts(source: ModelSource, metadata: ByteStore | None) -> WeightsFacts:
+    from fieldmark.tools.clip.adapters.stored import read_card
+
+    card = read_card(Path(str(source.adapter)))
+    base = read_weights(source.model_copy(update={"adapter": None}), metadata=metadata)
+    adapted = content_key({"weights": base.sha256, "adapter": card.sha256})
+    return WeightsFacts(sha256=adapted, logit_scale=card.logit_scale)
 
 
 def _still_there(source: ModelSource) -> bool:

@@ -20,10 +20,12 @@ class LinearAdapter:
     Attributes:
         change: `[D, D]` float32; zeros do nothing.
         losses: The loss of each step of its tuning.
+        scale: What cosines of adapted vectors are multiplied with; 0 where nothing was tuned.
     """
 
     change: Tensor
     losses: tuple[float, ...] = ()
+    scale: float = 0.0
 
     @property
     def width(self) -> int:
@@ -82,7 +84,7 @@ def tune_linear(
         own = rows[images]
         return unit(own + own @ change.T)
 
-    losses = tune(
+    tuned = tune(
         [change],
         vectors_of,
         lambda: change.square().sum(),
@@ -93,4 +95,4 @@ def tune_linear(
         recipe=recipe,
         seed=seed,
     )
-    return LinearAdapter(change.detach(), losses)
+    return LinearAdapter(change.detach(), tuned.losses, tuned.scale)

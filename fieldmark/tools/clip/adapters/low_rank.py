@@ -27,11 +27,13 @@ class LowRankAdapter:
         layers: The untouched layers.
         changes: Down `[r, in]` and up `[out, r]` by the name of the matrix, float32.
         losses: The loss of each step of its tuning.
+        scale: What cosines of adapted vectors are multiplied with; 0 where nothing was tuned.
     """
 
     layers: LastLayers
     changes: Changes
     losses: tuple[float, ...] = ()
+    scale: float = 0.0
 
     def __call__(self, features: Tensor) -> Tensor:
         """Turn features into vectors.
@@ -112,7 +114,7 @@ def tune_low_rank(
         rows = layers.begin(features[images]) if begun is None else tuple(part[images] for part in begun)
         return unit(layers.finish(rows, changes))
 
-    losses = tune(
+    tuned = tune(
         [part for change in changes.values() for part in change],
         vectors_of,
         lambda: _size(changes),
@@ -124,7 +126,7 @@ def tune_low_rank(
         seed=seed + 1,
     )
     made = {name: (down.detach(), up.detach()) for name, (down, up) in changes.items()}
-    return LowRankAdapter(layers, made, losses)
+    return LowRankAdapter(layers, made, tuned.losses, tuned.scale)
 
 
 def _start(size: tuple[int, int], rank: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:

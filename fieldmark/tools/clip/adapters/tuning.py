@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +13,8 @@ from fieldmark.tools.clip.adapters.bags import Bags, check_labels, matched_texts
 from fieldmark.tools.clip.adapters.losses import bags_loss, texts_loss
 
 Loss = Literal["texts", "bags"]
+_MOST_SCALE = 100.0
+"""CLIP's own scale is held below this while it is trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,8 @@ class AdapterRecipe:
         rate: The optimiser's first rate.
         decay: Penalty on the squared size of what is changed, which holds the adapter near to doing nothing.
         temperature: What the encoder's own scale is divided by in the loss.
+        scale_rate: First rate of the logarithm of the scale, which is then learned beside the rest, as CLIP's
+            own is and AdaptCLIPZS's; 0 leaves the scale as it is.
     """
 
     loss: Loss = "texts"
@@ -37,17 +41,31 @@ class AdapterRecipe:
     rate: float = 1e-3
     decay: float = 0.1
     temperature: float = 1.0
+    scale_rate: float = 0.0
 
     def __post_init__(self) -> None:
         """Check that it can be followed."""
-        sound = self.steps >= 0 and self.batch >= 1 and self.rate > 0 and self.decay >= 0
+        sound = self.steps >= 0 and self.batch >= 1 and self.rate > 0 and self.decay >= 0 <= self.scale_rate
         if not sound or not self.temperature > 0 or (self.matched is not None and self.matched < 1):
             raise InputError(
                 f"An adapter cannot be tuned by this recipe: {self}.",
-                hint="Rate, temperature, batch and matched must be positive, steps and decay not negative.",
+                hint="Rate, temperature, batch and matched must be positive, all else not negative.",
             )
         if self.matched is not None and self.loss != "texts":
             raise InputError('Matched texts go with the loss "texts" alone.', hint="Leave matched at None.")
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What came of tuning, beside the parameters.
+
+    Attributes:
+        losses: The loss of each step, before it was made, without the penalty.
+        scale: What cosines are multiplied with from now on, at most 100 as CLIP's own.
+    """
+
+    losses: tuple[float, ...]
+    scale: float
 
 
 def tune(
@@ -61,7 +79,7 @@ def tune(
     scale: float,
     recipe: AdapterRecipe,
     seed: int,
-) -> tuple[float, ...]:
+) -> Tuned:
     """Tune parameters in place.
 
     Args:
@@ -75,9 +93,6 @@ def tune(
         recipe: How.
         seed: Decides which images a step sees.
 
-    Returns:
-        The loss of each step, before it was made, without the penalty.
-
     Raises:
         InputError: A label has no bag, or the scale is not above 0.
     """
@@ -88,9 +103,16 @@ def tune(
     if recipe.matched is not None:
         matches = matched_texts(untuned, labels, bags, k=recipe.matched)
     rng = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(parameters, lr=recipe.rate)
+    start = scale / recipe.temperature
+    more = torch.zeros(
+        (), requires_grad=recipe.scale_rate > 0
+    )  # logarithm of what the scale is multiplied with
+    groups: list[dict[str, Any]] = [{"params": list(parameters), "lr": recipe.rate}]
+    if recipe.scale_rate:
+        groups.append({"params": [more], "lr": recipe.scale_rate})
+    optimiser = torch.optim.Adam(groups)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, recipe.steps))
-    texts = bags.vectors * (scale / recipe.temperature)
+    texts = bags.vectors * start
     losses: list[float] = []
     waiting = torch.zeros(0, dtype=torch.int64)
     for _ in range(recipe.steps):
@@ -99,6 +121,8 @@ def tune(
         rows, waiting = waiting[: recipe.batch], waiting[recipe.batch :]
         optimiser.zero_grad()
         logits = vectors_of(rows) @ texts.T
+        if recipe.scale_rate:
+            logits = logits * more.exp()
         if recipe.loss == "bags":
             value = bags_loss(logits, bags.member, labels[rows])
         else:
@@ -108,7 +132,9 @@ def tune(
         (value + recipe.decay * penalty()).backward()
         optimiser.step()
         schedule.step()
-    return tuple(losses)
+        with torch.no_grad():
+            more.clamp_(max=math.log(max(_MOST_SCALE, start) / start))
+    return Tuned(tuple(losses), start * math.exp(float(more.detach())) if recipe.scale_rate else scale)
 
 
 def _right(matches: Tensor, own: Tensor) -> Tensor:

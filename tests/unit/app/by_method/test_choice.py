@@ -30,7 +30,7 @@ def test_what_is_known_of_a_method_without_loading_it_holds(method) -> None:
 
 def test_methods_that_find_their_own_words_or_learn_from_other_classes_label_no_folder() -> None:
     cannot = {method.key for method in METHODS if options_for(method.key) is None}
-    assert cannot == {*OWN_WORDS, "adapt-linear", "gist", "adapt-low-rank"}
+    assert cannot == {*OWN_WORDS, "adapt-linear", "gist", "adapt-low-rank", "adaptclipzs"}
     for key in cannot:
         assert [field for field, _ in said(key)][:1] == ["method"]
 

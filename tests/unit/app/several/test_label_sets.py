@@ -109,3 +109,20 @@ def test_what_cannot_be_read_is_said(text: str, said: str, photos: Path) -> None
 def _photo(path: Path) -> bytes:
     Image.fromarray(np.full((8, 8, 3), 200, dtype=np.uint8)).save(path)
     return path.read_bytes()
+
+
+def test_published_sets_in_their_own_files(photos: Path) -> None:
+    voc = photos.parent / "annots"
+    voc.mkdir()
+    item = "<object><name>{}</name></object>"
+    (voc / "a.xml").write_text(
+        f"<annotation><filename>0.png</filename>{item.format('red cap')}{item.format('sky')}</annotation>"
+    )
+    (voc / "b.xml").write_text("<annotation><filename>1.png</filename></annotation>")
+    # Objects that are no classes here say nothing; what is not named is not there.
+    assert rows(read(voc, photos)) == {"0.png": ["1", "0", "0"], "1.png": ["0", "0", "0"]}
+    (photos.parent / "class-descriptions-boxable.csv").write_text("/m/1,Red cap\n/m/2,Sky\n")
+    (photos / "0c.jpg").write_bytes((photos / "2.png").read_bytes())
+    table = photos.parent / "test-annotations-human-imagelabels-boxable.csv"
+    table.write_text("ImageID,Source,LabelName,Confidence\n0c,verification,/m/1,0\n0c,x,/m/2,1\n")
+    assert rows(read(table, photos)) == {"0c.jpg": ["0", "?", "?"]}

@@ -26,8 +26,8 @@ IDS = domain_ids()
 def test_all_are_there() -> None:
     wanted = (
         "aircraft caltech101 cars celeba cifar10 cifar100 country211 cub200 dtd eurosat flowers102 food101 "
-        "galaxy10 imagenet imagenet-a imagenet-r imagenet-sketch imagenet-v2 iwildcam objectnet pets "
-        "places365 resisc45 sun397 ucf101 waterbirds"
+        "galaxy10 imagenet imagenet-a imagenet-r imagenet-sketch imagenet-v2 iwildcam let-it-wag mame "
+        "objectnet pets places365 resisc45 sun397 ucf101 waterbirds"
     )
     assert wanted.split() == list(IDS)
     assert [each.id for each in domains()] == list(IDS)

@@ -103,3 +103,17 @@ def test_files_that_do_not_fit_each_other(tmp_path: Path) -> None:
         read(tmp_path, "iwildcam", metadata=rows, categories="y,name\n4,empty\n")
     with pytest.raises(InputError, match="a class name twice"):
         read(tmp_path, "iwildcam", metadata=rows, categories="y,name\n0,empty\n1,empty\n")
+
+
+def test_mame_names_its_mediums_in_words(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        "mame",
+        MAMe_dataset="Image file,Medium,Museum,Museum-based instance ID,Subset,Width\n"
+        "436018.jpg,Oil on canvas,Met,29.100.60,train,3144\n11.jpg,Iron,Met,9.9,test,20\n",
+    )
+    assert len(found.classes) == 29
+    assert found.rows["test"] == [(tmp_path / "mame" / "data" / "11.jpg", "Iron")]
+    assert found.rows["train"][0][1] == "Oil on canvas"
+    with pytest.raises(InputError, match="'Plastic', which is not known"):
+        read(tmp_path, "mame", MAMe_dataset="Image file,Medium,Subset\n1.jpg,Plastic,test\n")
