@@ -41,6 +41,9 @@ HAS: dict[str, set[str]] = {
     # Nothing is asked: they encode, and what they do is done in one go.
     "concept new": {"--device", "--engine"},
     "concept predict": {"--device", "--engine"},
+    # Begun again it asks and encodes nothing twice.
+    "adapt": {*SPENDS, "--engine"},
+    "next-class": {"--device"},
     "export": {"--device"},
     "predict": {"--device", "--engine"},
     "label": {"--device"},
