@@ -4,8 +4,6 @@ import contextlib
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -53,17 +51,12 @@ class Studio:
 @contextlib.contextmanager
 def served(place: CommandLine, *more: object) -> Iterator[str]:
     """The address of a studio that is served meanwhile; Ctrl-C ends it."""
-    command = [sys.executable, "-m", "fieldmark", "studio", "--port", "0", *map(str, more)]
-    with subprocess.Popen(
-        command, cwd=place.folder, env=place.environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            said = process.stdout.readline()
-            yield said.rpartition(" ")[2].strip()
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(PATIENCE_S)
+    process = place.start("studio", "--port", 0, *more)
+    try:
+        yield process.stdout.readline().rpartition(" ")[2].strip()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE_S)
 
 
 @dataclass

@@ -1,25 +1,27 @@
-"""Runs every example as a user would: scripts by the interpreter, notebooks cell by cell in an event loop."""
+"""Runs every example as a user would: scripts as processes, notebooks cell by cell in an event loop."""
 
 import ast
 import asyncio
 import inspect
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
+
+from tests.warm_process import WarmProcess, script
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_a_script_runs(script: Path, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_runs(path: Path, tmp_path: Path) -> None:
+    process = WarmProcess([str(path)], cwd=tmp_path, env=os.environ, what=script)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert out
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)

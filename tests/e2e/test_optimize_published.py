@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.app.optimizer import Optimizer
 from fieldmark.errors import RunError
 from fieldmark.records import Origin, Prompt, PromptBook
+from tests.command_line import CommandLine, Outcome
 
 INTEROP = os.environ.get("FIELDMARK_INTEROP_DIR")
 
@@ -75,21 +74,19 @@ def dtd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def optimize(place: Path, *given: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = (
-        sys.executable, "-c", "from fieldmark.cli import main; main()", "optimize", "--data", place / "dtd",
-        "--clip", "aviary", "--noun", "texture", "--passes", "1", "--generations", "1",
-        "--out", place / "runs", *given,
-    )  # fmt: skip
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=200)
-    assert done.returncode == code, done.stderr
+def optimize(place: Path, *given: str, code: int = 0) -> Outcome:
+    done = CommandLine(place, place / "home", {}).run(
+        *("optimize", "--data", place / "dtd", "--clip", "aviary", "--noun", "texture"),
+        *("--passes", 1, "--generations", 1, "--out", place / "runs", *given),
+    )
+    assert done.code == code, done.err
     return done
 
 
 def test_a_published_folder_runs_in_one_go(dtd: Path) -> None:
     given = ("--images", str(dtd / "images"), "--seed", "1", "--synonyms", "1")
     done = optimize(dtd, *given, "--templates", "1", "--domain-words", "fabric", "--json")
-    said = json.loads(done.stdout)
+    said = json.loads(done.out)
     assert said["classes"] == 47
     assert said["best"]["fitness"] >= said["start"]["fitness"]
     assert said["best"]["test_top1"] is not None
@@ -110,11 +107,11 @@ def test_a_published_folder_runs_in_one_go(dtd: Path) -> None:
 
 
 def test_what_a_published_folder_lacks_is_said(dtd: Path) -> None:
-    assert "Say in which folder the images are" in optimize(dtd, code=2).stderr
+    assert "Say in which folder the images are" in optimize(dtd, code=2).err
     images = ("--images", str(dtd / "images"))
-    missing = " ".join(optimize(dtd, *images, "--seed", "3", code=2).stderr.split())
+    missing = " ".join(optimize(dtd, *images, "--seed", "3", code=2).err.split())
     assert "no few-shot file for seed 3 and 1 shot. It has seed 1 with shots 1, 16." in missing
-    assert "Leave the classes out (--classes)." in optimize(dtd, *images, "--classes", "a,b", code=2).stderr
+    assert "Leave the classes out (--classes)." in optimize(dtd, *images, "--classes", "a,b", code=2).err
 
 
 def test_descriptions_join_the_pool_of_any_data_and_may_not_change(tmp_path: Path) -> None:

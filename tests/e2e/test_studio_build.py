@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from tests.command_line import CommandLine
 from tests.e2e.test_cli_concept_build import looking
 from tests.e2e.test_cli_studio import PATIENCE_S, token_of
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply
+from tests.warm_process import WarmProcess
 
 CONCEPT = "/concepts/hawk"
 
@@ -63,12 +62,8 @@ def asking(command_line: CommandLine) -> Iterator[tuple[CommandLine, FaultyEndpo
         yield line, endpoint
 
 
-def serve(line: CommandLine, *, port: int = 0) -> tuple["subprocess.Popen[str]", httpx2.Client]:
-    command = [sys.executable, "-m", "fieldmark", "studio", "--port", str(port), "--no-browser"]
-    process = subprocess.Popen(
-        command, cwd=line.folder, env=line.environment, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
+def serve(line: CommandLine, *, port: int = 0) -> tuple[WarmProcess, httpx2.Client]:
+    process = line.start("studio", "--port", port, "--no-browser")
     address = process.stdout.readline().rpartition(" ")[2].strip()
     return process, httpx2.Client(
         base_url=address, headers={"origin": address.rstrip("/")}, follow_redirects=True, timeout=60

@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,22 @@ import pytest
 from PIL import Image
 
 import fieldmark.tools
+from tests.warm_process import WarmProcess, command
 
-HIDDEN = """
-import importlib.abc, sys
 
-class Hide(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name == "fieldmark.aviary" or name.startswith("fieldmark.aviary."):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+class Hide(MetaPathFinder):
+    """Finds nothing where the embedded world is."""
 
-sys.meta_path.insert(0, Hide())
-from fieldmark.cli import main
-main()
-"""
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if f"{fullname}.".startswith("fieldmark.aviary."):
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+
+
+def hidden(arguments: list[str]) -> None:
+    """Do what `fieldmark` does with these arguments where there is no embedded world."""
+    assert not any(name.startswith("fieldmark.aviary") for name in sys.modules)
+    sys.meta_path.insert(0, Hide())
+    command(arguments)
 
 
 @pytest.fixture
@@ -47,10 +50,10 @@ def model(tmp_path: Path) -> Path:
 
 def run(folder: Path, *arguments: str) -> Any:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", HIDDEN, *arguments, "--json"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    process = WarmProcess([*arguments, "--json"], cwd=folder, env=environment, what=hidden)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return json.loads(out)
 
 
 def test_classify(tmp_path: Path, photos: Path, model: Path) -> None:

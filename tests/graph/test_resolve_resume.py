@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -23,6 +22,7 @@ from tests.graph import crash
 from tests.graph.crash import AT_ONCE, QUESTIONS, go, truly
 from tests.graph.running import Ran
 from tests.graph.tampering import plant_call, psycopg_connection
+from tests.warm_process import warm_context
 
 QUICK = {"retry-after-ms": "1"}
 pytestmark = pytest.mark.usefixtures("checkpoints")
@@ -50,9 +50,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
 @pytest.fixture(scope="module")
 def processes() -> ForkServerContext:
     """New processes that have the libraries loaded: starting one from nothing takes seconds."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.graph.crash"])
-    return context
+    return warm_context()
 
 
 def start(

@@ -1,6 +1,5 @@
 """Many workers with one Redis: each question is asked once, and no kill makes a value wrong."""
 
-import multiprocessing
 import random
 import signal
 import time
@@ -17,6 +16,7 @@ from tests.faulty_endpoint import FaultyEndpoint
 from tests.servers import RedisServer
 from tests.unit.cache.redis_store import asking
 from tests.unit.cache.redis_store.asking import LEASE_S, QUESTIONS, truly
+from tests.warm_process import warm_context
 
 WORKERS = 10
 
@@ -29,9 +29,7 @@ def server(tmp_path: Path) -> Generator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def processes() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.unit.cache.redis_store.asking"])
-    return context
+    return warm_context()
 
 
 def start(
