@@ -32,6 +32,7 @@ class Outcome:
     @property
     def json(self) -> Any:
         """The one JSON object on stdout; anything beside it is an error."""
+        assert self.out, self.err
         return json.loads(self.out)
 
     @property

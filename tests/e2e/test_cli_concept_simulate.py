@@ -6,10 +6,6 @@ SMALL = (
     "concept", "simulate", "--owners", "striped", "--pool", 200, "--held-out", 60, "--annotate", 60,
     "--boards", 1, "--blind", 20, "--questions", 1, "--workers", 1,
 )  # fmt: skip
-TINY = (
-    *SMALL[:4], "--pool", 80, "--held-out", 24, "--annotate", 24, "--boards", 1, "--blind", 8,
-    "--questions", 1, "--workers", 1,
-)  # fmt: skip
 
 
 def test_an_owner_is_simulated_from_the_first_question_to_the_measurement(command_line: CommandLine):
@@ -37,7 +33,7 @@ def test_an_owner_is_simulated_from_the_first_question_to_the_measurement(comman
 
 
 def test_a_killed_simulation_goes_on_with_the_owners_that_are_not_done(command_line: CommandLine):
-    two = (*TINY[:3], "striped,gloom", *TINY[4:], "--controls", "none", "--guide", "http", "--json")
+    two = (*SMALL[:3], "striped,gloom", *SMALL[4:], "--controls", "none", "--guide", "http", "--json")
     whole = command_line.invoke(*two).json
     assert whole["guide"] == "http"
     (run,) = command_line.folder.glob("runs/*")
@@ -65,7 +61,7 @@ def test_a_killed_simulation_goes_on_with_the_owners_that_are_not_done(command_l
 
 
 def test_an_owner_talks_about_several_flocks_each_time_anew(command_line: CommandLine):
-    options = (*TINY, "--controls", "none", "--json")
+    options = (*SMALL, "--controls", "none", "--json")
     both = command_line.invoke(*options, "--worlds", 2, "--seed", 4).json
     assert [(owner["rule"], owner["seed"]) for owner in both["owners"]] == [("striped", 4), ("striped", 5)]
     alone = command_line.invoke(*options, "--seed", 5).json
