@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fieldmark.app.pools.embedding import EmbeddedPool, embed_pool
     from fieldmark.app.resolution import Resolution
     from fieldmark.app.several.classifier import MultiLabelClassifier
+    from fieldmark.app.several.concepts import predict_concepts
     from fieldmark.app.stores import open_stores
     from fieldmark.app.tuning.export import export_rft
     from fieldmark.cache.arrays import ArrayStore
@@ -129,6 +130,7 @@ _NAMES = {
     "fieldmark.app.optimizer": ("Optimizer",),
     "fieldmark.app.resolution": ("Resolution",),
     "fieldmark.app.several.classifier": ("MultiLabelClassifier",),
+    "fieldmark.app.several.concepts": ("predict_concepts",),
     "fieldmark.app.stores": ("open_stores",),
     "fieldmark.app.tuning.export": ("export_rft",),
     "fieldmark.app.learned.to_table": ("LabelledTable", "label_to_table"),
@@ -312,6 +314,7 @@ __all__ = [
     "open_encoder",
     "open_stores",
     "open_vector_store",
+    "predict_concepts",
     "probe_endpoint",
     "published_dataset",
     "read_shards",

@@ -82,8 +82,8 @@ def measure(
     settings: Annotated[
         str | None,
         option(
-            "Settings of the aviary, a,b,c: new, known, habitat, taxonomy, vocabulary, or all. "
-            "\\[default: new]",
+            "Settings of the aviary, a,b,c: new, known, habitat, taxonomy, vocabulary, together, marks, or "
+            "all. \\[default: new]",
             panel=DATA,
         ),
     ] = None,

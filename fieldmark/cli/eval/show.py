@@ -120,6 +120,8 @@ def columns_for(rows: Sequence["Row"], result: "EvalResult") -> list[TerminalCol
         (None, TerminalColumn("method", 99, lambda each: each.method)),
         (None, TerminalColumn(_TITLE, 0, lambda each: each.title)),
         ("top1", TerminalColumn("top-1", 99, top1)),
+        ("mean_precision", TerminalColumn("mAP", 99, mean_precision)),
+        ("macro_f1", TerminalColumn("F1", 85, lambda each: percent(each.macro_f1))),
         ("difference", TerminalColumn(f"vs {result.baseline}", 90, against_baseline)),
         ("control_difference", TerminalColumn("vs control", 80, against_control)),
         ("worst_group", TerminalColumn("worst", 50, lambda each: percent(each.worst_group))),
@@ -158,10 +160,17 @@ def fitting(columns: Sequence[TerminalColumn], rows: Sequence["Row"], width: int
 
 def top1(each: "Row") -> str:
     """Accuracy with its interval: "9.9 (6.0–14.3)"."""
-    if each.top1 is None:
-        return _NONE
-    ends = "" if each.ci95 is None else f" ({100 * each.ci95[0]:.1f}–{100 * each.ci95[1]:.1f})"
-    return percent(each.top1) + ends
+    return _with_ends(each.top1, each.ci95)
+
+
+def mean_precision(each: "Row") -> str:
+    """Mean average precision with its interval."""
+    return _with_ends(each.mean_precision, each.mean_precision_ci95)
+
+
+def _with_ends(value: float | None, ends: tuple[float, float] | None) -> str:
+    between = "" if ends is None else f" ({100 * ends[0]:.1f}–{100 * ends[1]:.1f})"
+    return _NONE if value is None else percent(value) + between
 
 
 def points(difference: float | None, verdict: "Verdict | None") -> str:

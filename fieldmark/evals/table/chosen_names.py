@@ -49,7 +49,7 @@ CLASS_BY_CLASS = (
 """Methods whose score of a class has nothing to do with the other classes: several may hold in an image."""
 OWN_WORDS = ("cased", "caption-words", "random-word")
 """Methods that find words of their own and do not go by a list of classes."""
-SETTING_NAMES = ("new", "known", "habitat", "taxonomy", "vocabulary")
+SETTING_NAMES = ("new", "known", "habitat", "taxonomy", "vocabulary", "together", "marks")
 """The settings of the aviary; the first one is what "aviary" means by itself."""
 
 

@@ -34,7 +34,9 @@ class TestRecord(Record):
     """Of the classes, the test images, their labels, and all else that methods may use."""
     classes: tuple[str, ...]
     labels: tuple[int, ...]
-    """Class of each of the N test images."""
+    """Class of each of the N test images; where they show several, the classes that any of them shows."""
+    shown: tuple[tuple[int, ...], ...] = ()
+    """The classes that each of the N test images shows, where these may be several."""
     groups: tuple[str, ...] = ()
     """Group of each test image; its class where there are none."""
     distances: tuple[tuple[float, ...], ...] = ()
@@ -66,6 +68,10 @@ class MethodRun(Record):
     """Whether the true class is among the five likeliest."""
     candidates: tuple[tuple[int, ...], ...] = ()
     """Classes that each image may still be, where the method leaves sets."""
+    precision: tuple[float, ...] = ()
+    """Average precision of each class of `TestRecord.labels`, where images show several."""
+    f1: tuple[float, ...] = ()
+    """F1 of each of them, each by its own threshold, set without labels."""
     names: tuple[str, ...] = ()
     """The words that a method has for each image, where class names are not given."""
     open_vocabulary: dict[str, float] = Field(default_factory=dict)
@@ -107,13 +113,19 @@ class Row(Record):
     tree_distance_squared: float | None = None
     tree_distance_squared_ci95: CI | None = None
     """Classes resampled."""
+    mean_precision: float | None = None
+    """Mean average precision over classes, where images show several."""
+    mean_precision_ci95: CI | None = None
+    """Classes resampled."""
+    macro_f1: float | None = None
+    """Mean F1 over classes, each by its own threshold, set without labels."""
     cluster_accuracy: float | None = None
     cluster_ci95: CI | None = None
     """Classes resampled, each word still standing for the name it was matched with."""
     semantic_similarity: float | None = None
     semantic_iou: float | None = None
     difference: float | None = None
-    """Top-1 minus the baseline's, on the same images."""
+    """Top-1, or mean average precision, minus the baseline's, on the same images."""
     difference_ci95: CI | None = None
     p_vs_baseline: float | None = None
     """Sign flips of whole classes, two-sided."""
@@ -122,7 +134,7 @@ class Row(Record):
     mcnemar_p: float | None = None
     """Exact, over images, of the first seed alone."""
     control_difference: float | None = None
-    """Top-1 minus that of the random-words control, on the same images."""
+    """The same minus that of the random-words control."""
     control_difference_ci95: CI | None = None
     p_vs_control: float | None = None
     p_holm_control: float | None = None

@@ -72,7 +72,8 @@ async def rehearse(
     offers = test.offers(llm=True)
     with TemporaryDirectory(prefix="fieldmark-") as work:
         for number, (method, seed) in enumerate(tasks(methods, options)):
-            if MethodNeed.LLM not in method.needs or method.needs - offers:
+            lacking = test.lacking(method.key, method.needs, offers)
+            if MethodNeed.LLM not in method.needs or lacking:
                 continue
             bench = EvalBench.of(
                 test,

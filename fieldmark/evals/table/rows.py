@@ -29,8 +29,8 @@ class MethodMeasurement:
 
     Attributes:
         runs: The runs that were done, one a seed.
-        right: Share of the seeds that label each image rightly `[N]` float64; empty where no class is
-            predicted.
+        right: Share of the seeds that label each image rightly `[N]` float64; where images show several
+            classes, the average precision of each class instead. Empty where no class is predicted.
     """
 
     runs: tuple[MethodRun, ...]
@@ -71,7 +71,8 @@ def rows_of(
         right, fields = known[row.method].right, dict[str, object]()
         if row.method != baseline and len(right) and len(base):
             fields |= _against_baseline(right, base, labels, resamples=resamples, seed=seed)
-            fields["mcnemar_p"] = _exact(known[row.method].runs, base_runs, labels)
+            if not truth.shown:
+                fields["mcnemar_p"] = _exact(known[row.method].runs, base_runs, labels)
         if row.method != control and len(right) and len(random_words):
             fields |= _against_control(right, random_words, labels, resamples=resamples, seed=seed)
         made[at] = row.model_copy(update=fields)
@@ -96,6 +97,7 @@ def measured_of(method: str, runs: Sequence[MethodRun], labels: NDArray[np.int64
     """
     done = tuple(run for run in runs if run.method == method and run.outcome == "done")
     rights = [predictions_right(np.array(r.predicted), labels) for r in done if r.predicted]
+    rights += [np.array(run.precision) for run in done if run.precision]
     return MethodMeasurement(done, np.mean(rights, axis=0) if rights else np.zeros(0))
 
 
@@ -112,7 +114,11 @@ def _row(
     own = [run for run in runs if run.method == method.key]
     done = measured.runs
     fields: dict[str, object] = {}
-    if len(measured.right):
+    if len(measured.right) and truth.shown:
+        mean = bootstrap_mean(measured.right, labels, resamples=resamples, seed=seed)
+        f1 = _mean([float(np.mean(run.f1)) for run in done])
+        fields = {"mean_precision": _fraction(mean.value), "mean_precision_ci95": mean.ci95, "macro_f1": f1}
+    elif len(measured.right):
         fields = _accuracies(measured, truth, labels, resamples=resamples, seed=seed)
     if done and done[0].open_vocabulary:
         fields |= _words(done, truth, labels, resamples=resamples, seed=seed)
@@ -130,7 +136,7 @@ def _row(
         setting=truth.setting,
         outcome="done" if done else first.outcome,
         reason=next((run.reason for run in own if run.reason), ""),
-        images=len(labels),
+        images=len(truth.shown or labels),
         seeds=tuple(run.seed for run in done) if method.seeded else (),
         llm_requests=needed.llm_requests,
         llm_fresh=sum(cost.llm_fresh for cost in costs),

@@ -95,7 +95,7 @@ async def run_methods(task: Evaluation) -> list[MethodRun]:
     for number, (method, seed) in enumerate(planned, start=1):
         identity = identity_of(method, seed, truth, task)
         name = f"{method.key}-{seed}"
-        lacking = sorted(method.needs - offers)
+        lacking = task.test.lacking(method.key, method.needs, offers)
         if lacking and not bounds(method, task.test, lacking):
             # Before anything kept is looked for: what may not run here has no figures here.
             found = _left_out(method, seed, identity, task.test, lacking)
@@ -243,6 +243,7 @@ def usable(test: TestSet, encoder: Encoder, progress: Progress) -> TestSet:
     return replace(
         test,
         images=left(test.images),
+        shown=tuple(s for s, ok in zip(test.shown, keep, strict=bool(test.shown)) if ok),
         groups=tuple(g for g, ok in zip(test.groups, keep, strict=bool(test.groups)) if ok),
         train=left(test.train),
         pool=left(test.pool),
@@ -258,12 +259,16 @@ def record_of(test: TestSet) -> TestRecord:
     def named(images: Sequence[ImageFile]) -> list[list[str | None]]:
         return [[image.content_hash, image.label] for image in images]
 
+    place = {name: number for number, name in enumerate(test.classes)}
+    shown = tuple(tuple(sorted(place[name] for name in own)) for own in test.shown)
+
     digest = content_key(
         {
             "classes": list(test.classes),
             "names_given": test.names_given,
             "noun": test.noun,
             "images": named(test.images),
+            **({"shown": [list(own) for own in shown]} if shown else {}),
             "train": named(test.train),
             "pool": [image.content_hash for image in test.pool],
             "captions": list(test.captions),
@@ -282,6 +287,7 @@ def record_of(test: TestSet) -> TestRecord:
         data_hash=digest,
         classes=test.classes,
         labels=tuple(test.labels.tolist()),
+        shown=shown,
         groups=test.groups,
         distances=steps_between(test),
         train=len(test.train),

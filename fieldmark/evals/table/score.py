@@ -1,14 +1,18 @@
 """Turns what a method said into the record of its run, held against the truth for the first time."""
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fieldmark.errors import ModelError
 from fieldmark.evals.metrics.accuracy import label_ranks
+from fieldmark.evals.metrics.multi_label import class_f1, class_precision
 from fieldmark.evals.metrics.open_vocabulary import cluster_accuracy, semantic_iou, semantic_similarity
 from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import MethodScores
 from fieldmark.evals.table.records import MethodRun
+from fieldmark.tools.scoring.multi_label import ClassOdds, best_thresholds, standing_out
 
 FIVE = 5
 
@@ -42,7 +46,10 @@ def run_record(
     test = bench.test
     fields: dict[str, object] = {}
     names = scored.names
-    if not reason and scored.scores is not None:
+    if not reason and scored.scores is not None and test.shown:
+        check_scores(scored.scores, len(test.images), len(test.classes), method)
+        fields = several_labels(scored.scores, test.truth[:, test.labels], test.labels)
+    elif not reason and scored.scores is not None:
         check_scores(scored.scores, len(test.images), len(test.classes), method)
         predicted = labels_of(scored.scores)
         fields = {
@@ -76,6 +83,23 @@ def run_record(
         notes=(*scored.notes, *bench.notes),
         **fields,  # pyright: ignore[reportArgumentType]
     )
+
+
+def several_labels(scores: Tensor, truth: NDArray[np.bool_], places: NDArray[np.int64]) -> dict[str, object]:
+    """Average precision and F1 of the classes that images show, each by its own threshold.
+
+    Args:
+        scores: `[N, C]`.
+        truth: Of these classes `[N, K]`.
+        places: Their columns `[K]`.
+    """
+    table = scores.numpy().astype(np.float64)
+    p = ClassOdds.uncalibrated(table.shape[1]).probabilities(standing_out(table))
+    holds = (p >= best_thresholds(p))[:, places]
+    return {
+        "precision": tuple(class_precision(table[:, places], truth).round(6).tolist()),
+        "f1": tuple(class_f1(holds, truth).round(6).tolist()),
+    }
 
 
 def labels_of(scores: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """A test set as the table of methods sees it: classes, images, and whatever else a method may need."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldmark.errors import InputError
+from fieldmark.evals.table.chosen_names import CLASS_BY_CLASS, METHOD_KEYS
 from fieldmark.tools.clip.weakened import Weakness
 from fieldmark.tools.images.files import ImageFile
 
@@ -33,6 +34,8 @@ class MethodNeed(StrEnum):
     """Labelled images of other classes."""
     REFERENCE = "reference"
     """Images like those that the encoder was trained on."""
+    ONE = "one class an image"
+    """That an image shows one class and no more."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class TestSet:
         classes: Class names, in the order of the score columns.
         noun: The generic word for all classes.
         images: The test images; each label is one of the classes.
+        shown: The classes that each test image shows, where these may be several, or none; it then has no
+            label. Methods that go by the classes' being rivals are left out.
         groups: Name of each test image's group, for worst-group accuracy; its class where empty.
         train: Labelled images, the first shots of each class.
         pool: Unlabelled images; a label, where one is there, is not looked at.
@@ -85,6 +90,7 @@ class TestSet:
     classes: tuple[str, ...]
     noun: str
     images: tuple[ImageFile, ...]
+    shown: tuple[frozenset[str], ...] = ()
     groups: tuple[str, ...] = ()
     train: tuple[ImageFile, ...] = ()
     pool: tuple[ImageFile, ...] = ()
@@ -113,7 +119,9 @@ class TestSet:
             raise InputError(
                 f"{self.data} has no test images.", hint="Name images that are not for training."
             )
-        for image in (*(self.images if self.labelled else ()), *self.train):
+        if strange := frozenset().union(*self.shown) - places:
+            raise InputError(f"Images show {min(strange)!r}, which is not among the classes.")
+        for image in (*(self.images if self.labelled and not self.shown else ()), *self.train):
             if image.label not in places:
                 raise InputError(
                     f"{str(image.path)!r} is labelled {image.label!r}, which is not among the classes.",
@@ -125,7 +133,11 @@ class TestSet:
                     f"{str(image.path)!r}, an image of base classes, is labelled {image.label!r}.",
                     hint="Base classes are other classes than those that are measured.",
                 )
-        lengths = {"groups": self.groups and self.images, "captions": self.captions and self.pool}
+        lengths = {
+            "shown": self.shown and self.images,
+            "groups": self.groups and self.images,
+            "captions": self.captions and self.pool,
+        }
         for name, beside in lengths.items():
             if beside and len(getattr(self, name)) != len(beside):
                 raise InputError(
@@ -134,8 +146,15 @@ class TestSet:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Class of each test image `[N]`."""
+        """Class of each test image `[N]`; where images show several, the classes that any of them shows."""
+        if self.shown:
+            return self.truth.any(axis=0).nonzero()[0]
         return _places(self.images, self.classes)
+
+    @property
+    def truth(self) -> NDArray[np.bool_]:
+        """Whether each class is among those that each test image shows `[N, C]`."""
+        return np.array([[name in shown for name in self.classes] for shown in self.shown])
 
     @property
     def train_labels(self) -> NDArray[np.int64]:
@@ -151,6 +170,18 @@ class TestSet:
     def base_labels(self) -> NDArray[np.int64]:
         """Base class of each base image `[L]`, its place in `base_classes`."""
         return _places(self.base, self.base_classes)
+
+    def lacking(self, key: str, needs: Set[MethodNeed], offers: Set[MethodNeed]) -> list[MethodNeed]:
+        """What a method would need, and would not find.
+
+        Args:
+            key: The method.
+            needs: What it needs.
+            offers: What there is; see `offers`.
+        """
+        found = sorted(needs - offers)
+        rivals = self.shown and key in METHOD_KEYS and key not in CLASS_BY_CLASS
+        return [*found, MethodNeed.ONE] if rivals else found
 
     def offers(self, *, llm: bool, vlm: bool = False, reference: bool = False) -> frozenset[MethodNeed]:
         """What methods may count on, with these models and a reference pool beside the data."""

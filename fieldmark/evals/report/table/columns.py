@@ -75,9 +75,19 @@ def columns_for(rows: Sequence[Row], result: EvalResult) -> list[TableColumn]:
     every: list[tuple[bool, TableColumn]] = [
         (_any(rows, "top1"), TableColumn("Top-1", "with its 95% interval; classes are resampled", _top1)),
         (
+            _any(rows, "mean_precision"),
+            TableColumn("Mean average precision", "over classes, with its 95% interval", _mean_precision),
+        ),
+        (
+            _any(rows, "macro_f1"),
+            TableColumn("F1", "mean over classes, thresholds set without labels", _shares("macro_f1")),
+        ),
+        (
             _any(rows, "difference"),
             TableColumn(
-                f"Against {result.baseline}", f"points of top-1 on the same images; p: {against}", _baseline
+                f"Against {result.baseline}",
+                f"points of the first figure on the same images; p: {against}",
+                _baseline,
             ),
         ),
         (
@@ -174,6 +184,11 @@ def _top1(row: Row) -> Cell:
     if row.spread is not None:
         below.append(f"± {100 * row.spread:.1f} over {len(row.seeds)} seeds")
     return Cell(words.percent(row.top1), tuple(filter(None, below)), row.top1)
+
+
+def _mean_precision(row: Row) -> Cell:
+    below = tuple(filter(None, (span(row.mean_precision_ci95),)))
+    return Cell(words.percent(row.mean_precision), below, row.mean_precision)
 
 
 def _baseline(row: Row) -> Cell:

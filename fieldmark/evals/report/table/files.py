@@ -10,9 +10,9 @@ from fieldmark.tools.runs.csv_table import Cell, csv_text
 
 _FIGURES = (
     "images", "top1", "ci95", "top5", "macro", "worst_group", "worst_group_name", "ece", "set_size",
-    "coverage", "tree_distance", "cluster_accuracy", "difference", "difference_ci95", "p_holm",
-    "control_difference", "control_difference_ci95", "p_holm_control", "spread", "llm_requests", "llm_failed",
-    "prompt_tokens", "completion_tokens", "texts", "seconds",
+    "coverage", "tree_distance", "cluster_accuracy", "mean_precision", "macro_f1", "difference",
+    "difference_ci95", "p_holm", "control_difference", "control_difference_ci95", "p_holm_control",
+    "spread", "llm_requests", "llm_failed", "prompt_tokens", "completion_tokens", "texts", "seconds",
 )  # fmt: skip
 """Fields of a row, in order; an interval becomes two columns."""
 _SPECIAL = {

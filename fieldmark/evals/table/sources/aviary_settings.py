@@ -1,4 +1,4 @@
-"""The aviary's five settings for comparing methods, each a test set with what methods may use beside it."""
+"""The aviary's settings for comparing methods, each a test set with what methods may use beside it."""
 
 import random
 import time
@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
 
-from fieldmark.aviary.world.attributes import HABITATS, KIND_BY_NOUN, LIGHTS
+from fieldmark.aviary.world.attributes import ATTRIBUTES, HABITATS, KIND_BY_NOUN, LIGHTS
 from fieldmark.aviary.world.dataset import ImageTruth
-from fieldmark.aviary.world.grammar import caption, habitat_phrases, light_phrases
+from fieldmark.aviary.world.flock import render_flock
+from fieldmark.aviary.world.grammar import caption, habitat_phrases, light_phrases, phrase
 from fieldmark.aviary.world.pictures import (
     BASE_SEED,
     NOUN,
@@ -18,15 +19,16 @@ from fieldmark.aviary.world.pictures import (
     draw_pictures,
     draw_strangers,
 )
-from fieldmark.aviary.world.species import Species, known_species
+from fieldmark.aviary.world.species import Species, known_species, world_hash
 from fieldmark.aviary.world.strangers import stranger_captions
+from fieldmark.aviary.world.together import render_together
 from fieldmark.errors import InputError
 from fieldmark.evals.table.test_set import ImageFactor, TestSet
 from fieldmark.evals.worlds.conditions import Names, WorldConditions
 from fieldmark.evals.worlds.draw import draw_species, listed_species, present_classes, weakness_of
 from fieldmark.tools.datasets.shots import draw_shots, first
-from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.runs.events import Progress, no_progress
+from fieldmark.tools.images.files import ImageFile, find_images
+from fieldmark.tools.runs.events import PicturesDrawn, Progress, no_progress
 
 TEMPLATES = (
     "a photo of a {}, a type of bird.",
@@ -42,6 +44,8 @@ CONTEXTS = (
     ImageFactor("background", tuple(habitat_phrases(habitat) for habitat in HABITATS)),
     ImageFactor("light", tuple(light_phrases(light) for light in LIGHTS)),
 )
+_FLOCK = 400
+"""Pictures of the setting "marks"."""
 _HARD = 2.5
 """How hard pictures of known species are to see: at 1 every method would be right about all of them."""
 
@@ -110,12 +114,7 @@ def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     the bundled model was trained on 60% of a kind showed its habitat; here half do, so that both groups are
     measured well.
     """
-    if world.unlisted or world.present < 1:
-        raise InputError(
-            "In the setting habitat classes are kinds of birds: none is unlisted, and all have images.",
-            hint="Leave this setting out, or these conditions.",
-            field="unlisted" if world.unlisted else "present",
-        )
+    _refuse_unlisted(world, "habitat", "classes are kinds of birds")
     book = draw_species(replace(world, names="new"), world.seed)
     began = time.perf_counter()
     kinds = {species.name: species.noun for species in book}
@@ -162,6 +161,79 @@ def vocabulary_free(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
     return replace(test, setting="vocabulary", names_given=False, train=(), notes=(*test.notes, note)), book
 
 
+def together(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
+    """One or two birds in a picture; the model knows half of the species by name."""
+    _refuse_unlisted(world, "together", "a picture shows listed species alone")
+    began = time.perf_counter()
+    book = draw_species(replace(world, names="mixed"), world.seed)
+    most = max(1, world.images // 2)  # each species also stands beside others
+    folder = world.pictures / f"together-{world_hash(book)[:16]}-{world.seed}-{most}"
+    planned = render_together(
+        folder,
+        book,
+        images_per_species=most,
+        seed=world.seed,
+        progress=lambda done, of: world.progress(PicturesDrawn(done=done, of=of)),
+    )
+    test = TestSet(
+        data="aviary",
+        setting="together",
+        classes=tuple(species.name for species in book),
+        noun=NOUN,
+        images=find_images(folder).images,
+        shown=tuple(frozenset(each.species) for each in planned),
+        templates=TEMPLATES,
+        questions=QUESTIONS,
+        concept=NOUN,
+        weakness=weakness_of(world, world.seed),
+        render=time.perf_counter() - began,
+    )
+    return test, book
+
+
+def marks(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
+    """Marks as classes ("red cap"), of birds that mix them freely: nobody is asked about them."""
+    _refuse_unlisted(world, "marks", "classes are marks")
+    began = time.perf_counter()
+    folder = world.pictures / f"marks-{world.seed}-{_FLOCK}"
+    drawn = render_flock(
+        folder,
+        _FLOCK,
+        seed=world.seed,
+        progress=lambda done, of: world.progress(PicturesDrawn(done=done, of=of)),
+    )
+    named = {
+        phrase(each.key, value).removeprefix("a ").removeprefix("an "): (each.key, value)
+        for each in ATTRIBUTES
+        for value in each.present_values
+    }
+    test = TestSet(
+        data="aviary",
+        setting="marks",
+        classes=tuple(named),
+        noun=NOUN,
+        images=find_images(folder).images,
+        shown=tuple(
+            frozenset(name for name, (key, value) in named.items() if truth.marks[key] == value)
+            for truth in drawn
+        ),
+        templates=("a photo of a bird with a {}.", "a bird, which has a {}."),
+        concept=NOUN,
+        weakness=weakness_of(world, world.seed),
+        render=time.perf_counter() - began,
+    )
+    return test, ()
+
+
+def _refuse_unlisted(world: AviaryWorld, setting: str, why: str) -> None:
+    if world.unlisted or world.present < 1:
+        raise InputError(
+            f"In the setting {setting} {why}: none is unlisted, and all have images.",
+            hint="Leave this setting out, or these conditions.",
+            field="unlisted" if world.unlisted else "present",
+        )
+
+
 Setting = Callable[[AviaryWorld], tuple[TestSet, tuple[Species, ...]]]
 
 SETTINGS: dict[str, Setting] = {
@@ -170,6 +242,8 @@ SETTINGS: dict[str, Setting] = {
     "habitat": habitat,
     "taxonomy": taxonomy,
     "vocabulary": vocabulary_free,
+    "together": together,
+    "marks": marks,
 }
 """Name of each setting; the first one is what "aviary" means by itself."""
 

@@ -39,7 +39,8 @@ class Aviary(WorldConditions):
     Attributes:
         seed: Seed of the species and of their images; the run's where not given.
         settings: Names of the test sets that `Evaluator` measures on: "new", "known", "habitat", "taxonomy",
-            "vocabulary", or "all". Where not given, that of the names: "taxonomy" has mixed ones.
+            "vocabulary", "together", "marks", or "all". Where not given, that of the names: "taxonomy" has
+            mixed ones.
 
     Raises:
         InputError: An argument cannot be used.
@@ -122,6 +123,9 @@ class Aviary(WorldConditions):
             progress=work.progress,
         )
         test, book = SETTINGS[setting](world)  # the guide's book may hold more than the classes
+        if not book:
+            yield TestData(test=test, llm=None)
+            return
         settings, asked = (
             GuideSettings(mistakes=self.mistakes),
             {"store": work.answers, "limits": work.limits},

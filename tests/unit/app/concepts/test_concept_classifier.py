@@ -1,10 +1,12 @@
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from fieldmark import ConceptClassifier
+from fieldmark import ConceptClassifier, predict_concepts
 from fieldmark.app.stores import open_stores
 from fieldmark.errors import InputError, ModelError, NoImagesError
 from fieldmark.records import Clause, Definition
@@ -104,3 +106,22 @@ def prediction(label: str, **probabilities: float) -> ConceptPrediction:
 def test_the_clause_named_is_one_that_could_have_decided(label, clauses, decided):
     found = prediction(label, **clauses).decided_by
     assert (found and found.clause) == decided
+
+
+def test_many_concepts_are_one_table(exported, pictures, tmp_path):
+    many = tmp_path / "exports"
+    for name in ("one", "two"):
+        shutil.copytree(exported, many / name)
+    config = json.loads((many / "two" / "config.json").read_text())
+    (many / "two" / "config.json").write_text(json.dumps({**config, "concept": "y", "threshold": 0.0}))
+    found = predict_concepts([many, exported], pictures, home=tmp_path / "home", device="cpu")
+    assert [each.class_name for each in found.classes] == ["x v2", "y", "x v2 (2)"]
+    with ConceptClassifier(exported, home=tmp_path / "home", device="cpu") as classifier:
+        alone = classifier.predict(pictures)
+    for row, own in zip(found.images, alone.predictions, strict=True):
+        assert (row.image, row.probabilities) == (own.image, (own.probability,) * 3)
+        assert set(row.labels) == ({"x v2", "x v2 (2)", "y"} if own.label == "in" else {"y"})
+    assert found.classes[1].images == 4
+    assert [Path(each.path).name for each in found.skipped] == ["broken.jpg"]
+    with pytest.raises(InputError, match="holds no exported classifier"):
+        predict_concepts([pictures], pictures)

@@ -327,3 +327,27 @@ async def test_a_killed_method_counts_what_it_used_before(tmp_path, after):
     (finished,) = await run_methods(task(folder, Resolving(), llm=given(silent)))
     assert silent.asked == []
     assert finished.cost == usual.cost
+
+
+async def test_where_images_show_several_classes_each_is_ranked_by_itself(folder):
+    shown = tuple(frozenset(WORLD.names[c] for c in ({n}, {n, 3})[n % 2]) for n in range(4) for _ in range(3))
+    several = replace(TEST, images=tuple(replace(i, label=None) for i in IMAGES), shown=shown)
+    one, truth = Counting(), several.truth.astype("float32")
+
+    async def knows(bench):
+        return MethodScores(
+            scores=torch.from_numpy(truth * [1, 1, -1, 1] + 0.001 * bench.vectors.numpy()[:, :1])
+        )
+
+    right = replace(one.method, key="clip", run=knows)
+    rivals = replace(one.method, key="transclip-zs")
+    done, left_out = await run_methods(replace(task(folder, one), test=several, methods=(right, rivals)))
+    assert done.precision[:2] == (1.0, 1.0)
+    assert done.precision[2] < 0.5  # it ranks that class the wrong way round
+    assert (done.predicted, len(done.f1)) == ((), 4)
+    assert left_out.reason == "needs one class an image, which the data do not offer"
+    (kept,) = setting_runs(folder)
+    assert (kept.truth.labels, len(kept.truth.shown)) == ((0, 1, 2, 3), 12)
+    row, _ = table_rows([kept], [right, rivals], baseline="clip", control="waffle", resamples=100)
+    assert row.mean_precision == pytest.approx(sum(done.precision) / 4, abs=1e-3)
+    assert (row.top1, row.images, row.macro_f1) == (None, 12, pytest.approx(sum(done.f1) / 4, abs=1e-3))

@@ -115,3 +115,20 @@ def test_every_kind_of_bird_is_listed(world: AviaryWorld) -> None:
             SETTINGS["habitat"](replace(world, **changed))  # pyright: ignore[reportArgumentType]
     test, _ = SETTINGS["habitat"](replace(world, strangers=2))
     assert len(test.captions) == len(test.pool) and [image.label for image in test.pool[-2:]] == [None, None]
+
+
+def test_several_classes_an_image(world: AviaryWorld) -> None:
+    test, book = SETTINGS["together"](world)
+    assert {len(shown) for shown in test.shown} == {1, 2}
+    assert set().union(*test.shown) <= {species.name for species in book}
+    assert record_of(test).shown[0] == tuple(sorted(map(test.classes.index, test.shown[0])))
+    assert test.lacking("clip", {MethodNeed.NAMES}, test.offers(llm=True)) == []
+    assert test.lacking("resolve", set(), set()) == [MethodNeed.ONE]
+    drawn, nobody = SETTINGS["marks"](replace(world, seed=1))
+    assert not nobody
+    assert {"red cap", "hooked bill", "white wings"} <= set(drawn.classes)
+    assert not any(name.endswith("none") or name.startswith("no ") for name in drawn.classes)
+    # One body colour, one bill and one size: each bird has each attribute that cannot be absent.
+    assert all(sum(name.endswith(" body") for name in shown) in (1, 2) for shown in drawn.shown)
+    with pytest.raises(InputError, match="none is unlisted"):
+        SETTINGS["together"](replace(world, unlisted=0.5))
