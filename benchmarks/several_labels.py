@@ -146,7 +146,7 @@ def _gain(figure: str, way: str, other: str) -> Callable[[Row], float]:
 
 def main() -> None:
     """Measure what is not in the file yet, and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--seeds", default="730,731,732,733,734")
     given = parser.parse_args()

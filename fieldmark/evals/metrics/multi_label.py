@@ -22,10 +22,10 @@ def class_precision(scores: Floats, truth: Bools) -> Floats:
     Raises:
         InputError: Shapes do not fit.
     """
-    scores, truth = _alike(scores, truth)
-    one = np.ones((1, len(scores)))
+    said, true = _alike(scores, truth)
+    one = np.ones((1, len(said)))
     with np.errstate(invalid="ignore"):
-        found = [average_precision(y, s, one)[0] for s, y in zip(scores.T, truth.T, strict=True)]
+        found = [average_precision(y, s, one)[0] for s, y in zip(said.T, true.T, strict=True)]
     return np.where(truth.any(axis=0), found, np.nan)
 
 
@@ -39,9 +39,9 @@ def class_f1(holds: Bools, truth: Bools) -> Floats:
     Raises:
         InputError: Shapes do not fit.
     """
-    said, truth = _alike(holds, truth)
+    said, true = _alike(holds, truth)
     one = np.ones((1, len(said)))
-    return np.array([f1(y, s, one)[0] for s, y in zip(said.T, truth.T, strict=True)])
+    return np.array([f1(y, s, one)[0] for s, y in zip(said.T, true.T, strict=True)])
 
 
 def _alike(said: Floats | Bools, truth: Bools) -> tuple[Floats, Floats]:

@@ -148,7 +148,7 @@ class TestSet:
     def labels(self) -> NDArray[np.int64]:
         """Class of each test image `[N]`; where images show several, the classes that any of them shows."""
         if self.shown:
-            return self.truth.any(axis=0).nonzero()[0]
+            return np.flatnonzero(self.truth.any(axis=0))
         return _places(self.images, self.classes)
 
     @property
