@@ -11,6 +11,8 @@ from fieldmark.tools.runs.folder import RunFolder
 
 PAGE = "report.html"
 SHOWN_OF_CLASS = 4
+MOST_CLASSES = 200
+"""The most classes that the page lists; the table has them all."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def write_multi_label_page(run: RunFolder, found: LabelSets) -> Path:
         run_id=run.run_id,
         found=found,
         with_label=sum(bool(each.labels) for each in found.images),
-        classes=sorted(found.classes, key=_by_images),
+        classes=sorted(found.classes, key=_by_images)[:MOST_CLASSES],
         shown=[
             ShownSet(
                 image=each,

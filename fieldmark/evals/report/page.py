@@ -15,7 +15,8 @@ from fieldmark.errors import RunError
 from fieldmark.evals.report import words
 
 LINKED = (
-    "ask.html", "predictions.csv", "predictions.jsonl", "ask.csv", "table.csv", "table.md", "table.tex",
+    "ask.html", "predictions.csv", "classes.csv", "label_sets.json", "predictions.jsonl", "ask.csv",
+    "table.csv", "table.md", "table.tex",
     "result.json", "book.json", "rejected.json", "manifest.json", "config.json", "events.jsonl",
 )  # fmt: skip
 """Files of runs that a page links to."""

@@ -159,6 +159,16 @@ class Row(Record):
     notes: tuple[str, ...] = ()
 
     @property
+    def main(self) -> float | None:
+        """Top-1; mean average precision where images show several classes."""
+        return self.mean_precision if self.top1 is None else self.top1
+
+    @property
+    def main_ci95(self) -> CI | None:
+        """Its interval."""
+        return self.mean_precision_ci95 if self.top1 is None else self.ci95
+
+    @property
     def is_bound(self) -> bool:
         """Whether it stands as an upper bound, and is no rival of the other methods."""
         return BOUND in self.notes

@@ -137,17 +137,17 @@ class SettingPage:
     @property
     def best(self) -> Row | None:
         """The row with the highest top-1, upper bounds aside."""
-        return max(self._rivals, key=lambda row: row.top1 or 0, default=None)
+        return max(self._rivals, key=lambda row: row.main or 0, default=None)
 
     @property
     def best_without_labels(self) -> Row | None:
         """The same among methods that use no labels."""
         without = [row for row in self._rivals if MethodNeed.LABELS.value not in row.needs]
-        return max(without, key=lambda row: row.top1 or 0, default=None)
+        return max(without, key=lambda row: row.main or 0, default=None)
 
     @property
     def _rivals(self) -> list[Row]:
-        return [each.row for each in self.rows if each.row.top1 is not None and not each.row.is_bound]
+        return [each.row for each in self.rows if each.row.main is not None and not each.row.is_bound]
 
 
 def write_table_report(run: RunFolder, result: EvalResult, settings: Sequence[SettingRuns]) -> Path:
@@ -227,9 +227,10 @@ def table_files(result: EvalResult, pages: Sequence[SettingPage]) -> dict[str, s
     made = {CSV: table_csv(result), LATEX: table_tex(result, groups)}
     for number, page in enumerate(pages, 1):
         for place, each in enumerate(page.tables):
-            rows = [(m.row.title, m.plot, percent(m.row.top1)) for m in each.rows if m.plot]
+            rows = [(m.row.title, m.plot, percent(m.row.main)) for m in each.rows if m.plot]
             if each.ticks is not None and rows:
-                title = f"Top-1 with 95% intervals: {page.title}"
+                what = "Mean average precision" if page.truth.shown else "Top-1"
+                title = f"{what} with 95% intervals: {page.title}"
                 name = f"{PLOTS}/{number}-top1{'-words' if place else ''}.svg"
                 made[name] = interval_plot(rows, each.ticks, title=title)
         for plot in page.costs:
@@ -242,7 +243,7 @@ def page_of(setting: SettingRuns, result: EvalResult, number: int) -> SettingPag
     truth = setting.truth
     rows = rows_of_setting(result, truth)
     done = [row for row in rows if row.outcome == "done"]
-    known = [row for row in done if row.top1 is not None and not row.is_bound]
+    known = [row for row in done if row.main is not None and not row.is_bound]
     verdicts = [row.against_control for row in known if row.against_control is not None]
     title = f"{truth.data}, {truth.setting}"
     where = by_class(setting, known, result)
@@ -269,9 +270,9 @@ def method_table(rows: Sequence[Row], result: EvalResult) -> MethodTable:
     every = columns_for(rows, result)
     columns = [column for column in every if not column.cost]
     costs = [column for column in every if column.cost]
-    known = [row for row in rows if row.top1 is not None]
-    axis = figures.Axis.of_shares([end for row in known for end in row.ci95 or (row.top1 or 0.0,)])
-    control = next((row.top1 for row in known if row.method == result.control), None)
+    known = [row for row in rows if row.main is not None]
+    axis = figures.Axis.of_shares([end for row in known for end in row.main_ci95 or (row.main or 0.0,)])
+    control = next((row.main for row in known if row.method == result.control), None)
     return MethodTable(
         rows=tuple(_method_row(row, result, every, axis, control) for row in rows),
         columns=tuple(columns),
@@ -296,9 +297,9 @@ def _method_row(
     row: Row, result: EvalResult, columns: Sequence[TableColumn], axis: figures.Axis, control: float | None
 ) -> MethodRow:
     plot = Markup("")
-    if row.top1 is not None:
-        ends = row.ci95 or (row.top1, row.top1)
-        plot = figures.interval(row.top1, ends, axis, kind=kind_of(row, result), level=control)
+    if row.main is not None:
+        ends = row.main_ci95 or (row.main, row.main)
+        plot = figures.interval(row.main, ends, axis, kind=kind_of(row, result), level=control)
     return MethodRow(
         row=row,
         tags=tags_of(row, result),
@@ -315,7 +316,7 @@ def _method_row(
 
 def wide_note(truth: TestRecord, rows: Sequence[Row]) -> str:
     """Why intervals are wide, where one is: a few classes stand for all that there might have been."""
-    return few_classes([row.ci95 for row in rows if row.ci95 is not None], len(set(truth.labels)))
+    return few_classes([row.main_ci95 for row in rows if row.main_ci95 is not None], len(set(truth.labels)))
 
 
 def floor_note(truth: TestRecord, rows: Sequence[Row]) -> str:
@@ -343,7 +344,7 @@ def cost_plots(rows: Sequence[Row], result: EvalResult, where: str) -> tuple[Cos
             Spot(
                 row.title,
                 getattr(row, field),
-                row.top1 or 0.0,
+                row.main or 0.0,
                 kind_of(row, result),
                 apart=MethodNeed.LABELS.value in row.needs,
             )
@@ -373,7 +374,7 @@ class OverviewRow:
 
 def overview(pages: Sequence[SettingPage]) -> list[OverviewRow]:
     """Every method with an accuracy, over all settings."""
-    known = [{each.row.method: each for each in page.rows if each.row.top1 is not None} for page in pages]
+    known = [{each.row.method: each for each in page.rows if each.row.main is not None} for page in pages]
     named = {method: each for page in known for method, each in page.items()}
     return [
         OverviewRow(
