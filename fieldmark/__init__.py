@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fieldmark.app.concepts.classifier import ConceptClassifier
     from fieldmark.app.concepts.conversation import ConceptConversation
     from fieldmark.app.evaluate.evaluator import Evaluator
+    from fieldmark.app.instructions.concept import ConceptInstructions
+    from fieldmark.app.instructions.writer import InstructionWriter
     from fieldmark.app.learned.adapt import adapt
     from fieldmark.app.learned.classifier import LearnedClassifier
     from fieldmark.app.learned.export import export_run
@@ -123,6 +125,8 @@ _NAMES = {
     "fieldmark.app.concepts.classifier": ("ConceptClassifier",),
     "fieldmark.app.concepts.conversation": ("ConceptConversation",),
     "fieldmark.app.evaluate.evaluator": ("Evaluator",),
+    "fieldmark.app.instructions.concept": ("ConceptInstructions",),
+    "fieldmark.app.instructions.writer": ("InstructionWriter",),
     "fieldmark.app.learned.classifier": ("LearnedClassifier",),
     "fieldmark.app.learned.adapt": ("adapt",),
     "fieldmark.app.learned.export": ("export_run",),
@@ -229,6 +233,7 @@ __all__ = [
     "ConceptBuilder",
     "ConceptClassifier",
     "ConceptConversation",
+    "ConceptInstructions",
     "ConversationQuestion",
     "ConversationReply",
     "DefineOptions",
@@ -248,6 +253,7 @@ __all__ = [
     "ImageFile",
     "ImageLabel",
     "InputError",
+    "InstructionWriter",
     "LabelReply",
     "LabelledTable",
     "LanguageModel",

@@ -26,6 +26,7 @@ from fieldmark.cli import (
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
 from fieldmark.cli.eval.advise import advise
+from fieldmark.cli.eval.instructions import instructions
 from fieldmark.cli.eval.next_class import next_class
 from fieldmark.cli.exit_codes import GuardedCommands
 from fieldmark.cli.learned import adapt, export, export_rft, predict
@@ -77,6 +78,7 @@ def _rooms() -> dict[str, dict[str, Callable[..., None] | typer.Typer]]:
         "What a classification leaves": {
             "label": label.label,
             "review": review.review,
+            "instructions": instructions,
             "sort": sort.sort,
             "convert": convert.convert,
             "export": export.export,

@@ -1,4 +1,4 @@
-"""The questions which of a few classes an image shows, by their names or by examples, and the answer."""
+"""The questions which of a few classes an image shows: by names, examples or a document; and the answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from fieldmark.errors import InputError
 from fieldmark.prompts.answer_fields import (
     AnswerModel,
     ClassName,
@@ -19,6 +20,7 @@ from fieldmark.records.questions import ImagePart, Question
 
 PROMPT_ID = "choose.v1"
 BY_EXAMPLES = "choose_by_examples.v1"
+BY_DOCUMENT = "choose_by_document.v1"
 NONE = "none"
 """What the answer says where no candidate fits, or the image does not show enough."""
 
@@ -98,6 +100,30 @@ def ask_choose_by_examples(
         candidates=list(about),
         noun=noun,
         examples=[name for name, _ in examples],
+    )
+
+
+def ask_choose_by_document(
+    image: ImagePart, candidates: Sequence[str], document: str, *, noun: str
+) -> Question[Choice]:
+    """Ask which of a few classes an image shows, by a labelling document alone.
+
+    Raises:
+        ClassNamesError: If there are fewer than two candidates, or one is blank or repeated.
+        InputError: If the document is blank.
+    """
+    about = distinct_classes(candidates, least=2)
+    if not document.strip():
+        raise InputError("the labelling document is empty.", hint="Give the text of instructions.md.")
+    return question_from(
+        BY_DOCUMENT,
+        Choice,
+        max_tokens=_room(about),
+        about=about,
+        images=(image,),
+        candidates=list(about),
+        noun=noun,
+        document=document,
     )
 
 

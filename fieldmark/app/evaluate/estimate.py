@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from fieldmark.agents.shared.estimate import CallEstimate, FirstLook, counted, longest, times, total
@@ -33,7 +34,7 @@ async def estimated(
     offers = test.offers(llm=llm is not None, vlm=vlm is not None)
     for method in methods:
         if vlm is not None and MethodNeed.VLM in method.needs and method.needs <= offers:
-            for each in method.follows(test):
+            for each in filter(attrgetter("shown"), method.follows(test)):
                 shown[each.name] = each.most
                 room_shown = total([room_shown, times(longest(each.longest, vlm), each.most)])
     asking = [method for method in methods if MethodNeed.LLM in method.needs]

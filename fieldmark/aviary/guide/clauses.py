@@ -33,6 +33,7 @@ _ROLE_WORDS: tuple[tuple[Role, re.Pattern[str]], ...] = (
     ),
 )
 _BULLET = re.compile(r"^\s*(?:[-*•+]|\d+[.)])\s+(.*)$")
+_MARK = re.compile(r"^- (?!Not )([^*:]+): \*\*([^*]+)\*\*$")
 _HEADING = re.compile(r"^\s*(?:#{1,6}\s+(.*)|\*\*([^*]+)\*\*:?|(.*):)\s*$")
 _LABEL = re.compile(
     r"^(?:\*\*[^*]+\*\*|`[^`]+`|\([^)]{1,12}\)|\[[^\]]{1,12}\]|[a-z]{0,2}\d{1,3})\s*[.:—–-]?\s+", re.I
@@ -101,6 +102,23 @@ def read_document(text: str) -> tuple[ReadClause, ...]:
         ):
             role = said  # "All of these must hold." before a list
     return tuple(found)
+
+
+def class_sections(text: str) -> dict[str, list[Condition]]:
+    """Read what labelling instructions say of each class: list items of "attribute: value" under its name.
+
+    Items of other forms, as those about look-alikes or pictures, are passed over: whoever reads them learns
+    nothing of the class itself that is not in the others.
+    """
+    found: dict[str, list[Condition]] = {}
+    own: list[Condition] | None = None
+    for line in text.splitlines():
+        if line.startswith("#"):
+            own = found.setdefault(line.lstrip("# ").replace("\\", ""), [])
+        elif own is not None and len(own) < _MOST_CLAUSES and (item := _MARK.match(line)):
+            said = understand(item[2]) or understand(f"{item[2]} {item[1]}")
+            own += [] if said is None else [said.condition]
+    return found
 
 
 def called(clauses: Sequence[ReadClause], view: View) -> tuple[bool | None, float]:

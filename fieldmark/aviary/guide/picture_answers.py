@@ -7,6 +7,7 @@ from fieldmark.aviary.guide.beliefs import Beliefs, seeded_rng
 from fieldmark.aviary.guide.clauses import (
     ReadClause,
     called,
+    class_sections,
     features_said,
     read_clause,
     read_document,
@@ -43,6 +44,7 @@ _STRIKING: Mapping[str, float] = {
 _PLAIN_VALUES = frozenset({NONE, "day", "plain", "medium"})
 _PLAIN_SHARE = 0.25
 _CHANCE = 1.0
+_UNSAID = 0.5
 
 
 def judge(glimpse: Glimpse | None, clauses: Sequence[ReadClause]) -> dict[str, Any]:
@@ -199,6 +201,26 @@ def choose(
         "choice": order[0],
         "confidence": min(round(100 * (0.5 + 0.5 * lead)), 99),
         "rationale": f"I see {'; '.join(each for each in seen[:4] if each) or glimpse.seen}.",
+    }
+
+
+def choose_by_document(glimpse: Glimpse | None, candidates: Sequence[str], document: str) -> dict[str, Any]:
+    """Choose the class that fits best by what a document says of each, and by nothing else."""
+    stated = {name: own for name, own in class_sections(document).items() if name in candidates}
+    width = max(map(len, stated.values()), default=0)
+    if glimpse is None or not width:
+        return {"choice": "none", "confidence": 0, "rationale": CANNOT_SAY}
+    # Who is said to have fewer marks is neither likelier nor less likely for that.
+    fits = {
+        name: (sum(probability(each, glimpse.view) for each in own) + _UNSAID) / (len(own) + 2 * _UNSAID)
+        for name, own in stated.items()
+    }
+    order = sorted(stated, key=lambda name: -fits[name])
+    lead = fits[order[0]] - (fits[order[1]] if len(order) > 1 else 0.0)
+    return {
+        "choice": order[0],
+        "confidence": min(round(100 * (0.5 + 0.5 * lead)), 99),
+        "rationale": f"I see {glimpse.seen}.",
     }
 
 

@@ -69,6 +69,8 @@ def answer_about(
         return looking.judge_by_document(glimpse, _text(data, "document"))
     if "choice" in fields:
         noun, names = data.get("noun"), _candidates(data)
+        if "document" in data:
+            return looking.choose_by_document(glimpse, names, _text(data, "document"))
         seen = {name: each for name, each in zip(examples, shown, strict=True) if each is not None}
         marks = looking.marks_stated(_marks(data)) or looking.marks_held(names, beliefs, seen)
         return looking.choose(glimpse, names, marks, noun=noun if isinstance(noun, str) else "bird")

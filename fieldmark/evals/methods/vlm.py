@@ -1,6 +1,6 @@
 """A vision-language model alone: each image is one question, which of the classes it shows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,7 @@ from fieldmark.tools.annotate.concurrency import map_distinct_images
 from fieldmark.tools.annotate.image_asker import ImageAsker
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import concurrency_of
+from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.runs.events import LookingStarted, OpenImagesSeen
 
 MOST_NAMES = 64
@@ -25,7 +26,13 @@ MOST_NAMES = 64
 MOST_EXAMPLES = 8
 """Labelled images in a question: one of each of the encoder's likeliest classes."""
 _MOST_SURE = 0.99
-_NO_PICTURE = ImagePart(data_url="data:,")
+NO_PICTURE = ImagePart(data_url="data:,")
+
+
+AskOfImage = Callable[[ImagePart], Question[Choice]]
+Asked = Callable[[Sequence[str], Sequence[int]], AskOfImage]
+"""The question about an image, from the names of its candidates and the places of the encoder's likeliest
+classes, the likeliest first; none of these where nothing ranked them."""
 
 
 @dataclass(frozen=True)
@@ -36,27 +43,28 @@ class Saw:
     sure: float = 0.0
 
 
-def by_looking(*, examples: bool) -> Run:
-    """Show each image to the model with the names of the classes; with labelled images before it, or without.
+def by_showing(prepare: Callable[[EvalBench], Awaitable[Asked]], *, ranked: bool = False) -> Run:
+    """Show each image to the model and have it choose a class.
 
     The model's own confidence is the probability of the class that it chose; the others share the rest. An
     image of which it chose none, or said nothing usable, has no label.
+
+    Args:
+        prepare: Makes ready what the questions hold beside the image.
+        ranked: Whether the questions go by the encoder's likeliest classes, however few there are.
     """
 
     async def run(bench: EvalBench) -> MethodScores:
-        if bench.vlm is None:
-            raise InputError("There is no vision-language model.", hint="Name one.", field="vlm")
-        asker = ImageAsker(bench.vlm)
-        likeliest = _likeliest(bench) if examples or len(bench.classes) > MOST_NAMES else None
-        shown = await _shown(bench, asker) if examples else {}
+        asked = await prepare(bench)
+        asker = ImageAsker(model_of(bench))
+        likeliest = _likeliest(bench) if ranked or len(bench.classes) > MOST_NAMES else None
         rows = {image.content_hash: row for row, image in enumerate(bench.images)}
 
         async def look(image: ImageFile) -> Saw:
             order = None if likeliest is None else likeliest[rows[image.content_hash]].tolist()
             places = range(len(bench.classes)) if order is None else sorted(order[:MOST_NAMES])
             names = [bench.classes[place] for place in places]
-            own = [(bench.classes[p], shown[p]) for p in order or () if p in shown][:MOST_EXAMPLES]
-            said = await asker.ask(image, _question(names, own, noun=bench.noun))
+            said = await asker.ask(image, asked(names, order or ()))
             return Saw() if isinstance(said, str) else _saw(said, names, bench.classes)
 
         def tell(done: int, of: int) -> None:
@@ -75,12 +83,33 @@ def by_looking(*, examples: bool) -> Run:
     return run
 
 
-def _question(
-    names: Sequence[str], examples: Sequence[tuple[str, ImagePart]], *, noun: str
-) -> Callable[[ImagePart], Question[Choice]]:
-    if examples:
-        return partial(ask_choose_by_examples, candidates=names, examples=examples, noun=noun)
-    return partial(ask_choose, candidates=names, noun=noun)
+def model_of(bench: EvalBench) -> CountingModel:
+    """The vision-language model.
+
+    Raises:
+        InputError: There is none.
+    """
+    if bench.vlm is None:
+        raise InputError("There is no vision-language model.", hint="Name one.", field="vlm")
+    return bench.vlm
+
+
+async def names_alone(bench: EvalBench) -> Asked:
+    """Questions that hold nothing but the names of the classes."""
+    return lambda names, order: partial(ask_choose, candidates=names, noun=bench.noun)
+
+
+async def with_examples(bench: EvalBench) -> Asked:
+    """Questions with labelled images: one of each of the classes that the encoder finds likeliest."""
+    shown = await _shown(bench, ImageAsker(model_of(bench)))
+
+    def asked(names: Sequence[str], order: Sequence[int]) -> AskOfImage:
+        own = [(bench.classes[p], shown[p]) for p in order if p in shown][:MOST_EXAMPLES]
+        if not own:
+            return partial(ask_choose, candidates=names, noun=bench.noun)
+        return partial(ask_choose_by_examples, candidates=names, examples=own, noun=bench.noun)
+
+    return asked
 
 
 async def _shown(bench: EvalBench, asker: ImageAsker) -> Mapping[int, ImagePart]:
@@ -128,20 +157,20 @@ def _scored(found: Sequence[Saw], classes: int) -> MethodScores:
 def a_question_an_image(test: TestSet) -> tuple[FollowUps, ...]:
     """One question for each distinct image, without examples."""
     names = sorted(test.classes, key=len)[-MOST_NAMES:]
-    return (_bound("images", test, ask_choose(_NO_PICTURE, names, noun=test.noun)),)
+    return (_bound("images", test, ask_choose(NO_PICTURE, names, noun=test.noun)),)
 
 
 def a_question_with_examples(test: TestSet) -> tuple[FollowUps, ...]:
     """One question for each distinct image, with as many examples as there can be."""
     names = sorted(test.classes, key=len)[-MOST_NAMES:]
-    shown = [(name, _NO_PICTURE) for name in names[:MOST_EXAMPLES]]
-    longest = ask_choose_by_examples(_NO_PICTURE, names, shown, noun=test.noun)
+    shown = [(name, NO_PICTURE) for name in names[:MOST_EXAMPLES]]
+    longest = ask_choose_by_examples(NO_PICTURE, names, shown, noun=test.noun)
     return (_bound("images with examples", test, longest),)
 
 
 def _bound(name: str, test: TestSet, longest: Question[Choice]) -> FollowUps:
     distinct = {image.content_hash for image in test.images}
-    return FollowUps(name=name, most=len(distinct), longest=(longest,))
+    return FollowUps(name=name, most=len(distinct), longest=(longest,), shown=True)
 
 
 METHODS = (
@@ -150,7 +179,7 @@ METHODS = (
         title="Vision-language model, names",
         source="Fieldmark",
         needs=frozenset({MethodNeed.NAMES, MethodNeed.VLM}),
-        run=by_looking(examples=False),
+        run=by_showing(names_alone),
         follows=a_question_an_image,
         scale="a question an image",
     ),
@@ -159,7 +188,7 @@ METHODS = (
         title="Vision-language model, examples",
         source="Fieldmark",
         needs=frozenset({MethodNeed.NAMES, MethodNeed.VLM, MethodNeed.LABELS}),
-        run=by_looking(examples=True),
+        run=by_showing(with_examples, ranked=True),
         follows=a_question_with_examples,
         scale="a question an image",
     ),

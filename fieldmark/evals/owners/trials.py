@@ -17,13 +17,13 @@ from fieldmark.agents.define.progress import counts
 from fieldmark.agents.define.run import converse
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import InputError
-from fieldmark.evals.owners.document_annotator import DocumentAnnotator
 from fieldmark.evals.owners.options import SimulateOptions
 from fieldmark.evals.owners.owner import SimulatedOwner
 from fieldmark.evals.owners.rules import Rule
 from fieldmark.evals.owners.world import OwnersWorld
 from fieldmark.reading import read_text
 from fieldmark.records import Clause, Concept, Definition, Verdict
+from fieldmark.tools.annotate.document import DocumentAnnotator
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.clip.encoder import Encoder

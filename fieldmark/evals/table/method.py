@@ -62,12 +62,14 @@ class FollowUps:
         most: No more of them are asked, whatever the images show.
         longest: The longest of each kind, about.
         each_seed: Whether another seed may ask other ones.
+        shown: Whether each shows an image to the vision-language model.
     """
 
     name: str
     most: int
     longest: tuple[Question[Any], ...]
     each_seed: bool = False
+    shown: bool = False
 
 
 Run = Callable[[EvalBench], Awaitable[MethodScores]]

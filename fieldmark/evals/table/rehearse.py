@@ -69,7 +69,7 @@ async def rehearse(
         llm: The language model.
     """
     found = Rehearsed()
-    offers = test.offers(llm=True)
+    offers = test.offers(llm=True, vlm=True)
     with TemporaryDirectory(prefix="fieldmark-") as work:
         for number, (method, seed) in enumerate(tasks(methods, options)):
             lacking = test.lacking(method.key, method.needs, offers)
@@ -85,6 +85,8 @@ async def rehearse(
             with suppress(FieldmarkError):
                 await method.run(bench)
             for each in method.follows(test):
+                if each.shown:
+                    continue
                 place = (each.name, seed if each.each_seed else 0)
                 known = found.follow_ups.get(place)
                 if known is None or known.most < each.most:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from fieldmark.records import Clause, ClauseRole, Concept, Definition, Label
 from fieldmark.tools.concepts.changes import MISREAD, misread_images, settled_answers
+from fieldmark.tools.labelling.document import one_line
 
 _RULES: tuple[tuple[ClauseRole, str, str], ...] = (
     ("necessary", "What must hold", "An image is in only if all of these hold:"),
@@ -33,18 +34,18 @@ def instructions_of(
         exemplars: Content hash → path of the picture beside the document, for the images in the document.
         described: Content hash → what is to be seen in a picture, where somebody said so.
     """
-    parts = [f"# How to label: {_line(concept.name)}", ""]
+    parts = [f"# How to label: {one_line(concept.name)}", ""]
     if concept.purpose.strip():
-        parts += [f"*{_line(concept.purpose)}*", ""]
+        parts += [f"*{one_line(concept.purpose)}*", ""]
     parts += [
         "Label each image **in** or **out**; label it **unsure** only where the image does not show what the",
         "rules ask for. Go through the rules in this order and stop as soon as one decides.",
         "",
     ]
     if not definition.active:
-        parts += [f"There is one rule: the image shows {_line(concept.name)}.", ""]
+        parts += [f"There is one rule: the image shows {one_line(concept.name)}.", ""]
     for number, (title, said, clauses) in enumerate(rules_of(definition), 1):
-        parts += [f"## {number}. {title}", "", said, "", *(f"- {_line(c.text)}" for c in clauses), ""]
+        parts += [f"## {number}. {title}", "", said, "", *(f"- {one_line(c.text)}" for c in clauses), ""]
     parts += ["Otherwise the image is in.", ""] if definition.active else []
     parts += _answers(concept)
     parts += _misread(concept, definition, described)
@@ -72,7 +73,7 @@ def _answers(concept: Concept) -> list[str]:
     asked = {question: answer for question, answer in settled_answers(concept).items() if answer.strip()}
     if not asked:
         return []
-    rows = [f"- {_line(question)} **{_line(answer)}**" for question, answer in asked.items()]
+    rows = [f"- {one_line(question)} **{one_line(answer)}**" for question, answer in asked.items()]
     return ["## Questions that were settled", "", *rows, ""]
 
 
@@ -83,9 +84,11 @@ def _misread(concept: Concept, definition: Definition, described: Mapping[str, s
     for clause in definition.active:
         for label in found.get(clause.id, ())[-MOST_MISREAD:]:
             why = label.reason.removeprefix(MISREAD).strip(" :")
-            image = _line(described.get(label.image, "an image"))
-            said_why = f" ({_line(why)})" if why else ""
-            rows.append(f"- {_line(clause.text)} Misread in {image}, which is **{label.value}**{said_why}.")
+            image = one_line(described.get(label.image, "an image"))
+            said_why = f" ({one_line(why)})" if why else ""
+            rows.append(
+                f"- {one_line(clause.text)} Misread in {image}, which is **{label.value}**{said_why}."
+            )
     if not rows:
         return []
     said = "A model got these rules wrong in these images. The rules are right: look twice."
@@ -102,7 +105,7 @@ def _cases(labels: Mapping[str, Label], described: Mapping[str, str]) -> list[st
     if not cases:
         return []
     rows = [
-        f"- **{label.value}**: {_line(described.get(image, 'an image'))} ({_line(label.reason)})"
+        f"- **{label.value}**: {one_line(described.get(image, 'an image'))} ({one_line(label.reason)})"
         for image, label in cases[-MOST_CASES:]
     ]
     return ["## Decided cases", "", *rows, ""]
@@ -114,15 +117,7 @@ def _pictures(
     if not exemplars:
         return []
     rows: Sequence[str] = [
-        f"- **{labels[image].value}**: ![{_line(described.get(image, labels[image].value))}]({path})"
+        f"- **{labels[image].value}**: ![{one_line(described.get(image, labels[image].value))}]({path})"
         for image, path in exemplars.items()
     ]
     return ["## Pictures", "", *rows, ""]
-
-
-def _line(text: str) -> str:
-    """A text on one line that cannot begin anything of Markdown's."""
-    plain = " ".join(text.split())
-    for sign in "\\`*_[]<>#|":
-        plain = plain.replace(sign, f"\\{sign}")
-    return plain

@@ -30,6 +30,7 @@ HAS: dict[str, set[str]] = {
     "optimize": {*SPENDS, "--dry-run", "--resume", "--engine"},
     "eval": {*SPENDS, "--dry-run", "--resume", "--engine"},
     "advise": {*SPENDS, "--dry-run", "--resume", "--engine"},
+    "instructions": {*SPENDS, "--dry-run", "--resume", "--engine"},
     # The same command goes on where it was. What a conversation asks depends on what is said in it.
     "concept chat": SPENDS,
     "concept board": SPENDS,

@@ -8,8 +8,8 @@ import pytest
 
 from fieldmark.cache.bytestore import MemoryByteStore, open_byte_store
 from fieldmark.errors import CacheError, EndpointError, LimitReached, QuestionFailed
-from fieldmark.evals.owners.document_annotator import DocumentAnnotator
 from fieldmark.records import Definition
+from fieldmark.tools.annotate.document import DocumentAnnotator
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.llm.image_messages import ImageMessages

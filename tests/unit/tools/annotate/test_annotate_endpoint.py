@@ -8,8 +8,8 @@ import pytest
 
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import EndpointError, InputError, LimitReached, QuestionFailed
-from fieldmark.evals.owners.document_annotator import DocumentAnnotator
 from fieldmark.records import UsageLimits
+from fieldmark.tools.annotate.document import DocumentAnnotator
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from tests.faulty_endpoint import FaultyEndpoint, Reply, completion, error

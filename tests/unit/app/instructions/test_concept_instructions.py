@@ -1,0 +1,78 @@
+"""The labelling instructions of a concept, and who is scored on what."""
+
+from pathlib import Path
+
+import pytest
+
+from fieldmark import ConceptInstructions
+from fieldmark.app.concepts.setup import ConceptSetup
+from fieldmark.errors import InputError
+from fieldmark.records import Clause, Concept, Definition, Label, Version
+from fieldmark.testing import HashingEncoder, data_of
+from fieldmark.tools.concepts.folder import SETUP, ConceptFolder
+from tests.seeing import SeeingModel, draw
+
+IN, OUT = "red", "blue"
+
+
+@pytest.fixture
+def concept(tmp_path: Path) -> ConceptFolder:
+    """Red pictures are in: six of them and six blue ones have labels, two more are the blind test."""
+    images = draw(tmp_path / "pool", [IN, OUT] * 7)
+    folder = ConceptFolder(tmp_path / "home" / "concepts" / "warm")
+    folder.save_pool(images)
+    (folder.path / SETUP).write_text(ConceptSetup(clip="none", vlm="none").model_dump_json())
+    labels = [
+        Label(
+            image=each.content_hash,
+            value="in" if number % 2 == 0 else "out",
+            split="blind" if number >= 12 else "dev",
+            reason="It glows." if number == 0 else "",
+            at="t",
+        )
+        for number, each in enumerate(images)
+    ]
+    clause = Clause(id="c1", role="necessary", text="The picture is red.")
+    folder.save(
+        Concept(
+            name="warm",
+            purpose="For the poster.",
+            versions=(Version(number=1, definition=Definition(clauses=(clause,)), why="w", at="t"),),
+            current=1,
+            labels=tuple(labels),
+            blind={each.content_hash: 1.0 for each in images[12:]},
+            blind_drawn=True,
+        )
+    )
+    return folder
+
+
+def test_a_concept_is_scored_on_labels_that_the_document_does_not_show(
+    concept: ConceptFolder, tmp_path: Path
+) -> None:
+    model = SeeingModel()
+    more = {"home": tmp_path / "home", "out": tmp_path / "runs", "clip": HashingEncoder(), "vlm": model}
+    writing = ConceptInstructions.open("warm", **more)
+    assert writing.estimate().most_vlm_images == 2 * 4
+    written = writing.write(score=True)
+    assert (written.labels, written.marks, written.scored) == (12, 1, 4)  # four of six of each are pictures
+    names, instructions = written.readers
+    assert (names.right, instructions.right, instructions.kappa) == (0.5, 1.0, 1.0)
+    assert instructions.ahead == 0.5
+    run = Path(written.run)
+    text = (run / "instructions.md").read_text(encoding="utf-8")
+    assert "The picture is red." in text and text.count("](pictures/") == 8
+    assert {data_of(question)["document"] for question in model.asked} == {
+        text, "# How to label: warm\n\nFor the poster.\n",
+    }  # fmt: skip
+    assert (run / "instructions.html").read_text(encoding="utf-8").count("data:image/webp") == 8
+    assert len(model.asked) == 8
+
+
+def test_a_concept_without_another_label_cannot_be_scored(concept: ConceptFolder, tmp_path: Path) -> None:
+    known = concept.load()
+    concept.save(known.model_copy(update={"labels": known.labels[:4]}))
+    writing = ConceptInstructions.open("warm", home=tmp_path / "home", out=tmp_path / "runs")
+    assert writing.write().readers == ()
+    with pytest.raises(InputError, match="no label to score on"):
+        writing.write(score=True)
