@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fieldmark.app.concepts.builder import ConceptBuilder
     from fieldmark.app.concepts.classifier import ConceptClassifier
     from fieldmark.app.concepts.conversation import ConceptConversation
+    from fieldmark.app.discover.discoverer import Discoverer
     from fieldmark.app.evaluate.evaluator import Evaluator
     from fieldmark.app.instructions.concept import ConceptInstructions
     from fieldmark.app.instructions.writer import InstructionWriter
@@ -124,6 +125,7 @@ _NAMES = {
     "fieldmark.app.concepts.builder": ("ConceptBuilder",),
     "fieldmark.app.concepts.classifier": ("ConceptClassifier",),
     "fieldmark.app.concepts.conversation": ("ConceptConversation",),
+    "fieldmark.app.discover.discoverer": ("Discoverer",),
     "fieldmark.app.evaluate.evaluator": ("Evaluator",),
     "fieldmark.app.instructions.concept": ("ConceptInstructions",),
     "fieldmark.app.instructions.writer": ("InstructionWriter",),
@@ -238,6 +240,7 @@ __all__ = [
     "ConversationReply",
     "DefineOptions",
     "Definition",
+    "Discoverer",
     "EditOffer",
     "EmbeddedPool",
     "EncodedImages",

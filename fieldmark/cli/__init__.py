@@ -25,6 +25,7 @@ from fieldmark.cli import (
 )
 from fieldmark.cli import eval as methods_table
 from fieldmark.cli.classify.command import classify
+from fieldmark.cli.classify.discover import discover
 from fieldmark.cli.eval.advise import advise
 from fieldmark.cli.eval.instructions import instructions
 from fieldmark.cli.eval.next_class import next_class
@@ -73,6 +74,7 @@ def _rooms() -> dict[str, dict[str, Callable[..., None] | typer.Typer]]:
             "studio": studio.studio,
             "advise": advise,
             "next-class": next_class,
+            "discover": discover,
             "concept": concept.commands(),
         },
         "What a classification leaves": {

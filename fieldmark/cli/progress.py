@@ -71,7 +71,7 @@ class TerminalProgress:
             events.BytesFetched: self._on_fetched,
             events.ShardsEncoded: self._on_shards,
             events.EncodingStarted: self._on_encoding,
-            events.ImagesEncoded: self._on_step,
+            events.ImagesEncoded: self._on_images,
             events.QuestionAnswered: self._on_answered,
             events.StepFailed: self._on_failed,
             events.LookingStarted: self._on_looking,
@@ -225,10 +225,18 @@ class TerminalProgress:
         self._done, self._of = event.done, event.of
         self._draw()
 
+    def _on_images(self, event: "events.ImagesEncoded") -> None:
+        if self._stage in (self._start, "Asking"):  # no event has told what is encoded
+            self.stage("Encoding images", of=event.of, line=False)
+        self._on_step(event)
+
     def _on_answered(self, event: "events.QuestionAnswered") -> None:
         self._asked(event.kind)
 
     def _asked(self, kind: str) -> None:
+        if kind == "name_group":
+            self._step("Asking what groups are called", of=None)
+            return
         describing = kind in ("describe", "synonyms", "domain_words")
         self._step(
             "Asking for the descriptors of each class" if describing else "Asking about rivals",

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fieldmark.evals.methods.cased import CasedOptions, cased
-from fieldmark.evals.methods.shared.caption_words import caption_words, content_words
+from fieldmark.tools.discovery.caption_words import caption_words, content_words
 from fieldmark.tools.scoring import vectors as steps
 
 

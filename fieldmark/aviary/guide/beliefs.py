@@ -158,6 +158,11 @@ class Beliefs:
             for name in names
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in the book, in its order."""
+        return tuple(self._held)
+
     def species_of(self, noun: str) -> tuple[str, ...]:
         """Names of the species of one kind, in the book's order."""
         return tuple(name for name in self._held if plain_name(name).split()[-1] == noun)

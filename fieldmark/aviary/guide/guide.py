@@ -15,6 +15,7 @@ from fieldmark.aviary.guide.definition_questions import (
     answer_about_definition,
     is_about_definition,
 )
+from fieldmark.aviary.guide.group_answers import name_group
 from fieldmark.aviary.guide.method_answers import MethodAnswers
 from fieldmark.aviary.guide.picture_questions import PICTURE_FIELDS, BadPictureError, answer_about
 from fieldmark.aviary.guide.sight import Sight
@@ -145,12 +146,14 @@ class Guide:
             return self._method_answers.contexts()
         if "families" in fields:
             return self._method_answers.family(_texts(data, "classes"))
+        if "group_names" in fields:
+            return name_group(self.beliefs, data)
         raise _not_understood("it asks for an answer of an unknown form")
 
 
 _TELLING = frozenset({
     "descriptors", "differences", "first_value", "entries", "edits", "noun", "synonyms", "domain_words",
-    "sentences", "task_questions", "subclasses", "factors", "families",
+    "sentences", "task_questions", "subclasses", "factors", "families", "group_names",
 })  # fmt: skip
 """Fields by which an answer about classes is known."""
 

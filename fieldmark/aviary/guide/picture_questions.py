@@ -8,6 +8,7 @@ from typing import Any
 from fieldmark.aviary.guide import picture_answers as looking
 from fieldmark.aviary.guide.beliefs import Beliefs
 from fieldmark.aviary.guide.clauses import ReadClause, read_clauses
+from fieldmark.aviary.guide.group_answers import name_seen
 from fieldmark.aviary.guide.sight import Glimpse, Sight
 from fieldmark.errors import FieldmarkError, InputError
 from fieldmark.records import ImagePart
@@ -15,6 +16,9 @@ from fieldmark.tools.images.decode import UnusableImageError
 
 PICTURE_FIELDS = frozenset({"findings", "gaps", "argument", "side", "label", "choice"})
 """Fields of answers that tell which question about a picture is asked."""
+
+
+_DECLINED = "I would rather not comment on this picture."
 
 
 class DeclinedError(FieldmarkError):
@@ -33,11 +37,11 @@ def answer_about(
     *,
     beliefs: Beliefs,
 ) -> dict[str, Any]:
-    """Answer a question about one picture.
+    """Answer a question about one picture, or about those of a group.
 
     Args:
         sight: The eyes.
-        images: The pictures of the question: one, and before it those of its examples.
+        images: The pictures of the question: one, and before it those of its examples; or those of a group.
         fields: Fields of the answer that is asked for.
         data: The data block of the question.
         beliefs: What is held of the species, where the question gives no marks to go by.
@@ -49,12 +53,17 @@ def answer_about(
         DeclinedError: If the picture is one of those it declines to talk about.
         BadPictureError: If there are other than these pictures, one cannot be read, or the data do not fit.
     """
+    if "group_names" in fields:
+        seen_group = [_look(sight, each) for each in images]
+        if any(glimpse is not None and glimpse.refused for glimpse in seen_group):
+            raise DeclinedError(_DECLINED)
+        return name_seen(beliefs, seen_group, data)
     examples = _examples(data) if "choice" in fields else ()
     if len(images) != 1 + len(examples):
         raise BadPictureError(f"it needs exactly {1 + len(examples)} pictures, and shows {len(images)}")
     *shown, glimpse = (_look(sight, each) for each in images)
     if glimpse is not None and glimpse.refused:
-        raise DeclinedError("I would rather not comment on this picture.")
+        raise DeclinedError(_DECLINED)
     if "findings" in fields:
         return looking.judge(glimpse, _clauses(data))
     if "gaps" in fields:

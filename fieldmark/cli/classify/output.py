@@ -90,6 +90,8 @@ def show(resolution: "Resolution", console: PlainConsole, *, failures: Counter[s
         console.say(note, "bold red")
     name_some(console, "Open", [in_words(p) for p in resolution.predictions if p.status == "open"])
     name_some(console, "Rejected images that look alike", list(map(alike, resolution.rejected_groups)))
+    if resolution.rejected_groups:
+        console.say(f"Look for their names: fieldmark discover --run {shlex.quote(str(folder))} --vlm …")
     name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in resolution.skipped])
     say_passed_over(console, manifest.passed_over)
     report = folder / "report.html"

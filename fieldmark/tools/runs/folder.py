@@ -28,6 +28,7 @@ KINDS = {
     "multi": "classification with several labels an image",
     "optimize": "prompt search",
     "eval": "evaluation",
+    "discover": "search for names",
     "simulate": "simulation of owners",
 }
 """What a run of each kind is called in messages."""

@@ -20,6 +20,7 @@ from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.prompts.class_questions import GENERIC_QUESTIONS, has_one_place
 from fieldmark.prompts.contexts import ask_contexts, contexts_of
 from fieldmark.prompts.family import ask_family, families_of
+from fieldmark.prompts.name_group import GroupHints, ask_name_group
 from fieldmark.prompts.portray import ask_portray
 from fieldmark.prompts.subclasses import ask_subclasses, subclasses_of
 from fieldmark.prompts.task_questions import ask_task_questions, questions_of
@@ -36,6 +37,18 @@ SAID = {
 }
 # The longest first, so that "a white collar" is not taken for a shorter wording within it.
 ANY_MARK = re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(SAID, key=len, reverse=True))) + r")\b")
+
+
+def test_a_group_is_named_by_captions_or_by_marks():
+    guide, species = Guide(BOOK, GuideSettings(mistakes=0)), NEW[0]
+    captions = (f"a photo of a {species.name}", "a bird by a lake", f"A {NEW[1].name}", f"the {species.name}")
+    assert ask(guide, ask_name_group(GroupHints(captions=captions))).group_names[0] == species.name
+    marks = [value_phrases(key, value)[0] for key, value in species.marks.items()]
+    by_marks = ask(guide, ask_name_group(GroupHints(marks=marks[:8]))).group_names
+    assert by_marks[-1] == species.noun
+    assert ask(guide, ask_name_group(GroupHints())).group_names == ["bird"]
+    listed = GroupHints(captions=captions, listed=(species.name,))
+    assert species.name not in ask(guide, ask_name_group(listed)).group_names
 
 
 def portrait(guide, species, asked=GENERIC_QUESTIONS[0], sample=0):

@@ -26,6 +26,7 @@ from fieldmark.prompts.choose import DisputedAttribute, ask_choose, ask_choose_b
 from fieldmark.prompts.gap import ask_gap
 from fieldmark.prompts.judge import ask_judge
 from fieldmark.prompts.judge_by_document import ask_judge_by_document
+from fieldmark.prompts.name_group import GroupHints, ask_name_group_seen
 from fieldmark.prompts.settle import ask_settle
 from fieldmark.records import ChatMessage, Clause, Concept, Definition, ImagePart, Label
 from fieldmark.tools.concepts.instructions import instructions_of
@@ -219,6 +220,18 @@ def test_without_marks_it_chooses_by_what_it_holds_of_the_names_or_by_examples(g
     lost = replace(lacking, messages=(message.model_copy(update={"images": message.images[1:]}),))
     with pytest.raises(UnknownQuestionError, match="3 pictures"):
         ask(guide, lost)
+
+
+def test_a_group_is_named_by_what_its_pictures_show_but_never_as_what_is_listed(gallery, flock):
+    first, second = read_flock(flock)[:2]
+    two = (("ruby finch", first), ("grey tern", second))
+    book = [Species(name, name.split()[-1], name, truth.marks, known=False) for name, truth in two]
+    guide = Guide(book, GuideSettings(mistakes=0), sight=Sight(gallery, CLEAR))
+    for name, truth in two:
+        shown = [part_of(flock, truth)] * 2
+        answer = ask(guide, ask_name_group_seen(shown, GroupHints()))
+        assert (answer.group_names[0], len(answer.photo_captions)) == (name, 2)
+        assert name not in ask(guide, ask_name_group_seen(shown, GroupHints(listed=(name,)))).group_names
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.06, 0.15])

@@ -31,6 +31,8 @@ HAS: dict[str, set[str]] = {
     "eval": {*SPENDS, "--dry-run", "--resume", "--engine"},
     "advise": {*SPENDS, "--dry-run", "--resume", "--engine"},
     "instructions": {*SPENDS, "--dry-run", "--resume", "--engine"},
+    # The same command goes on where it was: answers and vectors are kept.
+    "discover": {*SPENDS, "--dry-run", "--engine"},
     # The same command goes on where it was. What a conversation asks depends on what is said in it.
     "concept chat": SPENDS,
     "concept board": SPENDS,

@@ -13,6 +13,7 @@ from fieldmark.prompts.differentiate_group import GroupDifferences, ask_differen
 from fieldmark.prompts.domain_words import DomainWords, ask_domain_words
 from fieldmark.prompts.family import Families, ask_family
 from fieldmark.prompts.loader import prompt_ids
+from fieldmark.prompts.name_group import GroupHints, ask_name_group, ask_name_group_seen
 from fieldmark.prompts.noun import MAX_NAMES, Noun, ask_noun
 from fieldmark.prompts.portray import Portrait, ask_portray
 from fieldmark.prompts.queries import ask_queries
@@ -23,7 +24,7 @@ from fieldmark.prompts.subclasses import Subclasses, ask_subclasses
 from fieldmark.prompts.synonyms import Synonyms, ask_synonyms
 from fieldmark.prompts.tabulate import MAX_ATTRIBUTES, TableRow, TabulateAttribute, ask_tabulate
 from fieldmark.prompts.task_questions import TaskQuestions, ask_task_questions
-from fieldmark.records import Clause
+from fieldmark.records import Clause, ImagePart
 from fieldmark.testing import data_of
 from fieldmark.tools.llm.answer_schema import strict_schema
 
@@ -36,7 +37,16 @@ CLAUSES = (
 )
 ASKED = (("Does a bird with a grey bill count?", "it does not matter"),)
 
+HINTS = GroupHints(
+    captions=("a heron with a red cap by a lake",),
+    marks=("a red cap",),
+    listed=("veyzan heron",),
+    noun="bird",
+)
+
 QUESTIONS = {
+    "name_group.v1": ask_name_group(HINTS),
+    "name_group_seen.v1": ask_name_group_seen([ImagePart(data_url="data:,")] * 2, HINTS),
     "describe.v1": ask_describe("veyzan heron", noun="bird"),
     "differentiate.v1": ask_differentiate("veyzan heron", "wimyor heron", noun="bird"),
     "differentiate_group.v1": ask_differentiate_group(
@@ -166,6 +176,9 @@ def test_hostile_names_change_nothing_but_the_data():
     assert data_of(group) == {"classes": [HOSTILE, "b"], "tried": [HOSTILE], "noun": "bird"}
     described = (Described(name=HOSTILE, descriptors=(HOSTILE,)), Described(name="b", descriptors=()))
     confusion = Confusion(class_name=HOSTILE, taken_for="b", wrong=1, of=1, share=0.5)
+    named = ask_name_group(GroupHints(captions=(HOSTILE,), marks=(HOSTILE,), listed=(HOSTILE,), noun=HOSTILE))
+    assert outside_of(named) == outside_of(QUESTIONS["name_group.v1"])
+    assert data_of(named) == {"captions": [HOSTILE], "marks": [HOSTILE], "listed": [HOSTILE], "noun": HOSTILE}
     shown = ConfusedGroup(classes=described, confusions=(confusion,), seen="mistakes")
     edited = ask_reflect(shown, noun="$seen")
     assert outside_of(edited) == outside_of(QUESTIONS["reflect.v1"])

@@ -138,7 +138,7 @@ def habitat(world: AviaryWorld) -> tuple[TestSet, tuple[Species, ...]]:
         groups=tuple(places),
         train=tuple(train[place] for place in sorted(few)),
         pool=(*_relabelled(pool, kinds), *strangers),
-        captions=(*_captions(seen, book), *stranger_captions(world.strangers)),
+        captions=(*pool_captions(seen, book), *stranger_captions(world.strangers)),
         parents=_above(nouns),
         factors=CONTEXTS,
         templates=TEMPLATES,
@@ -276,7 +276,7 @@ def _of_species(
         groups=tuple(truth.habitat for truth in truths),
         train=train,
         pool=(*pool, *strangers),
-        captions=(*_captions(seen, book), *stranger_captions(world.strangers)),
+        captions=(*pool_captions(seen, book), *stranger_captions(world.strangers)),
         parents=_tree(listed),
         factors=CONTEXTS,
         templates=TEMPLATES,
@@ -320,7 +320,7 @@ def _above(nouns: Sequence[str]) -> dict[str, str]:
     return parents
 
 
-def _captions(truths: Sequence[ImageTruth], book: Sequence[Species]) -> tuple[str, ...]:
+def pool_captions(truths: Sequence[ImageTruth], book: Sequence[Species]) -> tuple[str, ...]:
     """A caption for each picture: a name that people know, else the kind, and a few attribute values."""
     species = {each.name: each for each in book}
     written: list[str] = []

@@ -6,7 +6,7 @@ import pytest
 
 from fieldmark.evals.methods.cased import cased
 from fieldmark.evals.methods.registry import BY_KEY
-from fieldmark.evals.methods.shared.caption_words import caption_words, content_words
+from fieldmark.tools.discovery.caption_words import caption_words, content_words
 from tests.graph.world import PARTS, FakeEncoder
 from tests.unit.evals.methods.made_up_bench import TEST, WORLD, Benches, scored_by
 

@@ -30,6 +30,7 @@ _ADDRESSES = re.compile(r"http\S+")
 _ODD = re.compile(r"[^\w\s\-.'&]")
 _EXTENSIONS = re.compile(r"\.\w+")
 _SEPARATORS = re.compile(r"[_\-]")
+_BREAKS = re.compile(r"[.,;:!?()\[\]]+(?:\s|$)")
 _NO_LETTERS = re.compile(r"[\W\d_]")
 
 _ALREADY_SINGULAR = frozenset({"atlas", "canvas", "christmas", "gas", "lens"})
@@ -91,6 +92,33 @@ def caption_words(caption: str) -> list[str]:
     letters = (_NO_LETTERS.sub("", word).lower() for word in text.split() if len(word) >= _LEAST_LETTERS)
     words = (_singular(word) for word in letters)
     return [word for word in words if len(word) >= _LEAST_LETTERS and word not in META_WORDS]
+
+
+def caption_phrases(caption: str, *, longest: int = 3) -> list[str]:
+    """What a caption may call something: the ends of its runs of words that may name something.
+
+    A run ends at a full stop, a comma, a bracket or a function word, so that its last word is mostly a noun:
+    "a large crested heron in the snow" has "heron", "crested heron", "large crested heron" and "snow".
+
+    Args:
+        caption: The caption.
+        longest: The most words of a phrase.
+
+    Returns:
+        Phrases, in order and as often as they occur.
+    """
+    function_words = frozenset(_FUNCTION_WORDS.split())
+    phrases: list[str] = []
+    for part in _BREAKS.split(_ADDRESSES.sub("", _TOKENS.sub("", caption))):
+        run: list[str] = []
+        for word in [*part.split(), ""]:
+            own = caption_words(word)
+            if word and own and not function_words & {*own, word.lower()}:
+                run += own
+            elif run:
+                phrases += [" ".join(run[-count:]) for count in range(1, min(longest, len(run)) + 1)]
+                run = []
+    return phrases
 
 
 def content_words(words: Sequence[str]) -> list[bool]:

@@ -1,0 +1,1 @@
+"""Finds names for images that nobody listed classes for."""

@@ -1,0 +1,216 @@
+"""Chooses a name for each group of images, checks it against the images, and joins groups of one name."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fieldmark.records.names import plain_name
+from fieldmark.tools.discovery.caption_words import caption_words
+from fieldmark.tools.discovery.groups import ImageGroups
+from fieldmark.tools.discovery.mentions import LEAST_SHARE, Mentions
+from fieldmark.tools.scoring.vectors import Encode, encode_unit
+from fieldmark.tools.statistics.agreement import auroc
+
+TEMPLATE = "a photo of a {}"
+CAPTIONS = 8.0
+"""What a phrase in all of a group's captions and in no other's weighs, in logits of the encoder."""
+SURE = 0.98
+"""How often an image of the group must fit a name better than another image does, for the name to be sure."""
+OTHERS = 3
+"""Further names that are kept."""
+
+
+@dataclass(frozen=True)
+class GroupName:
+    """What a group is called.
+
+    Attributes:
+        groups: The groups that it was joined of, by number.
+        images: Its images [m] int64, the most typical one first.
+        name: Its name, unlike that of every other group; "" where nothing was said of it.
+        sureness: How often an image of the group fits the name better than one that is not in it (AUROC).
+        similarity: Mean cosine of its images with the name.
+        others: Names that came next.
+        asked: Whether a language model gave the name.
+    """
+
+    groups: tuple[int, ...]
+    images: Tensor
+    name: str
+    sureness: float
+    similarity: float
+    others: tuple[str, ...]
+    asked: bool
+
+    @property
+    def sure(self) -> bool:
+        """Whether the encoder sees that the name tells the group from the other images."""
+        return bool(self.name) and self.sureness >= SURE
+
+
+def name_groups(
+    vectors: Tensor,
+    groups: ImageGroups,
+    encode: Encode,
+    *,
+    logit_scale: float,
+    mentions: Mentions | None = None,
+    asked: Mapping[int, Sequence[str]] | None = None,
+    taken: Collection[str] = (),
+    join: bool = True,
+) -> tuple[GroupName, ...]:
+    """Name groups, each by another name.
+
+    A name's score in a group is ``s·(cos in the group − cos in all images) + 8·(share − mean over groups)``:
+    cos is the mean cosine of images with "a photo of a <name>", s the encoder's factor, and share how much of
+    what is said of the group has the name: of the captions near it (`Mentions.share`), or, of names that a
+    language model gave, 1 for the first, 0.9 for the second, and so on. Groups and names are matched so that
+    the sum is largest, no name twice. Two groups that want one name, or one that ends the other
+    ("heron", "large heron"), are one group where that name then sets it apart from all other images
+    (`SURE`).
+
+    Args:
+        vectors: Unit vectors of all images [N, D] float32; those of no group are compared with, too.
+        groups: The groups; `number` is -1 for images of none.
+        encode: Texts to vectors.
+        logit_scale: The encoder's factor s on cosines.
+        mentions: What captions say.
+        asked: What a language model called groups, the best name first.
+        taken: Names that are given already, and to no group.
+        join: Whether groups of one name are joined.
+    """
+    candidates = _candidates(groups, mentions, asked or {}, taken)
+    if not candidates.names:
+        return tuple(GroupName((at,), own, "", 0.0, 0.0, (), False) for at, own in enumerate(groups.typical))
+    texts = encode_unit([TEMPLATE.replace("{}", name) for name in candidates.names], encode)
+    members = [own.tolist() for own in groups.typical]
+    numbers: list[tuple[int, ...]] = [(at,) for at in range(len(members))]
+    share = candidates.share
+    words = [caption_words(name) or [name] for name in candidates.names]
+    while True:
+        scores = _scores(vectors, members, texts, share, logit_scale)
+        pair = _one_name(vectors, members, scores, words, texts) if join else None
+        if pair is None:
+            break
+        kept, gone = pair
+        sizes = torch.tensor([[float(len(members[kept]))], [float(len(members[gone]))]])
+        share[kept] = (share[[kept, gone]] * sizes).sum(0) / sizes.sum()
+        members[kept] += members.pop(gone)
+        numbers[kept] += numbers.pop(gone)
+        share = torch.cat([share[:gone], share[gone + 1 :]])
+    return _matched(vectors, numbers, members, scores, candidates, texts)
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    names: tuple[str, ...]
+    share: Tensor
+    """[G, P] float32."""
+    asked: frozenset[str]
+
+
+def _candidates(
+    groups: ImageGroups, mentions: Mentions | None, asked: Mapping[int, Sequence[str]], taken: Collection[str]
+) -> _Candidates:
+    barred = {plain_name(name) for name in taken}
+    spelled = {} if mentions is None else {plain_name(phrase): phrase for phrase in mentions.phrases}
+    given = {plain_name(name): name for names in asked.values() for name in names}
+    spelled = {plain: name for plain, name in {**spelled, **given}.items() if plain not in barred}
+    place = {plain: at for at, plain in enumerate(spelled)}
+    share = torch.zeros(len(groups.typical), len(place))
+    if mentions is not None:
+        for at, phrase in enumerate(mentions.phrases):
+            if (column := place.get(plain_name(phrase))) is not None:
+                share[:, column] = mentions.share[:, at]
+    for group, names in asked.items():
+        for rank, name in enumerate(names):
+            if (column := place.get(plain_name(name))) is not None:
+                share[group, column] = max(float(share[group, column]), 1 - 0.1 * rank)
+    return _Candidates(tuple(spelled.values()), share, frozenset(given.values()))
+
+
+def _scores(
+    vectors: Tensor, members: Sequence[Sequence[int]], texts: Tensor, share: Tensor, scale: float
+) -> Tensor:
+    """Score of each name in each group [G, P]; -inf where hardly anything that is said of a group has it."""
+    means = torch.stack([vectors[own].mean(0) for own in members])
+    usual = share.mean(0) if len(members) > 1 else torch.zeros_like(share[0])
+    scores = scale * (means - vectors.mean(0)) @ texts.T + CAPTIONS * (share - usual)
+    least = (share.max(1, keepdim=True).values / 2).clamp(max=LEAST_SHARE)
+    return scores.masked_fill((share < least) | (share == 0), -torch.inf)
+
+
+def _one_name(
+    vectors: Tensor,
+    members: Sequence[Sequence[int]],
+    scores: Tensor,
+    words: Sequence[Sequence[str]],
+    texts: Tensor,
+) -> tuple[int, int] | None:
+    """Two groups that are one, by the words of their best names; None where there are none."""
+    best: list[int] = scores.argmax(1).tolist()
+    by_end: dict[str, list[int]] = {}
+    for group, at in enumerate(best):
+        if not torch.isinf(scores[group, at]):
+            by_end.setdefault(words[at][-1], []).append(group)
+    for alike in by_end.values():
+        for first, second in combinations(alike, 2):
+            short, long = sorted((best[first], best[second]), key=lambda at: len(words[at]))
+            ends = words[long][-len(words[short]) :] == words[short]
+            if ends and _apart(vectors @ texts[short], [*members[first], *members[second]]) >= SURE:
+                return first, second
+    return None
+
+
+def _apart(cosines: Tensor, own: Sequence[int]) -> float:
+    inside = np.zeros(len(cosines))
+    inside[list(own)] = 1
+    if inside.all():
+        return 0.0
+    return float(auroc(inside, cosines.numpy().astype(np.float64), np.ones((1, len(inside))))[0])
+
+
+def _matched(
+    vectors: Tensor,
+    numbers: Sequence[tuple[int, ...]],
+    members: Sequence[Sequence[int]],
+    scores: Tensor,
+    candidates: _Candidates,
+    texts: Tensor,
+) -> tuple[GroupName, ...]:
+    # Importing scipy.optimize takes a while.
+    from scipy.optimize import linear_sum_assignment
+
+    never = float(scores[scores.isfinite()].min()) - 1e3 if scores.isfinite().any() else -1e3
+    rows, columns = linear_sum_assignment(scores.clamp(min=never).numpy(), maximize=True)
+    chosen = dict(zip(rows.tolist(), columns.tolist(), strict=True))
+    found: list[GroupName] = []
+    for group, own in enumerate(members):
+        images = torch.tensor(own)
+        at = chosen.get(group)
+        if at is None or torch.isinf(scores[group, at]):
+            found.append(GroupName(numbers[group], images, "", 0.0, 0.0, (), False))
+            continue
+        cosines = vectors @ texts[at]
+        next_best = [
+            candidates.names[other]
+            for other in scores[group].argsort(descending=True, stable=True)[: OTHERS + 1].tolist()
+            if other != at and not torch.isinf(scores[group, other])
+        ]
+        name = candidates.names[at]
+        found.append(
+            GroupName(
+                groups=numbers[group],
+                images=images,
+                name=name,
+                sureness=_apart(cosines, own),
+                similarity=float(cosines[images].mean()),
+                others=tuple(next_best[:OTHERS]),
+                asked=name in candidates.asked,
+            )
+        )
+    return tuple(sorted(found, key=lambda each: -len(each.images)))
