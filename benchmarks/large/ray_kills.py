@@ -2,13 +2,15 @@
 
     python benchmarks/large/ray_kills.py --images 20000 --workers 2 --kills 20
     python benchmarks/large/ray_kills.py --pool photos --clip ViT-B-32:laion2b_s34b_b79k
+    python benchmarks/large/ray_kills.py --images 5000 --kills 10 --apart
 
 Three runs, each into a store of its own: this process; Ray undisturbed, from which the overhead comes; Ray
 with kills (SIGKILL, a random worker after a random shard). `begun_twice` counts the shards that workers began
 once more, by what each worker wrote down: two for each kill at most, which were in flight, the one that was
 encoded and the one that was decoded meanwhile. `cpu_s` is the
 processor time of all processes of a run, Ray's own among them, but not of workers that were killed: it says
-what Ray costs where others use the machine, too, and seconds say little.
+what Ray costs where others use the machine, too, and seconds say little. With `--apart` the cluster is of two
+machines in name, on loopback: what calls itself a GPU on one encodes what the workers on the other decode.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,8 +32,9 @@ import numpy as np
 from fieldmark.cache.vectorstore import open_vector_store
 from fieldmark.tools.clip.clip import ClipEncoder, open_encoder
 from fieldmark.tools.clip.engines.filling import SHARD, fill
-from fieldmark.tools.clip.engines.ray_data import RayEngine, RayWorker
-from fieldmark.tools.clip.engines.work import EncodedShard, worker_model
+from fieldmark.tools.clip.engines.ray_actors import RayDecoder, RayEncoder, RayWorker
+from fieldmark.tools.clip.engines.ray_data import RayEngine
+from fieldmark.tools.clip.engines.work import EncodedShard, WorkerModel, worker_model
 from fieldmark.tools.images.files import find_images
 from fieldmark.tools.images.pool_shard import PoolShard
 
@@ -75,19 +79,55 @@ def cpu_seconds() -> float:
     return sum(spent for _, spent in processes().values())
 
 
+def noted(batch: dict[str, Any]) -> None:
+    """Write down the shard of a batch."""
+    with Path(os.environ["BEGUN"]).open("a") as file:
+        file.write(f"{int(batch['number'][0])}\n")
+
+
 class Noting(RayWorker):
     """Writes down each shard that a worker begins."""
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        with Path(os.environ["BEGUN"]).open("a") as file:
-            file.write(f"{int(batch['number'][0])}\n")
+        noted(batch)
         return super().__call__(batch)
+
+
+class NotingDecoder(RayDecoder):
+    """Writes down each shard that an actor begins to decode."""
+
+    def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        noted(batch)
+        yield from super().__call__(batch)
+
+
+class OnCpu(RayEncoder):
+    """Its GPU is one in name only."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(WorkerModel.model_validate_json(model).on("cpu", threads=1).model_dump_json())
 
 
 class NotingEngine(RayEngine):
     """An engine whose workers write down what they begin."""
 
     worker = Noting
+    decoder = NotingDecoder
+    encoder = OnCpu
+
+
+@contextmanager
+def two_machines(cores: int) -> Iterator[str]:
+    """The address of a cluster of one machine with a GPU, in name, and one with cores."""
+    from ray.cluster_utils import Cluster
+
+    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"})
+    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 1})
+    machines.add_node(num_cpus=cores)
+    try:
+        yield machines.address
+    finally:
+        machines.shutdown()
 
 
 def opened(spec: str, folder: Path) -> ClipEncoder:
@@ -96,7 +136,15 @@ def opened(spec: str, folder: Path) -> ClipEncoder:
 
 
 def by_ray(
-    images: Sequence[Any], spec: str, folder: Path, *, count: int, kills: int, seed: int, size: int
+    images: Sequence[Any],
+    spec: str,
+    folder: Path,
+    *,
+    count: int,
+    kills: int,
+    seed: int,
+    size: int,
+    apart: bool,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Vectors by Ray, and what it took; a worker is killed after shards chosen at random."""
     encoder, chance = opened(spec, folder), random.Random(seed)
@@ -104,7 +152,10 @@ def by_ray(
     facts: dict[str, Any] = {"killed": 0, "given_twice": 0}
     begun = folder.with_suffix(".begun")
     os.environ["BEGUN"] = str(begun)  # a Ray that is started here hands it on
-    with NotingEngine(actors=count, cores=count) as engine:
+    with ExitStack() as closing:
+        address = closing.enter_context(two_machines(count)) if apart else None
+        engine = NotingEngine(address, actors=1 if apart else count, cores=count)
+        closing.enter_context(engine)
         encode = partial(engine.encode, model=worker_model(encoder, threads=1))
 
         def killing(whole: Sequence[PoolShard]) -> Iterator[EncodedShard]:
@@ -147,6 +198,7 @@ def main() -> int:
     asked.add_argument("--workers", type=int, default=2)
     asked.add_argument("--kills", type=int, default=20)
     asked.add_argument("--shard", type=int, default=SHARD, help="images of a shard")
+    asked.add_argument("--apart", action="store_true", help="a machine decodes for another")
     asked.add_argument("--seed", type=int, default=0)
     given = asked.parse_args()
     with tempfile.TemporaryDirectory() as work:
@@ -158,7 +210,15 @@ def main() -> int:
         here = opened(given.clip, Path(work) / "local").encode_images(images).vectors.numpy()
         local_s, local_cpu_s = time.perf_counter() - started, cpu_seconds() - spent
         print(f"here: {local_s:.1f} s, {local_cpu_s:.1f} s of processor time", file=sys.stderr)
-        run = partial(by_ray, images, given.clip, count=given.workers, seed=given.seed, size=given.shard)
+        run = partial(
+            by_ray,
+            images,
+            given.clip,
+            count=given.workers,
+            seed=given.seed,
+            size=given.shard,
+            apart=given.apart,
+        )
         quiet, undisturbed = run(Path(work) / "ray", kills=0)
         killed, disturbed = run(Path(work) / "kills", kills=given.kills)
     said = {

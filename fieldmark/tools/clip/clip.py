@@ -19,7 +19,7 @@ from fieldmark.cache.vectorstore import VectorStore
 from fieldmark.errors import ModelError, NoImagesError
 from fieldmark.records import EncoderUsage, SkippedInput
 from fieldmark.tools.clip.batches import BatchSize, store_in_batches
-from fieldmark.tools.clip.decoded_ahead import decoded_ahead
+from fieldmark.tools.clip.decoded_ahead import by_content, decoded_ahead
 from fieldmark.tools.clip.devices import Precision, choose_device, choose_precision, free_memory
 from fieldmark.tools.clip.encoder import EncodedImages, Encoder, Features, Progress, image_key, unit_rows
 from fieldmark.tools.clip.model_source import ModelSource
@@ -32,6 +32,7 @@ from fieldmark.tools.images.files import ImageFile
 if TYPE_CHECKING:
     from fieldmark.tools.clip.last_layers import LastLayers
     from fieldmark.tools.clip.network import ClipNetwork
+    from fieldmark.tools.clip.preprocessing import Preprocessing
 
 __all__ = ["ClipEncoder", "EncodedImages", "Encoder", "open_encoder"]
 
@@ -205,15 +206,20 @@ class ClipEncoder:
             images: Files that were found; those of the same content are encoded once.
             store: Takes the vectors; what has one there is encoded again.
         """
-        inputs = self._decoded(list(_by_content(images).values()))
+        inputs = self._decoded(list(by_content(images).values()))
+        return lambda: self.encode_inputs(inputs, store)
 
-        def encode() -> None:
-            with self._lock, self._timed():
-                self._images_encoded += self._run(
-                    inputs, self._loaded().images, self._image_batch, store, total=len(images), progress=None
-                )
+    def encode_inputs(self, inputs: Iterable[tuple[str, torch.Tensor]], store: VectorStore) -> None:
+        """Store the vectors of what `Preprocessing` made of pictures, each with its key for the store."""
+        with self._lock, self._timed():
+            self._images_encoded += self._run(
+                inputs, self._loaded().images, self._image_batch, store, total=0, progress=None
+            )
 
-        return encode
+    @property
+    def preprocessing(self) -> "Preprocessing":
+        """What makes an input of a picture; builds the network."""
+        return self._loaded().prepare_image
 
     @property
     def last_layers(self) -> "LastLayers":
@@ -253,7 +259,7 @@ class ClipEncoder:
         progress: Progress | None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Stored rows of distinct images, which are there, and the row of each image asked for."""
-        files = _by_content(images)
+        files = by_content(images)
         self._seen_images.update(files)
         keys = {content_hash: image_key(content_hash) for content_hash in files}
         rows, found = store.get_many(list(keys.values()))
@@ -376,13 +382,6 @@ class ClipEncoder:
             yield
         finally:
             self._seconds += time.perf_counter() - started
-
-
-def _by_content(images: Sequence[ImageFile]) -> dict[str, list[ImageFile]]:
-    files: dict[str, list[ImageFile]] = {}
-    for image in images:
-        files.setdefault(image.content_hash, []).append(image)
-    return files
 
 
 def _text_key(text: str, *, shortened: bool = False) -> str:

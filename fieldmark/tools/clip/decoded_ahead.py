@@ -56,3 +56,11 @@ def _usable(
             failed(each)
         if made is not None:
             yield key, made
+
+
+def by_content(images: Sequence[ImageFile]) -> dict[str, list[ImageFile]]:
+    """Files by their content hash, in the order in which each first comes."""
+    files: dict[str, list[ImageFile]] = {}
+    for image in images:
+        files.setdefault(image.content_hash, []).append(image)
+    return files

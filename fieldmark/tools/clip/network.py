@@ -1,18 +1,13 @@
 """Builds a CLIP network from its source and runs it on batches of pixels or tokens."""
 
-import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import open_clip
 import torch
-from open_clip.transform import PreprocessCfg, image_transform_v2
-from PIL import Image
-from torchvision.transforms import Compose, Normalize
 
 from fieldmark.errors import ModelError
 from fieldmark.tools.clip.adapters.stored import read_card, read_change
@@ -25,9 +20,8 @@ from fieldmark.tools.clip.last_layers import (
     without_last_layers,
 )
 from fieldmark.tools.clip.model_source import ModelSource, bpe_file, how_to_fetch
+from fieldmark.tools.clip.preprocessing import Preprocessing
 from fieldmark.tools.clip.texts import ClipTokenizer
-
-logger = logging.getLogger(__name__)
 
 _AUTOCAST: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -38,6 +32,7 @@ class ClipNetwork:
     Attributes:
         width: Length of a vector.
         logit_scale: Exponential of its learned scale.
+        prepare_image: Makes an input of a picture; safe to call from many threads.
     """
 
     def __init__(self, source: ModelSource, *, device: torch.device, precision: Precision) -> None:
@@ -59,20 +54,9 @@ class ClipNetwork:
         self.width = source.width
         self.logit_scale = float(self._model.logit_scale.detach().float().exp().reshape(-1)[0])
         self.tokens = ClipTokenizer(tokenizer, context_length=source.context_length)
-        self._shape_image, mean, std = _split_preprocessing(self._model)
-        self._mean, self._std = mean.to(device), std.to(device)
+        self.prepare_image = Preprocessing(self._model.visual.preprocess_cfg)
+        self._mean, self._std = self.prepare_image.mean.to(device), self.prepare_image.std.to(device)
         self._short_texts = _reads_left_to_right(self._model)
-
-    def prepare_image(self, image: Image.Image) -> torch.Tensor:
-        """Resize and crop one RGB image as the model wants it. Safe to call from many threads.
-
-        Returns:
-            uint8 `[H, W, 3]`, or float32 `[3, H, W]` for a preprocessing that ends in an unusual way.
-        """
-        shaped = self._shape_image(image)
-        if isinstance(shaped, torch.Tensor):
-            return shaped
-        return torch.from_numpy(np.array(shaped.convert("RGB")))
 
     def images(self, prepared: Sequence[torch.Tensor]) -> torch.Tensor:
         """Encode prepared images.
@@ -229,24 +213,6 @@ def _tokenizer(source: ModelSource) -> Any:
 
 def _not_here(what: str, source: ModelSource) -> ModelError:
     return ModelError(f"{what} not on this machine.", hint=how_to_fetch(source.spec))
-
-
-def _split_preprocessing(model: Any) -> tuple[Callable[[Image.Image], Any], torch.Tensor, torch.Tensor]:
-    """Split off the last steps (to float, normalise), which are done for a whole batch at once."""
-    preprocess = cast(
-        "Compose", image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
-    )
-    steps = list(preprocess.transforms)
-    names = [type(step).__name__ for step in steps[-3:]]
-    if names != ["MaybeConvertMode", "MaybeToTensor", "Normalize"]:
-        logger.info("This preprocessing ends in %s and is done image by image.", names)
-        return preprocess, torch.zeros(0), torch.zeros(0)
-    normalize = cast("Normalize", steps[-1])
-    mean, std = (
-        torch.tensor(values, dtype=torch.float32).reshape(1, 3, 1, 1)
-        for values in (normalize.mean, normalize.std)
-    )
-    return Compose(steps[:-3]), mean, std
 
 
 def _reads_left_to_right(model: Any) -> bool:

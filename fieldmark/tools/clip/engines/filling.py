@@ -10,15 +10,13 @@ import numpy as np
 from fieldmark.cache.folders import PRIVATE_FILE
 from fieldmark.cache.vectorstore import DiskVectorStore, VectorStore
 from fieldmark.tools.clip.encoder import image_key
-from fieldmark.tools.clip.engines.work import Encode
+from fieldmark.tools.clip.engines.work import BATCH, Encode
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.images.in_memory import ImageInMemory
 from fieldmark.tools.images.pool_shard import PoolShard
 
 _log = logging.getLogger(__name__)
 
-BATCH = 64
-"""Fewer images than this are left to the process itself: no cluster is started for them."""
 SHARD = 4 * BATCH
 """Images of a shard: whole batches, so that each is the batch that the process itself would have made."""
 _LOCK = "engine.lock"
@@ -32,6 +30,8 @@ def fill(
     encode: Encode,
 ) -> int:
     """Encode the files that have no vector yet, and store each shard's vectors in one transaction.
+
+    Less than a batch is left to the process itself: no cluster is started for it.
 
     A file that no worker could encode has no vector after it: whoever asks for it tries it once more, and
     says why. Of two processes that fill one store on disk, the second waits, and finds what the first did.

@@ -40,7 +40,7 @@ class ProcessEngine:
                 1,
                 mp_context=context,
                 initializer=_open,
-                initargs=(model.model_copy(update={"device": device, "threads": threads}).model_dump_json(),),
+                initargs=(model.on(device, threads=threads).model_dump_json(),),
             )
             for device in self._devices
         ]

@@ -2,19 +2,20 @@
 
 import importlib
 import importlib.util
-import json
 import logging
 import os
+import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
 from fieldmark.errors import InputError, ModelError
-from fieldmark.records import SkippedInput
-from fieldmark.tools.clip.engines.work import EncodedShard, ShardEncoder, WorkerModel
-from fieldmark.tools.images.decode import silence_size_warning
+from fieldmark.tools.clip.engines.pieces import Piece, from_row
+from fieldmark.tools.clip.engines.ray_actors import RayDecoder, RayEncoder, RayWorker
+from fieldmark.tools.clip.engines.work import EncodedShard, WorkerModel
 from fieldmark.tools.images.pool_shard import PoolShard
 
 _MOST_THREADS, _MOST_BESIDE_GPU = 4, 16
@@ -22,6 +23,8 @@ _MOST_THREADS, _MOST_BESIDE_GPU = 4, 16
 they decode."""
 _AT_ONCE = 2
 """Shards in an actor: one is encoded, the next is read and decoded."""
+_LEAST_BLOCK = 1 << 20
+"""Bytes from which a piece goes on as a block of its own; Ray would gather 128 MiB of them."""
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anybody
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # deaths of workers are what it is for
@@ -29,30 +32,6 @@ _QUIET = {
 }
 _ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Has the processes of a Ray of our own listen on 127.0.0.1, also on Linux; Ray's name for that is odd."""
-
-
-class RayWorker:
-    """An actor's work: takes one shard, as JSON, in a batch of Ray Data, and gives its vectors.
-
-    Two threads call it, so that one shard is read and decoded while the other is encoded.
-    """
-
-    def __init__(self, model: str) -> None:
-        silence_size_warning()
-        self._encoder = ShardEncoder(WorkerModel.model_validate_json(model))
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Encode one shard."""
-        number = int(batch["number"][0])
-        done = self._encoder.begin(number, PoolShard.model_validate_json(str(batch["shard"][0])))()
-        said = {
-            "names": done.names,
-            "keys": done.keys,
-            "width": done.rows.shape[1],
-            "skipped": [each.model_dump() for each in done.skipped],
-        }
-        rows = np.ascontiguousarray(done.rows, dtype="<f2")
-        return {"number": [number], "said": [json.dumps(said)], "rows": [rows.tobytes()]}
 
 
 class RayEngine(AbstractContextManager["RayEngine"]):
@@ -63,18 +42,23 @@ class RayEngine(AbstractContextManager["RayEngine"]):
 
     Args:
         address: Of a cluster; None starts Ray on this machine, on loopback, for as long as this lives.
-        device: "cpu" leaves GPUs unused; else each GPU gets an actor, where the cluster has any.
+        device: "cpu" leaves GPUs unused; else each GPU gets an actor, where the cluster has any. Cores beyond
+            those beside the GPUs then decode for them; see `share_apart`.
         actors: How many; chosen by what the cluster has where not given.
         cores: CPU cores of a Ray on this machine; all where not given.
 
     Attributes:
-        worker: What actors are made of.
+        worker: What actors are made of that encode whole shards.
+        decoder: What actors are made of that decode for others.
+        encoder: What actors are made of that encode what others have decoded.
 
     Raises:
         InputError: Ray is not installed.
     """
 
-    worker = RayWorker
+    worker: Any = RayWorker
+    decoder: Any = RayDecoder
+    encoder: Any = RayEncoder
 
     def __init__(
         self,
@@ -97,34 +81,57 @@ class RayEngine(AbstractContextManager["RayEngine"]):
         ray = self._ray()
         from ray.data import ActorPoolStrategy, DataContext, from_items
 
-        context = DataContext.get_current()
-        context.enable_progress_bars = False
-        context.print_on_execution_start = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         nodes = [each["Resources"] for each in ray.nodes() if each["Alive"]]
         on_gpu = self._device != "cpu" and any(each.get("GPU", 0) >= 1 for each in nodes)
         count, threads = share(nodes, on_gpu=on_gpu, actors=self._actors)
-        model = model.model_copy(update={"device": "cuda" if on_gpu else "cpu", "threads": threads})
-        # One block a shard: Ray gives work out, and does it again after a death, by the block.
-        work = from_items(
-            [{"number": number, "shard": each.model_dump_json()} for number, each in enumerate(shards)],
-            override_num_blocks=len(shards),
-        ).map_batches(
-            self.worker,
-            fn_constructor_args=(model.model_dump_json(),),
-            batch_size=1,
-            compute=ActorPoolStrategy(
-                size=min(count, len(shards)),
+        decoders, cores = share_apart(nodes, count * threads) if on_gpu else (0, 0)
+
+        def pool(size: int, *, calls: int) -> ActorPoolStrategy:
+            return ActorPoolStrategy(
+                size=min(size, len(shards)),
                 max_tasks_in_flight_per_actor=_AT_ONCE,  # more are hoarded by the actor that is ready first
-                max_concurrent_calls_per_actor=_AT_ONCE,
+                max_concurrent_calls_per_actor=calls,
                 enable_true_multi_threading=True,
-            ),
-            num_cpus=threads,
+            )
+
+        def arguments(threads: int) -> tuple[str]:
+            return (model.on("cuda" if on_gpu else "cpu", threads=threads).model_dump_json(),)
+
+        context = DataContext.get_current().copy()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        context.target_max_block_size = _LEAST_BLOCK
+        with DataContext.current(context):
+            # One block a shard: Ray gives work out, and does it again after a death, by the block.
+            work = from_items(
+                [{"number": number, "shard": each.model_dump_json()} for number, each in enumerate(shards)],
+                override_num_blocks=len(shards),
+            )
+        if decoders:
+            work = work.map_batches(
+                self.decoder,
+                fn_constructor_args=arguments(cores),
+                batch_size=1,
+                compute=pool(decoders, calls=1),
+                num_cpus=cores,
+            )
+        work = work.map_batches(
+            self.encoder if decoders else self.worker,
+            fn_constructor_args=arguments(1 if decoders else threads),
+            batch_size=1,
+            compute=pool(count, calls=_AT_ONCE),
+            num_cpus=0 if decoders else threads,  # no actor that decodes may keep it from its GPU
             num_gpus=1 if on_gpu else None,
         )
+        waiting = dict[int, dict[int, Piece]]()
         with self._translated():
             for row in work.iter_rows():
-                yield _as_shard(row)
+                piece = from_row(row)
+                there = waiting.setdefault(piece.number, {})
+                there[piece.at] = piece
+                if any(each.last for each in there.values()) and len(there) == 1 + max(there):
+                    yield joined([each for _, each in sorted(waiting.pop(piece.number).items())])
 
     def close(self) -> None:
         """Stop the Ray that was started here; closing twice is fine."""
@@ -142,11 +149,22 @@ class RayEngine(AbstractContextManager["RayEngine"]):
             os.environ.setdefault(name, value)
         try:
             import ray
-            import ray.data
         except ImportError as error:
             raise _not_installed(f" ({error})") from error
-        if ray.is_initialized():
-            return ray
+        if not ray.is_initialized():
+            # What Ray Data is imported with takes seconds, in which Ray's processes start.
+            meanwhile = threading.Thread(target=_import_all, args=("pyarrow", "pandas"), daemon=True)
+            meanwhile.start()
+            self._start(ray)
+            meanwhile.join()
+        try:
+            import ray.data
+        except ImportError as error:
+            self.close()
+            raise _not_installed(f" ({error})") from error
+        return ray
+
+    def _start(self, ray: Any) -> None:
         local: dict[str, Any] = {} if self._address else {"include_dashboard": False, "num_cpus": self._cores}
         try:
             ray.init(
@@ -158,13 +176,14 @@ class RayEngine(AbstractContextManager["RayEngine"]):
         except Exception as error:  # connection errors, and RuntimeErrors of all kinds
             raise ModelError(
                 f"Ray cannot be reached at {self._address or 'this machine'}: {_short(error)}.",
-                hint="Check RAY_ADDRESS; without it Ray is started here.",
+                hint="Check RAY_ADDRESS; without it Ray is started here."
+                if self._address
+                else "A machine that is busy may be too slow to start it: run the command again.",
             ) from error
         # What workers die of is printed to stdout, where results go. Ray's own debugger silences it so.
         worker: Any = importlib.import_module("ray._private.worker")
         worker._worker_logs_enabled = False
         self._started = True
-        return ray
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -198,6 +217,28 @@ def share(
     return count, max(1, min(_MOST_THREADS, min(cores), sum(cores) // count))
 
 
+def share_apart(nodes: Sequence[Mapping[str, float]], beside: int) -> tuple[int, int]:
+    """How many actors are to decode for those with a GPU, and the cores of each.
+
+    They take the cores of all machines but one for each GPU; none, where that is no more than the actors have
+    beside their GPUs: what is decoded there takes no way.
+
+    Args:
+        nodes: As `share` takes them.
+        beside: Cores that actors have beside their GPUs.
+    """
+    free = [max(0, int(each.get("CPU", 0)) - int(each.get("GPU", 0))) for each in nodes]
+    cores = max(1, min(_MOST_THREADS, max(free, default=0)))
+    count = sum(each // cores for each in free)
+    return (count, cores) if count * cores > beside else (0, 0)
+
+
+def _import_all(*names: str) -> None:
+    with suppress(ImportError):  # who needs them says so
+        for each in names:
+            importlib.import_module(each)
+
+
 def _not_installed(why: str = "") -> InputError:
     return InputError(
         f"The engine is Ray, which is not installed{why}.",
@@ -206,19 +247,24 @@ def _not_installed(why: str = "") -> InputError:
     )
 
 
-def _as_shard(row: dict[str, Any]) -> EncodedShard:
-    said = json.loads(row["said"])
-    rows = np.frombuffer(row["rows"], "<f2").astype(np.float16, copy=False)
+def joined(pieces: Sequence[Piece]) -> EncodedShard:
+    """A shard of all its pieces, in order; content that comes twice has the vector of the piece before."""
+    found, files, rows = dict[str, np.ndarray](), list[tuple[str, str]](), list[np.ndarray]()
+    for each in pieces:
+        found.update(zip(each.keys, each.values, strict=True))
+        files += each.files
+        rows += (found[key] for _, key in each.files)
     return EncodedShard(
-        number=int(row["number"]),
-        names=tuple(said["names"]),
-        keys=tuple(said["keys"]),
-        rows=rows.reshape(-1, said["width"]),
-        skipped=tuple(SkippedInput.model_validate(each) for each in said["skipped"]),
+        number=pieces[0].number,
+        names=tuple(name for name, _ in files),
+        keys=tuple(key for _, key in files),
+        rows=np.stack(rows) if rows else np.zeros((0, pieces[0].values.shape[1]), np.float16),
+        skipped=tuple(skipped for each in pieces for skipped in each.skipped),
     )
 
 
 def _short(error: Exception) -> str:
-    """The last line that says something: above it are tracebacks of other machines."""
+    """The last line that says what was raised: above it are tracebacks of other machines, below it advice."""
     lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)] or lines
     return (lines[-1] if lines else type(error).__name__)[:300].rstrip(".")

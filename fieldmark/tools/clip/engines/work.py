@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise, repeat
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
+import torch
 
 from fieldmark.cache.rowfile import Rows
 from fieldmark.cache.vectorstore import MemoryVectorStore
@@ -15,11 +16,14 @@ from fieldmark.records import Record, SkippedInput
 from fieldmark.tools.clip.batches import prepared_ahead
 from fieldmark.tools.clip.clip import ClipEncoder, open_encoder
 from fieldmark.tools.clip.encoder import image_key
+from fieldmark.tools.clip.engines.pieces import Piece
 from fieldmark.tools.images.decode import quiet_about_size
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.images.pool_shard import PoolShard, read_shard
 
-IN_MEMORY = 1024
+BATCH = 64
+"""Images of a batch."""
+IN_MEMORY = 16 * BATCH
 """Files of an archive or a table that a worker holds at once; a whole number of batches."""
 
 
@@ -39,6 +43,10 @@ class WorkerModel(Record):
     device: str
     precision: str
     threads: int
+
+    def on(self, device: str, *, threads: int) -> Self:
+        """The same model for another worker."""
+        return self.model_copy(update={"device": device, "threads": threads})
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,21 @@ class ShardEncoder:
         parts = prepared_ahead(repeat(read_shard(shard)), self._begin_part, workers=1, ahead=lambda: 1)
         return lambda: self._encoded(number, parts)
 
+    def encode_piece(self, piece: Piece) -> Piece:
+        """Encode pictures that were decoded elsewhere. Several threads may call; one at a time encodes.
+
+        Raises:
+            ModelError: They were decoded for another model.
+        """
+        if piece.preprocessing != self._encoder.preprocessing.key:
+            raise ModelError(
+                "A machine that decodes has another preprocessing under the model's name.",
+                hint="Give every machine the same weights, and the same versions of torch and open_clip.",
+            )
+        rows = MemoryVectorStore(width=self._encoder.width)
+        self._encoder.encode_inputs(zip(piece.keys, torch.from_numpy(piece.values), strict=True), rows)
+        return replace(piece, values=rows.get_many(piece.keys)[0])
+
     def _begin_part(self, found: Iterator[ImageFile | SkippedInput]) -> "_Part | None":
         """Read what comes next of a shard, and begin to decode it; None at its end."""
         held = list(islice(found, IN_MEMORY))
@@ -151,18 +174,12 @@ class ShardEncoder:
                 made, found = part.rows.get_many([image_key(each.content_hash) for each in part.images])
                 fine = [each for each, there in zip(part.images, found, strict=True) if there]
                 skipped += part.unread
-                skipped += self._broken(
-                    each for each, there in zip(part.images, found, strict=True) if not there
-                )
+                broken = [each for each, there in zip(part.images, found, strict=True) if not there]
+                skipped += not_encoded(broken, self._encoder.failures)
                 names += (str(each.path) for each in fine)
                 keys += (image_key(each.content_hash) for each in fine)
                 rows.append(made[found])
         return EncodedShard(number, tuple(names), tuple(keys), np.concatenate(rows), tuple(skipped))
-
-    def _broken(self, images: Iterable[ImageFile]) -> Iterator[SkippedInput]:
-        reasons = {each.path: each for each in self._encoder.failures}
-        for path in (str(each.path) for each in images):
-            yield reasons.get(path) or SkippedInput(path=path, reason="cannot be encoded")
 
 
 @dataclass(frozen=True)
@@ -188,6 +205,13 @@ class LocalEngine:
     def encode(self, shards: Sequence[PoolShard], model: WorkerModel) -> Iterator[EncodedShard]:
         """See `Engine`."""
         yield from ShardEncoder(model).encode_all(shards)
+
+
+def not_encoded(images: Sequence[ImageFile], lost: Sequence[SkippedInput]) -> Iterator[SkippedInput]:
+    """Images without a vector, each with the reason that is known."""
+    reasons = {each.path: each for each in lost} if images else {}
+    for path in (str(each.path) for each in images):
+        yield reasons.get(path) or SkippedInput(path=path, reason="cannot be encoded")
 
 
 def worker_model(encoder: ClipEncoder, *, threads: int) -> WorkerModel:

@@ -16,6 +16,7 @@ from fieldmark.errors import ModelError
 from fieldmark.tools.clip import names as clip_names
 from fieldmark.tools.clip import weights as clip_weights
 from fieldmark.tools.clip.clip import open_encoder
+from fieldmark.tools.clip.preprocessing import preprocessing_of
 from fieldmark.tools.clip.weights import find_model, model_identity, read_weights
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -137,6 +138,9 @@ def test_a_tag_that_was_fetched_with_its_own_preprocessing_and_activation(
     assert any(type(each).__name__ == "QuickGELU" for each in network._model.modules())
     assert not any(type(each).__name__ == "QuickGELU" for each in plain._loaded()._model.modules())
     assert encoder.identity != plain.identity
+    assert encoder.preprocessing.key != plain.preprocessing.key
+    for each in (encoder, plain):
+        assert preprocessing_of(each.source).key == each.preprocessing.key
 
 
 def test_a_name_that_no_file_can_have_is_an_unknown_name(tiny_architecture):
@@ -151,6 +155,8 @@ def test_a_file_as_weights(tiny_architecture, tiny_folder, stores):
     # Same weights and texts, yet another preprocessing.
     assert by_name.identity != by_folder.identity
     assert torch.equal(by_name.encode_texts(["a red bird"]), by_folder.encode_texts(["a red bird"]))
+    for each in (by_name, by_folder):
+        assert preprocessing_of(each.source).key == each.preprocessing.key
 
 
 def test_a_file_is_looked_for_in_the_folder_that_one_is_in(

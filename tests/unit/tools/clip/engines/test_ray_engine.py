@@ -1,21 +1,26 @@
 """Ray's actors give the vectors of this process, to the bit, though one is killed."""
 
 import importlib.util
+import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fieldmark.cache.vectorstore import MemoryVectorStore
 from fieldmark.tools.clip.clip import ClipEncoder, open_encoder
+from fieldmark.tools.clip.engines import ray_data
 from fieldmark.tools.clip.engines.filling import fill
+from fieldmark.tools.clip.engines.pieces import Piece, as_batch, from_row
 from fieldmark.tools.clip.engines.ray_data import RayEngine
-from fieldmark.tools.clip.engines.work import EncodedShard, worker_model
+from fieldmark.tools.clip.engines.work import EncodedShard, WorkerModel, worker_model
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.images.pool_shard import PoolShard
 
@@ -47,8 +52,42 @@ def below(parent: int) -> Iterator[tuple[int, str]]:
                 continue
 
 
-def actors() -> list[int]:
-    return [pid for pid, called in below(os.getpid()) if called.startswith("ray::MapWorker")]
+def actors(made_of: str = "") -> list[int]:
+    return [
+        pid
+        for pid, called in below(os.getpid())
+        if called.startswith("ray::MapWorker") and f"({made_of}" in called
+    ]
+
+
+def grey() -> RayEngine:
+    """Has actors without a network: content is a picture of one grey, and its vector says which."""
+
+    class Decode:  # in a function, so that Ray carries it to where the tests are not
+        def __init__(self, model: str) -> None:
+            pass
+
+        def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+            hashes = json.loads(str(batch["shard"][0]))["hashes"]
+            for at in range(4):
+                keys = tuple(hashes[at::4])
+                files = tuple((key, key) for key in hashes) if at == 3 else ()
+                greys = np.array([int(key) for key in keys], np.uint8)
+                values = np.broadcast_to(greys[:, None], (len(keys), 1 << 20))
+                yield as_batch(Piece(int(batch["number"][0]), at, at == 3, keys, values, files))
+
+    class Encode:
+        def __init__(self, model: str) -> None:
+            pass
+
+        def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+            piece = from_row({name: column[0] for name, column in batch.items()})
+            rows = np.stack([piece.values.min(axis=1), piece.values.max(axis=1)], axis=1)
+            return as_batch(replace(piece, values=rows.astype(np.float16)))
+
+    engine = RayEngine()
+    engine.decoder, engine.encoder = Decode, Encode
+    return engine
 
 
 def listening(pids: set[int]) -> set[str]:
@@ -68,13 +107,32 @@ def listening(pids: set[int]) -> set[str]:
     return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
 
 
+def check_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who decodes is killed, and then who encodes: each shard is given once, and is its own."""
+    monkeypatch.setattr(ray_data, "share_apart", lambda nodes, beside: (1, 1))
+    shards = [
+        PoolShard(places=("",) * 8, hashes=tuple(str(at * 8 + each) for each in range(8))) for at in range(12)
+    ]
+    model = WorkerModel(spec="", identity="", device="cpu", precision="fp32", threads=1)
+    given = list[int]()
+    for each in grey().encode(shards, model):
+        given.append(each.number)
+        assert each.names == each.keys == shards[each.number].hashes
+        assert each.rows.tolist() == [[int(key), int(key)] for key in each.keys]
+        if len(given) in (2, 5):
+            (alive,) = actors("MapBatches(Decode)" if len(given) == 2 else "MapBatches(Encode)")
+            os.kill(alive, signal.SIGKILL)
+    assert sorted(given) == list(range(12))
+
+
 def test_a_killed_actor_changes_no_bit_and_ray_is_gone_in_the_end(
-    found: tuple[ImageFile, ...], capfd: pytest.CaptureFixture[str]
+    found: tuple[ImageFile, ...], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"GPU": 1}')
     here, there = encoder(), encoder()
     killed, given, heard = list[int](), list[int](), set[str]()
     with ExitStack() as closing:
-        engine = closing.enter_context(RayEngine(actors=2, cores=2))
+        engine = closing.enter_context(RayEngine(device="cpu", actors=2, cores=2))
         ray = partial(engine.encode, model=worker_model(there, threads=1))
 
         def killing(shards: Sequence[PoolShard]) -> Iterator[EncodedShard]:
@@ -94,6 +152,7 @@ def test_a_killed_actor_changes_no_bit_and_ray_is_gone_in_the_end(
 
         there.elsewhere = partial(fill, encode=killing)
         elsewhere = there.encode_images(found)
+        check_apart(monkeypatch)  # in the same Ray, as each start takes its time
     assert len(killed) == 1
     assert sorted(given) == list(range(10))
     assert capfd.readouterr().out == ""  # where results go

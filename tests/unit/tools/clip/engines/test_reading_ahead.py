@@ -13,9 +13,12 @@ from PIL import Image
 from fieldmark.cache.vectorstore import MemoryVectorStore
 from fieldmark.tools.clip.clip import open_encoder
 from fieldmark.tools.clip.engines import processes
-from fieldmark.tools.clip.engines.ray_data import RayWorker
+from fieldmark.tools.clip.engines.pieces import from_row
+from fieldmark.tools.clip.engines.ray_actors import RayWorker
+from fieldmark.tools.clip.engines.ray_data import joined
 from fieldmark.tools.clip.engines.work import EncodedShard, ShardEncoder, WorkerModel, worker_model
 from fieldmark.tools.clip.network import ClipNetwork
+from fieldmark.tools.clip.preprocessing import Preprocessing
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.images.pool_shard import PoolShard
 
@@ -41,16 +44,19 @@ def in_a_process(model: WorkerModel, shards: Sequence[PoolShard]) -> list[Encode
 
 def in_an_actor(model: WorkerModel, shards: Sequence[PoolShard]) -> list[EncodedShard]:
     """What Ray does with an actor: two threads call it."""
-    from fieldmark.tools.clip.engines.ray_data import _as_shard
-
     worker = RayWorker(model.model_dump_json())
 
     def call(at: int) -> EncodedShard:
         made = worker({"number": [at], "shard": [shards[at].model_dump_json()]})
-        return _as_shard({name: column[0] for name, column in made.items()})
+        return joined([from_row(first(made))])
 
     with ThreadPoolExecutor(2) as threads:
         return list(threads.map(call, range(len(shards))))
+
+
+def first(batch: dict[str, Any]) -> dict[str, Any]:
+    """The one row of a batch."""
+    return {name: column[0] for name, column in batch.items()}
 
 
 @pytest.fixture
@@ -77,11 +83,11 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Has the network wait with the first shard until a picture of another is decoded; notes the order."""
     happened, later, taken = list[str](), threading.Event(), threading.Lock()
     decoded = 0
-    prepare, run = ClipNetwork.prepare_image, ClipNetwork.images
+    prepare, run = Preprocessing.__call__, ClipNetwork.images
 
-    def preparing(network: ClipNetwork, picture: Image.Image) -> torch.Tensor:
+    def preparing(preprocessing: Preprocessing, picture: Image.Image) -> torch.Tensor:
         nonlocal decoded
-        made = prepare(network, picture)
+        made = prepare(preprocessing, picture)
         with taken:
             decoded += 1
             if decoded > SHARD:
@@ -95,7 +101,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         happened.append("encoded")
         return made
 
-    monkeypatch.setattr(ClipNetwork, "prepare_image", preparing)
+    monkeypatch.setattr(Preprocessing, "__call__", preparing)
     monkeypatch.setattr(ClipNetwork, "images", running)
     yield happened
 
