@@ -33,7 +33,9 @@ class LabelSet(Record):
     labels: tuple[str, ...]
     """Classes that hold, the likeliest first; none where no class does."""
     probabilities: tuple[float, ...]
-    """How likely each class holds, each by itself, in the order of the classes."""
+    """How likely each of them holds, each by itself."""
+    every: tuple[float, ...] = ()
+    """How likely each class holds, in the order of the classes, where that was asked for."""
     said: bool = False
     """Whether a person said which classes hold."""
 
@@ -77,17 +79,15 @@ class LabelSets(Record):
         )
 
     def to_pandas(self) -> "pd.DataFrame":
-        """One row an image, in order: `image`, `image_hash`, `labels`, `said`, and a column a class.
+        """One row an image, in order: a column for each field, and one a class where `every` is there.
 
         Raises:
             InputError: pandas is not installed.
         """
-        names = [each.class_name for each in self.classes]
+        there = any(each.every for each in self.images)
+        names = [each.class_name for each in self.classes] if there else []
         rows = [
-            {
-                **each.model_dump(exclude={"probabilities"}),
-                **dict(zip(names, each.probabilities, strict=True)),
-            }
+            {**each.model_dump(exclude={"every"}), **dict(zip(names, each.every, strict=True))}
             for each in self.images
         ]
-        return data_frame(rows, ["image", "image_hash", "labels", "said", *names])
+        return data_frame(rows, ["image", "image_hash", "labels", "probabilities", "said", *names])

@@ -336,12 +336,20 @@ def test_predicting_refuses_what_does_not_fit(line: CommandLine) -> None:
     assert (words.code, len(words.out.splitlines())) == (0, 1)
     assert "odd\\nname.jpg" in words.out
     assert line.invoke("concept", "predict", "out", odd, "--json").json["predictions"][0]["image"] == str(odd)
+    many = line.invoke("concept", "predict", "out", bird, "--also", "out", "--csv", "many.csv", "--json")
+    assert many.code == 0, many.err
+    first, second = (each["class_name"] for each in many.json["classes"])
+    with (line.folder / "many.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert row[f"probability: {first}"] == row[f"probability: {second}"]
     for arguments, says in (
         (("out", "blank"), "No image in blank"),
         (("out", "nowhere"), "'nowhere' does not exist"),
         (("blank", "birds"), "holds no exported classifier"),
         (("out", "birds", "--clip", "RN50:random"), "was made with aviary"),
         (("out", "birds", "--only", "unsure"), "--only cannot be 'unsure'"),
+        (("out", "birds", "--also", "out", "--only", "in"), "--only is of no use to several concepts"),
+        (("out", "birds", "--also", "blank"), "holds no exported classifier"),
     ):
         refused = line.invoke("concept", "predict", *arguments)
         assert (refused.code, refused.out) == (2, "")

@@ -20,6 +20,7 @@ from fieldmark.app.inputs import Images, check_classes, find_given, names_given,
 from fieldmark.app.models import ChosenModels, choose_models
 from fieldmark.app.noun import settle_noun
 from fieldmark.app.several.labels import GivenSets, LabelledSets, read_label_sets
+from fieldmark.app.several.rows import label_rows
 from fieldmark.app.stores import Stores, asked_model, name_of, open_llm, open_stores
 from fieldmark.errors import InputError
 from fieldmark.evals.table.bench import EvalBench
@@ -28,7 +29,7 @@ from fieldmark.evals.table.run import only_encoding, usable
 from fieldmark.evals.table.test_set import TestSet
 from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.records import Usage, UsageLimits
-from fieldmark.records.label_sets import ClassThreshold, LabelSet, LabelSets
+from fieldmark.records.label_sets import ClassThreshold, LabelSets
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.images.files import FoundImages, given_list
 from fieldmark.tools.images.image_file import ImageFile
@@ -80,6 +81,7 @@ class MultiLabelClassifier:
             Without, the images themselves do.
         limits: The most that may be spent.
         cache: "use" it, "refresh" every answer, or leave it "off".
+        every: Whether each image gets the probability of every class, not only of those that hold.
         seed: Decides whatever a method draws.
         device: "auto", "cpu", "cuda", "mps"; the settings' where not given.
         home: Where answers and vectors are kept; the settings' where not given.
@@ -97,6 +99,7 @@ class MultiLabelClassifier:
     labels: GivenSets | None = None
     limits: UsageLimits = field(default_factory=UsageLimits)
     cache: Literal["use", "refresh", "off"] = "use"
+    every: bool = False
     seed: int = 0
     device: str | None = None
     home: Path | None = None
@@ -229,29 +232,23 @@ class MultiLabelClassifier:
         truth, said = np.zeros(z.shape, dtype=np.bool_), np.zeros(z.shape, dtype=np.bool_)
         odds = ClassOdds.uncalibrated(len(self.classes))
         if known is not None:
-            place = {image.content_hash: row for row, image in enumerate(images)}
-            rows = [
-                (place[i.content_hash], at) for at, i in enumerate(known.images) if i.content_hash in place
-            ]
-            for row, at in rows:
-                truth[row], said[row] = known.truth[at], known.known[at]
+            place = {image.content_hash: at for at, image in enumerate(known.images)}
+            rows = [row for row, image in enumerate(images) if image.content_hash in place]
+            own_rows = [place[images[row].content_hash] for row in rows]
+            truth[rows], said[rows] = known.truth[own_rows], known.known[own_rows]
             odds = fit_odds(z[said.any(1)], truth[said.any(1)], said[said.any(1)])
         probabilities = odds.probabilities(z)[:own]
         thresholds = best_thresholds(probabilities)
         holds = np.where(said[:own], truth[:own], probabilities >= thresholds)
         shown = np.where(said[:own], truth[:own].astype(float), probabilities)
-        names, made = tuple(self.classes), list[LabelSet]()
-        for image, row, p in zip(images[:own], holds, shown.round(6), strict=True):
-            order = sorted(row.nonzero()[0].tolist(), key=lambda c, p=p: -p[c])
-            made.append(
-                LabelSet(
-                    image=str(image.path),
-                    image_hash=image.content_hash,
-                    labels=tuple(names[c] for c in order),
-                    probabilities=tuple(p.tolist()),
-                    said=bool(said[len(made)].all()),
-                )
-            )
+        made = label_rows(
+            images[:own],
+            self.classes,
+            shown,
+            holds,
+            every=self.every,
+            said=said[:own].all(axis=1).tolist(),
+        )
         return LabelSets(
             run="",
             method=self.method,
@@ -266,7 +263,7 @@ class MultiLabelClassifier:
                 )
             ),
             labelled=odds.labelled,
-            images=tuple(made),
+            images=made,
         )
 
     def _choice(self) -> MethodChoice:

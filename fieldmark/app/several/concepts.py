@@ -4,15 +4,17 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.encoding import GivenVectors, encode_given
 from fieldmark.app.inputs import Images
 from fieldmark.app.models import choose_models
+from fieldmark.app.several.rows import label_rows
 from fieldmark.app.stores import name_of, open_stores
 from fieldmark.errors import InputError
-from fieldmark.records.label_sets import ClassThreshold, LabelSet, LabelSets
+from fieldmark.records.label_sets import ClassThreshold, LabelSets
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.heads.config import CONFIG, HeadConfig, read_config
 from fieldmark.tools.concepts.heads.export import load_head
@@ -84,21 +86,9 @@ def predict_concepts(
                 columns.append(head.probabilities(given.vectors)[0].tolist())
     given = next(iter(encoded.values()))[1]
     names = _names(configs)
-    made = tuple(
-        LabelSet(
-            image=str(image.path),
-            image_hash=image.content_hash,
-            labels=tuple(
-                name
-                for p, name, config in sorted(
-                    zip(row, names, configs, strict=True), key=lambda each: (-each[0], each[1])
-                )
-                if p >= config.threshold
-            ),
-            probabilities=tuple(round(p, 6) for p in row),
-        )
-        for image, row in zip(given.images, zip(*columns, strict=True), strict=True)
-    )
+    shares = np.array(columns).T
+    holds = shares >= np.array([config.threshold for config in configs])
+    made = label_rows(given.images, names, shares, holds, every=True)
     held = Counter(name for each in made for name in each.labels)
     return LabelSets(
         run="",

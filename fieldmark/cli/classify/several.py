@@ -90,11 +90,16 @@ def labelled(
         from fieldmark.tools.runs.label_sets_csv import CLASSES, TABLE, classes_csv, label_sets_csv
 
         classifier = MultiLabelClassifier(
-            classes=names, limits=UsageLimits(**limits), out=out, progress=progress, **given
+            classes=names,
+            limits=UsageLimits(**limits),
+            out=out,
+            every=all_classes,
+            progress=progress,
+            **given,
         )
         found = classifier.label([str(path) for path in paths])
         run = RunFolder(found.run)
-        run.write_text(TABLE, label_sets_csv(found, all_classes=all_classes))
+        run.write_text(TABLE, label_sets_csv(found))
         run.write_text(CLASSES, classes_csv(found))
         if report:
             from fieldmark.evals.report.multi_label import write_multi_label_page

@@ -94,7 +94,7 @@ def predict_many(
         from fieldmark.tools.runs.csv_table import write_csv
         from fieldmark.tools.runs.label_sets_csv import label_sets_csv
 
-        write_csv(csv, label_sets_csv(found, all_classes=True))
+        write_csv(csv, label_sets_csv(found))
     if json:
         print_json(found.model_dump(mode="json", by_alias=True))
     else:

@@ -35,14 +35,14 @@ def write_multi_label_page(run: RunFolder, found: LabelSets) -> Path:
     """
     pictures = Pictures(copies=run.path / COPIES)
     chosen: dict[str, LabelSet] = {}
-    for at, of in enumerate(found.classes):
-        holding = sorted(
-            (each for each in found.images if of.class_name in each.labels),
-            key=lambda each, at=at: -each.probabilities[at],
-        )
+    of_class: dict[str, list[tuple[float, LabelSet]]] = {}
+    for each in found.images:
+        for name, share in zip(each.labels, each.probabilities, strict=True):
+            of_class.setdefault(name, []).append((share, each))
+    for of in found.classes[:MOST_PICTURES]:
+        holding = [each for _, each in sorted(of_class.get(of.class_name, ()), key=_falling)]
         step = max(1, (len(holding) - 1) // (SHOWN_OF_CLASS - 1))
         chosen |= {each.image_hash: each for each in holding[::step][:SHOWN_OF_CLASS]}
-    names = [each.class_name for each in found.classes]
     html = render(
         "multi_label.html",
         run=run.path,
@@ -55,14 +55,16 @@ def write_multi_label_page(run: RunFolder, found: LabelSets) -> Path:
                 image=each,
                 file="/".join(PurePath(each.image).parts[-2:]),
                 picture=pictures.of(each.image, each.image_hash),
-                labels=tuple(
-                    (name, dict(zip(names, each.probabilities, strict=True))[name]) for name in each.labels
-                ),
+                labels=tuple(zip(each.labels, each.probabilities, strict=True)),
             )
             for each in list(chosen.values())[:MOST_PICTURES]
         ],
     )
     return write_page(run.path / PAGE, html)
+
+
+def _falling(shown: tuple[float, LabelSet]) -> float:
+    return -shown[0]
 
 
 def _by_images(of: ClassThreshold) -> tuple[int, str]:

@@ -7,33 +7,28 @@ TABLE, CLASSES = "predictions.csv", "classes.csv"
 BETWEEN = "|"
 
 
-def label_sets_csv(found: LabelSets, *, all_classes: bool = False) -> str:
+def label_sets_csv(found: LabelSets) -> str:
     """One row an image: its classes, joined by "|", how likely each is, and from which probability on.
 
-    The columns `image` and `labels`, with wrong ones put right, are what the next run takes as labels.
-
-    Args:
-        found: The labels.
-        all_classes: Whether each class has a column with its probability, `probability: NAME`.
+    The columns `image` and `labels`, with wrong ones put right, are what the next run takes as labels. Where
+    images have the probability of every class, each has a column, `probability: NAME`.
     """
     names = [each.class_name for each in found.classes]
     thresholds = {each.class_name: each.threshold for each in found.classes}
     head = ["image", "image_hash", "labels", "probabilities", "thresholds", "said"]
-    head += [f"probability: {name}" for name in names] if all_classes else []
-    rows: list[list[Cell]] = []
-    for each in found.images:
-        share = dict(zip(names, each.probabilities, strict=True))
-        rows.append(
-            [
-                each.image,
-                each.image_hash,
-                BETWEEN.join(each.labels) or "none of these",
-                BETWEEN.join(f"{share[name]:.4f}" for name in each.labels),
-                BETWEEN.join(f"{thresholds[name]:.4f}" for name in each.labels),
-                each.said,
-                *(each.probabilities if all_classes else ()),
-            ]
-        )
+    head += [f"probability: {name}" for name in names] if any(each.every for each in found.images) else []
+    rows: list[list[Cell]] = [
+        [
+            each.image,
+            each.image_hash,
+            BETWEEN.join(each.labels) or "none of these",
+            BETWEEN.join(f"{share:.4f}" for share in each.probabilities),
+            BETWEEN.join(f"{thresholds[name]:.4f}" for name in each.labels),
+            each.said,
+            *each.every,
+        ]
+        for each in found.images
+    ]
     return csv_text(head, rows)
 
 

@@ -119,7 +119,7 @@ def test_many_concepts_are_one_table(exported, pictures, tmp_path):
     with ConceptClassifier(exported, home=tmp_path / "home", device="cpu") as classifier:
         alone = classifier.predict(pictures)
     for row, own in zip(found.images, alone.predictions, strict=True):
-        assert (row.image, row.probabilities) == (own.image, (own.probability,) * 3)
+        assert (row.image, row.every) == (own.image, (own.probability,) * 3)
         assert set(row.labels) == ({"x v2", "x v2 (2)", "y"} if own.label == "in" else {"y"})
     assert found.classes[1].images == 4
     assert [Path(each.path).name for each in found.skipped] == ["broken.jpg"]
