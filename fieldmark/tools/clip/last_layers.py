@@ -128,13 +128,26 @@ class AttentionPool:
     def finish(self, begun: tuple[Tensor, ...], changes: Changes) -> Tensor:
         """See `LastLayers`."""
         tokens, query, key, value = begun
-        query = _changed(query, tokens[:, 0], changes.get("query")).unflatten(-1, (self.heads, -1))
-        key = _changed(key, tokens, changes.get("key")).unflatten(-1, (self.heads, -1))
-        value = _changed(value, tokens, changes.get("value")).unflatten(-1, (self.heads, -1))
-        weight = torch.einsum("bhd,bthd->bht", query, key) / query.shape[-1] ** 0.5
-        pooled = torch.einsum("bht,bthd->bhd", weight.softmax(-1), value).flatten(1)
+        query = self._by_head(_changed(query, tokens[:, 0], changes.get("query")))
+        # A changed key is never made: its share of a product with the query goes through the few rows of
+        # `down`. So does the changed value's share of the mean, and nothing as large as the tokens is new.
+        likeness = torch.einsum("bhd,bthd->bht", query, self._by_head(key))
+        if (change := changes.get("key")) is not None:
+            down, up = change
+            asked = torch.einsum("bhd,hdr->bhr", query, up.unflatten(0, (self.heads, -1)))
+            likeness = likeness + torch.einsum("bhr,btr->bht", asked, tokens @ down.T)
+        weight = (likeness / query.shape[-1] ** 0.5).softmax(-1)
+        mean = torch.einsum("bht,bthd->bhd", weight, self._by_head(value))
+        if (change := changes.get("value")) is not None:
+            down, up = change
+            told = torch.einsum("bht,btr->bhr", weight, tokens @ down.T)
+            mean = mean + torch.einsum("bhr,hdr->bhd", told, up.unflatten(0, (self.heads, -1)))
+        pooled = mean.flatten(1)
         output = functional.linear(pooled, self.weights["output"], self.biases["output"])
         return _changed(output, pooled, changes.get("output"))
+
+    def _by_head(self, rows: Tensor) -> Tensor:
+        return rows.unflatten(-1, (self.heads, -1))
 
 
 def read_last_layers(visual: Any) -> LastLayers:
