@@ -89,7 +89,7 @@ def render(
     console.say("and in another, with the lines that it prints:")
     console.say(
         f"  fieldmark classify {where} --classes {shlex.quote(str(names))} --clip aviary"
-        + (" --multi --method ram-reweighting" if together else "")
+        + (" --multi --method cupl" if together else "")
     )
     if together:
         console.say(f"What each picture shows is in {out / LABELS_FILE}, for --labels.")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from fieldmark.aviary.guide.guide import Guide
+from fieldmark.aviary.guide.server import GuideServer
+from fieldmark.aviary.world.dataset import read_truth
 from tests.command_line import CommandLine
 
 
@@ -82,3 +85,19 @@ def test_what_does_not_fit_is_said(command_line: CommandLine, together: Path) ->
         refused = command_line.invoke(*given, *more)
         assert refused.code == 2, refused.err
         assert said in refused.err
+
+
+def test_a_limit_keeps_what_was_answered(command_line: CommandLine, together: Path) -> None:
+    species, _ = read_truth(together)
+    with GuideServer(Guide(species)) as server:
+        given = (
+            "classify", together, "--classes", together / "classes.txt", "--clip", "aviary", "--multi",
+            "--method", "ram-tagging", "--noun", "bird", "--llm", server.model, "--base-url", server.base_url,
+        )  # fmt: skip
+        stopped = command_line.invoke(*given, "--max-calls", 5)
+        assert stopped.code == 3, stopped.err
+        assert "Give it again with a higher limit" in stopped.err
+        assert "--resume" not in stopped.err
+        done = command_line.invoke(*given)
+        assert done.code == 0, done.err
+        assert "5 answered from the cache" in done.out

@@ -11,7 +11,6 @@ from fieldmark.aviary.world.dataset import CLASSES_FILE, TRUTH_FILE, is_complete
 from fieldmark.aviary.world.render_files import FileTask, render_files
 from fieldmark.aviary.world.species import Species, book_to_json, world_hash
 from fieldmark.errors import InputError
-from fieldmark.reading import read_text
 
 LABELS_FILE = "labels.csv"
 _FORMAT = 1
@@ -121,13 +120,3 @@ def render_together(
         truth = {"book": json.loads(book_to_json(book)), "images": [], "together": list(map(asdict, planned))}
         (part / TRUTH_FILE).write_text(json.dumps(truth) + "\n", encoding="utf-8")
     return planned
-
-
-def read_together(folder: Path) -> list[TogetherTruth]:
-    """Read the truth about every picture.
-
-    Raises:
-        KeyError: It is another data set of the aviary.
-    """
-    data = json.loads(read_text(folder / TRUTH_FILE))
-    return [TogetherTruth(**{**row, "species": tuple(row["species"])}) for row in data["together"]]

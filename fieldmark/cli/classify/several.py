@@ -8,8 +8,9 @@ from fieldmark.cli.classify.check import NAME_THEM, NO_CLASSES, read_classes
 from fieldmark.cli.classify.output import name_some, say_passed_over
 from fieldmark.cli.exit_codes import option_of
 from fieldmark.cli.progress import TerminalProgress
+from fieldmark.cli.spending import say_spent
 from fieldmark.cli.terminal import PlainConsole, amount, one_line, print_json, row, share, table, words
-from fieldmark.errors import InputError, NoImagesError
+from fieldmark.errors import EndpointBusy, InputError, LimitReached, NoImagesError
 
 if TYPE_CHECKING:
     from fieldmark.records.label_sets import LabelSets
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 OF_USE = ("clip", "noun", "device", "labels", "method", "seed", "llm", "base_url", "cache")
 """What is of use to several labels an image."""
 MOST_CLASSES = 20
+_KEPT = "What was answered is kept for the same command."
 
 
 def classify_several(
@@ -97,7 +99,14 @@ def labelled(
             progress=progress,
             **given,
         )
-        found = classifier.label([str(path) for path in paths])
+        try:
+            found = classifier.label([str(path) for path in paths])
+        except EndpointBusy as error:
+            raise EndpointBusy(
+                error.message, until=error.until, hint=f"{_KEPT} Then give it again."
+            ) from None
+        except LimitReached as error:
+            raise LimitReached(error.message, hint=f"{_KEPT} Give it again with a higher limit.") from None
         run = RunFolder(found.run)
         run.write_text(TABLE, label_sets_csv(found))
         run.write_text(CLASSES, classes_csv(found))
@@ -111,6 +120,8 @@ def labelled(
 
 def show(found: "LabelSets", console: PlainConsole) -> None:
     """Say how many images show each class, from which probability on, and where everything is."""
+    from fieldmark.app.by_method.choice import needs_of
+
     made = table("class", "images", "from", words=("class",))
     most = sorted(found.classes, key=lambda each: -each.images)
     for each in most[:MOST_CLASSES]:
@@ -128,6 +139,8 @@ def show(found: "LabelSets", console: PlainConsole) -> None:
         if found.labelled
         else "Thresholds come from these images alone, and nothing calibrated the probabilities. Labels do."
     )
+    if "llm" in (needs_of(found.method) or ()):
+        say_spent(Path(found.run), console)
     for note in found.notes:
         console.say(note, "bold red")
     name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in found.skipped])
