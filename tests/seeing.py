@@ -114,7 +114,7 @@ class SeeingModel(ScriptedModel):
         if self.fault is not None and (error := self.fault(question)) is not None:
             return error
         data = data_of(question)
-        said = answer(data, question.messages[-1].images[0].data_url)
+        said = answer(data, question.messages[-1].images[-1].data_url)
         return said if self.told is None else self.told(data, said)
 
     def clauses_asked(self) -> list[list[str]]:

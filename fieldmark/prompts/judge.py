@@ -12,6 +12,7 @@ from fieldmark.records.concepts import Clause
 from fieldmark.records.questions import ImagePart, Question
 
 PROMPT_ID = "judge.v1"
+BY_EXAMPLES = "judge_by_examples.v1"
 _TOKENS_A_CLAUSE = 60
 
 
@@ -49,4 +50,33 @@ def ask_judge(image: ImagePart, clauses: Sequence[Clause], *, sample: int = 0) -
         sample=sample,
         images=(image,),
         clauses=clauses_alone(clauses),
+    )
+
+
+def ask_judge_by_examples(
+    image: ImagePart,
+    clauses: Sequence[Clause],
+    examples: Sequence[tuple[Literal["in", "out"], ImagePart]],
+    *,
+    sample: int = 0,
+) -> Question[Judgement]:
+    """Ask the same with images before it that their owner labelled.
+
+    Args:
+        image: The image to judge; it comes last.
+        clauses: The clauses to judge.
+        examples: Labels, each with an image.
+        sample: See `ask_judge`.
+
+    Raises:
+        InputError: If there is no clause, or an id is repeated.
+    """
+    return question_from(
+        BY_EXAMPLES,
+        Judgement,
+        max_tokens=500 + _TOKENS_A_CLAUSE * len(clauses),
+        sample=sample,
+        images=(*(part for _, part in examples), image),
+        clauses=clauses_alone(clauses),
+        examples=[label for label, _ in examples],
     )

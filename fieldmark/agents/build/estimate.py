@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.run import whole_build
 from fieldmark.agents.build.sample import drawn_rows, free_rows
-from fieldmark.agents.shared.estimate import PICTURE, CallEstimate, FirstLook, counted, debate, times, total
-from fieldmark.prompts.judge import ask_judge
+from fieldmark.agents.shared.estimate import CallEstimate, FirstLook, counted, debate, times, total
 from fieldmark.prompts.queries import ask_queries
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.concepts.built import read_measurement
@@ -46,9 +45,10 @@ async def estimated(
         first = first + _judged(certain, context, context.annotator, judge)
         later = min(options.annotate, len(free)) - len(drawn)
         debates = min(options.debates, min(options.annotate, len(free)))
-        most = later + 3 * debates
+        looks = context.annotator.foretold(definition.active)
+        most = later * len(looks) + 3 * debates
         asked = debate(definition, concept=concept.name, purpose=concept.purpose)
-        room = times(judge.room(ask_judge(PICTURE, definition.active)), later)
+        room = times(total(map(judge.room, looks)), later)
         room = total([room, *(times(judge.room(each), debates) for each in asked)])
     return CallEstimate(
         images=len(free),
@@ -92,12 +92,13 @@ def _judged(
 ) -> FirstLook:
     """The questions about images whose verdicts are not stored."""
     asked = [annotator.open_clauses(context.pool.images[row], context.definition) for row in rows]
-    fresh = [ask_judge(PICTURE, clauses) for clauses in asked if clauses]
-    needed = total(map(judge.room, fresh))
+    fresh = [annotator.foretold(clauses) for clauses in asked if clauses]
+    needed = total(judge.room(each) for own in fresh for each in own)
+    to_ask = sum(map(len, fresh))
     return FirstLook(
-        questions=len(rows),
+        questions=len(rows) - len(fresh) + to_ask,
         cached=len(rows) - len(fresh),
-        to_ask=len(fresh),
+        to_ask=to_ask,
         tokens=needed.total,
         cost=judge.cost_of(needed),
     )

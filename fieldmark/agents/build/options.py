@@ -1,8 +1,12 @@
 """The choices of a build, as one record."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from fieldmark.records import Options
+
+LookKind = Literal["once", "examples", "samples", "choose"]
 
 
 class BuildOptions(Options):
@@ -22,4 +26,7 @@ class BuildOptions(Options):
     owner_weights: tuple[float, ...] = Field(default=(3.0, 12.0, 50.0), min_length=1)
     """What a label of the owner may count in fitting, where a verdict counts at most 1: the least that does
     as well as any on labels held out is taken. The less annotator and owner agree, the more it is."""
+    looks: LookKind = "once"
+    """How the annotator looks at an image: once; with up to eight of the owner's labelled images before it
+    ("examples"); three times, voting ("samples"); or whichever of these the owner's labels speak for."""
     seed: int = 0

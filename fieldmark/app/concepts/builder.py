@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.estimate import estimated, estimated_look
 from fieldmark.agents.build.look import check_before_look
+from fieldmark.agents.build.looks import ComparedLooks, annotator_looking, with_choosing
 from fieldmark.agents.build.measure import measure, note_look
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
@@ -178,7 +179,7 @@ class ConceptBuilder:
         async with self._tools() as tools:
             kept = BuildSettings(setup=self.setup.settled(), options=self.options)
             RunFolder(self.out).write(SETTINGS, kept)
-            built = await run_build(self._context(tools))
+            built = await run_build(self._context(tools, await self._looking(tools)))
             tools.conclude("built")
             return built
 
@@ -194,7 +195,12 @@ class ConceptBuilder:
             FieldmarkError: A model or the pool cannot be used.
         """
         async with self._tools() as tools:
-            return await estimated(self._context(tools), llm=tools.llm, judge=tools.judge)
+            found = await estimated(
+                self._context(tools, await self._looking(tools, asking=False)),
+                llm=tools.llm,
+                judge=tools.judge,
+            )
+            return with_choosing(found, self.options.looks, self.concept, tools.pool)
 
     def check_before_look(self) -> None:
         """Say now, and without loading a model, why the blind test cannot be looked at.
@@ -231,7 +237,7 @@ class ConceptBuilder:
         self.check_before_look()
         as_built = self._as_built(base_url)
         async with as_built._tools() as tools:
-            measured = await measure(as_built._context(tools))
+            measured = await measure(as_built._context(tools, await as_built._looking(tools)))
             tools.conclude("measured")
             return measured
 
@@ -249,7 +255,10 @@ class ConceptBuilder:
         self.check_before_look()
         as_built = self._as_built(base_url)
         async with as_built._tools() as tools:
-            return estimated_look(as_built._context(tools), judge=tools.judge)
+            found = estimated_look(
+                as_built._context(tools, await as_built._looking(tools, asking=False)), judge=tools.judge
+            )
+            return with_choosing(found, as_built.options.looks, self.concept, tools.pool)
 
     def _as_built(self, base_url: str | None) -> Self:
         """This version with the models and options of its build."""
@@ -310,21 +319,36 @@ class ConceptBuilder:
             progress=self.progress,
         )
 
-    def _context(self, tools: ConceptTools) -> BuildContext:
+    async def _looking(self, tools: ConceptTools, *, asking: bool = True) -> ComparedLooks | None:
+        """The annotator as the options want it to look; the dearest way where that is not to be asked now."""
+        looks = self.options.looks
+        if looks == "once":
+            return None
+        if tools.vlm is None:
+            raise InputError(
+                "CLIP judges by captions of the clauses: it cannot look otherwise.",
+                hint="Have a vision-language model judge, or leave this out.",
+                field="looks",
+            )
+        looks = "samples" if looks == "choose" and not asking else looks
+        definition = self.concept.versions[self.version - 1].definition
+        return await annotator_looking(tools.vlm, looks, self.concept, definition, tools.pool)
+
+    def _context(self, tools: ConceptTools, looking: ComparedLooks | None = None) -> BuildContext:
         return BuildContext(
             folder=self.folder,
             version=self.version,
             out=self.out,
             pool=tools.pool,
             encoder=tools.encoder,
-            annotator=tools.vlm or _calibrated(tools, self.concept),
+            annotator=looking.annotator if looking else tools.vlm or _calibrated(tools, self.concept),
             debater=tools.vlm,
             llm=tools.llm,
             arrays=tools.arrays,
             options=self.options,
             progress=tools.progress,
             checkpoints=checkpoint_server(),
-            notes=_notes(tools, self.setup.settled()),
+            notes=(*_notes(tools, self.setup.settled()), *(looking.notes if looking else ())),
         )
 
 

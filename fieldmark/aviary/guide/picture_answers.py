@@ -45,10 +45,21 @@ _PLAIN_VALUES = frozenset({NONE, "day", "plain", "medium"})
 _PLAIN_SHARE = 0.25
 _CHANCE = 1.0
 _UNSAID = 0.5
+_LIKENESS = 0.6
 
 
-def judge(glimpse: Glimpse | None, clauses: Sequence[ReadClause]) -> dict[str, Any]:
-    """Say of each clause whether it holds."""
+def judge(
+    glimpse: Glimpse | None,
+    clauses: Sequence[ReadClause],
+    examples: Sequence[tuple[str, Glimpse | None]] = (),
+) -> dict[str, Any]:
+    """Say of each clause whether it holds; one that is not understood goes by the example that is likest.
+
+    Args:
+        glimpse: What the picture is taken to show.
+        clauses: What is asked.
+        examples: "in" or "out", and what a picture is taken to show that its owner labelled so.
+    """
     if glimpse is None:
         rows = [_finding(clause, None, 0.5) for clause in clauses]
         return {"seen": CANNOT_SAY, "findings": rows, "rationale": CANNOT_SAY}
@@ -57,6 +68,9 @@ def judge(glimpse: Glimpse | None, clauses: Sequence[ReadClause]) -> dict[str, A
     reasons: list[str] = []
     for clause in clauses:
         found = None if clause.condition is None else holds(clause.condition, view.values)
+        if clause.condition is None and examples and (like := _likest(view, examples)) is not None:
+            rows.append(_finding(clause, like == "in", _LIKENESS))
+            continue
         rows.append(_finding(clause, found, sureness(clause, view)))
         if clause.condition is not None and found is not None and len(reasons) < 4:
             reasons.append(_observed(view, features_of(clause.condition)))
@@ -66,6 +80,16 @@ def judge(glimpse: Glimpse | None, clauses: Sequence[ReadClause]) -> dict[str, A
         "findings": rows,
         "rationale": f"I see {stated}." if stated else glimpse.seen,
     }
+
+
+def _likest(view: View, examples: Sequence[tuple[str, Glimpse | None]]) -> str | None:
+    """The label of the example that shares most features with a picture; None where none can be seen."""
+    alike = [
+        (sum(each.view.values[key] == view.values[key] != UNKNOWN_VALUE for key in FEATURES), label)
+        for label, each in examples
+        if each is not None
+    ]
+    return max(alike)[1] if alike else None
 
 
 def gap(

@@ -58,14 +58,14 @@ def answer_about(
         if any(glimpse is not None and glimpse.refused for glimpse in seen_group):
             raise DeclinedError(_DECLINED)
         return name_seen(beliefs, seen_group, data)
-    examples = _examples(data) if "choice" in fields else ()
+    examples = _examples(data) if fields & {"choice", "findings"} else ()
     if len(images) != 1 + len(examples):
         raise BadPictureError(f"it needs exactly {1 + len(examples)} pictures, and shows {len(images)}")
     *shown, glimpse = (_look(sight, each) for each in images)
     if glimpse is not None and glimpse.refused:
         raise DeclinedError(_DECLINED)
     if "findings" in fields:
-        return looking.judge(glimpse, _clauses(data))
+        return looking.judge(glimpse, _clauses(data), list(zip(examples, shown, strict=True)))
     if "gaps" in fields:
         about = {"concept": _text(data, "concept"), "purpose": _text(data, "purpose")}
         return looking.gap(glimpse, _side(data, "call"), _clauses(data), **about)

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fieldmark.cli.classify.output import tell_estimate
 from fieldmark.cli.concept.chat import BaseUrl, Llm, Name, Vlm
@@ -34,6 +34,14 @@ def build(
     debates: Annotated[
         int, option("The most images argued about, where annotator and classifier disagree.", min=0)
     ] = 40,
+    looks: Annotated[
+        Literal["once", "examples", "samples", "choose"],
+        option(
+            "How the annotator looks: once; with up to 8 of your labelled images before it (examples); three "
+            "times, voting (samples); or as your labels speak for (choose).",
+            metavar="WAY",
+        ),
+    ] = "once",
     llm: Llm = None,
     vlm: Vlm = None,
     base_url: BaseUrl = None,
@@ -59,7 +67,7 @@ def build(
             llm=llm,
             vlm=vlm,
             base_url=base_url,
-            options=BuildOptions(annotate=annotate, rounds=rounds, debates=debates),
+            options=BuildOptions(annotate=annotate, rounds=rounds, debates=debates, looks=looks),
             limits=UsageLimits(**spending["limits"]),
             cache=spending["cache"] or "use",
             progress=progress,

@@ -65,6 +65,14 @@ def simulate(
         float | None,
         option("Share of what it sees that the guide gets wrong (0.06).", panel=_HOW, min=0, max=0.3),
     ] = None,
+    looks: Annotated[
+        Literal["once", "examples", "samples", "choose"] | None,
+        option(
+            "How a classifier's annotator looks at pictures (once): examples, samples, choose.",
+            panel=_HOW,
+            metavar="WAY",
+        ),
+    ] = None,
     controls: Annotated[
         str | None,
         option(f"Controls: a,b,c, all (the default) or none. {', '.join(CONTROL_WORDS)}.", panel=_HOW),
@@ -100,7 +108,7 @@ def simulate(
         "owners": None if owners is None else tuple(filter(None, map(str.strip, owners.split(",")))),
         "variant": variant, "seed": seed, "worlds": worlds, "pool": pool, "held_out": held_out,
         "annotate": annotate, "boards": boards, "labels": labels, "blind": blind, "questions": questions,
-        "mistakes": mistakes,
+        "mistakes": mistakes, "looks": looks,
         "controls": None if controls is None else chosen_controls(controls), "guide": guide,
     }  # fmt: skip
     given = {name: value for name, value in chosen.items() if value is not None}

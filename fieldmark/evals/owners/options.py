@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from fieldmark.agents.build.options import LookKind
 from fieldmark.records import Options
 
 Control = Literal["name_only", "static_prompt", "same_labels_head", "random_boards", "no_conversation"]
@@ -47,6 +48,8 @@ class SimulateOptions(Options):
     questions: int = Field(default=6, ge=0)
     mistakes: float = Field(default=0.06, ge=0, le=0.3)
     """Share of the features of a picture that the guide takes for something else."""
+    looks: LookKind = "once"
+    """How the annotator of a classifier looks at pictures, see `BuildOptions.looks`."""
     controls: tuple[Control, ...] = CONTROLS
     guide: GuideBy = "in-process"
     """Whether the guide is asked in the same process, or over HTTP as any language model: the answers are the

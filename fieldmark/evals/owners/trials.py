@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from fieldmark.agents.build.context import BuildContext
+from fieldmark.agents.build.looks import annotator_looking
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.build.run import run_build
 from fieldmark.agents.define.context import DefineContext
@@ -227,6 +228,13 @@ async def built(
 ) -> Trial:
     """Build the version in force and judge the held-out pictures."""
     version = folder.load().current
+    if setup.options.looks != "once":
+        concept = folder.load()
+        definition = concept.versions[version - 1].definition
+        looking = await annotator_looking(
+            annotator, setup.options.looks, concept, definition, setup.world.pool
+        )
+        annotator = looking.annotator
     context = BuildContext(
         folder=folder,
         version=version,

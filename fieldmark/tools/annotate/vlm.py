@@ -1,8 +1,11 @@
 """Labels images with a vision-language model clause by clause, and has it argue about them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel
@@ -11,8 +14,8 @@ from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError
 from fieldmark.prompts.argue import ask_argue
 from fieldmark.prompts.gap import ask_gap
+from fieldmark.prompts.judge import BY_EXAMPLES, Judgement, ask_judge, ask_judge_by_examples
 from fieldmark.prompts.judge import PROMPT_ID as JUDGE
-from fieldmark.prompts.judge import Judgement, ask_judge
 from fieldmark.prompts.loader import load
 from fieldmark.prompts.settle import ask_settle
 from fieldmark.records import (
@@ -21,14 +24,17 @@ from fieldmark.records import (
     ClauseVerdict,
     Definition,
     Finding,
+    ImagePart,
+    Question,
     Verdict,
 )
 from fieldmark.tools.annotate.annotator import AnnotationProgress
 from fieldmark.tools.annotate.clause_tree import call_of
 from fieldmark.tools.annotate.concurrency import map_concurrently, map_distinct_images
 from fieldmark.tools.annotate.image_asker import ImageAsker
+from fieldmark.tools.annotate.looks import EXEMPLAR_SIDE, WayOfLooking, voted
 from fieldmark.tools.annotate.verdict_store import StoredVerdict, VerdictStore
-from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.images.files import ImageFile, UnusableImageError
 from fieldmark.tools.llm.answer_schema import strict_schema
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.image_messages import ImageMessages
@@ -88,7 +94,10 @@ class StoringAnnotator:
         self._asker = ImageAsker(llm, images)
         self._store = store
         self._concurrency = concurrency
+        self._model = model
         self._identity = annotator_identity(model, *self.QUESTION, self._asker.images)
+        self._looks = ONCE
+        self._examples = self._asker.images
 
     @property
     def identity(self) -> str:
@@ -106,6 +115,10 @@ class StoringAnnotator:
         return dict(self._asker.failures)
 
 
+ONCE = WayOfLooking()
+_NO_PICTURE = ImagePart(data_url="data:,")
+
+
 class VlmAnnotator(StoringAnnotator):
     """An `Annotator` that shows images to a vision-language model, each clause of each image once ever.
 
@@ -114,6 +127,15 @@ class VlmAnnotator(StoringAnnotator):
     """
 
     QUESTION = (JUDGE, Judgement)
+
+    def looking(self, looks: WayOfLooking) -> "VlmAnnotator":
+        """The same annotator looking otherwise; its verdicts are others', and are stored as such."""
+        other = copy(self)
+        other._looks = looks
+        other._examples = ImageMessages(longest=EXEMPLAR_SIDE)
+        question = (BY_EXAMPLES if looks.examples else JUDGE, Judgement)
+        other._identity = annotator_identity(self._model, *question, self._asker.images) + looks.name
+        return other
 
     async def judge(
         self,
@@ -219,6 +241,14 @@ class VlmAnnotator(StoringAnnotator):
         """The clauses that the model would be asked about; none where every verdict is stored."""
         return self._stored(image, definition)[1]
 
+    def foretold(self, clauses: Sequence[Clause]) -> tuple[Question[Judgement], ...]:
+        """The questions that one image takes, with empty pictures."""
+        shown: list[tuple[Literal["in", "out"], ImagePart]] = [
+            (label, _NO_PICTURE) for _, label in self._looks.examples
+        ]
+        ask = partial(ask_judge_by_examples, examples=shown) if shown else ask_judge
+        return tuple(ask(_NO_PICTURE, clauses, sample=sample) for sample in range(self._looks.samples))
+
     def _stored(
         self, image: ImageFile, definition: Definition
     ) -> tuple[dict[str, StoredVerdict], list[Clause]]:
@@ -242,13 +272,17 @@ class VlmAnnotator(StoringAnnotator):
                 break
             asked = tuple(open_still)
             # Another sample each time: the same question would have the same answer, out of the cache.
-            said = await self._asker.ask(
-                image, lambda part, asked=asked, sample=sample: ask_judge(part, asked, sample=sample)
-            )
-            if isinstance(said, str):
-                failed = said
+            opinions: list[dict[str, StoredVerdict]] = []
+            for more in range(self._looks.samples):
+                ask = await self._question(image, asked, sample=sample * self._looks.samples + more)
+                said = await self._asker.ask(image, ask)
+                if isinstance(said, str):
+                    failed = said
+                    break
+                opinions.append(_stored_verdicts(said, asked))
+            if not opinions:
                 break
-            answered = _stored_verdicts(said, asked)
+            answered = opinions[0] if len(opinions) == 1 else voted(opinions)
             for text, verdict in answered.items():
                 self._store.put(verdict, image=image.content_hash, text=text, annotator=self._identity)
             known |= answered
@@ -256,6 +290,19 @@ class VlmAnnotator(StoringAnnotator):
             if open_still and sample == TRIES - 1:
                 self._asker.failures["incomplete"] += 1
         return self._verdict(image, definition, known, failed)
+
+    async def _question(
+        self, image: ImageFile, clauses: Sequence[Clause], *, sample: int
+    ) -> Callable[[ImagePart], Question[Judgement]]:
+        """The question about an image, with every example but the image itself."""
+        shown = [each for each in self._looks.examples if each[0].content_hash != image.content_hash]
+        parts: list[tuple[Literal["in", "out"], ImagePart]] = []
+        for example, label in shown:
+            with suppress(UnusableImageError):  # the file went since: the others still tell
+                parts.append((label, await self._examples.part(example)))
+        if parts:
+            return lambda part: ask_judge_by_examples(part, clauses, parts, sample=sample)
+        return lambda part: ask_judge(part, clauses, sample=sample)
 
     def _verdict(
         self, image: ImageFile, definition: Definition, known: dict[str, StoredVerdict], failed: Finding

@@ -4,10 +4,12 @@ from fieldmark.agents.build.options import BuildOptions
 from fieldmark.app.concepts.builder import ConceptBuilder
 from fieldmark.app.concepts.setup import ConceptSetup
 from fieldmark.errors import InputError, RunError
-from fieldmark.records import Clause, Concept, Definition
+from fieldmark.records import Clause, Concept, Definition, Label
 from fieldmark.records.building import Judge, Measurement, Score
+from fieldmark.testing import HashingEncoder, ScriptedModel
 from fieldmark.tools.concepts.changes import with_version
 from fieldmark.tools.concepts.folder import ConceptFolder
+from tests.seeing import SeeingModel, draw
 
 
 def concept(home, versions):
@@ -77,3 +79,36 @@ async def test_nothing_is_measured_or_exported_before_it_is_built(tmp_path):
     (builder.out / "build.json").write_text("{")
     with pytest.raises(RunError, match="is damaged"):
         await builder.aexport(tmp_path / "out")
+
+
+def test_a_build_whose_annotator_sees_labelled_images_first(tmp_path):
+    images = draw(tmp_path / "pool", ["red", "blue"] * 24)
+    folder = concept(tmp_path / "home", 0)
+    clause = Clause(id="c1", role="necessary", text="The picture is red.")
+    made = with_version(folder.load(), Definition(clauses=(clause,)), why="test", at="t")
+    labels = [
+        Label(image=each.content_hash, value="in" if at % 2 == 0 else "out", split="dev", at="t")
+        for at, each in enumerate(images[:24])
+    ]
+    folder.save(made.model_copy(update={"labels": tuple(labels)}))
+    folder.save_pool(images)
+    model = SeeingModel()
+    writer = ScriptedModel(lambda question: {"positive": ["a red picture"], "near_miss": ["a blue picture"]})
+
+    def builder(looks):
+        options = BuildOptions(annotate=24, rounds=0, debates=0, looks=looks)
+        given = {"clip": HashingEncoder(), "llm": writer, "vlm": model, "home": tmp_path / "home"}
+        return ConceptBuilder.open("x", options=options, **given)
+
+    foretold = {looks: builder(looks).estimate() for looks in ("once", "examples", "samples", "choose")}
+    asked = {looks: each.first_look.to_ask + each.follow_up_most for looks, each in foretold.items()}
+    assert asked["once"] == asked["examples"] < asked["samples"] < asked["choose"]
+    assert model.asked == []
+    built = builder("examples").build()
+    shown = [len(q.messages[-1].images) for q in model.asked if q.prompt_id == "judge_by_examples.v1"]
+    assert set(shown) == {8, 9}  # an example is judged with the seven others
+    assert "judged with examples" in built.notes[-1]
+    before = len(model.asked)
+    chosen = builder("choose").build()  # looking once is as good here, and costs least
+    assert "judged looking once" in chosen.notes[-1] and "100%" in chosen.notes[-1]
+    assert len(model.asked) > before
