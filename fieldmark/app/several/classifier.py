@@ -247,7 +247,7 @@ class MultiLabelClassifier:
             shown,
             holds,
             every=self.every,
-            said=said[:own].all(axis=1).tolist(),
+            said=said[:own].all(axis=1),
         )
         return LabelSets(
             run="",

@@ -16,7 +16,7 @@ def label_rows(
     holds: NDArray[np.bool_],
     *,
     every: bool,
-    said: Sequence[bool] = (),
+    said: NDArray[np.bool_] | None = None,
 ) -> tuple[LabelSet, ...]:
     """One record an image, its classes likeliest first.
 
@@ -26,21 +26,21 @@ def label_rows(
         probabilities: `[N, C]`.
         holds: Whether each class holds `[N, C]`.
         every: Whether a record has the probability of every class.
-        said: Whether a person said so, of each image; nobody did where not given.
+        said: Whether a person said so `[N]`; nobody did where not given.
     """
     shares = probabilities.round(6)
     order = np.argsort(-np.where(holds, shares, -1.0), axis=1, kind="stable")
     made: list[LabelSet] = []
     for at, (image, count) in enumerate(zip(images, holds.sum(axis=1).tolist(), strict=True)):
-        own = order[at, :count]
+        own: list[int] = order[at, :count].tolist()
         made.append(
             LabelSet(
                 image=str(image.path),
                 image_hash=image.content_hash,
-                labels=tuple(names[place] for place in own.tolist()),
+                labels=tuple(names[place] for place in own),
                 probabilities=tuple(shares[at, own].tolist()),
                 every=tuple(shares[at].tolist()) if every else (),
-                said=bool(said) and bool(said[at]),
+                said=said is not None and bool(said[at]),
             )
         )
     return tuple(made)
