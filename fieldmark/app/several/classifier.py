@@ -247,7 +247,7 @@ class MultiLabelClassifier:
             shown,
             holds,
             every=self.every,
-            said=said[:own].all(axis=1),
+            said=np.logical_and.reduce(said[:own], axis=1),
         )
         return LabelSets(
             run="",
