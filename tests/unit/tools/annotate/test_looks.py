@@ -60,7 +60,7 @@ def test_an_image_is_never_its_own_example(pool: ImagePool) -> None:
     verdicts = asyncio.run(looking.judge(pool.images[:6], WARM))
     assert [each.call for each in verdicts] == ["in", "out"] * 3
     shown = [question.messages[-1].images for question in model.asked]
-    assert [len(each) for each in shown] == [4, 4, 4, 4, 5, 5]
+    assert sorted(map(len, shown)) == [4, 4, 4, 4, 5, 5]  # several are asked at a time, in any order
     assert all(len({part.data_url for part in each}) == len(each) for each in shown)
 
 
