@@ -3,6 +3,7 @@
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -127,6 +128,33 @@ def test_label_studio_gets_a_configuration_and_gives_annotations(run: RunFolder,
         ("birds/2 ü.png", "", "run"),
         ("birds/3 ü.png", "", "person"),
     ]
+
+
+def test_label_studio_s_own_package_takes_tasks_and_configuration(run: RunFolder, tmp_path: Path) -> None:
+    package: Any = pytest.importorskip("label_studio_sdk.label_interface", exc_type=ImportError)
+    tasks, config = hand_over(run, tmp_path / "t.json", tool="label-studio")
+    project = package.LabelInterface(config.read_text(encoding="utf-8"))
+    project.validate()
+    found = json.loads(tasks.read_text(encoding="utf-8"))
+    assert all(project.validate_task({"data": each["data"]}) for each in found)
+    guesses = [guess for each in found for guess in each.get("predictions", ())]
+    assert len(guesses) == 3
+    assert [project.validate_prediction(each, return_errors=True) for each in guesses] == [[], [], []]
+    assert project.validate_annotation(found[3]["annotations"][0])
+    guesses[0]["result"][0]["value"]["choices"] = ["a class that the project has not"]
+    assert project.validate_prediction(guesses[0], return_errors=True)
+
+
+def test_coco_s_own_package_reads_the_same_labels(run: RunFolder, tmp_path: Path) -> None:
+    package: Any = pytest.importorskip("pycocotools.coco")
+    (path,) = hand_over(run, tmp_path / "t.json", tool="coco")
+    found = package.COCO(path)
+    label = {each["id"]: each["name"] for each in found.loadCats(found.getCatIds())}
+    assert [label.get(at) for at in sorted(label)] == list(CLASSES)
+    said = {each["image_id"]: label[each["category_id"]] for each in found.loadAnns(found.getAnnIds())}
+    images = found.loadImgs(sorted(found.getImgIds()))
+    assert [each["file_name"] for each in images] == [each.image for each in run.read_predictions()]
+    assert [said.get(each["id"]) for each in images] == [CLASSES[0], CLASSES[1], None, CLASSES[2]]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ import importlib.util
 import logging
 import os
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -152,13 +151,9 @@ class RayEngine(AbstractContextManager["RayEngine"]):
         except ImportError as error:
             raise _not_installed(f" ({error})") from error
         if not ray.is_initialized():
-            # What Ray Data is imported with takes seconds, in which Ray's processes start.
-            meanwhile = threading.Thread(target=_import_all, args=("pyarrow", "pandas"), daemon=True)
-            meanwhile.start()
             self._start(ray)
-            meanwhile.join()
         try:
-            import ray.data
+            import ray.data  # takes seconds, in which Ray's processes go on starting
         except ImportError as error:
             self.close()
             raise _not_installed(f" ({error})") from error
@@ -231,12 +226,6 @@ def share_apart(nodes: Sequence[Mapping[str, float]], beside: int) -> tuple[int,
     cores = max(1, min(_MOST_THREADS, max(free, default=0)))
     count = sum(each // cores for each in free)
     return (count, cores) if count * cores > beside else (0, 0)
-
-
-def _import_all(*names: str) -> None:
-    with suppress(ImportError):  # who needs them says so
-        for each in names:
-            importlib.import_module(each)
 
 
 def _not_installed(why: str = "") -> InputError:
