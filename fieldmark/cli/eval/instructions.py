@@ -88,7 +88,7 @@ def instructions(
     Exit codes: 0 done; 2 wrong input; 3 stopped by a limit; 130 Ctrl-C. A stopped run goes on with --resume.
     """
     from fieldmark.app.beforehand import check_evaluation
-    from fieldmark.errors import InputError
+    from fieldmark.errors import InputError, SeveralMistakes
     from fieldmark.tools.runs.folder import RunFolder
 
     chosen = {
@@ -103,7 +103,13 @@ def instructions(
     elif data is None:
         raise InputError("No data were given.", hint="Try: fieldmark instructions photos/")
     elif (concept := _concept(data, given, out)) is None:
-        check_evaluation({**given, **spending["limits"], "device": spending["device"]})
+        try:
+            check_evaluation({**given, **spending["limits"], "device": spending["device"]})
+        except InputError as error:
+            more = _no_concept(data)
+            if not more or isinstance(error, SeveralMistakes):
+                raise
+            raise InputError(error.message, hint=f"{error.hint} {more}", field=error.field) from error
     with TerminalProgress("Loading") as progress:
         if concept is not None:
             concept.limits = concept.limits.model_copy(update=spending["limits"])
@@ -159,6 +165,18 @@ def _concept(data: str, given: dict[str, Any], out: Path) -> "ConceptInstruction
     from fieldmark.app.instructions.concept import ConceptInstructions
 
     return ConceptInstructions.open(data, vlm=given.get("vlm"), base_url=given.get("vlm_base_url"), out=out)
+
+
+def _no_concept(data: str) -> str:
+    """What else may have been meant: a concept, where it is no path."""
+    from fieldmark.app.concepts.named import concept_names
+    from fieldmark.errors import close_to
+    from fieldmark.tools.images.given_paths import is_there
+
+    names = concept_names()
+    if is_there(data) or not names:
+        return ""
+    return f"It is no concept either. {close_to(data, names)}There are: {', '.join(names[:8])}."
 
 
 def _say(written: "WrittenInstructions", console: "PlainConsole") -> None:

@@ -1,5 +1,6 @@
 """The labelling instructions of a concept, and who is scored on what."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from fieldmark.errors import InputError
 from fieldmark.records import Clause, Concept, Definition, Label, Version
 from fieldmark.testing import HashingEncoder, data_of
 from fieldmark.tools.concepts.folder import SETUP, ConceptFolder
+from tests.command_line import CommandLine
 from tests.seeing import SeeingModel, draw
 
 IN, OUT = "red", "blue"
@@ -76,3 +78,14 @@ def test_a_concept_without_another_label_cannot_be_scored(concept: ConceptFolder
     assert writing.write().readers == ()
     with pytest.raises(InputError, match="no label to score on"):
         writing.write(score=True)
+
+
+def test_the_command_knows_a_concept_by_its_name(
+    concept: ConceptFolder, command_line: CommandLine, tmp_path: Path
+) -> None:
+    place = replace(command_line, home=tmp_path / "home")
+    assert place.invoke("instructions", "warm", "--json").json["labels"] == 12
+    lost = place.invoke("instructions", "warn")
+    assert lost.code == 2 and "Did you mean warm?" in lost.err
+    refused = place.invoke("instructions", "warm", "--llm", "any")
+    assert refused.code == 2 and "has its own images and models" in refused.err
