@@ -175,11 +175,12 @@ def agreement(names: Sequence[str], true: Sequence[str], encoder: Encoder) -> di
 
 def scored(found: Discovery, truth: dict[str, str], encoder: Encoder) -> dict[str, Any]:
     """What was found beside the truth; images of a group without a name are of a name of their own."""
-    names, true, right = [], [], 0
+    names, true, right, kind = [], [], 0, 0
     for number, group in enumerate(found.groups):
         own = [truth[digest] for digest in group.image_hashes]
         names += [group.name or f"group {number}"] * len(own)
         true += own
+        kind += group.sure and Counter(own).most_common(1)[0][0].split()[-1] in group.name.split()
         right += group.sure and group.name == Counter(own).most_common(1)[0][0]
     exact = sum(
         group.name == Counter(truth[d] for d in group.image_hashes).most_common(1)[0][0]
@@ -191,6 +192,7 @@ def scored(found: Discovery, truth: dict[str, str], encoder: Encoder) -> dict[st
         "named_right": exact,
         "sure": sum(group.sure for group in found.groups),
         "sure_right": right,
+        "sure_of_right_kind": kind,
     }
 
 

@@ -31,6 +31,11 @@ def test_images_of_an_unlisted_species_form_a_group_with_its_marks(
     listed.write_text("\n".join(each.name for each in species if each is not unlisted), encoding="utf-8")
     with FaultyEndpoint([guide_script(Guide(species))], models=[{"id": "guide"}]) as server:
         ran = at(server, command_line).invoke("classify", birds, "--classes", listed, "--json")
+        run = command_line.folder / ran.json["run"]
+        naming = ("discover", "--run", run, "--json")
+        told = at(server, command_line).invoke(*naming, "--dry-run")
+        named = at(server, command_line).invoke(*naming)
+        again = at(server, command_line).invoke(*naming)
     assert ran.code == 0, ran.err
     (group,) = ran.json["rejected_groups"]
     assert sorted(Path(image).parent.name for image in group["images"]) == [unlisted.name] * IMAGES
@@ -40,13 +45,26 @@ def test_images_of_an_unlisted_species_form_a_group_with_its_marks(
     assert len(true.intersection(marks)) >= 4
     assert all(mark["share"] >= 2 * mark["usual"] for mark in group["marks"])
     assert f"These {IMAGES} may be a class that is not on your list: {', '.join(marks)}." in ran.err
-    run = command_line.folder / ran.json["run"]
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Perhaps not on your list" in page
+    assert f"fieldmark discover --run {run.name}" in page
     assert all(mark in page for mark in marks)
     to_label = (run / "ask.html").read_text(encoding="utf-8")
     assert len(ran.json["ask"]) == to_label.count("<img ") == 20
     assert f"Look at them in {ran.json['run']}/ask.html" in ran.err
+
+    assert (told.code, told.json["first_look"]["to_ask"]) == (0, 1)
+    assert (named.code, again.code) == (0, 0), named.err
+    (alike,) = named.json["groups"]
+    assert sorted(alike["images"]) == sorted(group["images"])
+    assert f"{IMAGES} images look like a class you did not list: {alike['name']}" in named.err
+    assert "Asked 1 question, 0 answered from the cache" in named.err
+    assert "Asked 0 questions, 1 answered from the cache" in again.err
+    names = (command_line.folder / named.json["run"] / "classes.txt").read_text(encoding="utf-8").split("\n")
+    assert names[:-1] == [*listed.read_text(encoding="utf-8").split("\n"), alike["name"]]
+    assert alike["name"] in (command_line.folder / named.json["run"] / "report.html").read_text(
+        encoding="utf-8"
+    )
 
     found = Classifier.from_run(run, asks=False, home=command_line.home).resolve().rejected_groups
     assert [each.model_dump(mode="json") for each in found] == [group]

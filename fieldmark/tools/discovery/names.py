@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fieldmark.records.names import plain_name
-from fieldmark.tools.discovery.caption_words import caption_words
+from fieldmark.tools.discovery.caption_words import caption_phrases, caption_words
 from fieldmark.tools.discovery.groups import ImageGroups
 from fieldmark.tools.discovery.mentions import LEAST_SHARE, Mentions
 from fieldmark.tools.scoring.vectors import Encode, encode_unit
@@ -20,6 +20,9 @@ CAPTIONS = 8.0
 """What a phrase in all of a group's captions and in no other's weighs, in logits of the encoder."""
 SURE = 0.98
 """How often an image of the group must fit a name better than another image does, for the name to be sure."""
+BESIDE = 0.9
+TRIED = 5
+"""Two groups of one name stay two where one of so many further names fits the one better this often."""
 OTHERS = 3
 """Further names that are kept."""
 
@@ -34,6 +37,8 @@ class GroupName:
         name: Its name, unlike that of every other group; "" where nothing was said of it.
         sureness: How often an image of the group fits the name better than one that is not in it (AUROC).
         similarity: Mean cosine of its images with the name.
+        gain: The same, less that with the word that says what it is: "heron" of "red heron", and of "heron
+            with a red cap". A name that the encoder does not know gains nothing by it.
         others: Names that came next.
         asked: Whether a language model gave the name.
     """
@@ -43,13 +48,15 @@ class GroupName:
     name: str
     sureness: float
     similarity: float
+    gain: float
     others: tuple[str, ...]
     asked: bool
 
     @property
     def sure(self) -> bool:
-        """Whether the encoder sees that the name tells the group from the other images."""
-        return bool(self.name) and self.sureness >= SURE
+        """Whether the encoder sees that the name, all of it, tells the group from the other images."""
+        longer = len(self.name.split()) > 1
+        return bool(self.name) and self.sureness >= SURE and (self.gain > 0 or not longer)
 
 
 def name_groups(
@@ -69,9 +76,9 @@ def name_groups(
     cos is the mean cosine of images with "a photo of a <name>", s the encoder's factor, and share how much of
     what is said of the group has the name: of the captions near it (`Mentions.share`), or, of names that a
     language model gave, 1 for the first, 0.9 for the second, and so on. Groups and names are matched so that
-    the sum is largest, no name twice. Two groups that want one name, or one that ends the other
-    ("heron", "large heron"), are one group where that name then sets it apart from all other images
-    (`SURE`).
+    the sum is largest, no name twice. Two groups that want one name, or one that ends the other ("heron",
+    "large heron"), are one group where that name then sets it apart from all other images (`SURE`), and no
+    name that is nearly as good sets one of them apart.
 
     Args:
         vectors: Unit vectors of all images [N, D] float32; those of no group are compared with, too.
@@ -85,7 +92,9 @@ def name_groups(
     """
     candidates = _candidates(groups, mentions, asked or {}, taken)
     if not candidates.names:
-        return tuple(GroupName((at,), own, "", 0.0, 0.0, (), False) for at, own in enumerate(groups.typical))
+        return tuple(
+            GroupName((at,), own, "", 0.0, 0.0, 0.0, (), False) for at, own in enumerate(groups.typical)
+        )
     texts = encode_unit([TEMPLATE.replace("{}", name) for name in candidates.names], encode)
     members = [own.tolist() for own in groups.typical]
     numbers: list[tuple[int, ...]] = [(at,) for at in range(len(members))]
@@ -102,7 +111,7 @@ def name_groups(
         members[kept] += members.pop(gone)
         numbers[kept] += numbers.pop(gone)
         share = torch.cat([share[:gone], share[gone + 1 :]])
-    return _matched(vectors, numbers, members, scores, candidates, texts)
+    return _matched(vectors, numbers, members, scores, candidates, texts, encode)
 
 
 @dataclass(frozen=True)
@@ -160,10 +169,35 @@ def _one_name(
     for alike in by_end.values():
         for first, second in combinations(alike, 2):
             short, long = sorted((best[first], best[second]), key=lambda at: len(words[at]))
-            ends = words[long][-len(words[short]) :] == words[short]
-            if ends and _apart(vectors @ texts[short], [*members[first], *members[second]]) >= SURE:
+            if words[long][-len(words[short]) :] != words[short]:
+                continue
+            one = _apart(vectors @ texts[short], [*members[first], *members[second]]) >= SURE
+            if one and not any(
+                _own_name(vectors, members[group], members[other], scores[group], texts, barred=(short, long))
+                for group, other in ((first, second), (second, first))
+            ):
                 return first, second
     return None
+
+
+def _own_name(
+    vectors: Tensor,
+    own: Sequence[int],
+    other: Sequence[int],
+    scores: Tensor,
+    texts: Tensor,
+    *,
+    barred: Collection[int],
+) -> bool:
+    """Whether a name nearly as good as a group's best one sets it apart, from another group above all."""
+    for at in scores.argsort(descending=True, stable=True)[: TRIED + len(barred)].tolist():
+        if at in barred or scores[at] < scores.max() - CAPTIONS / 2:
+            continue
+        cosines = vectors @ texts[at]
+        beside = _apart(cosines[[*own, *other]], range(len(own)))
+        if beside >= BESIDE and _apart(cosines, own) >= SURE:
+            return True
+    return False
 
 
 def _apart(cosines: Tensor, own: Sequence[int]) -> float:
@@ -181,6 +215,7 @@ def _matched(
     scores: Tensor,
     candidates: _Candidates,
     texts: Tensor,
+    encode: Encode,
 ) -> tuple[GroupName, ...]:
     # Importing scipy.optimize takes a while.
     from scipy.optimize import linear_sum_assignment
@@ -188,12 +223,17 @@ def _matched(
     never = float(scores[scores.isfinite()].min()) - 1e3 if scores.isfinite().any() else -1e3
     rows, columns = linear_sum_assignment(scores.clamp(min=never).numpy(), maximize=True)
     chosen = dict(zip(rows.tolist(), columns.tolist(), strict=True))
+    heads = {at: (caption_phrases(name) or [name])[0] for at, name in enumerate(candidates.names)}
+    plain = list(dict.fromkeys(heads[at] for at in chosen.values()))
+    plain_texts = dict(
+        zip(plain, encode_unit([TEMPLATE.replace("{}", each) for each in plain], encode), strict=True)
+    )
     found: list[GroupName] = []
     for group, own in enumerate(members):
         images = torch.tensor(own)
         at = chosen.get(group)
         if at is None or torch.isinf(scores[group, at]):
-            found.append(GroupName(numbers[group], images, "", 0.0, 0.0, (), False))
+            found.append(GroupName(numbers[group], images, "", 0.0, 0.0, 0.0, (), False))
             continue
         cosines = vectors @ texts[at]
         next_best = [
@@ -209,6 +249,7 @@ def _matched(
                 name=name,
                 sureness=_apart(cosines, own),
                 similarity=float(cosines[images].mean()),
+                gain=float((cosines - vectors @ plain_texts[heads[at]])[images].mean()),
                 others=tuple(next_best[:OTHERS]),
                 asked=name in candidates.asked,
             )

@@ -92,6 +92,26 @@ def test_two_groups_of_one_name_are_one_where_it_sets_them_apart() -> None:
     assert len(named(["red finch bird", "blue gull bird", "grey heron bird"], asked=vague)) == 3
 
 
+def test_groups_that_another_name_sets_apart_stay_two() -> None:
+    # both are best called "finch", which no third group is; each has a name of its own that is as good
+    captions = [
+        f"a {name} {at}"
+        for name in ("red finch", "blue finch", "grey heron")
+        for at in ("here", "on a lake", "in a tree")
+    ]
+    found = named(["red finch", "blue finch", "grey heron"], captions)
+    assert sorted(each.name for each in found) == ["blue finch", "grey heron", "red finch"]
+
+
+def test_a_word_that_adds_nothing_leaves_a_name_unsure() -> None:
+    asked = {0: ("vryx finch",), 1: ("grey heron",)}
+    finch, heron = named(["finch", "grey heron"], asked=asked)
+    assert (finch.name, finch.sureness > 0.9, finch.gain < 0, finch.sure) == ("vryx finch", True, True, False)
+    assert heron.gain > 0
+    assert heron.sure
+    assert named(["finch", "grey heron"], asked={0: ("finch",), 1: ("heron",)})[0].sure  # one word is enough
+
+
 def test_images_of_no_group_are_compared_with() -> None:
     vectors = images_of(["red finch", "red finch", "grey heron"])
     groups = grouped([8], alone=16)
