@@ -4,8 +4,9 @@ python -m benchmarks.discover FILE --seeds 740,741
 
 Writes a JSON line a seed, world and way: adjusted Rand index of the names, cosine of the names with the true
 ones (by the encoder itself), shares of images with exactly the true name, groups, sure names, right ones
-among these. Worlds: "known" (the encoder knows the names) and "mixed" (half of them, noise on its vectors).
-Unlisted species are measured on the rejected groups of a classification.
+among these. Worlds: "known" (the encoder knows the names), "mixed" (half of them, noise on its vectors), and
+"vocabulary" (known names, pictures as hard as those of that setting of the table). Unlisted species are
+measured on the rejected groups of a classification.
 """
 
 import argparse
@@ -47,10 +48,14 @@ from fieldmark.tools.scoring.vectors import encode_unit, unit
 from fieldmark.tools.statistics.partitions import adjusted_rand, contingency
 
 SPECIES, IMAGES, CAPTIONED, UNLISTED = 24, 12, 8, 0.25
+_KNOWN = replace(CLEAR, species=SPECIES, images=IMAGES, names="known")
 WORLDS = {
-    "known": replace(CLEAR, species=SPECIES, images=IMAGES, names="known"),
+    "known": _KNOWN,
     "mixed": replace(CLEAR, species=SPECIES, images=IMAGES, names="mixed", image_noise=1.0, text_noise=0.5),
+    "vocabulary": _KNOWN,
 }
+HARD = {"vocabulary": 2.5}
+"""How hard the pictures of a world are to see, where not 1."""
 
 
 async def measure(world: str, seed: int, home: Path, out: Path) -> list[dict[str, Any]]:
@@ -58,19 +63,21 @@ async def measure(world: str, seed: int, home: Path, out: Path) -> list[dict[str
     conditions = WORLDS[world]
     with open_stores(home) as stores:
         drawn = draw_world(conditions, seed=seed, pictures=stores.aviary)
-        book = drawn.species
-        truth = {image.content_hash: str(image.label) for image in drawn.images}
+        book, images = drawn.species, drawn.images
+        hard = HARD.get(world, 1.0)
+        if world in HARD:
+            images = draw_pictures(stores.aviary, book, seed=seed, images=IMAGES, difficulty=hard).images
+        truth = {image.content_hash: str(image.label) for image in images}
         weakened = WeakenedEncoder(stores.encoder("aviary"), weakness_of(conditions, seed))
-        pool = draw_pictures(stores.aviary, book, seed=seed + POOL_SEED, images=CAPTIONED)
+        pool = draw_pictures(stores.aviary, book, seed=seed + POOL_SEED, images=CAPTIONED, difficulty=hard)
         said = pool_captions(pool.truths, book)
         file = out / f"captions-{world}-{seed}.txt"
         file.write_text("\n".join(said))
-        rows = controls(drawn.images, truth, said, weakened, seed)
-        images = [image.path for image in drawn.images]
+        rows = controls(images, truth, said, weakened, seed)
         async with AsyncExitStack() as opened:
 
             async def guide(known: Sequence[Species], *, sees: bool) -> Any:
-                folders = sorted({image.path.parents[1] for image in drawn.images})
+                folders = sorted({image.path.parents[1] for image in images})
                 sight = Sight(Gallery.of_folders(folders)) if sees else None
                 made = Guide(known, GuideSettings(mistakes=conditions.mistakes), sight=sight)
                 return await opened.enter_async_context(asked_over_http(made, store=stores.answers))
@@ -85,10 +92,15 @@ async def measure(world: str, seed: int, home: Path, out: Path) -> list[dict[str
             }
             for way, given in ways.items():
                 found = await Discoverer(
-                    images=images, clip=weakened, home=home, out=out, **{"llm": None, **given}
+                    images=[image.path for image in images],
+                    clip=weakened,
+                    home=home,
+                    out=out,
+                    **{"llm": None, **given},
                 ).adiscover()
                 rows.append({"way": way, **scored(found, truth, weakened)})
-            rows += await unlisted(conditions, seed, weakened, opened, stores, home, out)
+            if world not in HARD:
+                rows += await unlisted(conditions, seed, weakened, opened, stores, home, out)
     return [{"world": world, "seed": seed, **row} for row in rows]
 
 
@@ -203,12 +215,13 @@ def main() -> None:
     )
     parser.add_argument("file", type=Path)
     parser.add_argument("--seeds", default="740")
+    parser.add_argument("--worlds", default=",".join(WORLDS))
     parser.add_argument("--home", type=Path, default=Path("discover-home"))
     given = parser.parse_args()
     out = given.home / "runs"
     out.mkdir(parents=True, exist_ok=True)
     for seed in map(int, given.seeds.split(",")):
-        for world in WORLDS:
+        for world in given.worlds.split(","):
             rows = asyncio.run(measure(world, seed, given.home, out))
             with given.file.open("a") as file:
                 file.writelines(json.dumps(row) + "\n" for row in rows)

@@ -23,7 +23,7 @@ class DiscoveredGroup(Record):
     by: str = ""
     """Who gave the name: "captions", "language model" or "vision-language model"."""
     captions: tuple[str, ...] = ()
-    """What captions near them say, or what the vision-language model wrote of some of them."""
+    """What the vision-language model wrote of some of them, or captions near them that hold the name."""
     marks: tuple[str, ...] = ()
     """What a run found that most of them show and others do not."""
     images: tuple[str, ...] = Field(min_length=1)

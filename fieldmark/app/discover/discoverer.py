@@ -28,6 +28,7 @@ from fieldmark.prompts.loader import prompt_hashes
 from fieldmark.prompts.name_group import GroupHints
 from fieldmark.records import Usage, UsageLimits
 from fieldmark.records.discovery import DiscoveredGroup, Discovery
+from fieldmark.records.names import plain_name
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.discovery.mentions import Mentions, mentions_of
 from fieldmark.tools.discovery.names import GroupName, name_groups
@@ -299,7 +300,8 @@ def _described(
 ) -> DiscoveredGroup:
     """A named group as it is kept: with what was said of it, and its files."""
     first = each.groups[0]
-    near = () if mentions is None else mentions.captions[first][:PHOTOS]
+    near = () if mentions is None else mentions.captions[first]
+    of_name = tuple(text for text in near if each.name and plain_name(each.name) in plain_name(text))
     images = [given.images[at] for at in each.images.tolist()]
     model = "vision-language model" if seen else "language model"
     return DiscoveredGroup(
@@ -309,7 +311,7 @@ def _described(
         similarity=round(each.similarity, 4),
         others=each.others,
         by="" if not each.name else model if each.asked else "captions",
-        captions=answers.captions.get(first, near),
+        captions=answers.captions.get(first, of_name[:PHOTOS]),
         marks=_marks(given, first),
         images=tuple(str(image.path) for image in images),
         image_hashes=tuple(image.content_hash for image in images),
