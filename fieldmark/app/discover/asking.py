@@ -40,6 +40,7 @@ class GroupAnswers:
         names: Names, the likeliest first.
         captions: What the model wrote of the images that it was shown.
         failed: Questions without a usable answer.
+        fault: What was wrong with the first of these.
         stopped: "budget" or "endpoint" where not all could be asked.
         why: The reason.
     """
@@ -47,6 +48,7 @@ class GroupAnswers:
     names: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
     captions: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
     failed: int = 0
+    fault: str = ""
     stopped: str = ""
     why: str = ""
 
@@ -80,6 +82,7 @@ async def ask_groups(groups: Sequence[AskedGroup], model: AskedModel, progress: 
             found.stopped, found.why = found.stopped or "endpoint", error.message
         except QuestionFailed as error:
             found.failed += 1
+            found.fault = found.fault or f"A question had no usable answer: {error.message}"
             progress(StepFailed(kind=KIND, reason=error.message, code=error.code))
         else:
             progress(QuestionAnswered(kind=KIND, classes=(), cached=cached))

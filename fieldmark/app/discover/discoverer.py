@@ -170,7 +170,7 @@ class Discoverer:
                         if answers.stopped == "endpoint"
                         else ("budget" if answers.stopped else "done"),
                         notes=(
-                            *((answers.why,) if answers.why else ()),
+                            *filter(None, (answers.why, answers.fault)),
                             *scripted_notes(llm.model if llm else None, name_of(self.vlm)),
                         ),
                     )

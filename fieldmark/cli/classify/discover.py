@@ -1,6 +1,7 @@
 """`fieldmark discover`: names for images that nobody listed classes for."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -144,13 +145,13 @@ def discover(
             from fieldmark.app.discover.writing import write_discovery_page
 
             write_discovery_page(found)
-    _show(found, words(json=json))
+    _show(found, words(json=json), paths or ())
     if json:
         print_json(found)
     leave(STOPPED if found.stop_reason != "done" else DONE if found.names else NOTHING_NAMED)
 
 
-def _show(found: "Discovery", console: "PlainConsole") -> None:
+def _show(found: "Discovery", console: "PlainConsole", paths: Sequence[Path]) -> None:
     from fieldmark.app.discover.writing import NAMES, PAGE, TABLE
 
     folder = Path(found.run)
@@ -189,7 +190,8 @@ def _show(found: "Discovery", console: "PlainConsole") -> None:
     if (folder / PAGE).is_file():
         console.say(f"Page: {folder / PAGE}")
     if found.classifies:
-        command = f"fieldmark classify IMAGES --classes {shlex.quote(str(folder / NAMES))}"
+        images = shlex.join(map(str, paths)) or "IMAGES"
+        command = f"fieldmark classify {images} --classes {shlex.quote(str(folder / NAMES))}"
         console.say(f"Look through the names in {folder / NAMES}, then: {command}")
     if found.stop_reason != "done":
         console.say("Not every group was asked about. What was answered is kept: give the command again.")

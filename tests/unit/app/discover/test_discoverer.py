@@ -124,9 +124,10 @@ def test_a_limit_keeps_what_was_answered(tmp_path: Path) -> None:
     assert found.notes
 
 
-def test_a_question_that_fails_is_counted(tmp_path: Path) -> None:
-    failure = QuestionFailed("no", reason="not_json")
+def test_of_questions_that_fail_the_first_says_why(tmp_path: Path) -> None:
+    failure = QuestionFailed("It said nothing.", reason="not_json")
     found = discoverer(tmp_path, vlm=ScriptedModel({"name_group_seen": failure})).discover()
+    assert "A question had no usable answer: It said nothing." in found.notes
     assert found.names == ()
     assert found.stop_reason == "done"
     assert not found.classifies
