@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from fieldmark.evals.methods.shared.questions import descriptors, portraits
+from fieldmark.evals.methods.shared.questions import answers
 from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import EvalMethod, MethodScores, Run
 from fieldmark.evals.table.test_set import MethodNeed
+from fieldmark.records import QuestionSpec
 from fieldmark.tools.books.wording import class_text, descriptor_text
 from fieldmark.tools.clip.adapters.bags import Bags, make_bags
 from fieldmark.tools.clip.adapters.linear import LinearAdapter, tune_linear
@@ -127,15 +128,16 @@ async def class_texts(form: AdapterForm, classes: Sequence[str], bench: EvalBenc
 
     A class whose answer failed keeps the plain prompt of its name.
     """
-    phrases = await descriptors(bench, classes=classes)
-    places = await portraits((PLACES,), bench, classes=classes) if form.places else [[] for _ in classes]
-    texts: list[list[str]] = []
-    for name, own, said in zip(classes, phrases, places, strict=True):
+    specs = [QuestionSpec(kind="describe", classes=(name,)) for name in classes]
+    if form.places:  # at once with the others, so that it is known beforehand what will be asked
+        specs += [QuestionSpec(kind="portray", classes=(name,), text=PLACES) for name in classes]
+    own: dict[str, list[str]] = {name: [] for name in classes}
+    for note in await answers(specs, bench):
+        (name,) = note.spec.classes
         word = name if form.named else bench.noun
-        some = [descriptor_text(word, phrase) for phrase in own]
-        some += [sentence.replace(name, word) for sentence in said]
-        texts.append(some + ([class_text(name)] if form.named or not some else []))
-    return texts
+        own[name] += [descriptor_text(word, phrase) for phrase in note.descriptors]
+        own[name] += [sentence.replace(name, word) for sentence in note.words]
+    return [texts + ([class_text(name)] if form.named or not texts else []) for name, texts in own.items()]
 
 
 def scored(

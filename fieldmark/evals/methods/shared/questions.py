@@ -64,26 +64,22 @@ async def descriptors(
     return list(own.values())
 
 
-async def portraits(
-    questions: Sequence[str], bench: EvalBench, *, classes: Sequence[str] | None = None
-) -> list[list[str]]:
+async def portraits(questions: Sequence[str], bench: EvalBench) -> list[list[str]]:
     """What a language model says that photos of each class show, one question after the other.
 
     Args:
         questions: Each with one place for the class name (`class_questions.PLACE`).
         bench: The bench.
-        classes: Names of classes; those of the bench where not given.
 
     Returns:
         The sentences of each class; none where all its answers failed.
     """
-    names = bench.classes if classes is None else classes
     specs = [
         QuestionSpec(kind="portray", classes=(name,), text=question)
         for question in questions
-        for name in names
+        for name in bench.classes
     ]
-    own: dict[str, list[str]] = {name: [] for name in names}
+    own: dict[str, list[str]] = {name: [] for name in bench.classes}
     for note in await answers(specs, bench):
         own[note.spec.classes[0]] += note.words
     return list(own.values())
