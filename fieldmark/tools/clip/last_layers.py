@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn.functional import linear
 
 from fieldmark.errors import ModelError
 
@@ -120,9 +120,14 @@ class AttentionPool:
         tokens = torch.cat([places.mean(1, keepdim=True), places], 1) + self.positions
         return (
             tokens,
-            functional.linear(tokens[:, 0], self.weights["query"], self.biases["query"]),
-            functional.linear(tokens, self.weights["key"], self.biases["key"]),
-            functional.linear(tokens, self.weights["value"], self.biases["value"]),
+            linear(tokens[:, 0], self.weights["query"], self.biases["query"]),
+            # As products read them: [B, heads, W / heads, tokens] and [B, heads, tokens, W / heads].
+            self._by_head(linear(tokens, self.weights["key"], self.biases["key"]))
+            .permute(0, 2, 3, 1)
+            .contiguous(),
+            self._by_head(linear(tokens, self.weights["value"], self.biases["value"]))
+            .transpose(1, 2)
+            .contiguous(),
         )
 
     def finish(self, begun: tuple[Tensor, ...], changes: Changes) -> Tensor:
@@ -131,19 +136,19 @@ class AttentionPool:
         query = self._by_head(_changed(query, tokens[:, 0], changes.get("query")))
         # A changed key is never made: its share of a product with the query goes through the few rows of
         # `down`. So does the changed value's share of the mean, and nothing as large as the tokens is new.
-        likeness = torch.einsum("bhd,bthd->bht", query, self._by_head(key))
+        likeness = (query[:, :, None] @ key)[:, :, 0]
         if (change := changes.get("key")) is not None:
             down, up = change
             asked = torch.einsum("bhd,hdr->bhr", query, up.unflatten(0, (self.heads, -1)))
-            likeness = likeness + torch.einsum("bhr,btr->bht", asked, tokens @ down.T)
+            likeness = likeness + asked @ (tokens @ down.T).transpose(1, 2)
         weight = (likeness / query.shape[-1] ** 0.5).softmax(-1)
-        mean = torch.einsum("bht,bthd->bhd", weight, self._by_head(value))
+        mean = (weight[:, :, None] @ value)[:, :, 0]
         if (change := changes.get("value")) is not None:
             down, up = change
-            told = torch.einsum("bht,btr->bhr", weight, tokens @ down.T)
+            told = weight @ (tokens @ down.T)
             mean = mean + torch.einsum("bhr,hdr->bhd", told, up.unflatten(0, (self.heads, -1)))
         pooled = mean.flatten(1)
-        output = functional.linear(pooled, self.weights["output"], self.biases["output"])
+        output = linear(pooled, self.weights["output"], self.biases["output"])
         return _changed(output, pooled, changes.get("output"))
 
     def _by_head(self, rows: Tensor) -> Tensor:

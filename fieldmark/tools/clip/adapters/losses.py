@@ -23,7 +23,9 @@ def texts_loss(logits: Tensor, positive: Tensor, own: Tensor) -> Tensor:
     counted = logits.masked_fill(own & ~positive, -torch.inf)
     by_image = _mean_right(counted.log_softmax(1), positive, 1).mean()
     used = positive.any(0)
-    by_text = _mean_right(counted[:, used].log_softmax(0), positive[:, used], 0).mean()
+    if not used.all():  # a copy of such a table is dear, and in most batches all texts are right for somebody
+        counted, positive = counted[:, used], positive[:, used]
+    by_text = _mean_right(counted.log_softmax(0), positive, 0).mean()
     return by_image + by_text
 
 

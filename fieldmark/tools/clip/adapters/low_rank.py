@@ -111,7 +111,11 @@ def tune_low_rank(
     begun = _begun(layers, features)
 
     def vectors_of(images: Tensor) -> Tensor:
-        rows = layers.begin(features[images]) if begun is None else tuple(part[images] for part in begun)
+        rows = (
+            layers.begin(features[images])
+            if begun is None
+            else tuple(part.index_select(0, images) for part in begun)
+        )
         return unit(layers.finish(rows, changes))
 
     tuned = tune(
