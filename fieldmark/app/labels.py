@@ -78,10 +78,12 @@ class LabelledExamples:
     Attributes:
         images: Images of classes, each with its class as label, in the order given.
         said: What was said of images of the pool, by content hash: a class, or None for none of them.
+        contradicted: How many images had another label before the one that counts, the last.
     """
 
     images: tuple[ImageFile, ...] = ()
     said: Mapping[str, str | None] = field(default_factory=dict)
+    contradicted: int = 0
 
 
 def read_examples(labels: Labels, images: Sequence[ImageFile], classes: Sequence[str]) -> LabelledExamples:
@@ -96,8 +98,12 @@ def read_examples(labels: Labels, images: Sequence[ImageFile], classes: Sequence
     pool = {image.content_hash for image in images}
     found: dict[str, GivenLabel] = {}
     kept: dict[str, ImageFile] = {}
+    contradicted: set[str] = set()
     for image, word in images_of_rows(_rows(labels), images, labels):
-        found[image.content_hash] = _given(image, word, answers, classes)
+        given = _given(image, word, answers, classes)
+        if found.get(image.content_hash, given).label != given.label:
+            contradicted.add(image.content_hash)
+        found[image.content_hash] = given
         kept[image.content_hash] = image
     return LabelledExamples(
         tuple(
@@ -110,6 +116,7 @@ def read_examples(labels: Labels, images: Sequence[ImageFile], classes: Sequence
             for digest, each in found.items()
             if digest in pool and each.answer in ("class", NONE)
         },
+        len(contradicted),
     )
 
 

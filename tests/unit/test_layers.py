@@ -5,7 +5,7 @@ import functools
 import graphlib
 import re
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,6 +151,12 @@ def test_a_folder_can_be_read_at_a_glance() -> None:
         files[path.parent.relative_to(PACKAGE).as_posix()] += path.name != "__init__.py"
     full = {name: n for name, n in files.items() if n > MOST_FILES and name not in COLLECTIONS}
     assert full == {}
+
+
+def test_no_two_files_of_tests_share_a_name() -> None:
+    """The second one would not be collected: these folders are no packages."""
+    names = Counter(path.name for path in Path(__file__).parents[1].rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 def test_no_two_public_classes_share_a_name() -> None:

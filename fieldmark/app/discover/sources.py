@@ -14,6 +14,7 @@ from fieldmark.errors import InputError, RunError
 from fieldmark.reading import read_text
 from fieldmark.records import RejectedGroup, RejectedGroups, SkippedInput
 from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.clip.texts import mended
 from fieldmark.tools.discovery.groups import ImageGroups, find_groups
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.images.in_memory import COPIES
@@ -128,8 +129,10 @@ def read_said(path: Path) -> tuple[str, ...]:
         # splitlines() would also split at the exotic line ends that a caption may hold.
         for line in read_text(path, most=MOST_CAPTIONS, encoding="utf-8-sig").split("\n"):
             if line.strip():
-                said = str(json.loads(line)["caption"]) if path.suffix == ".jsonl" else line
-                captions[" ".join(said.split())] = None
+                said = json.loads(line)["caption"] if path.suffix.lower() == ".jsonl" else line
+                if not isinstance(said, str) or "\0" in said:
+                    raise ValueError("a caption is no text")
+                captions[" ".join(mended(said).split())] = None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"Captions cannot be read from {str(path)!r}: {type(error).__name__}: {error}.",

@@ -123,16 +123,20 @@ class ConceptInstructions:
         run.write(WRITTEN, written)
         return written
 
-    def estimate(self) -> CallEstimate:
+    def estimate(self, *, score: bool = True) -> CallEstimate:
         """See `aestimate`. Not to be called from a running event loop."""
-        return run_here(self.aestimate(), "estimate")
+        return run_here(self.aestimate(score=score), "estimate")
 
-    async def aestimate(self) -> CallEstimate:
-        """What scoring would ask, at most; asks nothing and writes nothing.
+    async def aestimate(self, *, score: bool = True) -> CallEstimate:
+        """What would be asked, at most: scoring alone asks. Asks nothing and writes nothing.
 
         Raises:
             InputError: There is nothing to score on, or no model to score with.
         """
+        if not score:
+            return CallEstimate(
+                images=0, classes=0, model=None, noun=None, first_look=FirstLook(), follow_up_most=0
+            )
         images = self._asked_about()
         async with self._tools() as tools:
             judge = _judge(tools)

@@ -104,11 +104,17 @@ class InstructionWriter(Evaluator):
             corrected=document.corrected,
             scored=len(measured.truth.labels) if self.score else 0,
             readers=tuple(readers_of(measured)),
-            notes=tuple(dict.fromkeys((*_failures(result), *result.notes))),
+            notes=tuple(dict.fromkeys((*_failures(result), *self._fewer(), *result.notes))),
             run=result.run,
         )
         run.write(WRITTEN, written)
         return written
+
+    def _fewer(self) -> list[str]:
+        shots = self.options.shots
+        if shots == MOST_LABELS:
+            return []
+        return [f"Labelled images used of each class: {shots}, as one of the classes has hardly more."]
 
     def _own_test_set(self, own: OwnData, stores: Stores) -> TestSet:
         shots = MOST_LABELS
@@ -117,22 +123,39 @@ class InstructionWriter(Evaluator):
             with suppress(InputError):  # as there are too few images; what else is wrong is told below
                 test = super()._own_test_set(own, stores)
                 if _enough(test, shots):
-                    return replace(test, images=some_of_each(test.images, MOST_SCORED))
+                    return _some(test)
             shots //= 2
         self.options = self.options.model_copy(update={"shots": 1})
         test = super()._own_test_set(own, stores)
-        return replace(test, images=some_of_each(test.images, MOST_SCORED))
+        if not _enough(test, 1):
+            raise InputError(
+                f"{_poorest(test)} has fewer than two images that can be used.",
+                hint="Each class needs one to write from and one to hold out: add some, or leave it out.",
+                field="data",
+            )
+        return _some(test)
 
 
-def some_of_each(images: tuple[ImageFile, ...], most: int) -> tuple[ImageFile, ...]:
-    """At most so many images, one of each class after the other, in their order."""
+def _some(test: TestSet) -> TestSet:
+    """The set with at most `MOST_SCORED` images to label, and whatever is said of these."""
+    rows = some_of_each(test.images, MOST_SCORED)
+    return replace(
+        test,
+        images=tuple(test.images[row] for row in rows),
+        shown=tuple(test.shown[row] for row in rows) if test.shown else (),
+        groups=tuple(test.groups[row] for row in rows) if test.groups else (),
+    )
+
+
+def some_of_each(images: tuple[ImageFile, ...], most: int) -> list[int]:
+    """Rows of at most so many images, one of each class after the other, in their order."""
     place: Counter[str | None] = Counter()
     turn: defaultdict[int, list[int]] = defaultdict(list)
     for row, image in enumerate(images):
         turn[place[image.label]].append(row)
         place[image.label] += 1
     chosen = [row for number in sorted(turn) for row in turn[number]][:most]
-    return tuple(images[row] for row in sorted(chosen))
+    return sorted(chosen)
 
 
 def document_of(run: RunFolder, measured: SettingRuns, result: EvalResult) -> LabellingDocument:
@@ -187,3 +210,9 @@ def _enough(test: TestSet, shots: int) -> bool:
     trained = Counter(image.label for image in test.train)
     tested = {image.label for image in test.images}
     return all(trained[name] >= shots and name in tested for name in test.classes)
+
+
+def _poorest(test: TestSet) -> str:
+    """The class with the fewest images."""
+    there = Counter(image.label for image in (*test.train, *test.images))
+    return min(test.classes, key=lambda name: there[name])

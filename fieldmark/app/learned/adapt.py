@@ -26,8 +26,9 @@ from fieldmark.records import UsageLimits
 from fieldmark.tools.clip.adapters.bags import Bags, make_bags
 from fieldmark.tools.clip.adapters.linear import LinearAdapter
 from fieldmark.tools.clip.adapters.low_rank import LowRankAdapter
-from fieldmark.tools.clip.adapters.stored import TENSORS, AdapterCard, EncoderChange, read_card
+from fieldmark.tools.clip.adapters.stored import TENSORS, AdapterCard, EncoderChange
 from fieldmark.tools.clip.clip import ClipEncoder
+from fieldmark.tools.clip.known_names import BUNDLED
 from fieldmark.tools.clip.model_source import ADAPTER
 from fieldmark.tools.clip.weights import REFERENCE, base_identity, find_model, read_weights
 from fieldmark.tools.exports.folder import names_in, write_folder
@@ -130,7 +131,8 @@ async def aadapt(
     form, target = _form(method), Path(out)
     _refuse_what_is_else(target)
     names = tuple(dict.fromkeys(words_of(labels)))
-    examples = read_examples(labels, (), names).images
+    read = read_examples(labels, (), names)
+    examples = read.images
     classes = tuple(name for name in names if any(image.label == name for image in examples))
     if len(classes) < 2:
         raise InputError(
@@ -170,6 +172,7 @@ async def aadapt(
                 labelled=False,
             )
             shown = usable(shown, encoder, progress)
+            _refuse_empty(shown)
             bench = EvalBench.of(shown, encoder=encoder, llm=asked, run=run, seed=seed, progress=progress)
             texts = await class_texts(form, classes, bench)
         bags = make_bags(texts, bench.encode)
@@ -179,7 +182,12 @@ async def aadapt(
     write_folder(
         target, contents, leftovers=lambda out: [out / REFERENCE] if REFERENCE not in contents else []
     )
-    notes = (*([said.note] if said.note else []), *shown.notes, *bench.notes)
+    notes = (
+        *([said.note] if said.note else []),
+        *_losses(names, classes, read.contradicted),
+        *shown.notes,
+        *bench.notes,
+    )
     return AdaptedEncoder(target, card, notes)
 
 
@@ -191,6 +199,29 @@ def _form(method: str) -> AdapterForm:
             field="method",
         )
     return FORMS[method]
+
+
+def _losses(names: Sequence[str], classes: Sequence[str], contradicted: int) -> list[str]:
+    """What of the labels does not count, in words."""
+    without = [name for name in names if name not in classes]
+    some = f", and {len(without) - 3:,} more" if len(without) > 3 else ""
+    return [
+        *([f"No image is left of: {', '.join(without[:3])}{some}."] if without else []),
+        *(
+            [f"Images with more than one label: {contradicted:,}. The last label counts."]
+            if contradicted
+            else []
+        ),
+    ]
+
+
+def _refuse_empty(shown: TestSet) -> None:
+    there = {image.label for image in shown.train}
+    empty = [name for name in shown.classes if name not in there]
+    if empty:
+        raise InputError(
+            f"No image of {empty[0]} can be read.", hint="Mend its images, or leave it out.", field="labels"
+        )
 
 
 def _held_out(form: AdapterForm, bench: EvalBench, bags: Bags) -> tuple[int, int, int]:
@@ -225,7 +256,8 @@ def _contents(
 ) -> tuple[AdapterCard, dict[str, bytes]]:
     """The card, and all files of the folder: first that with the hash of the tensors."""
     packed = EncoderChange.of(adapter).packed()
-    base = str(Path(encoder.name).resolve()) if is_there(encoder.name) else encoder.name
+    elsewhere = encoder.name != BUNDLED and is_there(encoder.name)
+    base = str(Path(encoder.name).resolve()) if elsewhere else encoder.name
     source = find_model(base)
     card = AdapterCard(
         base=base,
@@ -257,4 +289,3 @@ def _refuse_what_is_else(out: Path) -> None:
         return
     if ADAPTER not in there:
         raise InputError(f"{out} is not empty and holds no adapter.", hint="Give a new or empty folder.")
-    read_card(out)

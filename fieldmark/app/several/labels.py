@@ -45,12 +45,21 @@ class LabelledSets:
 
 @dataclass(frozen=True)
 class _Row:
-    """What one row says of an image; `whole` means that classes it does not name do not hold."""
+    """What one row says of an image.
+
+    Attributes:
+        image: Where it is.
+        digest: Hash of its content; empty where that is not known.
+        said: Whether classes hold.
+        whole: That classes it does not name do not hold.
+        none: That it says in words that none of them holds.
+    """
 
     image: str
     digest: str
     said: Mapping[str, bool]
     whole: bool
+    none: bool = False
 
 
 def read_label_sets(labels: GivenSets, images: Sequence[ImageFile], classes: Sequence[str]) -> LabelledSets:
@@ -68,19 +77,29 @@ def read_label_sets(labels: GivenSets, images: Sequence[ImageFile], classes: Seq
     place = {name: at for at, name in enumerate(classes)}
     number: dict[str, int] = {}
     kept: list[ImageFile] = []
-    truth, known = (np.zeros((len(rows), len(classes)), dtype=np.bool_) for _ in range(2))
+    yes, no = (np.zeros((len(rows), len(classes)), dtype=np.bool_) for _ in range(2))
+    whole, none = (np.zeros(len(rows), dtype=np.bool_) for _ in range(2))
     named = [(row.image, row.digest, str(at)) for at, row in enumerate(rows)]
     for image, at in images_of_rows(named, images, _where(labels)):
         own = number.setdefault(image.content_hash, len(kept))
         if own == len(kept):
             kept.append(image)
         row = rows[int(at)]
-        known[own] |= row.whole
+        whole[own] |= row.whole
+        none[own] |= row.none
         for name, holds in row.said.items():
-            truth[own, place[name]], known[own, place[name]] = holds, True
+            (yes if holds else no)[own, place[name]] = True
+    torn = (none & yes.any(1)) | (yes & no).any(1)
+    if torn.any():
+        raise InputError(
+            f"The labels of {kept[int(torn.argmax())].path} contradict each other.",
+            hint="Keep the right ones.",
+            field="labels",
+        )
     if not kept:
         raise InputError("No image is labelled.", hint="Label some.", field="labels")
-    return LabelledSets(tuple(kept), truth[: len(kept)], known[: len(kept)])
+    known = yes | no | whole[:, None]
+    return LabelledSets(tuple(kept), yes[: len(kept)], known[: len(kept)])
 
 
 def _where(labels: GivenSets) -> object:
@@ -127,8 +146,12 @@ def _rows(labels: GivenSets, classes: Sequence[str]) -> list[_Row]:
 
 
 def _of_table(path: Path, classes: Sequence[str]) -> list[_Row]:
-    table = read_csv(path)
-    head = {name.casefold(): name for row in table[:1] for name in row}
+    read = read_csv(path)
+    columns_there = list(
+        dict.fromkeys(name for row in read for name in row)
+    )  # a short row lacks its last cells
+    table = [{name: row.get(name, "") for name in columns_there} for row in read]
+    head = {name.casefold(): name for name in columns_there}
     image, label, said = (
         next((head[name] for name in names if name in head), None) for names in (_IMAGE, _LABELS, _SAID)
     )
@@ -142,18 +165,20 @@ def _of_table(path: Path, classes: Sequence[str]) -> list[_Row]:
     rows: list[_Row] = []
     for row in table:
         digest = row.get("image_hash", "")
-        if label is not None and not row[label].strip():
+        if not row[image].strip() or (label is not None and not row[label].strip()):
             continue
         if label is None:
             cells = {name: row.get(column, "").strip().casefold() for name, column in columns.items()}
             own = {name: _held(cell) for name, cell in cells.items() if cell}
             rows.append(_Row(row[image], digest, own, whole=False))
         elif said is None:
-            rows.append(_Row(row[image], digest, _named(_split(row[label], classes), classes), whole=True))
+            own = _named(_split(row[label], classes), classes)
+            rows.append(_Row(row[image], digest, own, whole=True, none=not own))
         else:
             holds = _held(row[said].strip().casefold())
             own = dict.fromkeys(_named(_split(row[label], classes), classes), holds)
-            rows.append(_Row(row[image], digest, own, whole=False))
+            none = holds and not own
+            rows.append(_Row(row[image], digest, own, whole=none, none=none))
     return rows
 
 

@@ -66,7 +66,11 @@ def labelled(
     all_classes: bool,
 ) -> "LabelSets":
     """The labels; the run's folder has its tables and its page."""
-    idle = [name for name, value in chosen.items() if name not in OF_USE and value not in (None, False, [])]
+    idle = [
+        name
+        for name, value in chosen.items()
+        if name not in OF_USE and not (value is None or value is False or value == [])
+    ]
     if idle:
         raise InputError(
             f"{', '.join(map(option_of, idle))} is of no use to several labels an image.",

@@ -116,7 +116,7 @@ def instructions(
             concept.cache = spending["cache"] or concept.cache
             concept.progress = progress
             if dry_run:
-                tell_estimate(concept.estimate(), progress, json=json)
+                tell_estimate(concept.estimate(score=score), progress, json=json)
                 return
             written = concept.write(score=score)
         else:

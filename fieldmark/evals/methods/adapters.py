@@ -1,5 +1,6 @@
 """Image vectors tuned to descriptions and labelled images, of base classes or of the classes measured."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -136,7 +137,8 @@ async def class_texts(form: AdapterForm, classes: Sequence[str], bench: EvalBenc
         (name,) = note.spec.classes
         word = name if form.named else bench.noun
         own[name] += [descriptor_text(word, phrase) for phrase in note.descriptors]
-        own[name] += [sentence.replace(name, word) for sentence in note.words]
+        whole = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)  # "hen" is not in "then"
+        own[name] += [whole.sub(lambda _, word=word: word, sentence) for sentence in note.words]
     return [texts + ([class_text(name)] if form.named or not texts else []) for name, texts in own.items()]
 
 

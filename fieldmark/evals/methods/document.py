@@ -130,10 +130,19 @@ def among_others(document: LabellingDocument, *, seed: int) -> LabellingDocument
     """The same document with every class's part under the name of another class."""
     order = torch.randperm(len(document.sections), generator=torch.Generator().manual_seed(seed)).tolist()
     moved = dict(zip(order, (*order[1:], order[0]), strict=True))
-    sections = tuple(
-        document.sections[moved[c]].model_copy(update={"class_name": section.class_name})
-        for c, section in enumerate(document.sections)
-    )
+    named = {document.sections[k].class_name: document.sections[c].class_name for c, k in moved.items()}
+
+    def renamed(at: int, name: str) -> ClassSection:
+        rivals = document.sections[at].look_alikes
+        # Its look-alikes change names, too: else "not a red bill" stands beside the name whose bill is red.
+        return document.sections[at].model_copy(
+            update={
+                "class_name": name,
+                "look_alikes": tuple(each.model_copy(update={"other": named[each.other]}) for each in rivals),
+            }
+        )
+
+    sections = tuple(renamed(moved[c], section.class_name) for c, section in enumerate(document.sections))
     return document.model_copy(update={"sections": sections})
 
 

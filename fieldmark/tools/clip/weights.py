@@ -232,12 +232,14 @@ def _from_adapter(folder: Path, spec: str, metadata: ByteStore | None) -> ModelS
 
 
 def _adapted_facts(source: ModelSource, metadata: ByteStore | None) -> WeightsFacts:
-    from fieldmark.tools.clip.adapters.stored import read_card
+    from fieldmark.tools.clip.adapters.stored import read_card, read_change
 
-    card = read_card(Path(str(source.adapter)))
+    folder = Path(str(source.adapter))
+    card = read_card(folder)
+    scale = read_change(folder, card).logit_scale  # under the hash; the card says it for readers
     base = read_weights(source.model_copy(update={"adapter": None}), metadata=metadata)
     adapted = content_key({"weights": base.sha256, "adapter": card.sha256})
-    return WeightsFacts(sha256=adapted, logit_scale=card.logit_scale)
+    return WeightsFacts(sha256=adapted, logit_scale=scale)
 
 
 def _still_there(source: ModelSource) -> bool:

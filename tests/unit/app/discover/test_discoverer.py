@@ -177,3 +177,11 @@ def test_what_cannot_be_done_is_told(tmp_path: Path, more: dict[str, Any], field
         discoverer(tmp_path, **more).discover()
     assert told.value.field == field
     assert told.value.hint or field == "images"
+
+
+@pytest.mark.parametrize("line", ['{"caption": null}', '{"caption": ["a wren"]}', '{"caption": "a\\u0000b"}'])
+def test_what_is_no_caption_is_refused(line: str, tmp_path: Path) -> None:
+    said = tmp_path / "said.JSONL"
+    said.write_text(line)
+    with pytest.raises(InputError, match="a caption is no text"):
+        discoverer(tmp_path, captions=said).discover()

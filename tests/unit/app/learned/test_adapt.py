@@ -45,6 +45,11 @@ def test_a_kept_encoder_labels_by_its_folder(method, labelled, tmp_path):
         return [(each.label, each.confidence) for each in classifier.resolve(labelled)]
 
     kept = labels(str(tmp_path / "kept"))
+    card = tmp_path / "kept" / "adapter.json"
+    whole = card.read_text()
+    card.write_text(whole.replace('"logit_scale": ', '"logit_scale": -'))
+    assert kept == labels(str(tmp_path / "kept")), "the scale is that of the tensors, whose hash is kept"
+    card.write_text(whole)
     assert kept != labels("aviary")
     assert kept == labels(str(tmp_path / "kept"))
     with pytest.raises(ModelError, match="adapted already"):
@@ -64,3 +69,16 @@ def test_what_cannot_be_tuned_is_told(labelled, tmp_path):
     with pytest.raises(SettingsError, match="none is named"):
         adapt(labelled, tmp_path / "out", clip="aviary", home=tmp_path / "home")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_of_the_labels_does_not_count_is_told(labelled, tmp_path, monkeypatch):
+    (tmp_path / "aviary").mkdir()  # a folder of a bundled model's name is no model
+    monkeypatch.chdir(tmp_path)
+    (labelled / "green finch").mkdir()
+    for each in (labelled / "blue finch").iterdir():
+        (labelled / "green finch" / each.name).write_bytes(each.read_bytes())
+    given = {"clip": "aviary", "llm": ScriptedModel(SAID), "home": tmp_path / "home"}
+    done = adapt(labelled, tmp_path / "kept", **given)
+    assert done.card.classes == 2
+    assert "No image is left of: blue finch." in done.notes
+    assert any("more than one label: 4." in note for note in done.notes)

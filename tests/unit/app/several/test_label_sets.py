@@ -47,6 +47,11 @@ def rows(found: LabelledSets) -> dict[str, list[str]]:
             "image,label,confidence\n0.png,red cap,1\n0.png,hooked bill,0\n2.png,red cap,0\n",
             {"0.png": ["1", "0", "?"], "2.png": ["0", "?", "?"]},
         ),
+        (  # a first row without its last cell, a row that is none of the classes for certain
+            "image,label,confidence\n0.png,,\n1.png,red cap,0\n2.png,none,1\n2.png,,1\n",
+            {"1.png": ["0", "?", "?"], "2.png": ["0", "0", "0"]},
+        ),
+        ("image,labels\n0.png\n1.png,red cap\n", {"1.png": ["1", "0", "0"]}),
         (
             "image,Red cap,hooked bill\n0.png,1,-1\n1.png,,1\n",
             {"0.png": ["1", "0", "?"], "1.png": ["?", "1", "?"]},
@@ -126,3 +131,18 @@ def test_published_sets_in_their_own_files(photos: Path) -> None:
     table = photos.parent / "test-annotations-human-imagelabels-boxable.csv"
     table.write_text("ImageID,Source,LabelName,Confidence\n0c,verification,/m/1,0\n0c,x,/m/2,1\n")
     assert rows(read(table, photos)) == {"0c.jpg": ["0", "?", "?"]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image,labels\n0.png,none\n0.png,red cap\n",
+        "image,label,confidence\n0.png,red cap,1\n0.png,red cap,0\n",
+        "image,label,confidence\n0.png,red cap\n1.png,red cap,1\n",
+    ],
+)
+def test_labels_that_contradict_each_other_or_say_half_are_refused(text: str, photos: Path) -> None:
+    table = photos.parent / "labels.csv"
+    table.write_text(text)
+    with pytest.raises(InputError, match=r"contradict each other|is 1 or 0"):
+        read(table, photos)

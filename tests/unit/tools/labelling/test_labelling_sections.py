@@ -74,6 +74,13 @@ def test_no_class_keeps_its_own_part_in_the_control() -> None:
     pairs = list(zip(document.sections, moved.sections, strict=True))
     assert all(a.class_name == b.class_name and a.marks != b.marks for a, b in pairs)
     assert {b.marks for _, b in pairs} == {a.marks for a, _ in pairs}
+    # "Not heron: a red bill" under another name would tell what the heron has not: rivals move along.
+    marks = {each.class_name: each.marks for each in document.sections}
+    now = {each.class_name: each.marks for each in moved.sections}
+    source = {each.marks: each for each in document.sections}
+    for each in moved.sections:
+        rivals = [now[rival.other] for rival in each.look_alikes]
+        assert rivals == [marks[rival.other] for rival in source[each.marks].look_alikes]
 
 
 def test_a_name_cannot_write_markdown_of_its_own() -> None:
