@@ -1,5 +1,6 @@
 """Encodes the images that a user gives to a stored classifier, and says which could not be read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -37,17 +38,29 @@ def encode_given(images: Images, encoder: Encoder, progress: Progress) -> GivenV
         NoImagesError: Not one is usable.
     """
     found = find_given(images)
+    usable, vectors, broken = encode_files(found.images, encoder, progress)
+    return GivenVectors(
+        images=usable,
+        vectors=vectors,
+        skipped=(*found.skipped, *broken),
+        passed_over=dict(found.passed_over),
+        inputs=names_of(found),
+    )
+
+
+def encode_files(
+    images: Sequence[ImageFile], encoder: Encoder, progress: Progress
+) -> tuple[tuple[ImageFile, ...], Tensor, tuple[SkippedInput, ...]]:
+    """The images that can be read, their unit vectors [N, D] float32, and the others with the reason."""
 
     def tell(done: int, of: int) -> None:
         progress(ImagesEncoded(done=done, of=of))
 
-    encoded = encoder.encode_images(found.images, progress=tell)
+    encoded = encoder.encode_images(images, progress=tell)
     fine = encoded.ok.tolist()
-    broken = {str(image.path) for image, ok in zip(found.images, fine, strict=True) if not ok}
-    return GivenVectors(
-        images=tuple(image for image, ok in zip(found.images, fine, strict=True) if ok),
-        vectors=encoded.vectors[encoded.ok],
-        skipped=(*found.skipped, *(each for each in encoder.failures if str(each.path) in broken)),
-        passed_over=dict(found.passed_over),
-        inputs=names_of(found),
+    broken = {str(image.path) for image, ok in zip(images, fine, strict=True) if not ok}
+    return (
+        tuple(image for image, ok in zip(images, fine, strict=True) if ok),
+        encoded.vectors[encoded.ok],
+        tuple(each for each in encoder.failures if str(each.path) in broken),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fieldmark.app.encoding import encode_given
+from fieldmark.app.encoding import encode_files, encode_given
 from fieldmark.app.inputs import Images
 from fieldmark.app.review.listing import classes_of
 from fieldmark.errors import InputError, RunError
@@ -18,7 +18,7 @@ from fieldmark.tools.clip.texts import mended
 from fieldmark.tools.discovery.groups import ImageGroups, find_groups
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.images.in_memory import COPIES
-from fieldmark.tools.runs.events import ImagesEncoded, Progress
+from fieldmark.tools.runs.events import Progress
 from fieldmark.tools.runs.folder import RunFolder
 
 MOST_CAPTIONS = 1 << 30
@@ -88,20 +88,16 @@ def group_rejected(run: RunFolder, encoder: Encoder, progress: Progress) -> Grou
     """
     rejected = rejected_groups(run)
     folder, copies = Path(str(run.config.options.get("folder", "."))), run.path / COPIES
-    images: list[ImageFile] = []
+    given: list[ImageFile] = []
     for said in run.read_predictions():
         copy = copies / f"{said.image_hash}.png"
-        images.append(ImageFile(copy if copy.is_file() else folder / said.image, said.image_hash))
-
-    def tell(done: int, of: int) -> None:
-        progress(ImagesEncoded(done=done, of=of))
-
-    encoded = encoder.encode_images(images, progress=tell)
+        given.append(ImageFile(copy if copy.is_file() else folder / said.image, said.image_hash))
+    images, vectors, skipped = encode_files(given, encoder, progress)
     place = {image.content_hash: at for at, image in enumerate(images)}
     number = torch.full((len(images),), -1)
     typical: list[Tensor] = []
     for at, group in enumerate(rejected):
-        own = torch.tensor([place[each] for each in group.image_hashes if bool(encoded.ok[place[each]])])
+        own = torch.tensor([place[each] for each in group.image_hashes if each in place])
         if not len(own):
             raise RunError(
                 f"The images of run {run.run_id} cannot be read any more.",
@@ -110,11 +106,12 @@ def group_rejected(run: RunFolder, encoder: Encoder, progress: Progress) -> Grou
         number[own] = at
         typical.append(own)
     return GroupedImages(
-        images=tuple(images),
-        vectors=encoded.vectors,
+        images=images,
+        vectors=vectors,
         groups=ImageGroups(number, tuple(typical)),
         rejected=rejected,
         listed=tuple(classes_of(run.config)),
+        skipped=skipped,
     )
 
 

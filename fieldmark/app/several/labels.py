@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fieldmark.app.inputs import find_given
 from fieldmark.app.labels import NONE, answers_of, images_of_rows
-from fieldmark.errors import InputError
+from fieldmark.errors import InputError, close_to
 from fieldmark.records.names import near_note, one_name, plain_name
 from fieldmark.tools.datasets.csv_file import read_csv
 from fieldmark.tools.images.given_paths import is_there
@@ -23,6 +23,7 @@ files, the labels of Open Images, or image → classes."""
 BETWEEN = "|"
 """Stands between the classes of an image in a table."""
 _IMAGE, _LABELS = ("image", "path", "file", "filename", "image_path"), ("labels", "label", "class", "tags")
+_HASH = "image_hash"
 _SAID = ("confidence", "value", "present")
 _HOLDS = {"1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "-1": False,
           "false": False, "no": False}  # fmt: skip
@@ -147,15 +148,20 @@ def _rows(labels: GivenSets, classes: Sequence[str]) -> list[_Row]:
 
 def _of_table(path: Path, classes: Sequence[str]) -> list[_Row]:
     read = read_csv(path)
-    columns_there = list(
-        dict.fromkeys(name for row in read for name in row)
-    )  # a short row lacks its last cells
-    table = [{name: row.get(name, "") for name in columns_there} for row in read]
-    head = {name.casefold(): name for name in columns_there}
+    names = list(dict.fromkeys(name for row in read for name in row))  # a short row lacks its last cells
+    table = [{name: row.get(name, "") for name in names} for row in read]
+    head = {name.casefold(): name for name in names}
     image, label, said = (
         next((head[name] for name in names if name in head), None) for names in (_IMAGE, _LABELS, _SAID)
     )
-    columns = {name: head[plain] for name in classes for plain in (name.casefold(),) if plain in head}
+    own_words = {plain_name(name): name for name in classes}
+    columns = {own_words[plain]: name for name in names if (plain := plain_name(name)) in own_words}
+    for name in names if label is None else ():  # any other column may stand there, but for a mistyped class
+        meant = close_to(name, [each for each in classes if each not in columns])
+        if meant and name not in (image, *columns.values()):
+            raise InputError(
+                f"The column {name!r} is none of the classes.", hint=f"{meant}Name it so.", field="labels"
+            )
     if image is None or (label is None and not columns):
         raise InputError(
             f"{str(path)!r} has no columns image and labels, and none for a class.",
@@ -164,7 +170,7 @@ def _of_table(path: Path, classes: Sequence[str]) -> list[_Row]:
         )
     rows: list[_Row] = []
     for row in table:
-        digest = row.get("image_hash", "")
+        digest = row.get(_HASH, "")
         if not row[image].strip() or (label is not None and not row[label].strip()):
             continue
         if label is None:

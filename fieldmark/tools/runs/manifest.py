@@ -92,7 +92,7 @@ def write_manifest(
         encoder_usage=encoder.usage.after(earlier.encoder_usage) if earlier else encoder.usage,
         stop_reason=stop_reason,
         counts=dict(counts),
-        skipped=skipped + encoder.failures,
+        skipped=tuple(dict.fromkeys(skipped + encoder.failures)),  # some are told by both
         passed_over=dict(passed_over or {}),
         notes=random + notes,
     )

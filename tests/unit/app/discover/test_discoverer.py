@@ -157,6 +157,14 @@ def test_rejected_groups_of_a_run_get_names_that_are_not_listed(tmp_path: Path) 
     assert found.classes == ("grey heron", "blue gull", "red finch")
     assert read_class_names(str(Path(found.run) / NAMES)) == list(found.classes)
     assert '"listed": ["grey heron", "blue gull"]' in model.asked[0].messages[-1].content
+    for gone in ("red_finch_0.png", "blue_gull_0.png"):
+        (tmp_path / "photos" / gone).write_bytes(b"damaged since")
+    less = discoverer(
+        tmp_path, images=None, groups=None, run=run.run, llm=model, clip=HashingEncoder(width=128, noise=0.5)
+    ).discover()
+    assert (less.images, len(less.groups[0].images)) == (found.images - 2, 7)
+    skipped = json.loads((Path(less.run) / "manifest.json").read_text())["skipped"]
+    assert sorted(Path(each["path"]).name for each in skipped) == ["blue_gull_0.png", "red_finch_0.png"]
     RunFolder(run.run).write(RejectedGroups.FILE, RejectedGroups())
     with pytest.raises(RunError, match="no rejected images"):
         discoverer(tmp_path, images=None, groups=None, run=run.run, clip=encoder).discover()

@@ -1,6 +1,8 @@
 """Candidates a second of the prompt search, beside a plain re-gathering baseline in the same run.
 
-It measures and asserts nothing. Run: python benchmarks/search_speed.py [--classes 47 --shots 1 --width 512]
+It measures and asserts nothing.
+
+    python benchmarks/speed/prompt_search.py [--classes 47 --shots 1 --width 512]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Seconds and memory of mining 100,000 vectors: search, near-duplicates, a diverse choice, groups.
 
-python benchmarks/mining_speed.py --size 100000 --width 512
+python benchmarks/speed/mining.py --size 100000 --width 512
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Measures how long `fieldmark --help` takes, against importing typer and rich alone.
 
-    python benchmarks/help_time.py [RUNS]
+    python benchmarks/speed/help.py [RUNS]
 
 It is to take at most twice as long.
 """

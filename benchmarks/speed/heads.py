@@ -1,6 +1,6 @@
 """Vectors a second that a head scores, by kind: with its own layers, and as the exported ONNX model.
 
-python benchmarks/head_speed.py --width 512
+python benchmarks/speed/heads.py --width 512
 """
 
 import argparse
