@@ -13,7 +13,7 @@ from fieldmark.app.concepts.setup import ConceptSetup
 from fieldmark.app.stores import checkpoint_server
 from fieldmark.errors import EndpointError, InputError, RunError
 from fieldmark.records import Clause, Costs, Decision, Definition, Label, Verdict
-from fieldmark.tools.annotate.vlm import Debate
+from fieldmark.tools.annotate.debate import Debate
 from fieldmark.tools.concepts.built import read_judged
 from fieldmark.tools.concepts.changes import MISREAD, dev_labels, with_decision, with_labels, with_version
 from fieldmark.tools.concepts.heads import export as heads_export

@@ -11,7 +11,7 @@ from fieldmark.cache.keys import content_key
 from fieldmark.cache.server import ServerAddress
 from fieldmark.records import Concept, Definition, Verdict
 from fieldmark.tools.annotate.annotator import AnnotationProgress, Annotator
-from fieldmark.tools.annotate.vlm import Debate
+from fieldmark.tools.annotate.debate import Debate
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import dev_labels, misread_images
 from fieldmark.tools.concepts.folder import ConceptFolder

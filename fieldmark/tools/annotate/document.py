@@ -7,8 +7,8 @@ from fieldmark.prompts.judge_by_document import DocumentLabel, ask_judge_by_docu
 from fieldmark.records import Call, Verdict
 from fieldmark.tools.annotate.annotator import AnnotationProgress
 from fieldmark.tools.annotate.concurrency import map_distinct_images
+from fieldmark.tools.annotate.storing import StoringAnnotator, probability
 from fieldmark.tools.annotate.verdict_store import StoredVerdict, VerdictStore
-from fieldmark.tools.annotate.vlm import StoringAnnotator, probability
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.llm.chat import LanguageModel
 

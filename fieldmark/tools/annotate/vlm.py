@@ -4,22 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Literal
 
-from pydantic import BaseModel
-
-from fieldmark.cache.keys import content_key
 from fieldmark.errors import InputError
-from fieldmark.prompts.argue import ask_argue
 from fieldmark.prompts.gap import ask_gap
 from fieldmark.prompts.judge import BY_EXAMPLES, Judgement, ask_judge, ask_judge_by_examples
 from fieldmark.prompts.judge import PROMPT_ID as JUDGE
-from fieldmark.prompts.loader import load
-from fieldmark.prompts.settle import ask_settle
 from fieldmark.records import (
-    Call,
     Clause,
     ClauseVerdict,
     Definition,
@@ -31,88 +23,15 @@ from fieldmark.records import (
 from fieldmark.tools.annotate.annotator import AnnotationProgress
 from fieldmark.tools.annotate.clause_tree import call_of
 from fieldmark.tools.annotate.concurrency import map_concurrently, map_distinct_images
-from fieldmark.tools.annotate.image_asker import ImageAsker
+from fieldmark.tools.annotate.debate import Debate, debated
 from fieldmark.tools.annotate.looks import EXEMPLAR_SIDE, WayOfLooking, voted
-from fieldmark.tools.annotate.verdict_store import StoredVerdict, VerdictStore
+from fieldmark.tools.annotate.storing import StoringAnnotator, annotator_identity, probability
+from fieldmark.tools.annotate.verdict_store import StoredVerdict
 from fieldmark.tools.images.files import ImageFile, UnusableImageError
-from fieldmark.tools.llm.answer_schema import strict_schema
-from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.image_messages import ImageMessages
 
-CONCURRENCY = 16
-"""Images under way at a time; the language model may allow fewer calls."""
 TRIES = 2
 """How often an image is asked about where an answer leaves clauses out."""
-
-
-@dataclass(frozen=True)
-class Debate:
-    """What came of arguing both sides of one image.
-
-    Attributes:
-        image: Content hash.
-        call: Who was right; "abstain" or "refused" where nobody can tell.
-        p: Probability of "in"; None where it is unknown.
-        for_in: The argument for "in".
-        for_out: The argument for "out".
-        rationale: What decided it.
-    """
-
-    image: str
-    call: Call
-    p: float | None = None
-    for_in: str = ""
-    for_out: str = ""
-    rationale: str = ""
-
-
-class StoringAnnotator:
-    """What annotators with a vision-language model share: the model, the store, and the counts.
-
-    Use it within one event loop.
-
-    Args:
-        llm: The vision-language model.
-        model: What its answers depend on: `await ChatModel.identify()`.
-        store: Where verdicts are kept.
-        images: Makes images ready to be sent.
-        concurrency: The most images under way at a time.
-    """
-
-    QUESTION: ClassVar[tuple[str, type[BaseModel]]]
-    """Id of the prompt that judges an image, and the model of its answer."""
-
-    def __init__(
-        self,
-        llm: LanguageModel,
-        *,
-        model: str,
-        store: VerdictStore,
-        images: ImageMessages | None = None,
-        concurrency: int = CONCURRENCY,
-    ) -> None:
-        self._asker = ImageAsker(llm, images)
-        self._store = store
-        self._concurrency = concurrency
-        self._model = model
-        self._identity = annotator_identity(model, *self.QUESTION, self._asker.images)
-        self._looks = ONCE
-        self._examples = self._asker.images
-
-    @property
-    def identity(self) -> str:
-        """Model and endpoint, question, and how images are sent."""
-        return self._identity
-
-    @property
-    def calls(self) -> int:
-        """Questions asked anew so far."""
-        return self._asker.calls
-
-    @property
-    def failures(self) -> dict[str, int]:
-        """Questions without a usable answer so far, by reason; "unreadable" and "incomplete" among them."""
-        return dict(self._asker.failures)
 
 
 ONCE = WayOfLooking()
@@ -127,6 +46,10 @@ class VlmAnnotator(StoringAnnotator):
     """
 
     QUESTION = (JUDGE, Judgement)
+
+    _looks = ONCE
+    _examples: ImageMessages
+    """Makes examples ready; there once there are any."""
 
     def looking(self, looks: WayOfLooking) -> "VlmAnnotator":
         """The same annotator looking otherwise; its verdicts are others', and are stored as such."""
@@ -231,7 +154,7 @@ class VlmAnnotator(StoringAnnotator):
         """
 
         async def debate_one(image: ImageFile) -> Debate:
-            return await self._debate(image, definition, concept, purpose)
+            return await debated(self._asker, image, definition, concept, purpose)
 
         return tuple(
             await map_concurrently(images, debate_one, concurrency=self._concurrency, progress=progress)
@@ -327,37 +250,6 @@ class VlmAnnotator(StoringAnnotator):
             annotator=self._identity,
         )
 
-    async def _debate(self, image: ImageFile, definition: Definition, concept: str, purpose: str) -> Debate:
-        arguments: list[str] = []
-        sides: tuple[Literal["in", "out"], ...] = ("in", "out")
-        for side in sides:
-            argued = await self._asker.ask(
-                image,
-                lambda part, side=side: ask_argue(
-                    part, definition, concept=concept, purpose=purpose, side=side
-                ),
-            )
-            if isinstance(argued, str):
-                return Debate(image.content_hash, argued)
-            arguments.append(argued.argument)
-        for_in, for_out = arguments
-        said = await self._asker.ask(
-            image,
-            lambda part: ask_settle(
-                part, definition, concept=concept, purpose=purpose, for_in=for_in, for_out=for_out
-            ),
-        )
-        if isinstance(said, str):
-            return Debate(image.content_hash, said, for_in=for_in, for_out=for_out)
-        return Debate(
-            image.content_hash,
-            "abstain" if said.side == "cannot_tell" else said.side,
-            probability(said.side == "in", said.confidence) if said.side != "cannot_tell" else None,
-            for_in,
-            for_out,
-            said.rationale,
-        )
-
 
 def _stored_verdicts(said: Judgement, asked: Sequence[Clause]) -> dict[str, StoredVerdict]:
     """What an answer says of the clauses that it was asked about, by their text.
@@ -378,16 +270,3 @@ def _stored_verdicts(said: Judgement, asked: Sequence[Clause]) -> dict[str, Stor
             rationale=said.rationale,
         )
     return answered
-
-
-def probability(holds: bool, confidence: int) -> float:
-    """The probability that something holds, from how sure the model is of its finding."""
-    return (confidence if holds else 100 - confidence) / 100
-
-
-def annotator_identity(
-    model: str, prompt_id: str, answer_model: type[BaseModel], images: ImageMessages
-) -> str:
-    """What an annotator's verdicts depend on: model, question, form of the answer, how images are sent."""
-    question = content_key([load(prompt_id).sha256, strict_schema(answer_model)])
-    return f"{model}/{prompt_id}/{question[:16]}/{images.identity}"
