@@ -205,6 +205,7 @@ class ConceptInstructions:
             self.progress(LookingStarted(images=2 * len(images)))
             rights: list[np.ndarray] = []
             kappas: list[float] = []
+            judged: list[np.ndarray] = []
             truth = np.array([labels[image.content_hash].value == "in" for image in images], dtype=np.float64)
             for turn, document in enumerate((name_alone, text)):
 
@@ -214,10 +215,13 @@ class ConceptInstructions:
                 reader = DocumentAnnotator(judge, document, model=await judge.identify(), store=store)
                 said = await reader.judge(images, progress=tell)
                 rights.append(np.array([v.call == labels[v.image].value for v in said], dtype=np.float64))
+                known = np.array([v.call in ("in", "out") for v in said], dtype=np.bool_)
                 calls = np.array([v.call == "in" for v in said], dtype=np.float64)
-                kappas.append(estimate(kappa, truth, calls, resamples=100).value)
+                # Who says nothing says neither in nor out.
+                kappas.append(kappa_of(truth[known], calls[known]))
+                judged.append(known)
             tools.conclude("measured")
-        return tuple(_readers(rights, kappas)), len(images)
+        return tuple(_readers(rights, kappas, judged)), len(images)
 
 
 def _judge(tools: ConceptTools) -> AskedModel:
@@ -235,9 +239,14 @@ def _judge(tools: ConceptTools) -> AskedModel:
     return tools.judge
 
 
-def _readers(rights: list[np.ndarray], kappas: list[float]) -> list[Reader]:
+def kappa_of(truth: np.ndarray, calls: np.ndarray) -> float:
+    """Cohen's kappa of calls `[N]`, 1 for in; NaN where there is none."""
+    return estimate(kappa, truth, calls, resamples=100).value if len(calls) else float("nan")
+
+
+def _readers(rights: list[np.ndarray], kappas: list[float], judged: list[np.ndarray]) -> list[Reader]:
     found: list[Reader] = []
-    for shown, right, agreed in zip(("names", "instructions"), rights, kappas, strict=True):
+    for shown, right, agreed, known in zip(("names", "instructions"), rights, kappas, judged, strict=True):
         share = paired_difference(right, np.zeros(len(right)), None)
         ahead = paired_difference(right, rights[0], None)
         found.append(
@@ -248,6 +257,7 @@ def _readers(rights: list[np.ndarray], kappas: list[float]) -> list[Reader]:
                 ahead=ahead.value,
                 ahead_ci95=ahead.ci95,
                 kappa=None if np.isnan(agreed) else agreed,
+                unjudged=int((~known).sum()),
             )
         )
     return found

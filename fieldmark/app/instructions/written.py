@@ -19,7 +19,9 @@ class Reader(Record):
     """Share right minus that by names alone, on the same images."""
     ahead_ci95: tuple[float, float] = (0.0, 0.0)
     kappa: float | None = None
-    """Cohen's, of a concept; None where chance alone would agree always."""
+    """Cohen's, of a concept, on what was judged; None where it is undefined."""
+    unjudged: int | None = None
+    """Images of a concept that were called neither in nor out: they are not right, and not part of kappa."""
 
 
 class WrittenInstructions(Record):

@@ -102,7 +102,7 @@ def instructions(
         RunFolder.open(out, resume, kind="eval")
     elif data is None:
         raise InputError("No data were given.", hint="Try: fieldmark instructions photos/")
-    elif (concept := _concept(data, given, out)) is None:
+    elif (concept := _concept(data, {**given, "device": spending["device"]}, out)) is None:
         try:
             check_evaluation({**given, **spending["limits"], "device": spending["device"]})
         except InputError as error:
@@ -147,6 +147,7 @@ def instructions(
 
 def _concept(data: str, given: dict[str, Any], out: Path) -> "ConceptInstructions | None":
     """The concept of that name; None where it is a path, or there is no such concept."""
+    from fieldmark.app.beforehand import check_device
     from fieldmark.app.concepts.named import open_folder
     from fieldmark.errors import InputError
     from fieldmark.tools.images.given_paths import is_there
@@ -157,6 +158,7 @@ def _concept(data: str, given: dict[str, Any], out: Path) -> "ConceptInstruction
         open_folder(data)
     except InputError:
         return None
+    check_device(given.pop("device", None) or "auto")
     beside = sorted(set(given) - {"data", "score", "vlm", "vlm_base_url"})
     if beside:
         raise InputError(
@@ -196,6 +198,8 @@ def _say(written: "WrittenInstructions", console: "PlainConsole") -> None:
             least, most = reader.ahead_ci95
             ahead = f"; {100 * reader.ahead:+.1f} points ({100 * least:+.1f} to {100 * most:+.1f})"
         agreed = "" if reader.kappa is None else f", kappa {reader.kappa:.2f}"
+        if reader.unjudged:
+            agreed += f" ({reader.unjudged} not judged)"
         right = f"{share(reader.right)} right ({share(low)} to {share(high)})"
         console.say(f"- {_SHOWN[reader.shown]}: {right}{agreed}{ahead}")
     for note in written.notes:

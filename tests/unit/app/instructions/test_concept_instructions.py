@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from fieldmark.records import Clause, Concept, Definition, Label, Version
 from fieldmark.testing import HashingEncoder, data_of
 from fieldmark.tools.concepts.folder import SETUP, ConceptFolder
 from tests.command_line import CommandLine
-from tests.seeing import SeeingModel, draw
+from tests.seeing import SeeingModel, colour_of, draw
 
 IN, OUT = "red", "blue"
 
@@ -71,6 +72,25 @@ def test_a_concept_is_scored_on_labels_that_the_document_does_not_show(
     assert len(model.asked) == 8
 
 
+def test_who_says_nothing_of_an_image_is_not_taken_to_say_out(concept: ConceptFolder, tmp_path: Path) -> None:
+    """Silent of one blue picture in two, and right of all others: kappa is 1, and half of `right` is lost."""
+    shy = SeeingModel()
+    silent: set[str] = set()
+
+    def told(data: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+        url = shy.asked[-1].messages[-1].images[-1].data_url
+        if "red" in data["document"] and colour_of(url) == OUT and (not silent or url in silent):
+            silent.add(url)
+            return {"rationale": "Too dark.", "label": "unsure", "confidence": 50}
+        return said
+
+    shy.told = told
+    more = {"home": tmp_path / "home", "out": tmp_path / "runs", "clip": HashingEncoder(), "vlm": shy}
+    names, instructions = ConceptInstructions.open("warm", **more).write(score=True).readers
+    assert (names.unjudged, instructions.unjudged) == (0, 1)
+    assert (instructions.kappa, instructions.right) == (1.0, 0.75)
+
+
 def test_a_concept_without_another_label_cannot_be_scored(concept: ConceptFolder, tmp_path: Path) -> None:
     known = concept.load()
     concept.save(known.model_copy(update={"labels": known.labels[:4]}))
@@ -89,3 +109,5 @@ def test_the_command_knows_a_concept_by_its_name(
     assert lost.code == 2 and "Did you mean warm?" in lost.err
     refused = place.invoke("instructions", "warm", "--llm", "any")
     assert refused.code == 2 and "has its own images and models" in refused.err
+    odd = place.invoke("instructions", "warm", "--device", "toaster")
+    assert odd.code == 2 and "is no device" in odd.err
