@@ -9,7 +9,8 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
-from fieldmark.evals.methods.em_dirichlet import EmDirichletOptions, dirichlet_step, em_dirichlet_scores
+from fieldmark.evals.methods.em_dirichlet import EmDirichletOptions, em_dirichlet_scores, fitted
+from fieldmark.evals.methods.shared.dirichlet import dirichlet_step
 from tests.conformance.tensors import unit_rows
 
 
@@ -64,6 +65,28 @@ def test_one_step_by_hand():
     found = dirichlet_step(torch.ones(1, 2, dtype=torch.float64), torch.full((1, 2), -math.log(2.0)).double())
     assert found[0].tolist() == pytest.approx([expected] * 2, rel=1e-6)
     assert expected == pytest.approx(1.18135, abs=1e-4)
+
+
+def test_its_derivative_is_that_of_differences():
+    rng = torch.Generator().manual_seed(0)
+    alpha = (8 * torch.rand(2, 3, generator=rng, dtype=torch.float64) + 0.05).requires_grad_()
+    targets = (-6 * torch.rand(2, 3, generator=rng, dtype=torch.float64)).requires_grad_()
+    assert torch.autograd.gradcheck(dirichlet_step, (alpha, targets))
+
+
+def test_rows_that_rest_are_left_alone_and_change_nothing():
+    """One row must be likeliest at infinity, so that it never rests; the others rest soon."""
+    rng = np.random.default_rng(0)
+    targets = np.stack([np.log(rng.dirichlet([0.7, 2.0, 5.0], size=200)).mean(axis=0) for _ in range(4)])
+    targets[1] = np.log([0.2, 0.3, 0.5])
+    alpha, wanted = torch.ones(4, 3, dtype=torch.float64), torch.from_numpy(targets)
+    every = alpha
+    for _ in range(900):
+        every = dirichlet_step(every, wanted)
+    found = fitted(alpha, wanted, 900)
+    assert every[1].min() > 20
+    torch.testing.assert_close(found, every, rtol=1e-9, atol=0)
+    assert torch.equal(alpha, torch.ones(4, 3, dtype=torch.float64))
 
 
 def negative_log_likelihood(alpha, target):

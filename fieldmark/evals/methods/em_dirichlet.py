@@ -1,6 +1,5 @@
 """EM-Dirichlet: all images labelled together, as a mixture of Dirichlet laws over their text predictions."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.shared.class_vectors import descriptor_vectors, name_vectors
+from fieldmark.evals.methods.shared.dirichlet import dirichlet_step
 from fieldmark.evals.methods.shared.probabilities import log_shares
 from fieldmark.evals.methods.shared.support import fitting_vectors
 from fieldmark.evals.table.bench import EvalBench
@@ -21,6 +21,8 @@ _TINY = 1e-15
 _EMPTY_TARGET = -10.0
 _CHECK_EVERY = 50
 _TOLERANCE = 1e-11
+_AT_REST = 1e-26
+"""A row whose squared step is below this share of its squared norm has parameters as exact as they get."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,49 +115,34 @@ def em_dirichlet_scores(
     for _ in range(options.iterations):
         sizes = u.sum(dim=0)[:, None]
         targets = torch.where(sizes > _TINY, u.T @ logs / sizes.clamp(min=_TINY), _EMPTY_TARGET)
-        alpha = torch.where(sizes > _TINY, _fitted(alpha, targets, options.inner_steps), alpha)
+        alpha = torch.where(sizes > _TINY, fitted(alpha, targets, options.inner_steps), alpha)
         proportions = (u.mean(dim=0) + _TINY).log() + 1
         u = torch.addmm(_normaliser(alpha) + penalty * proportions, logs, (alpha - 1).T).softmax(dim=1)
     return _matched(u, x, options.match).to(torch.float32)
 
 
-def dirichlet_step(alpha: Tensor, targets: Tensor) -> Tensor:
-    """One majorise-minimise step on Dirichlet parameters.
+def fitted(alpha: Tensor, targets: Tensor, steps: int) -> Tensor:
+    """Steps on Dirichlet parameters [K, D] until all of them together rest, see `em_dirichlet_scores`.
 
-    Minimises, over each row α given the mean logs y of its data,
-
-        −log Γ(Σ_d α_d) + Σ_d log Γ(α_d) − Σ_d (α_d − 1)·y_d
-
-    from a majorant at the present α: −log Γ(Σα) is replaced by its tangent; log Γ(α_d) is
-    −log α_d + log Γ(α_d + 1), and the latter is replaced by the parabola that touches it with curvature
-    c = 2 (log Γ(1) − log Γ(α+1) + α·ψ(α+1)) / α² (π²/6 at α = 0). The least point of each entry is the
-    positive root of c·α² + b·α − 1 = 0 with b = ψ(α+1) − ψ(Σα) − c·α − y.
-
-    Source: Martin et al. 2024, section 4, and released code.
-
-    Args:
-        alpha: Parameters [K, D], positive, float64.
-        targets: Mean of log x over each row's data [K, D].
-
-    Returns:
-        New parameters [K, D], positive.
+    A row whose own parameters rest is left as it is: further steps would change its last digits alone.
     """
-    slope = torch.digamma(alpha + 1)
-    curvature = (2 * (alpha * slope - torch.lgamma(alpha + 1)) / alpha**2).abs()
-    curvature = torch.where(alpha > 1e-11, curvature, math.pi**2 / 6)
-    linear = slope - torch.digamma(alpha.sum(dim=-1, keepdim=True)) - curvature * alpha - targets
-    return ((linear.square() + 4 * curvature).sqrt() - linear) / (2 * curvature)
-
-
-def _fitted(alpha: Tensor, targets: Tensor, steps: int) -> Tensor:
-    """Steps until parameters rest."""
+    alpha = alpha.clone()
+    moving = torch.arange(len(alpha), device=alpha.device)
+    own, wanted = alpha, targets
     for step in range(steps):
-        new = dirichlet_step(alpha, targets)
-        looked_at = step > 0 and step % _CHECK_EVERY == 0
-        resting = looked_at and float((new - alpha).square().sum() / alpha.square().sum()) < _TOLERANCE
-        alpha = new
-        if resting:
-            break
+        new = dirichlet_step(own, wanted)
+        if step > 0 and step % _CHECK_EVERY == 0:
+            moved, held = (new - own).square().sum(dim=1), own.square().sum(dim=1)
+            alpha[moving] = own
+            if float(moved.sum() / alpha.square().sum()) < _TOLERANCE:
+                own = new
+                break
+            still = moved > _AT_REST * held
+            if not bool(still.all()):
+                alpha[moving] = new
+                moving, wanted, new = moving[still], wanted[still], new[still]
+        own = new
+    alpha[moving] = own
     return alpha
 
 

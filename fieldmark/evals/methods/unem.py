@@ -1,6 +1,7 @@
 """UNEM: EM-Dirichlet with labelled images, its hyper-parameters learned by unrolling its rounds."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -8,8 +9,8 @@ from torch.nn.functional import softplus
 from torch.utils.checkpoint import checkpoint
 
 from fieldmark.errors import InputError
-from fieldmark.evals.methods.em_dirichlet import dirichlet_step
 from fieldmark.evals.methods.shared.class_vectors import name_vectors
+from fieldmark.evals.methods.shared.dirichlet import dirichlet_step
 from fieldmark.evals.methods.shared.support import Support, fitting_support, fitting_vectors
 from fieldmark.evals.table.bench import EvalBench
 from fieldmark.evals.table.method import EvalMethod, MethodScores
@@ -17,6 +18,8 @@ from fieldmark.evals.table.test_set import MethodNeed
 
 _TINY = 1e-15
 _MOST_FOLDS = 4
+_KEPT = 1 << 26
+"""Numbers that the steps of all rounds may keep for the way back (512 MiB): 450 classes."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +122,12 @@ def unem_logits(
         found = torch.addmm(level + softplus(balance) * ((u.mean(0) + _TINY).log() + 1), x, (alpha - 1).T)
         return (found / (1 + softplus(softness))).log_softmax(dim=1), alpha
 
-    for balance, softness in zip(layers.balance, layers.softness, strict=True):
+    run_round = one_round
+    if 4 * inner_steps * len(layers.balance) * alpha.numel() > _KEPT:
         # Kept for the way back are α and u of each round alone: a round's own steps are done again.
-        log_u, alpha = checkpoint(one_round, log_u, alpha, balance, softness, use_reentrant=False)
+        run_round = partial(checkpoint, one_round, use_reentrant=False)
+    for balance, softness in zip(layers.balance, layers.softness, strict=True):
+        log_u, alpha = run_round(log_u, alpha, balance, softness)
     return log_u
 
 
