@@ -18,8 +18,8 @@ from fieldmark.tools.runs.csv_table import as_cell
 from fieldmark.tools.scoring.evidence.labels import CANNOT_TELL, NONE_OF_THESE
 
 Labels = Path | str | Mapping[str, str | None]
-"""A CSV file with image and label, a file of Label Studio, COCO or CVAT, a folder with one folder per class,
-or image → class, None for none."""
+"""A CSV or Parquet table with image and label, a file of Label Studio, COCO, CVAT or FiftyOne, a folder with
+one folder per class, or image → class, None for none."""
 Answer = Literal["class", "none of these", "cannot tell", "taken back"]
 NONE: Answer = "none of these"
 UNSURE: Answer = "cannot tell"
@@ -33,6 +33,8 @@ _WORDS: dict[str, Answer] = {
     "?": UNSURE,
     BACK: BACK,
 }
+BY = "by"
+"""Column that says who gave a label: "run", or "person"."""
 _IMAGE, _LABEL = ("image", "path", "file"), ("label", "class", "class_name")
 
 
@@ -222,8 +224,8 @@ def _rows(labels: Labels) -> list[tuple[str, str, str]]:
     if not is_there(path):
         raise InputError(
             f"There is no file or folder {str(path)!r} with labels.",
-            hint="Give a CSV file with the columns image and label, a folder with one folder per class, or a "
-            "file of Label Studio, COCO or CVAT.",
+            hint="Give a CSV or Parquet table with the columns image and label, a folder with one folder per "
+            "class, or a file of Label Studio, COCO, CVAT or FiftyOne.",
             field="labels",
         )
     if path.is_dir():
@@ -232,7 +234,9 @@ def _rows(labels: Labels) -> list[tuple[str, str, str]]:
             for image in find_given(path, labelled=True).images
         ]
     if path.suffix.lower() in SUFFIXES:
-        return _said_by_people(path)
+        return _said_by_people(
+            path, [(each.by, (each.path, each.content_hash, each.label)) for each in read_tagged(path)]
+        )
     table = read_csv(path)
     head = set().union(*table) if table else set[str]()
     image, label = (next((name for name in names if name in head), None) for names in (_IMAGE, _LABEL))
@@ -243,15 +247,18 @@ def _rows(labels: Labels) -> list[tuple[str, str, str]]:
             field="labels",
         )
     rows = [
-        (row.get(image, ""), row.get("image_hash", ""), row.get(label, "") or _other(row)) for row in table
+        (row.get(BY), (row.get(image, ""), row.get("image_hash", ""), row.get(label, "") or _other(row)))
+        for row in table
     ]
-    return [row for row in rows if row[2].strip()]
+    return _said_by_people(path, rows)
 
 
-def _said_by_people(path: Path) -> list[tuple[str, str, str]]:
-    """The labels that people gave in another tool; what a run or a model put there is no label."""
-    labelled = [each for each in read_tagged(path) if each.label.strip()]
-    people = [(each.path, each.content_hash, each.label) for each in labelled if each.by == "person"]
+def _said_by_people(
+    path: Path, rows: Sequence[tuple[str | None, tuple[str, str, str]]]
+) -> list[tuple[str, str, str]]:
+    """The labels that people gave, of rows with who gave them; what a run or a model says is no label."""
+    labelled = [row for row in rows if row[1][2].strip()]
+    people = [row for by, row in labelled if by != "run"]
     if labelled and not people:
         raise InputError(
             f"Nobody labelled anything in {str(path)!r}: its {len(labelled):,} labels are a model's.",

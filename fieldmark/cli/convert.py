@@ -1,4 +1,4 @@
-"""`fieldmark convert`: writes the labels of a run for Label Studio, COCO or CVAT."""
+"""`fieldmark convert`: writes the labels of a run for other tools, or as a table."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +12,14 @@ from fieldmark.cli.terminal import print_json, words
 def convert(
     run: Annotated[str, typer.Argument(help="Id or folder of a run of `fieldmark classify`.")],
     to: Annotated[Path, typer.Argument(help="File that is not there yet.", show_default=False)],
-    tool: Annotated[Literal["label-studio", "coco", "cvat"], option("Whose file it is to be.", "--as")],
+    tool: Annotated[
+        Literal["label-studio", "coco", "cvat", "fiftyone", "huggingface", "parquet", "csv"],
+        option(
+            "Whose file it is to be; huggingface is a Parquet file with the pictures in it, as `datasets` "
+            "reads it.",
+            "--as",
+        ),
+    ],
     prefix: Annotated[
         str,
         option(

@@ -15,8 +15,8 @@ def review(
     labels: Annotated[
         Path | None,
         option(
-            "The labels: a CSV file with image and label, a file of Label Studio, COCO or CVAT, or a folder "
-            "with one folder per class. Else an image's label is the name of its folder.",
+            "The labels: a CSV or Parquet table with image and label, a file of Label Studio, COCO, CVAT or "
+            "FiftyOne, or a folder with one folder per class. Else an image's label is its folder's name.",
             show_default=False,
         ),
     ] = None,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldmark.app.inputs import find_given
-from fieldmark.app.labels import NONE, answers_of, images_of_rows
+from fieldmark.app.labels import BY, NONE, answers_of, images_of_rows
 from fieldmark.errors import InputError, close_to
 from fieldmark.records.names import near_note, one_name, plain_name
 from fieldmark.tools.datasets.csv_file import read_csv
@@ -18,8 +18,8 @@ from fieldmark.tools.interchange.files import SUFFIXES, read_tagged
 from fieldmark.tools.interchange.published import read_published
 
 GivenSets = Path | str | Mapping[str, Sequence[str]]
-"""A CSV file, a file of COCO, Label Studio or CVAT, a folder with one folder a class or with Pascal VOC's XML
-files, the labels of Open Images, or image → classes."""
+"""A CSV or Parquet table, a file of COCO, Label Studio, CVAT or FiftyOne, a folder with one folder a class or
+with Pascal VOC's XML files, the labels of Open Images, or image → classes."""
 BETWEEN = "|"
 """Stands between the classes of an image in a table."""
 _IMAGE, _LABELS = ("image", "path", "file", "filename", "image_path"), ("labels", "label", "class", "tags")
@@ -147,13 +147,15 @@ def _rows(labels: GivenSets, classes: Sequence[str]) -> list[_Row]:
 
 
 def _of_table(path: Path, classes: Sequence[str]) -> list[_Row]:
-    read = read_csv(path)
+    read = [row for row in read_csv(path) if row.get(BY) != "run"]
     names = list(dict.fromkeys(name for row in read for name in row))  # a short row lacks its last cells
     table = [{name: row.get(name, "") for name in names} for row in read]
     head = {name.casefold(): name for name in names}
     image, label, said = (
         next((head[name] for name in names if name in head), None) for names in (_IMAGE, _LABELS, _SAID)
     )
+    if BY in head:  # a table of `fieldmark convert`: the confidence is how sure a run was
+        said = None
     own_words = {plain_name(name): name for name in classes}
     columns = {own_words[plain]: name for name in names if (plain := plain_name(name)) in own_words}
     for name in names if label is None else ():  # any other column may stand there, but for a mistyped class

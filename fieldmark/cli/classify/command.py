@@ -170,8 +170,9 @@ def classify(
     labels: Annotated[
         Path | None,
         option(
-            "evidence: labels of some of the images; a CSV file with image and label (such as a run's "
-            "labels.csv), a file of Label Studio, COCO or CVAT, or a folder with one folder per class. "
+            "evidence: labels of some of the images; a CSV or Parquet table with image and label "
+            "(such as a run's labels.csv), a file of Label Studio, COCO, CVAT or FiftyOne, or a folder with "
+            "one folder per class. "
             "Another --method: images to learn from.",
             panel=_LOOP,
             show_default=False,

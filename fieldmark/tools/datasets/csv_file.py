@@ -1,4 +1,4 @@
-"""Reads CSV files as programs write them: any usual separator, UTF-8, UTF-16, or Windows' own letters."""
+"""Reads tables as programs write them: CSV of any usual separator and letters, and Parquet."""
 
 import codecs
 import csv
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from fieldmark.errors import InputError
 from fieldmark.reading import read_bytes
+from fieldmark.tools import parquet
 from fieldmark.tools.books.files import refuse
 
-SUFFIXES = (".csv", ".tsv")
+SUFFIXES = (".csv", ".tsv", parquet.SUFFIX)
 """How files end that are read as such tables."""
 MOST_BYTES = 1 << 30
 _SEPARATORS = ",;\t"
@@ -24,7 +25,7 @@ _MARKS = (
 def read_csv(
     path: Path, columns: Sequence[str] = (), *, head_as: Callable[[str], str] = str.strip
 ) -> list[dict[str, str]]:
-    """The rows of a CSV file, each with its columns by name.
+    """The rows of a CSV file, or of a Parquet table (`parquet_rows`), each with its columns by name.
 
     The separator is the comma, semicolon or tab that splits the head into most columns; a first line "sep=;"
     names it. Text is UTF-8, what a byte-order mark says, or, where it is no UTF-8, Windows-1252.
@@ -37,6 +38,12 @@ def read_csv(
     Raises:
         InputError: It cannot be read, lacks a column, or has a row that is too short.
     """
+    if path.suffix.lower() == parquet.SUFFIX:
+        table = parquet.parquet_rows(path, head_as=head_as)
+        for column in columns if table else ():
+            if column not in table[0]:
+                refuse(path, f"has no column {column!r}", hint="Is it the right file?")
+        return table
     try:
         text = _decoded(read_bytes(path, most=MOST_BYTES))
     except OSError as error:

@@ -1,1 +1,1 @@
-"""Labels of images in the files of other tools: Label Studio, COCO, CVAT."""
+"""Labels of images in the files of other tools: Label Studio, COCO, CVAT, FiftyOne, Hugging Face."""

@@ -1,4 +1,4 @@
-"""CVAT: image tags in "CVAT for images 1.1"."""
+"""CVAT: image tags in "CVAT for images 1.1", with confidence and status as attributes of the tag."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fieldmark.tools.interchange.tagged import NONE_OF_THESE, TaggedImage
 
+_CONFIDENCE, _STATUS, _HASH = "confidence", "status", "image_hash"
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -27,12 +28,28 @@ def write_cvat(images: Sequence[TaggedImage], *, classes: Sequence[str], made_by
         label = ET.SubElement(labels, "label")
         ET.SubElement(label, "name").text = _in_xml(name)
         ET.SubElement(label, "type").text = "tag"
+        attributes = ET.SubElement(label, "attributes")
+        for said in (_CONFIDENCE, _STATUS, _HASH):
+            attribute = ET.SubElement(attributes, "attribute")
+            parts = {
+                "name": said,
+                "mutable": "False",
+                "input_type": "text",
+                "default_value": "",
+                "values": "",
+            }
+            for part, text in parts.items():
+                ET.SubElement(attribute, part).text = text
     for number, image in enumerate(images):
         size = {"width": str(image.width), "height": str(image.height)}
         node = ET.SubElement(root, "image", {"id": str(number), "name": _in_xml(image.path), **size})
         if image.label:
             source = "manual" if image.by == "person" else "auto"
-            ET.SubElement(node, "tag", {"label": _in_xml(image.label), "source": source})
+            tag = ET.SubElement(node, "tag", {"label": _in_xml(image.label), "source": source})
+            sure = "" if image.confidence is None else str(image.confidence)
+            for name, said in ((_CONFIDENCE, sure), (_STATUS, image.status), (_HASH, image.content_hash)):
+                if said:
+                    ET.SubElement(tag, "attribute", {"name": name}).text = said
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -58,11 +75,22 @@ def read_cvat(text: str) -> Iterator[TaggedImage]:
     for image in root.iter("image"):
         tags = image.findall("tag")
         labels = tuple(dict.fromkeys(tag.get("label", "") for tag in tags))
+        said = {each.get("name"): each.text or "" for tag in tags[:1] for each in tag.findall("attribute")}
         yield TaggedImage(
             path=image.get("name", ""),
             label=labels[0] if len(labels) == 1 else "",
             labels=labels,
-            by="run" if tags and all(tag.get("source") == "auto" for tag in tags) else "person",
+            content_hash=said.get(_HASH, ""),
+            confidence=float(said[_CONFIDENCE]) if said.get(_CONFIDENCE) else None,
+            status=said.get(_STATUS, ""),
+            by="run" if tags and all(map(_by_model, tags)) else "person",
             width=int(image.get("width") or 0),
             height=int(image.get("height") or 0),
         )
+
+
+def _by_model(tag: ET.Element) -> bool:
+    """Whether a model gave a tag: it says so, or, where a tool in between left that out, how sure it is."""
+    if source := tag.get("source"):
+        return source == "auto"
+    return any(each.get("name") == _CONFIDENCE for each in tag.findall("attribute"))

@@ -7,6 +7,7 @@ from fieldmark.errors import InputError
 from fieldmark.reading import read_text
 from fieldmark.tools.interchange.coco import read_coco
 from fieldmark.tools.interchange.cvat import read_cvat
+from fieldmark.tools.interchange.fiftyone import read_fiftyone
 from fieldmark.tools.interchange.label_studio import read_tasks
 from fieldmark.tools.interchange.tagged import TaggedImage
 
@@ -15,7 +16,7 @@ MOST_BYTES = 1 << 30
 
 
 def read_tagged(path: Path) -> list[TaggedImage]:
-    """The images of a JSON export of Label Studio, a COCO file, or an XML file of CVAT.
+    """The images of a JSON export of Label Studio, a COCO file, a labels file of FiftyOne, or CVAT's XML.
 
     Raises:
         InputError: It cannot be read, or is none of these.
@@ -25,10 +26,21 @@ def read_tagged(path: Path) -> list[TaggedImage]:
         if path.suffix.lower() == ".xml":
             return list(read_cvat(text))
         found = json.loads(text)
-        return list(read_tasks(found) if isinstance(found, list) else read_coco(found))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        if isinstance(found, list):
+            return list(read_tasks(found))
+        fiftyone = "images" not in found and "labels" in found
+        return list(read_fiftyone(found, path) if fiftyone else read_coco(found))
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise InputError(
             f"Labels cannot be read from {str(path)!r}: {type(error).__name__}: {error}.",
-            hint="Give Label Studio's JSON, a COCO file, CVAT for images 1.1, or a CSV table.",
+            hint="Give Label Studio's or FiftyOne's JSON, a COCO file, CVAT for images 1.1, or a table.",
             field="labels",
         ) from error

@@ -57,6 +57,7 @@ def read_tasks(tasks: Sequence[Any]) -> Iterator[TaggedImage]:
             labels=tuple(dict.fromkeys(choices)),
             content_hash=str(data.get("image_hash", "")),
             confidence=None if annotated else said.get("score"),
+            status=str(data.get("status", "")),
             by="person" if annotated else "run",
         )
 

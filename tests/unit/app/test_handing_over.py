@@ -10,9 +10,13 @@ from PIL import Image
 
 from fieldmark.app.inputs import find_given
 from fieldmark.app.labels import read_labels
-from fieldmark.app.review.handing_over import Tool, hand_over
+from fieldmark.app.review.handing_over import SUFFIX, Tool, hand_over
+from fieldmark.app.several.labels import read_label_sets
 from fieldmark.errors import InputError
 from fieldmark.records import CandidateClass, GivenLabel, Prediction
+from fieldmark.tools.datasets.csv_file import read_csv
+from fieldmark.tools.datasets.huggingface import read_rowset
+from fieldmark.tools.datasets.unpacked import open_picture_folder
 from fieldmark.tools.interchange.cvat import read_cvat, write_cvat
 from fieldmark.tools.interchange.files import read_tagged
 from fieldmark.tools.interchange.label_studio import LOCAL_FILES
@@ -21,7 +25,7 @@ from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.labels import append_labels
 
 CLASSES = ("wren", 'house "sparrow" & co', "Zaunkönig")
-SUFFIX: dict[Tool, str] = {"label-studio": ".json", "coco": ".json", "cvat": ".xml"}
+TAGGED: tuple[Tool, ...] = ("label-studio", "coco", "cvat", "fiftyone")
 
 
 @pytest.fixture
@@ -57,33 +61,50 @@ def run(tmp_path: Path) -> RunFolder:
     return folder
 
 
-@pytest.mark.parametrize("tool", SUFFIX)
+@pytest.mark.parametrize("tool", TAGGED)
 def test_what_was_written_is_read_back(tool: Tool, run: RunFolder, tmp_path: Path) -> None:
     path = tmp_path / f"labels{SUFFIX[tool]}"
     assert hand_over(run, path, tool=tool)[0] == path
     images = read_tagged(path)
-    assert [each.path for each in images] == [p.image for p in run.read_predictions()]
+    where = tmp_path / "birds" if tool == "fiftyone" else Path("birds")
+    assert [each.path for each in images] == [str(where / f"{at} ü.png") for at in range(4)]
     assert [each.label for each in images] == [CLASSES[0], CLASSES[1], "none of these", CLASSES[2]]
     assert [each.by for each in images][::3] == ["run", "person"]
-    if tool != "cvat":  # its tags carry no confidence
-        assert [each.confidence for each in images][:2] == [0.75, 0.75]
-        assert [each.content_hash for each in images] == [p.image_hash for p in run.read_predictions()]
-    if tool != "label-studio":
+    assert [each.confidence for each in images][::3] == [0.75, None]
+    assert [each.status for each in images] == ["resolved", "open", "rejected", "open"]
+    assert [each.content_hash for each in images] == [p.image_hash for p in run.read_predictions()]
+    if tool in ("coco", "cvat"):
         assert [(each.width, each.height) for each in images] == [(5, 4), (6, 4), (7, 4), (8, 4)]
     with pytest.raises(InputError, match="cannot be written"):
         hand_over(run, path, tool=tool)
+    with pytest.raises(InputError, match=f"does not end with {SUFFIX[tool]}"):
+        hand_over(run, tmp_path / "labels", tool=tool)
+
+
+@pytest.mark.parametrize("tool", ["csv", "parquet", "huggingface"])
+def test_a_table_says_how_sure_it_is_and_who_said_so(tool: Tool, run: RunFolder, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / f"labels{SUFFIX[tool]}"
+    hand_over(run, path, tool=tool)
+    rows = read_csv(path)
+    assert [row["image"] for row in rows] == [each.image for each in run.read_predictions()]
+    assert [row["label"] for row in rows] == [CLASSES[0], CLASSES[1], "none of these", CLASSES[2]]
+    assert [row["confidence"] for row in rows] == ["0.75", "0.75", "0.75", ""]
+    assert [row["status"] for row in rows] == ["resolved", "open", "rejected", "open"]
+    assert [row["by"] for row in rows] == ["run", "run", "run", "person"]
 
 
 @pytest.mark.parametrize("tool", SUFFIX)
-def test_only_what_people_said_is_a_label(
-    tool: Tool, run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)  # CVAT's file has no hash: images are known by path, from where the run began
+def test_only_what_people_said_is_a_label(tool: Tool, run: RunFolder, tmp_path: Path) -> None:
     path = tmp_path / f"labels{SUFFIX[tool]}"
     hand_over(run, path, tool=tool)
     pool = find_given(tmp_path / "birds").images
     said = {each.image_hash: (each.answer, each.label) for each in read_labels(path, pool, CLASSES)}
     assert said == {list(run.read_predictions())[-1].image_hash: ("class", CLASSES[2])}
+    several = read_label_sets(path, pool, CLASSES)
+    assert [several.truth[0].tolist(), len(several.images)] == [[False, False, True], 1]
+    with pytest.raises(InputError, match="is none of the classes"):
+        read_labels(path, pool, CLASSES[:2])
     (run.path / "labels.csv").unlink()
     nobody = tmp_path / f"nobody{SUFFIX[tool]}"
     hand_over(run, nobody, tool=tool)
@@ -157,6 +178,121 @@ def test_coco_s_own_package_reads_the_same_labels(run: RunFolder, tmp_path: Path
     assert [said.get(each["id"]) for each in images] == [CLASSES[0], CLASSES[1], None, CLASSES[2]]
 
 
+def test_fiftyone_s_own_package_reads_labels_and_its_exports_are_read(run: RunFolder, tmp_path: Path) -> None:
+    importers: Any = pytest.importorskip("fiftyone.utils.data.importers")
+    exporters: Any = pytest.importorskip("fiftyone.utils.data.exporters")
+    (path,) = hand_over(run, tmp_path / "labels.json", tool="fiftyone")
+    with importers.FiftyOneImageClassificationDatasetImporter(labels_path=str(path)) as importer:
+        found = {Path(file).name: label for file, _, label in importer}
+    assert [found[f"{at} ü.png"].label for at in range(4)] == [
+        CLASSES[0], CLASSES[1], "none of these", CLASSES[2]
+    ]  # fmt: skip
+    assert [found[f"{at} ü.png"].confidence for at in range(4)] == [0.75, 0.75, 0.75, None]
+    assert [found[f"{at} ü.png"].status for at in range(4)] == ["resolved", "open", "rejected", "open"]
+    exporter = exporters.FiftyOneImageClassificationDatasetExporter(
+        export_dir=str(tmp_path / "export"), export_media=True, include_confidence=None
+    )
+    with exporter:
+        for name, label in found.items():
+            exporter.export_sample(str(tmp_path / "birds" / name), label)
+    back = read_tagged(tmp_path / "export" / "labels.json")
+    assert [(each.path, each.label, each.by) for each in back] == [
+        ("data/0 ü.png", CLASSES[0], "run"),
+        ("data/1 ü.png", CLASSES[1], "run"),
+        ("data/2 ü.png", "none of these", "run"),
+        ("data/3 ü.png", CLASSES[2], "person"),
+    ]
+
+
+def test_exports_of_fiftyone_are_read(tmp_path: Path) -> None:
+    labels = {"a": 1, "b.c": ["x", "y"], "d": None, "/far/e.png": {"label": "x", "confidence": 0.5}}
+    (tmp_path / "labels.json").write_text(json.dumps({"classes": ["x", "y"], "labels": labels}))
+    (tmp_path / "data.json").write_text(json.dumps({"a.png": "/there/a.png", "b.c.png": "b.c.png"}))
+    assert [
+        (each.path, each.labels, each.label, each.by) for each in read_tagged(tmp_path / "labels.json")
+    ] == [
+        ("/there/a.png", ("y",), "y", "person"),
+        ("b.c.png", ("x", "y"), "", "person"),
+        ("d", (), "", "person"),
+        ("/far/e.png", ("x",), "x", "run"),
+    ]
+
+
+def test_datasets_own_package_shows_pictures_labels_and_status(run: RunFolder, tmp_path: Path) -> None:
+    pytest.importorskip("datasets.load")  # a folder of that name can be imported, too
+    package: Any = pytest.importorskip("datasets")
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    (path,) = hand_over(run, folder / "test.parquet", tool="huggingface")
+    cache = str(tmp_path / "cache")
+    found = package.load_dataset("parquet", data_files=str(path), split="train", cache_dir=cache)
+    assert found.features["label"].names == [*CLASSES, "none of these"]
+    assert [each["image"].size for each in found] == [(5, 4), (6, 4), (7, 4), (8, 4)]
+    assert [found.features["label"].int2str(each) for each in found["label"]] == [
+        CLASSES[0], CLASSES[1], "none of these", CLASSES[2]
+    ]  # fmt: skip
+    assert found["confidence"][:4] == [0.75, 0.75, 0.75, None]
+    assert found["status"][:2] == ["resolved", "open"]
+    saved = tmp_path / "saved"
+    package.DatasetDict({"test": found}).save_to_disk(str(saved))
+    for source in (f"hf:{folder}:test", f"hf:{saved}:test"):
+        listing = read_rowset(source, open_picture_folder(tmp_path / "pictures"), train=False)
+        assert [label for _, label in listing.rows["test"]] == [
+            CLASSES[0], CLASSES[1], "none of these", CLASSES[2]
+        ]  # fmt: skip
+
+
+def test_a_picture_that_is_gone_or_changed_is_not_handed_over(run: RunFolder, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    first = tmp_path / "birds" / "0 ü.png"
+    for change, why in ((lambda: first.write_bytes(b"x"), "changed"), (first.unlink, "No such file")):
+        change()
+        with pytest.raises(InputError, match=why):
+            hand_over(run, tmp_path / "t.parquet", tool="huggingface")
+        assert not (tmp_path / "t.parquet").exists()
+
+
+@pytest.mark.parametrize("way", ["text", "class", "huge"])
+def test_a_hostile_parquet_table_gets_a_sentence(way: str, tmp_path: Path) -> None:
+    pa: Any = pytest.importorskip("pyarrow")
+    parquet: Any = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "labels.parquet"
+    features = {"info": {"features": {"label": {"names": ["a"], "_type": "ClassLabel"}}}}
+    table = pa.table({"image": ["a.png"], "label": [7]}).replace_schema_metadata(
+        {"huggingface": json.dumps(features)}
+    )
+    if way == "text":
+        path.write_text("image,label")
+    elif way == "class":
+        parquet.write_table(table, path)
+    else:
+        parquet.write_table(pa.table({"label": pa.nulls(60_000_000, pa.bool_())}), path)
+    with pytest.raises(InputError, match="cannot be read as a Parquet table"):
+        read_labels(path, (), CLASSES)
+
+
+def test_datumaro_takes_cvat_s_tags_and_its_file_is_read(run: RunFolder, tmp_path: Path) -> None:
+    package: Any = pytest.importorskip("datumaro")
+    (path,) = hand_over(run, tmp_path / "annotations.xml", tool="cvat")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "birds").rename(tmp_path / "images" / "birds")
+    found = package.Dataset.import_from(str(path), "cvat")
+    names = [each.name for each in found.categories()[package.AnnotationType.label]]
+    assert names == [*CLASSES, "none of these"]
+    assert [names[each.annotations[0].label] for each in found] == [
+        CLASSES[0], CLASSES[1], "none of these", CLASSES[2]
+    ]  # fmt: skip
+    assert found.get("birds/0 ü", "annotations").annotations[0].attributes["confidence"] == "0.75"
+    found.export(str(tmp_path / "back"), "cvat")
+    back = read_tagged(next((tmp_path / "back").glob("*.xml")))
+    assert [(each.label, each.by, each.status) for each in back] == [
+        (CLASSES[0], "run", "resolved"),
+        (CLASSES[1], "run", "open"),
+        ("none of these", "run", "rejected"),
+        (CLASSES[2], "person", "open"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -166,6 +302,10 @@ def test_coco_s_own_package_reads_the_same_labels(run: RunFolder, tmp_path: Path
         ("a.json", "3"),
         ("a.json", '{"images": [{"id": 1, "file_name": "a", "width": 1e999}], "categories": []}'),
         ("a.json", '{"images": [], "categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}'),
+        ("a.json", '{"labels": {"a": {"confidence": 1}}}'),
+        ("a.json", '{"labels": {"a": 2}, "classes": ["x"]}'),
+        ("a.json", '{"labels": {"a": {"label": "x", "confidence": "sure"}}}'),
+        ("a.json", '{"labels": ["a"]}'),
         ("a.xml", "<a>"),
         ("a.xml", "<svg/>"),
     ],
