@@ -163,7 +163,7 @@ class Classifier(Circumstanced, MethodChoice):
         chosen = self._chosen(earlier)
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
-                encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
+                encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device, kept=chosen)
                 now = {**self._hashes(found, calibration), "encoder": scoring_identity(encoder)}
                 if earlier:
                     check_unchanged(earlier, now)
@@ -275,7 +275,7 @@ class Classifier(Circumstanced, MethodChoice):
             options = check_estimate(self)
         with open_stores(self.home) as stores:
             async with self._model(stores, chosen) as llm, self._vlm(stores, chosen, llm) as vlm:
-                stores.encoder_of(self.clip, chosen.clip, device=chosen.device)  # is it there?
+                stores.encoder_of(self.clip, chosen.clip, device=chosen.device, kept=chosen)  # is it there?
                 noun = self.noun or (self.book.noun if self.book else None)
                 told = await estimated(
                     tuple(self.classes), len(found.images), noun=noun, options=options, llm=llm, vlm=vlm,
@@ -372,7 +372,7 @@ class Classifier(Circumstanced, MethodChoice):
             "folder": as_text(Path.cwd()),
             **self._deciding(),
             **self.stated_method(),
-            "clip": chosen.clip,
+            **chosen.encoder_kept(),
             "llm": chosen.llm,
             # In normal form, which holds no password.
             "base_url": llm.endpoint.url if isinstance(llm, ChatModel) else None,
@@ -381,7 +381,6 @@ class Classifier(Circumstanced, MethodChoice):
             "limits": self.limits.model_dump(mode="json"),
             "cache": self.cache,
             "calibration": str(Path(self.calibration).resolve()) if self.calibration else None,
-            "device": chosen.device,
             "report": self.report,
         }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -22,12 +23,19 @@ class ChosenModels:
         device: Where it computes.
         llm: The language model; None where none is named.
         base_url: Its endpoint; None is OpenAI's.
+        reference: The encoder's reference pool, in place of its own.
     """
 
     clip: str
     device: str
     llm: str | None
     base_url: str | None
+    reference: Path | None = None
+
+    def encoder_kept(self) -> dict[str, JsonValue]:
+        """What a run keeps of the encoder: model, device, and the whole path of the reference pool."""
+        reference = str(self.reference.absolute()) if self.reference else None
+        return {"clip": self.clip, "device": self.device, "reference": reference}
 
 
 def choose_models(
@@ -41,8 +49,8 @@ def choose_models(
 ) -> ChosenModels:
     """Settle each model: what is given, else what the resumed run has kept, else what the settings say.
 
-    A resumed run asks the model and the endpoint that it has kept, or none where it has kept none: the
-    environment may have changed since.
+    A resumed run asks the model and the endpoint that it has kept, or none where it has kept none, and has
+    the reference pool that it had: the environment may have changed since.
 
     Args:
         kept: The configuration of the run that is resumed; None for a new one.
@@ -59,11 +67,13 @@ def choose_models(
         llm, url = llm or settings.llm, url or settings.base_url
     if url and settings.base_url and url == normal_url(settings.base_url):
         url = settings.base_url  # what is kept lacks the user and password that the same address may need
+    pool = _text(before["reference"]) if "reference" in before else settings.reference
     return ChosenModels(
         clip or _text(before.get("clip")) or settings.clip,
         device or _text(before.get("device")) or settings.device,
         llm or _text(before.get("llm")),
         url,
+        Path(pool) if pool else None,
     )
 
 

@@ -19,7 +19,9 @@ def arguments_of(run: RunFolder) -> dict[str, Any]:
         RunError: Its configuration cannot be read.
     """
     kept: dict[str, Any] = {
-        name: value for name, value in run.config.options.items() if name not in UNCHANGED
+        name: value
+        for name, value in run.config.options.items()
+        if name not in UNCHANGED and name != "reference"  # `choose_models` takes that
     }
     try:
         images, folder, book = kept.pop("images"), Path(kept.pop("folder")), kept.pop("book")

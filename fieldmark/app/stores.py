@@ -32,6 +32,7 @@ from fieldmark.settings import Settings, read_settings
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from fieldmark.app.models import ChosenModels
     from fieldmark.tools.clip.clip import ClipEncoder
     from fieldmark.tools.clip.encoder import Encoder
     from fieldmark.tools.llm.chat import ChatModel, LanguageModel
@@ -139,11 +140,19 @@ class Stores(AbstractContextManager["Stores"]):
         encoder.reference_from = read_settings().reference
         return encoder
 
-    def encoder_of(self, given: "Encoder | str | None", chosen: str, *, device: str) -> "Encoder":
-        """The encoder that was given; where a name or nothing was given, the chosen one is opened."""
+    def encoder_of(
+        self, given: "Encoder | str | None", chosen: str, *, device: str, kept: "ChosenModels | None" = None
+    ) -> "Encoder":
+        """The encoder that was given; where a name or nothing was given, the chosen one is opened.
+
+        Its reference pool is that of `kept`; the settings' where not given.
+        """
         if given is not None and not isinstance(given, str):
             return given
-        return self.encoder(chosen, device=device)
+        encoder = self.encoder(chosen, device=device)
+        if kept is not None:
+            encoder.reference_from = kept.reference
+        return encoder
 
     def __exit__(self, *_: object) -> None:
         self._closing.close()

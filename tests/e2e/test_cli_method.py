@@ -29,7 +29,18 @@ def labelled(birds: Path, tmp_path: Path) -> Path:
 
 
 def test_labels_table_page_and_resume(command_line: CommandLine, birds: Path, labelled: Path) -> None:
-    outcome = by(command_line, birds, "tip-adapter", "--labels", labelled, "--top-k", 3, "--json")
+    outcome = by(
+        command_line,
+        birds,
+        "tip-adapter",
+        "--labels",
+        labelled,
+        "--reference",
+        labelled,
+        "--top-k",
+        3,
+        "--json",
+    )
     assert outcome.code == 0, outcome.err
     said = outcome.json
     assert (said["method"], said["stop_reason"]) == ("tip-adapter", "labelled")

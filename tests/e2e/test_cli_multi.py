@@ -81,6 +81,7 @@ def test_what_does_not_fit_is_said(command_line: CommandLine, together: Path) ->
         (("--tau", "0.1"), "--tau is of no use to several labels an image"),
         (("--method", "nonsense"), "There is no method"),
         (("--method", "dclip"), "asks a language model"),
+        (("--no-cache", "--refresh"), "exclude each other"),
     ):
         refused = command_line.invoke(*given, *more)
         assert refused.code == 2, refused.err
@@ -92,8 +93,11 @@ def test_a_limit_keeps_what_was_answered(command_line: CommandLine, together: Pa
     with GuideServer(Guide(species)) as server:
         given = (
             "classify", together, "--classes", together / "classes.txt", "--clip", "aviary", "--multi",
-            "--method", "ram-tagging", "--noun", "bird", "--llm", server.model, "--base-url", server.base_url,
+            "--noun", "bird", "--llm", server.model, "--base-url", server.base_url,
         )  # fmt: skip
+        few = command_line.invoke(*given[:1], next(together.glob("*.*g")), *given[2:])
+        assert (few.code, "at least 10 images" in few.err) == (2, True), few.err
+        assert server.questions_answered == 0
         stopped = command_line.invoke(*given, "--max-calls", 5)
         assert stopped.code == 3, stopped.err
         assert "Give it again with a higher limit" in stopped.err

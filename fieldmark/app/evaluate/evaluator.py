@@ -140,7 +140,7 @@ class Evaluator:
         with open_stores(self.home) as stores:
             chosen = self._chosen()
             test = self._own_test_set(self._own, stores) if self._own else None
-            encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
+            encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device, kept=chosen)
             self._check_encoder(encoder)
             tasks: list[Evaluation] = []
             with open_run(
@@ -206,7 +206,7 @@ class Evaluator:
         methods = methods_named(self.options.with_controls)
         with open_stores(self.home) as stores:
             chosen = self._chosen()
-            encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device)
+            encoder = stores.encoder_of(self.clip, chosen.clip, device=chosen.device, kept=chosen)
             look = partial(estimated, methods=methods, options=self.options, encoder=encoder)
             test = self._own_test_set(self._own, stores) if self._own else None
             found: list[CallEstimate] = []
@@ -330,8 +330,7 @@ class Evaluator:
             "source": source.stated() if source else None,
             "own": own.stated() if own else None,
             "noun": self.noun,
-            "clip": chosen.clip,
-            "device": chosen.device,
+            **chosen.encoder_kept(),
             "llm": chosen.llm if own else None,
             # In normal form, which holds no password.
             "base_url": normal_url(chosen.base_url) if own and chosen.base_url else None,
@@ -382,7 +381,9 @@ class Evaluator:
         """
         run = RunFolder.open(out, run_id, kind=KIND)
         kept: dict[str, Any] = {
-            name: value for name, value in run.config.options.items() if name not in ("encoder", "device")
+            name: value
+            for name, value in run.config.options.items()
+            if name not in ("encoder", "device", "reference")
         }
         try:
             own, source = kept.pop("own"), kept.pop("source")

@@ -126,7 +126,7 @@ async def aexport_run(
     predictions = tuple(folder.read_predictions())
     with open_stores(home) as stores:
         chosen = choose_models(folder.config.options, clip=name_of(clip), device=device)
-        encoder = stores.encoder_of(clip, chosen.clip, device=chosen.device)
+        encoder = stores.encoder_of(clip, chosen.clip, device=chosen.device, kept=chosen)
         _check_encoder(encoder, manifest, folder)
         context = ResolveContext(
             classes=tuple(kept["classes"]),

@@ -41,12 +41,18 @@ from fieldmark.tools.runs.events import Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.runs.manifest import describe_model, write_manifest
 from fieldmark.tools.runs.run import open_run
-from fieldmark.tools.scoring.multi_label import ClassOdds, best_thresholds, fit_odds, standing_out
+from fieldmark.tools.scoring.multi_label import (
+    ClassOdds,
+    best_thresholds,
+    check_enough,
+    fit_odds,
+    standing_out,
+)
 
 KIND = "multi"
 RESULT = "label_sets.json"
-NAMES = "clip"
-"""The method that goes by class names alone."""
+NAMES, DESCRIBED = "clip", "cupl"
+"""The method that goes by class names alone, and the one that ranks best by what a language model says."""
 
 
 def check_by_class(method: str) -> None:
@@ -71,7 +77,8 @@ class MultiLabelClassifier:
     Args:
         classes: The class names.
         method: What scores them, each by itself: "clip" goes by names, "dclip", "cupl" and "ram-tagging" by
-            what a language model says of them; a prompt book by its file.
+            what a language model says of them; a prompt book by its file. "cupl" where `llm` or `base_url` is
+            given and this is not, else "clip": a model that the settings alone name is not asked.
         clip: An `Encoder`; or the name of a CLIP model.
         llm: A `LanguageModel`, or the name of one at the endpoint, for methods that ask.
         base_url: The endpoint; `OPENAI_BASE_URL` where not given.
@@ -90,7 +97,7 @@ class MultiLabelClassifier:
     """
 
     classes: Sequence[str]
-    method: str = NAMES
+    method: str = ""
     clip: Encoder | str | None = None
     llm: LanguageModel | str | None = None
     base_url: str | None = None
@@ -108,6 +115,7 @@ class MultiLabelClassifier:
 
     def __post_init__(self) -> None:
         self.classes = check_classes(self.classes)
+        self.method = self.method or (NAMES if self.llm is None and self.base_url is None else DESCRIBED)
         check_by_class(self.method)
         for mistake in mistakes_of(self.method, {}, None):
             raise mistake
@@ -131,6 +139,8 @@ class MultiLabelClassifier:
         images = given_list(images)
         found = find_given(images)
         known = None if self.labels is None else read_label_sets(self.labels, found.images, self.classes)
+        every = {image.content_hash for image in (*found.images, *(known.images if known else ()))}
+        check_enough(len(every), len(self.classes))  # before anything is asked
         chosen = choose_models(
             clip=name_of(self.clip), device=self.device, llm=name_of(self.llm), base_url=self.base_url
         )
@@ -163,6 +173,7 @@ class MultiLabelClassifier:
                         progress=self.progress,
                     )  # fmt: skip
                     bench, own = self._bench(found, known, noun.noun, encoder, llm, run)
+                    check_enough(len(bench.images), len(self.classes))  # some may not be readable
                     method = method_of(self._choice())
                     scored = await method.run(bench)
                     notes += filter(None, (noun.note, *bench.test.notes, *bench.notes, *scored.notes))

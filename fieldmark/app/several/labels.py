@@ -16,12 +16,11 @@ from fieldmark.tools.images.given_paths import is_there
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.interchange.files import SUFFIXES, read_tagged
 from fieldmark.tools.interchange.published import read_published
+from fieldmark.tools.runs.csv_table import BETWEEN, parted
 
 GivenSets = Path | str | Mapping[str, Sequence[str]]
 """A CSV or Parquet table, a file of COCO, Label Studio, CVAT or FiftyOne, a folder with one folder a class or
 with Pascal VOC's XML files, the labels of Open Images, or image → classes."""
-BETWEEN = "|"
-"""Stands between the classes of an image in a table."""
 _IMAGE, _LABELS = ("image", "path", "file", "filename", "image_path"), ("labels", "label", "class", "tags")
 _HASH = "image_hash"
 _SAID = ("confidence", "value", "present")
@@ -66,10 +65,10 @@ class _Row:
 def read_label_sets(labels: GivenSets, images: Sequence[ImageFile], classes: Sequence[str]) -> LabelledSets:
     """Labelled images, of the pool or anywhere else.
 
-    A table has a column `image` and one of these forms. `labels`: classes joined by "|", or "none"; rows
-    without are passed over, and an image may have several. The same with a column `confidence` of 0 and 1:
-    each row is about one class, and of classes without a row nothing is known. Or a column a class, with 1, 0
-    or nothing.
+    A table has a column `image` and one of these forms. `labels`: classes in one cell (`joined`), or
+    "none"; rows without are passed over, and an image may have several. The same with a column `confidence`
+    of 0 and 1: each row is about one class, and of classes without a row nothing is known. Or a column a
+    class, with 1, 0 or nothing.
 
     Raises:
         InputError: It cannot be read, names a class that is none, or an image that is not there.
@@ -192,7 +191,7 @@ def _of_table(path: Path, classes: Sequence[str]) -> list[_Row]:
 
 def _split(cell: str, classes: Sequence[str]) -> list[str]:
     """The classes that a cell names; a class whose own name has the sign in it stays whole."""
-    return [cell] if one_name(cell) in set(classes) else cell.split(BETWEEN)
+    return [cell] if one_name(cell) in set(classes) else parted(cell)
 
 
 def _held(cell: str) -> bool:

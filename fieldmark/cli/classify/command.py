@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fieldmark.cli.classify.check import check, check_resumed, loop_options, read_classes
+from fieldmark.cli.classify.check import BOTH_CACHES, check, check_resumed, loop_options, read_classes
 from fieldmark.cli.classify.output import as_json, show, tell_estimate
 from fieldmark.cli.classify.run import command_for, run
 from fieldmark.cli.progress import TerminalProgress
@@ -24,6 +24,7 @@ from fieldmark.cli.run_options import (
     option,
 )
 from fieldmark.cli.terminal import leave, print_json, words
+from fieldmark.errors import InputError
 
 if TYPE_CHECKING:
     from fieldmark.app.classifier import Classifier
@@ -194,7 +195,7 @@ def classify(
         bool,
         option(
             "Every class that holds in an image: none, one or several. Takes --labels (column labels: a|b) "
-            "and methods that score each class by itself.",
+            "and methods that score each class by itself: clip, by names; with --llm cupl, by descriptions.",
             "--multi",
             panel=_METHOD,
         ),
@@ -291,6 +292,8 @@ def classify(
     if multi:
         from fieldmark.cli.classify.several import classify_several
 
+        if no_cache and refresh:
+            raise InputError(BOTH_CACHES, hint="Give one of them.")
         beside = {"book": book, "resume": resume, "wait": wait, "dry_run": dry_run, "top_k": top_k > 1}
         classify_several(
             paths or (), classes, chosen={**fixed, **loop, **asking, **beside}, limits=limits, out=out,

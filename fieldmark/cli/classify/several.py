@@ -125,6 +125,8 @@ def labelled(
 def show(found: "LabelSets", console: PlainConsole) -> None:
     """Say how many images show each class, from which probability on, and where everything is."""
     from fieldmark.app.by_method.choice import needs_of
+    from fieldmark.app.several.classifier import DESCRIBED, NAMES
+    from fieldmark.settings import read_settings
 
     made = table("class", "images", "from", words=("class",))
     most = sorted(found.classes, key=lambda each: -each.images)
@@ -145,6 +147,8 @@ def show(found: "LabelSets", console: PlainConsole) -> None:
     )
     if "llm" in (needs_of(found.method) or ()):
         say_spent(Path(found.run), console)
+    elif found.method == NAMES and (model := read_settings().llm):
+        console.say(f"Scored by names alone: {one_line(model)} was not asked. --method {DESCRIBED} asks it.")
     for note in found.notes:
         console.say(note, "bold red")
     name_some(console, "Skipped", [f"{each.path}: {each.reason}" for each in found.skipped])

@@ -11,6 +11,9 @@ from fieldmark.errors import InputError
 
 _FORMULA = re.compile(r"\s*[=+\-@]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+BETWEEN = "|"
+"""Stands between the names in a cell."""
+_OWN, _ESCAPED, _PART = re.compile(r"[\\|]"), re.compile(r"\\([\\|])"), re.compile(r"(?:\\[\\|]|[^|])+")
 
 Cell = str | int | float | bool | None
 
@@ -45,6 +48,16 @@ def as_cell(text: str) -> str:
     """A text as `csv_text` writes it."""
     shown = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
     return f"'{shown}" if _FORMULA.match(shown) else shown
+
+
+def joined(names: Iterable[str]) -> str:
+    r"""Names in one cell: "|" between them, and a "|" or "\" of a name's own written as "\|" and "\\"."""
+    return BETWEEN.join(_OWN.sub(r"\\\g<0>", name) for name in names)
+
+
+def parted(cell: str) -> list[str]:
+    """The names that `joined` put into a cell; none where it is blank."""
+    return [_ESCAPED.sub(r"\1", part) for part in _PART.findall(cell)]
 
 
 def _plain(cell: Cell) -> Cell:

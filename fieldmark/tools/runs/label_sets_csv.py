@@ -1,14 +1,13 @@
 """Writes the classes that hold in images as a table for people."""
 
 from fieldmark.records.label_sets import LabelSets
-from fieldmark.tools.runs.csv_table import Cell, csv_text
+from fieldmark.tools.runs.csv_table import BETWEEN, Cell, csv_text, joined
 
 TABLE, CLASSES = "predictions.csv", "classes.csv"
-BETWEEN = "|"
 
 
 def label_sets_csv(found: LabelSets) -> str:
-    """One row an image: its classes, joined by "|", how likely each is, and from which probability on.
+    """One row an image: its classes (`joined`), how likely each is, and from which probability on.
 
     The columns `image` and `labels`, with wrong ones put right, are what the next run takes as labels. Where
     images have the probability of every class, each has a column, `probability: NAME`.
@@ -21,7 +20,7 @@ def label_sets_csv(found: LabelSets) -> str:
         [
             each.image,
             each.image_hash,
-            BETWEEN.join(each.labels) or "none of these",
+            joined(each.labels) or "none of these",
             BETWEEN.join(f"{share:.4f}" for share in each.probabilities),
             BETWEEN.join(f"{thresholds[name]:.4f}" for name in each.labels),
             each.said,

@@ -8,7 +8,7 @@ from fieldmark.cache.keys import content_key
 from fieldmark.errors import RunError
 from fieldmark.records import GivenLabel, ImageToLabel
 from fieldmark.tools.datasets.csv_file import read_csv
-from fieldmark.tools.runs.csv_table import as_cell, csv_text
+from fieldmark.tools.runs.csv_table import as_cell, csv_text, joined, parted
 from fieldmark.tools.runs.folder import ROOM, RunFolder
 
 TAKEN_BACK = "taken back"
@@ -28,7 +28,7 @@ def write_ask(run: RunFolder, images: Iterable[ImageToLabel]) -> None:
         (
             each.image,
             each.guess,
-            "|".join(each.candidates),
+            joined(each.candidates),
             "|".join(f"{probability:.4f}" for probability in each.probabilities),
             each.why,
             "",
@@ -62,7 +62,7 @@ def read_ask(run: RunFolder) -> list[ImageToLabel]:
                 image=row["image"],
                 image_hash=row["image_hash"],
                 guess=row["guess"],
-                candidates=tuple(row["candidates"].split("|")),
+                candidates=tuple(parted(row["candidates"])),
                 probabilities=tuple(float(each) for each in row["probabilities"].split("|") if each),
                 why=row["why"],
             )

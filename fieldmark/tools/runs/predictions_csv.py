@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldmark.records import Prediction
-from fieldmark.tools.runs.csv_table import Cell, csv_text
+from fieldmark.tools.runs.csv_table import Cell, csv_text, joined
 
 NONE_OF_THESE = "none of these"
 """The decision on a rejected image, in words."""
@@ -83,7 +83,7 @@ def _row(p: Prediction) -> list[Cell]:
         p.status,
         p.why_open,
         p.ignorance,
-        "|".join(c.class_name for c in p.candidates),
+        joined(c.class_name for c in p.candidates),
         p.rounds,
         p.runner_up,
         p.margin,

@@ -47,6 +47,20 @@ class ClassOdds:
         return _logistic(self.slope * z + self.intercept + self.offsets)
 
 
+def check_enough(images: int, classes: int) -> None:
+    """Refuse too few images or classes for `standing_out`.
+
+    Raises:
+        InputError: There are fewer than `LEAST_IMAGES` images, or two classes.
+    """
+    if images < LEAST_IMAGES or classes < 2:
+        raise InputError(
+            f"{images} images and {classes} classes do not show which scores are usual.",
+            hint=f"Give at least {LEAST_IMAGES} images and two classes.",
+            field="images",
+        )
+
+
 def standing_out(scores: Floats) -> Floats:
     """How far each class stands out in each image `[N, C]`, in standard deviations over the images.
 
@@ -59,13 +73,7 @@ def standing_out(scores: Floats) -> Floats:
     Raises:
         InputError: There are fewer than `LEAST_IMAGES` images, or two classes.
     """
-    images, classes = scores.shape
-    if images < LEAST_IMAGES or classes < 2:
-        raise InputError(
-            f"{images} images and {classes} classes do not show which scores are usual.",
-            hint=f"Give at least {LEAST_IMAGES} images and two classes.",
-            field="images",
-        )
+    check_enough(*scores.shape)
     own = scores - scores.mean(axis=1, keepdims=True)
     spread = own.std(axis=0)
     return (own - own.mean(axis=0)) / np.where(spread > 0, spread, 1.0)

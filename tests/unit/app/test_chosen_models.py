@@ -1,5 +1,6 @@
 """One rule for model and endpoint: given, else kept by the resumed run, else the settings."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,10 @@ HERE, THERE, SECRET = "http://here/v1", "http://there/v1", "http://me:word@here/
             {"base_url": SECRET},
             {"base_url": SECRET},
         ),  # a concept's, kept in its folder
+        # So it is with the reference pool: a run that is resumed has the one it had, or none.
+        ({}, {"reference": "/then"}, {"reference": Path("/now")}, {"reference": Path("/then")}),
+        ({}, {"reference": None}, {"reference": Path("/now")}, {"reference": None}),
+        ({}, {}, {"reference": Path("/now")}, {"reference": Path("/now")}),
         # Nothing anywhere: the defaults.
         ({}, None, {}, {"llm": None, "base_url": None, "clip": Settings().clip, "device": "auto"}),
         ({}, {}, {}, {"llm": None, "base_url": None, "clip": Settings().clip}),

@@ -42,6 +42,7 @@ def rows(found: LabelledSets) -> dict[str, list[str]]:
             "image,labels\n0.png,red cap|Hooked_Bill\n1.png,none\n2.png,\n",
             {"0.png": ["1", "1", "0"], "1.png": ["0", "0", "0"]},
         ),
+        (r"image,labels" "\n" r"0.png,red cap|long\|tail" "\n", {"0.png": ["1", "0", "1"]}),
         ("image,label\n0.png,red cap\n0.png,long|tail\n", {"0.png": ["1", "0", "1"]}),
         (
             "image,label,confidence\n0.png,red cap,1\n0.png,hooked bill,0\n2.png,red cap,0\n",

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from fieldmark.tools.runs.csv_table import csv_text
+from fieldmark.tools.runs.csv_table import csv_text, joined, parted
 from fieldmark.tools.runs.folder import RunFolder
 from tests.unit.tools.runs.test_run_folder import prediction
 
@@ -22,6 +22,12 @@ def test_a_cell_commands_no_terminal(sign: str) -> None:
     written = csv_text(["a"], [[f"a{sign}[31mb"]])
     assert sign not in written
     assert "[31mb" in written
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "b c"), ("a|b", "c"), ("a\\", "b"), ("a\\|", "|b", "\\\\")])
+def test_names_in_one_cell_are_told_apart(names: tuple[str, ...]) -> None:
+    assert tuple(parted(joined(names))) == names
+    assert joined(["a|b", "c"]) == r"a\|b|c"
 
 
 def test_numbers_and_other_texts_stay_as_they_are() -> None:
