@@ -46,7 +46,7 @@ OPENAI = "https://api.openai.com/v1"
 
 
 class Stores(AbstractContextManager["Stores"]):
-    """Everything Fieldmark keeps between runs, under one folder: answers, vectors, aviary pictures.
+    """Everything Fieldmark keeps between runs, under one folder: answers, vectors, adapters, aviary pictures.
 
     Args:
         home: The folder; made on first use.
@@ -71,6 +71,11 @@ class Stores(AbstractContextManager["Stores"]):
     def facts(self) -> DiskByteStore:
         """What was found out about files of this machine; it means nothing to another."""
         return self._closing.enter_context(open_byte_store(self.home / "answers"))
+
+    @cached_property
+    def adapters(self) -> DiskByteStore:
+        """Adapters of encoders, by what they were tuned on."""
+        return self._closing.enter_context(open_byte_store(self.home / "adapters"))
 
     @property
     def checkpoints(self) -> ServerAddress | None:
@@ -111,6 +116,10 @@ class Stores(AbstractContextManager["Stores"]):
         found = open_vector_stores(self.home / "vectors")
         return [self._closing.enter_context(store) for store in found]
 
+    def all_adapters(self) -> list[DiskByteStore]:
+        """The store of adapters, if there is one yet."""
+        return [self.adapters] if (self.home / "adapters").exists() else []
+
     def clear_aviary(self) -> None:
         """Remove the rendered pictures."""
         if self.aviary.exists():
@@ -137,6 +146,7 @@ class Stores(AbstractContextManager["Stores"]):
         from fieldmark.tools.clip.clip import open_encoder
 
         encoder = open_encoder(spec, vectors=self.vectors, metadata=self.facts, device=device)
+        encoder.adapters = lambda: self.adapters
         encoder.reference_from = read_settings().reference
         return encoder
 

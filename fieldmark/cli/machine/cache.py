@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from fieldmark.cache.vectorstore import DiskVectorStore
 
 Only = Annotated[
-    Literal["answers", "vectors", "pictures"] | None, option("Only this kind.", show_default="all")
+    Literal["answers", "vectors", "adapters", "pictures"] | None,
+    option("Only this kind.", show_default="all"),
 ]
 
 BAD_ENTRIES = 1
@@ -101,24 +102,26 @@ def verify(json: Json = False) -> None:
 
 
 def prune(
-    days: Annotated[float, option("Answers put more than so many days ago go.", min=0)],
+    days: Annotated[float, option("Answers and adapters put more than so many days ago go.", min=0)],
     yes: Annotated[bool, option("Do not ask first.", "--yes", "-y")] = False,
     json: Json = False,
 ) -> None:
-    """Remove old answers. Vectors have no age; they are cleared as a whole."""
+    """Remove old answers and tuned adapters. Vectors have no age; they are cleared as a whole."""
     from fieldmark.app.stores import open_stores
 
     with open_stores() as stores:
         if not yes:
             ask(
-                f"Remove the answers of more than {days:g} days ago in {stores.answers.where}?",
+                f"Remove the answers and adapters of more than {days:g} days ago in {stores.answers.where}?",
                 option="--yes",
             )
-        removed = stores.answers.prune(days)
+        removed = {"answer": stores.answers.prune(days), "adapter": 0}
+        for store in stores.all_adapters():
+            removed["adapter"] += store.prune(days)
     if json:
-        print_json({"schema": "fieldmark.cache-prune/1", "removed": removed})
+        print_json({"schema": "fieldmark.cache-prune/1", "removed": sum(removed.values())})
     else:
-        words(json=False).say(f"{amount(removed, 'answer')} removed.")
+        words(json=False).say(", ".join(amount(count, name) for name, count in removed.items()) + " removed.")
 
 
 def clear(
@@ -126,7 +129,7 @@ def clear(
     yes: Annotated[bool, option("Do not ask first.", "--yes", "-y")] = False,
     json: Json = False,
 ) -> None:
-    """Remove what is kept: answers that were paid for, vectors, drawn pictures."""
+    """Remove what is kept: answers that were paid for, vectors, tuned adapters, drawn pictures."""
     from fieldmark.app.stores import open_stores
 
     with open_stores() as stores:
@@ -161,7 +164,8 @@ def clear(
 def opened(stores: "Stores") -> "list[tuple[str, str, LastingByteStore | DiskVectorStore]]":
     """Every store with entries: kind, name, store."""
     vectors = [("vectors", store.folder.name, store) for store in stores.all_vectors()]
-    return [("answers", "of all models", stores.answers), *vectors]
+    adapters = [("adapters", "as tuned", store) for store in stores.all_adapters()]
+    return [("answers", "of all models", stores.answers), *vectors, *adapters]
 
 
 def picture_files(stores: "Stores") -> list[Path]:

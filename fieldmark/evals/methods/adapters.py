@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,8 +14,9 @@ from fieldmark.evals.table.test_set import MethodNeed
 from fieldmark.records import QuestionSpec
 from fieldmark.tools.books.wording import class_text, descriptor_text
 from fieldmark.tools.clip.adapters.bags import Bags, make_bags
+from fieldmark.tools.clip.adapters.kept import tuned_once, tuning_key
 from fieldmark.tools.clip.adapters.linear import LinearAdapter, tune_linear
-from fieldmark.tools.clip.adapters.low_rank import LowRankAdapter, tune_low_rank
+from fieldmark.tools.clip.adapters.low_rank import RANK, LowRankAdapter, tune_low_rank
 from fieldmark.tools.clip.adapters.tuning import AdapterRecipe
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.scoring.prototype import class_prototypes
@@ -91,7 +92,7 @@ def by_form(key: str) -> Run:
 def tune(
     form: AdapterForm, bench: EvalBench, images: Sequence[ImageFile], labels: Tensor, bags: Bags
 ) -> LinearAdapter | LowRankAdapter:
-    """Tune an adapter to images and the texts of their classes.
+    """Tune an adapter to images and the texts of their classes, or take the one that was tuned earlier.
 
     Args:
         form: How.
@@ -104,11 +105,33 @@ def tune(
         ModelError: The encoder does not show its last layers, and they are to be changed.
     """
     scale, recipe, seed = bench.logit_scale, form.recipe, bench.seed
-    if form.low_rank:
-        features = bench.features(images)
-        layers = bench.encoder.last_layers
-        return tune_low_rank(layers, features, labels, bags, scale=scale, recipe=recipe, seed=seed)
-    return tune_linear(bench.vectors_of(images), labels, bags, scale=scale, recipe=recipe, seed=seed)
+    hashes = [image.content_hash for image in images]
+    bench.needs.encoded(images=hashes)  # what is tuned once needs them, whoever paid for it
+    how = {
+        "low_rank": RANK if form.low_rank else None,
+        "recipe": asdict(recipe),
+        "scale": scale,
+        "seed": seed,
+    }
+    key = tuning_key(bench.encoder, hashes, labels, bags, how)
+    if not form.low_rank:
+        return tuned_once(
+            bench.encoder,
+            key,
+            bench.encoder.width,
+            lambda: tune_linear(
+                bench.vectors_of(images), labels, bags, scale=scale, recipe=recipe, seed=seed
+            ),
+        )
+    layers = bench.encoder.last_layers
+    return tuned_once(
+        bench.encoder,
+        key,
+        layers,
+        lambda: tune_low_rank(
+            layers, bench.features(images), labels, bags, scale=scale, recipe=recipe, seed=seed
+        ),
+    )
 
 
 def _adapted(adapter: LinearAdapter | LowRankAdapter, bench: EvalBench) -> Tensor:

@@ -97,6 +97,7 @@ class ClipEncoder:
         precision: "fp32", "bf16" or "fp16".
         identity: See `Encoder`.
         elsewhere: Encodes images that have no vector yet by an engine; None does it here.
+        adapters: Opens the store of the adapters tuned to it, see `tuned_once`; None keeps none.
         reference_from: A reference pool of the user's own, see `reference_of`; None takes the model's.
     """
 
@@ -132,6 +133,7 @@ class ClipEncoder:
         self._failures: dict[str, SkippedInput] = {}
         self._seconds = 0.0
         self.elsewhere: Elsewhere | None = None
+        self.adapters: Callable[[], ByteStore] | None = None
         self.reference_from: Path | None = None
         if self.random_weights:
             logger.warning(

@@ -15,10 +15,11 @@ from tests.servers import RedisServer, free_port
 
 @pytest.fixture
 def kept(command_line: CommandLine) -> CommandLine:
-    """Two answers, three vectors of one model and one of another, one picture."""
-    with open_byte_store(command_line.home / "answers") as answers:
-        answers.put("a", b"{}", schema="x/1")
-        answers.put("b", b"{}", schema="x/1")
+    """Two answers, an adapter, three vectors of one model and one of another, one picture."""
+    for name, keys in (("answers", "ab"), ("adapters", "a")):
+        with open_byte_store(command_line.home / name) as store:
+            for key in keys:
+                store.put(key, b"{}", schema="x/1")
     for name, width, keys in (("one", 4, "abc"), ("two", 8, "a")):
         with open_vector_store(command_line.home / "vectors" / name, width=width) as vectors:
             vectors.put_many(list(keys), np.ones((len(keys), width), np.float16))
@@ -29,10 +30,11 @@ def kept(command_line: CommandLine) -> CommandLine:
 
 
 def spoil(command_line: CommandLine) -> None:
-    """Tamper with an answer and tear a row."""
-    with sqlite3.connect(command_line.home / "answers" / "cache.db") as database:
-        database.execute("UPDATE Cache SET value = x'00' WHERE key = 'a'")
-    database.close()
+    """Tamper with an answer and an adapter, and tear a row."""
+    for name in ("answers", "adapters"):
+        with sqlite3.connect(command_line.home / name / "cache.db") as database:
+            database.execute("UPDATE Cache SET value = x'00' WHERE key = 'a'")
+        database.close()
     rows = next((command_line.home / "vectors" / "one").glob("rows.*.f16"))
     rows.write_bytes(rows.read_bytes()[:-1])
 
@@ -44,6 +46,7 @@ def test_stats(kept: CommandLine) -> None:
         ("answers", "of all models", 2),
         ("vectors", "one", 3),
         ("vectors", "two", 1),
+        ("adapters", "as tuned", 1),
         ("pictures", "of the aviary", 1),
     ]
     assert str(kept.home) in kept.invoke("cache", "stats").out
@@ -60,15 +63,20 @@ def test_verify_names_bad_entries_and_changes_nothing(kept: CommandLine) -> None
         outcome = kept.invoke("cache", "verify", "--json")
         assert outcome.code == 1
         bad = {(each["kind"], each["name"]): len(each["bad"]) for each in outcome.json["stores"]}
-        assert bad == {("answers", "of all models"): 1, ("vectors", "one"): 1, ("vectors", "two"): 0}
+        assert bad == {
+            ("answers", "of all models"): 1, ("vectors", "one"): 1, ("vectors", "two"): 0,
+            ("adapters", "as tuned"): 1,
+        }  # fmt: skip
     said = kept.invoke("cache", "verify")
     assert said.code == 1
     assert "vectors one: 3 checked, 1 bad\n  c: the row is missing, torn or changed" in said.out
 
 
-def test_prune_takes_old_answers_alone(kept: CommandLine) -> None:
+def test_prune_takes_old_answers_and_adapters_alone(kept: CommandLine) -> None:
     assert kept.invoke("cache", "prune", "--days", 1, "--yes", "--json").json["removed"] == 0
-    assert kept.invoke("cache", "prune", "--days", 0, "--yes", "--json").json["removed"] == 2
+    assert kept.invoke("cache", "prune", "--days", 0, "--yes", "--json").json["removed"] == 3
+    left = kept.invoke("cache", "stats", "--json").json["stores"]
+    assert [each["entries"] for each in left] == [0, 3, 1, 0, 1]
     assert kept.invoke("cache", "prune", "--yes").code == 2
     assert kept.invoke("cache", "prune", "--days", -1, "--yes").code == 2
 
@@ -84,10 +92,11 @@ def test_clear_asks_first(kept: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("only", "left"),
     [
-        ((), [0, 0, 0, 0]),
-        (("--only", "answers"), [0, 3, 1, 1]),
-        (("--only", "vectors"), [2, 0, 0, 1]),
-        (("--only", "pictures"), [2, 3, 1, 0]),
+        ((), [0, 0, 0, 0, 0]),
+        (("--only", "answers"), [0, 3, 1, 1, 1]),
+        (("--only", "vectors"), [2, 0, 0, 1, 1]),
+        (("--only", "adapters"), [2, 3, 1, 0, 1]),
+        (("--only", "pictures"), [2, 3, 1, 1, 0]),
     ],
 )
 def test_clear(kept: CommandLine, only: tuple[str, ...], left: list[int]) -> None:

@@ -4,6 +4,7 @@ The folder holds no weights of the base. Vectors of the adapted model have an id
 ever taken for one of the base.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -91,14 +92,33 @@ class EncoderChange:
             return cls(adapter.scale, linear=adapter.change)
         return cls(adapter.scale, low_rank=dict(adapter.changes))
 
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> "EncoderChange":
+        """The change that `tensors` wrote out.
+
+        Raises:
+            KeyError: One of a pair is missing.
+            ValueError: A scale that is none.
+        """
+        left = dict(tensors)
+        scale, linear = left.pop(_SCALE).item(), left.pop(_LINEAR, None)
+        if not 0 < scale < math.inf:
+            raise ValueError(f"its scale is {scale:g}")
+        names = sorted(name.removesuffix(_DOWN) for name in left if name.endswith(_DOWN))
+        return cls(float(scale), linear, {name: (left[name + _DOWN], left[name + _UP]) for name in names})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it by name."""
+        found = {_SCALE: torch.tensor(self.logit_scale, dtype=torch.float64)}
+        if self.linear is not None:
+            found[_LINEAR] = self.linear.contiguous()
+        for name, (down, up) in self.low_rank.items():
+            found |= {name + _DOWN: down.contiguous(), name + _UP: up.contiguous()}
+        return found
+
     def packed(self) -> bytes:
         """As a safetensors file."""
-        tensors = {_SCALE: torch.tensor(self.logit_scale, dtype=torch.float64)}
-        if self.linear is not None:
-            tensors[_LINEAR] = self.linear.contiguous()
-        for name, (down, up) in self.low_rank.items():
-            tensors |= {name + _DOWN: down.contiguous(), name + _UP: up.contiguous()}
-        return save(tensors)
+        return save(self.tensors())
 
 
 def read_card(folder: Path) -> AdapterCard:
@@ -125,13 +145,9 @@ def read_change(folder: Path, card: AdapterCard) -> EncoderChange:
         data = read_bytes(path)
         if sha256(data).hexdigest() != card.sha256:
             raise ValueError("its content is not what was written")
-        tensors = load(data)
-        scale, linear = float(tensors.pop(_SCALE)), tensors.pop(_LINEAR, None)
-        names = {name.removesuffix(_DOWN) for name in tensors if name.endswith(_DOWN)}
-        low_rank = {name: (tensors[name + _DOWN], tensors[name + _UP]) for name in names}
+        return EncoderChange.of_tensors(load(data))
     except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise _damaged(path, error) from None
-    return EncoderChange(scale, linear, low_rank)
 
 
 def _damaged(path: Path, why: Any) -> ModelError:

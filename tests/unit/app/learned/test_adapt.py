@@ -58,6 +58,17 @@ def test_a_kept_encoder_labels_by_its_folder(method, labelled, tmp_path):
     assert not (tmp_path / "kept" / "reference.safetensors").exists()
 
 
+def test_the_same_encoder_is_tuned_once(labelled, tmp_path, monkeypatch):
+    given = {"clip": "aviary", "llm": ScriptedModel(SAID), "home": tmp_path / "home"}
+    first = adapt(labelled, tmp_path / "one", **given)
+    monkeypatch.setattr("fieldmark.evals.methods.adapters.tune_linear", None)
+    assert adapt(labelled, tmp_path / "two", **given).card == first.card
+    for name in ("adapter.json", "adapter.safetensors", "reference.safetensors"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    with pytest.raises(TypeError):
+        adapt(labelled, tmp_path / "two", seed=1, **given)
+
+
 def test_what_cannot_be_tuned_is_told(labelled, tmp_path):
     given = {"clip": "aviary", "llm": ScriptedModel(SAID), "home": tmp_path / "home"}
     with pytest.raises(InputError, match="Did you mean gist"):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
+from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import ModelError, QuestionFailed
 from fieldmark.evals.table.bench import EvalBench
 from fieldmark.tools.clip.encoder import Features
@@ -107,6 +108,27 @@ def test_an_image_is_scored_alone_and_a_seed_is_a_draw(make_bench: Benches, key:
     assert torch.allclose(alone, every[[0, 6]], atol=1e-4)
     assert torch.equal(every, scores_by(key, bench_of(make_bench)))
     assert not torch.allclose(every, scores_by(key, bench_of(make_bench, seed=1)), atol=1e-3)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_adapter_that_is_kept_is_not_tuned_again(
+    make_bench: Benches, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder, store = TurnedEncoder(WORLD), MemoryByteStore()
+    encoder.adapters = lambda: store  # type: ignore[attr-defined]
+    first = bench_of(make_bench, encoder=encoder)
+    scored = scored_by(key, first)
+    for name in ("tune_linear", "tune_low_rank"):
+        monkeypatch.setattr(f"fieldmark.evals.methods.adapters.{name}", None)
+    again = bench_of(make_bench, encoder=encoder)
+    kept = scored_by(key, again)
+    assert kept.scores is not None
+    assert scored.scores is not None
+    assert torch.equal(kept.scores, scored.scores)
+    assert kept.diagnostics == scored.diagnostics
+    assert again.cost == first.cost  # what a method needs does not depend on who paid for it
+    with pytest.raises(TypeError):
+        scored_by(key, bench_of(make_bench, encoder=encoder, seed=1))
 
 
 def test_gist_matches_five_texts(make_bench: Benches) -> None:
