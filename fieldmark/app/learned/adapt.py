@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +15,7 @@ from fieldmark.app.labels import Labels, read_examples, words_of
 from fieldmark.app.models import choose_models
 from fieldmark.app.noun import settle_noun
 from fieldmark.app.stores import CacheUse, asked_by_name, open_stores
+from fieldmark.cache.keys import digest
 from fieldmark.errors import InputError, ModelError, SettingsError, close_to
 from fieldmark.evals.methods.adapters import FORMS, AdapterForm, class_texts, tune
 from fieldmark.evals.methods.shared.support import held_out_shots
@@ -28,11 +28,9 @@ from fieldmark.tools.clip.adapters.linear import LinearAdapter
 from fieldmark.tools.clip.adapters.low_rank import LowRankAdapter
 from fieldmark.tools.clip.adapters.stored import TENSORS, AdapterCard, EncoderChange
 from fieldmark.tools.clip.clip import ClipEncoder
-from fieldmark.tools.clip.known_names import BUNDLED
-from fieldmark.tools.clip.model_source import ADAPTER
-from fieldmark.tools.clip.weights import REFERENCE, base_identity, find_model, read_weights
+from fieldmark.tools.clip.model_source import ADAPTER, REFERENCE
+from fieldmark.tools.clip.weights import base_identity, find_model, read_weights
 from fieldmark.tools.exports.folder import names_in, write_folder
-from fieldmark.tools.images.given_paths import is_there
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.runs.events import Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
@@ -255,14 +253,16 @@ def _contents(
     held: Sequence[int],
 ) -> tuple[AdapterCard, dict[str, bytes]]:
     """The card, and all files of the folder: first that with the hash of the tensors."""
-    packed = EncoderChange.of(adapter).packed()
-    elsewhere = encoder.name != BUNDLED and is_there(encoder.name)
-    base = str(Path(encoder.name).resolve()) if elsewhere else encoder.name
+    packed, pool = EncoderChange.of(adapter).packed(), None
+    if encoder.reference is not None and isinstance(adapter, LinearAdapter):
+        pool = save({"image_vectors": adapter(encoder.reference).to(torch.float16)})
+    base = encoder.source.lasting_spec
     source = find_model(base)
     card = AdapterCard(
         base=base,
         base_identity=base_identity(source, read_weights(source)),
-        sha256=sha256(packed).hexdigest(),
+        sha256=digest(packed),
+        reference_sha256=None if pool is None else digest(pool),
         width=encoder.width,
         method=method,
         recipe=asdict(FORMS[method].recipe),
@@ -278,9 +278,7 @@ def _contents(
         base_logit_scale=bench.logit_scale,
     )
     files = {ADAPTER: card.model_dump_json(indent=2).encode() + b"\n", TENSORS: packed}
-    if encoder.reference is not None and isinstance(adapter, LinearAdapter):
-        files[REFERENCE] = save({"image_vectors": adapter(encoder.reference).to(torch.float16)})
-    return card, files
+    return card, files if pool is None else {**files, REFERENCE: pool}
 
 
 def _refuse_what_is_else(out: Path) -> None:

@@ -17,6 +17,8 @@ from fieldmark.records import Record
 CONFIG_NAME = "open_clip_config.json"
 ADAPTER = "adapter.json"
 """The file by which an adapter's folder is known."""
+REFERENCE = "reference.safetensors"
+"""The file of a reference pool in a model's folder."""
 HUB = "hf-hub:"
 """What the name of a repository on the hub begins with."""
 
@@ -57,6 +59,14 @@ class ModelSource(Record):
         """The folder in which more may lie than the network is built from, such as a reference pool."""
         folder = self.adapter or self.folder
         return Path(folder) if folder else None
+
+    @property
+    def lasting_spec(self) -> str:
+        """`spec` with the full path of the folder or weights file that it names, so that it opens from anywhere."""
+        model, _, tag = self.spec.partition(":")
+        if self.folder == str(Path(self.spec).resolve()):
+            return self.folder
+        return f"{model}:{self.weights}" if tag and self.weights == str(Path(tag).resolve()) else self.spec
 
     @property
     def width(self) -> int:

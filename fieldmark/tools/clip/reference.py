@@ -6,8 +6,9 @@ import torch
 
 from fieldmark.errors import InputError
 from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.clip.model_source import REFERENCE
 from fieldmark.tools.clip.vector_file import SUFFIX, VectorFile
-from fieldmark.tools.clip.weights import REFERENCE, read_reference
+from fieldmark.tools.clip.weights import read_reference
 from fieldmark.tools.images.files import find_images
 
 

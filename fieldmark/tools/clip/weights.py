@@ -34,9 +34,6 @@ PIPELINE = "fieldmark.vectors/1"
 
 BUNDLED = Path(__file__).parent / "bundled"
 
-REFERENCE = "reference.safetensors"
-"""The file of a reference pool in a model's folder."""
-
 _SOURCE_SCHEMA = "fieldmark.encoder/1"
 _WEIGHTS_SCHEMA = "fieldmark.weights/1"
 # Smaller files are hashed each time they are opened; of larger ones path, size and time are trusted.
@@ -220,7 +217,13 @@ def _from_adapter(folder: Path, spec: str, metadata: ByteStore | None) -> ModelS
     card = read_card(folder)
     if is_there(card.base) and (Path(card.base) / ADAPTER).is_file():
         raise ModelError(f"The adapter {spec} changes another adapter.", hint="Adapt a model instead.")
-    base = find_model(card.base, metadata=metadata)
+    try:
+        base = find_model(card.base, metadata=metadata)
+    except ModelError as error:
+        raise ModelError(
+            f"The adapter {spec} changes {card.base}, which cannot be opened: {error.message}",
+            hint=f"Bring that model back, or adapt again. {error.hint or ''}".rstrip(),
+        ) from error
     found = base_identity(base, read_weights(base, metadata=metadata))
     if found != card.base_identity:
         raise ModelError(
@@ -232,10 +235,11 @@ def _from_adapter(folder: Path, spec: str, metadata: ByteStore | None) -> ModelS
 
 
 def _adapted_facts(source: ModelSource, metadata: ByteStore | None) -> WeightsFacts:
-    from fieldmark.tools.clip.adapters.stored import read_card, read_change
+    from fieldmark.tools.clip.adapters.stored import check_reference, read_card, read_change
 
     folder = Path(str(source.adapter))
     card = read_card(folder)
+    check_reference(folder, card)
     scale = read_change(folder, card).logit_scale  # under the hash; the card says it for readers
     base = read_weights(source.model_copy(update={"adapter": None}), metadata=metadata)
     adapted = content_key({"weights": base.sha256, "adapter": card.sha256})

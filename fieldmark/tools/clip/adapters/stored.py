@@ -23,7 +23,7 @@ from fieldmark.records import Record
 from fieldmark.tools.clip.adapters.linear import LinearAdapter
 from fieldmark.tools.clip.adapters.low_rank import LowRankAdapter
 from fieldmark.tools.clip.last_layers import Change
-from fieldmark.tools.clip.model_source import ADAPTER
+from fieldmark.tools.clip.model_source import ADAPTER, REFERENCE, file_sha256
 
 TENSORS = "adapter.safetensors"
 _SCALE, _LINEAR, _DOWN, _UP = "logit_scale", "change", ".down", ".up"
@@ -34,9 +34,10 @@ class AdapterCard(Record):
 
     Attributes:
         format: The form of the folder.
-        base: The model that is changed, as its user named it; a folder by its full path.
+        base: The model that is changed, as its user named it; a folder or a weights file by its full path.
         base_identity: SHA-256 over all that determines the base's vectors but the precision.
         sha256: Hash of the file of tensors.
+        reference_sha256: Hash of the file of a reference pool; None where there is none.
         width: Length of a vector.
         method: The method of the table whose recipe was followed.
         recipe: The recipe.
@@ -56,6 +57,7 @@ class AdapterCard(Record):
     base: str
     base_identity: str
     sha256: str
+    reference_sha256: str | None = None
     width: int
     method: str
     recipe: dict[str, JsonValue]
@@ -147,6 +149,21 @@ def read_change(folder: Path, card: AdapterCard) -> EncoderChange:
             raise ValueError("its content is not what was written")
         return EncoderChange.of_tensors(load(data))
     except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise _damaged(path, error) from None
+
+
+def check_reference(folder: Path, card: AdapterCard) -> None:
+    """Refuse a reference pool that is not the one a card describes: scores depend on it.
+
+    Raises:
+        ModelError: It was changed, added or removed, or cannot be read.
+    """
+    path = folder / REFERENCE
+    try:
+        found = file_sha256(path) if path.exists() else None
+        if found != card.reference_sha256:
+            raise ValueError("it is missing" if found is None else "its content is not what was written")
+    except (OSError, ValueError) as error:
         raise _damaged(path, error) from None
 
 

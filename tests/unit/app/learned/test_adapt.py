@@ -1,5 +1,7 @@
 """An encoder tuned to labelled pictures is kept, opened by its folder, and labels as it did in memory."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,6 +10,7 @@ from fieldmark import Classifier, adapt
 from fieldmark.errors import InputError, ModelError, SettingsError
 from fieldmark.testing import ScriptedModel, data_of
 from fieldmark.tools.clip.adapters.stored import read_card
+from fieldmark.tools.clip.weights import BUNDLED, find_model
 
 COLOURS = {"red finch": (200, 40, 40), "blue finch": (40, 40, 200)}
 SAID = {"noun": {"noun": "bird"}, "describe": lambda q: {"descriptors": [f"a {data_of(q)['class']} back"]}}
@@ -67,6 +70,17 @@ def test_the_same_encoder_is_tuned_once(labelled, tmp_path, monkeypatch):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     with pytest.raises(TypeError):
         adapt(labelled, tmp_path / "two", seed=1, **given)
+
+
+def test_a_relative_name_of_the_base_opens_from_anywhere(labelled, tmp_path, monkeypatch):
+    weights = BUNDLED / "aviary"
+    shutil.copytree(weights, tmp_path / "there" / "model")
+    monkeypatch.chdir(tmp_path / "there")
+    given = {"llm": ScriptedModel(SAID), "home": tmp_path / "home"}
+    done = adapt(labelled, tmp_path / "kept", clip="model", **given)
+    assert done.card.base == str(tmp_path / "there" / "model")
+    monkeypatch.chdir(tmp_path)
+    assert find_model(str(tmp_path / "kept")).adapter == str(tmp_path / "kept")
 
 
 def test_what_cannot_be_tuned_is_told(labelled, tmp_path):

@@ -174,6 +174,18 @@ def test_a_file_is_looked_for_in_the_folder_that_one_is_in(
         find_model(spec, metadata=metadata)
 
 
+def test_a_name_with_its_full_path_in_it_opens_from_anywhere(tiny_architecture, model_folder, monkeypatch):
+    for name in (model_folder.name, f"{tiny_architecture}:{model_folder.name}/{WEIGHTS}"):
+        monkeypatch.chdir(model_folder.parent)
+        source = find_model(name)
+        lasting = source.lasting_spec
+        monkeypatch.chdir(model_folder)
+        again = find_model(lasting)
+        assert (again.weights, again.lasting_spec) == (source.weights, lasting)
+    for name in ("aviary", f"{tiny_architecture}:random"):
+        assert find_model(name).lasting_spec == name
+
+
 def test_a_hub_model_that_was_fetched(tiny_folder, empty_hub, stores):
     files = {name: tiny_folder / name for name in ("open_clip_config.json", WEIGHTS)}
     put_into_hub(empty_hub, "me/tiny", files)

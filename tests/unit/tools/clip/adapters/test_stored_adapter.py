@@ -1,19 +1,21 @@
 """A stored adapter opens as an encoder: the bits of the one in memory, its own identity, its base alone."""
 
 import json
+import re
 from hashlib import sha256
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
+from fieldmark.cache.keys import digest
 from fieldmark.errors import ModelError
 from fieldmark.tools.clip.adapters.linear import LinearAdapter
 from fieldmark.tools.clip.adapters.low_rank import LowRankAdapter
 from fieldmark.tools.clip.adapters.stored import TENSORS, AdapterCard, EncoderChange
 from fieldmark.tools.clip.clip import open_encoder
 from fieldmark.tools.clip.last_layers import change_last_layers
-from fieldmark.tools.clip.model_source import ADAPTER
+from fieldmark.tools.clip.model_source import ADAPTER, REFERENCE
 from fieldmark.tools.clip.weights import base_identity, find_model, read_weights
 from fieldmark.tools.images.files import find_images
 
@@ -120,6 +122,34 @@ def test_a_damaged_adapter_is_refused(name, content, stores, picture_folder, tmp
     with pytest.raises(ModelError, match="adapt again"):
         opened = open_encoder(kept, vectors=stores, device="cpu", workers=1)
         opened.encode_images(find_images(picture_folder).images)
+
+
+@pytest.mark.parametrize("data", [b"edited", None])
+def test_a_reference_pool_that_is_not_the_one_written_is_refused(data, stores, tmp_path):
+    plain = open_encoder("aviary", vectors=stores, device="cpu")
+    kept = stored(tmp_path / "kept", adapter_for(plain, linear=True), "aviary")
+    pool, card = tmp_path / "kept" / REFERENCE, tmp_path / "kept" / ADAPTER
+    pool.write_bytes(save({"image_vectors": torch.ones(2, plain.width)}))
+    with pytest.raises(ModelError, match="reference"):  # the card knows of none
+        open_encoder(kept, vectors=stores, device="cpu")
+    card.write_text(
+        json.dumps(json.loads(card.read_text()) | {"reference_sha256": digest(pool.read_bytes())})
+    )
+    assert open_encoder(kept, vectors=stores, device="cpu").reference.shape == (2, plain.width)
+    pool.unlink() if data is None else pool.write_bytes(data)
+    with pytest.raises(ModelError, match=r"reference.*adapt again"):
+        open_encoder(kept, vectors=stores, device="cpu")
+
+
+def test_a_base_that_is_gone_is_named(model_folder, stores, tmp_path):
+    plain = open_encoder(str(model_folder), vectors=stores, device="cpu")
+    kept = stored(tmp_path / "kept", adapter_for(plain, linear=True), str(model_folder))
+    model_folder.rename(tmp_path / "moved")
+    with pytest.raises(
+        ModelError, match=re.escape(f"changes {model_folder}, which cannot be opened")
+    ) as told:
+        open_encoder(kept, vectors=stores, device="cpu")
+    assert "Bring that model back" in str(told.value.hint)
 
 
 def test_changes_that_fit_no_matrix_are_refused(stores, picture_folder, tmp_path):
