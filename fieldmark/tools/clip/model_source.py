@@ -62,7 +62,7 @@ class ModelSource(Record):
 
     @property
     def lasting_spec(self) -> str:
-        """`spec` with the full path of the folder or weights file that it names, so that it opens from anywhere."""
+        """`spec` with the full path of the folder or weights file in it: it opens from anywhere."""
         model, _, tag = self.spec.partition(":")
         if self.folder == str(Path(self.spec).resolve()):
             return self.folder
