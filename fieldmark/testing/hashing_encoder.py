@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import torch
 
@@ -145,9 +146,13 @@ class HashingEncoder:
 
     def direction(self, name: str) -> torch.Tensor:
         """A unit vector that belongs to a name, float32 `[D]`."""
-        seed = int(digest(name.encode("utf-8", "backslashreplace"))[:12], 16)
-        generator = torch.Generator().manual_seed(seed)
-        return _unit(torch.randn(self.width, generator=generator))
+        return _direction(name, self.width).clone()
+
+
+@lru_cache(maxsize=100_000)
+def _direction(name: str, width: int) -> torch.Tensor:
+    seed = int(digest(name.encode("utf-8", "backslashreplace"))[:12], 16)
+    return _unit(torch.randn(width, generator=torch.Generator().manual_seed(seed)))
 
 
 def _unit(vector: torch.Tensor) -> torch.Tensor:

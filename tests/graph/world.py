@@ -5,7 +5,7 @@ belly, told apart by every other part.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -177,18 +177,15 @@ class FakeEncoder(HashingEncoder):
 
     def image_vector(self, image: ImageFile) -> torch.Tensor:
         name = self.world.truth(image)
-        vector = self.direction(image.path.stem) * self.noise
-        for part in PARTS:
-            vector[PHRASES.index(self.world.value(name, part))] += 1
-        vector[-1] += 1
-        return vector
+        shown = {self.world.value(name, part) for part in PARTS}
+        return self.direction(image.path.stem) * self.noise + says(phrase in shown for phrase in PHRASES)
 
     def text_vector(self, text: str) -> torch.Tensor:
-        vector = self.direction(text) * 0.05
-        for place, phrase in enumerate(PHRASES):
-            vector[place] += phrase in text
-        vector[-1] += 1
-        return vector
+        return self.direction(text) * 0.05 + says(phrase in text for phrase in PHRASES)
+
+
+def says(phrases: Iterable[bool]) -> torch.Tensor:
+    return torch.tensor([*map(float, phrases), *[0.0] * NOISE, 1.0])
 
 
 Fault = Callable[[Question[Any]], Exception | None]

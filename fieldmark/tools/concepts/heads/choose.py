@@ -7,12 +7,11 @@ from random import Random
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from fieldmark.records import Costs, Definition
 from fieldmark.tools.concepts.heads.config import Route
 from fieldmark.tools.concepts.heads.network import Head, concept_logits
-from fieldmark.tools.concepts.heads.train import HIDDEN, Examples, HeadRecipe, check, fit
+from fieldmark.tools.concepts.heads.train import HIDDEN, Examples, Floats, HeadRecipe, check, fit
 from fieldmark.tools.statistics.agreement import average_precision, best_threshold
 from fieldmark.tools.statistics.one_standard_error import choose_simplest
 
@@ -166,25 +165,25 @@ def stratified_folds(target: Tensor, folds: int, seed: int) -> Tensor:
 
 def platt(scores: Tensor, target: Tensor, weight: Tensor) -> tuple[float, float]:
     """Slope and intercept of the log-odds, by weighted cross-entropy with Platt's smoothed targets (1999)."""
+    from scipy.optimize import minimize  # takes a moment, and most who come here only load a head
+    from scipy.special import expit
+
     counted = weight / weight[weight > 0].mean()
     inside, outside = float((counted * target).sum()), float((counted * (1 - target)).sum())
     high, low = (inside + 1) / (inside + 2), 1 / (outside + 2)
-    soft = (target * high + (1 - target) * low).to(torch.float64)
-    wide = scores.to(torch.float64)
-    parameters = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS([parameters], max_iter=100, line_search_fn="strong_wolfe")
-    share = (weight / weight.sum()).to(torch.float64)
+    soft = (target * high + (1 - target) * low).double().numpy()
+    wide = scores.double().numpy()
+    share = (weight / weight.sum()).double().numpy()
 
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        logits = parameters[0] * wide + parameters[1]
-        value = (share * functional.binary_cross_entropy_with_logits(logits, soft, reduction="none")).sum()
-        value.backward()
-        return value
+    def value(line: Floats) -> tuple[float, Floats]:
+        logits = line[0] * wide + line[1]
+        wrong = share * (expit(logits) - soft)
+        loss = (share * (np.logaddexp(0.0, logits) - soft * logits)).sum()
+        return float(loss), np.array([(wrong * wide).sum(), wrong.sum()])
 
-    optimiser.step(closure)  # pyright: ignore[reportArgumentType]
-    slope, intercept = parameters.detach().tolist()
-    return slope, intercept
+    options = {"maxiter": 100, "ftol": 1e-14, "gtol": 1e-9}
+    slope, intercept = minimize(value, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", options=options).x
+    return float(slope), float(intercept)
 
 
 def _precisions(scores: Tensor, examples: Examples, fold: Tensor) -> tuple[float, ...]:

@@ -1,15 +1,18 @@
 """Fits the network of a head to annotated vectors: logistic regression, or a small multilayer perceptron."""
 
+import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from fieldmark.errors import InputError
 from fieldmark.tools.concepts.heads.network import HeadNetwork, Layer
+
+Floats = NDArray[np.floating[Any]]
 
 HIDDEN = 16
 """Units of the hidden layer."""
@@ -18,7 +21,9 @@ ITERATIONS = 100
 MEMORY = 20
 """Steps that it remembers."""
 STEPS = 300
-"""Full-batch steps of the perceptron's optimiser."""
+"""Full-batch steps of the perceptron's optimiser (Adam)."""
+RATE, BETAS = 0.01, (0.9, 0.999)
+"""Its first step size, and how slowly it forgets slopes and their squares."""
 FREE = 100.0
 """How much less than others a weight along a text's vector is held back: in effect not at all."""
 FREE_HIDDEN = 10.0
@@ -103,8 +108,8 @@ def fit(examples: Examples, recipe: HeadRecipe, *, texts: Tensor | None = None, 
     inputs = (examples.vectors - mean) / scale
     along = _directions(inputs, texts) * (FREE_HIDDEN if recipe.hidden else FREE)
     wide = replace(examples, vectors=torch.cat([inputs, inputs @ along.T], 1))
-    loss = _Loss(wide)
-    network = _perceptron(wide, recipe, loss, seed) if recipe.hidden else _logistic(wide, recipe, loss)
+    goal = _goal(wide)
+    network = _perceptron(goal, recipe, seed) if recipe.hidden else _logistic(goal, recipe)
     first = network.hidden or network.output
     # What was learned along the texts, and (x − mean) / scale, is folded into the first layer, so that the
     # head takes vectors as they are.
@@ -121,38 +126,45 @@ def _directions(inputs: Tensor, texts: Tensor | None) -> Tensor:
     return texts / (inputs @ texts.T).std(0).clamp_min(1e-6)[:, None]
 
 
-class _Loss:
-    """Mean over examples of the concept's cross-entropy plus the mean of its clauses'."""
+@dataclass(frozen=True)
+class _Goal:
+    """What both networks minimise: the mean cross-entropy of the concept plus that of its clauses.
 
-    def __init__(self, examples: Examples) -> None:
-        target, weight = examples.target, examples.weight
-        inside, outside = (weight * target).sum(), (weight * (1 - target)).sum()
-        half = weight.sum() / 2
-        self.weight = weight * (
-            target * half / inside.clamp_min(1e-6) + (1 - target) * half / outside.clamp_min(1e-6)
-        )
-        self.weight = self.weight / self.weight.sum()
-        known = ~examples.clauses.isnan()
-        share = (weight[:, None] * known).sum(0).clamp_min(1e-6)
-        each = weight[:, None] * known / share / max(1, known.shape[1])
-        self.weights = torch.cat([each, self.weight[:, None]], 1)
-        self.targets = torch.cat([examples.clauses.nan_to_num(0.0), target[:, None]], 1)
+    Attributes:
+        inputs: `[N, W]` float32.
+        targets: Of each clause and, last, of the concept `[N, K + 1]`.
+        weights: What each counts `[N, K + 1]`; 0 where a target is unknown.
+    """
 
-    def __call__(self, logits: Tensor) -> Tensor:
-        each = functional.binary_cross_entropy_with_logits(logits, self.targets, reduction="none")
-        return (self.weights * each).sum()
+    inputs: Floats
+    targets: Floats
+    weights: Floats
 
 
-def _logistic(examples: Examples, recipe: HeadRecipe, loss: _Loss) -> HeadNetwork:
+def _goal(examples: Examples) -> _Goal:
+    target, weight = examples.target, examples.weight
+    inside, outside = (weight * target).sum(), (weight * (1 - target)).sum()
+    half = weight.sum() / 2
+    concept = weight * (
+        target * half / inside.clamp_min(1e-6) + (1 - target) * half / outside.clamp_min(1e-6)
+    )
+    known = ~examples.clauses.isnan()
+    share = (weight[:, None] * known).sum(0).clamp_min(1e-6)
+    each = weight[:, None] * known / share / max(1, known.shape[1])
+    weights = torch.cat([each, (concept / concept.sum())[:, None]], 1)
+    targets = torch.cat([examples.clauses.nan_to_num(0.0), target[:, None]], 1)
+    return _Goal(examples.vectors.numpy(), targets.numpy(), weights.numpy())
+
+
+def _logistic(goal: _Goal, recipe: HeadRecipe) -> HeadNetwork:
     """Fit the one minimum there is; in numpy, as so small a problem is mostly overhead with tensors."""
     from scipy.optimize import minimize  # takes a moment, and most who come here only load a head
     from scipy.special import expit
 
-    x = examples.vectors.double().numpy()
-    weights, targets = loss.weights.double().numpy(), loss.targets.double().numpy()
+    x, targets, weights = (each.astype(np.float64) for each in (goal.inputs, goal.targets, goal.weights))
     outputs, width = weights.shape[1], x.shape[1]
 
-    def value(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def value(flat: Floats) -> tuple[float, Floats]:
         table = flat.reshape(outputs, width + 1)
         weight = table[:, :width]
         logits = x @ weight.T + table[:, width]
@@ -168,23 +180,38 @@ def _logistic(examples: Examples, recipe: HeadRecipe, loss: _Loss) -> HeadNetwor
     return HeadNetwork(Layer(table[:, :width].contiguous(), table[:, width].contiguous()))
 
 
-def _perceptron(examples: Examples, recipe: HeadRecipe, loss: _Loss, seed: int) -> HeadNetwork:
-    width, outputs = examples.vectors.shape[1], examples.clauses.shape[1] + 1
+def _perceptron(goal: _Goal, recipe: HeadRecipe, seed: int) -> HeadNetwork:
+    """Fit by Adam (Kingma and Ba 2015) on a cosine schedule; in numpy for the same reason."""
+    from scipy.special import expit
+
+    x, targets, weights = goal.inputs, goal.targets, goal.weights
+    width, outputs = x.shape[1], targets.shape[1]
     rng = torch.Generator().manual_seed(seed)
     start = torch.randn(recipe.hidden, width, generator=rng) * (2 / width) ** 0.5
-    start /= examples.vectors.square().mean(0).sqrt().clamp_min(1.0)  # inputs of any size start alike
+    start /= torch.from_numpy(np.sqrt(np.square(x).mean(0))).clamp_min(1.0)  # inputs of any size start alike
     end = torch.randn(outputs, recipe.hidden, generator=rng) * (1 / recipe.hidden) ** 0.5
-    parameters = [start, torch.zeros(recipe.hidden), end, torch.zeros(outputs)]
-    for parameter in parameters:
-        parameter.requires_grad_()
-    a, b, c, d = parameters
-    optimiser = torch.optim.Adam(parameters, lr=0.01)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
-    for _ in range(STEPS):
-        optimiser.zero_grad()
-        logits = torch.addmm(d, torch.addmm(b, examples.vectors, a.T).relu(), c.T)
-        value = loss(logits) + recipe.decay * (a.square().sum() + c.square().sum())
-        value.backward()
-        optimiser.step()
-        schedule.step()
-    return HeadNetwork(Layer(c.detach(), d.detach()), Layer(a.detach(), b.detach()))
+    first = (start, torch.zeros(recipe.hidden), end, torch.zeros(outputs))
+    flat = torch.cat([each.reshape(-1) for each in first]).numpy()
+    cuts = np.cumsum([each.numel() for each in first])[:-1]
+
+    def parts(of: Floats) -> tuple[Floats, ...]:
+        return tuple(own.reshape(each.shape) for own, each in zip(np.split(of, cuts), first, strict=True))
+
+    a, b, c, d = parts(flat)  # views: they move as `flat` does
+    slope, mean, square = np.zeros_like(flat), np.zeros_like(flat), np.zeros_like(flat)
+    slope_a, slope_b, slope_c, slope_d = parts(slope)
+    for step in range(1, STEPS + 1):
+        hidden = np.maximum(x @ a.T + b, 0.0)
+        wrong = weights * (expit(hidden @ c.T + d) - targets)
+        back = (wrong @ c) * (hidden > 0)
+        slope_a[:] = back.T @ x + 2 * recipe.decay * a
+        slope_b[:] = back.sum(0)
+        slope_c[:] = wrong.T @ hidden + 2 * recipe.decay * c
+        slope_d[:] = wrong.sum(0)
+        mean += (1 - BETAS[0]) * (slope - mean)
+        square += (1 - BETAS[1]) * (slope**2 - square)
+        rate = RATE * (1 + math.cos(math.pi * (step - 1) / STEPS)) / 2
+        size = np.sqrt(square / (1 - BETAS[1] ** step)) + 1e-8
+        flat -= rate / (1 - BETAS[0] ** step) * mean / size
+    fitted = [torch.from_numpy(each.copy()) for each in (a, b, c, d)]
+    return HeadNetwork(Layer(fitted[2], fitted[3]), Layer(fitted[0], fitted[1]))
