@@ -20,9 +20,17 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
     connection with a thread of its own among it, and each task that is handed the interrupt raises it out of
     the loop once more. `asyncio.run` stops there, and the process would never end.
     """
+    found: list[T] = []
+
+    async def keep() -> None:
+        # The runner looks for its signal handler by Python's enumeration of handlers, which prints the task
+        # with all that it returns, twice: that can be every label and vector of a large run.
+        found.append(await work)
+
     with asyncio.Runner() as runner:
         try:
-            return runner.run(work)
+            runner.run(keep())
+            return found[0]
         except KeyboardInterrupt:
             _unwind(runner.get_loop())
             raise

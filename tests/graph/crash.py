@@ -1,6 +1,5 @@
 """A run on the made-up world at a real endpoint, that can be made to kill itself at any named moment."""
 
-import asyncio
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.planning import Planner, PlanView
 from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.stores import checkpoint_server
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import open_byte_store
@@ -138,4 +138,4 @@ def main(arguments: Sequence[str]) -> None:
     given = json.loads(arguments[0])
     if checkpoints := given.pop("checkpoints"):
         os.environ["FIELDMARK_CHECKPOINTS"] = checkpoints
-    asyncio.run(go(Path(given.pop("folder")), given.pop("url"), **given))
+    run_to_end(go(Path(given.pop("folder")), given.pop("url"), **given))

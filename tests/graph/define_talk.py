@@ -1,10 +1,10 @@
 """Talks with the scripted owner of a concept, for the tests of the conversation."""
 
-import asyncio
 from typing import Any
 
 from fieldmark.agents.define.options import DefineOptions
 from fieldmark.agents.define.run import Sitting, converse
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.records import Concept
 from tests.graph.define_world import CREST, RED, SMALL, TAIL, Scene
 
@@ -12,7 +12,7 @@ WANTED = {("necessary", RED), ("negative", CREST), ("negative", TAIL)}
 
 
 def talk(at: Scene, **given: Any) -> Sitting:
-    return asyncio.run(converse(at.context, at.owner, **given))
+    return run_to_end(converse(at.context, at.owner, **given))
 
 
 def options(**changed: Any) -> DefineOptions:

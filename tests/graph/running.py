@@ -1,6 +1,5 @@
 """Runs the resolve graph on the made-up world."""
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ from fieldmark.agents.resolve.rescoring import load_notebook
 from fieldmark.agents.resolve.run import run_resolve
 from fieldmark.agents.resolve.state import ResolveState
 from fieldmark.agents.shared.notes import Notebook
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.records import Prediction
 from fieldmark.tools.runs.events import Event
@@ -87,7 +87,7 @@ class Ran:
 
 def run(context: ResolveContext) -> Ran:
     """Run the graph, or take it up again."""
-    return asyncio.run(run_async(context))
+    return run_to_end(run_async(context))
 
 
 async def run_async(context: ResolveContext) -> Ran:

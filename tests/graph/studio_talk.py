@@ -1,6 +1,5 @@
 """Talks about a concept through the studio's pages, as a browser would: it sees pages, and sends forms."""
 
-import asyncio
 import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from starlette.testclient import TestClient
 
 from fieldmark.agents.define.options import DefineOptions
 from fieldmark.agents.define.run import Conversation
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.studio.access import Access
 from fieldmark.studio.application import make_studio
 from fieldmark.studio.desk import Desk
@@ -123,7 +123,7 @@ def desk_at(place: Path, options: DefineOptions = SMALL) -> Desk:
         def go_on(self, folder: Path, *, more: bool = False) -> None:
             if not self.going(folder).on:
                 at = scene(folder.parent, options)
-                self.begun[folder] = self.threads.submit(lambda: asyncio.run(go_on(at)))
+                self.begun[folder] = self.threads.submit(lambda: run_to_end(go_on(at)))
 
         def going(self, folder: Path) -> Going:
             known = self.begun.get(folder)

@@ -1,6 +1,5 @@
 """A checkpoint that somebody tampered with calls nothing, whichever graph it is of."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from fieldmark.agents.build import run as build_running
 from fieldmark.agents.build.run import run_build
 from fieldmark.agents.define.run import Conversation
 from fieldmark.agents.optimize import run as optimize_running
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.errors import RunError
 from tests.graph.define_world import scene
 from tests.graph.tampering import plant_call
@@ -41,9 +41,9 @@ def test_a_tampered_conversation_calls_nothing(tmp_path: Path) -> None:
         async with Conversation(scene(tmp_path / "run").context) as conversation:
             await conversation.begin()
 
-    asyncio.run(begin())
+    run_to_end(begin())
     checkpoint = scene(tmp_path / "run").context.folder.checkpoint
     plant_call(checkpoint, "spent", proof=tmp_path / "called")
     with pytest.raises(RunError, match="damaged, or of another version"):
-        asyncio.run(begin())
+        run_to_end(begin())
     assert not (tmp_path / "called").exists()

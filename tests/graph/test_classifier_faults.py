@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.resolution import Resolution
 from fieldmark.errors import (
     EndpointError,
@@ -306,7 +307,7 @@ def test_two_runs_at_once_share_one_home(place: Path, pictures: Path) -> None:
         return list(await asyncio.gather(*(each.aresolve(pictures) for each in runs)))
 
     with FaultyEndpoint([truly], models=SAME) as endpoint:
-        one, other = asyncio.run(both(endpoint))
+        one, other = run_to_end(both(endpoint))
     assert one.run != other.run
     assert one.predictions == other.predictions
     with sqlite3.connect(one.run / "checkpoint.sqlite") as database:

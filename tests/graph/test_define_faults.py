@@ -1,6 +1,5 @@
 """What limits, faults, vanished pictures and second thoughts do to the conversation about a concept."""
 
-import asyncio
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 
 from fieldmark.agents.define.graph import build_graph
 from fieldmark.agents.define.run import Conversation, Sitting
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.errors import EndpointError, InputError, LimitReached, QuestionFailed, RunError
 from fieldmark.records.conversation import (
     BlindBatch,
@@ -167,7 +167,7 @@ def test_an_answer_that_does_not_fit_is_refused_and_nothing_is_noted(tmp_path: P
                     await conversation.reply(reply)
             assert await conversation.pending() == payload
 
-    asyncio.run(go())
+    run_to_end(go())
     assert at.concept.labels == ()
 
 

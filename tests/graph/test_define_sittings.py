@@ -1,12 +1,12 @@
 """What lies around a conversation: the blind test, labels given by hand, sittings that end early."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 from fieldmark.agents.define.drafts import Drafts
 from fieldmark.agents.define.labelling import label_images
 from fieldmark.agents.define.scope import with_blind_test
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.errors import LimitReached
 from fieldmark.records import Clause, Definition
 from fieldmark.records.conversation import BlindBatch, BoardToLabel, ImageLabel, VerdictReveal
@@ -33,7 +33,7 @@ def test_a_concept_made_without_a_blind_test_never_gets_one(tmp_path: Path) -> N
 
 def test_no_blind_test_is_drawn_from_images_that_may_be_labelled(tmp_path: Path) -> None:
     at = scene(tmp_path, options(conversation=False))
-    asyncio.run(label_images(at.context.folder, [at.context.pool.images[0].content_hash], at.owner))
+    run_to_end(label_images(at.context.folder, [at.context.pool.images[0].content_hash], at.owner))
     talk(at)
     assert at.concept.blind == {}
 
@@ -42,7 +42,7 @@ def test_labels_of_named_images_that_are_given_again_are_no_repeats(tmp_path: Pa
     at = scene(tmp_path)
     images = free_images(at)[:2]
     for _ in range(2):
-        asyncio.run(label_images(at.context.folder, images, at.owner))
+        run_to_end(label_images(at.context.folder, images, at.owner))
     assert [label.image for label in at.concept.labels] == images * 2
     assert repeats(at.concept) == []
 
@@ -59,7 +59,7 @@ def test_a_draft_is_gone_once_its_answer_is_kept(tmp_path: Path) -> None:
         return await real(payload)
 
     at.owner.answer = drafting  # type: ignore[method-assign]
-    asyncio.run(label_images(at.context.folder, images, at.owner))
+    run_to_end(label_images(at.context.folder, images, at.owner))
     assert drafts.load(images) == ()
     talk(at, one_board=True)
     boards = [payload for payload in at.owner.told if isinstance(payload, BoardToLabel)]
@@ -76,7 +76,7 @@ def test_no_edit_is_offered_before_there_are_ten_labels(tmp_path: Path) -> None:
         free = free_images(at)
         told = [i for i in free if at.owner.says(i) == "in" and not shows(at.owner.files[i], "a blue wing")]
         folder.save(with_version(folder.load(), Definition(clauses=clauses), why="test", at="t"))
-        asyncio.run(label_images(folder, told[:before], at.owner))
+        run_to_end(label_images(folder, told[:before], at.owner))
         talk(at, one_board=True)
         assert len(dev_labels(at.concept)) == before + 5
         assert ("offer" in at.owner.kinds()) == offered

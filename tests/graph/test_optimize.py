@@ -1,6 +1,5 @@
 """The prompt search graph on the made-up world: what it finds, writes, survives and refuses."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from fieldmark.agents.optimize.finish import RESULT, SearchResult
 from fieldmark.agents.optimize.gather import load_notebook, unanswered
 from fieldmark.agents.optimize.options import OptimizeOptions
 from fieldmark.agents.optimize.run import run_optimize
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.stores import checkpoint_server
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
@@ -64,7 +64,7 @@ def context_on(folder: Path, world: World, **given: Any) -> OptimizeContext:
 
 
 def search(context: OptimizeContext) -> SearchResult:
-    asyncio.run(run_optimize(context))
+    run_to_end(run_optimize(context))
     return context.run.read(RESULT, SearchResult)
 
 
@@ -252,7 +252,7 @@ def test_what_is_of_no_use_is_not_asked(tmp_path: Path, changed: dict[str, Any],
 def test_the_search_does_without_domain_words(tmp_path: Path, error: Exception) -> None:
     stop = FakeModel(World(), fault=lambda q: error if q.prompt_id == "domain_words.v1" else None)
     context = context_on(tmp_path, World(), llm=stop)
-    state = asyncio.run(run_optimize(context))
+    state = run_to_end(run_optimize(context))
     assert state.stop_reason == "searched"
     count, (note,) = unanswered(load_notebook(state.notebook, context))
     assert count == 1
@@ -263,7 +263,7 @@ def test_the_search_does_without_other_names_but_not_without_all_answers(tmp_pat
     busy = QuestionFailed("It was busy.", reason="http", status=429, retryable=True)
     stop = FakeModel(World(), fault=lambda q: busy if q.prompt_id == "synonyms.v1" else None)
     context = context_on(tmp_path / "some", World(), llm=stop)
-    state = asyncio.run(run_optimize(context))
+    state = run_to_end(run_optimize(context))
     assert unanswered(load_notebook(state.notebook, context))[0] == len(context.classes)
     with pytest.raises(EndpointError):
         search(context_on(tmp_path / "none", World(), llm=FakeModel(World(), fault=lambda q: busy)))

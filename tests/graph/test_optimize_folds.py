@@ -1,6 +1,5 @@
 """Guards against overfitting, on the made-up world: held-out folds, the penalty, what they may not see."""
 
-import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from fieldmark.agents.optimize.folds import curves_so_far, held_out_curve, searc
 from fieldmark.agents.optimize.history import HISTORY
 from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.agents.optimize.run import run_optimize
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.errors import InputError
 from fieldmark.tools.images.files import ImageFile
 from fieldmark.tools.runs.events import Event, FoldSearchStarted, GenerationScored
@@ -143,7 +143,7 @@ def test_a_fold_is_not_seen_by_its_search(
     other = Disguised(World(), noise=0.8)
     other.disguised = frozenset(context.train[n].path.name for n in (fold == 1).nonzero()[:, 0].tolist())
     true, false = (
-        asyncio.run(search_fold(1, pool, vectors, generation=2, context=each))
+        run_to_end(search_fold(1, pool, vectors, generation=2, context=each))
         for each in (context, folded(tmp_path, encoder=other))
     )
     for one, two in zip(true, false, strict=True):
@@ -160,7 +160,7 @@ def test_folds_search_as_the_run_does(tmp_path: Path) -> None:
     found = search(context)
     pool = pool_of(context)
     vectors = optimize_search.unit_vectors(pool.units, context)
-    points, _ = asyncio.run(held_out_curve(context, context, pool, vectors, generation=2))
+    points, _ = run_to_end(held_out_curve(context, context, pool, vectors, generation=2))
     assert points[0].train_fitness == found.start.fitness
     assert points[-1].train_fitness == points[-1].held_out_fitness == found.best.fitness
     assert points[-1].train_top1 == found.best.train_top1
@@ -214,5 +214,5 @@ def test_too_few_usable_images_are_refused_before_anything_is_asked(tmp_path: Pa
     model = FakeModel(World())
     context = folded(tmp_path, llm=model, encoder=Watched(World(), gone=gone))
     with pytest.raises(InputError, match=r"fewer: wren \(1\)"):
-        asyncio.run(run_optimize(context))
+        run_to_end(run_optimize(context))
     assert model.asked == []

@@ -1,6 +1,5 @@
 """Reflecting between passes on the made-up world: what it asks, tries, survives and counts."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from fieldmark.agents.optimize.context import OptimizeContext
 from fieldmark.agents.optimize.finish import SearchResult
 from fieldmark.agents.optimize.pool import PromptPool
 from fieldmark.agents.optimize.run import run_optimize
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.cache.keys import content_key
 from fieldmark.errors import EndpointError, LimitReached, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook, Question
@@ -94,7 +94,7 @@ def test_what_is_shown_are_the_confusions_of_training_images_and_present_marks(
 def test_descriptions_and_bare_words_stay_as_they_are(tmp_path: Path) -> None:
     text = Prompt(class_name="owl", text="Brown.", origin=Origin(kind="descriptor", file="a.json"))
     context = reflecting(tmp_path, given=GivenTexts((text,)))
-    state = asyncio.run(run_optimize(context))
+    state = run_to_end(run_optimize(context))
     pool = PromptPool.model_validate(context.arrays.get_json(state.pool))
     assert [pool.units[unit].texts for unit in pool.files["a.json"]] == [("Brown.",)]
     reflected_on = {unit.synonym for unit in pool.units if unit.kind == "reflected"}

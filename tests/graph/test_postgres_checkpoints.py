@@ -12,6 +12,7 @@ from PIL import Image
 from fieldmark.agents.resolve.learning import last_state
 from fieldmark.agents.shared.checkpoints import open_checkpoint
 from fieldmark.agents.shared.postgres import read_postgres
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.errors import RunError, SettingsError
 from fieldmark.tools.runs.checkpoint_name import has_checkpoint, stands_for
 from fieldmark.tools.runs.folder import RunFolder
@@ -32,26 +33,26 @@ def test_a_run_stays_where_it_began(
     tmp_path: Path, set_there: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with FaultyEndpoint([truly]) as endpoint:
-        asyncio.run(go(tmp_path / "there", endpoint.base_url, most=5))
+        run_to_end(go(tmp_path / "there", endpoint.base_url, most=5))
         monkeypatch.delenv("FIELDMARK_CHECKPOINTS")
-        asyncio.run(go(tmp_path / "here", endpoint.base_url, most=5))
+        run_to_end(go(tmp_path / "here", endpoint.base_url, most=5))
         with pytest.raises(RunError, match="lies at a PostgreSQL server, and none is set") as said:
-            asyncio.run(go(tmp_path / "there", endpoint.base_url))
+            run_to_end(go(tmp_path / "there", endpoint.base_url))
         assert "FIELDMARK_CHECKPOINTS" in said.value.hint
         monkeypatch.setenv("FIELDMARK_CHECKPOINTS", set_there.url)
         for name in ("there", "here"):
-            assert asyncio.run(go(tmp_path / name, endpoint.base_url)).state.stop_reason == "max_rounds"
+            assert run_to_end(go(tmp_path / name, endpoint.base_url)).state.stop_reason == "max_rounds"
     files = {name: {each.name for each in (tmp_path / name / "run").iterdir()} for name in ("there", "here")}
     assert ("checkpoint.postgres" in files["there"], "checkpoint.sqlite" in files["there"]) == (True, False)
     assert ("checkpoint.postgres" in files["here"], "checkpoint.sqlite" in files["here"]) == (False, True)
     there = RunFolder(tmp_path / "there" / "run")
-    assert asyncio.run(last_state(there, server=read_postgres(set_there.url))).stop_reason == "max_rounds"
+    assert run_to_end(last_state(there, server=read_postgres(set_there.url))).stop_reason == "max_rounds"
 
 
 @pytest.mark.usefixtures("set_there")
 def test_a_value_that_changed_at_the_server_is_never_gone_on_with(tmp_path: Path) -> None:
     with FaultyEndpoint([truly]) as endpoint:
-        asyncio.run(go(tmp_path, endpoint.base_url, most=18))
+        run_to_end(go(tmp_path, endpoint.base_url, most=18))
         name = stands_for(tmp_path / "run" / "checkpoint.sqlite").read_text()
         with psycopg_connection() as database:
             database.execute(
@@ -60,10 +61,10 @@ def test_a_value_that_changed_at_the_server_is_never_gone_on_with(tmp_path: Path
                 (name + "/%",),
             )
         with pytest.raises(RunError, match="is damaged, or of another version"):
-            asyncio.run(go(tmp_path, endpoint.base_url))
+            run_to_end(go(tmp_path, endpoint.base_url))
         (tmp_path / "run" / "checkpoint.postgres").write_text("../" * 9)
         with pytest.raises(RunError, match="does not name a checkpoint"):
-            asyncio.run(go(tmp_path, endpoint.base_url))
+            run_to_end(go(tmp_path, endpoint.base_url))
 
 
 # ---------------------------------------------------------------- a server of one's own
@@ -86,14 +87,14 @@ def test_many_may_make_the_tables_at_the_same_moment(tmp_path: Path, own: Postgr
     async def all_of_them() -> None:
         await asyncio.wait_for(asyncio.gather(*map(one, range(8))), 120)
 
-    asyncio.run(all_of_them())
+    run_to_end(all_of_them())
 
 
 def test_a_server_that_dies_is_a_sentence_and_the_run_goes_on_with_it(
     tmp_path: Path, own: PostgresServer
 ) -> None:
     with FaultyEndpoint([truly]) as endpoint:
-        whole = asyncio.run(go(tmp_path / "whole", endpoint.base_url))
+        whole = run_to_end(go(tmp_path / "whole", endpoint.base_url))
 
     def deadly(request: object) -> object:
         if endpoint.asked == 20:
@@ -102,10 +103,10 @@ def test_a_server_that_dies_is_a_sentence_and_the_run_goes_on_with_it(
 
     with FaultyEndpoint([deadly]) as endpoint:  # pyright: ignore
         with pytest.raises(RunError, match=r"checkpoint at postgresql://127\.0\.0\.1:\d+/postgres cannot"):
-            asyncio.run(go(tmp_path / "run", endpoint.base_url))
+            run_to_end(go(tmp_path / "run", endpoint.base_url))
         own.start()
         asked = endpoint.asked
-        ran = asyncio.run(go(tmp_path / "run", endpoint.base_url))
+        ran = run_to_end(go(tmp_path / "run", endpoint.base_url))
         assert endpoint.asked - asked <= len(whole.notebook.notes) - 19
     assert ran.raw == whole.raw
 
@@ -139,7 +140,7 @@ def test_a_password_is_never_shown(tmp_path: Path, postgres: PostgresServer) -> 
                 pass
 
         with pytest.raises(RunError, match="cannot be used") as refused:
-            asyncio.run(look())
+            run_to_end(look())
         said += [str(refused.value), repr(server)]
     with pytest.raises(SettingsError) as none:
         read_postgres("postgresql://tester:n0t-it@h/db?password=n0t-it")

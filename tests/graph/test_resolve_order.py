@@ -1,6 +1,5 @@
 """The path that a run takes through the graph, and why it ends."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from fieldmark.agents.resolve.graph import MOST_SENDS, build_graph
 from fieldmark.agents.resolve.planning import PlanView
 from fieldmark.agents.resolve.state import ResolveState
 from fieldmark.agents.shared.notes import Note, Notebook
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.errors import EndpointError, InputError, LimitReached, NoImagesError, QuestionFailed
 from fieldmark.records import Origin, Prompt, PromptBook, QuestionSpec
 from fieldmark.tools.runs.events import (
@@ -46,7 +46,7 @@ def steps(context: ResolveContext) -> list[tuple[str, int]]:
             taken[len(taken) - fan_out :] = [(name, count + 1 if fan_out else 1)]
         return taken
 
-    return asyncio.run(stream())
+    return run_to_end(stream())
 
 
 def names(context: ResolveContext) -> list[str]:

@@ -1,6 +1,5 @@
 """A run that was killed, stopped or left by its endpoint goes on and ends as if nothing had been."""
 
-import asyncio
 import json
 import os
 import signal
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.errors import EndpointError, RunError
 from fieldmark.tools.runs.checkpoint_name import stands_for
 from tests.faulty_endpoint import FaultyEndpoint, Received, Reply, error
@@ -40,7 +40,7 @@ class Whole:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     with FaultyEndpoint([truly]) as endpoint:
-        ran = asyncio.run(go(tmp_path_factory.mktemp("whole"), endpoint.base_url))
+        ran = run_to_end(go(tmp_path_factory.mktemp("whole"), endpoint.base_url))
         asked = tuple(texts(endpoint))
     assert (ran.state.stop_reason, ran.state.round) == ("max_rounds", 3)
     assert len(set(asked)) == len(asked) == QUESTIONS
@@ -64,7 +64,7 @@ def start(
 
 
 def resume(folder: Path, endpoint: FaultyEndpoint, **given: object) -> Ran:
-    return asyncio.run(go(folder, endpoint.base_url, **given))  # pyright: ignore[reportArgumentType]
+    return run_to_end(go(folder, endpoint.base_url, **given))  # pyright: ignore[reportArgumentType]
 
 
 def texts(endpoint: FaultyEndpoint) -> list[str]:
@@ -267,7 +267,7 @@ def test_an_endpoint_that_was_down_from_the_start_can_be_waited_for(tmp_path: Pa
         url = endpoint.base_url
     for _ in range(2):
         with pytest.raises(EndpointError, match="No connection"):
-            asyncio.run(go(tmp_path, url, retries=0))
+            run_to_end(go(tmp_path, url, retries=0))
     with FaultyEndpoint([truly]) as endpoint:
         ran = resume(tmp_path, endpoint)
         assert sorted(texts(endpoint)) == sorted(whole.asked)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -71,12 +72,14 @@ def render(template: str, *, run: Path | None = None, **values: object) -> str:
         run: Folder that the page will lie in; the page links to the files in it.
         values: What it names; a name that is missing is an error.
     """
-    page = (
-        environment(jinja2.PackageLoader("fieldmark.evals.report"))
-        .get_template(template)
-        .render(style=_style(), files=[] if run is None else files_of(run), **values)
-    )
-    return with_contents(page)
+    linked = [] if run is None else files_of(run)
+    return with_contents(_ours().get_template(template).render(style=_style(), files=linked, **values))
+
+
+@cache
+def _ours() -> jinja2.Environment:
+    """Our own templates; each is compiled once in a process."""
+    return environment(jinja2.PackageLoader("fieldmark.evals.report"))
 
 
 def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:

@@ -1,6 +1,5 @@
 """Whatever a language model says: nothing runs, no page or line is taken over, and the record holds it."""
 
-import asyncio
 import io
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from fieldmark.agents.define.waiting import WAITING, Waiting, read_heard
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.cli.concept.owner import TerminalOwner
 from fieldmark.cli.terminal import PlainConsole, without_commands
 from fieldmark.errors import QuestionFailed
@@ -172,7 +172,7 @@ def test_what_is_asked_takes_over_neither_page_nor_terminal(
 
     console = PlainConsole(file=out, markup=False, highlight=False, width=100)
     images = {image.content_hash: image for image in concept.load_pool()}
-    asyncio.run(TerminalOwner(images, tmp_path, console=console, read=read).answer(question))
+    run_to_end(TerminalOwner(images, tmp_path, console=console, read=read).answer(question))
     assert without_commands(out.getvalue()) == out.getvalue()
 
 
@@ -237,7 +237,7 @@ ASKED: dict[str, tuple[Question[Any], Any]] = {
 def said(name: str, text: str) -> str:
     """What a model's answer to a question is taken for."""
     question, answer = ASKED[name]
-    asked = asyncio.run(ScriptedModel({name: answer(text)}).ask(question))
+    asked = run_to_end(ScriptedModel({name: answer(text)}).ask(question))
     return asked.value.model_dump_json().encode().decode("unicode_escape")
 
 
@@ -263,7 +263,7 @@ def test_a_clause_or_question_without_an_end_is_refused_in_a_sentence(name: str)
 def test_an_answer_in_a_models_words_is_kept_as_it_was_offered(
     concept: ConceptFolder, tmp_path: Path
 ) -> None:
-    option = asyncio.run(ScriptedModel({"scope": scope(WORDS)}).ask(ASKED["scope"][0])).value.questions[0]
+    option = run_to_end(ScriptedModel({"scope": scope(WORDS)}).ask(ASKED["scope"][0])).value.questions[0]
     question = ScopeQuestion(turn="t1", question=option.question, options=tuple(option.options))
     concept.write(WAITING, Waiting(question=question, version=3))
     talks = Resting()

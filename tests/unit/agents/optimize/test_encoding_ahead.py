@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from fieldmark.agents.optimize.encode_ahead import AT_ONCE, encoding_ahead
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.tools.clip.encoder import Progress
 
 
@@ -24,7 +25,7 @@ def test_each_waits_for_the_other_to_begin() -> None:
         progress(1, 1)
 
     clock: dict[str, float] = {}
-    assert asyncio.run(encoding_ahead(ask(), encode, clock)) == "answers"
+    assert run_to_end(encoding_ahead(ask(), encode, clock)) == "answers"
     assert clock[AT_ONCE] > 0
 
 
@@ -43,7 +44,7 @@ def test_encoding_stops_where_asking_fails() -> None:
             threading.Event().wait(0.001)
 
     with pytest.raises(ValueError, match="a limit"):
-        asyncio.run(encoding_ahead(ask(), encode, {}))
+        run_to_end(encoding_ahead(ask(), encode, {}))
     done = len(batches)
     assert 0 < done < 100_000
 
@@ -71,7 +72,7 @@ def test_encoding_is_over_when_a_cancelled_run_ends(asking: int) -> None:
             await run
         return ended.is_set()
 
-    assert asyncio.run(go())
+    assert run_to_end(go())
 
 
 def test_what_encoding_fails_with_is_told() -> None:
@@ -79,4 +80,4 @@ def test_what_encoding_fails_with_is_told() -> None:
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        asyncio.run(encoding_ahead(asyncio.sleep(0), encode, {}))
+        run_to_end(encoding_ahead(asyncio.sleep(0), encode, {}))

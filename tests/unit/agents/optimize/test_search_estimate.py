@@ -1,12 +1,12 @@
 """What a prompt search would ask, told before it asks."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fieldmark.agents.optimize.estimate import estimated
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.tools.books.descriptions import GivenTexts
 from fieldmark.tools.datasets.labelled import LabelledImages
 from fieldmark.tools.llm.given import GivenModel
@@ -25,7 +25,7 @@ def test_no_search_asks_more_than_was_foretold(tmp_path: Path, chosen: dict[str,
     model = FakeModel(world)
     context = context_on(tmp_path, world, llm=model, options=options)
     images = LabelledImages(classes=world.names, train=context.train, test=context.test)
-    told = asyncio.run(
+    told = run_to_end(
         estimated(images, noun="bird", options=options, given=GivenTexts(), llm=GivenModel(model))
     )
     assert not model.asked
@@ -40,5 +40,5 @@ def test_no_search_asks_more_than_was_foretold(tmp_path: Path, chosen: dict[str,
 def test_without_a_model_nothing_is_asked() -> None:
     world = World()
     images = LabelledImages(classes=world.names, train=(), test=())
-    told = asyncio.run(estimated(images, noun=None, options=SMALL, given=GivenTexts(), llm=None))
+    told = run_to_end(estimated(images, noun=None, options=SMALL, given=GivenTexts(), llm=None))
     assert (told.model, told.first_look.questions, told.follow_up_most) == (None, 0, 0)

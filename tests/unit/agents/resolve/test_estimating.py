@@ -1,6 +1,5 @@
 """What a run would ask, told before it asks."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from fieldmark.agents.resolve.context import MOST_PAIRS
 from fieldmark.agents.resolve.estimate import estimated, first_look, most_follow_ups
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.prompts.describe import ask_describe
 from fieldmark.prompts.noun import ask_noun
@@ -46,7 +46,7 @@ def test_what_a_large_pool_and_a_limit_change_is_said_beforehand() -> None:
     def told(count: int, limit: int | None) -> tuple[str, ...]:
         names = tuple(f"bird {number}" for number in range(100))
         wanted, limits = options(rule="evidence"), UsageLimits(max_calls=limit)
-        return asyncio.run(
+        return run_to_end(
             estimated(names, count, noun="bird", options=wanted, llm=None, vlm=None, limits=limits)
         ).notes
 
@@ -70,7 +70,7 @@ def test_follow_ups_are_priced_by_the_longest_of_them(ask: str) -> None:
 
     def of(names: tuple[str, ...], price: Price | None = price) -> Any:
         with FaultyEndpoint([completion("{}")]) as endpoint:
-            found = asyncio.run(made(endpoint, names, price))
+            found = run_to_end(made(endpoint, names, price))
             assert endpoint.asked == 0
             return found
 
@@ -110,21 +110,21 @@ def test_the_first_look_counts_what_is_cached_apart_and_asks_nothing() -> None:
     with FaultyEndpoint(
         [completion('{"descriptors": ["a red belly"]}'), completion('{"noun": "bird"}')]
     ) as endpoint:
-        (counts, noun), one = asyncio.run(look(endpoint, "bird"))
+        (counts, noun), one = run_to_end(look(endpoint, "bird"))
         assert (counts.questions, counts.cached, counts.to_ask, noun) == (3, 0, 3, "bird")
         assert counts.tokens == pytest.approx(3 * one, abs=6)
         assert endpoint.asked == 0
-        asyncio.run(answer_some(endpoint))
-        (counts, noun), _ = asyncio.run(look(endpoint, "bird", samples=2))
+        run_to_end(answer_some(endpoint))
+        (counts, noun), _ = run_to_end(look(endpoint, "bird", samples=2))
         assert (counts.questions, counts.cached, counts.to_ask, noun) == (6, 1, 5, "bird")
-        (counts, noun), _ = asyncio.run(look(endpoint, None))
+        (counts, noun), _ = run_to_end(look(endpoint, None))
         assert (counts.questions, counts.cached, counts.to_ask, noun) == (4, 0, 4, None)
-        asyncio.run(answer_noun(endpoint))
-        (counts, noun), _ = asyncio.run(look(endpoint, None))
+        run_to_end(answer_noun(endpoint))
+        (counts, noun), _ = run_to_end(look(endpoint, None))
         assert (counts.questions, counts.cached, counts.to_ask, noun) == (4, 2, 2, "bird")
         assert endpoint.asked == 2
 
 
 def test_without_a_model_nothing_is_asked() -> None:
-    counts, noun = asyncio.run(first_look(NAMES, noun=None, options=options(), llm=None))
+    counts, noun = run_to_end(first_look(NAMES, noun=None, options=options(), llm=None))
     assert (counts.questions, counts.to_ask, noun) == (0, 0, None)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fieldmark.agents.shared.ask import ask, ask_all, planned_question
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.errors import CacheError, EndpointBusy, EndpointError, LimitReached, QuestionFailed
 from fieldmark.prompts.registry import kind_of
 from fieldmark.prompts.tabulate import MOST_VALUES, SeenValues
@@ -58,11 +59,11 @@ def test_each_kind_of_spec_stands_for_its_question(tmp_path: Path) -> None:
 
 def test_descriptors_become_prompts_and_differences_become_votes(tmp_path: Path) -> None:
     context = make_context(tmp_path, WORLD)
-    described = asyncio.run(ask(QuestionSpec(kind="describe", classes=("heron",)), context))
+    described = run_to_end(ask(QuestionSpec(kind="describe", classes=("heron",)), context))
     assert [(p.class_name, p.text, p.origin.kind) for p in described.prompts] == [
         ("heron", "a photo of a heron, which has a blue belly.", "descriptor")
     ]
-    paired = asyncio.run(ask(PAIR, context))
+    paired = run_to_end(ask(PAIR, context))
     assert {(v.class_name, v.attribute, v.value) for v in paired.votes} >= {
         ("finch", "bill colour", "a red bill"),
         ("crane", "bill colour", "a blue bill"),
@@ -73,32 +74,32 @@ def test_descriptors_become_prompts_and_differences_become_votes(tmp_path: Path)
 
 def test_words_are_noted_as_words(tmp_path: Path) -> None:
     context = make_context(tmp_path, WORLD)
-    named = asyncio.run(ask(QuestionSpec(kind="synonyms", classes=("heron",)), context))
+    named = run_to_end(ask(QuestionSpec(kind="synonyms", classes=("heron",)), context))
     assert (named.words, named.prompts, named.votes) == (("bird with a blue belly", "flyer"), (), ())
-    words = asyncio.run(ask(QuestionSpec(kind="domain_words", classes=WORLD.names), context))
+    words = run_to_end(ask(QuestionSpec(kind="domain_words", classes=WORLD.names), context))
     assert words.words == ("bird", "animal")
 
 
 def test_sentences_questions_and_kinds_are_noted_as_words(tmp_path: Path) -> None:
     context = make_context(tmp_path, WORLD)
     spec = QuestionSpec(kind="portray", classes=("heron",), text="What is {class} like?")
-    portrayed = asyncio.run(ask(spec, context))
+    portrayed = run_to_end(ask(spec, context))
     assert portrayed.words[0] == "A photo of a heron with a blue belly." and len(portrayed.words) == 6
-    asked = asyncio.run(ask(QuestionSpec(kind="task_questions", classes=WORLD.names), context))
+    asked = run_to_end(ask(QuestionSpec(kind="task_questions", classes=WORLD.names), context))
     assert (asked.words, asked.dropped) == (("What colour is the {class}?",), {"no_place": 1})
-    kinds = asyncio.run(ask(QuestionSpec(kind="subclasses", classes=("heron",)), context))
+    kinds = run_to_end(ask(QuestionSpec(kind="subclasses", classes=("heron",)), context))
     assert (kinds.words, kinds.dropped) == (("young heron",), {"class_itself": 1, "repeated": 1})
 
 
 def test_contexts_and_families_have_records_of_their_own(tmp_path: Path) -> None:
     context = make_context(tmp_path, WORLD)
-    seen = asyncio.run(ask(QuestionSpec(kind="contexts", classes=WORLD.names), context))
+    seen = run_to_end(ask(QuestionSpec(kind="contexts", classes=WORLD.names), context))
     values = (
         ContextValue(name="dawn", phrases=("at dawn",)), ContextValue(name="night", phrases=("at night",))
     )  # fmt: skip
     assert seen.contexts == (ContextFactor(name="light", values=values),)
     assert seen.dropped == {"repeated_phrase": 2}
-    grouped = asyncio.run(ask(QuestionSpec(kind="family", classes=("finch", "crane", "owl")), context))
+    grouped = run_to_end(ask(QuestionSpec(kind="family", classes=("finch", "crane", "owl")), context))
     assert grouped.families == (
         Family(name="first", classes=("finch", "crane")), Family(name="owl", classes=("owl",))
     )  # fmt: skip
@@ -125,7 +126,7 @@ def test_a_failure_is_noted_and_told(tmp_path: Path, error: Exception, failure: 
     context = make_context(
         tmp_path, WORLD, llm=FakeModel(WORLD, fault=lambda question: error), progress=events
     )
-    note = asyncio.run(ask(PAIR, context))
+    note = run_to_end(ask(PAIR, context))
     assert (note.failure, note.reason, note.votes, note.prompts) == (failure, reason, (), ())
     code = error.code if isinstance(error, QuestionFailed) else failure
     assert events.all == [StepFailed(kind="pair", classes=("finch", "crane"), reason=reason, code=code)]
@@ -134,7 +135,7 @@ def test_a_failure_is_noted_and_told(tmp_path: Path, error: Exception, failure: 
 def test_any_other_error_is_no_outcome(tmp_path: Path) -> None:
     model = FakeModel(WORLD, fault=lambda question: CacheError("The disk is full."))
     with pytest.raises(CacheError):
-        asyncio.run(ask(PAIR, make_context(tmp_path, WORLD, llm=model)))
+        run_to_end(ask(PAIR, make_context(tmp_path, WORLD, llm=model)))
 
 
 def test_a_dead_endpoint_is_tried_once_a_slot_however_many_questions_wait(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_a_dead_endpoint_is_tried_once_a_slot_however_many_questions_wait(tmp_pa
         specs = [QuestionSpec(kind="describe", classes=(name,)) for name in WORLD.names]
         return await asyncio.gather(*(ask(spec, context) for spec in specs))
 
-    found = asyncio.run(fan_out())
+    found = run_to_end(fan_out())
     assert [note.failure for note in found] == ["endpoint"] * 16
     assert len(model.asked) == 3
     assert context.endpoint_down == "It is gone."
@@ -178,14 +179,14 @@ def test_nothing_more_is_asked_once_the_disk_is_full(tmp_path: Path) -> None:
         await asyncio.sleep(0.01)
         assert len(model.asked) == asked <= 20 + 16
 
-    asyncio.run(ask_on())
+    run_to_end(ask_on())
 
 
 def test_notes_come_back_in_the_order_of_their_questions(tmp_path: Path) -> None:
     specs = [QuestionSpec(kind="describe", classes=(name,)) for name in WORLD.names]
     context = make_context(tmp_path, WORLD, llm=FakeModel(WORLD))
-    assert [note.spec for note in asyncio.run(ask_all(specs, context))] == specs
-    assert asyncio.run(ask_all((), context)) == []
+    assert [note.spec for note in run_to_end(ask_all(specs, context))] == specs
+    assert run_to_end(ask_all((), context)) == []
 
 
 def test_answers_about_others_are_left_out(tmp_path: Path) -> None:
@@ -194,5 +195,5 @@ def test_answers_about_others_are_left_out(tmp_path: Path) -> None:
         return said
 
     context = make_context(tmp_path, WORLD, llm=FakeModel(WORLD, told=told))
-    note = asyncio.run(ask(QuestionSpec(kind="group", classes=("finch", "crane")), context))
+    note = run_to_end(ask(QuestionSpec(kind="group", classes=("finch", "crane")), context))
     assert {vote.class_name for vote in note.votes} == {"finch", "crane"}

@@ -1,10 +1,10 @@
-import asyncio
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from fieldmark.app.concepts.answers_file import AnswersFile, read_answers
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.errors import InputError
 from fieldmark.records import Clause, DefinitionEdit
 from fieldmark.records.conversation import (
@@ -45,7 +45,7 @@ def answers(tmp_path: Path, text: str = LINES) -> AnswersFile:
 
 
 def say(owner: AnswersFile, payload: ConversationQuestion) -> object:
-    return asyncio.run(owner.answer(payload))
+    return run_to_end(owner.answer(payload))
 
 
 def test_lines_answer_whatever_is_asked(tmp_path: Path) -> None:

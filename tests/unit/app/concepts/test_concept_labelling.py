@@ -1,12 +1,12 @@
 """Labels from a file that knows a part of the images only."""
 
-import asyncio
 from pathlib import Path
 
 from fieldmark.agents.define.run import converse
 from fieldmark.app.concepts.answers_file import AnswerLine, AnswersFile
 from fieldmark.app.concepts.conversation import ConceptConversation
 from fieldmark.app.concepts.setup import ConceptSetup
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.tools.concepts.changes import blind_labels
 from tests.graph.define_world import SMALL, scene
 
@@ -28,6 +28,6 @@ def test_the_whole_blind_test_is_gone_through_and_what_has_no_line_stays_without
 
 def test_a_conversation_leaves_a_blind_test_that_nobody_answers_for_another_day(tmp_path: Path) -> None:
     at = scene(tmp_path, SMALL.model_copy(update={"boards": 0}))
-    sitting = asyncio.run(converse(at.context, AnswersFile([], at.owner.files)))
+    sitting = run_to_end(converse(at.context, AnswersFile([], at.owner.files)))
     assert sitting.pending is None
     assert blind_labels(at.concept) == {}

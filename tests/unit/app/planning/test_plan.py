@@ -1,6 +1,5 @@
 """A plan says what the product's own formulas and stores say, scaled by what was measured."""
 
-import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from fieldmark.agents.resolve.context import MOST_PAIRS, SHORTLIST
 from fieldmark.agents.resolve.options import ResolveOptions
 from fieldmark.app.classifier import Classifier
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.models import choose_models
 from fieldmark.app.planning import unit_costs as cost
 from fieldmark.app.planning.measuring import measure_encoding
@@ -29,7 +29,7 @@ def test_questions_and_tokens_are_those_of_the_dry_run(tmp_path: Path, classes: 
         classes=NAMES[:classes], clip="aviary", llm="m", base_url="http://localhost/v1", noun="object",
         home=tmp_path / "home", images=tmp_path / "photos",
     ).estimate()  # fmt: skip
-    asked = asyncio.run(asked_of(PlanOptions(images=1, classes=classes), 1))
+    asked = run_to_end(asked_of(PlanOptions(images=1, classes=classes), 1))
     assert (asked.first, asked.most) == (told.first_look.to_ask, told.follow_up_most)
     assert asked.first_tokens.total == pytest.approx(told.first_look.tokens, rel=1e-6)
     assert asked.most_tokens.total == pytest.approx(told.follow_up_tokens, rel=1e-6)
@@ -81,7 +81,7 @@ def test_what_nobody_measured_is_not_known() -> None:
 
 def test_money_is_the_price_of_the_tokens_that_are_used() -> None:
     options = PlanOptions(images=1000, classes=30, price=Price(prompt=2, completion=8))
-    used = used_of(asyncio.run(asked_of(options, 1000)))
+    used = used_of(run_to_end(asked_of(options, 1000)))
     money = make_plan(options).part("money")
     assert money.amount == pytest.approx((2 * used.prompt + 8 * used.completion) / 1e6)
     assert (money.most or 0) > (money.amount or 0)

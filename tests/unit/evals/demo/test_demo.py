@@ -1,10 +1,10 @@
 """What the demo makes of its climbs, and one small demo from the drawing to the numbers."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.stores import open_stores
 from fieldmark.evals.demo.demo import (
     NOTE,
@@ -26,7 +26,7 @@ from tests.unit.evals.demo.test_ladder import LABELLED, WORLD
 @pytest.fixture(scope="module")
 def climb(tmp_path_factory: pytest.TempPathFactory) -> Climb:
     ladder = Ladder(encoder=FakeEncoder(WORLD), llm=FakeModel(WORLD), options=options(), progress=Events())
-    return asyncio.run(ladder.climb(LABELLED, RunFolder(tmp_path_factory.mktemp("run"))))
+    return run_to_end(ladder.climb(LABELLED, RunFolder(tmp_path_factory.mktemp("run"))))
 
 
 def with_status(climb: Climb, resolved: int, *, right: int, first_right: int) -> Climb:
@@ -108,7 +108,7 @@ def test_a_small_demo_and_its_repetition_for_free(tmp_path: Path) -> None:
     def demo(name: str) -> DemoResult:
         run = RunFolder.create(tmp_path / name, kind="demo", options={})
         with open_stores(tmp_path / "home") as stores:
-            result, climbs = asyncio.run(
+            result, climbs = run_to_end(
                 run_demo(
                     DemoSettings(
                         seed=3, books=1, conditions=WorldConditions(species=4, images=2), options=options()

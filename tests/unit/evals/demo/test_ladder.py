@@ -1,11 +1,11 @@
 """The ladder's rungs, on the made-up world."""
 
-import asyncio
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.evals.demo.ladder import (
     FUDD_K,
     RUNGS,
@@ -30,7 +30,7 @@ LABELLED = World(classes=WORLD.names, noun="bird", images=IMAGES)
 
 def climb(folder: Path, model: FakeModel, events: Events) -> Climb:
     ladder = Ladder(encoder=FakeEncoder(WORLD), llm=model, options=options(noun="fish"), progress=events)
-    return asyncio.run(ladder.climb(LABELLED, RunFolder(folder)))
+    return run_to_end(ladder.climb(LABELLED, RunFolder(folder)))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_labels_are_never_looked_at(tmp_path: Path, climbed: tuple[Climb, FakeMo
         ),
     )
     ladder = Ladder(encoder=FakeEncoder(WORLD), llm=FakeModel(WORLD), options=options(), progress=Events())
-    blind = asyncio.run(ladder.climb(wrong, RunFolder(tmp_path)))
+    blind = run_to_end(ladder.climb(wrong, RunFolder(tmp_path)))
     for rung in RUNGS:
         np.testing.assert_array_equal(blind.labels[rung], found.labels[rung])
 

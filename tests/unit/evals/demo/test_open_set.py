@@ -1,9 +1,8 @@
 """Images of no class: not scored, counted apart, told from the others by how little they fit."""
 
-import asyncio
-
 import pytest
 
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.evals.demo.ladder import RUNGS, Climb, Ladder, World
 from fieldmark.evals.demo.open_set import StatusCounts, calibration, fits_none, open_set
 from fieldmark.evals.demo.robustness import check_robustness
@@ -27,7 +26,7 @@ def climbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ladder, Climb]:
     encoder = FakeEncoder(WORLD)
     ladder = Ladder(encoder=encoder, llm=FakeModel(WORLD), options=options(), progress=Events())
     world = World(classes=CLASSES, noun="bird", images=POOL)
-    climb = asyncio.run(ladder.climb(world, RunFolder(tmp_path_factory.mktemp("run"))))
+    climb = run_to_end(ladder.climb(world, RunFolder(tmp_path_factory.mktemp("run"))))
     encoder.reference = encoder.encode_images(WORLD.images(4)).vectors
     return ladder, climb
 
@@ -95,7 +94,7 @@ def test_how_little_an_image_fits_falls_with_its_confidence(climbed: tuple[Ladde
 
 def test_a_smaller_pool_keeps_the_images_of_no_class(climbed: tuple[Ladder, Climb]) -> None:
     ladder, climb = climbed
-    found = asyncio.run(check_robustness(ladder, climb, seed=3))
+    found = run_to_end(check_robustness(ladder, climb, seed=3))
     assert (found.images_quarter, found.images_one_by_one) == (3 * 3, 36)
     assert found.one_by_one_everything == pytest.approx(climb.right("everything").mean())
     predictions = list(RunFolder(climb.run.path / "quarter-pool").read_predictions())

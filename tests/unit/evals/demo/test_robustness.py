@@ -1,11 +1,11 @@
 """The loop where its pool does not help it."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 import torch
 
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.errors import InputError
 from fieldmark.evals.demo.ladder import Climb, Ladder
 from fieldmark.evals.demo.robustness import Robustness, check_robustness, one_by_one
@@ -35,14 +35,14 @@ def test_books_are_pooled_by_their_images() -> None:
 def climbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ladder, Climb]:
     encoder = FakeEncoder(WORLD)
     ladder = Ladder(encoder=encoder, llm=FakeModel(WORLD), options=options(), progress=Events())
-    climb = asyncio.run(ladder.climb(LABELLED, RunFolder(tmp_path_factory.mktemp("run"))))
+    climb = run_to_end(ladder.climb(LABELLED, RunFolder(tmp_path_factory.mktemp("run"))))
     encoder.reference = encoder.encode_images(WORLD.images(4)).vectors
     return ladder, climb
 
 
 def test_a_quarter_of_the_classes_is_shown_and_all_may_be_said(climbed: tuple[Ladder, Climb]) -> None:
     ladder, climb = climbed
-    found = asyncio.run(check_robustness(ladder, climb, seed=3))
+    found = run_to_end(check_robustness(ladder, climb, seed=3))
     assert (found.images_quarter, found.images_one_by_one) == (4 * 3, 48)
     assert found.quarter_pool_resolve > 0.5
     assert found.one_by_one_everything == pytest.approx(climb.right("everything").mean())

@@ -1,6 +1,5 @@
 """A bench on the made-up world, for methods that are to be held to the texts they should build."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -9,6 +8,7 @@ from typing import Any
 
 import torch
 
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.errors import QuestionFailed
 from fieldmark.evals.methods.registry import BY_KEY
 from fieldmark.evals.table.bench import EvalBench
@@ -70,7 +70,7 @@ def scored_by(key: str, bench: EvalBench) -> MethodScores:
     async def run() -> MethodScores:
         return await BY_KEY[key].run(bench)
 
-    return asyncio.run(run())
+    return run_to_end(run())
 
 
 def scores_by(key: str, bench: EvalBench) -> torch.Tensor:

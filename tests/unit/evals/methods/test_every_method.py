@@ -1,10 +1,9 @@
 """Every method of the registry on a tiny aviary: the real encoder, the guide over HTTP."""
 
-import asyncio
-
 import pytest
 import torch
 
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.app.stores import open_stores
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.gallery import Gallery
@@ -69,7 +68,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MethodRun]:
                 assert task.encoder.usage.distinct_texts == task.encoder.usage.images_encoded == 0
                 return await run_methods(task)
 
-        done = asyncio.run(measured())
+        done = run_to_end(measured())
     torch.set_num_threads(threads)
     return {run.method: run for run in done}
 

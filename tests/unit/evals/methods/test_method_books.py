@@ -1,11 +1,11 @@
 """Prompt books as rows of the table."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 import torch
 
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.errors import InputError
 from fieldmark.evals.methods.books import book_methods
 from fieldmark.evals.methods.registry import BY_KEY, methods_named
@@ -29,7 +29,7 @@ def saved(path: Path, names: tuple[str, ...] = NAMES, **more: object) -> str:
 
 
 def run(method: EvalMethod, bench: EvalBench) -> MethodScores:
-    return asyncio.run(method.run(bench))  # pyright: ignore[reportArgumentType]
+    return run_to_end(method.run(bench))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_book_scores_by_its_own_rule_in_the_order_of_the_data(tmp_path: Path, make_bench: Benches) -> None:

@@ -1,6 +1,5 @@
 """What boards are made of: doubts that several images share, and images that come back."""
 
-import asyncio
 from pathlib import Path
 
 from fieldmark.agents.define.boards.layout import (
@@ -18,6 +17,7 @@ from fieldmark.agents.define.boards.layout import (
 from fieldmark.agents.define.scope import images_for, revised, with_blind_test
 from fieldmark.agents.define.scores import clause_verdicts
 from fieldmark.agents.define.state import OpenScope
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.records import Call, Clause, Concept, Decision, Definition, Label, Verdict, Version
 from fieldmark.tools.concepts.changes import clause_ids
 from fieldmark.tools.concepts.mining import NEAR_DUPLICATE
@@ -83,7 +83,7 @@ def test_an_edit_is_put_to_the_test_on_images_that_it_turned(tmp_path: Path) -> 
     assert changed_texts(after, DEFINITION) == [tail.text]
     assert together(DEFINITION, after).active == after.clauses
     files = at.context.pool.images
-    found = clause_verdicts(asyncio.run(at.annotator.judge(files, after)))
+    found = clause_verdicts(run_to_end(at.annotator.judge(files, after)))
     board = turned(found, DEFINITION, after, at.context)
     assert board is not None
     assert board.ambiguity == tail.text
@@ -112,7 +112,7 @@ def test_mined_images_are_new_and_unlike_the_blind_test(tmp_path: Path) -> None:
     known = at.context.pool.images[0]
     label = Label(image=known.content_hash, value="in", split="dev", at="t")
     concept = concept.model_copy(update={"labels": (label,)})
-    found, written = asyncio.run(mine(concept, at.context))
+    found, written = run_to_end(mine(concept, at.context))
     assert written
     assert len(set(found.images)) == len(found.images) == at.context.options.mined
     assert not set(found.images) & {*concept.blind, known.content_hash}

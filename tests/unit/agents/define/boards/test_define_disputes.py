@@ -1,9 +1,9 @@
 """Images on which the annotator and a classifier of the owner's own labels disagree."""
 
-import asyncio
 from pathlib import Path
 
 from fieldmark.agents.define.boards.layout import LEAST_LABELS, Mined, disputed, lay_out
+from fieldmark.app.event_loop import run_to_end
 from fieldmark.records import Clause, Concept, Definition, Label, LabelValue, Version
 from tests.graph.define_world import CREST, RED, SMALL, TAIL, Scene, scene
 
@@ -37,9 +37,9 @@ def test_what_the_definition_never_mentions_is_found_by_what_the_owner_called_in
     at = scene(tmp_path)
     concept = labelled(at, 80)
     names = free(at, concept)
-    verdicts = asyncio.run(at.annotator.judge(at.context.files(names), DEFINITION))
+    verdicts = run_to_end(at.annotator.judge(at.context.files(names), DEFINITION))
     called = {verdict.image: verdict.call for verdict in verdicts}
-    found = asyncio.run(disputed(names, verdicts, concept, at.context, count=4))
+    found = run_to_end(disputed(names, verdicts, concept, at.context, count=4))
     assert len(found) == 4
     assert [called[image] for image in found] == ["out", "in", "out", "in"]
     assert [meant(at, image) for image in found] == [True, False, True, False]
@@ -52,8 +52,8 @@ def test_too_few_labels_dispute_nothing(tmp_path: Path) -> None:
     inside = [label for label in concept.labels if label.value == "in"][: LEAST_LABELS - 1]
     outside = [label for label in concept.labels if label.value == "out"]
     few = concept.model_copy(update={"labels": (*inside, *outside)})
-    assert asyncio.run(disputed(free(at, few), [], few, at.context, count=2)) == []
-    assert asyncio.run(disputed(free(at, concept), [], concept, at.context, count=0)) == []
+    assert run_to_end(disputed(free(at, few), [], few, at.context, count=2)) == []
+    assert run_to_end(disputed(free(at, concept), [], concept, at.context, count=0)) == []
 
 
 def test_a_board_holds_what_is_disputed_beside_what_is_unclear_and_what_is_drawn(tmp_path: Path) -> None:
@@ -62,9 +62,9 @@ def test_a_board_holds_what_is_disputed_beside_what_is_unclear_and_what_is_drawn
     at.context.folder.save(concept)
     names = free(at, concept)
     mined = Mined(images=tuple(names[:30]))
-    board = asyncio.run(lay_out(mined, concept, at.context, number=1, asked=[]))
+    board = run_to_end(lay_out(mined, concept, at.context, number=1, asked=[]))
     assert board is not None
     assert len(board.images) == len(set(board.images)) == 5
-    verdicts = asyncio.run(at.annotator.judge(at.context.files(mined.images), DEFINITION))
-    odd = asyncio.run(disputed(names, verdicts, concept, at.context, count=2))
+    verdicts = run_to_end(at.annotator.judge(at.context.files(mined.images), DEFINITION))
+    odd = run_to_end(disputed(names, verdicts, concept, at.context, count=2))
     assert set(odd) <= set(board.images)
