@@ -6,6 +6,7 @@
 
 import ipaddress
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+ROOM_IN_MEMORY = 6 * 2**30
+"""Bytes; a whole run leaves about a sixth of it."""
 UNIT = Path(__file__).parent / "unit"
 SLOW = (
     "agents/resolve/test_estimating.py",
@@ -61,6 +64,7 @@ def is_fast(path: Path) -> bool:
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the options
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Share the whole suite out over the cores: a file is too little to pay for starting processes."""
+    _in_memory()
     everything = config.args_source is not pytest.Config.ArgsSource.ARGS
     if (
         everything
@@ -71,6 +75,13 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.dist = "loadfile"  # what a module shares is made once
         # In the order of folders, the long ones (browser, e2e) first: no process waits for one in the end.
         config.option.loadscopereorder = False
+
+
+def _in_memory() -> None:
+    """Lay the folders of tests into memory where there is room: what they flush, a disk would wait for."""
+    memory = Path("/dev/shm")  # noqa: S108 (pytest makes a folder in it that only this user can enter)
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_IN_MEMORY:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

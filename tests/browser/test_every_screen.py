@@ -1,5 +1,6 @@
 """What holds for every screen: axe finds nothing, nothing is too wide, Tab reaches everything and is seen."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -7,10 +8,10 @@ import pytest
 from fieldmark.tools.runs.labels import read_ask
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 if TYPE_CHECKING:
-    from tests.browser.studio import Studio
+    from tests.browser.studio import Studio, Watched
 
 SCREENS = {
     "home": "/",
@@ -50,6 +51,31 @@ def address(studio: "Studio", screen: str) -> str:
     return SCREENS[screen].format(
         run=studio.made.run_id, image=image, search=search, table=table, **studio.concepts
     )
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser, studio: "Studio") -> Iterator[tuple[Page, "Watched"]]:
+    """One tab for all screens: a new visitor takes as long as most of these tests."""
+    from tests.browser.studio import Watched
+
+    watched = Watched(studio.address.split("/")[2])
+    visitor = browser.new_context(base_url=studio.address, reduced_motion="reduce")
+    visitor.on("page", watched.follow)
+    yield visitor.new_page(), watched
+    visitor.close()
+
+
+@pytest.fixture
+def page(tab: tuple[Page, "Watched"]) -> Iterator[Page]:
+    """The tab as a new one would be."""
+    page, watched = tab
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.emulate_media(color_scheme="light")
+    yield page
+    outside, complaints = list(watched.outside), list(watched.complaints)
+    watched.outside.clear()
+    watched.complaints.clear()
+    assert (outside, complaints) == ([], [])
 
 
 @pytest.mark.parametrize("screen", SCREENS)

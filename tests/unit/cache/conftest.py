@@ -17,18 +17,6 @@ _NOBODY = 65534
 
 
 @pytest.fixture
-def tmp_path(tmp_path: Path) -> Generator[Path]:
-    """In memory where there is such a place: these tests flush to the disk some thousand times."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    folder = Path(tempfile.mkdtemp(dir=memory))
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
 def ordinary_user() -> Generator[Path]:
     """A folder of its own for a user to whom file modes apply, as they do not to root."""
     folder = Path(tempfile.mkdtemp(dir="/tmp"))
