@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fieldmark.app.by_method.choice import LOOP
 from fieldmark.errors import InputError
 from fieldmark.records import Prediction, RejectedGroup, RejectedGroups, RunManifest, SkippedInput, Unread
+from fieldmark.records.predictions import counted, in_cells, one_each
 from fieldmark.records.tables import data_frame, html_table
 from fieldmark.tools.runs.folder import RunFolder
 
@@ -93,32 +94,18 @@ class Resolution(Sequence[Prediction | Unread]):
         return iter(self.results)
 
     def __repr__(self) -> str:
-        counts = Counter(each.status for each in self.results)
-        found = ", ".join(f"{number:,} {status}" for status, number in counts.items())
+        found = counted(each.status for each in self.results)
         return f"Resolution({len(self):,} images: {found}; run {str(self.run)!r})"
 
     def _repr_html_(self) -> str:
         """A table of the first results, for notebooks."""
-        rows = [
-            (
-                each.image,
-                each.label or "",
-                each.status,
-                "" if each.confidence is None else f"{each.confidence:.2f}",
-            )
-            for each in self.results
-        ]
-        return html_table(repr(self), ("image", "label", "status", "confidence"), rows)
+        cells = in_cells(self.results)
+        return html_table(repr(self), ("image", "label", "status", "confidence"), cells)
 
     @cached_property
     def results(self) -> tuple[Prediction | Unread, ...]:
         """One result for each image given, in order."""
-        found = {each.image: each for each in self.predictions}
-        reasons = {each.path: each.reason for each in self.manifest.skipped}
-        return tuple(
-            found.get(name) or Unread(image=name, reason=reasons.get(name, "it could not be read"))
-            for name in self.inputs or found
-        )
+        return one_each(self.predictions, self.manifest.skipped, self.inputs)
 
     @cached_property
     def method(self) -> str:

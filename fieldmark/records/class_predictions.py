@@ -1,12 +1,11 @@
 """What an exported classifier of a run says of images."""
 
-from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from fieldmark.records._base import Record
-from fieldmark.records.predictions import Prediction, SkippedInput, Unread
+from fieldmark.records.predictions import Prediction, SkippedInput, Unread, counted, in_cells, one_each
 from fieldmark.records.tables import data_frame, html_table
 
 if TYPE_CHECKING:
@@ -35,30 +34,16 @@ class ClassPredictions(Record):
     @property
     def results(self) -> tuple[Prediction | Unread, ...]:
         """One result for each image given, in order; an `Unread` where it could not be read."""
-        found = {each.image: each for each in self.predictions}
-        reasons = {each.path: each.reason for each in self.skipped}
-        return tuple(
-            found.get(name) or Unread(image=name, reason=reasons.get(name, "it could not be read"))
-            for name in self.inputs or found
-        )
+        return one_each(self.predictions, self.skipped, self.inputs)
 
     def __repr__(self) -> str:
-        counts = Counter(each.status for each in self.results)
-        found = ", ".join(f"{number:,} {status}" for status, number in counts.items())
+        found = counted(each.status for each in self.results)
         return f"ClassPredictions({found}; by the {self.by} of run {self.run!r})"
 
     def _repr_html_(self) -> str:
         """A table of the first results, for notebooks."""
-        rows = [
-            (
-                each.image,
-                each.label or "",
-                each.status,
-                "" if each.confidence is None else f"{each.confidence:.2f}",
-            )
-            for each in self.results
-        ]
-        return html_table(repr(self), ("image", "label", "status", "confidence"), rows)
+        cells = in_cells(self.results)
+        return html_table(repr(self), ("image", "label", "status", "confidence"), cells)
 
     def to_pandas(self) -> "pd.DataFrame":
         """One row an image, in order; a column for each field of `Prediction`, and `reason`.

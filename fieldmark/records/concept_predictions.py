@@ -1,12 +1,11 @@
 """What a concept's classifier says of images."""
 
-from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from fieldmark.records._base import Record
-from fieldmark.records.predictions import SkippedInput, Unread
+from fieldmark.records.predictions import SkippedInput, Unread, counted, one_each
 from fieldmark.records.tables import data_frame, html_table
 
 if TYPE_CHECKING:
@@ -78,16 +77,10 @@ class ConceptPredictions(Record):
     @property
     def results(self) -> tuple[ConceptPrediction | Unread, ...]:
         """One result for each image given, in order; an `Unread` where it could not be read."""
-        found = {each.image: each for each in self.predictions}
-        reasons = {each.path: each.reason for each in self.skipped}
-        return tuple(
-            found.get(name) or Unread(image=name, reason=reasons.get(name, "it could not be read"))
-            for name in self.inputs or found
-        )
+        return one_each(self.predictions, self.skipped, self.inputs)
 
     def __repr__(self) -> str:
-        counts = Counter(each.label or "unread" for each in self.results)
-        found = ", ".join(f"{number:,} {label}" for label, number in counts.items())
+        found = counted(each.label or "unread" for each in self.results)
         return f"ConceptPredictions({self.concept!r} v{self.version}: {found})"
 
     def _repr_html_(self) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from fieldmark.records._base import Record
-from fieldmark.records.predictions import SkippedInput, Unread
+from fieldmark.records.predictions import SkippedInput, Unread, one_each
 from fieldmark.records.tables import data_frame, html_table
 
 if TYPE_CHECKING:
@@ -61,12 +61,7 @@ class LabelSets(Record):
     @property
     def results(self) -> tuple[LabelSet | Unread, ...]:
         """One result for each image given, in order; an `Unread` where it could not be read."""
-        found = {each.image: each for each in self.images}
-        reasons = {each.path: each.reason for each in self.skipped}
-        return tuple(
-            found.get(name) or Unread(image=name, reason=reasons.get(name, "it could not be read"))
-            for name in self.inputs or found
-        )
+        return one_each(self.images, self.skipped, self.inputs)
 
     def __repr__(self) -> str:
         with_any = sum(bool(each.labels) for each in self.images)

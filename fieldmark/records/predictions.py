@@ -1,8 +1,9 @@
 """What a run says of one image: label, candidates left, status, and the contributions that decided."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
@@ -233,3 +234,47 @@ def passed_over_in_words(counts: Mapping[str, int], most: int = 8) -> str:
     more = f" and {len(counts) - most} more kinds" if len(counts) > most else ""
     files = "file" if sum(counts.values()) == 1 else "files"
     return f"Passed over by suffix: {sum(counts.values()):,} {files} ({', '.join(said)}{more})."
+
+
+class _OfImage(Protocol):
+    @property
+    def image(self) -> str: ...
+
+
+P = TypeVar("P", bound=_OfImage)
+
+
+def one_each(
+    found: Iterable[P], skipped: Iterable[SkippedInput], inputs: Sequence[str]
+) -> tuple[P | Unread, ...]:
+    """One result for each image given, in order; an `Unread` where it could not be read.
+
+    Args:
+        found: What is said of those that could be read.
+        skipped: Why others could not.
+        inputs: Names of the images given; those that were read, where empty.
+    """
+    by_name = {each.image: each for each in found}
+    reasons = {each.path: each.reason for each in skipped}
+    return tuple(
+        by_name.get(name) or Unread(image=name, reason=reasons.get(name, "it could not be read"))
+        for name in inputs or by_name
+    )
+
+
+def in_cells(results: Iterable[Prediction | Unread]) -> list[tuple[str, str, str, str]]:
+    """Image, label, status and confidence of each result, for a table of a notebook."""
+    return [
+        (
+            each.image,
+            each.label or "",
+            each.status,
+            "" if each.confidence is None else f"{each.confidence:.2f}",
+        )
+        for each in results
+    ]
+
+
+def counted(values: Iterable[str]) -> str:
+    """How often each value is there, in words: "3 resolved, 2 open"."""
+    return ", ".join(f"{number:,} {value}" for value, number in Counter(values).items())
