@@ -38,7 +38,8 @@ class OwnData:
             `root` the name of a published set.
         root: The folder that published sets lie in.
         images: Where the paths of a list or split file start.
-        domain: The published set that a folder, list or shards are to be.
+        domain: The published set that a folder, list or shards are to be; or the path of a JSON file that
+            describes it.
         part: Whether a part of the published set is meant.
         pool: Folder of unlabelled images.
         captions: JSONL of captions of the pool: {"image": "path in the pool", "caption": "…"}.
@@ -64,9 +65,10 @@ class OwnData:
         """As a run keeps it: paths by their full names, so that it can be resumed from any folder."""
         places = {name: getattr(self, name) for name in ("root", "images", "pool", "captions", "tree")}
         source = str(Path(self.source).resolve()) if is_there(self.source) else self.source
+        described = self.domain is not None and self.domain.endswith(".json")
         return {
             "source": source,
-            "domain": self.domain,
+            "domain": str(Path(self.domain or "").resolve()) if described else self.domain,
             "part": self.part,
             **{name: str(path.resolve()) if path else None for name, path in places.items()},
         }

@@ -56,7 +56,11 @@ def measure(
     ] = None,
     domain: Annotated[
         str | None,
-        option("Published set that --data is to be: classes, order and counts are checked.", panel=DATA),
+        option(
+            "Published set that --data is to be, or FILE.json that describes it: classes, order and counts "
+            "are checked.",
+            panel=DATA,
+        ),
     ] = None,
     part: Annotated[bool, option("A part of the published set is meant.", "--part", panel=DATA)] = False,
     images: ListedFrom = None,

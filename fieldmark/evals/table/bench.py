@@ -157,11 +157,6 @@ class EvalBench:
         return self.test.base_classes
 
     @cached_property
-    def base_vectors(self) -> Tensor:
-        """Unit vectors of the images of base classes `[L, D]` float32."""
-        return self.vectors_of(self.test.base, "base")
-
-    @cached_property
     def base_labels(self) -> Tensor:
         """Base class of each such image `[L]` int64, its place in `base_classes`."""
         return torch.from_numpy(self.test.base_labels)

@@ -9,7 +9,7 @@ from fieldmark.tools.datasets.checks import checked
 from fieldmark.tools.datasets.class_names import standard_classes, standard_templates
 from fieldmark.tools.datasets.coop import is_split, read_split_file, split_listing
 from fieldmark.tools.datasets.data_set import DataSet, assembled
-from fieldmark.tools.datasets.domain import Domain, published_dataset
+from fieldmark.tools.datasets.domain import Domain, published_dataset, read_domain
 from fieldmark.tools.datasets.huggingface import PREFIX, read_rowset
 from fieldmark.tools.datasets.labelled import Rows, class_folders, read_rows
 from fieldmark.tools.datasets.layouts import (
@@ -53,8 +53,8 @@ def read_test_set(
         root: The folder that published sets lie in, by their usual names; gives `source` its meaning as a
             name.
         images: Where the paths in a list or a split file start; the file's own folder where not given.
-        domain: The published set that a folder, list or shards are to be; its classes, their order and its
-            counts are checked.
+        domain: The published set that a folder, list or shards are to be, or the path of a JSON file that
+            describes it; its classes, their order and its counts are checked.
         cache: Where pictures that lie in archives are unpacked to, once.
         part: Whether a part of the published set is meant; what is missing is noted then.
 
@@ -67,6 +67,8 @@ def read_test_set(
     """
     if shots < 0:
         raise InputError(f"{shots} training images a class are not possible.", hint="Give 0 or more.")
+    if isinstance(domain, str) and domain.endswith(".json"):
+        domain = read_domain(Path(domain))
     text = str(source)
     if not text.strip():
         raise InputError(

@@ -41,6 +41,14 @@ def test_a_published_set(coop_root: Path, made_up: Make) -> None:
     )
 
 
+def test_a_set_that_a_file_of_ones_own_describes(coop_root: Path, made_up: Make, tmp_path: Path) -> None:
+    described = tmp_path / "owls.json"
+    described.write_text(made_up().model_dump_json())
+    assert read_test_set("owls", root=coop_root, domain=str(described)) == read_test_set(
+        "owls", root=coop_root, domain=made_up()
+    )
+
+
 def test_without_shots(coop_root: Path, made_up: Make) -> None:
     found = read_test_set("owls", root=coop_root, domain=made_up())
     assert (found.train, found.val, len(found.test)) == ((), (), 6)
