@@ -79,7 +79,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def _in_memory() -> None:
     """Lay the folders of tests into memory where there is room: what they flush, a disk would wait for."""
-    memory = Path("/dev/shm")  # noqa: S108 (pytest makes a folder in it that only this user can enter)
+    memory = Path("/dev/shm")
     if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_IN_MEMORY:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 

@@ -142,8 +142,9 @@ def test_without_a_network_it_is_said_so(cache: Path, monkeypatch: pytest.Monkey
         plan_fetch(TAG)
     assert "network" in caught.value.hint
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(FetchError):
+    with pytest.raises(FetchError) as switched_off:
         plan_fetch(TAG)
+    assert switched_off.value.hint == "Unset HF_HUB_OFFLINE."
 
 
 def test_a_hub_that_is_silent_is_not_waited_for(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
