@@ -1,4 +1,4 @@
-"""Measures how long a network takes to be built before its weights are read, with and without random first values.
+"""Measures how long a network takes to be built, with and without random first values of its weights.
 
 python benchmarks/speed/opening.py [ARCHITECTURE] [RUNS]
 """
@@ -32,9 +32,7 @@ def main() -> None:
         drawn.append(seconds(architecture, nullcontext()))
         left.append(seconds(architecture, UnsetWeights()))
     first, second = statistics.median(drawn), statistics.median(left)
-    print(
-        f"{architecture}: {first:.2f} s with random values, {second:.2f} s without: {first / second:.1f} times"
-    )
+    print(f"{architecture}: {first:.2f} s with them, {second:.2f} s without: {first / second:.1f} times")
 
 
 if __name__ == "__main__":
