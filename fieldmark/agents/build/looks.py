@@ -1,15 +1,16 @@
-"""Chooses how the annotator of a build looks: once, with the owner's labels before it, or several times."""
+"""Chooses how the annotator of a build looks: once, by the owner's labels, in steps, or several times."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fieldmark.agents.build.options import LookKind
+from fieldmark.agents.build.options import LookKind, Way
 from fieldmark.agents.shared.estimate import CallEstimate
 from fieldmark.errors import InputError
 from fieldmark.records import Concept, Definition, Verdict
 from fieldmark.tools.annotate.exemplars import choose_exemplars
 from fieldmark.tools.annotate.looks import WayOfLooking
+from fieldmark.tools.annotate.steps import STEPS
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 from fieldmark.tools.concepts.pool import ImagePool
@@ -19,9 +20,16 @@ from fieldmark.tools.statistics.one_standard_error import choose_simplest
 SAMPLES = 3
 LEAST_LABELS = 20
 """Labelled images below which nothing is compared: the annotator looks once."""
-COMPARED: tuple[Literal["once", "examples", "samples"], ...] = ("once", "examples", "samples")
-"""The cheapest first: an example costs tokens, a sample a whole question."""
-_SAID = {"once": "looking once", "examples": "with examples", "samples": f"looking {SAMPLES} times"}
+CALLS: Mapping[Way, int] = {"once": 1, "examples": 1, "steps": STEPS, "samples": SAMPLES}
+"""Questions an image, for each way, the cheapest first: an example costs tokens alone, the last of the
+steps shows no image."""
+COMPARED: tuple[Way, ...] = tuple(CALLS)
+_SAID: Mapping[Way, str] = {
+    "once": "looking once",
+    "examples": "with examples",
+    "steps": "in steps",
+    "samples": f"looking {SAMPLES} times",
+}
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,8 @@ class ComparedLooks:
     """
 
     annotator: VlmAnnotator
-    chosen: Literal["once", "examples", "samples"]
-    right: Mapping[str, float]
+    chosen: Way
+    right: Mapping[Way, float]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -79,9 +87,10 @@ async def annotator_looking(
             hint="Label some first, or have the annotator look once.",
             field="looks",
         )
-    ways = {
+    ways: Mapping[Way, VlmAnnotator] = {
         "once": annotator,
         "examples": annotator.looking(WayOfLooking(examples=_examples(labels, pool))),
+        "steps": annotator.looking(WayOfLooking(steps=True)),
         "samples": annotator.looking(WayOfLooking(samples=SAMPLES)),
     }
     if kind != "choose":
@@ -91,7 +100,9 @@ async def annotator_looking(
     images = [pool.images[row] for row in pool.rows(list(labels))]
     rights = [rights_of(await ways[way].judge(images, definition), labels) for way in COMPARED]
     place = choose_simplest(rights).chosen
-    right = {way: round(sum(own) / len(own), 4) for way, own in zip(COMPARED, rights, strict=True)}
+    right: dict[Way, float] = {
+        way: round(sum(own) / len(own), 4) for way, own in zip(COMPARED, rights, strict=True)
+    }
     chosen = COMPARED[place]
     return ComparedLooks(ways[chosen], chosen, right)
 
@@ -102,7 +113,7 @@ def with_choosing(found: CallEstimate, kind: LookKind, concept: Concept, pool: I
         return found
     labels = len(owner_labels(concept, pool))
     note = f"Choosing how to look judges {labels} labelled images in {len(COMPARED)} ways."
-    most = found.follow_up_most + labels * (2 + SAMPLES)
+    most = found.follow_up_most + labels * sum(CALLS.values())
     return found.model_copy(update={"follow_up_most": most, "notes": (*found.notes, note)})
 
 

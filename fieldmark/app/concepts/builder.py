@@ -342,7 +342,7 @@ class ConceptBuilder:
             pool=tools.pool,
             encoder=tools.encoder,
             annotator=looking.annotator if looking else tools.vlm or _calibrated(tools, self.concept),
-            debater=tools.vlm,
+            debater=looking.annotator if looking else tools.vlm,
             llm=tools.llm,
             arrays=tools.arrays,
             options=self.options,

@@ -47,8 +47,8 @@ class SightSettings:
     """How well the guide sees.
 
     What it takes a picture to show is drawn once for each picture and feature, so that all its answers about
-    one picture agree. Small parts (cap, collar, eye ring, legs, bill colour) go wrong 2.5 times as often as
-    the rest, everything twice as often at night and in fog, habitat and light less often.
+    one picture agree; unless it wavers. Small parts (cap, collar, eye ring, legs, bill colour) go wrong 2.5
+    times as often as the rest, everything twice as often at night and in fog, habitat and light less often.
 
     Attributes:
         mistakes: Share of the features of a picture that it takes for something else, on average over the
@@ -56,16 +56,20 @@ class SightSettings:
         cannot_tell: Share of the features that it cannot make out, likewise, 0 to 0.3.
         refused: Share of the pictures that it declines to talk about, as language models do, 0 to 0.5.
         seed: Which mistakes are made.
+        wavering: Share of the features that it takes for something else in one answer, drawn anew for each
+            question, and for each sample of one, 0 to 0.3. Nobody knows how much of a real model's mistakes
+            is of this kind.
     """
 
     mistakes: float = 0.06
     cannot_tell: float = 0.02
     refused: float = 0.01
     seed: int = 0
+    wavering: float = 0.0
 
     def __post_init__(self) -> None:
         """Check that every share can be met."""
-        for name, most in (("mistakes", 0.3), ("cannot_tell", 0.3), ("refused", 0.5)):
+        for name, most in (("mistakes", 0.3), ("cannot_tell", 0.3), ("refused", 0.5), ("wavering", 0.3)):
             share = getattr(self, name)
             if not 0 <= share <= most:
                 raise InputError(
@@ -76,7 +80,8 @@ class SightSettings:
     @property
     def identity(self) -> str:
         """The settings in a few characters, for names that must change with them."""
-        return " ".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
+        named = [f for f in fields(self) if f.name != "wavering" or self.wavering]  # older names stay
+        return " ".join(f"{field.name}={getattr(self, field.name)}" for field in named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +105,12 @@ class Sight:
         self.identity = f"gallery={gallery.identity} sight={self.settings.identity}"
         """What its glimpses depend on."""
 
-    def look(self, data: bytes) -> Glimpse | None:
+    def look(self, data: bytes, *, question: str = "") -> Glimpse | None:
         """Look at a picture.
+
+        Args:
+            data: Its bytes.
+            question: Names the question that is asked, and its sample: who wavers sees anew for each.
 
         Returns:
             What it takes the picture to show; None if it cannot tell, because it is none it knows.
@@ -110,9 +119,9 @@ class Sight:
             UnusableImageError: If the bytes are no picture.
         """
         facts = self.gallery.look(data)
-        return None if facts is None else self._perceive(facts)
+        return None if facts is None else self._perceive(facts, question)
 
-    def _perceive(self, facts: PictureFacts) -> Glimpse:
+    def _perceive(self, facts: PictureFacts, question: str = "") -> Glimpse:
         values: dict[str, str] = {}
         certainty: dict[str, float] = {}
         for key in FEATURES:
@@ -122,7 +131,7 @@ class Sight:
             # Drawn in any case, so that guides of different rates can be compared picture by picture.
             draw, drawn_value, sure = (
                 rng.random(),
-                _mistaken(key, true, rng.random(), rng.random()),
+                mistaken(key, true, rng.random(), rng.random()),
                 rng.random(),
             )
             if draw < self.settings.mistakes * risk:
@@ -131,6 +140,11 @@ class Sight:
                 values[key], certainty[key] = UNKNOWN_VALUE, 0.5
             else:
                 values[key], certainty[key] = true, 0.99 - 0.24 * sure * min(risk, 1.5)
+            if self.settings.wavering:
+                now = seeded_rng("waver", self.settings.seed, facts.content_hash, key, question)
+                if now.random() < self.settings.wavering * risk:
+                    values[key] = mistaken(key, true, now.random(), now.random())
+                    certainty[key] = 0.6 + 0.3 * sure
         declined = (
             seeded_rng("refused", self.settings.seed, facts.content_hash).random() < self.settings.refused
         )
@@ -154,7 +168,7 @@ def _weight(key: str) -> float:
     return _SMALL_PART_RISK if key in SMALL_PARTS else 1.0
 
 
-def _mistaken(key: str, value: str, first: float, second: float) -> str:
+def mistaken(key: str, value: str, first: float, second: float) -> str:
     """What a value is taken for: mostly what looks like it; small marks are often missed altogether."""
     possible = [each for each in VALUES[key] if each != value]
     can_be_absent = key in ATTRIBUTE_BY_KEY and ATTRIBUTE_BY_KEY[key].can_be_absent
