@@ -5,6 +5,7 @@ It is no vision model: it recognises pictures and looks up what they show.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from types import MappingProxyType
 
 from fieldmark.aviary.guide.beliefs import seeded_rng
@@ -104,6 +105,7 @@ class Sight:
         self.settings = settings or SightSettings()
         self.identity = f"gallery={gallery.identity} sight={self.settings.identity}"
         """What its glimpses depend on."""
+        self._steady: dict[str, tuple[dict[str, str], dict[str, float]]] = {}
 
     def look(self, data: bytes, *, question: str = "") -> Glimpse | None:
         """Look at a picture.
@@ -122,6 +124,25 @@ class Sight:
         return None if facts is None else self._perceive(facts, question)
 
     def _perceive(self, facts: PictureFacts, question: str = "") -> Glimpse:
+        steady = self._steady.get(facts.content_hash)
+        if steady is None:
+            steady = self._steady[facts.content_hash] = self._perceive_steadily(facts)
+        values, certainty = map(dict, steady)
+        declined = (
+            seeded_rng("refused", self.settings.seed, facts.content_hash).random() < self.settings.refused
+        )
+        if self.settings.wavering:
+            now = seeded_rng("waver", self.settings.seed, facts.content_hash, question)
+            for key in FEATURES:
+                draw, first, second, sure = (now.random() for _ in range(4))
+                if draw < self.settings.wavering * _risk(key, facts.values[LIGHT]):
+                    values[key] = mistaken(key, facts.values[key], first, second)
+                    certainty[key] = 0.6 + 0.3 * sure
+        view = View(MappingProxyType(values), MappingProxyType(certainty))
+        return Glimpse(facts.content_hash, view, bird_described(values), declined)
+
+    def _perceive_steadily(self, facts: PictureFacts) -> tuple[dict[str, str], dict[str, float]]:
+        """Values and certainty of all features, the same for every question."""
         values: dict[str, str] = {}
         certainty: dict[str, float] = {}
         for key in FEATURES:
@@ -140,18 +161,10 @@ class Sight:
                 values[key], certainty[key] = UNKNOWN_VALUE, 0.5
             else:
                 values[key], certainty[key] = true, 0.99 - 0.24 * sure * min(risk, 1.5)
-            if self.settings.wavering:
-                now = seeded_rng("waver", self.settings.seed, facts.content_hash, key, question)
-                if now.random() < self.settings.wavering * risk:
-                    values[key] = mistaken(key, true, now.random(), now.random())
-                    certainty[key] = 0.6 + 0.3 * sure
-        declined = (
-            seeded_rng("refused", self.settings.seed, facts.content_hash).random() < self.settings.refused
-        )
-        view = View(MappingProxyType(values), MappingProxyType(certainty))
-        return Glimpse(facts.content_hash, view, bird_described(values), declined)
+        return values, certainty
 
 
+@cache
 def _risk(key: str, light: str) -> float:
     """How much likelier than on average a feature is misperceived in this light."""
     weights = {each: _weight(each) for each in FEATURES}

@@ -52,12 +52,15 @@ class VlmAnnotator(StoringAnnotator):
     _looks = ONCE
     _examples: ImageMessages
     """Makes examples ready; there once there are any."""
+    _ready: dict[str, ImagePart]
+    """Those that are, by content hash: each goes before every image."""
 
     def looking(self, looks: WayOfLooking) -> "VlmAnnotator":
         """The same annotator looking otherwise; its verdicts are others', and are stored as such."""
         other = copy(self)
         other._looks = looks
         other._examples = ImageMessages(longest=EXEMPLAR_SIDE)
+        other._ready = {}
         questions = IN_STEPS if looks.steps else [(BY_EXAMPLES if looks.examples else JUDGE, Judgement)]
         other._identity = annotator_identity(self._model, questions, self._asker.images) + looks.name
         return other
@@ -255,9 +258,12 @@ class VlmAnnotator(StoringAnnotator):
         """The examples before an image: all but the image itself."""
         parts: list[tuple[Literal["in", "out"], ImagePart]] = []
         for example, label in self._looks.examples:
+            if example.content_hash == image.content_hash:
+                continue
             with suppress(UnusableImageError):  # the file went since: the others still tell
-                if example.content_hash != image.content_hash:
-                    parts.append((label, await self._examples.part(example)))
+                if (part := self._ready.get(example.content_hash)) is None:
+                    part = self._ready[example.content_hash] = await self._examples.part(example)
+                parts.append((label, part))
         return parts
 
     def _verdict(
