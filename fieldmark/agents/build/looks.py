@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.options import LookKind, Way
-from fieldmark.agents.shared.estimate import CallEstimate
+from fieldmark.agents.shared.estimate import CallEstimate, times, total
 from fieldmark.errors import InputError
 from fieldmark.records import Concept, Definition, Verdict
 from fieldmark.tools.annotate.exemplars import choose_exemplars
@@ -15,6 +16,7 @@ from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.statistics.one_standard_error import choose_simplest
 
 SAMPLES = 3
@@ -87,15 +89,10 @@ async def annotator_looking(
             hint="Label some first, or have the annotator look once.",
             field="looks",
         )
-    ways: Mapping[Way, VlmAnnotator] = {
-        "once": annotator,
-        "examples": annotator.looking(WayOfLooking(examples=_examples(labels, pool))),
-        "steps": annotator.looking(WayOfLooking(steps=True)),
-        "samples": annotator.looking(WayOfLooking(samples=SAMPLES)),
-    }
+    ways = _ways(annotator, labels, pool)
     if kind != "choose":
         return ComparedLooks(ways[kind], kind, {})
-    if len(labels) < LEAST_LABELS or len(set(labels.values())) < 2:
+    if not _can_compare(labels):
         return ComparedLooks(annotator, "once", {})
     images = [pool.images[row] for row in pool.rows(list(labels))]
     rights = [rights_of(await ways[way].judge(images, definition), labels) for way in COMPARED]
@@ -107,14 +104,28 @@ async def annotator_looking(
     return ComparedLooks(ways[chosen], chosen, right)
 
 
-def with_choosing(found: CallEstimate, kind: LookKind, concept: Concept, pool: ImagePool) -> CallEstimate:
-    """An estimate with what choosing would ask on top."""
-    if kind != "choose":
+def with_choosing(found: CallEstimate, context: BuildContext, *, judge: AskedModel | None) -> CallEstimate:
+    """An estimate with all that choosing asks on top, as if none of it were known."""
+    labels, annotator = owner_labels(context.concept, context.pool), context.annotator
+    if judge is None or not isinstance(annotator, VlmAnnotator):
         return found
-    labels = len(owner_labels(concept, pool))
-    note = f"Choosing how to look judges {labels} labelled images in {len(COMPARED)} ways."
-    most = found.follow_up_most + labels * sum(CALLS.values())
-    return found.model_copy(update={"follow_up_most": most, "notes": (*found.notes, note)})
+    if context.options.looks != "choose" or not _can_compare(labels):
+        return found
+    pool, definition = context.pool, context.definition
+    asked = [
+        each for way in _ways(annotator, labels, pool).values() for each in way.foretold(definition.active)
+    ]
+    room = times(total(map(judge.room, asked)), len(labels))
+    cost, own = judge.cost_of(room), found.follow_up_cost
+    note = f"Choosing how to look judges {len(labels)} labelled images in {len(COMPARED)} ways."
+    return found.model_copy(
+        update={
+            "follow_up_most": found.follow_up_most + len(labels) * len(asked),
+            "follow_up_tokens": found.follow_up_tokens + room.total,
+            "follow_up_cost": None if cost is None else cost + (own or 0.0),
+            "notes": (*found.notes, note),
+        }
+    )
 
 
 def owner_labels(concept: Concept, pool: ImagePool) -> dict[str, Literal["in", "out"]]:
@@ -130,6 +141,21 @@ def owner_labels(concept: Concept, pool: ImagePool) -> dict[str, Literal["in", "
 def rights_of(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> list[float]:
     """1 for each verdict that is the owner's label, 0 for any other, silence included."""
     return [float(verdict.call == labels[verdict.image]) for verdict in verdicts]
+
+
+def _can_compare(labels: Mapping[str, str]) -> bool:
+    return len(labels) >= LEAST_LABELS and len(set(labels.values())) == 2
+
+
+def _ways(
+    annotator: VlmAnnotator, labels: Mapping[str, Literal["in", "out"]], pool: ImagePool
+) -> Mapping[Way, VlmAnnotator]:
+    return {
+        "once": annotator.looking(WayOfLooking()),
+        "examples": annotator.looking(WayOfLooking(examples=_examples(labels, pool))),
+        "steps": annotator.looking(WayOfLooking(steps=True)),
+        "samples": annotator.looking(WayOfLooking(samples=SAMPLES)),
+    }
 
 
 def _examples(
