@@ -127,7 +127,7 @@ class Sight:
         steady = self._steady.get(facts.content_hash)
         if steady is None:
             steady = self._steady[facts.content_hash] = self._perceive_steadily(facts)
-        values, certainty = map(dict, steady)
+        values, certainty = dict(steady[0]), dict(steady[1])
         declined = (
             seeded_rng("refused", self.settings.seed, facts.content_hash).random() < self.settings.refused
         )
