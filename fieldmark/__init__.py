@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fieldmark.app.concepts.builder import ConceptBuilder
     from fieldmark.app.concepts.classifier import ConceptClassifier
     from fieldmark.app.concepts.conversation import ConceptConversation
+    from fieldmark.app.concepts.words import search_clause_words
     from fieldmark.app.discover.discoverer import Discoverer
     from fieldmark.app.evaluate.evaluator import Evaluator
     from fieldmark.app.instructions.concept import ConceptInstructions
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from fieldmark.app.several.concepts import predict_concepts
     from fieldmark.app.stores import open_stores
     from fieldmark.app.tuning.export import export_rft
+    from fieldmark.app.words.file import read_words
+    from fieldmark.app.words.questions import QuestionRewording
     from fieldmark.cache.arrays import ArrayStore
     from fieldmark.cache.bytestore import MemoryByteStore, open_byte_store
     from fieldmark.cache.keys import content_key
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
         RunManifest,
         SkippedInput,
         UsageLimits,
+        Words,
     )
     from fieldmark.records.conversation import (
         ConversationQuestion,
@@ -129,6 +133,9 @@ _NAMES = {
     "fieldmark.app.evaluate.evaluator": ("Evaluator",),
     "fieldmark.app.instructions.concept": ("ConceptInstructions",),
     "fieldmark.app.instructions.writer": ("InstructionWriter",),
+    "fieldmark.app.concepts.words": ("search_clause_words",),
+    "fieldmark.app.words.file": ("read_words",),
+    "fieldmark.app.words.questions": ("QuestionRewording",),
     "fieldmark.app.learned.classifier": ("LearnedClassifier",),
     "fieldmark.app.learned.adapt": ("adapt",),
     "fieldmark.app.learned.export": ("export_run",),
@@ -180,6 +187,7 @@ _NAMES = {
         "SkippedInput",
         "AnswerStatements",
         "AttributeVote",
+        "Words",
     ),
     "fieldmark.records.conversation": (
         "EditOffer",
@@ -279,6 +287,7 @@ __all__ = [
     "PromptMenu",
     "Question",
     "QuestionFailed",
+    "QuestionRewording",
     "QuestionSpec",
     "RejectedGroup",
     "Resolution",
@@ -296,6 +305,7 @@ __all__ = [
     "VlmAnnotator",
     "WeakenedEncoder",
     "Weakness",
+    "Words",
     "__version__",
     "accuracy_reward",
     "adapt",
@@ -328,6 +338,8 @@ __all__ = [
     "published_dataset",
     "read_shards",
     "read_test_set",
+    "read_words",
+    "search_clause_words",
     "table_rule",
     "value_cosines",
     "watch_folders",

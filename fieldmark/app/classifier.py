@@ -192,7 +192,7 @@ class Classifier(Circumstanced, MethodChoice):
                             encoder,
                             images=found.images,
                             language_model=describe_model(llm) if before is None else before,
-                            prompts=prompt_hashes(),
+                            prompts=prompt_hashes(self.options.words),
                             usage=llm.usage if llm else Usage(),
                             vision_model=describe_model(vlm) if vlm else {},
                             vision_usage=vlm.usage if vlm else Usage(),

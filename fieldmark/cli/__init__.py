@@ -29,6 +29,7 @@ from fieldmark.cli.classify.discover import discover
 from fieldmark.cli.eval.advise import advise
 from fieldmark.cli.eval.instructions import instructions
 from fieldmark.cli.eval.next_class import next_class
+from fieldmark.cli.eval.reword import reword
 from fieldmark.cli.exit_codes import GuardedCommands
 from fieldmark.cli.learned import adapt, export, export_rft, predict
 from fieldmark.cli.machine import cache, config, doctor, embed, fetch, plan, vllm
@@ -91,6 +92,7 @@ def _rooms() -> dict[str, dict[str, Callable[..., None] | typer.Typer]]:
         },
         "Prompts and methods": {
             "optimize": optimize.optimize,
+            "reword": reword,
             "adapt": adapt.adapt,
             "book": book.commands(),
             "eval": methods_table.commands(),

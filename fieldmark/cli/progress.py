@@ -76,6 +76,7 @@ class TerminalProgress:
             events.StepFailed: self._on_failed,
             events.LookingStarted: self._on_looking,
             events.OpenImagesSeen: self._on_step,
+            events.WordsTried: self._on_words,
             events.LookingStopped: self._on_looking_stopped,
             events.NounNotFound: self._on_noun,
             events.GenerationScored: self._on_generation,
@@ -228,6 +229,11 @@ class TerminalProgress:
     def _on_images(self, event: "events.ImagesEncoded") -> None:
         if self._stage in (self._start, "Asking"):  # no event has told what is encoded
             self.stage("Encoding images", of=event.of, line=False)
+        self._on_step(event)
+
+    def _on_words(self, event: "events.WordsTried") -> None:
+        if event.of != self._of:
+            self.stage("Searching for words: questions", of=event.of, line=False)
         self._on_step(event)
 
     def _on_answered(self, event: "events.QuestionAnswered") -> None:

@@ -23,7 +23,7 @@ SECOND_OPINION_TEMPERATURE = 0.7
 _LEAD_IN = re.compile(r"^(?:which|that)\s+(?:has|have)\s+|^(?:it\s+)?(?:has|have)\s+|^with\s+", re.IGNORECASE)
 _CAPITAL_ARTICLE = re.compile(r"^(?:A|An|The)(?= )")
 _ARTICLE = re.compile(r"^(?:a|an|the)(?:\s+|$)", re.IGNORECASE)
-_COMMANDS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+COMMANDS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What commands a terminal, turns the direction of writing, or is no character: no word is made of it."""
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class AnswerModel(BaseModel):
 
 
 def _tidy(text: str) -> str:
-    return re.sub(r"\s+", " ", _COMMANDS.sub("", text)).strip()
+    return re.sub(r"\s+", " ", COMMANDS.sub("", text)).strip()
 
 
 def _limited(text: str, limit: int) -> str:

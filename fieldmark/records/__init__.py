@@ -45,6 +45,7 @@ from fieldmark.records.questions import (
 )
 from fieldmark.records.runs import RunConfig, RunManifest
 from fieldmark.records.usage import EncoderUsage, Price, Usage, UsageLimits
+from fieldmark.records.words import TriedWords, Words, WordsSearch
 
 __all__ = [
     "AnswerStatements",
@@ -95,11 +96,14 @@ __all__ = [
     "SkippedInput",
     "Status",
     "StopReason",
+    "TriedWords",
     "Unread",
     "Usage",
     "UsageLimits",
     "Verdict",
     "Version",
+    "Words",
+    "WordsSearch",
     "path_of",
     "wrong_value",
 ]

@@ -3,6 +3,7 @@
 Plain JSON; nothing in it is ever overwritten.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -45,6 +46,13 @@ class Definition(Record):
     def active(self) -> tuple[Clause, ...]:
         """The clauses that count: all but the dropped ones."""
         return tuple(clause for clause in self.clauses if clause.state != "dropped")
+
+    def in_words(self, words: Mapping[str, str]) -> "Definition":
+        """The same clauses as an annotator reads them: those that words are there for in these."""
+        if not words:
+            return self
+        clauses = (each.model_copy(update={"text": words.get(each.text, each.text)}) for each in self.clauses)
+        return self.model_copy(update={"clauses": tuple(clauses)})
 
     def of_role(self, role: ClauseRole) -> tuple[Clause, ...]:
         """The active clauses of one role."""

@@ -96,8 +96,8 @@ class BuildContext:
                 "definition": self.definition.model_dump(mode="json"),
                 "labels": {image: label.value for image, label in sorted(dev_labels(concept).items())},
                 "costs": concept.costs.model_dump(mode="json"),
-                # How the annotator looks is part of its own identity.
-                "options": self.options.model_dump(mode="json", exclude={"looks"}),
+                # How the annotator looks, and by which words, is part of its own identity.
+                "options": self.options.model_dump(mode="json", exclude={"looks", "words"}),
                 "annotator": self.annotator.identity,
                 "encoder": self.encoder.identity,
                 "pool": [image.content_hash for image in self.pool.images],

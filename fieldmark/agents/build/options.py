@@ -4,10 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from fieldmark.records import Options
+from fieldmark.records import Options, Words
 
-Way = Literal["once", "examples", "steps", "samples"]
-LookKind = Literal[Way, "choose"]
+LookKind = Literal["once", "examples", "samples", "choose"]
 
 
 class BuildOptions(Options):
@@ -29,6 +28,7 @@ class BuildOptions(Options):
     as well as any on labels held out is taken. The less annotator and owner agree, the more it is."""
     looks: LookKind = "once"
     """How the annotator looks at an image: once; with up to eight of the owner's labelled images before it
-    ("examples"); in steps, a caption first, then clause by clause, then all weighed ("steps"); three times,
-    voting ("samples"); or whichever of these the owner's labels speak for ("choose")."""
+    ("examples"); three times, voting ("samples"); or whichever of these the owner's labels speak for."""
+    words: Words | None = None
+    """Other words for the annotator's question and its clauses; None for the shipped ones."""
     seed: int = 0

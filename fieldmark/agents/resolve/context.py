@@ -11,6 +11,7 @@ from fieldmark.agents.resolve.options import ResolveOptions, Rule
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.server import ServerAddress
 from fieldmark.records import PromptBook
+from fieldmark.tools.annotate.reworded import RewordedModel
 from fieldmark.tools.clip.clip import EncodedImages, Encoder
 from fieldmark.tools.datasets.class_tree import ClassTree
 from fieldmark.tools.images.files import ImageFile
@@ -81,6 +82,10 @@ class ResolveContext:
     """What was computed from stored arrays and would be computed again: read-through, never the only copy."""
 
     def __post_init__(self) -> None:
+        if self.options.words is not None:
+            words = self.options.words
+            self.llm = RewordedModel(self.llm, words) if self.llm else None
+            self.vlm = RewordedModel(self.vlm, words) if self.vlm else None
         self.slots = asyncio.Semaphore(concurrency_of(self.llm))
 
     @cached_property

@@ -12,6 +12,7 @@ from fieldmark.prompts.differentiate import ask_differentiate
 from fieldmark.prompts.differentiate_group import ask_differentiate_group
 from fieldmark.prompts.family import ask_families
 from fieldmark.prompts.noun import ask_noun
+from fieldmark.prompts.rules import with_rules
 from fieldmark.prompts.tabulate import MAX_ATTRIBUTES, TabulateAttribute, ask_tabulate
 from fieldmark.records import ImagePart, Question, UsageLimits
 from fieldmark.tools.llm.budget import TokenCount
@@ -120,6 +121,8 @@ async def first_look(
         ]
     if groups:
         questions += ask_families(classes, noun=known or options.noun)
+    if options.words is not None:
+        questions = [with_rules(each, options.words.instructions) for each in questions]
     return await counted(questions, llm), known
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from fieldmark.records import Options
+from fieldmark.records import Options, Words
 
 Start = Literal["descriptors", "names", "book"]
 Rule = Literal["table", "nb", "fudd", "evidence"]
@@ -61,6 +61,8 @@ class ResolveOptions(Options):
     group_size: int = Field(default=6, ge=2, le=12)
     name_weight: float | None = Field(default=None, ge=0)
     """Weight of the class name's own score beside the field guide; None goes by how sure the names are."""
+    words: Words | None = None
+    """Other rules for the questions that are asked; None for the shipped ones."""
     ask_labels: int = Field(default=20, ge=0)
     """Evidence rule: how many images a run names in the end whose labels would help most."""
     patience: int = Field(default=2, ge=1)

@@ -25,6 +25,7 @@ from fieldmark.app.concepts.setup import ConceptSetup, read_setup
 from fieldmark.app.concepts.tools import ConceptModels, ConceptTools, clip_reference, open_tools
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.stores import CacheUse, checkpoint_server, name_of
+from fieldmark.app.words.file import words_note
 from fieldmark.errors import InputError, RunError
 from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Record, UsageLimits
@@ -195,9 +196,12 @@ class ConceptBuilder:
             FieldmarkError: A model or the pool cannot be used.
         """
         async with self._tools() as tools:
-            context = self._context(tools, await self._looking(tools, asking=False))
-            found = await estimated(context, llm=tools.llm, judge=tools.judge)
-            return with_choosing(found, context, judge=tools.judge)
+            found = await estimated(
+                self._context(tools, await self._looking(tools, asking=False)),
+                llm=tools.llm,
+                judge=tools.judge,
+            )
+            return with_choosing(found, self.options.looks, self.concept, tools.pool)
 
     def check_before_look(self) -> None:
         """Say now, and without loading a model, why the blind test cannot be looked at.
@@ -252,9 +256,10 @@ class ConceptBuilder:
         self.check_before_look()
         as_built = self._as_built(base_url)
         async with as_built._tools() as tools:
-            context = as_built._context(tools, await as_built._looking(tools, asking=False))
-            found = estimated_look(context, judge=tools.judge)
-            return with_choosing(found, context, judge=tools.judge)
+            found = estimated_look(
+                as_built._context(tools, await as_built._looking(tools, asking=False)), judge=tools.judge
+            )
+            return with_choosing(found, as_built.options.looks, self.concept, tools.pool)
 
     def _as_built(self, base_url: str | None) -> Self:
         """This version with the models and options of its build."""
@@ -312,6 +317,7 @@ class ConceptBuilder:
             limits=self.limits,
             cache=self.cache,
             home=self.home,
+            words=self.options.words,
             progress=self.progress,
         )
 
@@ -338,13 +344,13 @@ class ConceptBuilder:
             pool=tools.pool,
             encoder=tools.encoder,
             annotator=looking.annotator if looking else tools.vlm or _calibrated(tools, self.concept),
-            debater=looking.annotator if looking else tools.vlm,
+            debater=tools.vlm,
             llm=tools.llm,
             arrays=tools.arrays,
             options=self.options,
             progress=tools.progress,
             checkpoints=checkpoint_server(),
-            notes=(*_notes(tools, self.setup.settled()), *(looking.notes if looking else ())),
+            notes=(*_notes(tools, self.setup.settled(), self.options), *(looking.notes if looking else ())),
         )
 
 
@@ -378,9 +384,9 @@ def _calibrated(tools: ConceptTools, concept: Concept) -> Annotator:
     return ClipAnnotator(tools.encoder, clip_reference(concept, pool), dev=dev)
 
 
-def _notes(tools: ConceptTools, setup: ConceptSetup) -> tuple[str, ...]:
-    """Who judged the images, for whoever reads the card."""
-    scripted = scripted_notes(setup.llm, setup.vlm)
+def _notes(tools: ConceptTools, setup: ConceptSetup, options: BuildOptions) -> tuple[str, ...]:
+    """Who judged the images, and by which words, for whoever reads the card."""
+    scripted = (*words_note(options.words), *scripted_notes(setup.llm, setup.vlm))
     if tools.vlm is not None:
         judge = "" if scripted_notes(setup.vlm) else ", a vision-language model"
         return (f"Its training images were judged by `{setup.vlm}`{judge}.", *scripted)

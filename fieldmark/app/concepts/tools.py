@@ -12,11 +12,12 @@ from fieldmark.agents.build.sample import free_rows
 from fieldmark.app.concepts.setup import NO_VLM, ConceptSetup
 from fieldmark.app.models import choose_models
 from fieldmark.app.stores import CacheUse, Stores, asked_model, open_llm, open_stores, open_vlm
+from fieldmark.app.words.file import check_about
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import InputError, NoImagesError
 from fieldmark.prompts.loader import prompt_hashes
-from fieldmark.records import Concept, Usage, UsageLimits
+from fieldmark.records import Concept, Usage, UsageLimits, Words
 from fieldmark.tools.annotate.annotator import Annotator
 from fieldmark.tools.annotate.clip import LEAST_REFERENCE, ClipAnnotator
 from fieldmark.tools.annotate.verdict_store import VerdictStore
@@ -102,6 +103,7 @@ async def open_tools(
     limits: UsageLimits | None = None,
     cache: CacheUse = "use",
     home: Path | None = None,
+    words: Words | None = None,
     progress: Progress = no_progress,
 ) -> AsyncIterator[ConceptTools]:
     """Open everything that work on a concept needs, and hold its folder alone meanwhile.
@@ -114,6 +116,7 @@ async def open_tools(
         limits: The most that may be spent.
         cache: "use" it, "refresh" every answer and verdict, or leave it "off".
         home: Where answers and vectors are kept; the settings' where not given.
+        words: Other words for the annotator.
         progress: Shows progress.
 
     Raises:
@@ -127,7 +130,7 @@ async def open_tools(
         encoder = stores.encoder_of(models.clip, setup.clip, device=chosen.device)
         pool = encoded_pool(folder.load_pool(), encoder, progress)
         asked: list[AskedModel] = []
-        run.stopping = partial(_conclude, run, folder, encoder, pool, asked)
+        run.stopping = partial(_conclude, run, folder, encoder, pool, asked, words)
         async with AsyncExitStack() as closing:
             llm = vlm = None
             name = chosen.llm or (None if setup.vlm == NO_VLM else setup.vlm)
@@ -159,6 +162,15 @@ async def open_tools(
                 vlm = await closing.enter_async_context(asked_model(models.vlm, limits, opened))
                 asked.append(vlm)
             with_words = await _with_words(vlm, stores, cache) if vlm else None
+            if words is not None and with_words is None:
+                raise InputError(
+                    "CLIP judges by captions of the clauses: it reads no words.",
+                    hint="Have a vision-language model judge, or leave the words out.",
+                    field="words",
+                )
+            if words is not None and with_words is not None:
+                check_about(words, folder.load())
+                with_words = with_words.worded(words)
             yield ConceptTools(
                 folder=folder,
                 stores=stores,
@@ -174,7 +186,13 @@ async def open_tools(
 
 
 def _conclude(
-    run: Run, folder: ConceptFolder, encoder: Encoder, pool: ImagePool, asked: list[AskedModel], reason: str
+    run: Run,
+    folder: ConceptFolder,
+    encoder: Encoder,
+    pool: ImagePool,
+    asked: list[AskedModel],
+    words: Words | None,
+    reason: str,
 ) -> None:
     """Write the manifest; what earlier sittings and builds spent is added."""
     llm, vlm = (*asked, None, None)[:2]
@@ -187,7 +205,7 @@ def _conclude(
         usage=llm.usage if llm else Usage(),
         vision_model=describe_model(vlm) if vlm else {},
         vision_usage=vlm.usage if vlm else Usage(),
-        prompts=prompt_hashes(),
+        prompts=prompt_hashes(words),
         stop_reason=reason,
         counts={"versions": len(concept.versions), "labels": len(concept.labels)},
         seed=concept.seed,

@@ -6,11 +6,11 @@ from typing import Any
 
 from fieldmark.aviary.guide.clauses import ReadClause, read_clauses
 from fieldmark.aviary.guide.edit_evidence import Example
-from fieldmark.aviary.guide.refine import refine
+from fieldmark.aviary.guide.refine import refine, reword
 from fieldmark.aviary.guide.scope import queries, scope
 from fieldmark.errors import InputError
 
-ANALYST_FIELDS = frozenset({"questions", "near_miss", "edits"})
+ANALYST_FIELDS = frozenset({"questions", "near_miss", "edits", "rewording"})
 """Fields by which an answer about a definition is known."""
 
 
@@ -19,8 +19,8 @@ class BadDefinitionError(InputError):
 
 
 def is_about_definition(fields: frozenset[str], data: Mapping[str, Any]) -> bool:
-    """Whether a question is about a concept's definition."""
-    return bool(fields & ANALYST_FIELDS) and "concept" in data
+    """Whether a question is about a concept's definition, or about words that a model works by."""
+    return "rewording" in fields or (bool(fields & ANALYST_FIELDS) and "concept" in data)
 
 
 def answer_about_definition(fields: frozenset[str], data: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,6 +29,8 @@ def answer_about_definition(fields: frozenset[str], data: Mapping[str, Any]) -> 
     Raises:
         BadDefinitionError: The data do not fit.
     """
+    if "rewording" in fields:
+        return _reworded(data)
     concept, purpose = _text(data, "concept"), _text(data, "purpose")
     clauses = _clauses(data)
     question = json.dumps(data, sort_keys=True)
@@ -37,6 +39,18 @@ def answer_about_definition(fields: frozenset[str], data: Mapping[str, Any]) -> 
     if "near_miss" in fields:
         return queries(clauses, concept, question)
     return refine(concept, purpose, clauses, _examples(data), _pairs(data, "answers"), question)
+
+
+def _reworded(data: Mapping[str, Any]) -> dict[str, str]:
+    """Another wording of a clause. Rules stay as they are: the guide never reads those of a question."""
+    text, context = _text(data, "text"), data.get("context")
+    if data.get("use") != "clause" or not isinstance(context, dict):
+        return {"why": "I go by the data of a question, whatever rules it ends with.", "rewording": text}
+    about = f"{_text(context, 'concept')}. {_text(context, 'purpose')}"
+    examples = _examples({"examples": data.get("outcomes", [])})
+    better = reword(_text(data, "part"), about, _clauses(context), examples)
+    why = "So it agrees with what was said of more of these pictures." if better else "It is not to blame."
+    return {"why": why, "rewording": better or text}
 
 
 def _clauses(data: Mapping[str, Any]) -> tuple[ReadClause, ...]:

@@ -15,12 +15,12 @@ from fieldmark.aviary.guide.edit_evidence import (
     Example,
     ExampleTable,
     TriedEdit,
-    Weighing,
     calls_by,
     reasons_read,
     tabled,
     tried,
 )
+from fieldmark.aviary.guide.edit_worth import Weighing
 from fieldmark.aviary.language.clause_words import clause_text
 from fieldmark.aviary.world.conditions import (
     FEATURES,
@@ -73,6 +73,34 @@ def refine(
         if worth > 0 and edit.fixes and len(text) <= 290 and (key not in rows or rows[key][0] < worth):
             rows[key] = (worth, edit)
     return {"edits": _best(rows)}
+
+
+def reword(clause: str, concept: str, clauses: Sequence[ReadClause], examples: Sequence[Example]) -> str:
+    """The wording of one clause, in its role, that the examples speak for most; empty where none does."""
+    sure = [each for each in examples if each.owner in ("in", "out")][:_MOST_EXAMPLES]
+    role = next((each.role for each in clauses if each.id == clause), None)
+    if not sure or role is None:
+        return ""
+    table = tabled(sure, clauses)
+    weigh = Weighing.of(table, (), concept)
+    found: list[tuple[float, str]] = []
+    for edit in (*_rewordings(table), *_from_reasons(table), *_readings(table, clause, role)):
+        if edit.kind == "reword" and edit.clause == clause and edit.role == role and edit.condition:
+            text = clause_text(edit.condition)
+            if edit.fixes and len(text) <= 290 and (worth := weigh(edit)) > 0:
+                found.append((worth, text))
+    return min(found, key=lambda each: (-each[0], each[1]))[1] if found else ""
+
+
+def _readings(table: ExampleTable, clause: str, role: Role) -> Iterator[TriedEdit]:
+    """What a clause may mean that speaks of no feature, or is not understood: one feature's values."""
+    own = next(each.condition for each in table.clauses if each.id == clause)
+    if own is not None and features_of(own):
+        return
+    for key in FEATURES:
+        values = _fitted(table, key, role, clause, frozenset())
+        if values and len(values) < len(VALUES[key]):
+            yield tried(table, "reword", clause, role, Is(key, values))
 
 
 def _best(rows: Mapping[tuple[str, str, str, str], tuple[float, TriedEdit]]) -> list[dict[str, Any]]:

@@ -151,6 +151,9 @@ def idle(
             f"A run that starts from {loop['start']} uses none of a book's prompts.",
             hint="Leave --start out to start from the book; or leave the book out, and give --classes.",
         )
+    asks_nothing = loop.get("max_rounds") == 0 and (book is not None or loop.get("start") == "names")
+    if "words" in loop and asks_nothing and not shown:
+        yield InputError("No question is asked that --words could reword.", hint="Leave it out.")
     first_is_free = tree != "ask" and (book is not None or loop.get("start") == "names")
     if limits and not shown and first_is_free and loop.get("max_rounds") == 0:
         yield limits_nothing(limits, "allow rounds with --max-rounds")
@@ -196,6 +199,17 @@ def loop_options(chosen: dict[str, Any]) -> "ResolveOptions":
     """
     from fieldmark.agents.resolve.options import ResolveOptions
 
+    if chosen.get("words") is not None:
+        from fieldmark.app.words.file import read_words
+
+        told = read_words(chosen["words"])
+        if told.clauses and not told.instructions:
+            raise InputError(
+                "The words are of a concept's clauses: the loop asks about none.",
+                hint="Search for words of questions with labelled images of these classes.",
+                field="words",
+            )
+        chosen = {**chosen, "words": told}
     return ResolveOptions.model_validate(chosen)
 
 

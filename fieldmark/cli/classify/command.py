@@ -164,6 +164,15 @@ def classify(
             show_default="no",
         ),
     ] = None,
+    worded: Annotated[
+        Path | None,
+        option(
+            "Other words for the questions, as fieldmark reword finds them.",
+            "--words",
+            panel=_LOOP,
+            show_default=False,
+        ),
+    ] = None,
     calibration: Annotated[
         Path | None,
         option("conformal: labelled images, one folder a class.", panel=_LOOP, show_default=False),
@@ -280,6 +289,7 @@ def classify(
         "start": start, "rule": rule, "ask": ask, "candidates": candidates,
         "k": k, "tau": tau, "alpha": alpha, "risk": risk, "reject": reject,
         "second_opinions": second_opinions, "ask_labels": ask_labels, "max_rounds": max_rounds,
+        "words": worded,
     }  # fmt: skip
     limits = given(max_calls=max_calls, max_tokens=max_tokens, max_cost=max_cost)
     asking: dict[str, Any] = given(

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fieldmark.cli.classify.output import tell_estimate
@@ -11,7 +12,7 @@ from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
 from fieldmark.cli.run_options import DryRun, Json, asking, encoding, option, takes_spending
 from fieldmark.cli.terminal import amount, print_json, words
-from fieldmark.errors import EndpointError, InputError, LimitReached
+from fieldmark.errors import EndpointError, LimitReached
 
 if TYPE_CHECKING:
     from fieldmark.app.concepts.builder import ConceptBuilder
@@ -32,22 +33,20 @@ def build(
     ] = 1500,
     rounds: Annotated[int, option("Rounds that add images which the classifier is unsure about.", min=0)] = 2,
     debates: Annotated[
-        str,
-        option(
-            "The most images argued about, where annotator and classifier disagree: a number, or a share of "
-            "--annotate (5%).",
-            metavar="N|N%",
-        ),
-    ] = "40",
+        int, option("The most images argued about, where annotator and classifier disagree.", min=0)
+    ] = 40,
     looks: Annotated[
-        Literal["once", "examples", "steps", "samples", "choose"],
+        Literal["once", "examples", "samples", "choose"],
         option(
-            "How the annotator looks: once; with up to 8 of your labelled images before it (examples); by a "
-            "caption, answers to the clauses, and both weighed (steps); three times, voting (samples); or as "
-            "your labels speak for (choose).",
+            "How the annotator looks: once; with up to 8 of your labelled images before it (examples); three "
+            "times, voting (samples); or as your labels speak for (choose).",
             metavar="WAY",
         ),
     ] = "once",
+    worded: Annotated[
+        Path | None,
+        option("Other words for the annotator, as fieldmark reword finds them.", "--words"),
+    ] = None,
     llm: Llm = None,
     vlm: Vlm = None,
     base_url: BaseUrl = None,
@@ -65,6 +64,7 @@ def build(
     with Telling("Loading") as progress:
         from fieldmark.agents.build.options import BuildOptions
         from fieldmark.app.concepts.builder import ConceptBuilder
+        from fieldmark.app.words.file import read_words
         from fieldmark.records import UsageLimits
 
         builder = ConceptBuilder.open(
@@ -74,7 +74,11 @@ def build(
             vlm=vlm,
             base_url=base_url,
             options=BuildOptions(
-                annotate=annotate, rounds=rounds, debates=most_debates(debates, annotate), looks=looks
+                annotate=annotate,
+                rounds=rounds,
+                debates=debates,
+                looks=looks,
+                words=read_words(worded) if worded else None,
             ),
             limits=UsageLimits(**spending["limits"]),
             cache=spending["cache"] or "use",
@@ -95,20 +99,6 @@ def build(
             }
         )
     show(result, builder, json=json)
-
-
-def most_debates(given: str, annotate: int) -> int:
-    """The most images that are argued about, from a number or a share of those that are annotated.
-
-    Raises:
-        InputError: It is neither.
-    """
-    number, percent, rest = given.strip().partition("%")
-    if not number.isascii() or not number.isdigit() or rest or (percent and int(number) > 100):
-        raise InputError(
-            f"{given!r} is no number of debates.", hint="Give one, 40, or a share, 5%.", field="debates"
-        )
-    return -(-int(number) * annotate // 100) if percent else int(number)
 
 
 @contextmanager

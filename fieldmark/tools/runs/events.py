@@ -196,6 +196,10 @@ class OpenImagesSeen(Step):
     """A vision-language model has seen some of them."""
 
 
+class WordsTried(Step):
+    """So many questions of a search for words are answered, of the most that it may take."""
+
+
 class LookingStopped(Event):
     """The vision-language model cannot be asked any more."""
 

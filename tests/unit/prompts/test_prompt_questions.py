@@ -19,6 +19,7 @@ from fieldmark.prompts.portray import Portrait, ask_portray
 from fieldmark.prompts.queries import ask_queries
 from fieldmark.prompts.refine import RefineExample, ask_refine
 from fieldmark.prompts.reflect import ConfusedGroup, Confusion, Described, ask_reflect
+from fieldmark.prompts.reword import ask_reword
 from fieldmark.prompts.scope import ask_scope
 from fieldmark.prompts.subclasses import Subclasses, ask_subclasses
 from fieldmark.prompts.synonyms import Synonyms, ask_synonyms
@@ -59,6 +60,13 @@ QUESTIONS = {
         "veyzan heron",
         [TabulateAttribute("crest", ("a pointed crest", "no crest")), TabulateAttribute("tail shape")],
         noun="bird",
+    ),
+    "reword.v1": ask_reword(
+        "The bird is warm.",
+        use="clause",
+        part="c1",
+        context={"concept": "warm birds", "purpose": "", "clauses": []},
+        outcomes=[{"right": "no", "seen": "A red bird.", "owner": "in", "call": "out"}],
     ),
     "reflect.v1": ask_reflect(
         ConfusedGroup(

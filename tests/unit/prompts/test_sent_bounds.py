@@ -9,6 +9,7 @@ import pytest
 
 import fieldmark.prompts
 from fieldmark.prompts.answer_fields import AnswerModel
+from fieldmark.prompts.rules import MOST_CHARACTERS
 from fieldmark.tools.llm.answer_schema import bounded_schema, strict_schema
 
 for module in pkgutil.iter_modules(fieldmark.prompts.__path__):
@@ -36,7 +37,7 @@ def parts(schema: Any) -> Iterator[dict[str, Any]]:
 def test_every_string_list_and_number_is_bounded(model: type[AnswerModel]) -> None:
     for part in parts(bounded_schema(model, items=16, name=12)):
         if part.get("type") == "string" and not {"enum", "const"} & part.keys():
-            assert part["maxLength"] <= 1200
+            assert part["maxLength"] <= MOST_CHARACTERS
         if part.get("type") == "array":
             assert part["maxItems"] <= 64
         if part.get("type") == "integer":

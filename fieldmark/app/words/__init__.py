@@ -1,0 +1,1 @@
+"""Searches for better words of questions, and reads and writes what was found."""
