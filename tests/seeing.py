@@ -53,9 +53,23 @@ def hash_of(data_url: str) -> str:
     return hashlib.sha256(base64.b64decode(data_url.partition(",")[2])).hexdigest()
 
 
-def answer(data: dict[str, Any], data_url: str) -> dict[str, Any]:
+def data_of_chat(asked: Sequence[str]) -> dict[str, Any]:
+    """The data of the last of the messages by the user, and those before it that still hold."""
+    *before, last = map(data_of, asked)
+    return {name: v for each in before for name, v in each.items() if name != "round"} | last
+
+
+def answer(data: dict[str, Any], data_url: str, text: str = "") -> dict[str, Any]:
     """What the model says to the question that carries these data and this picture."""
+    if "answers" in data:  # whoever weighs sees nothing
+        weighed = [
+            {"clause": each["clause"], "finding": each["answer"], "confidence": SURE}
+            for each in data["answers"]
+        ]
+        return {"rationale": data["caption"], "findings": weighed}
     colour = colour_of(data_url)
+    if '{"shows"' in text:
+        return {"shows": f"A {colour} picture."}
     if "candidates" in data:
         choice = next((name for name in data["candidates"] if colour in name), "none")
         return {"rationale": f"It is {colour}.", "choice": choice, "confidence": SURE}
@@ -64,11 +78,11 @@ def answer(data: dict[str, Any], data_url: str) -> dict[str, Any]:
             return {"rationale": "Not to be seen.", "label": "unsure", "confidence": 50}
         inside = "in" if colour in data["document"] else "out"
         return {"rationale": f"It is {colour}.", "label": inside, "confidence": SURE}
-    if "side" in data:
-        return {"argument": f"It is {colour}, so it is {data['side']}."}
-    if "for_in" in data:
+    if "round" in data:
         side = "in" if all(colour in clause["text"] for clause in data["clauses"]) else "out"
         return {"rationale": f"It is {colour}.", "side": side, "confidence": SURE}
+    if "side" in data:
+        return {"argument": f"It is {colour}, so it is {data['side']}.", "concedes": False}
     if "call" in data:
         return {"gaps": [{"gap": f"{colour} pictures"}]}
     findings = [
@@ -83,15 +97,21 @@ def answer(data: dict[str, Any], data_url: str) -> dict[str, Any]:
         }
         for clause in data["clauses"]
     ]
+    if "caption" in data:
+        rows = [{"clause": f["clause"], "evidence": colour, "answer": f["finding"]} for f in findings]
+        return {"answers": rows}
     return {"seen": f"A {colour} picture.", "findings": findings, "rationale": f"All of it is {colour}."}
 
 
 def reply(request: Received) -> Reply:
     """The same behind HTTP, as a script of `FaultyEndpoint`."""
-    parts = request.body["messages"][-1]["content"]
-    text = "".join(part.get("text", "") for part in parts)
-    (url,) = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
-    return completion(json.dumps(answer(data_of(text), url)))
+    asked = [message["content"] for message in request.body["messages"] if message["role"] == "user"]
+    texts, urls = [], [""]
+    for said in asked:
+        parts = [{"type": "text", "text": said}] if isinstance(said, str) else said
+        texts.append("".join(part.get("text", "") for part in parts))
+        urls += [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    return completion(json.dumps(answer(data_of_chat(texts), urls[-1], texts[-1])))
 
 
 class SeeingModel(ScriptedModel):
@@ -113,8 +133,10 @@ class SeeingModel(ScriptedModel):
     def _said(self, question: Question[Any]) -> Exception | dict[str, Any]:
         if self.fault is not None and (error := self.fault(question)) is not None:
             return error
-        data = data_of(question)
-        said = answer(data, question.messages[-1].images[-1].data_url)
+        asked = [message for message in question.messages if message.role == "user"]
+        data = data_of_chat([message.content for message in asked])
+        shown = [part.data_url for message in asked for part in message.images]
+        said = answer(data, shown[-1] if shown else "", asked[-1].content)
         return said if self.told is None else self.told(data, said)
 
     def clauses_asked(self) -> list[list[str]]:

@@ -22,7 +22,7 @@ T = TypeVar("T", bound=BaseModel)
 _PACKAGE = "fieldmark.prompts"
 _ID = re.compile(r"[a-z][a-z_]*\.v[1-9][0-9]*")
 _FILE = re.compile(
-    r"\A---\n(?P<head>.*?)\n---\n+## system\n(?P<system>.*?)\n## user\n(?P<user>.*)\Z", re.DOTALL
+    r"\A---\n(?P<head>.*?)\n---\n+(?:## system\n(?P<system>.*?)\n)?## user\n(?P<user>.*)\Z", re.DOTALL
 )
 _DATA_BLOCK = re.compile(r"^<data>\n.*?\n</data>$", re.DOTALL | re.MULTILINE)
 # "<" and ">" could close the data block; lone surrogates cannot be sent as UTF-8; line separators and
@@ -38,7 +38,7 @@ class PromptFile:
         id: Name and version, e.g. "describe.v1"; also the file's name.
         version: The version alone.
         variables: The names of the holes; all of them lie inside data blocks of the user part.
-        system: Text of the system message.
+        system: Text of the system message; empty where it is the next turn of a chat.
         user: Text of the user message, with `$variable` holes.
         sha256: Hash of the file's text (hex, line ends normalised).
     """
@@ -57,7 +57,7 @@ class PromptFile:
             **variables: Exactly the file's variables: strings, or lists and mappings of strings.
 
         Returns:
-            The system message and the user message.
+            The system message, if there is one, and the user message.
 
         Raises:
             InputError: If a variable is missing or unknown.
@@ -71,7 +71,8 @@ class PromptFile:
                 hint=f"It takes exactly: {', '.join(self.variables)}.",
             )
         filled = Template(self.user).substitute({name: as_data(value) for name, value in variables.items()})
-        return (ChatMessage(role="system", content=self.system), ChatMessage(role="user", content=filled))
+        system = (ChatMessage(role="system", content=self.system),) if self.system else ()
+        return (*system, ChatMessage(role="user", content=filled))
 
 
 def as_data(value: object) -> str:
@@ -90,6 +91,7 @@ def question_from(
     about: tuple[str, ...] = (),
     sample: int = 0,
     images: Sequence[ImagePart] = (),
+    before: Sequence[ChatMessage] = (),
     **variables: object,
 ) -> Question[T]:
     """Make a question from a prompt file.
@@ -101,6 +103,7 @@ def question_from(
         about: The classes that it asks about.
         sample: 0 for the first answer, 1 for a second opinion, and so on.
         images: Images that follow the text, in this order.
+        before: The chat that it goes on with.
         **variables: Exactly the file's variables; see `PromptFile.render`.
 
     Raises:
@@ -111,7 +114,7 @@ def question_from(
         messages = (*messages[:-1], messages[-1].model_copy(update={"images": tuple(images)}))
     return Question(
         prompt_id=prompt_id,
-        messages=messages,
+        messages=(*before, *messages),
         answer_model=answer_model,
         temperature=temperature_of(sample),
         max_tokens=max_tokens,
@@ -141,7 +144,8 @@ def parse(prompt_id: str, text: str) -> PromptFile:
 
     Args:
         prompt_id: The id that the text must carry.
-        text: Front matter (id, version, variables), then the parts `## system` and `## user`.
+        text: Front matter (id, version, variables), then the parts `## system`, which the next turn of a
+            chat lacks, and `## user`.
 
     Raises:
         InputError: If the text is not well formed; the message says where.
@@ -154,7 +158,7 @@ def parse(prompt_id: str, text: str) -> PromptFile:
     version = head["version"]
     if head["id"] != prompt_id or not prompt_id.endswith(f".v{version}"):
         raise _malformed(prompt_id, f"its front matter says id {head['id']!r}, version {version!r}")
-    system, user = match["system"].strip(), match["user"].strip()
+    system, user = (match["system"] or "").strip(), match["user"].strip()
     variables = tuple(name for part in head["variables"].split(",") if (name := part.strip()))
     template = Template(user)
     if not template.is_valid() or set(template.get_identifiers()) != set(variables):

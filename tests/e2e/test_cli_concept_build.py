@@ -123,7 +123,7 @@ def test_a_dry_run_says_what_a_build_would_ask(line: CommandLine) -> None:
     look = told["first_look"]
     # The queries, those drawn at random, and those that were labelled beside them.
     assert (look["questions"], look["cached"]) == (1 + 30 + 8, 0)
-    assert told["follow_up_most"] == 30 + 3 * 40
+    assert told["follow_up_most"] == 30 + 2 * 3 * 40
     assert told["follow_up_tokens"] > look["tokens"] > 0
     assert (concept_folder(line) / "manifest.json").read_bytes() == before
 
@@ -374,10 +374,10 @@ def looking(birds: Path) -> Callable[[Received], Reply]:
         if request.body is None:
             return Reply(hang_up=True)
         data = data_of(request.text)
-        if "for_in" in data:
+        if "round" in data:
             return completion(json.dumps({"rationale": "Because.", "side": "in", "confidence": 80}))
         if "side" in data:
-            return completion(json.dumps({"argument": "Because."}))
+            return completion(json.dumps({"argument": "Because.", "concedes": False}))
         if (picture := picture_of(request)) is None:
             return completion(json.dumps({"positive": ["a hawk"], "near_miss": ["a wren"]}))
         misread = int(picture[:2], 16) % 8 == 0

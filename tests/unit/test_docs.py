@@ -47,6 +47,12 @@ def test_every_page_stands_once_in_the_site() -> None:
     assert sorted(listed) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
 
 
+def test_the_readme_lists_every_page() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    missing = [page.name for page in (ROOT / "docs").glob("*.md") if f"](docs/{page.name})" not in readme]
+    assert missing == []
+
+
 def test_pages_link_to_nothing_outside_of_the_site() -> None:
     for page in (ROOT / "docs").glob("*.md"):
         assert "](../" not in page.read_text(encoding="utf-8"), page.name

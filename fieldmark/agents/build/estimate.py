@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fieldmark.agents.build.context import BuildContext
 from fieldmark.agents.build.run import whole_build
 from fieldmark.agents.build.sample import drawn_rows, free_rows
-from fieldmark.agents.shared.estimate import CallEstimate, FirstLook, counted, debate, times, total
+from fieldmark.agents.shared.estimate import CallEstimate, FirstLook, counted, times, total
 from fieldmark.prompts.queries import ask_queries
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.concepts.built import read_measurement
@@ -46,8 +46,8 @@ async def estimated(
         later = min(options.annotate, len(free)) - len(drawn)
         debates = min(options.debates, min(options.annotate, len(free)))
         looks = context.annotator.foretold(definition.active)
-        most = later * len(looks) + 3 * debates
-        asked = debate(definition, concept=concept.name, purpose=concept.purpose)
+        asked = context.annotator.debate_foretold(definition, concept=concept.name, purpose=concept.purpose)
+        most = later * len(looks) + len(asked) * debates
         room = times(total(map(judge.room, looks)), later)
         room = total([room, *(times(judge.room(each), debates) for each in asked)])
     return CallEstimate(

@@ -1,27 +1,37 @@
-"""Chooses how the annotator of a build looks: once, with the owner's labels before it, or several times."""
+"""Chooses how the annotator of a build looks: once, by the owner's labels, in steps, or several times."""
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fieldmark.agents.build.options import LookKind
-from fieldmark.agents.shared.estimate import CallEstimate
+from fieldmark.agents.build.context import BuildContext
+from fieldmark.agents.build.options import LookKind, Way
+from fieldmark.agents.shared.estimate import CallEstimate, times, total
 from fieldmark.errors import InputError
 from fieldmark.records import Concept, Definition, Verdict
 from fieldmark.tools.annotate.exemplars import choose_exemplars
 from fieldmark.tools.annotate.looks import WayOfLooking
+from fieldmark.tools.annotate.steps import STEPS
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 from fieldmark.tools.concepts.pool import ImagePool
 from fieldmark.tools.images.files import ImageFile
+from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.statistics.one_standard_error import choose_simplest
 
 SAMPLES = 3
 LEAST_LABELS = 20
 """Labelled images below which nothing is compared: the annotator looks once."""
-COMPARED: tuple[Literal["once", "examples", "samples"], ...] = ("once", "examples", "samples")
-"""The cheapest first: an example costs tokens, a sample a whole question."""
-_SAID = {"once": "looking once", "examples": "with examples", "samples": f"looking {SAMPLES} times"}
+CALLS: Mapping[Way, int] = {"once": 1, "examples": 1, "steps": STEPS, "samples": SAMPLES}
+"""Questions an image, for each way, the cheapest first: an example costs tokens alone, the last of the
+steps shows no image."""
+COMPARED: tuple[Way, ...] = tuple(CALLS)
+_SAID: Mapping[Way, str] = {
+    "once": "looking once",
+    "examples": "with examples",
+    "steps": "in steps",
+    "samples": f"looking {SAMPLES} times",
+}
 
 
 @dataclass(frozen=True)
@@ -36,8 +46,8 @@ class ComparedLooks:
     """
 
     annotator: VlmAnnotator
-    chosen: Literal["once", "examples", "samples"]
-    right: Mapping[str, float]
+    chosen: Way
+    right: Mapping[Way, float]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -79,31 +89,43 @@ async def annotator_looking(
             hint="Label some first, or have the annotator look once.",
             field="looks",
         )
-    ways = {
-        "once": annotator,
-        "examples": annotator.looking(WayOfLooking(examples=_examples(labels, pool))),
-        "samples": annotator.looking(WayOfLooking(samples=SAMPLES)),
-    }
+    ways = _ways(annotator, labels, pool)
     if kind != "choose":
         return ComparedLooks(ways[kind], kind, {})
-    if len(labels) < LEAST_LABELS or len(set(labels.values())) < 2:
+    if not _can_compare(labels):
         return ComparedLooks(annotator, "once", {})
     images = [pool.images[row] for row in pool.rows(list(labels))]
     rights = [rights_of(await ways[way].judge(images, definition), labels) for way in COMPARED]
     place = choose_simplest(rights).chosen
-    right = {way: round(sum(own) / len(own), 4) for way, own in zip(COMPARED, rights, strict=True)}
+    right: dict[Way, float] = {
+        way: round(sum(own) / len(own), 4) for way, own in zip(COMPARED, rights, strict=True)
+    }
     chosen = COMPARED[place]
     return ComparedLooks(ways[chosen], chosen, right)
 
 
-def with_choosing(found: CallEstimate, kind: LookKind, concept: Concept, pool: ImagePool) -> CallEstimate:
-    """An estimate with what choosing would ask on top."""
-    if kind != "choose":
+def with_choosing(found: CallEstimate, context: BuildContext, *, judge: AskedModel | None) -> CallEstimate:
+    """An estimate with all that choosing asks on top, as if none of it were known."""
+    labels, annotator = owner_labels(context.concept, context.pool.row_of), context.annotator
+    if judge is None or not isinstance(annotator, VlmAnnotator):
         return found
-    labels = len(owner_labels(concept, pool.row_of))
-    note = f"Choosing how to look judges {labels} labelled images in {len(COMPARED)} ways."
-    most = found.follow_up_most + labels * (2 + SAMPLES)
-    return found.model_copy(update={"follow_up_most": most, "notes": (*found.notes, note)})
+    if context.options.looks != "choose" or not _can_compare(labels):
+        return found
+    pool, definition = context.pool, context.definition
+    asked = [
+        each for way in _ways(annotator, labels, pool).values() for each in way.foretold(definition.active)
+    ]
+    room = times(total(map(judge.room, asked)), len(labels))
+    cost, own = judge.cost_of(room), found.follow_up_cost
+    note = f"Choosing how to look judges {len(labels)} labelled images in {len(COMPARED)} ways."
+    return found.model_copy(
+        update={
+            "follow_up_most": found.follow_up_most + len(labels) * len(asked),
+            "follow_up_tokens": found.follow_up_tokens + room.total,
+            "follow_up_cost": None if cost is None else cost + (own or 0.0),
+            "notes": (*found.notes, note),
+        }
+    )
 
 
 def owner_labels(concept: Concept, pool: Container[str]) -> dict[str, Literal["in", "out"]]:
@@ -119,6 +141,21 @@ def owner_labels(concept: Concept, pool: Container[str]) -> dict[str, Literal["i
 def rights_of(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> list[float]:
     """1 for each verdict that is the owner's label, 0 for any other, silence included."""
     return [float(verdict.call == labels[verdict.image]) for verdict in verdicts]
+
+
+def _can_compare(labels: Mapping[str, str]) -> bool:
+    return len(labels) >= LEAST_LABELS and len(set(labels.values())) == 2
+
+
+def _ways(
+    annotator: VlmAnnotator, labels: Mapping[str, Literal["in", "out"]], pool: ImagePool
+) -> Mapping[Way, VlmAnnotator]:
+    return {
+        "once": annotator.looking(WayOfLooking()),
+        "examples": annotator.looking(WayOfLooking(examples=_examples(labels, pool))),
+        "steps": annotator.looking(WayOfLooking(steps=True)),
+        "samples": annotator.looking(WayOfLooking(samples=SAMPLES)),
+    }
 
 
 def _examples(

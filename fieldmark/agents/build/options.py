@@ -6,7 +6,8 @@ from pydantic import Field
 
 from fieldmark.records import Options, Words
 
-LookKind = Literal["once", "examples", "samples", "choose"]
+Way = Literal["once", "examples", "steps", "samples"]
+LookKind = Literal[Way, "choose"]
 
 
 class BuildOptions(Options):
@@ -28,7 +29,8 @@ class BuildOptions(Options):
     as well as any on labels held out is taken. The less annotator and owner agree, the more it is."""
     looks: LookKind = "once"
     """How the annotator looks at an image: once; with up to eight of the owner's labelled images before it
-    ("examples"); three times, voting ("samples"); or whichever of these the owner's labels speak for."""
+    ("examples"); in steps, a caption first, then clause by clause, then all weighed ("steps"); three times,
+    voting ("samples"); or whichever of these the owner's labels speak for ("choose")."""
     words: Words | None = None
     """Other words for the annotator's question and its clauses; None for the shipped ones."""
     seed: int = 0

@@ -5,9 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from fieldmark.prompts.argue import ask_argue
-from fieldmark.prompts.settle import ask_settle
-from fieldmark.records import Definition, ImagePart, Question, Record, SkippedInput
+from fieldmark.records import Question, Record, SkippedInput
 from fieldmark.tools.llm.budget import TokenCount
 from fieldmark.tools.llm.given import AskedModel
 
@@ -80,19 +78,6 @@ async def counted(questions: Sequence[Question[Any]], llm: AskedModel) -> FirstL
         tokens=room.total,
         cost=llm.cost_of(room),
     )
-
-
-PICTURE = ImagePart(data_url="data:,")
-"""Stands for any picture in a question that is only counted."""
-WORDS = "a sentence or two of usual length, which says what is seen in the picture and why it decides. " * 3
-"""Stands for what a model or a person wrote."""
-
-
-def debate(definition: Definition, *, concept: str, purpose: str) -> tuple[Question[Any], ...]:
-    """The three questions about an image that classifier and annotator disagree about, to be counted."""
-    about = {"concept": concept, "purpose": purpose}
-    sides = (ask_argue(PICTURE, definition, side=side, **about) for side in ("in", "out"))
-    return (*sides, ask_settle(PICTURE, definition, for_in=WORDS, for_out=WORDS, **about))
 
 
 def total(rooms: Iterable[TokenCount]) -> TokenCount:

@@ -196,12 +196,9 @@ class ConceptBuilder:
             FieldmarkError: A model or the pool cannot be used.
         """
         async with self._tools() as tools:
-            found = await estimated(
-                self._context(tools, await self._looking(tools, asking=False)),
-                llm=tools.llm,
-                judge=tools.judge,
-            )
-            return with_choosing(found, self.options.looks, self.concept, tools.pool)
+            context = self._context(tools, await self._looking(tools, asking=False))
+            found = await estimated(context, llm=tools.llm, judge=tools.judge)
+            return with_choosing(found, context, judge=tools.judge)
 
     def check_before_look(self) -> None:
         """Say now, and without loading a model, why the blind test cannot be looked at.
@@ -256,10 +253,9 @@ class ConceptBuilder:
         self.check_before_look()
         as_built = self._as_built(base_url)
         async with as_built._tools() as tools:
-            found = estimated_look(
-                as_built._context(tools, await as_built._looking(tools, asking=False)), judge=tools.judge
-            )
-            return with_choosing(found, as_built.options.looks, self.concept, tools.pool)
+            context = as_built._context(tools, await as_built._looking(tools, asking=False))
+            found = estimated_look(context, judge=tools.judge)
+            return with_choosing(found, context, judge=tools.judge)
 
     def _as_built(self, base_url: str | None) -> Self:
         """This version with the models and options of its build."""
@@ -344,7 +340,7 @@ class ConceptBuilder:
             pool=tools.pool,
             encoder=tools.encoder,
             annotator=looking.annotator if looking else tools.vlm or _calibrated(tools, self.concept),
-            debater=tools.vlm,
+            debater=looking.annotator if looking else tools.vlm,
             llm=tools.llm,
             arrays=tools.arrays,
             options=self.options,

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from fieldmark.agents.build.options import BuildOptions
 from fieldmark.agents.define.options import DefineOptions
-from fieldmark.agents.shared.estimate import PICTURE, WORDS, debate, times, total
+from fieldmark.agents.shared.estimate import times, total
 from fieldmark.app.beforehand import Mistakes, check_models
 from fieldmark.app.concepts.named import concept_home, refuse_another
 from fieldmark.app.concepts.setup import NO_VLM
@@ -25,6 +25,8 @@ from fieldmark.prompts.scope import ask_scope
 from fieldmark.reading import read_bytes
 from fieldmark.records import Clause, Costs, Definition, Price, Question, Record, UsageLimits
 from fieldmark.settings import read_settings
+from fieldmark.tools.annotate.debate import debate_foretold
+from fieldmark.tools.annotate.image_asker import PICTURE, WORDS
 from fieldmark.tools.concepts.built import PICTURES
 from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
 from fieldmark.tools.llm.budget import Budget, TokenCount, room_of
@@ -139,7 +141,7 @@ def most_of_a_build(
     """What a build may ask about a pool of so many images, some of them labelled; see `most_of_a_talk`."""
     judged = min(options.annotate + labels, images)
     debates = min(options.debates, judged)
-    argued = [(each, debates) for each in debate(_USUAL, concept=WORDS, purpose=WORDS)]
+    argued = [(each, debates) for each in debate_foretold(_USUAL, concept=WORDS, purpose=WORDS)]
     return _most(
         by_words=[(ask_queries(WORDS, purpose=WORDS, clauses=_USUAL.clauses), 1)],
         by_pictures=[(ask_judge(PICTURE, _USUAL.clauses), judged), *argued],

@@ -2,7 +2,7 @@
 
 from fieldmark.agents.build.looks import owner_labels
 from fieldmark.agents.build.words import check_enough_labels, clause_words
-from fieldmark.agents.shared.estimate import PICTURE, CallEstimate, FirstLook, times
+from fieldmark.agents.shared.estimate import CallEstimate, FirstLook, times
 from fieldmark.app.concepts.builder import ConceptBuilder
 from fieldmark.app.concepts.setup import NO_VLM
 from fieldmark.app.concepts.tools import open_tools
@@ -10,6 +10,7 @@ from fieldmark.app.event_loop import run_here
 from fieldmark.errors import InputError
 from fieldmark.prompts.judge import ask_judge
 from fieldmark.records import Words
+from fieldmark.tools.annotate.image_asker import PICTURE
 from fieldmark.tools.llm.budget import room_of
 
 

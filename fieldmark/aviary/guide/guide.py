@@ -94,9 +94,12 @@ class Guide:
         fields = _property_names(schema) if schema is not None else _fields_in(_DATA_BLOCK.sub("", text))
         if self.sight is not None and (images or fields & PICTURE_FIELDS):
             try:
-                return json.dumps(
-                    answer_about(self.sight, images, fields, data, beliefs=self.beliefs), ensure_ascii=False
-                )
+                earlier, said = _chat_before(messages)
+                answer = answer_about(
+                    self.sight, images, fields, {**earlier, **data}, beliefs=self.beliefs, said=said,
+                    question=_named(messages, seed),
+                )  # fmt: skip
+                return json.dumps(answer, ensure_ascii=False)
             except BadPictureError as error:
                 raise _not_understood(error.message) from error
         if is_about_definition(fields, data):
@@ -163,6 +166,21 @@ def _question_text(messages: Sequence[ChatMessage]) -> str:
     if not asked:
         raise _not_understood("there is no message of the user")
     return asked[-1].replace("\r\n", "\n")
+
+
+def _chat_before(messages: Sequence[ChatMessage]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The data of earlier questions of a chat, and what was answered to them."""
+    asked = [message.content for message in messages if message.role == "user"][:-1]
+    data = [_data_of(text.replace("\r\n", "\n")) for text in asked]
+    said = [_json_or_none(message.content) for message in messages if message.role == "assistant"]
+    merged = {name: value for each in data for name, value in each.items()}
+    return merged, [each for each in said if isinstance(each, dict)]
+
+
+def _named(messages: Sequence[ChatMessage], seed: int) -> str:
+    """A name of the words of a question and its sample; its pictures have names of their own."""
+    words = json.dumps([[message.content for message in messages], seed])
+    return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _data_of(text: str) -> Mapping[str, Any]:

@@ -68,12 +68,12 @@ def judge(
     reasons: list[str] = []
     for clause in clauses:
         found = None if clause.condition is None else holds(clause.condition, view.values)
-        if clause.condition is None and examples and (like := _likest(view, examples)) is not None:
+        if clause.condition is None and examples and (like := likest(view, examples)) is not None:
             rows.append(_finding(clause, like == "in", _LIKENESS))
             continue
         rows.append(_finding(clause, found, sureness(clause, view)))
         if clause.condition is not None and found is not None and len(reasons) < 4:
-            reasons.append(_observed(view, features_of(clause.condition)))
+            reasons.append(observed(view, features_of(clause.condition)))
     stated = "; ".join(dict.fromkeys(each for each in reasons if each))
     return {
         "seen": glimpse.seen,
@@ -82,7 +82,7 @@ def judge(
     }
 
 
-def _likest(view: View, examples: Sequence[tuple[str, Glimpse | None]]) -> str | None:
+def likest(view: View, examples: Sequence[tuple[str, Glimpse | None]]) -> str | None:
     """The label of the example that shares most features with a picture; None where none can be seen."""
     alike = [
         (sum(each.view.values[key] == view.values[key] != UNKNOWN_VALUE for key in FEATURES), label)
@@ -132,45 +132,6 @@ def gap(
     ]}  # fmt: skip
 
 
-def argue(glimpse: Glimpse | None, side: str, clauses: Sequence[ReadClause]) -> dict[str, Any]:
-    """Argue that a picture is in, or out, from the clauses that can be read so."""
-    if glimpse is None:
-        return {"argument": CANNOT_SAY}
-    values, wants_in = glimpse.view.values, side == "in"
-    points: list[str] = []
-    for clause in clauses:
-        found = None if clause.condition is None else holds(clause.condition, values)
-        speaks_for = None if found is None else found is not (clause.role == "negative")
-        if clause.condition is None or speaks_for is not wants_in:
-            continue
-        points.append(f"{_observed(glimpse.view, features_of(clause.condition))}, and the definition says: "
-                      f"{clause.text.rstrip('.')}")  # fmt: skip
-    if not points:
-        open_ones = "no clause speaks clearly against it" if wants_in else "no clause clearly covers it"
-        points = [f"the picture shows {glimpse.seen[0].lower()}{glimpse.seen[1:].rstrip('.')}; {open_ones}"]
-    return {"argument": f"It is {side}: " + "; ".join(points[:3]) + "."}
-
-
-def settle(
-    glimpse: Glimpse | None, clauses: Sequence[ReadClause], *, for_in: str, for_out: str
-) -> dict[str, Any]:
-    """Decide between two arguments: by the clauses, or else by what the arguments get right."""
-    if glimpse is None:
-        return {"side": "cannot_tell", "confidence": 50, "rationale": CANNOT_SAY}
-    verdict, sure = called(clauses, glimpse.view)
-    if verdict is None:
-        right = [_share_right(text, glimpse.view) for text in (for_in, for_out)]
-        if abs(right[0] - right[1]) < 0.2:
-            return {"side": "cannot_tell", "confidence": 50, "rationale": "The definition leaves it open."}
-        verdict, sure = right[0] > right[1], 0.5 + abs(right[0] - right[1]) / 5
-    said = features_said(clauses)
-    return {
-        "side": "in" if verdict else "out",
-        "confidence": _percent(sure),
-        "rationale": f"I see {_observed(glimpse.view, said) or glimpse.seen}.",
-    }
-
-
 def judge_by_document(glimpse: Glimpse | None, document: str) -> dict[str, Any]:
     """Label a picture by written instructions alone."""
     if glimpse is None:
@@ -184,8 +145,8 @@ def judge_by_document(glimpse: Glimpse | None, document: str) -> dict[str, Any]:
     keys = features_said(blamed or clauses)
     return {
         "label": "in" if verdict else "out",
-        "confidence": _percent(sure),
-        "rationale": f"I see {_observed(glimpse.view, keys) or glimpse.seen}.",
+        "confidence": percent(sure),
+        "rationale": f"I see {observed(glimpse.view, keys) or glimpse.seen}.",
     }
 
 
@@ -216,7 +177,7 @@ def choose(
         stated += 1
         for name, condition in known.items():
             fits[name] += probability(condition, glimpse.view)
-        seen.append(_observed(glimpse.view, frozenset().union(*map(features_of, known.values()))))
+        seen.append(observed(glimpse.view, frozenset().union(*map(features_of, known.values()))))
     order = sorted(candidates, key=lambda name: -fits[name])
     if not stated or (len(order) > 1 and fits[order[0]] - fits[order[1]] < 0.02 * stated):
         return {"choice": "none", "confidence": 30, "rationale": f"No mark tells these {noun}s apart here."}
@@ -270,14 +231,15 @@ def marks_held(
 
 def _finding(clause: ReadClause, found: bool | None, sure: float) -> dict[str, Any]:
     word = "cannot_tell" if found is None else ("yes" if found else "no")
-    return {"clause": clause.id, "finding": word, "confidence": _percent(sure)}
+    return {"clause": clause.id, "finding": word, "confidence": percent(sure)}
 
 
-def _percent(sure: float) -> int:
+def percent(sure: float) -> int:
+    """How sure, as an answer states it."""
     return min(max(round(100 * sure), 50), 99)
 
 
-def _observed(view: View, keys: frozenset[str]) -> str:
+def observed(view: View, keys: frozenset[str]) -> str:
     """What is seen of some features, in a few words."""
     stated = [
         birds_with(Is(key, frozenset({view.values[key]}))).removeprefix("birds with ").removeprefix("birds ")
@@ -297,16 +259,6 @@ def _blamed(clause: ReadClause, values: Mapping[str, str]) -> frozenset[str]:
         if holds(found, values) is (negated is (clause.role == "necessary"))
     }
     return frozenset(wrong) or features_of(clause.condition)
-
-
-def _share_right(argument: str, view: View) -> float:
-    """Share of what an argument says of the picture that is so."""
-    understood = understand(argument)
-    if understood is None:
-        return 0.5
-    said = [(found, negated) for found, negated in atoms(understood.condition)]
-    right = sum(holds(found, view.values) is not negated for found, negated in said)
-    return right / len(said)
 
 
 def _as_mark(attribute: str, value: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fieldmark.aviary.guide import picture_answers as looking
+from fieldmark.aviary.guide import turns
 from fieldmark.aviary.guide.beliefs import Beliefs
 from fieldmark.aviary.guide.clauses import ReadClause, read_clauses
 from fieldmark.aviary.guide.group_answers import name_seen
@@ -14,7 +15,7 @@ from fieldmark.errors import FieldmarkError, InputError
 from fieldmark.records import ImagePart
 from fieldmark.tools.images.decode import UnusableImageError
 
-PICTURE_FIELDS = frozenset({"findings", "gaps", "argument", "side", "label", "choice"})
+PICTURE_FIELDS = frozenset({"findings", "gaps", "argument", "side", "label", "choice", "shows", "evidence"})
 """Fields of answers that tell which question about a picture is asked."""
 
 
@@ -36,6 +37,8 @@ def answer_about(
     data: Mapping[str, Any],
     *,
     beliefs: Beliefs,
+    question: str = "",
+    said: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Answer a question about one picture, or about those of a group.
 
@@ -45,6 +48,8 @@ def answer_about(
         fields: Fields of the answer that is asked for.
         data: The data block of the question.
         beliefs: What is held of the species, where the question gives no marks to go by.
+        question: Names the question and its sample, for whoever sees anew each time.
+        said: What was answered so far in the same chat, in order.
 
     Returns:
         The answer, a JSON value.
@@ -53,27 +58,33 @@ def answer_about(
         DeclinedError: If the picture is one of those it declines to talk about.
         BadPictureError: If there are other than these pictures, one cannot be read, or the data do not fit.
     """
+    if "findings" in fields and "answers" in data:  # by whoever does not see it
+        return turns.weigh(_clauses(data), _text(data, "caption"), _answers(data))
     if "group_names" in fields:
-        seen_group = [_look(sight, each) for each in images]
+        seen_group = [_look(sight, each, question) for each in images]
         if any(glimpse is not None and glimpse.refused for glimpse in seen_group):
             raise DeclinedError(_DECLINED)
         return name_seen(beliefs, seen_group, data)
-    examples = _examples(data) if fields & {"choice", "findings"} else ()
+    examples = _examples(data) if fields & {"choice", "findings", "argument", "side"} else ()
     if len(images) != 1 + len(examples):
         raise BadPictureError(f"it needs exactly {1 + len(examples)} pictures, and shows {len(images)}")
-    *shown, glimpse = (_look(sight, each) for each in images)
+    *shown, glimpse = (_look(sight, each, question) for each in images)
     if glimpse is not None and glimpse.refused:
         raise DeclinedError(_DECLINED)
+    known = list(zip(examples, shown, strict=True))
+    if "shows" in fields:
+        return turns.caption(glimpse, _clauses(data), question)
+    if "evidence" in fields:
+        return turns.inquire(glimpse, _clauses(data), _text(data, "caption"), question)
     if "findings" in fields:
-        return looking.judge(glimpse, _clauses(data), list(zip(examples, shown, strict=True)))
+        return looking.judge(glimpse, _clauses(data), known)
     if "gaps" in fields:
         about = {"concept": _text(data, "concept"), "purpose": _text(data, "purpose")}
         return looking.gap(glimpse, _side(data, "call"), _clauses(data), **about)
     if "argument" in fields:
-        return looking.argue(glimpse, _side(data, "side"), _clauses(data))
+        return turns.argue(glimpse, _side(data, "side"), _clauses(data))
     if "side" in fields:
-        arguments = {"for_in": _text(data, "for_in"), "for_out": _text(data, "for_out")}
-        return looking.settle(glimpse, _clauses(data), **arguments)
+        return turns.settle(glimpse, _clauses(data), _arguments(said), known)
     if "label" in fields:
         return looking.judge_by_document(glimpse, _text(data, "document"))
     if "choice" in fields:
@@ -86,9 +97,9 @@ def answer_about(
     raise BadPictureError("it shows a picture, but asks for nothing that is said of one")
 
 
-def _look(sight: Sight, image: ImagePart) -> Glimpse | None:
+def _look(sight: Sight, image: ImagePart, question: str) -> Glimpse | None:
     try:
-        return sight.look(_bytes_of(image.data_url))
+        return sight.look(_bytes_of(image.data_url), question=question)
     except UnusableImageError as error:
         raise BadPictureError(f"its picture cannot be used ({error.reason})") from error
 
@@ -136,6 +147,19 @@ def _examples(data: Mapping[str, Any]) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise BadPictureError("its data give no list of 'examples'")
     return list(names)
+
+
+def _answers(data: Mapping[str, Any]) -> dict[str, str]:
+    rows = data.get("answers")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise BadPictureError("its data give no list of 'answers'")
+    return {str(row.get("clause")): str(row.get("answer")) for row in rows}
+
+
+def _arguments(said: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What was argued so far: the sides take turns, and "in" begins."""
+    argued = [str(each["argument"]) for each in said if "argument" in each]
+    return [(("in", "out")[turn % 2], text) for turn, text in enumerate(argued)]
 
 
 def _marks(data: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:

@@ -15,12 +15,12 @@ from fieldmark.aviary.guide.edit_evidence import (
     Example,
     ExampleTable,
     TriedEdit,
+    Weighing,
     calls_by,
     reasons_read,
     tabled,
     tried,
 )
-from fieldmark.aviary.guide.edit_worth import Weighing
 from fieldmark.aviary.language.clause_words import clause_text
 from fieldmark.aviary.world.conditions import (
     FEATURES,

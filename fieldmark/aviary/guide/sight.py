@@ -5,6 +5,7 @@ It is no vision model: it recognises pictures and looks up what they show.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from types import MappingProxyType
 
 from fieldmark.aviary.guide.beliefs import seeded_rng
@@ -47,8 +48,8 @@ class SightSettings:
     """How well the guide sees.
 
     What it takes a picture to show is drawn once for each picture and feature, so that all its answers about
-    one picture agree. Small parts (cap, collar, eye ring, legs, bill colour) go wrong 2.5 times as often as
-    the rest, everything twice as often at night and in fog, habitat and light less often.
+    one picture agree; unless it wavers. Small parts (cap, collar, eye ring, legs, bill colour) go wrong 2.5
+    times as often as the rest, everything twice as often at night and in fog, habitat and light less often.
 
     Attributes:
         mistakes: Share of the features of a picture that it takes for something else, on average over the
@@ -56,16 +57,20 @@ class SightSettings:
         cannot_tell: Share of the features that it cannot make out, likewise, 0 to 0.3.
         refused: Share of the pictures that it declines to talk about, as language models do, 0 to 0.5.
         seed: Which mistakes are made.
+        wavering: Share of the features that it takes for something else in one answer, drawn anew for each
+            question, and for each sample of one, 0 to 0.3. Nobody knows how much of a real model's mistakes
+            is of this kind.
     """
 
     mistakes: float = 0.06
     cannot_tell: float = 0.02
     refused: float = 0.01
     seed: int = 0
+    wavering: float = 0.0
 
     def __post_init__(self) -> None:
         """Check that every share can be met."""
-        for name, most in (("mistakes", 0.3), ("cannot_tell", 0.3), ("refused", 0.5)):
+        for name, most in (("mistakes", 0.3), ("cannot_tell", 0.3), ("refused", 0.5), ("wavering", 0.3)):
             share = getattr(self, name)
             if not 0 <= share <= most:
                 raise InputError(
@@ -76,7 +81,8 @@ class SightSettings:
     @property
     def identity(self) -> str:
         """The settings in a few characters, for names that must change with them."""
-        return " ".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
+        named = [f for f in fields(self) if f.name != "wavering" or self.wavering]  # older names stay
+        return " ".join(f"{field.name}={getattr(self, field.name)}" for field in named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,14 @@ class Sight:
         self.settings = settings or SightSettings()
         self.identity = f"gallery={gallery.identity} sight={self.settings.identity}"
         """What its glimpses depend on."""
+        self._steady: dict[str, tuple[dict[str, str], dict[str, float]]] = {}
 
-    def look(self, data: bytes) -> Glimpse | None:
+    def look(self, data: bytes, *, question: str = "") -> Glimpse | None:
         """Look at a picture.
+
+        Args:
+            data: Its bytes.
+            question: Names the question that is asked, and its sample: who wavers sees anew for each.
 
         Returns:
             What it takes the picture to show; None if it cannot tell, because it is none it knows.
@@ -110,9 +121,28 @@ class Sight:
             UnusableImageError: If the bytes are no picture.
         """
         facts = self.gallery.look(data)
-        return None if facts is None else self._perceive(facts)
+        return None if facts is None else self._perceive(facts, question)
 
-    def _perceive(self, facts: PictureFacts) -> Glimpse:
+    def _perceive(self, facts: PictureFacts, question: str = "") -> Glimpse:
+        steady = self._steady.get(facts.content_hash)
+        if steady is None:
+            steady = self._steady[facts.content_hash] = self._perceive_steadily(facts)
+        values, certainty = dict(steady[0]), dict(steady[1])
+        declined = (
+            seeded_rng("refused", self.settings.seed, facts.content_hash).random() < self.settings.refused
+        )
+        if self.settings.wavering:
+            now = seeded_rng("waver", self.settings.seed, facts.content_hash, question)
+            for key in FEATURES:
+                draw, first, second, sure = (now.random() for _ in range(4))
+                if draw < self.settings.wavering * _risk(key, facts.values[LIGHT]):
+                    values[key] = mistaken(key, facts.values[key], first, second)
+                    certainty[key] = 0.6 + 0.3 * sure
+        view = View(MappingProxyType(values), MappingProxyType(certainty))
+        return Glimpse(facts.content_hash, view, bird_described(values), declined)
+
+    def _perceive_steadily(self, facts: PictureFacts) -> tuple[dict[str, str], dict[str, float]]:
+        """Values and certainty of all features, the same for every question."""
         values: dict[str, str] = {}
         certainty: dict[str, float] = {}
         for key in FEATURES:
@@ -122,7 +152,7 @@ class Sight:
             # Drawn in any case, so that guides of different rates can be compared picture by picture.
             draw, drawn_value, sure = (
                 rng.random(),
-                _mistaken(key, true, rng.random(), rng.random()),
+                mistaken(key, true, rng.random(), rng.random()),
                 rng.random(),
             )
             if draw < self.settings.mistakes * risk:
@@ -131,13 +161,10 @@ class Sight:
                 values[key], certainty[key] = UNKNOWN_VALUE, 0.5
             else:
                 values[key], certainty[key] = true, 0.99 - 0.24 * sure * min(risk, 1.5)
-        declined = (
-            seeded_rng("refused", self.settings.seed, facts.content_hash).random() < self.settings.refused
-        )
-        view = View(MappingProxyType(values), MappingProxyType(certainty))
-        return Glimpse(facts.content_hash, view, bird_described(values), declined)
+        return values, certainty
 
 
+@cache
 def _risk(key: str, light: str) -> float:
     """How much likelier than on average a feature is misperceived in this light."""
     weights = {each: _weight(each) for each in FEATURES}
@@ -154,7 +181,7 @@ def _weight(key: str) -> float:
     return _SMALL_PART_RISK if key in SMALL_PARTS else 1.0
 
 
-def _mistaken(key: str, value: str, first: float, second: float) -> str:
+def mistaken(key: str, value: str, first: float, second: float) -> str:
     """What a value is taken for: mostly what looks like it; small marks are often missed altogether."""
     possible = [each for each in VALUES[key] if each != value]
     can_be_absent = key in ATTRIBUTE_BY_KEY and ATTRIBUTE_BY_KEY[key].can_be_absent

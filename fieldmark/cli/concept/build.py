@@ -12,7 +12,7 @@ from fieldmark.cli.concept.progress import Telling
 from fieldmark.cli.exit_codes import InterruptedRun
 from fieldmark.cli.run_options import DryRun, Json, asking, encoding, option, takes_spending
 from fieldmark.cli.terminal import amount, print_json, words
-from fieldmark.errors import EndpointError, LimitReached
+from fieldmark.errors import EndpointError, InputError, LimitReached
 
 if TYPE_CHECKING:
     from fieldmark.app.concepts.builder import ConceptBuilder
@@ -33,13 +33,19 @@ def build(
     ] = 1500,
     rounds: Annotated[int, option("Rounds that add images which the classifier is unsure about.", min=0)] = 2,
     debates: Annotated[
-        int, option("The most images argued about, where annotator and classifier disagree.", min=0)
-    ] = 40,
-    looks: Annotated[
-        Literal["once", "examples", "samples", "choose"],
+        str,
         option(
-            "How the annotator looks: once; with up to 8 of your labelled images before it (examples); three "
-            "times, voting (samples); or as your labels speak for (choose).",
+            "The most images argued about, where annotator and classifier disagree: a number, or a share of "
+            "--annotate (5%).",
+            metavar="N|N%",
+        ),
+    ] = "40",
+    looks: Annotated[
+        Literal["once", "examples", "steps", "samples", "choose"],
+        option(
+            "How the annotator looks: once; with up to 8 of your labelled images before it (examples); by a "
+            "caption, answers to the clauses, and both weighed (steps); three times, voting (samples); or as "
+            "your labels speak for (choose).",
             metavar="WAY",
         ),
     ] = "once",
@@ -76,7 +82,7 @@ def build(
             options=BuildOptions(
                 annotate=annotate,
                 rounds=rounds,
-                debates=debates,
+                debates=most_debates(debates, annotate),
                 looks=looks,
                 words=read_words(worded) if worded else None,
             ),
@@ -99,6 +105,20 @@ def build(
             }
         )
     show(result, builder, json=json)
+
+
+def most_debates(given: str, annotate: int) -> int:
+    """The most images that are argued about, from a number or a share of those that are annotated.
+
+    Raises:
+        InputError: It is neither.
+    """
+    number, percent, rest = given.strip().partition("%")
+    if not number.isascii() or not number.isdigit() or rest or (percent and int(number) > 100):
+        raise InputError(
+            f"{given!r} is no number of debates.", hint="Give one, 40, or a share, 5%.", field="debates"
+        )
+    return -(-int(number) * annotate // 100) if percent else int(number)
 
 
 @contextmanager

@@ -66,9 +66,9 @@ def simulate(
         option("Share of what it sees that the guide gets wrong (0.06).", panel=_HOW, min=0, max=0.3),
     ] = None,
     looks: Annotated[
-        Literal["once", "examples", "samples", "choose"] | None,
+        Literal["once", "examples", "steps", "samples", "choose"] | None,
         option(
-            "How a classifier's annotator looks at pictures (once): examples, samples, choose.",
+            "How a classifier's annotator looks at pictures (once): examples, steps, samples, choose.",
             panel=_HOW,
             metavar="WAY",
         ),

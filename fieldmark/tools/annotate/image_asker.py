@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T", bound=BaseModel)
 Unanswered = Literal["refused", "abstain"]
 
+PICTURE = ImagePart(data_url="data:,")
+"""Stands for any picture in a question that is only counted."""
+WORDS = "a sentence or two of usual length, which says what is seen in the picture and why it decides. " * 3
+"""Stands for what a model or a person wrote."""
 HOPELESS = 8
 """So many questions without any answer at all, and the model is taken to see no images."""
 _REFUSALS = frozenset({"refused", "filtered"})
@@ -62,14 +66,22 @@ class ImageAsker:
             EndpointError: No question can be answered, or not one of the first `HOPELESS` was.
             LimitReached: Before a call that would pass a limit.
         """
+        part = await self.shown(image)
+        return "abstain" if part is None else await self.ask_in_words(image, question(part))
+
+    async def shown(self, image: ImageFile) -> ImagePart | None:
+        """An image ready to be put into a question; None where it cannot be shown, which is counted."""
         try:
-            part = await self.images.part(image)
+            return await self.images.part(image)
         except UnusableImageError as error:
             logger.warning("%s: not shown to the model: %s.", error.path, error.reason)
             self.failures["unreadable"] += 1
-            return "abstain"
+            return None
+
+    async def ask_in_words(self, image: ImageFile, question: Question[T]) -> T | Unanswered:
+        """As `ask`, where the question is rendered already; it may show other images, or none."""
         try:
-            answer = await self._llm.ask(question(part))
+            answer = await self._llm.ask(question)
         except QuestionFailed as error:
             self.failures[error.code] += 1
             logger.info("%s: %s", image.path, error.message)

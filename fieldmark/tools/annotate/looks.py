@@ -1,4 +1,4 @@
-"""How an annotator looks at an image: with labelled images before it, or several times; and how it votes."""
+"""How an annotator looks at an image: with labelled ones before it, in steps, several times; how it votes."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fieldmark.cache.keys import content_key
+from fieldmark.errors import InputError
 from fieldmark.tools.annotate.verdict_store import StoredVerdict
 from fieldmark.tools.images.files import ImageFile
 
@@ -20,10 +21,20 @@ class WayOfLooking:
     Attributes:
         examples: Images that the owner labelled, shown before the one to judge; never that one itself.
         samples: How often each image is asked about; findings are then voted on, and probabilities averaged.
+        steps: Whether it is judged in steps (see `steps`), rather than in one question. No examples then.
     """
 
     examples: tuple[tuple[ImageFile, Literal["in", "out"]], ...] = ()
     samples: int = 1
+    steps: bool = False
+
+    def __post_init__(self) -> None:
+        """Check that the choices go together."""
+        if self.steps and self.examples:
+            raise InputError(
+                "An image that is judged in steps is shown alone.",
+                hint="Leave out the examples, or the steps.",
+            )
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """What annotators with a vision-language model share: the model, the store of verdicts, and the counts."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import BaseModel
@@ -46,7 +47,7 @@ class StoringAnnotator:
         self._store = store
         self._concurrency = concurrency
         self._model = model
-        self._identity = annotator_identity(model, *self.QUESTION, self._asker.images)
+        self._identity = annotator_identity(model, [self.QUESTION], self._asker.images)
 
     @property
     def identity(self) -> str:
@@ -70,8 +71,14 @@ def probability(holds: bool, confidence: int) -> float:
 
 
 def annotator_identity(
-    model: str, prompt_id: str, answer_model: type[BaseModel], images: ImageMessages
+    model: str, questions: Sequence[tuple[str, type[BaseModel]]], images: ImageMessages
 ) -> str:
-    """What an annotator's verdicts depend on: model, question, form of the answer, how images are sent."""
-    question = content_key([load(prompt_id).sha256, strict_schema(answer_model)])
-    return f"{model}/{prompt_id}/{question[:16]}/{images.identity}"
+    """What an annotator's verdicts depend on.
+
+    Args:
+        model: The model and its endpoint.
+        questions: Ids of the prompts, each with the model of its answer; the last one gives the findings.
+        images: How images are sent.
+    """
+    asked = [each for prompt_id, form in questions for each in (load(prompt_id).sha256, strict_schema(form))]
+    return f"{model}/{questions[-1][0]}/{content_key(asked)[:16]}/{images.identity}"

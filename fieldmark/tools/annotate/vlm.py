@@ -1,17 +1,18 @@
 """Labels images with a vision-language model clause by clause, and has it argue about them."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from copy import copy
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from fieldmark.errors import InputError
 from fieldmark.prompts.gap import ask_gap
 from fieldmark.prompts.judge import BY_EXAMPLES, Judgement, ask_judge, ask_judge_by_examples
 from fieldmark.prompts.judge import PROMPT_ID as JUDGE
 from fieldmark.prompts.rules import with_rules
+from fieldmark.prompts.steps import QUESTIONS as IN_STEPS
 from fieldmark.records import (
     Clause,
     ClauseVerdict,
@@ -25,10 +26,11 @@ from fieldmark.records import (
 from fieldmark.tools.annotate.annotator import AnnotationProgress
 from fieldmark.tools.annotate.clause_tree import call_of
 from fieldmark.tools.annotate.concurrency import map_concurrently, map_distinct_images
-from fieldmark.tools.annotate.debate import Debate, debated
-from fieldmark.tools.annotate.image_asker import ImageAsker
+from fieldmark.tools.annotate.debate import ROUNDS, Debate, Shown, debate_foretold, debated
+from fieldmark.tools.annotate.image_asker import PICTURE, ImageAsker, Unanswered
 from fieldmark.tools.annotate.looks import EXEMPLAR_SIDE, WayOfLooking, voted
 from fieldmark.tools.annotate.reworded import RewordedModel
+from fieldmark.tools.annotate.steps import judged_in_steps, steps_foretold
 from fieldmark.tools.annotate.storing import StoringAnnotator, annotator_identity, probability
 from fieldmark.tools.annotate.verdict_store import StoredVerdict
 from fieldmark.tools.images.files import ImageFile, UnusableImageError
@@ -39,7 +41,6 @@ TRIES = 2
 
 
 ONCE = WayOfLooking()
-_NO_PICTURE = ImagePart(data_url="data:,")
 
 
 class VlmAnnotator(StoringAnnotator):
@@ -55,14 +56,17 @@ class VlmAnnotator(StoringAnnotator):
     _words = Words()
     _examples: ImageMessages
     """Makes examples ready; there once there are any."""
+    _ready: dict[str, ImagePart]
+    """Those that are, by content hash: each goes before every image."""
 
     def looking(self, looks: WayOfLooking) -> "VlmAnnotator":
         """The same annotator looking otherwise; its verdicts are others', and are stored as such."""
         other = copy(self)
         other._looks = looks
         other._examples = ImageMessages(longest=EXEMPLAR_SIDE)
-        question = (BY_EXAMPLES if looks.examples else JUDGE, Judgement)
-        other._identity = annotator_identity(self._model, *question, self._asker.images) + looks.name
+        other._ready = {}
+        questions = IN_STEPS if looks.steps else [(BY_EXAMPLES if looks.examples else JUDGE, Judgement)]
+        other._identity = annotator_identity(self._model, questions, self._asker.images) + looks.name
         return other
 
     def worded(self, words: Words) -> "VlmAnnotator":
@@ -73,7 +77,7 @@ class VlmAnnotator(StoringAnnotator):
         other._words = words
         other._asker = ImageAsker(RewordedModel(self._llm, words), self._asker.images)
         other._model = f"{self._model}/words={words.key}"
-        other._identity = annotator_identity(other._model, *self.QUESTION, self._asker.images)
+        other._identity = annotator_identity(other._model, [self.QUESTION], self._asker.images)
         return other
 
     async def judge(
@@ -156,11 +160,20 @@ class VlmAnnotator(StoringAnnotator):
         *,
         concept: str,
         purpose: str,
+        rounds: int = ROUNDS,
         progress: AnnotationProgress | None = None,
     ) -> tuple[Debate, ...]:
-        """Have both sides of each image argued, and then decided: three questions an image.
+        """Have both sides of each image argued, and then decided: three questions a round.
 
-        Source: the debate of VHD11K (2024), with two sides and one judge.
+        Where it looks with examples, both sides and the judge see them, too.
+
+        Args:
+            images: N files that were found.
+            definition: The clauses.
+            concept: The concept's name.
+            purpose: What it is for, in the owner's words; may be empty.
+            rounds: The most rounds, see `debated`.
+            progress: Called with how many of the images are decided.
 
         Returns:
             N debates, in order.
@@ -172,7 +185,15 @@ class VlmAnnotator(StoringAnnotator):
         as_read = definition.in_words(self._words.clauses)
 
         async def debate_one(image: ImageFile) -> Debate:
-            return await debated(self._asker, image, as_read, concept, purpose)
+            return await debated(
+                self._asker,
+                image,
+                as_read,
+                concept=concept,
+                purpose=purpose,
+                examples=await self._shown_before(image),
+                rounds=rounds,
+            )
 
         return tuple(
             await map_concurrently(images, debate_one, concurrency=self._concurrency, progress=progress)
@@ -182,14 +203,24 @@ class VlmAnnotator(StoringAnnotator):
         """The clauses that the model would be asked about; none where every verdict is stored."""
         return self._stored(image, definition.in_words(self._words.clauses))[1]
 
-    def foretold(self, clauses: Sequence[Clause]) -> tuple[Question[Judgement], ...]:
+    def foretold(self, clauses: Sequence[Clause]) -> tuple[Question[Any], ...]:
         """The questions that one image takes, with empty pictures."""
-        shown: list[tuple[Literal["in", "out"], ImagePart]] = [
-            (label, _NO_PICTURE) for _, label in self._looks.examples
-        ]
+        if self._looks.steps:
+            return steps_foretold(clauses) * self._looks.samples
+        shown = self._stand_ins()
         ask = partial(ask_judge_by_examples, examples=shown) if shown else ask_judge
-        asked = (ask(_NO_PICTURE, clauses, sample=sample) for sample in range(self._looks.samples))
+        asked = (ask(PICTURE, clauses, sample=sample) for sample in range(self._looks.samples))
         return tuple(with_rules(each, self._words.instructions) for each in asked)
+
+    def debate_foretold(
+        self, definition: Definition, *, concept: str, purpose: str
+    ) -> tuple[Question[Any], ...]:
+        """The most questions that debating one image takes, with empty pictures."""
+        as_read = definition.in_words(self._words.clauses)
+        return debate_foretold(as_read, concept=concept, purpose=purpose, examples=self._stand_ins())
+
+    def _stand_ins(self) -> list[tuple[Literal["in", "out"], ImagePart]]:
+        return [(label, PICTURE) for _, label in self._looks.examples]
 
     def _stored(
         self, image: ImageFile, definition: Definition
@@ -216,8 +247,7 @@ class VlmAnnotator(StoringAnnotator):
             # Another sample each time: the same question would have the same answer, out of the cache.
             opinions: list[dict[str, StoredVerdict]] = []
             for more in range(self._looks.samples):
-                ask = await self._question(image, asked, sample=sample * self._looks.samples + more)
-                said = await self._asker.ask(image, ask)
+                said = await self._look(image, asked, sample=sample * self._looks.samples + more)
                 if isinstance(said, str):
                     failed = said
                     break
@@ -233,18 +263,27 @@ class VlmAnnotator(StoringAnnotator):
                 self._asker.failures["incomplete"] += 1
         return self._verdict(image, definition, known, failed)
 
-    async def _question(
+    async def _look(
         self, image: ImageFile, clauses: Sequence[Clause], *, sample: int
-    ) -> Callable[[ImagePart], Question[Judgement]]:
-        """The question about an image, with every example but the image itself."""
-        shown = [each for each in self._looks.examples if each[0].content_hash != image.content_hash]
+    ) -> Judgement | Unanswered:
+        """What one look at an image gives, with every example before it but the image itself."""
+        if self._looks.steps:
+            return await judged_in_steps(self._asker, image, clauses, sample=sample)
+        parts = await self._shown_before(image)
+        ask = partial(ask_judge_by_examples, examples=parts) if parts else ask_judge
+        return await self._asker.ask(image, lambda part: ask(part, clauses, sample=sample))
+
+    async def _shown_before(self, image: ImageFile) -> Shown:
+        """The examples before an image: all but the image itself."""
         parts: list[tuple[Literal["in", "out"], ImagePart]] = []
-        for example, label in shown:
+        for example, label in self._looks.examples:
+            if example.content_hash == image.content_hash:
+                continue
             with suppress(UnusableImageError):  # the file went since: the others still tell
-                parts.append((label, await self._examples.part(example)))
-        if parts:
-            return lambda part: ask_judge_by_examples(part, clauses, parts, sample=sample)
-        return lambda part: ask_judge(part, clauses, sample=sample)
+                if (part := self._ready.get(example.content_hash)) is None:
+                    part = self._ready[example.content_hash] = await self._examples.part(example)
+                parts.append((label, part))
+        return parts
 
     def _verdict(
         self, image: ImageFile, definition: Definition, known: dict[str, StoredVerdict], failed: Finding

@@ -64,7 +64,7 @@ class ModelSource(Record):
     def lasting_spec(self) -> str:
         """`spec` with the full path of the folder or weights file in it: it opens from anywhere."""
         model, _, tag = self.spec.partition(":")
-        if self.folder == str(Path(self.spec).resolve()):
+        if self.folder is not None and self.folder == str(Path(self.spec).resolve()):
             return self.folder
         return f"{model}:{self.weights}" if tag and self.weights == str(Path(tag).resolve()) else self.spec
 

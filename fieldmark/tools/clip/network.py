@@ -22,6 +22,7 @@ from fieldmark.tools.clip.last_layers import (
 from fieldmark.tools.clip.model_source import ModelSource, bpe_file, how_to_fetch
 from fieldmark.tools.clip.preprocessing import Preprocessing
 from fieldmark.tools.clip.texts import ClipTokenizer
+from fieldmark.tools.clip.unset_weights import UnsetWeights
 
 _AUTOCAST: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -161,18 +162,19 @@ def _build(source: ModelSource) -> Any:
                 return open_clip.create_model(
                     source.architecture, pretrained=None, pretrained_text=False, pretrained_image=False
                 )
-        if source.folder is not None:
+        with UnsetWeights():  # both load strictly
+            if source.folder is not None:
+                return open_clip.create_model(
+                    f"local-dir:{source.folder}", require_pretrained=True, weights_only=True
+                )
             return open_clip.create_model(
-                f"local-dir:{source.folder}", require_pretrained=True, weights_only=True
+                source.architecture,
+                pretrained=source.weights,
+                force_quick_gelu=bool(source.model_cfg.get("quick_gelu")),
+                force_preprocess_cfg=cast("dict[str, Any]", source.preprocess_cfg),
+                require_pretrained=True,
+                weights_only=True,
             )
-        return open_clip.create_model(
-            source.architecture,
-            pretrained=source.weights,
-            force_quick_gelu=bool(source.model_cfg.get("quick_gelu")),
-            force_preprocess_cfg=cast("dict[str, Any]", source.preprocess_cfg),
-            require_pretrained=True,
-            weights_only=True,
-        )
     # open_clip lets through whatever torch, safetensors or its own constructors raise on unfitting files.
     except Exception as error:
         if lacks_a_file(error):

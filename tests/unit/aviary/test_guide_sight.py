@@ -16,18 +16,19 @@ from fieldmark.aviary.guide.gallery import Gallery, PictureFacts
 from fieldmark.aviary.guide.guide import Guide, UnknownQuestionError
 from fieldmark.aviary.guide.server import GuideServer
 from fieldmark.aviary.guide.sight import SMALL_PARTS, Sight, SightSettings
+from fieldmark.aviary.language.understand import values_described
 from fieldmark.aviary.world.conditions import FEATURES, HABITAT, LIGHT, UNKNOWN_VALUE
 from fieldmark.aviary.world.flock import plan_flock, read_flock, render_flock
 from fieldmark.aviary.world.species import Species
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import InputError, QuestionFailed
-from fieldmark.prompts.argue import ask_argue
 from fieldmark.prompts.choose import DisputedAttribute, ask_choose, ask_choose_by_examples
+from fieldmark.prompts.debate import Argument, answered, ask_argue, ask_argue_again, ask_settle
 from fieldmark.prompts.gap import ask_gap
 from fieldmark.prompts.judge import ask_judge
 from fieldmark.prompts.judge_by_document import ask_judge_by_document
 from fieldmark.prompts.name_group import GroupHints, ask_name_group_seen
-from fieldmark.prompts.settle import ask_settle
+from fieldmark.prompts.steps import ask_caption, ask_inquire, ask_weigh
 from fieldmark.records import ChatMessage, Clause, Concept, Definition, ImagePart, Label
 from fieldmark.tools.concepts.instructions import instructions_of
 from fieldmark.tools.llm.chat import ChatModel
@@ -105,6 +106,13 @@ RULE = (
 RULE_TREE = Definition(clauses=RULE)
 
 
+def settled(guide, picture, said=("It is in.", "It is out."), **about):
+    """Who is right after these arguments."""
+    chat = answered(ask_argue(picture, **about, side="in"), Argument(argument=said[0], concedes=False))
+    chat = answered(ask_argue_again(chat, side="out"), Argument(argument=said[1], concedes=False))
+    return ask(guide, ask_settle(chat, turn=1))
+
+
 def test_a_clear_sight_judges_every_clause_rightly(clear, flock):
     asked = clauses(
         "The bird has a red or orange cap.", "It is seen at night.", "It is on fire with joy and zest."
@@ -131,7 +139,7 @@ def test_a_picture_it_does_not_know_it_cannot_tell(clear):
     assert {f.finding for f in answer.findings} == {"cannot_tell"} and "cannot tell" in answer.seen
     picture = part(written.getvalue(), "png")
     about = {"concept": "hunters", "purpose": "", "definition": RULE_TREE}
-    assert ask(clear, ask_settle(picture, **about, for_in="a", for_out="b")).side == "cannot_tell"
+    assert settled(clear, picture, **about).side == "cannot_tell"
     assert ask(clear, ask_judge_by_document(picture, DOCUMENT)).label == "unsure"
     assert ask(clear, ask_gap(picture, **about, call="in", seen="")).gaps
 
@@ -140,7 +148,7 @@ def test_settling_and_instructions_follow_the_clauses(clear, flock):
     about = {"concept": "hunters", "purpose": "birds that hunt", "definition": RULE_TREE}
     calls = Counter()
     for _, picture, is_in in hunters(flock):
-        side = ask(clear, ask_settle(picture, **about, for_in="It is in.", for_out="It is out.")).side
+        side = settled(clear, picture, **about).side
         label = ask(clear, ask_judge_by_document(picture, DOCUMENT)).label
         assert side == label == ("in" if is_in else "out")
         calls[side] += 1
@@ -263,6 +271,80 @@ def test_mistakes_come_as_often_as_asked_and_stay(rate):
         small = np.mean([wrong[key] for key in SMALL_PARTS])
         assert small > 1.7 * np.mean([wrong[key] for key in FEATURES if key not in SMALL_PARTS])
         assert places / sum(wrong.values()) > 0.27  # a fifth of the pictures
+
+
+def test_who_wavers_sees_anew_with_every_question_and_sample():
+    shown, gallery = imagined(400)
+    steady = Sight(gallery, SightSettings(mistakes=0.03, cannot_tell=0))
+    eyes = Sight(gallery, SightSettings(mistakes=0.03, cannot_tell=0, wavering=0.06))
+    wrong = {"steady": 0, "a": 0, "b": 0, "both": 0}
+    for each in shown:
+        one, two = (eyes._perceive(each, question).view.values for question in "ab")
+        assert one == eyes._perceive(each, "a").view.values
+        kept = steady._perceive(each, "b").view.values
+        assert kept == steady._perceive(each, "a").view.values
+        for key in FEATURES:
+            missed = [values[key] != each.values[key] for values in (kept, one, two)]
+            for name, miss in zip(
+                ("steady", "a", "b", "both"), (*missed, missed[1] and missed[2]), strict=True
+            ):
+                wrong[name] += miss
+    cells = len(shown) * len(FEATURES)
+    assert wrong["steady"] / cells == pytest.approx(0.03, abs=0.01)
+    assert wrong["a"] / cells == pytest.approx(0.09, abs=0.015)
+    assert wrong["both"] < 0.6 * wrong["b"]  # a question's own mistakes are seldom another one's
+    assert "wavering" not in steady.identity and "wavering=0.06" in eyes.identity
+
+
+def in_steps(guide, picture, asked, *, caption=None):
+    """Caption and findings of a picture that is judged in steps."""
+    said = ask(guide, ask_caption(picture, asked)).shows
+    answers = ask(guide, ask_inquire(picture, asked, caption or said))
+    weighed = ask(guide, ask_weigh(asked, caption or said, answers))
+    return said, {each.clause: each for each in weighed.findings}
+
+
+def test_a_caption_tells_of_the_clauses_less_what_it_passes_over(clear, flock):
+    asked = clauses("The bird has a red or orange cap.", "It is seen at night.", "The soup is salty.")
+    right, silent = [], []
+    for truth in read_flock(flock):
+        said, found = in_steps(clear, part_of(flock, truth), asked)
+        told = values_described(said)
+        assert set(told) <= {"cap", LIGHT}
+        silent.append("cap" not in told)
+        true = {"c1": truth.marks["cap"] in ("red", "orange"), "c2": truth.light == "night"}
+        right += [found[name].finding == ("yes" if holds else "no") for name, holds in true.items()]
+        assert (found["c3"].finding, found["c3"].confidence) == ("cannot_tell", 50)
+    assert 0 < sum(silent) < 15
+    assert 0.9 < sum(right) / len(right) <= 1
+
+
+def test_a_caption_of_another_picture_sways_some_answers_and_lowers_all_confidence(clear, flock):
+    asked = clauses("The bird has a red or orange cap.")
+    own, other = [], []
+    for truth in read_flock(flock):
+        capped = truth.marks["cap"] in ("red", "orange")
+        wrong = "A bird with a blue cap." if capped else "A bird with a red cap."
+        for rows, caption in ((own, None), (other, wrong)):
+            found = in_steps(clear, part_of(flock, truth), asked, caption=caption)[1]["c1"]
+            rows.append((found.finding == ("yes" if capped else "no"), found.confidence))
+    assert np.mean(own, axis=0)[0] > np.mean(other, axis=0)[0] + 0.1
+    assert np.mean(own, axis=0)[1] > np.mean(other, axis=0)[1] + 10
+
+
+def test_a_judge_goes_by_two_who_say_the_same_against_its_own_look(clear, flock):
+    rule = Definition(clauses=clauses("The bird has a red cap."))
+    about = {"concept": "red caps", "purpose": "", "definition": rule}
+    truth = next(each for each in read_flock(flock) if each.marks["cap"] != "red")
+    picture = part_of(flock, truth)
+    red, cap = (
+        "a red cap, and the definition says: The bird has a red cap",
+        f"It has a {truth.marks['cap']} cap.",
+    )
+    assert settled(clear, picture, (red, "It is out."), **about).side == "out"
+    assert settled(clear, picture, (red, "A red cap."), **about).side == "in"
+    doubted = settled(clear, picture, (red, "It is out."), **about).confidence
+    assert doubted < settled(clear, picture, ("It is in.", cap), **about).confidence
 
 
 def test_settings_that_cannot_be_met_are_refused():

@@ -1,6 +1,6 @@
 import pytest
 
-from fieldmark.cli.concept.build import going_on
+from fieldmark.cli.concept.build import going_on, most_debates
 from fieldmark.cli.concept.evaluate import said, show
 from fieldmark.cli.concept.predict import in_words
 from fieldmark.cli.exit_codes import InterruptedRun
@@ -19,6 +19,19 @@ def test_what_stops_the_work_says_how_to_go_on(error, code):
         raise error
     assert caught.value.exit_code == code
     assert caught.value.hint in ("Start it. Again.", "Again.")
+
+
+@pytest.mark.parametrize(
+    ("given", "most"), [("40", 40), ("0", 0), ("5%", 75), ("1%", 15), ("100%", 1500), ("0%", 0)]
+)
+def test_debates_are_a_number_or_a_share_of_what_is_annotated(given, most):
+    assert most_debates(given, 1500) == most
+
+
+@pytest.mark.parametrize("given", ["-1", "many", "5.5%", "101%", "5%%", "", "%"])
+def test_what_is_neither_is_refused(given):
+    with pytest.raises(InputError, match="no number of debates"):
+        most_debates(given, 1500)
 
 
 def test_wrong_input_is_left_alone():

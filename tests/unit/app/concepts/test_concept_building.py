@@ -100,9 +100,11 @@ def test_a_build_whose_annotator_sees_labelled_images_first(tmp_path):
         given = {"clip": HashingEncoder(), "llm": writer, "vlm": model, "home": tmp_path / "home"}
         return ConceptBuilder.open("x", options=options, **given)
 
-    foretold = {looks: builder(looks).estimate() for looks in ("once", "examples", "samples", "choose")}
+    foretold = {
+        looks: builder(looks).estimate() for looks in ("once", "examples", "steps", "samples", "choose")
+    }
     asked = {looks: each.first_look.to_ask + each.follow_up_most for looks, each in foretold.items()}
-    assert asked["once"] == asked["examples"] < asked["samples"] < asked["choose"]
+    assert asked["once"] == asked["examples"] < asked["steps"] == asked["samples"] < asked["choose"]
     assert model.asked == []
     built = builder("examples").build()
     shown = [len(q.messages[-1].images) for q in model.asked if q.prompt_id == "judge_by_examples.v1"]

@@ -1,6 +1,8 @@
 """The annotator before real endpoints and their faults; gaps, debates and documents."""
 
 import json
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from fieldmark.tools.annotate.vlm import VlmAnnotator
 from tests.faulty_endpoint import FaultyEndpoint, Reply, completion, error
 from tests.seeing import SeeingModel, data_of, draw, reply
 from tests.unit.tools.annotate.annotating import RED, annotator, calls, chat
+
+Told = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
 
 
 async def test_an_endpoint_is_shown_each_image_once(tmp_path: Path) -> None:
@@ -100,6 +104,16 @@ async def test_gaps_are_asked_of_what_has_a_call(tmp_path: Path) -> None:
     assert await failing.gaps(images, verdicts, **about) == ((), (), ())
 
 
+def unsure(turns: int) -> Told:
+    """A judge who is sure only after so many rounds."""
+
+    def told(data: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+        doubts = "side" in said and int(data["round"]) <= turns
+        return said | {"confidence": 60} if doubts else said
+
+    return told
+
+
 async def test_a_debate_hears_both_sides_before_it_decides(tmp_path: Path) -> None:
     images = draw(tmp_path / "p", ["red", "blue"])
     llm = SeeingModel()
@@ -110,7 +124,58 @@ async def test_a_debate_hears_both_sides_before_it_decides(tmp_path: Path) -> No
     assert len(llm.asked) == 6
 
 
-@pytest.mark.parametrize("silent", ["argue.v1", "settle.v1"])
+@pytest.mark.parametrize(("turns", "asked", "p"), [(0, 3, 0.9), (1, 6, 0.9), (2, 6, 0.6)])
+async def test_a_second_round_is_for_judges_who_are_not_sure(
+    tmp_path: Path, turns: int, asked: int, p: float
+) -> None:
+    images = draw(tmp_path / "p", ["red"])
+    llm = SeeingModel(told=unsure(turns))
+    (said,) = await annotator(llm).debate(images, RED, concept="red things", purpose="")
+    assert (said.call, said.p, said.rounds, len(llm.asked)) == ("in", p, asked // 3, asked)
+    chats = [question.messages for question in llm.asked]
+    assert all(after[: len(before)] == before for before, after in pairwise(chats))
+    once = SeeingModel(told=unsure(2))
+    await annotator(once).debate(images, RED, concept="red things", purpose="", rounds=1)
+    assert len(once.asked) == 3
+    foretold = annotator(llm).debate_foretold(RED, concept="red things", purpose="")
+    assert [question.prompt_id for question in foretold[:asked]] == [q.prompt_id for q in llm.asked]
+    assert len(foretold) == 6
+
+
+async def test_there_is_no_second_round_where_a_side_gives_in(tmp_path: Path) -> None:
+    images = draw(tmp_path / "p", ["red"])
+    doubting = unsure(2)
+    llm = SeeingModel(
+        told=lambda data, said: (
+            said | {"concedes": data["side"] == "out"} if "argument" in said else doubting(data, said)
+        )
+    )
+    (said,) = await annotator(llm).debate(images, RED, concept="red things", purpose="")
+    assert (said.call, said.p, said.rounds, len(llm.asked)) == ("in", 0.6, 1, 3)
+
+
+async def test_a_second_round_that_fails_leaves_what_the_first_decided(tmp_path: Path) -> None:
+    images = draw(tmp_path / "p", ["red"])
+    llm = SeeingModel(told=unsure(2))
+    llm.fault = lambda _: QuestionFailed("no", reason="refused") if len(llm.asked) > 3 else None
+    (said,) = await annotator(llm).debate(images, RED, concept="red things", purpose="")
+    assert (said.call, said.p, said.rounds) == ("in", 0.6, 1)
+
+
+async def test_a_debate_that_was_stopped_goes_on_without_a_repeated_call(tmp_path: Path) -> None:
+    images, store = draw(tmp_path / "p", ["red"]), MemoryByteStore()
+    about = {"concept": "red things", "purpose": ""}
+    with FaultyEndpoint([reply]) as endpoint:
+        async with chat(endpoint, store, limits=UsageLimits(max_calls=2)) as llm:
+            with pytest.raises(LimitReached):
+                await annotator(llm).debate(images, RED, **about)
+        assert endpoint.asked == 2
+        async with chat(endpoint, store) as llm:
+            (said,) = await annotator(llm).debate(images, RED, **about)
+        assert (said.call, endpoint.asked) == ("in", 3)
+
+
+@pytest.mark.parametrize("silent", ["argue.v2", "argue_again.v1", "settle.v2"])
 async def test_a_debate_without_an_answer_leaves_it_open(tmp_path: Path, silent: str) -> None:
     images = draw(tmp_path / "p", ["red"])
     llm = SeeingModel(lambda q: QuestionFailed("no", reason="refused") if q.prompt_id == silent else None)
@@ -121,7 +186,7 @@ async def test_a_debate_without_an_answer_leaves_it_open(tmp_path: Path, silent:
 async def test_a_debate_may_end_without_a_decision(tmp_path: Path) -> None:
     images = draw(tmp_path / "p", ["red"])
     llm = SeeingModel(
-        told=lambda data, said: {**said, "side": "cannot_tell", "confidence": 0} if "for_in" in data else said
+        told=lambda data, said: {**said, "side": "cannot_tell", "confidence": 0} if "round" in data else said
     )
     (said,) = await annotator(llm).debate(images, RED, concept="red things", purpose="")
     assert (said.call, said.p, said.rationale) == ("abstain", None, "It is red.")

@@ -8,7 +8,9 @@ import torch
 
 from fieldmark.agents.build.looks import annotator_looking
 from fieldmark.cache.bytestore import MemoryByteStore
+from fieldmark.errors import InputError, QuestionFailed
 from fieldmark.records import Concept, Label
+from fieldmark.testing import data_of
 from fieldmark.tools.annotate.exemplars import MOST_EXEMPLARS, choose_exemplars
 from fieldmark.tools.annotate.looks import WayOfLooking, voted
 from fieldmark.tools.annotate.verdict_store import StoredVerdict, VerdictStore
@@ -29,6 +31,8 @@ def learning() -> SeeingModel:
 
     def told(data: dict[str, Any], true: dict[str, Any]) -> dict[str, Any]:
         shown = [colour_of(each.data_url) for each in model.asked[-1].messages[-1].images]
+        if "findings" not in true or not shown:
+            return true
         inside = {c for c, label in zip(shown, data.get("examples", ()), strict=False) if label == "in"}
         finding = "yes" if shown[-1] in inside else "no"
         return true | {"findings": [row | {"finding": finding} for row in true["findings"]]}
@@ -79,6 +83,56 @@ def test_what_was_judged_otherwise_is_no_verdict_of_this_look(pool: ImagePool) -
     assert len(thrice.foretold(WARM.active)) == 3
 
 
+def test_steps_caption_ask_and_weigh_without_the_image(pool: ImagePool) -> None:
+    model, store = SeeingModel(), VerdictStore(MemoryByteStore())
+    steps = annotator(model, store).looking(WayOfLooking(steps=True))
+    own = definition("The picture is red.", "There is something hidden.")
+    red, blue = asyncio.run(steps.judge(pool.images[:2], own))
+    assert [(each.finding, each.p) for each in red.clauses] == [("yes", 0.9), ("abstain", None)]
+    assert (blue.call, blue.seen, blue.rationale) == ("out", "A blue picture.", "A blue picture.")
+    by_id: dict[str, list[Any]] = {}
+    for question in model.asked:
+        by_id.setdefault(question.prompt_id, []).append(question)
+    assert {name: len(each) for name, each in by_id.items()} == {
+        "caption.v1": 2,
+        "inquire.v1": 2,
+        "weigh.v1": 2,
+    }
+    shown = {name: {len(q.messages[-1].images) for q in each} for name, each in by_id.items()}
+    assert shown == {"caption.v1": {1}, "inquire.v1": {1}, "weigh.v1": {0}}
+    assert {data_of(q)["caption"] for q in by_id["weigh.v1"]} == {"A red picture.", "A blue picture."}
+    assert [q.prompt_id for q in steps.foretold(own.active)] == list(by_id)
+    asyncio.run(steps.judge(pool.images[:2], own))
+    assert len(model.asked) == 6  # the verdicts are kept; those of one look are others
+    asyncio.run(annotator(model, store).judge(pool.images[:2], own))
+    assert len(model.asked) == 8
+
+
+@pytest.mark.parametrize("silent", ["caption.v1", "inquire.v1", "weigh.v1"])
+def test_a_step_without_an_answer_is_no_verdict(pool: ImagePool, silent: str) -> None:
+    model = SeeingModel(lambda q: QuestionFailed("no", reason="refused") if q.prompt_id == silent else None)
+    steps = annotator(model).looking(WayOfLooking(steps=True))
+    (verdict,) = asyncio.run(steps.judge(pool.images[:1], WARM))
+    assert verdict.call == "refused" and steps.failures == {"refused": 1}
+
+
+def test_images_are_judged_in_steps_or_by_examples(pool: ImagePool) -> None:
+    with pytest.raises(InputError, match="shown alone"):
+        WayOfLooking(steps=True, examples=((pool.images[0], "in"),))
+
+
+def test_a_debate_sees_the_examples_but_the_image_itself(pool: ImagePool) -> None:
+    model = SeeingModel()
+    examples = ((pool.images[0], "in"), (pool.images[1], "out"))
+    looking = annotator(model).looking(WayOfLooking(examples=examples))  # pyright: ignore[reportArgumentType]
+    asyncio.run(looking.debate([pool.images[0], pool.images[3]], WARM, concept="warm", purpose=""))
+    shown = [len(q.messages[1].images) for q in model.asked if q.prompt_id == "argue.v2"]
+    assert sorted(shown) == [2, 3]
+    assert sorted({tuple(data_of(q)["examples"]) for q in model.asked if q.prompt_id == "argue.v2"}) == [
+        ("in", "out"), ("out",),
+    ]  # fmt: skip
+
+
 def test_most_of_several_findings_count() -> None:
     def said(finding: Any, p: float | None) -> dict[str, StoredVerdict]:
         return {"a": StoredVerdict(finding=finding, p=p)}
@@ -104,7 +158,7 @@ def test_labels_choose_the_cheapest_look_that_is_no_worse(
     assert bool(found.right) == (labels >= 20)
     if found.right:
         assert found.right["once"] == 0.5 and "Of the owner's labels" in found.notes[0]
-        assert len(asked.asked) == labels * 5
+        assert len(asked.asked) == labels * 8
         held = {pool.images[row].content_hash for row in range(28, 32)}
         assert held.isdisjoint(verdict_images(asked))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import open_clip
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from fieldmark.cache.bytestore import MemoryByteStore
 from fieldmark.errors import ModelError
@@ -17,6 +17,7 @@ from fieldmark.tools.clip import names as clip_names
 from fieldmark.tools.clip import weights as clip_weights
 from fieldmark.tools.clip.clip import open_encoder
 from fieldmark.tools.clip.preprocessing import preprocessing_of
+from fieldmark.tools.clip.unset_weights import UnsetWeights
 from fieldmark.tools.clip.weights import find_model, model_identity, read_weights
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -311,6 +312,23 @@ def test_spoiled_folders_are_errors_when_they_are_opened(model_folder, stores, s
     with pytest.raises(ModelError, match=message) as raised:
         open_encoder(str(model_folder), vectors=stores, device="cpu")
     assert raised.value.hint
+
+
+def test_a_weight_that_the_file_lacks_is_an_error(model_folder, stores):
+    tensors = load_file(model_folder / WEIGHTS)
+    del tensors["visual.ln_post.weight"]
+    save_file(tensors, model_folder / WEIGHTS)
+    with pytest.raises(ModelError, match="cannot be built"):
+        open_encoder(str(model_folder), vectors=stores, device="cpu").encode_texts(["a"])
+
+
+def test_first_values_are_left_out_only_within_and_only_there():
+    tensor = torch.full((2,), 7.0)
+    with UnsetWeights():
+        assert torch.nn.init.normal_(tensor) is tensor
+        assert torch.equal(tensor, torch.tensor([7.0, 7.0]))
+        assert torch.equal(tensor + 1, torch.tensor([8.0, 8.0]))
+    assert not torch.equal(torch.nn.init.normal_(tensor), torch.tensor([7.0, 7.0]))
 
 
 def test_weights_of_another_shape_are_an_error(model_folder, stores):
