@@ -30,6 +30,7 @@ from fieldmark.records import Usage, UsageLimits
 from fieldmark.records.discovery import DiscoveredGroup, Discovery
 from fieldmark.records.names import plain_name
 from fieldmark.tools.clip.encoder import Encoder
+from fieldmark.tools.discovery.groups import MOST_IMAGES
 from fieldmark.tools.discovery.mentions import Mentions, mentions_of
 from fieldmark.tools.discovery.names import GroupName, name_groups
 from fieldmark.tools.images.in_memory import COPIES, keep_copies
@@ -170,7 +171,7 @@ class Discoverer:
                         if answers.stopped == "endpoint"
                         else ("budget" if answers.stopped else "done"),
                         notes=(
-                            *filter(None, (answers.why, answers.fault)),
+                            *filter(None, (answers.why, answers.fault, self._fewer(given, len(named)))),
                             *scripted_notes(llm.model if llm else None, name_of(self.vlm)),
                         ),
                     )
@@ -259,6 +260,17 @@ class Discoverer:
         if earlier is not None:
             return group_rejected(earlier, encoder, self.progress)
         return group_images(self.images or (), encoder, self.groups, self.progress)
+
+    def _fewer(self, given: GroupedImages, named: int) -> str:
+        """That there are fewer groups than were asked for, and why; "" where there are as many."""
+        found = len(given.groups.typical)
+        if self.groups is None or given.rejected or named >= self.groups:
+            return ""
+        joined = f", and {found - named:,} had the name of another and were joined to it" * (named < found)
+        return (
+            f"There are {named:,} groups, not {self.groups:,}: alike images fall into {found:,}{joined}. No "
+            f"more are made than there are images, or {MOST_IMAGES:,}."
+        )
 
     def _to_ask(
         self, given: GroupedImages, mentions: Mentions | None, *, vlm: AskedModel | None

@@ -29,9 +29,9 @@ from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.concepts.changes import blind_labels, dev_labels
 from fieldmark.tools.concepts.folder import ConceptFolder, slug_of
 from fieldmark.tools.concepts.instructions import exemplar_hashes, instructions_of
-from fieldmark.tools.labelling.document import one_line
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.given import AskedModel
+from fieldmark.tools.markdown import one_line
 from fieldmark.tools.runs.events import LookingStarted, OpenImagesSeen, Progress, no_progress
 from fieldmark.tools.runs.folder import RunFolder
 from fieldmark.tools.statistics.agreement import estimate, kappa

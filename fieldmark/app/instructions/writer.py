@@ -1,7 +1,7 @@
 """Writes labelling instructions for a labelled set, and has a fresh annotator label by them alone."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,9 +44,10 @@ class InstructionWriter(Evaluator):
     """Writes labelling instructions for a labelled set: marks, look-alikes and pictures of each class.
 
     It is an evaluation with a document: its run goes on after a kill, and what it asks is kept for other
-    runs. Up to sixteen labelled images of each class correct what a language model says of it; the others are
-    held out. With `score` a vision-language model labels these by the class names alone, by the instructions
-    alone, and by the instructions under the names of other classes, which is the control.
+    runs. All labelled images of a class, up to sixteen, correct what a language model says of it; of the
+    others as many of each class are held out. With `score` a vision-language model labels these by the class
+    names alone, by the instructions alone, and by the instructions under the names of other classes, which is
+    the control; half of a class's images are then kept for that, where there are few.
 
     Args:
         data: A folder with one folder a class, a list, or another set of one's own, see `read_test_set`.
@@ -104,58 +105,81 @@ class InstructionWriter(Evaluator):
             corrected=document.corrected,
             scored=len(measured.truth.labels) if self.score else 0,
             readers=tuple(readers_of(measured)),
-            notes=tuple(dict.fromkeys((*_failures(result), *self._fewer(), *result.notes))),
+            notes=tuple(dict.fromkeys((*_failures(result), *result.notes))),
             run=result.run,
         )
         run.write(WRITTEN, written)
         return written
 
-    def _fewer(self) -> list[str]:
-        shots = self.options.shots
-        if shots == MOST_LABELS:
-            return []
-        return [f"Labelled images used of each class: {shots}, as one of the classes has hardly more."]
-
     def _own_test_set(self, own: OwnData, stores: Stores) -> TestSet:
-        shots = MOST_LABELS
-        while shots > 1:
-            self.options = self.options.model_copy(update={"shots": shots})
-            with suppress(InputError):  # as there are too few images; what else is wrong is told below
-                test = super()._own_test_set(own, stores)
-                if _enough(test, shots):
-                    return _some(test)
-            shots //= 2
-        self.options = self.options.model_copy(update={"shots": 1})
-        test = super()._own_test_set(own, stores)
-        if not _enough(test, 1):
+        """All labelled images of each class, up to `MOST_LABELS`, and as many of each class held out."""
+        whole = self._read(own, stores, shots=0)
+        split = None
+        with suppress(InputError):  # as every image was drawn: then the data have no split of their own
+            split = self._read(own, stores, shots=MOST_LABELS)
+        if split is not None and {i.content_hash for i in whole.images} <= {
+            i.content_hash for i in split.images
+        }:
+            return _equal(split, split.train, list(range(len(split.images))))
+        rows: defaultdict[str | None, list[int]] = defaultdict(list)
+        for row in np.random.default_rng(self.options.seed).permutation(len(whole.images)).tolist():
+            rows[whole.images[row].label].append(row)
+        train: list[ImageFile] = []
+        held: list[int] = []
+        for name in whole.classes:
+            own_rows = rows[name]
+            out = min(len(own_rows) // 2, max(1, MOST_SCORED // len(whole.classes))) if self.score else 1
+            kept = min(MOST_LABELS, len(own_rows) - out)
+            train += [whole.images[row] for row in own_rows[:kept]]
+            held += own_rows[kept:]
+        return _equal(whole, tuple(train), sorted(held))
+
+    def _read(self, own: OwnData, stores: Stores, *, shots: int) -> TestSet:
+        self.options = self.options.model_copy(update={"shots": shots})
+        return super()._own_test_set(own, stores)
+
+
+def _equal(test: TestSet, train: tuple[ImageFile, ...], rows: list[int]) -> TestSet:
+    """The set with these labelled images, and of the others as many of each class, at most `MOST_SCORED`.
+
+    Raises:
+        InputError: A class has no image of one kind.
+    """
+    used = Counter(image.label for image in train)
+    left = Counter(test.images[row].label for row in rows)
+    for name in test.classes:
+        if not used[name] or not left[name]:
             raise InputError(
-                f"{_poorest(test)} has fewer than two images that can be used.",
+                f"{name} has fewer than two images that can be used.",
                 hint="Each class needs one to write from and one to hold out: add some, or leave it out.",
                 field="data",
             )
-        return _some(test)
-
-
-def _some(test: TestSet) -> TestSet:
-    """The set with at most `MOST_SCORED` images to label, and whatever is said of these."""
-    rows = some_of_each(test.images, MOST_SCORED)
+    rows = some_of_each([test.images[row].label for row in rows], rows, min(left[n] for n in test.classes))
+    least, most = min(used[n] for n in test.classes), max(used[n] for n in test.classes)
+    fewer = (
+        f"Labelled images used of a class: {least} to {most}."
+        if least < most
+        else (f"Labelled images used of each class: {least}.")
+    )
     return replace(
         test,
+        train=train,
         images=tuple(test.images[row] for row in rows),
         shown=tuple(test.shown[row] for row in rows) if test.shown else (),
         groups=tuple(test.groups[row] for row in rows) if test.groups else (),
+        notes=(*test.notes, fewer) if least < MOST_LABELS else test.notes,
     )
 
 
-def some_of_each(images: tuple[ImageFile, ...], most: int) -> list[int]:
-    """Rows of at most so many images, one of each class after the other, in their order."""
+def some_of_each(labels: Sequence[str | None], rows: Sequence[int], each: int) -> list[int]:
+    """As many rows of each class, at most `MOST_SCORED`: one of each class after the other, in order."""
     place: Counter[str | None] = Counter()
     turn: defaultdict[int, list[int]] = defaultdict(list)
-    for row, image in enumerate(images):
-        turn[place[image.label]].append(row)
-        place[image.label] += 1
-    chosen = [row for number in sorted(turn) for row in turn[number]][:most]
-    return sorted(chosen)
+    for label, row in zip(labels, rows, strict=True):
+        turn[place[label]].append(row)
+        place[label] += 1
+    whole = max(1, min(each, MOST_SCORED // len(place)))
+    return sorted([row for number in range(whole) for row in turn[number]][:MOST_SCORED])
 
 
 def document_of(run: RunFolder, measured: SettingRuns, result: EvalResult) -> LabellingDocument:
@@ -203,16 +227,3 @@ def readers_of(measured: SettingRuns) -> Iterator[Reader]:
 
 def _failures(result: EvalResult) -> list[str]:
     return [f"{each.title}: {each.reason}" for each in result.rows if each.outcome == "failed"]
-
-
-def _enough(test: TestSet, shots: int) -> bool:
-    """Whether every class has so many labelled images, and one to hold out."""
-    trained = Counter(image.label for image in test.train)
-    tested = {image.label for image in test.images}
-    return all(trained[name] >= shots and name in tested for name in test.classes)
-
-
-def _poorest(test: TestSet) -> str:
-    """The class with the fewest images."""
-    there = Counter(image.label for image in (*test.train, *test.images))
-    return min(test.classes, key=lambda name: there[name])

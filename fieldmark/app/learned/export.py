@@ -21,7 +21,9 @@ from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.exports.encoder_stamp import EncoderStamp
 from fieldmark.tools.exports.folder import hashes, names_in, write_folder
 from fieldmark.tools.images.image_file import ImageFile
-from fieldmark.tools.learned.card import CARD, INSTRUCTIONS, confusion_of, instructions, model_card
+from fieldmark.tools.labelling.document import as_markdown
+from fieldmark.tools.labelling.voted import ABOUT, document_of_votes
+from fieldmark.tools.learned.card import CARD, INSTRUCTIONS, confusion_of, model_card
 from fieldmark.tools.learned.contest import Learned, learn
 from fieldmark.tools.learned.exemplars import exemplars
 from fieldmark.tools.learned.guide_table import guide_files, guide_rows
@@ -220,14 +222,15 @@ def _contents(
         open_share=sum(p.status != "resolved" for p in predictions) / len(predictions),
         folder=folder,
     )
-    guide = instructions(
-        config,
+    guide = document_of_votes(
+        config.classes,
         guide_rows(lesson.guide),
+        noun=config.noun,
         exemplars=paths,
         confusion=confusion_of(pool.target, pool.weight),
     )
     files = guide_files(lesson.guide, noun=config.noun)
-    texts = {CARD: card, INSTRUCTIONS: guide}
+    texts = {CARD: card, INSTRUCTIONS: as_markdown(guide, about=ABOUT)}
     files |= {name: text.encode("utf-8", "replace") for name, text in texts.items()}
     return written(config, arrays_of(learned), files)
 

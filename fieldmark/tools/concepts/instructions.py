@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from fieldmark.records import Clause, ClauseRole, Concept, Definition, Label
 from fieldmark.tools.concepts.changes import MISREAD, misread_images, settled_answers
-from fieldmark.tools.labelling.document import one_line
+from fieldmark.tools.markdown import one_line
 
 _RULES: tuple[tuple[ClauseRole, str, str], ...] = (
     ("necessary", "What must hold", "An image is in only if all of these hold:"),

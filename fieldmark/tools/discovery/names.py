@@ -6,6 +6,8 @@ from itertools import combinations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 from torch import Tensor
 
 from fieldmark.records.names import plain_name
@@ -100,18 +102,22 @@ def name_groups(
     numbers: list[tuple[int, ...]] = [(at,) for at in range(len(members))]
     share = candidates.share
     words = [caption_words(name) or [name] for name in candidates.names]
+    usual = vectors.mean(0)
+    fit = torch.stack([vectors[own].mean(0) - usual for own in members]) @ texts.T * logit_scale
+    apart = _Apart(vectors, texts, groups)
     while True:
-        scores = _scores(vectors, members, texts, share, logit_scale)
-        pair = _one_name(vectors, members, scores, words, texts) if join else None
+        scores = _scores(fit, share)
+        pair = _one_name(numbers, scores, words, apart) if join else None
         if pair is None:
             break
         kept, gone = pair
         sizes = torch.tensor([[float(len(members[kept]))], [float(len(members[gone]))]])
-        share[kept] = (share[[kept, gone]] * sizes).sum(0) / sizes.sum()
+        for rows in (share, fit):  # both are means over a group's images
+            rows[kept] = (rows[[kept, gone]] * sizes).sum(0) / sizes.sum()
         members[kept] += members.pop(gone)
         numbers[kept] += numbers.pop(gone)
-        share = torch.cat([share[:gone], share[gone + 1 :]])
-    return _matched(vectors, numbers, members, scores, candidates, texts, encode)
+        share, fit = (torch.cat([rows[:gone], rows[gone + 1 :]]) for rows in (share, fit))
+    return _matched(vectors, numbers, members, scores, candidates, texts, encode, apart)
 
 
 @dataclass(frozen=True)
@@ -142,23 +148,56 @@ def _candidates(
     return _Candidates(tuple(spelled.values()), share, frozenset(given.values()))
 
 
-def _scores(
-    vectors: Tensor, members: Sequence[Sequence[int]], texts: Tensor, share: Tensor, scale: float
-) -> Tensor:
+def _scores(fit: Tensor, share: Tensor) -> Tensor:
     """Score of each name in each group [G, P]; -inf where hardly anything that is said of a group has it."""
-    means = torch.stack([vectors[own].mean(0) for own in members])
-    usual = share.mean(0) if len(members) > 1 else torch.zeros_like(share[0])
-    scores = scale * (means - vectors.mean(0)) @ texts.T + CAPTIONS * (share - usual)
+    usual = share.mean(0) if len(share) > 1 else torch.zeros_like(share[0])
+    scores = fit + CAPTIONS * (share - usual)
     least = (share.max(1, keepdim=True).values / 2).clamp(max=LEAST_SHARE)
     return scores.masked_fill((share < least) | (share == 0), -torch.inf)
 
 
+class _Apart:
+    """How often an image of some groups fits a name better than another image does (AUROC), ties half.
+
+    Groups are joined one pair at a time, and most stay as they are: each name's images are ranked once, the
+    ranks of a joined group are those of its parts added up (Mann & Whitney 1947), and pairs are remembered.
+
+    Args:
+        vectors: Unit vectors of the images [N, D].
+        texts: Unit vectors of the names [P, D].
+        groups: The groups before any was joined.
+    """
+
+    def __init__(self, vectors: Tensor, texts: Tensor, groups: ImageGroups) -> None:
+        self._vectors, self._texts, self._own = vectors, texts, groups.typical
+        self._sizes = [len(own) for own in groups.typical]
+        self._ranks: dict[int, NDArray[np.float64]] = {}
+        self._pairs: dict[tuple[int, tuple[int, ...], tuple[int, ...]], float] = {}
+
+    def from_all(self, name: int, groups: Sequence[int]) -> float:
+        """Images of groups against all others; 0 where there are none."""
+        if name not in self._ranks:
+            ranks = rankdata((self._vectors @ self._texts[name]).numpy())
+            self._ranks[name] = np.array([ranks[own.numpy()].sum() for own in self._own])
+        own = sum(self._sizes[group] for group in groups)
+        rest = len(self._vectors) - own
+        won = self._ranks[name][list(groups)].sum() - own * (own + 1) / 2
+        return float(won / (own * rest)) if rest else 0.0
+
+    def from_group(self, name: int, own: tuple[int, ...], other: tuple[int, ...]) -> float:
+        """Images of groups against those of others alone."""
+        key = (name, own, other)
+        if key not in self._pairs:
+            images = torch.cat([self._own[group] for group in (*own, *other)])
+            inside = np.zeros(len(images))
+            inside[: sum(self._sizes[group] for group in own)] = 1
+            cosines = (self._vectors[images] @ self._texts[name]).numpy().astype(np.float64)
+            self._pairs[key] = float(auroc(inside, cosines, np.ones((1, len(inside))))[0])
+        return self._pairs[key]
+
+
 def _one_name(
-    vectors: Tensor,
-    members: Sequence[Sequence[int]],
-    scores: Tensor,
-    words: Sequence[Sequence[str]],
-    texts: Tensor,
+    numbers: Sequence[tuple[int, ...]], scores: Tensor, words: Sequence[Sequence[str]], apart: _Apart
 ) -> tuple[int, int] | None:
     """Two groups that are one, by the words of their best names; None where there are none."""
     best: list[int] = scores.argmax(1).tolist()
@@ -171,9 +210,9 @@ def _one_name(
             short, long = sorted((best[first], best[second]), key=lambda at: len(words[at]))
             if words[long][-len(words[short]) :] != words[short]:
                 continue
-            one = _apart(vectors @ texts[short], [*members[first], *members[second]]) >= SURE
+            one = apart.from_all(short, (*numbers[first], *numbers[second])) >= SURE
             if one and not any(
-                _own_name(vectors, members[group], members[other], scores[group], texts, barred=(short, long))
+                _own_name(numbers[group], numbers[other], scores[group], apart, barred=(short, long))
                 for group, other in ((first, second), (second, first))
             ):
                 return first, second
@@ -181,31 +220,15 @@ def _one_name(
 
 
 def _own_name(
-    vectors: Tensor,
-    own: Sequence[int],
-    other: Sequence[int],
-    scores: Tensor,
-    texts: Tensor,
-    *,
-    barred: Collection[int],
+    own: tuple[int, ...], other: tuple[int, ...], scores: Tensor, apart: _Apart, *, barred: Collection[int]
 ) -> bool:
     """Whether a name nearly as good as a group's best one sets it apart, from another group above all."""
     for at in scores.argsort(descending=True, stable=True)[: TRIED + len(barred)].tolist():
         if at in barred or scores[at] < scores.max() - CAPTIONS / 2:
             continue
-        cosines = vectors @ texts[at]
-        beside = _apart(cosines[[*own, *other]], range(len(own)))
-        if beside >= BESIDE and _apart(cosines, own) >= SURE:
+        if apart.from_group(at, own, other) >= BESIDE and apart.from_all(at, own) >= SURE:
             return True
     return False
-
-
-def _apart(cosines: Tensor, own: Sequence[int]) -> float:
-    inside = np.zeros(len(cosines))
-    inside[list(own)] = 1
-    if inside.all():
-        return 0.0
-    return float(auroc(inside, cosines.numpy().astype(np.float64), np.ones((1, len(inside))))[0])
 
 
 def _matched(
@@ -216,6 +239,7 @@ def _matched(
     candidates: _Candidates,
     texts: Tensor,
     encode: Encode,
+    apart: _Apart,
 ) -> tuple[GroupName, ...]:
     # Importing scipy.optimize takes a while.
     from scipy.optimize import linear_sum_assignment
@@ -247,7 +271,7 @@ def _matched(
                 groups=numbers[group],
                 images=images,
                 name=name,
-                sureness=_apart(cosines, own),
+                sureness=apart.from_all(at, numbers[group]),
                 similarity=float(cosines[images].mean()),
                 gain=float((cosines - vectors @ plain_texts[heads[at]])[images].mean()),
                 others=tuple(next_best[:OTHERS]),

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from fieldmark.records import Record
+from fieldmark.tools.markdown import one_line
 
 SHOWN = {
     "typical": "Typical",
@@ -29,6 +30,8 @@ class ClassMark(Record):
     """Who says so: the language model, or labelled pictures against what it said."""
     sure: float
     """How sure, 0 to 1."""
+    votes: int = 0
+    """How many answers say so, where they were counted."""
 
 
 class LookAlike(Record):
@@ -80,6 +83,7 @@ def as_markdown(
     *,
     pictures: Mapping[str, str] | None = None,
     within: Collection[str] | None = None,
+    about: str = LEAD,
 ) -> str:
     """The instructions as Markdown.
 
@@ -88,11 +92,14 @@ def as_markdown(
         pictures: Content hash → path of the picture beside the document; those that are not in it are left
             out.
         within: Names of the classes to write about; all where not given.
+        about: What stands above the classes.
+
+    An image without a hash is named by its path.
     """
     parts = [
         f"# How to tell {len(document.sections):,} classes of {one_line(document.noun)} apart",
         "",
-        LEAD,
+        about,
     ]
     for section in document.sections:
         if within is None or section.class_name in within:
@@ -102,7 +109,10 @@ def as_markdown(
 
 def _section(section: ClassSection, pictures: Mapping[str, str]) -> list[str]:
     parts = ["", f"## {one_line(section.class_name)}", ""]
-    parts += [f"- {one_line(mark.attribute)}: **{one_line(mark.value)}**" for mark in section.marks]
+    parts += [
+        f"- {one_line(mark.attribute)}: **{one_line(mark.value)}**{_votes(mark.votes)}"
+        for mark in section.marks
+    ]
     parts += [] if section.marks else ["- Nothing was said of it."]
     apart = [each for each in section.look_alikes if each.marks]
     if apart:
@@ -113,21 +123,21 @@ def _section(section: ClassSection, pictures: Mapping[str, str]) -> list[str]:
             for attribute, own, its in each.marks
         )
         parts.append(f"- Not {one_line(each.other)}: {said}")
-    shown = [each for each in section.images if each.image_hash in pictures]
+    shown = [each for each in section.images if each.image_hash in pictures or not each.image_hash]
     if shown:
         parts += ["", "Pictures:", ""]
-    parts += [f"- {in_words(each)}: ![{SHOWN[each.why]}]({pictures[each.image_hash]})" for each in shown]
+    for each in shown:
+        picture = (
+            f"![{SHOWN[each.why]}]({pictures[each.image_hash]})" if each.image_hash else one_line(each.image)
+        )
+        parts.append(f"- {in_words(each)}: {picture}")
     return parts
+
+
+def _votes(count: int) -> str:
+    return f" ({count:,} vote{'s' * (count != 1)})" if count else ""
 
 
 def in_words(image: ShownImage) -> str:
     """Why a picture is shown."""
     return f"Easily taken for {one_line(image.other)}" if image.other else SHOWN[image.why]
-
-
-def one_line(text: str) -> str:
-    """A text on one line that cannot begin anything of Markdown's."""
-    plain = " ".join(text.split())
-    for sign in "\\`*_[]<>#|":
-        plain = plain.replace(sign, f"\\{sign}")
-    return plain

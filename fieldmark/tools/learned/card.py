@@ -1,16 +1,15 @@
-"""Writes the two texts of an exported classifier: a model card, and a field guide to label by for people."""
+"""Writes the model card of an exported classifier."""
 
 import shlex
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from fieldmark.records import RunManifest
 from fieldmark.tools.learned.contest import GUIDE, MOST_REFERENCE, STUDENT
-from fieldmark.tools.learned.guide_table import CSV_FILE, Row
 from fieldmark.tools.learned.stored import ARRAYS, LearnedConfig
+from fieldmark.tools.markdown import one_line
 
 CARD, INSTRUCTIONS = "card.md", "instructions.md"
 ROBUSTNESS = "docs/robustness.md"
@@ -18,9 +17,6 @@ _WAYS = {
     STUDENT: "the linear student: logistic regression on image vectors, taught by the run's probabilities",
     GUIDE: "the inductive field guide: votes and names, one image at a time",
 }
-MOST_MARKS = 8
-CONFUSED_FROM = 0.02
-"""Two classes are named as look-alikes from this share of probability on."""
 
 
 def model_card(
@@ -44,7 +40,7 @@ def model_card(
     other = GUIDE if config.best == STUDENT else STUDENT
     asked = manifest.language_model.get("model")
     parts = [
-        f"# A classifier of {len(config.classes):,} classes of {_line(config.noun)}",
+        f"# A classifier of {len(config.classes):,} classes of {one_line(config.noun)}",
         "",
         f"It takes image vectors of `{config.encoder.name}` and needs no language model.",
         "",
@@ -54,7 +50,7 @@ def model_card(
         "",
         f"- Run `{config.run}` of {manifest.created}, exported {config.created}; the run stopped with "
         f"*{stop}*.",
-        f"- Language model: {_line(str(asked)) if asked else 'none'}; "
+        f"- Language model: {one_line(str(asked)) if asked else 'none'}; "
         f"{manifest.usage.requests + manifest.usage.cached:,} answers.",
         f"- Learned from {config.images:,} images by what the run made of them. "
         + (f"It knew {config.labels:,} labels of people." if config.labels else "No label was used."),
@@ -83,56 +79,8 @@ def model_card(
         "- It was fitted and calibrated on one pool: images from elsewhere may be unlike it.",
         *_private(config),
         *_absent(absent),
-        *(f"- {_line(note)}" for note in manifest.notes),
+        *(f"- {one_line(note)}" for note in manifest.notes),
     ]
-    return "\n".join(parts) + "\n"
-
-
-def instructions(
-    config: LearnedConfig,
-    rows: Sequence[Row],
-    *,
-    exemplars: Mapping[str, Sequence[str]],
-    confusion: Tensor,
-) -> str:
-    """For people who label: each class, its marks, its look-alikes, and images that show it.
-
-    Args:
-        config: What is exported.
-        rows: The field guide.
-        exemplars: Paths of images of each class.
-        confusion: Mean probability of each class over the images of a class [C, C] float32.
-    """
-    marks: dict[str, list[Row]] = {name: [] for name in config.classes}
-    best: set[tuple[str, str]] = set()
-    for row in rows:
-        if row[:2] not in best:
-            best.add(row[:2])
-            marks[row[0]].append(row)
-    shared = Counter(row[1:3] for own in marks.values() for row in own)
-    parts = [
-        f"# How to tell {len(config.classes):,} classes of {_line(config.noun)} apart",
-        "",
-        "Marks are what the answers of a language model say, with how many of them say so; those that the "
-        f"fewest classes share come first. They may be wrong. All votes are in `{CSV_FILE}`. Images are of "
-        "the pool, and the run labelled them so: the first is the most typical, the others differ from it. "
-        "Nobody checked them.",
-    ]
-    likely = confusion.clone()
-    likely.fill_diagonal_(0)
-    top = likely.topk(min(2, len(likely) - 1), dim=1)
-    for c, name in enumerate(config.classes):
-        own = sorted(marks[name], key=lambda row: (shared[row[1:3]], -row[3]))[:MOST_MARKS]
-        rivals = [
-            config.classes[int(other)]
-            for other, share in zip(top.indices[c], top.values[c], strict=True)
-            if share >= CONFUSED_FROM
-        ]
-        parts += ["", f"## {_line(name)}", ""]
-        parts += [f"- {_line(row[1])}: **{_line(row[2])}** ({_votes(row[3])})" for row in own]
-        parts += [] if own else ["- Nothing was said of it."]
-        parts += [f"- Look-alikes: {', '.join(map(_line, rivals))}"] if rivals else []
-        parts += [f"- Image: {_line(path)}" for path in exemplars.get(name, ())]
     return "\n".join(parts) + "\n"
 
 
@@ -164,20 +112,8 @@ def _private(config: LearnedConfig) -> list[str]:
 def _absent(names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    some = ", ".join(map(_line, names[:10])) + (", …" if len(names) > 10 else "")
+    some = ", ".join(map(one_line, names[:10])) + (", …" if len(names) > 10 else "")
     return [
         f"- {len(names):,} classes had next to no image in the pool ({some}): the student hardly ever "
         "chooses them, and their images may be rejected. The field guide knows them by their marks."
     ]
-
-
-def _votes(count: int) -> str:
-    return f"{count:,} vote" + ("s" if count != 1 else "")
-
-
-def _line(text: str) -> str:
-    """A text on one line that cannot begin anything of Markdown's."""
-    plain = " ".join(text.split())
-    for sign in "\\`*[]<>#|":
-        plain = plain.replace(sign, f"\\{sign}")
-    return plain

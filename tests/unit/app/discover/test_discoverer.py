@@ -68,6 +68,15 @@ def test_captions_name_groups_and_the_names_are_a_list_of_classes(tmp_path: Path
     assert discoverer(tmp_path, captions=as_rows).discover().names == found.names
 
 
+def test_fewer_groups_than_asked_for_are_said(tmp_path: Path) -> None:
+    said = tmp_path / "said.txt"
+    said.write_text(CAPTIONS)
+    found = discoverer(tmp_path, captions=said, groups=100).discover()
+    assert len(found.groups) <= 24
+    assert f"There are {len(found.groups)} groups, not 100" in found.notes[0]
+    assert discoverer(tmp_path, captions=said).discover().notes == ()
+
+
 def seen(names: dict[str, list[str]]) -> Any:
     """Answers by what the nearest caption holds."""
 

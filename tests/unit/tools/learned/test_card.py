@@ -1,13 +1,12 @@
-"""What an export says to people: marks, look-alikes, images, and where it comes from."""
+"""What an export says to people: its table of votes, and what is taken for what."""
 
 import json
-from types import SimpleNamespace
 
 import torch
 
 from fieldmark.records import AttributeVote
-from fieldmark.tools.learned.card import confusion_of, instructions
-from fieldmark.tools.learned.guide_table import CSV_FILE, JSON_FILE, guide_files, guide_rows
+from fieldmark.tools.learned.card import confusion_of
+from fieldmark.tools.learned.guide_table import CSV_FILE, JSON_FILE, guide_files
 from fieldmark.tools.scoring.field_guide import build_field_guide
 
 CLASSES = ("finch", "heron", "gull")
@@ -41,23 +40,6 @@ def test_the_table_is_the_same_in_both_forms():
     assert {"class": "finch", "attribute": "bill", "value": "a short bill", "votes": 1} in rows
     assert len(files[CSV_FILE].decode().splitlines()) == len(rows) + 1 == 7
     assert json.loads(guide_files(None, noun="bird")[JSON_FILE])["rows"] == []
-
-
-def test_marks_that_few_classes_share_come_first_and_nothing_is_markup():
-    config = SimpleNamespace(classes=CLASSES, noun="bird")
-    confusion = torch.tensor([[0.97, 0.01, 0.02], [0.0, 0.7, 0.3], [0.0, 0.0, 1.0]])
-    text = instructions(
-        config,  # pyright: ignore[reportArgumentType]
-        guide_rows(guide()),
-        exemplars={"heron": ["a*b.png"]},
-        confusion=confusion,
-    )
-    finch, heron, gull = text.split("\n## ")[1:]
-    assert finch.index("a short bill") < finch.index("grey legs")
-    assert "Look-alikes: gull" in heron
-    assert "Image: a\\*b.png" in heron
-    assert "pink \\<b\\>legs" in gull
-    assert "Look-alikes" not in gull
 
 
 def test_confusion_is_the_mean_probability_over_the_images_of_a_class():
