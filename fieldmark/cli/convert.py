@@ -15,9 +15,10 @@ def convert(
     tool: Annotated[
         Literal["label-studio", "coco", "cvat", "fiftyone", "huggingface", "parquet", "csv"],
         option(
-            "Whose file it is to be; huggingface is a Parquet file with the pictures in it, as `datasets` "
-            "reads it.",
+            "Whose file it is to be: label-studio, coco, cvat, fiftyone, huggingface (a Parquet file with "
+            "the pictures in it, as `datasets` reads it), parquet or csv.",
             "--as",
+            metavar="FORMAT",
         ),
     ],
     prefix: Annotated[

@@ -1,10 +1,8 @@
 """`fieldmark studio`: serves the pages for people who do not type commands, until Ctrl-C."""
 
 import contextlib
-import secrets
 import sys
 import threading
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +53,9 @@ def studio(
             f"The studio needs the package {error.name}, which is not installed.",
             hint='Install it: pip install "fieldmark[studio]"',
         ) from None
+    import secrets
+    import webbrowser
+
     from fieldmark.cli.progress import TerminalProgress
     from fieldmark.settings import overridden, read_settings
 

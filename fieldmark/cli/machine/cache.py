@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Only = Annotated[
     Literal["answers", "vectors", "adapters", "pictures"] | None,
-    option("Only this kind.", show_default="all"),
+    option("Only answers, vectors, adapters or pictures.", metavar="KIND", show_default="all"),
 ]
 
 BAD_ENTRIES = 1
