@@ -16,6 +16,7 @@ from fieldmark.evals.methods import (
     conformal,
     cupl,
     dclip,
+    discover,
     document,
     em_dirichlet,
     evidential,
@@ -69,6 +70,7 @@ METHODS: tuple[EvalMethod, ...] = (
     *linear_probe.METHODS,
     *loki.METHODS,
     *cased.METHODS,
+    *discover.METHODS,
 )
 """All methods, in the order of the table."""
 

@@ -16,6 +16,7 @@ METHOD_KEYS = (
     "gist-labels", "transclip-zs", "transclip-descriptors", "em-dirichlet", "em-dirichlet-descriptors",
     "unem", "sus-x", "sus-x-descriptors", "caps-adapter", "caps-adapter-descriptors", "tip-adapter",
     "linear-probe", "loki-base", "loki-tree", "loki-text", "cased", "caption-words", "random-word",
+    "discover",
 )  # fmt: skip
 """The keys of `METHODS`, in the order of the table."""
 _BY_NEEDS = {
@@ -36,7 +37,7 @@ _BY_NEEDS = {
     "tree": "loki-base loki-tree",
     "reference": "zpe-reference",
     "base classes, llm": "adapt-linear gist adapt-low-rank adaptclipzs",
-    "captions": "cased caption-words random-word",
+    "captions": "cased caption-words random-word discover",
 }
 METHOD_NEEDS: Mapping[str, tuple[str, ...]] = {
     key: tuple(needs.split(", ")) for needs, keys in _BY_NEEDS.items() for key in keys.split()
@@ -49,7 +50,7 @@ CLASS_BY_CLASS = (
     "dclip-sum", "dclip-max", "cupl-base", "cupl", "cupl-e", "mpvr", "ram-reweighting", "ram-tagging",
 )  # fmt: skip
 """Methods whose score of a class has nothing to do with the other classes: several may hold in an image."""
-OWN_WORDS = ("cased", "caption-words", "random-word")
+OWN_WORDS = ("cased", "caption-words", "random-word", "discover")
 """Methods that find words of their own and do not go by a list of classes."""
 SETTING_NAMES = ("new", "known", "habitat", "taxonomy", "vocabulary", "together", "marks")
 """The settings of the aviary; the first one is what "aviary" means by itself."""

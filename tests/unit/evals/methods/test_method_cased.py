@@ -7,6 +7,9 @@ import pytest
 from fieldmark.evals.methods.cased import cased
 from fieldmark.evals.methods.registry import BY_KEY
 from fieldmark.tools.discovery.caption_words import caption_words, content_words
+from fieldmark.tools.discovery.groups import find_groups
+from fieldmark.tools.discovery.mentions import mentions_of
+from fieldmark.tools.discovery.names import name_groups
 from tests.graph.world import PARTS, FakeEncoder
 from tests.unit.evals.methods.made_up_bench import TEST, WORLD, Benches, scored_by
 
@@ -17,7 +20,7 @@ CAPTIONS = tuple(
     for number, name in enumerate(TEST.classes)
     for extra in ("tall", "shy", "young")
 )
-KEYS = ("cased", "caption-words", "random-word")
+KEYS = ("cased", "caption-words", "random-word", "discover")
 
 
 def names_by(key: str, make_bench: Benches, *, seed: int = 0) -> tuple[str, ...]:
@@ -69,6 +72,20 @@ def test_a_random_word_is_any_that_cased_chooses_from(make_bench: Benches) -> No
         assert own <= words
         assert len(own) > len(words) // 2 > 0
     assert BY_KEY["random-word"].seeded
+
+
+def test_groups_of_images_have_one_name_each(make_bench: Benches) -> None:
+    bench = make_bench(captions=CAPTIONS, pool=(), names_given=False, llm=None)
+    scored = scored_by("discover", bench)
+    groups = find_groups(bench.vectors)
+    wanted = name_groups(
+        bench.vectors, groups, ENCODER.encode_texts, logit_scale=20.0,
+        mentions=mentions_of(bench.vectors, groups, CAPTIONS, ENCODER.encode_texts(CAPTIONS)),
+    )  # fmt: skip
+    assert scored.diagnostics["groups"] == len(wanted) > 1
+    for group in wanted:
+        assert {scored.names[image] for image in group.images.tolist()} == {group.name}
+    assert len(set(scored.names)) == len(wanted)
 
 
 def test_no_class_name_is_looked_at(make_bench: Benches) -> None:

@@ -9,7 +9,7 @@ from fieldmark.evals.table.records import Row
 
 METHODS = (
     "clip", "dclip", "transclip*", "sus-x*", "caps-adapter*", "tip-adapter", "linear-probe", "loki*", "cased",
-    "caption-words", "random-word",
+    "caption-words", "random-word", "discover",
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Row]
 def test_what_can_be_run_is_run(rows: dict[tuple[str, str], Row]) -> None:
     assert {row.outcome for (setting, _), row in rows.items() if setting == "taxonomy"} == {"done"}
     done = {key for (setting, key), row in rows.items() if setting == "vocabulary" and row.outcome == "done"}
-    assert done == {"clip", "cased", "caption-words", "random-word"}
+    assert done == {"clip", "cased", "caption-words", "random-word", "discover"}
 
 
 def test_shots_say_more_than_texts(rows: dict[tuple[str, str], Row]) -> None:
@@ -52,5 +52,6 @@ def test_loki_is_no_farther_off_than_its_base(rows: dict[tuple[str, str], Row]) 
 
 def test_cased_finds_names_that_its_controls_do_not(rows: dict[tuple[str, str], Row]) -> None:
     found = {key: rows["vocabulary", key].cluster_accuracy or 0 for key in ("cased", "caption-words")}
+    assert (rows["vocabulary", "discover"].cluster_accuracy or 0) > found["cased"]
     assert rows["vocabulary", "clip"].cluster_accuracy == rows["vocabulary", "clip"].top1
     assert found["cased"] > found["caption-words"] > (rows["vocabulary", "random-word"].cluster_accuracy or 1)
