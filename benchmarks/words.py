@@ -78,7 +78,7 @@ async def of_owner(rule: Rule, setup: TrialSetup, *, talked: bool, minibatch: in
     folder.save(concept)
     definition = concept.versions[concept.current - 1].definition
     row: dict[str, Any] = {"rule": rule.key, "talked": talked, "clauses": [c.text for c in definition.active]}
-    given = {"calls": CALLS, "minibatch": minibatch, "seed": setup.options.seed}
+    given: dict[str, Any] = {"calls": CALLS, "minibatch": minibatch, "seed": setup.options.seed}
     try:
         found = await clause_words(annotator, setup.llm, concept, definition, pool, **given)
     except InputError as error:
@@ -139,7 +139,8 @@ def shuffled(concept: Concept, setup: TrialSetup) -> Concept:
     values = [labels[hashes[place]] for place in seen]
     Random(setup.options.seed).shuffle(values)
     dealt = {**labels, **dict(zip((hashes[place] for place in seen), values, strict=True))}
-    changed = (Label(image=i, value=v, split="dev", at="t") for i, v in dealt.items())
+    rows = ({"image": i, "value": v, "split": "dev", "at": "t"} for i, v in dealt.items())
+    changed = map(Label.model_validate, rows)
     return concept.model_copy(update={"labels": tuple(changed)})
 
 

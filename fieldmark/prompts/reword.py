@@ -55,7 +55,7 @@ def ask_reword(
     return question_from(
         PROMPT_ID,
         Rewording,
-        max_tokens=300 + most // 2,
+        max_tokens=700 + most // 2,
         sample=sample,
         use=use,
         text=text,

@@ -78,7 +78,7 @@ def refine(
 def reword(clause: str, concept: str, clauses: Sequence[ReadClause], examples: Sequence[Example]) -> str:
     """The wording of one clause, in its role, that the examples speak for most; empty where none does."""
     sure = [each for each in examples if each.owner in ("in", "out")][:_MOST_EXAMPLES]
-    role = next((each.role for each in clauses if each.id == clause), None)
+    role: Role | None = next((each.role for each in clauses if each.id == clause), None)
     if not sure or role is None:
         return ""
     table = tabled(sure, clauses)
