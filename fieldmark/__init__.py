@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fieldmark.app.instructions.concept import ConceptInstructions
     from fieldmark.app.instructions.writer import InstructionWriter
     from fieldmark.app.learned.adapt import adapt
+    from fieldmark.app.learned.aspects import AspectOptions, StudentAspects
     from fieldmark.app.learned.classifier import LearnedClassifier
     from fieldmark.app.learned.export import export_run
     from fieldmark.app.learned.to_table import LabelledTable, label_to_table
@@ -138,6 +139,7 @@ _NAMES = {
     "fieldmark.app.words.questions": ("QuestionRewording",),
     "fieldmark.app.learned.classifier": ("LearnedClassifier",),
     "fieldmark.app.learned.adapt": ("adapt",),
+    "fieldmark.app.learned.aspects": ("AspectOptions", "StudentAspects"),
     "fieldmark.app.learned.export": ("export_run",),
     "fieldmark.app.pools.embedding": ("EmbeddedPool", "embed_pool"),
     "fieldmark.app.optimizer": ("Optimizer",),
@@ -232,6 +234,7 @@ __all__ = [
     "Adviser",
     "AnswerStatements",
     "ArrayStore",
+    "AspectOptions",
     "AttributeVote",
     "Aviary",
     "BuildOptions",
@@ -299,6 +302,7 @@ __all__ = [
     "ScopeQuestion",
     "ScopeReply",
     "SkippedInput",
+    "StudentAspects",
     "UsageLimits",
     "VerdictReveal",
     "VerdictStore",

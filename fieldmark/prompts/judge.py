@@ -13,6 +13,8 @@ from fieldmark.records.questions import ImagePart, Question
 
 PROMPT_ID = "judge.v1"
 BY_EXAMPLES = "judge_by_examples.v1"
+FINDING = "finding"
+"""Field of the answer that says whether a clause holds."""
 _TOKENS_A_CLAUSE = 60
 
 

@@ -34,6 +34,9 @@ class Contribution(Record):
     runner_up_value: str | None = None
     seen: str | None = None
     """The value the image looks most like."""
+    probability: float | None = Field(default=None, ge=0, le=1)
+    """Of a yes/no aspect of an exported student: how likely it holds for the image; its values are "yes" and
+    "no". None of any other attribute."""
 
 
 class Prediction(Record):

@@ -47,6 +47,8 @@ class Question(Generic[T]):
     sample: int = 0
     about: tuple[str, ...] = field(default=())
     """The classes it asks about: for progress and reports only, no part of the cache key."""
+    weigh: str = ""
+    """Field of the answer whose words are wanted with their probabilities, where the endpoint tells them."""
 
 
 class AttributeVote(Record):

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from torch import Tensor
+
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.encoding import encode_given
 from fieldmark.app.inputs import Images
@@ -14,15 +16,18 @@ from fieldmark.app.learned.export import refuse_what_is_else
 from fieldmark.app.learned.hub import FOR_PEOPLE, HubExport, files_of
 from fieldmark.app.models import choose_models
 from fieldmark.app.stores import name_of, open_stores
-from fieldmark.records import CandidateClass, Prediction
+from fieldmark.records import CandidateClass, Contribution, Prediction
 from fieldmark.records.class_predictions import ClassPredictions
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.exports.folder import write_folder
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.learned.contest import Way
+from fieldmark.tools.learned.aspects import Aspect
+from fieldmark.tools.learned.contest import STUDENT, Way
 from fieldmark.tools.learned.stored import Decisions, LearnedConfig, load_learned, read_learned
 from fieldmark.tools.runs.events import Progress, no_progress
 
+ALL_ELSE = "all else in the image"
+"""What speaks for a label beside the aspects, as a contribution."""
 MOST_CANDIDATES = 10
 """The most candidates that a prediction lists."""
 
@@ -177,9 +182,7 @@ class LearnedClassifier:
             run=self.config.run,
             by=self.by,
             encoder=self.config.encoder.name,
-            predictions=self._predictions(
-                given.images, self._stored.decide(given.vectors, self.by, most=MOST_CANDIDATES)
-            ),
+            predictions=self._predictions(given.images, given.vectors),
             skipped=given.skipped,
             passed_over=given.passed_over,
             inputs=given.inputs,
@@ -189,9 +192,11 @@ class LearnedClassifier:
         """See `predict`, which may be called in a running event loop, too, but holds it up."""
         return await asyncio.to_thread(self.predict, images)
 
-    def _predictions(self, images: Sequence[ImageFile], made: Decisions) -> tuple[Prediction, ...]:
+    def _predictions(self, images: Sequence[ImageFile], vectors: Tensor) -> tuple[Prediction, ...]:
         classes = self.config.classes
-        rows = zip(images, made.left.tolist(), made.classes.tolist(), made.shares.tolist(), strict=True)
+        made = self._stored.decide(vectors, self.by, most=MOST_CANDIDATES)
+        why = self._why(vectors, made)
+        rows = zip(images, made.left.tolist(), made.classes.tolist(), made.shares.tolist(), why, strict=True)
         return tuple(
             Prediction(
                 image=str(image.path),
@@ -206,6 +211,53 @@ class LearnedClassifier:
                 candidates_left=count,
                 rounds=0,
                 runner_up=classes[index[1]],
+                margin=margin,
+                contributions=contributions,
             )
-            for image, count, index, values in rows
+            for image, count, index, values, (margin, contributions) in rows
         )
+
+    def _why(self, vectors: Tensor, made: Decisions) -> list[tuple[float | None, tuple[Contribution, ...]]]:
+        """Margin and contributions of each image, by the student's aspects; none where there are none."""
+        said = self.config.aspects
+        if said is None or self.by != STUDENT:
+            return [(None, ())] * len(vectors)
+        found = self._stored.reasons(vectors, made.classes[:, 0], made.classes[:, 1])
+        if found is None:
+            return [(None, ())] * len(vectors)
+        names = self.config.classes
+        pairs = [(names[label], names[other]) for label, other in made.classes[:, :2].tolist()]
+        rows = zip(found.seen.tolist(), found.parts.tolist(), found.margin.tolist(), pairs, strict=True)
+        return [
+            (margin, _contributions(said.aspects, seen, parts, margin, pair))
+            for seen, parts, margin, pair in rows
+        ]
+
+
+def _contributions(
+    aspects: Sequence[Aspect],
+    seen: Sequence[float],
+    parts: Sequence[float],
+    margin: float,
+    pair: tuple[str, str],
+) -> tuple[Contribution, ...]:
+    """What aspects did for a class against another, the most first, and all else; they sum to the margin.
+
+    Of those that did as much (nothing, where aspects decide nothing) those come first that are said to split
+    the two classes.
+    """
+    said = [tuple(each.said_of(name) for name in pair) for each in aspects]
+    splits = [None not in both and both[0] != both[1] for both in said]
+    order = sorted(range(len(aspects)), key=lambda a: (-abs(parts[a]), not splits[a], -abs(seen[a] - 0.5)))
+    own = [
+        Contribution(
+            attribute=aspects[a].text,
+            contribution=parts[a],
+            label_value=said[a][0],
+            runner_up_value=said[a][1],
+            seen="yes" if seen[a] >= 0.5 else "no",
+            probability=seen[a],
+        )
+        for a in order
+    ]
+    return (*own, Contribution(attribute=ALL_ELSE, contribution=margin - sum(parts)))

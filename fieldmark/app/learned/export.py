@@ -1,5 +1,7 @@
 """Exports what a classification learned into a folder that stands alone."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +10,14 @@ from torch import Tensor
 from fieldmark.agents.resolve.context import ResolveContext
 from fieldmark.agents.resolve.learning import RunLesson, last_state, lesson_of
 from fieldmark.agents.resolve.rescoring import inductive_guide
+from fieldmark.agents.shared.estimate import CallEstimate
 from fieldmark.app.arguments import checked_arguments
 from fieldmark.app.by_method.choice import LOOP
 from fieldmark.app.event_loop import run_here
+from fieldmark.app.learned.aspects import SeenAspects, StudentAspects, estimate_aspects, see_aspects
 from fieldmark.app.models import choose_models
 from fieldmark.app.resuming import arguments_of
-from fieldmark.app.stores import checkpoint_server, name_of, open_stores
+from fieldmark.app.stores import Stores, checkpoint_server, name_of, open_stores
 from fieldmark.cache.arrays import ArrayStore
 from fieldmark.errors import InputError, ModelError, RunError
 from fieldmark.records import Prediction, PromptBook, RunManifest
@@ -23,6 +27,7 @@ from fieldmark.tools.exports.folder import hashes, names_in, write_folder
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.labelling.document import as_markdown
 from fieldmark.tools.labelling.voted import ABOUT, document_of_votes
+from fieldmark.tools.learned.aspect_heads import LearnedAspects
 from fieldmark.tools.learned.card import CARD, INSTRUCTIONS, confusion_of, model_card
 from fieldmark.tools.learned.contest import Learned, learn
 from fieldmark.tools.learned.exemplars import exemplars
@@ -32,6 +37,8 @@ from fieldmark.tools.learned.stored import (
     ARRAYS,
     CONFIG,
     LearnedConfig,
+    StoredAspect,
+    StoredAspects,
     arrays_of,
     read_learned,
     written,
@@ -49,11 +56,13 @@ class LearnedExport:
         folder: Where.
         config: What was exported.
         files: Name → SHA-256.
+        notes: What a reader must know of its aspects.
     """
 
     folder: Path
     config: LearnedConfig
     files: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 @checked_arguments
@@ -65,12 +74,23 @@ def export_run(
     clip: Encoder | str | None = None,
     device: str | None = None,
     onnx: bool = False,
+    aspects: StudentAspects | None = None,
     home: Path | None = None,
     progress: Progress = no_progress,
 ) -> LearnedExport:
     """Export a run's classifier: see `aexport_run`. Not to be called from a running event loop."""
     return run_here(
-        aexport_run(run, out, runs=runs, clip=clip, device=device, onnx=onnx, home=home, progress=progress),
+        aexport_run(
+            run,
+            out,
+            runs=runs,
+            clip=clip,
+            device=device,
+            onnx=onnx,
+            aspects=aspects,
+            home=home,
+            progress=progress,
+        ),
         "export_run",
     )
 
@@ -83,13 +103,14 @@ async def aexport_run(
     clip: Encoder | str | None = None,
     device: str | None = None,
     onnx: bool = False,
+    aspects: StudentAspects | None = None,
     home: Path | None = None,
     progress: Progress = no_progress,
 ) -> LearnedExport:
     """Write what a finished classification learned into a folder; `LearnedClassifier` uses it.
 
     A linear student and the run's field guide compete on the run's own images; the better one is the default.
-    No language model is asked, and no image is read whose vector is still stored.
+    Without `aspects` no language model is asked, and no image is read whose vector is still stored.
 
     Args:
         run: The run's id, or its folder.
@@ -98,18 +119,94 @@ async def aexport_run(
         clip: The `Encoder` of the run, or its name where its files lie elsewhere by now.
         device: Where it computes; the run's where not given.
         onnx: Whether to write the student as an ONNX model, too; needs the package `onnx`.
+        aspects: Reasons for the student: yes/no aspects that a model looks for in some of the images.
         home: Where vectors are kept; the settings' where not given.
         progress: Called with progress events.
 
     Raises:
         RunError: There is no such run, it is not finished, or its images are gone.
         ModelError: The encoder is not the run's.
-        InputError: `out` holds something else, or cannot be written, or the package `onnx` is missing.
+        InputError: `out` holds something else, or cannot be written, the package `onnx` is missing, or no
+            aspect can be learned.
+        SettingsError: No model is named that writes aspects.
+        EndpointError: A model cannot be asked.
+        LimitReached: A limit was met; what was answered is kept for the next try.
     """
     target = Path(out)
     if onnx:
         check_onnx()
     refuse_what_is_else(target)
+    seen: SeenAspects | None = None
+    async with _finished(run, runs, clip=clip, device=device, home=home, progress=progress) as done:
+        lesson, context, predictions = done.lesson, done.context, done.predictions
+        if aspects is not None:
+            async with aspects.models(done.stores) as models:
+                seen = await see_aspects(
+                    lesson, predictions, context.images, context.classes, noun=context.options.noun,
+                    options=aspects.options, models=models, progress=progress,
+                )  # fmt: skip
+        learned = learn(
+            lesson.pool,
+            lambda pool: inductive_guide(lesson.guide, _reference(context.encoder, pool), context),
+            reject=context.options.reject,
+            aspects=None if seen is None else seen.lesson,
+        )
+        config = _config(learned, lesson, context, seen)
+    contents = _contents(config, learned, lesson, done.manifest, predictions, folder=target.name)
+    if onnx:
+        contents[ONNX] = student_onnx(learned, config)
+    write_folder(target, contents, leftovers=lambda out: () if onnx else (out / ONNX,))
+    return LearnedExport(target, read_learned(target), hashes(contents), () if seen is None else seen.notes)
+
+
+def estimate_aspects_of(
+    run: Path | str,
+    aspects: StudentAspects,
+    *,
+    runs: Path | str = Path("runs"),
+    clip: Encoder | str | None = None,
+    device: str | None = None,
+    home: Path | None = None,
+) -> CallEstimate:
+    """What exporting a run with aspects would ask; asks nothing. Not for a running event loop.
+
+    Raises:
+        RunError: There is no such run, or it is not finished.
+    """
+
+    async def estimated() -> CallEstimate:
+        async with _finished(run, runs, clip=clip, device=device, home=home, progress=no_progress) as done:
+            context = done.context
+            async with aspects.models(done.stores) as models:
+                return await estimate_aspects(
+                    done.lesson, done.predictions, context.images, context.classes,
+                    noun=context.options.noun, options=aspects.options, models=models,
+                )  # fmt: skip
+
+    return run_here(estimated(), "estimate_aspects_of")
+
+
+@dataclass(frozen=True)
+class _FinishedRun:
+    """A run that has ended, opened."""
+
+    lesson: RunLesson
+    context: ResolveContext
+    predictions: tuple[Prediction, ...]
+    manifest: RunManifest
+    stores: Stores
+
+
+@asynccontextmanager
+async def _finished(
+    run: Path | str,
+    runs: Path | str,
+    *,
+    clip: Encoder | str | None,
+    device: str | None,
+    home: Path | None,
+    progress: Progress,
+) -> AsyncIterator[_FinishedRun]:
     folder = RunFolder.open(runs, run, kind="classify")
     if not (folder.path / MANIFEST).is_file():
         raise RunError(
@@ -142,17 +239,7 @@ async def aexport_run(
             progress=progress,
         )
         lesson = lesson_of(state, predictions, context)
-        learned = learn(
-            lesson.pool,
-            lambda pool: inductive_guide(lesson.guide, _reference(encoder, pool), context),
-            reject=options.reject,
-        )
-        config = _config(learned, lesson, context)
-    contents = _contents(config, learned, lesson, manifest, predictions, folder=target.name)
-    if onnx:
-        contents[ONNX] = student_onnx(learned, config)
-    write_folder(target, contents, leftovers=lambda out: () if onnx else (out / ONNX,))
-    return LearnedExport(target, read_learned(target), hashes(contents))
+        yield _FinishedRun(lesson, context, predictions, manifest, stores)
 
 
 def _image(prediction: Prediction, run: RunFolder) -> ImageFile:
@@ -177,7 +264,9 @@ def _check_encoder(encoder: Encoder, manifest: RunManifest, run: RunFolder) -> N
         )
 
 
-def _config(learned: Learned, lesson: RunLesson, context: ResolveContext) -> LearnedConfig:
+def _config(
+    learned: Learned, lesson: RunLesson, context: ResolveContext, seen: SeenAspects | None
+) -> LearnedConfig:
     options = context.options
     return LearnedConfig(
         run=context.run.run_id,
@@ -197,7 +286,23 @@ def _config(learned: Learned, lesson: RunLesson, context: ResolveContext) -> Lea
         tau=options.tau,
         images=int((lesson.pool.weight > 0).sum()),
         labels=lesson.labels,
+        aspects=None if seen is None or learned.aspects is None else _stored(learned.aspects, seen),
         files={},
+    )
+
+
+def _stored(learned: LearnedAspects, seen: SeenAspects) -> StoredAspects:
+    rows = zip(learned.aspects, learned.trial.agreement.tolist(), learned.trial.usual.tolist(), strict=True)
+    return StoredAspects(
+        aspects=tuple(
+            StoredAspect(**each.model_dump(), agreement=min(1.0, agreement), usual=min(1.0, usual))
+            for each, agreement, usual in rows
+        ),
+        alpha=learned.trial.alpha,
+        written_by=seen.written_by,
+        seen_by=seen.seen_by,
+        images=learned.images,
+        calibrated_on=seen.calibrated.labels,
     )
 
 

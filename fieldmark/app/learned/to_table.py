@@ -30,7 +30,7 @@ from fieldmark.tools.exports.folder import format_of
 from fieldmark.tools.images.decode import image_suffixes
 from fieldmark.tools.images.files import image_files
 from fieldmark.tools.images.given_paths import as_text, is_there
-from fieldmark.tools.learned.contest import Way
+from fieldmark.tools.learned.contest import STUDENT, Way
 from fieldmark.tools.learned.stored import load_learned, read_learned
 from fieldmark.tools.runs.block_table import Coded, Columns, block_table, check_table
 from fieldmark.tools.runs.events import Progress, no_progress
@@ -79,7 +79,8 @@ def label_to_table(
     """Label images, or a file of their vectors, with an exported classifier, and write a table as it goes.
 
     Columns of a run's classifier: image (or row, from 0 on, where vectors were given), label, confidence,
-    status, candidates (how many are left), runner_up. Of a concept's: image, label ("in" or "out"),
+    status, candidates (how many are left), runner_up, and one for each aspect of a student. Of a concept's:
+    image, label ("in" or "out"),
     probability, and one for each clause. Labels and numbers are those of `predict`.
 
     Args:
@@ -233,7 +234,7 @@ def _label_of(folder: Path, encoder: Encoder | None, by: Way | None) -> Label:
             raise InputError("A concept has one classifier.", hint="Leave out which one.", field="by")
         return _in_or_out(*load_head(folder, encoder))
     stored = load_learned(folder, encoder)
-    classes = stored.config.classes
+    classes, said = stored.config.classes, stored.config.aspects
 
     def label(vectors: Tensor) -> tuple[Columns, Counter[str]]:
         made = stored.decide(vectors, by)
@@ -246,6 +247,9 @@ def _label_of(folder: Path, encoder: Encoder | None, by: Way | None) -> Label:
             "candidates": left,
             "runner_up": Coded(best[:, 1], classes),
         }
+        if stored.heads is not None and (by or stored.config.best) == STUDENT and said is not None:
+            seen = stored.heads.probabilities(vectors).T.contiguous().numpy()
+            columns |= {f"aspect: {each.text}": own for each, own in zip(said.aspects, seen, strict=True)}
         return columns, _counted(status, _STATUS)
 
     return label

@@ -1,6 +1,8 @@
 """The form of OpenAI's chat completions: reads a request, and writes what the guide answers to it."""
 
 import json
+import math
+import re
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -34,12 +36,14 @@ class CompletionRequest:
         schema: The JSON schema of the answer; None where none is given.
         seed: The sampling seed.
         most_tokens: Where the answer is cut; None where it is not.
+        weighed: Whether log-probabilities are asked for.
     """
 
     messages: list[ChatMessage]
     schema: dict[str, Any] | None
     seed: int
     most_tokens: int | None
+    weighed: bool = False
 
 
 def read_request(body: bytes) -> CompletionRequest:
@@ -60,7 +64,8 @@ def read_request(body: bytes) -> CompletionRequest:
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
         raise RefusedRequestError(400, "'seed' must be a whole number", "invalid_value")
     schema = _schema(request.get("response_format"))
-    return CompletionRequest(messages, schema, seed or 0, _most_tokens(request))
+    weighed = request.get("logprobs") is True
+    return CompletionRequest(messages, schema, seed or 0, _most_tokens(request), weighed)
 
 
 def complete(request: CompletionRequest, guide: Guide) -> dict[str, Any]:
@@ -93,7 +98,7 @@ def complete(request: CompletionRequest, guide: Guide) -> dict[str, Any]:
                     "content": None if declined else text,
                     "refusal": declined,
                 },
-                "logprobs": None,
+                "logprobs": _weighed(text) if request.weighed and text else None,
                 "finish_reason": finish_reason,
             }
         ],
@@ -103,6 +108,28 @@ def complete(request: CompletionRequest, guide: Guide) -> dict[str, Any]:
             "total_tokens": prompt_tokens + completion_tokens,
         },
     }
+
+
+_FINDING = re.compile(r'("finding": ")(yes|no)(", "confidence": )(\d+)')
+
+
+def _weighed(text: str) -> dict[str, Any]:
+    """The log-probabilities of an answer: a finding is as likely as the guide is sure of it."""
+    tokens: list[dict[str, Any]] = []
+
+    def add(token: str, **likely: float) -> None:
+        chances = {token: 1.0, **likely}
+        top = [{"token": each, "logprob": math.log(p), "bytes": None} for each, p in chances.items()]
+        tokens.append({**top[0], "top_logprobs": top})
+
+    end = 0
+    for found in _FINDING.finditer(text):
+        add(text[end : found.start(2)])
+        said, sure = found[2], min(int(found[4]), 99) / 100
+        add(said, **{said: sure, "no" if said == "yes" else "yes": 1 - sure})
+        end = found.end(2)
+    add(text[end:])
+    return {"content": tokens, "refusal": None}
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

@@ -147,6 +147,8 @@ class Guide:
             return self._method_answers.subclasses(_text(data, "class"), question)
         if "factors" in fields:
             return self._method_answers.contexts()
+        if "aspects" in fields:
+            return self._method_answers.aspects(_texts(data, "classes"), _number(data, "most"), question)
         if "families" in fields:
             return self._method_answers.family(_texts(data, "classes"))
         if "group_names" in fields:
@@ -156,7 +158,7 @@ class Guide:
 
 _TELLING = frozenset({
     "descriptors", "differences", "first_value", "entries", "edits", "noun", "synonyms", "domain_words",
-    "sentences", "task_questions", "subclasses", "factors", "families", "group_names",
+    "sentences", "task_questions", "subclasses", "factors", "families", "group_names", "aspects",
 })  # fmt: skip
 """Fields by which an answer about classes is known."""
 
@@ -260,6 +262,13 @@ def _texts(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
         raise _not_understood(f"its data give no list of {name!r}")
     return tuple(value)
+
+
+def _number(data: Mapping[str, Any], name: str) -> int:
+    value = data.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _not_understood(f"its data give no number of {name!r}")
+    return value
 
 
 def _attributes(data: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...]]]:

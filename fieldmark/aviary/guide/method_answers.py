@@ -1,13 +1,14 @@
 """What the scripted guide answers to the questions that published methods ask, from its beliefs."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fieldmark.aviary.guide.answers import MOST_MARKS, general_keys
 from fieldmark.aviary.guide.beliefs import Beliefs, Impression, plain_name, seeded_rng
 from fieldmark.aviary.guide.words import keys_asked, wording
-from fieldmark.aviary.world.attributes import HABITATS, KIND_BY_NOUN, LIGHTS, NONE, NOUNS
+from fieldmark.aviary.world.attributes import HABITATS, KEYS, KIND_BY_NOUN, LIGHTS, NONE, NOUNS
 from fieldmark.aviary.world.grammar import habitat_phrases, joined, light_phrases, with_article
 
 MOST_SENTENCES = 10
@@ -125,6 +126,29 @@ class MethodAnswers:
             noun: members for noun, members in families.items() if noun in KIND_BY_NOUN or len(members) > 1
         }
         return {"families": [{"family": noun, "classes": members} for noun, members in stated.items()]}
+
+    def aspects(self, classes: Sequence[str], most: int, question: str) -> dict[str, Any]:
+        """Name values that split classes, the most even splits first, each with the classes that have it.
+
+        A second value of an attribute comes after the first ones of all.
+        """
+        rng = seeded_rng("aspects", question)
+        birds = [self._beliefs.of(name) for name in classes]
+        splits: list[tuple[int, float, str, list[str]]] = []
+        for key in KEYS:
+            stated = {bird.name: self._beliefs.stated(bird, key, question) for bird in birds}
+            common = Counter(value for value in stated.values() if value != NONE).most_common()
+            for turn, (value, count) in enumerate(common):
+                if count < len(birds):
+                    held = [name for name, own in stated.items() if own == value]
+                    uneven = abs(2 * count - len(birds)) + 0.5 * rng.random()
+                    splits.append((turn, uneven, wording(key, value, rng, self._settings.other_words), held))
+        splits.sort(key=lambda each: each[:2])
+        return {
+            "aspects": [
+                {"statement": f"The bird has {words}.", "classes": held} for *_, words, held in splits[:most]
+            ]
+        }
 
     def _told(self, bird: Impression, asked: str, rng: random.Random) -> list[str]:
         """The attributes that an answer states, in their order."""

@@ -274,7 +274,23 @@ def up_to(tokens: int, cost: float | None) -> str:
     return f"0 to {tokens:,} tokens, cost " + ("unknown" if cost is None else f"0 to {cost:.4g}")
 
 
+MOST_ASPECTS = 3
+"""The most aspects that are said of an image."""
+
+
 def on_one_line(prediction: "Prediction") -> str:
     """One image on one line: status, confidence, label, file."""
     label = "none of these" if prediction.status == "rejected" else one_line(prediction.label)
     return f"{prediction.status:8}  {prediction.confidence:.3f}  {label}  {one_line(prediction.image)}"
+
+
+def aspects_in_words(prediction: "Prediction") -> list[str]:
+    """The aspects that did most for or against the label of an image, a line each; none without aspects."""
+    seen = [each for each in prediction.contributions if each.probability is not None]
+    lines: list[str] = []
+    for each in seen[:MOST_ASPECTS]:
+        p = each.probability or 0.0
+        said = f"{each.seen} {max(p, 1 - p):.2f}: {one_line(each.attribute)}"
+        against = f" {each.contribution:+.2f} against {one_line(prediction.runner_up or '')}"
+        lines.append(f"            {said}{against if each.contribution else ''}")
+    return lines

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fieldmark.cli.classify.output import name_some, on_one_line, say_passed_over
+from fieldmark.cli.classify.output import aspects_in_words, name_some, on_one_line, say_passed_over
 from fieldmark.cli.concept import predict as concepts
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import Json, encoding, option
@@ -167,6 +167,8 @@ def _show(found: "ClassPredictions", *, csv: Path | None, json: bool) -> None:
         console = words(json=False)
         for each in found.predictions:
             console.say(on_one_line(each))
+            for line in aspects_in_words(each):
+                console.say(line)
     console = errors()
     counts = {
         status: sum(each.status == status for each in found.predictions)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from fieldmark.cli.classify.output import name_some, on_one_line
+from fieldmark.cli.classify.output import aspects_in_words, name_some, on_one_line
 from fieldmark.cli.concept import predict as concepts
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.terminal import amount, errors, one_line, print_json, words
@@ -40,7 +40,7 @@ def label_as_they_come(
 
     every = EVERY if every is None else every
     check_watched(folders, every)
-    table = _table(csv, concept=concept)
+    table = _table(csv, export, concept=concept)
     with TerminalProgress("Loading") as progress:
         from fieldmark.app.concepts.classifier import ConceptClassifier
         from fieldmark.app.learned.classifier import LearnedClassifier
@@ -54,15 +54,16 @@ def label_as_they_come(
         _label(classifier, folders, every, table, json=json)
 
 
-def _table(csv: Path | None, *, concept: bool) -> "GrowingCsv | None":
-    """The table, checked before any model is loaded; the columns of a concept's are known only with it."""
+def _table(csv: Path | None, export: Path, *, concept: bool) -> "GrowingCsv | None":
+    """The table, checked before any model is loaded, where its columns are the same for every export."""
     if csv is None:
         return None
+    from fieldmark.tools.learned.stored import read_learned
     from fieldmark.tools.runs.csv_growing import GrowingCsv
     from fieldmark.tools.runs.predictions_csv import predictions_csv
 
     table = GrowingCsv(csv)
-    if not concept:
+    if not concept and read_learned(export).aspects is None:
         table.check(predictions_csv(()))
     return table
 
@@ -100,7 +101,7 @@ def _show(found: "ClassPredictions | ConceptPredictions", table: "GrowingCsv | N
     from fieldmark.tools.runs.predictions_csv import predictions_csv
 
     if isinstance(found, ClassPredictions):
-        lines = [on_one_line(each) for each in found.predictions]
+        lines = [line for each in found.predictions for line in (on_one_line(each), *aspects_in_words(each))]
         rows = predictions_csv(found.predictions) if table else ""
     else:
         lines = [concepts.in_words(each) for each in found.predictions]

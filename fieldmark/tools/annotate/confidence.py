@@ -34,11 +34,11 @@ class Confidence:
 
     def inside(self, verdict: Verdict) -> float | None:
         """Probability of "in"; None where there is no call."""
-        if verdict.p is None:
-            return None
-        return (
-            verdict.p if not self.labels else float(_sigmoid(self.slope * _log_odds(verdict.p) + self.shift))
-        )
+        return None if verdict.p is None else self.of(verdict.p)
+
+    def of(self, p: float) -> float:
+        """The probability, from what is stated."""
+        return p if not self.labels else float(_sigmoid(self.slope * _log_odds(p) + self.shift))
 
     def right(self, verdict: Verdict) -> float | None:
         """Probability that the call is right, below one half where most were not; None without a call."""
@@ -64,6 +64,11 @@ def calibrated(verdicts: Sequence[Verdict], labels: Mapping[str, Label]) -> Conf
         and (label := labels.get(verdict.image)) is not None
         and label.value != "unsure"
     ]
+    return fitted(known)
+
+
+def fitted(known: Sequence[tuple[float, float]]) -> Confidence:
+    """Calibrate on pairs of what is stated and what is so (1 or 0); as stated where there are few."""
     if len(known) < LEAST_LABELS:
         return Confidence()
     from scipy.optimize import minimize  # takes a moment, and most who come here have few labels

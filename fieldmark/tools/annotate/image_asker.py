@@ -14,7 +14,7 @@ from fieldmark.errors import EndpointError, QuestionFailed
 from fieldmark.records import ImagePart, Question
 from fieldmark.tools.images.decode import UnusableImageError
 from fieldmark.tools.images.files import ImageFile
-from fieldmark.tools.llm.chat import LanguageModel
+from fieldmark.tools.llm.chat import LanguageModel, ModelAnswer
 from fieldmark.tools.llm.counting import CountingModel
 from fieldmark.tools.llm.image_messages import ImageMessages
 
@@ -53,6 +53,12 @@ class ImageAsker:
         return self._llm.calls
 
     async def ask(self, image: ImageFile, question: Callable[[ImagePart], Question[T]]) -> T | Unanswered:
+        """Ask about one image; see `answer`, whose value this is."""
+        return _value(await self.answer(image, question))
+
+    async def answer(
+        self, image: ImageFile, question: Callable[[ImagePart], Question[T]]
+    ) -> ModelAnswer[T] | Unanswered:
         """Ask about one image.
 
         Args:
@@ -67,7 +73,7 @@ class ImageAsker:
             LimitReached: Before a call that would pass a limit.
         """
         part = await self.shown(image)
-        return "abstain" if part is None else await self.ask_in_words(image, question(part))
+        return "abstain" if part is None else await self._heard(image, question(part))
 
     async def shown(self, image: ImageFile) -> ImagePart | None:
         """An image ready to be put into a question; None where it cannot be shown, which is counted."""
@@ -80,6 +86,9 @@ class ImageAsker:
 
     async def ask_in_words(self, image: ImageFile, question: Question[T]) -> T | Unanswered:
         """As `ask`, where the question is rendered already; it may show other images, or none."""
+        return _value(await self._heard(image, question))
+
+    async def _heard(self, image: ImageFile, question: Question[T]) -> ModelAnswer[T] | Unanswered:
         try:
             answer = await self._llm.ask(question)
         except QuestionFailed as error:
@@ -91,7 +100,7 @@ class ImageAsker:
             self._give_up_on_the_blind(error)
             return "abstain"
         self._answered = True
-        return answer.value
+        return answer
 
     def _give_up_on_the_blind(self, error: QuestionFailed) -> None:
         failed = self.failures.total() - self.failures["unreadable"]
@@ -100,3 +109,7 @@ class ImageAsker:
                 f"The model answered none of {failed} questions about images: {error.message}",
                 hint="`fieldmark doctor` (`probe_endpoint` in Python) tells whether it sees images.",
             ) from error
+
+
+def _value(said: ModelAnswer[T] | Unanswered) -> T | Unanswered:
+    return said if isinstance(said, str) else said.value

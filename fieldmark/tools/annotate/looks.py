@@ -22,11 +22,14 @@ class WayOfLooking:
         examples: Images that the owner labelled, shown before the one to judge; never that one itself.
         samples: How often each image is asked about; findings are then voted on, and probabilities averaged.
         steps: Whether it is judged in steps (see `steps`), rather than in one question. No examples then.
+        log_probs: Whether the probability of a finding is that of its word, where the endpoint tells it; else
+            it is the stated confidence.
     """
 
     examples: tuple[tuple[ImageFile, Literal["in", "out"]], ...] = ()
     samples: int = 1
     steps: bool = False
+    log_probs: bool = False
 
     def __post_init__(self) -> None:
         """Check that the choices go together."""
@@ -44,6 +47,7 @@ class WayOfLooking:
             (
                 f"/examples={shown}" if self.examples else "",
                 f"/samples={self.samples}" if self.samples > 1 else "",
+                "/log-probs" if self.log_probs else "",
             )
         )
 

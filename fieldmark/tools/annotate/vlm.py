@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 from fieldmark.errors import InputError
 from fieldmark.prompts.gap import ask_gap
-from fieldmark.prompts.judge import BY_EXAMPLES, Judgement, ask_judge, ask_judge_by_examples
+from fieldmark.prompts.judge import BY_EXAMPLES, FINDING, Judgement, ask_judge, ask_judge_by_examples
 from fieldmark.prompts.judge import PROMPT_ID as JUDGE
 from fieldmark.prompts.rules import with_rules
 from fieldmark.prompts.steps import QUESTIONS as IN_STEPS
@@ -35,6 +36,7 @@ from fieldmark.tools.annotate.storing import StoringAnnotator, annotator_identit
 from fieldmark.tools.annotate.verdict_store import StoredVerdict
 from fieldmark.tools.images.files import ImageFile, UnusableImageError
 from fieldmark.tools.llm.image_messages import ImageMessages
+from fieldmark.tools.llm.word_shares import Shares, share_of
 
 TRIES = 2
 """How often an image is asked about where an answer leaves clauses out."""
@@ -251,7 +253,7 @@ class VlmAnnotator(StoringAnnotator):
                 if isinstance(said, str):
                     failed = said
                     break
-                opinions.append(_stored_verdicts(said, asked))
+                opinions.append(said)
             if not opinions:
                 break
             answered = opinions[0] if len(opinions) == 1 else voted(opinions)
@@ -265,13 +267,18 @@ class VlmAnnotator(StoringAnnotator):
 
     async def _look(
         self, image: ImageFile, clauses: Sequence[Clause], *, sample: int
-    ) -> Judgement | Unanswered:
+    ) -> dict[str, StoredVerdict] | Unanswered:
         """What one look at an image gives, with every example before it but the image itself."""
         if self._looks.steps:
-            return await judged_in_steps(self._asker, image, clauses, sample=sample)
+            judged = await judged_in_steps(self._asker, image, clauses, sample=sample)
+            return judged if isinstance(judged, str) else _stored_verdicts(judged, clauses)
         parts = await self._shown_before(image)
         ask = partial(ask_judge_by_examples, examples=parts) if parts else ask_judge
-        return await self._asker.ask(image, lambda part: ask(part, clauses, sample=sample))
+        weigh = FINDING if self._looks.log_probs else ""
+        said = await self._asker.answer(
+            image, lambda part: replace(ask(part, clauses, sample=sample), weigh=weigh)
+        )
+        return said if isinstance(said, str) else _stored_verdicts(said.value, clauses, said.shares)
 
     async def _shown_before(self, image: ImageFile) -> Shown:
         """The examples before an image: all but the image itself."""
@@ -309,21 +316,33 @@ class VlmAnnotator(StoringAnnotator):
         )
 
 
-def _stored_verdicts(said: Judgement, asked: Sequence[Clause]) -> dict[str, StoredVerdict]:
+def _stored_verdicts(
+    said: Judgement, asked: Sequence[Clause], shares: Shares = ()
+) -> dict[str, StoredVerdict]:
     """What an answer says of the clauses that it was asked about, by their text.
 
     A clause with two findings that differ is left out, as one that was not answered.
+
+    Args:
+        said: The answer.
+        asked: The clauses.
+        shares: How likely which words were in the place of each finding; none where that is not known.
     """
     answered: dict[str, StoredVerdict] = {}
+    weighed = dict(
+        zip(map(id, said.findings), shares if len(shares) == len(said.findings) else (), strict=False)
+    )
     for clause in asked:
         found = [finding for finding in said.findings if finding.clause.strip() == clause.id]
         if len({finding.finding for finding in found}) != 1:
             continue
         finding = min(found, key=lambda each: each.confidence)
+        stated = probability(finding.finding == "yes", finding.confidence)
+        told = share_of(weighed.get(id(finding), {}), "yes", against="no")
         unknown = finding.finding == "cannot_tell"
         answered[clause.text] = StoredVerdict(
             finding="abstain" if finding.finding == "cannot_tell" else finding.finding,
-            p=None if unknown else probability(finding.finding == "yes", finding.confidence),
+            p=None if unknown else stated if told is None else told,
             seen=said.seen,
             rationale=said.rationale,
         )

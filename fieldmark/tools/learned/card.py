@@ -67,6 +67,7 @@ def model_card(
             for name in (STUDENT, GUIDE)
         ),
         *_rejection(config),
+        *_aspects(config),
         f"- An image is *resolved* where its label is expected to be wrong with a probability of at most "
         f"{config.risk:g}, *open* where it is not. Confidence is as far to be trusted as the run's was.",
         "",
@@ -97,6 +98,21 @@ def _rejection(config: LearnedConfig) -> list[str]:
         f'- An image is *rejected* ("none of these") where its vector lies farther than '
         f"{config.farthest:.4f} from every class's mean vector. {config.reject:.1%} of the pool's own images "
         "do, when the means come from the other half of the pool."
+    ]
+
+
+def _aspects(config: LearnedConfig) -> list[str]:
+    said = config.aspects
+    if said is None:
+        return []
+    counts = f"They count for its labels (weight {said.alpha:g})." if said.alpha else "They decide nothing."
+    by = f"calibrated on {said.calibrated_on:,} of them" if said.calibrated_on else "as it told them"
+    return [
+        f"- The student has {len(said.aspects):,} yes/no aspects as reasons, written by "
+        f"{one_line(said.written_by)} and looked for in {said.images:,} images by {one_line(said.seen_by)}; "
+        f"its answers, {by}, are the targets. {counts} Of each aspect: how often the student answers as that "
+        "model on images that it was not made from, and how often the usual answer does.",
+        *(f"  - {one_line(each.text)} {each.agreement:.0%}, {each.usual:.0%}" for each in said.aspects),
     ]
 
 

@@ -9,7 +9,10 @@ from pydantic import Field
 from torch import Tensor
 
 from fieldmark.records import Record
+from fieldmark.tools.learned.aspect_heads import AspectTrial, LearnedAspects, fit_chosen, try_aspects
+from fieldmark.tools.learned.aspects import AspectLesson
 from fieldmark.tools.learned.class_means import ClassMeans
+from fieldmark.tools.learned.nearness import calibrated
 from fieldmark.tools.learned.student import DECAYS, Lesson, LinearStudent, fit_students
 from fieldmark.tools.scoring.inductive import InductiveGuide
 
@@ -21,7 +24,6 @@ MOST_COMPETING = 6_000
 """The most images that students are cross-fitted on; of a larger pool so many are drawn."""
 MOST_REFERENCE = 1_000
 """The most images of the pool that the field guide's scores are centred by."""
-_TEMPERATURES = torch.logspace(-2, 2, 161)
 
 
 class HeldOutResult(Record):
@@ -45,6 +47,7 @@ class Learned:
         contenders: How "student" and "guide" did.
         best: The better of them.
         farthest: Distance to the nearest mean from which an image is of no class; None rejects none.
+        aspects: The student's aspects; None without any.
     """
 
     student: LinearStudent
@@ -54,18 +57,27 @@ class Learned:
     contenders: Mapping[Way, HeldOutResult]
     best: Way
     farthest: float | None
+    aspects: LearnedAspects | None = None
 
 
-def learn(lesson: Lesson, guide: Callable[[Tensor], InductiveGuide], *, reject: float) -> Learned:
+def learn(
+    lesson: Lesson,
+    guide: Callable[[Tensor], InductiveGuide],
+    *,
+    reject: float,
+    aspects: AspectLesson | None = None,
+) -> Learned:
     """Fit a student, and find out whether it or the field guide does better on images that it did not see.
 
     The pool is halved twice over, class by class; each half is labelled by what the other one makes. The
-    student's decay is the one whose probabilities on the other half are nearest to the run's.
+    student's decay is the one whose probabilities on the other half are nearest to the run's. What aspects
+    weigh is chosen in the same way, see `try_aspects`.
 
     Args:
         lesson: The pool, by a run.
         guide: The field guide, centred by image vectors [R, D].
         reject: Share of the run's own images of listed classes that may be rejected.
+        aspects: What an annotator saw of aspects in the same images; None without any.
     """
     rows = _drawn(lesson, MOST_COMPETING)
     pool = lesson.rows(rows)
@@ -82,31 +94,30 @@ def learn(lesson: Lesson, guide: Callable[[Tensor], InductiveGuide], *, reject: 
         distance[own] = ClassMeans.of(train).distance(pool.vectors[own])
     tuned = [calibrated(scores, pool) for scores in students]
     chosen = min(range(len(DECAYS)), key=lambda place: tuned[place][1])
+    trial: AspectTrial | None = None
+    scores, temperature = students[chosen], tuned[chosen][0]
+    if aspects is not None and aspects.aspects:
+        trial = try_aspects(pool, aspects.rows(rows), half, scores, decay=DECAYS[chosen])
+        scores, temperature = trial.scores, calibrated(trial.scores, pool)[0]
     contenders: dict[Way, HeldOutResult] = {
-        STUDENT: HeldOutResult(agreement=_agreement(students[chosen], pool), temperature=tuned[chosen][0]),
+        STUDENT: HeldOutResult(agreement=_agreement(scores, pool), temperature=temperature),
         GUIDE: HeldOutResult(agreement=_agreement(guided, pool), temperature=calibrated(guided, pool)[0]),
     }
     listed = distance[pool.weight > 0]
+    student = fit_students(lesson, DECAYS[: chosen + 1])[-1]
+    learned_aspects: LearnedAspects | None = None
+    if trial is not None and aspects is not None:
+        student, learned_aspects = fit_chosen(lesson, aspects, trial, student, decay=DECAYS[chosen])
     return Learned(
-        student=fit_students(lesson, DECAYS[: chosen + 1])[-1],
+        student=student,
         decay=DECAYS[chosen],
         guide=guide(_reference(lesson.vectors)),
         means=ClassMeans.of(lesson),
         contenders=contenders,
         best=max(contenders, key=lambda way: contenders[way].agreement),
         farthest=float(listed.quantile(1 - reject)) if reject > 0 and len(listed) else None,
+        aspects=learned_aspects,
     )
-
-
-def calibrated(scores: Tensor, lesson: Lesson) -> tuple[float, float]:
-    """The temperature that brings scores [N, C] nearest to the run's probabilities, and the cross-entropy."""
-    share = lesson.weight / lesson.weight.sum().clamp(min=1e-9)
-
-    def cross_entropy(temperature: float) -> float:
-        return -float(share @ (lesson.target * (scores / temperature).log_softmax(1)).sum(1))
-
-    best = min(_TEMPERATURES.tolist(), key=cross_entropy)
-    return best, cross_entropy(best)
 
 
 def _agreement(scores: Tensor, lesson: Lesson) -> float:

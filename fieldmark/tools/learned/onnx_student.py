@@ -10,7 +10,7 @@ from fieldmark.tools.learned.contest import STUDENT, Learned
 from fieldmark.tools.learned.stored import LearnedConfig
 
 ONNX = "classifier.onnx"
-PROBABILITIES, DISTANCE = "probabilities", "distance"
+PROBABILITIES, DISTANCE, ASPECTS = "probabilities", "distance", "aspects"
 
 
 def check_onnx() -> None:
@@ -31,8 +31,8 @@ def student_onnx(learned: Learned, config: LearnedConfig) -> bytes:
     """The student as an ONNX model; see `StoredClassifier.with_none` for what it gives.
 
     Its input is `vectors`, unit vectors float32 `[N, D]` of the encoder that the model's metadata names. Its
-    outputs are `probabilities` `[N, C + 1]`, the last one that of none of the classes, and `distance` `[N]`
-    to the nearest class mean.
+    outputs are `probabilities` `[N, C + 1]`, the last one that of none of the classes, `distance` `[N]` to
+    the nearest class mean, and, where it has any, `aspects` `[N, A]`, the probability of each.
 
     Args:
         learned: What was learned.
@@ -42,6 +42,13 @@ def student_onnx(learned: Learned, config: LearnedConfig) -> bytes:
     temperature = config.contenders[STUDENT].temperature
     student, means = learned.student, learned.means.means[learned.means.known]
     logits = graph.affine(INPUT, student.weight / temperature, student.bias / temperature)
+    own_aspects = learned.aspects
+    if own_aspects is not None:
+        heads = own_aspects.heads
+        seen = graph.add("Sigmoid", graph.affine(INPUT, heads.weight, heads.bias), name=ASPECTS)
+        if own_aspects.trial.alpha:
+            share = heads.share / temperature
+            logits = graph.add("Add", logits, graph.affine(seen, share, -(share @ heads.middle)))
     shares = graph.add("Softmax", logits, axis=1)
     own = graph.add("ReduceSumSquare", INPUT, axes=[1], keepdims=1)
     apart = graph.add("Add", own, graph.affine(INPUT, -2 * means, means.square().sum(1)))
@@ -53,14 +60,18 @@ def student_onnx(learned: Learned, config: LearnedConfig) -> bytes:
     graph.add("Concat", listed, none, axis=1, name=PROBABILITIES)
     graph.add("Squeeze", distance, graph.integers([1]), name=DISTANCE)
     classes = len(config.classes)
-    model = graph.model(
-        "student", width=config.encoder.width, outputs={PROBABILITIES: ["N", classes + 1], DISTANCE: ["N"]}
-    )
+    outputs: dict[str, list[str | int]] = {PROBABILITIES: ["N", classes + 1], DISTANCE: ["N"]}
+    texts: list[str] = []
+    if own_aspects is not None:
+        texts = [each.text for each in own_aspects.aspects]
+        outputs[ASPECTS] = ["N", len(texts)]
+    model = graph.model("student", width=config.encoder.width, outputs=outputs)
     for key, value in {
         "classes": json.dumps([*config.classes, None], ensure_ascii=False),
         "encoder": config.encoder.name,
         "encoder_identity": config.encoder.identity,
         "run": config.run,
+        **({"aspects": json.dumps(texts, ensure_ascii=False)} if texts else {}),
     }.items():
         model.metadata_props.add(key=key, value=value)
     return model.SerializeToString()

@@ -20,6 +20,8 @@ from fieldmark.records import Record
 from fieldmark.tools.clip.encoder import Encoder
 from fieldmark.tools.exports.encoder_stamp import EncoderStamp
 from fieldmark.tools.exports.folder import MOST_BYTES, damaged, first_words, hashes, read_verified
+from fieldmark.tools.learned.aspect_heads import AspectHeads, AspectStudent
+from fieldmark.tools.learned.aspects import Aspect
 from fieldmark.tools.learned.class_means import ClassMeans
 from fieldmark.tools.learned.contest import GUIDE, STUDENT, HeldOutResult, Learned, Way
 from fieldmark.tools.learned.student import LinearStudent
@@ -27,6 +29,33 @@ from fieldmark.tools.scoring.inductive import InductiveGuide
 
 CONFIG, ARRAYS = "config.json", "classifier.safetensors"
 FORMAT = "fieldmark.classifier/1"
+_HEADS = ("weight", "bias", "share", "middle")
+"""The fields of `AspectHeads`, as tensors of the file."""
+
+
+class StoredAspect(Aspect):
+    """A yes/no aspect of an exported student."""
+
+    agreement: float = Field(ge=0, le=1)
+    """Share of the annotator's answers that it gives, too, on images that it was not made from."""
+    usual: float = Field(ge=0, le=1)
+    """The same of always giving the more frequent answer."""
+
+
+class StoredAspects(Record):
+    """The aspects of an exported student, and where they come from."""
+
+    aspects: tuple[StoredAspect, ...] = Field(min_length=1)
+    alpha: float = Field(ge=0)
+    """What they weighed in training; at 0 they are shown, and decide nothing."""
+    written_by: str
+    """The language model, or "field guide"."""
+    seen_by: str
+    """The vision-language model."""
+    images: int
+    """Images that it was shown."""
+    calibrated_on: int
+    """Answers that calibrated its probabilities; 0 where they stand as told."""
 
 
 class LearnedConfig(Record):
@@ -61,6 +90,8 @@ class LearnedConfig(Record):
     """Images of the pool that it learned from."""
     labels: int
     """Labelled images that calibrated the run."""
+    aspects: StoredAspects | None = None
+    """Of the student; None without any."""
     files: dict[str, str]
     """File name → SHA-256 of what labels images."""
 
@@ -88,6 +119,21 @@ class Decisions:
 
 
 @dataclass(frozen=True)
+class AspectReasons:
+    """Why a student prefers one class of an image to another.
+
+    Attributes:
+        seen: Probability of each aspect [N, A] float32.
+        parts: What each adds to the log-odds of the one class against the other [N, A] float32.
+        margin: Those log-odds [N] float32: the sum of the parts, and of all else in the image.
+    """
+
+    seen: Tensor
+    parts: Tensor
+    margin: Tensor
+
+
+@dataclass(frozen=True)
 class StoredClassifier:
     """A run's classifier, read back.
 
@@ -96,12 +142,14 @@ class StoredClassifier:
         student: The linear student.
         guide: The inductive field guide.
         means: Mean vector of each class.
+        heads: The student's aspects; None without any.
     """
 
     config: LearnedConfig
     student: LinearStudent
     guide: InductiveGuide
     means: ClassMeans
+    heads: AspectHeads | None = None
 
     def probabilities(self, vectors: Tensor, by: Way | None = None) -> Tensor:
         """Calibrated class probabilities [N, C] of unit image vectors [N, D].
@@ -111,7 +159,7 @@ class StoredClassifier:
             by: "student" or "guide"; the better one on the pool where not given.
         """
         by = by or self.config.best
-        scores = (self.student if by == STUDENT else self.guide).scores(vectors)
+        scores = self._student.scores(vectors) if by == STUDENT else self.guide.scores(vectors)
         return (scores / self.config.contenders[by].temperature).softmax(1)
 
     def decide(self, vectors: Tensor, by: Way | None = None, *, most: int = 2) -> Decisions:
@@ -139,8 +187,39 @@ class StoredClassifier:
         products = vectors @ self._both.T
         classes = len(self.student.bias)
         scores = products[:, :classes] + self.student.bias
+        if self._counts is not None:
+            scores += self._counts.scores(vectors)
         p = scores.div_(self.config.contenders[by].temperature).softmax(1)
         return p, self.means.distance_by(products[:, classes:])
+
+    @property
+    def _counts(self) -> AspectHeads | None:
+        """The aspects, where they decide anything."""
+        return self.heads if self.config.aspects is not None and self.config.aspects.alpha else None
+
+    @property
+    def _student(self) -> LinearStudent | AspectStudent:
+        return self.student if self._counts is None else AspectStudent(self.student, self._counts)
+
+    def reasons(self, vectors: Tensor, label: Tensor, other: Tensor) -> AspectReasons | None:
+        """What aspects are seen in images, and what each does for a class against another one.
+
+        Args:
+            vectors: Unit image vectors [N, D].
+            label: The class of each image [N] int64.
+            other: Another class of each [N] int64.
+
+        Returns:
+            None where there are no aspects.
+        """
+        if self.heads is None:
+            return None
+        seen = self.heads.probabilities(vectors)
+        temperature = self.config.contenders[STUDENT].temperature
+        scores = self._student.scores(vectors) / temperature
+        parts = (seen - self.heads.middle) * (self.heads.share[label] - self.heads.share[other]) / temperature
+        margin = scores.gather(1, label[:, None]) - scores.gather(1, other[:, None])
+        return AspectReasons(seen, parts, margin[:, 0])
 
     @cached_property
     def _both(self) -> Tensor:
@@ -166,8 +245,11 @@ class StoredClassifier:
 
 def arrays_of(learned: Learned) -> bytes:
     """The content of the safetensors file."""
-    guide = learned.guide
+    guide, aspects = learned.guide, learned.aspects
+    tensors = [getattr(aspects.heads, name) for name in _HEADS] if aspects else []
+    heads = {f"aspects.{name}": tensor.contiguous() for name, tensor in zip(_HEADS, tensors, strict=False)}
     return save_tensors({
+        **heads,
         "student.weight": learned.student.weight.contiguous(),
         "student.bias": learned.student.bias.contiguous(),
         "guide.values": guide.values.contiguous(),
@@ -244,6 +326,10 @@ def _assembled(arrays: dict[str, Tensor], config: LearnedConfig) -> StoredClassi
         "means.vectors": (classes, width),
         "means.images": (classes,),
     }
+    count = 0 if config.aspects is None else len(config.aspects.aspects)
+    if count:
+        sizes = ((count, width), (count,), (classes, count), (count,))
+        shapes |= {f"aspects.{name}": size for name, size in zip(_HEADS, sizes, strict=True)}
     for name, shape in shapes.items():
         if arrays[name].shape != shape or not bool(arrays[name].isfinite().all()):
             raise ValueError(f"{name} has an impossible shape or numbers")
@@ -261,4 +347,5 @@ def _assembled(arrays: dict[str, Tensor], config: LearnedConfig) -> StoredClassi
             name_weight=config.name_weight,
         ),
         means=ClassMeans(arrays["means.vectors"], arrays["means.images"]),
+        heads=AspectHeads(**{name: arrays[f"aspects.{name}"] for name in _HEADS}) if count else None,
     )

@@ -57,18 +57,42 @@ def fit_students(lesson: Lesson, decays: Sequence[float] = DECAYS) -> list[Linea
         lesson: The pool, with at least one image that counts.
         decays: The penalties, the strongest first.
     """
-    share = lesson.weight / lesson.weight.sum().clamp(min=1e-9)
-    mean = share @ lesson.vectors
-    scale = (share @ (lesson.vectors - mean).square()).mean().sqrt().clamp(min=1e-6)
-    x = (lesson.vectors - mean) / scale
+    own, x = standardised(lesson)
     weight = x.new_zeros(lesson.target.shape[1], x.shape[1], requires_grad=True)
     bias = x.new_zeros(lesson.target.shape[1], requires_grad=True)
     found: list[LinearStudent] = []
     for decay in decays:
-        _descend(weight, bias, x, lesson.target, share, decay)
-        folded = weight.detach() / scale
-        found.append(LinearStudent(folded, bias.detach() - folded @ mean))
+        _descend(weight, bias, x, lesson.target, own.share, decay)
+        found.append(own.folded(weight.detach(), bias.detach()))
     return found
+
+
+@dataclass(frozen=True)
+class Standard:
+    """How the vectors of a pool are standardised: less their mean, and scaled.
+
+    Attributes:
+        share: What each image counts [N] float32; sums to 1.
+        mean: [D] float32.
+        scale: One number for all.
+    """
+
+    share: Tensor
+    mean: Tensor
+    scale: Tensor
+
+    def folded(self, weight: Tensor, bias: Tensor) -> LinearStudent:
+        """Weights [C, D] of standardised vectors as weights of plain ones."""
+        plain = weight / self.scale
+        return LinearStudent(plain, bias - plain @ self.mean)
+
+
+def standardised(lesson: Lesson) -> tuple[Standard, Tensor]:
+    """The standard of a pool, and its vectors by it [N, D]."""
+    share = lesson.weight / lesson.weight.sum().clamp(min=1e-9)
+    mean = share @ lesson.vectors
+    scale = (share @ (lesson.vectors - mean).square()).mean().sqrt().clamp(min=1e-6)
+    return Standard(share, mean, scale), (lesson.vectors - mean) / scale
 
 
 def _descend(weight: Tensor, bias: Tensor, x: Tensor, target: Tensor, share: Tensor, decay: float) -> None:

@@ -8,11 +8,12 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, null
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from fieldmark.cache.keys import canonical_json, content_key
 from fieldmark.records import Question
 from fieldmark.tools.llm.answer_schema import strict_schema
+from fieldmark.tools.llm.word_shares import Shares
 
 if TYPE_CHECKING:
     from fieldmark.cache.bytestore import ByteStore
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=BaseModel)
 
+_SHARES = TypeAdapter(Shares)
 ANSWER_SCHEMA = "fieldmark.answer/1"
 """Tag of a stored answer, and the version in its key."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
@@ -39,6 +41,8 @@ class ModelAnswer(Generic[T]):
         cached: Whether nothing was asked for it: it was stored, or asked by another at this moment.
         prompt_tokens: Tokens of the question when it was asked; `None` where not reported.
         completion_tokens: Tokens of the answer when it was asked; `None` where not reported.
+        shares: For each place in the answer of the field that the question weighs: beginnings of words that
+            might have stood there, with their probabilities. Empty where the endpoint told none.
     """
 
     value: T
@@ -46,6 +50,7 @@ class ModelAnswer(Generic[T]):
     cached: bool
     prompt_tokens: int | None
     completion_tokens: int | None
+    shares: Shares = ()
 
 
 def answer_key(question: Question[Any], *, identity: str, model: str) -> str:
@@ -69,6 +74,7 @@ def answer_key(question: Question[Any], *, identity: str, model: str) -> str:
             "max_tokens": question.max_tokens,
             "answer": strict_schema(question.answer_model),
             "sample": question.sample,
+            **({"weigh": question.weigh} if question.weigh else {}),
         }
     )
 
@@ -103,6 +109,7 @@ class AnswerStore:
             "usage": {"prompt_tokens": answer.prompt_tokens, "completion_tokens": answer.completion_tokens},
             "model": model,
             "prompt": prompt_id,
+            **({"shares": [dict(each) for each in answer.shares]} if answer.shares else {}),
         }
         self._store.put(answer.key, canonical_json(record).encode("utf-8"), schema=ANSWER_SCHEMA)
         if self._refresh:
@@ -156,9 +163,15 @@ class AnswerStore:
             for count in (prompt, completion):
                 if count is not None and type(count) is not int:
                     raise TypeError("a token count is no integer")
+            shares = _SHARES.validate_python(record.get("shares", ()))
         except (ValueError, ValidationError, LookupError, TypeError, RecursionError) as error:
             logger.warning("Stored answer %s cannot be used (%s); asking again.", key, type(error).__name__)
             return None
         return ModelAnswer(
-            value=value, key=key, cached=True, prompt_tokens=prompt, completion_tokens=completion
+            value=value,
+            key=key,
+            cached=True,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            shares=shares,
         )

@@ -15,6 +15,7 @@ from fieldmark.tools.llm.budget import IMAGE_TOKENS, Budget, TokenCount, tokens_
 from fieldmark.tools.llm.completion import Completion, HttpStatusError, ModelList
 from fieldmark.tools.llm.dialect import WIDER, Dialect, ResponseFormat, Wording
 from fieldmark.tools.llm.endpoint import Endpoint
+from fieldmark.tools.llm.word_shares import Shares, word_shares
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +40,15 @@ _MOST_CUT = 2
 
 @dataclass(frozen=True)
 class UsableAnswer(Generic[T]):
-    """A usable answer: its value, the text it was read from, and the tokens of the call, where reported."""
+    """A usable answer: its value, the text it was read from, and the tokens of the call, where reported.
+
+    `shares` is as in `ModelAnswer`.
+    """
 
     value: T
     text: str
     used: TokenCount | None
+    shares: Shares = ()
 
 
 class Asker:
@@ -118,7 +123,8 @@ class Asker:
                 dialect.proven = True
             if cut:
                 dialect.widen(used.room, endpoint=name)
-            return UsableAnswer(value, completion.text, completion.used)
+            shares = word_shares(completion.text, completion.tokens, question.weigh)
+            return UsableAnswer(value, completion.text, completion.used, shares)
         raise self._given_up(question, bad, made)
 
     def room(self, question: Question[Any], wording: Wording | None = None) -> TokenCount:

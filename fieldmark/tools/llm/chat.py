@@ -314,6 +314,7 @@ class ChatModel:
             cached=False,
             prompt_tokens=heard.used and heard.used.prompt,
             completion_tokens=heard.used and heard.used.completion,
+            shares=heard.shares,
         )
         self._answers.put(answer, text=heard.text, model=self.model, prompt_id=question.prompt_id)
         return answer

@@ -10,6 +10,7 @@ from fieldmark.errors import AnswerFault, SettingsError, nearest
 from fieldmark.tools.llm.address import normal_url
 from fieldmark.tools.llm.answers import BadAnswerError
 from fieldmark.tools.llm.budget import TokenCount
+from fieldmark.tools.llm.word_shares import WeighedToken, read_tokens
 
 _ENDS: tuple[tuple[re.Pattern[str], AnswerFault, str], ...] = (
     (re.compile(r"^$|^(null|none|stop(ped)?|stop_sequence|eos(_token)?|end_turn|complete(d)?|finished)$"
@@ -35,12 +36,14 @@ class Completion:
         used: The tokens it used, where it says so.
         fault: What makes it unusable, where something does.
         thoughts: Thinking that came beside the text (`reasoning_content`).
+        tokens: Its tokens with what might have stood in their place; empty where none were asked for or told.
     """
 
     text: str
     used: TokenCount | None
     fault: BadAnswerError | None = None
     thoughts: str = ""
+    tokens: tuple[WeighedToken, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,13 @@ def read_completion(response: Any, hide: Callable[[str], str], *, unusable: str 
         return Completion(
             words, used, BadAnswerError("refused", "the model declined to answer"), thoughts=thoughts
         )
-    return Completion(words, used, _fault_of(choice.get("finish_reason"), words, thoughts), thoughts=thoughts)
+    return Completion(
+        words,
+        used,
+        _fault_of(choice.get("finish_reason"), words, thoughts),
+        thoughts=thoughts,
+        tokens=read_tokens(choice.get("logprobs")),
+    )
 
 
 def complaint_of(data: Any) -> str:

@@ -46,7 +46,7 @@ class Wording:
         system: Whether system text has a message of its own; else it opens the user's.
         room: How many times the question's own room the answer gets.
         length_field: What the answer's room is called.
-        left_out: Parameters that are not sent: "temperature", "seed", "reasoning_effort".
+        left_out: Parameters that are not sent: "temperature", "seed", "reasoning_effort", "logprobs".
     """
 
     form: ResponseFormat = ResponseFormat.SCHEMA
@@ -76,6 +76,9 @@ _ROLES = re.compile(
 )
 _TOO_LONG = re.compile(r"context.{0,3}(length|size|window)")
 _WANTED = "Answer with one JSON object that fits this JSON schema, and with nothing else:"
+LOG_PROBS = "logprobs"
+_ALTERNATIVES = 5
+"""Words beside the chosen one that are told with their probabilities; some endpoints tell no more."""
 _REFUSING = frozenset({400, 415, 422, 500, 501})
 _UNREAD = frozenset({400, 422})
 """With these an endpoint refuses what it was sent; a 500 needs words that say so."""
@@ -131,6 +134,8 @@ class Dialect:
             body["seed"] = question.sample
         if self._effort:
             body["reasoning_effort"] = self._effort
+        if question.weigh and LOG_PROBS not in put.left_out:
+            body |= {LOG_PROBS: True, "top_logprobs": _ALTERNATIVES}
         for name in put.left_out:
             body.pop(name, None)
         if put.form is ResponseFormat.SCHEMA:
@@ -160,9 +165,12 @@ class Dialect:
             The wording to try next; `None` where another would not help. Following it ends: each step takes
             something out of the request.
         """
+        words = complaint.lower()
+        weighs = bool(question.weigh) and LOG_PROBS not in refused.left_out
+        if weighs and "logprob" in words:  # 403, too: some accounts may not ask for them
+            return refused.without(LOG_PROBS)
         if status not in _REFUSING:
             return None
-        words = complaint.lower()
         named = self._named(words, refused, status)
         if named is not None:
             return named
@@ -248,8 +256,9 @@ class Dialect:
     def _untaken(self, question: Question[Any], put: Wording) -> Wording | None:
         """The wording without the first part that this endpoint never took."""
         parts = set(self._parts(question, put)) - self._taken
-        if "reasoning_effort" in parts:
-            return put.without("reasoning_effort")
+        for name in (LOG_PROBS, "reasoning_effort"):
+            if name in parts:
+                return put.without(name)
         if "bounds" in parts:
             return replace(put, bounded=False)
         if put.form in parts and put.form.fallback is not None:
@@ -263,6 +272,8 @@ class Dialect:
 
     def _parts(self, question: Question[Any], put: Wording) -> Iterator[str]:
         yield put.form
+        if question.weigh and LOG_PROBS not in put.left_out:
+            yield LOG_PROBS
         if self._says_effort(put):
             yield "reasoning_effort"
         if put.bounded and put.form is ResponseFormat.SCHEMA:

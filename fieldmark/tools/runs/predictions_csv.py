@@ -52,6 +52,8 @@ def predictions_csv(
         top_k: Classes named in each row. From 2 on there are columns `label_2`, `probability_2` and so on:
             the likeliest classes beside the label, whether they are still candidates or not.
         all_classes: Whether each class has a column with its probability, `probability: NAME`.
+
+    Aspects of an exported student have a column each with their probability, `aspect: TEXT`.
     """
     rows = [_row(p) for p in predictions]
     head = list(_FIELDS)
@@ -71,6 +73,13 @@ def predictions_csv(
         head += [f"probability: {name}" for name in classes]
         for row, said in zip(rows, probabilities.tolist(), strict=True):
             row += [f"{share:.6f}" for share in said]
+    aspects = dict.fromkeys(
+        c.attribute for p in predictions for c in p.contributions if c.probability is not None
+    )
+    head += [f"aspect: {text}" for text in sorted(aspects)]
+    for row, p in zip(rows, predictions, strict=True) if aspects else ():
+        seen = {c.attribute: c.probability for c in p.contributions}
+        row += [seen.get(text) for text in sorted(aspects)]
     return csv_text(head, rows)
 
 

@@ -17,6 +17,7 @@ from fieldmark.aviary.world.attributes import ATTRIBUTES, BUILD_KEYS, HABITATS, 
 from fieldmark.aviary.world.grammar import habitat_phrases, light_phrases, value_phrases
 from fieldmark.aviary.world.species import species_book
 from fieldmark.cache.bytestore import MemoryByteStore
+from fieldmark.prompts.aspects import ask_aspects, aspects_of
 from fieldmark.prompts.class_questions import GENERIC_QUESTIONS, has_one_place
 from fieldmark.prompts.contexts import ask_contexts, contexts_of
 from fieldmark.prompts.family import ask_family, families_of
@@ -214,6 +215,21 @@ def questions():
         "contexts": ask_contexts([s.name for s in NEW[:5]], noun="bird"),
         "family": ask_family([s.name for s in NEW[:5]], noun="bird"),
     }
+
+
+def test_aspects_split_the_classes_and_hold_for_those_that_have_the_value(truthful):
+    classes = [species.name for species in NEW[:12]]
+    marks = {species.name: species.marks for species in NEW[:12]}
+    answer = ask(truthful, ask_aspects(classes, noun="bird", most=10))
+    read = aspects_of(answer, classes, most=10)
+    assert (len(read.holds), read.dropped) == (10, {})
+    for statement, held in read.holds.items():
+        found = ANY_MARK.search(statement)
+        assert found is not None
+        key, value = SAID[found[0]]
+        assert set(held) == {name for name in classes if marks[name][key] == value}
+    even = [abs(2 * len(held) - len(classes)) for held in read.holds.values()]
+    assert even[0] <= even[-1]
 
 
 @pytest.mark.parametrize("kind", list(questions()))

@@ -12,6 +12,7 @@ from PIL import Image
 
 from fieldmark.aviary.guide.beliefs import GuideSettings
 from fieldmark.aviary.guide.clauses import read_document
+from fieldmark.aviary.guide.completions import CompletionRequest, complete
 from fieldmark.aviary.guide.gallery import Gallery, PictureFacts
 from fieldmark.aviary.guide.guide import Guide, UnknownQuestionError
 from fieldmark.aviary.guide.server import GuideServer
@@ -25,13 +26,14 @@ from fieldmark.errors import InputError, QuestionFailed
 from fieldmark.prompts.choose import DisputedAttribute, ask_choose, ask_choose_by_examples
 from fieldmark.prompts.debate import Argument, answered, ask_argue, ask_argue_again, ask_settle
 from fieldmark.prompts.gap import ask_gap
-from fieldmark.prompts.judge import ask_judge
+from fieldmark.prompts.judge import FINDING, ask_judge
 from fieldmark.prompts.judge_by_document import ask_judge_by_document
 from fieldmark.prompts.name_group import GroupHints, ask_name_group_seen
 from fieldmark.prompts.steps import ask_caption, ask_inquire, ask_weigh
 from fieldmark.records import ChatMessage, Clause, Concept, Definition, ImagePart, Label
 from fieldmark.tools.concepts.instructions import instructions_of
 from fieldmark.tools.llm.chat import ChatModel
+from fieldmark.tools.llm.word_shares import read_tokens, word_shares
 from tests.unit.aviary.bird_questions import ask
 
 CLEAR = SightSettings(mistakes=0, cannot_tell=0, refused=0)
@@ -427,3 +429,24 @@ def test_hostile_pictures_over_http_are_the_clients_error(clear, flock):
                      (part(bomb.getvalue(), "png").data_url,)]:  # fmt: skip
             with pytest.raises(BadRequestError, match="picture"):
                 asked(*urls)
+
+
+def test_findings_are_as_likely_as_the_guide_is_sure_of_them(clear, flock):
+    truth = read_flock(flock)[0]
+    body = truth.marks["body"]
+    clauses = [Clause(id=f"c{n}", role="positive", text=f"The bird has a {colour} body.")
+               for n, colour in enumerate((body, "red" if body != "red" else "blue"))]  # fmt: skip
+    question = ask_judge(part_of(flock, truth), clauses)
+    asked = CompletionRequest(
+        list(question.messages), question.answer_model.model_json_schema(), 0, None, True
+    )
+    choice = complete(asked, clear)["choices"][0]
+    said = question.answer_model.model_validate_json(choice["message"]["content"])
+    tokens = read_tokens(choice["logprobs"])
+    shares = word_shares(choice["message"]["content"], tokens, FINDING)
+    assert [each.finding for each in said.findings] == ["yes", "no"]
+    for finding, share in zip(said.findings, shares, strict=True):
+        assert share[finding.finding] == pytest.approx(finding.confidence / 100)
+        assert sum(share.values()) == pytest.approx(1)
+    plain = replace(asked, weighed=False)
+    assert complete(plain, clear)["choices"][0]["logprobs"] is None

@@ -47,7 +47,7 @@ HAS: dict[str, set[str]] = {
     # Begun again it asks and encodes nothing twice.
     "adapt": {*SPENDS, "--engine"},
     "next-class": {"--device"},
-    "export": {"--device"},
+    "export": {*SPENDS, "--dry-run"},
     "predict": {"--device", "--engine"},
     "label": {"--device"},
     "fetch": {"--dry-run"},

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from fieldmark.errors import ClassNamesError, InputError
+from fieldmark.prompts.aspects import ask_aspects
 from fieldmark.prompts.class_questions import GENERIC_QUESTIONS
 from fieldmark.prompts.contexts import Contexts, ask_contexts
 from fieldmark.prompts.describe import Descriptors, ask_describe
@@ -108,6 +109,7 @@ QUESTIONS = {
     ),
     "subclasses.v1": ask_subclasses("heron", noun="bird"),
     "contexts.v1": ask_contexts(["veyzan heron", "kelmar finch"], noun="bird"),
+    "aspects.v1": ask_aspects(["veyzan heron", "kelmar finch"], noun="bird", most=12),
     "family.v1": ask_family(["veyzan heron", "kelmar finch", "wimyor heron"], noun="bird"),
 }
 
