@@ -1,11 +1,13 @@
 """Tokenizes texts, and shortens by rule those that are longer than the model reads."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+_HALVES = re.compile("[\ud800-\udfff]")
 _LOOSE_ENDS = " ,;:-–—/(&"
 
 
@@ -24,9 +26,7 @@ class Tokenized:
 
 def mended(text: str) -> str:
     """The text with halves of surrogate pairs, which no tokenizer reads, as U+FFFD."""
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        return text.encode("utf-8", "replace").decode()
-    return text
+    return text if text.isascii() or not _HALVES.search(text) else text.encode("utf-8", "replace").decode()
 
 
 class ClipTokenizer:
