@@ -63,7 +63,7 @@ def parquet_rows(path: Path, *, head_as: Callable[[str], str] = str.strip) -> li
                 rows += [dict(zip(names, row, strict=True)) for row in zip(*cells.values(), strict=True)]
             return rows
     except (OSError, ValueError, LookupError, TypeError, MemoryError, NotImplementedError) as error:
-        said = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        said = (getattr(error, "strerror", None) or " ".join(str(error).split())[:200]).rstrip(".")
         raise InputError(
             f"{str(path)!r} cannot be read as a Parquet table: {said}.", hint="Is it the right file?"
         ) from error
