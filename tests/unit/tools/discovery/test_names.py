@@ -8,8 +8,9 @@ from fieldmark.testing import HashingEncoder
 from fieldmark.tools.discovery.caption_words import caption_phrases
 from fieldmark.tools.discovery.groups import ImageGroups
 from fieldmark.tools.discovery.mentions import mentions_of
-from fieldmark.tools.discovery.names import GroupName, name_groups
+from fieldmark.tools.discovery.names import GroupName, _Apart, name_groups
 from fieldmark.tools.scoring.vectors import encode_unit, unit
+from fieldmark.tools.statistics.agreement import auroc
 
 ENCODER = HashingEncoder(width=128)
 
@@ -125,3 +126,18 @@ def test_images_of_no_group_are_compared_with() -> None:
 
 def test_nothing_said_leaves_groups_without_a_name() -> None:
     assert [(each.name, each.sure) for each in named(["red finch", "grey heron"])] == [("", False)] * 2
+
+
+def test_ranks_of_groups_add_up_to_how_often_an_image_fits_better() -> None:
+    generator = torch.Generator().manual_seed(0)
+    vectors, texts = (unit(torch.randn(rows, 8, generator=generator)) for rows in (40, 2))
+    vectors[7] = vectors[30]  # a tie
+    groups = ImageGroups(torch.arange(40) // 10, tuple(torch.arange(at, at + 10) for at in range(0, 40, 10)))
+    apart = _Apart(vectors, texts, groups)
+    inside = (torch.arange(40) < 20).numpy().astype(float)
+    cosines = (vectors @ texts[1]).numpy().astype(float)
+    whole = auroc(inside, cosines, torch.ones(1, 40).numpy())[0]
+    assert abs(apart.from_all(1, (0, 1)) - whole) < 1e-9
+    part = auroc(inside[10:30], cosines[10:30], torch.ones(1, 20).numpy())[0]
+    assert abs(apart.from_group(1, (1,), (2,)) - part) < 1e-9
+    assert apart.from_all(0, (0, 1, 2, 3)) == 0.0
