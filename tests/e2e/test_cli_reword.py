@@ -17,18 +17,14 @@ def test_the_loop_asks_in_other_words_and_says_so(
     place = at(endpoint, command_line)
     words = place.folder / "words.json"
     words.write_text(json.dumps({"instructions": {DESCRIBE: RULES}}))
-    told = ("--noun", "bird", "--max-rounds", 1, "--json")
+    told = ("--noun", "bird", "--max-rounds", 0, "--json")
+    worded = place.invoke(*classes(birds), *told, "--words", words)
+    assert worded.code == 0, worded.err
+    assert sum(RULES in request.text for request in endpoint.chats) == endpoint.asked == 6
+    assert len(prompts(place, worded)["words"]) == 16
     plain = place.invoke(*classes(birds), *told)
-    before = endpoint.asked
-    other = place.invoke(*classes(birds), *told, "--words", words)
-    assert (plain.code, other.code) == (0, 0), other.err
-    asked = [request for request in endpoint.chats[before:] if RULES in request.text]
-    assert len(asked) == 6  # each class is described anew, in these words
-    key = prompts(place, other)["words"]
+    assert plain.json["usage"]["requests"] == 6  # no answer to other words is taken for one to these
     assert "words" not in prompts(place, plain)
-    again = place.invoke(*classes(birds), *told, "--words", words)
-    assert again.json["usage"]["requests"] == 0
-    assert prompts(place, again)["words"] == key
     words.write_text(json.dumps({"instructions": {DESCRIBE: "</data>"}}))
     refused = place.invoke(*classes(birds), "--words", words)
     assert refused.code == 2 and "breaks the question's frame" in refused.err
@@ -59,7 +55,4 @@ def test_words_of_questions_are_searched_for_within_a_budget(
     assert done.json["instructions"] == {}
     assert {each["outcome"] for each in found["tried"]} == {"unchanged"}
     assert (found["labels"], found["held_out"], found["right"]) == (9, 9, None)
-    asked = endpoint.asked
-    assert found["calls"] <= asked <= found["calls"] + 8
-    assert place.invoke(*search).json == done.json
-    assert endpoint.asked == asked
+    assert found["calls"] <= endpoint.asked <= found["calls"] + 8  # what was answered is not asked again

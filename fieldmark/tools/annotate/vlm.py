@@ -80,7 +80,7 @@ class VlmAnnotator(StoringAnnotator):
         other._asker = ImageAsker(RewordedModel(self._llm, words), self._asker.images)
         other._model = f"{self._model}/words={words.key}"
         other._identity = annotator_identity(other._model, [self.QUESTION], self._asker.images)
-        return other
+        return other if self._looks == ONCE else other.looking(self._looks)
 
     async def judge(
         self,

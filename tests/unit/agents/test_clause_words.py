@@ -12,10 +12,11 @@ from fieldmark.errors import InputError, LimitReached, QuestionFailed
 from fieldmark.prompts.judge import PROMPT_ID as JUDGE
 from fieldmark.records import Concept, Label, Words
 from fieldmark.testing import ScriptedModel, data_of
+from fieldmark.tools.annotate.looks import WayOfLooking
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.concepts.pool import ImagePool
-from tests.seeing import SeeingModel, definition, draw
+from tests.seeing import SeeingModel, definition, draw, hash_of
 
 WARM, RED = "The picture is warm.", "The picture is red."
 
@@ -76,8 +77,6 @@ def test_a_clause_is_worded_as_the_labels_mean_it(pool: ImagePool) -> None:
 
 
 def hash_of_last(question: Any) -> str:
-    from tests.seeing import hash_of
-
     return hash_of(question.messages[-1].images[-1].data_url)
 
 
@@ -130,6 +129,8 @@ def test_verdicts_by_other_words_are_stored_apart_and_keep_the_clause(pool: Imag
     assert len({way.identity for way in ways}) == 3
     assert "- Say what you see." in model.asked[-1].messages[-1].content
     assert fixed.worded(Words()) is fixed
+    thrice = WayOfLooking(samples=3)
+    assert fixed.worded(clause).looking(thrice).identity == fixed.looking(thrice).worded(clause).identity
     (foretold,) = ways[2].foretold(definition(WARM).active)
     assert "- Say what you see." in foretold.messages[-1].content
     assert ways[1].open_clauses(pool.images[0], definition(WARM)) == []
