@@ -208,13 +208,16 @@ def _by_owner(label: Label, weight: float) -> tuple[float, float]:
 def _by_annotator(
     verdict: Verdict | None, settled: DebatedCall | None, confidence: Confidence
 ) -> tuple[float, float] | None:
-    """Target and weight of another image: the call, and how likely it is right; None without a call."""
-    if settled is not None:
-        return float(settled.call == "in"), max(LEAST_TRUST, abs(2 * settled.p - 1))
-    right = None if verdict is None else confidence.right(verdict)
-    if verdict is None or right is None:
+    """Target and weight of another image: the call, and how likely it is right; None without a call.
+
+    The judge of a debate is the same model, and is believed as a verdict that is as sure. At its word alone
+    it would outweigh all others, and just where annotator and classifier disagree it is often wrong.
+    """
+    said = settled or verdict
+    if said is None or said.p is None:
         return None
-    return float(verdict.call == "in"), max(LEAST_TRUST, 2 * right - 1)
+    inside = confidence.of(said.p)
+    return float(said.call == "in"), max(LEAST_TRUST, 2 * (inside if said.call == "in" else 1 - inside) - 1)
 
 
 def _hashes(rows: Sequence[int], pool: ImagePool) -> tuple[str, ...]:
