@@ -201,6 +201,7 @@ async def test_what_is_learned_is_the_call_and_how_sure_it_is_the_weight(tmp_pat
     settled = {images[2]: DebatedCall(call="out", p=0.5)}
     examples, _ = examples_of(Sample(drawn=tuple(images)), verdicts, settled, context, owner_weight=3.0)
     assert examples.target.tolist() == [1.0, 0.0, 0.0]
+    assert examples.weight.tolist() == pytest.approx([0.68, 0.68, 0.1])
 
 
 async def test_an_annotator_that_the_owner_contradicts_weighs_less(tmp_path):
@@ -214,7 +215,11 @@ async def test_an_annotator_that_the_owner_contradicts_weighs_less(tmp_path):
     examples, by_owner = examples_of(Sample(drawn=tuple(images)), verdicts, {}, context, owner_weight=3.0)
     assert examples.weight[by_owner].tolist() == [3.0] * 59
     assert examples.target[~by_owner].tolist() == [1.0]
-    assert 0.2 < float(examples.weight[~by_owner]) < 0.5  # two thirds are right, and it says 95 in 100
+    weight = float(examples.weight[~by_owner])
+    assert 0.2 < weight < 0.5  # two thirds are right, and it says 95 in 100
+    settled = {images[-1]: DebatedCall(call="in", p=0.95)}
+    examples, _ = examples_of(Sample(drawn=tuple(images)), verdicts, settled, context, owner_weight=3.0)
+    assert float(examples.weight[~by_owner]) == pytest.approx(weight)  # a judge is no surer than its model
 
 
 @pytest.mark.usefixtures("checkpoints")

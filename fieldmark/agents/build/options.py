@@ -22,8 +22,9 @@ class BuildOptions(Options):
     """Rounds in which images are added that the classifier of the moment is unsure about."""
     active: float = Field(default=0.25, ge=0, lt=1)
     """Share of all images that those rounds may take."""
-    debates: int = Field(default=40, ge=0)
-    """The most images that are argued about: those on which classifier and annotator disagree most."""
+    debates: int = Field(default=0, ge=0)
+    """The most images that are argued about: those on which classifier and annotator disagree most. Each
+    takes three to six questions, and where it was measured they were worth nothing."""
     owner_weights: tuple[float, ...] = Field(default=(3.0, 12.0, 50.0), min_length=1)
     """What a label of the owner may count in fitting, where a verdict counts at most 1: the least that does
     as well as any on labels held out is taken. The less annotator and owner agree, the more it is."""

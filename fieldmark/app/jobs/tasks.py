@@ -21,7 +21,7 @@ class BuildTask(Record):
     """Of its definition; the one in force where not given."""
     annotate: int = Field(default=1500, ge=8, le=100_000)
     rounds: int = Field(default=2, ge=0, le=20)
-    debates: int = Field(default=40, ge=0, le=10_000)
+    debates: int = Field(default=0, ge=0, le=10_000)
     limits: UsageLimits = UsageLimits()
 
     def work(self, folder: Path, progress: Progress) -> JsonValue:

@@ -39,7 +39,7 @@ def build(
             "--annotate (5%).",
             metavar="N|N%",
         ),
-    ] = "40",
+    ] = "0",
     looks: Annotated[
         Literal["once", "examples", "steps", "samples", "choose"],
         option(

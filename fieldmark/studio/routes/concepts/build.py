@@ -48,7 +48,7 @@ def begin(
     name: str,
     annotate: Annotated[int, Form(ge=8, le=100_000)] = 1500,
     rounds: Annotated[int, Form(ge=0, le=20)] = 2,
-    debates: Annotated[int, Form(ge=0, le=10_000)] = 40,
+    debates: Annotated[int, Form(ge=0, le=10_000)] = 0,
     max_calls: Annotated[str, Form(max_length=12, pattern=r"^[0-9]*$")] = "",
 ) -> Response:
     """Begin to build the version in force; nothing happens where a build goes on already."""
