@@ -118,12 +118,14 @@ def test_a_dry_run_says_what_a_build_would_ask(line: CommandLine) -> None:
     assert (nothing.code, "nothing is asked" in nothing.out) == (0, True), nothing.err
     with FaultyEndpoint([completion("{}")]) as endpoint:
         judged = ("--llm", "m", "--vlm", "m", "--base-url", endpoint.base_url)
-        told = line.invoke("concept", "build", "hawk", *SMALL, *judged, "--dry-run", "--json").json
+        build = ("concept", "build", "hawk", *SMALL, *judged, "--dry-run", "--json")
+        told, debated = line.invoke(*build).json, line.invoke(*build, "--debates", 40).json
         assert not endpoint.asked
     look = told["first_look"]
     # The queries, those drawn at random, and those that were labelled beside them.
     assert (look["questions"], look["cached"]) == (1 + 30 + 8, 0)
-    assert told["follow_up_most"] == 30 + 2 * 3 * 40
+    assert told["follow_up_most"] == 30
+    assert debated["follow_up_most"] == 30 + 2 * 3 * 40
     assert told["follow_up_tokens"] > look["tokens"] > 0
     assert (concept_folder(line) / "manifest.json").read_bytes() == before
 
