@@ -126,7 +126,8 @@ def test_a_dry_run_says_what_a_build_would_ask(line: CommandLine) -> None:
     assert (look["questions"], look["cached"]) == (1 + 30 + 8, 0)
     assert told["follow_up_most"] == 30
     assert debated["follow_up_most"] == 30 + 2 * 3 * 40
-    assert told["follow_up_tokens"] > look["tokens"] > 0
+    assert debated["follow_up_tokens"] > told["follow_up_tokens"] > 0
+    assert look["tokens"] > 0
     assert (concept_folder(line) / "manifest.json").read_bytes() == before
 
 
