@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from fieldmark.cli.resuming import refuse_with_resume
 from fieldmark.errors import InputError
 
 DATA, MODELS, RUN, SPENDING = "The data", "The models", "The run", "Spending"
@@ -139,8 +140,16 @@ Reference = Annotated[
 
 
 def comparing(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that scores images the option for a reference pool."""
-    return _with_settings(command, {"reference": Reference})
+    """Give a command that scores images the option for a reference pool; a run that goes on has its own."""
+    scoring = _with_settings(command, {"reference": Reference})
+
+    @functools.wraps(scoring)
+    def scores(*args: Any, **options: Any) -> None:
+        if options.get("resume") is not None:
+            refuse_with_resume({"reference": options.get("reference")})
+        scoring(*args, **options)
+
+    return scores
 
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:

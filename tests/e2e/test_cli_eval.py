@@ -122,6 +122,7 @@ def test_what_cannot_be_is_a_sentence(command_line: CommandLine) -> None:
         (("eval", "--resume", "none"), "no run 'none'"),
         (("eval", "join", "none"), "no run 'none'"),
         (("eval", "--resume", "x", "--seed", "1"), "--seed cannot be given with --resume"),
+        (("eval", "--resume", "x", "--reference", "y"), "--reference cannot be given with --resume"),
     ]:
         done = command_line.invoke(*wrong)
         assert done.code == 2, wrong

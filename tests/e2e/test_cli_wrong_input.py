@@ -66,6 +66,7 @@ def place(command_line: CommandLine) -> CommandLine:
         (("pictures", "--classes", "a,b", "--llm", "m", "--base-url", "nonsense"), "no http or https URL"),
         (("--resume", "20260101-000000-classify-aaaa"), "There is no run '20260101-000000-classify-aaaa'"),
         (("pictures", "--resume", "x"), "The paths cannot be given with --resume: the run keeps its own."),
+        (("--resume", "x", "--reference", "pictures"), "--reference cannot be given with --resume"),
         (("pictures", "--classes", "a,b", *CONFORMAL, "nowhere", *ASK_NOTHING), "'nowhere' does not exist."),
         (
             ("pictures", "--classes", "a,b", *CONFORMAL, "pictures", *ASK_NOTHING),
