@@ -13,6 +13,8 @@ from fieldmark.tools.concepts.changes import blind_labels
 from fieldmark.tools.llm.budget import TokenCount
 from fieldmark.tools.llm.given import AskedModel
 
+AGAIN = "An answer that leaves a clause out is asked for once more, which is not counted here."
+
 
 async def estimated(
     context: BuildContext, *, llm: AskedModel | None, judge: AskedModel | None
@@ -59,6 +61,7 @@ async def estimated(
         follow_up_most=most,
         follow_up_tokens=room.total,
         follow_up_cost=model.cost_of(room),
+        notes=(AGAIN,) if judge is not None else (),
     )
 
 
@@ -71,11 +74,12 @@ def estimated_look(context: BuildContext, *, judge: AskedModel | None) -> CallEs
     """
     labels = blind_labels(context.concept)
     rows = context.pool.rows([image for image, label in labels.items() if label.value != "unsure"])
-    first, notes = FirstLook(), ()
+    first = FirstLook()
+    notes: tuple[str, ...] = ()
     if read_measurement(context.out) is not None:
         notes = ("This version is measured already: nothing is asked.",)
     elif judge is not None and isinstance(context.annotator, VlmAnnotator):
-        first = _judged(rows, context, context.annotator, judge)
+        first, notes = _judged(rows, context, context.annotator, judge), (AGAIN,)
     return CallEstimate(
         images=len(rows),
         classes=0,

@@ -48,7 +48,8 @@ class CallEstimate(Record):
     """The generic noun; None where it must be asked first, and then the estimate reckons with "object"."""
     first_look: FirstLook
     follow_up_most: int
-    """No more follow-up questions than this are asked, whatever the images show; none may be."""
+    """No more follow-up questions than this are asked, whatever the images show, but for those that `notes`
+    leave out; none may be."""
     follow_up_tokens: int = 0
     """What so many of the longest of them may use, about: what they will be about is not known yet."""
     follow_up_cost: float | None = None

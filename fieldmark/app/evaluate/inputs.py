@@ -65,7 +65,7 @@ class OwnData:
         """As a run keeps it: paths by their full names, so that it can be resumed from any folder."""
         places = {name: getattr(self, name) for name in ("root", "images", "pool", "captions", "tree")}
         source = str(Path(self.source).resolve()) if is_there(self.source) else self.source
-        described = self.domain is not None and self.domain.endswith(".json")
+        described = self.domain is not None and self.domain.casefold().endswith(".json")
         return {
             "source": source,
             "domain": str(Path(self.domain or "").resolve()) if described else self.domain,

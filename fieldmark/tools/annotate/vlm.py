@@ -250,8 +250,8 @@ class VlmAnnotator(StoringAnnotator):
             opinions: list[dict[str, StoredVerdict]] = []
             for more in range(self._looks.samples):
                 said = await self._look(image, asked, sample=sample * self._looks.samples + more)
-                if isinstance(said, str):
-                    failed = said
+                if isinstance(said, str):  # a vote of fewer than all is none, and those given are remembered
+                    failed, opinions = said, []
                     break
                 opinions.append(said)
             if not opinions:

@@ -67,7 +67,7 @@ def read_test_set(
     """
     if shots < 0:
         raise InputError(f"{shots} training images a class are not possible.", hint="Give 0 or more.")
-    if isinstance(domain, str) and domain.endswith(".json"):
+    if isinstance(domain, str) and domain.casefold().endswith(".json"):
         domain = read_domain(Path(domain))
     text = str(source)
     if not text.strip():

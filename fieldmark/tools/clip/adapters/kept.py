@@ -83,7 +83,10 @@ def _unpacked(data: bytes, onto: LastLayers | int) -> Adapter:
     tensors = load(data)
     if not all(bool(torch.isfinite(each).all()) for each in tensors.values()):
         raise ValueError("its numbers are not finite")
-    losses = tuple(tensors.pop(_LOSSES).tolist())
+    told = tensors.pop(_LOSSES)
+    if told.ndim != 1 or not all(each.is_floating_point() for each in (told, *tensors.values())):
+        raise ValueError("its tensors have other shapes or types")
+    losses: tuple[float, ...] = tuple(told.tolist())
     change = EncoderChange.of_tensors(tensors)
     if isinstance(onto, int):
         if change.linear is None or change.linear.shape != (onto, onto) or change.low_rank:

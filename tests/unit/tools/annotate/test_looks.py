@@ -116,6 +116,15 @@ def test_a_step_without_an_answer_is_no_verdict(pool: ImagePool, silent: str) ->
     assert verdict.call == "refused" and steps.failures == {"refused": 1}
 
 
+def test_a_vote_that_lacks_an_answer_is_none(pool: ImagePool) -> None:
+    model = SeeingModel(lambda q: QuestionFailed("no", reason="refused") if q.sample == 1 else None)
+    store = VerdictStore(MemoryByteStore())
+    voting = annotator(model, store).looking(WayOfLooking(samples=3))
+    (verdict,) = asyncio.run(voting.judge(pool.images[:1], WARM))
+    assert verdict.call == "refused"
+    assert voting.open_clauses(pool.images[0], WARM) == list(WARM.active)
+
+
 def test_images_are_judged_in_steps_or_by_examples(pool: ImagePool) -> None:
     with pytest.raises(InputError, match="shown alone"):
         WayOfLooking(steps=True, examples=((pool.images[0], "in"),))

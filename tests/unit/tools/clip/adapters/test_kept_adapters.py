@@ -76,6 +76,8 @@ def spoilt(**changed: torch.Tensor | None) -> bytes:
         spoilt(change=torch.full((3, 3), torch.nan)),
         spoilt(change=None),
         spoilt(losses=None),
+        spoilt(losses=torch.tensor(1.0)),
+        spoilt(change=torch.ones(3, 3, dtype=torch.int64)),
         spoilt(logit_scale=torch.tensor(-1.0)),
         spoilt(logit_scale=torch.ones(2)),
         spoilt(**{"projection.down": torch.ones(2, 5)}),
