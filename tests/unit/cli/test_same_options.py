@@ -33,6 +33,7 @@ HAS: dict[str, set[str]] = {
     "instructions": {*SPENDS, "--dry-run", "--resume", "--engine"},
     # The same command goes on where it was: answers and vectors are kept.
     "discover": {*SPENDS, "--dry-run", "--engine"},
+    "reword": {*SPENDS, "--dry-run", "--engine"},
     # The same command goes on where it was. What a conversation asks depends on what is said in it.
     "concept chat": SPENDS,
     "concept board": SPENDS,
