@@ -25,7 +25,7 @@ from fieldmark.app.concepts.setup import ConceptSetup, read_setup
 from fieldmark.app.concepts.tools import ConceptModels, ConceptTools, clip_reference, open_tools
 from fieldmark.app.event_loop import run_here
 from fieldmark.app.stores import CacheUse, checkpoint_server, name_of
-from fieldmark.app.words.file import words_note
+from fieldmark.app.words.file import check_look, words_note
 from fieldmark.errors import InputError, RunError
 from fieldmark.reading import read_bytes
 from fieldmark.records import Concept, Record, UsageLimits
@@ -328,6 +328,7 @@ class ConceptBuilder:
                 hint="Have a vision-language model judge, or leave this out.",
                 field="looks",
             )
+        check_look(self.options.words, looks)
         looks = "samples" if looks == "choose" and not asking else looks
         definition = self.concept.versions[self.version - 1].definition
         return await annotator_looking(tools.vlm, looks, self.concept, definition, tools.pool)

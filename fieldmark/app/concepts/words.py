@@ -1,5 +1,6 @@
 """Searches for the words by which a concept's annotator gives more of its owner's labels."""
 
+from fieldmark.agents.build.estimate import AGAIN
 from fieldmark.agents.build.looks import owner_labels
 from fieldmark.agents.build.words import check_enough_labels, clause_words
 from fieldmark.agents.shared.estimate import CallEstimate, FirstLook, times
@@ -12,6 +13,7 @@ from fieldmark.prompts.judge import ask_judge
 from fieldmark.records import Words
 from fieldmark.tools.annotate.image_asker import PICTURE
 from fieldmark.tools.llm.budget import room_of
+from fieldmark.tools.search.pareto import check_calls
 
 
 def search_clause_words(builder: ConceptBuilder, *, calls: int | None = None, seed: int = 0) -> Words:
@@ -65,12 +67,14 @@ def estimate_clause_words(builder: ConceptBuilder, *, calls: int | None = None) 
     """What a search would ask at most; asks nothing and loads no model.
 
     Raises:
-        InputError: Too few labels.
+        InputError: Too few labels or questions.
     """
     labels = owner_labels(builder.concept, {image.content_hash for image in builder.folder.load_pool()})
     check_enough_labels(labels)
     setup = builder.setup.settled()
-    most = calls or 2 * (2 * len(labels) + 1)
+    least = 2 * len(labels) + 1
+    most = calls or 2 * least
+    check_calls(most, least)
     definition = builder.concept.versions[builder.version - 1].definition
     return CallEstimate(
         images=len(labels),
@@ -80,5 +84,5 @@ def estimate_clause_words(builder: ConceptBuilder, *, calls: int | None = None) 
         first_look=FirstLook(),
         follow_up_most=most,
         follow_up_tokens=times(room_of(ask_judge(PICTURE, definition.active)), most).total,
-        notes=("Half of the labels is reflected on; the other half decides in the end.",),
+        notes=("Half of the labels is reflected on; the other half decides in the end.", AGAIN),
     )

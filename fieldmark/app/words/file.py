@@ -6,11 +6,17 @@ from pydantic import ValidationError
 
 from fieldmark.cache.folders import write_whole
 from fieldmark.errors import InputError
+from fieldmark.prompts import describe, differentiate, differentiate_again, differentiate_group, tabulate
 from fieldmark.prompts.judge import PROMPT_ID as JUDGE
 from fieldmark.prompts.reword import CLAUSE_CHARACTERS
 from fieldmark.prompts.rules import rules_of, unusable
 from fieldmark.records import Concept, Words
 from fieldmark.tools.books.files import read_json
+
+OF_LOOP = frozenset(
+    each.PROMPT_ID for each in (describe, differentiate, differentiate_again, differentiate_group, tabulate)
+)
+"""The questions that the loop asks."""
 
 
 def read_words(path: Path | str) -> Words:
@@ -28,7 +34,10 @@ def read_words(path: Path | str) -> Words:
         where = ".".join(map(str, first["loc"])) or "the file"
         raise _refused(path, f"{where}: {first['msg']}") from None
     for prompt_id, rules in words.instructions.items():
-        rules_of(prompt_id)  # is there such a prompt?
+        try:
+            rules_of(prompt_id)
+        except InputError:
+            raise _refused(path, f"there is no question {prompt_id!r} with rules") from None
         if why := unusable(rules):
             raise _refused(path, f"the rules of {prompt_id}: {why}")
     for text in words.clauses.values():
@@ -51,6 +60,51 @@ def write_words(words: Words, path: Path) -> None:
             hint="Name another file.",
             field="out",
         ) from error
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place for words before anything is asked.
+
+    Raises:
+        InputError: A folder is there, or a file that holds no words.
+    """
+    if path.is_dir():
+        raise InputError(f"{str(path)!r} is a folder.", hint="Name a file in it.", field="out")
+    if path.exists():
+        try:
+            read_words(path)
+        except InputError:
+            raise InputError(
+                f"{str(path)!r} is there already, and holds no words.", hint="Name another file.", field="out"
+            ) from None
+
+
+def check_of_loop(words: Words) -> None:
+    """Refuse words that say nothing of the questions that the loop asks.
+
+    Raises:
+        InputError: They are a concept's, or of other questions.
+    """
+    if words.key and not OF_LOOP & set(words.instructions):
+        raise InputError(
+            "The words reword no question of the loop.",
+            hint="Search for words of questions with labelled images of these classes.",
+            field="words",
+        )
+
+
+def check_look(words: Words | None, looks: str) -> None:
+    """Refuse new rules of a question that the annotator will not ask.
+
+    Raises:
+        InputError: It looks otherwise than once, and by other questions.
+    """
+    if words is not None and JUDGE in words.instructions and looks not in ("once", "samples"):
+        raise InputError(
+            "The words reword rules of the question of a single look: another look asks others.",
+            hint="Have it look once or answer several times, or leave the rules out of the words.",
+            field="looks",
+        )
 
 
 def check_about(words: Words, concept: Concept) -> None:

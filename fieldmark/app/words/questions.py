@@ -31,7 +31,7 @@ from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.given import AskedModel
 from fieldmark.tools.runs.events import Progress, WordsTried, no_progress
 from fieldmark.tools.runs.folder import RunFolder
-from fieldmark.tools.search.pareto import Proposal, Scored, least_calls, search_words
+from fieldmark.tools.search.pareto import Proposal, Scored, check_calls, least_calls, search_words
 
 SHOTS = 8
 LEAST_IMAGES = 16
@@ -199,13 +199,15 @@ class QuestionRewording:
         """What the search would ask at most; asks nothing.
 
         Raises:
-            InputError: Too few images.
+            InputError: Too few images or questions.
         """
         data = self._read()
         options = self.options
         most = most_follow_ups(len(data.classes), options, images=len(data.train))
         most += options.descriptor_samples * len(data.classes) if options.start == "descriptors" else 0
-        calls = self.calls or 2 * (4 * most + 1)
+        least = 4 * most + 1
+        calls = self.calls or 2 * least
+        check_calls(calls, least)
         asked = longest_follow_ups(data.classes, options, noun=self.noun or options.noun)
         longest = max(map(room_of, asked), key=lambda room: room.total)
         return CallEstimate(

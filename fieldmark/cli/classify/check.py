@@ -200,15 +200,10 @@ def loop_options(chosen: dict[str, Any]) -> "ResolveOptions":
     from fieldmark.agents.resolve.options import ResolveOptions
 
     if chosen.get("words") is not None:
-        from fieldmark.app.words.file import read_words
+        from fieldmark.app.words.file import check_of_loop, read_words
 
         told = read_words(chosen["words"])
-        if told.clauses and not told.instructions:
-            raise InputError(
-                "The words are of a concept's clauses: the loop asks about none.",
-                hint="Search for words of questions with labelled images of these classes.",
-                field="words",
-            )
+        check_of_loop(told)
         chosen = {**chosen, "words": told}
     return ResolveOptions.model_validate(chosen)
 

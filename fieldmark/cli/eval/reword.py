@@ -56,7 +56,7 @@ def reword(
     images: ListedFrom = None,
     shots: Annotated[
         int | None,
-        option("Most labelled images of each class.", panel=DATA, min=2, show_default=str(_SHOTS)),
+        option(f"Most labelled images of each class. Else {_SHOTS}.", panel=DATA, min=2, show_default=False),
     ] = None,
     noun: Annotated[
         str | None, option('Generic word for all classes, such as "bird". Else it is asked.', panel=DATA)
@@ -89,7 +89,7 @@ def reword(
 
     Exit codes: 0 done; 2 wrong input; 3 stopped by a limit; 130 Ctrl-C. The same command goes on.
     """
-    from fieldmark.app.words.file import write_words
+    from fieldmark.app.words.file import check_place, write_words
     from fieldmark.tools.images.given_paths import is_there
 
     console = words(json=json)
@@ -98,6 +98,7 @@ def reword(
         _refuse({"version": version, "vlm": vlm}, "Labelled images have no such thing.")
     else:
         _refuse(of_data, "A concept has its own images and models.")
+    check_place(out)
     with TerminalProgress("Searching") as progress, going_on("The same command goes on where it was."):
         from fieldmark.records import UsageLimits
 

@@ -144,6 +144,20 @@ def least_calls(subject: Reworded, seen: Sequence[int], held_out: Sequence[int])
     return subject.most_calls(seen) * 2 + 1 + 2 * subject.most_calls(held_out)
 
 
+def check_calls(calls: int, least: int) -> None:
+    """Refuse a search that could try nothing.
+
+    Raises:
+        InputError: So few questions allow no rewording.
+    """
+    if calls < least:
+        raise InputError(
+            f"The most questions are {calls}: with these labels it takes {least} to try a single rewording.",
+            hint="Allow more, or give fewer labels a class.",
+            field="calls",
+        )
+
+
 async def search_words(
     start: Mapping[str, str],
     subject: Reworded,
@@ -176,13 +190,7 @@ async def search_words(
     Raises:
         InputError: So few questions allow no rewording.
     """
-    least = least_calls(subject, seen, held_out)
-    if calls < least:
-        raise InputError(
-            f"{calls} questions are too few: with these labels it takes {least} to try a single rewording.",
-            hint="Allow more, or give fewer labels.",
-            field="calls",
-        )
+    check_calls(calls, least_calls(subject, seen, held_out))
     rng = search_seed("words", seed)
     pool: list[dict[str, str]] = [dict(start)]
     first = await subject.score(start, seen)

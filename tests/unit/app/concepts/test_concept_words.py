@@ -9,8 +9,9 @@ from fieldmark.agents.build.options import BuildOptions
 from fieldmark.app.concepts.builder import ConceptBuilder
 from fieldmark.app.concepts.setup import ConceptSetup
 from fieldmark.app.concepts.words import estimate_clause_words, search_clause_words
-from fieldmark.app.words.file import read_words, write_words
+from fieldmark.app.words.file import check_of_loop, check_place, read_words, write_words
 from fieldmark.errors import InputError
+from fieldmark.prompts.judge import PROMPT_ID as JUDGE
 from fieldmark.records import Clause, Concept, Definition, Label, RunManifest, Words
 from fieldmark.testing import HashingEncoder, ScriptedModel, data_of
 from fieldmark.tools.concepts.changes import with_version
@@ -87,15 +88,40 @@ def test_words_that_are_no_use_are_refused(tmp_path: Path, folder: ConceptFolder
         builder(home, SeeingModel(), Words(clauses={WARM: RED}), vlm="none", llm=None).build()
     with pytest.raises(InputError, match="no words to search for"):
         search_clause_words(builder(home, SeeingModel(), vlm="none", llm=None))
-    with pytest.raises(InputError, match="too few"):
+    with pytest.raises(InputError, match="takes 49 to try"):
         search_clause_words(builder(home, SeeingModel()), calls=20)
+    with pytest.raises(InputError, match="takes 49 to try"):
+        estimate_clause_words(builder(home, SeeingModel()), calls=20)
+    options = BuildOptions(annotate=24, words=Words(instructions={JUDGE: "- Look."}), looks="steps")
+    models = {"clip": HashingEncoder(), "llm": writer(), "vlm": SeeingModel()}
+    with pytest.raises(InputError, match="another look asks others"):
+        ConceptBuilder.open("warm", options=options, home=home, **models).build()
+
+
+def test_a_place_is_looked_at_before_anything_is_asked(tmp_path: Path) -> None:
+    other, words = tmp_path / "precious.txt", Words(clauses={WARM: RED})
+    other.write_text("mine")
+    write_words(words, tmp_path / "words.json")
+    check_place(tmp_path / "words.json")
+    check_place(tmp_path / "new.json")
+    for place, says in ((tmp_path, "is a folder"), (other, "holds no words")):
+        with pytest.raises(InputError, match=says):
+            check_place(place)
+
+
+def test_the_loop_takes_words_of_its_own_questions_alone() -> None:
+    check_of_loop(Words(instructions={"describe.v1": "- x", JUDGE: "- y"}))
+    check_of_loop(Words())
+    for words in (Words(clauses={WARM: RED}), Words(instructions={JUDGE: "- y"})):
+        with pytest.raises(InputError, match="no question of the loop"):
+            check_of_loop(words)
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("[]", "cannot be used"),
-        ('{"instructions": {"nobody.v1": "- x"}}', "there is no prompt"),
+        ('{"instructions": {"nobody.v1": "- x"}}', "there is no question 'nobody.v1'"),
         ('{"instructions": {"judge.v1": "<data>"}}', "breaks the question's frame"),
         ('{"clauses": {"a": " "}}', "a clause takes 1 to 300"),
         ('{"clauses": {"a": "b"}, "more": 1}', "more"),
