@@ -158,7 +158,8 @@ class Classifier(Circumstanced, MethodChoice):
             check_unchanged(earlier, now, images=found.images)
         check_ended(earlier, asks=self.asks)
         known = self.settle_circumstances(found.images, self.classes, earlier)
-        labels = read_labels(None if self.by_method else self.labels, found.images, self.classes)
+        own, notes = None if self.by_method else self.labels, list(beside.notes)
+        labels = read_labels(own, found.images, self.classes, notes=notes)
         of_book = book_labels(None if self.by_method else self.book, found.images, self._started_options())
         chosen = self._chosen(earlier)
         with open_stores(self.home) as stores:
@@ -183,7 +184,6 @@ class Classifier(Circumstanced, MethodChoice):
                     labels = read_given(run, self.classes)
                     said = labels_hash(labels)
                     scripted = scripted_notes(llm.model if llm else None, name_of(self.vlm))
-                    notes = list(opened.uncounted)
                     before = stopped.language_model if stopped and not llm else None
 
                     def conclude(stop_reason: str, counts: dict[str, int]) -> RunManifest:
@@ -202,7 +202,7 @@ class Classifier(Circumstanced, MethodChoice):
                             skipped=found.skipped,
                             passed_over=found.passed_over,
                             earlier=stopped,
-                            notes=(*notes, *scripted),
+                            notes=(*opened.uncounted, *notes, *scripted),
                         )
 
                     if self.asks:  # scoring an ended run anew that fails leaves it as it had ended

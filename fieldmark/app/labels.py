@@ -14,6 +14,13 @@ from fieldmark.tools.datasets.csv_file import read_csv
 from fieldmark.tools.images.given_paths import is_there
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.interchange.files import SUFFIXES, read_tagged
+from fieldmark.tools.people import (
+    PERSON,
+    nobody_said,
+    passed_note,
+    refuse_predictions,
+    said_by_people,
+)
 from fieldmark.tools.runs.csv_table import as_cell
 from fieldmark.tools.scoring.evidence.labels import CANNOT_TELL, NONE_OF_THESE
 
@@ -33,8 +40,6 @@ _WORDS: dict[str, Answer] = {
     "?": UNSURE,
     BACK: BACK,
 }
-BY = "by"
-"""Column that says who gave a label: "run", or "person"."""
 _IMAGE, _LABEL = ("image", "path", "file"), ("label", "class", "class_name")
 
 
@@ -48,7 +53,11 @@ def words_of(labels: Labels) -> list[str]:
 
 
 def read_labels(
-    labels: Labels | None, images: Sequence[ImageFile], classes: Sequence[str]
+    labels: Labels | None,
+    images: Sequence[ImageFile],
+    classes: Sequence[str],
+    *,
+    notes: list[str] | None = None,
 ) -> list[GivenLabel]:
     """The labels of these images, the last one about each; a row without a label is passed over.
 
@@ -56,12 +65,18 @@ def read_labels(
     Images are known by the hash of their content where it is given (a folder's images are hashed), else by
     path, else by a file name that only one of them has.
 
+    Args:
+        labels: Where they are.
+        images: The pool.
+        classes: The classes.
+        notes: Gets a note on labels that were passed over because a model gave them.
+
     Raises:
         InputError: It cannot be read, names a class that is none, or an image of no pool.
     """
     if labels is None:
         return []
-    given, strange = _of_pool(_rows(labels), images)
+    given, strange = _of_pool(_rows(labels, notes), images)
     answers = answers_of(classes)
     found = {image.content_hash: _given(image, word, answers, classes) for image, word in given}
     if strange and not found:
@@ -88,10 +103,17 @@ class LabelledExamples:
     contradicted: int = 0
 
 
-def read_examples(labels: Labels, images: Sequence[ImageFile], classes: Sequence[str]) -> LabelledExamples:
+def read_examples(
+    labels: Labels,
+    images: Sequence[ImageFile],
+    classes: Sequence[str],
+    *,
+    notes: list[str] | None = None,
+) -> LabelledExamples:
     """Labelled images, of the pool or anywhere else; a row without a label is passed over.
 
-    A path that names no image of the pool is looked for from where the table lies, then from here.
+    A path that names no image of the pool is looked for from where the table lies, then from here. `notes` is
+    that of `read_labels`.
 
     Raises:
         InputError: It cannot be read, names a class that is none, or an image that is not there.
@@ -101,7 +123,7 @@ def read_examples(labels: Labels, images: Sequence[ImageFile], classes: Sequence
     found: dict[str, GivenLabel] = {}
     kept: dict[str, ImageFile] = {}
     contradicted: set[str] = set()
-    for image, word in images_of_rows(_rows(labels), images, labels):
+    for image, word in images_of_rows(_rows(labels, notes), images, labels):
         given = _given(image, word, answers, classes)
         if found.get(image.content_hash, given).label != given.label:
             contradicted.add(image.content_hash)
@@ -216,8 +238,9 @@ def label_counts(labels: Sequence[GivenLabel]) -> dict[str, int]:
     return {"labels": counts["class"], "labels_none": counts[NONE], "labels_cannot_tell": counts[UNSURE]}
 
 
-def _rows(labels: Labels) -> list[tuple[str, str, str]]:
+def _rows(labels: Labels, notes: list[str] | None = None) -> list[tuple[str, str, str]]:
     """Image, hash or "", and label of each row that has one."""
+    notes = [] if notes is None else notes
     if isinstance(labels, Mapping):
         return [(image, "", NONE if label is None else label) for image, label in labels.items()]
     path = Path(labels)
@@ -235,9 +258,10 @@ def _rows(labels: Labels) -> list[tuple[str, str, str]]:
         ]
     if path.suffix.lower() in SUFFIXES:
         return _said_by_people(
-            path, [(each.by, (each.path, each.content_hash, each.label)) for each in read_tagged(path)]
+            path, [(i.by == PERSON, (i.path, i.content_hash, i.label)) for i in read_tagged(path)], notes
         )
     table = read_csv(path)
+    refuse_predictions(path, table)
     head = set().union(*table) if table else set[str]()
     image, label = (next((name for name in names if name in head), None) for names in (_IMAGE, _LABEL))
     if image is None or label is None:
@@ -247,24 +271,21 @@ def _rows(labels: Labels) -> list[tuple[str, str, str]]:
             field="labels",
         )
     rows = [
-        (row.get(BY), (row.get(image, ""), row.get("image_hash", ""), row.get(label, "") or _other(row)))
-        for row in table
+        (person, (row.get(image, ""), row.get("image_hash", ""), row.get(label, "") or _other(row)))
+        for row, person in zip(table, said_by_people(table), strict=True)
     ]
-    return _said_by_people(path, rows)
+    return _said_by_people(path, rows, notes)
 
 
 def _said_by_people(
-    path: Path, rows: Sequence[tuple[str | None, tuple[str, str, str]]]
+    path: Path, rows: Sequence[tuple[bool, tuple[str, str, str]]], notes: list[str]
 ) -> list[tuple[str, str, str]]:
-    """The labels that people gave, of rows with who gave them; what a run or a model says is no label."""
+    """The labels of rows that people gave, each with whether one did; what a model says is no label."""
     labelled = [row for row in rows if row[1][2].strip()]
-    people = [row for by, row in labelled if by != "run"]
+    people = [row for person, row in labelled if person]
     if labelled and not people:
-        raise InputError(
-            f"Nobody labelled anything in {str(path)!r}: its {len(labelled):,} labels are a model's.",
-            hint="Confirm or correct images in the other tool, and export again.",
-            field="labels",
-        )
+        raise nobody_said(path, len(labelled))
+    notes += filter(None, [passed_note(path, len(labelled) - len(people))])
     return people
 
 

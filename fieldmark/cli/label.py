@@ -29,8 +29,9 @@ def label(
     file: Annotated[
         Path | None,
         option(
-            "The run's ask.csv with its column label filled, another CSV file with image and label, "
-            "or a folder with one folder per class. Else images are asked about here.",
+            "The run's ask.csv with its column label filled, another CSV or Parquet table with image and "
+            "label, a file of Label Studio, COCO, CVAT or FiftyOne, or a folder with one folder per class. "
+            "Else images are asked about here.",
             show_default=False,
         ),
     ] = None,

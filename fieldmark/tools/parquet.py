@@ -62,7 +62,15 @@ def parquet_rows(path: Path, *, head_as: Callable[[str], str] = str.strip) -> li
                 names = [head_as(name) for name in cells]
                 rows += [dict(zip(names, row, strict=True)) for row in zip(*cells.values(), strict=True)]
             return rows
-    except (OSError, ValueError, LookupError, TypeError, MemoryError, NotImplementedError) as error:
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        MemoryError,
+        NotImplementedError,
+        RecursionError,
+    ) as error:
         said = (getattr(error, "strerror", None) or " ".join(str(error).split())[:200]).rstrip(".")
         raise InputError(
             f"{str(path)!r} cannot be read as a Parquet table: {said}.", hint="Is it the right file?"
@@ -81,7 +89,10 @@ def _texts(field: Any) -> str | None:
 def _classes(schema: Any) -> dict[str, tuple[str, ...]]:
     """Column → names of its classes, by what `datasets` wrote beside the schema."""
     written = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    features = written.get("info", {}).get("features", {})
+    info = written.get("info", {}) if isinstance(written, Mapping) else None
+    features = info.get("features", {}) if isinstance(info, Mapping) else None
+    if not isinstance(features, Mapping):
+        raise ValueError("what it says of its columns, under `huggingface`, has another form")
     return {
         str(name): tuple(map(str, each["names"]))
         for name, each in features.items()

@@ -38,11 +38,13 @@ class ImagesBeside:
         examples: Labelled images.
         pool: Unlabelled ones.
         captions: A caption for each of these, where they have any.
+        notes: What a reader must know of the labelled images.
     """
 
     examples: LabelledExamples = field(default_factory=LabelledExamples)
     pool: tuple[ImageFile, ...] = ()
     captions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def images(self) -> tuple[ImageFile, ...]:
@@ -110,7 +112,8 @@ def images_beside(choice: MethodChoice, images: Sequence[ImageFile]) -> ImagesBe
         pool, captions = read_captions(choice.captions, choice.pool, pool)
     if choice.labels is None:
         return ImagesBeside(pool=pool, captions=captions)
-    examples = read_examples(choice.labels, images, choice.classes)
+    notes: list[str] = []
+    examples = read_examples(choice.labels, images, choice.classes, notes=notes)
     kept = draw_shots(
         [each.label for each in examples.images],
         shots=choice.shots or len(examples.images),
@@ -120,7 +123,7 @@ def images_beside(choice: MethodChoice, images: Sequence[ImageFile]) -> ImagesBe
     examples = replace(examples, images=tuple(examples.images[place] for place in kept))
     if not examples.images:
         raise InputError("No labelled image shows one of the classes.", hint="Label some.", field="labels")
-    return ImagesBeside(examples=examples, pool=pool, captions=captions)
+    return ImagesBeside(examples=examples, pool=pool, captions=captions, notes=tuple(notes))
 
 
 async def label_by_method(

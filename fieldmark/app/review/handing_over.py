@@ -13,6 +13,7 @@ from fieldmark.app.review.labelling import NONE
 from fieldmark.errors import InputError
 from fieldmark.reading import read_bytes
 from fieldmark.records import GivenLabel, Prediction
+from fieldmark.records.names import plain_name
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.images.in_memory import COPIES
 from fieldmark.tools.interchange.coco import write_coco
@@ -67,18 +68,22 @@ def hand_over(
     Raises:
         RunError: There is no such run, or it is not finished.
         InputError: The file is there, ends wrongly or cannot be written; a picture that goes into it is gone
-            or has changed; pyarrow is not installed.
+            or has changed; a class has the name of no class; pyarrow is not installed.
     """
     to = Path(to)
     if to.suffix.lower() != SUFFIX[tool]:
         raise InputError(
             f"{str(to)!r} does not end with {SUFFIX[tool]}.",
             hint="Name it so: files are known by it.",
-            field="to",
         )
     folder = run if isinstance(run, RunFolder) else RunFolder.open(out, run, kind="classify")
     kept = folder.config.options.get("classes")
     classes = [str(each) for each in kept] if isinstance(kept, list) else []
+    if own := next((name for name in classes if plain_name(name) == NONE), None):
+        raise InputError(
+            f"The class {own!r} has the name that images of none of the classes get: nobody could tell.",
+            hint="Name the class otherwise, and run anew.",
+        )
     said = {each.image_hash: each for each in read_given(folder, classes)}
     predictions = list(folder.read_predictions())
     files = [_file(p, folder) for p in predictions]
@@ -114,10 +119,10 @@ def hand_over(
                     path.unlink()
                     raise
     except OSError as error:
+        new = "Name a file that is not there yet: nothing is overwritten."
         raise InputError(
             f"{str(error.filename or to)!r} cannot be written: {error.strerror or error}.",
-            hint="Name a file that is not there yet: nothing is overwritten.",
-            field="to",
+            hint=new if to.parent.is_dir() else f"Make the folder {str(to.parent)!r} first, or name another.",
         ) from error
     return tuple(written)
 
@@ -149,7 +154,6 @@ def _lost(file: ImageFile, why: str) -> InputError:
     return InputError(
         f"The picture {str(file.path)!r} cannot be used: {why}.",
         hint="The file holds every picture of the run: bring it back, or run anew.",
-        field="run",
     )
 
 

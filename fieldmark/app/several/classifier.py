@@ -138,7 +138,10 @@ class MultiLabelClassifier:
         """
         images = given_list(images)
         found = find_given(images)
-        known = None if self.labels is None else read_label_sets(self.labels, found.images, self.classes)
+        passed: list[str] = []
+        known = None
+        if self.labels is not None:
+            known = read_label_sets(self.labels, found.images, self.classes, notes=passed)
         every = {image.content_hash for image in (*found.images, *(known.images if known else ()))}
         check_enough(len(every), len(self.classes))  # before anything is asked
         chosen = choose_models(
@@ -156,7 +159,7 @@ class MultiLabelClassifier:
                 ) as opened:
                     run = opened.folder
                     keep_copies(found.images, run.path / COPIES)
-                    notes = list(scripted_notes(llm.model if llm else None))
+                    notes = [*passed, *scripted_notes(llm.model if llm else None)]
 
                     def conclude(reason: str, counts: dict[str, int]) -> tuple[Any, ...]:
                         manifest = write_manifest(

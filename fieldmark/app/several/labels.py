@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldmark.app.inputs import find_given
-from fieldmark.app.labels import BY, NONE, answers_of, images_of_rows
+from fieldmark.app.labels import NONE, answers_of, images_of_rows
 from fieldmark.errors import InputError, close_to
 from fieldmark.records.names import near_note, one_name, plain_name
 from fieldmark.tools.datasets.csv_file import read_csv
@@ -16,6 +16,14 @@ from fieldmark.tools.images.given_paths import is_there
 from fieldmark.tools.images.image_file import ImageFile
 from fieldmark.tools.interchange.files import SUFFIXES, read_tagged
 from fieldmark.tools.interchange.published import read_published
+from fieldmark.tools.people import (
+    PERSON,
+    nobody_said,
+    passed_note,
+    refuse_predictions,
+    said_by_people,
+    says_who,
+)
 from fieldmark.tools.runs.csv_table import BETWEEN, parted
 
 GivenSets = Path | str | Mapping[str, Sequence[str]]
@@ -62,18 +70,24 @@ class _Row:
     none: bool = False
 
 
-def read_label_sets(labels: GivenSets, images: Sequence[ImageFile], classes: Sequence[str]) -> LabelledSets:
+def read_label_sets(
+    labels: GivenSets,
+    images: Sequence[ImageFile],
+    classes: Sequence[str],
+    *,
+    notes: list[str] | None = None,
+) -> LabelledSets:
     """Labelled images, of the pool or anywhere else.
 
     A table has a column `image` and one of these forms. `labels`: classes in one cell (`joined`), or
     "none"; rows without are passed over, and an image may have several. The same with a column `confidence`
     of 0 and 1: each row is about one class, and of classes without a row nothing is known. Or a column a
-    class, with 1, 0 or nothing.
+    class, with 1, 0 or nothing. `notes` gets one on labels that were passed over because a model gave them.
 
     Raises:
         InputError: It cannot be read, names a class that is none, or an image that is not there.
     """
-    rows = _rows(labels, classes)
+    rows = _rows(labels, classes, notes)
     place = {name: at for at, name in enumerate(classes)}
     number: dict[str, int] = {}
     kept: list[ImageFile] = []
@@ -108,14 +122,16 @@ def _where(labels: GivenSets) -> object:
     return files[0] if files else labels
 
 
-def _rows(labels: GivenSets, classes: Sequence[str]) -> list[_Row]:
+def _rows(labels: GivenSets, classes: Sequence[str], notes: list[str] | None = None) -> list[_Row]:
+    notes = [] if notes is None else notes
     if isinstance(labels, Mapping):
         return [_Row(image, "", _named(own, classes), whole=True) for image, own in labels.items()]
     path = Path(labels)
     if not is_there(path):
         raise InputError(
             f"There is no file or folder {str(path)!r} with labels.",
-            hint=f"Give a CSV file with the columns image and labels, these joined by {BETWEEN!r}.",
+            hint=f"Give a table with the columns image and labels, these joined by {BETWEEN!r}, or a file "
+            "of COCO, Label Studio, CVAT or FiftyOne.",
             field="labels",
         )
     if (published := read_published(path)) is not None:
@@ -135,25 +151,48 @@ def _rows(labels: GivenSets, classes: Sequence[str]) -> list[_Row]:
             _Row(str(i.path), i.content_hash, _named([i.label or ""], classes), whole=True) for i in found
         ]
     if path.suffix.lower() in SUFFIXES:
-        tagged = [each for each in read_tagged(path) if each.by == "person"]
+        # An image without any label is one that nobody said anything of.
+        tagged = [each for each in read_tagged(path) if each.labels or each.label]
+        people = [each for each in tagged if each.by == PERSON]
+        _tell_passed(path, len(tagged), len(people), notes)
         own = set(classes)
         return [
             # Categories that are no classes here, such as most of COCO's, say nothing about those that are.
-            _Row(each.path, each.content_hash, {n: True for n in each.labels if n in own}, whole=True)
-            for each in tagged
+            _Row(
+                each.path,
+                each.content_hash,
+                {n: True for n in each.labels if n in own},
+                whole=True,
+                none=NONE in (each.label, *each.labels) and NONE not in own,
+            )
+            for each in people
         ]
-    return _of_table(path, classes)
+    return _of_table(path, classes, notes)
 
 
-def _of_table(path: Path, classes: Sequence[str]) -> list[_Row]:
-    read = [row for row in read_csv(path) if row.get(BY) != "run"]
+def _tell_passed(path: Path, labelled: int, people: int, notes: list[str]) -> None:
+    """Note how many labels are a model's.
+
+    Raises:
+        InputError: All are.
+    """
+    if labelled and not people:
+        raise nobody_said(path, labelled)
+    notes += filter(None, [passed_note(path, labelled - people)])
+
+
+def _of_table(path: Path, classes: Sequence[str], notes: list[str]) -> list[_Row]:
+    every = read_csv(path)
+    refuse_predictions(path, every)
+    read = [row for row, person in zip(every, said_by_people(every), strict=True) if person]
+    _tell_passed(path, len(every), len(read), notes)
     names = list(dict.fromkeys(name for row in read for name in row))  # a short row lacks its last cells
     table = [{name: row.get(name, "") for name in names} for row in read]
     head = {name.casefold(): name for name in names}
     image, label, said = (
         next((head[name] for name in names if name in head), None) for names in (_IMAGE, _LABELS, _SAID)
     )
-    if BY in head:  # a table of `fieldmark convert`: the confidence is how sure a run was
+    if says_who(every):  # a table of `fieldmark convert`: the confidence is how sure a run was
         said = None
     own_words = {plain_name(name): name for name in classes}
     columns = {own_words[plain]: name for name in names if (plain := plain_name(name)) in own_words}

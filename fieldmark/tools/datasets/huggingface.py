@@ -14,6 +14,7 @@ from fieldmark.tools.books.files import clipped
 from fieldmark.tools.datasets.labelled import Rows
 from fieldmark.tools.datasets.listing import Listing
 from fieldmark.tools.datasets.unpacked import Kept, PictureFolder
+from fieldmark.tools.people import BY, NONE_OF_THESE, by_person, nobody_said
 
 PREFIX = "hf:"
 _LABEL_COLUMNS = ("label", "labels", "class", "fine_label")
@@ -76,6 +77,7 @@ def read_rowset(
     opener = open_split or open_with_datasets
     rows: Rows = {}
     names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     for part, wanted in (("train", "train"), ("test", split)):
         if part == "train" and not train:
             continue
@@ -85,8 +87,19 @@ def read_rowset(
             raise InputError(f"{source!r} has other classes in the split 'train' than in {split!r}.")
         names = found
         kept = _pictures(source, rowset, pictures, image, label, len(names))
-        rows[part] = [(pictures.path / each.name, names[each.label]) for each in kept]
-    return Listing(rows=rows, classes=names, source=repr(source))
+        none = (len(names) - 1,) if BY in rowset.features and names[-1] == NONE_OF_THESE else ()
+        rows[part] = [
+            (pictures.path / each.name, names[each.label]) for each in kept if each.label not in none
+        ]
+        if BY in rowset.features:
+            notes = (
+                f"Labels of {source!r} count where a person gave one of a class, as its column `by` says.",
+            )
+            if not rows[part]:
+                raise nobody_said(source)
+    if notes and names[-1] == NONE_OF_THESE:
+        names = names[:-1]
+    return Listing(rows=rows, classes=names, source=repr(source), notes=notes)
 
 
 def open_with_datasets(name: str, split: str, working: Path) -> Rowset:
@@ -177,11 +190,15 @@ def _pictures(
     # The library's fingerprint changes with the content; without one there is nothing to be remembered by.
     fingerprint = getattr(rowset, "_fingerprint", None)
     origin = {"rowset": source, "fingerprint": fingerprint, "image": image, "label": label}
+    if BY in rowset.features:
+        origin["rows"] = "those of people"
     known = pictures.known(origin) if fingerprint else None
     if known is not None:
         return known
     kept: list[Kept] = []
     for number, row in enumerate(rowset):
+        if BY in rowset.features and (row[label] is None or not by_person(row[BY], row.get("confidence"))):
+            continue
         value = row[label]
         if type(value) is not int or not 0 <= value < count:
             raise InputError(

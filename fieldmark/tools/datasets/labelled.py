@@ -10,12 +10,20 @@ from pathlib import Path
 from fieldmark.errors import ClassNamesError, InputError, NoImagesError
 from fieldmark.reading import read_text
 from fieldmark.records import SkippedInput
-from fieldmark.records.names import near_note, one_name
+from fieldmark.records.names import near_note, one_name, plain_name
 from fieldmark.records.predictions import passed_over_in_words
 from fieldmark.tools.datasets.csv_file import MOST_BYTES, SUFFIXES, read_csv
 from fieldmark.tools.datasets.shots import by_seed, draw_shots
 from fieldmark.tools.images.files import ImageFile, find_images, image_files
 from fieldmark.tools.images.given_paths import as_text, is_text, is_there, spelled_as_there
+from fieldmark.tools.people import (
+    NONE_OF_THESE,
+    nobody_said,
+    passed_note,
+    refuse_predictions,
+    said_by_people,
+    says_who,
+)
 
 SPLITS = ("train", "val", "test")
 _PATH, _LABEL, _SPLIT = ("path", "image", "file", "filepath"), ("label", "class", "class_name"), "split"
@@ -84,7 +92,7 @@ def read_rows(path: Path, *, images: Path | None = None, named: bool = False) ->
         notes = (note, passed_over_in_words(dict(passed.most_common())), "" if named else _synset_note(rows))
         return rows, tuple(filter(None, notes))
     if is_there(path) and path.is_file():
-        return _listed(path, images or path.parent), ()
+        return _listed(path, images or path.parent)
     raise InputError(f"There is no folder or file {str(path)!r} with labelled images.")
 
 
@@ -257,19 +265,40 @@ def class_folders(
     return pairs
 
 
-def _listed(path: Path, root: Path) -> Rows:
+def _listed(path: Path, root: Path) -> tuple[Rows, tuple[str, ...]]:
     try:
         if path.suffix.lower() in SUFFIXES:
-            return _table(read_csv(path, head_as=_head), root)
+            return _people_said(path, read_csv(path, head_as=_head), root)
         text = read_text(path, most=MOST_BYTES, encoding="utf-8-sig")
         if path.suffix == ".json":
-            return split_rows(json.loads(text), root)
-        return _table([json.loads(line) for line in text.split("\n") if line.strip()], root)
+            return split_rows(json.loads(text), root), ()
+        return _people_said(path, [json.loads(line) for line in text.split("\n") if line.strip()], root)
     except (OSError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise InputError(
             f"{str(path)!r} cannot be read as a list of labelled images: {error}.",
             hint="A CSV or JSONL list needs the columns path and label; a JSON file must be a split file.",
         ) from error
+
+
+def _people_said(path: Path, table: Sequence[Mapping[str, str]], root: Path) -> tuple[Rows, tuple[str, ...]]:
+    """The rows of a table; where it says who gave a label, those of a class that a person gave.
+
+    Raises:
+        InputError: A model gave all of them, or it is a run's own predictions.
+    """
+    if not all(isinstance(row, Mapping) for row in table):  # a line of JSON may be anything
+        raise TypeError("a line is no object")
+    refuse_predictions(path, table)
+    told = says_who(table)
+    if told:  # a person who could not tell left no label
+        table = [row for row in table if any(str(row.get(name) or "").strip() for name in _LABEL)]
+    people = [row for row, person in zip(table, said_by_people(table), strict=True) if person]
+    if table and not people:
+        raise nobody_said(path, len(table))
+    shown = [row for row in people if plain_name(_cell(row, _LABEL)) != NONE_OF_THESE]
+    none = f"{len(people) - len(shown):,} image(s) show {NONE_OF_THESE}, and were passed over."
+    notes = (passed_note(path, len(table) - len(people)), none if len(shown) < len(people) else "")
+    return _table(shown, root, here=told), tuple(filter(None, notes))
 
 
 def split_rows(data: object, root: Path) -> Rows:
@@ -294,7 +323,8 @@ def split_rows(data: object, root: Path) -> Rows:
     return rows
 
 
-def _table(table: Sequence[Mapping[str, str]], root: Path) -> Rows:
+def _table(table: Sequence[Mapping[str, str]], root: Path, *, here: bool = False) -> Rows:
+    """Rows by split; `here`: a path that leads nowhere from the root is looked for from here."""
     rows: Rows = {}
     for row in table:
         file = _cell(row, _PATH)
@@ -302,7 +332,8 @@ def _table(table: Sequence[Mapping[str, str]], root: Path) -> Rows:
         split = str(row.get(_SPLIT) or "train").strip()
         if split not in SPLITS:
             raise ValueError(f"the split {split!r} is none of {', '.join(SPLITS)}")
-        rows.setdefault(split, []).append((spelled_as_there(root / file), label))
+        start = Path() if here and not is_there(root / file) and is_there(Path(file)) else root
+        rows.setdefault(split, []).append((spelled_as_there(start / file), label))
     return rows
 
 
@@ -312,8 +343,6 @@ def _head(name: str) -> str:
 
 
 def _cell(row: Mapping[str, str], names: Sequence[str]) -> str:
-    if not isinstance(row, Mapping):  # a line of JSON may be anything
-        raise TypeError("a line is no object")
     for name in names:
         if str(row.get(name) or "").strip() or row.get(name) == 0:  # the class may well be the number 0
             return str(row[name])

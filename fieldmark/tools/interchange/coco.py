@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fieldmark.tools.interchange.tagged import NONE_OF_THESE, TaggedImage
+from fieldmark.tools.interchange.tagged import TaggedImage
+from fieldmark.tools.people import NONE_OF_THESE, PERSON, RUN, by_person
 
 
 def write_coco(images: Sequence[TaggedImage], *, classes: Sequence[str], made_by: str) -> str:
@@ -30,6 +31,8 @@ def write_coco(images: Sequence[TaggedImage], *, classes: Sequence[str], made_by
                     "image_hash": image.content_hash,
                     "status": image.status,
                     "none_of_these": image.label == NONE_OF_THESE,
+                    "by": image.by,
+                    "confidence": image.confidence,
                 },
             }
             for number, image in enumerate(images, 1)
@@ -56,6 +59,9 @@ def write_coco(images: Sequence[TaggedImage], *, classes: Sequence[str], made_by
 def read_coco(found: Mapping[str, Any]) -> Iterator[TaggedImage]:
     """The images of a COCO file, each with the categories of its annotations; several leave `label` empty.
 
+    An annotation with a score is a model's, unless its attributes say that a person gave it. Beside one of a
+    person those of models do not count.
+
     Raises:
         KeyError, TypeError, ValueError: It has another form.
     """
@@ -66,19 +72,25 @@ def read_coco(found: Mapping[str, Any]) -> Iterator[TaggedImage]:
     for each in found.get("annotations", ()):
         own.setdefault(each["image_id"], []).append(each)
     for image in found["images"]:
-        said = own.get(image["id"], [])
+        every = own.get(image["id"], [])
+        people = [each for each in every if by_person(_attributes(each).get("by"), each.get("score"))]
+        said = people or every
         kinds = tuple(dict.fromkeys(names[each["category_id"]] for each in said))
-        attributes = image.get("attributes") or {}
-        none = NONE_OF_THESE if attributes.get("none_of_these") else ""
-        first = said[0] if said else {}
+        attributes = _attributes(image)
+        none = NONE_OF_THESE if attributes.get("none_of_these") and not said else ""
+        person = people or (none and by_person(attributes.get("by", RUN)))
         yield TaggedImage(
             path=str(image["file_name"]),
             label=kinds[0] if len(kinds) == 1 else none,
             labels=kinds,
             content_hash=str(attributes.get("image_hash", "")),
-            confidence=first.get("score"),
+            confidence=said[0].get("score") if said else attributes.get("confidence"),
             status=str(attributes.get("status", "")),
-            by=str((first.get("attributes") or {}).get("by", "person" if said else "run")),
+            by=PERSON if person else RUN if said or none else "",
             width=int(image.get("width") or 0),
             height=int(image.get("height") or 0),
         )
+
+
+def _attributes(each: Mapping[str, Any]) -> Mapping[str, Any]:
+    return each.get("attributes") or {}

@@ -4,9 +4,12 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 
-from fieldmark.tools.interchange.tagged import NONE_OF_THESE, TaggedImage
+from fieldmark.tools.interchange.tagged import TaggedImage
+from fieldmark.tools.people import NONE_OF_THESE, PERSON, RUN
 
 _CONFIDENCE, _STATUS, _HASH = "confidence", "status", "image_hash"
+_PEOPLES = ("manual", "consensus")
+"""Sources of tags that people gave; CVAT merges what several said into one of its own."""
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -44,7 +47,7 @@ def write_cvat(images: Sequence[TaggedImage], *, classes: Sequence[str], made_by
         size = {"width": str(image.width), "height": str(image.height)}
         node = ET.SubElement(root, "image", {"id": str(number), "name": _in_xml(image.path), **size})
         if image.label:
-            source = "manual" if image.by == "person" else "auto"
+            source = "manual" if image.by == PERSON else "auto"
             tag = ET.SubElement(node, "tag", {"label": _in_xml(image.label), "source": source})
             sure = "" if image.confidence is None else str(image.confidence)
             for name, said in ((_CONFIDENCE, sure), (_STATUS, image.status), (_HASH, image.content_hash)):
@@ -62,6 +65,8 @@ def _in_xml(text: str) -> str:
 def read_cvat(text: str) -> Iterator[TaggedImage]:
     """The images of such a file, each with its tags; several leave `label` empty.
 
+    Beside a tag that a person gave those of models do not count.
+
     Raises:
         ValueError: It is no such XML.
     """
@@ -73,7 +78,9 @@ def read_cvat(text: str) -> Iterator[TaggedImage]:
     if root.tag != "annotations":
         raise ValueError(f"its root is <{root.tag}>, not <annotations>")
     for image in root.iter("image"):
-        tags = image.findall("tag")
+        every = image.findall("tag")
+        people = [tag for tag in every if not _by_model(tag)]
+        tags = people or every
         labels = tuple(dict.fromkeys(tag.get("label", "") for tag in tags))
         said = {each.get("name"): each.text or "" for tag in tags[:1] for each in tag.findall("attribute")}
         yield TaggedImage(
@@ -83,7 +90,7 @@ def read_cvat(text: str) -> Iterator[TaggedImage]:
             content_hash=said.get(_HASH, ""),
             confidence=float(said[_CONFIDENCE]) if said.get(_CONFIDENCE) else None,
             status=said.get(_STATUS, ""),
-            by="run" if tags and all(map(_by_model, tags)) else "person",
+            by=PERSON if people else RUN if tags else "",
             width=int(image.get("width") or 0),
             height=int(image.get("height") or 0),
         )
@@ -92,5 +99,5 @@ def read_cvat(text: str) -> Iterator[TaggedImage]:
 def _by_model(tag: ET.Element) -> bool:
     """Whether a model gave a tag: it says so, or, where a tool in between left that out, how sure it is."""
     if source := tag.get("source"):
-        return source == "auto"
+        return source.strip().casefold() not in _PEOPLES
     return any(each.get("name") == _CONFIDENCE for each in tag.findall("attribute"))

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fieldmark.reading import read_text
-from fieldmark.tools.interchange.tagged import NONE_OF_THESE, TaggedImage
+from fieldmark.tools.interchange.tagged import TaggedImage
+from fieldmark.tools.people import NONE_OF_THESE, PERSON, RUN, by_person
 
 _MEDIA = "data"
 """Beside its labels FiftyOne keeps images in this folder, or says in a file of this name where they are."""
@@ -37,7 +38,8 @@ def write_fiftyone(images: Sequence[TaggedImage], places: Sequence[str], *, clas
 def read_fiftyone(found: Mapping[str, Any], beside: Path) -> Iterator[TaggedImage]:
     """The images of such a file, each with its classes; several leave `label` empty.
 
-    A label with a confidence is a model's, unless its attributes say that a person gave it.
+    A label with a confidence is a model's, unless its attributes say that a person gave it. Of a list each is
+    judged by itself, and beside one of a person those of models do not count.
 
     Args:
         found: What is in the file.
@@ -49,10 +51,13 @@ def read_fiftyone(found: Mapping[str, Any], beside: Path) -> Iterator[TaggedImag
     places = _places(beside)
     for key, target in found["labels"].items():
         said = [each for each in (target if isinstance(target, list) else [target]) if each is not None]
-        whole = [each if isinstance(each, Mapping) else {"label": each} for each in said]
+        every = [each if isinstance(each, Mapping) else {"label": each} for each in said]
+        every = [each for each in every if each["label"] is not None]
+        people = [each for each in every if by_person(_attributes(each).get("by"), each.get("confidence"))]
+        whole = people or every
         kinds = tuple(dict.fromkeys(_name(each["label"], found.get("classes")) for each in whole))
         first = whole[0] if whole else {}
-        attributes = first.get("attributes") or {}
+        attributes = _attributes(first)
         confidence = first.get("confidence")
         yield TaggedImage(
             path=str(places.get(key, key)),
@@ -61,8 +66,12 @@ def read_fiftyone(found: Mapping[str, Any], beside: Path) -> Iterator[TaggedImag
             content_hash=str(attributes.get("image_hash", "")),
             confidence=None if confidence is None else float(confidence),
             status=str(attributes.get("status", "")),
-            by=str(attributes.get("by", "person" if confidence is None else "run")),
+            by=PERSON if people else RUN if whole else "",
         )
+
+
+def _attributes(each: Mapping[str, Any]) -> Mapping[str, Any]:
+    return each.get("attributes") or {}
 
 
 def _name(label: object, classes: Sequence[object] | None) -> str:

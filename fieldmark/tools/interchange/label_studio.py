@@ -3,14 +3,16 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from xml.sax.saxutils import quoteattr
 
-from fieldmark.tools.interchange.tagged import NONE_OF_THESE, TaggedImage
+from fieldmark.tools.interchange.tagged import TaggedImage
+from fieldmark.tools.people import NONE_OF_THESE, PERSON, RUN
 
 _CONTROL, _OBJECT = "label", "image"
 LOCAL_FILES = "/data/local-files/?d="
 """How Label Studio addresses files below its local root."""
+_ADDRESSES = ("/data/", "http://", "https://")
 
 
 def write_tasks(images: Sequence[TaggedImage], *, made_by: str, prefix: str = "") -> str:
@@ -50,7 +52,7 @@ def read_tasks(tasks: Sequence[Any]) -> Iterator[TaggedImage]:
         said = annotated[-1] if annotated else _model_said(task)
         parts = said.get("result") or ()
         choices = [str(choice) for part in parts for choice in part.get("value", {}).get("choices", ())]
-        path = data.get("path") or unquote(str(data[_OBJECT]).rpartition("?d=")[2])
+        path = data.get("path") or _path_of(str(data[_OBJECT]))
         yield TaggedImage(
             path=str(path),
             label=choices[0] if len(choices) == 1 else "",
@@ -58,8 +60,15 @@ def read_tasks(tasks: Sequence[Any]) -> Iterator[TaggedImage]:
             content_hash=str(data.get("image_hash", "")),
             confidence=None if annotated else said.get("score"),
             status=str(data.get("status", "")),
-            by="person" if annotated else "run",
+            by=PERSON if annotated and choices else RUN if choices else "",
         )
+
+
+def _path_of(address: str) -> str:
+    """The path behind an address; a bare path is no address and stands as it is."""
+    if not address.startswith(_ADDRESSES):
+        return address
+    return unquote(address.rpartition("?d=")[2])
 
 
 def _model_said(task: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -78,14 +87,16 @@ def _task(image: TaggedImage, made_by: str, prefix: str) -> dict[str, Any]:
         }
     ]
     data = {
-        "image": prefix + image.path,
+        # Storages such as s3:// take a name as it is; a web address ends at "#", and reads "+" as a blank.
+        "image": prefix
+        + (quote(image.path, errors="replace") if prefix.startswith(_ADDRESSES) else image.path),
         "path": image.path,
         "image_hash": image.content_hash,
         "status": image.status,
     }
     if not image.label:
         return {"data": data}
-    if image.by == "person":
+    if image.by == PERSON:
         return {"data": data, "annotations": [{"result": result}]}
     prediction: Mapping[str, Any] = {"model_version": made_by, "score": image.confidence, "result": result}
     return {"data": data, "predictions": [prediction]}

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import IO, Any
 
-from fieldmark.tools.interchange.tagged import NONE_OF_THESE, TaggedImage
+from fieldmark.tools.interchange.tagged import TaggedImage
 from fieldmark.tools.parquet import arrow
+from fieldmark.tools.people import NONE_OF_THESE
 from fieldmark.tools.runs.csv_table import csv_text
 
 _TEXTS = ("status", "by", "image_hash")

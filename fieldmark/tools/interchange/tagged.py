@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-NONE_OF_THESE = "none of these"
-"""The label of an image that shows none of the classes."""
-
 
 @dataclass(frozen=True)
 class TaggedImage:
@@ -17,7 +14,7 @@ class TaggedImage:
         content_hash: SHA-256 of the file; "" where the file of the other tool has none.
         confidence: Of the label, 0 to 1; None where nobody said.
         status: "resolved", "open" or "rejected"; "" where nobody said.
-        by: Who gave the label: "run" or "person".
+        by: Who gave the label: "run" or "person"; "" where it was read and has none.
         width: Pixels; 0 where not known.
         height: Pixels; 0 where not known.
     """

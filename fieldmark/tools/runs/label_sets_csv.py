@@ -9,7 +9,7 @@ TABLE, CLASSES = "predictions.csv", "classes.csv"
 def label_sets_csv(found: LabelSets) -> str:
     """One row an image: its classes (`joined`), how likely each is, and from which probability on.
 
-    The columns `image` and `labels`, with wrong ones put right, are what the next run takes as labels. Where
+    The next run takes it as labels: of the rows whose column `said` is true, be it set by hand. Where
     images have the probability of every class, each has a column, `probability: NAME`.
     """
     names = [each.class_name for each in found.classes]
