@@ -292,11 +292,19 @@ def _config(
 
 
 def _stored(learned: LearnedAspects, seen: SeenAspects) -> StoredAspects:
-    rows = zip(learned.aspects, learned.trial.agreement.tolist(), learned.trial.usual.tolist(), strict=True)
+    trial = learned.trial
+    rows = zip(
+        learned.aspects, trial.agreement.tolist(), trial.usual.tolist(), trial.answers.tolist(), strict=True
+    )
     return StoredAspects(
         aspects=tuple(
-            StoredAspect(**each.model_dump(), agreement=min(1.0, agreement), usual=min(1.0, usual))
-            for each, agreement, usual in rows
+            StoredAspect(
+                **each.model_dump(),
+                agreement=min(1.0, agreement) if answers else None,
+                usual=min(1.0, usual) if answers else None,
+                answers=answers,
+            )
+            for each, agreement, usual, answers in rows
         ),
         alpha=learned.trial.alpha,
         written_by=seen.written_by,

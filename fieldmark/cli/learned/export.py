@@ -10,6 +10,7 @@ from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import MODELS, BaseUrl, DryRun, Json, asking, option, takes_spending
 from fieldmark.cli.spending import money
 from fieldmark.cli.terminal import amount, print_json, share, words
+from fieldmark.errors import EndpointBusy, LimitReached
 
 if TYPE_CHECKING:
     from fieldmark.agents.shared.estimate import CallEstimate
@@ -18,6 +19,8 @@ REASONS = "Reasons"
 """Panel of `--help`."""
 MOST_IMAGES = 200
 """Images to look at where nothing is said."""
+MAXIMA = {"aspects": 200, "aspect_images": 100_000}
+"""The largest value of each option, as `AspectOptions` has it; that one is slow to import."""
 
 
 @asking
@@ -34,15 +37,19 @@ def export(
     aspects: Annotated[
         int | None,
         option(
-            "Give the student reasons: at most so many yes/no aspects, which --vlm looks for in some images.",
+            "Give the student reasons: at most N (up to 200) yes/no aspects, which --vlm looks for.",
             panel=REASONS,
             min=1,
+            max=MAXIMA["aspects"],
         ),
     ] = None,
     aspect_images: Annotated[
         int | None,
         option(
-            "With --aspects: the most images to look at, one question each; else 200.", panel=REASONS, min=1
+            "With --aspects: the most images to look at (up to 100,000), one question each; else 200.",
+            panel=REASONS,
+            min=1,
+            max=MAXIMA["aspect_images"],
         ),
     ] = None,
     aspects_by: Annotated[
@@ -90,6 +97,9 @@ def export(
         "--llm": llm,
         "--base-url": base_url,
         "--dry-run": dry_run or None,
+        **{f"--{name.replace('_', '-')}": value for name, value in spending["limits"].items()},
+        "--refresh": True if spending["cache"] == "refresh" else None,
+        "--no-cache": True if spending["cache"] == "off" else None,
     }
     if aspects is None and (alone := [name for name, given in others.items() if given is not None]):
         raise typer.BadParameter("it goes with --aspects.", param_hint=alone[0])
@@ -126,9 +136,14 @@ def export(
                 progress.stop()
                 _show_estimate(estimate, json=json)
                 return
-        exported = export_run(
-            run, out, clip=clip, device=spending["device"], onnx=onnx, aspects=reasons, progress=progress
-        )
+        try:
+            exported = export_run(
+                run, out, clip=clip, device=spending["device"], onnx=onnx, aspects=reasons, progress=progress
+            )
+        except LimitReached as reached:
+            if not isinstance(reached, EndpointBusy):  # that one says itself what to wait for
+                reached.hint = "All answers so far are kept: raise the limit, and the same command goes on."
+            raise
     config = exported.config
     if json:
         print_json(
@@ -153,12 +168,15 @@ def export(
     console.say(f"Agreement with the run on images held out: {agreement}. Default: the {config.best}.")
     if config.aspects is not None:
         said = config.aspects
-        right = sum(each.agreement for each in said.aspects) / len(said.aspects)
-        usual = sum(each.usual for each in said.aspects) / len(said.aspects)
+        told = [each for each in said.aspects if each.answers]
+        right = sum(each.agreement or 0.0 for each in told) / max(len(told), 1)
+        usual = sum(each.usual or 0.0 for each in told) / max(len(told), 1)
+        counts = [each.answers for each in told] or [0]
         console.say(
             f"{amount(len(said.aspects), 'aspect')} by {said.written_by}, seen in "
             f"{amount(said.images, 'image')} by {said.seen_by}. On images held out the student answers as "
-            f"that model: {share(right)} (always the usual answer: {share(usual)})."
+            f"that model: {share(right)} (always the usual answer: {share(usual)}; "
+            f"{min(counts):,} to {max(counts):,} answers an aspect)."
         )
         console.say(
             f"They count for its labels (weight {said.alpha:g})."

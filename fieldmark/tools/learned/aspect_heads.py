@@ -61,14 +61,16 @@ class AspectTrial:
     Attributes:
         alpha: What they weigh: the least of `ALPHAS` that is within noise of the best.
         scores: Class scores of the images by what the other half taught, with that weight [N, C] float32.
-        agreement: Share of each aspect's answers that the other half foretells [A] float32.
+        agreement: Share of each aspect's answers that the other half foretells [A] float32; nan without any.
         usual: The same of always saying what the annotator says more often [A] float32.
+        answers: How many answers both come from [A] int64.
     """
 
     alpha: float
     scores: Tensor
     agreement: Tensor
     usual: Tensor
+    answers: Tensor
 
 
 @dataclass(frozen=True)
@@ -116,13 +118,14 @@ def try_aspects(
                 seen[own] = fit.heads.probabilities(pool.vectors[own])
     losses = torch.stack([cross_entropies(each, pool) for each in scores])
     chosen = choose_simplest(-losses.numpy()).chosen
-    said, answers = aspects.p > 0.5, aspects.known.sum(0).clamp(min=1)
+    said, answers = aspects.p > 0.5, aspects.known.sum(0)  # 0 / 0 is nan: nothing is known
     usual = (said * aspects.known).sum(0) / answers
     return AspectTrial(
         alpha=ALPHAS[chosen],
         scores=scores[chosen],
         agreement=(((seen > 0.5) == said) * aspects.known).sum(0) / answers,
         usual=torch.maximum(usual, 1 - usual),
+        answers=answers.to(torch.int64),
     )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fieldmark.records import RunManifest
 from fieldmark.tools.learned.contest import GUIDE, MOST_REFERENCE, STUDENT
-from fieldmark.tools.learned.stored import ARRAYS, LearnedConfig
+from fieldmark.tools.learned.stored import ARRAYS, LearnedConfig, StoredAspect
 from fieldmark.tools.markdown import one_line
 
 CARD, INSTRUCTIONS = "card.md", "instructions.md"
@@ -111,9 +111,15 @@ def _aspects(config: LearnedConfig) -> list[str]:
         f"- The student has {len(said.aspects):,} yes/no aspects as reasons, written by "
         f"{one_line(said.written_by)} and looked for in {said.images:,} images by {one_line(said.seen_by)}; "
         f"its answers, {by}, are the targets. {counts} Of each aspect: how often the student answers as that "
-        "model on images that it was not made from, and how often the usual answer does.",
-        *(f"  - {one_line(each.text)} {each.agreement:.0%}, {each.usual:.0%}" for each in said.aspects),
+        "model on images that it was not made from, how often the usual answer does, of how many answers.",
+        *(f"  - {one_line(each.text)} {_agreement(each)}" for each in said.aspects),
     ]
+
+
+def _agreement(aspect: StoredAspect) -> str:
+    if aspect.agreement is None or aspect.usual is None:
+        return "Not known: no such image has an answer."
+    return f"{aspect.agreement:.0%}, {aspect.usual:.0%}, of {aspect.answers:,}"
 
 
 def _private(config: LearnedConfig) -> list[str]:

@@ -21,7 +21,8 @@ Way = Literal["student", "guide"]
 STUDENT: Way = "student"
 GUIDE: Way = "guide"
 MOST_COMPETING = 6_000
-"""The most images that students are cross-fitted on; of a larger pool so many are drawn."""
+"""The most images that students are cross-fitted on; of a larger pool so many are drawn,
+those that were looked at for aspects first."""
 MOST_REFERENCE = 1_000
 """The most images of the pool that the field guide's scores are centred by."""
 
@@ -79,7 +80,8 @@ def learn(
         reject: Share of the run's own images of listed classes that may be rejected.
         aspects: What an annotator saw of aspects in the same images; None without any.
     """
-    rows = _drawn(lesson, MOST_COMPETING)
+    looked_at = None if aspects is None else aspects.known.sum(1) > 0
+    rows = _drawn(lesson, MOST_COMPETING, looked_at)
     pool = lesson.rows(rows)
     half = _halves(pool)
     students = pool.target.new_zeros(len(DECAYS), *pool.target.shape)
@@ -125,8 +127,11 @@ def _agreement(scores: Tensor, lesson: Lesson) -> float:
     return min(1.0, float((lesson.weight * same).sum() / lesson.weight.sum().clamp(min=1e-9)))
 
 
-def _drawn(lesson: Lesson, most: int) -> Tensor:
+def _drawn(lesson: Lesson, most: int, first: Tensor | None = None) -> Tensor:
+    """Rows of at most so many images by chance, those of `first` [N] bool before all others."""
     order = torch.randperm(len(lesson.weight), generator=torch.Generator().manual_seed(0))
+    if first is not None:
+        order = torch.cat([order[first[order]], order[~first[order]]])
     return order[:most].sort().values
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Self
 
@@ -36,10 +37,13 @@ _HEADS = ("weight", "bias", "share", "middle")
 class StoredAspect(Aspect):
     """A yes/no aspect of an exported student."""
 
-    agreement: float = Field(ge=0, le=1)
-    """Share of the annotator's answers that it gives, too, on images that it was not made from."""
-    usual: float = Field(ge=0, le=1)
+    agreement: float | None = Field(ge=0, le=1)
+    """Share of the annotator's answers that it gives, too, on images that it was not made from; None where
+    there is no such answer."""
+    usual: float | None = Field(ge=0, le=1)
     """The same of always giving the more frequent answer."""
+    answers: int = Field(ge=0)
+    """How many answers both come from."""
 
 
 class StoredAspects(Record):
@@ -92,6 +96,8 @@ class LearnedConfig(Record):
     """Labelled images that calibrated the run."""
     aspects: StoredAspects | None = None
     """Of the student; None without any."""
+    aspects_hash: str | None = None
+    """SHA-256 of what decides what aspects mean, see `_aspects_hash`; None without any."""
     files: dict[str, str]
     """File name → SHA-256 of what labels images."""
 
@@ -265,12 +271,22 @@ def written(config: LearnedConfig, arrays: bytes, more: Mapping[str, bytes]) -> 
     """All files by name, `config.json` with the hashes first.
 
     Args:
-        config: What it is; its `files` are filled in.
+        config: What it is; its `files` and `aspects_hash` are filled in.
         arrays: From `arrays_of`.
         more: Files that people read; they may be edited.
     """
-    full = config.model_copy(update={"files": hashes({ARRAYS: arrays})})
+    filled = {"files": hashes({ARRAYS: arrays}), "aspects_hash": _aspects_hash(config)}
+    full = config.model_copy(update=filled)
     return {CONFIG: (full.model_dump_json(indent=1) + "\n").encode(), ARRAYS: arrays, **more}
+
+
+def _aspects_hash(config: LearnedConfig) -> str | None:
+    """SHA-256 of aspects, and of the classes and the temperature that they speak for; None without any."""
+    if config.aspects is None:
+        return None
+    temperature = config.contenders[STUDENT].temperature
+    said = [config.aspects.model_dump(mode="json"), config.classes, temperature]
+    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def read_learned(folder: Path) -> LearnedConfig:
@@ -281,7 +297,7 @@ def read_learned(folder: Path) -> LearnedConfig:
     """
     path = folder / CONFIG
     try:
-        return LearnedConfig.model_validate(json.loads(read_bytes(path, most=MOST_BYTES)))
+        config = LearnedConfig.model_validate(json.loads(read_bytes(path, most=MOST_BYTES)))
     except FileNotFoundError:
         raise InputError(
             f"{folder} holds no exported classifier: {CONFIG} is missing.",
@@ -289,6 +305,9 @@ def read_learned(folder: Path) -> LearnedConfig:
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise damaged(path, first_words(error)) from None
+    if _aspects_hash(config) != config.aspects_hash:
+        raise damaged(path, "what it says of aspects is not what was exported")
+    return config
 
 
 def load_learned(folder: Path, encoder: Encoder | None) -> StoredClassifier:
@@ -330,6 +349,8 @@ def _assembled(arrays: dict[str, Tensor], config: LearnedConfig) -> StoredClassi
     if count:
         sizes = ((count, width), (count,), (classes, count), (count,))
         shapes |= {f"aspects.{name}": size for name, size in zip(_HEADS, sizes, strict=True)}
+    elif any(name.startswith("aspects.") for name in arrays):
+        raise ValueError(f"it holds aspects that {CONFIG} does not name")
     for name, shape in shapes.items():
         if arrays[name].shape != shape or not bool(arrays[name].isfinite().all()):
             raise ValueError(f"{name} has an impossible shape or numbers")

@@ -10,6 +10,8 @@ from typing import Any
 
 Shares = tuple[Mapping[str, float], ...]
 """For each place of a field in an answer: beginnings of words → probability."""
+_TOLD = 0.9
+"""What a word must have at least, where the word against it is not among the alternatives."""
 _LETTERS = re.compile(r"[a-z_]+")
 
 
@@ -38,14 +40,25 @@ def read_tokens(logprobs: Any) -> tuple[WeighedToken, ...]:
         others = entry.get("top_logprobs")
         rows = [*(others if isinstance(others, list) else []), entry]
         likely = {
-            row["token"]: float(row["logprob"])
+            row["token"]: told
             for row in rows
             if isinstance(row, dict)
             and isinstance(row.get("token"), str)
-            and isinstance(row.get("logprob"), int | float)
+            and (told := _log_probability(row.get("logprob"))) is not None
         }
         found.append(WeighedToken(entry["token"], likely))
     return tuple(found)
+
+
+def _log_probability(value: Any) -> float | None:
+    """A log-probability; None where it is no number, or none that a float holds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        told = float(value)
+    except OverflowError:
+        return None
+    return None if math.isnan(told) else told
 
 
 def word_shares(text: str, tokens: Sequence[WeighedToken], field: str) -> Shares:
@@ -80,9 +93,19 @@ def word_shares(text: str, tokens: Sequence[WeighedToken], field: str) -> Shares
 
 
 def share_of(shares: Mapping[str, float], word: str, *, against: str) -> float | None:
-    """Probability of a word against another, by the beginnings of both; None where neither is told."""
+    """Probability of a word against another, by the beginnings of both; None where that is not told.
+
+    Where one of them is not among the alternatives, all that these leave over may be its own: the other one
+    is sure of the rest alone, and that must be 0.9 or more.
+    """
     own, other = (
         sum(p for said, p in shares.items() if each.startswith(said) or said.startswith(each))
         for each in (word, against)
     )
-    return own / (own + other) if own + other > 0 else None
+    if own > 0 and other > 0:
+        return own / (own + other)
+    left = max(0.0, 1.0 - sum(shares.values()))
+    least = max(own, other) / max(own + other + left, 1e-9)
+    if least < _TOLD:
+        return None
+    return least if own > 0 else 1.0 - least

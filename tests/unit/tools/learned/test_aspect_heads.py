@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import torch
 
+from fieldmark.errors import InputError
 from fieldmark.records import AttributeVote
 from fieldmark.tools.learned.aspect_heads import fit_aspects, try_aspects
 from fieldmark.tools.learned.aspects import Aspect, AspectLesson, alike_sets, aspects_of_guide, merged
@@ -94,7 +95,8 @@ def test_an_export_with_aspects_is_read_back_and_its_reasons_sum_to_the_margin(e
     )
     stored = StoredAspects(
         aspects=tuple(
-            StoredAspect(**each.model_dump(), agreement=0.9, usual=0.5) for each in aspects(label).aspects
+            StoredAspect(**each.model_dump(), agreement=0.9, usual=0.5, answers=9)
+            for each in aspects(label).aspects
         ),
         alpha=1.0, written_by="m", seen_by="v", images=9, calibrated_on=0,
     )  # fmt: skip
@@ -103,6 +105,7 @@ def test_an_export_with_aspects_is_read_back_and_its_reasons_sum_to_the_margin(e
         (folder / name).write_bytes(data)
     read = load_learned(folder, ENCODER)
     assert read.config.aspects == stored
+    refuses_edited(folder)
     wanted = (counting.scores(vectors) / config.contenders[STUDENT].temperature).softmax(1)
     assert torch.allclose(read.probabilities(vectors, STUDENT), wanted, atol=1e-6)
     made = read.decide(vectors, STUDENT)
@@ -120,6 +123,37 @@ def test_an_export_with_aspects_is_read_back_and_its_reasons_sum_to_the_margin(e
     assert np.abs(seen - reasons.seen.numpy()).max() < 1e-5
     said = {each.key: each.value for each in onnx.load(path).metadata_props}
     assert json.loads(said["aspects"]) == list(TEXTS)
+
+
+def refuses_edited(folder):
+    path = folder / "config.json"
+    kept = path.read_text(encoding="utf-8")
+    swapped, weighed, none, dropped = (json.loads(kept) for _ in range(4))
+    first, second = swapped["aspects"]["aspects"]
+    first["text"], second["text"] = second["text"], first["text"]
+    weighed["aspects"]["alpha"] = 0.3
+    none["aspects"] = None
+    dropped["aspects"] = dropped["aspects_hash"] = None
+    for edited in (swapped, weighed, none, dropped):
+        path.write_text(json.dumps(edited), encoding="utf-8")
+        with pytest.raises(InputError, match="aspects"):
+            load_learned(folder, ENCODER)
+    path.write_text(kept, encoding="utf-8")
+
+
+def test_of_a_large_pool_the_images_that_were_looked_at_are_drawn(monkeypatch):
+    monkeypatch.setattr("fieldmark.tools.learned.contest.MOST_COMPETING", 60)
+    pool, (_, label) = lesson(), drawn(2)
+    known = torch.zeros(len(label), len(TEXTS))
+    known[torch.randperm(len(label), generator=torch.Generator().manual_seed(5))[:40]] = 1
+    known[:, 1] = 0
+    learned = learn(pool, names_guide(CENTRES), reject=0.02, aspects=aspects(label, known=known))
+    assert learned.aspects is not None
+    trial = learned.aspects.trial
+    assert trial.answers.tolist() == [40, 0]
+    assert trial.agreement[0] > 0.6
+    assert bool(trial.agreement[1].isnan())
+    assert bool(trial.usual[1].isnan())
 
 
 def test_aspects_with_one_answer_or_hardly_any_are_left_out():

@@ -51,6 +51,21 @@ def test_nothing_is_read_where_tokens_are_not_the_text_or_say_nothing():
     )
 
 
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [({"yes": 0.51}, None), ({"yes": 0.97}, 0.97), ({"no": 0.97}, 0.03), ({"no": 0.01}, None),
+     ({"yes": 0.55, "cannot": 0.4}, 11 / 12)],
+)  # fmt: skip
+def test_a_word_alone_is_told_only_where_little_is_left_for_the_other(shares, told):
+    assert share_of(shares, "yes", against="no") == (told and pytest.approx(told))
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), math.nan, True, "0"])
+def test_what_is_no_log_probability_is_not_told(number):
+    (read,) = read_tokens({"content": [{"token": "yes", "logprob": number}]})
+    assert read.likely == {}
+
+
 def weighed(request: Received) -> Reply:
     assert request.body["logprobs"] is True
     before, after = TEXT.split("yes")
