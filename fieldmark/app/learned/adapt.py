@@ -129,7 +129,8 @@ async def aadapt(
     form, target = _form(method), Path(out)
     _refuse_what_is_else(target)
     names = tuple(dict.fromkeys(words_of(labels)))
-    read = read_examples(labels, (), names)
+    passed: list[str] = []
+    read = read_examples(labels, (), names, notes=passed)
     examples = read.images
     classes = tuple(name for name in names if any(image.label == name for image in examples))
     if len(classes) < 2:
@@ -181,6 +182,7 @@ async def aadapt(
         target, contents, leftovers=lambda out: [out / REFERENCE] if REFERENCE not in contents else []
     )
     notes = (
+        *passed,
         *([said.note] if said.note else []),
         *_losses(names, classes, read.contradicted),
         *shown.notes,

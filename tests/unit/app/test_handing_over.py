@@ -313,3 +313,16 @@ def test_other_files_are_refused(name: str, text: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match="Labels cannot be read"):
         read_tagged(tmp_path / name)
+
+
+def test_a_class_called_none_of_these_and_a_missing_folder_are_refused(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="Make the folder"):
+        hand_over(run, tmp_path / "far" / "t.csv", tool="csv")
+    named = RunFolder.create(
+        tmp_path / "runs", kind="classify", options={"classes": ["wren", "None_of these"]}
+    )
+    named.write_predictions([])
+    with pytest.raises(InputError, match="The class 'None_of these'"):
+        hand_over(named, tmp_path / "t.csv", tool="csv")
