@@ -298,7 +298,15 @@ def _people_said(path: Path, table: Sequence[Mapping[str, str]], root: Path) -> 
     shown = [row for row in people if plain_name(_cell(row, _LABEL)) != NONE_OF_THESE]
     none = f"{len(people) - len(shown):,} image(s) show {NONE_OF_THESE}, and were passed over."
     notes = (passed_note(path, len(table) - len(people)), none if len(shown) < len(people) else "")
-    return _table(shown, root, here=told), tuple(filter(None, notes))
+    rows = _table(shown, root, here=told)
+    files = [file for pairs in rows.values() for file, _ in pairs]
+    if told and files and not any(map(is_there, files)):
+        raise InputError(
+            f"None of the images in {str(path)!r} is there; the first is {str(files[0])!r}.",
+            hint="A run names images by paths from where it was made: give that folder.",
+            field="images",
+        )
+    return rows, tuple(filter(None, notes))
 
 
 def split_rows(data: object, root: Path) -> Rows:

@@ -78,6 +78,9 @@ def test_paths_of_a_run_s_table_lead_from_here_too(
     path = tmp_path / "tables" / "labels.csv"
     path.write_text(HEAD + "a.png,wren,,,person,")
     assert read_rows(path)[0] == {"train": [(Path("a.png"), "wren")]}
+    path.write_text(HEAD + "gone.png,wren,,,person,")
+    with pytest.raises(InputError, match="give that folder"):
+        read_rows(path)
 
 
 def test_predictions_of_a_run_are_no_labels(pool: Any, tmp_path: Path) -> None:
