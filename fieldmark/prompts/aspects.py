@@ -24,6 +24,10 @@ PROMPT_ID = "aspects.v1"
 MOST_CLASSES = 24
 """The most classes of one question: each of their names may come back with each statement."""
 
+_ROOM = 16_000
+"""The most tokens of an answer: a question asks for as many statements as fit in."""
+_SPACED = re.compile(r"\s+(?=[.,;:!?])")
+
 
 class WrittenAspect(AnswerModel):
     """One yes/no question, as a statement."""
@@ -64,7 +68,7 @@ def ask_aspects(classes: Sequence[str], *, noun: str, most: int, sample: int = 0
     Args:
         classes: Two to `MOST_CLASSES` classes, exactly as the user named them.
         noun: The generic word for all classes, e.g. "bird".
-        most: The most questions.
+        most: The most questions; fewer are asked for where the answer would take more than `_ROOM` tokens.
         sample: 0 for the first answer, 1 for a second opinion, and so on.
 
     Raises:
@@ -78,11 +82,12 @@ def ask_aspects(classes: Sequence[str], *, noun: str, most: int, sample: int = 0
             f"{len(about)} and {most}.",
             hint="Ask about the classes in parts.",
         )
-    names = sum(10 + len(name.encode("utf-8", "replace")) // 2 for name in about)
+    each = 60 + sum(10 + len(name.encode("utf-8", "replace")) // 2 for name in about)
+    most = min(most, max(1, (_ROOM - 300) // each))
     return question_from(
         PROMPT_ID,
         WrittenAspects,
-        max_tokens=300 + most * (60 + names),
+        max_tokens=min(_ROOM, 300 + most * each),
         about=about,
         sample=sample,
         classes=list(about),
@@ -104,12 +109,13 @@ def aspects_of(answer: WrittenAspects, classes: Sequence[str], *, most: int) -> 
         most: The most statements.
     """
     spelling = Spelling(classes)
-    names = re.compile("|".join(rf"(?<!\w){re.escape(plain_form(name))}(?!\w)" for name in classes))
+    names = re.compile("|".join(_named(plain_form(name)) for name in classes))
     holds: dict[str, tuple[str, ...]] = {}
     seen: set[str] = set()
     dropped: Counter[str] = Counter()
     for entry in answer.aspects:
-        plain = plain_form(entry.statement)
+        statement = _SPACED.sub("", entry.statement)
+        plain = plain_form(statement).rstrip(" .")
         known = [spelling.as_asked(name) for name in entry.classes]
         dropped["unlisted_class"] += known.count(None)
         held = tuple(name for name in classes if name in known)
@@ -123,5 +129,15 @@ def aspects_of(answer: WrittenAspects, classes: Sequence[str], *, most: int) -> 
             dropped["too_many"] += 1
         else:
             seen.add(plain)
-            holds[entry.statement] = held
+            holds[statement] = held
     return ReadAspects(holds, dict(+dropped))
+
+
+def _named(name: str) -> str:
+    """A pattern of a class's name in a statement.
+
+    A short word ("a", "red") may stand for itself: it names the class only as a noun that ends a phrase.
+    """
+    whole = rf"(?<!\w){re.escape(name)}(?!\w)"
+    short = name.isascii() and name.isalpha() and len(name) < 4
+    return rf"\b(?:an?|the|like) {whole}(?=[.,;:!?]|$)" if short else whole

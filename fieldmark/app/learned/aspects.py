@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -27,7 +27,14 @@ from fieldmark.tools.annotate.confidence import LEAST_LABELS, Confidence, fitted
 from fieldmark.tools.annotate.verdict_store import VerdictStore
 from fieldmark.tools.annotate.vlm import VlmAnnotator
 from fieldmark.tools.images.image_file import ImageFile
-from fieldmark.tools.learned.aspects import Aspect, AspectLesson, alike_sets, aspects_of_guide, merged
+from fieldmark.tools.learned.aspects import (
+    LEAST_SEEN,
+    Aspect,
+    AspectLesson,
+    alike_sets,
+    aspects_of_guide,
+    merged,
+)
 from fieldmark.tools.learned.class_means import ClassMeans
 from fieldmark.tools.llm.chat import LanguageModel
 from fieldmark.tools.llm.given import AskedModel
@@ -35,6 +42,17 @@ from fieldmark.tools.runs.events import LookingStarted, OpenImagesSeen, Progress
 
 WRITTEN_BEFORE = "field guide"
 """Who wrote aspects that nobody was asked for."""
+
+
+_DROPPED = {
+    "failed": "questions without an answer",
+    "names_a_class": "statements that name a class",
+    "splits_nothing": "statements that hold for all classes or none",
+    "repeated": "statements that came twice",
+    "too_many": "statements too many",
+    "unlisted_class": "names that are no class",
+}
+"""Why something of an answer is dropped, in words."""
 
 
 class AspectOptions(Options):
@@ -171,7 +189,7 @@ async def see_aspects(
     aspects, dropped = await _written(lesson, classes, noun, options, llm)
     if not aspects:
         raise InputError(
-            "Nothing splits the classes: no aspect is left.",
+            "Nothing splits the classes: no aspect is left" + _dropped_words(dropped) + ".",
             hint="Have them written by another model, or export without.",
             field="aspects",
         )
@@ -191,19 +209,17 @@ async def see_aspects(
         for a, clause in enumerate(verdict.clauses):
             if clause.p is not None:
                 p[row, a], known[row, a] = sure.of(clause.p), 1.0
-    seen = AspectLesson(aspects, p, known).with_both_answers()
+    told = AspectLesson(aspects, p, known)
+    seen = told.with_both_answers()
     if not seen.aspects:
         raise InputError(
-            f"Of {len(rows):,} images too few have an answer: no aspect can be learned.",
+            f"{_why_none(told, len(rows), annotator.failures)}: no aspect can be learned.",
             hint="Show it more images, or use a model that sees them (`fieldmark doctor` tells).",
             field="aspects",
         )
     gone = len(aspects) - len(seen.aspects)
     notes = [
-        *(
-            f"{number:,} statements or names of an answer were dropped: {why}."
-            for why, number in dropped.items()
-        ),
+        *(f"Dropped of the answers: {number:,} {_DROPPED.get(why, why)}." for why, number in dropped.items()),
         *(
             [f"{gone:,} aspects are left out: all their answers are the same, or hardly any is."]
             if gone
@@ -213,6 +229,27 @@ async def see_aspects(
     ]
     by = WRITTEN_BEFORE if llm is None or options.by == "guide" else llm.model
     return SeenAspects(seen, by, vlm.model, sure, tuple(notes))
+
+
+def _dropped_words(dropped: Mapping[str, int]) -> str:
+    told = ", ".join(f"{number:,} {_DROPPED.get(why, why)}" for why, number in dropped.items())
+    return f" (dropped: {told})" if told else ""
+
+
+def _why_none(told: AspectLesson, images: int, failures: Mapping[str, int]) -> str:
+    """Why no aspect has both answers often enough."""
+    answers = told.known.sum(0)
+    failed = sum(failures.values())
+    if not bool(answers.any()):
+        if failed >= images:
+            return f"None of {images:,} images has an answer ({', '.join(failures)})"
+        return f'Of {images:,} images {failed:,} have no answer, and of the others all say "cannot tell"'
+    if bool((answers >= LEAST_SEEN).any()):
+        return (
+            f"Of {images:,} images all answers to a statement are the same, or fewer than {LEAST_SEEN} "
+            'say "yes" or "no"'
+        )
+    return f'Of {images:,} images fewer than {LEAST_SEEN} have a "yes" or "no" to any statement'
 
 
 async def estimate_aspects(

@@ -49,6 +49,28 @@ def test_what_splits_nothing_names_a_class_or_comes_twice_is_dropped_and_counted
     }  # fmt: skip
 
 
+def test_short_words_are_no_names_unless_they_stand_as_nouns():
+    said = answer(
+        ("The bill is red.", ["owl"]),
+        ("The bill is  red .", ["owl"]),
+        ("It has a long tail.", ["Red"]),
+        ("It looks like an owl.", ["owl"]),
+        ("It has the bill of a grey heron, too.", ["owl"]),
+    )
+    read = aspects_of(said, ("a", "Red", "owl", "Grey Heron"), most=9)
+    assert read.holds == {"The bill is red.": ("owl",), "It has a long tail.": ("Red",)}
+    assert read.dropped == {"repeated": 1, "names_a_class": 2}
+
+
+@pytest.mark.parametrize("length", [4, 300])
+def test_an_answer_has_bounded_room_and_fewer_statements_are_asked_for(length):
+    names = [f"{n:02}".ljust(length, "x") for n in range(MOST_CLASSES)]
+    question = ask_aspects(names, noun="bird", most=200)
+    assert question.max_tokens <= 16_000
+    data = json.loads(question.messages[-1].content.split("<data>\n")[1].split("\n</data>")[0])
+    assert 1 <= data["most"] < 200
+
+
 def test_an_empty_statement_is_refused():
     with pytest.raises(ValueError, match="empty"):
         answer(("  ", ["red finch"]))
