@@ -56,7 +56,6 @@ def refuse_predictions(path: Path, table: Sequence[Mapping[str, object]]) -> Non
         raise InputError(
             f"{str(path)!r} holds a run's own predictions, and those are no labels.",
             hint="Give the run's labels.csv, or put the table of `fieldmark convert` right and give that.",
-            field="labels",
         )
 
 
@@ -67,7 +66,6 @@ def nobody_said(path: Path | str, count: int = 0) -> InputError:
         f"Nobody labelled anything in {str(path)!r}: its {number} are a model's.",
         hint="Put right what is wrong, and mark it as a person's: in a table or the file of FiftyOne or COCO "
         "write person under `by`; in CVAT the tag's source is manual; in Label Studio submit the task.",
-        field="labels",
     )
 
 

@@ -56,7 +56,7 @@ def test_a_student_says_which_aspects_it_sees(served: tuple[CommandLine, GuideSe
     assert done.code == 0, done.err
     assert server.questions_answered - asked == 1 + LOOKED_AT  # none was asked twice
     said = done.json["aspects"]
-    assert said["images"] + done.json["notes"].count("1 images without an answer: refused.") == LOOKED_AT
+    assert said["images"] + done.json["notes"].count("Images without an answer (refused): 1.") == LOOKED_AT
     assert 0 < len(said["aspects"]) <= 6
     assert all(set(each["holds"]) | set(each["fails"]) == set(names(birds)) for each in said["aspects"])
     assert len(done.err.splitlines()) > 3

@@ -221,11 +221,11 @@ async def see_aspects(
     notes = [
         *(f"Dropped of the answers: {number:,} {_DROPPED.get(why, why)}." for why, number in dropped.items()),
         *(
-            [f"{gone:,} aspects are left out: all their answers are the same, or hardly any is."]
+            [f"Aspects left out, as all answers are the same or there are hardly any: {gone:,}."]
             if gone
             else []
         ),
-        *(f"{number:,} images without an answer: {why}." for why, number in annotator.failures.items()),
+        *(f"Images without an answer ({why}): {number:,}." for why, number in annotator.failures.items()),
     ]
     by = WRITTEN_BEFORE if llm is None or options.by == "guide" else llm.model
     return SeenAspects(seen, by, vlm.model, sure, tuple(notes))

@@ -129,7 +129,8 @@ def going_on(hint: str) -> Iterator[None]:
     except KeyboardInterrupt:
         raise InterruptedRun("interrupted; everything so far is kept.", hint=hint) from None
     except (EndpointError, LimitReached) as error:
-        raise type(error)(error.message, hint=f"{error.hint} {hint}".strip()) from error
+        error.hint = f"{error.hint} {hint}".strip()
+        raise
 
 
 def show(result: "BuildResult", builder: "ConceptBuilder", *, json: bool) -> None:

@@ -1,16 +1,17 @@
 """`fieldmark export`: writes what a run learned into a folder that stands alone."""
 
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from fieldmark.cli.concept.build import going_on
 from fieldmark.cli.progress import TerminalProgress
 from fieldmark.cli.run_options import MODELS, BaseUrl, DryRun, Json, asking, option, takes_spending
 from fieldmark.cli.spending import money
 from fieldmark.cli.terminal import amount, print_json, share, words
-from fieldmark.errors import EndpointBusy, LimitReached
 
 if TYPE_CHECKING:
     from fieldmark.agents.shared.estimate import CallEstimate
@@ -136,14 +137,11 @@ def export(
                 progress.stop()
                 _show_estimate(estimate, json=json)
                 return
-        try:
+        # Without aspects nothing is asked: there is nothing to go on with.
+        with going_on("The same command goes on where it was.") if reasons else nullcontext():
             exported = export_run(
                 run, out, clip=clip, device=spending["device"], onnx=onnx, aspects=reasons, progress=progress
             )
-        except LimitReached as reached:
-            if not isinstance(reached, EndpointBusy):  # that one says itself what to wait for
-                reached.hint = "All answers so far are kept: raise the limit, and the same command goes on."
-            raise
     config = exported.config
     if json:
         print_json(

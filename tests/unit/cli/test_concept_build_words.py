@@ -18,6 +18,7 @@ def test_what_stops_the_work_says_how_to_go_on(error, code):
     with pytest.raises((EndpointError, LimitReached, InterruptedRun)) as caught, going_on("Again."):
         raise error
     assert caught.value.exit_code == code
+    assert caught.value is error or isinstance(error, KeyboardInterrupt)  # what else it knows stays
     assert caught.value.hint in ("Start it. Again.", "Again.")
 
 
